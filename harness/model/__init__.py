@@ -1,0 +1,1 @@
+"""The words of the rehearsal as types: claims, scenarios, evidence, verdicts. Pure data, no I/O."""

@@ -1,0 +1,44 @@
+"""A claim: one promise of the design document. ``scenarios/claims.py`` is their register."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Judged(StrEnum):
+    """How a claim is judged."""
+
+    CRITERION = "criterion"  # a criterion of a scenario, on evidence
+    MEASUREMENT = "measurement"  # a figure measured by a run and compared
+    MANIFEST = "manifest"  # read off the manifests
+    PROCEDURE = "procedure"  # the written steps are run as written
+    CALCULATION = "calculation"  # recomputed from measured inputs (costs)
+    RECORD = "record"  # a person decides; the rehearsal gathers what they need
+
+
+class Erratum(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim that is false or contradictory as written, and the smallest correction."""
+
+    id: str
+    why: str
+    correction: str
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One promise of the document.
+
+    ``id`` is dotted and stable (``rollout.week3.success.availability``); ``place`` is the heading path and the kind
+    and number of the block below it (``段階的ロールアウト計画/table 1/row 3``); ``quotation`` is short and Japanese.
+    ``step`` is the step of the roadmap (A..F) that first exercises it.
+    """
+
+    id: str
+    place: str
+    quotation: str
+    judged: Judged
+    how: str
+    step: str
+    errata: tuple[Erratum, ...] = ()
+    about_go_backend: bool = False  # not exercised at sign-off on the bundled Python API

@@ -1,0 +1,94 @@
+"""Every error the harness raises for a person, and the exit status each ends in."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit statuses of ``python -m harness`` (design.md, "Evidence and reports")."""
+
+    OK = 0
+    USAGE = 2
+    HOLD = 10
+    ROLLED_BACK = 20
+    STACK = 30
+    RUN_BROKEN = 31
+    LEAK = 40
+    INTERNAL = 41
+    INTERRUPTED = 130
+
+
+#: The more severe first; of two outcomes the one further left wins.
+SEVERITY = (
+    Exit.INTERRUPTED,
+    Exit.INTERNAL,
+    Exit.LEAK,
+    Exit.RUN_BROKEN,
+    Exit.STACK,
+    Exit.USAGE,
+    Exit.ROLLED_BACK,
+    Exit.HOLD,
+    Exit.OK,
+)
+
+
+def more_severe(*statuses: Exit) -> Exit:
+    """The most severe of ``statuses``; ``Exit.OK`` when there is none."""
+    return min(statuses, key=SEVERITY.index, default=Exit.OK)
+
+
+class RehearsalError(Exception):
+    """What happened, where, and what to do about it: every error a person reads has the three."""
+
+    exit: Exit = Exit.INTERNAL
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.remedy:
+            lines.append(f"  to do: {self.remedy}")
+        return "\n".join(lines)
+
+
+class BadInput(RehearsalError):  # noqa: N818 - the exception tree reads as outcomes, not as "...Error"
+    """Wrong usage, or a file that does not say what it must."""
+
+    exit = Exit.USAGE
+
+
+class StackNotStarted(RehearsalError):  # noqa: N818
+    """A part of the stack could not be brought up."""
+
+    exit = Exit.STACK
+
+
+class PartDied(RehearsalError):  # noqa: N818
+    """A part of the running stack, or the load generator, ended unplanned."""
+
+    exit = Exit.RUN_BROKEN
+
+
+class EvidenceNotWritten(RehearsalError):  # noqa: N818
+    """The reports folder is full or read-only: evidence could not be written."""
+
+    exit = Exit.RUN_BROKEN
+
+
+class Leaked(RehearsalError):  # noqa: N818
+    """Something of the run was left on the machine after tear down."""
+
+    exit = Exit.LEAK
+
+
+class Interrupted(RehearsalError):  # noqa: N818
+    """The person pressed Ctrl-C, or the run was asked to end."""
+
+    exit = Exit.INTERRUPTED

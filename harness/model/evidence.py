@@ -1,0 +1,130 @@
+"""The rows of a run's evidence. Append-only; integer nanoseconds on one monotonic clock.
+
+Every process that observes writes a spool of these rows (``harness.evidence.spool``); the harness alone reads the
+spools and writes ``evidence.sqlite``. ``*_ns`` is ``CLOCK_MONOTONIC``, which all processes of a machine share; the
+run's ``Anchor`` ties it to UTC.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Side(StrEnum):
+    """Where a request went: flag on, the API; flag off, Firestore as the old app."""
+
+    API = "api"
+    FIRESTORE = "firestore"
+
+
+class Operation(StrEnum):
+    """What a request did. Names are the contract's calls."""
+
+    LIST_WALKS = "list_walks"
+    CREATE_WALK = "create_walk"
+    GET_WALK = "get_walk"
+    PUT_WALK = "put_walk"
+    DELETE_WALK = "delete_walk"
+
+
+class Outcome(StrEnum):
+    """How a request ended. Only ``OK`` is a good answer; a 4xx that was expected is ``OK`` too."""
+
+    OK = "ok"
+    UNEXPECTED_4XX = "unexpected_4xx"
+    RATE_LIMITED = "rate_limited"  # 429
+    SERVER_ERROR = "server_error"  # 5xx
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    BROKEN = "broken"  # the connection ended before the whole answer
+    BAD_ANSWER = "bad_answer"  # a success status with a body that is not the contract's
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """Ties the monotonic clock to UTC: ``monotonic_ns`` was read at ``unix_ns``."""
+
+    monotonic_ns: int
+    unix_ns: int
+
+
+class RequestRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="request"):
+    """One request of one user. Latency counts from ``due_ns`` to ``done_ns``; ``sent_ns - due_ns`` is the lag."""
+
+    operation_id: str  # unique in the run: "u0017-00003"
+    user: str
+    audience: str
+    side: Side
+    operation: Operation
+    due_ns: int
+    sent_ns: int
+    done_ns: int
+    status: int  # HTTP status (gRPC code on Firestore's side); 0 when there was none
+    outcome: Outcome
+    acknowledged: bool  # a write that the server confirmed
+    payload_digest: str  # of the content written, "" for reads
+    flag: bool
+    walk_id: str = ""
+    pod: str = ""
+
+
+class ProbeRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="probe"):
+    """One availability probe: an authenticated GET or PUT on a new connection through the service."""
+
+    probe_id: int
+    user: str
+    method: str
+    due_ns: int
+    sent_ns: int
+    done_ns: int
+    status: int
+    outcome: Outcome
+    pod: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Answered in time as the contract says."""
+        return self.outcome is Outcome.OK
+
+
+class FlagRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="flag"):
+    """A client's fetch of Remote Config: the value it now holds, and whether the fetch succeeded."""
+
+    at_ns: int
+    user: str
+    value: bool
+    template_version: int
+    fetched: bool
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="session"):
+    """A user's session began (``live``) or ended."""
+
+    at_ns: int
+    user: str
+    audience: str
+    live: bool
+
+
+class SampleRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="sample"):
+    """A metric of a part at a time: ``cpu_cores``, ``memory_bytes``, ``replicas``, ``ready_replicas``, ..."""
+
+    at_ns: int
+    metric: str
+    subject: str
+    value: float
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="event"):
+    """Something happened: a pod's state, a fault, a published flag, a phase, a decision, a log pointer."""
+
+    at_ns: int
+    kind: str  # "phase", "pod", "fault", "flag", "decision", "component", "measurement_error", "log"
+    subject: str
+    message: str
+    data: dict[str, Any] = {}
+
+
+Row = RequestRow | ProbeRow | FlagRow | SessionRow | SampleRow | EventRow

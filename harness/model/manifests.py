@@ -1,0 +1,96 @@
+"""The manifests as every rung reads them: typed, never retyped. ``harness.manifests`` loads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP probe. Defaults are Kubernetes' own (core/v1 Probe)."""
+
+    path: str
+    port: int
+    initial_delay_s: float = 0
+    period_s: float = 10
+    timeout_s: float = 1
+    success_threshold: int = 1
+    failure_threshold: int = 3
+
+
+class EnvVar(msgspec.Struct, frozen=True, kw_only=True):
+    """A container's environment variable with its source resolved, except what only the rung knows.
+
+    ``source`` is ``value``, ``configmap:<name>/<key>``, ``secret:<name>/<key>`` or ``field:<path>``; ``value`` is ""
+    for a secret (its template holds no real value) and for a field.
+    """
+
+    name: str
+    value: str
+    source: str
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """A container of the pod; ``cpu_m`` millicores, memory in bytes; ``None`` where the manifest is silent."""
+
+    name: str
+    image: str
+    args: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    port: int | None = None
+    request_cpu_m: int | None = None
+    request_memory_bytes: int | None = None
+    limit_cpu_m: int | None = None
+    limit_memory_bytes: int | None = None
+    liveness: Probe | None = None
+    readiness: Probe | None = None
+
+
+class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """The Deployment's pod template. ``digest`` changes exactly when a rolling replacement is due."""
+
+    digest: str
+    containers: tuple[Container, ...]
+    termination_grace_s: float = 30
+
+
+class RollingUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """``strategy.rollingUpdate``: an integer, or a percentage as text (``"25%"``, Kubernetes' default)."""
+
+    max_surge: int | str = "25%"
+    max_unavailable: int | str = "25%"
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Deployment asks for."""
+
+    name: str
+    replicas: int
+    template: PodTemplate
+    strategy: RollingUpdate = RollingUpdate()
+    min_ready_s: float = 0
+
+
+class PatchNote(msgspec.Struct, frozen=True, kw_only=True):
+    """A named patch that was applied: why, and the erratum of the document it mends ("" when none)."""
+
+    name: str
+    layer: str  # "base", "overlays/local", ...
+    reason: str
+    erratum: str = ""
+
+
+class Manifests(msgspec.Struct, frozen=True, kw_only=True):
+    """A rendered folder: the raw documents by ``Kind/name``, and what the rungs read from them."""
+
+    folder: str
+    documents: dict[str, dict[str, Any]]
+    deployment: Deployment
+    service_port: int
+    service_target_port: int
+    config: dict[str, str]  # the ConfigMap's data
+    secret_keys: tuple[str, ...]
+    hpa: dict[str, Any] | None  # the HPA's spec
+    pdb: dict[str, Any] | None  # the PDB's spec
+    patches: tuple[PatchNote, ...] = ()

@@ -1,0 +1,103 @@
+"""What a stack is asked for and what it answers, on any rung."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Rung(StrEnum):
+    """How real the stack is."""
+
+    SIM = "sim"
+    LOCAL = "local"
+    KIND = "kind"
+    KUBE = "kube"
+
+
+class Capability(StrEnum):
+    """What a rung can do. A criterion that needs a capability the rung lacks is ``not exercised``."""
+
+    REAL_PROCESSES = "real_processes"
+    REAL_POSTGRESQL = "real_postgresql"
+    REAL_KUBERNETES = "real_kubernetes"
+    CPU_LIMITS = "cpu_limits"  # CPU and memory limits enforced, unscaled
+    AUTOSCALING = "autoscaling"
+    EVICTION = "eviction"
+    ZONES = "zones"
+    LONG_WINDOWS = "long_windows"  # windows of days, in virtual time
+    DOCUMENT_TEMPO = "document_tempo"  # controllers' periods as Kubernetes has them (tempo 1)
+
+
+class FaultKind(StrEnum):
+    """Faults in front of the pods (``errors``, ``latency``, ``unavailable``) and on them (``pod_crash``)."""
+
+    ERRORS = "errors"
+    LATENCY = "latency"
+    UNAVAILABLE = "unavailable"
+    POD_CRASH = "pod_crash"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """A deterministic fault.
+
+    ``share`` is the ratio of requests hit (12 % is 3 of each 25, evenly spaced, users' and probes' alike);
+    ``delay_ms`` belongs to ``latency``. ``after_s`` counts from the start of the measuring window.
+    """
+
+    kind: FaultKind
+    share: float = 1.0
+    delay_ms: float = 0.0
+    after_s: float = 0.0
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """A TCP address; ``host`` is always a loopback address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the stack's parts answer, as seen from the harness."""
+
+    service: Address
+    auth: Address
+    firestore: Address
+    remote_config: Address
+    database: Address
+    storage: Address | None = None
+    project_id: str = "demo-tekutoko"
+    database_name: str = "tekutoko"
+    database_user: str = "tekutoko"
+    database_password: str = ""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """The API under test: a command that keeps the environment contract (facts/walk-api.md).
+
+    ``command`` runs in ``folder`` with ``environment`` added. ``migrations`` is a command run once before the pods,
+    empty when the target migrates by itself or needs none. ``bundled`` is true for the reference walk API alone.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: str = "."
+    environment: dict[str, str] = {}
+    migrations: tuple[str, ...] = ()
+    bundled: bool = False
+
+
+class PodState(StrEnum):
+    """A pod's phase as the timeline shows it."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    READY = "Ready"
+    TERMINATING = "Terminating"
+    BACK_OFF = "CrashLoopBackOff"
+    GONE = "Gone"

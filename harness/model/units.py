@@ -1,0 +1,76 @@
+"""Quantities as people write them ("120s", "99.5%", "3/s", "500ms"), parsed strictly into plain numbers.
+
+Everything inside the harness is seconds, milliseconds, ratios 0..1, requests per second or counts, with the
+unit in the name; these functions are the only door from text. Each raises ``ValueError`` naming the text, the
+unit expected and an example.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+_NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Unit(StrEnum):
+    """The unit of a metric and of every threshold on it."""
+
+    RATIO = "ratio"
+    MILLISECONDS = "ms"
+    PER_SECOND = "1/s"
+    USERS = "users"
+    SECONDS = "s"
+
+
+def _split(text: str, expected: str, example: str) -> tuple[float, str]:
+    match = _NUMBER.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not {expected}; write for example {example!r}")
+    return float(match[1]), match[2]
+
+
+def seconds(text: str) -> float:
+    """``"120s"``, ``"5min"``, ``"500ms"``, ``"12h"`` in seconds."""
+    number, unit = _split(text, "a duration", "120s")
+    if unit not in _SECONDS:
+        raise ValueError(f"{text!r} has no unit of time (ms, s, min, h, d); write for example '120s'")
+    return number * _SECONDS[unit]
+
+
+def ratio(text: str) -> float:
+    """``"99.5%"`` as 0.995; nothing without a per cent sign, nothing above 100 %."""
+    number, unit = _split(text, "a percentage", "99.5%")
+    if unit != "%":
+        raise ValueError(f"{text!r} is not a percentage; write for example '99.5%'")
+    if number > 100:
+        raise ValueError(f"{text!r} is above 100%")
+    # Division of the decimal text, not of the float: 12% must be the double nearest 0.12.
+    return round(number / 100, 12)
+
+
+def quantity(text: str, unit: Unit) -> float:
+    """A threshold in the unit of its metric, e.g. ``quantity("500ms", Unit.MILLISECONDS) == 500``."""
+    if unit is Unit.RATIO:
+        return ratio(text)
+    if unit is Unit.SECONDS:
+        return seconds(text)
+    if unit is Unit.MILLISECONDS:
+        return round(seconds(text) * 1000, 9)
+    number, suffix = _split(text, f"a number of {unit}", "3/s" if unit is Unit.PER_SECOND else "250users")
+    wanted = {Unit.PER_SECOND: ("/s",), Unit.USERS: ("users", "user")}[unit]
+    if suffix not in wanted:
+        raise ValueError(f"{text!r} is not in {unit}; write for example '{number:g}{wanted[0]}'")
+    return number
+
+
+def show(value: float, unit: Unit) -> str:
+    """``value`` as a person reads it, with its unit."""
+    if unit is Unit.RATIO:
+        return f"{value * 100:.4g} %"
+    if unit is Unit.PER_SECOND:
+        return f"{value:.3g}/s"
+    if unit is Unit.USERS:
+        return f"{value:.0f} users"
+    return f"{value:.4g} {unit}"

@@ -1,0 +1,51 @@
+"""Verdicts and decisions: what the judge answers, and what ``run.json`` publishes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.model.units import Unit
+
+
+class Verdict(StrEnum):
+    """Of a criterion. For a rollback limit ``FAIL`` means it fired, ``PASS`` that it had its sample and did not."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    NOT_EXERCISED = "not_exercised"
+
+
+class Decision(StrEnum):
+    """Of a phase."""
+
+    ADVANCE = "advance"
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
+
+
+class CriterionKind(StrEnum):
+    """A success criterion advances the week; a rollback limit ends it at once."""
+
+    SUCCESS = "success"
+    ROLLBACK = "rollback"
+
+
+class CriterionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A criterion judged. ``value`` and ``bound`` are in ``unit``; ``None`` when there was nothing to measure."""
+
+    id: str
+    claim: str
+    kind: CriterionKind
+    metric: str
+    comparison: str
+    threshold: float
+    unit: Unit
+    verdict: Verdict
+    value: float | None
+    bound: float | None
+    samples: int
+    reason: str
+    fired_at_ns: int | None = None

@@ -1,0 +1,1 @@
+"""The stack: one protocol (``protocol``), one package a rung."""
