@@ -1,0 +1,153 @@
+"""The command line. Exit statuses are ``harness.model.errors.Exit``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.clock import MachineClock
+from harness.model import units
+from harness.model.errors import BadInput, Exit, RehearsalError
+from harness.progress import Progress
+from harness.targets import ROOT
+
+DEFAULT_SEED = 1
+
+
+def _unit(parse: Callable[[str], float]) -> Callable[[str], str]:
+    """An argparse type that checks the unit and keeps the text, for the replay command."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return text
+
+    return check
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m harness", description=__doc__, allow_abbrev=False)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="rehearse a scenario and judge it", allow_abbrev=False)
+    run.add_argument("scenario", help="a bundled scenario's name (rollout_week3) or a YAML file of your own")
+    run.add_argument("--on", choices=["local"], default="local", help="the rung (default: local)")
+    run.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
+    run.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
+    run.add_argument("--pace", type=_unit(units.seconds), help="one request of a user in this time, e.g. 50s")
+    run.add_argument("--fetch-interval", type=_unit(units.seconds), help="Remote Config's minimum fetch interval")
+    run.add_argument(
+        "--fault", action="append", default=[], metavar="KIND=AMOUNT", help="e.g. errors=12%% (repeatable)"
+    )
+    run.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
+    run.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    run.add_argument(
+        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
+    )
+    run.add_argument("--json", action="store_true", help="print run.json on standard output")
+    run.set_defaults(handler=_run)
+    doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)
+    doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
+    doctor.set_defaults(handler=_doctor)
+    return top
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; every error a person can mend is printed without a traceback."""
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as error:  # argparse ends in 0 for --help and 2 for wrong usage
+        return error.code if isinstance(error.code, int) else Exit.USAGE
+    try:
+        return int(options.handler(options))
+    except RehearsalError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return Exit.INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last door: an internal error has its own status
+        traceback.print_exc()
+        sys.stderr.write("internal error: please keep the report's folder and tell the maintainers\n")
+        return Exit.INTERNAL
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    clock = MachineClock()
+    started_ns = clock.now_ns()
+    progress = Progress(clock)
+    options = _options(arguments)
+    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {options.replay}")
+    from harness.document import conclusion
+    from harness.run import Rehearsal  # SciPy and psutil load here, after the first line is out
+
+    async def rehearse() -> int:
+        rehearsal = Rehearsal(options, clock, progress, started_ns)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, rehearsal.interrupt)
+        run = await rehearsal.run()
+        progress.plain("")
+        progress.plain(conclusion(run, str(rehearsal.folder)))
+        if arguments.json:
+            sys.stdout.write((rehearsal.folder / "run.json").read_text())
+        return run.exit_status
+
+    return asyncio.run(rehearse())
+
+
+def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
+    from harness.model.stack import Rung
+    from harness.options import RunOptions, fault
+    from harness.targets import bundled
+    from scenarios.load import load, with_options
+
+    seconds = {
+        "window_s": arguments.window,
+        "pace_s": arguments.pace,
+        "fetch_interval_s": arguments.fetch_interval,
+    }
+    named = {"--window": arguments.window, "--pace": arguments.pace, "--fetch-interval": arguments.fetch_interval}
+    changed = [word for name, text in named.items() if text for word in (name, text)]
+    changed += [word for text in arguments.fault for word in ("--fault", text)]
+    if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
+        raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
+    return RunOptions(
+        scenario=with_options(
+            load(arguments.scenario), **{key: units.seconds(text) for key, text in seconds.items() if text}
+        ),
+        scenario_name=arguments.scenario,
+        rung=Rung(arguments.on),
+        target=bundled(),
+        seed=arguments.seed,
+        reports=arguments.reports.absolute(),
+        manifests=arguments.manifests,
+        faults=tuple(fault(text) for text in arguments.fault),
+        service_port=arguments.service_port,
+        changed=tuple(changed),
+    )
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from harness.doctor import examine
+
+    checks = examine()
+    if arguments.json:
+        sys.stdout.write(
+            json.dumps([{"name": c.name, "ok": c.ok, "found": c.found, "remedy": c.remedy} for c in checks])
+        )
+        sys.stdout.write("\n")
+    else:
+        for check in checks:
+            sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}\n")
+            if not check.ok:
+                sys.stdout.write(f"       to do: {check.remedy}\n")
+    return Exit.OK if all(check.ok for check in checks) else Exit.HOLD

@@ -1,0 +1,52 @@
+"""Gathers the growing evidence of a run: spools and the stack's own rows, into the store and the judge's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.spool import SpoolReader
+from harness.evidence.store import EvidenceStore
+from harness.judge.ledger import Ledger
+from harness.model.evidence import EventRow, RequestRow, Row
+
+
+class Collector:
+    """The one writer of a run's evidence. ``gather`` reads every spool once; cheap enough to call twice a second."""
+
+    def __init__(self, store: EvidenceStore, ledger: Ledger) -> None:
+        self.store = store
+        self.ledger = ledger
+        self.events: list[EventRow] = []
+        self._readers: list[SpoolReader] = []
+        self._window: tuple[int, int] | None = None
+        self.requests_due_in_window = 0
+
+    def follow(self, spools: Iterable[Path]) -> None:
+        """Reads these spools from now on."""
+        self._readers += [SpoolReader(path) for path in spools]
+
+    def count_window(self, start_ns: int, end_ns: int) -> None:
+        """Counts the requests due in ``[start_ns, end_ns)``, to know when the window's last answer is in."""
+        self._window = (start_ns, end_ns)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
+        rows = list(rows)
+        self.store.append(rows)
+        for row in rows:
+            self.ledger.add(row)
+            if isinstance(row, EventRow):
+                self.events.append(row)
+            elif isinstance(row, RequestRow) and self._window and self._window[0] <= row.due_ns < self._window[1]:
+                self.requests_due_in_window += 1
+
+    def event(self, at_ns: int, kind: str, subject: str, message: str, **data: Any) -> None:
+        """Appends an event of the run itself."""
+        self.add([EventRow(at_ns=at_ns, kind=kind, subject=subject, message=message, data=data)])
+
+    def gather(self) -> None:
+        """Reads what the spools have gained."""
+        for reader in self._readers:
+            self.add(reader.read())

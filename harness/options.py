@@ -1,0 +1,61 @@
+"""What a run is asked for, resolved: the scenario with its overrides, the rung, the target, seed, faults."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import msgspec
+
+from harness.model import units
+from harness.model.errors import BadInput
+from harness.model.scenario import Scenario
+from harness.model.stack import Fault, FaultKind, Rung, Target
+
+FAULT_FORMS = "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, each with @30s to begin later"
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a run needs to begin. ``changed`` are the command line's overrides, as typed, for the replay."""
+
+    scenario: Scenario
+    scenario_name: str
+    rung: Rung
+    target: Target
+    seed: int
+    reports: Path
+    manifests: Path
+    faults: tuple[Fault, ...] = ()
+    service_port: int | None = None
+    changed: tuple[str, ...] = ()
+
+    @property
+    def replay(self) -> str:
+        """The command that replays this run."""
+        words = ["python", "-m", "harness", "run", self.scenario_name, "--on", str(self.rung)]
+        return shlex.join([*words, "--seed", str(self.seed), *self.changed])
+
+
+def fault(text: str) -> Fault:
+    """A ``--fault`` of the command line; ``BadInput`` names the text and the forms."""
+    try:
+        head, _, after = text.partition("@")
+        name, sign, amount = head.partition("=")
+        kind = FaultKind(name)
+        after_s = units.seconds(after) if after else 0.0
+        if kind is FaultKind.LATENCY:
+            delay, _, share = amount.partition(":")
+            delay_ms = units.quantity(delay, units.Unit.MILLISECONDS)
+            return Fault(kind=kind, delay_ms=delay_ms, share=units.ratio(share) if share else 1.0, after_s=after_s)
+        if not sign:
+            return Fault(kind=kind, after_s=after_s)
+        return Fault(kind=kind, share=units.ratio(amount), after_s=after_s)
+    except ValueError as error:
+        raise BadInput(f"--fault {text!r}: {error}", remedy=f"the forms are: {FAULT_FORMS}") from error
+
+
+def describe_fault(plan: Fault) -> str:
+    """``plan`` as a person reads it."""
+    amount = f" of {plan.delay_ms:g} ms" if plan.kind is FaultKind.LATENCY else ""
+    share = "" if plan.kind is FaultKind.POD_CRASH else f" on {plan.share * 100:g} % of requests"
+    return f"{plan.kind}{amount}{share}, {plan.after_s:g} s into the window"

@@ -1,0 +1,400 @@
+"""One run, whole and in one direction (design.md, "The flow of a run").
+
+preflight -> stack up -> population admitted -> window (load, faults, flag) -> judge -> decision -> (roll back) ->
+tear down -> leak check -> report. Evidence is gathered and the rollback limits are judged all the while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness import machine, state
+from harness.checks.switch_over import switch_over
+from harness.clock import NS, Clock, utc
+from harness.collect import Collector
+from harness.document import first_failure, not_exercised, plan_facts
+from harness.evidence.store import EvidenceStore
+from harness.judge.decision import decide
+from harness.judge.judge import judge
+from harness.judge.ledger import Ledger
+from harness.judge.power import requirements
+from harness.judge.summary import summarise
+from harness.judge.window import Window
+from harness.load.process import LoadProcesses
+from harness.manifests import load as load_manifests
+from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
+from harness.model.evidence import Side
+from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
+from harness.model.stack import Fault, FaultKind
+from harness.model.units import show
+from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.options import RunOptions, describe_fault
+from harness.population.accounts import accounts
+from harness.population.schedule import due_between
+from harness.progress import Progress
+from harness.report.latest import point_latest
+from harness.report.write_all import write_reports
+from harness.rungs import stack_for
+from harness.stack.protocol import Stack, Undo
+from scenarios import claims
+from scenarios.flag import flag_off_template, flag_template
+
+GATHER_EVERY_S = 0.5
+ADMISSION_LIMIT_S = 60.0
+LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
+DECISION_EXIT = {Decision.ADVANCE: Exit.OK, Decision.HOLD: Exit.HOLD, Decision.ROLL_BACK: Exit.ROLLED_BACK}
+
+
+def run_identity(options: RunOptions, clock: Clock) -> str:
+    """The run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
+    stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
+    return f"{stamp}Z-{options.scenario.name}-s{options.seed}-{os.getpid():x}"
+
+
+def open_folder(reports: Path, run_id: str) -> Path:
+    """Makes the run's folder. Raises ``EvidenceNotWritten`` when the reports folder refuses."""
+    folder = reports / run_id
+    try:
+        (folder / "logs").mkdir(parents=True)
+    except OSError as error:
+        raise EvidenceNotWritten(
+            f"the reports folder cannot be written: {error.strerror}",
+            where=str(folder),
+            remedy="make it writable, free some space, or name another one with --reports",
+        ) from error
+    return folder
+
+
+class Rehearsal:
+    """One run under way. ``run`` always returns a finished ``Run``, however the run ended."""
+
+    def __init__(self, options: RunOptions, clock: Clock, progress: Progress, started_ns: int) -> None:
+        self.options = options
+        self.scenario = options.scenario
+        self.clock = clock
+        self.progress = progress
+        self.started_ns = started_ns
+        self.run_id = run_identity(options, clock)
+        self.folder = open_folder(options.reports, self.run_id)
+        self.manifests = load_manifests(options.manifests)
+        self.ledger = Ledger()
+        self.evidence = Collector(
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger
+        )
+        self.stack: Stack = stack_for(
+            options,
+            run_id=self.run_id,
+            manifests=self.manifests,
+            folder=self.folder,
+            clock=clock,
+            progress=progress,
+            gate=any(f.kind is not FaultKind.POD_CRASH for f in options.faults),
+        )
+        self.load = LoadProcesses(
+            run_id=self.run_id,
+            seed=options.seed,
+            scenario=self.scenario,
+            logs=self.folder / "logs",
+            spools=state.run_folder(self.run_id) / "spool",
+            clock=clock,
+        )
+        self.window: Window | None = None
+        self.results: tuple[CriterionResult, ...] = ()
+        self.decision: Decision | None = None
+        self.switched: SwitchOver | None = None
+        self.errors: list[RehearsalError] = []
+        self.leaks: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
+        self._undo: list[Undo] = []
+        self._flow: asyncio.Task[None] | None = None
+
+    async def run(self) -> Run:
+        """Runs the flow, tears down whatever came of it, and reports."""
+        try:
+            self._flow = asyncio.ensure_future(self._supervised())
+            await self._flow
+        except asyncio.CancelledError:
+            self.errors.append(Interrupted("the run was interrupted", remedy="the evidence so far is in the report"))
+        except RehearsalError as error:
+            self.errors.append(error)
+        await self._finally(self.tear_down)
+        await self._finally(self.leak_check)
+        return self.report()
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
+        if self._flow is not None and not self._flow.done():
+            self.progress("interrupted: taking everything down, then writing the report")
+            self._flow.cancel()
+        else:
+            self.progress("already taking everything down")
+
+    # -- the flow ------------------------------------------------------------------------------------------------
+
+    async def flow(self) -> None:
+        """The steps in order; each may raise, and tear down always follows."""
+        for step in (self.preflight, self.stack_up, self.admit, self.hold_window, self.await_answers, self.conclude):
+            await step()
+
+    async def preflight(self) -> None:
+        """Says what the window can and cannot prove, and removes what a killed run left."""
+        for removed in state.sweep(self.progress):
+            self.progress(f"left by a killed run, removed: {removed}")
+        for requirement in requirements(self.scenario):
+            self.progress.plain(f"  {requirement.sentence}")
+        self._save("scenario.json", self.scenario)
+        self._save("manifests.json", self.manifests)
+        self._save("machine.json", machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
+
+    async def stack_up(self) -> None:
+        """Brings the stack up and publishes the scenario's flag."""
+        self._phase("stack", "bringing the stack up")
+        await self.stack.up()
+        await self._set_flag(on=True)
+        self._mark("stack_up")
+        self.progress("the stack is up")
+
+    async def admit(self) -> None:
+        """Starts the load processes: every account made, signed in, its flag fetched."""
+        self._phase("admission", f"admitting {self.scenario.population.users} users")
+        await self.load.start(self.stack.endpoints())
+        self.evidence.follow(self.load.spools)
+        await self.load.admitted(ADMISSION_LIMIT_S)
+        self._mark("admitted")
+        self.progress(f"{self.scenario.population.users} users admitted, {self.scenario.population.flag_on} on the API")
+
+    async def hold_window(self) -> None:
+        """Load, probes and faults for the window; a rollback limit that fires ends it at once."""
+        start_ns = self.clock.now_ns() + int(LEAD_S * NS)
+        end_ns = start_ns + int(self.scenario.window_s * NS)
+        self.window = Window(start_ns=start_ns, end_ns=end_ns)
+        self.evidence.count_window(start_ns, end_ns)
+        self._phase("window", f"measuring for {self.scenario.window_s:g} s", start_ns=start_ns, end_ns=end_ns)
+        await self.load.go(start_ns)
+        faults = [asyncio.ensure_future(self._inject(fault, start_ns)) for fault in self.options.faults]
+        try:
+            while self.clock.now_ns() < end_ns:
+                await self.clock.sleep(min(1.0, max(0.01, (end_ns - self.clock.now_ns()) / NS)))
+                if self._judge_now():
+                    await self.roll_back()
+                    return
+                for task in faults:
+                    if task.done():
+                        task.result()
+        finally:
+            for task in faults:
+                task.cancel()
+            await asyncio.gather(*faults, return_exceptions=True)
+
+    async def await_answers(self) -> None:
+        """Waits for the answers to what was due in the window, at most one request timeout."""
+        if self.decision is not None or self.window is None:
+            return
+        expected = due_between(self.scenario.population, self.options.seed, self.window.end_ns - self.window.start_ns)
+        limit_ns = self.window.end_ns + int((self.scenario.request_timeout_s + 1) * NS)
+        probes_ns = self.window.end_ns + int(self.scenario.probes.timeout_s * NS)
+        while self.clock.now_ns() < limit_ns:
+            await self.clock.sleep(0.1)
+            self.evidence.gather()
+            answered = self.evidence.requests_due_in_window >= expected
+            if answered and (self.clock.now_ns() >= probes_ns or self._all_probes_in()):
+                return
+
+    async def conclude(self) -> None:
+        """The final judgement of a window that ran to its end."""
+        if self.decision is None and self.window is not None:
+            if self._judge_now():
+                await self.roll_back()
+            else:
+                self._decide(decide(self.results))
+
+    async def roll_back(self) -> None:
+        """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
+        if self.window is None:
+            return
+        fired = [r for r in self.results if r.kind is CriterionKind.ROLLBACK and r.verdict is Verdict.FAIL]
+        self.window = msgspec.structs.replace(self.window, end_ns=min(self.window.end_ns, self.clock.now_ns()))
+        self._decide(Decision.ROLL_BACK, *(f"{r.id}: {r.reason}" for r in fired))
+        published_ns = await self._set_flag(on=False)
+        users = tuple(a.user for a in accounts(self.scenario.population, self.options.seed) if a.flag_expected)
+        limit_s = self.scenario.switch_over_limit_s
+        while True:
+            self.switched = switch_over(self.ledger, published_ns, users, limit_s)
+            if self.switched.switched == len(users) or self.clock.now_ns() > published_ns + int(limit_s * NS):
+                break
+            self.progress.live(f"rolling back: {self.switched.switched}/{len(users)} clients are back on Firestore")
+            await self.clock.sleep(1.0)
+        last_s = self.switched.last_s
+        self.progress(
+            f"{self.switched.switched} of {len(users)} clients back on Firestore"
+            + (f", the last after {last_s:.1f} s" if last_s is not None else "")
+        )
+        self._mark("switched_over")
+
+    async def tear_down(self) -> None:
+        """Undoes the faults, stops the load, brings the stack down, reads the last of the spools."""
+        begun_ns = self.clock.now_ns()
+        self.progress("taking everything down")
+        await asyncio.gather(self.load.stop(), *(undo() for undo in self._undo), return_exceptions=True)
+        self.evidence.gather()
+        await self.stack.down()
+        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+
+    async def leak_check(self) -> None:
+        """Looks for whatever is left of this run."""
+        state.remove_run_folder(self.run_id)
+        self.leaks = tuple(self.stack.leaks())
+        for leak in self.leaks:
+            self.progress(f"LEAK: {leak}")
+
+    def report(self) -> Run:
+        """Closes the evidence and writes the reports. Never raises for a full disk: it says so in the exit status."""
+        with self._noting():
+            self.evidence.event(self.clock.now_ns(), "phase", "end", "the run ended")
+        with self._noting():
+            self.evidence.store.close()
+        run = self._document()
+        with self._noting():
+            write_reports(self.folder, run, claims.by_id())
+            point_latest(self.options.reports, self.folder)
+        return run if run.exit_status == self._exit() else self._document()
+
+    # -- parts of the steps --------------------------------------------------------------------------------------
+
+    async def _supervised(self) -> None:
+        """The flow, with the gathering of evidence and the watch over every part beside it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                beside = [group.create_task(self._gather()), group.create_task(self._watch())]
+                beside.append(group.create_task(self.load.watch()))
+                await self.flow()
+                for task in beside:
+                    task.cancel()
+        except BaseExceptionGroup as failures:
+            raise first_failure(failures) from failures
+
+    async def _gather(self) -> None:
+        while True:
+            self.evidence.gather()
+            await self.clock.sleep(GATHER_EVERY_S)
+
+    async def _watch(self) -> None:
+        async for row in self.stack.watch():
+            self.evidence.add([row])
+
+    async def _inject(self, fault: Fault, start_ns: int) -> None:
+        await self.clock.sleep((start_ns - self.clock.now_ns()) / NS + fault.after_s)
+        self._undo.append(await self.stack.inject(fault))
+        self._event("fault", fault.kind, f"injected {describe_fault(fault)}")
+        self.progress(f"fault injected: {describe_fault(fault)}")
+
+    async def _set_flag(self, *, on: bool) -> int:
+        template = flag_template(self.scenario) if on else flag_off_template()
+        version = await self.stack.set_flag(template)
+        published_ns = self.clock.now_ns()
+        share = f"{self.scenario.population.flag_on} of {self.scenario.population.users} users" if on else "nobody"
+        self._event("flag", "use_go_backend", f"published version {version}: on for {share}", version=version)
+        return published_ns
+
+    def _judge_now(self) -> bool:
+        """Judges the growing evidence; true when a rollback limit fired."""
+        if self.window is None:
+            return False
+        self.evidence.gather()
+        now_ns = self.clock.now_ns()
+        self.results = judge(
+            self.scenario,
+            self.ledger,
+            self.window,
+            now_ns,
+            not_exercised=not_exercised(self.scenario, self.stack.capabilities),
+        )
+        self.progress.live(self._live(now_ns))
+        return any(r.kind is CriterionKind.ROLLBACK and r.verdict is Verdict.FAIL for r in self.results)
+
+    def _live(self, now_ns: int) -> str:
+        assert self.window is not None
+        elapsed_s = (min(now_ns, self.window.end_ns) - self.window.start_ns) / NS
+        shown = [
+            f"{r.metric} {show(r.value, r.unit)} (n={r.samples})"
+            for r in self.results
+            if r.value is not None and r.kind is CriterionKind.SUCCESS
+        ]
+        return f"window {max(0, elapsed_s):.0f}/{self.scenario.window_s:.0f} s | " + " | ".join(shown)
+
+    def _decide(self, decision: Decision, *reasons: str) -> None:
+        self.decision = decision
+        self._mark("decision")
+        self._event("decision", decision, "; ".join(reasons) or decision)
+        self.progress(f"decision: {decision}" + "".join(f"\n  {reason}" for reason in reasons))
+
+    def _phase(self, subject: str, message: str, **data: int) -> None:
+        self._event("phase", subject, message, **data)
+        self.progress(message)
+
+    def _event(self, kind: str, subject: str, message: str, **data: int) -> None:
+        self.evidence.event(self.clock.now_ns(), kind, subject, message, **data)
+
+    def _mark(self, name: str) -> None:
+        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
+
+    def _save(self, name: str, content: object) -> None:
+        try:
+            (self.folder / name).write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        except OSError as error:
+            raise EvidenceNotWritten(
+                f"{name} could not be written: {error.strerror}", where=str(self.folder), remedy="free some space"
+            ) from error
+
+    def _exit(self) -> Exit:
+        outcomes = [error.exit for error in self.errors]
+        if self.decision is not None:
+            outcomes.append(DECISION_EXIT[self.decision])
+        if self.leaks:
+            outcomes.append(Exit.LEAK)
+        return more_severe(*outcomes)
+
+    def _document(self) -> Run:
+        if self.errors and self.decision is not Decision.ROLL_BACK:
+            self.decision = None  # a run that broke decides nothing, whatever it had seen
+        return Run(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            anchor=self.clock.anchor,
+            decision=self.decision,
+            exit_status=self._exit(),
+            criteria=self.results,
+            windows=tuple(summarise(self.ledger, self.window, side) for side in Side) if self.window else (),
+            timings={name: round(value, 3) for name, value in self.timings.items()},
+            leaks=self.leaks,
+            capabilities=tuple(sorted(self.stack.capabilities)),
+            switch_over=self.switched,
+            errors=tuple(str(error) for error in self.errors),
+            **plan_facts(self.options, self.manifests),
+        )
+
+    def _all_probes_in(self) -> bool:
+        assert self.window is not None
+        expected = int((self.window.end_ns - self.window.start_ns) / NS * self.scenario.probes.rate_per_s)
+        return self.ledger.probes_due(self.window) >= expected
+
+    async def _finally(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Runs a step of the ending; what it raises is noted and does not stop the next."""
+        try:
+            await step()
+        except RehearsalError as error:
+            self.errors.append(error)
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except RehearsalError as error:
+            self.errors.append(error)

@@ -1,0 +1,69 @@
+"""Everything that can be run, as nox sessions.
+
+``nox -s rollout_week3 -- --seed 7`` where nox is at hand, ``python3 noxfile.py -s rollout_week3 -- --seed 7`` where
+there is only Python: the same, after installing the locked packages once. Arguments behind ``--`` go through.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+
+from harness import bootstrap  # noqa: E402 - the path comes first
+
+if __name__ == "__main__":
+    sys.exit(bootstrap.main(sys.argv[1:]))
+
+import nox  # noqa: E402 - not at hand before the bootstrap
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "tests"]
+nox.needs_version = ">=2024.3.2"
+
+#: A run takes its stack down before it ends; nox would kill it after 0.3 s.
+TEAR_DOWN_S = 60.0
+
+
+def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
+    """Runs a program of the locked environment in the checkout."""
+    folder = bootstrap.ensure(session.log).parent
+    limits = {"interrupt_timeout": TEAR_DOWN_S, "terminate_timeout": TEAR_DOWN_S}
+    session.run(str(folder / program), *arguments, external=True, **limits)
+
+
+@nox.session
+def rollout_week3(session: nox.Session) -> None:
+    """Rehearses week 3 of the rollout: 500 users, 250 of them on the API."""
+    run(session, "-m", "harness", "run", "rollout_week3", *session.posargs)
+
+
+@nox.session
+def doctor(session: nox.Session) -> None:
+    """Says what this machine has and lacks for each rung."""
+    run(session, "-m", "harness", "doctor", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, the real local stack's included; arguments go to pytest."""
+    run(session, "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting, lint, types, import directions."""
+    run(session, "-m", "ruff", "format", "--check", ".")
+    run(session, "-m", "ruff", "check", ".")
+    run(session, "-m", "mypy")
+    run(session, program="lint-imports")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Renews requirements.lock from pyproject.toml: with hashes, without the index's address."""
+    compile_ = ("-m", "uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--python-version", "3.11")
+    output = ("--no-emit-index-url", "--no-header", "--no-annotate", "-o", "requirements.lock")
+    run(session, *compile_, "--universal", "--generate-hashes", *output, *session.posargs)

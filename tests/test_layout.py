@@ -1,0 +1,64 @@
+"""The folder tree is the architecture: import directions, clocks and dice in their own modules, sizes."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted(path for folder in ("harness", "api", "scenarios", "chaos") for path in (ROOT / folder).rglob("*.py"))
+
+#: Modules that own the clock or the dice, and the load processes' own.
+OWNERS = {
+    "harness/clock.py",
+    "harness/seed.py",
+    "harness/load/time.py",
+    "harness/evidence/spool.py",
+    "api/clock.py",
+    "api/ids.py",
+}
+HIDDEN = re.compile(
+    r"\b(time\.(time|monotonic|perf_counter|sleep)(_ns)?|datetime\.(now|utcnow)|asyncio\.sleep"
+    r"|random\.(random|choice|randint|shuffle|uniform)|uuid\.?uuid[14]|uuid4|os\.urandom|secrets\.token\w+)\("
+)
+
+
+def test_import_directions() -> None:
+    script = Path(sys.executable).parent / "lint-imports"
+    result = subprocess.run([script], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_keeps_the_habits(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert text.count("\n") <= 450, f"{name} does not fit a sitting"
+    if path.stat().st_size > 1:
+        assert ast.get_docstring(tree), f"{name} says nothing of its purpose"
+    if name not in OWNERS:
+        hits = [line for line in text.splitlines() if HIDDEN.search(line.split("#")[0])]
+        assert hits == [], f"{name} reads the clock or the dice directly"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= 70, f"{name}:{node.lineno} {node.name} does not fit a screen"
+
+
+def test_no_machine_path_no_registry_address_in_the_repository() -> None:
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    forbidden = re.compile(
+        r"https?://(registry\.npmjs|pypi|files\.pythonhosted|proxy\.golang|static\.crates)\S*|/work/" + "main"
+    )
+    for name in filter(None, files):
+        path = ROOT / name
+        if path.suffix in {".png", ".sqlite"} or not path.is_file():
+            continue
+        hit = forbidden.search(path.read_text(errors="replace"))
+        assert hit is None, f"{name}: {hit[0] if hit else ''}"

@@ -1,0 +1,97 @@
+"""The command line: what is refused, with which status, and the replay command."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.model.errors import SEVERITY, BadInput, Exit, more_severe
+from harness.model.stack import Fault, FaultKind
+from harness.options import fault
+
+
+@pytest.mark.parametrize(
+    ("text", "plan"),
+    [
+        ("errors=12%", Fault(kind=FaultKind.ERRORS, share=0.12)),
+        ("errors=12%@30s", Fault(kind=FaultKind.ERRORS, share=0.12, after_s=30)),
+        ("latency=600ms", Fault(kind=FaultKind.LATENCY, delay_ms=600)),
+        ("latency=600ms:10%@1min", Fault(kind=FaultKind.LATENCY, delay_ms=600, share=0.1, after_s=60)),
+        ("unavailable", Fault(kind=FaultKind.UNAVAILABLE)),
+        ("pod_crash@5s", Fault(kind=FaultKind.POD_CRASH, after_s=5)),
+    ],
+)
+def test_reads_a_fault(text: str, plan: Fault) -> None:
+    assert fault(text) == plan
+
+
+@pytest.mark.parametrize("text", ["", "errors=12", "error=12%", "latency=10%", "latency", "errors=12%@later", "errors=120%"])
+def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
+    with pytest.raises(BadInput, match="errors=12%"):
+        try:
+            fault(text)
+        except BadInput as error:
+            raise BadInput(str(error)) from error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "required"),
+        (["fly"], "invalid choice"),
+        (["run"], "required"),
+        (["run", "rollout_week33"], "rollout_week3"),
+        (["run", "rollout_week3", "--window", "120"], "120"),
+        (["run", "rollout_week3", "--window", "12 parsecs"], "parsecs"),
+        (["run", "rollout_week3", "--pace", "0s"], "pace"),
+        (["run", "rollout_week3", "--seed", "x"], "seed"),
+        (["run", "rollout_week3", "--fault", "errors=12"], "percentage"),
+        (["run", "rollout_week3", "--service-port", "80"], "1024"),
+        (["run", "rollout_week3", "--unknown"], "unknown"),
+        (["run", "/no/such/scenario.yaml"], "/no/such/scenario.yaml"),
+    ],
+)
+def test_bad_usage_ends_in_2_and_names_the_place(
+    arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == Exit.USAGE
+    assert says in capfd.readouterr().err
+
+
+def test_help_ends_in_0() -> None:
+    assert main(["--help"]) == Exit.OK
+
+
+def test_the_more_severe_outcome_wins() -> None:
+    assert more_severe(Exit.HOLD, Exit.LEAK, Exit.ROLLED_BACK) is Exit.LEAK
+    assert more_severe() is Exit.OK
+    assert [int(status) for status in SEVERITY] == [130, 41, 40, 31, 30, 2, 20, 10, 0]
+
+
+def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path) -> None:
+    blocker = tmp_path / "reports"
+    blocker.write_text("a file where the folder should be")  # root may write anywhere, so permissions prove nothing
+    command = [sys.executable, "-m", "harness", "run", "rollout_week3", "--reports", str(blocker)]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert result.returncode == Exit.RUN_BROKEN, result.stderr
+    assert str(blocker) in result.stderr
+    assert "--reports" in result.stderr
+
+
+def test_the_first_line_holds_seed_rung_and_replay(tmp_path: Path) -> None:
+    blocker = tmp_path / "reports"
+    blocker.write_text("")
+    words = ["rollout_week3", "--seed", "7", "--window", "60s", "--fault", "errors=12%", "--reports", str(blocker)]
+    result = subprocess.run(
+        [sys.executable, "-m", "harness", "run", *words], check=False, capture_output=True, text=True, timeout=60
+    )
+    first = result.stderr.splitlines()[0]
+    assert first.startswith("seed 7, rung local, target bundled walk API")
+    replay = shlex.split(first.split("replay: ")[1])
+    assert replay[:5] == ["python", "-m", "harness", "run", "rollout_week3"]
+    assert {"--seed", "7", "--window", "60s", "--fault", "errors=12%"} <= set(replay)
