@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.power import requirements
 from harness.judge.summary import summarise
 from harness.judge.window import Window
+from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
 from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
@@ -36,12 +38,13 @@ from harness.model.units import show
 from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
 from harness.options import RunOptions, describe_fault
 from harness.population.accounts import accounts
-from harness.population.schedule import due_between
+from harness.population.schedule import due_within
 from harness.progress import Progress
 from harness.report.latest import point_latest
 from harness.report.write_all import write_reports
 from harness.rungs import stack_for
 from harness.stack.protocol import Stack, Undo
+from harness.state.lease import remove_run_folder, run_folder
 from scenarios import claims
 from scenarios.flag import flag_off_template, flag_template
 
@@ -96,14 +99,7 @@ class Rehearsal:
             progress=progress,
             gate=any(f.kind is not FaultKind.POD_CRASH for f in options.faults),
         )
-        self.load = LoadProcesses(
-            run_id=self.run_id,
-            seed=options.seed,
-            scenario=self.scenario,
-            logs=self.folder / "logs",
-            spools=state.run_folder(self.run_id) / "spool",
-            clock=clock,
-        )
+        self.load: LoadProcesses | None = None
         self.window: Window | None = None
         self.results: tuple[CriterionResult, ...] = ()
         self.decision: Decision | None = None
@@ -113,6 +109,8 @@ class Rehearsal:
         self.timings: dict[str, float] = {}
         self._undo: list[Undo] = []
         self._flow: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> Run:
         """Runs the flow, tears down whatever came of it, and reports."""
@@ -144,8 +142,7 @@ class Rehearsal:
 
     async def preflight(self) -> None:
         """Says what the window can and cannot prove, and removes what a killed run left."""
-        for removed in state.sweep(self.progress):
-            self.progress(f"left by a killed run, removed: {removed}")
+        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         for requirement in requirements(self.scenario):
             self.progress.plain(f"  {requirement.sentence}")
         self._save("scenario.json", self.scenario)
@@ -163,9 +160,13 @@ class Rehearsal:
     async def admit(self) -> None:
         """Starts the load processes: every account made, signed in, its flag fetched."""
         self._phase("admission", f"admitting {self.scenario.population.users} users")
-        await self.load.start(self.stack.endpoints())
-        self.evidence.follow(self.load.spools)
-        await self.load.admitted(ADMISSION_LIMIT_S)
+        self.load = load = LoadProcesses(
+            self._load_plan(), run_folder(self.run_id), self.clock, logs=self.folder / "logs"
+        )
+        await load.start()
+        self.evidence.follow(load.spools)
+        self._beside(load.watch())
+        await load.admitted(ADMISSION_LIMIT_S)
         self._mark("admitted")
         self.progress(f"{self.scenario.population.users} users admitted, {self.scenario.population.flag_on} on the API")
 
@@ -176,6 +177,7 @@ class Rehearsal:
         self.window = Window(start_ns=start_ns, end_ns=end_ns)
         self.evidence.count_window(start_ns, end_ns)
         self._phase("window", f"measuring for {self.scenario.window_s:g} s", start_ns=start_ns, end_ns=end_ns)
+        assert self.load is not None
         await self.load.go(start_ns)
         faults = [asyncio.ensure_future(self._inject(fault, start_ns)) for fault in self.options.faults]
         try:
@@ -196,7 +198,7 @@ class Rehearsal:
         """Waits for the answers to what was due in the window, at most one request timeout."""
         if self.decision is not None or self.window is None:
             return
-        expected = due_between(self.scenario.population, self.options.seed, self.window.end_ns - self.window.start_ns)
+        expected = due_within(self.scenario.population, self.window.end_ns - self.window.start_ns)
         limit_ns = self.window.end_ns + int((self.scenario.request_timeout_s + 1) * NS)
         probes_ns = self.window.end_ns + int(self.scenario.probes.timeout_s * NS)
         while self.clock.now_ns() < limit_ns:
@@ -241,14 +243,13 @@ class Rehearsal:
         """Undoes the faults, stops the load, brings the stack down, reads the last of the spools."""
         begun_ns = self.clock.now_ns()
         self.progress("taking everything down")
-        await asyncio.gather(self.load.stop(), *(undo() for undo in self._undo), return_exceptions=True)
-        self.evidence.gather()
-        await self.stack.down()
+        for step in (*self._undo, self._stop_load, self._gather_last, self.stack.down):
+            await self._finally(step)
         self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
 
     async def leak_check(self) -> None:
         """Looks for whatever is left of this run."""
-        state.remove_run_folder(self.run_id)
+        remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
         for leak in self.leaks:
             self.progress(f"LEAK: {leak}")
@@ -261,7 +262,7 @@ class Rehearsal:
             self.evidence.store.close()
         run = self._document()
         with self._noting():
-            write_reports(self.folder, run, claims.by_id())
+            write_reports(self.folder, run, claims.REGISTER)
             point_latest(self.options.reports, self.folder)
         return run if run.exit_status == self._exit() else self._document()
 
@@ -271,13 +272,39 @@ class Rehearsal:
         """The flow, with the gathering of evidence and the watch over every part beside it."""
         try:
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(self._gather()), group.create_task(self._watch())]
-                beside.append(group.create_task(self.load.watch()))
+                self._group = group
+                self._beside(self._gather())
+                self._beside(self._watch())
                 await self.flow()
-                for task in beside:
+                for task in self._tasks:
                     task.cancel()
         except BaseExceptionGroup as failures:
             raise first_failure(failures) from failures
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs ``work`` until the flow ends; what it raises ends the flow."""
+        assert self._group is not None
+        self._tasks.append(self._group.create_task(work))
+
+    def _load_plan(self) -> LoadPlan:
+        return LoadPlan(
+            run_id=self.run_id,
+            seed=self.options.seed,
+            population=self.scenario.population,
+            probes=self.scenario.probes,
+            endpoints=self.stack.endpoints(),
+            anchor=self.clock.anchor,
+            spool="",
+            request_timeout_s=self.scenario.request_timeout_s,
+            admission_limit_s=ADMISSION_LIMIT_S,
+        )
+
+    async def _stop_load(self) -> None:
+        if self.load is not None:
+            await self.load.stop()
+
+    async def _gather_last(self) -> None:
+        self.evidence.gather()
 
     async def _gather(self) -> None:
         while True:

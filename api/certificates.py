@@ -1,0 +1,121 @@
+"""Google's certificates for Firebase ID tokens, fetched with the event loop and held until they expire.
+
+Stands in for the transport that firebase-admin would fetch them with (``google.auth.transport.Request``): what it is
+asked for it answers from memory. The event loop resolves the host name on a thread of its own (``getaddrinfo`` has no
+other way); the rehearsal, against emulators, never comes here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import h11
+from google.auth import exceptions, transport
+
+from api.ports import Clock
+
+CERTIFICATES_URL = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
+FETCH_TIMEOUT_S = 5.0
+LIFETIME_DEFAULT_S = 3600.0
+RETRY_AFTER_S = 10.0
+BODY_BYTES_MAX = 1024 * 1024
+
+#: Fetches a URL: the body, and for how many seconds it holds. Raises ``OSError`` when it cannot.
+Fetch = Callable[[str], Awaitable[tuple[bytes, float]]]
+
+
+class _Response(transport.Response):
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def status(self) -> int:
+        return 200
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def data(self) -> bytes:
+        return self._data
+
+
+class Certificates(transport.Request):
+    """Holds the certificates. When they cannot be renewed the old ones are kept: keys are published well ahead."""
+
+    def __init__(self, clock: Clock, fetch: Fetch | None = None, url: str = CERTIFICATES_URL) -> None:
+        self._clock = clock
+        self._fetch = fetch or fetch_https
+        self._url = url
+        self._data = b""
+        self._renew_at_s = 0.0
+        self._lock = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Fetches them when due; callers that come meanwhile wait for the same fetch. Never raises ``OSError``."""
+        if self._clock.unix_s() < self._renew_at_s:
+            return
+        async with self._lock:
+            now = self._clock.unix_s()
+            if now < self._renew_at_s:
+                return
+            try:
+                async with asyncio.timeout(FETCH_TIMEOUT_S):
+                    self._data, lifetime_s = await self._fetch(self._url)
+            except OSError:  # TimeoutError is one
+                lifetime_s = RETRY_AFTER_S
+            self._renew_at_s = now + lifetime_s
+
+    def __call__(self, url: str, method: str = "GET", *_: Any, **__: Any) -> _Response:
+        """What firebase-admin calls. Raises google-auth's ``TransportError`` when there is nothing to answer."""
+        if url != self._url or method != "GET" or not self._data:
+            raise exceptions.TransportError(f"no certificates of {url} at hand")  # type: ignore[no-untyped-call]
+        return _Response(self._data)
+
+
+async def fetch_https(url: str) -> tuple[bytes, float]:
+    """GETs ``url`` (https, or http for tests). Raises ``OSError`` for anything but a complete 200."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    reader, writer = await asyncio.open_connection(
+        parts.hostname, parts.port or (443 if secure else 80), ssl=ssl.create_default_context() if secure else None
+    )
+    try:
+        wire = h11.Connection(h11.CLIENT)
+        headers = [("Host", parts.netloc), ("Connection", "close"), ("Accept", "application/json")]
+        for event in (h11.Request(method="GET", target=parts.path, headers=headers), h11.EndOfMessage()):
+            writer.write(wire.send(event) or b"")
+        await writer.drain()
+        return await _answer(wire, reader)
+    except h11.RemoteProtocolError as error:
+        raise OSError(f"{url} does not speak HTTP: {error}") from error
+    finally:
+        writer.close()
+
+
+async def _answer(wire: h11.Connection, reader: asyncio.StreamReader) -> tuple[bytes, float]:
+    body, lifetime_s = b"", LIFETIME_DEFAULT_S
+    while True:
+        event = wire.next_event()
+        if event is h11.NEED_DATA:
+            wire.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Response):
+            if event.status_code != 200:
+                raise OSError(f"status {event.status_code}")
+            cache = dict(event.headers).get(b"cache-control", b"")
+            if match := re.search(rb"max-age=([0-9]{1,8})", cache):
+                lifetime_s = float(match[1])
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > BODY_BYTES_MAX:
+                raise OSError("the answer is too large")
+        elif isinstance(event, h11.EndOfMessage):
+            return body, lifetime_s
+        else:
+            raise OSError("the answer was cut off")

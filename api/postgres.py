@@ -1,0 +1,195 @@
+"""The database port on PostgreSQL, by asyncpg. Connects when first needed, so a pod may start before its database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from msgspec import UNSET
+
+from api import sql
+from api.errors import Invalid, Unavailable
+from api.model import CHANGEABLE, DEFAULT_TITLE, Location, NewWalk, User, Walk, WalkChange, WalkDetail, WalkPage
+from api.ports import Clock, PoolStats
+from api.settings import DatabaseSettings
+
+ACQUIRE_TIMEOUT_S = 3.0
+COMMAND_TIMEOUT_S = 5.0
+READY_TIMEOUT_S = 0.8  # below the probe's own second (Kubernetes' default timeoutSeconds)
+FRESH_NS = 1_000_000_000
+KNOWN_USERS_MAX = 20_000
+PUT_ATTEMPTS = 3
+_WALK_COLUMNS = len(Walk.__struct_fields__)
+
+_UNAVAILABLE = (
+    OSError,  # refused, reset; TimeoutError is one
+    asyncpg.InterfaceError,  # the connection or the pool is closing
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,  # too many connections, out of memory, disk full
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, cancelled
+    asyncpg.InternalClientError,  # the connection was cut in the middle of a message
+)
+_RULES = {
+    "walks_end_needs_start": "end_time needs a start_time",
+    "walks_end_after_start": "end_time is before start_time",
+}
+
+
+class PostgresDatabase:
+    """A pool of at most ``settings.pool_max`` connections. See ``api.ports.Database``."""
+
+    def __init__(self, settings: DatabaseSettings, clock: Clock, name: str = "walk-api") -> None:
+        self._settings = settings
+        self._clock = clock
+        self._name = name
+        self._pool: Any = None
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._answered_ns = -FRESH_NS
+
+    async def open(self) -> None:
+        """Makes the pool; no connection yet."""
+        settings = self._settings
+        self._pool = await asyncpg.create_pool(
+            host=settings.host,
+            port=settings.port,
+            user=settings.user,
+            password=settings.password,
+            database=settings.name,
+            ssl=False if settings.sslmode == "disable" else settings.sslmode,
+            min_size=0,
+            max_size=settings.pool_max,
+            timeout=ACQUIRE_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            # The API leaves no state in a session, so the default reset would only double the round trips.
+            reset=_leave_as_it_is,
+            server_settings={"application_name": self._name[:63], "timezone": "UTC"},
+        )
+
+    async def close(self) -> None:
+        """Closes the pool; after one second by force."""
+        if self._pool is None:
+            return
+        try:
+            async with asyncio.timeout(1.0):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def ready(self) -> bool:
+        """Whether PostgreSQL answers. A pool that is only busy counts as answering if it did in the last second."""
+        asked_ns = self._clock.monotonic_ns()
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S), self._pool.acquire() as connection:
+                await connection.fetchval("SELECT 1")
+        except TimeoutError:
+            busy = self._pool.get_idle_size() == 0 and self._pool.get_size() == self._settings.pool_max
+            return busy and self._answered_ns > asked_ns - FRESH_NS
+        except (*_UNAVAILABLE, asyncpg.PostgresError):
+            return False
+        return True
+
+    def pool(self) -> PoolStats:
+        """The pool as it is now."""
+        if self._pool is None:
+            return PoolStats(0, 0, self._settings.pool_max)
+        return PoolStats(self._pool.get_size(), self._pool.get_idle_size(), self._settings.pool_max)
+
+    async def remember_user(self, user: User) -> None:
+        """One insert a user and pod; afterwards from memory."""
+        if user.uid in self._known:
+            return
+        await self._fetchrow(sql.REMEMBER_USER, user.uid, user.display_name, user.auth_provider)
+        self._known[user.uid] = None
+        if len(self._known) > KNOWN_USERS_MAX:
+            self._known.popitem(last=False)
+
+    async def list_walks(self, user: User, page: int, limit: int) -> WalkPage:
+        """The user's walks, newest first."""
+        rows = await self._fetch(sql.LIST_WALKS, user.uid, limit, (page - 1) * limit)
+        walks = [Walk(*row[1:]) for row in map(tuple, rows) if row[1] is not None]
+        return WalkPage(walks, rows[0][0], page, limit)
+
+    async def create_walk(self, user: User, walk_id: str, new: NewWalk) -> Walk:
+        """A new walk of ``user``."""
+        row = await self._write(user, sql.CREATE_WALK, walk_id, user.uid, new.title, new.description or "")
+        return Walk(*row)
+
+    async def get_walk(self, user: User, walk_id: str) -> WalkDetail | None:
+        """The user's walk with its locations."""
+        return _detail(await self._fetchrow(sql.GET_WALK, walk_id, user.uid))
+
+    async def put_walk(self, user: User, walk_id: str, change: WalkChange) -> Walk | None:
+        """Changes or creates the walk and its locations in one statement; see ``api.sql`` for the attempts."""
+        values = [getattr(change, name) for name in CHANGEABLE]
+        mask = sum(1 << bit for bit, value in enumerate(values) if value is not UNSET)
+        arguments = [walk_id, user.uid, mask, *(None if v is UNSET else v for v in values), DEFAULT_TITLE]
+        statement = sql.PUT_WALK
+        if change.locations:
+            statement = sql.PUT_WALK_AND_LOCATIONS
+            arguments += _columns(change.locations)
+        for _ in range(PUT_ATTEMPTS):
+            row = await self._write(user, statement, *arguments)
+            if row is not None:
+                return Walk(*row)
+        return None
+
+    async def delete_walk(self, user: User, walk_id: str) -> bool:
+        """Whether there was such a walk of the user."""
+        return await self._fetchrow(sql.DELETE_WALK, walk_id, user.uid) is not None
+
+    async def load_walk(self, walk_id: str) -> WalkDetail | None:
+        """The walk as committed."""
+        return _detail(await self._fetchrow(sql.LOAD_WALK, walk_id))
+
+    async def walk_version(self, walk_id: str) -> datetime | None:
+        """``updated_at`` as committed."""
+        row = await self._fetchrow(sql.WALK_VERSION, walk_id)
+        return None if row is None else row[0]
+
+    async def _write(self, user: User, statement: str, *arguments: object) -> Any:
+        """Runs a statement that needs the user's row, which a restored database may lack although it was known."""
+        try:
+            return await self._fetchrow(statement, *arguments)
+        except asyncpg.ForeignKeyViolationError:
+            self._known.pop(user.uid, None)
+            await self.remember_user(user)
+            return await self._fetchrow(statement, *arguments)
+
+    async def _fetchrow(self, statement: str, *arguments: object) -> Any:
+        rows = await self._fetch(statement, *arguments)
+        return rows[0] if rows else None
+
+    async def _fetch(self, statement: str, *arguments: object) -> Any:
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                rows = await connection.fetch(statement, *arguments)
+        except asyncpg.CheckViolationError as error:
+            rule = _RULES.get(error.constraint_name or "", "a value is outside its range")
+            raise Invalid(f"The walk would be inconsistent: {rule}") from error
+        except asyncpg.DataError as error:  # of the driver (does not fit the type) and of the server (class 22)
+            raise Invalid("A value does not fit its field") from error
+        except _UNAVAILABLE as error:
+            raise Unavailable("The database does not answer") from error
+        self._answered_ns = self._clock.monotonic_ns()
+        return rows
+
+
+async def _leave_as_it_is(connection: object) -> None:
+    """The pool's reset: nothing to undo."""
+
+
+def _detail(row: Any) -> WalkDetail | None:
+    if row is None:
+        return None
+    columns = tuple(row)
+    walk, locations = columns[:_WALK_COLUMNS], columns[_WALK_COLUMNS:]
+    return WalkDetail(*(*walk, [] if locations[0] is None else [*map(Location, *locations)]))
+
+
+def _columns(locations: list[Location]) -> list[list[Any]]:
+    """One list a field, in the order of ``Location``; of two locations with the same number the last."""
+    unique = {location.sequence_number: location for location in locations}.values()
+    return [[getattr(location, name) for location in unique] for name in Location.__struct_fields__]

@@ -1,0 +1,117 @@
+"""The calls of the contract, a coroutine each: admit the caller, decode, ask the database, note the mirror, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import answers, decode
+from api.errors import NotFound, Unavailable
+from api.metrics import CONTENT_TYPE
+from api.model import NewWalk, State, WalkChange
+from api.service import Service
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_new_walk = msgspec.json.Decoder(NewWalk)
+_walk_change = msgspec.json.Decoder(WalkChange)
+_NO_WALK = "There is no such walk"
+
+
+class Walks:
+    """``/v1/walks``."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._database = service.ports.database
+        self._max_body = service.settings.max_body_bytes
+
+    async def list(self, request: Request) -> Response:
+        """GET /v1/walks."""
+        user = await self._service.admit(request.scope["headers"])
+        page, limit = decode.page_and_limit(request.scope["query_string"])
+        return answers.json(await self._database.list_walks(user, page, limit))
+
+    async def create(self, request: Request) -> Response:
+        """POST /v1/walks."""
+        user = await self._service.admit(request.scope["headers"])
+        new = await decode.body(request, _new_walk, self._max_body)
+        walk = await self._database.create_walk(user, self._service.ports.ids.walk_id(), new)
+        self._written("Walk created", walk.id, user.uid)
+        return answers.json(walk, 201, {"Location": f"/v1/walks/{walk.id}"})
+
+    async def get(self, request: Request) -> Response:
+        """GET /v1/walks/{id}."""
+        user = await self._service.admit(request.scope["headers"])
+        walk = await self._database.get_walk(user, decode.walk_id(request.path_params["id"]))
+        if walk is None:
+            raise NotFound(_NO_WALK)
+        return answers.json(walk)
+
+    async def put(self, request: Request) -> Response:
+        """PUT /v1/walks/{id}."""
+        user = await self._service.admit(request.scope["headers"])
+        walk_id = decode.walk_id(request.path_params["id"])
+        change = await decode.body(request, _walk_change, self._max_body)
+        walk = await self._database.put_walk(user, walk_id, change)
+        if walk is None:
+            raise NotFound(_NO_WALK)
+        self._written("Walk saved", walk_id, user.uid)
+        return answers.json(walk)
+
+    async def delete(self, request: Request) -> Response:
+        """DELETE /v1/walks/{id}."""
+        user = await self._service.admit(request.scope["headers"])
+        walk_id = decode.walk_id(request.path_params["id"])
+        if not await self._database.delete_walk(user, walk_id):
+            raise NotFound(_NO_WALK)
+        self._written("Walk deleted", walk_id, user.uid)
+        await self._service.ports.storage.forget_walk(user.uid, walk_id)
+        return Response(status_code=204)
+
+    def _written(self, message: str, walk_id: str, user_id: str) -> None:
+        self._service.mirror.submit(walk_id, user_id)
+        self._service.log.info(message, walk_id=walk_id, user_id=user_id)
+
+
+class Operations:
+    """What the platform asks: liveness, readiness, metrics."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def health(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
+        """GET /health: 200 while the process lives."""
+        return answers.json(State("ok"))
+
+    async def ready(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
+        """GET /ready: 200 when the database answers within a second and the pod is not stopping."""
+        if self._service.stopping:
+            raise Unavailable("The pod is stopping")
+        if not await self._service.ports.database.ready():
+            raise Unavailable("The database does not answer")
+        return answers.json(State("ready"))
+
+    async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
+        """GET /metrics: Prometheus text."""
+        service = self._service
+        text = service.metrics.render(service.mirror.stats, service.ports.database.pool(), service.log.lost)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE})
+
+
+def routes(service: Service) -> list[tuple[str, str, Handler]]:
+    """Method, path template and handler of every call but ``/openapi.json``."""
+    walks, operations = Walks(service), Operations(service)
+    return [
+        ("GET", "/health", operations.health),
+        ("GET", "/ready", operations.ready),
+        ("GET", "/metrics", operations.metrics),
+        ("GET", "/v1/walks", walks.list),
+        ("POST", "/v1/walks", walks.create),
+        ("GET", "/v1/walks/{id}", walks.get),
+        ("PUT", "/v1/walks/{id}", walks.put),
+        ("DELETE", "/v1/walks/{id}", walks.delete),
+    ]

@@ -1,0 +1,115 @@
+"""The exact criteria: counted over the whole window, so that the count is its own bound. "Rate" and "Concurrency"."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.judge.figures import clears
+from harness.judge.finding import Finding, nothing
+from harness.judge.ledger import Calls
+from harness.judge.view import View
+from harness.judge.window import NS, Window
+from harness.judge.words import count, limit
+from harness.model.scenario import Criterion
+from harness.model.units import Unit, show
+from harness.model.verdict import Verdict
+
+_NAMED_USERS = 3
+
+
+def request_rate(criterion: Criterion, view: View) -> Finding:
+    """Good answers of the API that came in the window, over the window; judged only while enough was offered."""
+    window_s = view.window.seconds
+    if not len(view.requests) or window_s <= 0:
+        return nothing("no requests in evidence")
+    good = len(_good_answers(view))
+    value = good / window_s
+    offered = len(view.requests) / window_s
+    finding = Finding(
+        verdict=Verdict.PASS if clears(criterion.comparison, value, criterion.threshold) else Verdict.FAIL,
+        value=value,
+        bound=value,
+        samples=good,
+        reason=f"{count(good)} good answers in {window_s:g} s: {value:.4g}/s, limit {limit(criterion)}",
+    )
+    if offered < view.scenario.offered_rate_per_s:
+        wanted = show(view.scenario.offered_rate_per_s, Unit.PER_SECOND)
+        return finding.void(f"only {offered:.4g}/s were offered, and it is judged from {wanted} on")
+    if finding.verdict is Verdict.FAIL:
+        late = view.late(criterion.metric)
+        lost = int(np.count_nonzero(~(late["ok"] & (late["done_ns"] < view.window.end_ns))))
+        if clears(criterion.comparison, (good + lost) / window_s, criterion.threshold):
+            return finding.void(f"void: {count(lost)} requests were sent late by the generator")
+    return finding
+
+
+def concurrent_users(criterion: Criterion, view: View) -> Finding:
+    """Users with a live session for the whole window and a good answer of the API in every stretch of it."""
+    window = view.window
+    live = view.ledger.live_throughout(window)
+    if not live.any() or not len(view.requests):
+        return nothing("no live session with requests in evidence")
+    stretch_ns = round(view.scenario.good_answer_every_s * NS)
+    good = _good_answers(view)
+    offered = live & _covered(view.requests["user"], view.requests["due_ns"], window, stretch_ns, len(live))
+    served = live & _covered(good["user"], good["done_ns"], window, stretch_ns, len(live))
+    value = int(np.count_nonzero(served))
+    finding = Finding(
+        verdict=Verdict.PASS if clears(criterion.comparison, value, criterion.threshold) else Verdict.FAIL,
+        value=float(value),
+        bound=float(value),
+        samples=int(np.count_nonzero(offered)),
+        reason=(
+            f"{count(value)} users had a live session and a good answer in every "
+            f"{view.scenario.good_answer_every_s:g} s, limit {limit(criterion)}"
+        ),
+    )
+    if finding.verdict is Verdict.PASS:
+        return finding
+    if not clears(criterion.comparison, finding.samples, criterion.threshold):
+        return finding.void(f"the load offered only {count(finding.samples)} such users")
+    late = view.late(criterion.metric)
+    users = np.concatenate((good["user"], late["user"]))
+    times = np.concatenate((good["done_ns"], late["due_ns"]))
+    spared = live & _covered(users, times, window, stretch_ns, len(live))
+    if clears(criterion.comparison, int(np.count_nonzero(spared)), criterion.threshold):
+        return finding.void("void: the generator sent the missing users' requests late")
+    return _naming(finding, view, offered & ~served)
+
+
+def _good_answers(view: View) -> Calls:
+    """Good answers of the API that came in the window, whenever their requests were due."""
+    rows = view.ledger.requests
+    done = (rows["done_ns"] >= view.window.start_ns) & (rows["done_ns"] < view.window.end_ns)
+    good: Calls = rows[done & rows["api"] & rows["ok"]]
+    return good
+
+
+def _covered(
+    user: NDArray[np.int32], at_ns: NDArray[np.int64], window: Window, stretch_ns: int, users: int
+) -> NDArray[np.bool_]:
+    """By user's number: whether the user's times leave no stretch of ``window`` empty; at least one time each."""
+    order = np.lexsort((at_ns, user))
+    user, at_ns = user[order], at_ns[order]
+    first = np.ones(len(user), dtype=bool)
+    first[1:] = user[1:] != user[:-1]
+    last = np.roll(first, -1)
+    # Half-open stretches: one that begins with the window is empty when the first time lies a whole stretch on.
+    gap = first & (at_ns - window.start_ns >= stretch_ns)
+    gap |= last & (window.end_ns - at_ns > stretch_ns)
+    gap[1:] |= ~first[1:] & (at_ns[1:] - at_ns[:-1] > stretch_ns)
+    covered = np.zeros(users, dtype=bool)
+    covered[user] = True
+    covered[user[gap]] = False
+    return covered
+
+
+def _naming(finding: Finding, view: View, missing: NDArray[np.bool_]) -> Finding:
+    names = sorted(name for name, number in view.ledger.users.items() if missing[number])
+    if not names:
+        return finding
+    more = f" and {len(names) - _NAMED_USERS} more" if len(names) > _NAMED_USERS else ""
+    reason = f"{finding.reason}; without: {', '.join(names[:_NAMED_USERS])}{more}"
+    return msgspec.structs.replace(finding, reason=reason)

@@ -1,0 +1,79 @@
+"""A metric measured on a sample: its value, both bounds, and the words for it. Definitions: design.md, "Judging"."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
+from harness.judge.ledger import Calls
+from harness.judge.words import SUBJECT, count
+from harness.model.scenario import Comparison, Criterion, Metric
+from harness.model.units import Unit, show
+
+MS = 1_000_000
+
+#: The metrics whose evidence is a sample with a bound; the others are exact counts over the window.
+SAMPLED = frozenset({Metric.ERROR_RATIO, Metric.AVAILABILITY, Metric.LATENCY_P95})
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """``value`` in the metric's unit, and what the true value is at least and at most, each with 95 % confidence.
+
+    A bound is ``None`` when the sample is too small to have one. An exact figure is its own bound.
+    """
+
+    value: float
+    lower: float | None
+    upper: float | None
+    samples: int
+    words: str
+
+
+def latencies_ms(rows: Calls) -> NDArray[np.float64]:
+    """From when each request was due to when it ended, however it ended, in milliseconds, unsorted."""
+    latency: NDArray[np.float64] = (rows["done_ns"] - rows["due_ns"]) / MS
+    return latency
+
+
+def figure(criterion: Criterion, rows: Calls) -> Figure | None:
+    """The criterion's figure on a sample of requests or probes; ``None`` when it is empty."""
+    if not len(rows):
+        return None
+    if criterion.metric is Metric.LATENCY_P95:
+        return _p95(rows)
+    return _ratio(criterion.metric, int(np.count_nonzero(~rows["ok"])), len(rows))
+
+
+def _ratio(metric: Metric, failed: int, total: int) -> Figure:
+    events = total - failed if metric is Metric.AVAILABILITY else failed
+    return Figure(
+        value=events / total,
+        lower=ratio_lower(events, total),
+        upper=ratio_upper(events, total),
+        samples=total,
+        words=f"{count(failed)} of {count(total)} {SUBJECT[metric]} failed",
+    )
+
+
+def _p95(rows: Calls) -> Figure:
+    ascending = np.sort(latencies_ms(rows))
+    lower, upper = quantile_bounds(ascending)
+    value = float(ascending[nearest_rank(len(ascending)) - 1])
+    return Figure(
+        value=value,
+        lower=lower,
+        upper=upper,
+        samples=len(ascending),
+        words=f"p95 of {count(len(ascending))} requests {show(value, Unit.MILLISECONDS)}",
+    )
+
+
+def clears(comparison: Comparison, value: float, threshold: float) -> bool:
+    """Whether ``value`` stands in the comparison's relation to ``threshold``, exactly."""
+    if comparison is Comparison.ABOVE:
+        return value > threshold
+    if comparison is Comparison.BELOW:
+        return value < threshold
+    return value >= threshold

@@ -1,0 +1,58 @@
+"""Evidence and criteria in, verdicts out: the same for a window that still grows and for a stored run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from harness.judge.finding import Finding
+from harness.judge.ledger import Ledger
+from harness.judge.rollback import rollback
+from harness.judge.success import success
+from harness.judge.view import View
+from harness.judge.window import Window
+from harness.model.scenario import Criterion, Scenario
+from harness.model.verdict import CriterionKind, CriterionResult, Verdict
+
+
+def judge(
+    scenario: Scenario,
+    ledger: Ledger,
+    window: Window,
+    now_ns: int,
+    *,
+    not_exercised: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[CriterionResult, ...]:
+    """Every criterion of ``scenario``, in its order.
+
+    Rows count by when they were due, in ``[window.start_ns, window.end_ns)``. Before ``now_ns`` reaches the window's
+    end a success criterion is inconclusive, with the figures so far; a rollback limit may fire at any time.
+    ``not_exercised`` maps a criterion's id to why the rung or the target cannot exercise it.
+    Raises ``BadInput`` for a rollback limit that makes no sense (see ``rollback.smallest_sample``).
+    """
+    view = View(scenario, ledger, window, now_ns)
+    return tuple(_result(criterion, _finding(criterion, view, not_exercised)) for criterion in scenario.criteria)
+
+
+def _finding(criterion: Criterion, view: View, not_exercised: Mapping[str, str]) -> Finding:
+    if criterion.id in not_exercised:
+        return Finding(verdict=Verdict.NOT_EXERCISED, reason=not_exercised[criterion.id])
+    return rollback(criterion, view) if criterion.kind is CriterionKind.ROLLBACK else success(criterion, view)
+
+
+def _result(criterion: Criterion, finding: Finding) -> CriterionResult:
+    return CriterionResult(
+        id=criterion.id,
+        claim=criterion.claim,
+        kind=criterion.kind,
+        metric=criterion.metric.value,
+        comparison=criterion.comparison.value,
+        threshold=criterion.threshold,
+        unit=criterion.unit,
+        verdict=finding.verdict,
+        value=finding.value,
+        bound=finding.bound,
+        samples=finding.samples,
+        reason=finding.reason,
+        fired_at_ns=finding.fired_at_ns,
+    )

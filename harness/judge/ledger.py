@@ -1,0 +1,157 @@
+"""The judge's memory of the evidence: columns that grow by a row at a time and are read as NumPy arrays.
+
+A row costs a tuple when added and is moved into its columns at the next read, once. A question about a window is a
+mask over a column (100,000 rows: well under a millisecond), so that the judge can be asked every second.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.judge.window import Window
+from harness.model.evidence import (
+    EventRow,
+    FlagRow,
+    Outcome,
+    ProbeRow,
+    RequestRow,
+    Row,
+    SampleRow,
+    SessionRow,
+    Side,
+)
+
+#: A request or a probe. ``user`` is the ledger's own number of the user; ``ok``: the outcome was ``Outcome.OK``.
+CALL = np.dtype(
+    [
+        ("user", np.int32),
+        ("api", np.bool_),
+        ("ok", np.bool_),
+        ("status", np.int32),
+        ("due_ns", np.int64),
+        ("sent_ns", np.int64),
+        ("done_ns", np.int64),
+    ]
+)
+
+_SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)])
+
+#: Rows of ``CALL``.
+Calls = NDArray[np.void]
+
+#: The metrics that a window's summary shows; samples of others are not kept here.
+KEPT_METRICS = frozenset({"cpu_cores", "memory_bytes", "replicas", "ready_replicas"})
+
+MEASUREMENT_ERROR = "measurement_error"
+
+
+class _Table:
+    """Rows of one dtype, appended singly and read as one array."""
+
+    def __init__(self, dtype: np.dtype[np.void]) -> None:
+        self._block: NDArray[np.void] = np.empty(1024, dtype=dtype)
+        self._filled = 0
+        self._pending: list[tuple[int | bool, ...]] = []
+
+    def append(self, *fields: int | bool) -> None:
+        self._pending.append(fields)
+
+    def rows(self) -> NDArray[np.void]:
+        if self._pending:
+            filled = self._filled + len(self._pending)
+            if filled > len(self._block):
+                grown = np.empty(max(filled, 2 * len(self._block)), dtype=self._block.dtype)
+                grown[: self._filled] = self._block[: self._filled]
+                self._block = grown
+            self._block[self._filled : filled] = self._pending
+            self._filled = filled
+            self._pending.clear()
+        return self._block[: self._filled]
+
+
+class Ledger:
+    """Takes the rows of a run in any order and answers questions about any window of it."""
+
+    def __init__(self) -> None:
+        #: By name: the ledger's own number of each user, in the order of arrival.
+        self.users: dict[str, int] = {}
+        #: By metric: (at_ns, subject, value).
+        self.samples: defaultdict[str, list[tuple[int, str, float]]] = defaultdict(list)
+        self.measurement_errors: list[EventRow] = []
+        self._requests = _Table(CALL)
+        self._probes = _Table(CALL)
+        self._sessions = _Table(_SESSION)
+
+    def add(self, row: Row) -> None:
+        """Takes one row. Flag rows and other events are not the judge's and are passed over."""
+        match row:
+            case RequestRow():
+                ok, api = row.outcome is Outcome.OK, row.side is Side.API
+                number = self._number(row.user)
+                self._requests.append(number, api, ok, row.status, row.due_ns, row.sent_ns, row.done_ns)
+            case ProbeRow():
+                number = self._number(row.user)
+                self._probes.append(number, True, row.good, row.status, row.due_ns, row.sent_ns, row.done_ns)
+            case SessionRow():
+                self._sessions.append(self._number(row.user), row.live, row.at_ns)
+            case SampleRow() if row.metric in KEPT_METRICS:
+                self.samples[row.metric].append((row.at_ns, row.subject, row.value))
+            case EventRow() if row.kind == MEASUREMENT_ERROR:
+                self.measurement_errors.append(row)
+            case SampleRow() | EventRow() | FlagRow():
+                pass
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Takes many rows."""
+        for row in rows:
+            self.add(row)
+
+    @property
+    def requests(self) -> Calls:
+        """Every request of the run, in the order of arrival, both sides."""
+        return self._requests.rows()
+
+    @property
+    def probes(self) -> Calls:
+        """Every probe of the run, in the order of arrival."""
+        return self._probes.rows()
+
+    def requests_due(self, window: Window, side: Side) -> Calls:
+        """The requests of ``side`` that were due in ``window``."""
+        rows = self.requests
+        chosen: Calls = rows[_due_in(rows, window) & (rows["api"] == (side is Side.API))]
+        return chosen
+
+    def probe_rows_due(self, window: Window) -> Calls:
+        """The probes that were due in ``window``."""
+        rows = self.probes
+        return rows[_due_in(rows, window)]
+
+    def probes_due(self, window: Window) -> int:
+        """How many probes that were due in ``window`` have their answer in evidence."""
+        return int(np.count_nonzero(_due_in(self.probes, window)))
+
+    def live_throughout(self, window: Window) -> NDArray[np.bool_]:
+        """By user's number: whether the session was live for the whole of ``window``."""
+        changes = self._sessions.rows()
+        before = changes["at_ns"] <= window.start_ns
+        latest_ns = np.full(len(self.users), np.iinfo(np.int64).min)
+        np.maximum.at(latest_ns, changes["user"][before], changes["at_ns"][before])
+        live = np.zeros(len(self.users), dtype=bool)
+        live[changes["user"][before]] = True
+        # Of two changes at the same instant the end counts, in whatever order they came.
+        counts = np.where(before, changes["at_ns"] == latest_ns[changes["user"]], changes["at_ns"] < window.end_ns)
+        live[changes["user"][counts & ~changes["live"]]] = False
+        return live
+
+    def _number(self, user: str) -> int:
+        return self.users.setdefault(user, len(self.users))
+
+
+def _due_in(rows: Calls, window: Window) -> NDArray[np.bool_]:
+    due: NDArray[np.bool_] = (rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns)
+    return due

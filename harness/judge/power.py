@@ -1,0 +1,120 @@
+"""Before a run: for each criterion the sample it needs, and the sample the scenario's window will give. Pure."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from harness.judge.bounds import quantile_samples_needed, samples_needed
+from harness.judge.rollback import smallest_sample
+from harness.judge.success import failure_limit
+from harness.judge.words import SUBJECT, count, rule
+from harness.model.errors import BadInput
+from harness.model.scenario import Criterion, Metric, Scenario
+from harness.model.units import Unit, show
+from harness.model.verdict import CriterionKind
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """``needed`` and ``offered`` are samples, requests or users, as the metric has it."""
+
+    id: str
+    needed: int
+    offered: int
+    enough: bool
+    sentence: str
+
+
+def requirements(scenario: Scenario) -> tuple[Requirement, ...]:
+    """One for each criterion, in the scenario's order. Raises ``BadInput`` for a criterion no sample can carry."""
+    return tuple(_requirement(criterion, scenario) for criterion in scenario.criteria)
+
+
+def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
+    if criterion.kind is CriterionKind.ROLLBACK:
+        needed, more = smallest_sample(criterion), ""
+        return _compared(criterion, needed, _offered(criterion, scenario), "a reading begins at", more)
+    if criterion.metric is Metric.REQUEST_RATE:
+        return _rate(criterion, scenario)
+    if criterion.metric is Metric.CONCURRENT_USERS:
+        return _users(criterion, scenario)
+    if criterion.metric is Metric.LATENCY_P95:
+        needed = quantile_samples_needed()
+        more = f" ({count(quantile_samples_needed(1))} with one above the limit)"
+    else:
+        limit = failure_limit(criterion)
+        if not 0 < limit < 1:
+            raise BadInput(
+                f"no sample can show {rule(criterion)}",
+                where=f"criterion {criterion.id}",
+                remedy="give a threshold that leaves room for some failures, e.g. 99.9%",
+            )
+        needed = samples_needed(limit)
+        more = f" without a failure ({count(samples_needed(limit, 1))} with one)"
+    needed = max(needed, criterion.smallest_sample)
+    return _compared(criterion, needed, _offered(criterion, scenario), "needs", more)
+
+
+def _offered(criterion: Criterion, scenario: Scenario) -> int:
+    """Samples in the window; every user and the probes act on an even schedule."""
+    if criterion.metric is Metric.AVAILABILITY:
+        return _floor(scenario.probes.rate_per_s * scenario.window_s)
+    return _floor(scenario.population.flag_on * scenario.window_s / scenario.population.pace_s)
+
+
+def _floor(samples: float) -> int:
+    return math.floor(round(samples, 6))
+
+
+def _compared(criterion: Criterion, needed: int, offered: int, verb: str, more: str) -> Requirement:
+    subject = SUBJECT[criterion.metric]
+    enough = offered >= needed
+    return Requirement(
+        id=criterion.id,
+        needed=needed,
+        offered=offered,
+        enough=enough,
+        sentence=_sentence(criterion, enough, f"{verb} {count(needed)} {subject}{more}", f"{count(offered)}"),
+    )
+
+
+def _rate(criterion: Criterion, scenario: Scenario) -> Requirement:
+    least = scenario.offered_rate_per_s
+    offered = scenario.population.flag_on / scenario.population.pace_s
+    enough = round(offered, 9) >= least
+    wanted = f"needs {show(least, Unit.PER_SECOND)} offered to the API"
+    return Requirement(
+        id=criterion.id,
+        needed=math.ceil(round(least * scenario.window_s, 6)),
+        offered=_floor(offered * scenario.window_s),
+        enough=enough,
+        sentence=_sentence(criterion, enough, wanted, show(offered, Unit.PER_SECOND)),
+    )
+
+
+def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
+    needed = math.ceil(criterion.threshold)
+    offered = scenario.population.flag_on
+    every = scenario.good_answer_every_s
+    seldom = scenario.population.pace_s > every
+    enough = offered >= needed and not seldom and scenario.window_s > 0
+    pace = f", each only every {scenario.population.pace_s:g} s" if seldom else ""
+    return Requirement(
+        id=criterion.id,
+        needed=needed,
+        offered=offered,
+        enough=enough,
+        sentence=_sentence(
+            criterion,
+            enough,
+            f"needs {count(needed)} users with a good answer every {every:g} s",
+            f"{count(offered)}{pace}",
+        ),
+    )
+
+
+def _sentence(criterion: Criterion, enough: bool, wanted: str, given: str) -> str:
+    kind = "rollback limit " if criterion.kind is CriterionKind.ROLLBACK else ""
+    verdict = "enough" if enough else "NOT ENOUGH: it will be inconclusive"
+    return f"{kind}{rule(criterion)}: {wanted}; the window gives {given}: {verdict}"

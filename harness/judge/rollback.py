@@ -1,0 +1,179 @@
+"""Rollback limits: read on the measured value since the phase began, at every answer, once the sample is large enough.
+
+Reading it at every answer (in the order in which answers came) and not only now makes a limit that has fired stay
+fired: the same evidence, judged again later, fires at the same instant.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.judge.figures import SAMPLED, figure, latencies_ms
+from harness.judge.finding import Finding, error_words, nothing
+from harness.judge.ledger import Calls
+from harness.judge.silence import Blackout, blackout
+from harness.judge.success import failure_limit, silence_words
+from harness.judge.view import View
+from harness.judge.words import SUBJECT, beside, bounded, count, limit
+from harness.model.errors import BadInput
+from harness.model.scenario import Comparison, Criterion, Metric
+from harness.model.verdict import Verdict
+
+#: Without a failure, about 3 / limit samples carry "below limit" with 95 % confidence (the rule of three).
+_RULE_OF_THREE = 3
+
+_P95_SAMPLES = 60
+
+
+_FIRED_WORDS = {
+    Metric.ERROR_RATIO: "{value} of the first {samples} requests failed, limit {limit}",
+    Metric.AVAILABILITY: "{value} of the first {samples} probes were good, limit {limit}",
+    Metric.LATENCY_P95: "p95 of the first {samples} requests {value}, limit {limit}",
+}
+
+
+class Fired(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer with which a limit was first broken, and the value measured then."""
+
+    at_ns: int
+    samples: int
+    value: float
+
+
+def smallest_sample(criterion: Criterion) -> int:
+    """From how many samples on a rollback limit is read: its own, ceil(3 / limit), or 60 for a p95.
+
+    Raises ``BadInput`` for a rollback limit that no metric or comparison of the document has.
+    """
+    sensible = Comparison.BELOW if criterion.metric is Metric.AVAILABILITY else Comparison.ABOVE
+    if criterion.metric not in SAMPLED or criterion.comparison is not sensible:
+        raise BadInput(
+            f"no rollback limit can say {criterion.metric} {criterion.comparison} ...",
+            where=f"criterion {criterion.id}",
+            remedy="a rollback limit is availability < x, error_ratio > x or latency_p95 > x",
+        )
+    if criterion.smallest_sample:
+        return criterion.smallest_sample
+    if criterion.metric is Metric.LATENCY_P95:
+        return _P95_SAMPLES
+    ratio = failure_limit(criterion)
+    if not 0 < ratio < 1:
+        raise BadInput(
+            f"a limit of {limit(criterion)} has no smallest sample",
+            where=f"criterion {criterion.id}",
+            remedy="give a threshold between 0 % and 100 %",
+        )
+    return math.ceil(round(_RULE_OF_THREE / ratio, 6))
+
+
+def rollback(criterion: Criterion, view: View) -> Finding:
+    """The finding on a rollback limit: FAIL when it fired, PASS when its sample is reached and it did not."""
+    metric = criterion.metric
+    needed = smallest_sample(criterion)
+    rows = view.calls(metric)
+    measured = figure(criterion, rows)
+    if measured is None:
+        return nothing(f"no {SUBJECT[metric]} in evidence")
+    fired = first_break(criterion, rows, needed)
+    dark = _blackout(criterion, view)
+    bound = measured.lower if metric is Metric.AVAILABILITY else measured.upper
+    said = bounded(criterion, bound, upper=metric is not Metric.AVAILABILITY) if bound is not None else limit(criterion)
+    finding = Finding(
+        verdict=Verdict.PASS if measured.samples >= needed else Verdict.INCONCLUSIVE,
+        value=measured.value,
+        bound=bound,
+        samples=measured.samples,
+        reason=f"{measured.words}; {said}; not fired",
+    )
+    if fired is not None or dark is not None:
+        finding = _fired(criterion, finding, fired, dark)
+    if finding.verdict is Verdict.INCONCLUSIVE:
+        return finding.void(f"read from {count(needed)} samples on")
+    return _void(criterion, view, finding, needed)
+
+
+def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
+    """The first answer, from the ``needed``-th on, at which the value of all answers so far broke the limit."""
+    is_p95 = criterion.metric is Metric.LATENCY_P95
+    bad = latencies_ms(rows) > criterion.threshold if is_p95 else ~rows["ok"]
+    if not bad.any():
+        return None
+    order = np.argsort(rows["done_ns"], kind="stable")
+    done_ns = rows["done_ns"][order]
+    broken = _broken(criterion, np.cumsum(bad[order]))
+    # Answers of the same instant count together, whatever their order in evidence.
+    broken[:-1] &= done_ns[1:] != done_ns[:-1]
+    broken[: needed - 1] = False
+    if not broken.any():
+        return None
+    first = int(np.argmax(broken))
+    at_break = figure(criterion, rows[order[: first + 1]])
+    assert at_break is not None
+    return Fired(at_ns=int(done_ns[first]), samples=first + 1, value=at_break.value)
+
+
+def _broken(criterion: Criterion, bad: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each n, whether the first n answers, ``bad[n - 1]`` of them bad, break the limit."""
+    seen = np.arange(1, len(bad) + 1)
+    broken: NDArray[np.bool_]
+    if criterion.metric is Metric.LATENCY_P95:
+        # The measured p95 of n has rank ceil(0.95 n): it is above the limit when n // 20 + 1 values are.
+        broken = bad > seen // 20
+    elif criterion.metric is Metric.AVAILABILITY:
+        broken = (seen - bad) / seen < criterion.threshold
+    else:
+        broken = bad / seen > criterion.threshold
+    return broken
+
+
+def _blackout(criterion: Criterion, view: View) -> Blackout | None:
+    if criterion.metric is not Metric.AVAILABILITY:
+        return None
+    return blackout(view.probes, view.window.start_ns, view.scenario.blackout_s)
+
+
+def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Blackout | None) -> Finding:
+    """FAIL, by whichever of the two came first."""
+    if dark is not None and (fired is None or dark.at_ns < fired.at_ns):
+        return msgspec.structs.replace(
+            finding,
+            verdict=Verdict.FAIL,
+            reason=f"fired: {dark.length_s:.1f} s without one good probe, {count(dark.failed)} failed in that time",
+            fired_at_ns=dark.at_ns,
+        )
+    assert fired is not None
+    return msgspec.structs.replace(
+        finding,
+        verdict=Verdict.FAIL,
+        value=fired.value,
+        samples=fired.samples,
+        reason=f"fired: {_FIRED_WORDS[criterion.metric].format(**_shown(criterion, fired))}",
+        fired_at_ns=fired.at_ns,
+    )
+
+
+def _shown(criterion: Criterion, fired: Fired) -> dict[str, str]:
+    return {
+        "value": beside(fired.value, criterion.threshold, criterion.unit),
+        "samples": count(fired.samples),
+        "limit": limit(criterion),
+    }
+
+
+def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Finding:
+    """Takes back what the measurement's own errors or the generator's lag may have made."""
+    errors = view.measurement_errors(criterion.metric)
+    if errors and (finding.fired_at_ns is None or errors[0].at_ns <= finding.fired_at_ns):
+        return finding.void(error_words(errors))
+    if finding.verdict is Verdict.PASS and criterion.metric is Metric.AVAILABILITY:
+        silence = silence_words(view)
+        return finding.void(silence) if silence else finding
+    latency_fired = finding.verdict is Verdict.FAIL and criterion.metric is Metric.LATENCY_P95
+    if latency_fired and first_break(criterion, view.timely(criterion.metric), needed) is None:
+        late = count(len(view.late(criterion.metric)))
+        return finding.void(f"void: {late} were sent late by the generator, and without them it does not fire")
+    return finding

@@ -1,0 +1,61 @@
+"""Stretches of the probe stream without a good answer: a blackout, or a generator that fell silent. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from harness.judge.ledger import Calls
+from harness.judge.window import NS, Window
+
+#: With no probe under way for this long, none was being made: what lies before is no part of a blackout.
+IDLE_NS = NS
+
+
+class Blackout(msgspec.Struct, frozen=True, kw_only=True):
+    """Probes were made and none was good for ``length_s``, first known at ``at_ns``."""
+
+    at_ns: int
+    length_s: float
+    failed: int
+
+
+def blackout(probes: Calls, start_ns: int, limit_s: float) -> Blackout | None:
+    """The first stretch of at least ``limit_s`` without one good probe, while probes were being made.
+
+    A stretch begins with the last good answer, the window's start, or where the generator resumed after it had no
+    probe under way for ``IDLE_NS``; a failed probe that ends ``limit_s`` or more later makes it known.
+    """
+    if probes["ok"].all():  # none at all, too
+        return None
+    rows = probes[np.lexsort((probes["done_ns"], probes["sent_ns"]))]
+    answered_ns = np.maximum.accumulate(rows["done_ns"])
+    resumed = np.ones(len(rows), dtype=bool)
+    resumed[1:] = rows["sent_ns"][1:] - answered_ns[:-1] > IDLE_NS
+    begun_ns = np.maximum(np.maximum.accumulate(np.where(resumed, rows["sent_ns"], 0)), start_ns)
+    good_ns = np.sort(rows["done_ns"][rows["ok"]])
+    earlier = np.searchsorted(good_ns, rows["done_ns"], side="right")
+    last_good_ns = np.concatenate(([start_ns], good_ns))[earlier]
+    since_ns = np.maximum(begun_ns, last_good_ns)
+    dark = ~rows["ok"] & (rows["done_ns"] - since_ns >= round(limit_s * NS))
+    if not dark.any():
+        return None
+    at_ns = int(rows["done_ns"][dark].min())
+    since = int(since_ns[dark & (rows["done_ns"] == at_ns)].min())
+    failed = int(np.count_nonzero((rows["done_ns"] > since) & (rows["done_ns"] <= at_ns) & ~rows["ok"]))
+    return Blackout(at_ns=at_ns, length_s=(at_ns - since) / NS, failed=failed)
+
+
+def silent_s(probes: Calls, window: Window, limit_s: float, timeout_s: float) -> float | None:
+    """The longest time of ``window`` in which no probe was under way, if it exceeds ``limit_s``; else ``None``.
+
+    At the window's end ``timeout_s`` is allowed on top: the answers of the last probes may still be awaited.
+    A silent generator is an error of the measurement: it says nothing about the target.
+    """
+    if not len(probes):
+        return None
+    order = np.argsort(probes["sent_ns"], kind="stable")
+    busy_until_ns = np.concatenate(([window.start_ns], np.maximum.accumulate(probes["done_ns"][order])))
+    idle_ns = np.concatenate((probes["sent_ns"][order], [window.end_ns - round(timeout_s * NS)])) - busy_until_ns
+    longest_s = float(idle_ns.max()) / NS
+    return longest_s if longest_s > limit_s else None

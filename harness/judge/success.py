@@ -1,0 +1,107 @@
+"""Success criteria on samples: passed when the bound clears the threshold, failed when the opposite bound breaks it."""
+
+from __future__ import annotations
+
+from harness.judge.bounds import samples_needed
+from harness.judge.exact import concurrent_users, request_rate
+from harness.judge.figures import Figure, clears, figure
+from harness.judge.finding import Finding, error_words, nothing
+from harness.judge.view import View
+from harness.judge.window import NS
+from harness.judge.words import SUBJECT, bounded, count
+from harness.model.scenario import Comparison, Criterion, Metric
+from harness.model.verdict import Verdict
+
+#: Of the samples that the scenario offers, this share must be in evidence before a bound may pass: what is missing
+#: may be just what failed (a generator that omits requests while the target stands still).
+COMPLETE = 0.9
+
+
+def success(criterion: Criterion, view: View) -> Finding:
+    """The finding on a success criterion; inconclusive until the whole window has passed."""
+    if criterion.metric is Metric.REQUEST_RATE:
+        finding = request_rate(criterion, view)
+    elif criterion.metric is Metric.CONCURRENT_USERS:
+        finding = concurrent_users(criterion, view)
+    else:
+        finding = _sampled(criterion, view)
+    errors = view.measurement_errors(criterion.metric)
+    if errors:
+        finding = finding.void(error_words(errors))
+    if view.to_go_ns and finding.value is not None:
+        finding = finding.void(f"{view.to_go_ns / NS:.0f} s of the window to go")
+    return finding
+
+
+def _sampled(criterion: Criterion, view: View) -> Finding:
+    metric = criterion.metric
+    measured = figure(criterion, view.calls(metric))
+    if measured is None:
+        return nothing(f"no {SUBJECT[metric]} in evidence")
+    finding = _by_bounds(criterion, measured)
+    if measured.samples < criterion.smallest_sample:
+        return finding.void(f"the smallest sample is {count(criterion.smallest_sample)}")
+    if finding.verdict is Verdict.PASS:
+        missing = _missing(criterion, view, measured.samples)
+        return finding.void(missing) if missing else finding
+    if finding.verdict is Verdict.FAIL and not _fails_without_lag(criterion, view):
+        late = len(view.late(metric))
+        return finding.void(f"void: {count(late)} were sent late by the generator, and without them it does not fail")
+    return finding
+
+
+def _by_bounds(criterion: Criterion, measured: Figure) -> Finding:
+    upper_clears = criterion.comparison is Comparison.BELOW
+    clearing, breaking = (measured.upper, measured.lower) if upper_clears else (measured.lower, measured.upper)
+
+    def found(verdict: Verdict, bound: float | None, *, upper: bool, more: str = "") -> Finding:
+        said = bounded(criterion, bound, upper=upper) if bound is not None else "too few for a bound"
+        return Finding(
+            verdict=verdict,
+            value=measured.value,
+            bound=bound,
+            samples=measured.samples,
+            reason=f"{measured.words}; {said}{more}",
+        )
+
+    if clearing is not None and clears(criterion.comparison, clearing, criterion.threshold):
+        return found(Verdict.PASS, clearing, upper=upper_clears)
+    if breaking is not None and not clears(criterion.comparison, breaking, criterion.threshold):
+        return found(Verdict.FAIL, breaking, upper=not upper_clears)
+    return found(Verdict.INCONCLUSIVE, clearing, upper=upper_clears, more=_more_needed(criterion, measured))
+
+
+def _more_needed(criterion: Criterion, measured: Figure) -> str:
+    """How many samples would carry the claim with the failures seen; "" where the value itself does not keep it."""
+    if criterion.metric is Metric.LATENCY_P95 or not clears(criterion.comparison, measured.value, criterion.threshold):
+        return ""
+    limit = failure_limit(criterion)
+    ratio = 1 - measured.value if criterion.metric is Metric.AVAILABILITY else measured.value
+    failed = round(ratio * measured.samples)
+    return f"; with {count(failed)} failed, {count(samples_needed(limit, failed))} are needed" if 0 < limit < 1 else ""
+
+
+def failure_limit(criterion: Criterion) -> float:
+    """The criterion's limit as a ratio of failures: availability > 99.5 % is failures < 0.5 %."""
+    if criterion.metric is Metric.AVAILABILITY:
+        return round(1 - criterion.threshold, 12)
+    return criterion.threshold
+
+
+def _missing(criterion: Criterion, view: View, samples: int) -> str:
+    planned = view.planned(criterion.metric)
+    if samples < COMPLETE * planned:
+        return f"only {count(samples)} of the {planned:,.0f} planned are in evidence"
+    if criterion.metric is Metric.AVAILABILITY:
+        return silence_words(view)
+    return ""
+
+
+def silence_words(view: View) -> str:
+    """Says that the probe generator fell silent; "" when it did not."""
+    return f"the measurement failed: no probe was made for {view.silent_s:.1f} s" if view.silent_s else ""
+
+
+def _fails_without_lag(criterion: Criterion, view: View) -> bool:
+    timely = figure(criterion, view.timely(criterion.metric))
+    return timely is not None and _by_bounds(criterion, timely).verdict is Verdict.FAIL

@@ -1,0 +1,86 @@
+"""What the judge sees at one moment: a scenario, a ledger, and the part of the window that has passed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from harness.judge.lag import on_time
+from harness.judge.ledger import Calls, Ledger
+from harness.judge.silence import silent_s
+from harness.judge.window import NS, Window
+from harness.model.evidence import EventRow, Side
+from harness.model.scenario import Metric, Scenario
+
+_USERS_METRICS = frozenset(Metric) - {Metric.AVAILABILITY}
+
+#: What a measurement error concerns, by its event's subject; any other subject concerns every metric.
+CONCERNS = {
+    "probes": frozenset({Metric.AVAILABILITY}),
+    "load": _USERS_METRICS,
+    "samples": frozenset[Metric](),  # a figure that no criterion reads is missing from the report, that is all
+}
+
+
+class View:
+    """Built for one judgement; every part is computed at most once and only when a criterion asks for it."""
+
+    def __init__(self, scenario: Scenario, ledger: Ledger, window: Window, now_ns: int) -> None:
+        self.scenario = scenario
+        self.ledger = ledger
+        self.whole = window
+        self.to_go_ns = max(0, window.end_ns - now_ns)
+        seen_until_ns = max(window.start_ns, min(now_ns, window.end_ns))
+        #: The part of the window that has passed.
+        self.window = Window(start_ns=window.start_ns, end_ns=seen_until_ns)
+
+    @cached_property
+    def requests(self) -> Calls:
+        """Requests to the API, by due time."""
+        return self.ledger.requests_due(self.window, Side.API)
+
+    @cached_property
+    def probes(self) -> Calls:
+        """Probes, by due time."""
+        return self.ledger.probe_rows_due(self.window)
+
+    @cached_property
+    def silent_s(self) -> float | None:
+        """How long the probe generator was silent, if it was for longer than a blackout."""
+        return silent_s(self.probes, self.window, self.scenario.blackout_s, self.scenario.probes.timeout_s)
+
+    def calls(self, metric: Metric) -> Calls:
+        """The sample of a metric: users' requests and probes are never pooled."""
+        return self.probes if metric is Metric.AVAILABILITY else self.requests
+
+    def late(self, metric: Metric) -> Calls:
+        """The part of ``calls(metric)`` that the generator did not send on time."""
+        return self._by_lag(metric, late=True)
+
+    def timely(self, metric: Metric) -> Calls:
+        """The part of ``calls(metric)`` that the generator sent on time."""
+        return self._by_lag(metric, late=False)
+
+    def planned(self, metric: Metric) -> float:
+        """How many samples the scenario offers in the part of the window that has passed."""
+        if metric is Metric.AVAILABILITY:
+            return self.scenario.probes.rate_per_s * self.window.seconds
+        return self.scenario.population.flag_on / self.scenario.population.pace_s * self.window.seconds
+
+    def measurement_errors(self, metric: Metric) -> list[EventRow]:
+        """The measurement errors that concern ``metric``, oldest first, while the window's answers were awaited."""
+        until_ns = self.whole.end_ns + int(self.scenario.request_timeout_s * NS)
+        errors = [
+            error
+            for error in self.ledger.measurement_errors
+            if self.whole.start_ns <= error.at_ns < until_ns
+            and metric in CONCERNS.get(error.subject, frozenset(Metric))
+        ]
+        return sorted(errors, key=lambda error: (error.at_ns, error.message))
+
+    def _by_lag(self, metric: Metric, *, late: bool) -> Calls:
+        rows = self.ledger.probes if metric is Metric.AVAILABILITY else self.ledger.requests
+        due = (rows["due_ns"] >= self.window.start_ns) & (rows["due_ns"] < self.window.end_ns) & rows["api"]
+        chosen: Calls = rows[due & np.logical_xor(on_time(rows), late)]
+        return chosen

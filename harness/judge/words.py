@@ -1,0 +1,42 @@
+"""The sentences of verdicts: counts, figures and bounds as a person reads them."""
+
+from __future__ import annotations
+
+from harness.model.scenario import Criterion, Metric
+from harness.model.units import Unit, show
+
+SUBJECT = {Metric.AVAILABILITY: "probes", Metric.LATENCY_P95: "requests", Metric.ERROR_RATIO: "requests"}
+
+
+def count(number: int) -> str:
+    """``1200`` as "1,200"."""
+    return f"{number:,}"
+
+
+def beside(value: float, threshold: float, unit: Unit) -> str:
+    """``value`` with as many digits as tell it from ``threshold``: 99.4996 % beside 99.5 % is not "99.5 %"."""
+    if value == threshold:
+        return show(value, unit)
+    factor, suffix = {Unit.RATIO: (100.0, " %"), Unit.PER_SECOND: (1.0, "/s")}.get(unit, (1.0, f" {unit}"))
+    for digits in range(4, 16):
+        shown = f"{value * factor:.{digits}g}"
+        if shown != f"{threshold * factor:.{digits}g}":
+            return shown + suffix
+    return show(value, unit)
+
+
+def limit(criterion: Criterion) -> str:
+    """The criterion's threshold with its unit."""
+    return show(criterion.threshold, criterion.unit)
+
+
+def rule(criterion: Criterion) -> str:
+    """The criterion as the claim says it: "availability > 99.5 %"."""
+    return f"{criterion.metric.value.replace('_', ' ')} {criterion.comparison.value} {limit(criterion)}"
+
+
+def bounded(criterion: Criterion, bound: float, *, upper: bool) -> str:
+    """What a bound says, with the threshold it is held against."""
+    side = "at most" if upper else "at least"
+    shown = beside(bound, criterion.threshold, criterion.unit)
+    return f"{side} {shown} with 95 % confidence, limit {limit(criterion)}"

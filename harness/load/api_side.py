@@ -1,0 +1,73 @@
+"""A planned request made to the API, through the service address (flag on)."""
+
+from __future__ import annotations
+
+from harness.load.answers import SUCCESS, WRITES, classify, created_id
+from harness.load.connection import Answer, NoAnswer, PhoneConnection
+from harness.load.result import Result
+from harness.model.evidence import Operation, Outcome
+from harness.model.stack import Address
+from harness.population.schedule import Planned
+from harness.population.walk import encode
+
+_METHOD = {
+    Operation.LIST_WALKS: "GET",
+    Operation.CREATE_WALK: "POST",
+    Operation.GET_WALK: "GET",
+    Operation.PUT_WALK: "PUT",
+    Operation.DELETE_WALK: "DELETE",
+}
+
+
+def path_of(operation: Operation, walk_id: str) -> str:
+    """The contract's path."""
+    if operation is Operation.LIST_WALKS:
+        return "/v1/walks?page=1&limit=20"
+    return "/v1/walks" if operation is Operation.CREATE_WALK else f"/v1/walks/{walk_id}"
+
+
+class ApiSide:
+    """One user's API client. ``timeout_s`` is the phone's, from the moment it sends."""
+
+    def __init__(self, service: Address, timeout_s: float) -> None:
+        self._connection = PhoneConnection(service)
+        self._timeout_s = timeout_s
+
+    def execute(self, planned: Planned, token: str, *, missing_expected: bool) -> Result:
+        """Never raises for what the target does."""
+        operation, walk_id = planned.operation, planned.walk_id
+        path = path_of(operation, walk_id)
+        try:
+            answer = self._connection.exchange(_METHOD[operation], path, token, encode(planned.body), self._timeout_s)
+        except NoAnswer as ended:
+            return Result(status=0, outcome=ended.outcome, acknowledged=False, walk_id=walk_id)
+        return _result(planned, answer, missing_expected=missing_expected)
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._connection.close()
+
+
+def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Result:
+    operation, walk_id = planned.operation, planned.walk_id
+    # A repeated DELETE finds nothing when the first one was carried out and only its answer was lost.
+    repeated_delete = operation is Operation.DELETE_WALK and answer.retried
+    outcome = classify(
+        operation,
+        answer.status,
+        answer.body,
+        user=planned.user,
+        walk_id=walk_id,
+        missing_expected=missing_expected or repeated_delete,
+    )
+    if operation is Operation.CREATE_WALK and outcome is Outcome.OK:
+        walk_id = created_id(answer.body)
+    confirmed = outcome is Outcome.OK and (answer.status == SUCCESS[operation] or repeated_delete)
+    return Result(
+        status=answer.status,
+        outcome=outcome,
+        acknowledged=operation in WRITES and confirmed,
+        walk_id=walk_id,
+        pod=answer.pod,
+        retried=answer.retried,
+    )

@@ -1,0 +1,58 @@
+"""Accounts and ID tokens from the Firebase Auth emulator, over its REST interface.
+
+Accounts are made with ``accounts:batchCreate`` (the Admin SDK's import), because it lets the uid be chosen: the uid is
+the user's name in all evidence, and in the databases. Sign-in is what the app calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.load.errors import MeasurementFailed
+from harness.load.rest import JsonClient
+from harness.load.time import NS, now_ns
+from harness.population.accounts import Account
+
+_API = "/identitytoolkit.googleapis.com/v1"
+_BATCH = 1000  # the most that Firebase takes at once
+#: Signed in again this long before the token ends (it lives an hour).
+EARLY_NS = 600 * NS
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A Firebase ID token."""
+
+    id_token: str
+    expires_ns: int
+
+    def fresh(self, at_ns: int) -> bool:
+        """Whether it is still far from its end."""
+        return at_ns < self.expires_ns - EARLY_NS
+
+
+def create_accounts(client: JsonClient, project_id: str, accounts: Sequence[Account]) -> None:
+    """Makes every account; one that is there is overwritten. Raises ``MeasurementFailed``."""
+    for start in range(0, len(accounts), _BATCH):
+        users = [
+            {"localId": a.user, "email": a.email, "rawPassword": a.password, "emailVerified": True}
+            for a in accounts[start : start + _BATCH]
+        ]
+        body = {"users": users, "allowOverwrite": True}
+        path = f"{_API}/projects/{project_id}/accounts:batchCreate"
+        answer = client.post_json(path, body, {"Authorization": "Bearer owner"})
+        if answer.get("error"):
+            raise MeasurementFailed(f"the Auth emulator refused accounts: {answer['error']!r:.300}", where=path)
+
+
+def sign_in(client: JsonClient, account: Account) -> Token:
+    """Signs in as the app does. Raises ``MeasurementFailed``."""
+    asked_ns = now_ns()
+    body = {"email": account.email, "password": account.password, "returnSecureToken": True}
+    path = f"{_API}/accounts:signInWithPassword?key=rehearsal"
+    answer = client.post_json(path, body)
+    token, uid = answer.get("idToken"), answer.get("localId")
+    if not isinstance(token, str) or uid != account.user:
+        raise MeasurementFailed(f"signing in {account.user} gave no token of that user", where=f"uid {uid!r}")
+    return Token(id_token=token, expires_ns=asked_ns + int(str(answer.get("expiresIn", "3600"))) * NS)

@@ -1,0 +1,113 @@
+"""A planned request made to Firestore, as the old app does it (flag off), with the official client under gevent.
+
+The client's own retries are off: a request is sent once, and what comes back is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import gevent
+import msgspec
+from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import firestore
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from harness.load.answers import WRITES
+from harness.load.result import Result
+from harness.model.evidence import Operation, Outcome
+from harness.model.stack import Address
+from harness.population.firestore_document import COLLECTION, document, document_id, location
+from harness.population.schedule import Planned
+from harness.population.walk import Location
+
+_NOT_FOUND, _UNKNOWN = 5, 2
+_PAGE = 20
+_SLACK_S = 0.5  # over the client's own deadline, should that not hold
+_OUTCOME = {
+    4: Outcome.TIMEOUT,  # DEADLINE_EXCEEDED
+    8: Outcome.RATE_LIMITED,  # RESOURCE_EXHAUSTED
+    2: Outcome.SERVER_ERROR,  # UNKNOWN
+    12: Outcome.SERVER_ERROR,  # UNIMPLEMENTED
+    13: Outcome.SERVER_ERROR,  # INTERNAL
+    15: Outcome.SERVER_ERROR,  # DATA_LOSS
+}
+
+
+class PhoneWalk(msgspec.Struct, frozen=True, kw_only=True):
+    """What the phone holds of a walk: all of it, whichever side has seen it."""
+
+    began: datetime
+    locations: Sequence[Location]
+
+
+def connect(address: Address, project_id: str) -> firestore.Client:
+    """A client of the emulator; gevent must have been set up for gRPC before."""
+    os.environ["FIRESTORE_EMULATOR_HOST"] = str(address)  # the client's only way to be told of an emulator
+    return firestore.Client(project=project_id, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+
+
+class FirestoreSide:
+    """Firestore for one user; the client's channel is shared by all."""
+
+    def __init__(self, client: firestore.Client, timeout_s: float) -> None:
+        self._walks = client.collection(COLLECTION)
+        self._timeout_s = timeout_s
+
+    def execute(self, planned: Planned, walk: PhoneWalk | None, now: datetime, *, missing_expected: bool) -> Result:
+        """Never raises for what Firestore does. ``status`` is the gRPC code."""
+        try:
+            with gevent.Timeout(self._timeout_s + _SLACK_S):
+                found = self._call(planned, walk, now)
+        except gevent.Timeout:
+            return self._failed(planned, 0, Outcome.TIMEOUT)
+        except RetryError:
+            return self._failed(planned, 4, Outcome.TIMEOUT)
+        except GoogleAPICallError as error:
+            code = _code(error)
+            return self._failed(planned, code, _outcome(code, str(error)))
+        if found is False and not missing_expected:
+            return self._failed(planned, _NOT_FOUND, Outcome.UNEXPECTED_4XX)
+        status = 0 if found else _NOT_FOUND
+        acknowledged = planned.operation in WRITES
+        return Result(status=status, outcome=Outcome.OK, acknowledged=acknowledged, walk_id=planned.walk_id)
+
+    def _call(self, planned: Planned, walk: PhoneWalk | None, now: datetime) -> bool:
+        """Whether what was asked for is there."""
+        options: dict[str, Any] = {"retry": None, "timeout": self._timeout_s}
+        if planned.operation is Operation.LIST_WALKS:
+            mine = self._walks.where(filter=FieldFilter("user_id", "==", planned.user))
+            newest = mine.order_by("created_at", direction=firestore.Query.DESCENDING).limit(_PAGE)
+            for _ in newest.stream(**options):
+                pass
+            return True
+        reference = self._walks.document(document_id(planned.walk_id))
+        if planned.operation is Operation.GET_WALK:
+            return bool(reference.get(**options).exists)
+        if planned.operation is Operation.DELETE_WALK:
+            reference.delete(**options)
+            return True
+        assert planned.body is not None
+        points = [location(point) for point in walk.locations] if walk else []
+        began = walk.began if walk else now
+        content = document(planned.walk_id, planned.user, planned.body, points, created_at=began, updated_at=now)
+        reference.set(content, **options)
+        return True
+
+    def _failed(self, planned: Planned, status: int, outcome: Outcome) -> Result:
+        return Result(status=status, outcome=outcome, acknowledged=False, walk_id=planned.walk_id)
+
+
+def _code(error: GoogleAPICallError) -> int:
+    code = error.grpc_status_code
+    return int(code.value[0]) if code is not None else _UNKNOWN
+
+
+def _outcome(code: int, message: str) -> Outcome:
+    if code == 14:  # UNAVAILABLE: gRPC does not tell a refused connection from a broken one but in its words
+        return Outcome.REFUSED if "onnection refused" in message else Outcome.BROKEN
+    return _OUTCOME.get(code, Outcome.UNEXPECTED_4XX)

@@ -1,0 +1,69 @@
+"""One HTTP/1.1 exchange on a connection of its own, in an event loop; h11 knows the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+import msgspec
+
+from harness.model.stack import Address
+
+_BLOCK = 16_384
+_MOST_BODY = 4_000_000
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    pod: str
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not an error
+    """No connection was made."""
+
+
+async def exchange(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
+    """The answer. Raises ``Refused``, or ``OSError``, ``EOFError`` or ``h11.RemoteProtocolError`` for a broken one.
+
+    Bounded in time by the caller, who may cancel it at any moment.
+    """
+    try:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+    except OSError as error:
+        raise Refused(str(error)) from error
+    try:
+        connection = h11.Connection(h11.CLIENT)
+        headers = [("Host", str(address)), ("Authorization", f"Bearer {token}"), ("Connection", "close")]
+        if body:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        writer.write(_sent(connection, h11.Request(method=method, target=path, headers=headers), body))
+        return await _answer(connection, reader)
+    finally:
+        writer.close()
+
+
+def _sent(connection: h11.Connection, head: h11.Request, body: bytes) -> bytes:
+    events = [head, h11.Data(data=body), h11.EndOfMessage()] if body else [head, h11.EndOfMessage()]
+    return b"".join(connection.send(event) or b"" for event in events)
+
+
+async def _answer(connection: h11.Connection, reader: asyncio.StreamReader) -> Answer:
+    status, pod, body = 0, "", b""
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_BLOCK))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+            pod = next((value.decode("latin-1") for name, value in event.headers if name == b"x-pod-name"), "")
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > _MOST_BODY:
+                raise EOFError("the answer does not end")
+        elif isinstance(event, h11.EndOfMessage):
+            return Answer(status=status, body=body, pod=pod)
+        elif isinstance(event, h11.ConnectionClosed):
+            raise EOFError("the connection ended before the answer")

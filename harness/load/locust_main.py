@@ -1,0 +1,214 @@
+"""The load process: ``python -m harness.load.locust_main PLAN.json``. Locust executes the population.
+
+In a process of its own, because importing locust patches the sockets. It admits the population, writes the event
+``phase``/``admitted``, waits for ``go``, and acts until ``stop`` (``commands``). Exit statuses are those of ``errors``.
+"""
+
+from __future__ import annotations
+
+# isort: off
+from harness.load.patched import locust  # before all else: it patches the standard library
+# isort: on
+
+import gc
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+from gevent.os import make_nonblocking, nb_read
+from locust.env import Environment
+
+from harness.load import errors
+from harness.load.admission import admit
+from harness.load.commands import GO_LIMIT_S, Go, Stop, not_told, parse
+from harness.load.errors import MeasurementFailed
+from harness.load.firestore_side import connect
+from harness.load.phone import Phone, Shared
+from harness.load.plan import LoadPlan, read
+from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.load.time import now_ns
+from harness.model.errors import BadInput, EvidenceNotWritten, RehearsalError
+from harness.model.evidence import SessionRow
+
+_MOST_LINE = 200
+#: After the phone's own timeout, should that not hold.
+_STOP_SLACK_S = 1
+
+
+class Ending:
+    """Why and when the process ends: told once, by whoever comes first."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._told = Event()
+        self.error: BaseException | None = None
+
+    def tell(self, error: BaseException | None = None) -> None:
+        """Asks for the end; with ``error`` when the measurement failed."""
+        if not self._told.is_set():
+            self.error = error
+            self._shared.ended = True
+            self._told.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the end was asked for."""
+        return bool(self._told.is_set())
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the end was asked for within ``timeout_s``."""
+        return bool(self._told.wait(timeout_s))
+
+
+class Commands:
+    """Reads the standard input in a greenlet."""
+
+    def __init__(self, shared: Shared, ending: Ending) -> None:
+        self._shared = shared
+        self._ending = ending
+        self.went = Event()
+
+    def read_all(self) -> None:
+        """Until the end of the input."""
+        make_nonblocking(0)
+        rest = b""
+        while True:
+            block = nb_read(0, _MOST_LINE)
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines if block else [b""]:
+                try:
+                    command = parse(line)
+                except MeasurementFailed as error:
+                    self._ending.tell(error)
+                    command = Stop()
+                if isinstance(command, Stop):
+                    self._ending.tell()
+                    self.went.set()
+                    return
+                self._go(command)
+
+    def _go(self, command: Go) -> None:
+        self._shared.origin_ns = command.origin_ns
+        self.went.set()
+
+
+def user_class(phones: Iterator[Phone], ending: Ending) -> type[locust.User]:
+    """Locust's user: one phone each. Locust sleeps ``wait_time`` between tasks and ends a sleeping user at once."""
+
+    class PhoneUser(locust.User):
+        abstract = False
+
+        def __init__(self, environment: Environment) -> None:
+            super().__init__(environment)
+            self.phone = next(phones)
+
+        def on_start(self) -> None:
+            self.wait()  # type: ignore[no-untyped-call]  # the first request is not due at once
+
+        def on_stop(self) -> None:
+            self.phone.close()
+
+        def wait_time(self) -> float:
+            return self.phone.seconds_to_wake()
+
+        @locust.task
+        def act(self) -> None:
+            try:
+                self.phone.act()
+            except Exception as error:
+                ending.tell(error)
+                raise locust.exception.StopUser from error
+
+    return PhoneUser
+
+
+def _execute(shared: Shared, phones: list[Phone], ending: Ending) -> None:
+    """Runs the schedule until the end is asked for; requests under way are let finish."""
+    users = user_class(iter(phones), ending)
+    environment = Environment(
+        user_classes=[users], stop_timeout=shared.plan.request_timeout_s + _STOP_SLACK_S, catch_exceptions=False
+    )
+    runner = environment.create_local_runner()
+    runner.start(len(phones), spawn_rate=len(phones))
+    if not ending.wait(shared.plan.max_duration_s):
+        ending.tell(MeasurementFailed(f"the load ran longer than the {shared.plan.max_duration_s:g} s of its plan"))
+    runner.quit()
+
+
+def _flush(recorder: Recorder, ending: Ending) -> None:
+    while True:
+        gevent.sleep(FLUSH_EVERY_S)
+        try:
+            recorder.flush()
+        except EvidenceNotWritten as error:
+            ending.tell(error)
+            return
+
+
+def _load(plan: LoadPlan, recorder: Recorder) -> None:
+    shared = Shared(plan=plan, recorder=recorder)
+    ending = Ending(shared)
+    commands = Commands(shared, ending)
+    helpers = [gevent.spawn(commands.read_all), gevent.spawn(_flush, recorder, ending)]
+    gevent.signal_handler(signal.SIGTERM, ending.tell)
+    firestore = connect(plan.endpoints.firestore, plan.endpoints.project_id)
+    phones = admit(shared, firestore)
+    recorder.event("phase", "admitted", f"{len(phones)} users admitted", users=len(phones))
+    recorder.flush()
+    gc.collect()
+    gc.freeze()  # what was admitted stays; collecting it again and again would only delay requests
+    if not commands.went.wait(GO_LIMIT_S):
+        ending.tell(not_told())
+    if not ending.asked:
+        _execute(shared, phones, ending)
+    for phone in phones:
+        account = phone.account
+        recorder.write(SessionRow(at_ns=now_ns(), user=account.user, audience=account.audience, live=False))
+    gevent.killall(helpers)
+    recorder.event(
+        "component",
+        "load",
+        "ended",
+        requests=shared.requests,
+        retried=shared.retried,
+        flags_not_fetched=shared.not_fetched,
+    )
+    if ending.error is not None:
+        raise ending.error
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status; what went wrong, in plain words, on the standard error."""
+    try:
+        plan = read(Path(arguments[0]))
+        recorder = Recorder(Path(plan.spool))
+    except BadInput as error:
+        return _told(error, errors.BAD_PLAN)
+    except EvidenceNotWritten as error:
+        return _told(error, errors.EVIDENCE)
+    try:
+        _load(plan, recorder)
+        recorder.close()
+    except EvidenceNotWritten as error:
+        return _told(error, errors.EVIDENCE)
+    except Exception as error:  # a bug of ours counts as a failed measurement, never as the target's
+        if not isinstance(error, RehearsalError):
+            traceback.print_exc()
+        recorder.event("measurement_error", "load", str(error))
+        recorder.close()
+        return _told(error, errors.MEASUREMENT)
+    return errors.OK
+
+
+def _told(error: Exception, status: int) -> int:
+    sys.stderr.write(f"load: {error}\n")
+    sys.stderr.flush()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

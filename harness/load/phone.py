@@ -1,0 +1,178 @@
+"""One user's phone: acts when the schedule says, on the side that its flag says.
+
+The flag is fetched in the background, as the app does: when the minimum fetch interval has passed by the time of the
+next request, the phone begins the fetch ``FETCH_LEAD_NS`` before it is due, and the request goes out on time with the
+value held then. A fetch is never part of a request's latency; a slow one takes effect at the next request. Nor is
+signing in again, done after a request when the token nears its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import msgspec
+
+from harness.firebase.fetch import FlagCache
+from harness.load.api_side import ApiSide
+from harness.load.auth import Token, sign_in
+from harness.load.errors import MeasurementFailed
+from harness.load.firestore_side import FirestoreSide, PhoneWalk
+from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
+from harness.load.known import KnownWalks
+from harness.load.plan import LoadPlan
+from harness.load.recorder import Recorder
+from harness.load.rest import JsonClient
+from harness.load.result import Result
+from harness.load.time import NS, gevent_sleep_until, now_ns
+from harness.model.evidence import Operation, RequestRow, Side
+from harness.population.accounts import Account
+from harness.population.schedule import Planned
+from harness.population.walk import Location, WalkUpdate, digest, moment
+
+FETCH_LEAD_NS = NS
+_WALKS_HELD = 2  # the one under way and the side walk
+
+
+class Shared(msgspec.Struct, kw_only=True):
+    """What all phones of the process share. ``origin_ns`` is set once, by ``go``; no request begins once ``ended``."""
+
+    plan: LoadPlan
+    recorder: Recorder
+    origin_ns: int = 0
+    ended: bool = False
+    requests: int = 0
+    retried: int = 0
+    not_fetched: int = 0
+
+
+class Phone:
+    """Used by one greenlet at a time, but for the fetch it begins itself."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        account: Account,
+        *,
+        plan: Iterator[Planned],
+        token: Token,
+        cache: FlagCache,
+        firestore: Any,
+    ) -> None:
+        self.account = account
+        self._shared = shared
+        self._schedule = plan
+        self._next = next(plan)
+        self._token = token
+        self._cache = cache
+        timeout_s = shared.plan.request_timeout_s
+        self._api = ApiSide(shared.plan.endpoints.service, timeout_s)
+        self._firestore = FirestoreSide(firestore, timeout_s)
+        self._known = KnownWalks()
+        self._walks: dict[str, PhoneWalk] = {}
+        self._fetching: gevent.Greenlet | None = None
+
+    def seconds_to_wake(self) -> float:
+        """How long to sleep until there is something to do."""
+        due_ns = self._due_ns()
+        lead_ns = FETCH_LEAD_NS if self._cache.due(due_ns) else 0
+        return max(0.0, (due_ns - lead_ns - now_ns()) / NS)
+
+    def act(self) -> None:
+        """Makes the next request, when it is due, and records it. Raises ``EvidenceNotWritten``."""
+        planned, due_ns = self._next, self._due_ns()
+        if self._cache.due(due_ns):
+            self._begin_fetch()
+        gevent_sleep_until(due_ns)
+        if self._shared.ended:
+            return
+        on = self._cache.value(self._shared.plan.flag)
+        side = Side.API if on else Side.FIRESTORE
+        if isinstance(planned.body, WalkUpdate):
+            self._remember(planned, planned.body)
+        sent_ns = now_ns()
+        result = self._execute(planned, side)
+        done_ns = now_ns()
+        self._known.record(side, planned.operation, result.walk_id, acknowledged=result.acknowledged)
+        self._record(planned, side, result, due_ns=due_ns, sent_ns=sent_ns, done_ns=done_ns, on=on)
+        self._next = next(self._schedule)
+        self._renew_token()
+
+    def close(self) -> None:
+        """Hangs up; idempotent."""
+        if self._fetching is not None:
+            self._fetching.kill(block=False)
+        self._api.close()
+
+    def _due_ns(self) -> int:
+        return self._shared.origin_ns + self._next.due_offset_ns
+
+    def _execute(self, planned: Planned, side: Side) -> Result:
+        missing_expected = self._known.missing_expected(side, planned.walk_id)
+        if side is Side.API:
+            return self._api.execute(planned, self._token.id_token, missing_expected=missing_expected)
+        now = moment(self._shared.plan.anchor.unix_ns + planned.due_offset_ns)
+        walk = self._walks.get(planned.walk_id)
+        return self._firestore.execute(planned, walk, now, missing_expected=missing_expected)
+
+    def _remember(self, planned: Planned, body: WalkUpdate) -> None:
+        held = self._walks.pop(planned.walk_id, None)
+        began = held.began if held else moment(self._shared.plan.anchor.unix_ns + planned.due_offset_ns)
+        earlier: tuple[Location, ...] = tuple(held.locations) if held else ()
+        while len(self._walks) >= _WALKS_HELD:
+            self._walks.pop(next(iter(self._walks)))
+        self._walks[planned.walk_id] = PhoneWalk(began=began, locations=earlier + body.locations)
+
+    def _record(
+        self, planned: Planned, side: Side, result: Result, *, due_ns: int, sent_ns: int, done_ns: int, on: bool
+    ) -> None:
+        self._shared.requests += 1
+        self._shared.retried += result.retried
+        self._shared.recorder.write(
+            RequestRow(
+                operation_id=planned.operation_id,
+                user=self.account.user,
+                audience=self.account.audience,
+                side=side,
+                operation=planned.operation,
+                due_ns=due_ns,
+                sent_ns=sent_ns,
+                done_ns=done_ns,
+                status=result.status,
+                outcome=result.outcome,
+                acknowledged=result.acknowledged,
+                payload_digest=digest(planned.body),
+                flag=on,
+                walk_id=result.walk_id if planned.operation is not Operation.LIST_WALKS else "",
+                pod=result.pod,
+            )
+        )
+
+    def _begin_fetch(self) -> None:
+        if self._fetching is None or self._fetching.dead:
+            self._fetching = gevent.spawn(self._fetch)
+
+    def _fetch(self) -> None:
+        plan = self._shared.plan
+        client = remote_config(plan)
+        try:
+            with gevent.Timeout(FETCH_TIMEOUT_S, MeasurementFailed("Remote Config did not answer in time")):
+                fetch_flag(plan, client, self._shared.recorder, self.account, self._cache)
+        except MeasurementFailed as error:
+            # The app keeps what it has. It is told, because the switch of clients is measured by it.
+            self._cache.failed(now_ns(), error.status)
+            self._shared.not_fetched += 1
+            self._shared.recorder.event("flag", self.account.user, f"not fetched: {error.what}")
+        finally:
+            client.close()
+
+    def _renew_token(self) -> None:
+        if self._token.fresh(now_ns()):
+            return
+        plan = self._shared.plan
+        client = JsonClient("the Auth emulator", plan.endpoints.auth, FETCH_TIMEOUT_S)
+        try:
+            self._token = sign_in(client, self.account)
+        finally:
+            client.close()

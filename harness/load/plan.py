@@ -1,0 +1,87 @@
+"""What a load process is told: one JSON file, checked before anything is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.model.errors import BadInput
+from harness.model.evidence import Anchor
+from harness.model.flag import FLAG
+from harness.model.scenario import PopulationPlan, ProbePlan
+from harness.model.stack import Endpoints
+
+LOOPBACK = "127.0.0.1"  # load goes nowhere else
+MOST_USERS = 2_000
+MOST_REQUESTS_PER_S = 200.0
+MOST_PROBES_PER_S = 100.0
+#: The canaries' tokens live an hour and are not renewed.
+MOST_DURATION_S = 3300.0
+#: Requests a minute of one canary user (design.md, "Judging"), below the API's limit of 100.
+MOST_CANARY_RATE_PER_MINUTE = 75.0
+
+
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The plan of both processes. ``anchor`` ties the clocks and is the time that the walks' contents count from."""
+
+    run_id: str
+    seed: int
+    population: PopulationPlan
+    probes: ProbePlan
+    endpoints: Endpoints
+    anchor: Anchor
+    spool: str
+    request_timeout_s: float = 10.0
+    admission_limit_s: float = 60.0
+    max_duration_s: float = MOST_DURATION_S
+    flag: str = FLAG
+
+
+def check(plan: LoadPlan) -> None:
+    """Raises ``BadInput`` when the plan would send anywhere but to this machine, or without bounds."""
+    endpoints = plan.endpoints
+    for name in ("service", "auth", "firestore", "remote_config"):
+        address = getattr(endpoints, name)
+        if address.host != LOOPBACK:
+            raise BadInput(
+                f"load is only ever sent to {LOOPBACK}",
+                where=f"endpoints.{name}: {address}",
+                remedy="give the address of the local stack, or of a port forward on this machine",
+            )
+    population, probes = plan.population, plan.probes
+    _within("population.users", population.users, 1, MOST_USERS)
+    _within("population.pace_s", population.pace_s, 0.1, 24 * 3600)
+    _within("population.users / pace_s", population.users / population.pace_s, 0, MOST_REQUESTS_PER_S)
+    _within("population.fetch_interval_s", population.fetch_interval_s, 0, float("inf"))
+    _within("probes.rate_per_s", probes.rate_per_s, 0.01, MOST_PROBES_PER_S)
+    _within("probes.timeout_s", probes.timeout_s, 0.05, 60)
+    _within("probes.canary_users", probes.canary_users, 8, MOST_USERS)
+    per_canary = 60 * probes.rate_per_s / probes.canary_users
+    _within("probes a minute and canary user", per_canary, 0, MOST_CANARY_RATE_PER_MINUTE)
+    _within("request_timeout_s", plan.request_timeout_s, 0.05, 60)
+    _within("admission_limit_s", plan.admission_limit_s, 1, 600)
+    _within("max_duration_s", plan.max_duration_s, 0.1, MOST_DURATION_S)
+    for audience in population.audiences:
+        _within(f"audience {audience.name}: flag_on", audience.flag_on, 0, audience.users)
+
+
+def _within(what: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise BadInput(f"{what} is {value:g}, not within {least:g}..{most:g}", where="the load plan")
+
+
+def write(plan: LoadPlan, path: Path) -> None:
+    """Checks and writes the plan."""
+    check(plan)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+
+
+def read(path: Path) -> LoadPlan:
+    """The plan of ``path``. Raises ``BadInput``."""
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=LoadPlan)
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadInput(f"the load plan cannot be read: {error}", where=str(path)) from error
+    check(plan)
+    return plan

@@ -1,0 +1,74 @@
+"""One availability probe: an authenticated GET or PUT of a canary's walk on a new connection through the service."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+import msgspec
+
+from harness.load.answers import classify
+from harness.load.http1 import Refused, exchange
+from harness.model.evidence import Operation, Outcome
+from harness.model.stack import Address
+from harness.population.accounts import Canary
+from harness.population.walk import Status, WalkUpdate, encode, moment
+
+
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe saw; ``status`` 0 when there was no whole answer."""
+
+    status: int = 0
+    outcome: Outcome
+    pod: str = ""
+
+
+class Prober(msgspec.Struct, kw_only=True):
+    """A canary with its token. Until a PUT of it was confirmed, a 404 to its GET is right."""
+
+    canary: Canary
+    token: str
+    body: bytes
+    put: bool = False
+
+    async def probe(self, service: Address, operation: Operation, timeout_s: float) -> Probed:
+        """Never raises for what the target does; ``timeout_s`` spans connecting, sending and the whole answer."""
+        writes = operation is Operation.PUT_WALK
+        path = f"/v1/walks/{self.canary.walk_id}"
+        put_before = self.put
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await exchange(
+                    service, "PUT" if writes else "GET", path, self.token, self.body if writes else b""
+                )
+        except TimeoutError:
+            return Probed(outcome=Outcome.TIMEOUT)
+        except Refused:
+            return Probed(outcome=Outcome.REFUSED)
+        except (OSError, EOFError, h11.RemoteProtocolError):
+            return Probed(outcome=Outcome.BROKEN)
+        outcome = classify(
+            operation,
+            answer.status,
+            answer.body,
+            user=self.canary.account.user,
+            walk_id=self.canary.walk_id,
+            missing_expected=not put_before,
+        )
+        if writes and outcome is Outcome.OK:
+            self.put = True
+        return Probed(status=answer.status, outcome=outcome, pod=answer.pod)
+
+
+def content(canary: Canary, anchor_unix_ns: int) -> bytes:
+    """What a canary always puts: the same walk, so that probing leaves one row behind."""
+    walk = WalkUpdate(
+        title=f"Walk of {canary.account.user}",
+        status=Status.IN_PROGRESS,
+        start_time=moment(anchor_unix_ns),
+        total_distance=0,
+        total_steps=0,
+        polyline_data="",
+        locations=(),
+    )
+    return encode(walk)

@@ -1,0 +1,185 @@
+"""The probe process: ``python -m harness.load.probes_main PLAN.json``. Its stream is never delayed by a slow probe.
+
+It makes the canaries' accounts, writes the event ``phase``/``probes_admitted``, waits for ``go``, and probes until
+``stop`` (``commands``). GET and PUT in turn over the canaries, each probe at its own due time, whatever became of
+those before. Exit statuses are those of ``errors``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from harness.load import errors
+from harness.load.auth import create_accounts, sign_in
+from harness.load.commands import GO_LIMIT_S, Go, not_told, parse
+from harness.load.errors import MeasurementFailed
+from harness.load.plan import LoadPlan, read
+from harness.load.probe import Prober, content
+from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.load.rest import JsonClient
+from harness.load.time import NS, now_ns, sleep, sleep_until
+from harness.model.errors import BadInput, EvidenceNotWritten, RehearsalError
+from harness.model.evidence import Operation, ProbeRow
+from harness.population.accounts import canaries
+
+_AUTH_TIMEOUT_S = 30.0
+
+
+def admit(plan: LoadPlan) -> list[Prober]:
+    """The canaries, signed in; blocking, before the event loop runs. Raises ``MeasurementFailed``.
+
+    Their tokens live an hour and are not renewed: the plan's longest duration is shorter.
+    """
+    everybody = canaries(plan.probes.canary_users, plan.seed)
+    client = JsonClient("the Auth emulator", plan.endpoints.auth, _AUTH_TIMEOUT_S)
+    try:
+        create_accounts(client, plan.endpoints.project_id, [canary.account for canary in everybody])
+        return [
+            Prober(
+                canary=canary,
+                token=sign_in(client, canary.account).id_token,
+                body=content(canary, plan.anchor.unix_ns),
+            )
+            for canary in everybody
+        ]
+    finally:
+        client.close()
+
+
+class Stream:
+    """The probes of one run."""
+
+    def __init__(self, plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> None:
+        self._plan = plan
+        self._recorder = recorder
+        self._probers = probers
+        self._underway: set[asyncio.Task[None]] = set()
+        #: More than can be under way while each keeps its timeout.
+        self._most = 2 * math.ceil(plan.probes.rate_per_s * plan.probes.timeout_s) + 10
+
+    async def run(self, origin_ns: int) -> None:
+        """Probes for the plan's longest duration; cancelled before, it lets those under way end."""
+        rate = self._plan.probes.rate_per_s
+        try:
+            for number in range(int(rate * self._plan.max_duration_s)):
+                due_ns = origin_ns + round(number * NS / rate)
+                await sleep_until(due_ns)
+                if len(self._underway) >= self._most:
+                    raise MeasurementFailed(f"{self._most} probes are under way at once, each past its timeout")
+                self._begin(number, due_ns)
+            raise MeasurementFailed(f"the probes ran longer than the {self._plan.max_duration_s:g} s of their plan")
+        finally:
+            await self._finish()
+
+    def _begin(self, number: int, due_ns: int) -> None:
+        prober = self._probers[number // 2 % len(self._probers)]
+        operation = Operation.GET_WALK if number % 2 else Operation.PUT_WALK
+        task = asyncio.create_task(self._one(number, due_ns, prober, operation))
+        self._underway.add(task)
+        task.add_done_callback(self._underway.discard)
+
+    async def _one(self, number: int, due_ns: int, prober: Prober, operation: Operation) -> None:
+        sent_ns = now_ns()
+        probed = await prober.probe(self._plan.endpoints.service, operation, self._plan.probes.timeout_s)
+        self._recorder.write(
+            ProbeRow(
+                probe_id=number,
+                user=prober.canary.account.user,
+                method="GET" if operation is Operation.GET_WALK else "PUT",
+                due_ns=due_ns,
+                sent_ns=sent_ns,
+                done_ns=now_ns(),
+                status=probed.status,
+                outcome=probed.outcome,
+                pod=probed.pod,
+            )
+        )
+
+    async def _finish(self) -> None:
+        if self._underway:
+            done, late = await asyncio.wait(self._underway, timeout=self._plan.probes.timeout_s + 1)
+            for task in late:
+                task.cancel()
+            for task in done:
+                task.result()
+
+
+async def _input() -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
+
+
+async def _flush(recorder: Recorder) -> None:
+    while True:
+        await sleep(FLUSH_EVERY_S)
+        recorder.flush()
+
+
+async def _stopped(lines: asyncio.StreamReader) -> None:
+    while isinstance(parse(await lines.readline()), Go):
+        pass
+
+
+async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> None:
+    lines = await _input()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, lines.feed_eof)
+    recorder.event("phase", "probes_admitted", f"{len(probers)} canary users admitted", users=len(probers))
+    recorder.flush()
+    try:
+        async with asyncio.timeout(GO_LIMIT_S):
+            command = parse(await lines.readline())
+    except TimeoutError:
+        raise not_told() from None
+    if not isinstance(command, Go):
+        return
+    stopping = asyncio.create_task(_stopped(lines))
+    working = [
+        asyncio.create_task(Stream(plan, recorder, probers).run(command.origin_ns)),
+        asyncio.create_task(_flush(recorder)),
+    ]
+    await asyncio.wait([stopping, *working], return_when=asyncio.FIRST_COMPLETED)
+    for task in (stopping, *working):
+        task.cancel()
+    for ended in await asyncio.gather(stopping, *working, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status; what went wrong, in plain words, on the standard error."""
+    try:
+        plan = read(Path(arguments[0]))
+        recorder = Recorder(Path(plan.spool))
+    except BadInput as error:
+        return _told(error, errors.BAD_PLAN)
+    except EvidenceNotWritten as error:
+        return _told(error, errors.EVIDENCE)
+    try:
+        asyncio.run(_probe(plan, recorder, admit(plan)))
+        recorder.close()
+    except EvidenceNotWritten as error:
+        return _told(error, errors.EVIDENCE)
+    except Exception as error:  # a bug of ours counts as a failed measurement, never as the target's
+        if not isinstance(error, RehearsalError):
+            traceback.print_exc()
+        recorder.event("measurement_error", "probes", str(error))
+        recorder.close()
+        return _told(error, errors.MEASUREMENT)
+    return errors.OK
+
+
+def _told(error: Exception, status: int) -> int:
+    sys.stderr.write(f"probes: {error}\n")
+    sys.stderr.flush()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

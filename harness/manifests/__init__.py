@@ -1,0 +1,164 @@
+"""Loads a folder of manifests into ``harness.model.manifests.Manifests``: the one door, for every rung.
+
+``deploy/kubernetes``: ``document/`` is what the design document prints, ``base/`` adds named patches, ``overlays/``
+what a rung forces. A user's own folder goes through the same door, so every error says what, where and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.manifests import kustomize, pods, spec
+from harness.model.errors import BadInput
+from harness.model.manifests import Deployment, Manifests, RollingUpdate
+
+S = TypeVar("S", bound=spec.K8s)
+
+__all__ = ["load"]
+
+
+def load(folder: Path) -> Manifests:
+    """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
+
+    Raises ``BadInput`` naming the file or the resource and the key: unknown kustomize keys, a patch that does not
+    fit, no or several Deployments or Services, a dangling reference, a bad quantity, probe or port.
+    """
+    documents, notes = kustomize.render(folder)
+    sources = _sources(documents, folder)
+    name, deployment = _one(documents, "Deployment", spec.DeploymentSpec, folder)
+    service_name, service = _one(documents, "Service", spec.ServiceSpec, folder)
+    containers = deployment.template.spec.containers
+    ports = [port for container in containers for port in container.ports]
+    labels = deployment.template.metadata.labels
+    _selects(deployment.selector.match_labels, labels, f"{folder}: Deployment/{name}.spec.selector")
+    _selects(service.selector, labels, f"{folder}: Service/{service_name}.spec.selector")
+    _service_account(documents, deployment, folder, name)
+    if not service.ports:
+        raise BadInput("a Service without ports", where=f"{folder}: Service/{service_name}", remedy="add one")
+    port = service.ports[0]
+    target = port.target_port if port.target_port is not None else port.port
+    return Manifests(
+        folder=str(folder),
+        documents=documents,
+        deployment=_deployment(name, documents[f"Deployment/{name}"], deployment, sources, folder),
+        service_port=port.port,
+        service_target_port=pods.port_number(target, ports, f"{folder}: Service/{service_name}.spec.ports[0]"),
+        config={key: value for data in sources.config_maps.values() for key, value in data.items()},
+        secret_keys=tuple(key for data in sources.secrets.values() for key in data),
+        hpa=_hpa(documents, name, folder),
+        pdb=_pdb(documents, labels, folder),
+        patches=notes,
+    )
+
+
+def _deployment(
+    name: str, raw: dict[str, Any], deployment: spec.DeploymentSpec, sources: pods.Sources, folder: Path
+) -> Deployment:
+    where = f"{folder}: Deployment/{name}.spec"
+    if deployment.replicas < 0:
+        raise BadInput(f"replicas is {deployment.replicas}", where=where, remedy="it must be at least 0")
+    pod = deployment.template.spec
+    return Deployment(
+        name=name,
+        replicas=deployment.replicas,
+        template=pods.template(raw["spec"]["template"], pod, sources, f"{where}.template.spec"),
+        strategy=_strategy(deployment.strategy, f"{where}.strategy"),
+        min_ready_s=deployment.min_ready_seconds,
+    )
+
+
+def _strategy(strategy: spec.Strategy, where: str) -> RollingUpdate:
+    if strategy.type != "RollingUpdate":
+        raise BadInput(f"strategy {strategy.type!r} is not read", where=where, remedy="use RollingUpdate")
+    rolling = strategy.rolling_update or spec.RollingUpdateSpec()
+    for key, value in (("maxSurge", rolling.max_surge), ("maxUnavailable", rolling.max_unavailable)):
+        good = value >= 0 if isinstance(value, int) else re.fullmatch(r"[0-9]{1,3}%", value)
+        if not good:
+            raise BadInput(f"{key} is {value!r}", where=where, remedy="write a number or a percentage, e.g. 1 or '25%'")
+    if all(str(value).rstrip("%").strip("0") == "" for value in (rolling.max_surge, rolling.max_unavailable)):
+        raise BadInput("maxSurge and maxUnavailable are both 0", where=where, remedy="one must allow progress")
+    return RollingUpdate(max_surge=rolling.max_surge, max_unavailable=rolling.max_unavailable)
+
+
+def _sources(documents: kustomize.Documents, folder: Path) -> pods.Sources:
+    maps: dict[str, dict[str, dict[str, str]]] = {"ConfigMap": {}, "Secret": {}}
+    for key, document in documents.items():
+        kind, _, name = key.partition("/")
+        if kind in maps:
+            data = _convert(document, spec.Data, f"{folder}: {key}")
+            maps[kind][name] = data.data | data.string_data
+    return pods.Sources(maps["ConfigMap"], maps["Secret"])
+
+
+def _one(documents: kustomize.Documents, kind: str, wanted: type[S], folder: Path) -> tuple[str, S]:
+    keys = [key for key in documents if key.startswith(f"{kind}/")]
+    if len(keys) != 1:
+        found = ", ".join(keys) or "none"
+        raise BadInput(f"the rehearsal needs exactly one {kind}", where=str(folder), remedy=f"there are: {found}")
+    return keys[0].partition("/")[2], _spec(documents[keys[0]], wanted, f"{folder}: {keys[0]}")
+
+
+def _spec(document: dict[str, Any], wanted: type[S], where: str) -> S:
+    if not isinstance(document.get("spec"), dict):
+        raise BadInput("a manifest without spec", where=where, remedy="add its spec")
+    return _convert(document["spec"], wanted, f"{where}.spec")
+
+
+def _convert(data: Any, wanted: type[S], where: str) -> S:
+    try:
+        return msgspec.convert(data, wanted)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise BadInput(message, where=where + path.rstrip("`"), remedy="see the Kubernetes API reference") from error
+
+
+def _selects(selector: dict[str, str], labels: dict[str, str], where: str) -> None:
+    if not selector or any(labels.get(key) != value for key, value in selector.items()):
+        what = f"the selector {selector} does not select the pods"
+        raise BadInput(what, where=where, remedy=f"the pod template's labels are {labels}")
+
+
+def _service_account(documents: kustomize.Documents, deployment: spec.DeploymentSpec, folder: Path, name: str) -> None:
+    account = deployment.template.spec.service_account_name
+    if account != "default" and f"ServiceAccount/{account}" not in documents:
+        raise BadInput(
+            f"ServiceAccount {account!r} is not among the manifests",
+            where=f"{folder}: Deployment/{name}.spec.template.spec.serviceAccountName",
+            remedy="add it: without it no pod is created",
+        )
+
+
+def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> dict[str, Any] | None:
+    for key, document in documents.items():
+        if not key.startswith("HorizontalPodAutoscaler/"):
+            continue
+        where = f"{folder}: {key}"
+        hpa = _spec(document, spec.HpaSpec, where)
+        target = hpa.scale_target_ref
+        if (target.kind, target.name) != ("Deployment", deployment):
+            what = f"scaleTargetRef {target.kind}/{target.name} is not among the manifests"
+            raise BadInput(what, where=f"{where}.spec.scaleTargetRef", remedy=f"it should be Deployment/{deployment}")
+        if not 0 < hpa.min_replicas <= hpa.max_replicas:
+            what = f"minReplicas {hpa.min_replicas}, maxReplicas {hpa.max_replicas}"
+            raise BadInput(what, where=f"{where}.spec", remedy="0 < minReplicas <= maxReplicas")
+        result: dict[str, Any] = document["spec"]
+        return result
+    return None
+
+
+def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -> dict[str, Any] | None:
+    for key, document in documents.items():
+        if not key.startswith("PodDisruptionBudget/"):
+            continue
+        where = f"{folder}: {key}.spec"
+        pdb = _spec(document, spec.PdbSpec, f"{folder}: {key}")
+        _selects(pdb.selector.match_labels, labels, f"{where}.selector")
+        if (pdb.min_available is None) == (pdb.max_unavailable is None):
+            raise BadInput("a PDB has either minAvailable or maxUnavailable", where=where, remedy="give one of the two")
+        result: dict[str, Any] = document["spec"]
+        return result
+    return None

@@ -1,0 +1,175 @@
+"""The fields of Kubernetes' objects that the rungs read, as types. Other fields pass unread and stay in ``documents``.
+
+Field names and defaults: Kubernetes API reference, core/v1, apps/v1, autoscaling/v2, policy/v1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Port = int | str
+
+
+class K8s(msgspec.Struct, kw_only=True, rename="camel"):
+    """A piece of a manifest."""
+
+
+class HttpGet(K8s):
+    port: Port
+    path: str = "/"
+
+
+class ProbeSpec(K8s):
+    http_get: HttpGet | None = None
+    initial_delay_seconds: int = 0
+    period_seconds: int = 10
+    timeout_seconds: int = 1
+    success_threshold: int = 1
+    failure_threshold: int = 3
+
+
+class KeyRef(K8s):
+    name: str
+    key: str
+    optional: bool = False
+
+
+class FieldRef(K8s):
+    field_path: str
+
+
+class ValueFrom(K8s):
+    config_map_key_ref: KeyRef | None = None
+    secret_key_ref: KeyRef | None = None
+    field_ref: FieldRef | None = None
+
+
+class EnvSpec(K8s):
+    name: str
+    value: str | None = None
+    value_from: ValueFrom | None = None
+
+
+class NameRef(K8s):
+    name: str
+    optional: bool = False
+
+
+class EnvFrom(K8s):
+    config_map_ref: NameRef | None = None
+    secret_ref: NameRef | None = None
+    prefix: str = ""
+
+
+class ContainerPort(K8s):
+    container_port: int
+    name: str = ""
+
+
+class Resources(K8s):
+    requests: dict[str, str | int | float] = {}
+    limits: dict[str, str | int | float] = {}
+
+
+class VolumeMount(K8s):
+    name: str
+    mount_path: str
+
+
+class ContainerSpec(K8s):
+    name: str
+    image: str
+    args: list[str] = []
+    env: list[EnvSpec] = []
+    env_from: list[EnvFrom] = []
+    ports: list[ContainerPort] = []
+    resources: Resources = msgspec.field(default_factory=Resources)
+    liveness_probe: ProbeSpec | None = None
+    readiness_probe: ProbeSpec | None = None
+    startup_probe: dict[str, Any] | None = None
+    volume_mounts: list[VolumeMount] = []
+
+
+class SecretVolume(K8s):
+    secret_name: str
+    optional: bool = False
+
+
+class Volume(K8s):
+    name: str
+    config_map: NameRef | None = None
+    secret: SecretVolume | None = None
+
+
+class PodSpec(K8s):
+    containers: list[ContainerSpec]
+    volumes: list[Volume] = []
+    service_account_name: str = "default"
+    termination_grace_period_seconds: int = 30
+
+
+class Metadata(K8s):
+    name: str = ""
+    labels: dict[str, str] = {}
+
+
+class TemplateSpec(K8s):
+    spec: PodSpec
+    metadata: Metadata = msgspec.field(default_factory=Metadata)
+
+
+class RollingUpdateSpec(K8s):
+    max_surge: int | str = "25%"
+    max_unavailable: int | str = "25%"
+
+
+class Strategy(K8s):
+    type: str = "RollingUpdate"
+    rolling_update: RollingUpdateSpec | None = None
+
+
+class Selector(K8s):
+    match_labels: dict[str, str] = {}
+
+
+class DeploymentSpec(K8s):
+    selector: Selector
+    template: TemplateSpec
+    replicas: int = 1
+    strategy: Strategy = msgspec.field(default_factory=Strategy)
+    min_ready_seconds: int = 0
+
+
+class ServicePort(K8s):
+    port: int
+    target_port: Port | None = None
+    protocol: str = "TCP"
+
+
+class ServiceSpec(K8s):
+    ports: list[ServicePort]
+    selector: dict[str, str] = {}
+
+
+class ScaleTarget(K8s):
+    kind: str
+    name: str
+
+
+class HpaSpec(K8s):
+    scale_target_ref: ScaleTarget
+    max_replicas: int
+    min_replicas: int = 1
+
+
+class PdbSpec(K8s):
+    selector: Selector
+    min_available: int | str | None = None
+    max_unavailable: int | str | None = None
+
+
+class Data(K8s):
+    data: dict[str, str] = {}
+    string_data: dict[str, str] = {}

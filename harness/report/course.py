@@ -1,0 +1,122 @@
+"""The course of a run: its phases, the moments worth a mark on the time axis, and the list of its events."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.evidence.read import connect
+from harness.model.run import Run
+from harness.report.queries import window_of
+from harness.report.scale import clock
+from harness.report.series import NS, Axis
+
+#: Kinds of events that get a mark, in the words of the legend.
+MARKED = {"fault": "fault", "flag": "flag", "decision": "decision", "measurement_error": "measurement error"}
+MOST_MARKS = 30
+MOST_EVENTS = 300
+#: Marks nearer than this (in per cent of the axis) are set below each other; that is one mark on a phone.
+_NEAR = 5.0
+_ROWS = 4
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as the list shows it."""
+
+    at_ns: int
+    time: str
+    utc: str
+    kind: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A numbered moment; ``at`` in per cent from the left, ``row`` where it stands below its neighbours."""
+
+    number: int
+    at: float
+    row: int
+    word: str
+    event: Event
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the run, in per cent of the axis."""
+
+    start: float
+    width: float
+    label: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Course:
+    """Everything, and how much of it there was beyond what is listed."""
+
+    phases: tuple[Phase, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    events: tuple[Event, ...] = ()
+    events_in_all: int = 0
+    marks_in_all: int = 0
+
+
+def load_course(evidence: Path, run: Run, axis: Axis) -> Course:
+    """The course of ``run``. Raises ``BadInput`` when the evidence cannot be read."""
+    with connect(evidence) as connection:
+        listed = _events(connection, axis, "1", MOST_EVENTS)
+        marked = _events(connection, axis, f"kind IN ({', '.join(repr(kind) for kind in MARKED)})", MOST_MARKS)
+        phases = _events(connection, axis, "kind = 'phase'", MOST_MARKS)
+        [(total, in_all)] = connection.execute(
+            f"SELECT COUNT(*), SUM(kind IN ({', '.join(repr(kind) for kind in MARKED)})) FROM events"  # noqa: S608 - our own words
+        )
+    return Course(_phases(run, axis, phases), _marks(axis, marked), tuple(listed), total, in_all or 0)
+
+
+def percent(axis: Axis, at_ns: int) -> float:
+    """Where ``at_ns`` lies on the axis, in per cent from the left, held within it."""
+    return min(100.0, max(0.0, 100 * (at_ns - axis.start_ns) / (axis.end_ns - axis.start_ns)))
+
+
+def _events(connection: sqlite3.Connection, axis: Axis, where: str, most: int) -> list[Event]:
+    rows = connection.execute(
+        f"SELECT at_ns, utc, kind, subject, message FROM events WHERE {where} ORDER BY at_ns, seq LIMIT ?",  # noqa: S608 - our own words
+        (most,),
+    )
+    return [Event(at_ns, _time(axis, at_ns), utc, kind, subject, text) for at_ns, utc, kind, subject, text in rows]
+
+
+def _time(axis: Axis, at_ns: int) -> str:
+    seconds = (at_ns - axis.start_ns) / NS
+    return clock(seconds) if seconds >= 0 else f"-{clock(-seconds)}"
+
+
+def _marks(axis: Axis, events: list[Event]) -> tuple[Mark, ...]:
+    marks: list[Mark] = []
+    free = [-_NEAR] * _ROWS  # the last place taken in each row
+    for number, event in enumerate(events, 1):
+        at = percent(axis, event.at_ns)
+        row = next((row for row in range(_ROWS) if at - free[row] >= _NEAR), _ROWS - 1)
+        free[row] = at
+        marks.append(Mark(number, at, row, MARKED[event.kind], event))
+    return tuple(marks)
+
+
+def _phases(run: Run, axis: Axis, events: list[Event]) -> tuple[Phase, ...]:
+    """Each phase lasts until the next; the window ends when it was judged, and what follows is named for itself."""
+    starts = [(event.at_ns, event.subject) for event in events]
+    window = window_of(run)
+    if window is not None:
+        starts.append((window.end_ns, "after the window"))
+    starts.sort()
+    ends = [at_ns for at_ns, _ in starts[1:]] + ([axis.end_ns] if starts else [])
+    phases = []
+    for (start_ns, label), end_ns in zip(starts, ends, strict=True):
+        start, end = percent(axis, start_ns), percent(axis, end_ns)
+        if end - start > 0.5:
+            phases.append(Phase(start, end - start, label, f"{_time(axis, start_ns)} to {_time(axis, end_ns)}"))
+    return tuple(phases)

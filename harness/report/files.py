@@ -1,0 +1,32 @@
+"""Writing a report's files: whole or not at all, and a full or read-only folder is told as what it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.model.errors import EvidenceNotWritten
+
+
+def not_written(path: Path, error: OSError) -> EvidenceNotWritten:
+    """The error for a person when ``path`` could not be written."""
+    return EvidenceNotWritten(
+        f"the report could not be written: {error.strerror or error}",
+        where=str(path),
+        remedy="free space or make the reports folder writable; the evidence so far is kept and can be judged again",
+    )
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    """Writes ``content`` so that ``path`` is never half a file. Raises ``EvidenceNotWritten``."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise not_written(path, error) from error
+    return path

@@ -1,0 +1,130 @@
+"""A container of a pod: one process, its probes, its restarts. The rules are ``harness.control``'s."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+
+from harness.clock import NS, Clock
+from harness.control import backoff, probes
+from harness.model.manifests import Probe
+from harness.model.stack import Address
+from harness.stack.local.processes import Process, Spec, spawn
+from harness.stack.local.waiting import http_status
+from harness.state import RunState
+
+
+class Container:
+    """Keeps one process running until ``stop``. ``changed`` is called with a word on what happened."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        state: RunState,
+        clock: Clock,
+        changed: Callable[[str], None],
+        *,
+        address: Address | None = None,
+        liveness: Probe | None = None,
+        readiness: Probe | None = None,
+        grace_s: float = 30.0,
+    ) -> None:
+        self.spec = spec
+        self.restarts = 0
+        self.process: Process | None = None
+        self.backing_off = False
+        self.last_end = ""
+        self._state = state
+        self._clock = clock
+        self._changed = changed
+        self._address = address
+        self._liveness = liveness
+        self._readiness = readiness
+        self._grace_s = grace_s
+        self._probed_ready = False
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs now."""
+        return self.process is not None and self.process.returncode is None
+
+    @property
+    def ready(self) -> bool:
+        """Runs, and its readiness probe passes where it has one."""
+        return self.running and (self._readiness is None or self._probed_ready)
+
+    async def keep(self) -> None:
+        """Starts the process, probes it, restarts it with back-off; until cancelled. Cancelling leaves the process."""
+        count = 0
+        while True:
+            started_ns = self._clock.now_ns()
+            self._probed_ready = False
+            self.process = spawn(self.spec, self._state)
+            self._changed("started")
+            await self._probe_until_end(self.process, started_ns)
+            self._probed_ready = False
+            self.last_end = self.process.died()
+            count = backoff.restarts_after_run(count, (self._clock.now_ns() - started_ns) / NS)
+            delay_s = backoff.restart_delay_s(count)
+            self.backing_off = delay_s > 0
+            self._changed(f"{self.last_end}; restart in {delay_s:g} s")
+            await self._clock.sleep(delay_s)
+            self.backing_off = False
+            count += 1
+            self.restarts += 1
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, SIGKILL after ``grace_s``. ``keep`` must have been cancelled."""
+        if self.process is not None:
+            await self.process.stop(signal.SIGTERM, grace_s)
+
+    def crash(self) -> None:
+        """SIGKILL of the process, as a fault."""
+        if self.process is not None:
+            self.process.send(signal.SIGKILL)
+
+    async def _probe_until_end(self, process: Process, started_ns: int) -> None:
+        end = asyncio.ensure_future(process.wait())
+        workers = [
+            asyncio.ensure_future(self._probe_readiness(started_ns)),
+            asyncio.ensure_future(self._probe_liveness(process, started_ns)),
+        ]
+        try:
+            done, _pending = await asyncio.wait([end, *workers], return_when=asyncio.FIRST_EXCEPTION)
+            if end not in done:  # a worker failed, by an error of ours, which must not pass in silence
+                await asyncio.gather(*done)
+        finally:
+            for task in (end, *workers):
+                task.cancel()
+            await asyncio.gather(end, *workers, return_exceptions=True)
+
+    async def _probe_readiness(self, started_ns: int) -> None:
+        if self._readiness is None:
+            return
+        async for passing in self._results(self._readiness, started_ns, passing=False):
+            if passing != self._probed_ready:
+                self._probed_ready = passing
+                self._changed("readiness probe passes" if passing else "readiness probe fails")
+
+    async def _probe_liveness(self, process: Process, started_ns: int) -> None:
+        """When it fails, the kubelet stops the container with its grace period; ``keep`` then restarts it."""
+        if self._liveness is None:
+            return
+        async for passing in self._results(self._liveness, started_ns, passing=True):
+            if not passing:
+                self._changed("liveness probe fails: the container is stopped")
+                await process.stop(signal.SIGTERM, self._grace_s)
+                return
+
+    async def _results(self, probe: Probe, started_ns: int, *, passing: bool) -> AsyncIterator[bool]:
+        """The probe's standing after each attempt, for ever."""
+        assert self._address is not None
+        state = probes.start(probe, started_ns, passing=passing)
+        while True:
+            wait_ns = probes.next_due_ns(probe, state) - self._clock.now_ns()
+            await self._clock.sleep(max(0.0, wait_ns / NS))
+            status = await http_status(self._address, probe.path, probe.timeout_s)
+            ok = 200 <= status < 400  # the kubelet's rule for HTTP probes
+            state = probes.observe(probe, state, ok=ok, at_ns=self._clock.now_ns())
+            yield state.passing

@@ -1,0 +1,144 @@
+"""The controllers of the local rung: Deployment and ReplicaSets by ``harness.control``, endpoints into Envoy's file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from harness.clock import NS, Clock
+from harness.control.endpoints import ready_endpoints
+from harness.control.rollout import step
+from harness.model.cluster import PodView
+from harness.model.errors import StackNotStarted
+from harness.model.manifests import Deployment
+from harness.stack.local.pod import Ground, Pod
+
+TICK_S = 0.5  # only minReadySeconds needs time alone; everything else is told
+#: Kubernetes gives a Deployment 600 s (progressDeadlineSeconds); a rehearsal's people wait less.
+PROGRESS_LIMIT_S = 180.0
+UP_LIMIT_S = 60.0
+#: A pod of the newest template that backs off after so many restarts without ever having been ready is given up: the
+#: first restart is immediate, the second after 10 s, so a target that only came before its sidecar has its chance.
+RESTARTS_LIMIT = 2
+
+
+class Service(Protocol):
+    """What stands in front of the pods."""
+
+    def route(self, pods: Sequence[Pod]) -> None:
+        """New connections go to ``pods`` from now on; called before any signal of a termination goes out."""
+
+    async def follow(self) -> None:
+        """Called after pods were made or forgotten."""
+
+
+class DeploymentController:
+    """Keeps the Deployment's pods, and the service's endpoints in step with their readiness."""
+
+    def __init__(self, deployment: Deployment, ground: Ground, service: Service) -> None:
+        self.deployment = deployment
+        self.pods: dict[str, Pod] = {}
+        self._ground = ground
+        self._clock: Clock = ground.clock
+        self._service = service
+        self._routed: tuple[str, ...] | None = None
+        self._news = asyncio.Event()
+        self._made = 0
+
+    def views(self) -> list[PodView]:
+        """All pods, terminating ones included."""
+        return [pod.view() for pod in self.pods.values()]
+
+    def ready_pods(self) -> list[Pod]:
+        """The pods behind the service, by name."""
+        return [self.pods[name] for name in ready_endpoints(self.views())]
+
+    async def run(self) -> None:
+        """Reconciles until cancelled."""
+        while True:
+            self._news.clear()
+            self._forget_gone()
+            self._reconcile()
+            await self._service.follow()
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    def follow(self, deployment: Deployment) -> None:
+        """What to keep from now on."""
+        self.deployment = deployment
+        self._news.set()
+
+    async def settled(self, limit_s: float = PROGRESS_LIMIT_S) -> None:
+        """Returns when the pods are as asked for, available, and none is terminating.
+
+        Raises ``StackNotStarted`` after ``limit_s``, or when a pod of the newest template crash-loops unready.
+        """
+        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        while not self._is_settled():
+            if self._ground.feed.error is not None:
+                raise self._ground.feed.error
+            self._refuse_crash_loop()
+            if self._clock.now_ns() > give_up_ns:
+                raise self._not_settled(f"not ready after {limit_s:g} s")
+            await self._clock.sleep(0.05)
+
+    async def end(self, grace_s: float) -> None:
+        """Terminates every pod. ``run`` must have been cancelled."""
+        await asyncio.gather(*(pod.terminate(grace_s) for pod in self.pods.values()))
+
+    def reroute(self) -> None:
+        """Writes the endpoints anew though they are the same pods: their addresses changed."""
+        self._service.route(self.ready_pods())
+
+    def _reconcile(self) -> None:
+        now = step(self.views(), self.deployment, self._clock.now_ns())
+        for name in now.delete:
+            self.pods[name].terminate()
+        for _ in range(now.create):
+            self._made += 1
+            digest = self.deployment.template.digest
+            name = f"{self.deployment.name}-{digest[:8]}-{self._made}"
+            pod = Pod(name, self.deployment.template, self._ground, self._changed)
+            self.pods[name] = pod
+            pod.start()
+
+    def _changed(self) -> None:
+        self._sync_endpoints()
+        self._news.set()
+
+    def _sync_endpoints(self) -> None:
+        ready = self.ready_pods()
+        names = tuple(pod.name for pod in ready)
+        if names != self._routed:
+            self._routed = names
+            self._service.route(ready)
+            self._ground.feed.event("component", "service", f"endpoints: {', '.join(names) or 'none'}", pods=names)
+
+    def _forget_gone(self) -> None:
+        self.pods = {name: pod for name, pod in self.pods.items() if not pod.gone}
+
+    def _is_settled(self) -> bool:
+        views = self.views()
+        complete = step(views, self.deployment, self._clock.now_ns()).complete
+        return complete and len(views) == self.deployment.replicas
+
+    def _refuse_crash_loop(self) -> None:
+        for pod in self.pods.values():
+            newest = pod.revision == self.deployment.template.digest
+            if newest and not pod.was_ready and pod.backing_off and pod.view().restarts >= RESTARTS_LIMIT:
+                raise self._not_settled(f"{pod.name} ends again and again before it was ever ready")
+
+    def _not_settled(self, what: str) -> StackNotStarted:
+        waiting = [pod for pod in self.pods.values() if not pod.ready and not pod.terminating]
+        if not waiting:
+            return StackNotStarted(f"Deployment {self.deployment.name}: {what}")
+        pod = waiting[0]
+        return StackNotStarted(
+            f"Deployment {self.deployment.name}: {what}\n{pod.trouble()}",
+            where=str(pod.target.spec.log),
+            remedy="run the target's command by hand with the environment contract; its readiness path must answer 200",
+        )

@@ -1,0 +1,97 @@
+"""The Firebase parts as processes of the stack: Auth, Firestore, and the Remote Config emulator, which is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from harness.clock import Clock
+from harness.firebase import commands, install
+from harness.model.stack import Address
+from harness.stack.local import environment
+from harness.stack.local.processes import Process, Spec, spawn
+from harness.stack.local.waiting import until
+from harness.state import RunState
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+READY_LIMIT_S = 60.0  # Auth alone compiles for 8 s on a busy machine
+INSTALL_LIMIT_S = 620.0  # above the installer's own limit
+STOP_S = 0.7  # nothing in memory is worth waiting for
+_INSTALL = """
+import sys
+from harness.firebase import install
+from harness.model.errors import RehearsalError
+try:
+    install.ensure(lambda line: print(line, file=sys.stderr, flush=True))
+except RehearsalError as error:
+    sys.exit(str(error))
+"""
+
+
+class Emulator:
+    """One Firebase part. ``start`` then ``ready``; ``stop`` ends it at once."""
+
+    def __init__(self, part: str, state: RunState, logs: Path, clock: Clock) -> None:
+        self.part = part
+        self.address = Address(host="127.0.0.1", port=state.take_port())
+        self._state = state
+        self._log = logs / f"{part}.log"
+        self._clock = clock
+        self.process: Process | None = None
+
+    def start(self, command: Sequence[str]) -> Process:
+        """Starts it. Raises ``StackNotStarted`` when the command cannot be run."""
+        home = self._state.folder / f"{self.part}-home"  # firebase-tools keeps settings in HOME: not in the person's
+        home.mkdir()
+        variables = {**environment.machine(), "HOME": str(home)}
+        spec = Spec(part=self.part, command=command, environment=variables, log=self._log, folder=ROOT)
+        self.process = spawn(spec, self._state)
+        return self.process
+
+    async def ready(self, check: Callable[[Address], Awaitable[bool]]) -> None:
+        """Returns when ``check`` holds at its address. Raises ``StackNotStarted``."""
+        assert self.process is not None
+        process, clock = self.process, self._clock
+        await until(lambda: check(self.address), process, clock, limit_s=READY_LIMIT_S, what="answered")
+
+    async def stop(self) -> None:
+        """Ends it; bounded."""
+        if self.process is not None:
+            await self.process.stop(signal.SIGTERM, STOP_S)
+
+
+async def installed(state: RunState, logs: Path, progress: Callable[[str], None]) -> Path:
+    """The emulators' ``node_modules``; installed first on a machine that has none. Raises ``StackNotStarted``.
+
+    In a process of its own, because installing blocks for up to a minute and Ctrl-C must not wait for it.
+    """
+    install.node()
+    tree = install.folder()
+    if tree.is_dir():
+        return tree
+    progress("first run: installing the Firebase emulators (about a minute)")
+    spec = Spec(
+        part="emulators-install",
+        command=(sys.executable, "-c", _INSTALL),
+        environment={**environment.machine(), **environment.package_settings()},
+        log=logs / "emulators-install.log",
+        folder=ROOT,
+    )
+    process = spawn(spec, state)
+    try:
+        await process.ended_within(INSTALL_LIMIT_S)
+    finally:
+        await asyncio.shield(asyncio.ensure_future(process.stop(signal.SIGKILL, 1.0)))
+    if not tree.is_dir():
+        raise process.not_started("the emulators were not installed")
+    return tree
+
+
+CHECKS: dict[str, Callable[[Address], Awaitable[bool]]] = {
+    "auth": commands.auth_ready,
+    "firestore": commands.firestore_ready,
+    "remote_config": commands.remote_config_ready,
+}

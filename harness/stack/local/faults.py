@@ -1,0 +1,91 @@
+"""Faults of the local rung: in front of the pods by the gate, on a pod by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from harness.model.errors import BadInput
+from harness.model.stack import Address, Fault, FaultKind
+from harness.stack.local.deployment import DeploymentController
+from harness.stack.local.feed import Feed
+from harness.stack.local.gate import Gate
+from harness.stack.local.parts import Parts
+from harness.stack.local.pod import Pod
+from harness.stack.protocol import Undo
+
+
+class Faults:
+    """Injects and undoes; ``route`` sends the service's new connections to the pods or to the gate before them."""
+
+    def __init__(self, parts: Parts, feed: Feed) -> None:
+        self._parts = parts
+        self._feed = feed
+        self._gated: dict[str, tuple[int, Address]] = {}  # by pod: its own port, and the gate's address before it
+        self._turn = asyncio.Lock()
+        self.controller: DeploymentController | None = None
+
+    def route(self, pods: Sequence[Pod]) -> None:
+        """Tells Envoy where the ready pods are. A pod that the gate does not listen for yet is left out till then."""
+        if self._parts.gate is None:
+            self._parts.envoy.route([pod.address for pod in pods])
+        else:
+            self._parts.envoy.route([self._gated[pod.name][1] for pod in pods if pod.name in self._gated])
+
+    async def open_gate(self) -> None:
+        """From now on every new connection passes the gate. Those under way stay where they are."""
+        await self._parts.start_gate()
+        await self.follow()
+
+    async def follow(self) -> None:
+        """Makes the gate listen for the pods there are, and for no others; nothing without a gate."""
+        async with self._turn:
+            if self._parts.gate is not None and self.controller is not None:
+                await self._listen(self._parts.gate, self.controller)
+
+    async def _listen(self, gate: Gate, controller: DeploymentController) -> None:
+        pods = dict(controller.pods)
+        fresh = [pod for pod in pods.values() if pod.name not in self._gated and not pod.terminating]
+        for pod in fresh:
+            self._gated[pod.name] = (pod.address.port, await gate.listen(pod.address.port))
+        for name in self._gated.keys() - pods.keys():
+            await gate.unlisten(self._gated.pop(name)[0])
+        if fresh:
+            controller.reroute()
+
+    async def inject(self, fault: Fault) -> Undo:
+        """Starts ``fault``. Raises ``BadInput`` when its numbers make no sense or no pod is there to crash."""
+        if not 0 < fault.share <= 1:
+            raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
+        if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
+            raise BadInput("a latency fault needs a delay above 0 ms")
+        self._feed.event("fault", fault.kind, "injected", share=fault.share, delay_ms=fault.delay_ms)
+        if fault.kind is FaultKind.POD_CRASH:
+            return self._crash()
+        await self.open_gate()
+        assert self._parts.gate is not None
+        gate = self._parts.gate
+        number = await gate.inject(fault)
+        undone = False
+
+        async def undo() -> None:
+            nonlocal undone
+            if not undone:
+                undone = True
+                await gate.undo(number)
+                self._feed.event("fault", fault.kind, "undone")
+
+        return undo
+
+    def _crash(self) -> Undo:
+        """SIGKILL of the target's process in the ready pod that comes first by name; the kubelet restarts it."""
+        assert self.controller is not None
+        ready = self.controller.ready_pods()
+        if not ready:
+            raise BadInput("no pod is ready, so none can be crashed")
+        ready[0].target.crash()
+
+        async def undo() -> None:
+            """The kubelet has undone it already."""
+
+        return undo

@@ -1,0 +1,76 @@
+"""What the stack tells of itself: events and samples in order, for any number of readers, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+from harness.clock import Clock
+from harness.model.errors import RehearsalError
+from harness.model.evidence import EventRow, SampleRow
+
+KEPT_ROWS = 50_000  # a reader that falls behind by more loses the oldest
+
+
+class Feed:
+    """Rows from the stack's first moment on; a reader that comes late sees them all."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rows: deque[EventRow | SampleRow] = deque(maxlen=KEPT_ROWS)
+        self._published = 0
+        self._news = asyncio.Event()
+        self._closed = False
+        self.error: RehearsalError | None = None
+
+    def event(self, kind: str, subject: str, message: str, **data: Any) -> None:
+        """Publishes an event that happened now."""
+        self.publish(EventRow(at_ns=self._clock.now_ns(), kind=kind, subject=subject, message=message, data=data))
+
+    def publish(self, row: EventRow | SampleRow) -> None:
+        """Appends a row and wakes the readers."""
+        self._rows.append(row)
+        self._published += 1
+        self._wake()
+
+    def fail(self, error: RehearsalError) -> None:
+        """Readers get ``error`` after the rows before it. The first error stands."""
+        self.error = self.error or error
+        self._wake()
+
+    def fail_with(self, error: BaseException) -> None:
+        """``fail`` for an error of any kind: one that is not ours is an error of the harness, and said to be."""
+        if isinstance(error, RehearsalError):
+            self.fail(error)
+        else:
+            self.fail(RehearsalError(f"the local stack failed inside: {error!r}", remedy="please report this"))
+
+    def close(self) -> None:
+        """Readers end after the last row."""
+        self._closed = True
+        self._wake()
+
+    async def follow(self) -> AsyncIterator[EventRow | SampleRow]:
+        """All rows, as they come. Raises the error given to ``fail``."""
+        seen = 0
+        while True:
+            news = self._news
+            seen = max(seen, self._published - len(self._rows))
+            while seen < self._published:
+                row = self._rows[seen - (self._published - len(self._rows))]
+                seen += 1
+                yield row
+                seen = max(seen, self._published - len(self._rows))
+            if news is not self._news:
+                continue
+            if self.error is not None:
+                raise self.error
+            if self._closed:
+                return
+            await news.wait()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

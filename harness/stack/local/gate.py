@@ -1,0 +1,114 @@
+"""The fault gate as the stack drives it; the proxy itself is ``gate_process.py``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.clock import Clock
+from harness.model.errors import StackNotStarted
+from harness.model.stack import Address, Fault
+from harness.stack.local import gate_process
+from harness.stack.local.processes import Process, Spec, spawn
+from harness.state import RunState
+
+ORDER_LIMIT_S = 5.0
+_SHARE_DENOMINATOR = 1_000_000  # 12 % is 0.12 is 3/25, not the double's 3602879701896397/30023997515803309
+
+
+class Gate:
+    """One run's gate. ``start`` first; ``listen`` for each pod; ``inject`` a fault until ``undo``."""
+
+    def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
+        self._state = state
+        self._log = logs / "gate.log"
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._faults = 0
+        self._ports: dict[int, int] = {}
+        self.process: Process | None = None
+
+    async def start(self) -> Process:
+        """Starts the process; it answers orders from then on."""
+        spec = Spec(
+            part="gate",
+            command=[sys.executable, "-I", str(Path(gate_process.__file__))],
+            environment={"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
+            log=self._log,
+            folder=self._state.folder,
+            piped=True,
+        )
+        self.process = spawn(spec, self._state)
+        loop = asyncio.get_running_loop()
+        self._answers = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._answers), self.process.popen.stdout)
+        return self.process
+
+    async def listen(self, pod_port: int) -> Address:
+        """The gate's address in front of the pod at ``pod_port``; the same when asked again."""
+        if pod_port not in self._ports:
+            port = self._state.take_port()
+            await self._order(do="listen", port=port, pod_port=pod_port)
+            self._ports[pod_port] = port
+        return Address(host="127.0.0.1", port=self._ports[pod_port])
+
+    async def unlisten(self, pod_port: int) -> None:
+        """The pod is gone: connections to it are refused."""
+        if (port := self._ports.pop(pod_port, None)) is not None:
+            await self._order(do="unlisten", port=port)
+            self._state.give_back_port(port)
+
+    async def inject(self, fault: Fault) -> int:
+        """Starts ``fault``, counting from its first request; returns what ``undo`` takes."""
+        self._faults += 1
+        share = Fraction(fault.share).limit_denominator(_SHARE_DENOMINATOR)
+        await self._order(
+            do="fault",
+            id=self._faults,
+            kind=fault.kind.value,
+            numerator=share.numerator,
+            denominator=share.denominator,
+            delay_s=fault.delay_ms / 1000,
+        )
+        return self._faults
+
+    async def undo(self, fault_id: int) -> None:
+        """Ends a fault; one that ended already, or a gate that did, is no error."""
+        if self.process is not None and self.process.returncode is None:
+            await self._order(do="undo", id=fault_id)
+
+    async def stop(self) -> None:
+        """Ends it at once; bounded."""
+        if self.process is not None:
+            await self.process.stop(signal.SIGTERM, 1.0)
+            if self.process.popen.stdin is not None:
+                self.process.popen.stdin.close()
+
+    async def _order(self, **order: Any) -> None:
+        """Sends one order and awaits its answer. Raises ``PartDied`` or ``StackNotStarted``."""
+        assert self.process is not None
+        # A cancelled caller must not leave an answer for the next to take for its own.
+        await asyncio.shield(asyncio.ensure_future(self._exchange(self.process, order)))
+
+    async def _exchange(self, process: Process, order: dict[str, Any]) -> None:
+        async with self._turn:
+            assert process.popen.stdin is not None
+            try:
+                process.popen.stdin.write(msgspec.json.encode(order) + b"\n")  # far below what a pipe takes at once
+                async with asyncio.timeout(ORDER_LIMIT_S):
+                    line = await self._answers.readline()
+            except OSError as error:
+                raise process.part_died() from error
+            except TimeoutError as error:
+                raise process.not_started(f"no answer to {order['do']} in {ORDER_LIMIT_S:g} s") from error
+        if not line:
+            raise process.part_died()
+        answer = msgspec.json.decode(line)
+        if not answer["ok"]:
+            raise StackNotStarted(f"gate: {order['do']} failed: {answer['error']}", where=str(self._log))

@@ -1,0 +1,245 @@
+"""The fault gate's process: an HTTP/1.1 reverse proxy in front of all pods, one listening port a pod.
+
+Run as a file by ``gate.py``, which speaks JSON lines with it over stdin and stdout; it ends when stdin does, so it
+never outlives its harness. Which requests a fault hits is exact: one counter a fault over all requests of all pods,
+request n (0-based) is hit when floor((n+1) * share) > floor(n * share); 12 % hits the 9th, 17th and 25th of each 25.
+A connection to a pod that refuses, or that the pod ends, is ended towards the client, as the service itself does it.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import h11
+
+HOST = "127.0.0.1"
+CHUNK_BYTES = 65536
+ERROR_STATUS = 500
+ERROR_BODY = json.dumps({"error": {"code": "INTERNAL_ERROR", "message": "injected by the fault gate"}}).encode()
+
+
+@dataclass
+class Fault:
+    """``numerator / denominator`` of the requests, exactly; ``seen`` counts from when the fault was set."""
+
+    kind: str  # "errors", "latency", "unavailable"
+    numerator: int
+    denominator: int
+    delay_s: float = 0.0
+    seen: int = 0
+
+    def hits(self) -> bool:
+        """Whether the next request is hit."""
+        before = self.seen * self.numerator // self.denominator
+        self.seen += 1
+        return self.seen * self.numerator // self.denominator > before
+
+
+@dataclass
+class Verdict:
+    """What becomes of one request."""
+
+    error: bool = False
+    cut: bool = False
+    delay_s: float = 0.0
+
+
+@dataclass
+class Faults:
+    """The faults in force, by id."""
+
+    active: dict[int, Fault] = field(default_factory=dict)
+
+    def judge(self) -> Verdict:
+        """Counts one request against every fault."""
+        verdict = Verdict()
+        for fault in self.active.values():
+            if fault.hits():
+                verdict.error |= fault.kind == "errors"
+                verdict.cut |= fault.kind == "unavailable"
+                verdict.delay_s += fault.delay_s
+        return verdict
+
+    @property
+    def closed(self) -> bool:
+        """Everything is unavailable: connections are cut as they come."""
+        return any(f.kind == "unavailable" and f.numerator >= f.denominator for f in self.active.values())
+
+
+class Broken(Exception):  # noqa: N818 - an outcome: one side ended or broke off
+    """The exchange cannot go on; both connections end."""
+
+
+class Cut(Broken):
+    """The client's connection is reset, as a fault."""
+
+
+class Side:
+    """One connection and its HTTP state."""
+
+    def __init__(self, role: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.http = h11.Connection(role)
+        self.reader = reader
+        self.writer = writer
+
+    async def next(self) -> Any:
+        """The next event of the peer. Raises ``Broken`` when it ended in the middle, or speaks no HTTP/1.1."""
+        try:
+            while (event := self.http.next_event()) is h11.NEED_DATA:
+                if self.http.they_are_waiting_for_100_continue:
+                    await self.send(h11.InformationalResponse(status_code=100, headers=[]))
+                self.http.receive_data(await self.reader.read(CHUNK_BYTES))
+        except (h11.RemoteProtocolError, OSError) as error:
+            raise Broken from error
+        if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+            raise Broken
+        return event
+
+    async def send(self, event: Any) -> None:
+        """Sends one event. Raises ``Broken``."""
+        try:
+            if data := self.http.send(event):
+                self.writer.write(data)
+                await self.writer.drain()
+        except (h11.LocalProtocolError, OSError) as error:
+            raise Broken from error
+
+
+class Exchange:
+    """One client connection to one pod."""
+
+    def __init__(self, client: Side, pod: Side, faults: Faults) -> None:
+        self.client = client
+        self.pod = pod
+        self.faults = faults
+
+    async def run(self) -> None:
+        """Requests in turn until one side ends. Raises ``Broken`` at the latest then."""
+        while True:
+            request = await self._request()
+            verdict = self.faults.judge()
+            if verdict.cut:
+                raise Cut
+            if verdict.delay_s:
+                await asyncio.sleep(verdict.delay_s)
+            if verdict.error:
+                await self._answer_error(request)
+            else:
+                await self._forward(request)
+            if self.client.http.our_state is not h11.DONE or self.client.http.their_state is not h11.DONE:
+                raise Broken
+            self.client.http.start_next_cycle()
+
+    async def _request(self) -> h11.Request:
+        """The next request's head. A pod that ends the idle connection ends it for the client."""
+        request = asyncio.ensure_future(self.client.next())
+        end = asyncio.ensure_future(self.pod.reader.read(1))
+        try:
+            await asyncio.wait([request, end], return_when=asyncio.FIRST_COMPLETED)
+            if not request.done():
+                raise Broken
+            event = request.result()
+        finally:
+            for task in (request, end):
+                task.cancel()
+            await asyncio.gather(request, end, return_exceptions=True)
+        if not isinstance(event, h11.Request):
+            raise Broken
+        return event
+
+    async def _forward(self, request: h11.Request) -> None:
+        # The gate itself has answered or will answer "Expect: 100-continue" while it reads the body.
+        headers = [(name, value) for name, value in request.headers.raw_items() if name.lower() != b"expect"]
+        await self.pod.send(h11.Request(method=request.method, target=request.target, headers=headers))
+        while not isinstance(event := await self.client.next(), h11.EndOfMessage):
+            await self.pod.send(event)
+        await self.pod.send(event)
+        while not isinstance(event := await self.pod.next(), h11.EndOfMessage):
+            if isinstance(event, h11.Response):
+                event = h11.Response(
+                    status_code=event.status_code, reason=event.reason, headers=event.headers.raw_items()
+                )
+            await self.client.send(event)
+        await self.client.send(event)
+        if self.pod.http.our_state is h11.DONE and self.pod.http.their_state is h11.DONE:
+            self.pod.http.start_next_cycle()
+        else:
+            raise Broken
+
+    async def _answer_error(self, request: h11.Request) -> None:
+        while not isinstance(await self.client.next(), h11.EndOfMessage):
+            pass
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(ERROR_BODY)))]
+        await self.client.send(h11.Response(status_code=ERROR_STATUS, headers=headers))
+        if request.method != b"HEAD":
+            await self.client.send(h11.Data(data=ERROR_BODY))
+        await self.client.send(h11.EndOfMessage())
+
+
+class Gate:
+    """All listeners and faults; driven by ``command``."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.listeners: dict[int, asyncio.Server] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pod_port: int) -> None:
+        """One client connection from its first byte to its end."""
+        if self.faults.closed:
+            writer.transport.abort()
+            return
+        try:
+            pod_reader, pod_writer = await asyncio.open_connection(HOST, pod_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        try:
+            await Exchange(
+                Side(h11.SERVER, reader, writer), Side(h11.CLIENT, pod_reader, pod_writer), self.faults
+            ).run()
+        except Cut:
+            writer.transport.abort()
+        except Broken:
+            writer.close()  # after what was sent so far has gone out
+        finally:
+            pod_writer.transport.abort()
+
+    async def command(self, order: dict[str, Any]) -> None:
+        """One order: ``listen`` {port, pod_port}, ``unlisten`` {port}, ``fault`` {id, ...}, ``undo`` {id}."""
+        match order.pop("do"):
+            case "listen":
+                pod_port = int(order["pod_port"])
+                serve = lambda reader, writer: self.serve(reader, writer, pod_port)  # noqa: E731 - binds one argument
+                self.listeners[order["port"]] = await asyncio.start_server(serve, HOST, order["port"])
+            case "unlisten":
+                if listener := self.listeners.pop(order["port"], None):
+                    listener.close()
+            case "fault":
+                self.faults.active[order.pop("id")] = Fault(**order)
+            case "undo":
+                self.faults.active.pop(order["id"], None)
+            case unknown:
+                raise ValueError(f"unknown order {unknown!r}")
+
+
+async def main() -> None:
+    """Obeys orders from stdin, one answer a line, until it ends."""
+    gate = Gate()
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        try:
+            await gate.command(json.loads(line))
+            answer: dict[str, Any] = {"ok": True}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            answer = {"ok": False, "error": repr(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

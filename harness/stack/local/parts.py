@@ -1,0 +1,127 @@
+"""The parts of a stack that are no pods: PostgreSQL, the Firebase parts, Envoy, and the gate when there is one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness.clock import Clock
+from harness.firebase import commands
+from harness.model.errors import RehearsalError
+from harness.model.stack import Address, Endpoints
+from harness.stack.local.emulators import CHECKS, Emulator, installed
+from harness.stack.local.envoy import Envoy
+from harness.stack.local.feed import Feed
+from harness.stack.local.gate import Gate
+from harness.stack.local.postgres import Postgres
+from harness.stack.local.processes import Process
+from harness.stack.local.waiting import together
+from harness.state import RunState
+
+PROJECT_ID = "demo-tekutoko"  # "demo-" never reaches a real Firebase service
+
+
+class Parts:
+    """Starts them in parallel, notices when one dies, stops them in parallel."""
+
+    def __init__(self, state: RunState, logs: Path, clock: Clock, feed: Feed, service_port: int | None) -> None:
+        self._state = state
+        self._logs = logs
+        self._clock = clock
+        self._feed = feed
+        self._ending = False
+        self._guards: list[asyncio.Task[None]] = []
+        self.processes: dict[str, int] = {}
+        self.postgres = Postgres(state, logs, clock)
+        self.auth, self.firestore, self.remote_config = (Emulator(part, state, logs, clock) for part in CHECKS)
+        self.envoy = Envoy(state, logs, clock, service_port)
+        self.gate: Gate | None = None
+        #: Set to the first unplanned death.
+        self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def endpoints(self) -> Endpoints:
+        """Where they answer."""
+        return Endpoints(
+            service=self.envoy.address,
+            auth=self.auth.address,
+            firestore=self.firestore.address,
+            remote_config=self.remote_config.address,
+            database=self.postgres.address,
+            project_id=PROJECT_ID,
+            database_password=self.postgres.password,
+        )
+
+    async def start_emulators(self, progress: Callable[[str], None]) -> None:
+        """Starts the Firebase parts; Auth first, which takes longest. Returns when all answer."""
+        tree = await installed(self._state, self._logs, progress)
+        lines: dict[str, Callable[[Address], Sequence[str]]] = {
+            "auth": lambda address: commands.auth_command(tree, PROJECT_ID, address),
+            "firestore": lambda address: commands.firestore_command(tree, PROJECT_ID, address),
+            "remote_config": commands.remote_config_command,
+        }
+        emulators = (self.auth, self.firestore, self.remote_config)
+        for emulator in emulators:
+            self._guard(emulator.start(lines[emulator.part](emulator.address)))
+        await together(*(self._answering(emulator) for emulator in emulators))
+
+    async def start_postgres(self) -> None:
+        """Returns when the application's role can log in."""
+        self._guard(await self.postgres.start())
+        await self.postgres.ready()
+        self._told("postgres", self.postgres.address)
+
+    async def start_envoy(self) -> None:
+        """Returns when the service's port accepts."""
+        self._guard(await self.envoy.start())
+        await self.envoy.ready()
+        self._told("envoy", self.envoy.address)
+
+    async def start_gate(self) -> Gate:
+        """The gate, started when it is first asked for."""
+        if self.gate is None:
+            gate = Gate(self._state, self._logs, self._clock)
+            self.gate = gate  # before the first wait: ``stop`` must find it
+            self._guard(await gate.start())
+            self._feed.event("component", "gate", "in front of the pods")
+        return self.gate
+
+    async def stop_front(self) -> None:
+        """Envoy and the gate; with the pods, before what they depend on."""
+        self._ending = True
+        front = [self.envoy.stop(), *([self.gate.stop()] if self.gate is not None else [])]
+        await asyncio.gather(*front)
+
+    async def stop_back(self) -> None:
+        """PostgreSQL and the Firebase parts."""
+        self._ending = True
+        back = (self.postgres, self.auth, self.firestore, self.remote_config)
+        await asyncio.gather(*(part.stop() for part in back))
+        for guard in self._guards:
+            guard.cancel()
+        await asyncio.gather(*self._guards, return_exceptions=True)
+        if not self.death.done():
+            self.death.cancel()
+
+    async def _answering(self, emulator: Emulator) -> None:
+        await emulator.ready(CHECKS[emulator.part])
+        self._told(emulator.part, emulator.address)
+
+    def _told(self, part: str, address: Address) -> None:
+        self._feed.event("component", part, f"answers on {address}", port=address.port)
+
+    def _guard(self, process: Process) -> None:
+        self.processes[process.part] = process.pid
+        self._feed.event("log", process.part, f"logs/{process.log.name}")
+        self._guards.append(asyncio.ensure_future(self._notice(process)))
+
+    async def _notice(self, process: Process) -> None:
+        await process.wait()
+        if self._ending:
+            return
+        error: RehearsalError = process.part_died()
+        self._feed.event("component", process.part, f"died: {process.died()}")
+        self._feed.fail(error)
+        if not self.death.done():
+            self.death.set_exception(error)
+            self.death.exception()  # read here: nobody may be waiting for it

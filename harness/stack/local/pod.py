@@ -1,0 +1,206 @@
+"""A pod: the target's process and its database sidecar, kept by the kubelet's rules until terminated."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import Clock
+from harness.model.cluster import PodView
+from harness.model.manifests import PodTemplate
+from harness.model.stack import Address, Endpoints, PodState, Target
+from harness.stack.local import environment, sidecar
+from harness.stack.local.container import Container
+from harness.stack.local.feed import Feed
+from harness.stack.local.processes import Spec, tail
+from harness.state import RunState
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What every pod of a run stands on."""
+
+    state: RunState
+    clock: Clock
+    feed: Feed
+    logs: Path
+    target: Target
+    endpoints: Endpoints
+
+
+class Pod:
+    """One pod. ``run`` keeps it until ``terminate``; ``changed`` is called whenever its view changed."""
+
+    def __init__(self, name: str, template: PodTemplate, ground: Ground, changed: Callable[[], None]) -> None:
+        self.name = name
+        self.revision = template.digest
+        self._ground = ground
+        self._changed = changed
+        self._grace_s = template.termination_grace_s
+        self._created_ns = ground.clock.now_ns()
+        self._ready_since_ns: int | None = None
+        self._told: PodState | None = None
+        self.terminating = False
+        self.was_ready = False
+        state = ground.state
+        self.address = Address(host="127.0.0.1", port=state.take_port())
+        self._database_port = state.take_port()
+        self.target = self._target(template)
+        self.sidecar = self._sidecar()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._termination: asyncio.Task[None] | None = None
+
+    @property
+    def containers(self) -> tuple[Container, Container]:
+        """Target and sidecar."""
+        return (self.target, self.sidecar)
+
+    @property
+    def ready(self) -> bool:
+        """Every container is ready (the pod's ``ContainersReady``)."""
+        return all(container.ready for container in self.containers)
+
+    @property
+    def gone(self) -> bool:
+        """Terminated, its processes ended."""
+        return self._termination is not None and self._termination.done()
+
+    @property
+    def backing_off(self) -> bool:
+        """A container waits for its restart (``CrashLoopBackOff``)."""
+        return any(container.backing_off for container in self.containers)
+
+    def pids(self) -> list[int]:
+        """The first process of each running container."""
+        processes = (container.process for container in self.containers if container.running)
+        return [process.pid for process in processes if process is not None]
+
+    def trouble(self) -> str:
+        """Why it is not ready, for people: how its target last ended, and the end of its log."""
+        container = self.sidecar if not self.sidecar.ready else self.target
+        if container.running:
+            how = "runs, but its readiness probe does not pass"
+        else:
+            how = f"does not run: {container.last_end or 'not started yet'}"
+        return f"{container.spec.part} {how}\n{tail(container.spec.log)}"
+
+    def start(self) -> None:
+        """Starts both containers and keeps them. An error of ours in doing so is told through the feed's error."""
+        self._tell(PodState.PENDING, "created")
+        self._keepers = [asyncio.ensure_future(container.keep()) for container in self.containers]
+        for keeper in self._keepers:
+            keeper.add_done_callback(self._keeper_ended)
+
+    def view(self) -> PodView:
+        """As the control-plane rules see it."""
+        return PodView(
+            name=self.name,
+            revision=self.revision,
+            created_ns=self._created_ns,
+            ready=self.ready and not self.terminating,
+            ready_since_ns=self._ready_since_ns,
+            running=any(container.running for container in self.containers),
+            terminating=self.terminating,
+            restarts=sum(container.restarts for container in self.containers),
+        )
+
+    def terminate(self, grace_s: float | None = None) -> asyncio.Task[None]:
+        """Begins termination (once): out of the endpoints now, SIGTERM to all containers, SIGKILL after the grace.
+
+        Kubernetes: deleting a pod takes it from its EndpointSlice and signals every container at once; the document
+        has no ``preStop``.
+        """
+        if self._termination is None:
+            self.terminating = True
+            for keeper in self._keepers:
+                keeper.cancel()
+            self._tell(PodState.TERMINATING, "terminating")
+            self._changed()  # the endpoints are rewritten before the first signal goes out
+            self._termination = asyncio.ensure_future(self._end(self._grace_s if grace_s is None else grace_s))
+            self._termination.add_done_callback(self._ended)
+        return self._termination
+
+    async def _end(self, grace_s: float) -> None:
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await asyncio.gather(*(container.stop(grace_s) for container in self.containers))
+        for port in (self.address.port, self._database_port):
+            self._ground.state.give_back_port(port)
+        self._tell(PodState.GONE, "gone")
+
+    def _ended(self, termination: asyncio.Task[None]) -> None:
+        if not termination.cancelled() and (error := termination.exception()) is not None:
+            self._ground.feed.fail_with(error)
+        self._changed()
+
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and (error := keeper.exception()) is not None:
+            self._ground.feed.fail_with(error)
+
+    def _container_changed(self, container: str, what: str) -> None:
+        if self.terminating:
+            return
+        if not self.ready:
+            self._ready_since_ns = None
+        elif self._ready_since_ns is None:
+            self._ready_since_ns = self._ground.clock.now_ns()
+            self.was_ready = True
+        self._tell(self._state(), f"{container}: {what}")
+        self._changed()
+
+    def _state(self) -> PodState:
+        if self.backing_off:
+            return PodState.BACK_OFF
+        if self.ready:
+            return PodState.READY
+        return PodState.RUNNING if all(container.running for container in self.containers) else PodState.PENDING
+
+    def _tell(self, state: PodState, message: str) -> None:
+        restarts = self.view().restarts if self._told is not None else 0
+        self._told = state
+        self._ground.feed.event("pod", self.name, message, state=state.value, restarts=restarts, revision=self.revision)
+
+    def _target(self, template: PodTemplate) -> Container:
+        container = template.containers[0]
+        ground = self._ground
+        variables = environment.of_target(
+            container,
+            ground.target,
+            ground.endpoints,
+            pod=self.name,
+            port=self.address.port,
+            database_port=self._database_port,
+        )
+        spec = Spec(
+            part=self.name,
+            command=ground.target.command,
+            environment=variables,
+            log=ground.logs / f"{self.name}.log",
+            folder=Path(ground.target.folder),
+        )
+        return Container(
+            spec,
+            ground.state,
+            ground.clock,
+            lambda what: self._container_changed(container.name, what),
+            address=self.address,
+            liveness=container.liveness,
+            readiness=container.readiness,
+            grace_s=self._grace_s,
+        )
+
+    def _sidecar(self) -> Container:
+        ground = self._ground
+        database = ground.endpoints.database
+        script = str(Path(sidecar.__file__))
+        ports = (str(self._database_port), database.host, str(database.port))
+        spec = Spec(
+            part=f"{self.name}.sidecar",
+            command=(sys.executable, "-I", "-S", script, *ports),
+            environment={"PATH": "/usr/bin:/bin"},
+            log=ground.logs / f"{self.name}.sidecar.log",
+            folder=ground.state.folder,
+        )
+        return Container(spec, ground.state, ground.clock, lambda what: self._container_changed("sidecar", what))

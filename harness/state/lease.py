@@ -1,0 +1,147 @@
+"""A run's lease: what it owns on this machine, written before it is used, so that the next run can clean up."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness.home import home, runs_folder
+from harness.model.errors import StackNotStarted
+from harness.state.ports import PortSlot
+from harness.state.processes import ProcessIdentity, identify
+
+MARKER = "TEKUTOKO_RUN_ID"  # in the environment of every process of a run, the load's too
+PART_MARKER = "TEKUTOKO_PART"  # beside it, in those that the stack started
+_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+
+
+class PartRecord(msgspec.Struct, frozen=True):
+    """A process of the stack: ``part`` is ``postgres``, ``auth``, a pod's container, ..."""
+
+    part: str
+    identity: ProcessIdentity
+
+
+class Lease(msgspec.Struct, kw_only=True):
+    """What a live run owns. ``ports`` are those it listens on, or did."""
+
+    run_id: str
+    owner: ProcessIdentity
+    parts: list[PartRecord] = []
+    ports: list[int] = []
+
+
+def run_folder(run_id: str) -> Path:
+    """Where the state of a run lies while it is under way."""
+    return runs_folder() / run_id
+
+
+def remove_run_folder(run_id: str) -> None:
+    """Removes what is left of a run's folder after its stack went down, such as late spools; idempotent."""
+    if _RUN_ID.match(run_id):
+        shutil.rmtree(run_folder(run_id), ignore_errors=True)
+
+
+def read_lease(folder: Path) -> Lease | None:
+    """The lease in a run's folder; ``None`` when it is missing or does not read as one."""
+    try:
+        return msgspec.json.decode((folder / "lease.json").read_bytes(), type=Lease)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+@contextlib.contextmanager
+def runs_locked() -> Iterator[Path]:
+    """The folder of runs, locked against other harnesses that begin, end or sweep a run."""
+    runs = runs_folder()
+    runs.mkdir(parents=True, exist_ok=True)
+    with (home() / "runs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield runs
+
+
+class RunState:
+    """This run's folder and lease. Made by ``begin``, ended by ``end``; one a process and run id."""
+
+    def __init__(self, folder: Path, lease: Lease, slot: PortSlot) -> None:
+        self.folder = folder
+        self.lease = lease
+        self._slot = slot
+
+    @classmethod
+    def begin(cls, run_id: str) -> RunState:
+        """Takes the run id and a slot of ports. Raises ``StackNotStarted`` when the id is taken or no file name."""
+        owner = identify(os.getpid())
+        assert owner is not None
+        if not _RUN_ID.match(run_id):
+            raise StackNotStarted(f"the run id {run_id!r} cannot name a folder", remedy="use letters, digits, . _ -")
+        try:
+            slot = PortSlot(home() / "slots")
+            with runs_locked() as runs:
+                folder = runs / run_id
+                folder.mkdir(mode=0o755)
+                state = cls(folder, Lease(run_id=run_id, owner=owner), slot)
+                state._write()
+        except FileExistsError:
+            slot.release()
+            raise StackNotStarted(
+                f"a run named {run_id} is under way, or was killed and not swept yet",
+                where=str(runs_folder() / run_id),
+                remedy="choose another run id, or sweep first",
+            ) from None
+        except OSError as error:
+            raise StackNotStarted(
+                f"the machine-wide folder cannot be written: {error}",
+                where=str(home()),
+                remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
+            ) from error
+        return state
+
+    def environment(self, part: str) -> dict[str, str]:
+        """What marks a process as this run's."""
+        return {MARKER: self.lease.run_id, PART_MARKER: part}
+
+    def record(self, part: str, pid: int) -> None:
+        """Writes a started process into the lease. One that died at once is recorded as far as it can be."""
+        identity = identify(pid) or ProcessIdentity(pid, "gone")
+        self.lease.parts = [known for known in self.lease.parts if known.identity.pid != pid]
+        self.lease.parts.append(PartRecord(part, identity))
+        self._write()
+
+    def take_port(self) -> int:
+        """A free port of this run's range, written into the lease."""
+        return self.note_port(self._slot.take())
+
+    def note_port(self, port: int) -> int:
+        """Writes a port that was chosen elsewhere (a fixed service port) into the lease."""
+        if port not in self.lease.ports:
+            self.lease.ports.append(port)
+            self._write()
+        return port
+
+    def give_back_port(self, port: int) -> None:
+        """The port's process is gone; another may have it. It stays in the lease, to be checked at the end."""
+        self._slot.give_back(port)
+
+    def end(self) -> None:
+        """Removes the folder and releases the ports; idempotent. Raises ``OSError`` when the folder cannot go."""
+        if self.folder.exists():
+            with runs_locked():
+                # The lease goes last: if removal fails half-way, the next sweep finishes it.
+                for entry in self.folder.iterdir():
+                    if entry.name != "lease.json":
+                        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                shutil.rmtree(self.folder)
+        self._slot.release()
+
+    def _write(self) -> None:
+        temporary = self.folder / "lease.json.new"
+        temporary.write_bytes(msgspec.json.encode(self.lease))
+        temporary.replace(self.folder / "lease.json")

@@ -1,0 +1,121 @@
+"""Free ports, in slots that two runs never share.
+
+A run locks one slot file below ``home()/slots`` and takes its ports from that slot's range, each tried by binding it.
+The ranges lie below the ephemeral ports, so that no outgoing connection of another program can sit on one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+from collections import deque
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import psutil
+
+from harness.model.errors import StackNotStarted
+
+FIRST_PORT = 20_000
+PORTS_PER_SLOT = 120
+SLOTS = 100
+HOST = "127.0.0.1"
+
+
+class PortHolder(msgspec.Struct, frozen=True):
+    """Who listens on a port; ``pid`` 0 when the system does not tell."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.command})" if self.pid else "a process of another user"
+
+
+def can_bind(port: int, host: str = HOST) -> bool:
+    """Whether a server could listen on ``port`` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def listening(ports: set[int]) -> dict[int, int]:
+    """Of ``ports``, those that somebody listens on, with the process id (0 when unknown)."""
+    found: dict[int, int] = {}
+    with contextlib.suppress(psutil.AccessDenied):
+        for connection in psutil.net_connections(kind="tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port in ports:
+                found[connection.laddr.port] = connection.pid or found.get(connection.laddr.port, 0)
+    return found
+
+
+def holder_of(port: int) -> PortHolder | None:
+    """Who listens on ``port``; ``None`` when nobody does."""
+    found = listening({port})
+    if port not in found:
+        return None
+    with contextlib.suppress(psutil.Error, OSError):
+        return PortHolder(found[port], " ".join(psutil.Process(found[port]).cmdline())[:120])
+    return PortHolder(0, "")
+
+
+class PortSlot:
+    """One run's range of ports; held until ``release`` or the death of this process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Locks the first free slot. Raises ``StackNotStarted`` when ``SLOTS`` runs are live."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(SLOTS):
+            file = (folder / f"{index:03}.lock").open("w")
+            if self._lock(file):
+                break
+            file.close()
+        else:
+            raise StackNotStarted(
+                f"all {SLOTS} slots of ports are taken by live runs",
+                where=str(folder),
+                remedy="wait for another run to end, or end it",
+            )
+        self._file = file
+        first = FIRST_PORT + index * PORTS_PER_SLOT
+        self._free = deque(range(first, first + PORTS_PER_SLOT))
+        self.taken: set[int] = set()
+
+    @staticmethod
+    def _lock(file: IO[str]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def take(self) -> int:
+        """A port nobody listens on. Raises ``StackNotStarted`` when the range is used up."""
+        for _ in range(len(self._free)):
+            port = self._free.popleft()
+            if can_bind(port):
+                self.taken.add(port)
+                return port
+            self._free.append(port)
+        raise StackNotStarted(
+            f"no free port left of {PORTS_PER_SLOT} in this run's range",
+            where=self._file.name,
+            remedy="end programs that listen between 20000 and 32000, or ask for fewer replicas",
+        )
+
+    def give_back(self, port: int) -> None:
+        """The port may be taken again, after all others."""
+        if port in self.taken:
+            self.taken.discard(port)
+            self._free.append(port)
+
+    def release(self) -> None:
+        """Lets another run have the slot; idempotent."""
+        self._file.close()

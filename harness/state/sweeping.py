@@ -1,0 +1,114 @@
+"""Removes what runs with a dead owner left: their processes, shared memory and folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.home import runs_folder
+from harness.state import shared_memory
+from harness.state.lease import MARKER, Lease, read_lease, runs_locked
+from harness.state.processes import ProcessIdentity, identify, marked, signal_group, wait_gone
+
+#: The part whose end needs care: killed outright, PostgreSQL leaves its shared memory segment.
+DATABASE = "postgres"
+_FAST_STOP_S = 4.0
+_IMMEDIATE_STOP_S = 2.0
+_KILL_S = 3.0
+
+
+def sweep(progress: Callable[[str], None]) -> list[str]:
+    """Ends and removes what runs with a dead owner left; returns one line each, also told to ``progress``.
+
+    Only processes that carry the dead run's marker or stand in its lease are ended. Bounded: about 10 s a run.
+    Safe while other runs are live, and when two sweep at once: the second waits for the first.
+    """
+    removed: list[str] = []
+    with runs_locked() as runs:
+        for folder in sorted(path for path in runs.iterdir() if path.is_dir()):
+            lease = read_lease(folder)
+            if lease is not None and lease.owner.alive():
+                continue
+            lines = _sweep_run(folder, lease)
+            for line in lines:
+                progress(line)
+            removed += lines
+    return removed
+
+
+def dead_runs() -> list[str]:
+    """The ids of runs whose owner is dead: what ``sweep`` would remove. Changes nothing."""
+    if not runs_folder().exists():
+        return []
+    leases = {path.name: read_lease(path) for path in sorted(runs_folder().iterdir()) if path.is_dir()}
+    return [run_id for run_id, lease in leases.items() if lease is None or not lease.owner.alive()]
+
+
+def _sweep_run(folder: Path, lease: Lease | None) -> list[str]:
+    run_id = folder.name
+    lines = [f"run {run_id}: its harness is gone; removing what it left"]
+    recorded = {} if lease is None else {part.identity: part.part for part in lease.parts}
+    creators = {identity.pid for identity in recorded} | set(_postmaster(folder))
+    living = {identity: name for identity, name in recorded.items() if identity.alive()}
+    for process, environment in marked(MARKER, [run_id]):
+        identity = identify(process.pid)
+        if identity is not None:
+            living.setdefault(identity, environment.get("TEKUTOKO_PART", "load"))
+    lines += _end(run_id, living)
+    for segment in shared_memory.made_by(creators):
+        # Attached means that its postmaster still runs: then it was not ended, and the line above said so.
+        if segment.attached == 0:
+            shared_memory.remove(segment)
+            lines.append(f"run {run_id}: removed shared memory segment {segment.shmid}")
+    shutil.rmtree(folder, ignore_errors=True)
+    lines.append(
+        f"run {run_id}: removed {folder}" if not folder.exists() else f"run {run_id}: could not remove {folder}"
+    )
+    return lines
+
+
+def _end(run_id: str, living: dict[ProcessIdentity, str]) -> list[str]:
+    databases = [identity for identity, name in living.items() if name == DATABASE]
+    others = [identity for identity in living if identity not in databases]
+    # Clients first: a fast shutdown of PostgreSQL then has nobody to disconnect.
+    left = _stop(others, signal.SIGKILL, _KILL_S)
+    for number, limit_s in (
+        (signal.SIGINT, _FAST_STOP_S),
+        (signal.SIGQUIT, _IMMEDIATE_STOP_S),
+        (signal.SIGKILL, _KILL_S),
+    ):
+        databases = _stop(databases, number, limit_s)
+    left += databases
+    ended = [identity for identity in living if identity not in left]
+    lines = [f"run {run_id}: ended {living[identity]} (process {identity.pid})" for identity in ended]
+    return lines + [f"run {run_id}: process {identity.pid} could not be ended" for identity in left]
+
+
+def _stop(identities: list[ProcessIdentity], number: signal.Signals, limit_s: float) -> list[ProcessIdentity]:
+    for identity in identities:
+        if identity.alive():
+            _send(identity.pid, number)
+    return wait_gone(identities, limit_s)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """To the whole group when killing what leads one; PostgreSQL's gentle signals go to the postmaster alone."""
+    try:
+        leads = os.getpgid(pid) == pid
+        if leads and number is signal.SIGKILL:
+            signal_group(pid, number)
+        else:
+            os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _postmaster(folder: Path) -> list[int]:
+    """The process id in ``postmaster.pid``, for a harness killed between starting PostgreSQL and recording it."""
+    try:
+        return [int((folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])]
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,40 @@
+"""The short form the register's modules are written in."""
+
+from __future__ import annotations
+
+from harness.model.claim import Claim, Erratum, Judged
+
+CRITERION = Judged.CRITERION
+MEASUREMENT = Judged.MEASUREMENT
+MANIFEST = Judged.MANIFEST
+PROCEDURE = Judged.PROCEDURE
+CALCULATION = Judged.CALCULATION
+RECORD = Judged.RECORD
+
+
+def promise(  # noqa: PLR0917 - the columns of a table, in one order everywhere
+    claim_id: str,
+    place: str,
+    quotation: str,
+    judged: Judged,
+    step: str,
+    how: str,
+    *errata: Erratum,
+    go: bool = False,
+) -> Claim:
+    """One claim; ``go`` marks a claim about the Go backend's speed or size."""
+    return Claim(
+        id=claim_id,
+        place=place,
+        quotation=quotation,
+        judged=judged,
+        how=how,
+        step=step,
+        errata=errata,
+        about_go_backend=go,
+    )
+
+
+def wrong(erratum_id: str, why: str, correction: str) -> Erratum:
+    """One erratum: why the claim is false or contradictory, and the smallest correction."""
+    return Erratum(id=erratum_id, why=why, correction=correction)

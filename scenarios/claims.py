@@ -1,0 +1,53 @@
+"""The register of claims: every promise of the design document, by id.
+
+The modules ``claims_*`` follow the document's chapters. A test holds them to the document where it is at hand, and
+everywhere to its committed index (``document_index.json``): no table row, code block, list or checklist item is left
+without a claim.
+"""
+
+from __future__ import annotations
+
+from harness.model.claim import Claim, Erratum
+from harness.model.errors import BadInput
+from scenarios import (
+    claims_checklist,
+    claims_cost,
+    claims_decision,
+    claims_iac,
+    claims_manifests,
+    claims_migration,
+    claims_monitoring,
+    claims_operations,
+    claims_rollout,
+    claims_scaling,
+    claims_security,
+)
+
+_CHAPTERS = (
+    claims_decision,
+    claims_manifests,
+    claims_scaling,
+    claims_monitoring,
+    claims_security,
+    claims_cost,
+    claims_iac,
+    claims_migration,
+    claims_rollout,
+    claims_operations,
+    claims_checklist,
+)
+
+#: All claims in the document's order. A doubled id would vanish here; a test counts them.
+REGISTER: dict[str, Claim] = {claim.id: claim for chapter in _CHAPTERS for claim in chapter.CLAIMS}
+
+#: All errata by id, with the claim that carries each.
+ERRATA: dict[str, tuple[Claim, Erratum]] = {
+    erratum.id: (claim, erratum) for claim in REGISTER.values() for erratum in claim.errata
+}
+
+
+def claim(claim_id: str) -> Claim:
+    """The claim ``claim_id``; ``BadInput`` when there is none."""
+    if claim_id not in REGISTER:
+        raise BadInput(f"unknown claim {claim_id!r}", where="scenarios/claims.py", remedy="see its register")
+    return REGISTER[claim_id]

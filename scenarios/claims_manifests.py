@@ -1,0 +1,337 @@
+"""Claims of Kubernetes構成（最小構成）: the seven manifests."""
+
+from __future__ import annotations
+
+from harness.model.claim import Claim
+from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, promise, wrong
+
+_FILES = "必要なマニフェストファイル"
+_DEPLOYMENT = "1. Deployment設定/code 1"
+_SERVICE = "2. Service設定（LoadBalancer）/code 1"
+_CONFIG = "3. ConfigMap設定/code 1"
+_SECRET = "4. Secret設定（テンプレート）/code 1"  # noqa: S105 - a place in the document
+_HPA = "5. HPA設定（Auto Scaling）/code 1"
+_PDB = "6. PodDisruptionBudget設定（可用性担保）/code 1"
+_ACCOUNT = "7. ServiceAccount設定（Workload Identity）/code 1"
+
+_FOLDER = (
+    promise(
+        "manifest.files",
+        f"{_FILES}/code 1",
+        "backend/deploy/kubernetes/",
+        MANIFEST,
+        "A",
+        "deploy/kubernetes/document holds one file for each manifest printed",
+        wrong(
+            "manifest.folder_mixes_phases",
+            "networkpolicy.yaml and ingress.yaml of Phase 4 lie in the folder that Phase 2 applies whole with "
+            "kubectl apply -f",
+            "put Phase 4's files into a component or overlay of their own",
+        ),
+    ),
+    promise(
+        "manifest.phase2_required",
+        f"{_FILES}/text 1",
+        "deployment, service, serviceaccount, configmap, secret, hpa, poddisruptionbudget",
+        MANIFEST,
+        "A",
+        "All seven are loaded, and refused when one is missing",
+    ),
+    promise(
+        "manifest.phase4_added",
+        f"{_FILES}/text 1",
+        "networkpolicy, ingress",
+        MANIFEST,
+        "C",
+        "Opt-in components, rehearsed on kind",
+    ),
+)
+
+_PODS = (
+    promise(
+        "manifest.deployment.replicas",
+        _DEPLOYMENT,
+        "replicas: 2  # 初期レプリカ数",
+        MANIFEST,
+        "A",
+        "Every rung starts with this number",
+        wrong(
+            "manifest.deployment.replicas_beside_hpa",
+            "with an HPA, applying a manifest that says replicas: 2 cuts a scaled-out Deployment back to 2",
+            "leave replicas out of the manifest once the HPA owns it",
+        ),
+    ),
+    promise(
+        "manifest.deployment.image",
+        _DEPLOYMENT,
+        "image: gcr.io/PROJECT_ID/tekutoko-api:latest",
+        MANIFEST,
+        "A",
+        "Read; each overlay replaces it",
+        wrong(
+            "manifest.deployment.image_latest",
+            "':latest' names no version: after CI's set image the next kubectl apply takes the Deployment back "
+            "to whatever latest is, and undo cannot name what ran before",
+            "pin the commit's tag or digest, set in the manifest by CI (kustomize edit set image)",
+        ),
+        wrong(
+            "manifest.gcr_shut_down",
+            "Container Registry was shut down on 18 March 2025; gcr.io works only as a repository of Artifact "
+            "Registry, which must be created first and which the Terraform lacks",
+            "use asia-northeast1-docker.pkg.dev/PROJECT_ID/REPOSITORY and manage the repository by Terraform",
+        ),
+    ),
+    promise(
+        "manifest.deployment.env",
+        _DEPLOYMENT,
+        "name: DB_HOST",
+        MANIFEST,
+        "A",
+        "The variables a pod receives against those the environment contract reads",
+        wrong(
+            "manifest.deployment.env_incomplete",
+            "only ENVIRONMENT, DB_HOST and DB_PASSWORD are passed: port, user, database, TLS mode, project id, "
+            "PORT, POD_NAME and LOG_LEVEL are not, so the API can neither connect nor verify a token",
+            "pass them (base/patches database-env, firebase-env, process-env)",
+        ),
+    ),
+    promise(
+        "manifest.deployment.resources",
+        _DEPLOYMENT,
+        "cpu: 500m",
+        MANIFEST,
+        "A",
+        "Requests and limits are read by every rung; enforced where the rung can",
+    ),
+    promise(
+        "manifest.deployment.limits",
+        _DEPLOYMENT,
+        "cpu: 1000m",
+        MANIFEST,
+        "A",
+        "Limits, enforced where the rung can",
+        wrong(
+            "manifest.deployment.burst",
+            "a limit twice the request only means something with Autopilot's bursting; on clusters without it the "
+            "limit is set down to the request, and the capacity measured at 1000m is not there",
+            "state that bursting is expected, or set limits = requests",
+        ),
+    ),
+    promise(
+        "manifest.deployment.liveness",
+        _DEPLOYMENT,
+        "path: /health",
+        MANIFEST,
+        "A",
+        "Probed as written: first after 10 s, each 30 s, timeout 1 s, three failures",
+    ),
+    promise(
+        "manifest.deployment.readiness",
+        _DEPLOYMENT,
+        "path: /ready",
+        MANIFEST,
+        "A",
+        "Probed as written: first after 5 s, each 10 s, timeout 1 s, three failures",
+        wrong(
+            "manifest.readiness_follows_database",
+            "/ready answers 503 when the database is away, so a database failover takes every pod out of the "
+            "Service at once, and back only by the next 10 s probe",
+            "keep it, but count these seconds in the availability objective",
+        ),
+    ),
+    promise(
+        "manifest.sidecar",
+        _DEPLOYMENT,
+        "gcr.io/cloud-sql-connectors/cloud-sql-proxy:latest",
+        MANIFEST,
+        "A",
+        "A sidecar proxy for each pod on every rung",
+        wrong("manifest.sidecar_unpinned", "':latest' changes the proxy under a running Deployment", "pin a version"),
+        wrong(
+            "manifest.sidecar_stops_at_once",
+            "as an ordinary container the proxy gets SIGTERM together with the API and cuts its connections while "
+            "the API still drains; it has neither probe nor limit",
+            "make it a native sidecar (an init container with restartPolicy: Always) with probes",
+        ),
+    ),
+    promise(
+        "manifest.sidecar.args",
+        _DEPLOYMENT,
+        "PROJECT_ID:REGION:INSTANCE_NAME",
+        MANIFEST,
+        "D",
+        "The instance is named here and nowhere else: the restore must change it",
+    ),
+    promise(
+        "manifest.sidecar.requests",
+        _DEPLOYMENT,
+        "cpu: 100m",
+        MANIFEST,
+        "A",
+        "Summed with the API's: 600m and 640Mi a pod",
+    ),
+    promise(
+        "manifest.service",
+        _SERVICE,
+        "type: LoadBalancer",
+        MANIFEST,
+        "A",
+        "A layer-4 service: Envoy as TCP proxy on local, kube-proxy on kind",
+    ),
+    promise("manifest.service.ports", _SERVICE, "targetPort: 8080", MANIFEST, "A", "Port 80 to the containers' 8080"),
+)
+
+_SETTINGS = (
+    promise(
+        "manifest.configmap.environment",
+        _CONFIG,
+        'environment: "production"',
+        MANIFEST,
+        "A",
+        "Patched in base: production and emulators exclude each other",
+    ),
+    promise(
+        "manifest.configmap.db_host",
+        _CONFIG,
+        'db_host: "localhost"',
+        MANIFEST,
+        "A",
+        "The sidecar's side of the pod; see erratum dr.configmap_changes_nothing",
+    ),
+    promise(
+        "manifest.configmap.keys",
+        _CONFIG,
+        'db_name: "tekutoko"',
+        MANIFEST,
+        "A",
+        "Each key against the variables that read it",
+        wrong(
+            "manifest.configmap.keys_missing",
+            "no key for user, TLS mode or project id; and db_port, db_name and log_level are read by no container",
+            "add db_user, db_sslmode and firebase_project_id and pass all (base/patches/config-keys)",
+        ),
+    ),
+    promise(
+        "manifest.secret.template",
+        _SECRET,
+        "db_password: BASE64_ENCODED_PASSWORD",
+        MANIFEST,
+        "A",
+        "kubectl apply of the file as printed",
+        wrong(
+            "manifest.secret.placeholders_not_base64",
+            "the underscore is no base64: the API server refuses the Secret, and the pods wait for it",
+            "do not apply the template; create the Secret from Secret Manager (or use stringData)",
+        ),
+    ),
+    promise(
+        "manifest.secret.firebase_credentials",
+        _SECRET,
+        "firebase_credentials: BASE64_ENCODED_JSON",
+        MANIFEST,
+        "A",
+        "Looked for in the pod: mounted, or passed",
+        wrong(
+            "manifest.secret.firebase_credentials_unused",
+            "the key is mounted nowhere and no variable names its path; with Workload Identity, which the "
+            "document requires, a key file is neither needed nor wanted",
+            "drop firebase_credentials; rely on Workload Identity",
+        ),
+    ),
+    promise(
+        "manifest.secret.from_secret_manager",
+        _SECRET,
+        "実際の値は Secret Manager から取得",
+        PROCEDURE,
+        "C",
+        "Rehearsed with a local provider of the CSI pattern",
+    ),
+    promise(
+        "manifest.serviceaccount",
+        _ACCOUNT,
+        "iam.gke.io/gcp-service-account",
+        MANIFEST,
+        "A",
+        "Named by the Deployment and present",
+        wrong(
+            "manifest.workload_identity_binding_missing",
+            "the annotation alone grants nothing: roles/iam.workloadIdentityUser on the Google service account is "
+            "set by no command and no Terraform shown",
+            "add google_service_account_iam_member for PROJECT_ID.svc.id.goog[NAMESPACE/tekutoko-api-sa]",
+        ),
+    ),
+)
+
+_LIMITS = (
+    promise("manifest.hpa.range", _HPA, "minReplicas: 2", MANIFEST, "A", "Read; bounds of every scaling rule"),
+    promise(
+        "manifest.hpa.max",
+        _HPA,
+        "maxReplicas: 10",
+        MANIFEST,
+        "D",
+        "The connection budget: pool x (10 + surge) against max_connections",
+        wrong(
+            "manifest.hpa.connections_at_max",
+            "Cloud SQL's default max_connections at 4 GB is about 100: ten pods and one of surge leave fewer than "
+            "nine connections each",
+            "set the pool to at most 8 a pod, or raise max_connections",
+        ),
+    ),
+    promise(
+        "manifest.hpa.cpu",
+        _HPA,
+        "averageUtilization: 70",
+        MEASUREMENT,
+        "D",
+        "Replica decisions under CPU alone, against the rule",
+        wrong(
+            "manifest.hpa.cpu_of_summed_requests",
+            "70 % is of the pod's summed requests (600m with the sidecar): 420m a pod on average, that is 84 % of "
+            "the API's own 500m when the proxy idles",
+            "use a ContainerResource metric on container api, or say what 70 % is of",
+        ),
+    ),
+    promise(
+        "manifest.hpa.memory",
+        _HPA,
+        "averageUtilization: 80",
+        MEASUREMENT,
+        "D",
+        "Replica decisions under memory alone, against the rule",
+        wrong(
+            "manifest.hpa.memory_of_summed_requests",
+            "80 % is of 640Mi, 512Mi for the whole pod: the API's own request; a runtime that keeps its heap "
+            "never scales in again",
+            "scale on CPU or request rate; keep memory as an alert",
+        ),
+    ),
+    promise(
+        "manifest.hpa.external",
+        _HPA,
+        "custom.googleapis.com|request_latency_p95",
+        MANIFEST,
+        "F",
+        "Planned for Phase 4; checked for sense only",
+        wrong(
+            "manifest.hpa.quantity_500m",
+            "the quantity 500m is 0.5: right for a metric in seconds, half a millisecond for one in ms",
+            "name the metric's unit; for ms write 500",
+        ),
+    ),
+    promise(
+        "manifest.pdb",
+        _PDB,
+        "minAvailable: 1  # 最低1台は稼働維持",
+        MEASUREMENT,
+        "C",
+        "Drain under load: no eviction granted that would breach it",
+        wrong(
+            "manifest.pdb.involuntary",
+            "a PDB bounds evictions only; crashes, zone loss and rolling updates pass it by",
+            "say 'during voluntary disruptions'",
+        ),
+    ),
+)
+
+CLAIMS: tuple[Claim, ...] = (*_FOLDER, *_PODS, *_SETTINGS, *_LIMITS)

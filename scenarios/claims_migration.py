@@ -1,0 +1,172 @@
+"""Claims of Firebase/Go並行稼働戦略 but the rollout: approach, flag, dual write, compatibility."""
+
+from __future__ import annotations
+
+from harness.model.claim import Claim
+from scenarios.claim_form import MEASUREMENT, PROCEDURE, promise, wrong
+
+_FLAG = "iOS側実装/code 1"
+_SYNC = "データ同期戦略"
+_API = "API互換性戦略/list 1"
+
+CLAIMS: tuple[Claim, ...] = (
+    promise(
+        "migration.stepwise",
+        "移行アプローチ/text 1",
+        "Firebase完全停止せず、段階的移行",
+        MEASUREMENT,
+        "B",
+        "Four weeks; flag-off users keep working on Firestore throughout",
+    ),
+    promise(
+        "migration.shares",
+        "移行アプローチ/code 1",
+        "|10-50%| Go",
+        MEASUREMENT,
+        "B",
+        "Observed share of users on each side against the plan",
+        wrong(
+            "migration.shares_end_at_50",
+            "the diagram stops at 50 %, the rollout goes to 100 % within the same phases",
+            "write 10-100 % and 90-0 %",
+        ),
+    ),
+    promise(
+        "migration.firestore_read_only",
+        "移行アプローチ/code 1",
+        "|read only| Firestore",
+        MEASUREMENT,
+        "B",
+        "Writes that reach Firestore directly, and through the mirror",
+        wrong(
+            "migration.firestore_is_written",
+            "Firestore is written all along: by the 90-50 % who stay, by the API's mirror, and by everybody after a "
+            "rollback",
+            "write 'read/write' and name who owns which user's data",
+        ),
+    ),
+    promise(
+        "flag.remote_config",
+        _FLAG,
+        'RemoteConfig.remoteConfig()["use_go_backend"].boolValue',
+        MEASUREMENT,
+        "A",
+        "Population: a value fetched from Remote Config decides each request's side",
+        wrong(
+            "flag.no_fetch_no_activate",
+            "the code only reads: without fetch and activate the value stays the default false for ever, and with "
+            "the default minimum fetch interval of 12 h it stays old for half a day",
+            "fetch and activate at start and in the foreground, with minimumFetchInterval <= 60 s or real-time updates",
+        ),
+    ),
+    promise(
+        "flag.factory",
+        _FLAG,
+        "return APIConfig.useGoBackend",
+        MEASUREMENT,
+        "B",
+        "A flip in the middle of a walk loses no location",
+        wrong(
+            "flag.side_flips_in_mid_walk",
+            "create() decides once for each repository: a screen that keeps its repository writes on to the old "
+            "side after a flip, and a walk begun on one side is unknown to the other",
+            "hold the side for the length of a walk, decide anew between walks",
+        ),
+    ),
+    promise(
+        "dual_write.method",
+        f"{_SYNC}/text 1",
+        "二重書き（Write-Behind）",
+        MEASUREMENT,
+        "B",
+        "What each side holds after writes on either",
+        wrong(
+            "dual_write.one_way",
+            "the mirror goes from the API to Firestore only: what flag-off users write never reaches PostgreSQL, "
+            "so a moved user's old walks are missing until a migration",
+            "copy a user's documents before the flip, and reconcile after a rollback",
+        ),
+    ),
+    promise(
+        "dual_write.diagram",
+        f"{_SYNC}/code 1",
+        "(Fallback)",
+        MEASUREMENT,
+        "B",
+        "Field-for-field agreement of Firestore documents with the app's format",
+    ),
+    promise(
+        "dual_write.order",
+        f"{_SYNC}/list 1/item 1",
+        "PostgreSQL成功→Firestore非同期書き込み",
+        MEASUREMENT,
+        "A",
+        "The answer comes after PostgreSQL alone; the mirror never delays or fails it",
+    ),
+    promise(
+        "dual_write.reads",
+        f"{_SYNC}/list 1/item 2",
+        "読み取りはPostgreSQLのみ",
+        MEASUREMENT,
+        "A",
+        "Reads with Firestore away",
+    ),
+    promise(
+        "dual_write.failures_logged",
+        f"{_SYNC}/list 1/item 3",
+        "Firestore書き込み失敗はログ記録のみ（非クリティカル）",
+        MEASUREMENT,
+        "B",
+        "Failed and dropped mirror writes are logged with their walk id and counted",
+        wrong(
+            "dual_write.fallback_with_holes",
+            "Firestore is the fallback of the rollback: a mirror write lost (a failure, a killed pod's queue) is a "
+            "walk lost to the user who is rolled back; 'non-critical' holds only while nobody rolls back",
+            "keep failed writes (an outbox table) and reconcile before and after a rollback",
+        ),
+    ),
+    promise(
+        "dual_write.stop",
+        f"{_SYNC}/list 1/item 4",
+        "Firestore書き込みを段階的に停止",
+        MEASUREMENT,
+        "B",
+        "The mirrored share 100 -> 50 -> 0 %, and what a later flag-off would lose",
+        wrong(
+            "dual_write.stop_ends_rollback",
+            "once mirroring stops, the rollback procedure loses every walk since; the document keeps it without a date",
+            "say that the rollback by flag ends with the first reduction",
+        ),
+    ),
+    promise("api.version", f"{_API}/item 1", "/v1/walks", MEASUREMENT, "A", "The contract's paths answer"),
+    promise(
+        "api.adapter",
+        f"{_API}/item 2",
+        "新旧API契約差異を吸収するAdapter層",
+        MEASUREMENT,
+        "B",
+        "A walk as the old app reads it from Firestore and as it comes over HTTP, after the adapter's mapping",
+    ),
+    promise(
+        "api.identical",
+        f"{_API}/item 3",
+        "既存Firestore APIのレスポンス形式との完全一致確認",
+        PROCEDURE,
+        "B",
+        "Golden documents compared field by field",
+        wrong(
+            "api.not_identical",
+            "the two cannot be identical: location keys are camelCase in Firestore and snake case over HTTP, ids "
+            "upper and lower case, an unknown speed -1 and null; the line before has an adapter for just that",
+            "test 'equal after the adapter', and the mirror's documents for identity",
+        ),
+    ),
+    promise(
+        "api.mirror_format",
+        f"{_API}/item 3",
+        "互換性テストケース",
+        MEASUREMENT,
+        "B",
+        "The mirror's documents against the format the app reads",
+    ),
+)

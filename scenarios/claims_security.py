@@ -1,0 +1,258 @@
+"""Claims of セキュリティ: permissions, network, hardening, backup and disaster recovery."""
+
+from __future__ import annotations
+
+from harness.model.claim import Claim
+from scenarios.claim_form import MANIFEST, MEASUREMENT, PROCEDURE, RECORD, promise, wrong
+
+_NETWORK = "ネットワークセキュリティ/list 1"
+_HARDENING = "セキュリティ強化施策（Phase2実装項目）"
+_DR = "バックアップ・災害復旧（RTO/RPO）"
+
+_IAM = (
+    promise(
+        "security.workload_identity",
+        "IAM権限/code 1",
+        "Kubernetes Service Account → GCP Service Account",
+        MANIFEST,
+        "A",
+        "The same ServiceAccount as in the manifests; see erratum manifest.workload_identity_binding_missing",
+    ),
+    promise(
+        "security.iam.cloud_sql",
+        "IAM権限/list 1/item 1",
+        "Cloud SQL Client",
+        MANIFEST,
+        "F",
+        "Looked for in the Terraform",
+    ),
+    promise(
+        "security.iam.secret_manager",
+        "IAM権限/list 1/item 2",
+        "Secret Manager Accessor",
+        MANIFEST,
+        "F",
+        "Looked for in the Terraform",
+    ),
+    promise(
+        "security.iam.firebase",
+        "IAM権限/list 1/item 3",
+        "Firebase Admin",
+        MANIFEST,
+        "F",
+        "The calls the API makes against what the role allows",
+        wrong(
+            "security.firebase_admin_too_broad",
+            "Firebase Admin may change every Firebase product; verifying ID tokens needs no role, and the mirror "
+            "needs Firestore only: no least privilege",
+            "grant roles/datastore.user (and Storage's object role where used) instead",
+        ),
+    ),
+)
+
+_NET = (
+    promise(
+        "security.network.tls",
+        f"{_NETWORK}/item 1",
+        "HTTPS終端（Phase4でIngressに移行）",
+        MANIFEST,
+        "C",
+        "Looked for in the Service",
+        wrong(
+            "security.load_balancer_ends_no_tls",
+            "a layer-4 LoadBalancer Service with port 80 ends no TLS: there is nothing to move in Phase 4, and ID "
+            "tokens travel in the clear until then",
+            "bring Ingress and certificate into Phase 2 (as erratum architecture.https_at_l4)",
+        ),
+    ),
+    promise(
+        "security.network.cloud_armor",
+        f"{_NETWORK}/item 2",
+        "DDoS対策（Phase4で追加）",
+        RECORD,
+        "F",
+        "Google's own; not exercised. The API's rate limit is",
+    ),
+    promise(
+        "security.network.private_nodes",
+        f"{_NETWORK}/item 3",
+        "ノードはプライベートIP（Autopilotデフォルト）",
+        MANIFEST,
+        "F",
+        "Looked for in the create command and the Terraform",
+        wrong(
+            "security.private_nodes_not_asked_for",
+            "neither the create-auto command (--enable-private-nodes) nor the Terraform (private_cluster_config) "
+            "asks for private nodes; a default may change",
+            "ask for them in both, with Cloud NAT for the way out",
+        ),
+    ),
+    promise(
+        "security.network.policy",
+        f"{_NETWORK}/item 4",
+        "Pod間通信制限（Phase4で追加）",
+        MEASUREMENT,
+        "C",
+        "Allowed paths work, all others are refused",
+    ),
+)
+
+_HARD = (
+    promise(
+        "security.csi.volume",
+        f"{_HARDENING}/code 1",
+        "driver: secrets-store.csi.k8s.io",
+        PROCEDURE,
+        "C",
+        "The CSI pattern with a local provider; a password rotated under load",
+        wrong(
+            "security.csi.volume_alone",
+            "the volume is mounted by no container and the class tekutoko-secrets is defined nowhere: with it no "
+            "pod starts, and nothing would read the secret",
+            "add SecretProviderClass, volumeMount and secretObjects (base removes the volume until then)",
+        ),
+        wrong(
+            "security.csi.driver_on_autopilot",
+            "GKE's managed add-on, the one for Autopilot, registers secrets-store-gke.csi.k8s.io; the name "
+            "printed is the open-source driver's",
+            "enable the Secret Manager add-on and use its driver name, provider gke",
+        ),
+    ),
+    promise(
+        "security.scan.container",
+        f"{_HARDENING}/list 1/item 1",
+        "Artifact Registry自動スキャン有効化",
+        MANIFEST,
+        "F",
+        "Looked for in the Terraform",
+        wrong(
+            "security.scan_needs_artifact_registry",
+            "images are pushed to gcr.io and no Artifact Registry repository is managed: nothing is scanned",
+            "manage the repository and push there (as erratum manifest.gcr_shut_down)",
+        ),
+    ),
+    promise(
+        "security.scan.go_modules",
+        f"{_HARDENING}/list 1/item 2",
+        "go list -m all | nancy sleuth",
+        MANIFEST,
+        "F",
+        "Looked for in the workflow",
+        wrong(
+            "security.nancy_input",
+            "the workflow printed has no scan at all, and nancy reads `go list -json -deps ./...` for what is "
+            "really built; -m all also lists modules that never ship",
+            "run govulncheck ./... in the test job",
+        ),
+    ),
+    promise(
+        "security.scan.dependabot",
+        f"{_HARDENING}/list 1/item 3",
+        "GitHub Dependabot有効化",
+        MANIFEST,
+        "F",
+        "Looked for as .github/dependabot.yml",
+    ),
+    promise(
+        "security.least_privilege",
+        f"{_HARDENING}/list 2/item 1",
+        "Cloud SQL Client, Secret Manager Accessor, Firebase Adminのみ",
+        MANIFEST,
+        "F",
+        "Roles in the Terraform against the calls made; see erratum security.firebase_admin_too_broad",
+    ),
+    promise(
+        "security.unneeded_permissions",
+        f"{_HARDENING}/list 2/item 2",
+        "不要な権限を排除",
+        RECORD,
+        "F",
+        "A review; the rehearsal lists the calls the API makes",
+    ),
+)
+
+_RECOVERY = (
+    promise(
+        "dr.rto",
+        f"{_DR}/list 1/item 1",
+        "4時間",
+        MEASUREMENT,
+        "D",
+        "Detect + restore + replay + switch + ready, measured; predicted for a named production size",
+    ),
+    promise(
+        "dr.rpo",
+        f"{_DR}/list 1/item 2",
+        "1時間",
+        MEASUREMENT,
+        "D",
+        "Disaster time minus commit time of the last recovered acknowledged sentinel; also with a stalled archiver",
+    ),
+    promise(
+        "dr.backup.daily",
+        f"{_DR}/list 2/item 1",
+        "毎日 03:00 JST",
+        MEASUREMENT,
+        "D",
+        "Backups on the schedule under a moved clock; the Terraform's hour read as UTC",
+        wrong(
+            "dr.backup_hour_is_utc",
+            "Cloud SQL reads start_time as UTC: the Terraform's 03:00 is 12:00 JST, at noon",
+            'start_time = "18:00" (03:00 JST)',
+        ),
+    ),
+    promise(
+        "dr.backup.pitr",
+        f"{_DR}/list 2/item 2",
+        "7日間保持",
+        MEASUREMENT,
+        "D",
+        "Retention of 7 days under a moved clock; random restore points within it",
+    ),
+    promise(
+        "dr.backup.cross_region",
+        f"{_DR}/list 2/item 3",
+        "Phase4で検討",
+        RECORD,
+        "F",
+        "Until then the loss of the region is outside RTO and RPO; named at sign-off",
+    ),
+    promise(
+        "dr.restore.step1",
+        f"{_DR}/list 3/item 1",
+        "特定時点に復元",
+        PROCEDURE,
+        "D",
+        "Restored to a chosen second into a new instance and verified",
+        wrong(
+            "dr.restored_instance_unmanaged",
+            "the new instance is outside Terraform, without HA, backups and the old name; no step verifies the "
+            "data before traffic",
+            "add: verify counts and digests, import the instance into Terraform, set HA and backups again",
+        ),
+    ),
+    promise(
+        "dr.restore.step2",
+        f"{_DR}/list 3/item 2",
+        "新インスタンスのエンドポイントをConfigMapに反映",
+        PROCEDURE,
+        "D",
+        "Run as written (it changes nothing), then as corrected",
+        wrong(
+            "dr.configmap_changes_nothing",
+            "db_host is localhost, the sidecar; the instance is named in the sidecar's argument, so the pods go on "
+            "talking to the old one (and with the endpoint in db_host they would pass the proxy by)",
+            "change PROJECT_ID:REGION:INSTANCE_NAME in the Deployment; that rolls the pods by itself",
+        ),
+    ),
+    promise(
+        "dr.restore.step3",
+        f"{_DR}/list 3/item 3",
+        "Deployment再起動（5-10分）",
+        MEASUREMENT,
+        "D",
+        "Restarted in order under load; the time until all are ready",
+    ),
+)
+
+CLAIMS: tuple[Claim, ...] = (*_IAM, *_NET, *_HARD, *_RECOVERY)

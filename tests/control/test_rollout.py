@@ -1,0 +1,175 @@
+"""The rolling replacement: own cases and a model of a cluster driven by hypothesis."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.control import rollout
+from harness.control.rollout import limits, resolve, step
+from harness.model.cluster import PodView
+from harness.model.manifests import Deployment, PodTemplate, RollingUpdate
+
+S = 1_000_000_000
+
+
+def _deployment(
+    replicas: int,
+    surge: int | str = "25%",
+    unavailable: int | str = "25%",
+    revision: str = "new",
+    min_ready_s: float = 0,
+) -> Deployment:
+    return Deployment(
+        name="api",
+        replicas=replicas,
+        template=PodTemplate(digest=revision, containers=()),
+        strategy=RollingUpdate(max_surge=surge, max_unavailable=unavailable),
+        min_ready_s=min_ready_s,
+    )
+
+
+def _pods(count: int, revision: str, *, ready: bool = True, first: int = 0) -> list[PodView]:
+    return [
+        PodView(
+            name=f"{revision}-{i}", revision=revision, created_ns=i, ready=ready, ready_since_ns=0 if ready else None
+        )
+        for i in range(first, first + count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "replicas", "up", "pods"),
+    [
+        ("25%", 2, True, 1),
+        ("25%", 2, False, 0),
+        ("25%", 4, False, 1),
+        ("10%", 30, True, 3),
+        ("100%", 7, True, 7),
+        (3, 1, True, 3),
+        ("0%", 9, True, 0),
+    ],
+)
+def test_resolve(value: int | str, replicas: int, up: bool, pods: int) -> None:
+    assert resolve(value, replicas, round_up=up) == pods
+
+
+@pytest.mark.parametrize("value", ["25", "-1%", "a%", "1.5%", -1, ""])
+def test_resolve_refuses_what_is_neither(value: int | str) -> None:
+    with pytest.raises(ValueError, match="25%"):
+        resolve(value, 4, round_up=True)
+
+
+def test_both_zero_lets_one_be_unavailable() -> None:
+    assert limits(_deployment(4, 0, 0)) == (0, 1)
+    assert limits(_deployment(4, 0, "10%")) == (0, 1)
+    assert limits(_deployment(2)) == (1, 0)
+    assert limits(_deployment(2, 1, 5)) == (1, 2)
+
+
+def test_the_defaults_on_two_replicas_surge_first() -> None:
+    old = _pods(2, "old")
+    assert step(old, _deployment(2), S) == rollout.Step(create=1, delete=(), complete=False)
+    assert step([*old, *_pods(1, "new", ready=False)], _deployment(2), S) == rollout.Step(
+        create=0, delete=(), complete=False
+    )
+    ready = step([*old, *_pods(1, "new")], _deployment(2), S)
+    assert (ready.create, len(ready.delete)) == (0, 1)
+
+
+def test_no_surge_takes_an_old_one_away_first() -> None:
+    made = step(_pods(3, "old"), _deployment(3, 0, 1), S)
+    assert (made.create, len(made.delete)) == (0, 1)
+
+
+def test_unready_old_pods_go_first_even_when_nothing_new_is_ready() -> None:
+    pods = [*_pods(3, "old"), *_pods(1, "old", ready=False, first=3), *_pods(1, "new", ready=False)]
+    assert step(pods, _deployment(4, 1, 1), S).delete == ("old-3",)
+
+
+def test_min_ready_seconds_hold_the_replacement() -> None:
+    deployment = _deployment(2, min_ready_s=10)
+    pods = [*_pods(2, "old"), msgspec.structs.replace(_pods(1, "new")[0], ready_since_ns=5 * S)]
+    assert step(pods, deployment, 14 * S).delete == ()
+    assert len(step(pods, deployment, 15 * S).delete) == 1
+
+
+def test_plain_scaling() -> None:
+    assert step(_pods(2, "new"), _deployment(8), S) == rollout.Step(create=6, delete=(), complete=False)
+    down = step(_pods(8, "new"), _deployment(2), S)
+    assert (down.create, len(down.delete), down.complete) == (0, 6, False)
+    assert step(_pods(2, "new"), _deployment(2), S) == rollout.Step(create=0, delete=(), complete=True)
+    assert step([], _deployment(2), S) == rollout.Step(create=2, delete=(), complete=False)
+    assert step([], _deployment(0), S) == rollout.Step(create=0, delete=(), complete=True)
+
+
+def test_not_complete_before_the_last_pod_is_available() -> None:
+    assert not step([*_pods(1, "new"), *_pods(1, "new", ready=False, first=1)], _deployment(2), S).complete
+
+
+def test_a_broken_new_version_stops_the_replacement_with_enough_old_pods() -> None:
+    pods = _pods(4, "old")
+    deployment = _deployment(4)
+    for second in range(20):
+        made = step(pods, deployment, second * S)
+        pods = [pod for pod in pods if pod.name not in made.delete]
+        pods += _pods(made.create, "new", ready=False, first=100 + 10 * second)
+    assert sum(pod.ready for pod in pods) == 3  # 4 - maxUnavailable 1
+    assert len(pods) == 5  # 4 + maxSurge 1
+
+
+AMOUNT = st.integers(0, 6) | st.sampled_from(["0%", "10%", "25%", "50%", "100%"])
+POD = st.tuples(st.sampled_from(["older", "old", "new"]), st.booleans(), st.booleans())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.lists(POD, max_size=10), st.integers(0, 8), AMOUNT, AMOUNT, st.sampled_from([0, 3]))
+def test_limits_hold_and_it_terminates(
+    data: st.DataObject,
+    drawn: list[tuple[str, bool, bool]],
+    replicas: int,
+    surge: int | str,
+    unavailable: int | str,
+    wait_s: float,
+) -> None:
+    """From any mixture of pods, with pods turning ready in any order, the replacement ends within its limits."""
+    deployment = _deployment(replicas, surge, unavailable, min_ready_s=wait_s)
+    max_surge, max_unavailable = limits(deployment)
+    pods = [
+        PodView(
+            name=f"{revision}-{i}",
+            revision=revision,
+            created_ns=i,
+            ready=ready,
+            ready_since_ns=0 if ready else None,
+            terminating=ending,
+        )
+        for i, (revision, ready, ending) in enumerate(drawn)
+    ]
+    serial = 100
+    for second in range(10, 200):
+        now_ns = second * S
+        made = step(pods, deployment, now_ns)
+        live = [pod for pod in pods if not pod.terminating]
+        kept = [pod for pod in live if pod.name not in made.delete]
+        assert set(made.delete) <= {pod.name for pod in live}
+        assert len(set(made.delete)) == len(made.delete)
+        if made.create:
+            assert len(live) + made.create <= replicas + max_surge
+        before, after = (sum(rollout.available(pod, wait_s, now_ns) for pod in group) for group in (live, kept))
+        assert after >= min(before, replicas - max_unavailable)  # never below the floor by our own doing
+        if made.complete:
+            assert not made.create
+            assert not made.delete
+            assert {pod.revision for pod in live} <= {"new"}
+            assert len(live) == replicas
+            return
+        pods = kept + [PodView(name=f"new-{serial + i}", revision="new", created_ns=now_ns) for i in range(made.create)]
+        serial += made.create
+        # Starting new pods become ready in an order hypothesis picks; at least one a round, so that it must end.
+        waiting = [pod.name for pod in pods if not pod.ready and pod.revision == "new"]
+        ready = set(data.draw(st.lists(st.sampled_from(waiting), min_size=1, unique=True))) if waiting else set()
+        pods = [msgspec.structs.replace(p, ready=True, ready_since_ns=now_ns) if p.name in ready else p for p in pods]
+    raise AssertionError(f"not complete after 190 rounds: {pods}")

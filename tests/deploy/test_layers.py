@@ -1,0 +1,153 @@
+"""The three layers: document/ says what the document prints, base/ and overlays/ change it only by explained patches."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.manifests import kustomize, load
+from harness.targets import ROOT
+from scenarios import index
+from tests.scenarios.test_index import seed_text
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+LAYERS = ("document", "base", "overlays/local")
+
+#: The environment contract (facts/walk-api.md); the emulators' hosts and the credentials' path are the rung's.
+CONTRACT = {
+    "PORT",
+    "ENVIRONMENT",
+    "DB_HOST",
+    "DB_PORT",
+    "DB_USER",
+    "DB_PASSWORD",
+    "DB_NAME",
+    "DB_SSLMODE",
+    "FIREBASE_PROJECT_ID",
+    "GOOGLE_CLOUD_PROJECT",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+    "POD_NAME",
+}
+
+#: Where the document prints each file.
+PRINTED = {
+    "deployment.yaml": "1. Deployment設定/code 1",
+    "service.yaml": "2. Service設定（LoadBalancer）/code 1",
+    "configmap.yaml": "3. ConfigMap設定/code 1",
+    "secret.yaml": "4. Secret設定（テンプレート）/code 1",
+    "hpa.yaml": "5. HPA設定（Auto Scaling）/code 1",
+    "poddisruptionbudget.yaml": "6. PodDisruptionBudget設定（可用性担保）/code 1",
+    "serviceaccount.yaml": "7. ServiceAccount設定（Workload Identity）/code 1",
+}
+
+
+def parsed(text: str) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(text)
+    return data
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_document_is_unchanged_in_meaning(name: str) -> None:
+    printed = {block.place: block.text for block in index.blocks(seed_text())}
+    wanted = parsed(printed[PRINTED[name]])
+    if name == "deployment.yaml":  # the two fragments under 「deployment.yamlに追加」
+        wanted["spec"] |= parsed(printed["デプロイ戦略/code 1"])["spec"]
+        wanted["spec"]["template"]["spec"] |= parsed(printed["セキュリティ強化施策（Phase2実装項目）/code 1"])
+    assert parsed((KUBERNETES / "document" / name).read_text(encoding="utf-8")) == wanted
+
+
+def test_document_lists_all_its_files_and_patches_none() -> None:
+    kustomization = parsed((KUBERNETES / "document" / "kustomization.yaml").read_text(encoding="utf-8"))
+    assert sorted(kustomization["resources"]) == sorted(PRINTED)
+    assert "patches" not in kustomization
+    assert {path.name for path in (KUBERNETES / "document").iterdir()} == {*PRINTED, "kustomization.yaml"}
+
+
+def test_base_passes_the_whole_environment_contract() -> None:
+    for layer in ("base", "overlays/local"):
+        container = load(KUBERNETES / layer).deployment.template.containers[0]
+        assert {variable.name for variable in container.env} == CONTRACT
+
+
+def test_the_rehearsal_is_never_in_production() -> None:
+    assert load(KUBERNETES / "document").config["environment"] == "production"
+    assert load(KUBERNETES / "base").config["environment"] == "staging"
+
+
+def test_the_local_project_never_reaches_firebase() -> None:
+    assert load(KUBERNETES / "overlays/local").config["firebase_project_id"].startswith("demo-")
+
+
+@pytest.mark.parametrize("layer", ["base", "overlays/local"])
+def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
+    folder = KUBERNETES / layer
+    used = [patch["path"] for patch in parsed((folder / "kustomization.yaml").read_text(encoding="utf-8"))["patches"]]
+    assert sorted(used) == sorted(str(path.relative_to(folder)) for path in (folder / "patches").iterdir())
+    for path in used:
+        reason, erratum = kustomize.notes((folder / path).read_text(encoding="utf-8"))
+        assert len(reason) > 40, path
+        assert layer == "base" or not erratum, f"{path}: an overlay changes what the rung forces, not the document"
+    notes = [note for note in load(folder).patches if note.layer == layer]
+    assert [note.name for note in notes] == [Path(path).stem for path in used]
+
+
+def test_overlay_changes_only_images_and_the_project() -> None:
+    base, local = (kustomize.render(KUBERNETES / layer)[0] for layer in ("base", "overlays/local"))
+    for container in range(2):
+        for documents in (base, local):
+            documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]["containers"][container].pop("image")
+    for documents in (base, local):
+        documents["ConfigMap/app-config"]["data"].pop("firebase_project_id")
+    assert base == local
+
+
+def test_the_replicas_probes_and_limits_of_the_document_reach_every_layer() -> None:
+    def figures(layer: str) -> list[Any]:
+        manifests = load(KUBERNETES / layer)
+        containers = manifests.deployment.template.containers
+        return [
+            manifests.deployment.replicas,
+            manifests.deployment.strategy,
+            manifests.hpa,
+            manifests.pdb,
+            [(c.liveness, c.readiness, c.request_cpu_m, c.request_memory_bytes, c.limit_cpu_m) for c in containers],
+        ]
+
+    assert figures("document") == figures("base") == figures("overlays/local")
+
+
+def test_no_secret_is_committed() -> None:
+    secret = kustomize.render(KUBERNETES / "overlays/local")[0]["Secret/app-secret"]
+    assert set(secret["data"].values()) == {"c2V0LWJ5LXRoZS1ydW5n"}  # "set-by-the-rung"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_kubectl_renders_the_same(layer: str, tmp_path: Path) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed: our rendering cannot be compared with kustomize's own")
+    answer = subprocess.run(
+        [kubectl, "kustomize", str(KUBERNETES / layer)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},  # no kubeconfig of the person's
+    )
+    theirs = {f"{each['kind']}/{each['metadata']['name']}": each for each in yaml.safe_load_all(answer.stdout)}
+    assert theirs == kustomize.render(KUBERNETES / layer)[0]
+
+
+def test_placeholders_are_the_documents_own() -> None:
+    text = yaml.safe_dump_all(kustomize.render(KUBERNETES / "overlays/local")[0].values())
+    assert (
+        set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", text)) & {"BASE64_ENCODED_PASSWORD", "BASE64_ENCODED_JSON"} == set()
+    )

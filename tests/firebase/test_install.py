@@ -1,0 +1,183 @@
+"""Installing the emulators: atomic, once, and told when it cannot be. npm itself is a stand-in except where marked."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.firebase import install
+from harness.home import ENVIRONMENT_VARIABLE
+from harness.model.errors import StackNotStarted
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def _npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A stand-in for npm: a Node script that runs in the folder that is installed into."""
+    path = tmp_path / "npm.js"
+    path.write_text(script)
+    monkeypatch.setattr(install, "_npm", lambda _program: path)
+
+
+WHOLE = "const fs = require('fs'); fs.mkdirSync('node_modules/x', {recursive: true}); fs.writeFileSync('node_modules/args', process.argv.join(' '));"
+
+
+def test_the_lock_file_names_no_registry_and_is_of_our_packages() -> None:
+    text = (install.SOURCES / "package-lock.json").read_text()
+    lock = json.loads(text)
+    assert '"resolved"' not in text
+    assert "registry" not in {word for package in lock["packages"].values() for word in package}
+    assert "registry." not in text
+    assert (
+        lock["packages"][""]["dependencies"]
+        == json.loads((install.SOURCES / "package.json").read_text())["dependencies"]
+    )
+    assert all("integrity" in package for path, package in lock["packages"].items() if path)
+
+
+def test_installed_once_whole_and_without_scripts(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _npm(tmp_path, monkeypatch, WHOLE)
+    said: list[str] = []
+    tree = install.ensure(said.append)
+    assert tree == install.folder()
+    assert tree.is_relative_to(home / "npm")
+    assert "ci --ignore-scripts --omit=optional" in (tree / "args").read_text()
+    assert len(said) == 1
+    _npm(tmp_path, monkeypatch, "process.exit(1)")
+    assert install.ensure(said.append) == tree
+    assert len(said) == 1
+
+
+def test_a_half_made_folder_is_made_anew(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = install.folder().parent.with_suffix(".half")
+    (half / "node_modules" / "stale").mkdir(parents=True)
+    _npm(tmp_path, monkeypatch, WHOLE)
+    tree = install.ensure(print)
+    assert not half.exists()
+    assert sorted(path.name for path in tree.iterdir()) == ["args", "x"]
+
+
+def test_a_failure_is_told_with_its_reason_and_leaves_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _npm(
+        tmp_path,
+        monkeypatch,
+        "console.error('npm error code ENOTFOUND\\nnpm error network request failed'); process.exit(3)",
+    )
+    with pytest.raises(StackNotStarted) as failure:
+        install.ensure(print)
+    assert "status 3: " in failure.value.what
+    assert "network request failed" in failure.value.what
+    assert "network" in failure.value.remedy
+    assert Path(failure.value.where).read_text()
+    assert not install.folder().parent.exists()
+    assert not install.folder().parent.with_suffix(".half").exists()
+
+
+def test_no_end_is_an_end(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "INSTALL_LIMIT_S", 1)
+    monkeypatch.setattr(install, "_BEAT_S", 1)
+    _npm(tmp_path, monkeypatch, "setInterval(() => {}, 1000)")
+    said: list[str] = []
+    with pytest.raises(StackNotStarted, match="longer than 1 s"):
+        install.ensure(said.append)
+    assert said[-1] == "still installing the Firebase emulators (1 s)"
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(StackNotStarted, match="Not a directory"):
+        install.ensure(print)
+
+
+def test_no_node_is_told_and_an_old_one_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "_wheel_folder", lambda: None)
+    old = tmp_path / "node"
+    old.write_text("#!/bin/sh\necho v18.19.0\n")
+    old.chmod(0o755)
+    for path in ("", str(tmp_path)):
+        monkeypatch.setenv("PATH", path)
+        with pytest.raises(StackNotStarted, match="need Node") as failure:
+            install.node()
+        assert failure.value.remedy
+        assert install.folder().name == "node_modules"  # doctor asks for it with no Node too
+    old.write_text("#!/bin/sh\necho v22.1.0\n")
+    assert install.node() == old
+
+
+RUN = "import sys; from harness.firebase import install; install._npm = lambda _p: sys.argv[1]; print(install.ensure(lambda _l: None))"
+
+
+def _start(home: Path, npm: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {ENVIRONMENT_VARIABLE: str(home)}
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, npm],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_runs_at_once_install_once(home: Path, tmp_path: Path) -> None:
+    npm, count = tmp_path / "npm.js", tmp_path / "count"
+    npm.write_text(f"require('fs').appendFileSync('{count}', 'x'); setTimeout(() => {{ {WHOLE} }}, 700);")
+    both = [_start(home, npm), _start(home, npm)]
+    told = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert told[0][0] == told[1][0]
+    assert count.read_text() == "x"
+
+
+def test_after_a_kill_the_next_run_waits_for_npm_and_installs_anew(home: Path, tmp_path: Path) -> None:
+    npm, pids = tmp_path / "npm.js", tmp_path / "pids"
+    npm.write_text(
+        f"require('fs').appendFileSync('{pids}', process.pid + '\\n'); setTimeout(() => {{ {WHOLE} }}, 1500);"
+    )
+    first = _start(home, npm)
+    deadline = time.monotonic() + 30
+    while not (pids.exists() and pids.read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=10)
+    assert not list((home / "npm").glob("*/node_modules/args"))
+    second = _start(home, npm)
+    out, error = second.communicate(timeout=60)
+    assert second.returncode == 0, error
+    assert Path(out.strip(), "args").exists()
+    assert len(pids.read_text().split()) == 2
+    assert not list((home / "npm").glob("*.half"))
+
+
+@pytest.mark.slow
+@pytest.mark.stack
+def test_no_network_is_an_error_for_people(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real npm, with an empty cache and a registry that refuses connections."""
+    for name in [
+        name for name in os.environ if name.lower().endswith("_proxy") or name.lower().startswith("npm_config")
+    ]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(StackNotStarted) as failure:
+        install.ensure(print)
+    assert "ECONNREFUSED" in failure.value.what
+    assert failure.value.remedy

@@ -1,0 +1,192 @@
+"""Evidence made by hand: week-like scenarios, and rows as the load processes write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.judge.judge import judge
+from harness.judge.ledger import Ledger
+from harness.judge.window import NS, Window
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
+from harness.model.scenario import (
+    AudiencePlan,
+    Comparison,
+    Criterion,
+    Metric,
+    PopulationPlan,
+    Scenario,
+)
+from harness.model.verdict import CriterionKind, CriterionResult
+
+START_NS = 1_000 * NS
+MS = 1_000_000
+
+
+def criterion(kind: str, metric: str, comparison: str, threshold: float, smallest_sample: int = 0) -> Criterion:
+    return Criterion(
+        id=f"{kind}.{metric}",
+        claim=f"claim.{metric}",
+        kind=CriterionKind(kind),
+        metric=Metric(metric),
+        comparison=Comparison(comparison),
+        threshold=threshold,
+        smallest_sample=smallest_sample,
+    )
+
+
+def scenario(*criteria: Criterion, users: int = 250, pace_s: float = 50.0, window_s: float = 120.0) -> Scenario:
+    return Scenario(
+        name="test",
+        title="test",
+        claims=(),
+        population=PopulationPlan(audiences=(AudiencePlan(name="general", users=users, flag_on=users),), pace_s=pace_s),
+        criteria=criteria,
+        window_s=window_s,
+    )
+
+
+SUCCESS_ERRORS = criterion("success", "error_ratio", "<", 0.01)
+SUCCESS_P95 = criterion("success", "latency_p95", "<", 500.0)
+SUCCESS_RATE = criterion("success", "request_rate", ">=", 3.0)
+
+#: The document's table, "段階的ロールアウト計画", with the windows of design.md.
+WEEKS = {
+    1: scenario(SUCCESS_ERRORS, SUCCESS_P95, criterion("rollback", "error_ratio", ">", 0.05), users=50, window_s=330.0),
+    2: scenario(
+        SUCCESS_ERRORS,
+        SUCCESS_P95,
+        SUCCESS_RATE,
+        criterion("rollback", "error_ratio", ">", 0.03),
+        criterion("rollback", "latency_p95", ">", 600.0),
+        users=150,
+        pace_s=45.0,
+    ),
+    3: scenario(
+        criterion("success", "concurrent_users", ">=", 250),
+        criterion("success", "availability", ">", 0.995),
+        criterion("rollback", "availability", "<", 0.99),
+    ),
+    4: scenario(
+        criterion("success", "concurrent_users", ">=", 500),
+        criterion("success", "availability", ">", 0.999),
+        criterion("rollback", "availability", "<", 0.995),
+        users=500,
+        window_s=330.0,
+    ),
+}
+
+
+def window(of: Scenario) -> Window:
+    return Window(start_ns=START_NS, end_ns=START_NS + round(of.window_s * NS))
+
+
+def request(
+    due_s: float,
+    user: str = "u0000",
+    *,
+    latency_ms: float = 20.0,
+    lag_ms: float = 0.0,
+    outcome: Outcome = Outcome.OK,
+    status: int = 200,
+    side: Side = Side.API,
+) -> RequestRow:
+    """Due ``due_s`` after the window's start; ``latency_ms`` counts from then."""
+    due_ns = START_NS + round(due_s * NS)
+    return RequestRow(
+        operation_id=f"{user}-{due_ns}",
+        user=user,
+        audience="general",
+        side=side,
+        operation=Operation.LIST_WALKS,
+        due_ns=due_ns,
+        sent_ns=due_ns + round(lag_ms * MS),
+        done_ns=due_ns + round(latency_ms * MS),
+        status=status,
+        outcome=outcome,
+        acknowledged=False,
+        payload_digest="",
+        flag=side is Side.API,
+    )
+
+
+def probe(
+    due_s: float, *, good: bool = True, latency_ms: float = 10.0, lag_ms: float = 0.0, number: int = 0
+) -> ProbeRow:
+    due_ns = START_NS + round(due_s * NS)
+    return ProbeRow(
+        probe_id=number,
+        user=f"canary-{number % 8}",
+        method="GET",
+        due_ns=due_ns,
+        sent_ns=due_ns + round(lag_ms * MS),
+        done_ns=due_ns + round(latency_ms * MS),
+        status=200 if good else 503,
+        outcome=Outcome.OK if good else Outcome.SERVER_ERROR,
+    )
+
+
+def sessions(of: Scenario) -> list[Row]:
+    return [
+        SessionRow(at_ns=START_NS - 5 * NS, user=f"u{number:04}", audience="general", live=True)
+        for number in range(of.population.users)
+    ]
+
+
+def requests(
+    of: Scenario, *, failed: int = 0, latency_ms: float = 20.0, slow: int = 0, slow_ms: float = 0.0
+) -> list[RequestRow]:
+    """The window's requests on the even, staggered schedule; failures and slow ones spread evenly over them."""
+    total = round(of.population.flag_on * of.window_s / of.population.pace_s)
+    every = of.population.pace_s / of.population.flag_on
+    bad, late = spread(failed, total), spread(slow, total)
+    return [
+        request(
+            (number + 0.5) * every,
+            f"u{number % of.population.flag_on:04}",
+            latency_ms=slow_ms if number in late else latency_ms,
+            outcome=Outcome.SERVER_ERROR if number in bad else Outcome.OK,
+            status=500 if number in bad else 200,
+        )
+        for number in range(total)
+    ]
+
+
+def probes(of: Scenario, *, failed: int = 0) -> list[ProbeRow]:
+    total = round(of.probes.rate_per_s * of.window_s)
+    bad = spread(failed, total)
+    return [
+        probe((number + 0.5) / of.probes.rate_per_s, good=number not in bad, number=number) for number in range(total)
+    ]
+
+
+def spread(chosen: int, total: int) -> set[int]:
+    """``chosen`` of ``total`` numbers, evenly spaced, the first late."""
+    return {round((k + 0.9) * total / chosen) - 1 for k in range(chosen)} if chosen else set()
+
+
+def healthy(of: Scenario) -> list[Row]:
+    return [*sessions(of), *requests(of), *probes(of)]
+
+
+def ledger(*rows: Row) -> Ledger:
+    book = Ledger()
+    book.extend(rows)
+    return book
+
+
+def judged(of: Scenario, rows: Sequence[Row], at_s: float | None = None) -> dict[str, CriterionResult]:
+    """The results by id; ``at_s`` after the window's start, at its end when left out."""
+    span = window(of)
+    now_ns = span.end_ns if at_s is None else START_NS + round(at_s * NS)
+    return {result.id: result for result in judge(of, ledger(*rows), span, now_ns)}
+
+
+def one(what: Criterion, rows: Sequence[Row], at_s: float | None = None, **plan: float) -> CriterionResult:
+    """The result of a single criterion; ``plan`` changes the scenario."""
+    return judged(msgspec.structs.replace(scenario(what), **plan), rows, at_s)[what.id]
+
+
+def error(at_s: float, subject: str, message: str = "broke") -> EventRow:
+    return EventRow(at_ns=START_NS + round(at_s * NS), kind="measurement_error", subject=subject, message=message)

@@ -1,0 +1,80 @@
+"""design.md: over 10,000 drawn sets, a false advance at the threshold in at most 5 %, of the healthy at least 99 %.
+
+Every set goes through ``judge`` and ``decide``, for each week of the document with its default window. The rows stay;
+what is drawn for each set is which requests and probes fail and how long each request takes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.judge.decision import decide
+from harness.judge.judge import judge
+from harness.model.scenario import Metric
+from harness.model.verdict import Decision
+from tests.judge.evidence import WEEKS, healthy, ledger, window
+
+SETS = 10_000
+HEALTHY_FAILURES = 2e-6
+SIGMA = 0.8  # of log-normal latencies: the p99 is 2.0 times the p95, worse than a healthy API's
+Z95 = 1.6448536269514722
+LIMIT_MS = 500.0
+
+AT_THRESHOLD = [
+    (week, what.metric)
+    for week, of in WEEKS.items()
+    for what in of.criteria
+    if what.kind.value == "success" and what.metric in (Metric.ERROR_RATIO, Metric.AVAILABILITY, Metric.LATENCY_P95)
+]
+
+
+def advances(week: int, seed: int, *, failures: float, unavailable: float, p95_ms: float, sets: int = SETS) -> float:
+    """The share of drawn sets with which the week advances, of a service with these true figures."""
+    of = WEEKS[week]
+    book, span = ledger(*healthy(of)), window(of)
+    requests, probes = book.requests, book.probes
+    due_ns: NDArray[np.int64] = requests["due_ns"].copy()
+    dice = np.random.default_rng(seed)
+    median_ms = p95_ms / math.exp(SIGMA * Z95)
+    advanced = 0
+    timed = any(what.metric is Metric.LATENCY_P95 for what in of.criteria)
+    for _ in range(sets):
+        requests["ok"] = dice.random(len(requests)) >= failures
+        probes["ok"] = dice.random(len(probes)) >= unavailable
+        if timed:  # no other criterion's verdict depends on how long these answers take
+            latency_ms = median_ms * np.exp(SIGMA * dice.standard_normal(len(requests)))
+            requests["done_ns"] = due_ns + (latency_ms * 1e6).astype(np.int64)
+        advanced += decide(judge(of, book, span, span.end_ns)) is Decision.ADVANCE
+    return advanced / sets
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("week", WEEKS)
+def test_the_healthy_advance(week: int) -> None:
+    share = advances(week, 1, failures=HEALTHY_FAILURES, unavailable=HEALTHY_FAILURES, p95_ms=LIMIT_MS / 2)
+    assert share >= 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("week", "metric"), AT_THRESHOLD)
+def test_at_the_threshold_it_seldom_advances(week: int, metric: Metric) -> None:
+    threshold = next(c.threshold for c in WEEKS[week].criteria if c.metric is metric)
+    share = advances(
+        week,
+        2,
+        failures=threshold if metric is Metric.ERROR_RATIO else HEALTHY_FAILURES,
+        unavailable=1 - threshold if metric is Metric.AVAILABILITY else HEALTHY_FAILURES,
+        p95_ms=LIMIT_MS if metric is Metric.LATENCY_P95 else LIMIT_MS / 2,
+    )
+    assert share <= 0.05
+    assert share > 0.001  # and the judge is no wall: at the threshold itself a pass is rare, not impossible
+
+
+def test_the_drawn_sets_are_what_they_claim() -> None:
+    assert len(AT_THRESHOLD) == 6
+    assert advances(3, 3, failures=1.0, unavailable=0.0, p95_ms=1, sets=5) == 0
+    assert advances(1, 3, failures=0.0, unavailable=1.0, p95_ms=1, sets=5) == 1

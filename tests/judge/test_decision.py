@@ -1,0 +1,106 @@
+"""Decisions: every mixture of verdicts, and a self test of the judge on bad evidence for every criterion."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+
+from harness.judge.decision import decide
+from harness.judge.judge import judge
+from harness.judge.window import NS
+from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.scenario import Metric
+from harness.model.units import Unit
+from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from tests.judge.evidence import WEEKS, healthy, judged, ledger, window
+
+
+def result(kind: CriterionKind, verdict: Verdict) -> CriterionResult:
+    return CriterionResult(
+        id="x",
+        claim="x",
+        kind=kind,
+        metric="availability",
+        comparison=">",
+        threshold=0.995,
+        unit=Unit.RATIO,
+        verdict=verdict,
+        value=None,
+        bound=None,
+        samples=0,
+        reason="",
+    )
+
+
+@pytest.mark.parametrize("successes", list(itertools.product(Verdict, repeat=2)))
+@pytest.mark.parametrize("rollbacks", [(), *itertools.product(Verdict, repeat=2)])
+def test_every_mixture(successes: tuple[Verdict, ...], rollbacks: tuple[Verdict, ...]) -> None:
+    results = [result(CriterionKind.SUCCESS, v) for v in successes]
+    results += [result(CriterionKind.ROLLBACK, v) for v in rollbacks]
+    decision = decide(results)
+    if "fail" in rollbacks:
+        assert decision is Decision.ROLL_BACK
+    elif set(successes) | set(rollbacks) == {"pass"}:
+        assert decision is Decision.ADVANCE
+    else:
+        assert decision is Decision.HOLD
+
+
+def test_nothing_judged_holds() -> None:
+    assert decide([]) is Decision.HOLD
+    assert decide([result(CriterionKind.ROLLBACK, Verdict.PASS)]) is Decision.HOLD
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_the_healthy_advance(week: int) -> None:
+    assert decide([*judged(WEEKS[week], healthy(WEEKS[week])).values()]) is Decision.ADVANCE
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_what_is_not_exercised_holds(week: int) -> None:
+    of = WEEKS[week]
+    span = window(of)
+    for what in of.criteria:
+        results = judge(of, ledger(*healthy(of)), span, span.end_ns, not_exercised={what.id: "no"})
+        assert decide(results) is Decision.HOLD
+
+
+def spoil(rows: list[Row], metric: Metric) -> list[Row]:
+    """The healthy rows with ``metric`` made bad, and no other where it can be helped."""
+    return [_spoiled(row, metric, eighth=number % 8 == 0) for number, row in enumerate(rows)]
+
+
+def _spoiled(row: Row, metric: Metric, *, eighth: bool) -> Row:
+    change = msgspec.structs.replace
+    if isinstance(row, ProbeRow) and metric is Metric.AVAILABILITY and eighth:
+        return change(row, outcome=Outcome.SERVER_ERROR, status=503)
+    if not isinstance(row, RequestRow):
+        return row
+    if metric is Metric.LATENCY_P95 and eighth:
+        return change(row, done_ns=row.done_ns + 2 * NS)
+    if metric in (Metric.ERROR_RATIO, Metric.REQUEST_RATE) and eighth:
+        return change(row, outcome=Outcome.BROKEN, status=0)
+    if metric is Metric.CONCURRENT_USERS and row.user < "u0010":
+        return change(row, outcome=Outcome.REFUSED, status=0)
+    return row
+
+
+@pytest.mark.parametrize(("week", "name"), [(week, what.id) for week, of in WEEKS.items() for what in of.criteria])
+def test_bad_evidence_fails_each_criterion_of_each_week(week: int, name: str) -> None:
+    """A judge that ignores failures is caught here, criterion by criterion."""
+    of = WEEKS[week]
+    what = next(c for c in of.criteria if c.id == name)
+    results = judged(of, spoil(healthy(of), what.metric))
+    assert results[name].verdict is Verdict.FAIL, results[name].reason
+    decision = decide([*results.values()])
+    assert decision is not Decision.ADVANCE
+    if what.kind is CriterionKind.ROLLBACK:
+        assert decision is Decision.ROLL_BACK
+        assert results[name].fired_at_ns is not None
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_no_evidence_holds(week: int) -> None:
+    assert decide([*judged(WEEKS[week], []).values()]) is Decision.HOLD

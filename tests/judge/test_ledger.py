@@ -1,0 +1,195 @@
+"""The ledger: by due time, in any order of arrival, a row at a time as all at once, and cheap enough to ask each second."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.judge.judge import judge
+from harness.judge.lag import lag_ns
+from harness.judge.ledger import Ledger
+from harness.judge.silence import blackout
+from harness.judge.summary import summarise
+from harness.judge.window import NS, Window
+from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, Side
+from harness.model.scenario import Scenario
+from tests.judge.evidence import (
+    START_NS,
+    WEEKS,
+    criterion,
+    error,
+    healthy,
+    ledger,
+    probe,
+    probes,
+    request,
+    requests,
+    scenario,
+    sessions,
+    window,
+)
+
+ALL = scenario(
+    *{what.id + str(what.threshold): what for week in WEEKS.values() for what in week.criteria}.values(),
+    users=150,
+    pace_s=45,
+)
+
+
+def mixed(of: Scenario, seed: int) -> list[Row]:
+    """Evidence with some of everything bad, from a seed."""
+    dice = random.Random(seed)
+    rows: list[Row] = [*sessions(of)]
+    for row in requests(of):
+        lag_ms = dice.choice([0, 0, 0, 80])
+        rows.append(
+            request(
+                (row.due_ns - START_NS) / NS,
+                row.user,
+                latency_ms=dice.lognormvariate(5.5, 0.5) + lag_ms,
+                lag_ms=lag_ms,
+                outcome=dice.choices([Outcome.OK, Outcome.TIMEOUT], [40, dice.choice([0, 1, 4])])[0],
+                side=dice.choice([Side.API, Side.API, Side.FIRESTORE]),
+            )
+        )
+    broken = dice.choice([0.0, 0.002, 0.02])
+    rows += [
+        probe(
+            (row.due_ns - START_NS) / NS,
+            good=dice.random() >= broken,
+            latency_ms=dice.uniform(1, 300),
+            number=row.probe_id,
+        )
+        for row in probes(of)
+    ]
+    return rows + [error(30, "load")] * dice.choice([0, 0, 0, 1])
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None)
+def test_the_order_of_arrival_changes_nothing(seed: int) -> None:
+    rows = mixed(ALL, seed)
+    span = window(ALL)
+    expected = judge(ALL, ledger(*rows), span, span.end_ns)
+    random.Random(seed).shuffle(rows)
+    assert judge(ALL, ledger(*rows), span, span.end_ns) == expected
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_a_ledger_that_was_asked_while_it_grew_answers_as_a_new_one(seed: int) -> None:
+    rows = mixed(ALL, seed)
+    span = window(ALL)
+    growing = Ledger()
+    for number, row in enumerate(rows):
+        growing.add(row)
+        if number % 97 == 0:
+            now_ns = START_NS + number * 10**8
+            assert judge(ALL, growing, span, now_ns) == judge(ALL, ledger(*rows[: number + 1]), span, now_ns)
+    assert judge(ALL, growing, span, span.end_ns) == judge(ALL, ledger(*rows), span, span.end_ns)
+    for side in Side:
+        assert summarise(growing, span, side) == summarise(ledger(*rows), span, side)
+
+
+def test_rows_of_a_window_by_due_time_half_open() -> None:
+    book = ledger(*(probe(at_s) for at_s in (-0.1, 0, 1, 2, 3)), *(request(at_s) for at_s in (0, 1, 2)))
+    book.add(request(1, side=Side.FIRESTORE))
+    span = Window(start_ns=START_NS, end_ns=START_NS + 2 * NS)
+    assert book.probes_due(span) == len(book.probe_rows_due(span)) == 2
+    assert len(book.requests_due(span, Side.API)) == 2
+    assert len(book.requests_due(span, Side.FIRESTORE)) == 1
+
+
+def test_every_field_is_kept() -> None:
+    book = ledger(request(1, "a", latency_ms=30, lag_ms=5, status=503, outcome=Outcome.SERVER_ERROR), request(2, "b"))
+    row = book.requests[0]
+    assert row["due_ns"] == START_NS + NS
+    assert row["sent_ns"] == START_NS + NS + 5_000_000
+    assert row["done_ns"] == START_NS + NS + 30_000_000
+    assert (row["status"], row["ok"], row["api"], row["user"]) == (503, False, True, book.users["a"])
+    assert book.users["a"] != book.users["b"]
+
+
+def test_grows_past_its_first_block() -> None:
+    book = Ledger()
+    for number in range(5_000):
+        book.add(probe(number / 100, number=number))
+        if number % 999 == 0:
+            assert len(book.probes) == number + 1
+    assert list(book.probes["due_ns"]) == [START_NS + number * 10**7 for number in range(5_000)]
+
+
+def test_what_is_not_the_judges_is_passed_over() -> None:
+    book = ledger(
+        FlagRow(at_ns=1, user="u", value=True, template_version=1, fetched=True),
+        EventRow(at_ns=1, kind="pod", subject="a", message="Ready"),
+        SampleRow(at_ns=1, metric="connections", subject="database", value=3),
+    )
+    assert not book.users
+    assert not book.samples
+    assert not book.measurement_errors
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rows_are_judged_within_a_fifth_of_a_second() -> None:
+    """Asked every second while the rows come: what is asked each second, not the whole of it, is measured."""
+    of = scenario(*ALL.criteria, users=500, pace_s=1.5, window_s=330.0)
+    rows = healthy(of)
+    book = ledger(*rows)
+    span = window(of)
+    judge(of, book, span, span.end_ns)
+    assert len(book.requests) + len(book.probes) > 100_000
+    taken = []
+    for number in range(5):
+        begun = time.perf_counter()
+        book.add(probe(1, number=number))
+        judge(of, book, span, span.end_ns)
+        taken.append(time.perf_counter() - begun)
+    assert min(taken) < 0.2
+
+
+def test_lag_is_counted_from_when_a_request_could_be_sent() -> None:
+    book = ledger(
+        request(0, "a", latency_ms=3_000),
+        request(1, "a", latency_ms=2_100, lag_ms=2_010),  # waited until 3.000 for its own earlier answer
+        request(1, "b", latency_ms=2_100, lag_ms=2_010),
+        request(5, "a", lag_ms=0),
+        request(6, "a", lag_ms=-1),
+    )
+    assert list(lag_ns(book.requests) // 1_000_000) == [0, 10, 2_010, 0, 0]
+    assert len(lag_ns(Ledger().requests)) == 0
+
+
+def test_a_blackout_of_no_probes_is_none() -> None:
+    assert blackout(Ledger().probes, START_NS, 5) is None
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=120))
+@settings(max_examples=100, deadline=None)
+def test_a_blackout_is_a_run_of_failed_probes(goods: list[bool]) -> None:
+    """Probes every 0.5 s: dark from the last good answer (or the start) for five seconds is ten failures on end."""
+    book = ledger(*(probe(n / 2, good=good, latency_ms=0, number=n) for n, good in enumerate(goods)))
+    found = blackout(book.probes, START_NS, 5)
+    expected = None
+    last_s = 0.0
+    for n, good in enumerate(goods):
+        if good:
+            last_s = n / 2
+        elif n / 2 - last_s >= 5 and expected is None:
+            expected = n / 2
+    assert (found is None) == (expected is None)
+    if found is not None and expected is not None:
+        assert found.at_ns == START_NS + round(expected * NS)
+        assert found.length_s == 5.0
+        assert found.failed in (10, 11)
+    shuffled = book.probes[np.random.default_rng(0).permutation(len(goods))]
+    assert blackout(shuffled, START_NS, 5) == found
+
+
+def test_the_criteria_of_all_weeks_are_in_the_property() -> None:
+    assert {what.metric for what in ALL.criteria} == {*criterion("success", "availability", ">", 0.9).metric.__class__}

@@ -1,0 +1,84 @@
+"""The preflight: the sample each criterion needs and the sample the default windows give."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.judge.power import requirements
+from harness.model.errors import BadInput
+from harness.model.scenario import Criterion
+from tests.judge.evidence import SUCCESS_ERRORS, WEEKS, criterion, scenario
+
+# (needed, offered) of each criterion, in the weeks' order: design.md, "Judging".
+EXPECTED = {
+    1: [(299, 330), (59, 330), (60, 330)],
+    2: [(299, 400), (59, 400), (396, 400), (100, 400), (60, 400)],
+    3: [(250, 250), (598, 1200), (300, 1200)],
+    4: [(500, 500), (2995, 3300), (600, 3300)],
+}
+
+
+@pytest.mark.parametrize("week", WEEKS)
+def test_default_windows_are_enough(week: int) -> None:
+    found = requirements(WEEKS[week])
+    assert [(r.needed, r.offered) for r in found] == EXPECTED[week]
+    assert all(r.enough and r.sentence.endswith(": enough") for r in found)
+    assert [r.id for r in found] == [c.id for c in WEEKS[week].criteria]
+
+
+def test_sentences() -> None:
+    sentences = [r.sentence for week in (2, 3) for r in requirements(WEEKS[week])]
+    assert sentences == [
+        "error ratio < 1 %: needs 299 requests without a failure (473 with one); the window gives 400: enough",
+        "latency p95 < 500 ms: needs 59 requests (93 with one above the limit); the window gives 400: enough",
+        "request rate >= 3/s: needs 3.3/s offered to the API; the window gives 3.33/s: enough",
+        "rollback limit error ratio > 3 %: a reading begins at 100 requests; the window gives 400: enough",
+        "rollback limit latency p95 > 600 ms: a reading begins at 60 requests; the window gives 400: enough",
+        "concurrent users >= 250 users: needs 250 users with a good answer every 120 s; the window gives 250: enough",
+        "availability > 99.5 %: needs 598 probes without a failure (947 with one); the window gives 1,200: enough",
+        "rollback limit availability < 99 %: a reading begins at 300 probes; the window gives 1,200: enough",
+    ]
+
+
+@pytest.mark.parametrize(("window_s", "enough"), [(298.999, False), (299.0, True)])
+def test_a_window_too_short_is_said(window_s: float, enough: bool) -> None:
+    week1 = msgspec.structs.replace(WEEKS[1], window_s=window_s)
+    first = requirements(week1)[0]
+    assert first.enough is enough
+    assert first.sentence.endswith("enough" if enough else "NOT ENOUGH: it will be inconclusive")
+
+
+def test_the_documents_pace_offers_too_little_for_its_rate() -> None:
+    as_written = msgspec.structs.replace(WEEKS[2], population=msgspec.structs.replace(WEEKS[2].population, pace_s=50.0))
+    rate = requirements(as_written)[2]
+    assert (rate.needed, rate.offered, rate.enough) == (396, 360, False)
+    assert "the window gives 3/s: NOT ENOUGH" in rate.sentence
+
+
+def test_users_too_few_or_too_seldom() -> None:
+    users = criterion("success", "concurrent_users", ">=", 250)
+    assert not requirements(scenario(users, users=249))[0].enough
+    seldom = requirements(scenario(users, pace_s=121.0))[0]
+    assert not seldom.enough
+    assert "250, each only every 121 s" in seldom.sentence
+    assert requirements(scenario(users, pace_s=120.0))[0].enough
+
+
+def test_an_own_smallest_sample_raises_what_is_needed() -> None:
+    assert requirements(scenario(criterion("success", "error_ratio", "<", 0.01, 700)))[0].needed == 700
+    assert requirements(scenario(criterion("success", "error_ratio", "<", 0.01, 10)))[0].needed == 299
+    assert requirements(scenario(criterion("rollback", "error_ratio", ">", 0.01, 10)))[0].needed == 10
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        criterion("success", "availability", ">", 1.0),
+        criterion("success", "error_ratio", "<", 0.0),
+        criterion("rollback", "request_rate", "<", 1.0),
+    ],
+)
+def test_a_criterion_that_nothing_can_carry_is_refused(what: Criterion) -> None:
+    with pytest.raises(BadInput):
+        requirements(scenario(SUCCESS_ERRORS, what))

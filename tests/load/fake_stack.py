@@ -1,0 +1,137 @@
+"""A small real HTTP server that plays the API, Auth and Remote Config: what the load is made against in tests.
+
+``python -m tests.load.fake_stack JSON``: prints its port, serves on 127.0.0.1 until its standard input ends. The JSON
+maps a method to how it misbehaves: ``"status 503"``, ``"close"``, ``"partial"``, ``"garbage"``, ``"hang"``,
+``"bad body"``, ``"foreign"``; ``"stall": [after_s, length_s]`` answers nothing in that stretch after the first
+request to the API; ``"flag": "true" | "false" | "missing"``; ``"drop_idle": true`` closes each connection after its
+answer without saying so; ``"auth": "down"``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sys
+import time
+from typing import Any
+
+WALK = "/v1/walks"
+
+
+class Broken(Exception):
+    pass
+
+
+def uid_of(authorization: str) -> str:
+    """Of our own tokens, and of the Auth emulator's (a JWT without a signature)."""
+    token = authorization.removeprefix("Bearer ")
+    if token.startswith("token-of-"):
+        return token.removeprefix("token-of-")
+    payload = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["user_id"])
+
+
+class FakeStack:
+    def __init__(self, behaviour: dict[str, Any]) -> None:
+        self.behaviour = behaviour
+        self.walks: dict[str, dict[str, Any]] = {}
+        self.began: float | None = None
+        self.created = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = head.decode().split("\r\n")
+                method, path, _ = lines[0].split(" ")
+                headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if line)}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                api = path.startswith(WALK)
+                status, answer = await self.api(writer, method, path, headers, body) if api else self.part(path, body)
+                payload = (
+                    b"" if answer is None else answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                )
+                extra = "X-Pod-Name: pod-1\r\n" if api else ""
+                writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(payload)}\r\n{extra}\r\n".encode() + payload)
+                await writer.drain()
+                if api and self.behaviour.get("drop_idle"):
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError, Broken):
+            pass
+        finally:
+            writer.close()
+
+    def part(self, path: str, body: bytes) -> tuple[int, Any]:
+        asked = json.loads(body)
+        if self.behaviour.get("auth") == "down" and "identitytoolkit" in path:
+            return 500, {"error": "down"}
+        if path.endswith("accounts:batchCreate"):
+            return 200, {}
+        if "signInWithPassword" in path:
+            uid = asked["email"].split("@")[0]
+            return 200, {"idToken": f"token-of-{uid}", "localId": uid, "expiresIn": "3600"}
+        if "/namespaces/firebase:fetch" in path:
+            flag = self.behaviour.get("flag", "true")
+            entries = {} if flag == "missing" else {"use_go_backend": flag}
+            return 200, {"entries": entries, "state": "UPDATE", "templateVersion": "7"}
+        return 404, {"error": "no such part"}
+
+    async def api(
+        self, writer: asyncio.StreamWriter, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, Any]:
+        now = time.monotonic()
+        self.began = self.began or now
+        after, length = self.behaviour.get("stall", (0, 0))
+        await asyncio.sleep(max(0.0, self.began + after + length - now) if now >= self.began + after else 0)
+        how = self.behaviour.get(method, "")
+        if how.startswith("status "):
+            return int(how.split()[1]), {"error": {"code": "X", "message": "planted"}}
+        if how == "close":
+            raise Broken
+        if how == "partial":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+            await writer.drain()
+            raise Broken
+        if how == "garbage":
+            writer.write(b"SSH-2.0-x\r\n\r\n")
+            await writer.drain()
+            raise Broken
+        if how == "hang":
+            await asyncio.sleep(3600)
+        if how == "bad body":
+            return 201 if method == "POST" else 204 if method == "DELETE" else 200, {"hello": "world"}
+        return self.contract(method, path, uid_of(headers["authorization"]), body, how)
+
+    def contract(self, method: str, path: str, uid: str, body: bytes, how: str) -> tuple[int, Any]:
+        owner = "somebody-else" if how == "foreign" else uid
+        if method == "GET" and "?" in path:
+            mine = [walk for walk in self.walks.values() if walk["user_id"] == owner][:20]
+            return 200, {"walks": mine, "total_count": len(mine), "page": 1, "limit": 20}
+        if method == "POST":
+            self.created += 1
+            path = f"{WALK}/00000000-0000-4000-8000-{self.created:012d}"
+        walk_id = path.removeprefix(WALK + "/")
+        if method in {"POST", "PUT"}:
+            base = {"id": walk_id, "user_id": owner, "status": "not_started"}
+            self.walks[walk_id] = {**self.walks.get(walk_id, base), **json.loads(body)}
+            return 201 if method == "POST" else 200, self.walks[walk_id]
+        if walk_id not in self.walks:
+            return 404, {"error": {"code": "NOT_FOUND", "message": "no such walk"}}
+        if method == "DELETE":
+            del self.walks[walk_id]
+            return 204, None
+        return 200, {"locations": [], **self.walks[walk_id], "user_id": owner}
+
+
+async def main(behaviour: dict[str, Any]) -> None:
+    server = await asyncio.start_server(FakeStack(behaviour).serve, "127.0.0.1", 0, backlog=1000)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    await lines.read()
+    os._exit(0)  # whatever hangs
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.argv[1])))

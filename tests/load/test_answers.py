@@ -1,0 +1,93 @@
+"""How answers count."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.load.answers import SUCCESS, classify, created_id
+from harness.load.known import KnownWalks
+from harness.model.evidence import Operation, Outcome, Side
+
+ID = "0b0f5f0e-8d0c-4c7e-9c63-1f2d3a4b5c6d"
+WALK = {"id": ID, "user_id": "u1", "title": "T", "status": "in_progress", "total_distance": 1.5}
+
+
+def judged(operation: Operation, status: int, body: object, *, missing_expected: bool = False) -> Outcome:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return classify(operation, status, raw, user="u1", walk_id=ID, missing_expected=missing_expected)
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "body"),
+    [
+        (Operation.LIST_WALKS, 200, {"walks": [WALK], "total_count": 1, "page": 1, "limit": 20}),
+        (Operation.LIST_WALKS, 200, {"walks": [], "total_count": 0, "page": 1, "limit": 20}),
+        (Operation.CREATE_WALK, 201, {**WALK, "id": "another"}),
+        (Operation.GET_WALK, 200, {**WALK, "locations": []}),
+        (Operation.PUT_WALK, 200, WALK),
+        (Operation.PUT_WALK, 200, {**WALK, "id": ID.upper()}),
+        (Operation.DELETE_WALK, 204, b""),
+    ],
+)
+def test_the_contracts_answers_are_good(operation: Operation, status: int, body: object) -> None:
+    assert judged(operation, status, body) is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "body"),
+    [
+        (Operation.LIST_WALKS, 200, {"walks": []}),
+        (Operation.LIST_WALKS, 200, {"walks": [WALK] * 21, "total_count": 21, "page": 1, "limit": 20}),
+        (Operation.LIST_WALKS, 200, {"walks": [{**WALK, "user_id": "u2"}], "total_count": 1, "page": 1, "limit": 20}),
+        (Operation.CREATE_WALK, 200, WALK),
+        (Operation.GET_WALK, 200, WALK),
+        (Operation.GET_WALK, 200, {**WALK, "locations": None}),
+        (Operation.GET_WALK, 200, {**WALK, "user_id": "u2", "locations": []}),
+        (Operation.PUT_WALK, 200, {**WALK, "id": "another"}),
+        (Operation.PUT_WALK, 200, {**WALK, "status": "walking"}),
+        (Operation.PUT_WALK, 200, b"<html>"),
+        (Operation.PUT_WALK, 200, b""),
+        (Operation.PUT_WALK, 204, b""),
+        (Operation.PUT_WALK, 302, b""),
+        (Operation.DELETE_WALK, 200, b""),
+    ],
+)
+def test_a_success_that_is_not_the_contracts_is_a_bad_answer(operation: Operation, status: int, body: object) -> None:
+    assert judged(operation, status, body) is Outcome.BAD_ANSWER
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_errors(operation: Operation) -> None:
+    assert judged(operation, 429, b"") is Outcome.RATE_LIMITED
+    for status in (500, 502, 503, 504, 599):
+        assert judged(operation, status, b"") is Outcome.SERVER_ERROR
+    for status in (400, 401, 403, 404, 409):
+        assert judged(operation, status, b"") is Outcome.UNEXPECTED_4XX
+
+
+def test_a_404_is_right_only_for_a_walk_that_need_not_be_there() -> None:
+    for operation in SUCCESS:
+        right = operation in {Operation.GET_WALK, Operation.DELETE_WALK}
+        expected = Outcome.OK if right else Outcome.UNEXPECTED_4XX
+        assert judged(operation, 404, b"", missing_expected=True) is expected
+    assert judged(Operation.GET_WALK, 400, b"", missing_expected=True) is Outcome.UNEXPECTED_4XX
+
+
+def test_the_created_id_is_kept_in_lower_case() -> None:
+    assert created_id(json.dumps({**WALK, "id": ID.upper()}).encode()) == ID
+
+
+def test_known_walks_are_kept_apart_by_side() -> None:
+    known = KnownWalks()
+    assert known.missing_expected(Side.API, ID)
+    known.record(Side.API, Operation.PUT_WALK, ID, acknowledged=False)
+    assert known.missing_expected(Side.API, ID)
+    known.record(Side.API, Operation.PUT_WALK, ID, acknowledged=True)
+    assert not known.missing_expected(Side.API, ID)
+    assert known.missing_expected(Side.FIRESTORE, ID)
+    known.record(Side.API, Operation.GET_WALK, ID, acknowledged=False)
+    assert not known.missing_expected(Side.API, ID)
+    known.record(Side.API, Operation.DELETE_WALK, ID, acknowledged=False)  # it may have happened
+    assert known.missing_expected(Side.API, ID)

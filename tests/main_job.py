@@ -1,0 +1,119 @@
+"""Runs the main job as a person does, as a process, and looks at the machine afterwards with its own eyes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.home import runs_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Job:
+    """One ``python -m harness run`` under way; its standard error is read as it comes."""
+
+    def __init__(self, reports: Path, *words: str, scenario: str = "rollout_week3") -> None:
+        self.reports = reports
+        self.started = time.monotonic()
+        command = [sys.executable, "-m", "harness", "run", scenario, "--reports", str(reports), *words]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, words: str, limit_s: float = 90) -> None:
+        """Returns when a line holds ``words``."""
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until:
+            if any(words in line for line in list(self.lines)):
+                return
+            if self.process.poll() is not None and not self._reader.is_alive():
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"no line with {words!r}:\n{self.text}")
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def finish(self, limit_s: float = 420) -> int:
+        """Waits for the end; the exit status."""
+        try:
+            status = self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.interrupt()
+            self.process.wait(60)
+            raise
+        self._reader.join(10)
+        return status
+
+    @property
+    def folder(self) -> Path:
+        """The run's report folder: the only one below ``reports``, beside the link ``latest``."""
+        (folder,) = [path for path in self.reports.iterdir() if path.is_dir() and not path.is_symlink()]
+        return folder
+
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
+        return document
+
+
+def processes_of_runs() -> dict[int, str]:
+    """Every process of this user that carries a run's marker, by pid."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            run_id = process.environ().get("TEKUTOKO_RUN_ID")
+            if run_id and process.status() != psutil.STATUS_ZOMBIE:
+                found[process.pid] = f"{run_id}: {' '.join(process.cmdline())[:120]}"
+        except psutil.Error:
+            continue
+    return found
+
+
+def machine_state() -> dict[str, set[str]]:
+    """What a run could leave: its processes, listening ports, shared memory, folders."""
+    segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:] if Path("/proc/sysvipc/shm").exists() else []
+    listening = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if Path(table).exists():
+            rows = [line.split() for line in Path(table).read_text().splitlines()[1:]]
+            listening |= {row[1] for row in rows if row[3] == "0A"}
+    return {
+        "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items()},
+        "listening": listening,
+        "sysv shared memory": {line.split()[1] for line in segments},
+        "posix shared memory": set(os.listdir("/dev/shm")) if Path("/dev/shm").exists() else set(),
+        "run folders": {path.name for path in runs_folder().iterdir()} if runs_folder().exists() else set(),
+        "temporary": {name for name in os.listdir("/tmp") if "tekutoko" in name or name.startswith(("pg", "envoy"))},
+    }
+
+
+def left_since(before: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is there now and was not before; {} when nothing is."""
+    now = machine_state()
+    return {what: now[what] - before[what] for what in now if now[what] - before[what]}

@@ -1,0 +1,205 @@
+"""The schedule is even, staggered, complete, contract-valid, and the same for the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice, pairwise, takewhile
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.model.evidence import Operation
+from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.population.accounts import accounts
+from harness.population.schedule import WALK, Planned, schedule, slots
+from harness.population.walk import NS, NewWalk, Polyline, Status, WalkUpdate, digest, encode
+
+ANCHOR = 1_767_225_600 * NS  # 2026-01-01T00:00:00Z
+
+
+def plan_of(*on_of: tuple[int, int], pace_s: float = 50.0) -> PopulationPlan:
+    audiences = tuple(
+        AudiencePlan(name=f"a{index}", users=users, flag_on=on) for index, (on, users) in enumerate(on_of)
+    )
+    return PopulationPlan(audiences=audiences, pace_s=pace_s)
+
+
+WEEK_3 = plan_of((50, 50), (100, 100), (100, 350))
+
+
+def planned(plan: PopulationPlan, seed: int = 1) -> Iterator[Planned]:
+    return schedule(plan, accounts(plan, seed), seed, ANCHOR)
+
+
+def until(plan: PopulationPlan, seconds: float, seed: int = 1) -> list[Planned]:
+    return list(takewhile(lambda p: p.due_offset_ns < seconds * NS, planned(plan, seed)))
+
+
+def bytes_of(sample: list[Planned]) -> bytes:
+    return b"\n".join(
+        f"{p.due_offset_ns} {p.operation_id} {p.operation} {p.walk_id} ".encode() + encode(p.body) for p in sample
+    )
+
+
+populations = st.lists(
+    st.integers(1, 40).flatmap(lambda users: st.tuples(st.integers(0, users), st.just(users))), min_size=1, max_size=3
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(on_of=populations, pace_s=st.sampled_from([1.0, 7.3, 45.0, 50.0]), seed=st.integers(0, 2**31))
+def test_each_user_is_strictly_even_and_the_users_evenly_staggered(
+    on_of: list[tuple[int, int]], pace_s: float, seed: int
+) -> None:
+    plan = plan_of(*on_of, pace_s=pace_s)
+    sample = list(islice(planned(plan, seed), plan.users * 3))
+    dues = [p.due_offset_ns for p in sample]
+    assert dues == sorted(dues)
+    pace_ns = round(pace_s * NS)
+    by_user: dict[str, list[int]] = {}
+    for p in sample:
+        by_user.setdefault(p.user, []).append(p.due_offset_ns)
+    assert len(by_user) == plan.users
+    for offsets in by_user.values():
+        assert offsets[0] < pace_ns
+        assert {later - earlier for earlier, later in pairwise(offsets)} == {pace_ns}
+    firsts = sorted(offsets[0] for offsets in by_user.values())
+    assert firsts == [index * pace_ns // plan.users for index in range(plan.users)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(on_of=populations, seed=st.integers(0, 2**31), data=st.data())
+def test_the_api_is_offered_its_share_in_every_stretch(
+    on_of: list[tuple[int, int]], seed: int, data: st.DataObject
+) -> None:
+    plan = plan_of(*on_of)
+    api = {account.user for account in accounts(plan, seed) if account.flag_expected}
+    dues = [p.due_offset_ns for p in islice(planned(plan, seed), plan.users * 4) if p.user in api]
+    start = data.draw(st.integers(0, round(plan.pace_s * NS)))
+    length = data.draw(st.integers(1, 2 * round(plan.pace_s * NS)))
+    offered = sum(start <= due < start + length for due in dues)
+    assert abs(offered - len(api) * length / NS / plan.pace_s) < 2
+
+
+def test_week_2_offers_400_in_its_window() -> None:
+    plan = plan_of((50, 50), (100, 100), (0, 350), pace_s=45.0)
+    api = {account.user for account in accounts(plan, 1) if account.flag_expected}
+    for start_s in (0, 10, 33.3):
+        window = [p for p in until(plan, 160) if p.user in api and start_s <= p.due_offset_ns / NS < start_s + 120]
+        assert abs(len(window) - 400) <= 1  # 3.33/s: the edges of the window cut a stretch of one request
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("side", [True, False])
+@pytest.mark.parametrize("start_s", [0, 17, 90])
+def test_any_two_minutes_see_every_operation(seed: int, side: bool, start_s: int) -> None:
+    users = {account.user for account in accounts(WEEK_3, seed) if account.flag_expected is side}
+    seen = Counter(
+        p.operation for p in until(WEEK_3, start_s + 120, seed) if p.user in users and p.due_offset_ns >= start_s * NS
+    )
+    assert set(seen) == set(Operation)
+    common = [operation for operation, _ in seen.most_common()]
+    assert common[0] is Operation.PUT_WALK
+    assert common[1] is Operation.LIST_WALKS
+    assert abs(seen.total() - 600) <= 1
+
+
+def test_the_mix_is_put_then_list_get_create_delete() -> None:
+    mix = Counter(operation for operation, _ in WALK)
+    assert [mix[o] for o in (Operation.PUT_WALK, Operation.LIST_WALKS, Operation.GET_WALK)] == [12, 4, 2]
+    assert mix[Operation.CREATE_WALK] == mix[Operation.DELETE_WALK] == 1
+
+
+def test_reads_and_deletes_mean_walks_the_user_has_put_and_not_deleted() -> None:
+    alive: dict[str, set[str]] = {}
+    deleted = 0
+    for p in until(plan_of((50, 100)), 1500):
+        mine = alive.setdefault(p.user, set())
+        if p.operation is Operation.PUT_WALK:
+            mine.add(p.walk_id)
+        elif p.operation is Operation.GET_WALK:
+            assert p.walk_id in mine
+        elif p.operation is Operation.DELETE_WALK:
+            mine.remove(p.walk_id)
+            deleted += 1
+    assert deleted > 100
+    every_walk = [walk for walks in alive.values() for walk in walks]
+    assert len(every_walk) == len(set(every_walk))
+
+
+def test_bodies_keep_the_contract_and_continue_the_sequence() -> None:
+    last: dict[str, int] = {}
+    sizes: set[int] = set()
+    completed = 0
+    for p in until(plan_of((50, 100)), 1500):
+        if isinstance(p.body, NewWalk):
+            assert p.operation is Operation.CREATE_WALK
+            assert 1 <= len(p.body.title) <= 255
+            assert set(msgspec.json.decode(encode(p.body))) == {"title", "description"}
+        if not isinstance(p.body, WalkUpdate):
+            continue
+        assert p.operation is Operation.PUT_WALK
+        now_ns = ANCHOR + p.due_offset_ns
+        sizes.add(len(p.body.locations))
+        completed += p.body.status is Status.COMPLETED
+        assert (p.body.end_time is None) == (p.body.status is not Status.COMPLETED)
+        assert p.body.start_time.timestamp() * NS < now_ns
+        for location in p.body.locations:
+            assert location.sequence_number == last.get(p.walk_id, -1) + 1
+            last[p.walk_id] = location.sequence_number
+            assert -90 <= location.latitude <= 90
+            assert -180 <= location.longitude <= 180
+            assert p.body.start_time <= location.timestamp
+            assert location.timestamp.timestamp() * NS <= now_ns + 1000
+    assert sizes == set(range(1, 61))
+    assert completed > 100
+
+
+def test_a_walk_grows() -> None:
+    seen: dict[str, tuple[float, int, str]] = {}
+    for p in until(plan_of((20, 20)), 900):
+        if isinstance(p.body, WalkUpdate):
+            before = seen.get(p.walk_id, (0.0, 0, ""))
+            assert p.body.total_distance >= before[0]
+            assert p.body.total_steps >= before[1]
+            assert p.body.polyline_data.startswith(before[2])
+            seen[p.walk_id] = (p.body.total_distance, p.body.total_steps, p.body.polyline_data)
+
+
+def test_walks_begin_mid_way() -> None:
+    ages = {
+        round((ANCHOR + p.due_offset_ns) / NS - p.body.start_time.timestamp())
+        for p in until(WEEK_3, 50)
+        if isinstance(p.body, WalkUpdate)
+    }
+    assert len(ages) > 12
+    assert max(ages) >= 900
+    places = slots(accounts(WEEK_3, 1), 1)
+    assert Counter(slot.position for slot in places.values()) == {
+        position: pytest.approx(25, abs=2) for position in range(20)
+    }
+
+
+def test_the_polyline_is_googles() -> None:
+    polyline = Polyline()
+    # The worked example of Google's "Encoded Polyline Algorithm Format".
+    for latitude, longitude in ((3850000, -12020000), (4070000, -12095000), (4325200, -12645300)):
+        polyline.add(latitude, longitude)
+    assert polyline.text() == "_p~iF~ps|U_ulLnnqC_mqNvxq`@"
+
+
+def test_the_sequence_is_the_same_for_the_same_seed_on_every_machine() -> None:
+    sample = bytes_of(list(islice(planned(plan_of((3, 5), (0, 4)), seed=42), 200)))
+    assert sample == bytes_of(list(islice(planned(plan_of((3, 5), (0, 4)), seed=42), 200)))
+    assert hashlib.sha256(sample).hexdigest() == "5bf6f6ee68f8190ec624d4061eb2fba64abb8b7b4769654d32b6ae5771d3130e"
+    assert bytes_of(list(islice(planned(plan_of((3, 5), (0, 4)), seed=43), 200))) != sample
+
+
+def test_the_digest_is_of_the_bytes_sent() -> None:
+    for p in islice(planned(WEEK_3), 200):
+        expected = hashlib.sha256(encode(p.body)).hexdigest() if p.body else ""
+        assert digest(p.body) == expected

@@ -1,0 +1,102 @@
+"""Reports on a disk that refuses, and the link to the newest run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.model.errors import EvidenceNotWritten, Exit
+from harness.model.run import Run
+from harness.report.files import write_atomically
+from harness.report.html import write_html
+from harness.report.junit import write_junit
+from harness.report.latest import point_latest
+from harness.report.run_json import write_run
+from harness.report.summary import write_summary
+from harness.report.write_all import write_reports
+from tests.report.runs import PLAIN
+
+WRITERS: list[Callable[[Path, Run], Path]] = [
+    write_run,
+    write_junit,
+    write_summary,
+    lambda folder, run: write_html(folder, run, {}),
+]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_folder_that_refuses_is_named(write: Callable[[Path, Run], Path]) -> None:
+    with pytest.raises(EvidenceNotWritten, match="could not be written") as caught:
+        write(Path("/proc"), PLAIN)
+    assert caught.value.exit is Exit.RUN_BROKEN
+    assert "/proc/" in caught.value.where
+    assert caught.value.remedy
+
+
+_FULL = """
+    import resource, sys
+    from pathlib import Path
+    from harness.model.errors import EvidenceNotWritten
+    from harness.report.files import write_atomically
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    path = Path(sys.argv[1])
+    write_atomically(path, b"old")
+    try:
+        write_atomically(path, b"x" * 5000)
+    except EvidenceNotWritten as error:
+        print(error.where)
+"""
+
+
+def test_a_full_disk_leaves_the_old_file_whole_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_FULL), str(path)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(path), "")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_everything_is_written_and_nothing_half(tmp_path: Path) -> None:
+    written = write_reports(tmp_path, PLAIN, {})
+    assert sorted(tmp_path.iterdir()) == sorted(written)
+    assert all(path.stat().st_size for path in written)
+    assert write_atomically(tmp_path / "run.json", b"new").read_bytes() == b"new"
+
+
+def test_latest_points_to_the_newest_run_wherever_the_reports_are_moved(tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    for name in ("run-1", "run-2"):
+        (reports / name).mkdir(parents=True)
+        link = point_latest(reports, reports / name)
+        assert link.resolve() == reports / name
+    moved = reports.rename(tmp_path / "elsewhere")
+    assert (moved / "latest").resolve() == moved / "run-2"
+    assert sorted(path.name for path in moved.iterdir()) == ["latest", "run-1", "run-2"]
+
+
+def test_latest_replaces_a_link_that_dangles(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("gone")
+    (tmp_path / "run-1").mkdir()
+    assert point_latest(tmp_path, tmp_path / "run-1").resolve() == tmp_path / "run-1"
+
+
+def test_latest_leaves_a_real_folder_alone(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / "mine").write_text("x")
+    with pytest.raises(EvidenceNotWritten, match="where the link to the newest run belongs"):
+        point_latest(tmp_path, tmp_path / "run-1")
+    assert (tmp_path / "latest" / "mine").read_text() == "x"
+
+
+def test_latest_in_a_folder_that_refuses() -> None:
+    with pytest.raises(EvidenceNotWritten) as caught:
+        point_latest(Path("/proc"), Path(f"/proc/{os.getpid()}"))
+    assert "/proc/latest" in caught.value.where

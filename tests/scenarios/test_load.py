@@ -1,0 +1,217 @@
+"""The loader of scenarios: what it reads, and that everything else is refused by its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.model.errors import BadInput, Exit
+from harness.model.scenario import Comparison, Metric
+from harness.model.verdict import CriterionKind
+from scenarios.load import FOLDER, load, names, parse, with_options
+
+WEEK3 = (FOLDER / "rollout_week3.yaml").read_text(encoding="utf-8")
+
+
+def refused(text: str) -> BadInput:
+    with pytest.raises(BadInput) as caught:
+        parse(text, "plan.yaml", "plan")
+    assert caught.value.exit is Exit.USAGE
+    return caught.value
+
+
+def test_week3_is_the_documents_row() -> None:
+    scenario = load("rollout_week3")
+    assert (scenario.population.users, scenario.population.flag_on) == (500, 250)
+    assert (scenario.window_s, scenario.population.pace_s, scenario.switch_over_limit_s) == (120, 50, 300)
+    assert {(c.kind, c.metric, c.comparison, c.threshold) for c in scenario.criteria} == {
+        (CriterionKind.SUCCESS, Metric.CONCURRENT_USERS, Comparison.AT_LEAST, 250),
+        (CriterionKind.SUCCESS, Metric.AVAILABILITY, Comparison.ABOVE, 0.995),
+        (CriterionKind.ROLLBACK, Metric.AVAILABILITY, Comparison.BELOW, 0.99),
+    }
+    assert all(c.claim in scenario.claims for c in scenario.criteria)
+
+
+def test_every_bundled_scenario_loads() -> None:
+    assert "rollout_week3" in names()
+    assert [load(name).name for name in names()] == list(names())
+
+
+def test_a_scenario_by_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(WEEK3.replace("window: 120s", "window: 2min"), encoding="utf-8")
+    scenario = load(str(path))
+    assert (scenario.name, scenario.window_s) == ("mine", 120)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "where"),
+    [
+        ("window: 120s", "windw: 120s", "did you mean 'window'", "plan.yaml:18, windw"),
+        ("window: 120s", "window: 120", "Expected `str`, got `int`", "plan.yaml:18, window"),
+        ("window: 120s", "window: 120 parsecs", "no unit of time", "window"),
+        ("window: 120s", "window: 0s", "out of range", "window"),
+        ("window: 120s", "window: 40d", "out of range", "window"),
+        ("window: 120s", "", "'window' is missing", "plan.yaml:"),
+        ("pace: 50s", "pace: fast", "not a duration", "population.pace"),
+        ("users: 50,", "users: fifty,", "Expected `int`", "population.audiences[0].users"),
+        ("users: 50,", "users: -1,", "outside 0..", "population.audiences[0].users"),
+        ("users: 50, flag_on: 50", "users: 50, flag_on: 51", "outside 0..50", "population.audiences[0].flag_on"),
+        ("flag_on: 50}", "flagon: 50}", "did you mean 'flag_on'", "population.audiences[0].flagon"),
+        ("name: beta", "name: developers", "given twice", "population.audiences[1].name"),
+        ("name: beta", "name: Beta!", "no audience's name", "population.audiences[1].name"),
+        ("threshold: 99.5%", "threshold: 99.5", "Expected `str`", "criteria[1].threshold"),
+        ("threshold: 99.5%", 'threshold: "0.995"', "not a percentage", "criteria[1].threshold"),
+        ("threshold: 99.5%", "threshold: 100%", "neither met nor broken", "criteria[1].threshold"),
+        ("threshold: 99.5%", "threshold: 199%", "above 100%", "criteria[1].threshold"),
+        ("threshold: 250users", "threshold: 250ms", "not in users", "criteria[0].threshold"),
+        ("threshold: 250users", "threshold: 2.5users", "no whole number", "criteria[0].threshold"),
+        ("id: success.availability", "id: success.concurrent_users", "given twice", "criteria[1].id"),
+        ("id: success.availability", "id: a b", "no criterion's id", "criteria[1].id"),
+        (
+            "metric: concurrent_users",
+            "metric: concurent_users",
+            "did you mean 'concurrent_users'",
+            "criteria[0].metric",
+        ),
+        ("kind: rollback", "kind: rolback", "did you mean 'rollback'", "criteria[2].kind"),
+        ('comparison: "<"', 'comparison: ">"', "says '<', not '>'", "criteria[2].comparison"),
+        ('comparison: "<"', 'comparison: "=="', "none of", "criteria[2].comparison"),
+        (
+            "claim: rollout.week3.success.availability",
+            "claim: rollout.week3.success.availabilty",
+            "did you mean 'rollout.week3.success.availability'",
+            "criteria[1].claim",
+        ),
+        ("- rollout.rollback.step1", "- rollout.rollback.step9", "unknown claim", "claims[4]"),
+        ("canary_users: 8", "canary_users: 6", "429", "probes.canary_users"),
+        ("canary_users: 8", "canary_users: 0", "below 1", "probes.canary_users"),
+        ("rate: 10/s", "rate: 10", "Expected `str`", "probes.rate"),
+        ("kind: rollback", "kind: rollback\n  needs: [cpu_limit]", "did you mean 'cpu_limits'", "criteria[2].needs[0]"),
+        ("title:", "title: twice\ntitle:", "given twice", "title"),
+    ],
+)
+def test_bad_files_are_refused_by_place(old: str, new: str, what: str, where: str) -> None:
+    assert old in WEEK3
+    error = refused(WEEK3.replace(old, new, 1))
+    assert what in error.what
+    assert where in error.where
+    assert error.where.startswith("plan.yaml")
+    assert error.remedy
+
+
+def test_the_line_is_the_files() -> None:
+    error = refused(WEEK3.replace("threshold: 99%", "threshold: 99"))
+    line = int(error.where.partition(":")[2].partition(",")[0])
+    assert WEEK3.splitlines()[line - 1].strip() == "threshold: 99%"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# only a comment\n", "[]", "word", "- a\n- b", "a: [", "a: &x [*x]", "? [a]\n: b"]
+)
+def test_no_scenario_at_all(text: str) -> None:
+    error = refused(text)
+    assert error.remedy
+    assert error.where.startswith("plan.yaml")
+
+
+def test_two_documents() -> None:
+    assert "one scenario a file" in refused(WEEK3 + "---\n" + WEEK3).remedy
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(BadInput, match="cannot read"):
+            load(f"{path}/" if path.is_dir() else str(path))
+
+
+def test_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(BadInput, match="did you mean 'rollout_week3'"):
+        load("rollout_week_3")
+
+
+def test_options() -> None:
+    scenario = load("rollout_week3")
+    changed = with_options(scenario, window_s=30, pace_s=45, fetch_interval_s=0)
+    assert (changed.window_s, changed.population.pace_s, changed.population.fetch_interval_s) == (30, 45, 0)
+    assert with_options(scenario) == scenario
+    for bad in ({"window_s": 0.0}, {"pace_s": -1.0}, {"fetch_interval_s": -1.0}, {"window_s": float("nan")}):
+        with pytest.raises(BadInput, match="out of range"):
+            with_options(scenario, **bad)
+
+
+words = st.sampled_from(
+    [
+        "title",
+        "claims",
+        "population",
+        "criteria",
+        "window",
+        "probes",
+        "120s",
+        "99.5%",
+        "success",
+        "availability",
+        "!!int",
+        "*a",
+    ]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | words,
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=8) | words, children, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def only_bad_input(text: str) -> None:
+    try:
+        parse(text, "plan.yaml", "plan")
+    except BadInput as error:
+        assert error.what and error.where
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    only_bad_input(text)
+
+
+@given(values)
+def test_any_yaml_is_read_or_refused(data: object) -> None:
+    only_bad_input(yaml.safe_dump(data, allow_unicode=True))
+
+
+@given(st.data())
+def test_any_one_value_of_a_good_file_replaced(data: st.DataObject) -> None:
+    plan = yaml.safe_load(WEEK3)
+    node, key = plan, data.draw(st.sampled_from(sorted(plan)))
+    while isinstance(node[key], (dict, list)) and data.draw(st.booleans()):
+        node = node[key]
+        key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
+    node[key] = data.draw(values)
+    only_bad_input(yaml.safe_dump(plan, allow_unicode=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "window: !!int ''",
+        "window: !!timestamp x",
+        "window: !!bool x",
+        "window: !!python/object:os.x {}",
+        "a: " + "[" * 5000,
+    ],
+)
+def test_ill_tags_and_depth(text: str) -> None:
+    refused(text)
+
+
+def test_alias_bomb_is_refused_quickly() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    refused("\n".join(lines))

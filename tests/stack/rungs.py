@@ -1,0 +1,134 @@
+"""How the tests make a stack of each rung, with a small target and quick probes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import h11
+import msgspec
+
+from harness.clock import MachineClock
+from harness.manifests import load
+from harness.model.manifests import Manifests, Probe
+from harness.model.stack import Address, Rung, Target
+from harness.stack.local import LocalStack
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SMALL = Target(
+    name="small test target", command=(sys.executable, "-S", str(Path(__file__).parent / "target.py")), folder="/tmp"
+)
+_numbers = itertools.count(1)
+
+
+def run_id() -> str:
+    return f"test-{os.getpid()}-{next(_numbers)}"
+
+
+def quick(manifests: Manifests) -> Manifests:
+    """The same manifests with probes that begin at once: the document's 5 s would be paid by every test."""
+    template = manifests.deployment.template
+    first = template.containers[0]
+    assert first.readiness is not None and first.liveness is not None
+
+    def fast(probe: Probe) -> Probe:
+        return msgspec.structs.replace(probe, initial_delay_s=0.3, period_s=0.3)
+
+    first = msgspec.structs.replace(first, readiness=fast(first.readiness), liveness=fast(first.liveness))
+    template = msgspec.structs.replace(template, containers=(first, *template.containers[1:]))
+    return msgspec.structs.replace(
+        manifests, deployment=msgspec.structs.replace(manifests.deployment, template=template)
+    )
+
+
+def changed(manifests: Manifests, digest: str) -> Manifests:
+    """The same manifests with another pod template."""
+    template = msgspec.structs.replace(manifests.deployment.template, digest=digest)
+    return msgspec.structs.replace(
+        manifests, deployment=msgspec.structs.replace(manifests.deployment, template=template)
+    )
+
+
+def manifests() -> Manifests:
+    return quick(load(ROOT / "deploy" / "kubernetes" / "overlays" / "local"))
+
+
+def local(
+    folder: Path,
+    *,
+    target: Target = SMALL,
+    manifests_: Manifests | None = None,
+    gate: bool = False,
+    service_port: int | None = None,
+    name: str | None = None,
+) -> LocalStack:
+    return LocalStack(
+        run_id=name or run_id(),
+        manifests=manifests_ or manifests(),
+        target=target,
+        folder=folder,
+        clock=MachineClock(),
+        service_port=service_port,
+        gate=gate,
+        progress=lambda line: None,
+    )
+
+
+#: The rungs that the contract suite runs against; ``kind`` joins here.
+RUNGS: dict[Rung, Callable[[Path], LocalStack]] = {Rung.LOCAL: lambda folder: local(folder, gate=True)}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Status 0: refused, broken off or too late."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = {}
+
+
+async def ask(
+    address: Address, path: str = "/", *, method: str = "GET", body: bytes = b"", limit_s: float = 5
+) -> Answer:
+    """One request on a new connection."""
+    try:
+        async with asyncio.timeout(limit_s):
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            try:
+                return await exchange(reader, writer, h11.Connection(h11.CLIENT), path, method, body, close=True)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, h11.RemoteProtocolError):
+        return Answer(0)
+
+
+async def exchange(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    http: h11.Connection,
+    path: str,
+    method: str = "GET",
+    body: bytes = b"",
+    *,
+    close: bool = False,
+) -> Answer:
+    headers = [("Host", "test"), ("Content-Length", str(len(body))), *([("Connection", "close")] if close else [])]
+    for event in (h11.Request(method=method, target=path, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+        writer.write(http.send(event) or b"")
+    status, kept, found = 0, b"", dict[str, str]()
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+            found = {name.decode(): value.decode() for name, value in event.headers}
+        elif isinstance(event, h11.Data):
+            kept += event.data
+        elif isinstance(event, h11.EndOfMessage):
+            return Answer(status, kept, found)
+        elif isinstance(event, h11.ConnectionClosed):
+            return Answer(0)

@@ -1,0 +1,189 @@
+"""The contract of the ``Stack`` protocol, written once against it and run against every rung.
+
+The tests share one stack, in this order; each leaves it as it found it. The stack's teardown asserts that nothing is
+left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.flag import FLAG, Parameter, Template
+from harness.model.stack import Capability, Fault, FaultKind, Rung
+from harness.stack.protocol import Stack
+from tests.stack.rungs import RUNGS, Answer, ask, changed, manifests
+
+pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(RUNGS))
+async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    made: Stack = RUNGS[request.param](tmp_path_factory.mktemp("stack"))
+    try:
+        await made.up()
+        yield made
+    finally:
+        begun = time.monotonic()
+        await made.down()
+        took_s = time.monotonic() - begun
+        await made.down()
+    assert made.leaks() == []
+    assert took_s < 5
+
+
+async def wait_for(stack: Stack, wanted: str, *, limit_s: float = 20, **data: object) -> EventRow:
+    """The first pod event from now on with that state."""
+    begun_ns = time.monotonic_ns()
+    async with asyncio.timeout(limit_s):
+        async for row in stack.watch():
+            if isinstance(row, EventRow) and row.kind == "pod" and row.at_ns >= begun_ns:
+                if row.data.get("state") == wanted:
+                    return row
+    raise AssertionError("watch ended")
+
+
+async def many(stack: Stack, count: int, path: str = "/v1/walks") -> list[Answer]:
+    return [await ask(stack.endpoints().service, path) for _ in range(count)]
+
+
+async def test_says_what_it_is(stack: Stack) -> None:
+    assert isinstance(stack.rung, Rung)
+    assert Capability.REAL_PROCESSES in stack.capabilities
+    addresses = [value for value in msgspec.structs.astuple(stack.endpoints()) if hasattr(value, "port")]
+    assert len({address.port for address in addresses}) == 5
+    assert {address.host for address in addresses} == {"127.0.0.1"}
+
+
+async def test_the_service_answers_from_every_pod_by_new_connections(stack: Stack) -> None:
+    answers = await many(stack, 60)
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.headers["x-pod"] for answer in answers}) == 2
+
+
+async def test_a_share_of_errors_is_exact_and_evenly_spaced(stack: Stack) -> None:
+    undo = await stack.inject(Fault(kind=FaultKind.ERRORS, share=0.12))
+    statuses = [answer.status for answer in await many(stack, 100)]
+    await undo()
+    await undo()
+    assert [sum(s == 500 for s in statuses[block : block + 25]) for block in (0, 25, 50, 75)] == [3, 3, 3, 3]
+    assert [n for n, status in enumerate(statuses[:25]) if status == 500] == [8, 16, 24]
+    assert set(statuses) == {200, 500}
+    assert {answer.status for answer in await many(stack, 30)} == {200}
+
+
+async def test_an_injected_error_has_the_contract_s_body(stack: Stack) -> None:
+    undo = await stack.inject(Fault(kind=FaultKind.ERRORS))
+    answer = await ask(stack.endpoints().service, "/v1/walks", method="PUT", body=b"x" * 50_000)
+    await undo()
+    assert answer.status == 500
+    error = msgspec.json.decode(answer.body)["error"]
+    assert error["code"] == "INTERNAL_ERROR" and error["message"]
+
+
+async def test_latency_is_added_and_taken_away(stack: Stack) -> None:
+    async def took_s() -> float:
+        begun = time.monotonic()
+        assert (await ask(stack.endpoints().service)).status == 200
+        return time.monotonic() - begun
+
+    undo = await stack.inject(Fault(kind=FaultKind.LATENCY, delay_ms=400))
+    slow = [await took_s() for _ in range(3)]
+    await undo()
+    assert min(slow) >= 0.4
+    assert await took_s() < 0.4
+
+
+async def test_unavailable_cuts_every_connection_until_undone(stack: Stack) -> None:
+    undo = await stack.inject(Fault(kind=FaultKind.UNAVAILABLE))
+    cut = await many(stack, 10)
+    await undo()
+    assert {answer.status for answer in cut} == {0}
+    assert {answer.status for answer in await many(stack, 10)} == {200}
+
+
+async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -> None:
+    back = asyncio.ensure_future(wait_for(stack, "Ready"))
+    await stack.inject(Fault(kind=FaultKind.POD_CRASH))
+    row = await back
+    assert row.data["restarts"] == 1
+    answers = await many(stack, 40)
+    assert {answer.status for answer in answers} == {200}
+    assert row.subject in {answer.headers["x-pod"] for answer in answers}
+
+
+async def test_scales_up_and_down(stack: Stack) -> None:
+    await stack.scale(4)
+    assert len({answer.headers["x-pod"] for answer in await many(stack, 100)}) == 4
+    await stack.scale(2)
+    answers = await many(stack, 60)
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.headers["x-pod"] for answer in answers}) == 2
+
+
+async def test_a_changed_template_replaces_the_pods_without_a_failed_request(stack: Stack) -> None:
+    stop = asyncio.Event()
+    answers: list[Answer] = []
+
+    async def traffic() -> None:
+        while not stop.is_set():
+            answers.append(await ask(stack.endpoints().service, "/v1/walks"))
+            await asyncio.sleep(0.02)
+
+    running = [asyncio.ensure_future(traffic()) for _ in range(2)]
+    before = {answer.headers["x-pod"] for answer in await many(stack, 40)}
+    await stack.apply(changed(manifests(), "c0ffee00c0ffee00"))
+    stop.set()
+    await asyncio.gather(*running)
+    after = {answer.headers["x-pod"] for answer in await many(stack, 40)}
+    assert len(after) == 2 and not before & after
+    assert len(answers) > 20
+    assert [answer.status for answer in answers if answer.status != 200] == []
+
+
+async def test_the_same_manifests_again_change_nothing(stack: Stack) -> None:
+    before = {answer.headers["x-pod"] for answer in await many(stack, 40)}
+    await stack.apply(changed(manifests(), "c0ffee00c0ffee00"))
+    assert {answer.headers["x-pod"] for answer in await many(stack, 40)} == before
+
+
+async def test_the_flag_is_published_in_rising_versions(stack: Stack) -> None:
+    first = await stack.set_flag(Template(parameters={FLAG: Parameter(default="false")}))
+    assert await stack.set_flag(Template(parameters={FLAG: Parameter(default="true")})) == first + 1
+
+
+async def test_watch_gives_the_samples_that_every_window_carries(stack: Stack) -> None:
+    seen: dict[str, set[str]] = {}
+    begun_ns = time.monotonic_ns()
+    async with asyncio.timeout(15):
+        async for row in stack.watch():
+            if isinstance(row, SampleRow) and row.at_ns > begun_ns:
+                seen.setdefault(row.metric, set()).add(row.subject)
+                if row.metric in ("replicas", "ready_replicas"):
+                    assert row.value == 2
+                if row.metric == "memory_bytes":
+                    assert 2**20 < row.value < 2**30
+                if {"cpu_cores", "memory_bytes", "replicas", "ready_replicas"} <= set(seen) and len(
+                    seen["cpu_cores"]
+                ) == 2:
+                    break
+    assert seen["cpu_cores"] == seen["memory_bytes"]
+
+
+async def test_two_watchers_see_the_same_rows_from_the_beginning(stack: Stack) -> None:
+    async def first(count: int) -> list[object]:
+        rows: list[object] = []
+        async for row in stack.watch():
+            rows.append(row)
+            if len(rows) == count:
+                break
+        return rows
+
+    one, other = await asyncio.gather(first(30), first(30))
+    assert one == other

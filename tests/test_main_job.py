@@ -1,0 +1,210 @@
+"""The whole main job on the real local stack: it advances, holds, rolls back, breaks and is killed; nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.model.errors import Exit
+from tests.main_job import Job, left_since, machine_state, processes_of_runs
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
+
+#: A short run: 25 s at one request in 10 s a user, so that the whole machinery runs in little time.
+QUICK = ("--window", "25s", "--pace", "10s", "--fetch-interval", "5s")
+
+
+def _component(word: str) -> psutil.Process:
+    """The one process of a run whose command line holds ``word`` and whose parent does not."""
+    hits = [psutil.Process(pid) for pid, what in processes_of_runs().items() if word in what]
+    assert hits, f"no process with {word!r} among {processes_of_runs()}"
+    return min(hits, key=lambda process: process.create_time())
+
+
+def test_a_healthy_target_advances_in_time(tmp_path: Path) -> None:
+    before = machine_state()
+    job = Job(tmp_path / "reports", "--json")
+    assert job.process.stdout is not None
+    printed = job.process.stdout.read()
+    assert job.finish() == Exit.OK, job.text
+    run = job.document()
+    assert json.loads(printed) == run
+    assert run["decision"] == "advance"
+    assert {c["id"]: c["verdict"] for c in run["criteria"]} == dict.fromkeys([c["id"] for c in run["criteria"]], "pass")
+    assert {c["metric"] for c in run["criteria"]} == {"concurrent_users", "availability"}
+    assert next(c for c in run["criteria"] if c["metric"] == "concurrent_users")["value"] == 250
+    assert run["leaks"] == []
+    # Loose limits: the figures themselves are measured by hand on a quiet machine, see CHANGELOG.md.
+    assert run["timings"]["stack_up"] < 60
+    assert run["timings"]["decision"] < 240
+    for name in ("report.html", "junit.xml", "summary.md", "evidence.sqlite", "scenario.json", "manifests.json"):
+        assert (job.folder / name).stat().st_size > 0, name
+    assert (job.reports / "latest").resolve() == job.folder.resolve()
+    assert left_since(before) == {}
+
+
+def test_every_operation_and_both_sides_are_in_the_evidence(tmp_path: Path) -> None:
+    job = Job(tmp_path / "reports", *QUICK)
+    status = job.finish()
+    with sqlite3.connect(job.folder / "evidence.sqlite") as evidence:
+        operations = dict(evidence.execute("SELECT side, count(DISTINCT operation) FROM requests GROUP BY side"))
+        bad = evidence.execute("SELECT outcome, status, operation, side FROM requests WHERE outcome != 'ok'").fetchall()
+        pods = {pod for (pod,) in evidence.execute("SELECT DISTINCT pod FROM requests WHERE side = 'api'")}
+        users = dict(evidence.execute("SELECT side, count(DISTINCT user) FROM requests GROUP BY side"))
+    assert operations == {"api": 5, "firestore": 5}
+    assert bad == []
+    assert len(pods) == 2, "both pods served"
+    assert users == {"api": 250, "firestore": 250}
+    # 25 s carry 250 probes: enough for neither "> 99.5 %" (598) nor "< 99 %" (300). It must hold, not advance.
+    assert status == Exit.HOLD, job.text
+    assert job.document()["decision"] == "hold"
+    verdicts = {c["metric"] + "/" + c["kind"]: c["verdict"] for c in job.document()["criteria"]}
+    assert verdicts["availability/success"] == "inconclusive"
+    assert verdicts["availability/rollback"] == "inconclusive"
+    assert 'failures="0" errors="0"' not in (job.folder / "junit.xml").read_text(), "a hold must not read as green"
+
+
+def test_the_planted_fault_rolls_back_and_every_client_returns(tmp_path: Path) -> None:
+    before = machine_state()
+    job = Job(tmp_path / "reports", "--fault", "errors=12%", "--pace", "10s", "--fetch-interval", "5s")
+    assert job.finish() == Exit.ROLLED_BACK, job.text
+    run = job.document()
+    assert run["decision"] == "roll_back"
+    (fired,) = [c for c in run["criteria"] if c["kind"] == "rollback"]
+    assert fired["verdict"] == "fail"
+    assert fired["samples"] >= 300
+    assert fired["value"] == pytest.approx(0.88, abs=0.01)
+    assert run["switch_over"]["clients"] == run["switch_over"]["switched"] == 250
+    assert run["switch_over"]["last_s"] < 5 + 10 + 5  # the fetch interval, one request of each user, some slack
+    with sqlite3.connect(job.folder / "evidence.sqlite") as evidence:
+        good, bad = evidence.execute(
+            "SELECT sum(outcome = 'ok'), sum(outcome != 'ok') FROM (SELECT outcome FROM probes UNION ALL "
+            "SELECT outcome FROM requests WHERE side = 'api')"
+        ).fetchone()
+    assert bad / (good + bad) == pytest.approx(0.12, abs=0.005), "3 of each 25, users' and probes' alike"
+    assert left_since(before) == {}
+
+
+@pytest.mark.parametrize(
+    ("phase", "delay_lines"),
+    [("bringing the stack up", 0), ("admitting", 0), ("measuring for", 0), ("taking everything down", 0)],
+)
+def test_ctrl_c_leaves_nothing_at_any_phase(tmp_path: Path, phase: str, delay_lines: int) -> None:
+    before = machine_state()
+    job = Job(tmp_path / "reports", "--window", "8s", "--pace", "4s")
+    job.wait_for(phase)
+    job.interrupt()
+    status = job.finish(60)
+    if phase == "taking everything down":  # the decision is made; a late Ctrl-C must not spoil the tear down
+        assert status == Exit.HOLD, job.text
+    else:
+        assert status == Exit.INTERRUPTED, job.text
+        assert job.document()["decision"] is None
+        assert "interrupted" in job.document()["errors"][0]
+    assert (job.folder / "report.html").exists()
+    assert left_since(before) == {}
+
+
+def test_ctrl_c_while_rolling_back(tmp_path: Path) -> None:
+    before = machine_state()
+    job = Job(tmp_path / "reports", "--fault", "unavailable", "--fetch-interval", "1h", "--pace", "10s")
+    job.wait_for("decision: roll_back")
+    job.interrupt()
+    assert job.finish(60) == Exit.INTERRUPTED, job.text
+    assert job.document()["decision"] == "roll_back"
+    assert left_since(before) == {}
+
+
+def test_a_killed_harness_is_cleaned_up_by_the_next_run(tmp_path: Path) -> None:
+    before = machine_state()
+    killed = Job(tmp_path / "killed", *QUICK)
+    killed.wait_for("measuring for")
+    killed.kill()
+    assert left_since(before) != {}, "kill -9 must leave something, or this test proves nothing"
+    following = Job(tmp_path / "following", *QUICK)
+    following.wait_for("bringing the stack up")
+    following.interrupt()
+    assert following.finish(60) == Exit.INTERRUPTED, following.text
+    assert "left by a killed run" in following.text
+    assert left_since(before) == {}
+    with sqlite3.connect(killed.folder / "evidence.sqlite") as evidence:
+        assert evidence.execute("SELECT count(*) FROM events").fetchone()[0] > 0, "the evidence so far is kept"
+
+
+@pytest.mark.parametrize(
+    ("word", "named"), [("bin/postgres", "PostgreSQL"), ("auth.js", "Auth"), ("firestore.js", "Firestore"), ("envoy", "Envoy")]
+)
+def test_a_part_that_dies_is_named(tmp_path: Path, word: str, named: str) -> None:
+    before = machine_state()
+    job = Job(tmp_path / "reports", *QUICK)
+    job.wait_for("measuring for")
+    _component(word).send_signal(signal.SIGKILL)
+    assert job.finish(90) == Exit.RUN_BROKEN, job.text
+    run = job.document()
+    assert run["decision"] is None, "a run that broke decides nothing"
+    assert named.lower() in run["errors"][0].lower()
+    with sqlite3.connect(job.folder / "evidence.sqlite") as evidence:
+        assert evidence.execute("SELECT count(*) FROM probes").fetchone()[0] > 0
+    assert left_since(before) == {}
+
+
+def test_a_full_reports_folder_is_named(tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(reports)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        before = machine_state()
+        job = Job(reports, *QUICK)
+        status = job.finish(120)
+        assert status == Exit.RUN_BROKEN, job.text
+        assert "space" in job.text
+        assert str(reports) in job.text
+        assert left_since(before) == {}
+    finally:
+        subprocess.run(["umount", str(reports)], check=True)
+
+
+def test_a_taken_service_port_is_named(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        job = Job(tmp_path / "reports", *QUICK, "--service-port", str(port))
+        assert job.finish(60) == Exit.STACK, job.text
+    assert str(port) in job.text
+    assert "port" in job.text
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
+    before = machine_state()
+    jobs = [Job(tmp_path / name, "--window", "15s", "--pace", "10s", "--seed", name) for name in ("1", "2")]
+    assert [job.finish(200) for job in jobs] == [Exit.HOLD, Exit.HOLD], "\n\n".join(job.text for job in jobs)
+    for job in jobs:
+        with sqlite3.connect(job.folder / "evidence.sqlite") as evidence:
+            assert evidence.execute("SELECT count(*) FROM requests WHERE outcome != 'ok'").fetchone() == (0,)
+    assert left_since(before) == {}
+
+
+def test_a_missing_node_is_named(tmp_path: Path) -> None:
+    environment = {**os.environ, "TEKUTOKO_NODE": str(tmp_path / "no-node")}
+    from tests.main_job import ROOT
+
+    result = subprocess.run(
+        [os.sys.executable, "-m", "harness", "run", "rollout_week3", "--reports", str(tmp_path / "r")],  # type: ignore[attr-defined]
+        check=False, capture_output=True, text=True, timeout=60, env=environment, cwd=ROOT,
+    )
+    assert result.returncode == Exit.STACK, result.stderr
+    assert "Node" in result.stderr
