@@ -30,14 +30,20 @@ TEAR_DOWN_S = 60.0
 def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
     """Runs a program of the locked environment in the checkout."""
     folder = bootstrap.ensure(session.log).parent
-    limits = {"interrupt_timeout": TEAR_DOWN_S, "terminate_timeout": TEAR_DOWN_S}
-    session.run(str(folder / program), *arguments, external=True, **limits)
+    command = [str(folder / program), *arguments]
+    session.run(*command, external=True, interrupt_timeout=TEAR_DOWN_S, terminate_timeout=TEAR_DOWN_S, silent=False)
 
 
 @nox.session
 def rollout_week3(session: nox.Session) -> None:
     """Rehearses week 3 of the rollout: 500 users, 250 of them on the API."""
     run(session, "-m", "harness", "run", "rollout_week3", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Checks the bundled API, or any other with --target, against the contract."""
+    run(session, "-m", "harness", "conformance", *session.posargs)
 
 
 @nox.session

@@ -41,6 +41,16 @@ class NotFound(ApiError):  # noqa: N818
     code = "NOT_FOUND"
 
 
+class MethodNotAllowed(ApiError):  # noqa: N818
+    """The path is there, the method is not."""
+
+    status = 405
+    code = "INVALID_REQUEST"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__("Method not allowed", {"Allow": ", ".join(allowed)})
+
+
 class RateLimited(ApiError):  # noqa: N818
     """More requests than the limit; ``retry_after_s`` whole seconds until the next one fits."""
 

@@ -25,6 +25,7 @@ LOCATIONS_AT_ONCE = 100
 _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),  # an outage ends for the mirror when it ends
     ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.enable_http_proxy", 0),  # the emulator is on this machine, whatever http_proxy says
 )
 _Request = CommitRequest.pb()
 

@@ -12,7 +12,7 @@ from api.errors import RateLimited
 from api.ports import Clock
 
 WINDOW_NS = 60_000_000_000
-USERS_MAX = 20_000
+USERS_MAX = 10_000
 
 
 class RateLimit:

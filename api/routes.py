@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from api import answers, decode
-from api.errors import NotFound, Unavailable
+from api import answers, decode, openapi
+from api.errors import MethodNotAllowed, NotFound, Unavailable
 from api.metrics import CONTENT_TYPE
 from api.model import NewWalk, State, WalkChange
 from api.service import Service
@@ -101,17 +102,36 @@ class Operations:
         text = service.metrics.render(service.mirror.stats, service.ports.database.pool(), service.log.lost)
         return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
+    async def openapi(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
+        """GET /openapi.json."""
+        return Response(openapi.text(), media_type=answers.JSON)
 
-def routes(service: Service) -> list[tuple[str, str, Handler]]:
-    """Method, path template and handler of every call but ``/openapi.json``."""
+
+class Call:
+    """An ASGI application: the handlers of one path by method. It is the scope's ``route``, for metrics and logs."""
+
+    def __init__(self, path: str, **handlers: Handler) -> None:
+        self.path = path
+        self.handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises what the handler raises: the application turns it into an answer."""
+        scope["route"] = self
+        handler = self.handlers.get(scope["method"])
+        if handler is None:
+            raise MethodNotAllowed(tuple(self.handlers))
+        response = await handler(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+def calls(service: Service) -> list[Call]:
+    """Every path of the contract, the most asked first: they are tried in turn."""
     walks, operations = Walks(service), Operations(service)
     return [
-        ("GET", "/health", operations.health),
-        ("GET", "/ready", operations.ready),
-        ("GET", "/metrics", operations.metrics),
-        ("GET", "/v1/walks", walks.list),
-        ("POST", "/v1/walks", walks.create),
-        ("GET", "/v1/walks/{id}", walks.get),
-        ("PUT", "/v1/walks/{id}", walks.put),
-        ("DELETE", "/v1/walks/{id}", walks.delete),
+        Call("/v1/walks/{id}", GET=walks.get, PUT=walks.put, DELETE=walks.delete),
+        Call("/v1/walks", GET=walks.list, POST=walks.create),
+        Call("/health", GET=operations.health),
+        Call("/ready", GET=operations.ready),
+        Call("/metrics", GET=operations.metrics),
+        Call("/openapi.json", GET=operations.openapi),
     ]

@@ -66,7 +66,7 @@ def ports(settings: Settings) -> Ports:
 
 
 def serve(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT; the exit status."""
+    """Serves until SIGTERM or SIGINT; the exit status. uvicorn itself exits with 3 when the port is taken."""
     log = Log(SystemClock(), pod_name=settings.pod_name, level=settings.log_level, form=settings.log_format)
     logging.basicConfig(handlers=[Bridge(log)], level=logging.INFO, force=True)
     app = build_app(settings, ports(settings), log)

@@ -43,9 +43,7 @@ def environment_folder() -> Path:
 
 
 def _run(command: list[str], what: str) -> None:
-    result = subprocess.run(  # noqa: S603 - our own argument lists
-        command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
-    )
+    result = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False)
     if result.returncode != 0:
         raise RuntimeError(f"{what} failed ({result.returncode}):\n{result.stderr.strip()[-2000:]}")
 
@@ -59,7 +57,7 @@ def _only(package: str) -> str:
 
 
 def _pip(folder: Path) -> list[str]:
-    """Makes the bare environment; the pip to fill it with: its own, else (Debian without python3-venv) the outer one."""
+    """Makes the bare environment. The pip to fill it with: its own, or (Debian without python3-venv) the outer one."""
     try:
         venv.create(folder, with_pip=True)
     except (subprocess.CalledProcessError, ImportError):
@@ -110,7 +108,7 @@ def ensure(progress: Progress = _say) -> Path:
     return folder / "bin" / "python"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> int:  # noqa: RET503 - os.execv never returns
     """``python3 noxfile.py ...``: runs nox of the locked environment with ``arguments``; never returns on success."""
     if sys.version_info < OLDEST:
         _say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {platform.python_version()}")

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.clock import MachineClock
+from harness.conformance.command import TARGET_HELP
+from harness.conformance.command import add_arguments as add_conformance_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.progress import Progress
@@ -40,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="rehearse a scenario and judge it", allow_abbrev=False)
     run.add_argument("scenario", help="a bundled scenario's name (rollout_week3) or a YAML file of your own")
     run.add_argument("--on", choices=["local"], default="local", help="the rung (default: local)")
+    run.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     run.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
     run.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
     run.add_argument("--pace", type=_unit(units.seconds), help="one request of a user in this time, e.g. 50s")
@@ -54,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--json", action="store_true", help="print run.json on standard output")
     run.set_defaults(handler=_run)
+    conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
+    add_conformance_arguments(conformance, DEFAULT_SEED)
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)
@@ -74,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return Exit.INTERRUPTED
-    except Exception:  # noqa: BLE001 - the last door: an internal error has its own status
+    except Exception:
         traceback.print_exc()
         sys.stderr.write("internal error: please keep the report's folder and tell the maintainers\n")
         return Exit.INTERNAL
@@ -107,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
     from harness.model.stack import Rung
     from harness.options import RunOptions, fault
-    from harness.targets import bundled
+    from harness.targets import resolve
     from scenarios.load import load, with_options
 
     seconds = {
@@ -117,6 +122,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     }
     named = {"--window": arguments.window, "--pace": arguments.pace, "--fetch-interval": arguments.fetch_interval}
     changed = [word for name, text in named.items() if text for word in (name, text)]
+    changed += ["--target", arguments.target] if arguments.target is not None else []
     changed += [word for text in arguments.fault for word in ("--fault", text)]
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
@@ -126,7 +132,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         ),
         scenario_name=arguments.scenario,
         rung=Rung(arguments.on),
-        target=bundled(),
+        target=resolve(arguments.target),
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
         manifests=arguments.manifests,

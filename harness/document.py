@@ -11,7 +11,7 @@ from harness.model.run import Run
 from harness.model.scenario import Scenario
 from harness.model.stack import Capability
 from harness.model.units import show
-from harness.options import RunOptions, describe_fault
+from harness.options import RunOptions
 
 
 def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
         "target_bundled": options.target.bundled,
         "seed": options.seed,
         "replay": options.replay,
-        "faults": tuple(describe_fault(plan) for plan in options.faults),
+        "faults": tuple(f"{plan}, {plan.after_s:g} s into the window" for plan in options.faults),
         "rung_changes": tuple(f"{p.name}: {p.reason}" for p in manifests.patches if "overlays/" in p.layer),
         "errata": tuple(sorted({p.erratum for p in manifests.patches if p.erratum})),
     }

@@ -52,10 +52,3 @@ def fault(text: str) -> Fault:
         return Fault(kind=kind, share=units.ratio(amount), after_s=after_s)
     except ValueError as error:
         raise BadInput(f"--fault {text!r}: {error}", remedy=f"the forms are: {FAULT_FORMS}") from error
-
-
-def describe_fault(plan: Fault) -> str:
-    """``plan`` as a person reads it."""
-    amount = f" of {plan.delay_ms:g} ms" if plan.kind is FaultKind.LATENCY else ""
-    share = "" if plan.kind is FaultKind.POD_CRASH else f" on {plan.share * 100:g} % of requests"
-    return f"{plan.kind}{amount}{share}, {plan.after_s:g} s into the window"

@@ -36,7 +36,7 @@ from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
 from harness.model.stack import Fault, FaultKind
 from harness.model.units import show
 from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
-from harness.options import RunOptions, describe_fault
+from harness.options import RunOptions
 from harness.population.accounts import accounts
 from harness.population.schedule import due_within
 from harness.progress import Progress
@@ -318,8 +318,7 @@ class Rehearsal:
     async def _inject(self, fault: Fault, start_ns: int) -> None:
         await self.clock.sleep((start_ns - self.clock.now_ns()) / NS + fault.after_s)
         self._undo.append(await self.stack.inject(fault))
-        self._event("fault", fault.kind, f"injected {describe_fault(fault)}")
-        self.progress(f"fault injected: {describe_fault(fault)}")
+        self.progress(f"fault injected: {fault}")
 
     async def _set_flag(self, *, on: bool) -> int:
         template = flag_template(self.scenario) if on else flag_off_template()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -59,6 +60,7 @@ class Job:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(10)
+        self._close()
 
     def finish(self, limit_s: float = 420) -> int:
         """Waits for the end; the exit status."""
@@ -68,8 +70,14 @@ class Job:
             self.interrupt()
             self.process.wait(60)
             raise
-        self._reader.join(10)
+        self._close()
         return status
+
+    def _close(self) -> None:
+        self._reader.join(10)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
 
     @property
     def folder(self) -> Path:
@@ -80,6 +88,11 @@ class Job:
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
         return document
+
+
+def closing_connect(path: Path) -> contextlib.closing[sqlite3.Connection]:
+    """A connection that its ``with`` closes; sqlite3's own only ends the transaction."""
+    return contextlib.closing(sqlite3.connect(path))
 
 
 def processes_of_runs() -> dict[int, str]:
@@ -95,6 +108,10 @@ def processes_of_runs() -> dict[int, str]:
     return found
 
 
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
 def machine_state() -> dict[str, set[str]]:
     """What a run could leave: its processes, listening ports, shared memory, folders."""
     segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:] if Path("/proc/sysvipc/shm").exists() else []
@@ -107,9 +124,9 @@ def machine_state() -> dict[str, set[str]]:
         "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items()},
         "listening": listening,
         "sysv shared memory": {line.split()[1] for line in segments},
-        "posix shared memory": set(os.listdir("/dev/shm")) if Path("/dev/shm").exists() else set(),
-        "run folders": {path.name for path in runs_folder().iterdir()} if runs_folder().exists() else set(),
-        "temporary": {name for name in os.listdir("/tmp") if "tekutoko" in name or name.startswith(("pg", "envoy"))},
+        "posix shared memory": _names(Path("/dev/shm")),
+        "run folders": _names(runs_folder()),
+        "temporary": {name for name in _names(Path("/tmp")) if "tekutoko" in name or name.startswith(("pg", "envoy"))},
     }
 
 

@@ -33,6 +33,18 @@ def shared_files() -> frozenset[str]:
     return frozenset(path.name for path in _DEV_SHM.iterdir() if path.name.startswith(_OURS))
 
 
+def _unheld(names: frozenset[str]) -> list[Path]:
+    """Those that no living process has mapped: another program's PostgreSQL may have made its own meanwhile."""
+    paths = sorted(_DEV_SHM / name for name in names)
+    for maps in Path("/proc").glob("[0-9]*/maps") if paths else ():
+        try:
+            held = maps.read_text()
+        except OSError:
+            continue
+        paths = [path for path in paths if str(path) not in held]
+    return [path for path in paths if path.exists()]
+
+
 def _of_another_run(pid: int, run_id: str) -> bool:
     try:
         return psutil.Process(pid).environ().get(MARKER, run_id) != run_id
@@ -53,7 +65,7 @@ def leaks(traces: Traces) -> list[str]:
         lines.append(f"port {port} is still listened on by process {pid or 'unknown'}")
     for segment in shared_memory.made_by(process.pid for process in traces.processes):
         lines.append(f"shared memory segment {segment.shmid} is left")
-    lines += [f"{_DEV_SHM / name} is left" for name in sorted(shared_files() - traces.shared_files_before)]
+    lines += [f"{path} is left" for path in _unheld(shared_files() - traces.shared_files_before)]
     if traces.folder.exists():
         lines.append(f"folder {traces.folder} is left")
     return lines

@@ -22,6 +22,7 @@ SUBSET = "app.userProperty['audience'].exactlyMatches(['...', ...]), percent('..
 _TEXT = r"'[^'\\]+'"
 _AUDIENCE = re.compile(rf"app\.userProperty\['{AUDIENCE_PROPERTY}'\]\.exactlyMatches\(\[({_TEXT}(?:, ?{_TEXT})*)\]\)")
 _PERCENT = re.compile(rf"percent\(({_TEXT})\) <= (\d{{1,3}}(?:\.\d{{1,6}})?)")
+_AND = " && "
 _PLAIN = Condition(name="")
 
 
@@ -29,13 +30,20 @@ def parse(name: str, expression: str) -> Condition:
     """The condition ``expression`` stands for. Raises ``ValueError`` when it is not in the subset."""
     audiences: tuple[str, ...] = ()
     percent: tuple[float, str] | None = None
-    for element in expression.split(" && "):
-        if (match := _AUDIENCE.fullmatch(element)) and not audiences:
+    rest = expression
+    while True:  # not a split: a name may hold " && " itself
+        if (match := _AUDIENCE.match(rest)) and not audiences:
             audiences = tuple(text[1:-1] for text in re.findall(_TEXT, match[1]))
-        elif (match := _PERCENT.fullmatch(element)) and percent is None and float(match[2]) <= 100:
+        elif (match := _PERCENT.match(rest)) and percent is None and float(match[2]) <= 100:
             percent = float(match[2]), match[1][1:-1]
         else:
-            raise ValueError(f"condition {name!r}: {element!r} is not supported here; this emulator knows {SUBSET}")
+            raise ValueError(f"condition {name!r}: {rest!r} is not supported here; this emulator knows {SUBSET}")
+        rest = rest[match.end() :]
+        if not rest:
+            break
+        if not rest.startswith(_AND):
+            raise ValueError(f"condition {name!r}: {rest!r} is not supported here; this emulator knows {SUBSET}")
+        rest = rest.removeprefix(_AND)
     share, seed = percent or (_PLAIN.percent, _PLAIN.seed)
     return Condition(name=name, audiences=audiences, percent=share, seed=seed)
 
@@ -52,7 +60,7 @@ def expression(condition: Condition) -> str:
         elements.append(f"app.userProperty['{AUDIENCE_PROPERTY}'].exactlyMatches([{names}])")
     if not elements or condition.percent != _PLAIN.percent or condition.seed != _PLAIN.seed:
         elements.append(f"percent({_quoted(condition.seed)}) <= {_percent(condition)}")
-    return " && ".join(elements)
+    return _AND.join(elements)
 
 
 def _percent(condition: Condition) -> str:

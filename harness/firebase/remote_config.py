@@ -191,7 +191,7 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serves until SIGTERM or SIGINT; exit status 1 when the port is taken."""
+    """Serves until SIGTERM or SIGINT; exit status 3 (uvicorn's) when the port is taken."""
     parser = argparse.ArgumentParser(
         prog="python -m harness.firebase.remote_config", description="Remote Config emulator"
     )

@@ -58,7 +58,7 @@ class Versions:
         return [published for published in reversed(self._all) if published.number > 0]
 
     def check(self, if_match: str) -> None:
-        """``*`` or the current ETag passes. Raises ``VersionMismatch`` on an old ETag, ``ValueError`` on none at all."""
+        """``*`` or the current ETag passes. Raises ``VersionMismatch`` on an old ETag, ``ValueError`` on no ETag."""
         if if_match == "*":
             return
         match = _ETAG.fullmatch(if_match)

@@ -81,7 +81,9 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     fired = first_break(criterion, rows, needed)
     dark = _blackout(criterion, view)
     bound = measured.lower if metric is Metric.AVAILABILITY else measured.upper
-    said = bounded(criterion, bound, upper=metric is not Metric.AVAILABILITY) if bound is not None else limit(criterion)
+    said = f"limit {limit(criterion)}"
+    if bound is not None:
+        said = bounded(criterion, bound, upper=metric is not Metric.AVAILABILITY)
     finding = Finding(
         verdict=Verdict.PASS if measured.samples >= needed else Verdict.INCONCLUSIVE,
         value=measured.value,

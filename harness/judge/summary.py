@@ -72,12 +72,14 @@ def _bad_seconds(ledger: Ledger, window: Window) -> int | None:
 
 
 def _together(samples: Iterable[tuple[int, str, float]], window: Window) -> list[float]:
-    """The pods' sum at each reading of the window. A reading ends where a pod would be read a second time."""
+    """The pods' sum at each reading of the window. A reading ends where a pod would be read a second time.
+
+    Pods are the subjects ``pod/...``; where the evidence names none, every subject is taken for one.
+    """
+    within = sorted(sample for sample in samples if window.start_ns <= sample[0] < window.end_ns)
     sums: list[float] = []
     read: set[str] = set()
-    for at_ns, subject, value in sorted(samples):
-        if not window.start_ns <= at_ns < window.end_ns or not subject.startswith("pod/"):
-            continue
+    for _, subject, value in [sample for sample in within if sample[1].startswith("pod/")] or within:
         if not sums or subject in read:
             sums.append(0.0)
             read.clear()

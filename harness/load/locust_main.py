@@ -13,25 +13,23 @@ from harness.load.patched import locust  # before all else: it patches the stand
 import gc
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 from gevent.event import Event
 from gevent.os import make_nonblocking, nb_read
 from locust.env import Environment
 
-from harness.load import errors
 from harness.load.admission import admit
+from harness.load.child import run
 from harness.load.commands import GO_LIMIT_S, Go, Stop, not_told, parse
 from harness.load.errors import MeasurementFailed
 from harness.load.firestore_side import connect
 from harness.load.phone import Phone, Shared
-from harness.load.plan import LoadPlan, read
+from harness.load.plan import LoadPlan
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.time import now_ns
-from harness.model.errors import BadInput, EvidenceNotWritten, RehearsalError
+from harness.model.errors import EvidenceNotWritten
 from harness.model.evidence import SessionRow
 
 _MOST_LINE = 200
@@ -42,16 +40,14 @@ _STOP_SLACK_S = 1
 class Ending:
     """Why and when the process ends: told once, by whoever comes first."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._told = Event()
+    def __init__(self, told: Event) -> None:
+        self._told = told
         self.error: BaseException | None = None
 
     def tell(self, error: BaseException | None = None) -> None:
         """Asks for the end; with ``error`` when the measurement failed."""
         if not self._told.is_set():
             self.error = error
-            self._shared.ended = True
             self._told.set()
 
     @property
@@ -150,8 +146,8 @@ def _flush(recorder: Recorder, ending: Ending) -> None:
 
 
 def _load(plan: LoadPlan, recorder: Recorder) -> None:
-    shared = Shared(plan=plan, recorder=recorder)
-    ending = Ending(shared)
+    shared = Shared(plan=plan, recorder=recorder, ended=Event())
+    ending = Ending(shared.ended)
     commands = Commands(shared, ending)
     helpers = [gevent.spawn(commands.read_all), gevent.spawn(_flush, recorder, ending)]
     gevent.signal_handler(signal.SIGTERM, ending.tell)
@@ -181,34 +177,5 @@ def _load(plan: LoadPlan, recorder: Recorder) -> None:
         raise ending.error
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status; what went wrong, in plain words, on the standard error."""
-    try:
-        plan = read(Path(arguments[0]))
-        recorder = Recorder(Path(plan.spool))
-    except BadInput as error:
-        return _told(error, errors.BAD_PLAN)
-    except EvidenceNotWritten as error:
-        return _told(error, errors.EVIDENCE)
-    try:
-        _load(plan, recorder)
-        recorder.close()
-    except EvidenceNotWritten as error:
-        return _told(error, errors.EVIDENCE)
-    except Exception as error:  # a bug of ours counts as a failed measurement, never as the target's
-        if not isinstance(error, RehearsalError):
-            traceback.print_exc()
-        recorder.event("measurement_error", "load", str(error))
-        recorder.close()
-        return _told(error, errors.MEASUREMENT)
-    return errors.OK
-
-
-def _told(error: Exception, status: int) -> int:
-    sys.stderr.write(f"load: {error}\n")
-    sys.stderr.flush()
-    return status
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("load", sys.argv[1:], _load))

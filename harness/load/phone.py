@@ -25,7 +25,7 @@ from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.result import Result
-from harness.load.time import NS, gevent_sleep_until, now_ns
+from harness.load.time import NS, gevent_wait_until, now_ns
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.population.accounts import Account
 from harness.population.schedule import Planned
@@ -36,12 +36,12 @@ _WALKS_HELD = 2  # the one under way and the side walk
 
 
 class Shared(msgspec.Struct, kw_only=True):
-    """What all phones of the process share. ``origin_ns`` is set once, by ``go``; no request begins once ``ended``."""
+    """What all phones of the process share. ``origin_ns`` is set once, by ``go``; no request begins after ``ended``."""
 
     plan: LoadPlan
     recorder: Recorder
+    ended: Any  # gevent's Event
     origin_ns: int = 0
-    ended: bool = False
     requests: int = 0
     retried: int = 0
     not_fetched: int = 0
@@ -84,8 +84,7 @@ class Phone:
         planned, due_ns = self._next, self._due_ns()
         if self._cache.due(due_ns):
             self._begin_fetch()
-        gevent_sleep_until(due_ns)
-        if self._shared.ended:
+        if gevent_wait_until(due_ns, self._shared.ended):
             return
         on = self._cache.value(self._shared.plan.flag)
         side = Side.API if on else Side.FIRESTORE

@@ -11,19 +11,16 @@ import asyncio
 import math
 import signal
 import sys
-import traceback
-from pathlib import Path
 
-from harness.load import errors
 from harness.load.auth import create_accounts, sign_in
+from harness.load.child import run
 from harness.load.commands import GO_LIMIT_S, Go, not_told, parse
 from harness.load.errors import MeasurementFailed
-from harness.load.plan import LoadPlan, read
+from harness.load.plan import LoadPlan
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
 from harness.load.time import NS, now_ns, sleep, sleep_until
-from harness.model.errors import BadInput, EvidenceNotWritten, RehearsalError
 from harness.model.evidence import Operation, ProbeRow
 from harness.population.accounts import canaries
 
@@ -152,34 +149,9 @@ async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> N
             raise ended
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status; what went wrong, in plain words, on the standard error."""
-    try:
-        plan = read(Path(arguments[0]))
-        recorder = Recorder(Path(plan.spool))
-    except BadInput as error:
-        return _told(error, errors.BAD_PLAN)
-    except EvidenceNotWritten as error:
-        return _told(error, errors.EVIDENCE)
-    try:
-        asyncio.run(_probe(plan, recorder, admit(plan)))
-        recorder.close()
-    except EvidenceNotWritten as error:
-        return _told(error, errors.EVIDENCE)
-    except Exception as error:  # a bug of ours counts as a failed measurement, never as the target's
-        if not isinstance(error, RehearsalError):
-            traceback.print_exc()
-        recorder.event("measurement_error", "probes", str(error))
-        recorder.close()
-        return _told(error, errors.MEASUREMENT)
-    return errors.OK
-
-
-def _told(error: Exception, status: int) -> int:
-    sys.stderr.write(f"probes: {error}\n")
-    sys.stderr.flush()
-    return status
+def _probes(plan: LoadPlan, recorder: Recorder) -> None:
+    asyncio.run(_probe(plan, recorder, admit(plan)))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("probes", sys.argv[1:], _probes))

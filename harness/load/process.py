@@ -79,12 +79,9 @@ class LoadProcesses:
         return {child.name: child.process.pid for child in self._children if child.process}
 
     async def start(self) -> None:
-        """Starts both; they begin to admit at once. Raises ``BadInput`` for a bad plan, ``PartDied``."""
+        """Starts both; they begin to admit at once. Raises ``BadInput``, ``EvidenceNotWritten``."""
         for child in self._children:
-            path = self._folder / f"{child.name}.json"
-            child.spool.parent.mkdir(parents=True, exist_ok=True)
-            child.log.parent.mkdir(parents=True, exist_ok=True)
-            write(msgspec.structs.replace(self._plan, spool=str(child.spool)), path)
+            path = self._prepare(child)
             with child.log.open("ab") as log:
                 child.process = await asyncio.create_subprocess_exec(
                     sys.executable,
@@ -183,6 +180,21 @@ class LoadProcesses:
             spool=self._folder / "spool" / f"{name}.jsonl",
             log=self._logs / f"{name}.log",
         )
+
+    def _prepare(self, child: _Child) -> Path:
+        path = self._folder / f"{child.name}.json"
+        try:
+            child.spool.parent.mkdir(parents=True, exist_ok=True)
+            child.log.parent.mkdir(parents=True, exist_ok=True)
+            write(msgspec.structs.replace(self._plan, spool=str(child.spool)), path)
+            child.log.touch()
+        except OSError as error:
+            raise EvidenceNotWritten(
+                f"the folder of the load cannot be written: {error.strerror or error}",
+                where=str(self._folder),
+                remedy="make room on the disk, or allow writing to the folder",
+            ) from error
+        return path
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES}

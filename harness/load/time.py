@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 NS = 1_000_000_000
 
@@ -13,17 +14,14 @@ def now_ns() -> int:
     return time.monotonic_ns()
 
 
-def unix_ns() -> int:
-    """The wall clock; for an anchor only."""
-    return time.time_ns()
-
-
-def gevent_sleep_until(due_ns: int) -> None:
-    """Returns at ``due_ns`` or as soon after as the greenlet gets its turn; never before."""
-    import gevent  # the probes' process has no gevent
-
+def gevent_wait_until(due_ns: int, ended: Any) -> bool:
+    """Returns at ``due_ns`` or as soon after as the greenlet gets its turn; before only when ``ended``, a gevent
+    ``Event``, is set: then true.
+    """
     while (left_ns := due_ns - time.monotonic_ns()) > 0:
-        gevent.sleep(left_ns / NS)
+        if ended.wait(left_ns / NS):
+            return True
+    return bool(ended.is_set())
 
 
 async def sleep_until(due_ns: int) -> None:

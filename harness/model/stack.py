@@ -51,6 +51,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: float = 0.0
     after_s: float = 0.0
 
+    def __str__(self) -> str:
+        """As a person reads it, without the time."""
+        if self.kind is FaultKind.POD_CRASH:
+            return "a pod crashed"
+        delay = f" {self.delay_ms:g} ms" if self.kind is FaultKind.LATENCY else ""
+        return f"{self.kind}{delay} on {self.share * 100:g} % of requests"
+
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """A TCP address; ``host`` is always a loopback address."""
@@ -81,7 +88,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The API under test: a command that keeps the environment contract (facts/walk-api.md).
 
     ``command`` runs in ``folder`` with ``environment`` added. ``migrations`` is a command run once before the pods,
-    empty when the target migrates by itself or needs none. ``bundled`` is true for the reference walk API alone.
+    empty when the target migrates by itself or needs none; it runs in ``migrations_folder``, or in ``folder``.
+    ``bundled`` is true for the reference walk API alone.
     """
 
     name: str
@@ -89,6 +97,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = "."
     environment: dict[str, str] = {}
     migrations: tuple[str, ...] = ()
+    migrations_folder: str = ""
     bundled: bool = False
 
 

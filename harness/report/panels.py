@@ -159,18 +159,26 @@ def _errors(timeline: Timeline) -> Panel | None:
         sum((series.errors[number] for series in timeline.sides.values()), zero) for number in range(len(ERROR_GROUPS))
     ]
     total = sum(groups, zero)
-    seen = [
-        f"{name} {group.sum() * timeline.axis.fine_s:,.0f}"
-        for (name, _), group in zip(ERROR_GROUPS, groups, strict=True)
-        if group.any()
-    ]
     return Panel(
         "Errors, users' requests",
         "per second",
         (scale := linear([total], at_least=1.0)).ticks,
         _stack(timeline.axis, scale, groups),
-        f"In all: {', '.join(seen)}." if seen else "No request of a user failed.",
+        _errors_text(timeline),
     )
+
+
+def _errors_text(timeline: Timeline) -> str:
+    told = []
+    for side, series in timeline.sides.items():
+        counts = [
+            f"{name} {round(float(group.sum()) * timeline.axis.fine_s):,}"
+            for (name, _), group in zip(ERROR_GROUPS, series.errors, strict=True)
+            if group.any()
+        ]
+        if counts:
+            told.append(f"{_SIDE_WORD[side]}: {', '.join(counts)}")
+    return f"{'; '.join(told)}." if told else "No request of a user failed."
 
 
 def _stack(axis: Axis, scale: Scale, groups: list[Numbers]) -> tuple[Shape, ...]:

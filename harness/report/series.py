@@ -248,7 +248,8 @@ def _gauges(connection: sqlite3.Connection, timeline: Timeline) -> None:
 
 
 def _sum_of_pods(connection: sqlite3.Connection, axis: Axis, metric: str) -> Numbers | None:
-    """The sum over all pods (subjects ``pod/...``); over all subjects where the evidence names no pod."""
+    """The sum over all pods (``pod/...``, or named by a pod's event); over all subjects where there is no pod."""
+    named = {subject for (subject,) in connection.execute("SELECT DISTINCT subject FROM events WHERE kind = 'pod'")}
     by_subject: dict[str, list[tuple[int, float]]] = {}
     for subject, at_ns, value in connection.execute(
         "SELECT subject, at_ns, value FROM samples WHERE metric = ? AND value IS NOT NULL ORDER BY at_ns", (metric,)
@@ -256,7 +257,7 @@ def _sum_of_pods(connection: sqlite3.Connection, axis: Axis, metric: str) -> Num
         by_subject.setdefault(subject, []).append((at_ns, value))
     if not by_subject:
         return None
-    pods = [rows for subject, rows in by_subject.items() if subject.startswith("pod/")]
+    pods = [rows for subject, rows in by_subject.items() if subject.startswith("pod/") or subject in named]
     held = np.array([_held(axis, rows, hold_s=HOLD_S) for rows in pods or by_subject.values()])
     return np.where(np.isnan(held).all(axis=0), np.nan, np.nansum(held, axis=0))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.model.run import Run, WindowSummary
 from harness.model.units import Unit
-from harness.model.verdict import CriterionResult, Verdict
+from harness.model.verdict import CriterionResult
 from harness.report.files import write_atomically
 from harness.report.words import (
     DECISION,

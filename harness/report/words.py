@@ -145,4 +145,4 @@ def first_line(run: Run) -> str:
 
 def target_words(run: Run) -> str:
     """The target, and that the bundled one is not the Go backend."""
-    return f"{run.target} (the bundled reference API, not the Go backend)" if run.target_bundled else run.target
+    return f"{run.target} (bundled as a reference; not the Go backend)" if run.target_bundled else run.target

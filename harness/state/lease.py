@@ -83,17 +83,19 @@ class RunState:
         if not _RUN_ID.match(run_id):
             raise StackNotStarted(f"the run id {run_id!r} cannot name a folder", remedy="use letters, digits, . _ -")
         try:
-            slot = PortSlot(home() / "slots")
-            with runs_locked() as runs:
-                folder = runs / run_id
-                folder.mkdir(mode=0o755)
-                state = cls(folder, Lease(run_id=run_id, owner=owner), slot)
-                state._write()
+            with contextlib.ExitStack() as undo:
+                slot = PortSlot(home() / "slots")
+                undo.callback(slot.release)
+                with runs_locked() as runs:
+                    folder = runs / run_id
+                    folder.mkdir(mode=0o755)
+                    state = cls(folder, Lease(run_id=run_id, owner=owner), slot)
+                    state._write()
+                undo.pop_all()
         except FileExistsError:
-            slot.release()
             raise StackNotStarted(
                 f"a run named {run_id} is under way, or was killed and not swept yet",
-                where=str(runs_folder() / run_id),
+                where=str(run_folder(run_id)),
                 remedy="choose another run id, or sweep first",
             ) from None
         except OSError as error:

@@ -357,6 +357,8 @@ async def test_what_is_not_there_has_the_error_body_too(api: World, method: str,
     async with api.as_user() as client:
         answer = await client.request(method, path)
         assert_error(answer, status, "NOT_FOUND" if status == 404 else "INVALID_REQUEST")
+        allowed = {"/v1/walks": "GET, POST", "/health": "GET", "/ready": "GET"}.get(path, "GET, PUT, DELETE")
+        assert answer.headers.get("allow") == (allowed if status == 405 else None)
 
 
 @pytest.mark.parametrize(

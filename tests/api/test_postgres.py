@@ -8,9 +8,11 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from api.clock import SystemClock
 from api.migrate import FOLDER, MigrationError, migrate
+from api.model import DEFAULT_TITLE
 from api.postgres import PostgresDatabase
 from api.settings import DatabaseSettings
 from tests.api import postgres, world
@@ -33,6 +35,35 @@ async def test_puts_that_create_one_walk_at_once_all_succeed(real: World, attemp
         assert [entry["sequence_number"] for entry in walk["locations"]] == list(range(49))
         assert len({answer.json()["updated_at"] for answer in answers}) == 30
         assert walk["updated_at"] == max(answer.json()["updated_at"] for answer in answers)
+
+
+@pytest.mark.parametrize("other_statement", ["creates", "deletes"])
+async def test_a_put_that_waited_for_another_statement_sees_what_it_did(
+    real: World, migrated: DatabaseSettings, other_statement: str
+) -> None:
+    """The race held open: the PUT starts while the other transaction has written and not committed."""
+    uid, walk_id = new_user(), new_id()
+    other = await _connect(migrated)
+    try:
+        async with real.as_user(uid) as client:
+            await client.get("/v1/walks")  # the user's row
+            insert = "INSERT INTO walks (id, user_id, title) VALUES ($1, $2, 'other')"
+            if other_statement == "deletes":
+                await other.execute(insert, walk_id, uid)
+            async with other.transaction():
+                if other_statement == "deletes":
+                    await other.execute("DELETE FROM walks WHERE id = $1", walk_id)
+                else:
+                    await other.execute(insert, walk_id, uid)
+                put = asyncio.create_task(client.put(f"/v1/walks/{walk_id}", json={"locations": [location(3)]}))
+                await asyncio.sleep(0.3)
+                assert not put.done()
+            answer = await put
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["title"] == ("other" if other_statement == "creates" else DEFAULT_TITLE)
+            assert len((await client.get(f"/v1/walks/{walk_id}")).json()["locations"]) == 1
+    finally:
+        await other.close()
 
 
 async def test_of_two_users_that_create_one_id_at_once_one_owns_it(real: World) -> None:
@@ -138,9 +169,9 @@ async def test_a_hanging_database_is_given_up_in_time() -> None:
     server = await asyncio.start_server(never, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with world.running(PostgresDatabase(DatabaseSettings(port=port), SystemClock())) as api:
-        async with api.as_user() as client, asyncio.timeout(1.0):
+        async with api.as_user() as client, asyncio.timeout(2.0):
             assert (await client.get("/ready")).status_code == 503
-        async with api.as_user() as client, asyncio.timeout(4.0):
+        async with api.as_user() as client, asyncio.timeout(6.0):
             assert (await client.get("/v1/walks")).status_code == 503
     server.close()
     for writer in writers:
@@ -148,9 +179,45 @@ async def test_a_hanging_database_is_given_up_in_time() -> None:
     await asyncio.sleep(0.05)
 
 
-async def test_an_exhausted_pool_answers_503_and_stays_ready(migrated: DatabaseSettings) -> None:
-    from msgspec import structs
+async def test_a_database_that_falls_silent_is_given_up_in_time(
+    migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connections stay open, but nothing comes through any more, as when a network is cut."""
+    monkeypatch.setattr("api.postgres.COMMAND_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("api.postgres.RELEASE_TIMEOUT_S", 0.3)
+    flows = asyncio.Event()
+    flows.set()
+    tasks: list[asyncio.Task[None]] = []
 
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                await flows.wait()
+                writer.write(data)
+        finally:
+            writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(migrated.host, migrated.port)
+        tasks.extend(asyncio.create_task(copy(*pair)) for pair in ((reader, there[1]), (there[0], writer)))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    settings = structs.replace(migrated, port=server.sockets[0].getsockname()[1])
+    async with world.running(PostgresDatabase(settings, SystemClock())) as api, api.as_user() as client:
+        assert (await client.get("/v1/walks")).status_code == 200
+        flows.clear()
+        async with asyncio.timeout(2.0):
+            assert_error(await client.get("/ready"), 503, "INTERNAL_ERROR")
+        async with asyncio.timeout(6.0):
+            assert_error(await client.get("/v1/walks"), 503, "INTERNAL_ERROR")
+        flows.set()
+        assert (await client.get("/ready")).status_code == 200
+        assert (await client.get("/v1/walks")).status_code == 200
+    server.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_an_exhausted_pool_answers_503_and_stays_ready(migrated: DatabaseSettings) -> None:
     database = PostgresDatabase(structs.replace(migrated, pool_max=1), SystemClock())
     async with world.running(database) as api, api.as_user() as client:
         assert (await client.get("/v1/walks")).status_code == 200
@@ -190,8 +257,6 @@ async def test_a_changed_or_broken_migration_is_refused(migrated: DatabaseSettin
 
 
 async def _fresh(settings: DatabaseSettings) -> DatabaseSettings:
-    from msgspec import structs
-
     name = f"fresh_{new_id().replace('-', '')}"
     connection = await _connect(settings)
     try:

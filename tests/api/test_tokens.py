@@ -147,7 +147,7 @@ class Signer:
         pem = self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         )
-        signer = crypt.RSASigner.from_string(pem, key_id="kid-1")
+        signer = crypt.RSASigner.from_string(pem, key_id="kid-1")  # type: ignore[no-untyped-call]
         return jwt.encode(signer, claims | changes).decode()  # type: ignore[no-untyped-call,no-any-return]
 
 

@@ -49,7 +49,7 @@ async def hours_of_walking(seed: int, hours: float) -> tuple[list[bytes], list[t
         for step in range(int(hours * 3600 / 50)):
             await asyncio.sleep(50)
             body = {"locations": [{"latitude": 35, "longitude": 139, "timestamp": "2025-10-20T09:00:00Z"}]}
-            body["locations"][0]["sequence_number"] = step  # type: ignore[index]
+            body["locations"][0]["sequence_number"] = step
             answer = await client.put(f"/v1/walks/{walk.json()['id']}", json=body, headers=headers)
             answers.append((answer.status_code, answer.content))
 

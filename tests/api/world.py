@@ -30,12 +30,8 @@ PROJECT = "demo-walks"
 
 
 def settings(**changes: Any) -> Settings:
-    return Settings(
-        **(
-            {"project_id": PROJECT, "log_level": "debug", "pod_name": "pod-1", "rate_limit_per_minute": 100_000}
-            | changes
-        )
-    )
+    given: dict[str, Any] = {"project_id": PROJECT, "log_level": "debug", "pod_name": "pod-1"}
+    return Settings(**(given | {"rate_limit_per_minute": 100_000} | changes))
 
 
 def unsigned_token(uid: str, **changes: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.control import probes
@@ -45,6 +45,7 @@ def test_due_times_lie_on_a_grid_however_late_the_results_come() -> None:
     assert probes.next_due_ns(READINESS, state) == 135 * S
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_a_change_needs_its_whole_streak(results: list[bool], successes: int, failures: int, first: bool) -> None:
     probe = Probe(path="/", port=1, success_threshold=successes, failure_threshold=failures)
@@ -57,6 +58,7 @@ def test_a_change_needs_its_whole_streak(results: list[bool], successes: int, fa
         before = after
 
 
+@settings(deadline=None)
 @given(st.floats(0, 60), st.floats(0.1, 60), st.lists(st.integers(0, 100 * S), max_size=10))
 def test_the_next_probe_is_always_later(delay_s: float, period_s: float, waits_ns: list[int]) -> None:
     probe = Probe(path="/", port=1, initial_delay_s=delay_s, period_s=period_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.control.replicaset import victims
@@ -59,6 +59,7 @@ def pods_of(draw: st.DrawFn) -> list[PodView]:
     ]
 
 
+@settings(deadline=None)
 @given(pods_of(), st.integers(-1, 9), st.randoms())
 def test_the_answer_is_a_prefix_and_no_order_of_the_pods_changes_it(
     pods: list[PodView], count: int, dice: object
@@ -73,6 +74,7 @@ def test_the_answer_is_a_prefix_and_no_order_of_the_pods_changes_it(
     assert victims(shuffled, count, 100) == chosen
 
 
+@settings(deadline=None)
 @given(pods_of(), st.integers(0, 9))
 def test_no_ready_running_pod_goes_while_a_worse_one_stays(pods: list[PodView], count: int) -> None:
     chosen = set(victims(pods, count, 100))

@@ -89,6 +89,21 @@ def test_unready_old_pods_go_first_even_when_nothing_new_is_ready() -> None:
     assert step(pods, _deployment(4, 1, 1), S).delete == ("old-3",)
 
 
+def test_a_new_pod_that_is_not_ready_yet_is_no_reason_to_clean_up() -> None:
+    """Of 4 with maxUnavailable 1, three must stay; the unready old one may only go once the new one is available."""
+    old = [*_pods(2, "old"), *_pods(2, "old", ready=False, first=2)]
+    assert step([*old, *_pods(1, "new", ready=False)], _deployment(4, 1, 1), S).delete == ("old-2",)
+    assert step([*old, *_pods(2, "new", ready=False)], _deployment(4, 2, 1), S).delete == ("old-2",)
+    assert step([*old[:3], *_pods(2, "new", ready=False)], _deployment(4, 1, 1), S).delete == ()
+
+
+def test_the_clean_up_has_one_budget_for_all_old_revisions() -> None:
+    """Three may go (7 pods, 4 must stay): two of the oldest revision, one of the next."""
+    oldest, old = _pods(2, "older", ready=False), _pods(3, "old", ready=False, first=10)
+    pods = [*oldest, *old, *_pods(2, "new")]
+    assert step(pods, _deployment(4, 3, 0), S).delete == ("older-0", "older-1", "old-10")
+
+
 def test_min_ready_seconds_hold_the_replacement() -> None:
     deployment = _deployment(2, min_ready_s=10)
     pods = [*_pods(2, "old"), msgspec.structs.replace(_pods(1, "new")[0], ready_since_ns=5 * S)]

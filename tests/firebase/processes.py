@@ -31,7 +31,7 @@ async def running(
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
     log = folder / f"{address.port}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220 - starting blocks for no time worth a thread
             command,
             cwd=ROOT,
             stdout=output,

@@ -7,12 +7,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from harness.firebase import commands, install, rest
+from harness.model.stack import Address
 from tests.firebase.processes import free_address, running
 
 PROJECT = "demo-tekutoko"
@@ -86,7 +88,7 @@ async def test_compiling_late_changes_no_answer(tree: Path, tmp_path: Path) -> N
     asked = [
         ("POST", f"{API}/accounts:signUp?key=k", b"{"),
         ("POST", f"{API}/accounts:signUp?key=k", b'{"email": 5}'),
-        ("POST", f"{API}/accounts:signUp?key=k", b'{"colour": "red"}'),
+        ("POST", f"{API}/accounts:signUp?key=k", b'{"email": "c@example.com", "emailVerified": "perhaps"}'),
         ("POST", f"{API}/accounts:signUp?key=k", b'{"email": "no address", "password": "secret-1"}'),
         ("POST", f"{API}/accounts:signInWithPassword?key=k", b'{"email": "b@example.com", "password": "wrong-1"}'),
         ("POST", f"{API}/accounts:signInWithPassword", b"{}"),
@@ -145,16 +147,16 @@ async def test_firestore_answers_google_own_client(tree: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("command", [commands.auth_command, commands.firestore_command])
-async def test_a_port_taken_is_said_and_ends_it(tree: Path, command: object) -> None:
+async def test_a_port_taken_is_said_and_ends_it(tree: Path, command: Callable[[Path, str, Address], list[str]]) -> None:
     taken = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
-    address = free_address().__class__(host="127.0.0.1", port=taken.sockets[0].getsockname()[1])
+    address = Address(host="127.0.0.1", port=taken.sockets[0].getsockname()[1])
     async with taken:
         result = await asyncio.to_thread(
             subprocess.run,
             command(tree, PROJECT, address),
             capture_output=True,
             text=True,
-            timeout=30,  # type: ignore[operator]
+            timeout=30,
         )
     assert result.returncode == 1
     assert "EADDRINUSE" in result.stderr or "No address added" in result.stderr
@@ -165,10 +167,16 @@ async def test_readiness_is_false_where_nothing_or_something_else_listens() -> N
     checks = (commands.auth_ready, commands.firestore_ready, commands.remote_config_ready)
     assert [await check(address) for check in checks] == [False] * 3
 
+    ended = asyncio.Semaphore(0)
+
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        ended.release()
 
     server = await asyncio.start_server(mute, address.host, address.port)
-    async with server:
+    async with server, asyncio.timeout(10):
         assert [await check(address, 0.2) for check in checks] == [False] * 3
+        for _ in checks:  # each check closed its connection
+            await ended.acquire()

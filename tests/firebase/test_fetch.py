@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.firebase import fetch
@@ -93,6 +93,7 @@ def test_a_value_is_read_as_the_app_reads_it(text: str, on: bool) -> None:
 EVENT = st.tuples(st.integers(0, 100), st.sampled_from(["true", "false", "down", "busy"]))
 
 
+@settings(deadline=None)
 @given(st.lists(EVENT, max_size=30), st.integers(0, 50))
 def test_the_value_is_the_last_success_and_no_two_successes_are_nearer_than_the_interval(
     events: list[tuple[int, str]], interval_s: int
@@ -112,6 +113,7 @@ def test_the_value_is_the_last_success_and_no_two_successes_are_nearer_than_the_
         assert cache.value("flag") is value
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=20), st.text(max_size=20))
 def test_what_a_client_sends_is_what_the_service_reads(instance: str, audience: str) -> None:
     client = Client(instance_id=instance, audience=audience)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.firebase.template import decode, to_json, to_template
@@ -31,6 +31,7 @@ def templates(draw: st.DrawFn) -> Template:
     )
 
 
+@settings(deadline=None)
 @given(templates())
 def test_a_template_survives_the_wire(template: Template) -> None:
     assert to_template(decode(msgspec.json.encode(to_json(template)))) == template

@@ -80,6 +80,11 @@ def test_cpu_and_memory_of_all_pods_together() -> None:
     assert summarise(ledger(*rows), SPAN, Side.FIRESTORE).cpu_cores_mean is None
 
 
+def test_pods_by_bare_names() -> None:
+    rows = [sample(1, "cpu_cores", "a", 0.5), sample(1, "cpu_cores", "b", 0.25), sample(2, "cpu_cores", "a", 0.25)]
+    assert summarise(ledger(*rows), SPAN, Side.API).cpu_cores_mean == 0.5
+
+
 def test_replicas_hold_until_the_next_reading() -> None:
     before = [sample(-9, "replicas", "deployment", 5), sample(-3, "replicas", "deployment", 2)]
     assert [

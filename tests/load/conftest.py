@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -16,6 +17,10 @@ from harness.clock import MachineClock
 from harness.load.plan import LoadPlan
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints
+
+# pytest-asyncio asks for the current event loop, which Python 3.11 makes on the spot and nobody closes: a ResourceWarning.
+# Said that there is none, it makes none.
+asyncio.set_event_loop(None)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 StartFake = Callable[..., Address]
@@ -42,12 +47,19 @@ def fake() -> Iterator[StartFake]:
 
 
 def plan_for(
-    address: Address, *, users: int = 4, pace_s: float = 1.0, flag_on: int | None = None, **changes: Any
+    address: Address,
+    *,
+    users: int = 4,
+    pace_s: float = 1.0,
+    flag_on: int | None = None,
+    fetch_interval_s: float = 60.0,
+    **changes: Any,
 ) -> LoadPlan:
     """Everything at ``address``; all users on the API unless told."""
     population = PopulationPlan(
         audiences=(AudiencePlan(name="all", users=users, flag_on=users if flag_on is None else flag_on),),
         pace_s=pace_s,
+        fetch_interval_s=fetch_interval_s,
     )
     endpoints = Endpoints(service=address, auth=address, firestore=address, remote_config=address, database=address)
     return LoadPlan(

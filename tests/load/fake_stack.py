@@ -4,7 +4,8 @@
 maps a method to how it misbehaves: ``"status 503"``, ``"close"``, ``"partial"``, ``"garbage"``, ``"hang"``,
 ``"bad body"``, ``"foreign"``; ``"stall": [after_s, length_s]`` answers nothing in that stretch after the first
 request to the API; ``"flag": "true" | "false" | "missing"``; ``"drop_idle": true`` closes each connection after its
-answer without saying so; ``"auth": "down"``.
+answer without saying so; ``"auth": "down"``; ``"expires_s": n`` of the tokens, of which only a user's newest is good;
+``"flag_hangs": true``: Remote Config answers nothing once the API was asked.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def uid_of(authorization: str) -> str:
     """Of our own tokens, and of the Auth emulator's (a JWT without a signature)."""
     token = authorization.removeprefix("Bearer ")
     if token.startswith("token-of-"):
-        return token.removeprefix("token-of-")
+        return token.removeprefix("token-of-").split("~")[0]
     payload = token.split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["user_id"])
 
@@ -39,6 +40,7 @@ class FakeStack:
         self.walks: dict[str, dict[str, Any]] = {}
         self.began: float | None = None
         self.created = 0
+        self.newest: dict[str, str] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -48,7 +50,9 @@ class FakeStack:
                 headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:] if line)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 api = path.startswith(WALK)
-                status, answer = await self.api(writer, method, path, headers, body) if api else self.part(path, body)
+                status, answer = (
+                    await self.api(writer, method, path, headers, body) if api else await self.part(path, body)
+                )
                 payload = (
                     b"" if answer is None else answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 )
@@ -62,7 +66,7 @@ class FakeStack:
         finally:
             writer.close()
 
-    def part(self, path: str, body: bytes) -> tuple[int, Any]:
+    async def part(self, path: str, body: bytes) -> tuple[int, Any]:
         asked = json.loads(body)
         if self.behaviour.get("auth") == "down" and "identitytoolkit" in path:
             return 500, {"error": "down"}
@@ -70,8 +74,15 @@ class FakeStack:
             return 200, {}
         if "signInWithPassword" in path:
             uid = asked["email"].split("@")[0]
-            return 200, {"idToken": f"token-of-{uid}", "localId": uid, "expiresIn": "3600"}
+            self.newest[uid] = f"token-of-{uid}~{self.newest.get(uid, '~0').split('~')[1]}1"
+            return 200, {
+                "idToken": self.newest[uid],
+                "localId": uid,
+                "expiresIn": str(self.behaviour.get("expires_s", 3600)),
+            }
         if "/namespaces/firebase:fetch" in path:
+            if self.behaviour.get("flag_hangs") and self.began:
+                await asyncio.sleep(3600)
             flag = self.behaviour.get("flag", "true")
             entries = {} if flag == "missing" else {"use_go_backend": flag}
             return 200, {"entries": entries, "state": "UPDATE", "templateVersion": "7"}
@@ -84,6 +95,8 @@ class FakeStack:
         self.began = self.began or now
         after, length = self.behaviour.get("stall", (0, 0))
         await asyncio.sleep(max(0.0, self.began + after + length - now) if now >= self.began + after else 0)
+        if headers["authorization"].removeprefix("Bearer ") not in self.newest.values() and self.newest:
+            return 401, {"error": {"code": "UNAUTHORIZED", "message": "not the newest token"}}
         how = self.behaviour.get(method, "")
         if how.startswith("status "):
             return int(how.split()[1]), {"error": {"code": "X", "message": "planted"}}

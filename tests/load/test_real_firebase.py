@@ -114,9 +114,9 @@ async def test_week_3_is_admitted_in_time_with_exactly_its_quota(
 
 async def test_both_sides_and_the_way_back(fake: StartFake, parts: dict[str, Address], tmp_path: Path) -> None:
     population = PopulationPlan(
-        audiences=(AudiencePlan(name="general", users=60, flag_on=30),), pace_s=1.5, fetch_interval_s=2.0
+        audiences=(AudiencePlan(name="general", users=40, flag_on=20),), pace_s=2.0, fetch_interval_s=1.5
     )
-    plan = _plan(fake(), parts, population)
+    plan = msgspec.structs.replace(_plan(fake(), parts, population), request_timeout_s=10.0)
     await admin.publish(parts["remote_config"], PROJECT, rollout_template(population))
     load = LoadProcesses(plan, tmp_path, CLOCK)
     try:
@@ -140,16 +140,16 @@ async def test_both_sides_and_the_way_back(fake: StartFake, parts: dict[str, Add
     assert all((r.side is Side.API) == (r.user in on) == r.flag for r in before)
     for side in Side:
         assert {r.operation for r in before if r.side is side} == set(Operation)
-    # The way back: at most the fetch interval, the pace and a pace more, for the request after the fetch.
+    # The way back: each request is preceded by a fetch, a late fetch counts at the request after it.
     for user in on:
         back = min(r.due_ns for r in requests if r.user == user and r.side is Side.FIRESTORE)
-        assert 0 < back - published_ns < 5.5 * NS
+        assert 0 < back - published_ns < 6.5 * NS
         assert all(r.side is Side.FIRESTORE for r in requests if r.user == user and r.due_ns > back)
     latest = {row.user: row for row in seen if isinstance(row, FlagRow)}
     assert {row.template_version for row in latest.values()} == {version}
     assert not any(row.value for row in latest.values())
     by_user = [sorted(r.due_ns for r in requests if r.user == user.user) for user in users]
-    assert all(b - a == 1.5 * NS for dues in by_user for a, b in itertools.pairwise(dues))
+    assert all(b - a == 2 * NS for dues in by_user for a, b in itertools.pairwise(dues))
     await asyncio.to_thread(_assert_written, plan, parts["firestore"], requests)
 
 
@@ -188,4 +188,4 @@ def _assert_written(plan: LoadPlan, firestore: Address, requests: list[RequestRo
                 *("speed", "course"),
             }
             checked += 1
-    assert checked >= 60
+    assert checked >= 40

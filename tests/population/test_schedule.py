@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.model.evidence import Operation
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.population.accounts import accounts
-from harness.population.schedule import WALK, Planned, schedule, slots
+from harness.population.schedule import WALK, Planned, due_within, schedule, slots
 from harness.population.walk import NS, NewWalk, Polyline, Status, WalkUpdate, digest, encode
 
 ANCHOR = 1_767_225_600 * NS  # 2026-01-01T00:00:00Z
@@ -83,6 +83,14 @@ def test_the_api_is_offered_its_share_in_every_stretch(
     length = data.draw(st.integers(1, 2 * round(plan.pace_s * NS)))
     offered = sum(start <= due < start + length for due in dues)
     assert abs(offered - len(api) * length / NS / plan.pace_s) < 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(on_of=populations, stretch_ns=st.integers(0, 120 * NS))
+def test_how_many_are_due_is_known_beforehand(on_of: list[tuple[int, int]], stretch_ns: int) -> None:
+    plan = plan_of(*on_of)
+    due = sum(1 for _ in takewhile(lambda p: p.due_offset_ns < stretch_ns, planned(plan)))
+    assert due_within(plan, stretch_ns) == due
 
 
 def test_week_2_offers_400_in_its_window() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model.evidence import (
+    EventRow,
     FlagRow,
     Operation,
     Outcome,
@@ -109,6 +110,14 @@ def test_pods_are_summed_and_one_that_is_gone_leaves_the_sum(tmp_path: Path) -> 
     cpu = timeline(tmp_path, rows).gauges["cpu_cores"]
     assert cpu[10] == 3
     assert cpu[-1] == 1
+
+
+def test_pods_are_known_by_their_events_too(tmp_path: Path) -> None:
+    rows: list[Row] = [EventRow(at_ns=START, kind="pod", subject="api-1", message="Ready")]
+    for second in range(5):
+        for subject in ("api-1", "postgres"):
+            rows.append(SampleRow(at_ns=START + second * NS, metric="cpu_cores", subject=subject, value=1.0))
+    assert timeline(tmp_path, rows).gauges["cpu_cores"].tolist() == [1.0] * 4
 
 
 def test_a_slow_start_does_not_squeeze_the_judged_part(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_decision_and_replay_come_first(name: str, word: str, request: pytest.Fi
     for criterion in run.criteria:
         assert plain(criterion.id) in text
         assert plain(criterion.reason) in text
-    assert "the bundled reference API, not the Go backend" in text
+    assert "bundled as a reference; not the Go backend" in text
 
 
 def test_every_row_of_a_table_has_the_columns_of_its_head(rolled_back: tuple[Run, list[Row]]) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h11
 import msgspec
@@ -116,11 +117,11 @@ async def exchange(
     close: bool = False,
 ) -> Answer:
     headers = [("Host", "test"), ("Content-Length", str(len(body))), *([("Connection", "close")] if close else [])]
-    for event in (h11.Request(method=method, target=path, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-        writer.write(http.send(event) or b"")
+    for sent in (h11.Request(method=method, target=path, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+        writer.write(http.send(sent) or b"")
     status, kept, found = 0, b"", dict[str, str]()
     while True:
-        event = http.next_event()
+        event: Any = http.next_event()
         if event is h11.NEED_DATA:
             http.receive_data(await reader.read(65536))
         elif isinstance(event, h11.Response):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from harness.clock import NS, Clock
 from harness.control import backoff, probes
@@ -85,15 +86,17 @@ class Container:
             self.process.send(signal.SIGKILL)
 
     async def _probe_until_end(self, process: Process, started_ns: int) -> None:
-        end = asyncio.ensure_future(process.wait())
+        end: asyncio.Future[Any] = asyncio.ensure_future(process.wait())
         workers = [
             asyncio.ensure_future(self._probe_readiness(started_ns)),
             asyncio.ensure_future(self._probe_liveness(process, started_ns)),
         ]
+        waiting = {end, *workers}
         try:
-            done, _pending = await asyncio.wait([end, *workers], return_when=asyncio.FIRST_EXCEPTION)
-            if end not in done:  # a worker failed, by an error of ours, which must not pass in silence
-                await asyncio.gather(*done)
+            while not end.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()  # a worker that failed, by an error of ours, must not pass in silence
         finally:
             for task in (end, *workers):
                 task.cancel()

@@ -50,7 +50,6 @@ def of_target(
     manifest = {variable.name: variable.value for variable in container.env if variable.value}
     rung = {
         "PORT": str(port),
-        "HOST": "127.0.0.1",
         "POD_NAME": pod,
         "DB_HOST": "127.0.0.1",
         "DB_PORT": str(database_port),

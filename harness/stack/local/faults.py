@@ -59,7 +59,7 @@ class Faults:
             raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
         if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
             raise BadInput("a latency fault needs a delay above 0 ms")
-        self._feed.event("fault", fault.kind, "injected", share=fault.share, delay_ms=fault.delay_ms)
+        self._feed.event("fault", fault.kind, f"injected: {fault}", share=fault.share, delay_ms=fault.delay_ms)
         if fault.kind is FaultKind.POD_CRASH:
             return self._crash()
         await self.open_gate()
@@ -73,7 +73,7 @@ class Faults:
             if not undone:
                 undone = True
                 await gate.undo(number)
-                self._feed.event("fault", fault.kind, "undone")
+                self._feed.event("fault", fault.kind, f"undone: {fault}")
 
         return undo
 

@@ -103,10 +103,10 @@ class Gate:
                 process.popen.stdin.write(msgspec.json.encode(order) + b"\n")  # far below what a pipe takes at once
                 async with asyncio.timeout(ORDER_LIMIT_S):
                     line = await self._answers.readline()
+            except TimeoutError as error:  # before OSError, whose subclass it is
+                raise process.not_started(f"no answer to {order['do']} in {ORDER_LIMIT_S:g} s") from error
             except OSError as error:
                 raise process.part_died() from error
-            except TimeoutError as error:
-                raise process.not_started(f"no answer to {order['do']} in {ORDER_LIMIT_S:g} s") from error
         if not line:
             raise process.part_died()
         answer = msgspec.json.decode(line)

@@ -218,7 +218,8 @@ class Gate:
                 if listener := self.listeners.pop(order["port"], None):
                     listener.close()
             case "fault":
-                self.faults.active[order.pop("id")] = Fault(**order)
+                number = order.pop("id")
+                self.faults.active[number] = Fault(**order)
             case "undo":
                 self.faults.active.pop(order["id"], None)
             case unknown:

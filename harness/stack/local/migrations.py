@@ -32,7 +32,7 @@ async def migrate(template: PodTemplate, ground: Ground) -> None:
         command=ground.target.migrations,
         environment=variables,
         log=ground.logs / f"{NAME}.log",
-        folder=Path(ground.target.folder),
+        folder=Path(ground.target.migrations_folder or ground.target.folder),
     )
     ground.feed.event("log", NAME, f"logs/{spec.log.name}")
     process = spawn(spec, ground.state)

@@ -18,6 +18,7 @@ from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.stack import Capability, Endpoints, Fault, Rung, Target
+from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.deployment import UP_LIMIT_S, DeploymentController
 from harness.stack.local.faults import Faults
 from harness.stack.local.feed import Feed
@@ -70,6 +71,7 @@ class LocalStack:
         self._parts: Parts | None = None
         self._controller: DeploymentController | None = None
         self._faults: Faults | None = None
+        self._ground: Ground | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._down: asyncio.Task[None] | None = None
         self._shared_before: frozenset[str] = frozenset()
@@ -98,6 +100,7 @@ class LocalStack:
 
     async def apply(self, manifests: Manifests) -> None:
         """Returns when the rollout is complete and the old pods are gone; else raises ``StackNotStarted``."""
+        self._manifests = manifests
         self._running().follow(manifests.deployment)
         await self._running().settled()
 
@@ -126,6 +129,12 @@ class LocalStack:
         """Publishes to the Remote Config emulator."""
         endpoints = self.endpoints()
         return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
+
+    def start_beside(self, name: str, database_port: int) -> Beside:
+        """Runs the target once more, as no pod: nothing probes, restarts or routes to it. The caller stops it."""
+        self._running()
+        assert self._ground is not None
+        return start_beside(self._manifests.deployment.template, self._ground, name, database_port)
 
     async def down(self) -> None:
         """Within 5 s, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""
@@ -165,6 +174,7 @@ class LocalStack:
             target=self._target,
             endpoints=parts.endpoints(),
         )
+        self._ground = ground
         await migrate(self._manifests.deployment.template, ground)
         controller = DeploymentController(self._manifests.deployment, ground, faults)
         self._controller = faults.controller = controller

@@ -1,0 +1,212 @@
+"""What a check works with: fresh users and ids, requests, Firestore, PostgreSQL, the pods' logs, a process beside."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.conformance import http, people
+from harness.conformance.beside import Spare, spare
+from harness.conformance.check import NotExercised, needs
+from harness.conformance.documents import Documents, Fields, instant
+from harness.conformance.logs import Logs
+from harness.conformance.shape import is_time
+from harness.model.errors import PartDied
+from harness.model.stack import Address, Endpoints
+from harness.population.ids import uuid4_text
+from harness.seed import stream
+from harness.stack.local import LocalStack
+
+MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
+_POLL_S = 0.1
+WALKS = "/v1/walks"
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What all checks of a run stand on."""
+
+    stack: LocalStack
+    clock: Clock
+    documents: Documents
+    logs: Logs
+    seed: int
+    run_id: str
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the parts answer."""
+        return self.stack.endpoints()
+
+
+class Caller:
+    """Somebody who asks: a user with a token, or nobody in particular."""
+
+    def __init__(self, bench: Bench, address: Address, uid: str, token: str | None) -> None:
+        self.uid = uid
+        self.token = token
+        self._bench = bench
+        self._address = address
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = http.TIMEOUT_S,
+    ) -> http.Exchange:
+        """One request; ``body`` is sent as JSON, bytes as they are."""
+        sent = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
+        if raw:
+            sent["Content-Type"] = "application/json"
+        sent |= headers or {}
+        exchange = await http.send(self._address, method, path, headers=sent, body=raw, timeout_s=timeout_s)
+        self._bench.exchanges.append(exchange)
+        return exchange
+
+    async def get(self, path: str) -> http.Exchange:
+        """GET."""
+        return await self.send("GET", path)
+
+    async def post(self, body: object) -> http.Exchange:
+        """POST /v1/walks."""
+        return await self.send("POST", WALKS, body)
+
+    async def put(self, walk_id: str, body: object) -> http.Exchange:
+        """PUT /v1/walks/{id}."""
+        return await self.send("PUT", f"{WALKS}/{walk_id}", body)
+
+    async def delete(self, walk_id: str) -> http.Exchange:
+        """DELETE /v1/walks/{id}."""
+        return await self.send("DELETE", f"{WALKS}/{walk_id}")
+
+    async def new_walk(self, title: str = "朝の散歩") -> str:
+        """The id of a walk made for a check of something else."""
+        exchange = needs(await self.post({"title": title}))
+        body = exchange.json()
+        if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+            raise NotExercised(f"it needs the id of a created walk: {exchange.shown}")
+        return str(body["id"])
+
+    async def put_walk(self, walk_id: str, body: object) -> http.Exchange:
+        """A PUT made for a check of something else."""
+        return needs(await self.put(walk_id, body))
+
+    async def walk(self, walk_id: str) -> dict[str, Any]:
+        """The walk as answered, for a check of something else."""
+        exchange = needs(await self.get(f"{WALKS}/{walk_id}"))
+        body = exchange.json()
+        if not isinstance(body, dict):
+            raise NotExercised(f"it needs a walk to be read: {exchange.shown}")
+        return body
+
+    async def locations(self, walk_id: str) -> list[dict[str, Any]]:
+        """The walk's locations as answered."""
+        locations = (await self.walk(walk_id)).get("locations")
+        if not isinstance(locations, list) or not all(isinstance(each, dict) for each in locations):
+            raise NotExercised("it needs a walk's locations, and the answer has no list of them")
+        return locations
+
+
+class Bench:
+    """One check's. Every check has its own users and walks, so that no check meets another's."""
+
+    def __init__(self, ground: Ground, check_id: str) -> None:
+        self.ground = ground
+        self.clock = ground.clock
+        self.endpoints = ground.endpoints
+        self.exchanges: list[http.Exchange] = []
+        self._chance: random.Random = stream(ground.seed, f"conformance:{ground.run_id}:{check_id}")
+        self.nobody = Caller(self, self.endpoints.service, "", None)
+
+    async def user(self) -> Caller:
+        """A new user, signed in."""
+        uid = f"conformance-{self._chance.getrandbits(64):016x}"
+        user = await people.sign_up(self.endpoints.auth, self.endpoints.project_id, uid)
+        return Caller(self, self.endpoints.service, uid, user.token)
+
+    def with_token(self, token: str) -> Caller:
+        """Whoever that token makes of a caller."""
+        return Caller(self, self.endpoints.service, "", token)
+
+    def at(self, address: Address, caller: Caller) -> Caller:
+        """The same user, asking there."""
+        return Caller(self, address, caller.uid, caller.token)
+
+    def walk_id(self) -> str:
+        """A new UUID, as the phone makes one."""
+        return uuid4_text(self._chance)
+
+    async def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
+        """Rows of PostgreSQL, past the target. Raises ``NotExercised`` for a table or column that is not there."""
+        to = self.endpoints
+        try:
+            connection = await asyncpg.connect(
+                host=to.database.host,
+                port=to.database.port,
+                user=to.database_user,
+                password=to.database_password,
+                database=to.database_name,
+                timeout=5,
+            )
+            try:
+                return [dict(row) for row in await connection.fetch(statement, *arguments, timeout=5)]
+            finally:
+                await connection.close(timeout=5)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise NotExercised(f"the contract's tables are not as named: {error}") from error
+        except (OSError, asyncpg.PostgresError) as error:
+            raise PartDied(
+                f"PostgreSQL failed: {error!r}", where=str(to.database), remedy="read postgres.log"
+            ) from error
+
+    async def document(self, walk_id: str, updated_at: object = None) -> Fields:
+        """The walk's document, under the id in upper or lower case, once it shows ``updated_at`` where that is given.
+
+        Waits ``MIRROR_LIMIT_S``; then the document as it is, ``NotExercised`` when there is none.
+        """
+        found = await self.document_now(walk_id)
+        until_ns = self.clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        while self.clock.now_ns() < until_ns and not _shows(found, updated_at):
+            await self.clock.sleep(_POLL_S)
+            found = await self.document_now(walk_id)
+        if found is None:
+            raise NotExercised(f"it needs the walk's document, and none came within {MIRROR_LIMIT_S:g} s")
+        return found
+
+    async def document_now(self, walk_id: str) -> Fields | None:
+        """The document as it is now, under the id in upper or lower case."""
+        documents = self.ground.documents
+        return await documents.get(walk_id.upper()) or await documents.get(walk_id.lower())
+
+    async def document_gone(self, walk_id: str) -> bool:
+        """Whether there is no document within ``MIRROR_LIMIT_S``."""
+        until_ns = self.clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        while await self.document_now(walk_id) is not None:
+            if self.clock.now_ns() >= until_ns:
+                return False
+            await self.clock.sleep(_POLL_S)
+        return True
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[Spare]:
+        """The target's program once more, ready, with a database that may be taken away; killed afterwards."""
+        async with spare(self.ground.stack, self.clock, f"beside-{self._chance.getrandbits(32):08x}") as process:
+            yield process
+
+
+def _shows(found: Fields | None, updated_at: object) -> bool:
+    if found is None or not is_time(updated_at):
+        return found is not None
+    held = found.get("updated_at")
+    if held is None or held.kind != "timestamp":
+        return False
+    apart_s: float = (held.value - instant(str(updated_at))).total_seconds()
+    return abs(apart_s) < 0.001

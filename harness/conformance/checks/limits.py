@@ -1,0 +1,177 @@
+"""The contract's limits, on both sides of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.conformance.bench import WALKS, Bench
+from harness.conformance.check import Checks, must, must_be, needs
+from harness.conformance.samples import location
+
+CHECKS = Checks()
+
+
+def _post(id_: str, sentence: str, good: dict[str, Any], bad: dict[str, Any]) -> None:
+    async def taken(bench: Bench) -> None:
+        me = await bench.user()
+        await me.new_walk()
+        exchange = await me.post(good)
+        if not 200 <= exchange.status < 300:
+            must(exchange, 201)
+
+    async def refused(bench: Bench) -> None:
+        me = await bench.user()
+        needs(await me.post(good))
+        must(await me.post(bad), 400)
+
+    CHECKS.add(f"{id_}.largest", f"{sentence}: the largest is taken", taken)
+    CHECKS.add(f"{id_}.beyond", f"{sentence}: one more gets 400", refused)
+
+
+_post("limits.title.post", "title has 1..255 characters in POST", {"title": "x" * 255}, {"title": "x" * 256})
+_post(
+    "limits.description.post",
+    "description has at most 1000 characters in POST",
+    {"title": "散歩", "description": "x" * 1000},
+    {"title": "散歩", "description": "x" * 1001},
+)
+
+
+@CHECKS("limits.title.characters", "title's 255 are characters, not bytes")
+async def title_characters(bench: Bench) -> None:
+    """255 of three bytes each, kept whole."""
+    me = await bench.user()
+    await me.new_walk("x" * 255)
+    title = "歩" * 255
+    exchange = await me.post({"title": title})
+    if not 200 <= exchange.status < 300:
+        must(exchange, 201)
+    body = exchange.json()
+    must_be("title", title, body.get("title") if isinstance(body, dict) else None, exchange)
+
+
+@CHECKS("limits.title.required", "title is required in POST, and not empty")
+async def title_required(bench: Bench) -> None:
+    """Absent, null, empty."""
+    me = await bench.user()
+    await me.new_walk()
+    for body in ({}, {"title": None}, {"title": ""}, {"description": "題なし"}):
+        must(await me.post(body), 400)
+
+
+def _put_refused(id_: str, sentence: str, *bodies: dict[str, Any]) -> None:
+    async def refused(bench: Bench) -> None:
+        me = await bench.user()
+        walk_id = await me.new_walk()
+        await me.put_walk(walk_id, {"total_steps": 1, "locations": [location(0)]})
+        for body in bodies:
+            must(await me.put(walk_id, body), 400)
+
+    CHECKS.add(id_, sentence, refused)
+
+
+def _put_taken(id_: str, sentence: str, *bodies: dict[str, Any]) -> None:
+    async def taken(bench: Bench) -> None:
+        me = await bench.user()
+        walk_id = await me.new_walk()
+        await me.put_walk(walk_id, {"total_steps": 1, "locations": [location(0)]})
+        for body in bodies:
+            must(await me.put(walk_id, body), 200)
+
+    CHECKS.add(id_, sentence, taken)
+
+
+def _at(**changes: Any) -> dict[str, Any]:
+    return {"locations": [location(1, **changes)]}
+
+
+_START, _EARLIER = "2025-10-20T09:00:00Z", "2025-10-20T08:59:59Z"
+
+_put_refused("limits.title.put", "title has 1..255 characters in PUT", {"title": ""}, {"title": "x" * 256})
+_put_refused("limits.description.put", "description has at most 1000 characters in PUT", {"description": "x" * 1001})
+_put_refused(
+    "limits.latitude.beyond",
+    "latitude is within -90..90",
+    _at(latitude=90.0001),
+    _at(latitude=-90.0001),
+    _at(latitude=1e10),
+)
+_put_refused(
+    "limits.longitude.beyond",
+    "longitude is within -180..180",
+    _at(longitude=180.0001),
+    _at(longitude=-180.0001),
+)
+_put_taken(
+    "limits.position.ends",
+    "latitude -90 and 90, longitude -180 and 180 are valid",
+    _at(latitude=-90, longitude=-180),
+    _at(latitude=90.0, longitude=180.0),
+)
+_put_refused(
+    "limits.location.required", "a location has a latitude and a longitude", _at(latitude=...), _at(longitude=...)
+)
+_put_refused("limits.location.number", "a location has a sequence_number", _at(sequence_number=...))
+_put_refused(
+    "limits.status", "status is one of the four", {"status": "flying"}, {"status": ""}, {"status": "COMPLETED"}
+)
+_put_taken(
+    "limits.statuses",
+    "each of the four statuses is taken",
+    *({"status": word} for word in ("not_started", "in_progress", "paused", "completed")),
+)
+_put_refused("limits.end_before_start", "an end is not before its start", {"start_time": _START, "end_time": _EARLIER})
+_put_refused("limits.end_without_start", "an end needs a start", {"end_time": _START})
+_put_refused(
+    "limits.negative",
+    "no distance, steps or paused duration is negative",
+    {"total_distance": -0.5},
+    {"total_steps": -1},
+    {"total_paused_duration": -0.5},
+)
+_put_refused(
+    "limits.thumbnail",
+    "thumbnail_image_url has at most 500 characters",
+    {"thumbnail_image_url": "https://images.invalid/" + "x" * 500},
+)
+
+
+@CHECKS("limits.latitude.zero", "0.0 is a valid latitude")
+async def zero_latitude(bench: Bench) -> None:
+    """A target that takes zero for absent loses the equator."""
+    me, walk_id = await bench.user(), bench.walk_id()
+    await me.put_walk(walk_id, {"locations": [location(0)]})
+    exchange = must(await me.put(walk_id, {"locations": [location(1, latitude=0.0)]}), 200)
+    held = [each.get("latitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
+    must_be("latitude", [0.0], held, exchange)
+
+
+@CHECKS("limits.longitude.zero", "0.0 is a valid longitude")
+async def zero_longitude(bench: Bench) -> None:
+    """Greenwich likewise."""
+    me, walk_id = await bench.user(), bench.walk_id()
+    await me.put_walk(walk_id, {"locations": [location(0)]})
+    exchange = must(await me.put(walk_id, {"locations": [location(1, longitude=0.0)]}), 200)
+    held = [each.get("longitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
+    must_be("longitude", [0.0], held, exchange)
+
+
+def _query(id_: str, sentence: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+    async def taken(bench: Bench) -> None:
+        me = await bench.user()
+        needs(await me.get(f"{WALKS}?page=1&limit=20"))
+        for query in good:
+            must(await me.get(f"{WALKS}?{query}"), 200)
+
+    async def refused(bench: Bench) -> None:
+        me = await bench.user()
+        needs(await me.get(f"{WALKS}?page=1&limit=20"))
+        for query in bad:
+            must(await me.get(f"{WALKS}?{query}"), 400)
+
+    CHECKS.add(f"{id_}.ends", f"{sentence}: both ends are taken", taken)
+    CHECKS.add(f"{id_}.beyond", f"{sentence}: all else gets 400", refused)
+
+
+_query("limits.page", "page is 1..1000", ("page=1&limit=20", "page=1000&limit=20"), ("page=0", "page=1001", "page=-1"))
+_query("limits.limit", "limit is 1..100", ("page=1&limit=1", "page=1&limit=100"), ("limit=0", "limit=101", "limit=-5"))

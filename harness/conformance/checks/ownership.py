@@ -1,0 +1,53 @@
+"""Another user's walk: 404, and untouched."""
+
+from __future__ import annotations
+
+from harness.conformance.bench import WALKS, Bench
+from harness.conformance.check import Checks, must, must_be
+from harness.conformance.samples import location
+
+CHECKS = Checks()
+
+
+@CHECKS("ownership.get", "another user's walk answers 404 to GET")
+async def get(bench: Bench) -> None:
+    """Not 403, which would say that it is there."""
+    owner, stranger = await bench.user(), await bench.user()
+    must(await stranger.get(f"{WALKS}/{await owner.new_walk()}"), 404)
+
+
+@CHECKS("ownership.put", "another user's walk answers 404 to PUT")
+async def put(bench: Bench) -> None:
+    """Though PUT creates what is not there."""
+    owner, stranger = await bench.user(), await bench.user()
+    must(await stranger.put(await owner.new_walk(), {"title": "乗っ取り"}), 404)
+
+
+@CHECKS("ownership.put_keeps", "another user's walk cannot be overwritten by PUT")
+async def put_keeps(bench: Bench) -> None:
+    """Neither its fields, nor its locations, nor whose it is."""
+    owner, stranger = await bench.user(), await bench.user()
+    walk_id = await owner.new_walk("本人の散歩")
+    await owner.put_walk(walk_id, {"locations": [location(0)]})
+    before = await owner.walk(walk_id)
+    exchange = await stranger.put(walk_id, {"title": "乗っ取り", "locations": [location(0, latitude=1.5), location(1)]})
+    read = await owner.get(f"{WALKS}/{walk_id}")
+    must_be("the owner's walk", before, read.json(), exchange)
+
+
+@CHECKS("ownership.delete", "another user's walk answers 404 to DELETE")
+async def delete(bench: Bench) -> None:
+    """As if it were not there."""
+    owner, stranger = await bench.user(), await bench.user()
+    must(await stranger.delete(await owner.new_walk()), 404)
+
+
+@CHECKS("ownership.delete_keeps", "another user's walk cannot be deleted")
+async def delete_keeps(bench: Bench) -> None:
+    """Its owner still reads it."""
+    owner, stranger = await bench.user(), await bench.user()
+    walk_id = await owner.new_walk()
+    await owner.walk(walk_id)
+    exchange = await stranger.delete(walk_id)
+    read = await owner.get(f"{WALKS}/{walk_id}")
+    must_be("status of the owner's GET", 200, read.status, exchange)

@@ -1,0 +1,70 @@
+"""``python -m harness conformance``: its options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from harness.clock import MachineClock
+from harness.model.errors import BadInput
+from harness.progress import Progress
+from harness.targets import ROOT, resolve
+
+TARGET_HELP = "the API under test: a command line, or a .yaml file (default: the bundled walk API)"
+
+
+def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
+    """The command's options."""
+    command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
+    command.add_argument(
+        "--only", action="append", default=[], metavar="PATTERN", help="only checks like 'dual_write.*' (repeatable)"
+    )
+    command.add_argument(
+        "--seed", type=int, default=default_seed, help="seed of ids and of the checks' order (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print conformance.json on standard output")
+    command.add_argument("--junit", type=Path, metavar="FILE", help="write conformance.xml there too")
+    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    command.add_argument(
+        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
+    )
+    command.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    target = resolve(arguments.target)
+    if arguments.junit is not None and not arguments.junit.absolute().parent.is_dir():
+        raise BadInput(f"no folder for {arguments.junit}", where="--junit", remedy="make it, or name another file")
+    from harness.conformance.flow import Conformance, Options  # psutil and asyncpg load here
+    from harness.conformance.report import text
+
+    options = Options(
+        target=target,
+        target_text=arguments.target,
+        seed=arguments.seed,
+        reports=arguments.reports.absolute(),
+        manifests=arguments.manifests,
+        only=tuple(arguments.only),
+        junit=arguments.junit,
+    )
+    progress.plain(f"seed {options.seed}, rung local, target {target.name}; replay: {options.replay}")
+
+    async def conform() -> int:
+        conformance = Conformance(options, clock, progress)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, conformance.interrupt)
+        report = await conformance.run()
+        progress.plain("")
+        progress.plain(text(report, str(conformance.folder)))
+        if arguments.json:
+            sys.stdout.write((conformance.folder / "conformance.json").read_text())
+        return report.exit_status
+
+    return asyncio.run(conform())

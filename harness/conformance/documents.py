@@ -1,0 +1,97 @@
+"""Firestore documents as they lie in the emulator, with the type of every value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from harness.model.errors import PartDied
+from harness.model.stack import Address
+from harness.population.firestore_document import COLLECTION
+
+_TIMEOUT_S = 5.0
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A Firestore value. ``kind`` is string, double, integer, timestamp, boolean, null, array, map, ..."""
+
+    kind: str
+    value: Any
+
+    def __str__(self) -> str:
+        if self.kind == "array":
+            return "[" + ", ".join(map(str, self.value)) + "]"
+        if self.kind == "map":
+            return "{" + ", ".join(f"{name}: {value}" for name, value in self.value.items()) + "}"
+        return f"{self.kind} {self.value!r}" if self.kind != "timestamp" else f"timestamp {self.value.isoformat()}"
+
+
+Fields = dict[str, Value]
+
+
+class Documents:
+    """Reads ``walks/<id>``. Google's own generated client, without its retries; gRPC is imported late."""
+
+    def __init__(self, address: Address, project_id: str) -> None:
+        self._address = address
+        self._database = f"projects/{project_id}/databases/(default)"
+        self._channel: Any = None
+        self._client: Any = None
+
+    async def get(self, document_id: str) -> Fields | None:
+        """The fields of the document, ``None`` when there is none. Raises ``PartDied`` when Firestore fails."""
+        from google.api_core.exceptions import GoogleAPICallError
+
+        name = f"{self._database}/documents/{COLLECTION}/{document_id}"
+        request = {"database": self._database, "documents": [name]}
+        metadata = [("google-cloud-resource-prefix", self._database), ("authorization", "Bearer owner")]
+        try:
+            stream = await self._open().batch_get_documents(
+                request=request, metadata=metadata, timeout=_TIMEOUT_S, retry=None
+            )
+            async for answer in stream:
+                if answer.found.name:
+                    return _fields(type(answer.found).pb(answer.found).fields)
+        except GoogleAPICallError as error:
+            raise PartDied(
+                f"the Firestore emulator failed: {error}", where=str(self._address), remedy="read firestore.log"
+            ) from error
+        return None
+
+    async def close(self) -> None:
+        """Ends the channel; idempotent."""
+        if self._channel is not None:
+            await self._channel.close()
+            self._channel = self._client = None
+
+    def _open(self) -> Any:
+        if self._client is None:
+            import grpc.aio
+            from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
+            from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport
+
+            self._channel = grpc.aio.insecure_channel(str(self._address))
+            self._client = FirestoreAsyncClient(transport=FirestoreGrpcAsyncIOTransport(channel=self._channel))
+        return self._client
+
+
+def _fields(held: Any) -> Fields:
+    return {name: _value(held[name]) for name in held}
+
+
+def _value(cell: Any) -> Value:
+    kind = cell.WhichOneof("value_type").removesuffix("_value")
+    if kind == "array":
+        return Value(kind, [_value(each) for each in cell.array_value.values])
+    if kind == "map":
+        return Value(kind, _fields(cell.map_value.fields))
+    if kind == "timestamp":
+        return Value(kind, cell.timestamp_value.ToDatetime(tzinfo=UTC))
+    return Value(kind, getattr(cell, f"{kind}_value"))
+
+
+def instant(text: str) -> datetime:
+    """An RFC 3339 time of the contract, in UTC. Raises ``ValueError``."""
+    return datetime.fromisoformat(text).astimezone(UTC)

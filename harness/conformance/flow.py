@@ -1,0 +1,219 @@
+"""A conformance run, whole and in one direction: stack up -> checks -> tear down -> leak check -> report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from harness import state
+from harness.clock import NS, Clock, utc
+from harness.conformance.bench import Ground
+from harness.conformance.check import Check
+from harness.conformance.checks import ALL, NOT_COVERED
+from harness.conformance.documents import Documents
+from harness.conformance.logs import Logs
+from harness.conformance.report import write_report
+from harness.conformance.result import SCHEMA_VERSION, CheckResult, Outcome, Report, TargetFacts
+from harness.conformance.runner import run_checks
+from harness.manifests import load as load_manifests
+from harness.model.errors import BadInput, EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
+from harness.model.stack import Rung, Target
+from harness.progress import Progress
+from harness.stack.local import LocalStack
+from harness.state.lease import remove_run_folder
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for. ``target_text`` is ``--target`` as typed; ``only`` are patterns of check ids."""
+
+    target: Target
+    target_text: str | None
+    seed: int
+    reports: Path
+    manifests: Path
+    only: tuple[str, ...] = ()
+    junit: Path | None = None
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this again."""
+        words = ["python", "-m", "harness", "conformance", "--seed", str(self.seed)]
+        words += ["--target", self.target_text] if self.target_text is not None else []
+        return shlex.join([*words, *(word for pattern in self.only for word in ("--only", pattern))])
+
+
+def chosen(only: Sequence[str]) -> tuple[Check, ...]:
+    """The checks whose ids match a pattern of ``only``; all when there is none. Raises ``BadInput``."""
+    if not only:
+        return ALL
+    for pattern in only:
+        if not any(fnmatchcase(check.id, pattern) for check in ALL):
+            raise BadInput(
+                f"no check matches {pattern!r}",
+                where="--only",
+                remedy=f"for example --only 'dual_write.*'; the checks begin with: {', '.join(_groups())}",
+            )
+    return tuple(check for check in ALL if any(fnmatchcase(check.id, pattern) for pattern in only))
+
+
+def _groups() -> list[str]:
+    return list(dict.fromkeys(check.id.partition(".")[0] for check in ALL))
+
+
+class Conformance:
+    """One run under way. ``run`` always returns a report, however it ended."""
+
+    def __init__(self, options: Options, clock: Clock, progress: Progress) -> None:
+        self.options = options
+        self.clock = clock
+        self.progress = progress
+        self.started_ns = clock.now_ns()
+        self.checks = chosen(options.only)
+        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
+        self.run_id = f"{stamp}Z-conformance-s{options.seed}-{os.getpid():x}"
+        self.folder = self._open_folder()
+        # One replica: what a target keeps in a process (its rate limit) is then the same for every request.
+        manifests = load_manifests(options.manifests)
+        deployment = msgspec.structs.replace(manifests.deployment, replicas=1)
+        self.stack = LocalStack(
+            run_id=self.run_id,
+            manifests=msgspec.structs.replace(manifests, deployment=deployment),
+            target=options.target,
+            folder=self.folder,
+            clock=clock,
+            progress=progress,
+        )
+        self.results: list[CheckResult] = []
+        self.errors: list[RehearsalError] = []
+        self.leaks: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
+        self._flow: asyncio.Task[None] | None = None
+
+    async def run(self) -> Report:
+        """Runs the checks, tears down whatever came of it, and reports."""
+        self._flow = asyncio.ensure_future(self.flow())
+        try:
+            await self._flow
+        except asyncio.CancelledError:
+            self.errors.append(Interrupted("interrupted", remedy="the checks so far are in the report"))
+        except RehearsalError as error:
+            self.errors.append(error)
+        except Exception as error:  # a mistake of ours: the stack still comes down, and the report says so
+            traceback.print_exc()
+            self.errors.append(RehearsalError(f"internal error: {error!r}", remedy="tell the maintainers"))
+        begun_ns = self.clock.now_ns()
+        self.progress("taking everything down")
+        await self._finally(self.stack.down)
+        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        remove_run_folder(self.run_id)
+        self.leaks = tuple(self.stack.leaks())
+        return self._report()
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow."""
+        if self._flow is not None and not self._flow.done():
+            self.progress("interrupted: taking everything down, then writing the report")
+            self._flow.cancel()
+        else:
+            self.progress("already taking everything down")
+
+    async def flow(self) -> None:
+        """Stack up, then every check; a part of the stack that dies ends it."""
+        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        self.progress("bringing the stack up")
+        await self.stack.up()
+        self.timings["stack_up"] = (self.clock.now_ns() - self.started_ns) / NS
+        endpoints = self.stack.endpoints()
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        logs = Logs(self.stack, self.folder / "logs", self.clock)
+        ground = Ground(
+            stack=self.stack,
+            clock=self.clock,
+            documents=documents,
+            logs=logs,
+            seed=self.options.seed,
+            run_id=self.run_id,
+        )
+        watch = asyncio.ensure_future(logs.follow())
+        work = asyncio.ensure_future(run_checks(self.checks, ground, self.folder, self.progress, self.results.append))
+        try:
+            await asyncio.wait([watch, work], return_when=asyncio.FIRST_COMPLETED)
+            for task in (work, watch):
+                if task.done():
+                    task.result()
+        finally:
+            for task in (work, watch):
+                task.cancel()
+            await asyncio.gather(work, watch, return_exceptions=True)
+            await documents.close()
+        self.timings["checks"] = (self.clock.now_ns() - self.started_ns) / NS - self.timings["stack_up"]
+
+    def _report(self) -> Report:
+        report = self._document()
+        try:
+            write_report(self.folder, report, self.options.junit)
+        except RehearsalError as error:
+            self.errors.append(error)
+            report = self._document()
+        return report
+
+    def _document(self) -> Report:
+        order = {check.id: place for place, check in enumerate(ALL)}
+        results = tuple(sorted(self.results, key=lambda result: order[result.id]))
+        conforms = len(results) == len(self.checks) and all(r.outcome is Outcome.PASSED for r in results)
+        outcomes = [error.exit for error in self.errors]
+        if not conforms and not self.errors:
+            outcomes.append(Exit.HOLD)
+        if self.leaks:
+            outcomes.append(Exit.LEAK)
+        target = self.options.target
+        return Report(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            rung=Rung.LOCAL,
+            seed=self.options.seed,
+            replay=self.options.replay,
+            target=TargetFacts(
+                name=target.name,
+                bundled=target.bundled,
+                command=target.command,
+                folder=target.folder,
+                environment=tuple(target.environment),
+                migrations=target.migrations,
+            ),
+            conforms=conforms and not self.errors,
+            exit_status=more_severe(*outcomes),
+            checks=results,
+            not_covered=NOT_COVERED,
+            timings={name: round(value, 3) for name, value in self.timings.items()},
+            leaks=self.leaks,
+            errors=tuple(str(error) for error in self.errors),
+        )
+
+    def _open_folder(self) -> Path:
+        folder = self.options.reports / self.run_id
+        try:
+            (folder / "logs").mkdir(parents=True)
+        except OSError as error:
+            raise EvidenceNotWritten(
+                f"the reports folder cannot be written: {error.strerror}",
+                where=str(folder),
+                remedy="make it writable, free some space, or name another one with --reports",
+            ) from error
+        return folder
+
+    async def _finally(self, step: Callable[[], Awaitable[None]]) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await step()
+            except RehearsalError as error:
+                self.errors.append(error)

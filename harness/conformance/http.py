@@ -1,0 +1,145 @@
+"""One HTTP/1.1 request on a connection of its own, kept whole: its raw bytes, a curl line, and what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import h11
+import msgspec
+
+from harness.model.stack import Address
+
+TIMEOUT_S = 10.0
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+_SHOWN = 300  # characters of a body in a message
+_CURL_BODY = 2000  # bytes of a body in a curl line; a longer one is read from the file of raw bytes
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """A request and its answer. ``status`` is 0 when there was no whole answer; ``broken`` then says why."""
+
+    method: str
+    path: str
+    sent_headers: tuple[tuple[str, str], ...]
+    sent_body: bytes
+    raw: bytes
+    status: int
+    headers: dict[str, str] = {}  # names in lower case
+    body: bytes = b""
+    broken: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The answer for people, on one line."""
+        if not self.status:
+            return f"no answer: {self.broken}"
+        text = " ".join(self.body[: 4 * _SHOWN].decode(errors="backslashreplace").split())
+        return f"status {self.status}" + (f", body {text[:_SHOWN]}" if text else ", no body")
+
+    @property
+    def curl(self) -> str:
+        """The request as a curl line; ``$API`` stands for the target's address."""
+        words = ["curl", "-i", "-X", self.method]
+        for name, value in self.sent_headers:
+            words += ["-H", shlex.quote(f"{name}: {value}")]
+        if self.sent_body:
+            words += ["--data-binary", _shell(self.sent_body)]
+        return " ".join([*words, f'"$API{_in_double_quotes(self.path)}"'])
+
+    def json(self) -> Any:
+        """The body read as JSON, ``None`` when it is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+
+async def send(
+    address: Address,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    timeout_s: float = TIMEOUT_S,
+) -> Exchange:
+    """Sends it. Never raises for what the other side does: a refused or broken connection is an answer too."""
+    sent = tuple(headers.items())
+    framing = [("Host", str(address)), ("Connection", "close")]
+    if body or method in ("POST", "PUT"):
+        framing.append(("Content-Length", str(len(body))))
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
+    head = connection.send(h11.Request(method=method, target=path, headers=[*framing, *sent]))
+    raw = (head or b"") + body
+    connection.send(h11.Data(data=body))
+    connection.send(h11.EndOfMessage())
+    status, answered, content, broken = 0, dict[str, str](), b"", ""
+    try:
+        async with asyncio.timeout(timeout_s):
+            status, answered, content = await _exchange(address, connection, raw)
+    except TimeoutError:
+        broken = f"not within {timeout_s:g} s"
+    except (OSError, h11.RemoteProtocolError, EOFError) as error:
+        broken = f"{type(error).__name__}: {error}"
+    return Exchange(
+        method=method,
+        path=path,
+        sent_headers=sent,
+        sent_body=body,
+        raw=raw,
+        status=status,
+        headers=answered,
+        body=content,
+        broken=broken,
+    )
+
+
+async def _exchange(address: Address, connection: h11.Connection, raw: bytes) -> tuple[int, dict[str, str], bytes]:
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        writer.write(raw)
+        # No drain: a server may answer, and close, before it has read a body that is too large.
+        return await _read(connection, reader)
+    finally:
+        writer.close()
+
+
+async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    status, headers, body = 0, dict[str, str](), bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+            headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > MAX_ANSWER_BYTES:
+                raise EOFError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+        elif isinstance(event, h11.EndOfMessage):
+            return status, headers, bytes(body)
+        elif isinstance(event, h11.ConnectionClosed):
+            raise EOFError("the connection ended before the whole answer")
+
+
+def _shell(body: bytes) -> str:
+    """``body`` as one word of bash; a long one by name of the file that the report keeps."""
+    if len(body) > _CURL_BODY:
+        return "@body.bin"
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = ""
+    if text and text.isprintable():
+        return shlex.quote(text)
+    escaped = "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in body)
+    # bash cannot hold a NUL in a word, printf can write one.
+    return f"@<(printf '{escaped.replace('%', '%%')}')" if b"\x00" in body else f"$'{escaped}'"
+
+
+def _in_double_quotes(text: str) -> str:
+    return "".join(f"\\{c}" if c in '"$`\\' else c for c in text)

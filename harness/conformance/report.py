@@ -1,0 +1,180 @@
+"""``conformance.json``, ``conformance.xml`` (JUnit), ``summary.md``, and the table on the terminal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from harness.conformance.result import CheckResult, Outcome, Report
+from harness.report.files import write_atomically
+from harness.report.summary import bullets, code, plain, table
+
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TOKEN = re.compile(r"(Bearer [A-Za-z0-9_-]{12})[A-Za-z0-9_.-]{30,}")
+
+
+def write_report(folder: Path, report: Report, junit: Path | None = None) -> None:
+    """Writes all three into ``folder``, and the JUnit document to ``junit`` too. Raises ``EvidenceNotWritten``."""
+    write_atomically(folder / "conformance.json", msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    document = junit_document(report)
+    write_atomically(folder / "conformance.xml", document)
+    write_atomically(folder / "summary.md", summary(report).encode())
+    if junit is not None:
+        write_atomically(junit, document)
+
+
+def verdict(report: Report) -> str:
+    """One line: how it ended."""
+    counts = ", ".join(
+        f"{report.count(outcome)} {outcome.replace('_', ' ')}" for outcome in Outcome if report.count(outcome)
+    )
+    word = "conforms" if report.conforms else "does not conform"
+    if report.errors:
+        word = "not judged: the run did not finish"
+    return f"{report.target.name}: {word} ({counts or 'no check ran'})"
+
+
+def text(report: Report, folder: str) -> str:
+    """For a terminal: what passed by group, what was not exercised by reason, every deviation whole, and last."""
+    lines = [f"passed         {group}: {', '.join(names)}" for group, names in _by_group(report).items()]
+    for reason, ids in _by_reason(report).items():
+        lines += [f"not exercised  {', '.join(ids)}", f"    reason:   {reason}"]
+    for check in report.checks:
+        if check.outcome is Outcome.MEASUREMENT_ERROR:
+            lines += [f"MEASUREMENT ERROR  {check.id}: {check.sentence}", f"    reason:   {check.reason}"]
+    for check in report.checks:
+        if check.outcome is Outcome.DEVIATION:
+            lines += _deviation(check)
+    lines += [f"LEAK {leak}" for leak in report.leaks]
+    lines += [f"error: {error}" for error in report.errors]
+    lines += [f"not covered    {what}" for what in report.not_covered]
+    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
+    lines += [verdict(report), f"timings: {timings}", f"report: {folder}/summary.md (exit status {report.exit_status})"]
+    return "\n".join(lines)
+
+
+def _by_group(report: Report) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for check in report.checks:
+        if check.outcome is Outcome.PASSED:
+            group, _, name = check.id.partition(".")
+            found.setdefault(group, []).append(name)
+    return found
+
+
+def _by_reason(report: Report) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for check in report.checks:
+        if check.outcome is Outcome.NOT_EXERCISED:
+            found.setdefault(check.reason, []).append(check.id)
+    return found
+
+
+def _deviation(check: CheckResult) -> list[str]:
+    found = [f"DEVIATION      {check.id}: {check.sentence}"]
+    found += [f"    expected: {check.expected}", f"    got:      {check.got}"]
+    if check.curl:
+        found += [f"    request:  {shortened(check.curl)}", f"    raw:      {check.request_file}"]
+    return found
+
+
+def shortened(curl: str) -> str:
+    """A curl line whose token and body fit a screen; ``conformance.json`` holds it whole."""
+    curl = _TOKEN.sub(r"\1...", curl)
+    return curl if len(curl) <= 600 else f"{curl[:400]} ... {curl[-150:]}"
+
+
+def summary(report: Report) -> str:
+    """``summary.md``."""
+    parts = [
+        f"## Conformance: {plain(verdict(report))}",
+        code(report.replay),
+        bullets(
+            [
+                f"target {' '.join(report.target.command)}, run in {report.target.folder}",
+                f"seed {report.seed}, rung {report.rung}, run {report.run_id}, started {report.started_utc}, "
+                f"exit status {report.exit_status}",
+            ]
+        ),
+    ]
+    if report.errors:
+        parts += ["### What broke", bullets(report.errors)]
+    if report.leaks:
+        parts += ["### Left on the machine", bullets(report.leaks)]
+    for outcome, head in (
+        (Outcome.DEVIATION, "Deviations"),
+        (Outcome.MEASUREMENT_ERROR, "Measurement errors"),
+        (Outcome.NOT_EXERCISED, "Not exercised"),
+    ):
+        found = [check for check in report.checks if check.outcome is outcome]
+        if found:
+            parts.append(f"### {head}")
+            parts += [_section(check) for check in found]
+    passed = [(plain(c.id), plain(c.sentence)) for c in report.checks if c.outcome is Outcome.PASSED]
+    if passed:
+        parts += ["### Passed", table(("check", "the contract says"), passed)]
+    parts += ["### Not covered by any check", bullets(report.not_covered)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(check: CheckResult) -> str:
+    lines = [f"**{plain(check.id)}**: {plain(check.sentence)}"]
+    if check.outcome is Outcome.DEVIATION:
+        lines.append(bullets([f"expected {check.expected}", f"got {check.got}"]))
+    if check.reason:
+        lines.append(bullets([check.reason]))
+    if check.curl:
+        lines.append(code(shortened(check.curl)))
+    return "\n\n".join(lines)
+
+
+def junit_document(report: Report) -> bytes:
+    """Green if and only if the target conforms: a CI shows skipped as green, so ``conforms`` is a case of its own."""
+    suite = TestSuite("conformance")
+    suite.timestamp = report.started_utc
+    facts = {"target": report.target.name, "seed": str(report.seed), "replay": report.replay, "run_id": report.run_id}
+    for name, value in facts.items():
+        suite.add_property(name, _xml(value))
+    whole = None if report.conforms else Failure(_xml(verdict(report)), "does_not_conform")
+    suite.add_testcase(_case("conforms", whole, 0.0, verdict(report)))
+    for check in report.checks:
+        suite.add_testcase(_case(check.id, _result(check), check.duration_s, "\n".join(_output(check))))
+    broken = Error(_xml("; ".join(report.errors)), "broken") if report.errors else None
+    suite.add_testcase(_case("run", broken, 0.0))
+    left = Failure(_xml("; ".join(report.leaks)), "leak") if report.leaks else None
+    suite.add_testcase(_case("leaks", left, 0.0))
+    document = JUnitXml()
+    document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call]  # half typed upstream
+    content: bytes = document.tostring()  # type: ignore[no-untyped-call]  # half typed upstream
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + content + b"\n"
+
+
+def _result(check: CheckResult) -> Failure | Error | Skipped | None:
+    if check.outcome is Outcome.DEVIATION:
+        return Failure(_xml(f"expected {check.expected}, got {check.got}"), "deviation")
+    if check.outcome is Outcome.NOT_EXERCISED:
+        return Skipped(_xml(check.reason), "not_exercised")
+    if check.outcome is Outcome.MEASUREMENT_ERROR:
+        return Error(_xml(check.reason), "measurement_error")
+    return None
+
+
+def _output(check: CheckResult) -> list[str]:
+    return [check.sentence, *([check.curl] if check.curl else [])]
+
+
+def _case(name: str, result: Failure | Error | Skipped | None, seconds: float, output: str = "") -> TestCase:
+    case = TestCase(_xml(name), classname="conformance", time=seconds)
+    if result is not None:
+        case.result = [result]
+    if output:
+        case.system_out = _xml(output)
+    return case
+
+
+def _xml(words: str) -> str:
+    return _NOT_XML.sub("�", words)

@@ -1,0 +1,66 @@
+"""What the checks answer, and ``conformance.json``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+
+class Outcome(StrEnum):
+    """Of one check."""
+
+    PASSED = "passed"
+    DEVIATION = "deviation"
+    NOT_EXERCISED = "not_exercised"  # what the check builds on is missing or deviates; ``reason`` says what
+    MEASUREMENT_ERROR = "measurement_error"  # the rehearsal's own parts failed: nothing is said of the target
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One check. ``sentence`` is the contract's; ``curl`` and ``request_file`` (raw bytes) show a deviation."""
+
+    id: str
+    sentence: str
+    outcome: Outcome
+    expected: str = ""
+    got: str = ""
+    reason: str = ""
+    curl: str = ""
+    request_file: str = ""
+    duration_s: float = 0.0
+
+
+class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The target as it was run."""
+
+    name: str
+    bundled: bool
+    command: tuple[str, ...]
+    folder: str
+    environment: tuple[str, ...]  # names only: a value may be a secret of the team's
+    migrations: tuple[str, ...]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """``conformance.json``. ``conforms`` is true when every check passed; times are seconds."""
+
+    schema_version: int
+    run_id: str
+    started_utc: str
+    rung: str
+    seed: int
+    replay: str
+    target: TargetFacts
+    conforms: bool
+    exit_status: int
+    checks: tuple[CheckResult, ...]
+    not_covered: tuple[str, ...]
+    timings: dict[str, float]
+    leaks: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    def count(self, outcome: Outcome) -> int:
+        """How many checks ended so."""
+        return sum(check.outcome is outcome for check in self.checks)

@@ -1,0 +1,94 @@
+"""Runs checks one after the other, in an order drawn from the seed, and says how each ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import NS
+from harness.conformance.bench import Bench, Ground
+from harness.conformance.check import Check, Deviates, NotExercised
+from harness.conformance.http import Exchange
+from harness.conformance.result import CheckResult, Outcome
+from harness.model.errors import RehearsalError
+from harness.progress import Progress
+from harness.report.files import write_atomically
+from harness.seed import stream
+
+CHECK_LIMIT_S = 120.0  # a check is bounded by its requests; this bounds a mistake of ours
+SETTLE_LIMIT_S = 60.0  # the kubelet's rules restart a pod that died, after 10 s from the second time on
+_POLL_S = 0.2
+REQUESTS = "requests"
+
+
+async def run_checks(
+    checks: Sequence[Check],
+    ground: Ground,
+    folder: Path,
+    progress: Progress,
+    done: Callable[[CheckResult], None],
+) -> None:
+    """``done`` is called with every result. Deviations' requests are kept below ``folder``."""
+    order = list(checks)
+    stream(ground.seed, "conformance:order").shuffle(order)
+    for number, check in enumerate(order, 1):
+        progress.live(f"check {number}/{len(order)}: {check.id}")
+        begun_ns = ground.clock.now_ns()
+        bench = Bench(ground, check.id)
+        result, exchange = await _run(check, bench)
+        if exchange is not None:
+            result = keep_request(result, exchange, folder)
+        seconds = round((ground.clock.now_ns() - begun_ns) / NS, 3)
+        result = msgspec.structs.replace(result, duration_s=seconds)
+        if result.outcome is not Outcome.PASSED:
+            told = f"expected {result.expected}, got {result.got}" if result.expected else result.reason
+            progress(f"{result.outcome.replace('_', ' ')}: {check.id}: {told.splitlines()[0][:160]}")
+        done(result)
+        if any(not each.status for each in bench.exchanges):
+            await _settle(bench)
+
+
+async def _run(check: Check, bench: Bench) -> tuple[CheckResult, Exchange | None]:
+    exchange: Exchange | None = None
+    outcome, expected, got, reason = Outcome.PASSED, "", "", ""
+    try:
+        async with asyncio.timeout(CHECK_LIMIT_S):
+            await check.run(bench)
+    except Deviates as deviation:
+        outcome, expected, got = Outcome.DEVIATION, deviation.expected, deviation.got
+        exchange = deviation.exchange or (bench.exchanges[-1] if bench.exchanges else None)
+    except NotExercised as lacking:
+        outcome, reason = Outcome.NOT_EXERCISED, str(lacking)
+    except RehearsalError as error:
+        outcome, reason = Outcome.MEASUREMENT_ERROR, str(error)
+    except TimeoutError:
+        outcome, reason = Outcome.MEASUREMENT_ERROR, f"the check itself did not end within {CHECK_LIMIT_S:g} s"
+    except Exception as error:  # a mistake of ours, met by an answer nobody foresaw: named, and the others go on
+        outcome, reason = Outcome.MEASUREMENT_ERROR, f"the check failed inside: {error!r}"
+    result = CheckResult(
+        id=check.id, sentence=check.sentence, outcome=outcome, expected=expected, got=got, reason=reason
+    )
+    return result, exchange
+
+
+def keep_request(result: CheckResult, exchange: Exchange, folder: Path) -> CheckResult:
+    """The result with its request as a curl line and as a file of raw bytes. Raises ``EvidenceNotWritten``."""
+    (folder / REQUESTS).mkdir(exist_ok=True)
+    write_atomically(folder / REQUESTS / f"{result.id}.http", exchange.raw)
+    curl = exchange.curl
+    if "@body.bin" in curl:
+        write_atomically(folder / REQUESTS / f"{result.id}.body", exchange.sent_body)
+        curl = curl.replace("@body.bin", f"@{REQUESTS}/{result.id}.body")
+    return msgspec.structs.replace(result, curl=curl, request_file=f"{REQUESTS}/{result.id}.http")
+
+
+async def _settle(bench: Bench) -> None:
+    """Waits until the service is ready again after a broken connection: the next check must not pay for this one."""
+    until_ns = bench.clock.now_ns() + round(SETTLE_LIMIT_S * NS)
+    while bench.clock.now_ns() < until_ns:
+        if (await bench.nobody.send("GET", "/ready", timeout_s=2.0)).status == 200:
+            return
+        await bench.clock.sleep(_POLL_S)

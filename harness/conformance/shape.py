@@ -1,0 +1,132 @@
+"""The contract's bodies, field by field: what is wrong with one, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+CODES = (
+    "INVALID_REQUEST",
+    "UNAUTHORIZED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "CONFLICT",
+    "INTERNAL_ERROR",
+    "RATE_LIMITED",
+)
+STATUSES = ("not_started", "in_progress", "paused", "completed")
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+
+Test = Callable[[Any], bool]
+
+
+def is_time(value: object) -> bool:
+    """RFC 3339, with its offset."""
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value.upper())
+    except ValueError:
+        return False
+    return True
+
+
+def is_uuid(value: object) -> bool:
+    """A UUID text."""
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
+def is_text(value: object) -> bool:
+    """A JSON string."""
+    return isinstance(value, str)
+
+
+def is_number(value: object) -> bool:
+    """A JSON number; a whole one may be written without its point."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    """A JSON number without a fraction."""
+    return is_number(value) and float(value) == int(value)  # type: ignore[arg-type,call-overload]  # a number
+
+
+def _or_null(test: Test) -> Test:
+    return lambda value: value is None or test(value)
+
+
+#: Field, what it must be, in words.
+WALK: dict[str, tuple[Test, str]] = {
+    "id": (is_uuid, "a UUID"),
+    "user_id": (is_text, "the Firebase uid"),
+    "title": (is_text, "a string"),
+    "description": (is_text, "a string"),
+    "start_time": (_or_null(is_time), "RFC 3339 or null"),
+    "end_time": (_or_null(is_time), "RFC 3339 or null"),
+    "paused_at": (_or_null(is_time), "RFC 3339 or null"),
+    "total_distance": (is_number, "a number"),
+    "total_steps": (is_whole, "a whole number"),
+    "polyline_data": (_or_null(is_text), "a string or null"),
+    "thumbnail_image_url": (_or_null(is_text), "a string or null"),
+    "status": (lambda value: value in STATUSES, f"one of {', '.join(STATUSES)}"),
+    "total_paused_duration": (is_number, "a number"),
+    "created_at": (is_time, "RFC 3339"),
+    "updated_at": (is_time, "RFC 3339"),
+}
+LOCATION: dict[str, tuple[Test, str]] = {
+    "latitude": (is_number, "a number"),
+    "longitude": (is_number, "a number"),
+    "timestamp": (is_time, "RFC 3339"),
+    "sequence_number": (is_whole, "a whole number"),
+}
+LOCATION_OPTIONAL = ("altitude", "horizontal_accuracy", "vertical_accuracy", "speed", "course")
+
+
+def problems(body: object, form: Mapping[str, tuple[Test, str]]) -> list[str]:
+    """What is wrong with ``body``. Fields beyond ``form`` are nobody's harm."""
+    if not isinstance(body, dict):
+        return [f"{body!r:.100} is no object"]
+    found = []
+    for name, (test, words) in form.items():
+        if name not in body:
+            found.append(f"{name} is missing ({words})")
+        elif not test(body[name]):
+            found.append(f"{name} is {body[name]!r:.100}, not {words}")
+    return found
+
+
+def location_problems(body: object) -> list[str]:
+    """What is wrong with one location; its optional fields may be null or absent."""
+    found = problems(body, LOCATION)
+    if isinstance(body, dict):
+        for name in LOCATION_OPTIONAL:
+            if not (body.get(name) is None or is_number(body[name])):
+                found.append(f"{name} is {body[name]!r:.100}, not a number, null or absent")
+    return found
+
+
+def error_problems(body: object, code: str) -> list[str]:
+    """What is wrong with an error body that must carry ``code``."""
+    if not isinstance(body, dict) or not isinstance(body.get("error"), dict):
+        return ['it is no {"error": {...}}']
+    error = body["error"]
+    found = []
+    if error.get("code") not in CODES:
+        found.append(f"error.code is {error.get('code', 'missing')!r}, none of the contract's")
+    elif error["code"] != code:
+        found.append(f"error.code is {error['code']!r}, not {code!r}")
+    if not is_text(error.get("message")) or not error["message"]:
+        found.append("error.message is no text")
+    return found
+
+
+def same_time(one: object, other: object) -> bool:
+    """Whether two RFC 3339 texts name the same millisecond."""
+    if not (is_time(one) and is_time(other)):
+        return False
+    a, b = (datetime.fromisoformat(str(text).upper()).timestamp() for text in (one, other))
+    return abs(a - b) < 0.001

@@ -1,0 +1,49 @@
+"""The frame of a load process: reads its plan, opens its spool, tells how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.load import errors
+from harness.load.plan import LoadPlan, read
+from harness.load.recorder import Recorder
+from harness.model.errors import BadInput, EvidenceNotWritten, RehearsalError
+
+
+def run(name: str, arguments: list[str], work: Callable[[LoadPlan, Recorder], None]) -> int:
+    """Does ``work`` and returns the exit status (``errors``); what went wrong goes to the standard error in words.
+
+    Whatever ``work`` raises is an error of the measurement: a bug of ours is never a failure of the target.
+    """
+    if len(arguments) != 1:
+        return _told(name, BadInput("give the plan's file"), errors.BAD_PLAN)
+    try:
+        plan = read(Path(arguments[0]))
+        recorder = Recorder(Path(plan.spool))
+    except BadInput as error:
+        return _told(name, error, errors.BAD_PLAN)
+    except EvidenceNotWritten as error:
+        return _told(name, error, errors.EVIDENCE)
+    try:
+        work(plan, recorder)
+        recorder.close()
+    except EvidenceNotWritten as error:
+        return _told(name, error, errors.EVIDENCE)
+    except Exception as error:
+        if not isinstance(error, RehearsalError):
+            traceback.print_exc()
+        with contextlib.suppress(EvidenceNotWritten):
+            recorder.event("measurement_error", name, str(error) or type(error).__name__)
+            recorder.close()
+        return _told(name, error, errors.MEASUREMENT)
+    return errors.OK
+
+
+def _told(name: str, error: Exception, status: int) -> int:
+    sys.stderr.write(f"{name}: {error}\n")
+    sys.stderr.flush()
+    return status

@@ -1,0 +1,3 @@
+module example.invalid/health-only
+
+go 1.21

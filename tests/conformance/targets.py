@@ -1,0 +1,47 @@
+"""The wrong target, and a stack of one quick pod to run checks against."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from harness.conformance.bench import Ground
+from harness.conformance.check import Check
+from harness.conformance.documents import Documents
+from harness.conformance.logs import Logs
+from harness.conformance.result import CheckResult
+from harness.conformance.runner import run_checks
+from harness.model.manifests import Manifests
+from harness.model.stack import Target
+from harness.progress import Progress
+from harness.stack.local import LocalStack
+from harness.targets import BUNDLED_MIGRATIONS, ROOT
+from tests.stack.rungs import manifests
+
+
+def one_pod() -> Manifests:
+    document = manifests()
+    return msgspec.structs.replace(document, deployment=msgspec.structs.replace(document.deployment, replicas=1))
+
+
+def wrong(*deviations: str) -> Target:
+    return Target(
+        name="wrong target",
+        command=(sys.executable, str(Path(__file__).parent / "wrong_target.py")),
+        folder=str(ROOT),
+        environment={"HOST": "127.0.0.1", "TEST_DEVIATION": ",".join(deviations)},
+        migrations=BUNDLED_MIGRATIONS,
+        migrations_folder=str(ROOT),
+    )
+
+
+async def results(
+    stack: LocalStack, documents: Documents, logs: Logs, checks: tuple[Check, ...], folder: Path, seed: int
+) -> dict[str, CheckResult]:
+    """Every check on a running stack, in the order of ``seed``."""
+    ground = Ground(stack=stack, clock=stack._clock, documents=documents, logs=logs, seed=seed, run_id=stack._run_id)
+    found: list[CheckResult] = []
+    await run_checks(checks, ground, folder, Progress(stack._clock), found.append)
+    return {result.id: result for result in found}

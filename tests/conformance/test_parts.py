@@ -1,0 +1,215 @@
+"""The parts that need no stack: shapes, requests as curl lines, ids, reports."""
+
+from __future__ import annotations
+
+import subprocess
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.conformance import report, shape
+from harness.conformance.check import Deviates, NotExercised, must, needs
+from harness.conformance.checks import ALL
+from harness.conformance.flow import chosen
+from harness.conformance.http import Exchange, send
+from harness.conformance.people import changed
+from harness.conformance.result import CheckResult, Outcome, Report, TargetFacts
+from harness.conformance.runner import keep_request
+from harness.conformance.samples import location
+from harness.model.errors import BadInput
+from harness.model.stack import Address
+
+WALK = {
+    "id": "5B6F3AFF-0000-4000-8000-0123456789AB",
+    "user_id": "u",
+    "title": "t",
+    "description": "",
+    "start_time": None,
+    "end_time": "2025-10-20T09:00:00.123456789+09:00",
+    "paused_at": None,
+    "total_distance": 0,
+    "total_steps": 3.0,
+    "polyline_data": None,
+    "thumbnail_image_url": None,
+    "status": "paused",
+    "total_paused_duration": 1.5,
+    "created_at": "2025-10-20T00:00:00Z",
+    "updated_at": "2025-10-20T00:00:00.5Z",
+    "extra": "is nobody's harm",
+}
+
+
+def exchange(**changes: object) -> Exchange:
+    fields = {"method": "PUT", "path": "/v1/walks/x", "sent_headers": (), "sent_body": b"", "raw": b"", "status": 200}
+    return Exchange(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_ids_are_unique_and_sentences_are_there() -> None:
+    assert len({check.id for check in ALL}) == len(ALL) >= 100
+    assert all(check.sentence for check in ALL)
+
+
+def test_a_good_walk_has_no_problems() -> None:
+    assert shape.problems(WALK, shape.WALK) == []
+
+
+@pytest.mark.parametrize("name", list(shape.WALK))
+def test_a_missing_field_is_named(name: str) -> None:
+    (problem,) = shape.problems({k: v for k, v in WALK.items() if k != name}, shape.WALK)
+    assert problem.startswith(f"{name} is missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("id", "x"),
+        ("user_id", None),
+        ("title", 5),
+        ("start_time", "2025-10-20 09:00"),
+        ("start_time", "2025-10-20T09:00:00"),
+        ("created_at", None),
+        ("created_at", "2025-13-20T00:00:00Z"),
+        ("total_distance", "0"),
+        ("total_distance", True),
+        ("total_steps", 1.5),
+        ("status", "flying"),
+        ("polyline_data", 0),
+    ],
+)
+def test_a_wrong_field_is_named(name: str, value: object) -> None:
+    (problem,) = shape.problems(WALK | {name: value}, shape.WALK)
+    assert problem.startswith(f"{name} is ")
+
+
+def test_locations_may_lack_what_is_optional() -> None:
+    bare = {"latitude": 0, "longitude": 0.5, "timestamp": "2025-10-20T00:00:00Z", "sequence_number": 0}
+    assert shape.location_problems(bare | {"speed": None}) == []
+    assert shape.location_problems(location(1)) == []
+    assert shape.location_problems(bare | {"speed": "fast"}) == ["speed is 'fast', not a number, null or absent"]
+
+
+@pytest.mark.parametrize(
+    ("body", "good"),
+    [
+        ({"error": {"code": "NOT_FOUND", "message": "x"}}, True),
+        ({"error": {"code": "CONFLICT", "message": "x"}}, False),
+        ({"error": {"code": "NOT_FOUND", "message": ""}}, False),
+        ({"error": {"message": "x"}}, False),
+        ({"error": "NOT_FOUND"}, False),
+        ("404 page not found", False),
+        (None, False),
+    ],
+)
+def test_error_bodies(body: object, good: bool) -> None:
+    assert (shape.error_problems(body, "NOT_FOUND") == []) is good
+
+
+@given(st.integers(86_400_000, 32_000_000_000_000), st.integers(-14 * 60, 14 * 60))
+def test_the_same_instant_in_another_offset_is_the_same_time(unix_ms: int, minutes: int) -> None:
+    here = datetime.fromtimestamp(unix_ms / 1000, tz=UTC)
+    there = here.astimezone(timezone(timedelta(minutes=minutes)))
+    assert shape.is_time(here.isoformat()) and shape.is_time(there.isoformat())
+    assert shape.same_time(here.isoformat().replace("+00:00", "Z"), there.isoformat())
+    assert not shape.same_time(here.isoformat(), (there + timedelta(milliseconds=2)).isoformat())
+
+
+def test_times_are_compared_as_instants() -> None:
+    assert shape.same_time("2025-10-20T09:00:00+09:00", "2025-10-20T00:00:00.000Z")
+    assert not shape.same_time("2025-10-20T09:00:00Z", "2025-10-20T09:00:00.002Z")
+    assert not shape.same_time("2025-10-20T09:00:00Z", None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"title": "it\'s"}',
+        '{"title": "朝の散歩"}'.encode(),
+        b'{"a": "$HOME `x` \\u0000 %s"}',
+        b'{"title": "\xff\xfe"}',
+        b'{"title": "a\x00b"}',
+        b"\n",
+        b"x" * 5000,
+    ],
+)
+def test_a_curl_line_sends_the_same_bytes(body: bytes, tmp_path: Path) -> None:
+    """Run by bash with a ``curl`` that writes what it would send."""
+    result = CheckResult(id="a.check", sentence="s", outcome=Outcome.DEVIATION)
+    path = '/v1/walks/a$b"c`d'
+    sent = exchange(path=path, sent_headers=(("Authorization", "Bearer it's"),), sent_body=body, raw=b"raw " + body)
+    kept = keep_request(result, sent, tmp_path)
+    assert (tmp_path / kept.request_file).read_bytes() == b"raw " + body
+    fake = """curl() { while [ $# -gt 0 ]; do case "$1" in
+      --data-binary) case "$2" in @*) cat "${2#@}" > body;; *) printf %s "$2" > body;; esac; shift;;
+      -H) printf %s "$2" > header; shift;; http*) printf %s "$1" > url;; esac; shift; done; }
+    API=http://x
+    """
+    subprocess.run(["bash", "-c", fake + kept.curl], cwd=tmp_path, check=True, timeout=20)
+    assert (tmp_path / "body").read_bytes() == body
+    assert (tmp_path / "header").read_text() == "Authorization: Bearer it's"
+    assert (tmp_path / "url").read_text() == f"http://x{path}"
+
+
+async def test_a_refused_connection_is_an_answer() -> None:
+    answer = await send(Address(host="127.0.0.1", port=1), "GET", "/health", headers={})
+    assert answer.status == 0 and "Refused" in answer.broken
+    with pytest.raises(Deviates, match="no answer"):
+        must(answer, 200)
+
+
+def test_a_preparation_that_fails_is_not_a_deviation() -> None:
+    walk = "/v1/walks/5b6f3aff-0000-4000-8000-0123456789ab?x=1"
+    with pytest.raises(NotExercised, match=r"PUT /v1/walks/\{uuid\} to work: status 500"):
+        needs(exchange(path=walk, status=500))
+    assert needs(exchange(status=201)).status == 201
+
+
+def test_a_changed_token_keeps_its_other_claims() -> None:
+    token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1IiwiYXVkIjoicCJ9."  # {"sub":"u","aud":"p"}
+    assert changed(token) == token
+    assert changed(token, aud=None).split(".")[1] == "eyJzdWIiOiJ1In0"
+
+
+def test_only_chooses_by_pattern() -> None:
+    assert {check.id for check in chosen(["stop.*"])} == {
+        "stop.exit_status",
+        "stop.within_limit",
+        "stop.finishes_request",
+        "stop.stops_accepting",
+    }
+    assert chosen([]) == ALL
+    with pytest.raises(BadInput, match="stopp"):
+        chosen(["stop.*", "stopp.*"])
+
+
+def test_the_reports_survive_whatever_a_target_answers() -> None:
+    nasty = "| <b>*x*</b> \x00\x1b[31m \ud800".encode("utf-8", "replace").decode()
+    check = CheckResult(
+        id="a.b", sentence=nasty, outcome=Outcome.DEVIATION, expected=nasty, got=nasty, curl=f"curl {nasty}"
+    )
+    skipped = msgspec.structs.replace(check, id="a.c", outcome=Outcome.NOT_EXERCISED, reason=nasty)
+    made = Report(
+        schema_version=1,
+        run_id="r",
+        started_utc="2025-10-20T00:00:00.000Z",
+        rung="local",
+        seed=1,
+        replay="python -m harness conformance",
+        target=TargetFacts(name=nasty, bundled=False, command=("x",), folder="/", environment=(), migrations=()),
+        conforms=False,
+        exit_status=10,
+        checks=(check, skipped),
+        not_covered=("x",),
+        timings={},
+    )
+    root = ET.fromstring(report.junit_document(made))
+    found = {case.attrib["name"]: [c.tag for c in case if c.tag != "system-out"] for case in root.iter("testcase")}
+    assert found["a.b"] == ["failure"] and found["a.c"] == ["skipped"] and found["conforms"] == ["failure"]
+    outside_code = report.summary(made).split("```")[::2]
+    assert not any("<b>" in part for part in outside_code)
+    assert report.summary(made).count("&lt;b&gt;") >= 4
+    assert "DEVIATION      a.b" in report.text(made, "folder")

@@ -1,0 +1,150 @@
+"""``python -m harness conformance`` as a person runs it: the bundled API, a Go binary, Ctrl-C, bad usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import main
+from harness.conformance.checks import ALL
+from harness.model.errors import Exit
+from harness.state import MARKER, marked
+from harness.targets import ROOT
+
+GO = Path(__file__).parent / "go_target"
+
+
+def command(reports: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "harness", "conformance", "--reports", str(reports), *words]
+
+
+def conform(reports: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(reports, *words), cwd=ROOT, check=False, capture_output=True, text=True, timeout=240)
+
+
+def document(reports: Path) -> dict[str, Any]:
+    (path,) = reports.glob("*/conformance.json")
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def outcomes(content: dict[str, Any]) -> dict[str, str]:
+    return {check["id"]: check["outcome"] for check in content["checks"]}
+
+
+def cases(junit: Path) -> dict[str, list[str]]:
+    root = ET.parse(junit).getroot()
+    return {
+        case.attrib["name"]: [child.tag for child in case if child.tag != "system-out"]
+        for case in root.iter("testcase")
+    }
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_the_bundled_api_conforms(tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    done = conform(tmp_path / "reports", "--seed", "7", "--json", "--junit", str(junit))
+    assert done.returncode == Exit.OK, done.stderr
+    content = json.loads(done.stdout)
+    assert content == document(tmp_path / "reports")
+    assert outcomes(content) == {check.id: "passed" for check in ALL}
+    assert content["conforms"] is True and content["exit_status"] == 0
+    assert content["leaks"] == [] and content["errors"] == []
+    assert "--seed 7" in content["replay"]
+    assert cases(junit) == {name: [] for name in ("conforms", *(check.id for check in ALL), "run", "leaks")}
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("seed 7, rung local, target bundled walk API") and content["replay"] in first
+    assert "conforms" in done.stderr
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("go") is None, reason="no Go on this machine")
+def test_a_binary_in_another_language_runs_by_the_environment_contract_alone(tmp_path: Path) -> None:
+    program = tmp_path / "health-only"
+    environment = os.environ | {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "CGO_ENABLED": "0"}
+    subprocess.run(["go", "build", "-o", str(program), "."], cwd=GO, env=environment, check=True, timeout=240)
+    file = tmp_path / "target.yaml"
+    file.write_text("name: health only\ncommand: ./health-only\n")
+    done = conform(tmp_path / "reports", "--target", str(file))
+    assert done.returncode == Exit.HOLD, done.stderr
+    content = document(tmp_path / "reports")
+    assert content["target"]["name"] == "health only" and content["target"]["bundled"] is False
+    found = outcomes(content)
+    assert "measurement_error" not in found.values()
+    passed = {name for name, outcome in found.items() if outcome == "passed"}
+    assert {name for name in found if name.startswith("operations.")} <= passed
+    assert {"stop.exit_status", "stop.within_limit"} <= passed
+    assert found["walks.create.status"] == "deviation"
+    assert found["dual_write.values"] == found["rate_limit.limit"] == "not_exercised"
+    (create,) = [check for check in content["checks"] if check["id"] == "walks.create.status"]
+    assert create["expected"] == "status 201" and "status 404" in create["got"]
+    raw = next((tmp_path / "reports").glob("*/requests/walks.create.status.http")).read_bytes()
+    assert raw.startswith(b"POST /v1/walks HTTP/1.1\r\n")
+    assert "".join(create["curl"].split()).endswith('"$API/v1/walks"')
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_ctrl_c_takes_everything_down_and_keeps_what_was_found(tmp_path: Path) -> None:
+    process = subprocess.Popen(command(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "check 1/" in line:
+            break
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    lines += process.stderr.readlines()
+    assert process.wait(30) == Exit.INTERRUPTED, "".join(lines)
+    content = document(tmp_path)
+    assert 0 < len(content["checks"]) < len(ALL)
+    assert content["conforms"] is False and content["leaks"] == []
+    assert "interrupted" in content["errors"][0]
+    assert list(marked(MARKER, [content["run_id"]])) == []
+    assert cases(next(tmp_path.glob("*/conformance.xml")))["run"] == ["error"]
+
+
+@pytest.mark.stack
+def test_a_target_that_does_not_start_ends_in_30_with_its_last_words(tmp_path: Path) -> None:
+    done = conform(tmp_path, "--target", f"{sys.executable} -c 'import sys; sys.exit(\"no such table\")'")
+    assert done.returncode == Exit.STACK, done.stderr
+    assert "no such table" in done.stderr
+    content = document(tmp_path)
+    assert content["checks"] == [] and content["conforms"] is False and content["leaks"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--only", "nonsense.*"], "dual_write"),
+        (["--target", "/no/such/program"], "/no/such/program"),
+        (["--target", ""], "empty"),
+        (["--target", "./x 'open"], "quotes"),
+        (["--junit", "/no/such/folder/x.xml"], "--junit"),
+        (["--seed", "x"], "seed"),
+    ],
+)
+def test_bad_usage_ends_in_2(words: list[str], says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--reports", str(tmp_path), *words]) == Exit.USAGE
+    assert says in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reports_folder_that_cannot_be_written_is_31(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    blocker = tmp_path / "reports"
+    blocker.write_text("")
+    assert main(["conformance", "--reports", str(blocker)]) == Exit.RUN_BROKEN
+    assert str(blocker) in capfd.readouterr().err

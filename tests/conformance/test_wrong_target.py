@@ -1,0 +1,124 @@
+"""A target wrong on purpose: every planted deviation is found by the checks that must find it, and nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from harness.conformance.checks import ALL
+from harness.conformance.documents import Documents
+from harness.conformance.flow import chosen
+from harness.conformance.logs import Logs
+from harness.conformance.result import CheckResult, Outcome
+from harness.targets import ROOT
+from tests.conformance.targets import one_pod, results, wrong
+from tests.conformance.wrong_target import PLANTS
+from tests.stack.rungs import local
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+EXPECTED: dict[str, set[str]] = {
+    "foreign_403": {"ownership.get"},
+    "put_overwrites_foreign": {"ownership.put", "ownership.put_keeps"},
+    "create_200": {"walks.create.status"},
+    "title_256": {"limits.title.post.beyond"},
+    "snake_case_locations": {"dual_write.location_keys"},
+    "unknown_speed_0": {"dual_write.unknown_speed"},
+    "lower_case_document": {"dual_write.document_id"},
+    "document_stays": {"dual_write.deleted"},
+    "errors_without_code": {
+        "errors.invalid_request",
+        "errors.unauthorized",
+        "errors.not_found",
+        "rate_limit.code",
+    },
+    "total_count_off": {"listing.total_count"},
+    "oldest_first": {"listing.order"},
+    "unsent_locations_dropped": {"upsert.locations_stay"},
+    "zero_latitude_refused": {"limits.latitude.zero"},
+    "no_retry_after": {"rate_limit.retry_after"},
+    "rate_limit_150": {"rate_limit.limit"},
+    "nul_500": {"bad_input.nul"},
+    "no_pod_name": {"log.pod_name"},
+    "created_at_missing": {"walks.create.body", "walks.get.body", "walks.put.body", "listing.body"},
+    "expired_accepted": {"auth.expired"},
+    "always_ready": {"operations.ready.database_gone"},
+    "exit_1": {"stop.exit_status"},
+}
+#: What a planted deviation leaves nothing to try on.
+UNTRIED = {"operations.ready.database_back", "dual_write.foreign"}
+
+
+def ended(found: dict[str, CheckResult], outcome: Outcome) -> set[str]:
+    return {result.id for result in found.values() if result.outcome is outcome}
+
+
+async def test_all_planted_deviations_are_found_and_none_invented(tmp_path: Path) -> None:
+    """Twice on the same stack, in two orders: what was there before changes nothing."""
+    stack = local(tmp_path, target=wrong(*EXPECTED), manifests_=one_pod())
+    try:
+        await stack.up()
+        endpoints = stack.endpoints()
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        logs = Logs(stack, tmp_path / "logs", stack._clock)
+        following = asyncio.ensure_future(logs.follow())
+        first = await results(stack, documents, logs, ALL, tmp_path, seed=1)
+        again = await results(stack, documents, logs, ALL, tmp_path, seed=2)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await documents.close()
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+    for found in (first, again):
+        assert len(found) == len(ALL)
+        assert ended(found, Outcome.MEASUREMENT_ERROR) == set()
+        planted = set[str]().union(*EXPECTED.values())
+        deviating = {name: found[name] for name in ended(found, Outcome.DEVIATION)}
+        assert set(deviating) == planted, {n: deviating.get(n) for n in set(deviating) ^ planted}
+        assert ended(found, Outcome.NOT_EXERCISED) == UNTRIED
+        for name, result in deviating.items():
+            assert result.expected and result.got, name
+            if not name.startswith("stop."):
+                assert result.curl.startswith("curl -i -X "), name
+                assert (tmp_path / result.request_file).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("deviation", "expected", "untried"),
+    [
+        ("requests_cut", {"stop.finishes_request"}, set()),
+        ("sigterm_ignored", {"stop.within_limit", "stop.stops_accepting"}, {"stop.exit_status"}),
+    ],
+)
+async def test_a_target_that_stops_wrongly(
+    tmp_path: Path, deviation: str, expected: set[str], untried: set[str]
+) -> None:
+    stack = local(tmp_path, target=wrong(deviation), manifests_=one_pod())
+    try:
+        await stack.up()
+        endpoints = stack.endpoints()
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        logs = Logs(stack, tmp_path / "logs", stack._clock)
+        found = await results(stack, documents, logs, chosen(["stop.*"]), tmp_path, seed=1)
+        await documents.close()
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+    assert ended(found, Outcome.DEVIATION) == expected
+    assert ended(found, Outcome.NOT_EXERCISED) == untried
+    assert ended(found, Outcome.MEASUREMENT_ERROR) == set()
+
+
+def test_every_plant_is_expected_somewhere() -> None:
+    assert set(PLANTS) == set(EXPECTED) | {"requests_cut", "sigterm_ignored"}
+    known = {check.id for check in ALL}
+    assert set[str]().union(*EXPECTED.values()) <= known
+    assert len(EXPECTED) >= 12
+
+
+def test_the_wrong_target_reads_the_contract_alone() -> None:
+    text = (ROOT / "tests/conformance/wrong_target.py").read_text()
+    assert "import harness" not in text and "from harness" not in text

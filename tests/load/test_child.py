@@ -1,0 +1,79 @@
+"""How the load processes end when they cannot begin: in words, with their own statuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.clock import MachineClock
+from harness.load import errors
+from harness.load.plan import write
+from harness.load.process import ROOT, LoadProcesses, _Child, _died
+from harness.model.errors import EvidenceNotWritten, PartDied
+from tests.load.conftest import StartFake, plan_for
+
+MODULES = ("harness.load.locust_main", "harness.load.probes_main")
+
+
+def run(module: str, *arguments: str) -> tuple[int, str]:
+    result = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_bad_plan(module: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{}")
+    status, said = run(module, str(tmp_path / "plan.json"))
+    assert status == errors.BAD_PLAN
+    assert "the load plan cannot be read" in said
+    assert "Traceback" not in said
+    assert run(module)[0] == errors.BAD_PLAN
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("spool", ["/dev/full", "/proc/nowhere/load.jsonl"])
+def test_a_disk_that_refuses(fake: StartFake, module: str, spool: str, tmp_path: Path) -> None:
+    write(msgspec.structs.replace(plan_for(fake()), spool=spool), tmp_path / "plan.json")
+    status, said = run(module, str(tmp_path / "plan.json"))
+    assert status == errors.EVIDENCE
+    assert "evidence could not be written" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_emulators_are_away(fake: StartFake, module: str, tmp_path: Path) -> None:
+    plan = plan_for(fake(auth="down"))
+    write(msgspec.structs.replace(plan, spool=str(tmp_path / "spool.jsonl")), tmp_path / "plan.json")
+    status, said = run(module, str(tmp_path / "plan.json"))
+    assert status == errors.MEASUREMENT
+    assert "the Auth emulator did not answer" in said
+    assert "Traceback" not in said
+    assert b"measurement_error" in (tmp_path / "spool.jsonl").read_bytes()
+
+
+def test_a_full_disk_is_told_apart_from_a_death(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("last words\n")
+    child = _Child(name="load", module="", admitted_subject="", spool=tmp_path, log=log)
+    assert isinstance(_died(child, errors.EVIDENCE), EvidenceNotWritten)
+    assert isinstance(_died(child, errors.MEASUREMENT), PartDied)
+    assert "last words" in str(_died(child, -9))
+    assert "signal 9" in str(_died(child, -9))
+
+
+async def test_a_folder_that_refuses(fake: StartFake, tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("in the way")
+    with pytest.raises(EvidenceNotWritten, match="folder of the load cannot be written"):
+        await LoadProcesses(plan_for(fake()), tmp_path, MachineClock()).start()

@@ -1,0 +1,22 @@
+"""A process that owns a stack and does nothing else, for tests that kill it."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.stack.rungs import local
+
+
+async def main(run_id: str, folder: str) -> None:
+    stack = local(Path(folder), name=run_id, gate=True)
+    try:
+        await stack.up()
+        print("up", flush=True)
+        await asyncio.sleep(120)
+    finally:
+        await stack.down()
+        print(stack.leaks(), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,299 @@
+"""What the local rung does when something breaks: it names it, within a bound, and leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.checks.leaks import Traces, leaks, shared_files
+from harness.firebase import install
+from harness.home import runs_folder
+from harness.model.errors import BadInput, PartDied, RehearsalError, StackNotStarted
+from harness.model.evidence import EventRow
+from harness.model.manifests import Manifests
+from harness.model.stack import Fault, FaultKind, Target
+from harness.stack.local import LocalStack, deployment
+from harness.state import MARKER, marked, sweep
+from harness.state.lease import read_lease
+from tests.stack.rungs import ROOT, SMALL, ask, local, manifests, run_id
+
+pytestmark = pytest.mark.stack
+
+
+def said_by(lines: list[str], of: str) -> list[str]:
+    return [line for line in lines if of in line]
+
+
+async def refused(stack: LocalStack) -> str:
+    """The message of the stack that does not come up; it leaves nothing."""
+    try:
+        with pytest.raises(StackNotStarted) as raised:
+            await stack.up()
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+    return str(raised.value)
+
+
+async def watch_to_the_end(stack: LocalStack) -> RehearsalError | None:
+    try:
+        async for _row in stack.watch():
+            pass
+    except RehearsalError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("part", ["postgres", "auth", "firestore", "remote_config", "envoy", "gate"])
+async def test_a_part_that_dies_is_named_with_its_log(part: str, tmp_path: Path) -> None:
+    stack = local(tmp_path, gate=True, manifests_=one_replica())
+    try:
+        await stack.up()
+        watched = asyncio.ensure_future(watch_to_the_end(stack))
+        os.kill(pid_of(stack, part), signal.SIGKILL)
+        error = await asyncio.wait_for(watched, 5)
+    finally:
+        await stack.down()
+    assert isinstance(error, PartDied)
+    assert str(error).startswith(f"{part} died: ended by SIGKILL")
+    assert f"{part}.log" in str(error) and "  | " in str(error)
+    assert stack.leaks() == []
+
+
+def one_replica() -> Manifests:
+    found = manifests()
+    return msgspec.structs.replace(found, deployment=msgspec.structs.replace(found.deployment, replicas=1))
+
+
+def pid_of(stack: LocalStack, part: str) -> int:
+    assert stack._state is not None
+    return next(record.identity.pid for record in stack._state.lease.parts if record.part == part)
+
+
+async def test_two_stacks_at_once_do_not_meet_and_down_spares_the_other(tmp_path: Path) -> None:
+    one, other = local(tmp_path / "one"), local(tmp_path / "other")
+    try:
+        await asyncio.gather(one.up(), other.up())
+        for stack in (one, other):
+            answer = await ask(stack.endpoints().service, "/environment")
+            environment = msgspec.json.decode(answer.body)
+            assert environment["FIRESTORE_EMULATOR_HOST"] == str(stack.endpoints().firestore)
+        await one.down()
+        assert one.leaks() == []
+        assert said_by(sweep(lambda line: None), other._run_id) == []
+        assert (await ask(other.endpoints().service)).status == 200
+        assert len(other.leaks()) == 0  # not down yet: nothing to say
+    finally:
+        await asyncio.gather(one.down(), other.down())
+    assert other.leaks() == []
+
+
+async def test_the_target_gets_the_environment_contract_and_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    stack = local(tmp_path, target=msgspec.structs.replace(SMALL, environment={"LOG_LEVEL": "debug"}))
+    try:
+        await stack.up()
+        endpoints = stack.endpoints()
+        environment = msgspec.json.decode((await ask(endpoints.service, "/environment")).body)
+    finally:
+        await stack.down()
+    wanted = "PORT ENVIRONMENT DB_HOST DB_PORT DB_USER DB_PASSWORD DB_NAME DB_SSLMODE FIREBASE_PROJECT_ID POD_NAME"
+    wanted += " GOOGLE_CLOUD_PROJECT FIREBASE_AUTH_EMULATOR_HOST FIRESTORE_EMULATOR_HOST LOG_LEVEL LOG_FORMAT"
+    assert [name for name in wanted.split() if name not in environment] == []
+    assert "FIREBASE_CREDENTIALS_PATH" not in environment
+    assert environment["DB_PORT"] != str(endpoints.database.port)  # the sidecar's, not the database's own
+    assert environment["DB_PASSWORD"] == endpoints.database_password
+    assert environment["FIREBASE_AUTH_EMULATOR_HOST"] == str(endpoints.auth)
+    assert environment["LOG_LEVEL"] == "debug"
+    assert "PYTHONPATH" not in environment and "HTTP_PROXY" not in environment
+
+
+async def test_a_taken_service_port_is_named_with_its_holder(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = await refused(local(tmp_path, service_port=port))
+    assert f"port {port} is taken by process {os.getpid()}" in said
+    assert "--service-port" in said
+
+
+async def test_a_fixed_service_port_is_kept(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    stack = local(tmp_path, service_port=port, manifests_=one_replica())
+    try:
+        await stack.up()
+        assert stack.endpoints().service.port == port
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+
+
+async def test_a_missing_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "_wheel_folder", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "need Node, and there is none" in await refused(local(tmp_path))
+
+
+async def test_a_target_that_ends_at_once_is_refused_with_the_end_of_its_log(tmp_path: Path) -> None:
+    script = "import sys; print('no such setting: DB_PATH'); sys.exit(3)"
+    begun = time.monotonic()
+    said = await refused(local(tmp_path, target=Target(name="bad", command=(sys.executable, "-c", script))))
+    assert time.monotonic() - begun < 30
+    assert "exit code 3" in said and "  | no such setting: DB_PATH" in said
+
+
+async def test_a_command_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    said = await refused(local(tmp_path, target=Target(name="bad", command=("no-such-program",))))
+    assert "no-such-program cannot be run: No such file or directory" in said
+
+
+async def test_migrations_that_fail_are_named(tmp_path: Path) -> None:
+    script = "import sys; sys.exit('relation walks is missing')"
+    target = msgspec.structs.replace(SMALL, migrations=(sys.executable, "-c", script))
+    said = await refused(local(tmp_path, target=target))
+    assert "migrations: exit code 1" in said and "relation walks is missing" in said
+
+
+async def test_a_target_that_never_gets_ready_is_refused_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.stack.local.stack.UP_LIMIT_S", 3.0)
+    script = "import time; print('thinking', flush=True); time.sleep(60)"
+    said = await refused(local(tmp_path, target=Target(name="bad", command=(sys.executable, "-c", script))))
+    assert "not ready after 3 s" in said and "  | thinking" in said
+    assert deployment.UP_LIMIT_S < 120
+
+
+async def test_a_fault_that_makes_no_sense_is_refused_before_up_and_after(tmp_path: Path) -> None:
+    stack = local(tmp_path, manifests_=one_replica())
+    with pytest.raises(StackNotStarted):
+        await stack.inject(Fault(kind=FaultKind.ERRORS))
+    try:
+        await stack.up()
+        for fault in (Fault(kind=FaultKind.ERRORS, share=0), Fault(kind=FaultKind.LATENCY)):
+            with pytest.raises(BadInput):
+                await stack.inject(fault)
+        # Without gate=True the first fault starts it: new connections pass it from then on.
+        undo = await stack.inject(Fault(kind=FaultKind.ERRORS))
+        assert {(await ask(stack.endpoints().service)).status for _ in range(10)} == {500}
+        await undo()
+        assert {(await ask(stack.endpoints().service)).status for _ in range(10)} == {200}
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+
+
+async def test_a_failed_liveness_probe_restarts_the_container(tmp_path: Path) -> None:
+    stack = local(tmp_path, manifests_=one_replica())
+    try:
+        await stack.up()
+        assert (await ask(stack.endpoints().service, "/unlive")).status == 200
+        async with asyncio.timeout(20):
+            async for row in stack.watch():
+                if isinstance(row, EventRow) and row.data.get("state") == "Ready" and row.data["restarts"] == 1:
+                    break
+        messages = [row.message for row in stack._feed._rows if isinstance(row, EventRow)]
+        assert "api: liveness probe fails: the container is stopped" in messages
+        assert "api: exit code 0; restart in 0 s" in messages
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+
+
+async def test_an_unready_pod_leaves_the_endpoints_and_keeps_running(tmp_path: Path) -> None:
+    stack = local(tmp_path)
+    try:
+        await stack.up()
+        gone = (await ask(stack.endpoints().service, "/unready")).headers["x-pod"]
+        async with asyncio.timeout(20):
+            async for row in stack.watch():
+                if isinstance(row, EventRow) and row.subject == gone and "readiness probe fails" in row.message:
+                    break
+        answers = [await ask(stack.endpoints().service) for _ in range(30)]
+        assert gone not in {answer.headers["x-pod"] for answer in answers}
+        assert {answer.status for answer in answers} == {200}
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 0.8, 1.3])
+async def test_cancelled_at_any_moment_of_up_leaves_nothing(after_s: float, tmp_path: Path) -> None:
+    stack = local(tmp_path, gate=True)
+    rising = asyncio.ensure_future(stack.up())
+    await asyncio.sleep(after_s)
+    rising.cancel()
+    await asyncio.gather(rising, return_exceptions=True)
+    begun = time.monotonic()
+    falling = asyncio.ensure_future(stack.down())
+    await asyncio.sleep(0.05)
+    falling.cancel()  # a second Ctrl-C
+    await asyncio.gather(falling, return_exceptions=True)
+    await stack.down()
+    assert time.monotonic() - begun < 5
+    assert stack.leaks() == []
+
+
+async def owner(name: str, folder: Path) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.stack.owner", name, str(folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 40) == b"up\n"
+    return process
+
+
+async def test_what_a_killed_harness_left_is_removed_by_the_next_and_no_more(tmp_path: Path) -> None:
+    name, before = run_id(), shared_files()
+    living = local(tmp_path / "living", manifests_=one_replica())
+    killed = await owner(name, tmp_path / "killed")
+    try:
+        await living.up()
+        lease = read_lease(runs_folder() / name)
+        assert lease is not None
+        killed.kill()
+        await killed.wait()
+        assert list(marked(MARKER, [name])) != []  # else there would be nothing to sweep
+        lines: list[str] = []
+        assert sweep(lines.append) == lines
+        traces = Traces(
+            run_id=name,
+            folder=runs_folder() / name,
+            processes=tuple(part.identity for part in lease.parts),
+            ports=tuple(lease.ports),
+            shared_files_before=before,
+        )
+        assert leaks(traces) == []
+        assert said_by(lines, f"run {name}: ended postgres") and said_by(lines, f"run {name}: removed")
+        assert said_by(lines, living._run_id) == []
+        assert (await ask(living.endpoints().service)).status == 200
+    finally:
+        await living.down()
+        if killed.returncode is None:
+            killed.kill()
+            await killed.wait()
+    assert living.leaks() == []
+
+
+async def test_an_interrupted_owner_takes_its_stack_down(tmp_path: Path) -> None:
+    name = run_id()
+    process = await owner(name, tmp_path)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.read(), 10) == b"[]\n"
+    await process.wait()
+    assert list(marked(MARKER, [name])) == []

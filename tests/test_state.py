@@ -1,0 +1,186 @@
+"""The machine-wide state: leases, ports, and a sweep that ends what is a dead run's and nothing else."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.home import runs_folder
+from harness.model.errors import StackNotStarted
+from harness.state import (
+    MARKER,
+    Lease,
+    PartRecord,
+    PortSlot,
+    ProcessIdentity,
+    RunState,
+    holder_of,
+    identify,
+    remove_run_folder,
+    run_folder,
+    sweep,
+)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def children() -> Iterator[list[subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for child in started:
+        child.kill()
+        child.wait()
+
+
+def sleeper(children: list[subprocess.Popen[bytes]], **environment: str) -> int:
+    command = [sys.executable, "-S", "-c", "import time; print(1, flush=True); time.sleep(60)"]
+    child = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    assert child.stdout is not None
+    child.stdout.readline()  # it runs, so its environment can be read
+    child.stdout.close()
+    children.append(child)
+    return child.pid
+
+
+def dead_owner() -> ProcessIdentity:
+    child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    identity = identify(child.pid)
+    child.communicate(b"\n")
+    assert identity is not None and not identity.alive()
+    return identity
+
+
+def plant(run_id: str, *parts: PartRecord, owner: ProcessIdentity | None = None) -> Path:
+    folder = runs_folder() / run_id
+    folder.mkdir(parents=True)
+    lease = Lease(run_id=run_id, owner=owner or dead_owner(), parts=list(parts))
+    (folder / "lease.json").write_bytes(msgspec.json.encode(lease))
+    return folder
+
+
+def record(part: str, pid: int) -> PartRecord:
+    identity = identify(pid)
+    assert identity is not None
+    return PartRecord(part, identity)
+
+
+def runs(pid: int) -> bool:
+    identity = identify(pid)
+    return identity is not None and identity.alive()
+
+
+def test_a_run_holds_its_folder_until_it_ends() -> None:
+    state = RunState.begin("one")
+    port = state.take_port()
+    with pytest.raises(StackNotStarted, match="one is under way"):
+        RunState.begin("one")
+    lease = msgspec.json.decode((run_folder("one") / "lease.json").read_bytes(), type=Lease)
+    assert lease.owner.pid == os.getpid() and lease.ports == [port]
+    (state.folder / "postgres").mkdir()
+    state.end()
+    state.end()
+    assert not run_folder("one").exists()
+    remove_run_folder("one")
+
+
+@pytest.mark.parametrize("name", ["", "../etc", "a/b", ".hidden", "x" * 100])
+def test_a_run_id_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(StackNotStarted, match="cannot name a folder"):
+        RunState.begin(name)
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(StackNotStarted, match="TEKUTOKO_REHEARSAL_HOME"):
+        RunState.begin("one")
+
+
+def test_two_runs_never_share_a_port(tmp_path: Path) -> None:
+    one, other = PortSlot(tmp_path), PortSlot(tmp_path)
+    assert not {one.take() for _ in range(20)} & {other.take() for _ in range(20)}
+    one.release()
+    other.release()
+    again = PortSlot(tmp_path)
+    again.release()
+
+
+def test_a_port_that_somebody_listens_on_is_passed_over(tmp_path: Path) -> None:
+    slot = PortSlot(tmp_path)
+    first = slot.take()
+    slot.give_back(first)
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", first + 1))
+        taken.listen()
+        got = {slot.take() for _ in range(5)}
+        assert first + 1 not in got
+        holder = holder_of(first + 1)
+        assert holder is not None and holder.pid == os.getpid()
+    assert holder_of(first + 1) is None
+    slot.release()
+
+
+def test_a_range_that_is_used_up_says_so(tmp_path: Path) -> None:
+    slot = PortSlot(tmp_path)
+    with pytest.raises(StackNotStarted, match="no free port left"):
+        for _ in range(1000):
+            slot.take()
+    slot.release()
+
+
+def test_a_dead_run_is_swept_by_lease_and_by_marker(children: list[subprocess.Popen[bytes]]) -> None:
+    by_lease = sleeper(children)
+    by_marker = sleeper(children, **{MARKER: "dead"})
+    folder = plant("dead", record("envoy", by_lease))
+    (folder / "spool").mkdir()
+    lines = sweep(lambda line: None)
+    assert not runs(by_lease) and not runs(by_marker)
+    assert not folder.exists()
+    assert f"run dead: ended envoy (process {by_lease})" in lines
+    assert f"run dead: ended load (process {by_marker})" in lines
+    assert sweep(lambda line: None) == []
+
+
+def test_a_live_run_and_everybody_else_is_spared(children: list[subprocess.Popen[bytes]]) -> None:
+    state = RunState.begin("live")
+    ours = sleeper(children, **state.environment("auth"))
+    state.record("auth", ours)
+    unmarked = sleeper(children)
+    other_run = sleeper(children, **{MARKER: "of-another-home"})
+    recycled = sleeper(children)
+    plant("dead", PartRecord("auth", ProcessIdentity(recycled, "another-boot:1")))
+    lines = sweep(lambda line: None)
+    assert [pid for pid in (ours, unmarked, other_run, recycled) if not runs(pid)] == []
+    assert state.folder.exists()
+    assert [line for line in lines if line.startswith("run live")] == []
+    state.end()
+
+
+def test_a_folder_without_a_lease_is_a_run_that_was_killed_at_birth() -> None:
+    folder = runs_folder() / "unborn"
+    folder.mkdir(parents=True)
+    assert any(str(folder) in line for line in sweep(lambda line: None))
+    assert not folder.exists()
+
+
+def test_a_process_s_identity_is_not_its_number_alone(children: list[subprocess.Popen[bytes]]) -> None:
+    pid = sleeper(children)
+    identity = identify(pid)
+    assert identity is not None and identity.alive()
+    assert not ProcessIdentity(pid, "0").alive()
+    children[0].kill()
+    assert children[0].wait() != 0
+    assert not identity.alive() and identify(pid) is None

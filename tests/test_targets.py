@@ -1,0 +1,150 @@
+"""``--target``: what is read, and what is refused with its file, line and an example."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.model.errors import BadInput
+from harness.model.stack import Address, Endpoints, Target
+from harness.stack.local import environment
+from harness.targets import ROOT, bundled, resolve
+from tests.stack.rungs import manifests
+
+#: facts/walk-api.md, "Environment contract"; FIREBASE_CREDENTIALS_PATH is absent against emulators.
+CONTRACT = {
+    *("PORT", "ENVIRONMENT", "POD_NAME", "LOG_LEVEL", "LOG_FORMAT"),
+    *("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_SSLMODE"),
+    *("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "FIREBASE_AUTH_EMULATOR_HOST"),
+    *("FIRESTORE_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a program in it."""
+    program = tmp_path / "walk api"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (tmp_path / "plain.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> str:
+    (folder / "target.yaml").write_text(text)
+    return "target.yaml"
+
+
+def test_none_is_the_bundled_api() -> None:
+    assert resolve(None) == bundled()
+    assert bundled().bundled
+
+
+def test_a_command_line_runs_where_it_was_typed_and_migrates_by_itself(folder: Path) -> None:
+    target = resolve("'./walk api' --flag 'two words'")
+    assert target == Target(
+        name="'./walk api' --flag 'two words'",
+        command=(str(folder / "walk api"), "--flag", "two words"),
+        folder=str(folder),
+    )
+    assert target.migrations == () and not target.bundled
+
+
+def test_a_program_is_sought_on_the_path(folder: Path) -> None:
+    assert Path(resolve("sh -c true").command[0]).is_absolute()
+
+
+def test_a_file(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "migrate").write_text("")
+    (folder / "sub" / "migrate").chmod(0o755)
+    name = write(
+        folder,
+        'name: ours\ncommand: ["../walk api", -v]\nfolder: sub\nenvironment: {FEATURE_X: "on"}\nmigrations: ./migrate up\n',
+    )
+    assert resolve(name) == Target(
+        name="ours",
+        command=(str(folder / "sub" / "../walk api"), "-v"),
+        folder=str(folder / "sub"),
+        environment={"FEATURE_X": "on"},
+        migrations=(str(folder / "sub" / "migrate"), "up"),
+        migrations_folder=str(folder / "sub"),
+    )
+
+
+def test_the_smallest_file_runs_beside_itself(folder: Path) -> None:
+    target = resolve(write(folder, "command: \"'./walk api' -v\"\n"))
+    assert target == Target(name="target", command=(str(folder / "walk api"), "-v"), folder=str(folder))
+
+
+def test_our_migrations_run_in_our_folder(folder: Path) -> None:
+    target = resolve(write(folder, "command: sh\nmigrations: bundled\n"))
+    assert target.migrations == (sys.executable, "-m", "api", "migrate")
+    assert target.migrations_folder == str(ROOT)
+    assert target.folder == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("./walk 'x", "close the quotes"),
+        ("./nothing", "nothing is not there"),
+        ("./plain.txt", "chmod +x"),
+        ("./", "is not there"),
+        ("no-such-program-anywhere", "PATH"),
+        ("missing.yaml", "missing.yaml"),
+    ],
+)
+def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        resolve(text)
+    assert says in str(refused.value)
+    assert refused.value.where and refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("", None, "mapping"),
+        ("- sh\n", None, "mapping"),
+        ("name: x\n", 1, "command: ["),
+        ("name: x\ncommand: []\n", 2, "command is empty"),
+        ("name: x\ncommand: ''\n", 2, "command is empty"),
+        ("name: x\ncommand: 5\n", 2, "command"),
+        ("command: sh\ncomand: sh\n", 2, "unknown key 'comand'"),
+        ("command: sh\ncommand: sh\n", 2, "twice"),
+        ("command: ./nothing\n", 1, "nothing is not there"),
+        ("command: [./plain.txt]\n", 1, "not executable"),
+        ("command: sh\nfolder: nowhere\n", 2, "nowhere is no folder"),
+        ("command: sh\nmigrations: ./nothing\n", 2, "nothing is not there"),
+        ("command: sh\nmigrations: []\n", 2, "migrations is empty"),
+        ("command: sh\nenvironment: {X: 1}\n", 2, "environment"),
+        ("command: sh\nenvironment: {X: 'a'}\nname: [1]\n", 3, "name"),
+        ("command: sh\nenvironment:\n  PORT: '1'\n", 3, "PORT"),
+        ("command: sh\nenvironment:\n  DB_HOST: x\n", 3, "DB_HOST"),
+        ("command: sh\nenvironment:\n  'A=B': x\n", 3, "no name of an environment variable"),
+        ("command: sh 'open\n", 1, "close the quotes"),
+    ],
+)
+def test_a_bad_file_names_its_line(folder: Path, text: str, line: int | None, says: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        resolve(write(folder, text))
+    said = str(refused.value)
+    assert says in said, said
+    assert f"target.yaml{f':{line}' if line else ''}" in said, said
+    assert refused.value.remedy
+
+
+def test_a_target_gets_the_contract_and_what_a_program_needs_of_the_machine() -> None:
+    """And nothing of ours."""
+    here = Address(host="127.0.0.1", port=1)
+    endpoints = Endpoints(service=here, auth=here, firestore=here, remote_config=here, database=here, storage=here)
+    container = manifests().deployment.template.containers[0]
+    target = Target(name="t", command=("x",))
+    made = environment.of_target(container, target, endpoints, pod="p", port=2, database_port=3)
+    assert made.keys() - environment.machine().keys() == CONTRACT
