@@ -91,7 +91,7 @@ def _emulators() -> Check:
     return Check(
         name="Firebase emulators",
         ok=True,
-        found=str(folder) if folder.exists() else "not installed yet; the first run installs them (about 80 s)",
+        found=str(folder) if folder.exists() else "not installed yet; the first run installs them (about 15 s)",
     )
 
 

@@ -32,6 +32,7 @@ from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
 from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
 from harness.model.evidence import Side
+from harness.model.rollout import off_template, rollout_template
 from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
 from harness.model.stack import Fault, FaultKind
 from harness.model.units import show
@@ -46,7 +47,6 @@ from harness.rungs import stack_for
 from harness.stack.protocol import Stack, Undo
 from harness.state.lease import remove_run_folder, run_folder
 from scenarios import claims
-from scenarios.flag import flag_off_template, flag_template
 
 GATHER_EVERY_S = 0.5
 ADMISSION_LIMIT_S = 60.0
@@ -321,7 +321,7 @@ class Rehearsal:
         self.progress(f"fault injected: {fault}")
 
     async def _set_flag(self, *, on: bool) -> int:
-        template = flag_template(self.scenario) if on else flag_off_template()
+        template = rollout_template(self.scenario.population) if on else off_template()
         version = await self.stack.set_flag(template)
         published_ns = self.clock.now_ns()
         share = f"{self.scenario.population.flag_on} of {self.scenario.population.users} users" if on else "nobody"

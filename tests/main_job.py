@@ -102,7 +102,7 @@ def processes_of_runs() -> dict[int, str]:
         try:
             run_id = process.environ().get("TEKUTOKO_RUN_ID")
             if run_id and process.status() != psutil.STATUS_ZOMBIE:
-                found[process.pid] = f"{run_id}: {' '.join(process.cmdline())[:120]}"
+                found[process.pid] = f"{run_id}: {' '.join(process.cmdline())}"
         except psutil.Error:
             continue
     return found

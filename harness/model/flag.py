@@ -23,7 +23,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """True for a client whose audience is listed (any when empty) and whose percentile is below ``percent``."""
+    """True for a client whose audience is listed (any when empty) and whose percentile is at most ``percent``."""
 
     name: str
     audiences: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ def holds(condition: Condition, client: Client) -> bool:
         return False
     if condition.percent >= 100:
         return True
-    return micro_percentile(condition.seed, client.instance_id) < round(condition.percent * MICRO_PERCENT / 100)
+    return micro_percentile(condition.seed, client.instance_id) <= round(condition.percent * MICRO_PERCENT / 100)
 
 
 def evaluate(template: Template, client: Client) -> dict[str, str]:

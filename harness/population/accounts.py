@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.flag import FLAG, MICRO_PERCENT, Condition, Parameter, Template, micro_percentile
+from harness.model.flag import MICRO_PERCENT, micro_percentile
+from harness.model.rollout import SEED
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.population.ids import instance_id, uuid4_text
 from harness.seed import stream
 
-ROLLOUT_SEED = Condition(name="").seed
 CANARY_AUDIENCE = "canary"
 #: Percentiles nearer than this to an edge of a slot are not used: a condition rounds its percentage to micro-percent.
 _MARGIN_MICRO_PERCENT = 2
@@ -68,22 +68,6 @@ def canaries(count: int, seed: int) -> tuple[Canary, ...]:
     return tuple(made)
 
 
-def rollout_template(plan: PopulationPlan) -> Template:
-    """The Remote Config template that gives exactly the first ``flag_on`` users of each audience the flag."""
-    conditions = tuple(
-        Condition(
-            name=f"rollout_{audience.name}",
-            audiences=(audience.name,),
-            percent=round(100 * audience.flag_on / audience.users, 6),  # Remote Config's resolution
-            seed=ROLLOUT_SEED,
-        )
-        for audience in plan.audiences
-        if audience.flag_on
-    )
-    flag = Parameter(default="false", conditional=tuple((condition.name, "true") for condition in conditions))
-    return Template(conditions=conditions, parameters={FLAG: flag})
-
-
 def _account(user: str, audience: str, instance: str, flag_expected: bool, seed: int) -> Account:
     return Account(
         user=user,
@@ -104,7 +88,7 @@ def _instance_ids(audience: AudiencePlan, seed: int) -> list[str]:
         if len(found) == users:
             break
         instance = instance_id(chance)
-        percentile = micro_percentile(ROLLOUT_SEED, instance)
+        percentile = micro_percentile(SEED, instance)
         slot, within = divmod(percentile * users, MICRO_PERCENT)
         margin = _MARGIN_MICRO_PERCENT * users
         if margin <= within < MICRO_PERCENT - margin:

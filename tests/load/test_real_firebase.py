@@ -19,9 +19,10 @@ from harness.load.plan import LoadPlan
 from harness.load.process import ROOT, LoadProcesses
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template
+from harness.model.rollout import rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Address, Endpoints
-from harness.population.accounts import accounts, rollout_template
+from harness.population.accounts import accounts
 from harness.population.firestore_document import document_id
 from harness.population.schedule import Planned, slots, user_schedule
 from tests.load.conftest import StartFake, plan_for

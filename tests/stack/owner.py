@@ -1,6 +1,7 @@
 """A process that owns a stack and does nothing else, for tests that kill it."""
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -19,4 +20,5 @@ async def main(run_id: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(*sys.argv[1:]))

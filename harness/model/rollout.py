@@ -1,17 +1,17 @@
-"""The Remote Config template of a scenario: who has ``use_go_backend`` on.
+"""The Remote Config templates of a rollout: who has ``use_go_backend`` on.
 
-Source: the document, "iOS側実装" and "段階的ロールアウト計画".
+Source: the document, "iOS側実装", "段階的ロールアウト計画" and "ロールバック手順".
 """
 
 from __future__ import annotations
 
 from harness.model.flag import FLAG, Condition, Parameter, Template
-from harness.model.scenario import Scenario
+from harness.model.scenario import PopulationPlan
 
 SEED = "rollout"  # one seed for all weeks: who has the flag in one week keeps it in the next
 
 
-def flag_template(scenario: Scenario) -> Template:
+def rollout_template(plan: PopulationPlan) -> Template:
     """One condition for each audience with the flag on: all of it, or the percentage ``flag_on`` is of its users."""
     conditions = tuple(
         Condition(
@@ -20,13 +20,13 @@ def flag_template(scenario: Scenario) -> Template:
             percent=round(100 * audience.flag_on / audience.users, 6),  # the resolution of Remote Config
             seed=SEED,
         )
-        for audience in scenario.population.audiences
+        for audience in plan.audiences
         if audience.flag_on
     )
     on = tuple((condition.name, "true") for condition in conditions)
     return Template(conditions=conditions, parameters={FLAG: Parameter(default="false", conditional=on)})
 
 
-def flag_off_template() -> Template:
+def off_template() -> Template:
     """The flag off for everybody: ロールバック手順 1."""
     return Template(parameters={FLAG: Parameter(default="false")})

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from harness.model.flag import FLAG, Client, Template, evaluate
+from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from scenarios.flag import flag_off_template, flag_template
 from scenarios.load import load
 
 
@@ -15,7 +13,7 @@ def value(template: Template, audience: str, instance: int) -> str:
 
 
 def test_week3_gives_whole_audiences_and_a_share() -> None:
-    template = flag_template(load("rollout_week3"))
+    template = rollout_template(load("rollout_week3").population)
     for audience in ("developers", "beta"):
         assert {value(template, audience, n) for n in range(200)} == {"true"}
     on = sum(value(template, "general", n) == "true" for n in range(20_000))
@@ -24,25 +22,20 @@ def test_week3_gives_whole_audiences_and_a_share() -> None:
 
 
 def test_an_audience_without_the_flag_has_no_condition() -> None:
-    scenario = load("rollout_week3")
     plan = PopulationPlan(audiences=(AudiencePlan(name="general", users=5, flag_on=0),))
-    template = flag_template(msgspec.structs.replace(scenario, population=plan))
+    template = rollout_template(plan)
     assert template.conditions == ()
     assert value(template, "general", 1) == "false"
 
 
 def test_who_has_the_flag_keeps_it_when_the_share_grows() -> None:
-    scenario = load("rollout_week3")
-
     def on(flag_on: int) -> set[int]:
         plan = PopulationPlan(audiences=(AudiencePlan(name="general", users=350, flag_on=flag_on),))
-        template = flag_template(msgspec.structs.replace(scenario, population=plan))
+        template = rollout_template(plan)
         return {n for n in range(2_000) if value(template, "general", n) == "true"}
 
     assert on(50) < on(100) < on(350) == set(range(2_000))
 
 
 def test_off_is_off_for_everybody() -> None:
-    assert {value(flag_off_template(), audience, n) for audience in ("developers", "general") for n in range(9)} == {
-        "false"
-    }
+    assert {value(off_template(), audience, n) for audience in ("developers", "general") for n in range(9)} == {"false"}
