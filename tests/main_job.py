@@ -95,16 +95,23 @@ def closing_connect(path: Path) -> contextlib.closing[sqlite3.Connection]:
     return contextlib.closing(sqlite3.connect(path))
 
 
+def _marker(pid: int) -> str:
+    """The run id in a process' environment; "" when it has none or is gone."""
+    try:
+        process = psutil.Process(pid)
+        return "" if process.status() == psutil.STATUS_ZOMBIE else process.environ().get("TEKUTOKO_RUN_ID", "")
+    except psutil.Error:
+        return ""
+
+
 def processes_of_runs() -> dict[int, str]:
-    """Every process of this user that carries a run's marker, by pid."""
+    """Every process of this user that carries a run's marker: the run id and the command line, by pid."""
     found = {}
     for process in psutil.process_iter():
-        try:
-            run_id = process.environ().get("TEKUTOKO_RUN_ID")
-            if run_id and process.status() != psutil.STATUS_ZOMBIE:
+        run_id = _marker(process.pid)
+        if run_id:
+            with contextlib.suppress(psutil.Error):
                 found[process.pid] = f"{run_id}: {' '.join(process.cmdline())}"
-        except psutil.Error:
-            continue
     return found
 
 
@@ -112,25 +119,42 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-def machine_state() -> dict[str, set[str]]:
-    """What a run could leave: its processes, listening ports, shared memory, folders."""
-    segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:] if Path("/proc/sysvipc/shm").exists() else []
-    listening = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        if Path(table).exists():
-            rows = [line.split() for line in Path(table).read_text().splitlines()[1:]]
-            listening |= {row[1] for row in rows if row[3] == "0A"}
+def _listening() -> dict[str, int | None]:
+    """Listening TCP sockets of the machine with the process of each."""
+    connections = psutil.net_connections("tcp")
+    return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in connections if c.status == psutil.CONN_LISTEN}
+
+
+def _segments() -> dict[str, int]:
+    """SysV shared memory segments with the process that made each."""
+    table = Path("/proc/sysvipc/shm")
+    rows = [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
+    return {row[1]: int(row[4]) for row in rows}
+
+
+def machine_state(*own: str) -> dict[str, set[str]]:
+    """What a run could leave: its processes, listening ports, shared memory, folders.
+
+    What belongs to live processes of runs other than ``own`` (run ids) is somebody else's and left out.
+    """
+
+    def ours(pid: int | None) -> bool:
+        run_id = _marker(pid) if pid is not None else ""
+        return not run_id or run_id in own
+
+    processes = {pid: what for pid, what in processes_of_runs().items() if ours(pid)}
+    living = {what.split(":")[0] for pid, what in processes_of_runs().items() if not ours(pid)}
     return {
-        "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items()},
-        "listening": listening,
-        "sysv shared memory": {line.split()[1] for line in segments},
+        "processes": {f"{pid} {what}" for pid, what in processes.items()},
+        "listening": {name for name, pid in _listening().items() if ours(pid)},
+        "sysv shared memory": {name for name, pid in _segments().items() if ours(pid)},
         "posix shared memory": _names(Path("/dev/shm")),
-        "run folders": _names(runs_folder()),
+        "run folders": {name for name in _names(runs_folder()) if name not in living},
         "temporary": {name for name in _names(Path("/tmp")) if "tekutoko" in name or name.startswith(("pg", "envoy"))},
     }
 
 
-def left_since(before: dict[str, set[str]]) -> dict[str, set[str]]:
-    """What is there now and was not before; {} when nothing is."""
-    now = machine_state()
+def left_since(before: dict[str, set[str]], *jobs: Job) -> dict[str, set[str]]:
+    """What is there now of ``jobs`` and was not before; {} when nothing is."""
+    now = machine_state(*(job.folder.name for job in jobs))
     return {what: now[what] - before[what] for what in now if now[what] - before[what]}

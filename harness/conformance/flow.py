@@ -19,9 +19,10 @@ from harness.conformance.bench import Ground
 from harness.conformance.check import Check
 from harness.conformance.checks import ALL, NOT_COVERED
 from harness.conformance.documents import Documents
+from harness.conformance.extras import extras
 from harness.conformance.logs import Logs
 from harness.conformance.report import write_report
-from harness.conformance.result import SCHEMA_VERSION, CheckResult, Outcome, Report, TargetFacts
+from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
@@ -93,6 +94,7 @@ class Conformance:
         )
         self.results: list[CheckResult] = []
         self.errors: list[RehearsalError] = []
+        self.extras: tuple[Extra, ...] = ()
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
         self._flow: asyncio.Task[None] | None = None
@@ -132,6 +134,7 @@ class Conformance:
         await self.stack.up()
         self.timings["stack_up"] = (self.clock.now_ns() - self.started_ns) / NS
         endpoints = self.stack.endpoints()
+        self.extras = await extras(endpoints.service)
         documents = Documents(endpoints.firestore, endpoints.project_id)
         logs = Logs(self.stack, self.folder / "logs", self.clock)
         ground = Ground(
@@ -194,6 +197,7 @@ class Conformance:
             exit_status=more_severe(*outcomes),
             checks=results,
             not_covered=NOT_COVERED,
+            extras=self.extras,
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,
             errors=tuple(str(error) for error in self.errors),

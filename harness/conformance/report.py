@@ -51,9 +51,14 @@ def text(report: Report, folder: str) -> str:
     lines += [f"LEAK {leak}" for leak in report.leaks]
     lines += [f"error: {error}" for error in report.errors]
     lines += [f"not covered    {what}" for what in report.not_covered]
+    lines += [f"not offered    {line}" for line in _not_offered(report)]
     timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
     lines += [verdict(report), f"timings: {timings}", f"report: {folder}/summary.md (exit status {report.exit_status})"]
     return "\n".join(lines)
+
+
+def _not_offered(report: Report) -> list[str]:
+    return [f"{extra.name} (beyond the contract): {extra.without}" for extra in report.extras if not extra.offered]
 
 
 def _by_group(report: Report) -> dict[str, list[str]]:
@@ -117,6 +122,8 @@ def summary(report: Report) -> str:
     if passed:
         parts += ["### Passed", table(("check", "the contract says"), passed)]
     parts += ["### Not covered by any check", bullets(report.not_covered)]
+    if lines := _not_offered(report):
+        parts += ["### Not offered", bullets(lines)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -32,6 +32,14 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = 0.0
 
 
+class Extra(msgspec.Struct, frozen=True, kw_only=True):
+    """Something beyond the contract. ``without`` is what the rehearsal then cannot tell."""
+
+    name: str
+    offered: bool
+    without: str
+
+
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The target as it was run."""
 
@@ -57,6 +65,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     exit_status: int
     checks: tuple[CheckResult, ...]
     not_covered: tuple[str, ...]
+    extras: tuple[Extra, ...] = ()
     timings: dict[str, float]
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()

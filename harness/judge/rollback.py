@@ -37,11 +37,12 @@ _FIRED_WORDS = {
 
 
 class Fired(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer with which a limit was first broken, and the value measured then."""
+    """The answer with which a limit was first broken, the value measured then, and how far it is off for sure."""
 
     at_ns: int
     samples: int
     value: float
+    bound: float | None
 
 
 def smallest_sample(criterion: Criterion) -> int:
@@ -115,7 +116,8 @@ def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
     first = int(np.argmax(broken))
     at_break = figure(criterion, rows[order[: first + 1]])
     assert at_break is not None
-    return Fired(at_ns=int(done_ns[first]), samples=first + 1, value=at_break.value)
+    bound = at_break.upper if criterion.metric is Metric.AVAILABILITY else at_break.lower
+    return Fired(at_ns=int(done_ns[first]), samples=first + 1, value=at_break.value, bound=bound)
 
 
 def _broken(criterion: Criterion, bad: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -152,6 +154,7 @@ def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Bl
         finding,
         verdict=Verdict.FAIL,
         value=fired.value,
+        bound=fired.bound,
         samples=fired.samples,
         reason=f"fired: {_FIRED_WORDS[criterion.metric].format(**_shown(criterion, fired))}",
         fired_at_ns=fired.at_ns,

@@ -78,7 +78,7 @@ def _more_needed(criterion: Criterion, measured: Figure) -> str:
     limit = failure_limit(criterion)
     ratio = 1 - measured.value if criterion.metric is Metric.AVAILABILITY else measured.value
     failed = round(ratio * measured.samples)
-    return f"; with {count(failed)} failed, {count(samples_needed(limit, failed))} are needed" if 0 < limit < 1 else ""
+    return f"; with {count(failed)} failed, {count(samples_needed(limit, failed))} are needed"
 
 
 def failure_limit(criterion: Criterion) -> float:

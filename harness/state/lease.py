@@ -84,7 +84,7 @@ class RunState:
             raise StackNotStarted(f"the run id {run_id!r} cannot name a folder", remedy="use letters, digits, . _ -")
         try:
             with contextlib.ExitStack() as undo:
-                slot = PortSlot(home() / "slots")
+                slot = PortSlot()
                 undo.callback(slot.release)
                 with runs_locked() as runs:
                     folder = runs / run_id

@@ -1,17 +1,15 @@
 """Free ports, in slots that two runs never share.
 
-A run locks one slot file below ``home()/slots`` and takes its ports from that slot's range, each tried by binding it.
-The ranges lie below the ephemeral ports, so that no outgoing connection of another program can sit on one.
+A run listens on the first port of one slot and takes its own from the rest of that slot's range, each tried by binding
+it. A lock that is a port is the machine's: it holds between users and between folders of state too. The ranges lie
+below the ephemeral ports, so that no outgoing connection of another program can sit on one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import socket
 from collections import deque
-from pathlib import Path
-from typing import IO
 
 import msgspec
 import psutil
@@ -66,35 +64,36 @@ def holder_of(port: int) -> PortHolder | None:
     return PortHolder(0, "")
 
 
-class PortSlot:
-    """One run's range of ports; held until ``release`` or the death of this process."""
+def _guard(port: int) -> socket.socket | None:
+    """A socket that listens on ``port`` and answers nobody; ``None`` when somebody else has it."""
+    guard = socket.socket()
+    try:
+        guard.bind((HOST, port))
+        guard.listen(1)
+    except OSError:
+        guard.close()
+        return None
+    return guard
 
-    def __init__(self, folder: Path) -> None:
-        """Locks the first free slot. Raises ``StackNotStarted`` when ``SLOTS`` runs are live."""
-        folder.mkdir(parents=True, exist_ok=True)
+
+class PortSlot:
+    """One run's range of ports; held until ``release`` or the death of this process, in which the system frees it."""
+
+    def __init__(self) -> None:
+        """Takes the first free slot. Raises ``StackNotStarted`` when ``SLOTS`` runs are live."""
         for index in range(SLOTS):
-            file = (folder / f"{index:03}.lock").open("w")
-            if self._lock(file):
+            first = FIRST_PORT + index * PORTS_PER_SLOT
+            if (guard := _guard(first)) is not None:
                 break
-            file.close()
         else:
             raise StackNotStarted(
-                f"all {SLOTS} slots of ports are taken by live runs",
-                where=str(folder),
+                f"all {SLOTS} ranges of ports from {FIRST_PORT} on are taken by live runs",
+                where=HOST,
                 remedy="wait for another run to end, or end it",
             )
-        self._file = file
-        first = FIRST_PORT + index * PORTS_PER_SLOT
-        self._free = deque(range(first, first + PORTS_PER_SLOT))
+        self._guard = guard
+        self._free = deque(range(first + 1, first + PORTS_PER_SLOT))
         self.taken: set[int] = set()
-
-    @staticmethod
-    def _lock(file: IO[str]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
 
     def take(self) -> int:
         """A port nobody listens on. Raises ``StackNotStarted`` when the range is used up."""
@@ -106,7 +105,7 @@ class PortSlot:
             self._free.append(port)
         raise StackNotStarted(
             f"no free port left of {PORTS_PER_SLOT} in this run's range",
-            where=self._file.name,
+            where=f"{HOST}, ports {self._guard.getsockname()[1]} and above",
             remedy="end programs that listen between 20000 and 32000, or ask for fewer replicas",
         )
 
@@ -118,4 +117,4 @@ class PortSlot:
 
     def release(self) -> None:
         """Lets another run have the slot; idempotent."""
-        self._file.close()
+        self._guard.close()

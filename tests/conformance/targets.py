@@ -13,17 +13,25 @@ from harness.conformance.documents import Documents
 from harness.conformance.logs import Logs
 from harness.conformance.result import CheckResult
 from harness.conformance.runner import run_checks
+from harness.manifests import load
 from harness.model.manifests import Manifests
 from harness.model.stack import Target
 from harness.progress import Progress
 from harness.stack.local import LocalStack
 from harness.targets import BUNDLED_MIGRATIONS, ROOT
-from tests.stack.rungs import manifests
 
 
 def one_pod() -> Manifests:
-    document = manifests()
-    return msgspec.structs.replace(document, deployment=msgspec.structs.replace(document.deployment, replicas=1))
+    """One replica, asked at once whether it is ready; liveness stays the document's, because the API starts slowly."""
+    document = load(ROOT / "deploy" / "kubernetes" / "overlays" / "local")
+    template = document.deployment.template
+    first = template.containers[0]
+    assert first.readiness is not None
+    readiness = msgspec.structs.replace(first.readiness, initial_delay_s=0.3, period_s=0.3)
+    containers = (msgspec.structs.replace(first, readiness=readiness), *template.containers[1:])
+    template = msgspec.structs.replace(template, containers=containers)
+    deployment = msgspec.structs.replace(document.deployment, template=template, replicas=1)
+    return msgspec.structs.replace(document, deployment=deployment)
 
 
 def wrong(*deviations: str) -> Target:

@@ -61,6 +61,10 @@ def test_the_bundled_api_conforms(tmp_path: Path) -> None:
     assert outcomes(content) == {check.id: "passed" for check in ALL}
     assert content["conforms"] is True and content["exit_status"] == 0
     assert content["leaks"] == [] and content["errors"] == []
+    assert {extra["name"]: extra["offered"] for extra in content["extras"]} == {
+        "X-Pod-Name": True,
+        "GET /metrics": True,
+    }
     assert "--seed 7" in content["replay"]
     assert cases(junit) == {name: [] for name in ("conforms", *(check.id for check in ALL), "run", "leaks")}
     first = done.stderr.splitlines()[0]
@@ -86,6 +90,8 @@ def test_a_binary_in_another_language_runs_by_the_environment_contract_alone(tmp
     passed = {name for name, outcome in found.items() if outcome == "passed"}
     assert {name for name in found if name.startswith("operations.")} <= passed
     assert {"stop.exit_status", "stop.within_limit"} <= passed
+    assert [extra["offered"] for extra in content["extras"]] == [False, False]
+    assert "not offered    GET /metrics" in done.stderr
     assert found["walks.create.status"] == "deviation"
     assert found["dual_write.values"] == found["rate_limit.limit"] == "not_exercised"
     (create,) = [check for check in content["checks"] if check["id"] == "walks.create.status"]
@@ -98,17 +104,19 @@ def test_a_binary_in_another_language_runs_by_the_environment_contract_alone(tmp
 @pytest.mark.stack
 @pytest.mark.slow
 def test_ctrl_c_takes_everything_down_and_keeps_what_was_found(tmp_path: Path) -> None:
-    process = subprocess.Popen(command(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if "check 1/" in line:
-            break
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    lines += process.stderr.readlines()
-    assert process.wait(30) == Exit.INTERRUPTED, "".join(lines)
+    with subprocess.Popen(
+        command(tmp_path), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "check 1/" in line:
+                break
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        lines += process.stderr.readlines()
+        assert process.wait(30) == Exit.INTERRUPTED, "".join(lines)
     content = document(tmp_path)
     assert 0 < len(content["checks"]) < len(ALL)
     assert content["conforms"] is False and content["leaks"] == []

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.conformance.checks import ALL
+from harness.conformance import bench, beside
+from harness.conformance.checks import ALL, operations, stopping
 from harness.conformance.documents import Documents
 from harness.conformance.flow import chosen
 from harness.conformance.logs import Logs
@@ -49,6 +50,15 @@ EXPECTED: dict[str, set[str]] = {
 }
 #: What a planted deviation leaves nothing to try on.
 UNTRIED = {"operations.ready.database_back", "dual_write.foreign"}
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What never comes is not waited for as long as for a stranger's target."""
+    monkeypatch.setattr(bench, "MIRROR_LIMIT_S", 5.0)
+    monkeypatch.setattr(operations, "NOTICED_S", 4.0)
+    monkeypatch.setattr(beside, "STOP_LIMIT_S", 5.0)
+    monkeypatch.setattr(stopping, "STOP_LIMIT_S", 5.0)
 
 
 def ended(found: dict[str, CheckResult], outcome: Outcome) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -17,10 +16,6 @@ from harness.clock import MachineClock
 from harness.load.plan import LoadPlan
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints
-
-# pytest-asyncio asks for the current event loop, which Python 3.11 makes on the spot and nobody closes: a ResourceWarning.
-# Said that there is none, it makes none.
-asyncio.set_event_loop(None)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 StartFake = Callable[..., Address]

@@ -13,7 +13,7 @@ import msgspec
 from harness.checks.leaks import Traces, leaks, shared_files
 from harness.clock import Clock
 from harness.firebase import admin
-from harness.model.errors import StackNotStarted
+from harness.model.errors import PartDied, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
@@ -92,8 +92,9 @@ class LocalStack:
             await asyncio.wait([bring_up, self._parts.death], return_when=asyncio.FIRST_COMPLETED)
             if bring_up.done():
                 bring_up.result()
-            elif (death := self._parts.death.exception()) is not None:
-                raise StackNotStarted(str(death), where=str(self._logs)) from death
+            elif isinstance(death := self._parts.death.exception(), PartDied):
+                remedy = "read the log; `python -m harness doctor` says what this machine lacks"
+                raise StackNotStarted(death.what, where=death.where, remedy=remedy) from death
         finally:
             bring_up.cancel()
             await asyncio.gather(bring_up, return_exceptions=True)
