@@ -97,7 +97,7 @@ def _run(arguments: argparse.Namespace) -> int:
     async def rehearse() -> int:
         rehearsal = Rehearsal(options, clock, progress, started_ns)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, rehearsal.interrupt)
         run = await rehearsal.run()
         progress.plain("")

@@ -122,7 +122,7 @@ def _names(folder: Path) -> set[str]:
 def _listening() -> dict[str, int | None]:
     """Listening TCP sockets of the machine with the process of each."""
     connections = psutil.net_connections("tcp")
-    return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in connections if c.status == psutil.CONN_LISTEN}
+    return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in connections if c.laddr and c.status == psutil.CONN_LISTEN}
 
 
 def _segments() -> dict[str, int]:
