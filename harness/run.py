@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -27,10 +26,11 @@ from harness.judge.ledger import Ledger
 from harness.judge.power import requirements
 from harness.judge.summary import summarise
 from harness.judge.window import Window
+from harness.lifecycle import Lifecycle, open_folder
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
-from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
+from harness.model.errors import EvidenceNotWritten, Exit, RehearsalError, more_severe
 from harness.model.evidence import Side
 from harness.model.rollout import off_template, rollout_template
 from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
@@ -58,20 +58,6 @@ def run_identity(options: RunOptions, clock: Clock) -> str:
     """The run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
     stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
     return f"{stamp}Z-{options.scenario.name}-s{options.seed}-{os.getpid():x}"
-
-
-def open_folder(reports: Path, run_id: str) -> Path:
-    """Makes the run's folder. Raises ``EvidenceNotWritten`` when the reports folder refuses."""
-    folder = reports / run_id
-    try:
-        (folder / "logs").mkdir(parents=True)
-    except OSError as error:
-        raise EvidenceNotWritten(
-            f"the reports folder cannot be written: {error.strerror}",
-            where=str(folder),
-            remedy="make it writable, free some space, or name another one with --reports",
-        ) from error
-    return folder
 
 
 class Rehearsal:
@@ -104,34 +90,23 @@ class Rehearsal:
         self.results: tuple[CriterionResult, ...] = ()
         self.decision: Decision | None = None
         self.switched: SwitchOver | None = None
-        self.errors: list[RehearsalError] = []
+        self.lifecycle = Lifecycle(progress)
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
         self._undo: list[Undo] = []
-        self._flow: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> Run:
         """Runs the flow, tears down whatever came of it, and reports."""
-        try:
-            self._flow = asyncio.ensure_future(self._supervised())
-            await self._flow
-        except asyncio.CancelledError:
-            self.errors.append(Interrupted("the run was interrupted", remedy="the evidence so far is in the report"))
-        except RehearsalError as error:
-            self.errors.append(error)
-        await self._finally(self.tear_down)
-        await self._finally(self.leak_check)
+        await self.lifecycle.run(self._supervised())
+        await self.lifecycle.finally_(self.tear_down)
+        await self.lifecycle.finally_(self.leak_check)
         return self.report()
 
     def interrupt(self) -> None:
         """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
-        if self._flow is not None and not self._flow.done():
-            self.progress("interrupted: taking everything down, then writing the report")
-            self._flow.cancel()
-        else:
-            self.progress("already taking everything down")
+        self.lifecycle.interrupt()
 
     # -- the flow ------------------------------------------------------------------------------------------------
 
@@ -244,7 +219,7 @@ class Rehearsal:
         begun_ns = self.clock.now_ns()
         self.progress("taking everything down")
         for step in (*self._undo, self._stop_load, self._gather_last, self.stack.down):
-            await self._finally(step)
+            await self.lifecycle.finally_(step)
         self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
 
     async def leak_check(self) -> None:
@@ -379,7 +354,7 @@ class Rehearsal:
             ) from error
 
     def _exit(self) -> Exit:
-        outcomes = [error.exit for error in self.errors]
+        outcomes = [error.exit for error in self.lifecycle.errors]
         if self.decision is not None:
             outcomes.append(DECISION_EXIT[self.decision])
         if self.leaks:
@@ -387,7 +362,7 @@ class Rehearsal:
         return more_severe(*outcomes)
 
     def _document(self) -> Run:
-        if self.errors and self.decision is not Decision.ROLL_BACK:
+        if self.lifecycle.errors and self.decision is not Decision.ROLL_BACK:
             self.decision = None  # a run that broke decides nothing, whatever it had seen
         return Run(
             schema_version=SCHEMA_VERSION,
@@ -402,7 +377,7 @@ class Rehearsal:
             leaks=self.leaks,
             capabilities=tuple(sorted(self.stack.capabilities)),
             switch_over=self.switched,
-            errors=tuple(str(error) for error in self.errors),
+            errors=tuple(str(error) for error in self.lifecycle.errors),
             **plan_facts(self.options, self.manifests),
         )
 
@@ -411,16 +386,9 @@ class Rehearsal:
         expected = int((self.window.end_ns - self.window.start_ns) / NS * self.scenario.probes.rate_per_s)
         return self.ledger.probes_due(self.window) >= expected
 
-    async def _finally(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Runs a step of the ending; what it raises is noted and does not stop the next."""
-        try:
-            await step()
-        except RehearsalError as error:
-            self.errors.append(error)
-
     @contextlib.contextmanager
     def _noting(self) -> Iterator[None]:
         try:
             yield
         except RehearsalError as error:
-            self.errors.append(error)
+            self.lifecycle.note(error)

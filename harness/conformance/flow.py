@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shlex
-import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -24,8 +22,9 @@ from harness.conformance.logs import Logs
 from harness.conformance.report import write_report
 from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
+from harness.lifecycle import Lifecycle, open_folder
 from harness.manifests import load as load_manifests
-from harness.model.errors import BadInput, EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
+from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.model.stack import Rung, Target
 from harness.progress import Progress
 from harness.stack.local import LocalStack
@@ -80,7 +79,7 @@ class Conformance:
         self.checks = chosen(options.only)
         stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
         self.run_id = f"{stamp}Z-conformance-s{options.seed}-{os.getpid():x}"
-        self.folder = self._open_folder()
+        self.folder = open_folder(options.reports, self.run_id)
         # One replica: what a target keeps in a process (its rate limit) is then the same for every request.
         manifests = load_manifests(options.manifests)
         deployment = msgspec.structs.replace(manifests.deployment, replicas=1)
@@ -93,27 +92,17 @@ class Conformance:
             progress=progress,
         )
         self.results: list[CheckResult] = []
-        self.errors: list[RehearsalError] = []
+        self.lifecycle = Lifecycle(progress)
         self.extras: tuple[Extra, ...] = ()
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
-        self._flow: asyncio.Task[None] | None = None
 
     async def run(self) -> Report:
         """Runs the checks, tears down whatever came of it, and reports."""
-        self._flow = asyncio.ensure_future(self.flow())
-        try:
-            await self._flow
-        except asyncio.CancelledError:
-            self.errors.append(Interrupted("interrupted", remedy="the checks so far are in the report"))
-        except RehearsalError as error:
-            self.errors.append(error)
-        except Exception as error:  # a mistake of ours: the stack still comes down, and the report says so
-            traceback.print_exc()
-            self.errors.append(RehearsalError(f"internal error: {error!r}", remedy="tell the maintainers"))
+        await self.lifecycle.run(self.flow())
         begun_ns = self.clock.now_ns()
         self.progress("taking everything down")
-        await self._finally(self.stack.down)
+        await self.lifecycle.finally_(self.stack.down)
         self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
@@ -121,11 +110,7 @@ class Conformance:
 
     def interrupt(self) -> None:
         """Ends the flow at its next wait; tear down and report follow."""
-        if self._flow is not None and not self._flow.done():
-            self.progress("interrupted: taking everything down, then writing the report")
-            self._flow.cancel()
-        else:
-            self.progress("already taking everything down")
+        self.lifecycle.interrupt()
 
     async def flow(self) -> None:
         """Stack up, then every check; a part of the stack that dies ends it."""
@@ -164,7 +149,7 @@ class Conformance:
         try:
             write_report(self.folder, report, self.options.junit)
         except RehearsalError as error:
-            self.errors.append(error)
+            self.lifecycle.note(error)
             report = self._document()
         return report
 
@@ -172,8 +157,8 @@ class Conformance:
         order = {check.id: place for place, check in enumerate(ALL)}
         results = tuple(sorted(self.results, key=lambda result: order[result.id]))
         conforms = len(results) == len(self.checks) and all(r.outcome is Outcome.PASSED for r in results)
-        outcomes = [error.exit for error in self.errors]
-        if not conforms and not self.errors:
+        outcomes = [error.exit for error in self.lifecycle.errors]
+        if not conforms and not self.lifecycle.errors:
             outcomes.append(Exit.HOLD)
         if self.leaks:
             outcomes.append(Exit.LEAK)
@@ -193,31 +178,12 @@ class Conformance:
                 environment=tuple(target.environment),
                 migrations=target.migrations,
             ),
-            conforms=conforms and not self.errors,
+            conforms=conforms and not self.lifecycle.errors,
             exit_status=more_severe(*outcomes),
             checks=results,
             not_covered=NOT_COVERED,
             extras=self.extras,
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,
-            errors=tuple(str(error) for error in self.errors),
+            errors=tuple(str(error) for error in self.lifecycle.errors),
         )
-
-    def _open_folder(self) -> Path:
-        folder = self.options.reports / self.run_id
-        try:
-            (folder / "logs").mkdir(parents=True)
-        except OSError as error:
-            raise EvidenceNotWritten(
-                f"the reports folder cannot be written: {error.strerror}",
-                where=str(folder),
-                remedy="make it writable, free some space, or name another one with --reports",
-            ) from error
-        return folder
-
-    async def _finally(self, step: Callable[[], Awaitable[None]]) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await step()
-            except RehearsalError as error:
-                self.errors.append(error)

@@ -10,6 +10,7 @@ from typing import Any
 import h11
 import msgspec
 
+from harness.http1 import read_answer
 from harness.model.stack import Address
 
 TIMEOUT_S = 10.0
@@ -102,28 +103,10 @@ async def _exchange(address: Address, connection: h11.Connection, raw: bytes) ->
     try:
         writer.write(raw)
         # No drain: a server may answer, and close, before it has read a body that is too large.
-        return await _read(connection, reader)
+        answer = await read_answer(connection, reader, MAX_ANSWER_BYTES)
+        return answer.status, answer.headers, answer.body
     finally:
         writer.close()
-
-
-async def _read(connection: h11.Connection, reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    status, headers, body = 0, dict[str, str](), bytearray()
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(65536))
-        elif isinstance(event, h11.Response):
-            status = event.status_code
-            headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
-        elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > MAX_ANSWER_BYTES:
-                raise EOFError(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
-        elif isinstance(event, h11.EndOfMessage):
-            return status, headers, bytes(body)
-        elif isinstance(event, h11.ConnectionClosed):
-            raise EOFError("the connection ended before the whole answer")
 
 
 def _shell(body: bytes) -> str:

@@ -7,9 +7,9 @@ import asyncio
 import h11
 import msgspec
 
+from harness.http1 import read_answer
 from harness.model.stack import Address
 
-_BLOCK = 16_384
 _MOST_BODY = 4_000_000
 
 
@@ -40,7 +40,8 @@ async def exchange(address: Address, method: str, path: str, token: str, body: b
         if body:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         writer.write(_sent(connection, h11.Request(method=method, target=path, headers=headers), body))
-        return await _answer(connection, reader)
+        answer = await read_answer(connection, reader, _MOST_BODY)
+        return Answer(status=answer.status, body=answer.body, pod=answer.headers.get("x-pod-name", ""))
     finally:
         writer.close()
 
@@ -48,22 +49,3 @@ async def exchange(address: Address, method: str, path: str, token: str, body: b
 def _sent(connection: h11.Connection, head: h11.Request, body: bytes) -> bytes:
     events = [head, h11.Data(data=body), h11.EndOfMessage()] if body else [head, h11.EndOfMessage()]
     return b"".join(connection.send(event) or b"" for event in events)
-
-
-async def _answer(connection: h11.Connection, reader: asyncio.StreamReader) -> Answer:
-    status, pod, body = 0, "", b""
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_BLOCK))
-        elif isinstance(event, h11.Response):
-            status = event.status_code
-            pod = next((value.decode("latin-1") for name, value in event.headers if name == b"x-pod-name"), "")
-        elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > _MOST_BODY:
-                raise EOFError("the answer does not end")
-        elif isinstance(event, h11.EndOfMessage):
-            return Answer(status=status, body=body, pod=pod)
-        elif isinstance(event, h11.ConnectionClosed):
-            raise EOFError("the connection ended before the answer")

@@ -59,8 +59,8 @@ class Sampler:
             used = [(pid, usage) for pid in pids if (usage := _usage(pid, children)) is not None]
             if used:
                 cores = sum(self._cores(pid, usage.cpu_s, now_ns) for pid, usage in used)
-                self._put(now_ns, "cpu_cores", name, cores)
-                self._put(now_ns, "memory_bytes", name, sum(usage.memory_bytes for _pid, usage in used))
+                self._put(now_ns, "cpu_cores", f"pod/{name}", cores)
+                self._put(now_ns, "memory_bytes", f"pod/{name}", sum(usage.memory_bytes for _pid, usage in used))
         if self._count % STACK_MEMORY_EVERY == 0:
             everything = [*parts, *(pid for pids in pods.values() for pid in pids)]
             self._put(now_ns, "stack_memory_bytes", "stack", proportional_bytes(everything, children))

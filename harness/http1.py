@@ -1,0 +1,41 @@
+"""Reading one HTTP/1.1 answer from an asyncio stream; h11 knows the protocol. Shared by every client of ours."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+import msgspec
+
+_BLOCK_BYTES = 65_536
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def read_answer(connection: h11.Connection, reader: asyncio.StreamReader, most_bytes: int) -> Answer:
+    """The answer to what ``connection`` has sent. Bounded in time by the caller.
+
+    Raises ``EOFError`` when it ends early or is larger than ``most_bytes``, ``h11.RemoteProtocolError``, ``OSError``.
+    """
+    status, headers, body = 0, dict[str, str](), bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_BLOCK_BYTES))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+            headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > most_bytes:
+                raise EOFError(f"the answer is larger than {most_bytes} bytes")
+        elif isinstance(event, h11.EndOfMessage):
+            return Answer(status=status, headers=headers, body=bytes(body))
+        elif isinstance(event, h11.ConnectionClosed):
+            raise EOFError("the connection ended before the whole answer")
