@@ -35,9 +35,33 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
 
 
 @nox.session
+def rollout(session: nox.Session) -> None:
+    """Rehearses weeks 1 to 4 in order, each entered only if the one before advanced."""
+    run(session, "-m", "harness", "rollout", *session.posargs)
+
+
+@nox.session
+def rollout_week1(session: nox.Session) -> None:
+    """Rehearses week 1 of the rollout: 500 users, 50 developers of them on the API."""
+    run(session, "-m", "harness", "run", "rollout_week1", *session.posargs)
+
+
+@nox.session
+def rollout_week2(session: nox.Session) -> None:
+    """Rehearses week 2 of the rollout: 500 users, 150 of them on the API."""
+    run(session, "-m", "harness", "run", "rollout_week2", *session.posargs)
+
+
+@nox.session
 def rollout_week3(session: nox.Session) -> None:
     """Rehearses week 3 of the rollout: 500 users, 250 of them on the API."""
     run(session, "-m", "harness", "run", "rollout_week3", *session.posargs)
+
+
+@nox.session
+def rollout_week4(session: nox.Session) -> None:
+    """Rehearses week 4 of the rollout: 500 users, all of them on the API."""
+    run(session, "-m", "harness", "run", "rollout_week4", *session.posargs)
 
 
 @nox.session
@@ -50,6 +74,12 @@ def conformance(session: nox.Session) -> None:
 def doctor(session: nox.Session) -> None:
     """Says what this machine has and lacks for each rung."""
     run(session, "-m", "harness", "doctor", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What the parts cost, side by side: the API against its twin, recorder, reports, a stall, the harness."""
+    run(session, "-m", "bench", *session.posargs)
 
 
 @nox.session

@@ -17,6 +17,8 @@ from harness.conformance.command import add_arguments as add_conformance_argumen
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.progress import Progress
+from harness.rollout_command import add_arguments as add_rollout_arguments
+from harness.stored.command import add_commands as add_stored_commands
 from harness.targets import ROOT
 
 DEFAULT_SEED = 1
@@ -35,30 +37,42 @@ def _unit(parse: Callable[[str], float]) -> Callable[[str], str]:
     return check
 
 
+def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
+    """What a run and a rollout take alike."""
+    command.add_argument("--on", choices=["local"], default="local", help="the rung (default: local)")
+    command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
+    command.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
+    command.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
+    command.add_argument("--pace", type=_unit(units.seconds), help="one request of a user in this time, e.g. 50s")
+    command.add_argument("--fetch-interval", type=_unit(units.seconds), help="Remote Config's minimum fetch interval")
+    command.add_argument(
+        "--fault", action="append", default=[], metavar="KIND=AMOUNT", help="e.g. errors=12%% (repeatable)"
+    )
+    command.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
+    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    command.add_argument(
+        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
+    )
+    command.add_argument("--json", action="store_true", help=f"print {printed} on standard output")
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="python -m harness", description=__doc__, allow_abbrev=False)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="rehearse a scenario and judge it", allow_abbrev=False)
     run.add_argument("scenario", help="a bundled scenario's name (rollout_week3) or a YAML file of your own")
-    run.add_argument("--on", choices=["local"], default="local", help="the rung (default: local)")
-    run.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
-    run.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
-    run.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
-    run.add_argument("--pace", type=_unit(units.seconds), help="one request of a user in this time, e.g. 50s")
-    run.add_argument("--fetch-interval", type=_unit(units.seconds), help="Remote Config's minimum fetch interval")
-    run.add_argument(
-        "--fault", action="append", default=[], metavar="KIND=AMOUNT", help="e.g. errors=12%% (repeatable)"
-    )
-    run.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
-    run.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
-    run.add_argument(
-        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
-    )
-    run.add_argument("--json", action="store_true", help="print run.json on standard output")
+    _add_run_options(run, printed="run.json")
     run.set_defaults(handler=_run)
+    rollout = commands.add_parser(
+        "rollout", help="rehearse weeks 1 to 4, each if the last advanced", allow_abbrev=False
+    )
+    add_rollout_arguments(rollout)
+    _add_run_options(rollout, printed="rollout.json")
+    rollout.set_defaults(handler=_rollout)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
+    add_stored_commands(commands, ROOT / "reports")
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)
@@ -107,6 +121,12 @@ def _run(arguments: argparse.Namespace) -> int:
         return run.exit_status
 
     return asyncio.run(rehearse())
+
+
+def _rollout(arguments: argparse.Namespace) -> int:
+    from harness.rollout_command import run
+
+    return run(arguments, _options, lambda words: parser().parse_args(["rollout", *words]))
 
 
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late

@@ -88,6 +88,7 @@ class Rehearsal:
         self.load: LoadProcesses | None = None
         self.window: Window | None = None
         self.results: tuple[CriterionResult, ...] = ()
+        self.judged_ns = 0
         self.decision: Decision | None = None
         self.switched: SwitchOver | None = None
         self.lifecycle = Lifecycle(progress)
@@ -297,8 +298,8 @@ class Rehearsal:
 
     async def _set_flag(self, *, on: bool) -> int:
         template = rollout_template(self.scenario.population) if on else off_template()
+        published_ns = self.clock.now_ns()  # before the publish: no client can have seen it earlier
         version = await self.stack.set_flag(template)
-        published_ns = self.clock.now_ns()
         share = f"{self.scenario.population.flag_on} of {self.scenario.population.users} users" if on else "nobody"
         self._event("flag", "use_go_backend", f"published version {version}: on for {share}", version=version)
         return published_ns
@@ -308,7 +309,7 @@ class Rehearsal:
         if self.window is None:
             return False
         self.evidence.gather()
-        now_ns = self.clock.now_ns()
+        self.judged_ns = now_ns = self.clock.now_ns()
         self.results = judge(
             self.scenario,
             self.ledger,
@@ -332,7 +333,8 @@ class Rehearsal:
     def _decide(self, decision: Decision, *reasons: str) -> None:
         self.decision = decision
         self._mark("decision")
-        self._event("decision", decision, "; ".join(reasons) or decision)
+        # With the moment of the judgement, so that the same rows judged again give the same to the digit.
+        self._event("decision", decision, "; ".join(reasons) or decision, judged_ns=self.judged_ns)
         self.progress(f"decision: {decision}" + "".join(f"\n  {reason}" for reason in reasons))
 
     def _phase(self, subject: str, message: str, **data: int) -> None:

@@ -21,14 +21,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Job:
-    """One ``python -m harness run`` under way; its standard error is read as it comes."""
+    """One ``python -m harness run`` (or ``rollout``) under way; its standard error is read as it comes."""
 
-    def __init__(self, reports: Path, *words: str, scenario: str = "rollout_week3") -> None:
+    def __init__(
+        self, reports: Path, *words: str, scenario: str = "rollout_week3", command: tuple[str, ...] = ()
+    ) -> None:
         self.reports = reports
         self.started = time.monotonic()
-        command = [sys.executable, "-m", "harness", "run", scenario, "--reports", str(reports), *words]
+        line = [sys.executable, "-m", "harness", *(command or ("run", scenario)), "--reports", str(reports), *words]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -84,6 +86,11 @@ class Job:
         """The run's report folder: the only one below ``reports``, beside the link ``latest``."""
         (folder,) = [path for path in self.reports.iterdir() if path.is_dir() and not path.is_symlink()]
         return folder
+
+    @property
+    def run_ids(self) -> set[str]:
+        """The run, and of a rollout its weeks'."""
+        return {self.folder.name, *(path.parent.name for path in self.folder.glob("*/evidence.sqlite"))}
 
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
@@ -156,5 +163,5 @@ def machine_state(*own: str) -> dict[str, set[str]]:
 
 def left_since(before: dict[str, set[str]], *jobs: Job) -> dict[str, set[str]]:
     """What is there now of ``jobs`` and was not before; {} when nothing is."""
-    now = machine_state(*(job.folder.name for job in jobs))
+    now = machine_state(*(run_id for job in jobs for run_id in job.run_ids))
     return {what: now[what] - before[what] for what in now if now[what] - before[what]}

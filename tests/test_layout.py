@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted(path for folder in ("harness", "api", "scenarios", "chaos") for path in (ROOT / folder).rglob("*.py"))
+FOLDERS = ("harness", "api", "scenarios", "chaos", "bench")
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 #: Modules that own the clock or the dice, and the load processes' own.
 OWNERS = {
@@ -22,6 +23,7 @@ OWNERS = {
     "harness/stack/local/gate_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
     "api/clock.py",
+    "bench/clock.py",
     "api/ids.py",
 }
 HIDDEN = re.compile(

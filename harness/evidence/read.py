@@ -42,19 +42,25 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _open(path: Path, spare: Path) -> sqlite3.Connection:
+    if path.with_name(f"{path.name}-wal").exists() and not path.with_name(f"{path.name}-shm").exists():
+        return _copied(path, spare)  # SQLite would write the missing index beside it, and leave it there
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:  # a journal that cannot be opened where it lies
         connection.close()
-        for name in (path.name, f"{path.name}-wal"):
-            if path.with_name(name).exists():
-                shutil.copyfile(path.with_name(name), spare / name)
-        return sqlite3.connect(spare / path.name)
+        return _copied(path, spare)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise _bad(path, f"this is no evidence file: {error}") from error
     return connection
+
+
+def _copied(path: Path, spare: Path) -> sqlite3.Connection:
+    for name in (path.name, f"{path.name}-wal"):
+        if path.with_name(name).exists():
+            shutil.copyfile(path.with_name(name), spare / name)
+    return sqlite3.connect(spare / path.name)
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:
@@ -85,25 +91,26 @@ def read_anchor(path: Path) -> Anchor:
     return Anchor(monotonic_ns=int(meta["anchor_monotonic_ns"]), unix_ns=int(meta["anchor_unix_ns"]))
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:
     """Every row in the order in which it was known: a request's and a probe's ``done_ns``, any other row's ``at_ns``.
 
-    Ties keep the order in which they were appended. Memory stays flat: each table is read by a cursor of its own.
-    Raises ``BadInput``.
+    Ties keep the order in which they were appended. With ``appended`` that order is the only one: what stands before
+    an event is what the run had gathered when it wrote the event. Memory stays flat: each table is read by a cursor of
+    its own. Raises ``BadInput``.
     """
     with connect(path) as connection:
-        streams = [_stream(connection, table) for table in TABLES]
+        streams = [_stream(connection, table, "seq" if appended else table.known_ns) for table in TABLES]
         for _, _, row in heapq.merge(*streams, key=lambda entry: entry[:2]):
             yield row
 
 
-def _stream(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[int, int, Row]]:
+def _stream(connection: sqlite3.Connection, table: Table, order: str) -> Iterator[tuple[int, int, Row]]:
     present = {str(column[1]) for column in connection.execute(f"PRAGMA table_xinfo({table.name})")}
     # A column added since the file was written is the last, and has a default: its value is left out here.
     names = [field.encode_name for field in table.fields if field.encode_name in present]
-    sql = f"SELECT {table.known_ns}, seq, {', '.join(names)} FROM {table.name} ORDER BY 1, 2"  # noqa: S608 - our own names
-    for known_ns, seq, *values in connection.execute(sql):
-        yield known_ns, seq, _row(table, values)
+    sql = f"SELECT {order}, seq, {', '.join(names)} FROM {table.name} ORDER BY 1, 2"  # noqa: S608 - our own names
+    for first, seq, *values in connection.execute(sql):
+        yield first, seq, _row(table, values)
 
 
 def _row(table: Table, values: list[object]) -> Row:

@@ -38,17 +38,17 @@ def _checked(events: int, n: int) -> None:
 
 
 @lru_cache(maxsize=4096)
-def ratio_upper(events: int, n: int) -> float:
-    """The true ratio is at most this (0..1), with 95 % confidence. ``ValueError`` for an empty sample."""
+def ratio_upper(events: int, n: int, confidence: float = CONFIDENCE) -> float:
+    """The true ratio is at most this (0..1), with ``confidence``. ``ValueError`` for an empty sample."""
     _checked(events, n)
-    return 1.0 if events == n else _beta_quantile(events + 1, n - events, CONFIDENCE)
+    return 1.0 if events == n else _beta_quantile(events + 1, n - events, confidence)
 
 
 @lru_cache(maxsize=4096)
-def ratio_lower(events: int, n: int) -> float:
-    """The true ratio is at least this (0..1), with 95 % confidence. ``ValueError`` for an empty sample."""
+def ratio_lower(events: int, n: int, confidence: float = CONFIDENCE) -> float:
+    """The true ratio is at least this (0..1), with ``confidence``. ``ValueError`` for an empty sample."""
     _checked(events, n)
-    return 0.0 if events == 0 else _beta_quantile(events, n - events + 1, 1 - CONFIDENCE)
+    return 0.0 if events == 0 else _beta_quantile(events, n - events + 1, 1 - confidence)
 
 
 def samples_needed(limit: float, failures: int = 0) -> int:
@@ -64,19 +64,19 @@ def nearest_rank(n: int, quantile: float = P95) -> int:
 
 
 @lru_cache(maxsize=4096)
-def upper_rank(n: int, quantile: float = P95) -> int | None:
+def upper_rank(n: int, quantile: float = P95, confidence: float = CONFIDENCE) -> int | None:
     """The rank (1..n) of the value that the true quantile is at most, with 95 % confidence.
 
     ``None`` when the sample is too small: the largest of 58 values may still lie below the true p95.
     The number of values below the true quantile is binomial, so the rank is the smallest r with P(K < r) >= 95 %.
     """
-    if n < 1 or _binomial_cdf(n - 1, n, quantile) < CONFIDENCE:
+    if n < 1 or _binomial_cdf(n - 1, n, quantile) < confidence:
         return None
-    return _first(1, lambda rank: rank >= n or _binomial_cdf(rank - 1, n, quantile) >= CONFIDENCE)
+    return _first(1, lambda rank: rank >= n or _binomial_cdf(rank - 1, n, quantile) >= confidence)
 
 
 @lru_cache(maxsize=4096)
-def lower_rank(n: int, quantile: float = P95) -> int | None:
+def lower_rank(n: int, quantile: float = P95, confidence: float = CONFIDENCE) -> int | None:
     """The rank (1..n) of the value that the true quantile is at least, with 95 % confidence; ``None`` if none is.
 
     The largest s with P(K >= s) >= 95 %, K the number of values up to the true quantile.
@@ -84,7 +84,7 @@ def lower_rank(n: int, quantile: float = P95) -> int | None:
     if n < 1:
         return None
     # One value alone reaches the true p95 with exactly 95 %: the tolerance keeps the rounding of 1 - cdf out of it.
-    too_high = _first(1, lambda rank: rank > n or 1 - _binomial_cdf(rank - 1, n, quantile) < CONFIDENCE - 1e-12)
+    too_high = _first(1, lambda rank: rank > n or 1 - _binomial_cdf(rank - 1, n, quantile) < confidence - 1e-12)
     return too_high - 1 or None
 
 
@@ -93,10 +93,12 @@ def quantile_samples_needed(over: int = 0, quantile: float = P95) -> int:
     return _first(over + 1, lambda n: (upper_rank(n, quantile) or n + 1) <= n - over)
 
 
-def quantile_bounds(ascending: NDArray[np.float64], quantile: float = P95) -> tuple[float | None, float | None]:
-    """Lower and upper bound of the true quantile, each one-sided at 95 %; ``ascending`` is sorted."""
+def quantile_bounds(
+    ascending: NDArray[np.float64], quantile: float = P95, confidence: float = CONFIDENCE
+) -> tuple[float | None, float | None]:
+    """Lower and upper bound of the true quantile, each one-sided at ``confidence``; ``ascending`` is sorted."""
     n = len(ascending)
-    low, high = lower_rank(n, quantile), upper_rank(n, quantile)
+    low, high = lower_rank(n, quantile, confidence), upper_rank(n, quantile, confidence)
     return (
         None if low is None else float(ascending[low - 1]),
         None if high is None else float(ascending[high - 1]),

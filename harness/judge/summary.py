@@ -30,8 +30,8 @@ def summarise(ledger: Ledger, window: Window, side: Side, *, name: str = "window
     latency = np.sort(latencies_ms(calls))
     lag = np.sort(lag_ns(rows)[chosen] / MS)
     api = side is Side.API
-    cpu = _together(ledger.samples["cpu_cores"], window) if api else []
-    memory = _together(ledger.samples["memory_bytes"], window) if api else []
+    cpu = together(ledger.samples["cpu_cores"], window) if api else []
+    memory = together(ledger.samples["memory_bytes"], window) if api else []
     replicas = _replicas(ledger, window) if api else []
     return WindowSummary(
         name=name,
@@ -71,7 +71,7 @@ def _bad_seconds(ledger: Ledger, window: Window) -> int | None:
     return len(np.unique((probes["due_ns"][~probes["ok"]] - window.start_ns) // NS))
 
 
-def _together(samples: Iterable[tuple[int, str, float]], window: Window) -> list[float]:
+def together(samples: Iterable[tuple[int, str, float]], window: Window) -> list[float]:
     """The pods' sum at each reading of the window. A reading ends where a pod would be read a second time.
 
     Pods are the subjects ``pod/...``; where the evidence names none, every subject is taken for one.

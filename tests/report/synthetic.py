@@ -197,7 +197,8 @@ def _admission(week: Week, dice: random.Random) -> None:
         version=1,
     )
     event(week, week.stack_up_s + 0.2, "phase", "admission", f"admitting {week.users} users")
-    event(week, week.window_start_s - 1, "phase", "window", f"measuring for {week.window_s:g} s")
+    window_ns = {"start_ns": week.at(week.window_start_s), "end_ns": week.at(week.window_start_s + week.window_s)}
+    event(week, week.window_start_s - 1, "phase", "window", f"measuring for {week.window_s:g} s", **window_ns)
     room_s = week.window_start_s - week.stack_up_s - 2
     for number in range(week.users):
         at_s = week.stack_up_s + 0.5 + room_s * number / week.users

@@ -1,0 +1,66 @@
+"""``python -m bench [--quick] [--json] [--only NAME]``: runs the benches one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import msgspec
+
+from bench import harness_cpu, recorder, report, side_by_side, stall
+from bench.result import Result, text
+
+Bench = Callable[[Path], Coroutine[object, None, Result]]
+FULL: dict[str, Bench] = {
+    "api": lambda folder: side_by_side.bench(folder, side_by_side.FULL),
+    "recorder": lambda folder: recorder.bench(folder, recorder.FULL),
+    "report": lambda folder: report.bench(folder, report.FULL),
+    "stall": lambda folder: stall.bench(folder, stall.FULL),
+    "harness": harness_cpu.bench,
+}
+#: Too short to say anything of speed; shows that everything runs, and that API and twin answer alike.
+QUICK: dict[str, Bench] = {
+    "api": lambda folder: side_by_side.bench(folder, side_by_side.QUICK),
+    "recorder": lambda folder: recorder.bench(folder, recorder.QUICK),
+    "report": lambda folder: report.bench(folder, report.QUICK),
+    "stall": lambda folder: stall.bench(folder, stall.QUICK),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """0, also when a limit is not kept: a bench informs, its figures depend on the machine. 1 when one did not run."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="only show that everything runs, in about 20 s")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--only", action="append", choices=sorted(FULL), help="one of them (repeatable)")
+    options = parser.parse_args(arguments)
+    benches = QUICK if options.quick else FULL
+    chosen = [name for name in benches if options.only is None or name in options.only]
+    results = []
+    with tempfile.TemporaryDirectory(prefix="tekutoko-bench-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)  # PostgreSQL may run as another user
+        for name in chosen:
+            try:
+                result = asyncio.run(benches[name](folder))
+            except KeyboardInterrupt:
+                sys.stderr.write("interrupted\n")
+                return 130
+            except (RuntimeError, TimeoutError) as error:
+                sys.stderr.write(f"{name}: {error or type(error).__name__}\n")
+                return 1
+            results.append(result)
+            if not options.json:
+                sys.stdout.write(text(result) + "\n")
+                sys.stdout.flush()
+    if options.json:
+        sys.stdout.write(msgspec.json.encode(results).decode() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Stored runs, read again without running: ``judge RUN`` and ``compare RUN RUN``."""

@@ -1,0 +1,88 @@
+"""The stored rows once more through the ledger and today's judge, at the moment at which the run decided. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.judge.judge import judge
+from harness.judge.ledger import Ledger
+from harness.judge.window import Window
+from harness.model.errors import BadInput
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.scenario import Scenario
+from harness.model.verdict import CriterionResult, Decision
+
+#: Where no window ever began: nothing is due in it.
+EMPTY = Window(start_ns=0, end_ns=0)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the rows came to.
+
+    ``window`` is the measured stretch: the plan's, ended by a roll back; ``EMPTY`` when none began. ``decided`` is the
+    run's own decision event; ``results`` are today's verdicts on what had been gathered then, or, without a decision,
+    on everything, as of the last answer. ``ledger`` holds all rows, also those after the decision.
+    """
+
+    ledger: Ledger
+    window: Window
+    planned: Window
+    decided: Decision | None
+    results: tuple[CriterionResult, ...]
+    rows: dict[str, int]
+
+
+def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str, str]) -> Observed:
+    """Feeds ``rows``, in the order in which the run appended them, to a fresh ledger and judges.
+
+    Raises ``BadInput`` when the evidence does not say when its window was.
+    """
+    ledger, counts = Ledger(), Counter[str]()
+    planned, last_ns = EMPTY, 0
+    decision: EventRow | None = None
+    results: tuple[CriterionResult, ...] = ()
+    for row in rows:
+        counts[str(type(row).__struct_config__.tag)] += 1
+        match row:
+            case RequestRow() | ProbeRow():
+                last_ns = max(last_ns, row.done_ns)
+            case EventRow(kind="phase", subject="window"):
+                planned = _window(row)
+            case EventRow(kind="decision") if decision is None:
+                decision = row
+                results = judge(scenario, ledger, planned, _judged_ns(row), not_exercised=not_exercised)
+        ledger.add(row)
+    if decision is None:
+        results = judge(scenario, ledger, planned, max(last_ns, planned.start_ns), not_exercised=not_exercised)
+    decided = None if decision is None else Decision(decision.subject)
+    window = planned
+    if decision is not None and decided is Decision.ROLL_BACK:
+        window = Window(start_ns=planned.start_ns, end_ns=min(planned.end_ns, decision.at_ns))
+    return Observed(
+        ledger=ledger,
+        window=window,
+        planned=planned,
+        decided=decided,
+        results=results,
+        rows=dict(sorted(counts.items())),
+    )
+
+
+def _window(row: EventRow) -> Window:
+    start_ns, end_ns = row.data.get("start_ns"), row.data.get("end_ns")
+    if not isinstance(start_ns, int) or not isinstance(end_ns, int):
+        raise BadInput(
+            "the evidence does not say when the window was",
+            where='events, kind "phase", subject "window"',
+            remedy="it was written by another harness; judge it with that one",
+        )
+    return Window(start_ns=start_ns, end_ns=end_ns)
+
+
+def _judged_ns(decision: EventRow) -> int:
+    """When the judge was asked. Evidence that does not say it was judged an instant before the decision's event."""
+    judged_ns = decision.data.get("judged_ns")
+    return judged_ns if isinstance(judged_ns, int) else decision.at_ns
