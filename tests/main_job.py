@@ -111,6 +111,15 @@ def _marker(pid: int) -> str:
         return ""
 
 
+def _runs_of(pid: int) -> set[str]:
+    """The runs a process belongs to: its own marker, or, for a harness, those of its children."""
+    try:
+        children = [child.pid for child in psutil.Process(pid).children()]
+    except psutil.Error:
+        children = []
+    return {run_id for run_id in map(_marker, [pid, *children]) if run_id}
+
+
 def processes_of_runs() -> dict[int, str]:
     """Every process of this user that carries a run's marker: the run id and the command line, by pid."""
     found = {}
@@ -146,8 +155,8 @@ def machine_state(*own: str) -> dict[str, set[str]]:
     """
 
     def ours(pid: int | None) -> bool:
-        run_id = _marker(pid) if pid is not None else ""
-        return not run_id or run_id in own
+        runs = _runs_of(pid) if pid is not None else set()
+        return not runs or bool(runs & set(own))
 
     processes = {pid: what for pid, what in processes_of_runs().items() if ours(pid)}
     living = {what.split(":")[0] for pid, what in processes_of_runs().items() if not ours(pid)}
