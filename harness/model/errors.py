@@ -82,12 +82,6 @@ class EvidenceNotWritten(RehearsalError):  # noqa: N818
     exit = Exit.RUN_BROKEN
 
 
-class Leaked(RehearsalError):  # noqa: N818
-    """Something of the run was left on the machine after tear down."""
-
-    exit = Exit.LEAK
-
-
 class Interrupted(RehearsalError):  # noqa: N818
     """The person pressed Ctrl-C, or the run was asked to end."""
 
