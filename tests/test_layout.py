@@ -20,7 +20,7 @@ OWNERS = {
     "harness/seed.py",
     "harness/load/time.py",
     "harness/evidence/spool.py",
-    "harness/stack/local/gate_process.py",  # a process of its own, run as a file: it delays requests
+    "harness/stack/gate_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
     "api/clock.py",
     "bench/clock.py",

@@ -9,7 +9,7 @@ import pytest
 
 from harness.model.errors import BadInput
 from harness.model.stack import Address, Endpoints, Target
-from harness.stack.local import environment
+from harness.stack import environment
 from harness.targets import ROOT, bundled, resolve
 from tests.stack.rungs import manifests
 

@@ -9,8 +9,8 @@ import pytest
 from harness.clock import MachineClock
 from harness.model.errors import PartDied, RehearsalError
 from harness.model.evidence import EventRow
-from harness.stack.local import feed as module
-from harness.stack.local.feed import Feed
+from harness.stack import feed as module
+from harness.stack.feed import Feed
 
 
 async def read(feed: Feed) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.stack import Address
-from harness.stack.local.gate_process import Fault, Faults, Gate
+from harness.stack.gate_process import Fault, Faults, Gate
 from tests.stack.rungs import Answer, ask, exchange
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

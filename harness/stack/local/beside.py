@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.model.manifests import PodTemplate
 from harness.model.stack import Address
-from harness.stack.local import environment
+from harness.stack import environment
 from harness.stack.local.pod import Ground
-from harness.stack.local.processes import Process, Spec, spawn, tail
+from harness.stack.processes import Process, Spec, spawn, tail
 
 
 class Beside:

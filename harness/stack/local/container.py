@@ -11,8 +11,8 @@ from harness.clock import NS, Clock
 from harness.control import backoff, probes
 from harness.model.manifests import Probe
 from harness.model.stack import Address
-from harness.stack.local.processes import Process, Spec, spawn
-from harness.stack.local.waiting import http_status
+from harness.stack.processes import Process, Spec, spawn
+from harness.stack.waiting import http_status
 from harness.state import RunState
 
 

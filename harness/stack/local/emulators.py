@@ -11,9 +11,9 @@ from pathlib import Path
 from harness.clock import Clock
 from harness.firebase import commands, install
 from harness.model.stack import Address
-from harness.stack.local import environment
-from harness.stack.local.processes import Process, Spec, spawn
-from harness.stack.local.waiting import until
+from harness.stack import environment
+from harness.stack.processes import Process, Spec, spawn
+from harness.stack.waiting import until
 from harness.state import RunState
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent

@@ -18,8 +18,8 @@ import msgspec
 
 from harness.clock import Clock
 from harness.model.stack import Address
-from harness.stack.local.processes import Process, Spec, spawn
-from harness.stack.local.waiting import accepts, until
+from harness.stack.processes import Process, Spec, spawn
+from harness.stack.waiting import accepts, until
 from harness.state import RunState
 
 READY_LIMIT_S = 20.0

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from harness.model.errors import BadInput
 from harness.model.stack import Address, Fault, FaultKind
+from harness.stack.feed import Feed
+from harness.stack.gate import Gate
 from harness.stack.local.deployment import DeploymentController
-from harness.stack.local.feed import Feed
-from harness.stack.local.gate import Gate
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Pod
 from harness.stack.protocol import Undo

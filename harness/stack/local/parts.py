@@ -10,13 +10,13 @@ from harness.clock import Clock
 from harness.firebase import commands
 from harness.model.errors import RehearsalError
 from harness.model.stack import Address, Endpoints
+from harness.stack.feed import Feed
+from harness.stack.gate import Gate
 from harness.stack.local.emulators import CHECKS, Emulator, installed
 from harness.stack.local.envoy import Envoy
-from harness.stack.local.feed import Feed
-from harness.stack.local.gate import Gate
 from harness.stack.local.postgres import Postgres
-from harness.stack.local.processes import Process
-from harness.stack.local.waiting import together
+from harness.stack.processes import Process
+from harness.stack.waiting import together
 from harness.state import RunState
 
 PROJECT_ID = "demo-tekutoko"  # "demo-" never reaches a real Firebase service

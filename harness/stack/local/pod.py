@@ -13,10 +13,10 @@ from harness.clock import Clock
 from harness.model.cluster import PodView
 from harness.model.manifests import PodTemplate
 from harness.model.stack import Address, Endpoints, PodState, Target
-from harness.stack.local import environment, sidecar
+from harness.stack import environment, sidecar
+from harness.stack.feed import Feed
 from harness.stack.local.container import Container
-from harness.stack.local.feed import Feed
-from harness.stack.local.processes import Spec, tail
+from harness.stack.processes import Spec, tail
 from harness.state import RunState
 
 

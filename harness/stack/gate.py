@@ -14,8 +14,8 @@ import msgspec
 from harness.clock import Clock
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address, Fault
-from harness.stack.local import gate_process
-from harness.stack.local.processes import Process, Spec, spawn
+from harness.stack import gate_process
+from harness.stack.processes import Process, Spec, spawn
 from harness.state import RunState
 
 ORDER_LIMIT_S = 5.0

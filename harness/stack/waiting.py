@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.clock import NS, Clock
 from harness.model.stack import Address
-from harness.stack.local.processes import Process
+from harness.stack.processes import Process
 
 _POLL_S = 0.05
 _ASK_TIMEOUT_S = 1.0

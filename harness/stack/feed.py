@@ -45,7 +45,7 @@ class Feed:
         if isinstance(error, RehearsalError):
             self.fail(error)
         else:
-            self.fail(RehearsalError(f"the local stack failed inside: {error!r}", remedy="please report this"))
+            self.fail(RehearsalError(f"the stack failed inside: {error!r}", remedy="please report this"))
 
     def close(self) -> None:
         """Readers end after the last row."""

@@ -7,35 +7,39 @@ import signal
 from pathlib import Path
 
 from harness.model.manifests import PodTemplate
-from harness.stack.local import environment
-from harness.stack.local.pod import Ground
-from harness.stack.local.processes import Spec, spawn
+from harness.model.stack import Endpoints, Target
+from harness.stack import environment
+from harness.stack.feed import Feed
+from harness.stack.processes import Spec, spawn
+from harness.state import RunState
 
 LIMIT_S = 60.0
 NAME = "migrations"
 
 
-async def migrate(template: PodTemplate, ground: Ground) -> None:
+async def migrate(
+    template: PodTemplate, target: Target, endpoints: Endpoints, *, state: RunState, feed: Feed, logs: Path
+) -> None:
     """Runs ``target.migrations``, if there are any. Raises ``StackNotStarted`` when they fail or take too long."""
-    if not ground.target.migrations:
+    if not target.migrations:
         return
     variables = environment.of_target(
         template.containers[0],
-        ground.target,
-        ground.endpoints,
+        target,
+        endpoints,
         pod=NAME,
         port=0,
-        database_port=ground.endpoints.database.port,
+        database_port=endpoints.database.port,
     )
     spec = Spec(
         part=NAME,
-        command=ground.target.migrations,
+        command=target.migrations,
         environment=variables,
-        log=ground.logs / f"{NAME}.log",
-        folder=Path(ground.target.migrations_folder or ground.target.folder),
+        log=logs / f"{NAME}.log",
+        folder=Path(target.migrations_folder or target.folder),
     )
-    ground.feed.event("log", NAME, f"logs/{spec.log.name}")
-    process = spawn(spec, ground.state)
+    feed.event("log", NAME, f"logs/{spec.log.name}")
+    process = spawn(spec, state)
     try:
         await process.ended_within(LIMIT_S)
         if process.returncode is None:
@@ -45,4 +49,4 @@ async def migrate(template: PodTemplate, ground: Ground) -> None:
     finally:
         if process.returncode is None:
             await asyncio.shield(asyncio.ensure_future(process.stop(signal.SIGKILL, 1.0)))
-    ground.feed.event("component", NAME, "applied")
+    feed.event("component", NAME, "applied")
