@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.model.errors import Interrupted, RehearsalError
 from harness.model.manifests import Manifests
+from harness.model.message import Message, message
 from harness.model.run import Run
 from harness.model.scenario import Scenario
 from harness.model.stack import Capability
@@ -31,13 +32,13 @@ def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
     }
 
 
-def not_exercised(scenario: Scenario, capabilities: frozenset[Capability]) -> dict[str, str]:
+def not_exercised(scenario: Scenario, capabilities: frozenset[Capability]) -> dict[str, Message]:
     """The criteria whose needs the rung lacks, each with the reason."""
     reasons = {}
     for criterion in scenario.criteria:
         lacking = sorted(set(criterion.needs) - {str(capability) for capability in capabilities})
         if lacking:
-            reasons[criterion.id] = f"the rung lacks {', '.join(lacking)}"
+            reasons[criterion.id] = message("the rung lacks {capabilities}", capabilities=", ".join(lacking))
     return reasons
 
 

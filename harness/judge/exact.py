@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,9 +10,10 @@ from harness.judge.finding import Finding, nothing
 from harness.judge.ledger import Calls
 from harness.judge.view import View
 from harness.judge.window import NS, Window
-from harness.judge.words import count, limit
-from harness.model.scenario import Criterion
-from harness.model.units import Unit, show
+from harness.judge.words import NONE_IN_EVIDENCE, count, limit_quantity
+from harness.model.message import message, quantity, worded
+from harness.model.scenario import Criterion, Metric
+from harness.model.units import Unit
 from harness.model.verdict import Verdict
 
 _NAMED_USERS = 3
@@ -23,7 +23,7 @@ def request_rate(criterion: Criterion, view: View) -> Finding:
     """Good answers of the API that came in the window, over the window; judged only while enough was offered."""
     window_s = view.window.seconds
     if not len(view.requests):
-        return nothing("no requests in evidence")
+        return nothing(NONE_IN_EVIDENCE[Metric.ERROR_RATIO])
     good = len(_good_answers(view))
     value = good / window_s
     offered = len(view.requests) / window_s
@@ -32,16 +32,29 @@ def request_rate(criterion: Criterion, view: View) -> Finding:
         value=value,
         bound=value,
         samples=good,
-        reason=f"{count(good)} good answers in {window_s:g} s: {value:.4g}/s, limit {limit(criterion)}",
+        told=(
+            message(
+                "{good} good answers in {seconds} s: {rate}, limit {limit}",
+                good=count(good),
+                seconds=f"{window_s:g}",
+                rate=worded(f"{value:.4g}/s", Unit.PER_SECOND),
+                limit=limit_quantity(criterion),
+            ),
+        ),
     )
     if offered < view.scenario.offered_rate_per_s:
-        wanted = show(view.scenario.offered_rate_per_s, Unit.PER_SECOND)
-        return finding.void(f"only {offered:.4g}/s were offered, and it is judged from {wanted} on")
+        return finding.void(
+            message(
+                "only {offered} were offered, and it is judged from {wanted} on",
+                offered=worded(f"{offered:.4g}/s", Unit.PER_SECOND),
+                wanted=quantity(view.scenario.offered_rate_per_s, Unit.PER_SECOND),
+            )
+        )
     if finding.verdict is Verdict.FAIL:
         late = view.late(criterion.metric)
         lost = int(np.count_nonzero(~(late["ok"] & (late["done_ns"] < view.window.end_ns))))
         if clears(criterion.comparison, (good + lost) / window_s, criterion.threshold):
-            return finding.void(f"void: {count(lost)} requests were sent late by the generator")
+            return finding.void(message("void: {late} requests were sent late by the generator", late=count(lost)))
     return finding
 
 
@@ -50,7 +63,7 @@ def concurrent_users(criterion: Criterion, view: View) -> Finding:
     window = view.window
     live = view.ledger.live_throughout(window)
     if not live.any() or not len(view.requests):
-        return nothing("no live session with requests in evidence")
+        return nothing(message("no live session with requests in evidence"))
     stretch_ns = round(view.scenario.good_answer_every_s * NS)
     good = _good_answers(view)
     offered = live & _covered(view.requests["user"], view.requests["due_ns"], window, stretch_ns, len(live))
@@ -61,21 +74,25 @@ def concurrent_users(criterion: Criterion, view: View) -> Finding:
         value=float(value),
         bound=float(value),
         samples=int(np.count_nonzero(offered)),
-        reason=(
-            f"{count(value)} users had a live session and a good answer in every "
-            f"{view.scenario.good_answer_every_s:g} s, limit {limit(criterion)}"
+        told=(
+            message(
+                "{users} users had a live session and a good answer in every {seconds} s, limit {limit}",
+                users=count(value),
+                seconds=f"{view.scenario.good_answer_every_s:g}",
+                limit=limit_quantity(criterion),
+            ),
         ),
     )
     if finding.verdict is Verdict.PASS:
         return finding
     if not clears(criterion.comparison, finding.samples, criterion.threshold):
-        return finding.void(f"the load offered only {count(finding.samples)} such users")
+        return finding.void(message("the load offered only {users} such users", users=count(finding.samples)))
     late = view.late(criterion.metric)
     users = np.concatenate((good["user"], late["user"]))
     times = np.concatenate((good["done_ns"], late["due_ns"]))
     spared = live & _covered(users, times, window, stretch_ns, len(live))
     if clears(criterion.comparison, int(np.count_nonzero(spared)), criterion.threshold):
-        return finding.void("void: the generator sent the missing users' requests late")
+        return finding.void(message("void: the generator sent the missing users' requests late"))
     return _naming(finding, view, offered & ~served)
 
 
@@ -110,6 +127,7 @@ def _naming(finding: Finding, view: View, missing: NDArray[np.bool_]) -> Finding
     names = sorted(name for name, number in view.ledger.users.items() if missing[number])
     if not names:
         return finding
-    more = f" and {len(names) - _NAMED_USERS} more" if len(names) > _NAMED_USERS else ""
-    reason = f"{finding.reason}; without: {', '.join(names[:_NAMED_USERS])}{more}"
-    return msgspec.structs.replace(finding, reason=reason)
+    named, more = ", ".join(names[:_NAMED_USERS]), len(names) - _NAMED_USERS
+    if more > 0:
+        return finding.adding(message("without: {users} and {more} more", users=named, more=str(more)))
+    return finding.adding(message("without: {users}", users=named))

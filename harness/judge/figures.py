@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
 from harness.judge.ledger import Calls
-from harness.judge.words import SUBJECT, count
+from harness.judge.words import count
+from harness.model.message import Message, marked, message
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.units import Unit, show
 
@@ -16,6 +17,11 @@ MS = 1_000_000
 
 #: The metrics whose evidence is a sample with a bound; the others are exact counts over the window.
 SAMPLED = frozenset({Metric.ERROR_RATIO, Metric.AVAILABILITY, Metric.LATENCY_P95})
+
+_FAILED = {
+    Metric.AVAILABILITY: marked("{failed} of {total} probes failed"),
+    Metric.ERROR_RATIO: marked("{failed} of {total} requests failed"),
+}
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +34,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     lower: float | None
     upper: float | None
     samples: int
-    words: str
+    words: Message
 
 
 def latencies_ms(rows: Calls) -> NDArray[np.float64]:
@@ -53,7 +59,7 @@ def _ratio(metric: Metric, failed: int, total: int) -> Figure:
         lower=ratio_lower(events, total),
         upper=ratio_upper(events, total),
         samples=total,
-        words=f"{count(failed)} of {count(total)} {SUBJECT[metric]} failed",
+        words=Message(text=_FAILED[metric], values={"failed": count(failed), "total": count(total)}),
     )
 
 
@@ -66,7 +72,9 @@ def _p95(rows: Calls) -> Figure:
         lower=lower,
         upper=upper,
         samples=len(ascending),
-        words=f"p95 of {count(len(ascending))} requests {show(value, Unit.MILLISECONDS)}",
+        words=message(
+            "p95 of {samples} requests {value}", samples=count(len(ascending)), value=show(value, Unit.MILLISECONDS)
+        ),
     )
 
 

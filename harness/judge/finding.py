@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.evidence import EventRow
+from harness.model.message import Message, Told, english, message
 from harness.model.verdict import Verdict
 
 
@@ -15,23 +16,31 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None = None
     bound: float | None = None
     samples: int = 0
-    reason: str
+    told: Told
     fired_at_ns: int | None = None
 
-    def void(self, why: str) -> Finding:
+    @property
+    def reason(self) -> str:
+        """The sentence in English."""
+        return english(self.told)
+
+    def adding(self, more: Message) -> Finding:
+        """The same, with ``more`` said."""
+        return msgspec.structs.replace(self, told=(*self.told, more))
+
+    def void(self, why: Message) -> Finding:
         """The same figures, inconclusive because of ``why``."""
-        return msgspec.structs.replace(
-            self, verdict=Verdict.INCONCLUSIVE, reason=f"{self.reason}; {why}", fired_at_ns=None
-        )
+        return msgspec.structs.replace(self.adding(why), verdict=Verdict.INCONCLUSIVE, fired_at_ns=None)
 
 
-def nothing(reason: str) -> Finding:
+def nothing(why: Message) -> Finding:
     """No data is inconclusive."""
-    return Finding(verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return Finding(verdict=Verdict.INCONCLUSIVE, told=(why,))
 
 
-def error_words(errors: list[EventRow]) -> str:
+def error_words(errors: list[EventRow]) -> Message:
     """Names the first measurement error and counts the others."""
-    first = errors[0]
-    others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"the measurement failed: {first.subject}: {first.message}{others}"
+    first = f"{errors[0].subject}: {errors[0].message}"
+    if len(errors) > 1:
+        return message("the measurement failed: {error} (and {more} more)", error=first, more=str(len(errors) - 1))
+    return message("the measurement failed: {error}", error=first)

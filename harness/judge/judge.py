@@ -11,6 +11,7 @@ from harness.judge.rollback import rollback
 from harness.judge.success import success
 from harness.judge.view import View
 from harness.judge.window import Window
+from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
 from harness.model.verdict import CriterionKind, CriterionResult, Verdict
 
@@ -21,7 +22,7 @@ def judge(
     window: Window,
     now_ns: int,
     *,
-    not_exercised: Mapping[str, str] = MappingProxyType({}),
+    not_exercised: Mapping[str, Message] = MappingProxyType({}),
 ) -> tuple[CriterionResult, ...]:
     """Every criterion of ``scenario``, in its order.
 
@@ -34,9 +35,9 @@ def judge(
     return tuple(_result(criterion, _finding(criterion, view, not_exercised)) for criterion in scenario.criteria)
 
 
-def _finding(criterion: Criterion, view: View, not_exercised: Mapping[str, str]) -> Finding:
+def _finding(criterion: Criterion, view: View, not_exercised: Mapping[str, Message]) -> Finding:
     if criterion.id in not_exercised:
-        return Finding(verdict=Verdict.NOT_EXERCISED, reason=not_exercised[criterion.id])
+        return Finding(verdict=Verdict.NOT_EXERCISED, told=(not_exercised[criterion.id],))
     return rollback(criterion, view) if criterion.kind is CriterionKind.ROLLBACK else success(criterion, view)
 
 
@@ -54,5 +55,6 @@ def _result(criterion: Criterion, finding: Finding) -> CriterionResult:
         bound=finding.bound,
         samples=finding.samples,
         reason=finding.reason,
+        told=finding.told,
         fired_at_ns=finding.fired_at_ns,
     )

@@ -18,8 +18,9 @@ from harness.judge.ledger import Calls
 from harness.judge.silence import Blackout, blackout
 from harness.judge.success import failure_limit, silence_words
 from harness.judge.view import View
-from harness.judge.words import SUBJECT, beside, bounded, count, limit
+from harness.judge.words import NONE_IN_EVIDENCE, beside, bounded, count, limit, limit_quantity
 from harness.model.errors import BadInput
+from harness.model.message import Message, marked, message, worded
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.verdict import Verdict
 
@@ -30,9 +31,9 @@ _P95_SAMPLES = 60
 
 
 _FIRED_WORDS = {
-    Metric.ERROR_RATIO: "{value} of the first {samples} requests failed, limit {limit}",
-    Metric.AVAILABILITY: "{value} of the first {samples} probes were good, limit {limit}",
-    Metric.LATENCY_P95: "p95 of the first {samples} requests {value}, limit {limit}",
+    Metric.ERROR_RATIO: marked("fired: {value} of the first {samples} requests failed, limit {limit}"),
+    Metric.AVAILABILITY: marked("fired: {value} of the first {samples} probes were good, limit {limit}"),
+    Metric.LATENCY_P95: marked("fired: p95 of the first {samples} requests {value}, limit {limit}"),
 }
 
 
@@ -78,11 +79,11 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     rows = view.calls(metric)
     measured = figure(criterion, rows)
     if measured is None:
-        return nothing(f"no {SUBJECT[metric]} in evidence")
+        return nothing(NONE_IN_EVIDENCE[metric])
     fired = first_break(criterion, rows, needed)
     dark = _blackout(criterion, view)
     bound = measured.lower if metric is Metric.AVAILABILITY else measured.upper
-    said = f"limit {limit(criterion)}"
+    said = message("limit {limit}", limit=limit_quantity(criterion))
     if bound is not None:
         said = bounded(criterion, bound, upper=metric is not Metric.AVAILABILITY)
     finding = Finding(
@@ -90,12 +91,12 @@ def rollback(criterion: Criterion, view: View) -> Finding:
         value=measured.value,
         bound=bound,
         samples=measured.samples,
-        reason=f"{measured.words}; {said}; not fired",
+        told=(measured.words, said, message("not fired")),
     )
     if fired is not None or dark is not None:
         finding = _fired(criterion, finding, fired, dark)
     if finding.verdict is Verdict.INCONCLUSIVE:
-        return finding.void(f"read from {count(needed)} samples on")
+        return finding.void(message("read from {needed} samples on", needed=count(needed)))
     return _void(criterion, view, finding, needed)
 
 
@@ -146,7 +147,13 @@ def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Bl
         return msgspec.structs.replace(
             finding,
             verdict=Verdict.FAIL,
-            reason=f"fired: {dark.length_s:.1f} s without one good probe, {count(dark.failed)} failed in that time",
+            told=(
+                message(
+                    "fired: {seconds} s without one good probe, {failed} failed in that time",
+                    seconds=f"{dark.length_s:.1f}",
+                    failed=count(dark.failed),
+                ),
+            ),
             fired_at_ns=dark.at_ns,
         )
     assert fired is not None
@@ -156,17 +163,15 @@ def _fired(criterion: Criterion, finding: Finding, fired: Fired | None, dark: Bl
         value=fired.value,
         bound=fired.bound,
         samples=fired.samples,
-        reason=f"fired: {_FIRED_WORDS[criterion.metric].format(**_shown(criterion, fired))}",
+        told=(_fired_words(criterion, fired),),
         fired_at_ns=fired.at_ns,
     )
 
 
-def _shown(criterion: Criterion, fired: Fired) -> dict[str, str]:
-    return {
-        "value": beside(fired.value, criterion.threshold, criterion.unit),
-        "samples": count(fired.samples),
-        "limit": limit(criterion),
-    }
+def _fired_words(criterion: Criterion, fired: Fired) -> Message:
+    value = worded(beside(fired.value, criterion.threshold, criterion.unit), criterion.unit)
+    values = {"value": value, "samples": count(fired.samples), "limit": limit_quantity(criterion)}
+    return Message(text=_FIRED_WORDS[criterion.metric], values=values)
 
 
 def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Finding:
@@ -180,5 +185,7 @@ def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Fi
     latency_fired = finding.verdict is Verdict.FAIL and criterion.metric is Metric.LATENCY_P95
     if latency_fired and first_break(criterion, view.timely(criterion.metric), needed) is None:
         late = count(len(view.late(criterion.metric)))
-        return finding.void(f"void: {late} were sent late by the generator, and without them it does not fire")
+        return finding.void(
+            message("void: {late} were sent late by the generator, and without them it does not fire", late=late)
+        )
     return finding

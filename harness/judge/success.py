@@ -8,7 +8,8 @@ from harness.judge.figures import Figure, clears, figure
 from harness.judge.finding import Finding, error_words, nothing
 from harness.judge.view import View
 from harness.judge.window import NS
-from harness.judge.words import SUBJECT, bounded, count
+from harness.judge.words import NONE_IN_EVIDENCE, bounded, count
+from harness.model.message import Message, message
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.verdict import Verdict
 
@@ -29,7 +30,7 @@ def success(criterion: Criterion, view: View) -> Finding:
     if errors:
         finding = finding.void(error_words(errors))
     if view.to_go_ns and finding.value is not None:
-        finding = finding.void(f"{view.to_go_ns / NS:.0f} s of the window to go")
+        finding = finding.void(message("{seconds} s of the window to go", seconds=f"{view.to_go_ns / NS:.0f}"))
     return finding
 
 
@@ -37,16 +38,18 @@ def _sampled(criterion: Criterion, view: View) -> Finding:
     metric = criterion.metric
     measured = figure(criterion, view.calls(metric))
     if measured is None:
-        return nothing(f"no {SUBJECT[metric]} in evidence")
+        return nothing(NONE_IN_EVIDENCE[metric])
     finding = _by_bounds(criterion, measured)
     if measured.samples < criterion.smallest_sample:
-        return finding.void(f"the smallest sample is {count(criterion.smallest_sample)}")
+        return finding.void(message("the smallest sample is {samples}", samples=count(criterion.smallest_sample)))
     if finding.verdict is Verdict.PASS:
         missing = _missing(criterion, view, measured.samples)
         return finding.void(missing) if missing else finding
     if finding.verdict is Verdict.FAIL and not _fails_without_lag(criterion, view):
-        late = len(view.late(metric))
-        return finding.void(f"void: {count(late)} were sent late by the generator, and without them it does not fail")
+        late = count(len(view.late(metric)))
+        return finding.void(
+            message("void: {late} were sent late by the generator, and without them it does not fail", late=late)
+        )
     return finding
 
 
@@ -54,31 +57,34 @@ def _by_bounds(criterion: Criterion, measured: Figure) -> Finding:
     upper_clears = criterion.comparison is Comparison.BELOW
     clearing, breaking = (measured.upper, measured.lower) if upper_clears else (measured.lower, measured.upper)
 
-    def found(verdict: Verdict, bound: float | None, *, upper: bool, more: str = "") -> Finding:
-        said = bounded(criterion, bound, upper=upper) if bound is not None else "too few for a bound"
+    def found(verdict: Verdict, bound: float | None, *, upper: bool) -> Finding:
+        said = bounded(criterion, bound, upper=upper) if bound is not None else message("too few for a bound")
         return Finding(
             verdict=verdict,
             value=measured.value,
             bound=bound,
             samples=measured.samples,
-            reason=f"{measured.words}; {said}{more}",
+            told=(measured.words, said),
         )
 
     if clearing is not None and clears(criterion.comparison, clearing, criterion.threshold):
         return found(Verdict.PASS, clearing, upper=upper_clears)
     if breaking is not None and not clears(criterion.comparison, breaking, criterion.threshold):
         return found(Verdict.FAIL, breaking, upper=not upper_clears)
-    return found(Verdict.INCONCLUSIVE, clearing, upper=upper_clears, more=_more_needed(criterion, measured))
+    finding = found(Verdict.INCONCLUSIVE, clearing, upper=upper_clears)
+    more = _more_needed(criterion, measured)
+    return finding.adding(more) if more else finding
 
 
-def _more_needed(criterion: Criterion, measured: Figure) -> str:
-    """How many samples would carry the claim with the failures seen; "" where the value itself does not keep it."""
+def _more_needed(criterion: Criterion, measured: Figure) -> Message | None:
+    """How many samples would carry the claim with the failures seen; None where the value itself does not keep it."""
     if criterion.metric is Metric.LATENCY_P95 or not clears(criterion.comparison, measured.value, criterion.threshold):
-        return ""
+        return None
     limit = failure_limit(criterion)
     ratio = 1 - measured.value if criterion.metric is Metric.AVAILABILITY else measured.value
     failed = round(ratio * measured.samples)
-    return f"; with {count(failed)} failed, {count(samples_needed(limit, failed))} are needed"
+    needed = count(samples_needed(limit, failed))
+    return message("with {failed} failed, {needed} are needed", failed=count(failed), needed=needed)
 
 
 def failure_limit(criterion: Criterion) -> float:
@@ -88,18 +94,20 @@ def failure_limit(criterion: Criterion) -> float:
     return criterion.threshold
 
 
-def _missing(criterion: Criterion, view: View, samples: int) -> str:
+def _missing(criterion: Criterion, view: View, samples: int) -> Message | None:
     planned = view.planned(criterion.metric)
     if samples < COMPLETE * planned:
-        return f"only {count(samples)} of the {planned:,.0f} planned are in evidence"
-    if criterion.metric is Metric.AVAILABILITY:
-        return silence_words(view)
-    return ""
+        return message(
+            "only {samples} of the {planned} planned are in evidence", samples=count(samples), planned=f"{planned:,.0f}"
+        )
+    return silence_words(view) if criterion.metric is Metric.AVAILABILITY else None
 
 
-def silence_words(view: View) -> str:
-    """Says that the probe generator fell silent; "" when it did not."""
-    return f"the measurement failed: no probe was made for {view.silent_s:.1f} s" if view.silent_s else ""
+def silence_words(view: View) -> Message | None:
+    """Says that the probe generator fell silent; None when it did not."""
+    if not view.silent_s:
+        return None
+    return message("the measurement failed: no probe was made for {seconds} s", seconds=f"{view.silent_s:.1f}")
 
 
 def _fails_without_lag(criterion: Criterion, view: View) -> bool:

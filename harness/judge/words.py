@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from harness.model.message import Message, message, quantity, worded
 from harness.model.scenario import Criterion, Metric
 from harness.model.units import Unit, show
 
 SUBJECT = {Metric.AVAILABILITY: "probes", Metric.LATENCY_P95: "requests", Metric.ERROR_RATIO: "requests"}
+
+NONE_IN_EVIDENCE = {
+    Metric.AVAILABILITY: message("no probes in evidence"),
+    Metric.LATENCY_P95: message("no requests in evidence"),
+    Metric.ERROR_RATIO: message("no requests in evidence"),
+}
 
 
 def count(number: int) -> str:
@@ -35,8 +42,16 @@ def rule(criterion: Criterion) -> str:
     return f"{criterion.metric.value.replace('_', ' ')} {criterion.comparison.value} {limit(criterion)}"
 
 
-def bounded(criterion: Criterion, bound: float, *, upper: bool) -> str:
+def limit_quantity(criterion: Criterion) -> str | Message:
+    """The criterion's threshold, for a message."""
+    return quantity(criterion.threshold, criterion.unit)
+
+
+def bounded(criterion: Criterion, bound: float, *, upper: bool) -> Message:
     """What a bound says, with the threshold it is held against."""
-    side = "at most" if upper else "at least"
-    shown = beside(bound, criterion.threshold, criterion.unit)
-    return f"{side} {shown} with 95 % confidence, limit {limit(criterion)}"
+    shown = worded(beside(bound, criterion.threshold, criterion.unit), criterion.unit)
+    if upper:
+        return message(
+            "at most {bound} with 95 % confidence, limit {limit}", bound=shown, limit=limit_quantity(criterion)
+        )
+    return message("at least {bound} with 95 % confidence, limit {limit}", bound=shown, limit=limit_quantity(criterion))

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.message import Told
 from harness.model.units import Unit
 
 
@@ -48,4 +49,5 @@ class CriterionResult(msgspec.Struct, frozen=True, kw_only=True):
     bound: float | None
     samples: int
     reason: str
+    told: Told = ()  # the reason as messages, for the reports' languages; () in runs that were stored without it
     fired_at_ns: int | None = None

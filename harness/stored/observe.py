@@ -11,6 +11,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.window import Window
 from harness.model.errors import BadInput
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.message import Message
 from harness.model.scenario import Scenario
 from harness.model.verdict import CriterionResult, Decision
 
@@ -35,7 +36,7 @@ class Observed:
     rows: dict[str, int]
 
 
-def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str, str]) -> Observed:
+def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str, Message]) -> Observed:
     """Feeds ``rows``, in the order in which the run appended them, to a fresh ledger and judges.
 
     Raises ``BadInput`` when the evidence does not say when its window was.

@@ -8,6 +8,7 @@ from harness.document import not_exercised
 from harness.evidence.read import read_rows
 from harness.judge.decision import decide
 from harness.model.errors import Exit
+from harness.model.message import Message, message
 from harness.model.stack import Capability
 from harness.model.verdict import CriterionResult, Decision
 from harness.stored.folder import StoredRun
@@ -77,9 +78,10 @@ def rejudge(stored: StoredRun, seen: Observed) -> Rejudgement:
     )
 
 
-def _lacking(stored: StoredRun) -> dict[str, str]:
+def _lacking(stored: StoredRun) -> dict[str, Message]:
     if stored.run is None:  # which capabilities the rung had is said in run.json alone
-        return {c.id: "which capabilities the rung had is not known" for c in stored.scenario.criteria if c.needs}
+        unknown = message("which capabilities the rung had is not known")
+        return {c.id: unknown for c in stored.scenario.criteria if c.needs}
     known = {str(capability) for capability in Capability}
     return not_exercised(stored.scenario, frozenset(Capability(c) for c in stored.run.capabilities if c in known))
 
@@ -104,7 +106,8 @@ def _pairs(stored: tuple[CriterionResult, ...], now: tuple[CriterionResult, ...]
 def _differing(stored: CriterionResult | None, now: CriterionResult | None) -> tuple[str, ...]:
     if stored is None or now is None:
         return ("not judged then",) if stored is None else ("not judged now",)
-    return tuple(field for field in CriterionResult.__struct_fields__ if getattr(stored, field) != getattr(now, field))
+    fields = (field for field in CriterionResult.__struct_fields__ if field != "told")  # the reason, said twice
+    return tuple(field for field in fields if getattr(stored, field) != getattr(now, field))
 
 
 def _notes(stored: StoredRun, seen: Observed) -> tuple[str, ...]:

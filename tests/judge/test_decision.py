@@ -11,6 +11,7 @@ from harness.judge.decision import decide
 from harness.judge.judge import judge
 from harness.judge.window import NS
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.message import verbatim
 from harness.model.scenario import Metric
 from harness.model.units import Unit
 from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
@@ -63,7 +64,7 @@ def test_what_is_not_exercised_holds(week: int) -> None:
     of = WEEKS[week]
     span = window(of)
     for what in of.criteria:
-        results = judge(of, ledger(*healthy(of)), span, span.end_ns, not_exercised={what.id: "no"})
+        results = judge(of, ledger(*healthy(of)), span, span.end_ns, not_exercised={what.id: verbatim("no")})
         assert decide(results) is Decision.HOLD
 
 

@@ -18,6 +18,7 @@ from harness.judge.window import NS, Window
 from harness.judge.words import beside
 from harness.model.errors import BadInput
 from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, SessionRow, Side
+from harness.model.message import english
 from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from tests.judge.evidence import (
@@ -27,6 +28,7 @@ from tests.judge.evidence import (
     WEEKS,
     criterion,
     error,
+    healthy,
     judged,
     ledger,
     one,
@@ -87,7 +89,7 @@ def test_whole_sentences_of_success() -> None:
         "rate": "no requests in evidence",
         "users": "no live session with requests in evidence",
     }
-    assert error_words([error(1, "load", "a"), error(2, "load", "b")]).endswith("load: a (and 1 more)")
+    assert str(error_words([error(1, "load", "a"), error(2, "load", "b")])).endswith("load: a (and 1 more)")
 
 
 def test_whole_results_of_a_limit_that_did_not_fire() -> None:
@@ -301,3 +303,11 @@ def test_a_window_that_has_not_begun_and_readings_at_its_edges() -> None:
     assert (found.replicas_min, found.replicas_max) == (3, 5)
     only_start = summarise(ledger(at_start[3]), window(THREE), Side.API)
     assert (only_start.replicas_min, only_start.replicas_max) == (3, 3)
+
+
+def test_a_reason_is_its_messages_in_english_and_their_places_are_all_filled() -> None:
+    for of in WEEKS.values():
+        for result in judged(of, healthy(of)).values():
+            assert result.told
+            assert english(result.told) == result.reason
+            assert "{" not in result.reason

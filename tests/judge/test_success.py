@@ -8,6 +8,7 @@ import pytest
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.model.evidence import Outcome, Row, Side
+from harness.model.message import verbatim
 from harness.model.scenario import Criterion
 from harness.model.verdict import Verdict
 from tests.judge.evidence import (
@@ -254,7 +255,7 @@ def test_measurement_errors_count_while_the_windows_answers_are_awaited(at_s: fl
 
 
 def test_not_exercised_is_said_with_its_reason() -> None:
-    why = {AVAILABILITY.id: "the rung cannot"}
+    why = {AVAILABILITY.id: verbatim("the rung cannot")}
     span = window(THREE)
     results = judge(THREE, Ledger(), span, span.end_ns, not_exercised=why)
     assert [r.verdict for r in results] == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED]
