@@ -1,0 +1,95 @@
+"""Programs run for the cluster: bounded in time, ended with their children, their last words in the error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from harness.model.errors import StackNotStarted
+
+Progress = Callable[[str], None]
+Line = Callable[[str], None]
+_LAST_WORDS = 1500
+
+
+async def run(
+    command: Sequence[str | Path],
+    *,
+    what: str,
+    limit_s: float,
+    stdin: bytes | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    on_line: Line | None = None,
+    remedy: str = "",
+    keep: Sequence[int] = (),
+) -> str:
+    """Runs ``command`` to its end; returns its standard output. ``what`` completes "... failed".
+
+    ``environment`` is added to ours; ``on_line`` hears each line of standard error as it comes; the file descriptors
+    ``keep`` stay open in the program, so that a lock outlives a killed harness. Raises ``StackNotStarted`` when the
+    program is missing, ends with an error, or passes ``limit_s``. When cancelled, the program's whole group is ended.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *map(str, command),
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            start_new_session=True,
+            pass_fds=tuple(keep),
+        )
+    except FileNotFoundError as error:
+        raise StackNotStarted(f"{what} failed: {error.strerror}", where=str(command[0]), remedy=remedy) from error
+    said: list[str] = []
+    try:
+        async with asyncio.timeout(limit_s):
+            output, _, _ = await asyncio.gather(
+                _read(process.stdout), _hear(process.stderr, said, on_line), _feed(process.stdin, stdin)
+            )
+            await process.wait()
+    except TimeoutError:
+        raise _failure(f"{what} was not done after {limit_s:g} s", command, said, remedy) from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if process.returncode != 0:
+        raise _failure(f"{what} failed (status {process.returncode})", command, said or [output.decode()], remedy)
+    return output.decode(errors="replace")
+
+
+async def _read(stream: asyncio.StreamReader | None) -> bytes:
+    assert stream is not None
+    return await stream.read()
+
+
+async def _hear(stream: asyncio.StreamReader | None, said: list[str], on_line: Line | None) -> None:
+    assert stream is not None
+    while chunk := await stream.readline():
+        line = chunk.decode(errors="replace").rstrip()
+        said.append(line)
+        del said[:-40]
+        if on_line is not None:
+            on_line(line)
+
+
+async def _feed(stream: asyncio.StreamWriter | None, stdin: bytes | None) -> None:
+    if stream is None or stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        stream.write(stdin)
+        await stream.drain()
+    stream.close()
+
+
+def _failure(what: str, command: Sequence[str | Path], said: list[str], remedy: str) -> StackNotStarted:
+    words = "\n".join(said).strip()[-_LAST_WORDS:]
+    return StackNotStarted(f"{what}: {words}" if words else what, where=" ".join(map(str, command[:4])), remedy=remedy)

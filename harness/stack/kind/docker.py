@@ -1,0 +1,74 @@
+"""Is there a Docker that can carry the cluster? And the few calls to it that the images and the cluster share."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from harness.model.errors import StackNotStarted
+from harness.stack.kind.commands import run
+
+ASK_LIMIT_S = 15.0
+FREE_BYTES = 6 * 2**30  # four nodes' /var, the images, the build context
+NO_DOCKER = "install and start Docker; as root on Debian: .ci/dockerd"
+_NO_SPACE = "free some space, for instance with: docker system prune"
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True, rename={"root": "DockerRootDir", "version": "ServerVersion"}):
+    """What ``docker info`` says of the engine."""
+
+    version: str = ""
+    root: str = ""
+    cgroup_version: str = msgspec.field(default="", name="CgroupVersion")
+    errors: list[str] = msgspec.field(default_factory=list, name="ServerErrors")
+
+
+async def docker(*arguments: str | Path, what: str, limit_s: float = 60.0, remedy: str = "") -> str:
+    """Runs ``docker`` with ``arguments``; returns its output. Raises ``StackNotStarted``."""
+    return await run(["docker", *arguments], what=what, limit_s=limit_s, remedy=remedy)
+
+
+async def engine() -> Engine:
+    """The Docker engine, after asking it. Raises ``StackNotStarted``: no client, no answer, too little space."""
+    if shutil.which("docker") is None:
+        raise StackNotStarted("the rung kind needs Docker, and there is none", where="PATH", remedy=NO_DOCKER)
+    ask = ("info", "--format", "{{json .}}")
+    said = await docker(*ask, what="asking the Docker engine", limit_s=ASK_LIMIT_S, remedy=NO_DOCKER)
+    try:
+        found = msgspec.json.decode(said, type=Engine)
+    except msgspec.DecodeError as error:
+        raise StackNotStarted(f"docker info reads unexpectedly: {error}", remedy=NO_DOCKER) from error
+    if found.errors or not found.version:
+        raise StackNotStarted(
+            f"the Docker engine does not answer: {'; '.join(found.errors)}", where="docker info", remedy=NO_DOCKER
+        )
+    check_space(Path(found.root))
+    return found
+
+
+def check_space(root: Path, wanted_bytes: int = FREE_BYTES) -> None:
+    """Raises ``StackNotStarted`` when less is free below Docker's ``root``; another machine's root is passed over."""
+    if root.exists() and (free := shutil.disk_usage(root).free) < wanted_bytes:
+        raise StackNotStarted(
+            f"{free / 2**30:.1f} GiB are free for Docker, {wanted_bytes / 2**30:.1f} are needed",
+            where=str(root),
+            remedy=_NO_SPACE,
+        )
+
+
+async def check_privileged(image: str) -> None:
+    """Runs a privileged container of ``image``, as each node is one. Raises ``StackNotStarted`` when it may not."""
+    await run(
+        ["docker", "run", "--rm", "--privileged", "--entrypoint", "/bin/true", image],
+        what="running a privileged container",
+        limit_s=60,
+        remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
+        "that does without it",
+    )
+
+
+async def has_image(name: str) -> bool:
+    """Whether Docker holds the image."""
+    return bool((await docker("image", "ls", "--quiet", name, what="listing images")).strip())

@@ -1,0 +1,1 @@
+"""The images of the rung ``kind``: pulled where a registry answers, else built from Debian packages and Go modules."""

@@ -1,0 +1,63 @@
+"""Base images out of Debian packages (mmdebstrap), for machines where no image can be pulled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from harness.clock import Clock
+from harness.home import home
+from harness.stack.kind import docker
+from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.lock import locked
+
+Suite = Literal["bookworm", "trixie"]
+LAYOUT = 1  # rises when the image is made differently
+LIMIT_S = 900.0
+_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+
+
+def tag(packages: Iterable[str], suite: Suite) -> str:
+    """The image's name: the same packages and suite have the same."""
+    key = hashlib.sha256(f"{LAYOUT} {suite} {' '.join(sorted(packages))}".encode()).hexdigest()[:12]
+    return f"tekutoko-rehearsal/base:{suite}-{key}"
+
+
+async def ensure(packages: Iterable[str], clock: Clock, progress: Progress, *, suite: Suite = "trixie") -> str:
+    """A Docker image of ``suite`` with Debian's essential packages and ``packages``; returns its name.
+
+    Made once (about 60 s) and kept by Docker: package updates come in when the image is removed. Documentation and
+    locales are left out. Raises ``StackNotStarted``.
+    """
+    wanted = sorted(set(packages))
+    name = tag(wanted, suite)
+    if await docker.has_image(name):
+        return name
+    key = name.rpartition(":")[2]
+    async with locked(home() / "kind" / f"base-{key}.lock", clock, progress, limit_s=LIMIT_S):
+        if not await docker.has_image(name):
+            progress(f"making the base image {name} of {len(wanted)} Debian packages (about a minute, once)")
+            await _make(name, home() / "kind" / f"base-{key}.tar", wanted, suite)
+    return name
+
+
+async def _make(name: str, tar: Path, packages: list[str], suite: Suite) -> None:
+    left_out = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    included = [f"--include={','.join(packages)}"] if packages else []
+    try:
+        await run(
+            ["mmdebstrap", "--quiet", "--variant=minbase", *included, *left_out, suite, tar],
+            what=f"making a base image of Debian {suite}",
+            limit_s=LIMIT_S,
+            remedy="install mmdebstrap (apt install mmdebstrap); it needs a Debian mirror, and root or user namespaces",
+        )
+        label = f"LABEL harness.packages={','.join(packages) or 'none'}"
+        await docker.docker("import", "--change", label, tar, name, what="importing a base image", limit_s=300)
+    finally:
+        _discard(tar)
+
+
+def _discard(file: Path) -> None:
+    file.unlink(missing_ok=True)

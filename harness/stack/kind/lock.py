@@ -1,0 +1,54 @@
+"""A lock between harnesses: what is made once a machine is made by one of them while the others wait."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from harness.clock import NS, Clock
+from harness.model.errors import StackNotStarted
+from harness.stack.kind.commands import Progress
+
+_POLL_S = 0.5
+
+
+@contextlib.asynccontextmanager
+async def locked(path: Path, clock: Clock, progress: Progress, *, limit_s: float) -> AsyncIterator[int]:
+    """Holds the lock file ``path``; gives its file descriptor, which a program may keep open and so hold too.
+
+    Raises ``StackNotStarted`` when another holds it for ``limit_s``, or when it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise StackNotStarted(
+            f"the machine-wide folder cannot be written: {error}",
+            where=str(path),
+            remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
+        ) from error
+    with file:
+        give_up_ns = clock.now_ns() + round(limit_s * NS)
+        told = False
+        while not _taken(file.fileno()):
+            if not told:
+                progress(f"another harness is at work on {path.stem}; waiting for it")
+                told = True
+            if clock.now_ns() > give_up_ns:
+                raise StackNotStarted(
+                    f"another harness holds {path.stem} for more than {limit_s:g} s",
+                    where=str(path),
+                    remedy="end it, then run this again",
+                )
+            await clock.sleep(_POLL_S)
+        yield file.fileno()
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
