@@ -23,7 +23,8 @@ _encoder = msgspec.json.Encoder()
 
 
 class LogLine(Struct, frozen=True, kw_only=True):
-    """One record. ``duration_ms`` is of the whole request."""
+    """One record. ``duration_ms`` is of the whole request; ``mirror_waiting`` counts the mirror writes
+    that a kill of this process would lose."""
 
     severity: str
     message: str
@@ -35,6 +36,7 @@ class LogLine(Struct, frozen=True, kw_only=True):
     route: str | UnsetType = UNSET
     status: int | UnsetType = UNSET
     duration_ms: float | UnsetType = UNSET
+    mirror_waiting: int | UnsetType = UNSET
     error: str | UnsetType = UNSET
 
 

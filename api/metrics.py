@@ -7,6 +7,7 @@ from collections import Counter
 
 from api.mirror import MirrorStats
 from api.ports import PoolStats
+from api.removals import RemovalStats
 
 #: Upper bounds in seconds; 0.5 and 0.6 are the rollout table's latency limits, 1 and 2 the alerts'.
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 2.0, 5.0)
@@ -38,7 +39,7 @@ class Metrics:
         histogram.counts[bisect_left(BUCKETS_S, seconds)] += 1
         histogram.sum_s += seconds
 
-    def render(self, mirror: MirrorStats, pool: PoolStats, log_lines_lost: int) -> str:
+    def render(self, mirror: MirrorStats, removals: RemovalStats, pool: PoolStats, log_lines_lost: int) -> str:
         """The whole page."""
         lines = ["# TYPE http_requests_total counter"]
         lines += [
@@ -54,6 +55,12 @@ class Metrics:
             for outcome in ("submitted", "requeued", "coalesced", "written", "failed", "dropped", "skipped")
         ]
         lines += _gauge("mirror_queue", mirror.waiting)
+        lines.append("# TYPE photo_removals_total counter")
+        lines += [
+            f'photo_removals_total{{outcome="{outcome}"}} {getattr(removals, outcome)}'
+            for outcome in ("submitted", "removed", "failed", "dropped")
+        ]
+        lines += _gauge("photo_removal_queue", removals.waiting)
         lines += _gauge("database_pool_connections", pool.size)
         lines += _gauge("database_pool_idle", pool.idle)
         lines += _gauge("database_pool_limit", pool.limit)

@@ -6,6 +6,8 @@ a walk always goes through the same lane, one write at a time. Between pods, the
 written: if the walk changed meanwhile it goes back into the queue, so an older state that overtook a newer one is
 mended by whoever wrote it.
 
+While writes wait, each new one logs how many do: what a kill of the pod would lose.
+
 A write is tried once, within ``WRITE_TIMEOUT_S``. One that fails, or finds the queue full, is logged with its walk id
 and counted; the request it belongs to was answered long ago.
 """
@@ -90,6 +92,8 @@ class Mirror:
             return
         self.stats.submitted += 1
         self._enqueue(walk_id, user_id)
+        if self.stats.waiting > len(self._lanes):  # a queue, not just writes under way
+            self._log.info("Mirror writes wait", walk_id=walk_id, user_id=user_id, mirror_waiting=self.stats.waiting)
 
     async def drain(self, budget_s: float) -> None:
         """Writes what waits, for at most ``budget_s``; the rest is dropped, logged and counted. Ends the workers."""

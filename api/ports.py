@@ -105,8 +105,8 @@ class Tokens(Protocol):
 class Storage(Protocol):
     """The photos of walks in Cloud Storage."""
 
-    async def forget_walk(self, user_id: str, walk_id: str) -> None:
-        """Takes note that the photos of a deleted walk are to be removed; returns at once, never raises."""
+    async def remove_walk(self, user_id: str, walk_id: str) -> None:
+        """There are no photos of the walk afterwards. Raises anything when that does not succeed."""
         ...
 
 
@@ -131,11 +131,11 @@ class Ids(Protocol):
 
 
 class Ports(Struct, frozen=True, kw_only=True):
-    """All ports of one application. ``mirror`` is ``None`` where nothing is mirrored."""
+    """All ports of one application. ``mirror`` and ``storage`` are ``None`` where there is none."""
 
     database: Database
     tokens: Tokens
     clock: Clock
     ids: Ids
-    storage: Storage
+    storage: Storage | None = None
     mirror: MirrorSink | None = None

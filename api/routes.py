@@ -70,7 +70,7 @@ class Walks:
         if not await self._database.delete_walk(user, walk_id):
             raise NotFound(_NO_WALK)
         self._written("Walk deleted", walk_id, user.uid)
-        await self._service.ports.storage.forget_walk(user.uid, walk_id)
+        self._service.removals.submit(user.uid, walk_id)
         return Response(status_code=204)
 
     def _written(self, message: str, walk_id: str, user_id: str) -> None:
@@ -99,7 +99,9 @@ class Operations:
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
         """GET /metrics: Prometheus text."""
         service = self._service
-        text = service.metrics.render(service.mirror.stats, service.ports.database.pool(), service.log.lost)
+        text = service.metrics.render(
+            service.mirror.stats, service.removals.stats, service.ports.database.pool(), service.log.lost
+        )
         return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
     async def openapi(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature

@@ -13,9 +13,9 @@ import uvicorn
 
 from api.app import build_app
 from api.clock import SystemClock
+from api.cloud_storage import CloudStorage
 from api.ids import SystemIds
 from api.logs import Bridge, Log
-from api.no_storage import NoStorage
 from api.ports import MirrorSink, Ports
 from api.postgres import PostgresDatabase
 from api.service import Service
@@ -60,7 +60,9 @@ def ports(settings: Settings) -> Ports:
         tokens=FirebaseTokens(app, clock, None if settings.auth_emulator_host else Certificates(clock)),
         clock=clock,
         ids=SystemIds(),
-        storage=NoStorage(),
+        storage=CloudStorage(settings.storage_emulator_host, settings.project_id)
+        if settings.storage_emulator_host
+        else None,
         mirror=mirror,
     )
 

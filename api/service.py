@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from api.auth import Authenticator
 from api.logs import Log, to_stdout
 from api.metrics import Metrics
@@ -9,6 +11,7 @@ from api.mirror import Mirror
 from api.model import User
 from api.ports import Ports
 from api.ratelimit import RateLimit
+from api.removals import Removals
 from api.settings import Settings
 
 GRACE_S = 10.0
@@ -39,6 +42,7 @@ class Service:
             queue_max=settings.mirror_queue_max,
             lanes=settings.mirror_lanes,
         )
+        self.removals = Removals(ports.storage, self.log)
         self._stopping_since_ns: int | None = None
 
     @property
@@ -64,14 +68,16 @@ class Service:
         if self.ports.mirror is not None:
             await self.ports.mirror.open()
         self.mirror.start()
+        self.removals.start()
         self.log.info("Walk API started")
 
     async def stop(self) -> None:
-        """Drains the mirror in what is left of the ten seconds, then closes the ports."""
+        """Drains mirror and photo removals in what is left of the ten seconds, then closes the ports."""
         self.begin_stop()
         assert self._stopping_since_ns is not None
         spent_s = (self.ports.clock.monotonic_ns() - self._stopping_since_ns) / 1e9
-        await self.mirror.drain(GRACE_S - CLOSE_S - spent_s)
+        budget_s = GRACE_S - CLOSE_S - spent_s
+        await asyncio.gather(self.mirror.drain(budget_s), self.removals.drain(budget_s))
         if self.ports.mirror is not None:
             await self.ports.mirror.close()
         await self.ports.database.close()

@@ -1,4 +1,4 @@
-"""The command lines of the three emulators, and whether each answers yet. The stack spawns and stops them.
+"""The command lines of the four emulators, and whether each answers yet. The stack spawns and stops them.
 
 Each prints one line when it listens, logs to standard output and ends at once on SIGTERM.
 """
@@ -36,6 +36,14 @@ def remote_config_command(address: Address) -> list[str]:
     ]
 
 
+def storage_command(bucket: str, address: Address) -> list[str]:
+    """The Storage emulator with one bucket. Runs with the checkout as its folder."""
+    return [
+        *(sys.executable, "-m", "harness.firebase.storage"),
+        *("--host", address.host, "--port", str(address.port), "--bucket", bucket),
+    ]
+
+
 def _node_command(script: str, tree: Path, project_id: str, address: Address, *flags: str) -> list[str]:
     """Raises ``StackNotStarted`` when there is no Node."""
     program = [str(install.node()), *flags, str(install.SOURCES / script)]
@@ -50,6 +58,11 @@ async def auth_ready(address: Address, timeout_s: float = 1.0) -> bool:
 async def remote_config_ready(address: Address, timeout_s: float = 1.0) -> bool:
     """Whether the Remote Config emulator says that it is ready."""
     return await _says(address, b'"remoteConfigEmulator"', timeout_s)
+
+
+async def storage_ready(address: Address, timeout_s: float = 1.0) -> bool:
+    """Whether the Storage emulator answers."""
+    return await _says(address, b"OK", timeout_s)
 
 
 async def firestore_ready(address: Address, timeout_s: float = 1.0) -> bool:

@@ -25,12 +25,14 @@ from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.result import Result
+from harness.load.storage_side import StorageSide
 from harness.load.time import NS, gevent_wait_until, now_ns
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.population.accounts import Account
 from harness.population.schedule import Planned
-from harness.population.walk import Location, WalkUpdate, digest, moment
+from harness.population.walk import Location, Status, WalkUpdate, digest, moment
 
+#: A thumbnail's upload begins as early before the request that names it.
 FETCH_LEAD_NS = NS
 _WALKS_HELD = 2  # the one under way and the side walk
 
@@ -69,6 +71,7 @@ class Phone:
         timeout_s = shared.plan.request_timeout_s
         self._api = ApiSide(shared.plan.endpoints.service, timeout_s)
         self._firestore = FirestoreSide(firestore, timeout_s)
+        self._storage = StorageSide(shared.plan, shared.recorder, account.user)
         self._known = KnownWalks()
         self._walks: dict[str, PhoneWalk] = {}
         self._fetching: gevent.Greenlet | None = None
@@ -76,7 +79,7 @@ class Phone:
     def seconds_to_wake(self) -> float:
         """How long to sleep until there is something to do."""
         due_ns = self._due_ns()
-        lead_ns = FETCH_LEAD_NS if self._cache.due(due_ns) else 0
+        lead_ns = FETCH_LEAD_NS if self._cache.due(due_ns) or self._ends_walk() else 0
         return max(0.0, (due_ns - lead_ns - now_ns()) / NS)
 
     def act(self) -> None:
@@ -84,17 +87,22 @@ class Phone:
         planned, due_ns = self._next, self._due_ns()
         if self._cache.due(due_ns):
             self._begin_fetch()
+        if self._ends_walk():
+            self._storage.begin_upload(planned.walk_id)
         if gevent_wait_until(due_ns, self._shared.ended):
             return
         on = self._cache.value(self._shared.plan.flag)
         side = Side.API if on else Side.FIRESTORE
         if isinstance(planned.body, WalkUpdate):
             self._remember(planned, planned.body)
+            planned = self._with_thumbnail(planned, planned.body)
         sent_ns = now_ns()
         result = self._execute(planned, side)
         done_ns = now_ns()
         self._known.record(side, planned.operation, result.walk_id, acknowledged=result.acknowledged)
         self._record(planned, side, result, due_ns=due_ns, sent_ns=sent_ns, done_ns=done_ns, on=on)
+        if planned.operation is Operation.DELETE_WALK and side is Side.FIRESTORE and result.acknowledged:
+            self._storage.begin_delete(planned.walk_id)  # on the other side the API does
         self._next = next(self._schedule)
         self._renew_token()
 
@@ -102,10 +110,22 @@ class Phone:
         """Hangs up; idempotent."""
         if self._fetching is not None:
             self._fetching.kill(block=False)
+        self._storage.close()
         self._api.close()
 
     def _due_ns(self) -> int:
         return self._shared.origin_ns + self._next.due_offset_ns
+
+    def _ends_walk(self) -> bool:
+        """Whether the next request completes a walk, which then gets its thumbnail."""
+        body = self._next.body
+        return isinstance(body, WalkUpdate) and body.status is Status.COMPLETED
+
+    def _with_thumbnail(self, planned: Planned, body: WalkUpdate) -> Planned:
+        url = self._storage.uploaded(planned.walk_id) if body.status is Status.COMPLETED else None
+        if url is None:
+            return planned
+        return msgspec.structs.replace(planned, body=msgspec.structs.replace(body, thumbnail_image_url=url))
 
     def _execute(self, planned: Planned, side: Side) -> Result:
         missing_expected = self._known.missing_expected(side, planned.walk_id)

@@ -41,9 +41,9 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def check(plan: LoadPlan) -> None:
     """Raises ``BadInput`` when the plan would send anywhere but to this machine, or without bounds."""
     endpoints = plan.endpoints
-    for name in ("service", "auth", "firestore", "remote_config"):
+    for name in ("service", "auth", "firestore", "remote_config", "storage"):
         address = getattr(endpoints, name)
-        if address.host != LOOPBACK:
+        if address is not None and address.host != LOOPBACK:
             raise BadInput(
                 f"load is only ever sent to {LOOPBACK}",
                 where=f"endpoints.{name}: {address}",

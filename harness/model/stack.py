@@ -83,6 +83,11 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     database_user: str = "tekutoko"
     database_password: str = ""
 
+    @property
+    def storage_bucket(self) -> str:
+        """The project's default bucket, as Firebase names it."""
+        return f"{self.project_id}.appspot.com"
+
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The API under test: a command that keeps the environment contract (facts/walk-api.md).

@@ -64,6 +64,8 @@ def document(
         fields["total_steps"] = body.total_steps
         fields["polyline_data"] = body.polyline_data
         fields["start_time"] = body.start_time
+        if body.thumbnail_image_url is not None:
+            fields["thumbnail_image_url"] = body.thumbnail_image_url
         if body.end_time is not None:
             fields["end_time"] = body.end_time
     return fields

@@ -23,7 +23,8 @@ _PUT, _LIST, _GET = Operation.PUT_WALK, Operation.LIST_WALKS, Operation.GET_WALK
 _CREATE, _DELETE = Operation.CREATE_WALK, Operation.DELETE_WALK
 
 #: One walk in twenty requests (facts/walk-api.md, "Load in real use"): PUT 12, list 4, get 2, create 1, delete 1.
-#: ``True`` marks the side walk: begun by mistake while the main one is under way, and deleted.
+#: ``True`` marks the side walk: begun by mistake while the main one is under way, ended at once,
+#: and deleted.
 WALK: tuple[tuple[Operation, bool], ...] = (
     (_PUT, False), (_PUT, False), (_LIST, False), (_PUT, False), (_PUT, False),
     (_GET, False), (_PUT, False), (_LIST, False), (_PUT, False), (_PUT, False),
@@ -127,7 +128,7 @@ class _Phone:
         walk = self._side if side else self._main
         if walk is None:
             walk = self._begin(position, now_unix_ns, side)
-            return _PUT, walk.id, walk.update(now_unix_ns, self._pace_ns)
+            return _PUT, walk.id, walk.update(now_unix_ns, self._pace_ns, completed=side)
         if operation is _PUT:
             return _PUT, walk.id, walk.update(now_unix_ns, self._pace_ns, completed=position == LAST_PUT)
         return operation, walk.id, None

@@ -59,6 +59,7 @@ class WalkUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total_distance: float
     total_steps: int
     polyline_data: str
+    thumbnail_image_url: str | None = None  # set by the phone once the image is in Storage
     locations: tuple[Location, ...]
 
 

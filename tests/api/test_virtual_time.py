@@ -16,7 +16,6 @@ import pytest
 from api.app import build_app
 from api.logs import Log
 from api.memory import LoopClock, MemoryDatabase, MemoryMirror, MemoryTokens, SeededIds
-from api.no_storage import NoStorage
 from api.ports import Ports
 from tests.api.world import settings
 
@@ -29,7 +28,6 @@ def world(lines: list[bytes], seed: int) -> tuple[Any, MemoryMirror]:
         tokens=MemoryTokens(),
         clock=clock,
         ids=SeededIds(random.Random(seed)),
-        storage=NoStorage(),
         mirror=mirror,
     )
     log = Log(clock, pod_name="sim-1", level="debug", write=lines.append)

@@ -20,8 +20,7 @@ from api.app import build_app
 from api.clock import SystemClock
 from api.logs import Log
 from api.memory import MemoryDatabase, MemoryMirror, MemoryTokens, SeededIds
-from api.no_storage import NoStorage
-from api.ports import Clock, Database, MirrorSink, Ports
+from api.ports import Clock, Database, MirrorSink, Ports, Storage
 from api.service import Service
 from api.settings import DatabaseSettings, Settings
 
@@ -115,6 +114,7 @@ async def running(
     database: Database | None = None,
     mirror: MirrorSink | None = None,
     clock: Clock | None = None,
+    storage: Storage | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
     clock = clock or SystemClock()
@@ -125,7 +125,7 @@ async def running(
         tokens=MemoryTokens(),
         clock=clock,
         ids=SeededIds(random.Random(uuid.uuid4().int)),
-        storage=NoStorage(),
+        storage=storage,
         mirror=mirror,
     )
     chosen = settings(**changes)

@@ -1,4 +1,4 @@
-"""The Firebase parts as processes of the stack: Auth, Firestore, and the Remote Config emulator, which is ours."""
+"""The Firebase parts as processes of the stack: Auth, Firestore, Storage and Remote Config."""
 
 from __future__ import annotations
 
@@ -94,4 +94,5 @@ CHECKS: dict[str, Callable[[Address], Awaitable[bool]]] = {
     "auth": commands.auth_ready,
     "firestore": commands.firestore_ready,
     "remote_config": commands.remote_config_ready,
+    "storage": commands.storage_ready,
 }

@@ -34,7 +34,9 @@ class Parts:
         self._guards: list[asyncio.Task[None]] = []
         self.processes: dict[str, int] = {}
         self.postgres = Postgres(state, logs, clock)
-        self.auth, self.firestore, self.remote_config = (Emulator(part, state, logs, clock) for part in CHECKS)
+        self.auth, self.firestore, self.remote_config, self.storage = (
+            Emulator(part, state, logs, clock) for part in CHECKS
+        )
         self.envoy = Envoy(state, logs, clock, service_port)
         self.gate: Gate | None = None
         #: Set to the first unplanned death.
@@ -48,6 +50,7 @@ class Parts:
             firestore=self.firestore.address,
             remote_config=self.remote_config.address,
             database=self.postgres.address,
+            storage=self.storage.address,
             project_id=PROJECT_ID,
             database_password=self.postgres.password,
         )
@@ -59,8 +62,9 @@ class Parts:
             "auth": lambda address: commands.auth_command(tree, PROJECT_ID, address),
             "firestore": lambda address: commands.firestore_command(tree, PROJECT_ID, address),
             "remote_config": commands.remote_config_command,
+            "storage": lambda address: commands.storage_command(self.endpoints().storage_bucket, address),
         }
-        emulators = (self.auth, self.firestore, self.remote_config)
+        emulators = (self.auth, self.firestore, self.remote_config, self.storage)
         for emulator in emulators:
             self._guard(emulator.start(lines[emulator.part](emulator.address)))
         await together(*(self._answering(emulator) for emulator in emulators))
@@ -95,7 +99,7 @@ class Parts:
     async def stop_back(self) -> None:
         """PostgreSQL and the Firebase parts."""
         self._ending = True
-        back = (self.postgres, self.auth, self.firestore, self.remote_config)
+        back = (self.postgres, self.auth, self.firestore, self.remote_config, self.storage)
         await asyncio.gather(*(part.stop() for part in back))
         for guard in self._guards:
             guard.cancel()
