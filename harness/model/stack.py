@@ -89,6 +89,15 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.project_id}.appspot.com"
 
 
+class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """A PostgreSQL instance with its superuser; ``database`` is the application's."""
+
+    address: Address
+    superuser: str
+    password: str
+    database: str
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The API under test: a command that keeps the environment contract (facts/walk-api.md).
 

@@ -8,9 +8,27 @@ from typing import Protocol
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
-from harness.model.stack import Capability, Endpoints, Fault, Rung
+from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung
 
 Undo = Callable[[], Awaitable[None]]
+
+
+class Database(Protocol):
+    """The stack's PostgreSQL as its operator sees it, and the instances that the pods' sidecars know by name."""
+
+    def access(self) -> DatabaseAccess:
+        """The instance that the stack was brought up with."""
+        ...
+
+    def register(self, instance: str, address: Address) -> None:
+        """Makes ``instance`` known: a pod started from now on whose sidecar names it in its last argument is led to
+        ``address``. Names that nobody registered lead to the instance of ``access``, as the manifests' placeholder.
+        """
+        ...
+
+    async def lose(self) -> None:
+        """The disaster: the server killed and its data folder gone. There is no undo."""
+        ...
 
 
 class Stack(Protocol):
@@ -48,6 +66,16 @@ class Stack(Protocol):
 
     async def set_flag(self, template: Template) -> int:
         """Publishes a Remote Config template; returns its version."""
+        ...
+
+    async def restart(self) -> None:
+        """Replaces all pods by the strategy, as ``kubectl rollout restart``; returns when the new ones are ready and
+        the old ones gone. Raises ``StackNotStarted`` when they do not become ready.
+        """
+        ...
+
+    def database(self) -> Database:
+        """The stack's PostgreSQL, for the rehearsal of a disaster. Valid after ``up``."""
         ...
 
     async def down(self) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
@@ -56,7 +57,7 @@ async def test_says_what_it_is(stack: Stack) -> None:
     assert isinstance(stack.rung, Rung)
     assert Capability.REAL_PROCESSES in stack.capabilities
     addresses = [value for value in msgspec.structs.astuple(stack.endpoints()) if hasattr(value, "port")]
-    assert len({address.port for address in addresses}) == 5
+    assert len({address.port for address in addresses}) == 6
     assert {address.host for address in addresses} == {"127.0.0.1"}
 
 
@@ -185,3 +186,29 @@ async def test_two_watchers_see_the_same_rows_from_the_beginning(stack: Stack) -
 
     one, other = await asyncio.gather(first(30), first(30))
     assert one == other
+
+
+async def test_a_restart_replaces_every_pod_and_refuses_nobody(stack: Stack) -> None:
+    before = {answer.headers["x-pod"] for answer in await many(stack, 30)}
+    await stack.restart()
+    answers = await many(stack, 30)
+    assert {answer.status for answer in answers} == {200}
+    after = {answer.headers["x-pod"] for answer in answers}
+    assert len(after) == 2
+    assert not before & after
+
+
+async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
+    access = stack.database().access()
+    connection = await asyncpg.connect(
+        host=access.address.host,
+        port=access.address.port,
+        user=access.superuser,
+        password=access.password,
+        database=access.database,
+        ssl=False,
+    )
+    try:
+        assert await connection.fetchval("SELECT usesuper FROM pg_user WHERE usename = current_user")
+    finally:
+        await connection.close()

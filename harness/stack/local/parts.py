@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Parts:
         self._clock = clock
         self._feed = feed
         self._ending = False
+        self._planned: set[int] = set()
         self._guards: list[asyncio.Task[None]] = []
         self.processes: dict[str, int] = {}
         self.postgres = Postgres(state, logs, clock)
@@ -90,6 +92,13 @@ class Parts:
             self._feed.event("component", "gate", "in front of the pods")
         return self.gate
 
+    async def lose_postgres(self) -> None:
+        """Kills PostgreSQL as planned: its end is no death of a part."""
+        if (process := self.postgres.process) is not None:
+            self._planned.add(process.pid)
+            await process.stop(signal.SIGKILL, 2.0)
+            self._feed.event("component", "postgres", "killed, as planned")
+
     async def stop_front(self) -> None:
         """Envoy and the gate; with the pods, before what they depend on."""
         self._ending = True
@@ -121,7 +130,7 @@ class Parts:
 
     async def _notice(self, process: Process) -> None:
         await process.wait()
-        if self._ending:
+        if self._ending or process.pid in self._planned:
             return
         error: RehearsalError = process.part_died()
         self._feed.event("component", process.part, f"died: {process.died()}")

@@ -29,6 +29,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     logs: Path
     target: Target
     endpoints: Endpoints
+    instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument
 
 
 class Pod:
@@ -49,7 +50,7 @@ class Pod:
         self.address = Address(host="127.0.0.1", port=state.take_port())
         self._database_port = state.take_port()
         self.target = self._target(template)
-        self.sidecar = self._sidecar()
+        self.sidecar = self._sidecar(template)
         self._keepers: list[asyncio.Task[None]] = []
         self._termination: asyncio.Task[None] | None = None
 
@@ -191,9 +192,10 @@ class Pod:
             grace_s=self._grace_s,
         )
 
-    def _sidecar(self) -> Container:
+    def _sidecar(self, template: PodTemplate) -> Container:
         ground = self._ground
-        database = ground.endpoints.database
+        named = [container.args[-1] for container in template.containers[1:] if container.args]
+        database = ground.instances.get(named[0] if named else "", ground.endpoints.database)
         script = str(Path(sidecar.__file__))
         ports = (str(self._database_port), database.host, str(database.port))
         spec = Spec(

@@ -6,12 +6,15 @@ lies in ``/dev/shm``; one small System V segment, PostgreSQL's lock, goes with t
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import signal
 from pathlib import Path
 
 import asyncpg
 
 from harness.clock import Clock
+from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.local import postgres_template
 from harness.stack.local.postgres_template import DATABASE, USER
@@ -31,6 +34,20 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+
+async def remove_killed(data: Path, clock: Clock) -> None:
+    """Removes the data folder of a killed server, whose children may still write for a moment. ``StackNotStarted``."""
+    for _ in range(100):
+        if await asyncio.to_thread(_removed, data):
+            return
+        await clock.sleep(0.05)
+    raise StackNotStarted("the data folder of the killed server cannot be removed", where=str(data))
+
+
+def _removed(data: Path) -> bool:
+    shutil.rmtree(data, ignore_errors=True)
+    return not data.exists()
 
 
 class Postgres:

@@ -20,6 +20,7 @@ from harness.model.manifests import Manifests
 from harness.model.stack import Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
 from harness.stack.local.beside import Beside, start_beside
+from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import UP_LIMIT_S, DeploymentController
 from harness.stack.local.faults import Faults
 from harness.stack.local.parts import Parts
@@ -74,6 +75,7 @@ class LocalStack:
         self._ground: Ground | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._down: asyncio.Task[None] | None = None
+        self._restarts = 0
         self._shared_before: frozenset[str] = frozenset()
         self._traces: Traces | None = None
 
@@ -130,6 +132,22 @@ class LocalStack:
         """Publishes to the Remote Config emulator."""
         endpoints = self.endpoints()
         return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
+
+    async def restart(self) -> None:
+        """As ``kubectl rollout restart``: the pod template gets another annotation, and so another digest."""
+        self._restarts += 1
+        deployment = self._running().deployment
+        template = deployment.template
+        digest = f"{template.digest[:8]}-restart{self._restarts}"
+        renewed = msgspec.structs.replace(template, digest=digest)
+        self._running().follow(msgspec.structs.replace(deployment, template=renewed))
+        await self._running().settled()
+
+    def database(self) -> LocalDatabase:
+        """The run's PostgreSQL."""
+        self._running()
+        assert self._parts is not None and self._ground is not None
+        return LocalDatabase(self._parts, self._ground)
 
     def start_beside(self, name: str, database_port: int) -> Beside:
         """Runs the target once more, as no pod: nothing probes, restarts or routes to it. The caller stops it."""
