@@ -70,6 +70,7 @@ def test_a_container_without_a_request_gives_no_number() -> None:
 def test_a_missing_metric_counts_nothing_on_the_way_up() -> None:
     """3 of 4 at 200 % of target 50 %: 100 %. With the fourth at 0: 75 % / 50 % = 1.5 x 4 = 6, not 2 x 3."""
     assert wanted(an_hpa(metrics=[cpu(50)]), pods(4), usage([100, 100, 100])) == 6
+    assert wanted(an_hpa(), pods(3), usage([106, 106])) == 3  # 70 % over three; the known alone say 4
 
 
 def test_a_missing_metric_counts_its_whole_request_on_the_way_down() -> None:
@@ -78,8 +79,8 @@ def test_a_missing_metric_counts_its_whole_request_on_the_way_down() -> None:
 
 
 def test_a_missing_metric_counts_the_target_where_that_is_above_the_request() -> None:
-    """Target 200 %: the unknown one counts 200, so (3 x 50 + 200) / 400 = 87 %: ceil(0.435 x 4) = 2."""
-    assert wanted(an_hpa(metrics=[cpu(200)]), pods(4), usage([50, 50, 50])) == 2
+    """Target 200 %: the unknown one counts 200, so (3 x 100 + 200) / 400 = 125 %: 0.625 x 4, up; with 100 it were 2."""
+    assert wanted(an_hpa(metrics=[cpu(200)]), pods(4), usage([100, 100, 100])) == 3
 
 
 def test_missing_metrics_that_would_turn_the_direction_change_nothing() -> None:
@@ -133,6 +134,7 @@ def test_pods_on_their_way_out_count_for_nothing() -> None:
 def test_pending_pods_count_nothing_on_the_way_up_and_are_left_out_on_the_way_down() -> None:
     pending = msgspec.structs.replace(a_pod("api-2"), phase=PodPhase.PENDING)
     assert wanted(an_hpa(), [*pods(2), pending], usage([140, 140])) == 4  # 93 % over three: 1.33 x 3 = 4
+    assert wanted(an_hpa(), [*pods(2), pending], usage([106, 106])) == 3  # 70 % over three; over two 1.51 x 2 = 4
     assert wanted(an_hpa(), [*pods(2), pending], usage([35, 35])) == 1
 
 
