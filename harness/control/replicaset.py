@@ -1,43 +1,65 @@
-"""Which pods a ReplicaSet gives up first (pkg/controller/controller_utils.go, ``ActivePodsWithRanks``).
+"""What a ReplicaSet does with its pods: how many to make, which to give up (pkg/controller/replicaset).
 
-Left out because ``PodView`` cannot tell: the ``pod-deletion-cost`` annotation (rule 4; the document sets none) and how
-many pods share a node (rule 5; ``local`` and ``sim`` have one node each). ``running`` stands for the phase: Pending
-and Unknown are one. The UID, which is random, is the pod's name here, so that the order repeats.
+The order is ``ActivePodsWithRanks`` of pkg/controller/controller_utils.go. The UID, which is random, is the pod's name
+here, so that the order repeats. ``running`` stands for the phase: Pending and Unknown are one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import cmp_to_key
 
-from harness.model.cluster import PodView
+from harness.model.cluster import PodView, ReplicaSet
 
 
-def victims(pods: Iterable[PodView], count: int, now_ns: int) -> tuple[str, ...]:
+def manage(replica_set: ReplicaSet, pods: Iterable[PodView], now_ns: int) -> tuple[int, tuple[str, ...]]:
+    """(pods to make, names to delete) of ``replica_set``; ``pods`` are all of its Deployment.
+
+    Kubernetes: ``manageReplicas``. A terminating pod no longer counts, so its successor starts beside it.
+    """
+    related = list(pods)
+    own = [pod for pod in related if pod.revision == replica_set.revision]
+    active = sum(not pod.terminating for pod in own)
+    if active <= replica_set.replicas:
+        return replica_set.replicas - active, ()
+    return 0, victims(own, active - replica_set.replicas, now_ns, related=related)
+
+
+def victims(
+    pods: Iterable[PodView], count: int, now_ns: int, *, related: Iterable[PodView] | None = None
+) -> tuple[str, ...]:
     """Names of the ``count`` pods that a scale-down deletes, the first to go first; terminating pods are no choice.
 
-    Kubernetes: unassigned before assigned, pending before running, not ready before ready, then the ones ready for
-    less time, with more restarts, and newer; times are compared by powers of two (``LogarithmicScaleDown``).
+    Kubernetes: unassigned before assigned, pending before running, not ready before ready, lower deletion cost first,
+    then the ones that share their node with more pods of the Deployment (``related``), the ones ready for less time,
+    with more restarts, and newer; times are compared by powers of two (``LogarithmicScaleDown``).
     """
     # Kubernetes' comparison is no total order (equal times fall to a later rule, near ones to the UID): sorting by
     # name first makes the answer independent of the order in which the pods came.
     active = sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.name)
-    active.sort(key=cmp_to_key(lambda one, other: _compare(one, other, now_ns)))
+    beside = Counter(pod.node for pod in (active if related is None else related) if not pod.terminating)
+    active.sort(key=cmp_to_key(lambda one, other: _compare(one, other, beside, now_ns)))
     return tuple(pod.name for pod in active[: max(0, count)])
 
 
-def _compare(one: PodView, other: PodView, now_ns: int) -> int:
+def _compare(one: PodView, other: PodView, beside: Counter[str], now_ns: int) -> int:
     """Negative when ``one`` goes before ``other``."""
-    for left, right in ((one.scheduled, other.scheduled), (one.running, other.running), (one.ready, other.ready)):
+    for left, right in (
+        (one.scheduled, other.scheduled),
+        (one.running, other.running),
+        (one.ready, other.ready),
+        (one.deletion_cost, other.deletion_cost),
+        (-beside[one.node], -beside[other.node]),
+    ):
         if left != right:
-            return -1 if not left else 1
+            return -1 if left < right else 1
     if one.ready and one.ready_since_ns != other.ready_since_ns:
         return _younger_first(one, one.ready_since_ns, other, other.ready_since_ns, now_ns)
-    if one.restarts != other.restarts:
-        return other.restarts - one.restarts
-    if one.created_ns != other.created_ns:
-        return _younger_first(one, one.created_ns, other, other.created_ns, now_ns)
-    return 0
+    restarts = (other.restarts - one.restarts) or (other.sidecar_restarts - one.sidecar_restarts)
+    if restarts or one.created_ns == other.created_ns:
+        return restarts
+    return _younger_first(one, one.created_ns, other, other.created_ns, now_ns)
 
 
 def _younger_first(one: PodView, one_ns: int | None, other: PodView, other_ns: int | None, now_ns: int) -> int:

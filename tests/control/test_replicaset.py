@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.control.replicaset import victims
-from harness.model.cluster import PodView
+from harness.control.replicaset import manage, victims
+from harness.model.cluster import PodView, ReplicaSet
 
 S = 1_000_000_000
 
@@ -83,3 +83,29 @@ def test_no_ready_running_pod_goes_while_a_worse_one_stays(pods: list[PodView], 
     for name in chosen if worst_kept is not None else ():
         pod = by_name[name]
         assert (pod.scheduled, pod.running, pod.ready) <= worst_kept  # type: ignore[operator]
+
+
+def test_a_lower_deletion_cost_goes_first_but_after_readiness() -> None:
+    pods = [_pod("dear", ready=True, deletion_cost=10), _pod("cheap", ready=True, deletion_cost=-1), _pod("unready")]
+    assert victims(pods, 3, S) == ("unready", "cheap", "dear")
+
+
+def test_pods_that_share_a_node_with_more_of_the_deployment_go_first() -> None:
+    pods = [_pod(name, ready=True, node=node, ready_since_ns=0) for name, node in (("a", "1"), ("b", "2"), ("c", "2"))]
+    assert victims(pods, 1, S) == ("b",)
+    others = [*pods, *(_pod(name, revision="2", node="1") for name in ("d", "e"))]
+    assert victims(pods, 1, S, related=others) == ("a",)
+    gone = [*pods, *(_pod(name, revision="2", node="1", terminating=True) for name in ("d", "e"))]
+    assert victims(pods, 1, S, related=gone) == ("b",)
+
+
+def test_sidecar_restarts_break_the_tie_of_regular_ones() -> None:
+    pods = [_pod("a", restarts=1), _pod("b", restarts=1, sidecar_restarts=2), _pod("c", sidecar_restarts=9)]
+    assert victims(pods, 3, S) == ("b", "a", "c")
+
+
+def test_a_set_makes_what_is_missing_and_does_not_count_terminating_pods() -> None:
+    own = ReplicaSet(revision="1", created_ns=0, replicas=2, desired=2, most=3)
+    pods = [_pod("a", terminating=True), _pod("b"), _pod("c", revision="2")]
+    assert manage(own, pods, S) == (1, ())
+    assert manage(own, [*pods, _pod("d"), _pod("e", ready=True)], S) == (0, ("b",))

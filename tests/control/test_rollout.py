@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.control import deployment as controllers
 from harness.control import rollout
-from harness.control.rollout import limits, resolve, step
-from harness.model.cluster import PodView
+from harness.control.amount import resolve
+from harness.control.rollout import limits
+from harness.model.cluster import PodView, ReplicaSet
 from harness.model.manifests import Deployment, PodTemplate, RollingUpdate
 
 S = 1_000_000_000
@@ -38,6 +40,38 @@ def _pods(count: int, revision: str, *, ready: bool = True, first: int = 0) -> l
         )
         for i in range(first, first + count)
     ]
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A step as these cases tell it: new pods of the newest template, names to delete, whether all is done."""
+
+    create: int
+    delete: tuple[str, ...]
+    complete: bool
+
+
+def _sets(pods: list[PodView], deployment: Deployment, sizes: dict[str, int] | None = None) -> list[ReplicaSet]:
+    """The sets that ``pods`` belong to, as large as they are, or as ``sizes`` says."""
+    surge = limits(deployment)[0]
+    counts: dict[str, int] = {}
+    for pod in pods:
+        counts[pod.revision] = counts.get(pod.revision, 0) + (not pod.terminating)
+    return [
+        ReplicaSet(
+            revision=revision,
+            created_ns=min(pod.created_ns for pod in pods if pod.revision == revision),
+            replicas=(sizes or counts)[revision],
+            desired=deployment.replicas,
+            most=deployment.replicas + surge,
+        )
+        for revision in counts
+    ]
+
+
+def step(pods: list[PodView], deployment: Deployment, now_ns: int) -> Made:
+    made = controllers.step(_sets(pods, deployment), pods, deployment, now_ns)
+    assert set(made.create) <= {deployment.template.digest}
+    return Made(sum(made.create.values()), made.delete, made.complete)
 
 
 @pytest.mark.parametrize(
@@ -71,17 +105,15 @@ def test_both_zero_lets_one_be_unavailable() -> None:
 
 def test_the_defaults_on_two_replicas_surge_first() -> None:
     old = _pods(2, "old")
-    assert step(old, _deployment(2), S) == rollout.Step(create=1, delete=(), complete=False)
-    assert step([*old, *_pods(1, "new", ready=False)], _deployment(2), S) == rollout.Step(
-        create=0, delete=(), complete=False
-    )
+    assert step(old, _deployment(2), S) == Made(create=1, delete=(), complete=False)
+    assert step([*old, *_pods(1, "new", ready=False)], _deployment(2), S) == Made(create=0, delete=(), complete=False)
     ready = step([*old, *_pods(1, "new")], _deployment(2), S)
-    assert (ready.create, len(ready.delete)) == (0, 1)
+    assert (ready.create, len(ready.delete)) == (1, 1)  # sizes count, not processes: the successor starts at once
 
 
 def test_no_surge_takes_an_old_one_away_first() -> None:
     made = step(_pods(3, "old"), _deployment(3, 0, 1), S)
-    assert (made.create, len(made.delete)) == (0, 1)
+    assert (made.create, len(made.delete)) == (1, 1)
 
 
 def test_unready_old_pods_go_first_even_when_nothing_new_is_ready() -> None:
@@ -112,12 +144,12 @@ def test_min_ready_seconds_hold_the_replacement() -> None:
 
 
 def test_plain_scaling() -> None:
-    assert step(_pods(2, "new"), _deployment(8), S) == rollout.Step(create=6, delete=(), complete=False)
+    assert step(_pods(2, "new"), _deployment(8), S) == Made(create=6, delete=(), complete=False)
     down = step(_pods(8, "new"), _deployment(2), S)
     assert (down.create, len(down.delete), down.complete) == (0, 6, False)
-    assert step(_pods(2, "new"), _deployment(2), S) == rollout.Step(create=0, delete=(), complete=True)
-    assert step([], _deployment(2), S) == rollout.Step(create=2, delete=(), complete=False)
-    assert step([], _deployment(0), S) == rollout.Step(create=0, delete=(), complete=True)
+    assert step(_pods(2, "new"), _deployment(2), S) == Made(create=0, delete=(), complete=True)
+    assert step([], _deployment(2), S) == Made(create=2, delete=(), complete=False)
+    assert step([], _deployment(0), S) == Made(create=0, delete=(), complete=True)
 
 
 def test_not_complete_before_the_last_pod_is_available() -> None:
@@ -172,7 +204,7 @@ def test_limits_hold_and_it_terminates(
         assert set(made.delete) <= {pod.name for pod in live}
         assert len(set(made.delete)) == len(made.delete)
         if made.create:
-            assert len(live) + made.create <= replicas + max_surge
+            assert len(kept) + made.create <= replicas + max_surge
         before, after = (sum(rollout.available(pod, wait_s, now_ns) for pod in group) for group in (live, kept))
         assert after >= min(before, replicas - max_unavailable)  # never below the floor by our own doing
         if made.complete:
@@ -188,3 +220,63 @@ def test_limits_hold_and_it_terminates(
         ready = set(data.draw(st.lists(st.sampled_from(waiting), min_size=1, unique=True))) if waiting else set()
         pods = [msgspec.structs.replace(p, ready=True, ready_since_ns=now_ns) if p.name in ready else p for p in pods]
     raise AssertionError(f"not complete after 190 rounds: {pods}")
+
+
+def _set(revision: str, replicas: int, *, desired: int, most: int) -> ReplicaSet:
+    created = {"older": 0, "old": 1, "new": 2}[revision]
+    return ReplicaSet(revision=revision, created_ns=created, replicas=replicas, desired=desired, most=most)
+
+
+def _sizes(sets: list[ReplicaSet], available: dict[str, int], deployment: Deployment) -> dict[str, int]:
+    return {each.revision: each.replicas for each in rollout.sync(sets, available, deployment, S)}
+
+
+def test_scaling_in_mid_replacement_is_shared_in_proportion() -> None:
+    """Kubernetes' documented example: 10 replicas, surge 3, unavailable 2: 8 old and 5 new; to 15: +3 and +2."""
+    sets = [_set("old", 8, desired=10, most=13), _set("new", 5, desired=10, most=13)]
+    assert _sizes(sets, {"old": 8}, _deployment(15, 3, 2)) == {"old": 11, "new": 7}
+    assert _sizes(sets, {"old": 8}, _deployment(5, 3, 2)) == {"old": 5, "new": 3}
+    assert _sizes(sets, {"old": 8}, _deployment(0, 3, 2)) == {"old": 0, "new": 0}
+
+
+def test_what_rounding_leaves_goes_to_the_largest() -> None:
+    sets = [
+        _set("older", 4, desired=10, most=10),
+        _set("old", 3, desired=10, most=10),
+        _set("new", 3, desired=10, most=10),
+    ]
+    up = _sizes(sets, {}, _deployment(11, 0, 1))
+    assert up == {"older": 5, "old": 3, "new": 3}  # 4.4, 3.3, 3.3
+    down = _sizes(sets, {}, _deployment(5, 0, 1))
+    assert down == {"older": 1, "old": 2, "new": 2}  # 2, 1.5 and 1.5, both rounded to 2; one too many left
+
+
+def test_equal_sets_are_served_newer_first_up_and_older_first_down() -> None:
+    sets = [_set("old", 5, desired=10, most=10), _set("new", 5, desired=10, most=10)]
+    assert _sizes(sets, {}, _deployment(11, 0, 1)) == {"old": 5, "new": 6}
+    assert _sizes(sets, {}, _deployment(9, 0, 1)) == {"old": 4, "new": 5}
+
+
+def test_one_active_set_takes_all_of_a_scaling_whatever_the_template() -> None:
+    sets = [_set("old", 4, desired=4, most=5)]
+    assert _sizes(sets, {"old": 4}, _deployment(8, 1, 0)) == {"old": 8}
+
+
+def test_a_saturated_newest_set_ends_the_old_ones() -> None:
+    sets = [_set("old", 2, desired=3, most=4), _set("new", 4, desired=4, most=5)]
+    assert _sizes(sets, {"new": 4, "old": 2}, _deployment(4, 1, 0)) == {"old": 0, "new": 4}
+
+
+def test_sets_keep_what_they_were_last_sized_for() -> None:
+    made = rollout.sync([_set("old", 4, desired=4, most=5)], {"old": 4}, _deployment(4, 2, 0), S)
+    assert [(each.revision, each.replicas, each.desired, each.most) for each in made] == [
+        ("old", 4, 4, 5),
+        ("new", 2, 4, 6),
+    ]
+
+
+def test_a_lost_old_pod_is_made_anew_by_its_own_set() -> None:
+    deployment = _deployment(4, 1, 0)
+    pods = [*_pods(3, "old"), *_pods(1, "new", ready=False)]
+    sets = _sets(pods, deployment, {"old": 4, "new": 1})
+    assert controllers.step(sets, pods, deployment, S).create == {"old": 1}

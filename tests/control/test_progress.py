@@ -1,0 +1,42 @@
+"""The condition Progressing and its deadline."""
+
+from __future__ import annotations
+
+from harness.control import progress
+from harness.control.progress import Counts, Progress, follow
+
+S = 1_000_000_000
+STUCK = Counts(3, 1, 2, 2)
+
+
+def test_the_deadline_counts_from_the_last_sign_of_progress() -> None:
+    seen = progress.begin(Progress(counts=Counts(2, 0, 2, 2)), 0)
+    seen = follow(seen, STUCK, 2, 600, 10 * S)
+    assert (seen.reason, seen.updated_ns) == (progress.UPDATED, 10 * S)
+    assert follow(seen, STUCK, 2, 600, 610 * S).reason == progress.UPDATED
+    late = follow(seen, STUCK, 2, 600, 610 * S + 1)
+    assert late.stuck and follow(late, STUCK, 2, 600, 999 * S) == late
+
+
+def test_each_sign_of_progress() -> None:
+    seen = Progress(progress.UPDATED, 0, STUCK)
+    for counts in (Counts(4, 2, 2, 2), Counts(2, 1, 2, 2), Counts(3, 1, 3, 2), Counts(3, 1, 2, 3)):
+        assert follow(seen, counts, 2, 600, 5 * S).updated_ns == 5 * S
+    for counts in (STUCK, Counts(3, 1, 1, 1), Counts(4, 1, 2, 2)):
+        assert follow(seen, counts, 2, 600, 5 * S).updated_ns == 0
+
+
+def test_a_stuck_one_that_moves_again_progresses() -> None:
+    assert follow(Progress(progress.TIMED_OUT, 0, STUCK), Counts(3, 1, 3, 3), 2, 600, S).reason == progress.UPDATED
+
+
+def test_complete_stays_complete_until_a_new_template() -> None:
+    done = follow(Progress(progress.UPDATED, 0, STUCK), Counts(2, 2, 2, 2), 2, 600, S)
+    assert done.reason == progress.COMPLETE
+    crashed = follow(done, Counts(2, 2, 0, 0), 2, 1, 900 * S)
+    assert (crashed.reason, crashed.updated_ns) == (progress.COMPLETE, S)
+    assert follow(progress.begin(crashed, 901 * S), Counts(3, 1, 2, 2), 2, 600, 902 * S).reason == progress.UPDATED
+
+
+def test_without_a_deadline_there_is_no_condition() -> None:
+    assert follow(Progress(progress.UPDATED, 0, STUCK), STUCK, 2, None, 10**6 * S).reason == ""
