@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.manifests import digest, kustomize, load, quantity
+from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
+from harness.model.disruption import Budget
 from harness.model.errors import BadInput, Exit
 from harness.model.manifests import EnvVar, Probe, RollingUpdate
 from harness.targets import ROOT
@@ -68,8 +70,11 @@ def test_the_documents_figures() -> None:
     assert sidecar.args == ("--structured-logs", "--port=5432", "PROJECT_ID:REGION:INSTANCE_NAME")
     assert (manifests.service_port, manifests.service_target_port) == (80, 8080)
     assert manifests.secret_keys == ("db_password", "firebase_credentials")
-    assert manifests.hpa is not None and (manifests.hpa["minReplicas"], manifests.hpa["maxReplicas"]) == (2, 10)
-    assert manifests.pdb is not None and manifests.pdb["minAvailable"] == 1
+    targets = [("cpu", 70), ("memory", 80)]
+    assert manifests.hpa is not None and (manifests.hpa.min_replicas, manifests.hpa.max_replicas) == (2, 10)
+    assert [(metric.name, metric.average_utilization) for metric in manifests.hpa.metrics] == targets
+    assert manifests.hpa.behavior is None
+    assert manifests.pdb == Budget(name="tekutoko-api-pdb", min_available=1)
     assert manifests.patches == ()
 
 
@@ -155,6 +160,21 @@ MISTAKES: list[tuple[Change, str, str]] = [
     ),
     (spec("HorizontalPodAutoscaler/tekutoko-api-hpa", minReplicas=11), "minReplicas 11", "HorizontalPodAutoscaler"),
     (spec("PodDisruptionBudget/tekutoko-api-pdb", maxUnavailable=1), "either minAvailable or", "PodDisruptionBudget"),
+    (spec("PodDisruptionBudget/tekutoko-api-pdb", minAvailable="101%"), "minAvailable is '101%'", "PodDisruptionBudget"),
+    (spec("HorizontalPodAutoscaler/tekutoko-api-hpa", metrics=[{"type": "Pod"}]), "'Pod' is not known", "metrics[0]"),
+    (
+        spec(
+            "HorizontalPodAutoscaler/tekutoko-api-hpa",
+            metrics=[{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Value", "value": 1}}}],
+        ),
+        "the target of cpu",
+        "metrics[0].resource.target",
+    ),
+    (
+        spec("HorizontalPodAutoscaler/tekutoko-api-hpa", behavior={"scaleUp": {"stabilizationWindowSeconds": 4000}}),
+        "stabilizationWindowSeconds is 4000",
+        "behavior.scaleUp",
+    ),
     (
         spec("PodDisruptionBudget/tekutoko-api-pdb", selector={"matchLabels": {"app": "x"}}),
         "does not select",
@@ -168,6 +188,20 @@ def test_mistakes_are_named(tmp_path: Path, change: Change, what: str, where: st
     error = refused(folder(tmp_path, change))
     assert what in error.what
     assert where in error.where
+
+
+def test_a_behavior_is_read_and_what_it_leaves_out_has_kubernetes_defaults(tmp_path: Path) -> None:
+    def change(documents: dict[str, dict[str, Any]]) -> None:
+        policy = {"type": "Pods", "value": 2, "periodSeconds": 60}
+        down = {"policies": [policy], "selectPolicy": "Min"}
+        documents["HorizontalPodAutoscaler/tekutoko-api-hpa"]["spec"]["behavior"] = {"scaleDown": down}
+
+    hpa = load(folder(tmp_path, change)).hpa
+    assert hpa is not None and hpa.behavior is not None
+    assert hpa.behavior.up == DEFAULT_UP
+    down = hpa.behavior.down
+    assert (down.select, down.stabilization_s) == (SelectPolicy.MIN, None)
+    assert [(each.kind, each.value, each.period_s) for each in down.policies] == [(PolicyKind.PODS, 2, 60)]
 
 
 def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:

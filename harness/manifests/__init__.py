@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.manifests import kustomize, pods, spec
+from harness.manifests import kustomize, pods, policies, spec
+from harness.model.autoscaling import Hpa
+from harness.model.disruption import Budget
 from harness.model.errors import BadInput
 from harness.model.manifests import Deployment, Manifests, RollingUpdate
 
@@ -132,7 +134,7 @@ def _service_account(documents: kustomize.Documents, deployment: spec.Deployment
         )
 
 
-def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> dict[str, Any] | None:
+def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> Hpa | None:
     for key, document in documents.items():
         if not key.startswith("HorizontalPodAutoscaler/"):
             continue
@@ -142,23 +144,16 @@ def _hpa(documents: kustomize.Documents, deployment: str, folder: Path) -> dict[
         if (target.kind, target.name) != ("Deployment", deployment):
             what = f"scaleTargetRef {target.kind}/{target.name} is not among the manifests"
             raise BadInput(what, where=f"{where}.spec.scaleTargetRef", remedy=f"it should be Deployment/{deployment}")
-        if not 0 < hpa.min_replicas <= hpa.max_replicas:
-            what = f"minReplicas {hpa.min_replicas}, maxReplicas {hpa.max_replicas}"
-            raise BadInput(what, where=f"{where}.spec", remedy="0 < minReplicas <= maxReplicas")
-        result: dict[str, Any] = document["spec"]
-        return result
+        return policies.hpa(key.partition("/")[2], hpa, f"{where}.spec")
     return None
 
 
-def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -> dict[str, Any] | None:
+def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -> Budget | None:
     for key, document in documents.items():
         if not key.startswith("PodDisruptionBudget/"):
             continue
         where = f"{folder}: {key}.spec"
         pdb = _spec(document, spec.PdbSpec, f"{folder}: {key}")
         _selects(pdb.selector.match_labels, labels, f"{where}.selector")
-        if (pdb.min_available is None) == (pdb.max_unavailable is None):
-            raise BadInput("a PDB has either minAvailable or maxUnavailable", where=where, remedy="give one of the two")
-        result: dict[str, Any] = document["spec"]
-        return result
+        return policies.budget(key.partition("/")[2], pdb, where)
     return None

@@ -158,16 +158,64 @@ class ScaleTarget(K8s):
     name: str
 
 
+class MetricTarget(K8s):
+    type: str = ""
+    average_utilization: int | None = None
+    average_value: str | int | float | None = None
+    value: str | int | float | None = None
+
+
+class MetricIdentifier(K8s):
+    name: str
+
+
+class MetricSource(K8s):
+    target: MetricTarget
+    name: str = ""
+    container: str = ""
+    metric: MetricIdentifier | None = None
+
+
+class MetricSpec(K8s):
+    type: str
+    resource: MetricSource | None = None
+    container_resource: MetricSource | None = None
+    pods: MetricSource | None = None
+    object: MetricSource | None = None
+    external: MetricSource | None = None
+
+
+class ScalingPolicy(K8s):
+    type: str
+    value: int
+    period_seconds: int
+
+
+class ScalingRules(K8s):
+    policies: list[ScalingPolicy] | None = None
+    select_policy: str | None = None
+    stabilization_window_seconds: int | None = None
+    tolerance: str | int | float | None = None
+
+
+class Behavior(K8s):
+    scale_up: ScalingRules | None = None
+    scale_down: ScalingRules | None = None
+
+
 class HpaSpec(K8s):
     scale_target_ref: ScaleTarget
     max_replicas: int
     min_replicas: int = 1
+    metrics: list[MetricSpec] = []
+    behavior: Behavior | None = None
 
 
 class PdbSpec(K8s):
     selector: Selector
     min_available: int | str | None = None
     max_unavailable: int | str | None = None
+    unhealthy_pod_eviction_policy: str = "IfHealthyBudget"
 
 
 class Data(K8s):

@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+from harness.model.autoscaling import Hpa
+from harness.model.disruption import Budget
+
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP probe. Defaults are Kubernetes' own (core/v1 Probe)."""
@@ -91,6 +94,6 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     service_target_port: int
     config: dict[str, str]  # the ConfigMap's data
     secret_keys: tuple[str, ...]
-    hpa: dict[str, Any] | None  # the HPA's spec
-    pdb: dict[str, Any] | None  # the PDB's spec
+    hpa: Hpa | None
+    pdb: Budget | None
     patches: tuple[PatchNote, ...] = ()

@@ -48,7 +48,7 @@ class Sampler:
     def sample(self, parts: Iterable[int]) -> None:
         """One round."""
         now_ns = self._clock.now_ns()
-        children = _children()
+        children = family_tree()
         views = self._controller.views()
         deployment = self._controller.deployment
         self._put(now_ns, "replicas", deployment.name, sum(not view.terminating for view in views))
@@ -56,7 +56,7 @@ class Sampler:
         self._put(now_ns, "ready_replicas", deployment.name, ready)
         pods = {pod.name: pod.pids() for pod in self._controller.pods.values()}
         for name, pids in pods.items():
-            used = [(pid, usage) for pid in pids if (usage := _usage(pid, children)) is not None]
+            used = [(pid, usage) for pid in pids if (usage := usage_of(pid, children)) is not None]
             if used:
                 cores = sum(self._cores(pid, usage.cpu_s, now_ns) for pid, usage in used)
                 self._put(now_ns, "cpu_cores", f"pod/{name}", cores)
@@ -76,7 +76,7 @@ class Sampler:
         self._feed.publish(SampleRow(at_ns=at_ns, metric=metric, subject=subject, value=float(value)))
 
 
-def _children() -> dict[int, list[int]]:
+def family_tree() -> dict[int, list[int]]:
     """Child process ids by parent, of the whole machine: one pass, where psutil's own makes one a process."""
     tree: dict[int, list[int]] = defaultdict(list)
     for process in psutil.process_iter():
@@ -95,7 +95,8 @@ def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
     return found
 
 
-def _usage(pid: int, children: Mapping[int, list[int]]) -> Usage | None:
+def usage_of(pid: int, children: Mapping[int, list[int]]) -> Usage | None:
+    """Of ``pid`` and all its descendants; ``None`` when there is no such process."""
     cpu_s, memory_bytes, seen = 0.0, 0, False
     for member in _family(pid, children):
         try:
@@ -111,7 +112,7 @@ def _usage(pid: int, children: Mapping[int, list[int]]) -> Usage | None:
 
 def proportional_bytes(roots: Iterable[int], children: Mapping[int, list[int]] | None = None) -> int:
     """The proportional set size of ``roots`` and all their descendants; resident size where the system has no such."""
-    tree = _children() if children is None else children
+    tree = family_tree() if children is None else children
     total = 0
     for pid in roots:
         for member in _family(pid, tree):
