@@ -160,7 +160,11 @@ MISTAKES: list[tuple[Change, str, str]] = [
     ),
     (spec("HorizontalPodAutoscaler/tekutoko-api-hpa", minReplicas=11), "minReplicas 11", "HorizontalPodAutoscaler"),
     (spec("PodDisruptionBudget/tekutoko-api-pdb", maxUnavailable=1), "either minAvailable or", "PodDisruptionBudget"),
-    (spec("PodDisruptionBudget/tekutoko-api-pdb", minAvailable="101%"), "minAvailable is '101%'", "PodDisruptionBudget"),
+    (
+        spec("PodDisruptionBudget/tekutoko-api-pdb", minAvailable="101%"),
+        "minAvailable is '101%'",
+        "PodDisruptionBudget",
+    ),
     (spec("HorizontalPodAutoscaler/tekutoko-api-hpa", metrics=[{"type": "Pod"}]), "'Pod' is not known", "metrics[0]"),
     (
         spec(

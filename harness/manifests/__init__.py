@@ -63,6 +63,9 @@ def _deployment(
     where = f"{folder}: Deployment/{name}.spec"
     if deployment.replicas < 0:
         raise BadInput(f"replicas is {deployment.replicas}", where=where, remedy="it must be at least 0")
+    if deployment.progress_deadline_seconds <= deployment.min_ready_seconds:
+        what = f"progressDeadlineSeconds is {deployment.progress_deadline_seconds}"
+        raise BadInput(what, where=where, remedy="it must be more than minReadySeconds")
     pod = deployment.template.spec
     return Deployment(
         name=name,
@@ -70,6 +73,7 @@ def _deployment(
         template=pods.template(raw["spec"]["template"], pod, sources, f"{where}.template.spec"),
         strategy=_strategy(deployment.strategy, f"{where}.strategy"),
         min_ready_s=deployment.min_ready_seconds,
+        progress_deadline_s=deployment.progress_deadline_seconds,
     )
 
 

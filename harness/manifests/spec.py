@@ -140,6 +140,7 @@ class DeploymentSpec(K8s):
     replicas: int = 1
     strategy: Strategy = msgspec.field(default_factory=Strategy)
     min_ready_seconds: int = 0
+    progress_deadline_seconds: int = 600
 
 
 class ServicePort(K8s):

@@ -51,3 +51,11 @@ class Eviction(msgspec.Struct, frozen=True, kw_only=True):
     def granted(self) -> bool:
         """Whether the pod is deleted."""
         return self.code == 201
+
+
+class Drained(msgspec.Struct, frozen=True, kw_only=True):
+    """A drain that ended: the pods it evicted, how often the budget refused meanwhile, seconds until all were gone."""
+
+    evicted: tuple[str, ...]
+    refusals: int
+    took_s: float

@@ -64,6 +64,12 @@ class BadInput(RehearsalError):  # noqa: N818 - the exception tree reads as outc
     exit = Exit.USAGE
 
 
+class NotCapable(RehearsalError):  # noqa: N818
+    """The rung lacks the capability for what was asked; a criterion that needs it is ``not exercised``."""
+
+    exit = Exit.USAGE
+
+
 class StackNotStarted(RehearsalError):  # noqa: N818
     """A part of the stack could not be brought up."""
 

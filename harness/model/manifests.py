@@ -73,6 +73,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     template: PodTemplate
     strategy: RollingUpdate = RollingUpdate()
     min_ready_s: float = 0
+    progress_deadline_s: float = 600
 
 
 class PatchNote(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
+from harness.model.disruption import Drained, Eviction
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
@@ -71,6 +72,22 @@ class Stack(Protocol):
     async def restart(self) -> None:
         """Replaces all pods by the strategy, as ``kubectl rollout restart``; returns when the new ones are ready and
         the old ones gone. Raises ``StackNotStarted`` when they do not become ready.
+        """
+        ...
+
+    async def evict(self, pod: str) -> Eviction:
+        """Asks for the eviction of ``pod``, as the API's eviction subresource; returns with the answer.
+
+        Granted, its termination has begun. Raises ``BadInput`` when there is no such pod, ``NotCapable`` on a rung
+        without ``Capability.EVICTION``.
+        """
+        ...
+
+    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
+        """Evicts all pods of ``node`` under the PodDisruptionBudget, as ``kubectl drain``; returns when they are gone.
+
+        "" is every pod of a rung that has one node. Raises ``BadInput`` for an unknown node, ``StackNotStarted`` when
+        it does not end within ``limit_s``, ``NotCapable`` on a rung without ``Capability.EVICTION``.
         """
         ...
 

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from harness.model.errors import BadInput, NotCapable
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Capability, Fault, FaultKind, Rung
@@ -145,6 +146,33 @@ async def test_a_changed_template_replaces_the_pods_without_a_failed_request(sta
     assert len(after) == 2 and not before & after
     assert len(answers) > 20
     assert [answer.status for answer in answers if answer.status != 200] == []
+
+
+async def test_an_eviction_is_refused_where_it_would_breach_the_budget(stack: Stack) -> None:
+    if Capability.EVICTION not in stack.capabilities:
+        with pytest.raises(NotCapable):
+            await stack.evict("any")
+        pytest.skip(f"{stack.rung} cannot evict")
+    pods = sorted({answer.headers["x-pod"] for answer in await many(stack, 60)})
+    answers = [await stack.evict(pod) for pod in pods]
+    assert [answer.code for answer in answers] == [201, 429]  # minAvailable 1
+    with pytest.raises(BadInput, match="no pod"):
+        await stack.evict("nobody")
+    await stack.scale(2)  # returns when the successor is ready
+    assert pods[0] not in {answer.headers["x-pod"] for answer in await many(stack, 60)}
+
+
+async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
+    if Capability.EVICTION not in stack.capabilities:
+        pytest.skip(f"{stack.rung} cannot drain")
+    before = {answer.headers["x-pod"] for answer in await many(stack, 60)}
+    drained = await stack.drain(limit_s=60)
+    assert set(drained.evicted) == before
+    assert drained.refusals >= 1  # two pods, of which one must stay: the second waits for a successor
+    await stack.scale(2)
+    after = await many(stack, 60)
+    assert {answer.status for answer in after} == {200}
+    assert before.isdisjoint({answer.headers["x-pod"] for answer in after})
 
 
 async def test_the_same_manifests_again_change_nothing(stack: Stack) -> None:

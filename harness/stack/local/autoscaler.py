@@ -63,10 +63,10 @@ class MetricsServer:
 
 
 class Autoscaler:
-    """Sets the Deployment's replicas as the HPA asks; tells changes of its conditions and its events on the timeline."""
+    """Sets the Deployment's replicas as the HPA asks, while there is one; tells its events and conditions' changes."""
 
     def __init__(
-        self, hpa: Hpa, controller: DeploymentController, metrics: MetricsServer, feed: Feed, clock: Clock
+        self, hpa: Hpa | None, controller: DeploymentController, metrics: MetricsServer, feed: Feed, clock: Clock
     ) -> None:
         self.hpa = hpa
         self._controller = controller
@@ -81,7 +81,8 @@ class Autoscaler:
         scraping = asyncio.ensure_future(self._metrics.run())
         try:
             while True:
-                self.reconcile()
+                if self.hpa is not None:
+                    self.reconcile(self.hpa)
                 sleeping = asyncio.ensure_future(self._clock.sleep(SYNC_S))
                 await asyncio.wait([scraping, sleeping], return_when=asyncio.FIRST_COMPLETED)
                 if scraping.done():
@@ -91,12 +92,12 @@ class Autoscaler:
             scraping.cancel()
             await asyncio.gather(scraping, return_exceptions=True)
 
-    def reconcile(self) -> Outcome:
+    def reconcile(self, hpa: Hpa) -> Outcome:
         """One reconciliation."""
         deployment = self._controller.deployment
         pods = list(self._controller.pods.values())
         look = Look(
-            hpa=self.hpa,
+            hpa=hpa,
             scale=Scale(deployment.replicas, sum(not pod.terminating for pod in pods)),
             pods=[_seen(pod) for pod in pods],
             readings=self._metrics.readings(),
@@ -112,14 +113,14 @@ class Autoscaler:
     def _tell(self, outcome: Outcome, look: Look) -> None:
         for event in outcome.events:
             if not event.warning:
-                self._feed.event("autoscaler", self.hpa.name, event.message, reason=event.reason)
+                self._feed.event("autoscaler", look.hpa.name, event.message, reason=event.reason)
         for condition in outcome.history.conditions:
             if self._told.get(condition.type) != (condition.ok, condition.reason):
                 self._told[condition.type] = (condition.ok, condition.reason)
-                self._feed.event("autoscaler", self.hpa.name, _words(condition), reason=condition.reason)
-        self._sample(look.now_ns, "desired_replicas", self.hpa.name, outcome.replicas)
+                self._feed.event("autoscaler", look.hpa.name, _words(condition), reason=condition.reason)
+        self._sample(look.now_ns, "desired_replicas", look.hpa.name, outcome.replicas)
         if outcome.metric_replicas is not None:
-            self._sample(look.now_ns, "metric_replicas", self.hpa.name, outcome.metric_replicas)
+            self._sample(look.now_ns, "metric_replicas", look.hpa.name, outcome.metric_replicas)
 
     def _sample(self, at_ns: int, metric: str, subject: str, value: float) -> None:
         self._feed.publish(SampleRow(at_ns=at_ns, metric=metric, subject=subject, value=float(value)))
@@ -151,4 +152,3 @@ def _requests(pod: Pod) -> list[ContainerRequests]:
         known = {resource: amount for resource, amount in asked.items() if amount is not None}
         found.append(ContainerRequests(name=container.name, requests_m=known))
     return found
-

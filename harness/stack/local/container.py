@@ -33,6 +33,7 @@ class Container:
     ) -> None:
         self.spec = spec
         self.restarts = 0
+        self.started_ns = 0
         self.process: Process | None = None
         self.backing_off = False
         self.last_end = ""
@@ -59,7 +60,7 @@ class Container:
         """Starts the process, probes it, restarts it with back-off; until cancelled. Cancelling leaves the process."""
         count = 0
         while True:
-            started_ns = self._clock.now_ns()
+            started_ns = self.started_ns = self._clock.now_ns()
             self._probed_ready = False
             self.process = spawn(self.spec, self._state)
             self._changed("started")

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from harness.clock import NS, Clock
+from harness.control import progress
+from harness.control.deployment import step
 from harness.control.endpoints import ready_endpoints
-from harness.control.rollout import step
-from harness.model.cluster import PodView
+from harness.model.cluster import PodView, ReplicaSet
 from harness.model.errors import StackNotStarted
-from harness.model.manifests import Deployment
+from harness.model.manifests import Deployment, PodTemplate
 from harness.stack.local.pod import Ground, Pod
 
 TICK_S = 0.5  # only minReadySeconds needs time alone; everything else is told
@@ -45,6 +46,10 @@ class DeploymentController:
         self._routed: tuple[str, ...] | None = None
         self._news = asyncio.Event()
         self._made = 0
+        self._sets: tuple[ReplicaSet, ...] = ()
+        self._progress = progress.Progress()
+        #: A pod lost in the middle of a replacement is made anew from its own revision.
+        self._templates: dict[str, PodTemplate] = {deployment.template.digest: deployment.template}
 
     def views(self) -> list[PodView]:
         """All pods, terminating ones included."""
@@ -70,6 +75,7 @@ class DeploymentController:
     def follow(self, deployment: Deployment) -> None:
         """What to keep from now on."""
         self.deployment = deployment
+        self._templates[deployment.template.digest] = deployment.template
         self._news.set()
 
     async def settled(self, limit_s: float = PROGRESS_LIMIT_S) -> None:
@@ -95,16 +101,41 @@ class DeploymentController:
         self._service.route(self.ready_pods())
 
     def _reconcile(self) -> None:
-        now = step(self.views(), self.deployment, self._clock.now_ns())
+        now_ns = self._clock.now_ns()
+        views = self.views()
+        now = step(self._sets, views, self.deployment, now_ns)
+        self._keep_sets(now.sets, views, now_ns)
         for name in now.delete:
             self.pods[name].terminate()
-        for _ in range(now.create):
-            self._made += 1
-            digest = self.deployment.template.digest
-            name = f"{self.deployment.name}-{digest[:8]}-{self._made}"
-            pod = Pod(name, self.deployment.template, self._ground, self._changed)
-            self.pods[name] = pod
-            pod.start()
+        for revision, count in now.create.items():
+            for _ in range(count):
+                self._make(revision)
+
+    def _make(self, revision: str) -> None:
+        self._made += 1
+        name = f"{self.deployment.name}-{revision[:8]}-{self._made}"
+        pod = Pod(name, self._templates[revision], self._ground, self._changed)
+        self.pods[name] = pod
+        pod.start()
+
+    def _keep_sets(self, sets: tuple[ReplicaSet, ...], views: list[PodView], now_ns: int) -> None:
+        """Tells what was scaled, and follows the deadline of progress."""
+        before = {each.revision: each.replicas for each in self._sets}
+        for each in sets:
+            if each.revision not in before:
+                self._progress = progress.begin(self._progress, now_ns)
+            if each.replicas != (was := before.get(each.revision, 0)):
+                way = "up" if each.replicas > was else "down"
+                message = f"Scaled {way} replica set {each.revision[:8]} from {was} to {each.replicas}"
+                self._ground.feed.event("deployment", self.deployment.name, message, reason="ScalingReplicaSet")
+        self._sets = sets
+        counts = progress.count(views, self.deployment, now_ns)
+        deadline_s = self.deployment.progress_deadline_s
+        after = progress.follow(self._progress, counts, self.deployment.replicas, deadline_s, now_ns)
+        if after.stuck and not self._progress.stuck:
+            message = f"no progress for {deadline_s:g} s"
+            self._ground.feed.event("deployment", self.deployment.name, message, reason=after.reason)
+        self._progress = after
 
     def _changed(self) -> None:
         self._sync_endpoints()
@@ -123,7 +154,7 @@ class DeploymentController:
 
     def _is_settled(self) -> bool:
         views = self.views()
-        complete = step(views, self.deployment, self._clock.now_ns()).complete
+        complete = step(self._sets, views, self.deployment, self._clock.now_ns()).complete
         return complete and len(views) == self.deployment.replicas
 
     def _refuse_crash_loop(self) -> None:

@@ -37,12 +37,15 @@ class Pod:
 
     def __init__(self, name: str, template: PodTemplate, ground: Ground, changed: Callable[[], None]) -> None:
         self.name = name
+        self.template = template
         self.revision = template.digest
         self._ground = ground
         self._changed = changed
         self._grace_s = template.termination_grace_s
         self._created_ns = ground.clock.now_ns()
         self._ready_since_ns: int | None = None
+        #: When its Ready condition last changed; a pod begins as not ready.
+        self.ready_changed_ns = self._created_ns
         self._told: PodState | None = None
         self.terminating = False
         self.was_ready = False
@@ -58,6 +61,11 @@ class Pod:
     def containers(self) -> tuple[Container, Container]:
         """Target and sidecar."""
         return (self.target, self.sidecar)
+
+    def named_containers(self) -> list[tuple[str, Container]]:
+        """Target and sidecar by the names that the manifest gives its first two containers."""
+        names = [container.name for container in self.template.containers[:2]]
+        return list(zip([*names, "sidecar"], self.containers, strict=False))
 
     @property
     def ready(self) -> bool:
@@ -105,7 +113,7 @@ class Pod:
             ready_since_ns=self._ready_since_ns,
             running=any(container.running for container in self.containers),
             terminating=self.terminating,
-            restarts=sum(container.restarts for container in self.containers),
+            restarts=max(container.restarts for container in self.containers),
         )
 
     def terminate(self, grace_s: float | None = None) -> asyncio.Task[None]:
@@ -143,11 +151,10 @@ class Pod:
     def _container_changed(self, container: str, what: str) -> None:
         if self.terminating:
             return
-        if not self.ready:
-            self._ready_since_ns = None
-        elif self._ready_since_ns is None:
-            self._ready_since_ns = self._ground.clock.now_ns()
-            self.was_ready = True
+        if self.ready != (self._ready_since_ns is not None):
+            self.ready_changed_ns = self._ground.clock.now_ns()
+            self._ready_since_ns = self.ready_changed_ns if self.ready else None
+            self.was_ready = self.was_ready or self.ready
         self._tell(self._state(), f"{container}: {what}")
         self._changed()
 

@@ -8,20 +8,20 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from harness.checks.leaks import Traces, leaks, shared_files
 from harness.clock import Clock
 from harness.firebase import admin
-from harness.model.errors import PartDied, StackNotStarted
+from harness.model.disruption import Drained, Eviction
+from harness.model.errors import BadInput, PartDied, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.stack import Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
 from harness.stack.local.beside import Beside, start_beside
+from harness.stack.local.controllers import Controllers
 from harness.stack.local.database import LocalDatabase
-from harness.stack.local.deployment import UP_LIMIT_S, DeploymentController
+from harness.stack.local.deployment import UP_LIMIT_S
 from harness.stack.local.faults import Faults
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Ground
@@ -45,7 +45,15 @@ class LocalStack:
     """
 
     rung = Rung.LOCAL
-    capabilities = frozenset({Capability.REAL_PROCESSES, Capability.REAL_POSTGRESQL, Capability.DOCUMENT_TEMPO})
+    capabilities = frozenset(
+        {
+            Capability.REAL_PROCESSES,
+            Capability.REAL_POSTGRESQL,
+            Capability.DOCUMENT_TEMPO,
+            Capability.AUTOSCALING,
+            Capability.EVICTION,
+        }
+    )
 
     def __init__(
         self,
@@ -70,12 +78,11 @@ class LocalStack:
         self._feed = Feed(clock)
         self._state: RunState | None = None
         self._parts: Parts | None = None
-        self._controller: DeploymentController | None = None
+        self._controllers: Controllers | None = None
         self._faults: Faults | None = None
         self._ground: Ground | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._down: asyncio.Task[None] | None = None
-        self._restarts = 0
         self._shared_before: frozenset[str] = frozenset()
         self._traces: Traces | None = None
 
@@ -104,14 +111,14 @@ class LocalStack:
     async def apply(self, manifests: Manifests) -> None:
         """Returns when the rollout is complete and the old pods are gone; else raises ``StackNotStarted``."""
         self._manifests = manifests
-        self._running().follow(manifests.deployment)
-        await self._running().settled()
+        await self._running().apply(manifests)
 
     async def scale(self, replicas: int) -> None:
-        """As ``kubectl scale``: the template stays. Raises ``StackNotStarted`` when the pods do not become ready."""
-        deployment = msgspec.structs.replace(self._running().deployment, replicas=replicas)
-        self._running().follow(deployment)
-        await self._running().settled()
+        """As ``kubectl scale``: the template stays, and an HPA takes it back when its metrics ask for another number.
+
+        Raises ``StackNotStarted`` when the pods do not become ready.
+        """
+        await self._running().scale(replicas)
 
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. ``pod_crash`` kills one ready pod's target, and has nothing to undo."""
@@ -134,14 +141,18 @@ class LocalStack:
         return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
 
     async def restart(self) -> None:
-        """As ``kubectl rollout restart``: the pod template gets another annotation, and so another digest."""
-        self._restarts += 1
-        deployment = self._running().deployment
-        template = deployment.template
-        digest = f"{template.digest[:8]}-restart{self._restarts}"
-        renewed = msgspec.structs.replace(template, digest=digest)
-        self._running().follow(msgspec.structs.replace(deployment, template=renewed))
-        await self._running().settled()
+        """The HPA and the PDB have no say in it."""
+        await self._running().restart()
+
+    async def evict(self, pod: str) -> Eviction:
+        """Under the manifests' PodDisruptionBudget; without one every eviction is granted."""
+        return self._running().budgets.evict(pod)
+
+    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
+        """This machine is the one node; successors start on it while their predecessors leave."""
+        if node:
+            raise BadInput(f"there is no node {node!r} here", where="drain", remedy='the one node of this rung is ""')
+        return await self._running().budgets.drain(limit_s)
 
     def database(self) -> LocalDatabase:
         """The run's PostgreSQL."""
@@ -202,11 +213,12 @@ class LocalStack:
             feed=self._feed,
             logs=self._logs,
         )
-        controller = DeploymentController(self._manifests.deployment, ground, faults)
-        self._controller = faults.controller = controller
-        self._keep(controller.run())
-        self._keep(Sampler(controller, self._feed, self._clock).run(parts.processes))
-        await controller.settled(UP_LIMIT_S)
+        controllers = self._controllers = Controllers(self._manifests, ground, faults)
+        faults.controller = controllers.deployment
+        for loop in controllers.loops():
+            self._keep(loop)
+        self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
+        await controllers.deployment.settled(UP_LIMIT_S)
 
     async def _service_answers(self, parts: Parts) -> None:
         """Through Envoy, as users will ask."""
@@ -230,10 +242,10 @@ class LocalStack:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._feed.fail_with(error)
 
-    def _running(self) -> DeploymentController:
-        if self._controller is None or self._down is not None:
+    def _running(self) -> Controllers:
+        if self._controllers is None or self._down is not None:
             raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
-        return self._controller
+        return self._controllers
 
     def _refuse_taken_port(self) -> None:
         port = self._service_port
@@ -258,8 +270,8 @@ class LocalStack:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # The front first: a pod that drains its queue on SIGTERM still needs what it writes to.
         front = [self._parts.stop_front()] if self._parts is not None else []
-        if self._controller is not None:
-            front.append(self._controller.end(POD_GRACE_AT_DOWN_S))
+        if self._controllers is not None:
+            front.append(self._controllers.deployment.end(POD_GRACE_AT_DOWN_S))
         await asyncio.gather(*front, return_exceptions=True)
         if self._parts is not None:
             await self._parts.stop_back()

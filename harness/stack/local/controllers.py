@@ -1,0 +1,49 @@
+"""The controllers of the local rung, wired: Deployment, HPA with metrics-server, PodDisruptionBudget."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from harness.model.manifests import Manifests
+from harness.stack.local.autoscaler import Autoscaler, MetricsServer
+from harness.stack.local.budgets import Budgets
+from harness.stack.local.deployment import DeploymentController, Service
+from harness.stack.local.pod import Ground
+
+
+class Controllers:
+    """What people ask a cluster for, as kubectl does, on the pods of this machine."""
+
+    def __init__(self, manifests: Manifests, ground: Ground, service: Service) -> None:
+        self.deployment = DeploymentController(manifests.deployment, ground, service)
+        self.budgets = Budgets(manifests.pdb, self.deployment, ground.feed, ground.clock)
+        metrics = MetricsServer(self.deployment, ground.clock)
+        self.autoscaler = Autoscaler(manifests.hpa, self.deployment, metrics, ground.feed, ground.clock)
+        self._restarts = 0
+
+    def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What runs until cancelled."""
+        return (self.deployment.run(), self.autoscaler.run())
+
+    async def apply(self, manifests: Manifests) -> None:
+        """As ``kubectl apply``; ``replicas`` of the manifest counts, whatever the HPA had set."""
+        self.deployment.follow(manifests.deployment)
+        self.autoscaler.hpa, self.budgets.budget = manifests.hpa, manifests.pdb
+        await self.deployment.settled()
+
+    async def scale(self, replicas: int) -> None:
+        """As ``kubectl scale``: the template stays."""
+        self.deployment.follow(msgspec.structs.replace(self.deployment.deployment, replicas=replicas))
+        await self.deployment.settled()
+
+    async def restart(self) -> None:
+        """As ``kubectl rollout restart``: the pod template gets another annotation, and so another digest."""
+        self._restarts += 1
+        deployment = self.deployment.deployment
+        digest = f"{deployment.template.digest[:8]}-restart{self._restarts}"
+        renewed = msgspec.structs.replace(deployment.template, digest=digest)
+        self.deployment.follow(msgspec.structs.replace(deployment, template=renewed))
+        await self.deployment.settled()
