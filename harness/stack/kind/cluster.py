@@ -1,0 +1,205 @@
+"""A cluster of ours: found, made, removed. Each has its own Docker network, files and ports; see ``record``."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from harness.clock import NS, Clock
+from harness.home import home
+from harness.model.errors import StackNotStarted
+from harness.stack.kind import config, docker, network, parts, record
+from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.images import choice
+from harness.stack.kind.images.node import NodeImages
+from harness.stack.kind.lock import locked
+from harness.stack.kind.record import Cluster
+from harness.state.processes import identify
+
+CREATE_LIMIT_S = 300.0
+DELETE_LIMIT_S = 120.0
+NODES_LIMIT_S = 120.0
+_WAIT_LIMIT_S = 2 * CREATE_LIMIT_S  # another harness' creation
+_POLL_S = 0.25
+_CLUSTER_LABEL = "io.x-k8s.kind.cluster"
+
+
+async def ensure(label: str, clock: Clock, progress: Progress, *, kept: bool, source: Path = config.CONFIG) -> Cluster:
+    """The cluster for ``label``, reused when a kept one fits and answers, else made (about 45 s with its images).
+
+    Nodes are ready and metrics-server and the enforcer of NetworkPolicies run when it returns; first metrics take
+    another half minute. ``kept``: it outlives this process, and other runs may reuse it. Raises ``BadInput`` for a bad
+    ``source``, ``StackNotStarted`` for all else; then, as when cancelled, nothing of the cluster is left.
+    """
+    name, wanted = record.name_of(label), config.read(source)
+    await docker.engine()
+    images = await choice.ensure_images(clock, progress)
+    kind = await choice.ensure_kind(clock, progress)
+    async with locked(home() / "kind" / "create.lock", clock, progress, limit_s=_WAIT_LIMIT_S):
+        await sweep(progress)
+        planned = _plan(name, wanted, images, kept=kept)
+        if (found := record.read(name)) is not None:
+            if (why := await _unfit(found, planned)) is None:
+                progress(f"reusing the cluster {name}")
+                return found
+            progress(f"the cluster {name} is not reused: {why}")
+        await delete(name, progress)
+        try:
+            return await _create(kind, planned, config.merged(wanted, planned, images), clock, progress)
+        except BaseException:
+            await asyncio.shield(delete(name, progress))
+            raise
+
+
+async def delete(name: str, progress: Progress) -> bool:
+    """Removes the cluster's containers, volumes, network and files, without need of kind; whether there was any.
+
+    Raises ``StackNotStarted`` when Docker does not answer: then the files stay, and the next call finds them.
+    """
+    containers = await _containers(name)
+    if containers:
+        progress(f"deleting the cluster {name}")
+        await docker.docker(
+            "rm", "--force", "--volumes", *containers, what=f"deleting the nodes of {name}", limit_s=DELETE_LIMIT_S
+        )
+    networks = ("network", "ls", "--quiet", "--filter", f"name=^{name}$")
+    if found := (await docker.docker(*networks, what="listing networks")).split():
+        await docker.docker("network", "rm", *found, what=f"removing the network {name}")
+    existed = bool(containers or found or name in record.recorded())
+    record.remove(name)
+    return existed
+
+
+async def sweep(progress: Progress) -> list[str]:
+    """Deletes our clusters that nobody will use: half-created or not kept, their maker gone. Returns their names."""
+    gone = []
+    for name in await names():
+        found = record.read(name)
+        if found is None or found.abandoned():
+            progress(f"the cluster {name} was left by a run that was killed")
+            await delete(name, progress)
+            gone.append(name)
+    return gone
+
+
+async def names() -> list[str]:
+    """Every cluster of ours on this machine, whole or half-created: with containers, files, or both."""
+    running = await _labels()
+    return sorted({name for name in running if name.startswith(record.mark())} | set(record.recorded()))
+
+
+async def leaks(name: str) -> list[str]:
+    """What is left of a deleted cluster: containers, network, files; [] when nothing is."""
+    left = [f"container {container}" for container in await _containers(name)]
+    networks = ("network", "ls", "--quiet", "--filter", f"name=^{name}$")
+    left += [f"network {found}" for found in (await docker.docker(*networks, what="listing networks")).split()]
+    return left + [f"files {record.folder(name)}" for found in record.recorded() if found == name]
+
+
+async def answers(cluster: Cluster) -> bool:
+    """Whether all nodes run and are ready."""
+    try:
+        nodes = await network.nodes(cluster.control_plane)
+    except StackNotStarted:
+        return False
+    return sorted(node.name for node in nodes if node.ready) == sorted(cluster.nodes)
+
+
+async def load(cluster: Cluster, images: Iterable[str], clock: Clock, progress: Progress) -> None:
+    """Copies images of this machine's Docker into the workers. Raises ``StackNotStarted``."""
+    kind = await choice.ensure_kind(clock, progress)
+    workers = ",".join(cluster.nodes[1:])
+    command = [kind, "load", "docker-image", "--name", cluster.name, "--nodes", workers, *images]
+    await run(command, what="loading images into the cluster", limit_s=CREATE_LIMIT_S)
+
+
+def _plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) -> Cluster:
+    maker = identify(os.getpid())
+    assert maker is not None
+    node_ports = config.node_ports(wanted)
+    others = [found for other in record.recorded() if (found := record.read(other)) is not None]
+    taken = {port for other in others for port in (other.api_port, *other.ports.values())}
+    api_port, *ports = config.free_ports(1 + len(node_ports), taken)
+    return Cluster(
+        name=name,
+        maker=maker,
+        kept=kept,
+        complete=False,
+        own_images=images.own,
+        images=sorted({images.control_plane, images.worker}),
+        config_digest=hashlib.sha256(
+            yaml.safe_dump(wanted).encode() + parts.manifests(own_images=images.own).encode()
+        ).hexdigest()[:16],
+        api_port=api_port,
+        ports=dict(zip(node_ports, ports, strict=True)),
+        nodes=config.node_names(wanted, name),
+    )
+
+
+async def _unfit(found: Cluster, planned: Cluster) -> str | None:
+    """Why the cluster cannot stand in for the planned one; ``None`` when it can."""
+    if not found.complete:
+        return "it is half-created"
+    if (found.images, found.config_digest) != (planned.images, planned.config_digest):
+        return "it was made of another configuration or image"
+    if not found.kept or not planned.kept:
+        return "it is not kept for reuse"
+    return None if await answers(found) else "not all its nodes are ready"
+
+
+async def _create(kind: str, planned: Cluster, made: dict[str, Any], clock: Clock, progress: Progress) -> Cluster:
+    start_ns = clock.now_ns()
+    record.write(planned)
+    progress(f"creating the cluster {planned.name} of {len(planned.nodes)} nodes")
+    if planned.own_images:
+        for setting in config.OFFLINE_SETTINGS:
+            progress(f"our own node image sets {setting}")
+    names = ("--name", planned.name, "--kubeconfig", str(planned.kubeconfig), "--config", "-")
+    await run(
+        [kind, "create", "cluster", *names],
+        what="kind create cluster",
+        limit_s=CREATE_LIMIT_S,
+        stdin=yaml.safe_dump(made).encode(),
+        environment={"KIND_EXPERIMENTAL_DOCKER_NETWORK": planned.network},
+        on_line=lambda line: progress(f"kind: {line.strip()}") if "✓" in line else None,
+        remedy="docker system df shows the space; dmesg and docker logs what a node lacked",
+    )
+    if planned.own_images:
+        await network.connect(planned.control_plane, len(planned.nodes), clock)
+    await parts.apply(planned)
+    await _nodes_ready(planned, clock)
+    progress(f"{len(planned.nodes)} nodes ready after {(clock.now_ns() - start_ns) / NS:.1f} s")
+    await parts.rolled_out(planned)
+    complete = msgspec.structs.replace(planned, complete=True)
+    record.write(complete)
+    return complete
+
+
+async def _nodes_ready(cluster: Cluster, clock: Clock) -> None:
+    give_up_ns = clock.now_ns() + round(NODES_LIMIT_S * NS)
+    while not await answers(cluster):
+        if clock.now_ns() > give_up_ns:
+            raise StackNotStarted(
+                f"not all nodes of {cluster.name} are ready after {NODES_LIMIT_S:g} s",
+                where=cluster.control_plane,
+                remedy="the machine may be too busy, or short of memory; try again",
+            )
+        await clock.sleep(_POLL_S)
+
+
+async def _containers(name: str) -> list[str]:
+    filters = ("--filter", f"label={_CLUSTER_LABEL}={name}")
+    return (await docker.docker("ps", "--all", "--quiet", *filters, what="listing the nodes")).split()
+
+
+async def _labels() -> set[str]:
+    form = f'{{{{.Label "{_CLUSTER_LABEL}"}}}}'
+    filters = ("--filter", f"label={_CLUSTER_LABEL}", "--format", form)
+    return set((await docker.docker("ps", "--all", *filters, what="listing clusters")).split())

@@ -1,0 +1,101 @@
+"""``kind-config.yaml`` as it is handed to kind: with this cluster's ports, and with what our own node image needs."""
+
+from __future__ import annotations
+
+import copy
+import socket
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.model.errors import BadInput, StackNotStarted
+from harness.stack.kind.images.node import NodeImages
+from harness.stack.kind.record import Cluster
+from harness.state.ports import HOST, can_bind
+
+CONFIG = Path(__file__).resolve().parents[3] / "kind-config.yaml"
+# Above the ranges of runs (harness/state/ports.py), below the ephemeral ports: a kept cluster outlives runs.
+FIRST_PORT = 32_100
+LAST_PORT = 32_700
+
+_KUBELET_PATCH = """\
+kind: KubeletConfiguration
+cgroupDriver: cgroupfs
+"""
+#: What our own node image needs, and why; printed when the settings are merged.
+OFFLINE_SETTINGS = (
+    "networking.disableDefaultCNI: kindnet's image cannot be pulled; routes between the nodes are set by the harness",
+    "featureGates.KubeletInUserNamespace: kubelet does without CAP_SYS_RESOURCE",
+    "KubeletConfiguration.cgroupDriver cgroupfs: as containerd in our node image",
+)
+
+
+def read(path: Path = CONFIG) -> dict[str, Any]:
+    """The file. Raises ``BadInput`` when it is no kind configuration, or listens on other addresses than 127.0.0.1."""
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise BadInput(f"the kind configuration cannot be read: {error}", where=str(path)) from error
+    if not isinstance(config, dict) or config.get("kind") != "Cluster" or not isinstance(config.get("nodes"), list):
+        raise BadInput("this is no kind configuration with nodes", where=str(path))
+    listening = [config.get("networking", {}).get("apiServerAddress")]
+    listening += [mapping.get("listenAddress") for mapping in _mappings(config)]
+    if any(address != HOST for address in listening):
+        raise BadInput(
+            f"the API server and every extraPortMapping must listen on {HOST} only",
+            where=str(path),
+            remedy=f"set networking.apiServerAddress and each listenAddress to {HOST}",
+        )
+    return config
+
+
+def merged(config: dict[str, Any], cluster: Cluster, images: NodeImages) -> dict[str, Any]:
+    """``config`` with the cluster's name and ports, the images, and what our own images need."""
+    made = copy.deepcopy(config)
+    made["name"] = cluster.name
+    made["networking"]["apiServerPort"] = cluster.api_port
+    for mapping in _mappings(made):
+        mapping["hostPort"] = cluster.ports[mapping["containerPort"]]
+    for node in made["nodes"]:
+        node["image"] = images.control_plane if node["role"] == "control-plane" else images.worker
+    if images.own:
+        made["networking"]["disableDefaultCNI"] = True
+        made.setdefault("featureGates", {})["KubeletInUserNamespace"] = True
+        made.setdefault("kubeadmConfigPatches", []).append(_KUBELET_PATCH)
+    return made
+
+
+def node_ports(config: dict[str, Any]) -> list[int]:
+    """The NodePorts that are reached from this machine, in the file's order."""
+    return [int(mapping["containerPort"]) for mapping in _mappings(config)]
+
+
+def node_names(config: dict[str, Any], cluster: str) -> list[str]:
+    """The containers that kind makes for the nodes, the control plane first: ``NAME-worker``, ``NAME-worker2``, ..."""
+    counts: dict[str, int] = {}
+    names = []
+    for node in config["nodes"]:
+        role = node["role"]
+        counts[role] = counts.get(role, 0) + 1
+        names.append(f"{cluster}-{role}" + (str(counts[role]) if counts[role] > 1 else ""))
+    return sorted(names, key=lambda name: "control-plane" not in name)
+
+
+def free_ports(count: int, taken: set[int]) -> list[int]:
+    """``count`` ports that nobody listens on and no cluster of ours has (``taken``). Raises ``StackNotStarted``."""
+    found: list[int] = []
+    for port in range(FIRST_PORT, LAST_PORT):
+        if port not in taken and can_bind(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise StackNotStarted(
+        f"fewer than {count} free ports from {FIRST_PORT} to {LAST_PORT}",
+        where=socket.gethostname(),
+        remedy="end programs that listen there, or delete clusters: python -m harness stack down",
+    )
+
+
+def _mappings(config: dict[str, Any]) -> list[dict[str, Any]]:
+    return [mapping for node in config["nodes"] for mapping in node.get("extraPortMappings", [])]

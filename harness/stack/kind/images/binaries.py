@@ -1,0 +1,146 @@
+"""Programs built from Go modules that are pinned beside this file, each once a machine.
+
+They lie in ``home()/kind/binaries/<module>-<key>/``; a program appears there whole, by a rename, or not at all, so a
+build that was killed goes on where it was. The key changes with the pinned versions and the way of building.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.home import home
+from harness.model.errors import StackNotStarted
+from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.lock import locked
+
+SOURCES = Path(__file__).parent / "go"
+BUILD_LIMIT_S = 1500.0  # one program, cold, on two shared cores
+ALL_LIMIT_S = 3600.0
+_VERSION = "k8s.io/component-base/version"
+
+
+class Module(msgspec.Struct, frozen=True):
+    """A Go module of ``go/`` and the packages to build of it, by program name. ``version_of`` names the one that the
+    programs report as theirs."""
+
+    name: str
+    programs: dict[str, str]
+    version_of: str = ""
+
+    def version(self) -> str:
+        """The pinned version of ``version_of``, such as ``v1.34.4``."""
+        found = re.search(rf"^(?:require)?\s+{re.escape(self.version_of)} (v\S+)", self._read("go.mod"), re.MULTILINE)
+        assert found is not None, f"go/{self.name}/go.mod pins no {self.version_of}"
+        return found[1]
+
+    def folder(self) -> Path:
+        """Where its programs lie, built or not."""
+        facts = " ".join([platform.machine(), *self.link_flags(), *(f"{k}={v}" for k, v in self.programs.items())])
+        sources = sorted(path for path in (SOURCES / self.name).iterdir() if path.is_file())
+        key = hashlib.sha256(facts.encode() + b"".join(path.read_bytes() for path in sources))
+        return home() / "kind" / "binaries" / f"{self.name}-{key.hexdigest()[:12]}"
+
+    def link_flags(self) -> list[str]:
+        """The linker's flags. kubeadm, kubelet and kind read the version that Kubernetes programs are linked with."""
+        if self.name != "kubernetes":
+            return ["-s", "-w"]
+        version = self.version()
+        major, minor, _patch = version.removeprefix("v").split(".")
+        facts = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        return ["-s", "-w", *(f"-X={_VERSION}.{name}={value}" for name, value in facts.items())]
+
+    def _read(self, name: str) -> str:
+        return (SOURCES / self.name / name).read_text()
+
+
+_KUBERNETES = (
+    "kubeadm",
+    "kubelet",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubectl",
+)
+KUBERNETES = Module(
+    "kubernetes",
+    {name: f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES}
+    # In Kubernetes' own module, where it shares most packages: half the time of a module of its own.
+    | {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+    "k8s.io/kubernetes",
+)
+ETCD = Module("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, "go.etcd.io/etcd/server/v3")
+KIND = Module("kind", {"kind": "sigs.k8s.io/kind"}, "sigs.k8s.io/kind")
+KUBE_ROUTER = Module(
+    "kube-router",
+    {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
+    "github.com/cloudnativelabs/kube-router/v2",
+)
+COREDNS = Module("coredns", {"coredns": "github.com/coredns/coredns"}, "github.com/coredns/coredns")
+PAUSE = Module("pause", {"pause": "."})
+KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, "sigs.k8s.io/kwok")
+
+
+async def ensure(module: Module, clock: Clock, progress: Progress) -> Path:
+    """The folder with the module's programs, built first where they are missing: one at a time, a line each.
+
+    Raises ``StackNotStarted`` when there is no Go, modules cannot be fetched, or a build fails.
+    """
+    folder = module.folder()
+    if not missing(module):
+        return folder
+    async with locked(folder.with_suffix(".lock"), clock, progress, limit_s=ALL_LIMIT_S) as lock:
+        left = missing(module)
+        _make_folder(folder)
+        for number, program in enumerate(left, 1):
+            progress(f"building {program} from Go modules ({module.name}: {number} of {len(left)}, once a machine)")
+            start_ns = clock.now_ns()
+            await _build(module, program, folder, lock)
+            progress(f"built {program} in {(clock.now_ns() - start_ns) / NS:.0f} s")
+    return folder
+
+
+def missing(module: Module) -> list[str]:
+    """The module's programs that are not built yet."""
+    return [program for program in module.programs if not (module.folder() / program).exists()]
+
+
+async def _build(module: Module, program: str, folder: Path, lock: int) -> None:
+    half = folder / f"{program}.half"
+    flags: list[str | Path] = ["-trimpath", "-ldflags", " ".join(module.link_flags()), "-o", half]
+    await run(
+        [go(program), "build", *flags, module.programs[program]],
+        what=f"building {program}",
+        limit_s=BUILD_LIMIT_S,
+        folder=SOURCES / module.name,
+        environment={"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"},
+        remedy="check that Go's module proxy can be reached (go env GOPROXY), and the space on the disk",
+        keep=[lock],  # a killed harness' build ends before the next one begins
+    )
+    half.rename(folder / program)
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def go(program: str) -> str:
+    """The Go to build ``program`` with. Raises ``StackNotStarted`` when there is none."""
+    usual = Path("/usr/local/go/bin/go")
+    if (found := shutil.which("go")) is not None:
+        return found
+    if os.access(usual, os.X_OK):
+        return str(usual)
+    raise StackNotStarted(
+        f"{program} has to be built, and there is no Go to build it with",
+        where=f"PATH and {usual}",
+        remedy="install Go 1.26 or newer (or kind of the pinned version, and let Docker reach docker.io)",
+    )

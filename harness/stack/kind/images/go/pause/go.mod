@@ -1,0 +1,3 @@
+module tekutoko.example/kind/pause
+
+go 1.24

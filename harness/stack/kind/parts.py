@@ -1,0 +1,61 @@
+"""What a cluster has besides Kubernetes: metrics-server always, kube-router where the nodes are of our own image."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from harness.clock import NS, Clock
+from harness.model.errors import StackNotStarted
+from harness.stack.kind.network import kubectl
+from harness.stack.kind.record import Cluster
+
+SOURCES = Path(__file__).parent / "addons"
+ROLLOUT_LIMIT_S = 120.0
+METRICS_LIMIT_S = 150.0
+_POLL_S = 1.0
+
+
+def manifests(*, own_images: bool) -> str:
+    """The manifests to apply, as one stream of documents."""
+    names = ["metrics-server.yaml", *(["kube-router.yaml"] if own_images else [])]
+    return "\n---\n".join((SOURCES / name).read_text() for name in names)
+
+
+async def apply(cluster: Cluster) -> None:
+    """Applies the parts' manifests. Raises ``StackNotStarted``."""
+    text = manifests(own_images=cluster.own_images)
+    await kubectl(cluster.control_plane, "apply", "--filename=-", what="installing metrics-server", stdin=text)
+
+
+async def rolled_out(cluster: Cluster) -> None:
+    """Waits until the parts' pods are ready. Raises ``StackNotStarted`` after 120 s."""
+    parts = ["deployment/metrics-server", *(["daemonset/kube-router"] if cluster.own_images else [])]
+    await asyncio.gather(*(_rolled_out(cluster, part) for part in parts))
+
+
+async def _rolled_out(cluster: Cluster, part: str) -> None:
+    arguments = ("--namespace=kube-system", "rollout", "status", part, f"--timeout={ROLLOUT_LIMIT_S:.0f}s")
+    limit_s = ROLLOUT_LIMIT_S + 10
+    await kubectl(cluster.control_plane, *arguments, what=f"waiting for {part}", limit_s=limit_s)
+
+
+async def metrics_flow(cluster: Cluster, clock: Clock, limit_s: float = METRICS_LIMIT_S) -> None:
+    """Waits until metrics-server has figures of every node, as an HPA needs them. Raises ``StackNotStarted``."""
+    give_up_ns = clock.now_ns() + round(limit_s * NS)
+    while len(lines := await _top(cluster)) < len(cluster.nodes):
+        if clock.now_ns() > give_up_ns:
+            raise StackNotStarted(
+                f"metrics of {len(lines)} of {len(cluster.nodes)} nodes after {limit_s:g} s",
+                where="kubectl top nodes",
+                remedy="read: kubectl -n kube-system logs deployment/metrics-server",
+            )
+        await clock.sleep(_POLL_S)
+
+
+async def _top(cluster: Cluster) -> list[str]:
+    try:
+        listed = await kubectl(cluster.control_plane, "top", "nodes", "--no-headers", what="asking for metrics")
+    except StackNotStarted:  # metrics-server has no figures yet
+        return []
+    return [line for line in listed.splitlines() if "<unknown>" not in line]

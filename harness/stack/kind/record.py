@@ -1,0 +1,114 @@
+"""What is written of each cluster before it is made: whose it is, its ports, where its kubeconfig lies.
+
+A cluster lies in ``home()/kind/clusters/<name>/``: ``cluster.json`` and ``kubeconfig``, readable by their owner only.
+The name starts with a mark of ``home()``: a cluster so named that has no record is one of ours whose record was lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from harness.home import home
+from harness.model.errors import BadInput
+from harness.state.processes import ProcessIdentity
+
+_NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,21}[a-z0-9])?$")
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster of ours. ``ports`` are those of 127.0.0.1 by the NodePort they lead to.
+
+    ``owner`` is the process that made it for itself; ``None`` when it is kept for any run. ``complete`` once its nodes
+    are ready and its parts installed: one that is not, and whose maker is gone, is half-created.
+    """
+
+    name: str
+    maker: ProcessIdentity
+    kept: bool
+    complete: bool
+    own_images: bool
+    images: list[str]
+    config_digest: str
+    api_port: int
+    ports: dict[int, int]
+    nodes: list[str]
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The private kubeconfig; its context is ``kind-<name>``."""
+        return folder(self.name) / "kubeconfig"
+
+    @property
+    def context(self) -> str:
+        """The kubeconfig's context."""
+        return f"kind-{self.name}"
+
+    @property
+    def control_plane(self) -> str:
+        """The container of the control plane."""
+        return self.nodes[0]
+
+    @property
+    def network(self) -> str:
+        """The Docker network of its nodes, its own."""
+        return self.name
+
+    def abandoned(self) -> bool:
+        """Whether nobody will use or finish it: its maker is gone, and it is half-created or was not to be kept."""
+        return not self.maker.alive() and not (self.kept and self.complete)
+
+
+def mark() -> str:
+    """How the names of our clusters start: other machines' folders of state have other marks."""
+    return f"tekutoko-{hashlib.sha256(str(home()).encode()).hexdigest()[:4]}-"
+
+
+def name_of(label: str) -> str:
+    """The cluster's name for ``label``, such as ``kept`` or a run's. Raises ``BadInput`` when it fits no host name."""
+    if not _NAME.match(label):
+        raise BadInput(f"{label!r} cannot name a cluster", remedy="use at most 23 of a-z, 0-9 and - within")
+    return mark() + label
+
+
+def clusters_folder() -> Path:
+    """Where the records lie."""
+    return home() / "kind" / "clusters"
+
+
+def folder(name: str) -> Path:
+    """Where the cluster's files lie."""
+    return clusters_folder() / name
+
+
+def read(name: str) -> Cluster | None:
+    """The record; ``None`` when there is none that reads."""
+    try:
+        return msgspec.json.decode((folder(name) / "cluster.json").read_bytes(), type=Cluster)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write(cluster: Cluster) -> None:
+    """Writes the record whole."""
+    where = folder(cluster.name)
+    where.mkdir(parents=True, exist_ok=True, mode=0o700)
+    half = where / "cluster.json.half"
+    half.write_bytes(msgspec.json.format(msgspec.json.encode(cluster), indent=1))
+    half.rename(where / "cluster.json")
+
+
+def remove(name: str) -> None:
+    """Removes the cluster's files; idempotent."""
+    shutil.rmtree(folder(name), ignore_errors=True)
+
+
+def recorded() -> list[str]:
+    """The names of clusters that have files."""
+    if not clusters_folder().exists():
+        return []
+    return sorted(path.name for path in clusters_folder().iterdir() if path.is_dir())
