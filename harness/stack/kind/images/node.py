@@ -92,11 +92,13 @@ async def _build(wanted: NodeImages, node: str, network: str, progress: Progress
         progress("building the node image: Debian, kind's own files, kubelet")
         bare = f"{wanted.worker}-bare"
         await _build_bare(context / "node", bare, node, names["pause"])
-        progress("building the node image: what workers run")
-        await _load(context, bare, wanted.worker, _on_workers(names, network))
-        progress("building the node image: what the control plane runs")
-        await _load(context, wanted.worker, wanted.control_plane, _on_control_plane(names))
-        await docker.docker("image", "rm", bare, what="removing an interim image")
+        try:
+            progress("building the node image: what workers run")
+            await _load(context, bare, wanted.worker, _on_workers(names, network))
+            progress("building the node image: what the control plane runs")
+            await _load(context, wanted.worker, wanted.control_plane, _on_control_plane(names))
+        finally:
+            await docker.docker("image", "rm", bare, what="removing an interim image")
 
 
 def _on_workers(names: dict[str, str], network: str) -> list[Component]:
