@@ -65,6 +65,12 @@ def rollout_week4(session: nox.Session) -> None:
 
 
 @nox.session
+def load_stages(session: nox.Session) -> None:
+    """The document's loads, 10 to 500 at once, and the knee for each number of pods."""
+    run(session, "-m", "harness", "load_stages", *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """Checks the bundled API, or any other with --target, against the contract."""
     run(session, "-m", "harness", "conformance", *session.posargs)

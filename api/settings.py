@@ -136,7 +136,8 @@ def _database(reader: _Reader) -> DatabaseSettings:
         password=reader.environment.get("DB_PASSWORD", ""),
         name=reader.text("DB_NAME", "tekutoko"),
         sslmode=reader.choice("DB_SSLMODE", "disable", SSL_MODES),
-        pool_max=reader.integer("DB_POOL_MAX", 10, 1, 1000),
+        # Eleven pods (10 and one of surge) of 8 fit into the 100 connections that Cloud SQL gives by default at 4 GB.
+        pool_max=reader.integer("DB_POOL_MAX", 8, 1, 1000),
     )
 
 

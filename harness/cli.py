@@ -18,6 +18,7 @@ from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.progress import Progress
 from harness.rollout_command import add_arguments as add_rollout_arguments
+from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.targets import ROOT
 
@@ -70,6 +71,10 @@ def parser() -> argparse.ArgumentParser:
     add_rollout_arguments(rollout)
     _add_run_options(rollout, printed="rollout.json")
     rollout.set_defaults(handler=_rollout)
+    stages = commands.add_parser("load_stages", help="the document's loads, and the knee", allow_abbrev=False)
+    add_stages_arguments(stages)
+    _add_run_options(stages, printed="load.json")
+    stages.set_defaults(handler=_load_stages)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
     add_stored_commands(commands, ROOT / "reports")
@@ -121,6 +126,13 @@ def _run(arguments: argparse.Namespace) -> int:
         return run.exit_status
 
     return asyncio.run(rehearse())
+
+
+def _load_stages(arguments: argparse.Namespace) -> int:
+    from harness.stages.command import run
+
+    # A week's options resolve rung, target, seed and folders; the load is the plan's own.
+    return run(arguments, lambda given: _options(argparse.Namespace(**{**vars(given), "scenario": "rollout_week4"})))
 
 
 def _rollout(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ def main() -> None:
         "user": told["DB_USER"],
         "password": told["DB_PASSWORD"],
         "database": told["DB_NAME"],
-        "max_size": int(told.get("DB_POOL_MAX", "10")),
+        "max_size": int(told.get("DB_POOL_MAX", "8")),
     }
     twin = Twin(told["FIREBASE_PROJECT_ID"], int(told.get("RATE_LIMIT_PER_MINUTE", "100")), told["POD_NAME"], address)
     config = uvicorn.Config(

@@ -7,23 +7,39 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from harness.load import errors
 from harness.load.plan import LoadPlan, read
 from harness.load.recorder import Recorder
 from harness.model.errors import BadInput, EvidenceNotWritten, RehearsalError
 
+P = TypeVar("P")
+
 
 def run(name: str, arguments: list[str], work: Callable[[LoadPlan, Recorder], None]) -> int:
+    """``guarded`` with a load plan."""
+    return guarded(name, arguments, _load_plan, work)
+
+
+def _load_plan(path: Path) -> tuple[LoadPlan, str]:
+    plan = read(path)
+    return plan, plan.spool
+
+
+def guarded(
+    name: str, arguments: list[str], read_plan: Callable[[Path], tuple[P, str]], work: Callable[[P, Recorder], None]
+) -> int:
     """Does ``work`` and returns the exit status (``errors``); what went wrong goes to the standard error in words.
 
-    Whatever ``work`` raises is an error of the measurement: a bug of ours is never a failure of the target.
+    ``read_plan`` gives the plan and the spool's path. Whatever ``work`` raises is an error of the measurement: a bug of
+    ours is never a failure of the target.
     """
     if len(arguments) != 1:
         return _told(name, BadInput("give the plan's file"), errors.BAD_PLAN)
     try:
-        plan = read(Path(arguments[0]))
-        recorder = Recorder(Path(plan.spool))
+        plan, spool = read_plan(Path(arguments[0]))
+        recorder = Recorder(Path(spool))
     except BadInput as error:
         return _told(name, error, errors.BAD_PLAN)
     except EvidenceNotWritten as error:

@@ -1,53 +1,21 @@
-"""The harness' side of the load: two child processes, their plans, commands, ends.
-
-The children lead sessions of their own, so that Ctrl-C reaches the harness alone; they end when their standard input
-does, so that a killed harness leaves no load behind.
-"""
+"""The harness' side of a week's load: two child processes, their plans, commands, ends."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import sys
 from pathlib import Path
 
 import msgspec
 
-import harness
 from harness.clock import NS, Clock
 from harness.evidence.spool import SpoolReader
-from harness.load import errors
+from harness.load.children import Child
 from harness.load.plan import LoadPlan, write
-from harness.model.errors import EvidenceNotWritten, PartDied, RehearsalError
+from harness.model.errors import EvidenceNotWritten, PartDied
 from harness.model.evidence import EventRow
 
-ROOT = Path(harness.__file__).resolve().parent.parent
 _POLL_S = 0.05
 _STOP_SLACK_S = 5.0
-_TAIL_BYTES = 2_000
-#: gRPC and others would take these even for 127.0.0.1.
-_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"})
-
-
-class _Child(msgspec.Struct, kw_only=True):
-    name: str
-    module: str
-    admitted_subject: str
-    spool: Path
-    log: Path
-    process: asyncio.subprocess.Process | None = None
-
-    def ended(self) -> int | None:
-        """The exit status, once it has ended."""
-        return self.process.returncode if self.process else None
-
-    def tail(self) -> str:
-        """The last of its standard error."""
-        with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
-            return file.read().decode(errors="replace").strip()
 
 
 class LoadProcesses:
@@ -82,19 +50,7 @@ class LoadProcesses:
         """Starts both; they begin to admit at once. Raises ``BadInput``, ``EvidenceNotWritten``."""
         for child in self._children:
             path = self._prepare(child)
-            with child.log.open("ab") as log:
-                child.process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    child.module,
-                    str(path),
-                    cwd=ROOT,
-                    env=self._environment(),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            await child.start(self._plan.run_id, str(path))
 
     async def admitted(self, timeout_s: float) -> None:
         """Returns once both are ready to go. Raises ``PartDied``, also when that takes longer than ``timeout_s``."""
@@ -116,7 +72,7 @@ class LoadProcesses:
     async def go(self, origin_ns: int) -> None:
         """Starts schedule and probes: their offsets count from ``origin_ns``, best a little ahead of now."""
         for child in self._children:
-            await self._say(child, f"go {origin_ns}\n")
+            await child.say(f"go {origin_ns}\n")
         self.check()
 
     def check(self) -> None:
@@ -124,7 +80,7 @@ class LoadProcesses:
         for child in self._children:
             status = child.ended()
             if status is not None and not self._stopping:
-                raise _died(child, status)
+                raise child.died(status)
 
     async def watch(self) -> None:
         """Returns when the children were stopped; raises as ``check`` does as soon as one ends by itself."""
@@ -145,9 +101,8 @@ class LoadProcesses:
         before = [(child, child.ended()) for child in self._children]
         already, self._stopping = self._stopping, True
         for child in self._children:
-            await self._say(child, "stop\n")
-            if child.process and child.process.stdin:
-                child.process.stdin.close()
+            await child.say("stop\n")
+            child.hang_up()
         limit_s = max(self._plan.request_timeout_s, self._plan.probes.timeout_s) + _STOP_SLACK_S
         try:
             async with asyncio.timeout(limit_s):
@@ -161,19 +116,16 @@ class LoadProcesses:
         for child, status in before:
             ended = child.ended()
             if status is not None or ended:
-                raise _died(child, status if status is not None else ended or 0)
+                raise child.died(status if status is not None else ended or 0)
 
     async def kill(self) -> None:
         """Ends both at once, with all they started; what they had not flushed is lost. Idempotent."""
         self._stopping = True
         for child in self._children:
-            if child.process and child.process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.process.pid, signal.SIGKILL)
-                await child.process.wait()
+            await child.kill()
 
-    def _child(self, name: str, module: str, subject: str) -> _Child:
-        return _Child(
+    def _child(self, name: str, module: str, subject: str) -> Child:
+        return Child(
             name=name,
             module=module,
             admitted_subject=subject,
@@ -181,7 +133,7 @@ class LoadProcesses:
             log=self._logs / f"{name}.log",
         )
 
-    def _prepare(self, child: _Child) -> Path:
+    def _prepare(self, child: Child) -> Path:
         path = self._folder / f"{child.name}.json"
         try:
             child.spool.parent.mkdir(parents=True, exist_ok=True)
@@ -195,22 +147,3 @@ class LoadProcesses:
                 remedy="make room on the disk, or allow writing to the folder",
             ) from error
         return path
-
-    def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES}
-        return {**kept, "TEKUTOKO_RUN_ID": self._plan.run_id, "PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
-
-    async def _say(self, child: _Child, line: str) -> None:
-        if child.process is None or child.process.stdin is None or child.process.stdin.is_closing():
-            return
-        try:
-            child.process.stdin.write(line.encode())
-            await child.process.stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has ended; ``check`` says so
-
-
-def _died(child: _Child, status: int) -> RehearsalError:
-    how = f"signal {-status}" if status < 0 else f"status {status}"
-    kind = EvidenceNotWritten if status == errors.EVIDENCE else PartDied
-    return kind(f"the {child.name} process ended by itself ({how}): {child.tail()}", where=str(child.log))

@@ -32,6 +32,13 @@ class PortHolder(msgspec.Struct, frozen=True):
         return f"process {self.pid} ({self.command})" if self.pid else "a process of another user"
 
 
+def any_free_port(host: str = HOST) -> int:
+    """A port that nobody listens on, of the system's own choice: for a listener beside the stack, opened at once."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 def can_bind(port: int, host: str = HOST) -> bool:
     """Whether a server could listen on ``port`` now."""
     with socket.socket() as probe:

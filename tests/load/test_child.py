@@ -12,7 +12,8 @@ import pytest
 from harness.clock import MachineClock
 from harness.load import errors
 from harness.load.plan import write
-from harness.load.process import ROOT, LoadProcesses, _Child, _died
+from harness.load.children import ROOT, Child
+from harness.load.process import LoadProcesses
 from harness.model.errors import EvidenceNotWritten, PartDied
 from tests.load.conftest import StartFake, plan_for
 
@@ -66,11 +67,11 @@ def test_the_emulators_are_away(fake: StartFake, module: str, tmp_path: Path) ->
 def test_a_full_disk_is_told_apart_from_a_death(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("last words\n")
-    child = _Child(name="load", module="", admitted_subject="", spool=tmp_path, log=log)
-    assert isinstance(_died(child, errors.EVIDENCE), EvidenceNotWritten)
-    assert isinstance(_died(child, errors.MEASUREMENT), PartDied)
-    assert "last words" in str(_died(child, -9))
-    assert "signal 9" in str(_died(child, -9))
+    child = Child(name="load", module="", admitted_subject="", spool=tmp_path, log=log)
+    assert isinstance(child.died(errors.EVIDENCE), EvidenceNotWritten)
+    assert isinstance(child.died(errors.MEASUREMENT), PartDied)
+    assert "last words" in str(child.died(-9))
+    assert "signal 9" in str(child.died(-9))
 
 
 async def test_a_folder_that_refuses(fake: StartFake, tmp_path: Path) -> None:

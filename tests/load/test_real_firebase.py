@@ -16,7 +16,8 @@ from harness.clock import NS, MachineClock
 from harness.evidence.spool import SpoolReader
 from harness.firebase import admin, commands, install
 from harness.load.plan import LoadPlan
-from harness.load.process import ROOT, LoadProcesses
+from harness.load.children import ROOT
+from harness.load.process import LoadProcesses
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.rollout import rollout_template

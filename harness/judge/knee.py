@@ -1,0 +1,72 @@
+"""The search for the knee: the highest rate that keeps the limits. Pure: results so far in, next rate or answer out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.model.load_stages import Knee, KneePlan
+from harness.model.verdict import Verdict
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate that was tried. ``generator_limited``: the step says nothing of the target, however it looks."""
+
+    rate_per_s: float
+    verdict: Verdict
+    generator_limited: bool = False
+
+
+def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
+    """The next rate to try, in requests/s; ``None`` when the search is over.
+
+    A step that cannot tell counts as broken: the knee is what was shown, not what was hoped for.
+    """
+    if not tried:
+        return plan.first_rate_per_s
+    if tried[-1].generator_limited:
+        return None
+    good, broken = _bracket(tried)
+    if broken is None:
+        return None if good is None or good >= plan.most_rate_per_s else min(2 * good, plan.most_rate_per_s)
+    if good is None:
+        # Not even the first rate is kept: go down, to a tenth of it at most.
+        return broken / 2 if broken > plan.first_rate_per_s / 10 else None
+    if broken / good <= 1 + plan.precision:
+        return None
+    return math.sqrt(good * broken)
+
+
+def knee(plan: KneePlan, pods: int, tried: Sequence[Tried]) -> Knee:
+    """What the finished search found."""
+    good, broken = _bracket(tried)
+    if any(attempt.generator_limited for attempt in tried):
+        shown = "no rate was shown" if good is None else f"at least {good:.1f}/s"
+        reason = f"{shown}; the generator was the limit above"
+        return Knee(pods=pods, rate_per_s=good, broken_per_s=broken, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    if good is None:
+        reason = f"no rate down to {min(t.rate_per_s for t in tried):.1f}/s kept the limits" if tried else "not tried"
+        return Knee(pods=pods, rate_per_s=None, broken_per_s=broken, verdict=Verdict.FAIL, reason=reason)
+    if broken is None:
+        reason = f"{good:.1f}/s kept, and nothing above was tried (most {plan.most_rate_per_s:g}/s)"
+        return Knee(pods=pods, rate_per_s=good, broken_per_s=None, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return Knee(
+        pods=pods,
+        rate_per_s=good,
+        broken_per_s=broken,
+        verdict=Verdict.PASS,
+        reason=f"{good:.1f}/s kept the limits, {broken:.1f}/s did not",
+    )
+
+
+def _bracket(tried: Sequence[Tried]) -> tuple[float | None, float | None]:
+    """The lowest rate not kept, and the highest kept below it: a noisy pass above a failure is not the knee."""
+    told = [attempt for attempt in tried if not attempt.generator_limited]
+    broken = min((t.rate_per_s for t in told if t.verdict is not Verdict.PASS), default=None)
+    good = max(
+        (t.rate_per_s for t in told if t.verdict is Verdict.PASS and (broken is None or t.rate_per_s < broken)),
+        default=None,
+    )
+    return good, broken

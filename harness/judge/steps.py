@@ -1,0 +1,123 @@
+"""A step of load: its figures from the evidence, and whether it kept the limits. Pure.
+
+The generator proves that it was not the limit: a step whose requests were sent late, or whose busiest worker had no
+core left, is inconclusive, whatever it shows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper, samples_needed
+from harness.judge.figures import latencies_ms
+from harness.judge.lag import ON_TIME_NS, lag_ns
+from harness.judge.ledger import Calls
+from harness.judge.summary import together
+from harness.judge.window import NS, Window
+from harness.model.load_stages import StepFigures
+from harness.model.verdict import Verdict
+
+#: Of a core: above it the busiest worker may be what kept the requests waiting.
+MOST_GENERATOR_CORES = 0.9
+_MS = 1_000_000
+_P95_SAMPLES = 59
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step has to keep: p95 below ``p95_ms`` and failures below ``error_ratio`` of the requests."""
+
+    p95_ms: float
+    error_ratio: float
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read beside the requests; ``None`` where it could not be read."""
+
+    generator_cpu_cores: float | None = None
+    machine_cpu_ratio: float | None = None
+    database_connections: int | None = None
+    cpu_samples: list[tuple[int, str, float]] = []
+    memory_samples: list[tuple[int, str, float]] = []
+    histogram: str = ""
+
+
+def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
+    """The figures of the requests due in ``window`` (rows of ``CALL``, those of the step alone)."""
+    latency = np.sort(latencies_ms(calls))
+    total, failed = len(calls), int(np.count_nonzero(~calls["ok"]))
+    lower, upper = quantile_bounds(latency) if total else (None, None)
+    lag_ms: NDArray[np.float64] = np.sort(lag_ns(calls) / _MS)
+    cpu, memory = together(around.cpu_samples, window), together(around.memory_samples, window)
+
+    def percentile(values: NDArray[np.float64], quantile: float) -> float | None:
+        return float(values[nearest_rank(len(values), quantile) - 1]) if len(values) else None
+
+    statuses = Counter(int(status) for status in calls["status"])
+    return StepFigures(
+        offered_per_s=total / window.seconds,
+        answered_per_s=float(np.count_nonzero(calls["ok"] & (calls["done_ns"] < window.end_ns))) / window.seconds,
+        requests=total,
+        failed=failed,
+        statuses={str(status): count for status, count in sorted(statuses.items())},
+        latency_p50_ms=percentile(latency, 0.5),
+        latency_p95_ms=percentile(latency, 0.95),
+        latency_p99_ms=percentile(latency, 0.99),
+        latency_p95_lower_ms=lower,
+        latency_p95_upper_ms=upper,
+        error_upper=ratio_upper(failed, total) if total else None,
+        lag_p99_ms=percentile(lag_ms, 0.99),
+        generator_cpu_cores=around.generator_cpu_cores,
+        machine_cpu_ratio=around.machine_cpu_ratio,
+        pods_cpu_cores=sum(cpu) / len(cpu) if cpu else None,
+        pods_memory_bytes=max(memory, default=None),
+        database_connections=around.database_connections,
+        histogram=around.histogram,
+    )
+
+
+def verdict(measured: StepFigures, limits: Limits) -> tuple[Verdict, str]:
+    """Whether the step kept its limits, and why.
+
+    Errors are judged by their bound once the sample can carry it, on the measured ratio below that, which is said.
+    """
+    if not measured.requests or measured.latency_p95_ms is None:
+        return Verdict.INCONCLUSIVE, "no request was due"
+    if limited := generator_words(measured):
+        return Verdict.INCONCLUSIVE, limited
+    return _kept(measured, measured.latency_p95_ms, limits)
+
+
+def _kept(measured: StepFigures, p95_ms: float, limits: Limits) -> tuple[Verdict, str]:
+    p95 = f"p95 {p95_ms:.0f} ms"
+    ratio = measured.failed / measured.requests
+    errors = f"{measured.failed} of {measured.requests} failed"
+    lower, upper = measured.latency_p95_lower_ms, measured.latency_p95_upper_ms
+    if lower is not None and lower >= limits.p95_ms:
+        return Verdict.FAIL, f"{p95}, at least {lower:.0f} ms; {errors}"
+    if ratio_lower(measured.failed, measured.requests) > limits.error_ratio:
+        return Verdict.FAIL, f"{errors}, above {limits.error_ratio * 100:g} %; {p95}"
+    if upper is None:
+        return Verdict.INCONCLUSIVE, f"{p95}, but {measured.requests} requests are too few ({_P95_SAMPLES} are needed)"
+    if upper >= limits.p95_ms or ratio >= limits.error_ratio:
+        return Verdict.INCONCLUSIVE, f"{p95}, at most {upper:.0f} ms; {errors}: too near the limit to tell"
+    few = samples_needed(limits.error_ratio, measured.failed) > measured.requests
+    more = f" (too few to carry a bound below {limits.error_ratio * 100:g} %)" if few else ""
+    return Verdict.PASS, f"{p95}, at most {upper:.0f} ms; {errors}{more}"
+
+
+def generator_words(measured: StepFigures) -> str:
+    """Why the generator may have been the limit; "" when it was not."""
+    if measured.lag_p99_ms is not None and measured.lag_p99_ms * _MS > ON_TIME_NS:
+        return f"the generator was the limit: its p99 lag is {measured.lag_p99_ms:.0f} ms"
+    if measured.generator_cpu_cores is not None and measured.generator_cpu_cores > MOST_GENERATOR_CORES:
+        return f"the generator was the limit: a worker used {measured.generator_cpu_cores:.2f} of a core"
+    return ""
+
+
+def window_of(origin_ns: int, seconds: float) -> Window:
+    """The step's window."""
+    return Window(start_ns=origin_ns, end_ns=origin_ns + round(seconds * NS))

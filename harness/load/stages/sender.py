@@ -1,0 +1,66 @@
+"""Makes one request for an account and records it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from harness.load.api_side import ApiSide
+from harness.load.auth import Token
+from harness.load.known import KnownWalks
+from harness.load.recorder import Recorder
+from harness.load.time import now_ns
+from harness.model.evidence import RequestRow, Side
+from harness.population.accounts import Account
+from harness.population.schedule import Planned
+from harness.population.walk import digest
+
+
+class Identity(msgspec.Struct, kw_only=True):
+    """An account, its token, and what it does next. One request of it is under way at a time in an open loop."""
+
+    account: Account
+    token: Token
+    plan: Iterator[Planned]
+    known: KnownWalks
+
+
+class Sender:
+    """One kept connection to the service; not shared between greenlets."""
+
+    def __init__(self, api: ApiSide, recorder: Recorder) -> None:
+        self._api = api
+        self._recorder = recorder
+
+    def send(self, due_ns: int, identity: Identity) -> None:
+        """Raises ``EvidenceNotWritten``; never for what the target does."""
+        planned = next(identity.plan)
+        missing_expected = identity.known.missing_expected(Side.API, planned.walk_id)
+        sent_ns = now_ns()
+        result = self._api.execute(planned, identity.token.id_token, missing_expected=missing_expected)
+        done_ns = now_ns()
+        identity.known.record(Side.API, planned.operation, result.walk_id, acknowledged=result.acknowledged)
+        self._recorder.write(
+            RequestRow(
+                operation_id=planned.operation_id,
+                user=identity.account.user,
+                audience=identity.account.audience,
+                side=Side.API,
+                operation=planned.operation,
+                due_ns=due_ns,
+                sent_ns=sent_ns,
+                done_ns=done_ns,
+                status=result.status,
+                outcome=result.outcome,
+                acknowledged=result.acknowledged,
+                payload_digest=digest(planned.body),
+                flag=True,
+                walk_id=result.walk_id,
+                pod=result.pod,
+            )
+        )
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._api.close()

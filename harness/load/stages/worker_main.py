@@ -1,0 +1,178 @@
+"""A stage worker: ``python -m harness.load.stages.worker_main PLAN.json``. Locust's worker, one core.
+
+Admits its accounts, writes the event ``phase``/``admitted``, and acts in each step that its master sends, until the
+master quits or the standard input ends. After a step it writes ``phase``/``step_done`` with the step's name.
+"""
+
+from __future__ import annotations
+
+# isort: off
+from harness.load.patched import locust  # before all else: it patches the standard library
+# isort: on
+
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.os import make_nonblocking, nb_read
+from gevent.pool import Pool
+from locust.env import Environment
+
+from harness.load import errors
+from harness.load.api_side import ApiSide
+from harness.load.auth import create_accounts, sign_in
+from harness.load.child import guarded
+from harness.load.known import KnownWalks
+from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.load.rest import JsonClient
+from harness.load.stages.board import Board
+from harness.load.stages.plan import MOST_DURATION_S, Command, WorkerPlan, read
+from harness.load.stages.sender import Identity, Sender
+from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.population.accounts import accounts
+from harness.population.schedule import slots, user_schedule
+
+_AT_ONCE = 8
+_AUTH_TIMEOUT_S = 30.0
+_SLACK_S = 1.0
+#: Where the system allows it: on a machine that it shares with the stack, the generator has to send on time.
+_NICENESS = -10
+
+
+def population(count: int) -> PopulationPlan:
+    """The accounts of the stages: all on the API."""
+    return PopulationPlan(audiences=(AudiencePlan(name="general", users=count, flag_on=count),))
+
+
+def admit(plan: WorkerPlan) -> list[Identity]:
+    """This worker's accounts, made and signed in. Raises ``MeasurementFailed``."""
+    everyone = accounts(population(plan.accounts), plan.seed)
+    placed = slots(everyone, plan.seed)
+    mine = everyone[plan.worker :: plan.workers]
+    client = JsonClient("the Auth emulator", plan.endpoints.auth, _AUTH_TIMEOUT_S)
+    create_accounts(client, plan.endpoints.project_id, mine)
+    client.close()
+
+    def identity(account: Any) -> Identity:
+        auth = JsonClient("the Auth emulator", plan.endpoints.auth, _AUTH_TIMEOUT_S)
+        try:
+            token = sign_in(auth, account)
+        finally:
+            auth.close()
+        schedule = user_schedule(
+            account.user, placed[account.user], population(plan.accounts), plan.seed, plan.anchor.unix_ns
+        )
+        return Identity(account=account, token=token, plan=schedule, known=KnownWalks())
+
+    return list(Pool(_AT_ONCE).imap(identity, mine))
+
+
+def user_class(board: Board, senders: Iterator[Sender], failed: Any) -> type[locust.User]:
+    """Locust's user: one sender, numbered in the order of spawning."""
+    numbers = iter(range(sys.maxsize))
+
+    class StageUser(locust.User):
+        abstract = False
+
+        def __init__(self, environment: Environment) -> None:
+            super().__init__(environment)
+            self.number = next(numbers)
+            self.sender = next(senders)
+            self.seen = 0
+
+        def on_stop(self) -> None:
+            self.sender.close()
+
+        @locust.task
+        def act(self) -> None:
+            self.seen = board.await_step(self.seen)
+            if board.ended.is_set():
+                raise locust.exception.StopUser
+            try:
+                for due_ns, identity in board.requests(self.number):
+                    self.sender.send(due_ns, identity)
+            except Exception as error:
+                failed(error)
+                raise locust.exception.StopUser from error
+
+    return StageUser
+
+
+def _await_end_of_input(board: Board) -> None:
+    make_nonblocking(0)
+    while nb_read(0, 256):
+        pass
+    board.end()
+
+
+def _flush(recorder: Recorder, failed: Any) -> None:
+    while True:
+        gevent.sleep(FLUSH_EVERY_S)
+        try:
+            recorder.flush()
+        except Exception as error:
+            failed(error)
+            return
+
+
+def work(plan: WorkerPlan, recorder: Recorder) -> None:
+    """Until the master quits. Raises what went wrong in a user."""
+    broken: list[Exception] = []
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    identities = admit(plan)
+
+    def done(step: str) -> None:
+        recorder.event("phase", "step_done", step, worker=plan.worker)
+        recorder.flush()
+
+    board = Board(plan, identities, done)
+
+    def failed(error: Exception) -> None:
+        broken.append(error)
+        board.end()
+
+    senders = (Sender(ApiSide(plan.endpoints.service, plan.request_timeout_s), recorder) for _ in identities)
+    environment = Environment(
+        user_classes=[user_class(board, senders, failed)],
+        stop_timeout=plan.request_timeout_s + _SLACK_S,
+        catch_exceptions=False,
+    )
+    runner = environment.create_worker_runner("127.0.0.1", plan.master_port)
+
+    def take(msg: Any, **_: object) -> None:
+        board.begin(msgspec.convert(msg.data, Command))
+
+    runner.register_message("step", take)
+    helpers = [gevent.spawn(_await_end_of_input, board), gevent.spawn(_flush, recorder, failed)]
+    recorder.event("phase", "admitted", f"{len(identities)} accounts admitted", users=len(identities))
+    recorder.flush()
+    gc.collect()
+    gc.freeze()
+    board.ended.wait(MOST_DURATION_S)
+    gevent.killall(helpers)
+    runner.quit()
+    if broken:
+        raise broken[0]
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status (``harness.load.errors``)."""
+    return guarded("worker", arguments, read_plan, work)
+
+
+def read_plan(path: Path) -> tuple[WorkerPlan, str]:
+    """The plan and where its spool lies."""
+    plan = read(path)
+    return plan, plan.spool
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    sys.exit(status if status in {errors.OK, errors.BAD_PLAN, errors.EVIDENCE} else errors.MEASUREMENT)

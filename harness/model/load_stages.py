@@ -1,0 +1,147 @@
+"""Load stages and the search for the knee: the plan as data, and what ``load.json`` publishes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+
+SCHEMA_VERSION = 1
+
+
+class Arrivals(StrEnum):
+    """How requests arrive.
+
+    ``even`` and ``poisson`` are open loops: a request is due whatever became of those before it. ``closed`` keeps a
+    number of requests in flight, each sent when the one before it was answered (``ab -c N``).
+    """
+
+    EVEN = "even"
+    POISSON = "poisson"
+    CLOSED = "closed"
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One load for a time. ``users`` is how many accounts it is spread over; ``rate_per_s`` counts for open loops,
+    ``in_flight`` for closed ones."""
+
+    name: str
+    arrivals: Arrivals
+    seconds: float
+    users: int
+    rate_per_s: float = 0.0
+    in_flight: int = 0
+
+
+class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The search for the highest rate that keeps the limits, for each number of pods: doubled from ``first_rate_per_s``
+    until a step fails, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %)."""
+
+    pods: tuple[int, ...]
+    step_s: float
+    first_rate_per_s: float
+    most_rate_per_s: float
+    precision: float
+
+
+class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole plan. ``pods`` is the number of replicas of the stages; ``accounts`` that of the users' tokens."""
+
+    name: str
+    title: str
+    claims: tuple[str, ...]
+    accounts: int
+    pods: int
+    stages: tuple[Step, ...]
+    knee: KneePlan
+    p95_limit_ms: float
+    error_limit: float
+    request_timeout_s: float = 10.0
+
+
+class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured in a step. Latencies in ms from the due time, exact; ratios 0..1; CPU in cores.
+
+    ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine.
+    ``histogram`` is the step's HDR histogram of latencies in microseconds, in its own base64 form.
+    """
+
+    offered_per_s: float
+    answered_per_s: float
+    requests: int
+    failed: int
+    statuses: dict[str, int]
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+    latency_p95_lower_ms: float | None
+    latency_p95_upper_ms: float | None
+    error_upper: float | None
+    lag_p99_ms: float | None
+    generator_cpu_cores: float | None
+    machine_cpu_ratio: float | None
+    pods_cpu_cores: float | None
+    pods_memory_bytes: float | None
+    database_connections: int | None
+    histogram: str
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
+    the sample cannot tell, or the generator was the limit."""
+
+    step: Step
+    pods: int
+    figures: StepFigures
+    verdict: Verdict
+    reason: str
+    start_ns: int
+
+
+class Knee(msgspec.Struct, frozen=True, kw_only=True):
+    """The knee of a number of pods: ``rate_per_s`` is the highest rate that passed, ``broken_per_s`` the lowest that
+    did not. ``verdict`` is ``pass`` when both are known, else ``inconclusive`` with the reason."""
+
+    pods: int
+    rate_per_s: float | None
+    broken_per_s: float | None
+    verdict: Verdict
+    reason: str
+
+
+class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim of the document against what was measured."""
+
+    claim: str
+    verdict: Verdict
+    value: str
+    reason: str
+
+
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """``load.json``. ``timings`` are seconds by name."""
+
+    schema_version: int
+    run_id: str
+    scenario: str
+    title: str
+    rung: Rung
+    target: str
+    target_bundled: bool
+    seed: int
+    replay: str
+    started_utc: str
+    exit_status: int
+    p95_limit_ms: float
+    error_limit: float
+    steps: tuple[StepResult, ...]
+    knees: tuple[Knee, ...]
+    claims: tuple[ClaimResult, ...]
+    timings: dict[str, float]
+    leaks: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    errata: tuple[str, ...] = ()

@@ -1,0 +1,108 @@
+"""``python -m harness load_stages``: its options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import MachineClock
+from harness.model.errors import BadInput
+from harness.model.load_stages import Arrivals, LoadStagesPlan
+from harness.options import RunOptions
+from harness.progress import Progress
+
+MOST_WORKERS = 8
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The options that the load stages have beside those of every run."""
+    command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/load_stages.yaml")
+    command.add_argument("--pods", metavar="N,N", help="the knee is searched for these numbers of pods, e.g. 2,10")
+    command.add_argument("--only", choices=["users", "in_flight", "knee"], help="a part of the plan")
+    command.add_argument(
+        "--workers", type=int, default=1, help=f"Locust worker processes, 1..{MOST_WORKERS} (default: %(default)s)"
+    )
+    command.add_argument(
+        "--quick", action="store_true", help="windows a tenth as long (at least 4 s): a look, not a judgement"
+    )
+
+
+def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
+    """The plan with the command line's overrides. Raises ``BadInput``."""
+    from scenarios.stages import MOST_PODS, PLAN, load
+
+    plan = load(arguments.plan or PLAN)
+    if arguments.pods is not None:
+        try:
+            pods = tuple(int(word) for word in arguments.pods.split(","))
+        except ValueError as error:
+            raise BadInput(
+                f"--pods {arguments.pods!r} is no list of numbers", remedy="for example --pods 2,4"
+            ) from error
+        if not pods or not all(1 <= count <= MOST_PODS for count in pods):
+            raise BadInput(f"--pods {arguments.pods}: each is within 1..{MOST_PODS}", remedy="for example --pods 2,4")
+        plan = msgspec.structs.replace(plan, knee=msgspec.structs.replace(plan.knee, pods=pods))
+    if arguments.quick:
+        stages = tuple(msgspec.structs.replace(s, seconds=max(4.0, s.seconds / 10)) for s in plan.stages)
+        plan = msgspec.structs.replace(plan, stages=stages)
+    if arguments.only == "knee":
+        plan = msgspec.structs.replace(plan, stages=())
+    elif arguments.only is not None:
+        closed = arguments.only == "in_flight"
+        chosen = tuple(stage for stage in plan.stages if (stage.arrivals is Arrivals.CLOSED) is closed)
+        knee = msgspec.structs.replace(plan.knee, pods=())
+        plan = msgspec.structs.replace(plan, stages=chosen, knee=knee)
+    return plan
+
+
+def replay(arguments: argparse.Namespace, options: RunOptions) -> str:
+    """The command that runs this again."""
+    words = ["python", "-m", "harness", "load_stages", "--on", str(options.rung), "--seed", str(options.seed)]
+    words += ["--plan", str(arguments.plan)] if arguments.plan else []
+    words += ["--pods", arguments.pods] if arguments.pods else []
+    words += ["--only", arguments.only] if arguments.only else []
+    words += ["--workers", str(arguments.workers)] if arguments.workers != 1 else []
+    words += ["--quick"] if arguments.quick else []
+    return shlex.join([*words, *options.changed])
+
+
+def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    if not 1 <= arguments.workers <= MOST_WORKERS:
+        raise BadInput(f"--workers {arguments.workers} is not within 1..{MOST_WORKERS}")
+    plan = plan_of(arguments)
+    options = options_of(arguments)
+    line = replay(arguments, options)
+    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {line}")
+    total_s = sum(stage.seconds for stage in plan.stages)
+    pods = ", ".join(map(str, plan.knee.pods)) or "no"
+    progress.plain(
+        f"{len(plan.stages)} stages, {total_s:g} s in all; then the knee of "
+        f"{pods} pods; {os.cpu_count()} cores for the stack and the load together"
+    )
+    from harness.stages.flow import LoadStages  # SciPy and psutil load here
+    from harness.stages.report import LOAD_JSON, text
+
+    async def rehearse() -> int:
+        stages = LoadStages(plan, options, clock, progress, workers=arguments.workers, replay=line)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stages.interrupt)
+        report = await stages.run()
+        progress.plain("")
+        progress.plain(text(report, str(stages.folder)))
+        if arguments.json:
+            sys.stdout.write((stages.folder / LOAD_JSON).read_text())
+        return report.exit_status
+
+    return asyncio.run(rehearse())

@@ -1,0 +1,128 @@
+"""Steps of load judged on evidence made by hand, and the search for the knee on targets with a known one."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.knee import Tried, knee, next_rate
+from harness.judge.ledger import CALL, Calls
+from harness.judge.steps import Around, Limits, figures, verdict, window_of
+from harness.model.load_stages import KneePlan, StepFigures
+from harness.model.verdict import Verdict
+
+MS = 1_000_000
+LIMITS = Limits(p95_ms=500, error_ratio=0.01)
+PLAN = KneePlan(pods=(2,), step_s=8, first_rate_per_s=20, most_rate_per_s=1000, precision=0.1)
+
+
+def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0) -> Calls:
+    rows = np.zeros(len(latencies_ms), dtype=CALL)
+    for index, latency in enumerate(latencies_ms):
+        due = index * 10 * MS
+        status = 500 if index < failed else 200
+        sent, done = due + round(late_ms * MS), due + round((late_ms + latency) * MS)
+        rows[index] = (index, True, index >= failed, status, due, sent, done)
+    return rows
+
+
+def judged(rows: Calls, **around: float) -> tuple[Verdict, str, StepFigures]:
+    measured = figures(rows, window_of(0, 10), msgspec.convert(around, Around))
+    return *verdict(measured, LIMITS), measured
+
+
+def test_figures_are_those_of_the_rows() -> None:
+    _, _, measured = judged(calls([float(n) for n in range(1, 1001)], failed=3))
+    assert (measured.requests, measured.failed) == (1000, 3)
+    assert (measured.latency_p50_ms, measured.latency_p95_ms, measured.latency_p99_ms) == (500, 950, 990)
+    assert measured.latency_p95_lower_ms is not None and measured.latency_p95_lower_ms < 950
+    assert measured.latency_p95_upper_ms is not None and measured.latency_p95_upper_ms > 950
+    assert measured.offered_per_s == 100
+    # In the window of 10 s: all but the last ones, which were still waiting for their answer.
+    assert measured.answered_per_s == pytest.approx(97, abs=8)
+    assert measured.statuses == {"200": 997, "500": 3}
+
+
+def test_fast_and_whole_passes() -> None:
+    assert judged(calls([20.0] * 400))[0] is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (calls([600.0] * 400), "at least 600 ms"),
+        (calls([20.0] * 400, failed=40), "40 of 400 failed"),
+    ],
+)
+def test_slow_or_failing_fails(rows: Calls, words: str) -> None:
+    told, reason, _ = judged(rows)
+    assert told is Verdict.FAIL
+    assert words in reason
+
+
+@pytest.mark.parametrize(
+    ("rows", "around", "words"),
+    [
+        (calls([20.0] * 58), {}, "too few"),
+        (calls([20.0] * 380 + [900.0] * 20), {}, "too near"),  # exactly 5 % above: the bound cannot clear
+        (calls([20.0] * 400, failed=4), {}, "too near"),  # exactly 1 %
+        (calls([20.0] * 400, late_ms=60), {}, "lag is 60 ms"),
+        (calls([20.0] * 400), {"generator_cpu_cores": 0.95}, "0.95 of a core"),
+        (calls([900.0] * 400), {"generator_cpu_cores": 0.95}, "0.95 of a core"),
+        (calls([]), {}, "no request"),
+    ],
+)
+def test_what_cannot_tell_is_inconclusive(rows: Calls, around: dict[str, float], words: str) -> None:
+    told, reason, _ = judged(rows, **around)
+    assert told is Verdict.INCONCLUSIVE
+    assert words in reason
+
+
+def search(plan: KneePlan, kept_until: float, generator_until: float = float("inf")) -> list[Tried]:
+    """The search against a target that keeps its limits up to a rate, with a generator that can make another."""
+    tried: list[Tried] = []
+    while (rate := next_rate(plan, tried)) is not None:
+        assert len(tried) < 40, "the search does not end"
+        told = Verdict.PASS if rate <= kept_until else Verdict.FAIL
+        tried.append(Tried(rate_per_s=rate, verdict=told, generator_limited=rate > generator_until))
+    return tried
+
+
+@given(kept_until=st.floats(min_value=5, max_value=900))
+def test_the_knee_is_found_within_the_precision(kept_until: float) -> None:
+    tried = search(PLAN, kept_until)
+    found = knee(PLAN, 2, tried)
+    assert found.verdict is Verdict.PASS
+    assert found.rate_per_s is not None and found.broken_per_s is not None
+    assert found.rate_per_s <= kept_until < found.broken_per_s
+    if kept_until >= PLAN.first_rate_per_s:
+        assert found.broken_per_s / found.rate_per_s <= 1.1 + 1e-9
+    assert len(tried) <= 14
+
+
+def test_a_target_that_is_never_broken_has_no_knee_yet() -> None:
+    found = knee(PLAN, 2, search(PLAN, 1e9))
+    assert (found.verdict, found.rate_per_s) == (Verdict.INCONCLUSIVE, 1000)
+
+
+def test_a_target_that_keeps_nothing_fails() -> None:
+    found = knee(PLAN, 2, search(PLAN, 0))
+    assert (found.verdict, found.rate_per_s) == (Verdict.FAIL, None)
+
+
+def test_a_limited_generator_ends_the_search_and_is_named() -> None:
+    found = knee(PLAN, 2, search(PLAN, 1e9, generator_until=100))
+    assert (found.verdict, found.rate_per_s) == (Verdict.INCONCLUSIVE, 80)
+    assert "at least 80.0/s; the generator was the limit" in found.reason
+
+
+def test_a_pass_above_a_failure_is_not_the_knee() -> None:
+    tried = [
+        Tried(rate_per_s=20, verdict=Verdict.PASS),
+        Tried(rate_per_s=40, verdict=Verdict.FAIL),
+        Tried(rate_per_s=80, verdict=Verdict.PASS),
+    ]
+    assert knee(PLAN, 2, tried).rate_per_s == 20

@@ -1,0 +1,66 @@
+"""The plan as data, and what the command line makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli import parser
+from harness.model.errors import BadInput
+from harness.model.load_stages import Arrivals
+from harness.stages.command import plan_of
+from scenarios.stages import PLAN, load
+
+
+def test_the_bundled_plan_is_the_documents() -> None:
+    plan = load()
+    open_loop = {s.users: s.rate_per_s for s in plan.stages if s.arrivals is Arrivals.EVEN}
+    assert open_loop == {10: 0.2, 50: 1.0, 100: 2.0, 500: 10.0}
+    assert [s.in_flight for s in plan.stages if s.arrivals is Arrivals.CLOSED] == [10, 50, 100, 500]
+    # Every stage of users gives p95 its 59 samples, and the rate limit of 100 a minute is never reached.
+    assert all(s.rate_per_s * s.seconds >= 59 for s in plan.stages if s.arrivals is Arrivals.EVEN)
+    assert plan.knee.most_rate_per_s / plan.accounts * 60 < 100
+    assert (plan.p95_limit_ms, plan.error_limit) == (500, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("accounts: 1000", "acounts: 1000", "acounts"),
+        ("error_limit: 1%", "error_limit: 0.01", "not a percentage"),
+        ("p95_limit: 500ms", "p95_limit: 500", "unit of time"),
+        ("pods: [2, 4, 6, 8, 10]", "pods: [0]", "0 pods"),
+        ("accounts: 1000", "accounts: 400", "500 at once need as many accounts"),
+        ("- load.stages", "- load.stage", "did you mean 'load.stages'"),
+        ("first_rate: 20/s", "first_rate: 2000/s", "first_rate is above most_rate"),
+        ("most_rate: 1000/s", "most_rate: 1000", "not in 1/s"),
+    ],
+)
+def test_a_wrong_plan_is_refused_by_what_is_wrong(tmp_path: Path, before: str, after: str, words: str) -> None:
+    text = PLAN.read_text()
+    assert before in text
+    wrong = tmp_path / "load_stages.yaml"
+    wrong.write_text(text.replace(before, after, 1))
+    with pytest.raises(BadInput, match=words):
+        load(wrong)
+
+
+def test_an_empty_plan_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(BadInput, match="one plan is wanted"):
+        load(tmp_path / "empty.yaml")
+
+
+def test_the_command_line_narrows_the_plan() -> None:
+    def plan(*words: str):  # type: ignore[no-untyped-def]  # LoadStagesPlan
+        return plan_of(parser().parse_args(["load_stages", *words]))
+
+    assert plan("--pods", "3,5").knee.pods == (3, 5)
+    assert plan("--only", "knee").stages == ()
+    assert [s.name for s in plan("--only", "in_flight").stages][0] == "in_flight_10"
+    assert plan("--only", "users").knee.pods == ()
+    assert max(s.seconds for s in plan("--quick").stages) == 30
+    for wrong in ("x", "0", "2,99"):
+        with pytest.raises(BadInput, match="--pods"):
+            plan("--pods", wrong)

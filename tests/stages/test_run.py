@@ -1,0 +1,87 @@
+"""The load stages on the real local stack, by two distributed workers."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hdrh.histogram import HdrHistogram
+
+from harness.model.errors import Exit
+from tests.main_job import Job, left_since, machine_state
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
+
+PLAN = """
+title: "A short look"
+claims: [load.target_qps, load.pod_capacity, load.stages, manifest.hpa.max]
+accounts: 500
+pods: 2
+p95_limit: 500ms
+error_limit: 1%
+users: {pace: 50s, stages: [{users: 500, window: 8s}]}
+in_flight: {window: 4s, stages: [10]}
+knee: {pods: [2], step: 4s, first_rate: 25/s, most_rate: 25/s, precision: 10%}
+"""
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    folder = tmp_path_factory.mktemp("stages")
+    (folder / "plan.yaml").write_text(PLAN)
+    words = ("--on", "local", "--plan", str(folder / "plan.yaml"), "--workers", "2")
+    before = machine_state()
+    run = Job(folder / "reports", *words, command=("load_stages",))
+    assert run.finish() in {Exit.OK, Exit.HOLD}, run.text
+    assert left_since(before, run) == {}
+    return run
+
+
+def test_each_step_made_its_load_and_no_other(job: Job) -> None:
+    report = json.loads((job.folder / "load.json").read_text())
+    steps = {step["step"]["name"]: step["figures"] for step in report["steps"]}
+    assert list(steps) == ["users_500", "in_flight_10", "knee_2_1"]
+    assert steps["users_500"]["requests"] == 80  # 500 users at one request in 50 s, for 8 s
+    assert steps["in_flight_10"]["requests"] > 40
+    assert steps["knee_2_1"]["requests"] == pytest.approx(100, abs=40)  # 25/s, Poisson
+    assert all(figures["failed"] == 0 for figures in steps.values())
+    assert all(figures["database_connections"] for figures in steps.values())
+    assert all(figures["generator_cpu_cores"] is not None for figures in steps.values())
+
+
+def test_the_evidence_holds_every_request_of_both_workers(job: Job) -> None:
+    report = json.loads((job.folder / "load.json").read_text())
+    with sqlite3.connect(job.folder / "evidence.sqlite") as database:
+        rows = database.execute("select user, due_ns, sent_ns, done_ns from requests").fetchall()
+    assert len(rows) == sum(step["figures"]["requests"] for step in report["steps"])
+    workers = {int(user.lstrip("u")) % 2 for user, *_ in rows}
+    assert workers == {0, 1}
+    # In flight: never more than ten of the closed step at once, and ten of them at some moment.
+    start = next(s["start_ns"] for s in report["steps"] if s["step"]["name"] == "in_flight_10")
+    closed = [(sent, done) for _, due, sent, done in rows if start <= due < start + 4_000_000_000]
+    moments = sorted([(sent, 1) for sent, _ in closed] + [(done, -1) for _, done in closed])
+    assert max(np.cumsum([change for _, change in moments])) == 10
+
+
+def test_the_histogram_is_that_of_the_rows(job: Job) -> None:
+    report = json.loads((job.folder / "load.json").read_text())
+    for step in report["steps"]:
+        histogram = HdrHistogram.decode(step["figures"]["histogram"])
+        assert histogram.get_total_count() == step["figures"]["requests"]
+        p95_ms = histogram.get_value_at_percentile(95) / 1000
+        assert p95_ms == pytest.approx(step["figures"]["latency_p95_ms"], rel=0.002)
+
+
+def test_the_report_says_what_was_and_was_not_judged(job: Job) -> None:
+    report = json.loads((job.folder / "load.json").read_text())
+    told = {claim["claim"]: claim for claim in report["claims"]}
+    assert told["load.pod_capacity"]["verdict"] == "not_exercised"
+    assert "about Go" in told["load.pod_capacity"]["reason"]
+    assert told["manifest.hpa.max"]["verdict"] == "pass", told["manifest.hpa.max"]
+    page = (job.folder / "report.html").read_text()
+    assert "users_500" in page and "<script" not in page and "http" not in page.replace("http://www.w3.org", "")
+    for name in ("junit.xml", "summary.md"):
+        assert (job.folder / name).stat().st_size > 0
