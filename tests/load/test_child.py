@@ -11,8 +11,8 @@ import pytest
 
 from harness.clock import MachineClock
 from harness.load import errors
-from harness.load.plan import write
 from harness.load.children import ROOT, Child
+from harness.load.plan import write
 from harness.load.process import LoadProcesses
 from harness.model.errors import EvidenceNotWritten, PartDied
 from tests.load.conftest import StartFake, plan_for

@@ -15,8 +15,8 @@ import pytest
 from harness.clock import NS, MachineClock
 from harness.evidence.spool import SpoolReader
 from harness.firebase import admin, commands, install
-from harness.load.plan import LoadPlan
 from harness.load.children import ROOT
+from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template

@@ -30,7 +30,9 @@ def flight(count: int, verdict: Verdict) -> StepResult:
     return StepResult(step=step, pods=2, figures=FIGURES, verdict=verdict, reason="why", start_ns=0)
 
 
-def of(claim: str, steps: list[StepResult], knees: list[Knee], *, bundled: bool = False, limits: bool = True) -> Verdict:
+def of(
+    claim: str, steps: list[StepResult], knees: list[Knee], *, bundled: bool = False, limits: bool = True
+) -> Verdict:
     results = judged(PLAN, steps, knees, bundled=bundled, limits_enforced=limits)
     return next(result.verdict for result in results if result.claim == claim)
 
