@@ -77,6 +77,12 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def stack(session: nox.Session) -> None:
+    """Brings a stack up, or keeps its slow parts running: -- up | keep | status | down."""
+    run(session, "-m", "harness", "stack", *session.posargs)
+
+
+@nox.session
 def doctor(session: nox.Session) -> None:
     """Says what this machine has and lacks for each rung."""
     run(session, "-m", "harness", "doctor", *session.posargs)

@@ -78,10 +78,29 @@ def parser() -> argparse.ArgumentParser:
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
     add_stored_commands(commands, ROOT / "reports")
+    _add_stack(commands)
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)
     return top
+
+
+def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """``stack up|keep|status|down``."""
+    stack = commands.add_parser("stack", help="bring a stack up, or keep its slow parts running", allow_abbrev=False)
+    verbs = stack.add_subparsers(dest="verb", required=True, metavar="VERB")
+    up = verbs.add_parser("up", help="a whole stack, until Ctrl-C or `stack down`", allow_abbrev=False)
+    up.add_argument("--detach", action="store_true", help="return when it is up")
+    _add_run_options(up, printed="where everything answers")
+    up.set_defaults(handler=_stack_up, scenario="rollout_week1")
+    keep = verbs.add_parser("keep", help="start the slow parts, for later runs to take over", allow_abbrev=False)
+    keep.add_argument("--on", choices=["local"], default="local", help="the rung (default: local)")
+    status = verbs.add_parser("status", help="what was left running (10: some of it is broken)", allow_abbrev=False)
+    status.add_argument("--json", action="store_true", help="print it as JSON")
+    down = verbs.add_parser("down", help="end all that was left running", allow_abbrev=False)
+    down.add_argument("--force", action="store_true", help="also kept parts that a run uses: the run will break")
+    for command in (keep, status, down):
+        command.set_defaults(handler=_stack)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -139,6 +158,19 @@ def _rollout(arguments: argparse.Namespace) -> int:
     from harness.rollout_command import run
 
     return run(arguments, _options, lambda words: parser().parse_args(["rollout", *words]))
+
+
+def _stack(arguments: argparse.Namespace) -> int:
+    from harness import stack_command
+
+    verbs = {"keep": stack_command.keep, "status": stack_command.status, "down": stack_command.down}
+    return verbs[arguments.verb](arguments)
+
+
+def _stack_up(arguments: argparse.Namespace) -> int:
+    from harness import stack_command
+
+    return stack_command.up(arguments, _options)
 
 
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late

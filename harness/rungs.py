@@ -10,6 +10,7 @@ from harness.model.errors import BadInput
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung
 from harness.options import RunOptions
+from harness.stack.keeping import Keeper
 from harness.stack.protocol import Stack
 
 
@@ -35,6 +36,14 @@ def stack_for(
             clock=clock,
             service_port=options.service_port,
             gate=gate,
+            use_kept=True,
             progress=progress,
         )
     raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local")
+
+
+def keepers() -> dict[Rung, Keeper]:
+    """What ``stack keep|status|down`` drive, of each rung that can keep its slow parts."""
+    from harness.stack.local.keeper import LocalKeeper
+
+    return {Rung.LOCAL: LocalKeeper()}

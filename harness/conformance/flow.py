@@ -89,6 +89,7 @@ class Conformance:
             target=options.target,
             folder=self.folder,
             clock=clock,
+            use_kept=True,
             progress=progress,
         )
         self.results: list[CheckResult] = []

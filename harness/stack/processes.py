@@ -41,22 +41,22 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     piped: bool = False
 
 
-class Process:
-    """A started process. ``wait`` gives its return code; ``stop`` ends it within bounds."""
+class Watched:
+    """A running process whose end is noticed; a ``Process`` is our child, an ``Adopted`` is not."""
 
-    def __init__(self, spec: Spec, popen: subprocess.Popen[bytes]) -> None:
-        self.part = spec.part
-        self.log = spec.log
-        self.pid = popen.pid
-        self.popen = popen
+    def __init__(self, part: str, log: Path, pid: int) -> None:
+        self.part = part
+        self.log = log
+        self.pid = pid
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
+        self._descriptor = -1
         self._watch()
 
     @property
     def returncode(self) -> int | None:
         """``None`` while it runs; negative for a signal."""
-        return self._exit.result() if self._exit.done() else None
+        return self._exit.result() if self._exit.done() and not self._exit.cancelled() else None
 
     async def wait(self) -> int:
         """The return code, once it ended. Cancelling the wait leaves the process alone."""
@@ -110,30 +110,56 @@ class Process:
 
     def _watch(self) -> None:
         try:
-            descriptor = os.pidfd_open(self.pid)
-        except (AttributeError, OSError):  # no pidfd before Linux 5.3 nor elsewhere
+            self._descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):  # no pidfd before Linux 5.3 nor elsewhere; or it is gone already
             self._loop.call_later(_POLL_S, self._poll)
             return
+        self._loop.add_reader(self._descriptor, self._ended)
 
-        def readable() -> None:
-            self._loop.remove_reader(descriptor)
-            os.close(descriptor)
-            self._reap()
+    def _unwatch(self) -> None:
+        """Idempotent."""
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
 
-        self._loop.add_reader(descriptor, readable)
+    def _ended(self) -> None:
+        self._unwatch()
+        code = self._code()
+        if not self._exit.done():
+            self._exit.set_result(code)
 
     def _poll(self) -> None:
-        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            self._reap()
+        if self._exit.cancelled():
+            return
+        if self._has_ended():
+            self._ended()
         else:
             self._loop.call_later(_POLL_S, self._poll)
 
-    def _reap(self) -> None:
+    def _has_ended(self) -> bool:
+        """Whether it ended, where the system cannot tell us by itself."""
+        raise NotImplementedError
+
+    def _code(self) -> int:
+        """Its return code; called once, after its end."""
+        raise NotImplementedError
+
+
+class Process(Watched):
+    """A process that we started."""
+
+    def __init__(self, spec: Spec, popen: subprocess.Popen[bytes]) -> None:
+        self.popen = popen
+        super().__init__(spec.part, spec.log, popen.pid)
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _code(self) -> int:
         # As a container's end kills all in it. Before the wait: until then the zombie keeps its process group's number.
         signal_group(self.pid, signal.SIGKILL)
-        code = self.popen.wait()
-        if not self._exit.done():
-            self._exit.set_result(code)
+        return self.popen.wait()
 
 
 def spawn(spec: Spec, state: RunState) -> Process:

@@ -8,14 +8,14 @@ from typing import Any
 
 from harness.clock import NS, Clock
 from harness.model.stack import Address
-from harness.stack.processes import Process
+from harness.stack.processes import Watched
 
 _POLL_S = 0.05
 _ASK_TIMEOUT_S = 1.0
 
 
 async def until(
-    check: Callable[[], Awaitable[bool]], process: Process, clock: Clock, *, limit_s: float, what: str
+    check: Callable[[], Awaitable[bool]], process: Watched, clock: Clock, *, limit_s: float, what: str
 ) -> None:
     """Polls until ``check`` holds. Raises ``StackNotStarted`` when the process ends first or ``limit_s`` passes."""
     give_up_ns = clock.now_ns() + round(limit_s * NS)

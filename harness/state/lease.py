@@ -30,12 +30,22 @@ class PartRecord(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, kw_only=True):
-    """What a live run owns. ``ports`` are those it listens on, or did."""
+    """What a live run owns. ``ports`` are those it listens on, or did.
+
+    ``kept``: the owner has left its parts running on purpose (``stack keep``); they are no killed run's.
+    """
 
     run_id: str
     owner: ProcessIdentity
     parts: list[PartRecord] = []
     ports: list[int] = []
+    kept: bool = False
+
+    def abandoned(self) -> bool:
+        """Whether nobody owns it: a dead owner's, and, where that left it to be kept, with no part that lives."""
+        if self.owner.alive():
+            return False
+        return not (self.kept and any(part.identity.alive() for part in self.parts))
 
 
 def run_folder(run_id: str) -> Path:
@@ -131,6 +141,12 @@ class RunState:
     def give_back_port(self, port: int) -> None:
         """The port's process is gone; another may have it. It stays in the lease, to be checked at the end."""
         self._slot.give_back(port)
+
+    def keep(self) -> None:
+        """Leaves the parts running when this process ends, for later runs; the port guard is given up."""
+        self.lease.kept = True
+        self._write()
+        self._slot.release()
 
     def end(self) -> None:
         """Removes the folder and releases the ports; idempotent. Raises ``OSError`` when the folder cannot go."""

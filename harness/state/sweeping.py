@@ -30,7 +30,7 @@ def sweep(progress: Callable[[str], None]) -> list[str]:
     with runs_locked() as runs:
         for folder in sorted(path for path in runs.iterdir() if path.is_dir()):
             lease = read_lease(folder)
-            if lease is not None and lease.owner.alive():
+            if lease is not None and not lease.abandoned():
                 continue
             lines = _sweep_run(folder, lease)
             for line in lines:
@@ -44,12 +44,21 @@ def dead_runs() -> list[str]:
     if not runs_folder().exists():
         return []
     leases = {path.name: read_lease(path) for path in sorted(runs_folder().iterdir()) if path.is_dir()}
-    return [run_id for run_id, lease in leases.items() if lease is None or not lease.owner.alive()]
+    return [run_id for run_id, lease in leases.items() if lease is None or lease.abandoned()]
 
 
-def _sweep_run(folder: Path, lease: Lease | None) -> list[str]:
+def end_run(folder: Path) -> list[str]:
+    """Ends and removes one run or kept set, whoever owns it: for ``stack down``. One line each; bounded as ``sweep``.
+
+    A process that only has the number of a recorded one is left alone.
+    """
+    with runs_locked():
+        return _sweep_run(folder, read_lease(folder), "taken down") if folder.exists() else []
+
+
+def _sweep_run(folder: Path, lease: Lease | None, why: str = "its harness is gone; removing what it left") -> list[str]:
     run_id = folder.name
-    lines = [f"run {run_id}: its harness is gone; removing what it left"]
+    lines = [f"run {run_id}: {why}"]
     recorded = {} if lease is None else {part.identity: part.part for part in lease.parts}
     creators = {identity.pid for identity in recorded} | set(_postmaster(folder))
     living = {identity: name for identity, name in recorded.items() if identity.alive()}

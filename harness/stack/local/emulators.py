@@ -12,7 +12,8 @@ from harness.clock import Clock
 from harness.firebase import commands, install
 from harness.model.stack import Address
 from harness.stack import environment
-from harness.stack.processes import Process, Spec, spawn
+from harness.stack.local.adopted import Adopted
+from harness.stack.processes import Process, Spec, Watched, spawn
 from harness.stack.waiting import until
 from harness.state import RunState
 
@@ -40,7 +41,12 @@ class Emulator:
         self._state = state
         self._log = logs / f"{part}.log"
         self._clock = clock
-        self.process: Process | None = None
+        self.process: Watched | None = None
+
+    def adopt(self, address: Address, process: Watched) -> None:
+        """Instead of ``start``: an emulator that runs already, and is stopped by others."""
+        self._state.give_back_port(self.address.port)
+        self.address, self.process = address, process
 
     def start(self, command: Sequence[str]) -> Process:
         """Starts it. Raises ``StackNotStarted`` when the command cannot be run."""
@@ -48,8 +54,8 @@ class Emulator:
         home.mkdir()
         variables = {**environment.machine(), "HOME": str(home)}
         spec = Spec(part=self.part, command=command, environment=variables, log=self._log, folder=ROOT)
-        self.process = spawn(spec, self._state)
-        return self.process
+        self.process = process = spawn(spec, self._state)
+        return process
 
     async def ready(self, check: Callable[[Address], Awaitable[bool]]) -> None:
         """Returns when ``check`` holds at its address. Raises ``StackNotStarted``."""
@@ -58,8 +64,10 @@ class Emulator:
         await until(lambda: check(self.address), process, clock, limit_s=READY_LIMIT_S, what="answered")
 
     async def stop(self) -> None:
-        """Ends it; bounded."""
-        if self.process is not None:
+        """Ends it; bounded. An adopted one goes on running."""
+        if isinstance(self.process, Adopted):
+            self.process.release()
+        elif self.process is not None:
             await self.process.stop(signal.SIGTERM, STOP_S)
 
 

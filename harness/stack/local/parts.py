@@ -13,10 +13,12 @@ from harness.model.errors import RehearsalError
 from harness.model.stack import Address, Endpoints
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
+from harness.stack.local.adopted import Adopted
 from harness.stack.local.emulators import CHECKS, Emulator, installed
 from harness.stack.local.envoy import Envoy
+from harness.stack.local.kept import Borrowed
 from harness.stack.local.postgres import Postgres
-from harness.stack.processes import Process
+from harness.stack.processes import Watched
 from harness.stack.waiting import together
 from harness.state import RunState
 
@@ -26,8 +28,19 @@ PROJECT_ID = "demo-tekutoko"  # "demo-" never reaches a real Firebase service
 class Parts:
     """Starts them in parallel, notices when one dies, stops them in parallel."""
 
-    def __init__(self, state: RunState, logs: Path, clock: Clock, feed: Feed, service_port: int | None) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        logs: Path,
+        clock: Clock,
+        feed: Feed,
+        *,
+        service_port: int | None = None,
+        borrowed: Borrowed | None = None,
+    ) -> None:
+        """With ``borrowed``, PostgreSQL and the Firebase parts are those, already running and proved empty."""
         self._state = state
+        self._borrowed = borrowed
         self._logs = logs
         self._clock = clock
         self._feed = feed
@@ -36,13 +49,14 @@ class Parts:
         self._guards: list[asyncio.Task[None]] = []
         self.processes: dict[str, int] = {}
         self.postgres = Postgres(state, logs, clock)
-        self.auth, self.firestore, self.remote_config, self.storage = (
-            Emulator(part, state, logs, clock) for part in CHECKS
-        )
+        self._emulators = tuple(Emulator(part, state, logs, clock) for part in CHECKS)
+        self.auth, self.firestore, self.remote_config, self.storage = self._emulators
         self.envoy = Envoy(state, logs, clock, service_port)
         self.gate: Gate | None = None
         #: Set to the first unplanned death.
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if borrowed is not None:
+            self._take_over(borrowed)
 
     def endpoints(self) -> Endpoints:
         """Where they answer."""
@@ -59,6 +73,8 @@ class Parts:
 
     async def start_emulators(self, progress: Callable[[str], None]) -> None:
         """Starts the Firebase parts; Auth first, which takes longest. Returns when all answer."""
+        if self._borrowed is not None:
+            return
         tree = await installed(self._state, self._logs, progress)
         lines: dict[str, Callable[[Address], Sequence[str]]] = {
             "auth": lambda address: commands.auth_command(tree, PROJECT_ID, address),
@@ -66,13 +82,14 @@ class Parts:
             "remote_config": commands.remote_config_command,
             "storage": lambda address: commands.storage_command(self.endpoints().storage_bucket, address),
         }
-        emulators = (self.auth, self.firestore, self.remote_config, self.storage)
-        for emulator in emulators:
+        for emulator in self._emulators:
             self._guard(emulator.start(lines[emulator.part](emulator.address)))
-        await together(*(self._answering(emulator) for emulator in emulators))
+        await together(*(self._answering(emulator) for emulator in self._emulators))
 
     async def start_postgres(self) -> None:
         """Returns when the application's role can log in."""
+        if self._borrowed is not None:
+            return
         self._guard(await self.postgres.start())
         await self.postgres.ready()
         self._told("postgres", self.postgres.address)
@@ -108,13 +125,25 @@ class Parts:
     async def stop_back(self) -> None:
         """PostgreSQL and the Firebase parts."""
         self._ending = True
-        back = (self.postgres, self.auth, self.firestore, self.remote_config, self.storage)
-        await asyncio.gather(*(part.stop() for part in back))
+        await asyncio.gather(self.postgres.stop(), *(emulator.stop() for emulator in self._emulators))
         for guard in self._guards:
             guard.cancel()
         await asyncio.gather(*self._guards, return_exceptions=True)
         if not self.death.done():
             self.death.cancel()
+
+    def _take_over(self, borrowed: Borrowed) -> None:
+        """From here on their unplanned end is noticed, as that of parts of our own."""
+        for part, identity in borrowed.identities.items():
+            process = Adopted(part, borrowed.log(part), identity)
+            address = borrowed.address(part)
+            if part == self.postgres.part:
+                self.postgres.adopt(address, borrowed.endpoints.database_password, process)
+            else:
+                (emulator,) = (each for each in self._emulators if each.part == part)
+                emulator.adopt(address, process)
+            self._guard(process)
+            self._told(part, address)
 
     async def _answering(self, emulator: Emulator) -> None:
         await emulator.ready(CHECKS[emulator.part])
@@ -123,12 +152,12 @@ class Parts:
     def _told(self, part: str, address: Address) -> None:
         self._feed.event("component", part, f"answers on {address}", port=address.port)
 
-    def _guard(self, process: Process) -> None:
+    def _guard(self, process: Watched) -> None:
         self.processes[process.part] = process.pid
         self._feed.event("log", process.part, f"logs/{process.log.name}")
         self._guards.append(asyncio.ensure_future(self._notice(process)))
 
-    async def _notice(self, process: Process) -> None:
+    async def _notice(self, process: Watched) -> None:
         await process.wait()
         if self._ending or process.pid in self._planned:
             return

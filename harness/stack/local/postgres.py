@@ -17,15 +17,16 @@ from harness.clock import Clock
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.local import postgres_template
+from harness.stack.local.adopted import Adopted
 from harness.stack.local.postgres_template import DATABASE, USER
-from harness.stack.processes import Process, Spec, spawn
+from harness.stack.processes import Process, Spec, Watched, spawn
 from harness.stack.waiting import until
 from harness.state import RunState
 
 MAX_CONNECTIONS = 100  # PostgreSQL's own default
 READY_LIMIT_S = 20.0
 FAST_STOP_S = 3.0
-_SETTINGS = {
+SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "dynamic_shared_memory_type": "mmap",
@@ -53,6 +54,8 @@ def _removed(data: Path) -> bool:
 class Postgres:
     """One run's server. ``start`` then ``ready``; ``stop`` is a fast shutdown."""
 
+    part = "postgres"
+
     def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
         self._state = state
         self._log = logs / "postgres.log"
@@ -60,25 +63,30 @@ class Postgres:
         self.data = state.folder / "postgres"
         self.address = Address(host="127.0.0.1", port=state.take_port())
         self.password = ""
-        self.process: Process | None = None
+        self.process: Watched | None = None
+
+    def adopt(self, address: Address, password: str, process: Watched) -> None:
+        """Instead of ``start``: a server that runs already, and is stopped by others."""
+        self._state.give_back_port(self.address.port)
+        self.address, self.password, self.process = address, password, process
 
     async def start(self) -> Process:
         """Copies the template (made first where missing) and starts the server."""
         template = await postgres_template.ensure(self._clock)
         self.password = (template / "password").read_text()
         postgres_template.copy(template, self.data)
-        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         program = str(postgres_template.binaries() / "postgres")
         spec = Spec(
-            part="postgres",
+            part=self.part,
             command=[program, "-D", str(self.data), "-p", str(self.address.port), *settings],
             environment=postgres_template.ENVIRONMENT,
             log=self._log,
             folder=self.data,
             account=postgres_template.account(),
         )
-        self.process = spawn(spec, self._state)
-        return self.process
+        self.process = process = spawn(spec, self._state)
+        return process
 
     async def ready(self) -> None:
         """Returns when the application's role can log in. Raises ``StackNotStarted``."""
@@ -86,8 +94,10 @@ class Postgres:
         await until(self._logs_in, self.process, self._clock, limit_s=READY_LIMIT_S, what="accepted a login")
 
     async def stop(self) -> None:
-        """Fast shutdown, then immediate, then SIGKILL; each bounded."""
-        if self.process is not None:
+        """Fast shutdown, then immediate, then SIGKILL; each bounded. An adopted one goes on running."""
+        if isinstance(self.process, Adopted):
+            self.process.release()
+        elif self.process is not None:
             self.process.send(signal.SIGINT)
             await self.process.ended_within(FAST_STOP_S)
             await self.process.stop(signal.SIGQUIT, 1.0)

@@ -23,7 +23,7 @@ LAYOUT = 1  # rises when the template is made differently
 MAKE_LIMIT_S = 60.0
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 # The application's role is no superuser, as on Cloud SQL; it owns its database.
-_ROLES = "CREATE ROLE {user} LOGIN PASSWORD '{password}';\nCREATE DATABASE {database} OWNER {user};\n"
+ROLES = "CREATE ROLE {user} LOGIN PASSWORD '{password}';\nCREATE DATABASE {database} OWNER {user};\n"
 
 
 def binaries() -> Path:
@@ -105,7 +105,7 @@ def _make(template: Path) -> None:
     options = ["--no-sync", "--username=postgres", f"--pwfile={handed}", "--auth=scram-sha-256", "--encoding=UTF8"]
     _run([str(binaries() / "initdb"), *options, "--no-locale", "-D", str(data)], folder, "")
     handed.unlink()
-    roles = _ROLES.format(user=USER, password=password, database=DATABASE)
+    roles = ROLES.format(user=USER, password=password, database=DATABASE)
     _run([str(binaries() / "postgres"), "--single", "-D", str(data), "postgres"], folder, roles)
     folder.rename(template)
 

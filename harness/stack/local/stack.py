@@ -23,6 +23,7 @@ from harness.stack.local.controllers import Controllers
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import UP_LIMIT_S
 from harness.stack.local.faults import Faults
+from harness.stack.local.kept import Borrowed, borrow
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Ground
 from harness.stack.local.sampler import Sampler
@@ -42,6 +43,8 @@ class LocalStack:
 
     ``folder/logs/<part>.log`` holds every part's output. ``gate`` puts the fault gate in front of the pods from the
     first connection on; without it the first fault starts it, and connections already open then stay untouched.
+    ``use_kept`` takes over what ``stack keep`` left running, where it can: for a stack whose parts nobody breaks on
+    purpose.
     """
 
     rung = Rung.LOCAL
@@ -65,6 +68,7 @@ class LocalStack:
         clock: Clock,
         service_port: int | None = None,
         gate: bool = False,
+        use_kept: bool = False,
         progress: Callable[[str], None],
     ) -> None:
         self._run_id = run_id
@@ -74,11 +78,13 @@ class LocalStack:
         self._clock = clock
         self._service_port = service_port
         self._gate = gate
+        self._use_kept = use_kept
         self._progress = progress
         self._feed = Feed(clock)
         self._state: RunState | None = None
         self._parts: Parts | None = None
         self._controllers: Controllers | None = None
+        self._borrowed: Borrowed | None = None
         self._faults: Faults | None = None
         self._ground: Ground | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -94,7 +100,10 @@ class LocalStack:
         self._shared_before = shared_files()
         self._state = RunState.begin(self._run_id)
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._parts = Parts(self._state, self._logs, self._clock, self._feed, self._service_port)
+        if self._use_kept:
+            self._borrowed = await borrow(self._run_id, self._progress)
+        ground = (self._state, self._logs, self._clock, self._feed)
+        self._parts = Parts(*ground, service_port=self._service_port, borrowed=self._borrowed)
         self._faults = Faults(self._parts, self._feed)
         bring_up = asyncio.ensure_future(self._bring_up(self._parts, self._faults))
         try:
@@ -275,6 +284,8 @@ class LocalStack:
         await asyncio.gather(*front, return_exceptions=True)
         if self._parts is not None:
             await self._parts.stop_back()
+        if self._borrowed is not None:
+            self._borrowed.give_back(self._logs)
         await end_strays(state, self._clock)
         self._traces = Traces(
             run_id=self._run_id,

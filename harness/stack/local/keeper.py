@@ -1,0 +1,125 @@
+"""``stack keep`` on the local rung: starts PostgreSQL and the Firebase parts and leaves them running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from harness.clock import Clock, utc
+from harness.model.errors import StackNotStarted
+from harness.model.stack import Rung
+from harness.stack.feed import Feed
+from harness.stack.keeping import PartStatus, Standing
+from harness.stack.local.kept import PARTS, address_of, made_empty, own_key, trouble
+from harness.stack.local.parts import Parts
+from harness.stack.local.sampler import proportional_bytes
+from harness.stack.local.teardown import end_strays
+from harness.stack.waiting import together
+from harness.state import RunState, kept
+from harness.state.lease import Lease, read_lease
+from harness.state.sweeping import end_run
+
+RUNG = Rung.LOCAL
+
+
+class LocalKeeper:
+    """The ``Keeper`` of real processes on this machine."""
+
+    rung = RUNG
+
+    async def keep(self, clock: Clock, progress: Callable[[str], None]) -> None:
+        """About 4 s. Ctrl-C in the middle leaves nothing."""
+        folder = kept.kept_folder(RUNG)
+        if folder.exists():
+            why = trouble(kept.read_kept(RUNG), read_lease(folder))
+            if not why:
+                progress("the parts are kept already")
+                return
+            self._free(why)
+            progress(f"replacing the kept parts: {why}")
+            end_run(folder)
+        await _start(clock, progress)
+
+    def status(self) -> Standing | None:
+        """From the lease and the system; asks no part."""
+        folder = kept.kept_folder(RUNG)
+        if not folder.exists():
+            return None
+        found, lease = kept.read_kept(RUNG), read_lease(folder)
+        user = kept.last_user(RUNG) if kept.in_use(RUNG) else None
+        return Standing(
+            kind="kept",
+            rung=RUNG,
+            run_id=folder.name,
+            since_utc=found.kept_utc if found is not None else "",
+            owner_pid=0,
+            used_by=user.run_id if user is not None else "",
+            trouble=trouble(found, lease),
+            parts=_parts(lease, found),
+        )
+
+    def down(self, *, force: bool) -> list[str]:
+        """Also what is half dead, of another checkout, or was cut short."""
+        folder = kept.kept_folder(RUNG)
+        if not folder.exists():
+            return []
+        if force:
+            return end_run(folder)
+        holding = kept.hold(RUNG)
+        if holding is None and kept.in_use(RUNG):
+            user = kept.last_user(RUNG)
+            kept.ask_down(RUNG)
+            return [f"kept parts: {user.run_id if user else 'a run'} uses them; they end when it gives them back"]
+        try:
+            return end_run(folder)
+        finally:
+            if holding is not None:
+                holding.release()
+
+    def _free(self, why: str) -> None:
+        if kept.in_use(RUNG):
+            user = kept.last_user(RUNG)
+            raise StackNotStarted(
+                f"the kept parts cannot be replaced ({why}): {user.run_id if user else 'a run'} uses them",
+                where=str(kept.kept_folder(RUNG)),
+                remedy="wait for it to end, or end them with `python -m harness stack down --force`",
+            )
+
+
+def _parts(lease: Lease | None, found: kept.KeptSet | None) -> tuple[PartStatus, ...]:
+    return tuple(
+        PartStatus(
+            part=part.part,
+            pid=part.identity.pid,
+            alive=part.identity.alive(),
+            port=address_of(found.endpoints, part.part).port if found is not None else 0,
+            memory_bytes=proportional_bytes([part.identity.pid]) if part.identity.alive() else 0,
+        )
+        for part in (lease.parts if lease is not None else ())
+    )
+
+
+async def _start(clock: Clock, progress: Callable[[str], None]) -> None:
+    state = RunState.begin(kept.kept_id(RUNG))
+    parts: Parts | None = None
+    try:
+        progress("starting the parts to keep")
+        parts = Parts(state, state.folder / "logs", clock, Feed(clock))
+        await together(parts.start_emulators(progress), parts.start_postgres())
+        if why := await made_empty(parts.endpoints()):  # so that no run waits for what an emulator does at first use
+            raise StackNotStarted(f"the parts came up, but {why}", where=str(state.folder))
+        state.lease.parts = [part for part in state.lease.parts if part.part in PARTS]
+        now_utc = utc(clock.anchor, clock.now_ns())
+        kept.write_kept(kept.KeptSet(rung=RUNG, key=own_key(), kept_utc=now_utc, endpoints=parts.endpoints()))
+        state.keep()
+    except BaseException:
+        await asyncio.shield(asyncio.ensure_future(_undo(state, parts, clock)))
+        raise
+    progress("the parts are kept: the next runs take them over")
+
+
+async def _undo(state: RunState, parts: Parts | None, clock: Clock) -> None:
+    if parts is not None:
+        await parts.stop_back()
+    await end_strays(state, clock)
+    state.end()

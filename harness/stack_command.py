@@ -1,0 +1,152 @@
+"""``python -m harness stack up|keep|status|down``: the options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness import state
+from harness.clock import NS, MachineClock
+from harness.home import home
+from harness.model.errors import BadInput, Exit, StackNotStarted
+from harness.model.stack import Endpoints, Rung
+from harness.options import RunOptions
+from harness.progress import Progress
+from harness.rungs import keepers
+from harness.stack.keeping import Keeper, Standing
+from harness.stack.processes import tail
+from harness.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
+
+UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def up(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+    """Brings a stack up and keeps it; detached, returns when it is up. Raises ``StackNotStarted``."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    tell = _tell_json if arguments.json else _tell
+    if arguments.detach:
+        log = home() / "stack-up.log"
+        child = _start_detached(_words(arguments, options_of(arguments)), log)
+        progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
+        tell(asyncio.run(_up_detached(child, log, clock)))
+        return Exit.OK
+    standing = StandingStack(options_of(arguments), clock, progress)
+
+    async def stand() -> Exit:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, standing.lifecycle.interrupt)
+        return await standing.run(tell)
+
+    return asyncio.run(stand())
+
+
+def _words(arguments: argparse.Namespace, options: RunOptions) -> list[str]:
+    """What the detached process is told; its input was checked here already."""
+    words = ["--on", str(options.rung), "--reports", str(options.reports), "--manifests", str(options.manifests)]
+    words += ["--target", arguments.target] if arguments.target is not None else []
+    return words + (["--service-port", str(options.service_port)] if options.service_port is not None else [])
+
+
+def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "harness", "stack", "up", *words]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock) -> StackFacts:
+    give_up_ns = clock.now_ns() + round(UP_LIMIT_S * NS)
+    try:
+        while (facts := stack_of(child.pid)) is None:
+            if child.poll() is not None or clock.now_ns() > give_up_ns:
+                raise StackNotStarted(f"the stack did not come up:\n{tail(log)}", where=str(log))
+            await clock.sleep(0.1)
+    except BaseException:
+        child.terminate()
+        child.wait(30)
+        raise
+    child.returncode = 0  # it is left on purpose: Popen shall not warn of it
+    return facts
+
+
+def _tell(facts: StackFacts) -> None:
+    lines = [f"stack {facts.run_id} is up (rung {facts.rung}, target {facts.target})"]
+    lines += [f"  {name:<14} {value}" for name, value in _addresses(facts.endpoints).items()]
+    lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python -m harness stack down"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _tell_json(facts: StackFacts) -> None:
+    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _addresses(endpoints: Endpoints) -> dict[str, str]:
+    named = {name: getattr(endpoints, name) for name in ("service", "auth", "firestore", "remote_config", "storage")}
+    user, password, name = endpoints.database_user, endpoints.database_password, endpoints.database_name
+    shown = {name: str(address) for name, address in named.items() if address is not None}
+    return {**shown, "database": f"postgresql://{user}:{password}@{endpoints.database}/{name}"}
+
+
+def keep(arguments: argparse.Namespace) -> int:
+    """Starts the slow parts and leaves them running."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    state.sweep(lambda line: progress(f"left by a killed run: {line}"))
+    asyncio.run(_keeper(arguments.on).keep(clock, progress))
+    return Exit.OK
+
+
+def _keeper(name: str) -> Keeper:
+    keeper = keepers().get(Rung(name))
+    if keeper is None:
+        raise BadInput(f"the rung {name} has nothing to keep", where="--on", remedy="use --on local")
+    return keeper
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """What was left running; 10 when some of it cannot be used."""
+    found = [each for keeper in keepers().values() if (each := keeper.status()) is not None] + standing_stacks()
+    if arguments.json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        sys.stdout.write("\n".join(_shown(each) for each in found) + "\n" if found else "nothing is left running\n")
+    return Exit.HOLD if any(each.trouble for each in found) else Exit.OK
+
+
+def _shown(each: Standing) -> str:
+    owner = f", process {each.owner_pid}" if each.owner_pid else ""
+    use = f", in use by {each.used_by}" if each.used_by else ", free" if each.kind == "kept" else ""
+    memory_mib = sum(part.memory_bytes for part in each.parts) / 2**20
+    since = each.since_utc or "an unknown time"
+    lines = [f"{each.run_id} (rung {each.rung}) since {since}{owner}{use}, {memory_mib:.0f} MiB"]
+    for part in each.parts:
+        port = f" port {part.port}" if part.port else ""
+        alive = f"{part.memory_bytes / 2**20:.0f} MiB" if part.alive else "DEAD"
+        lines.append(f"  {part.part:<16} process {part.pid}{port} {alive}")
+    if each.trouble:
+        lines.append(f"  not usable: {each.trouble}; `python -m harness stack down` takes it away")
+    return "\n".join(lines)
+
+
+def down(arguments: argparse.Namespace) -> int:
+    """Ends what was left running, and what killed runs left. 40 when something could not be ended."""
+    lines = end_standing_stacks()
+    for keeper in keepers().values():
+        lines += keeper.down(force=arguments.force)
+    lines += state.sweep(lambda _line: None)
+    sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")
+    return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK

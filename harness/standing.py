@@ -1,0 +1,154 @@
+"""``stack up``: a whole stack that stays until Ctrl-C or ``stack down``, and how another command finds it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness import state
+from harness.clock import Clock, utc
+from harness.home import runs_folder
+from harness.lifecycle import Lifecycle, open_folder
+from harness.manifests import load as load_manifests
+from harness.model.errors import Exit, more_severe
+from harness.model.stack import Endpoints, Rung
+from harness.options import RunOptions
+from harness.progress import Progress
+from harness.rungs import stack_for
+from harness.stack.keeping import PartStatus, Standing
+from harness.state.lease import Lease, read_lease, remove_run_folder, run_folder
+from harness.state.processes import wait_gone
+from harness.state.sweeping import end_run
+
+_RECORD = "stack.json"
+_ORDERLY_LIMIT_S = 20.0  # above what a tear down takes
+
+
+class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``stack up`` tells: where everything answers, and where the logs lie."""
+
+    run_id: str
+    rung: Rung
+    target: str
+    up_utc: str
+    logs: str
+    endpoints: Endpoints
+
+
+class StandingStack:
+    """One ``stack up``. ``run`` returns an exit status after everything is down again."""
+
+    def __init__(self, options: RunOptions, clock: Clock, progress: Progress) -> None:
+        self._options = options
+        self._clock = clock
+        self._progress = progress
+        stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
+        self.run_id = f"{stamp}Z-stack-{os.getpid():x}"
+        self._folder = open_folder(options.reports, self.run_id)
+        self._stack = stack_for(
+            options,
+            run_id=self.run_id,
+            manifests=load_manifests(options.manifests),
+            folder=self._folder,
+            clock=clock,
+            progress=progress,
+            gate=False,
+        )
+        self.lifecycle = Lifecycle(progress)
+        self.up: StackFacts | None = None
+
+    async def run(self, told: Callable[[StackFacts], None]) -> Exit:
+        """``told`` is called once, when the stack is up."""
+        await self.lifecycle.run(self._stand(told))
+        self._progress("taking everything down")
+        await self.lifecycle.finally_(self._stack.down)
+        remove_run_folder(self.run_id)
+        leaks = self._stack.leaks()
+        for leak in leaks:
+            self._progress(f"LEAK: {leak}")
+        errors = [error for error in self.lifecycle.errors if not (self.up and error.exit is Exit.INTERRUPTED)]
+        for error in errors:
+            self._progress.plain(f"error: {error}")
+        return more_severe(*(error.exit for error in errors), *([Exit.LEAK] if leaks else []))
+
+    async def _stand(self, told: Callable[[StackFacts], None]) -> None:
+        state.sweep(lambda line: self._progress(f"left by a killed run: {line}"))
+        self._progress("bringing the stack up")
+        await self._stack.up()
+        self.up = StackFacts(
+            run_id=self.run_id,
+            rung=self._options.rung,
+            target=self._options.target.name,
+            up_utc=utc(self._clock.anchor, self._clock.now_ns()),
+            logs=str(self._folder / "logs"),
+            endpoints=self._stack.endpoints(),
+        )
+        record = run_folder(self.run_id) / _RECORD
+        record.touch(mode=0o600)  # it holds the database's password
+        record.write_bytes(msgspec.json.encode(self.up))
+        told(self.up)
+        async for _row in self._stack.watch():  # until a part dies or somebody interrupts
+            pass
+
+
+def _found() -> Iterator[tuple[StackFacts, Lease]]:
+    for path in sorted(runs_folder().glob(f"*/{_RECORD}")):
+        lease = read_lease(path.parent)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            facts = msgspec.json.decode(path.read_bytes(), type=StackFacts)
+            if lease is not None:
+                yield facts, lease
+
+
+def stack_of(pid: int) -> StackFacts | None:
+    """What the ``stack up`` in process ``pid`` told; ``None`` before it is up."""
+    return next((facts for facts, lease in _found() if lease.owner.pid == pid and lease.owner.alive()), None)
+
+
+def standing_stacks() -> list[Standing]:
+    """Every ``stack up`` there is, a killed one's rest too."""
+    from harness.stack.local.sampler import proportional_bytes
+
+    found = []
+    for facts, lease in _found():
+        alive = {part.identity.pid: part.identity.alive() for part in lease.parts}
+        parts = tuple(
+            PartStatus(
+                part=part.part,
+                pid=part.identity.pid,
+                alive=alive[part.identity.pid],
+                memory_bytes=proportional_bytes([part.identity.pid]) if alive[part.identity.pid] else 0,
+            )
+            for part in lease.parts
+        )
+        found.append(
+            Standing(
+                kind="stack",
+                rung=facts.rung,
+                run_id=facts.run_id,
+                since_utc=facts.up_utc,
+                owner_pid=lease.owner.pid,
+                used_by="",
+                trouble="" if lease.owner.alive() else "its harness was killed",
+                parts=tuple(part for part in parts if part.alive or not lease.owner.alive()),
+            )
+        )
+    return found
+
+
+def end_standing_stacks() -> list[str]:
+    """Asks each ``stack up`` to end in order; kills and cleans up after one that does not. One line each."""
+    lines = []
+    for facts, lease in list(_found()):
+        if lease.owner.alive():
+            os.kill(lease.owner.pid, signal.SIGTERM)
+            if wait_gone([lease.owner], _ORDERLY_LIMIT_S):
+                os.kill(lease.owner.pid, signal.SIGKILL)
+                wait_gone([lease.owner], 3.0)
+        lines += end_run(Path(run_folder(facts.run_id))) or [f"stack {facts.run_id}: taken down"]
+    return lines
