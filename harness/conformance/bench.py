@@ -14,9 +14,9 @@ from harness.clock import NS, Clock
 from harness.conformance import http, people
 from harness.conformance.beside import Spare, spare
 from harness.conformance.check import NotExercised, needs
-from harness.conformance.documents import Documents, Fields, instant
 from harness.conformance.logs import Logs
 from harness.conformance.shape import is_time
+from harness.firebase.documents import Documents, Fields, instant
 from harness.model.errors import PartDied
 from harness.model.stack import Address, Endpoints
 from harness.population.ids import uuid4_text

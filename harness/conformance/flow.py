@@ -16,12 +16,12 @@ from harness.clock import NS, Clock, utc
 from harness.conformance.bench import Ground
 from harness.conformance.check import Check
 from harness.conformance.checks import ALL, NOT_COVERED
-from harness.conformance.documents import Documents
 from harness.conformance.extras import extras
 from harness.conformance.logs import Logs
 from harness.conformance.report import write_report
 from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
+from harness.firebase.documents import Documents
 from harness.lifecycle import Lifecycle, open_folder
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, Exit, RehearsalError, more_severe

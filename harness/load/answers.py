@@ -15,7 +15,6 @@ SUCCESS = {
     Operation.PUT_WALK: 200,
     Operation.DELETE_WALK: 204,
 }
-WRITES = frozenset({Operation.CREATE_WALK, Operation.PUT_WALK, Operation.DELETE_WALK})
 _MAY_BE_MISSING = frozenset({Operation.GET_WALK, Operation.DELETE_WALK})
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.load.answers import SUCCESS, WRITES, classify, created_id
+from harness.load.answers import SUCCESS, classify, created_id
 from harness.load.connection import Answer, NoAnswer, PhoneConnection
 from harness.load.result import Result
-from harness.model.evidence import Operation, Outcome
+from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
 from harness.population.schedule import Planned
 from harness.population.walk import encode

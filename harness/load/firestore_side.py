@@ -17,9 +17,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from harness.load.answers import WRITES
 from harness.load.result import Result
-from harness.model.evidence import Operation, Outcome
+from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
 from harness.population.firestore_document import COLLECTION, document, document_id, location
 from harness.population.schedule import Planned

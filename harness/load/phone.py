@@ -32,8 +32,8 @@ from harness.population.accounts import Account
 from harness.population.schedule import Planned
 from harness.population.walk import Location, Status, WalkUpdate, digest, moment
 
-#: A thumbnail's upload begins as early before the request that names it.
 FETCH_LEAD_NS = NS
+UPLOAD_LEAD_NS = 5 * NS  # a thumbnail's upload, before the request that names it
 _WALKS_HELD = 2  # the one under way and the side walk
 
 
@@ -79,16 +79,19 @@ class Phone:
     def seconds_to_wake(self) -> float:
         """How long to sleep until there is something to do."""
         due_ns = self._due_ns()
-        lead_ns = FETCH_LEAD_NS if self._cache.due(due_ns) or self._ends_walk() else 0
+        lead_ns = FETCH_LEAD_NS if self._cache.due(due_ns) else 0
+        lead_ns = UPLOAD_LEAD_NS if self._ends_walk() else lead_ns
         return max(0.0, (due_ns - lead_ns - now_ns()) / NS)
 
     def act(self) -> None:
         """Makes the next request, when it is due, and records it. Raises ``EvidenceNotWritten``."""
         planned, due_ns = self._next, self._due_ns()
-        if self._cache.due(due_ns):
-            self._begin_fetch()
         if self._ends_walk():
             self._storage.begin_upload(planned.walk_id)
+            if gevent_wait_until(due_ns - FETCH_LEAD_NS, self._shared.ended):
+                return
+        if self._cache.due(due_ns):
+            self._begin_fetch()
         if gevent_wait_until(due_ns, self._shared.ended):
             return
         on = self._cache.value(self._shared.plan.flag)

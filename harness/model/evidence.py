@@ -30,6 +30,9 @@ class Operation(StrEnum):
     DELETE_WALK = "delete_walk"
 
 
+WRITES = frozenset({Operation.CREATE_WALK, Operation.PUT_WALK, Operation.DELETE_WALK})
+
+
 class Outcome(StrEnum):
     """How a request ended. Only ``OK`` is a good answer; a 4xx that was expected is ``OK`` too."""
 

@@ -21,6 +21,7 @@ class Unit(StrEnum):
     MILLISECONDS = "ms"
     PER_SECOND = "1/s"
     USERS = "users"
+    WALKS = "walks"
     SECONDS = "s"
 
 
@@ -59,7 +60,7 @@ def quantity(text: str, unit: Unit) -> float:
     if unit is Unit.MILLISECONDS:
         return round(seconds(text) * 1000, 9)
     number, suffix = _split(text, f"a number of {unit}", "3/s" if unit is Unit.PER_SECOND else "250users")
-    wanted = {Unit.PER_SECOND: ("/s",), Unit.USERS: ("users", "user")}[unit]
+    wanted = {Unit.PER_SECOND: ("/s",), Unit.USERS: ("users", "user"), Unit.WALKS: ("walks", "walk")}[unit]
     if suffix not in wanted:
         raise ValueError(f"{text!r} is not in {unit}; write for example '{number:g}{wanted[0]}'")
     return number

@@ -9,10 +9,10 @@ import msgspec
 
 from harness.conformance.bench import Ground
 from harness.conformance.check import Check
-from harness.conformance.documents import Documents
 from harness.conformance.logs import Logs
 from harness.conformance.result import CheckResult
 from harness.conformance.runner import run_checks
+from harness.firebase.documents import Documents
 from harness.manifests import load
 from harness.model.manifests import Manifests
 from harness.model.stack import Target

@@ -9,10 +9,10 @@ import pytest
 
 from harness.conformance import bench, beside
 from harness.conformance.checks import ALL, operations, stopping
-from harness.conformance.documents import Documents
 from harness.conformance.flow import chosen
 from harness.conformance.logs import Logs
 from harness.conformance.result import CheckResult, Outcome
+from harness.firebase.documents import Documents
 from harness.targets import ROOT
 from tests.conformance.targets import one_pod, results, wrong
 from tests.conformance.wrong_target import PLANTS

@@ -10,9 +10,9 @@ from typing import Any
 
 from harness.conformance.bench import MIRROR_LIMIT_S, Bench, Caller
 from harness.conformance.check import Checks, Deviates, NotExercised, must_be, needs
-from harness.conformance.documents import Fields, Value, instant
 from harness.conformance.http import Exchange
 from harness.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
+from harness.firebase.documents import Fields, Value, instant
 
 CHECKS = Checks()
 

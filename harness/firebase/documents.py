@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from harness.model.stack import Address
 from harness.population.firestore_document import COLLECTION
 
 _TIMEOUT_S = 5.0
+_BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
+_BATCH_TIMEOUT_S = 20.0
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -42,29 +45,46 @@ class Documents:
 
     async def get(self, document_id: str) -> Fields | None:
         """The fields of the document, ``None`` when there is none. Raises ``PartDied`` when Firestore fails."""
-        from google.api_core.exceptions import GoogleAPICallError
+        return (await self._read([document_id], _TIMEOUT_S)).get(document_id)
 
-        name = f"{self._database}/documents/{COLLECTION}/{document_id}"
-        request = {"database": self._database, "documents": [name]}
-        metadata = [("google-cloud-resource-prefix", self._database), ("authorization", "Bearer owner")]
-        try:
-            stream = await self._open().batch_get_documents(
-                request=request, metadata=metadata, timeout=_TIMEOUT_S, retry=None
-            )
-            async for answer in stream:
-                if answer.found.name:
-                    return _fields(type(answer.found).pb(answer.found).fields)
-        except GoogleAPICallError as error:
-            raise PartDied(
-                f"the Firestore emulator failed: {error}", where=str(self._address), remedy="read firestore.log"
-            ) from error
-        return None
+    async def get_many(self, document_ids: Sequence[str], only: Sequence[str] = ()) -> dict[str, Fields]:
+        """Those of the documents that exist, by id; asked for in batches. ``only`` these fields, or all.
+
+        Raises ``PartDied``.
+        """
+        found: dict[str, Fields] = {}
+        for start in range(0, len(document_ids), _BATCH):
+            found |= await self._read(document_ids[start : start + _BATCH], _BATCH_TIMEOUT_S, only)
+        return found
 
     async def close(self) -> None:
         """Ends the channel; idempotent."""
         if self._channel is not None:
             await self._channel.close()
             self._channel = self._client = None
+
+    async def _read(self, document_ids: Sequence[str], timeout_s: float, only: Sequence[str] = ()) -> dict[str, Fields]:
+        from google.api_core.exceptions import GoogleAPICallError
+
+        folder = f"{self._database}/documents/{COLLECTION}/"
+        request: dict[str, Any] = {"database": self._database, "documents": [folder + each for each in document_ids]}
+        if only:
+            request["mask"] = {"field_paths": list(only)}
+        metadata = [("google-cloud-resource-prefix", self._database), ("authorization", "Bearer owner")]
+        found: dict[str, Fields] = {}
+        try:
+            stream = await self._open().batch_get_documents(
+                request=request, metadata=metadata, timeout=timeout_s, retry=None
+            )
+            async for answer in stream:
+                if answer.found.name:
+                    document = type(answer.found).pb(answer.found)
+                    found[document.name.removeprefix(folder)] = _fields(document.fields)
+        except GoogleAPICallError as error:
+            raise PartDied(
+                f"the Firestore emulator failed: {error}", where=str(self._address), remedy="read firestore.log"
+            ) from error
+        return found
 
     def _open(self) -> Any:
         if self._client is None:

@@ -1,0 +1,66 @@
+"""Photos against walks: every walk's thumbnail is in Storage, and nothing is left of a deleted walk. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from harness.population import thumbnail
+
+
+class Photos(msgspec.Struct, frozen=True, kw_only=True):
+    """``with_thumbnail`` walks name a picture, ``lost`` ones (walk ids) name one that is not there.
+
+    ``foreign`` are walks whose URL is none of Storage's, or names a picture of another walk. ``left`` are objects of
+    deleted walks. ``unnamed`` objects belong to walks that do not name them: uploaded, and the write that was to
+    follow came too late or never.
+    """
+
+    objects: int
+    with_thumbnail: int
+    lost: tuple[str, ...]
+    foreign: tuple[str, ...]
+    left: tuple[str, ...]
+    unnamed: int
+
+    @property
+    def good(self) -> bool:
+        """Nothing lost, nothing left."""
+        return not (self.lost or self.foreign or self.left)
+
+    @property
+    def sentence(self) -> str:
+        """All counts, for people."""
+        examples = [*self.lost, *self.foreign, *self.left][:3]
+        return (
+            f"{self.with_thumbnail} walks name a thumbnail: {len(self.lost)} not in Storage, {len(self.foreign)} not "
+            f"the walk's own; {self.objects} objects: {len(self.left)} of deleted walks, {self.unnamed} not named"
+            + (f"; for example {', '.join(examples)}" if examples else "")
+        )
+
+
+def photos(
+    objects: Iterable[str], thumbnails: Mapping[str, tuple[str, str]], deleted: Collection[tuple[str, str]]
+) -> Photos:
+    """``thumbnails``: of each existing walk that names one, by walk id, its user and its URL.
+
+    ``deleted``: (user, walk id) of the walks whose deletion was confirmed, and that do not exist.
+    """
+    there = set(objects)
+    named = {walk_id: (user, thumbnail.object_of(url)) for walk_id, (user, url) in thumbnails.items()}
+    own = {walk_id: name for walk_id, (user, name) in named.items() if name and _of(name, user, walk_id)}
+    gone = {thumbnail.folder(user, walk_id) for user, walk_id in deleted}
+    left = {name for name in there if name[: name.rfind("/") + 1] in gone}
+    return Photos(
+        objects=len(there),
+        with_thumbnail=len(thumbnails),
+        lost=tuple(sorted(walk_id for walk_id, name in own.items() if name not in there)),
+        foreign=tuple(sorted(thumbnails.keys() - own.keys())),
+        left=tuple(sorted(left)),
+        unnamed=len(there - set(own.values()) - left),
+    )
+
+
+def _of(name: str, user: str, walk_id: str) -> bool:
+    return name.startswith(thumbnail.folder(user, walk_id))

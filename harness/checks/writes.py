@@ -1,0 +1,32 @@
+"""What the evidence says of walks: which the API was told to delete, which the app wrote past the API. Pure."""
+
+from __future__ import annotations
+
+from harness.model.evidence import WRITES, Operation, RequestRow, Row, Side
+
+
+class Writes:
+    """Grows with the evidence. Walk ids in lower case; each with its user."""
+
+    def __init__(self) -> None:
+        self.deleted: dict[Side, dict[str, str]] = {side: {} for side in Side}
+        self.kept: dict[Side, dict[str, str]] = {side: {} for side in Side}
+        #: Written or deleted straight in Firestore, or perhaps so: the mirror alone no longer decides their documents.
+        self.direct: set[str] = set()
+
+    def add(self, row: Row) -> None:
+        """Takes note of a request; any other row is none of ours."""
+        if not isinstance(row, RequestRow) or row.operation not in WRITES:
+            return
+        walk_id = row.walk_id.lower()
+        if row.side is Side.FIRESTORE:
+            self.direct.add(walk_id)
+        if not row.acknowledged:
+            return
+        deleted, kept = self.deleted[row.side], self.kept[row.side]
+        if row.operation is Operation.DELETE_WALK:
+            kept.pop(walk_id, None)
+            deleted[walk_id] = row.user
+        else:
+            deleted.pop(walk_id, None)
+            kept[walk_id] = row.user

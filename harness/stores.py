@@ -1,0 +1,133 @@
+"""What lies in PostgreSQL, Firestore and Storage, read past the target, for the checkers. Bounded in walks and time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import asyncpg
+
+from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, document_id
+from harness.checks.photos import Photos, photos
+from harness.checks.writes import Writes
+from harness.clock import NS, Clock
+from harness.firebase import storage
+from harness.firebase.documents import Documents, Fields
+from harness.model.errors import PartDied
+from harness.model.evidence import Side
+from harness.model.stack import Endpoints
+
+MOST_WALKS = 2_000
+DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
+_SQL_TIMEOUT_S = 10.0
+_AGAIN_S = 0.5
+_WALKS = """
+SELECT id::text, user_id, title, description, start_time, end_time, total_distance, total_steps, polyline_data,
+       thumbnail_image_url, status::text, paused_at, total_paused_duration, created_at, updated_at
+FROM walks ORDER BY updated_at DESC LIMIT $1
+"""
+_LOCATIONS = """
+SELECT walk_id::text, latitude, longitude, altitude, "timestamp", horizontal_accuracy, vertical_accuracy, speed, course
+FROM walk_locations WHERE walk_id::text = ANY($1) ORDER BY walk_id, sequence_number
+"""
+
+
+class NotAsNamed(Exception):  # noqa: N818 - an outcome, not an error
+    """The target's tables are not the contract's, so that nothing can be read past it."""
+
+
+async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:
+    """The ``most`` walks written last, with their locations, as of one moment.
+
+    Raises ``NotAsNamed``, and ``PartDied`` when PostgreSQL does not answer.
+    """
+    try:
+        connection = await asyncpg.connect(
+            host=endpoints.database.host,
+            port=endpoints.database.port,
+            user=endpoints.database_user,
+            password=endpoints.database_password,
+            database=endpoints.database_name,
+            timeout=_SQL_TIMEOUT_S,
+        )
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                rows = await connection.fetch(_WALKS, most, timeout=_SQL_TIMEOUT_S)
+                ids = [row["id"] for row in rows]
+                points = await connection.fetch(_LOCATIONS, ids, timeout=_SQL_TIMEOUT_S)
+        finally:
+            await connection.close(timeout=_SQL_TIMEOUT_S)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise NotAsNamed(f"the contract's tables are not as named: {error}") from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise PartDied(
+            f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
+        ) from error
+    located: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for point in points:
+        located[point["walk_id"]].append(point)
+    return [StoredWalk(id=row["id"], columns=row, locations=located[row["id"]]) for row in rows]
+
+
+async def dual_write(
+    endpoints: Endpoints, documents: Documents, writes: Writes, clock: Clock, limit_s: float = DRAIN_LIMIT_S
+) -> Comparison:
+    """The mirrored walks against their documents, once they agree or ``limit_s`` has passed. The load has ended.
+
+    Walks that the app wrote to Firestore itself are left out: there the mirror is not alone.
+    """
+    walks = [walk for walk in await read_walks(endpoints) if walk.id not in writes.direct]
+    deleted = {walk_id: user for walk_id, user in writes.deleted[Side.API].items() if walk_id not in writes.direct}
+    found: dict[str, Fields] = {}
+    ask: Collection[str] = [*(walk.id for walk in walks), *deleted]
+    until_ns = clock.now_ns() + round(limit_s * NS)
+    while True:
+        names = [document_id(walk_id) for walk_id in ask]
+        found = {name: held for name, held in found.items() if name not in set(names)}
+        found |= await documents.get_many(names)
+        compared = compare(walks, found, deleted)
+        # A document that has the last write and differs will not become right by waiting.
+        ask = [each.walk_id for each in compared.findings if each.flaw is not Flaw.DIFFERENT]
+        if not ask or clock.now_ns() >= until_ns:
+            return compared
+        await clock.sleep(_AGAIN_S)
+
+
+async def stored_photos(
+    endpoints: Endpoints, documents: Documents, writes: Writes, clock: Clock, limit_s: float = DRAIN_LIMIT_S
+) -> Photos:
+    """Photos against the walks of both sides, once they agree or ``limit_s`` has passed. The load has ended."""
+    assert endpoints.storage is not None
+    until_ns = clock.now_ns() + round(limit_s * NS)
+    thumbnails, deleted = await _thumbnails(endpoints, documents, writes)
+    while True:
+        there = await storage.objects(endpoints.storage, endpoints.storage_bucket)
+        seen = photos([each.name for each in there], thumbnails, deleted)
+        if seen.good or clock.now_ns() >= until_ns:
+            return seen
+        await clock.sleep(_AGAIN_S)
+
+
+async def _thumbnails(
+    endpoints: Endpoints, documents: Documents, writes: Writes
+) -> tuple[dict[str, tuple[str, str]], set[tuple[str, str]]]:
+    """Of the walks that name a thumbnail: user and URL. And who deleted which walk for good.
+
+    A walk that its user deleted on one side is gone for the user, whatever the other side still holds.
+    """
+    gone = writes.deleted[Side.API] | writes.deleted[Side.FIRESTORE]
+    named = {
+        walk.id: (walk.user, str(walk.columns["thumbnail_image_url"]))
+        for walk in await read_walks(endpoints)
+        if walk.columns["thumbnail_image_url"] is not None
+    }
+    direct = dict(list(writes.kept[Side.FIRESTORE].items())[-MOST_WALKS:])
+    field = "thumbnail_image_url"
+    held = await documents.get_many([document_id(walk_id) for walk_id in direct], only=(field,))
+    for walk_id, user in direct.items():
+        url = held.get(document_id(walk_id), {}).get(field)
+        if url is not None:
+            named.setdefault(walk_id, (user, str(url.value)))
+    named = {walk_id: each for walk_id, each in named.items() if walk_id not in gone}
+    return named, {(user, walk_id) for walk_id, user in gone.items()}

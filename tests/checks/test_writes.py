@@ -1,0 +1,51 @@
+"""What the evidence says of walks, side by side."""
+
+from __future__ import annotations
+
+from harness.checks.writes import Writes
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+
+
+def row(side: Side, operation: Operation, walk_id: str, *, acknowledged: bool = True) -> RequestRow:
+    return RequestRow(
+        operation_id="x",
+        user="u1",
+        audience="general",
+        side=side,
+        operation=operation,
+        due_ns=0,
+        sent_ns=0,
+        done_ns=0,
+        status=200,
+        outcome=Outcome.OK,
+        acknowledged=acknowledged,
+        payload_digest="",
+        flag=side is Side.API,
+        walk_id=walk_id,
+    )
+
+
+def test_a_walk_is_deleted_until_it_is_written_again() -> None:
+    writes = Writes()
+    writes.add(row(Side.API, Operation.PUT_WALK, "A"))
+    writes.add(row(Side.API, Operation.DELETE_WALK, "a"))
+    assert (writes.deleted[Side.API], writes.kept[Side.API]) == ({"a": "u1"}, {})
+    writes.add(row(Side.API, Operation.PUT_WALK, "a"))
+    assert (writes.deleted[Side.API], writes.kept[Side.API]) == ({}, {"a": "u1"})
+    assert writes.direct == set()
+
+
+def test_a_write_to_firestore_counts_as_direct_whether_confirmed_or_not() -> None:
+    writes = Writes()
+    writes.add(row(Side.FIRESTORE, Operation.PUT_WALK, "a", acknowledged=False))
+    writes.add(row(Side.FIRESTORE, Operation.DELETE_WALK, "b"))
+    assert writes.direct == {"a", "b"}
+    assert (writes.kept[Side.FIRESTORE], writes.deleted[Side.FIRESTORE]) == ({}, {"b": "u1"})
+
+
+def test_reads_unconfirmed_writes_and_other_rows_change_nothing() -> None:
+    writes = Writes()
+    writes.add(row(Side.API, Operation.GET_WALK, "a"))
+    writes.add(row(Side.API, Operation.DELETE_WALK, "a", acknowledged=False))
+    writes.add(EventRow(at_ns=0, kind="x", subject="", message=""))
+    assert writes.deleted == {side: {} for side in Side} and writes.direct == set()
