@@ -71,6 +71,12 @@ def load_stages(session: nox.Session) -> None:
 
 
 @nox.session
+def mirror_stop(session: nox.Session) -> None:
+    """Stops the mirror to Firestore stepwise, 100 -> 50 -> 0 %, and shows what a later flag-off would lose."""
+    run(session, "-m", "harness", "mirror_stop", *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """Checks the bundled API, or any other with --target, against the contract."""
     run(session, "-m", "harness", "conformance", *session.posargs)

@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
+from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.progress import Progress
@@ -77,6 +78,12 @@ def parser() -> argparse.ArgumentParser:
     stages.set_defaults(handler=_load_stages)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
+    mirror_stop = commands.add_parser(
+        "mirror_stop",
+        help="stop the mirror stepwise and show what a roll back loses",
+        allow_abbrev=False,
+    )
+    add_mirror_stop_arguments(mirror_stop, DEFAULT_SEED)
     add_stored_commands(commands, ROOT / "reports")
     _add_stack(commands)
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.checks.writes import Writes
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
@@ -18,6 +19,7 @@ class Collector:
     def __init__(self, store: EvidenceStore, ledger: Ledger) -> None:
         self.store = store
         self.ledger = ledger
+        self.writes = Writes()
         self.events: list[EventRow] = []
         self._readers: list[SpoolReader] = []
         self._window: tuple[int, int] | None = None
@@ -37,6 +39,7 @@ class Collector:
         self.store.append(rows)
         for row in rows:
             self.ledger.add(row)
+            self.writes.add(row)
             if isinstance(row, EventRow):
                 self.events.append(row)
             elif isinstance(row, RequestRow) and self._window and self._window[0] <= row.due_ns < self._window[1]:

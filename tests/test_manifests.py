@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.manifests import digest, kustomize, load, quantity
+from harness.manifests.change import with_env
 from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
 from harness.model.disruption import Budget
 from harness.model.errors import BadInput, Exit
@@ -406,3 +407,13 @@ def test_an_empty_key_is_an_absent_one(tmp_path: Path) -> None:
         pod(documents)["containers"][1].update(env=None, ports=None, livenessProbe=None)
 
     assert load(folder(tmp_path, change)).deployment == load(KUBERNETES / "overlays/local").deployment
+
+
+def test_a_changed_variable_is_a_new_template_and_an_equal_one_is_not() -> None:
+    manifests = load(KUBERNETES / "overlays" / "local")
+    changed = with_env(manifests, MIRROR_SHARE_PERCENT="50")
+    first = changed.deployment.template.containers[0]
+    assert {each.name: each.value for each in first.env}["MIRROR_SHARE_PERCENT"] == "50"
+    assert changed.deployment.template.digest != manifests.deployment.template.digest
+    assert with_env(changed, MIRROR_SHARE_PERCENT="50") == changed
+    assert with_env(manifests, MIRROR_SHARE_PERCENT="50") == changed

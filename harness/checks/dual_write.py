@@ -107,15 +107,20 @@ def expected(walk: StoredWalk) -> Fields:
 
 
 def compare(
-    walks: Iterable[StoredWalk], documents: Mapping[str, Fields], deleted: Mapping[str, str] | None = None
+    walks: Iterable[StoredWalk],
+    documents: Mapping[str, Fields],
+    deleted: Mapping[str, str] | None = None,
+    *,
+    moving: bool = False,
 ) -> Comparison:
     """``documents`` by document id; ``deleted`` are the walks that the API confirmed to have deleted, and their users.
 
-    A walk deleted and written again is in ``walks``, and is compared as such.
+    A walk deleted and written again is in ``walks``, and is compared as such. ``moving``: writes go on, so a document
+    newer than its walk is of a write since, and agrees.
     """
     stored = {walk.id: walk for walk in walks}
     gone = {walk_id: user for walk_id, user in (deleted or {}).items() if walk_id not in stored}
-    findings = [found for walk in stored.values() if (found := _finding(walk, documents)) is not None]
+    findings = [found for walk in stored.values() if (found := _finding(walk, documents, moving)) is not None]
     findings += [
         Finding(flaw=Flaw.EXTRA, walk_id=walk_id, user=user)
         for walk_id, user in gone.items()
@@ -135,7 +140,7 @@ def by_user(findings: Collection[Finding]) -> dict[str, tuple[int, int]]:
     return dict(sorted(lost.items()))
 
 
-def _finding(walk: StoredWalk, documents: Mapping[str, Fields]) -> Finding | None:
+def _finding(walk: StoredWalk, documents: Mapping[str, Fields], moving: bool) -> Finding | None:
     document = documents.get(document_id(walk.id))
     if document is None:
         return Finding(flaw=Flaw.MISSING, walk_id=walk.id, user=walk.user, locations=len(walk.locations))
@@ -146,6 +151,8 @@ def _finding(walk: StoredWalk, documents: Mapping[str, Fields]) -> Finding | Non
     if held is not None and held.kind == "timestamp" and held.value < walk.updated_at:
         lost = max(0, len(walk.locations) - _count(document))
         return Finding(flaw=Flaw.STALE, walk_id=walk.id, user=walk.user, locations=lost)
+    if moving and held is not None and held.kind == "timestamp" and held.value > walk.updated_at:
+        return None
     field, wanted, found = _first_difference(must, document)
     return Finding(
         flaw=Flaw.DIFFERENT, walk_id=walk.id, user=walk.user, field=field, expected=_show(wanted), found=_show(found)

@@ -31,12 +31,20 @@ class Capability(StrEnum):
 
 
 class FaultKind(StrEnum):
-    """Faults in front of the pods (``errors``, ``latency``, ``unavailable``) and on them (``pod_crash``)."""
+    """Faults in front of the pods (``errors``, ``latency``, ``unavailable``), on them (``pod_crash``), and on what they
+    depend on (``firestore_pause``: it hears nothing and answers nothing until undone).
+    """
 
     ERRORS = "errors"
     LATENCY = "latency"
     UNAVAILABLE = "unavailable"
     POD_CRASH = "pod_crash"
+    FIRESTORE_PAUSE = "firestore_pause"
+
+    @property
+    def in_front(self) -> bool:
+        """Whether it needs the fault gate."""
+        return self not in (FaultKind.POD_CRASH, FaultKind.FIRESTORE_PAUSE)
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +63,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         """As a person reads it, without the time."""
         if self.kind is FaultKind.POD_CRASH:
             return "a pod crashed"
+        if self.kind is FaultKind.FIRESTORE_PAUSE:
+            return "Firestore paused"
         delay = f" {self.delay_ms:g} ms" if self.kind is FaultKind.LATENCY else ""
         return f"{self.kind}{delay} on {self.share * 100:g} % of requests"
 

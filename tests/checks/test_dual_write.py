@@ -154,3 +154,10 @@ def test_the_loss_is_told_by_user() -> None:
     compared = compare(walks, documents(walks[3], walk(ids[1], "u1", points=1, updated_at=NOON)))
     assert by_user(compared.findings) == {"u1": (1, 2), "u2": (2, 8)}
     assert compared.sentence == "4 walks compared with their documents: 2 missing, 0 extra, 1 stale, 0 different"
+
+
+def test_while_writes_go_on_a_newer_document_agrees() -> None:
+    later = walk(points=4, updated_at=NOON + timedelta(hours=1))
+    assert compare([walk()], documents(later)).count(Flaw.DIFFERENT) == 1
+    assert compare([walk()], documents(later), moving=True).findings == ()
+    assert compare([later], documents(walk()), moving=True).count(Flaw.STALE) == 1

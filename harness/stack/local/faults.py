@@ -1,8 +1,9 @@
-"""Faults of the local rung: in front of the pods by the gate, on a pod by a signal."""
+"""Faults of the local rung: in front of the pods by the gate, on a pod or on Firestore by a signal."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Sequence
 
 from harness.model.errors import BadInput
@@ -62,6 +63,8 @@ class Faults:
         self._feed.event("fault", fault.kind, f"injected: {fault}", share=fault.share, delay_ms=fault.delay_ms)
         if fault.kind is FaultKind.POD_CRASH:
             return self._crash()
+        if fault.kind is FaultKind.FIRESTORE_PAUSE:
+            return self._pause(fault)
         await self.open_gate()
         assert self._parts.gate is not None
         gate = self._parts.gate
@@ -73,6 +76,22 @@ class Faults:
             if not undone:
                 undone = True
                 await gate.undo(number)
+                self._feed.event("fault", fault.kind, f"undone: {fault}")
+
+        return undo
+
+    def _pause(self, fault: Fault) -> Undo:
+        """SIGSTOP of Firestore's process: connections stay, and what is sent to it waits in the kernel."""
+        process = self._parts.firestore.process
+        assert process is not None
+        process.send(signal.SIGSTOP)
+        undone = False
+
+        async def undo() -> None:
+            nonlocal undone
+            if not undone:
+                undone = True
+                process.send(signal.SIGCONT)
                 self._feed.event("fault", fault.kind, f"undone: {fault}")
 
         return undo

@@ -1,0 +1,26 @@
+"""Manifests changed as ``kubectl set env`` changes them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from harness.model.manifests import EnvVar, Manifests
+
+
+def with_env(manifests: Manifests, **variables: str) -> Manifests:
+    """The first container's environment with ``variables`` set; a change makes the pods due for replacement."""
+    deployment, template = manifests.deployment, manifests.deployment.template
+    first = template.containers[0]
+    if variables.items() <= {each.name: each.value for each in first.env}.items():
+        return manifests
+    kept = tuple(each for each in first.env if each.name not in variables)
+    env = (*kept, *(EnvVar(name=name, value=value, source="value") for name, value in sorted(variables.items())))
+    text = template.digest + "".join(f"\n{each.name}={each.value}" for each in env)
+    template = msgspec.structs.replace(
+        template,
+        containers=(msgspec.structs.replace(first, env=env), *template.containers[1:]),
+        digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+    )
+    return msgspec.structs.replace(manifests, deployment=msgspec.structs.replace(deployment, template=template))

@@ -1,0 +1,44 @@
+"""The real scenario, shortened, as a person runs it: one stack for the killed pod and for every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.mirror_stop.result import MirrorStopResult
+from harness.model.errors import Exit
+from harness.model.verdict import Verdict
+from scenarios.mirror_stop import ERRATUM_STOP
+from tests.main_job import Job
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+
+def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> None:
+    job = Job(tmp_path, "--step", "6s", command=("mirror_stop",))
+    status = job.process.wait(timeout=280)
+    [written] = tmp_path.glob("*-mirror_stop-*/mirror_stop.json")
+    result = msgspec.json.decode(written.read_bytes(), type=MirrorStopResult)
+    assert result.errors == () and result.leaks == (), job.text
+    assert status == result.exit_status == Exit.HOLD
+
+    pod = result.killed_pod
+    assert pod is not None and pod.counted, job.text
+    assert pod.lost > 0 and pod.lost_by_others == 0
+
+    full, half, none = result.steps
+    assert [step.share_percent for step in result.steps] == [100, 50, 0]
+    assert (full.missing, full.stale, full.different, full.come_back) == (0, 0, 0, 0), full.examples
+    assert 0 < half.mirrored < half.written
+    assert none.mirrored == 0 < none.written
+    assert full.lost_locations == 0 < half.lost_locations < none.lost_locations
+    assert sum(each.walks for each in none.losses) == none.missing + none.stale
+
+    verdicts = {each.id: each for each in result.judgements}
+    assert verdicts["mirror.rollback_after_100"].verdict is Verdict.PASS
+    for share in (50, 0):
+        assert verdicts[f"mirror.share_{share}"].verdict is Verdict.PASS, job.text
+        assert verdicts[f"mirror.rollback_after_{share}"].verdict is Verdict.FAIL
+        assert verdicts[f"mirror.rollback_after_{share}"].erratum == ERRATUM_STOP

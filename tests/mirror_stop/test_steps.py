@@ -1,0 +1,97 @@
+"""The judging of a stepwise stop: what passes, and that bad evidence does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.mirror_stop.killed_pod import last_logged
+from harness.mirror_stop.result import KilledPod, Step
+from harness.mirror_stop.steps import figures, judge, judge_killed
+from harness.model.verdict import Verdict
+from scenarios.claims import REGISTER
+from scenarios.mirror_stop import ERRATUM_QUEUE, ERRATUM_STOP
+from tests.checks.test_dual_write import NOON, WALK, documents, walk
+
+IDS = [WALK.replace("0b", f"{number:02x}") for number in range(40)]
+POD = KilledPod(pod="p", acknowledged=30, in_postgresql=30, queued=30, under_way=4, lost=28, lost_by_others=0)
+
+
+def step(share: int, mirrored: int, written: int, lost: int = 0) -> Step:
+    return msgspec.structs.replace(
+        figures([], {}, {}, share, NOON), walks=written, written=written, mirrored=mirrored, missing=lost
+    )
+
+
+def test_the_figures_of_a_step() -> None:
+    new = [walk(each, "u1") for each in IDS[:3]]
+    old = walk(IDS[3], "u2", updated_at=NOON)
+    gone = IDS[4]
+    stale = walk(IDS[1], "u1", points=1, updated_at=NOON)
+    held = documents(new[0], stale, old, walk(gone))
+    found = figures([*new, old], held, {gone: "u3"}, 50, NOON + timedelta(seconds=1))
+    assert (found.walks, found.written, found.mirrored) == (4, 3, 1)
+    assert (found.missing, found.stale, found.come_back, found.different, found.lost_locations) == (1, 1, 1, 0, 5)
+    assert [(each.user, each.walks, each.locations) for each in found.losses] == [("u1", 2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("share", "mirrored", "written", "verdict"),
+    [
+        (100, 60, 60, Verdict.PASS),
+        (100, 59, 60, Verdict.FAIL),
+        (50, 31, 60, Verdict.PASS),
+        (50, 60, 60, Verdict.FAIL),
+        (50, 5, 60, Verdict.FAIL),
+        (0, 0, 60, Verdict.PASS),
+        (0, 1, 60, Verdict.FAIL),
+        (0, 0, 0, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_the_share_asked_for_is_the_share_seen(share: int, mirrored: int, written: int, verdict: Verdict) -> None:
+    assert judge(step(share, mirrored, written))[0].verdict is verdict
+
+
+def test_a_roll_back_that_loses_fails_and_names_the_erratum_once_a_step_was_taken() -> None:
+    assert judge(step(100, 60, 60))[1].verdict is Verdict.PASS
+    lost = judge(step(50, 31, 60, lost=29))[1]
+    assert (lost.verdict, lost.erratum) == (Verdict.FAIL, ERRATUM_STOP)
+    unexplained = judge(step(100, 59, 60, lost=1))[1]
+    assert (unexplained.verdict, unexplained.erratum) == (Verdict.FAIL, "")
+
+
+def test_a_killed_pods_loss_is_what_it_logged() -> None:
+    judged = judge_killed(POD)
+    assert (judged.verdict, judged.erratum) == (Verdict.PASS, ERRATUM_QUEUE)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"lost": 20},  # fewer than were queued
+        {"lost": 30, "queued": 29},  # more than were queued
+        {"in_postgresql": 29},  # acknowledged, and in no database
+        {"lost_by_others": 1},
+        {"queued": 3, "lost": 3},  # all on the wire: there was no queue
+    ],
+)
+def test_a_loss_that_the_log_does_not_tell_fails(bad: dict[str, int]) -> None:
+    assert judge_killed(msgspec.structs.replace(POD, **bad)).verdict is Verdict.FAIL
+
+
+def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:
+    log = tmp_path / "pod.log"
+    log.write_text('{"mirror_waiting": 7}\nTraceback\n{"mirror_waiting": 9}\n{"message": "Walk saved"}\n{"mirror_wa')
+    assert last_logged(log) == 9
+    log.write_text("nothing of the kind\n")
+    assert last_logged(log) == 0
+
+
+def test_every_claim_and_erratum_named_is_in_the_register() -> None:
+    errata = {erratum.id for claim in REGISTER.values() for erratum in claim.errata}
+    judged = [*judge(step(50, 31, 60, lost=1)), judge_killed(POD)]
+    assert all(each.claim in REGISTER for each in judged)
+    assert {each.erratum for each in judged} - {""} <= errata
