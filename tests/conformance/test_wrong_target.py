@@ -46,6 +46,7 @@ EXPECTED: dict[str, set[str]] = {
     "created_at_missing": {"walks.create.body", "walks.get.body", "walks.put.body", "listing.body"},
     "expired_accepted": {"auth.expired"},
     "always_ready": {"operations.ready.database_gone"},
+    "photos_of_all_walks_removed": {"photos.others_stay"},
     "exit_1": {"stop.exit_status"},
 }
 #: What a planted deviation leaves nothing to try on.

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -20,7 +21,18 @@ import msgspec
 
 import api.logs
 import api.serve
-from api import answers, auth, decode, errors, firebase_tokens, firestore_document, firestore_mirror, postgres, routes
+from api import (
+    answers,
+    auth,
+    cloud_storage,
+    decode,
+    errors,
+    firebase_tokens,
+    firestore_document,
+    firestore_mirror,
+    postgres,
+    routes,
+)
 from api.model import User
 from api.settings import read_settings
 
@@ -279,6 +291,16 @@ def always_ready() -> None:
         return answers.json({"status": "ready"})
 
     routes.Operations.ready = ready  # type: ignore[method-assign]
+
+
+@plant
+def photos_of_all_walks_removed() -> None:
+    async def remove_walk(self: Any, user_id: str, walk_id: str) -> None:
+        _status, body = await self._call("GET", f"{self._objects}?prefix=users%2F{user_id}%2F")
+        for each in json.loads(body)["items"]:
+            await self._call("DELETE", f"{self._objects}/{quote(each['name'], safe='')}")
+
+    cloud_storage.CloudStorage.remove_walk = remove_walk  # type: ignore[method-assign]
 
 
 @plant

@@ -13,6 +13,7 @@ from harness.conformance.checks import (
     logs,
     operations,
     ownership,
+    photos,
     postgres,
     rate_limit,
     stopping,
@@ -33,6 +34,7 @@ _MODULES = (
     rate_limit,
     postgres,
     dual_write,
+    photos,
     logs,
     stopping,
 )
@@ -42,7 +44,7 @@ ALL: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.
 #: What no check here can tell, whatever the target.
 NOT_COVERED = (
     "token signatures: the Auth emulator's tokens carry none, and Google's own libraries look at none against it",
-    "photos in Storage: the stack has no Storage emulator yet",
+    "photos that the target itself would upload: the app uploads them straight to Storage",
     "requests while Firestore is down: a fault of the chaos scenarios",
     "speed: the rollout scenarios judge it under load",
 )
