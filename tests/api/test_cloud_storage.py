@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
+import time
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 
 from api.cloud_storage import CloudStorage
 from harness.firebase import commands, storage
@@ -22,14 +22,15 @@ BUCKET = f"{PROJECT}.appspot.com"
 WALK, OTHER = "0b3a6c9e-aaaa-4222-8333-444455556666", "0c3a6c9e-aaaa-4222-8333-444455556666"
 
 
-@pytest_asyncio.fixture
-async def emulator() -> AsyncIterator[Address]:
+@pytest.fixture
+def emulator() -> Iterator[Address]:
     address = Address(host="127.0.0.1", port=free_port())
     process = subprocess.Popen(commands.storage_command(BUCKET, address), cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
-        async with asyncio.timeout(20):
-            while not await commands.storage_ready(address):
-                await asyncio.sleep(0.05)
+        until = time.monotonic() + 20
+        while not asyncio.run(commands.storage_ready(address)):
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.05)
         yield address
     finally:
         process.terminate()

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> None:
     job = Job(tmp_path, "--step", "6s", command=("mirror_stop",))
-    status = job.process.wait(timeout=280)
+    status = job.finish(280)
     [written] = tmp_path.glob("*-mirror_stop-*/mirror_stop.json")
     result = msgspec.json.decode(written.read_bytes(), type=MirrorStopResult)
     assert result.errors == () and result.leaks == (), job.text
