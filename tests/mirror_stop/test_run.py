@@ -13,12 +13,12 @@ from harness.model.verdict import Verdict
 from scenarios.mirror_stop import ERRATUM_STOP
 from tests.main_job import Job
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(450)]
 
 
 def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> None:
     job = Job(tmp_path, "--step", "6s", command=("mirror_stop",))
-    status = job.finish(280)
+    status = job.finish(400)
     [written] = tmp_path.glob("*-mirror_stop-*/mirror_stop.json")
     result = msgspec.json.decode(written.read_bytes(), type=MirrorStopResult)
     assert result.errors == () and result.leaks == (), job.text
