@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.checks.flag_log import FlagLog
 from harness.checks.writes import Writes
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
@@ -20,6 +21,7 @@ class Collector:
         self.store = store
         self.ledger = ledger
         self.writes = Writes()
+        self.flag = FlagLog()
         self.events: list[EventRow] = []
         self._readers: list[SpoolReader] = []
         self._window: tuple[int, int] | None = None
@@ -40,6 +42,7 @@ class Collector:
         for row in rows:
             self.ledger.add(row)
             self.writes.add(row)
+            self.flag.add(row)
             if isinstance(row, EventRow):
                 self.events.append(row)
             elif isinstance(row, RequestRow) and self._window and self._window[0] <= row.due_ns < self._window[1]:

@@ -66,6 +66,7 @@ def conclusion(run: Run, folder: str) -> str:
         value = "no data" if result.value is None else show(result.value, result.unit)
         limit = f"{result.comparison} {show(result.threshold, result.unit)}"
         lines.append(f"  {result.verdict:<13} {result.kind:<8} {result.metric} {limit}: {value}; {result.reason}")
+    lines += [f"  {check.verdict:<13} check    {check.id}: {check.reason}" for check in run.checks]
     if run.switch_over is not None:
         last = "" if run.switch_over.last_s is None else f", the last after {run.switch_over.last_s:.1f} s"
         lines.append(

@@ -36,7 +36,7 @@ from harness.model.rollout import off_template, rollout_template
 from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
 from harness.model.stack import Fault
 from harness.model.units import show
-from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 from harness.options import RunOptions
 from harness.population.accounts import accounts
 from harness.population.schedule import due_within
@@ -88,6 +88,7 @@ class Rehearsal:
         self.load: LoadProcesses | None = None
         self.window: Window | None = None
         self.results: tuple[CriterionResult, ...] = ()
+        self.checks: tuple[CheckResult, ...] = ()
         self.judged_ns = 0
         self.decision: Decision | None = None
         self.switched: SwitchOver | None = None
@@ -190,12 +191,15 @@ class Rehearsal:
             if self._judge_now():
                 await self.roll_back()
             else:
-                self._decide(decide(self.results))
+                self.checks = self.evidence.flag.results(self.scenario, self.judged_ns)
+                unproved = (f"{c.id}: {c.reason}" for c in self.checks if c.verdict is not Verdict.PASS)
+                self._decide(decide(self.results, self.checks), *unproved)
 
     async def roll_back(self) -> None:
         """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
         if self.window is None:
             return
+        self.checks = self.evidence.flag.results(self.scenario, self.judged_ns)
         fired = [r for r in self.results if r.kind is CriterionKind.ROLLBACK and r.verdict is Verdict.FAIL]
         self.window = msgspec.structs.replace(self.window, end_ns=min(self.window.end_ns, self.clock.now_ns()))
         self._decide(Decision.ROLL_BACK, *(f"{r.id}: {r.reason}" for r in fired))
@@ -379,6 +383,7 @@ class Rehearsal:
             leaks=self.leaks,
             capabilities=tuple(sorted(self.stack.capabilities)),
             switch_over=self.switched,
+            checks=self.checks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
             **plan_facts(self.options, self.manifests),
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 
 
-def decide(results: Sequence[CriterionResult]) -> Decision:
-    """Roll back when a limit fired; advance when every criterion of both kinds passed; else hold.
+def decide(results: Sequence[CriterionResult], checks: Sequence[CheckResult] = ()) -> Decision:
+    """Roll back when a limit fired; advance when every criterion of both kinds and every check passed; else hold.
 
     ``not exercised`` and ``inconclusive`` hold, and so does a phase without a success criterion.
     """
@@ -16,6 +16,7 @@ def decide(results: Sequence[CriterionResult]) -> Decision:
     successes = [result.verdict for result in results if result.kind is CriterionKind.SUCCESS]
     if Verdict.FAIL in rollbacks:
         return Decision.ROLL_BACK
-    if successes and all(verdict is Verdict.PASS for verdict in successes + rollbacks):
+    checked = [check.verdict for check in checks]
+    if successes and all(verdict is Verdict.PASS for verdict in successes + rollbacks + checked):
         return Decision.ADVANCE
     return Decision.HOLD

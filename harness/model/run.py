@@ -8,7 +8,7 @@ import msgspec
 
 from harness.model.evidence import Anchor
 from harness.model.stack import Rung
-from harness.model.verdict import CriterionResult, Decision
+from harness.model.verdict import CheckResult, CriterionResult, Decision
 
 SCHEMA_VERSION = 1
 
@@ -71,6 +71,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     rung_changes: tuple[str, ...] = ()  # what the rung forced upon the manifests
     faults: tuple[str, ...] = ()
     switch_over: SwitchOver | None = None
+    checks: tuple[CheckResult, ...] = ()
     errors: tuple[str, ...] = ()  # what broke, as the person was told
     errata: tuple[str, ...] = ()
     options: dict[str, Any] = {}

@@ -51,3 +51,19 @@ class CriterionResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     told: Told = ()  # the reason as messages, for the reports' languages; () in runs that were stored without it
     fired_at_ns: int | None = None
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """An invariant looked at from outside what it checks: exact, without a bound. One that does not pass holds.
+
+    ``value`` and ``planned`` are in ``unit``; ``None`` when there was nothing to look at, or nothing planned.
+    """
+
+    id: str
+    claim: str
+    verdict: Verdict
+    value: float | None
+    planned: float | None
+    unit: Unit
+    samples: int
+    reason: str

@@ -2,6 +2,7 @@
 
 * one test case a criterion: ``fail`` (a rollback limit that fired included) is a failure; ``inconclusive`` is an
   error, because the measurement could not tell and the week holds; ``not exercised`` is skipped, with its reason;
+* one test case a check of the flag, in the same way;
 * the test case ``decision`` carries what skipped cases cannot: a CI shows skipped as green, and a week with a
   criterion that was not exercised holds;
 * the test cases ``run`` and ``leaks`` fail when a part broke or something was left on the machine.
@@ -15,9 +16,17 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.model.run import Run
-from harness.model.verdict import CriterionResult, Decision, Verdict
+from harness.model.verdict import CheckResult, CriterionResult, Decision, Verdict
 from harness.report.files import write_atomically
-from harness.report.words import decision_reason, first_line, measured, target_words, threshold_words, verdict_word
+from harness.report.words import (
+    check_figures,
+    decision_reason,
+    first_line,
+    measured,
+    target_words,
+    threshold_words,
+    verdict_word,
+)
 
 JUNIT_XML = "junit.xml"
 
@@ -54,6 +63,17 @@ def _criterion_case(suite: str, criterion: CriterionResult) -> TestCase:
     return _case(suite, criterion.id, result, output)
 
 
+def _check_case(suite: str, check: CheckResult) -> TestCase:
+    told = _text(f"{check.verdict.replace('_', ' ')}: {check.reason}")
+    result = {
+        Verdict.PASS: None,
+        Verdict.FAIL: Failure(told, "fail"),
+        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
+        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
+    }[check.verdict]
+    return _case(suite, check.id, result, f"{check_figures(check)}, claim {check.claim}\n{check.reason}")
+
+
 def _decision_case(suite: str, run: Run) -> TestCase:
     told = _text(decision_reason(run))
     result: Failure | Error | None
@@ -88,6 +108,7 @@ def junit(run: Run) -> bytes:
     cases = [
         _decision_case(name, run),
         *(_criterion_case(name, criterion) for criterion in run.criteria),
+        *(_check_case(name, check) for check in run.checks),
         _case(name, "run", broken),
         _case(name, "leaks", left),
     ]

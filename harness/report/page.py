@@ -67,12 +67,15 @@ def criteria(run: Run, *, stretch_s: float) -> list[CriterionView]:
 
 def claims_met(run: Run, register: Mapping[str, Claim]) -> list[ClaimView]:
     """The claims that the run refers to, each with the verdicts on it."""
-    ids = dict.fromkeys([*run.claims, *(criterion.claim for criterion in run.criteria)])
+    ids = dict.fromkeys([*run.claims, *(c.claim for c in run.criteria), *(check.claim for check in run.checks)])
     return [
         ClaimView(
             id=claim_id,
             claim=register.get(claim_id),
-            verdicts=tuple(words.verdict_word(c) for c in run.criteria if c.claim == claim_id),
+            verdicts=(
+                *(words.verdict_word(c) for c in run.criteria if c.claim == claim_id),
+                *(words.VERDICT[c.verdict] for c in run.checks if c.claim == claim_id),
+            ),
         )
         for claim_id in ids
     ]

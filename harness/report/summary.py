@@ -11,13 +11,16 @@ from harness.model.units import Unit
 from harness.model.verdict import CriterionResult
 from harness.report.files import write_atomically
 from harness.report.words import (
+    CHECK,
     DECISION,
     DECISION_SIGN,
     KIND,
     RUNG,
     SIDE,
+    VERDICT,
     VERDICT_SIGN,
     amount,
+    check_figures,
     decision_reason,
     measured,
     metric_word,
@@ -77,6 +80,8 @@ def summary(run: Run) -> str:
     if run.leaks:
         parts += ["### Left on the machine", bullets(run.leaks)]
     parts += ["### Criteria", _criteria(run)]
+    if run.checks:
+        parts += ["### The flag", _checks(run)]
     if run.switch_over is not None:
         parts += ["### Switch to Firestore after the roll back", _switch_over(run)]
     if run.windows:
@@ -107,6 +112,19 @@ def _criterion(criterion: CriterionResult) -> tuple[str, ...]:
         f"{criterion.samples:,}",
         plain(criterion.reason),
     )
+
+
+def _checks(run: Run) -> str:
+    rows = [
+        (
+            f"{VERDICT_SIGN[check.verdict]} **{VERDICT[check.verdict]}**",
+            f"{plain(CHECK.get(check.id, check.id))}<br>{plain(check.id)}",
+            plain(check_figures(check)),
+            plain(check.reason),
+        )
+        for check in run.checks
+    ]
+    return table(("verdict", "check", "seen:", "why"), rows)
 
 
 def _switch_over(run: Run) -> str:

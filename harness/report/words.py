@@ -10,7 +10,7 @@ from harness.judge.words import beside
 from harness.model.run import Run
 from harness.model.stack import Capability, Rung
 from harness.model.units import Unit, show
-from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 
 DECISION = {
     Decision.ADVANCE: "Advance",
@@ -40,6 +40,11 @@ METRIC = {
     "latency_p95": "latency p95",
     "request_rate": "requests/s",
     "concurrent_users": "concurrent users",
+}
+
+CHECK = {
+    "flag.share": "users with the flag on, as planned",
+    "flag.steady": "users who changed sides without a change of the template",
 }
 
 COMPARISON = {">=": "≥"}
@@ -100,6 +105,12 @@ def measured(criterion: CriterionResult, value: float | None) -> str:
     return "–" if value is None else beside(value, criterion.threshold, criterion.unit)
 
 
+def check_figures(check: CheckResult) -> str:
+    """What was seen and what was planned, for example ``50 % (planned 50 %)``."""
+    planned = "" if check.planned is None else f" (planned {show(check.planned, check.unit)})"
+    return f"{amount(check.value, check.unit)}{planned}"
+
+
 def threshold_words(criterion: CriterionResult) -> str:
     """What the claim says, for example ``> 99.5 %``; for a rollback limit, when it fires."""
     return f"{COMPARISON.get(criterion.comparison, criterion.comparison)} {show(criterion.threshold, criterion.unit)}"
@@ -117,8 +128,10 @@ def decision_reason(run: Run) -> str:
     passed = sum(c.verdict is Verdict.PASS for c in success)
     if run.decision is Decision.ADVANCE:
         return f"All success criteria passed ({passed} of {passed}); no rollback limit fired."
+    unproved = [c for c in run.checks if c.verdict is not Verdict.PASS]
     open_ = [c for c in run.criteria if c.verdict is not Verdict.PASS]
     told = "; ".join(f"{metric_word(c.metric)} {threshold_words(c)}: {verdict_word(c)}" for c in open_)
+    told = "; ".join([*([told] if told else []), *(f"{CHECK.get(c.id, c.id)}: {VERDICT[c.verdict]}" for c in unproved)])
     return f"{passed} of {len(success)} success criteria passed. {told}."
 
 
@@ -128,7 +141,7 @@ def not_judged(run: Run) -> list[tuple[str, str]]:
     The steps of the roll back (ロールバック手順) are carried out exactly when a run is rolled back.
     """
     found = [(c.id, c.reason) for c in run.criteria if c.verdict is Verdict.NOT_EXERCISED]
-    judged = {criterion.claim for criterion in run.criteria}
+    judged = {criterion.claim for criterion in run.criteria} | {check.claim for check in run.checks}
     for claim in run.claims:
         if claim.startswith(_ROLLBACK_STEPS):
             if run.switch_over is None:

@@ -109,7 +109,7 @@ def _side(stored: StoredRun, seen: Observed) -> Side:
         folder=stored.folder,
         started_utc=stored.run.started_utc if stored.run else "",
         decision=stored.run.decision if stored.run else None,
-        judged=decide(seen.results),
+        judged=decide(seen.results, seen.checks),
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.checks.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.window import Window
@@ -13,7 +14,7 @@ from harness.model.errors import BadInput
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
 from harness.model.message import Message
 from harness.model.scenario import Scenario
-from harness.model.verdict import CriterionResult, Decision
+from harness.model.verdict import CheckResult, CriterionResult, Decision
 
 #: Where no window ever began: nothing is due in it.
 EMPTY = Window(start_ns=0, end_ns=0)
@@ -25,7 +26,8 @@ class Observed:
 
     ``window`` is the measured stretch: the plan's, ended by a roll back; ``EMPTY`` when none began. ``decided`` is the
     run's own decision event; ``results`` are today's verdicts on what had been gathered then, or, without a decision,
-    on everything, as of the last answer. ``ledger`` holds all rows, also those after the decision.
+    on everything, as of the last answer; ``checks`` are those of the flag, likewise. ``ledger`` holds all rows, also
+    those after the decision.
     """
 
     ledger: Ledger
@@ -33,6 +35,7 @@ class Observed:
     planned: Window
     decided: Decision | None
     results: tuple[CriterionResult, ...]
+    checks: tuple[CheckResult, ...]
     rows: dict[str, int]
 
 
@@ -41,10 +44,11 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
 
     Raises ``BadInput`` when the evidence does not say when its window was.
     """
-    ledger, counts = Ledger(), Counter[str]()
+    ledger, flag, counts = Ledger(), FlagLog(), Counter[str]()
     planned, last_ns = EMPTY, 0
     decision: EventRow | None = None
     results: tuple[CriterionResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     for row in rows:
         counts[str(type(row).__struct_config__.tag)] += 1
         match row:
@@ -55,9 +59,13 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
             case EventRow(kind="decision") if decision is None:
                 decision = row
                 results = judge(scenario, ledger, planned, _judged_ns(row), not_exercised=not_exercised)
+                checks = flag.results(scenario, _judged_ns(row))
         ledger.add(row)
+        flag.add(row)
     if decision is None:
-        results = judge(scenario, ledger, planned, max(last_ns, planned.start_ns), not_exercised=not_exercised)
+        judged_ns = max(last_ns, planned.start_ns)
+        results = judge(scenario, ledger, planned, judged_ns, not_exercised=not_exercised)
+        checks = flag.results(scenario, judged_ns)
     decided = None if decision is None else Decision(decision.subject)
     window = planned
     if decision is not None and decided is Decision.ROLL_BACK:
@@ -68,6 +76,7 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
         planned=planned,
         decided=decided,
         results=results,
+        checks=checks,
         rows=dict(sorted(counts.items())),
     )
 

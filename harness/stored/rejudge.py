@@ -10,7 +10,7 @@ from harness.judge.decision import decide
 from harness.model.errors import Exit
 from harness.model.message import Message, message
 from harness.model.stack import Capability
-from harness.model.verdict import CriterionResult, Decision
+from harness.model.verdict import CheckResult, CriterionResult, Decision
 from harness.stored.folder import StoredRun
 from harness.stored.observe import EMPTY, Observed, observe
 
@@ -46,6 +46,7 @@ class Rejudgement(msgspec.Struct, frozen=True, kw_only=True):
     criteria: tuple[Pair, ...]
     window_s: float | None
     rows: dict[str, int]
+    checks: tuple[CheckResult, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -58,7 +59,7 @@ def rejudge(stored: StoredRun, seen: Observed) -> Rejudgement:
     """Sets today's verdicts beside the stored ones. Pure."""
     run = stored.run
     broke = _why_undecided(stored)
-    says = decide(seen.results)
+    says = decide(seen.results, seen.checks)
     decision = says if not broke or says is Decision.ROLL_BACK else None
     pairs = _pairs(run.criteria if run else (), seen.results)
     return Rejudgement(
@@ -74,6 +75,7 @@ def rejudge(stored: StoredRun, seen: Observed) -> Rejudgement:
         criteria=pairs,
         window_s=None if seen.window == EMPTY else seen.window.seconds,
         rows=seen.rows,
+        checks=seen.checks,
         notes=_notes(stored, seen),
     )
 

@@ -23,6 +23,7 @@ def judged_words(judged: Rejudgement) -> str:
     lines += ["", *_table(table), ""]
     for pair in judged.criteria:
         lines += _differences(pair)
+    lines += [f"{check.id}: {check.verdict.replace('_', ' ')}; {check.reason}" for check in judged.checks]
     lines += [f"decision stored:       {_decision(judged.stored_decision)}"]
     lines += [f"decision judged again: {_decision(judged.decision)}"]
     if judged.broke:

@@ -14,7 +14,7 @@ from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
 from harness.model.message import verbatim
 from harness.model.scenario import Metric
 from harness.model.units import Unit
-from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 from tests.judge.evidence import WEEKS, healthy, judged, ledger, window
 
 
@@ -47,6 +47,16 @@ def test_every_mixture(successes: tuple[Verdict, ...], rollbacks: tuple[Verdict,
         assert decision is Decision.ADVANCE
     else:
         assert decision is Decision.HOLD
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_check_that_does_not_pass_holds_but_never_stops_a_roll_back(verdict: Verdict) -> None:
+    check = CheckResult(
+        id="flag.share", claim="x", verdict=verdict, value=None, planned=None, unit=Unit.RATIO, samples=0, reason=""
+    )
+    good = [result(CriterionKind.SUCCESS, Verdict.PASS)]
+    assert decide(good, [check]) is (Decision.ADVANCE if verdict is Verdict.PASS else Decision.HOLD)
+    assert decide([*good, result(CriterionKind.ROLLBACK, Verdict.FAIL)], [check]) is Decision.ROLL_BACK
 
 
 def test_nothing_judged_holds() -> None:

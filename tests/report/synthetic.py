@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.checks.flag_log import FlagLog
 from harness.evidence.store import EvidenceStore
 from harness.judge.decision import decide
 from harness.judge.judge import judge
@@ -324,6 +325,10 @@ def _run(week: Week, rows: list[Row], decided_s: float, decision: Decision) -> R
     ledger = ledger_of(row for row in rows if _known(row) <= week.at(decided_s))
     whole = Window(start_ns=week.at(week.window_start_s), end_ns=week.at(week.window_start_s + week.window_s))
     results = judge(week.scenario, ledger, whole, week.at(decided_s))
+    log = FlagLog()
+    for row in rows:
+        if _known(row) <= week.at(decided_s):
+            log.add(row)
     window = msgspec.structs.replace(whole, end_ns=min(whole.end_ns, week.at(decided_s)))
     fired = "; ".join(r.reason for r in results if r.fired_at_ns is not None)
     decided = EventRow(at_ns=week.at(decided_s), kind="decision", subject=decision, message=fired or decision, data={})
@@ -347,6 +352,7 @@ def _run(week: Week, rows: list[Row], decided_s: float, decision: Decision) -> R
         decision=decision,
         exit_status=20 if rolled_back else (0 if decision is Decision.ADVANCE else 10),
         criteria=results,
+        checks=log.results(week.scenario, week.at(decided_s)),
         windows=tuple(summarise(whole_ledger, window, side) for side in Side),
         timings={
             "stack_up": week.stack_up_s,

@@ -28,7 +28,7 @@ def test_decision_and_replay_come_first(name: str, word: str, request: pytest.Fi
 def test_every_row_of_a_table_has_the_columns_of_its_head(rolled_back: tuple[Run, list[Row]]) -> None:
     blocks = re.split(r"\n\n", summary(rolled_back[0]))
     tables = [block.splitlines() for block in blocks if block.startswith("|")]
-    assert len(tables) == 2
+    assert len(tables) == 3
     for lines in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 

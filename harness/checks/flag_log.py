@@ -1,0 +1,126 @@
+"""The run's own check of the flag, from what clients fetched and where their requests went: share and steadiness.
+
+Claims: the share of each week (段階的ロールアウト計画) and that Remote Config's value decides a request's side
+(iOS側実装). Nothing here asks the load what it meant to do.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.checks.flag_share import FlagShare, flag_share
+from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
+from harness.model.scenario import Scenario
+from harness.model.units import Unit
+from harness.model.verdict import CheckResult, Verdict
+
+SHARE, STEADY = "flag.share", "flag.steady"
+_SCHEDULE, _DIAGRAM, _FLAG = "rollout.schedule.", "migration.shares", "flag.remote_config"
+_NAMED = 5  # users named in a reason
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """Users who were on both sides under one version, and who sent a request to another side than their flag's."""
+
+    between: tuple[str, ...]
+    against: tuple[str, ...]
+    requests: int
+
+
+def moved(flags: Sequence[FlagRow], requests: Sequence[tuple[str, int, Side]]) -> Moved:
+    """``requests`` are (user, sent_ns, side). A request counts under the version that its user held when sending."""
+    held: defaultdict[str, list[FlagRow]] = defaultdict(list)
+    for row in sorted((row for row in flags if row.fetched), key=lambda row: row.at_ns):
+        held[row.user].append(row)
+    fetched_ns = {user: [row.at_ns for row in rows] for user, rows in held.items()}
+    sides: defaultdict[tuple[str, int], set[Side]] = defaultdict(set)
+    against: set[str] = set()
+    for user, sent_ns, side in requests:
+        place = bisect_right(fetched_ns.get(user, []), sent_ns) - 1
+        value, version = (held[user][place].value, held[user][place].template_version) if place >= 0 else (False, 0)
+        sides[user, version].add(side)
+        if value is not (side is Side.API):
+            against.add(user)
+    between = {user for (user, _), seen in sides.items() if len(seen) > 1}
+    return Moved(between=tuple(sorted(between)), against=tuple(sorted(against)), requests=len(requests))
+
+
+class FlagLog:
+    """Keeps what the checks need of a run's rows, in any order."""
+
+    def __init__(self) -> None:
+        self._flags: list[FlagRow] = []
+        self._requests: list[tuple[str, int, Side]] = []
+        self._audience: dict[str, str] = {}
+
+    def add(self, row: Row) -> None:
+        """Takes one row; rows of other kinds are passed over."""
+        match row:
+            case FlagRow():
+                self._flags.append(row)
+            case RequestRow():
+                self._requests.append((row.user, row.sent_ns, row.side))
+            case SessionRow():
+                self._audience[row.user] = row.audience
+
+    def results(self, scenario: Scenario, at_ns: int) -> tuple[CheckResult, ...]:
+        """Both checks on what had happened by ``at_ns``."""
+        flags = [row for row in self._flags if row.at_ns <= at_ns]
+        requests = [request for request in self._requests if request[1] <= at_ns]
+        share = flag_share(flags, scenario.population, self._audience, at_ns)
+        return _share(scenario, share, requests), _steady(share, moved(flags, requests))
+
+
+def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> CheckResult:
+    seen, on = sum(a.seen for a in found.audiences), sum(a.observed_on for a in found.audiences)
+    api = {user for user, _, side in requests if side is Side.API}
+    each = ", ".join(f"{a.name} {a.observed_on} of {a.users} (planned {a.planned_on})" for a in found.audiences)
+    reason = f"flag on for {on} of {scenario.population.users} users: {each}"
+    if seen < scenario.population.users:
+        reason += f"; {scenario.population.users - seen} users never fetched it"
+    if found.unknown:
+        reason += f"; in no planned audience: {_names(found.unknown)}"
+    reason += f"; of {len({user for user, *_ in requests})} users who sent requests, {len(api)} sent to the API"
+    exact = all(a.seen == a.users and a.observed_on == a.planned_on for a in found.audiences) and not found.unknown
+    schedule = next((claim for claim in scenario.claims if claim.startswith(_SCHEDULE)), _DIAGRAM)
+    return CheckResult(
+        id=SHARE,
+        claim=schedule,
+        verdict=Verdict.INCONCLUSIVE if found.share is None else Verdict.PASS if exact else Verdict.FAIL,
+        value=found.share,
+        planned=found.planned_share,
+        unit=Unit.RATIO,
+        samples=seen,
+        reason=reason if found.share is not None else "nobody's fetch of the flag is in the evidence",
+    )
+
+
+def _steady(found: FlagShare, moved_: Moved) -> CheckResult:
+    faults = {
+        "held both values under one version of the template": found.unsteady,
+        "sent requests to both sides under one version": moved_.between,
+        "sent a request to the side that their flag did not say": moved_.against,
+    }
+    told = [f"{len(users)} users {what}: {_names(users)}" for what, users in faults.items() if users]
+    users = len(set().union(*faults.values()))
+    verdict = Verdict.FAIL if told else Verdict.PASS if moved_.requests else Verdict.INCONCLUSIVE
+    steady = f"nobody moved without a change of the template, in {moved_.requests} requests"
+    return CheckResult(
+        id=STEADY,
+        claim=_FLAG,
+        verdict=verdict,
+        value=float(users) if moved_.requests else None,
+        planned=0.0,
+        unit=Unit.USERS,
+        samples=moved_.requests,
+        reason="; ".join(told) or (steady if moved_.requests else "no request is in the evidence"),
+    )
+
+
+def _names(users: Sequence[str]) -> str:
+    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+    return ", ".join(users[:_NAMED]) + more

@@ -1,0 +1,123 @@
+"""The run's checks of the flag: what is planted is found, and a healthy week passes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.checks.flag_log import FlagLog
+from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
+from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
+from harness.model.verdict import CheckResult, Verdict
+
+SCENARIO = Scenario(
+    name="week",
+    title="week",
+    claims=("rollout.schedule.week2", "migration.shares"),
+    population=PopulationPlan(audiences=(AudiencePlan(name="general", users=10, flag_on=3),)),
+    criteria=(),
+    window_s=100.0,
+)
+USERS = [f"u{number}" for number in range(10)]
+ON = set(USERS[:3])
+END = 1_000
+
+
+def request(user: str, sent_ns: int, side: Side) -> RequestRow:
+    return RequestRow(
+        operation_id=f"{user}-{sent_ns}",
+        user=user,
+        audience="general",
+        side=side,
+        operation=Operation.LIST_WALKS,
+        due_ns=sent_ns,
+        sent_ns=sent_ns,
+        done_ns=sent_ns + 1,
+        status=200,
+        outcome=Outcome.OK,
+        acknowledged=False,
+        payload_digest="",
+        flag=side is Side.API,
+    )
+
+
+def fetch(user: str, at_ns: int, value: bool, version: int = 1) -> FlagRow:
+    return FlagRow(at_ns=at_ns, user=user, value=value, template_version=version, fetched=True)
+
+
+def healthy() -> list[Row]:
+    rows: list[Row] = [SessionRow(at_ns=1, user=user, audience="general", live=True) for user in USERS]
+    rows += [fetch(user, at_ns, user in ON) for user in USERS for at_ns in (10, 60)]
+    rows += [
+        request(user, at_ns, Side.API if user in ON else Side.FIRESTORE) for user in USERS for at_ns in (20, 70, 120)
+    ]
+    return rows
+
+
+def found(rows: list[Row], at_ns: int = END) -> tuple[CheckResult, CheckResult]:
+    log = FlagLog()
+    for row in rows:
+        log.add(row)
+    share, steady = log.results(SCENARIO, at_ns)
+    return share, steady
+
+
+def test_a_healthy_week_passes_in_whatever_order_its_rows_come() -> None:
+    for rows in (healthy(), healthy()[::-1]):
+        share, steady = found(rows)
+        assert (share.verdict, share.value, share.planned, share.samples) == (Verdict.PASS, 0.3, 0.3, 10)
+        assert share.claim == "rollout.schedule.week2"
+        assert "general 3 of 10 (planned 3)" in share.reason
+        assert "of 10 users who sent requests, 3 sent to the API" in share.reason
+        assert (steady.verdict, steady.value, steady.samples) == (Verdict.PASS, 0.0, 30)
+
+
+@pytest.mark.parametrize("user", ["u0", "u9"])
+def test_a_planted_wrong_share_fails(user: str) -> None:
+    rows = [msgspec.structs.replace(r, value=not r.value) if isinstance(r, FlagRow) and r.user == user else r for r in healthy()]  # fmt: skip
+    share, _ = found(rows)
+    assert share.verdict is Verdict.FAIL
+    assert share.value in {0.2, 0.4}
+
+
+def test_a_user_who_never_fetched_fails_the_share() -> None:
+    share, _ = found([row for row in healthy() if not (isinstance(row, FlagRow) and row.user == "u4")])
+    assert share.verdict is Verdict.FAIL
+    assert "1 users never fetched it" in share.reason
+
+
+def test_a_user_who_moves_under_one_version_is_named() -> None:
+    _, steady = found([*healthy(), request("u1", 200, Side.FIRESTORE)])
+    assert (steady.verdict, steady.value) == (Verdict.FAIL, 1.0)
+    assert "both sides under one version: u1" in steady.reason
+
+
+def test_a_value_that_flips_under_one_version_is_named() -> None:
+    _, steady = found([*healthy(), fetch("u2", 90, False), fetch("u2", 95, True)])
+    assert steady.verdict is Verdict.FAIL
+    assert "held both values under one version of the template: u2" in steady.reason
+
+
+def test_requests_to_the_side_that_the_flag_does_not_say_are_named() -> None:
+    rows = [row for row in healthy() if not (isinstance(row, RequestRow) and row.user == "u9")]
+    _, steady = found([*rows, request("u9", 30, Side.API), request("u9", 80, Side.API)])
+    assert steady.verdict is Verdict.FAIL
+    assert steady.value == 1.0
+    assert "the side that their flag did not say: u9" in steady.reason
+
+
+def test_moving_with_a_new_version_is_no_fault() -> None:
+    moved: list[Row] = [fetch("u0", 150, False, version=2), request("u0", 160, Side.FIRESTORE)]
+    assert found([*healthy(), *moved])[1].verdict is Verdict.PASS
+    # Sent before the new value was held: still the old version's.
+    late: list[Row] = [fetch("u0", 150, False, version=2), request("u0", 149, Side.API)]
+    assert found([*healthy(), *late])[1].verdict is Verdict.PASS
+
+
+def test_what_comes_after_the_judged_moment_does_not_count() -> None:
+    after: list[Row] = [fetch("u0", END + 5, False), request("u0", END + 9, Side.FIRESTORE)]
+    assert [check.verdict for check in found([*healthy(), *after])] == [Verdict.PASS, Verdict.PASS]
+
+
+def test_nothing_seen_is_inconclusive() -> None:
+    assert [check.verdict for check in found([])] == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE]
