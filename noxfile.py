@@ -89,6 +89,12 @@ def stack(session: nox.Session) -> None:
 
 
 @nox.session
+def flag_proof(session: nox.Session) -> None:
+    """How long every client takes to change sides, for several fetch intervals, and that no walk is lost."""
+    run(session, "-m", "harness", "flag_proof", *session.posargs)
+
+
+@nox.session
 def doctor(session: nox.Session) -> None:
     """Says what this machine has and lacks for each rung."""
     run(session, "-m", "harness", "doctor", *session.posargs)

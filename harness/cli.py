@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
+from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
@@ -78,6 +79,10 @@ def parser() -> argparse.ArgumentParser:
     stages.set_defaults(handler=_load_stages)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
+    flag_proof = commands.add_parser(
+        "flag_proof", help="prove how the flag switches clients, and that no walk is lost", allow_abbrev=False
+    )
+    add_flag_proof_arguments(flag_proof, DEFAULT_SEED, TARGET_HELP)
     mirror_stop = commands.add_parser(
         "mirror_stop",
         help="stop the mirror stepwise and show what a roll back loses",

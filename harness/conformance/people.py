@@ -7,42 +7,9 @@ from typing import Any
 
 import msgspec
 
-from harness.firebase import rest
-from harness.model.errors import PartDied
-from harness.model.stack import Address
+from harness.firebase.sign_up import User, sign_up
 
-_API = "/identitytoolkit.googleapis.com/v1"
-_PASSWORD = "conformance"  # noqa: S105 - of accounts in a throw-away emulator
-
-
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed-in user."""
-
-    uid: str
-    token: str
-
-
-async def sign_up(auth: Address, project_id: str, uid: str) -> User:
-    """A new account with that uid, signed in as the app does. Raises ``PartDied`` when the emulator does not answer."""
-    email = f"{uid}@rehearsal.invalid"
-    account = {"localId": uid, "email": email, "rawPassword": _PASSWORD, "emailVerified": True}
-    await _post(auth, f"{_API}/projects/{project_id}/accounts:batchCreate", {"users": [account]})
-    body = {"email": email, "password": _PASSWORD, "returnSecureToken": True}
-    answer = await _post(auth, f"{_API}/accounts:signInWithPassword?key=rehearsal", body)
-    return User(uid=uid, token=str(answer["idToken"]))
-
-
-async def _post(auth: Address, path: str, body: object) -> dict[str, Any]:
-    where = f"POST http://{auth}{path.partition('?')[0]}"
-    headers = {"Authorization": "Bearer owner"} if "/projects/" in path else {}
-    try:
-        answer = await rest.request(auth, "POST", path, body=msgspec.json.encode(body), headers=headers, timeout_s=10.0)
-        decoded = msgspec.json.decode(answer.body, type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
-        raise PartDied(f"the Auth emulator does not answer: {error!r}", where=where, remedy="read auth.log") from error
-    if answer.status != 200 or decoded.get("error"):
-        raise PartDied(f"the Auth emulator refused: {answer.body[:300]!r}", where=where, remedy="read auth.log")
-    return decoded
+__all__ = ["User", "changed", "sign_up"]
 
 
 def changed(token: str, **claims: object) -> str:

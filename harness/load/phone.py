@@ -4,6 +4,10 @@ The flag is fetched in the background, as the app does: when the minimum fetch i
 next request, the phone begins the fetch ``FETCH_LEAD_NS`` before it is due, and the request goes out on time with the
 value held then. A fetch is never part of a request's latency; a slow one takes effect at the next request. Nor is
 signing in again, done after a request when the token nears its end.
+
+Locations that a side has not confirmed go with the walk's next PUT (``memory``); a walk that is over is sent once more
+after a request that was answered, as a request of its own that is not in the schedule (its operation id ends in
+``-again-`` and a number). The digest in the evidence stays that of the operation's own content, as planned.
 """
 
 from __future__ import annotations
@@ -18,23 +22,23 @@ from harness.firebase.fetch import FlagCache
 from harness.load.api_side import ApiSide
 from harness.load.auth import Token, sign_in
 from harness.load.errors import MeasurementFailed
-from harness.load.firestore_side import FirestoreSide, PhoneWalk
+from harness.load.firestore_side import FirestoreSide
 from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
 from harness.load.known import KnownWalks
+from harness.load.memory import WalkMemory
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.result import Result
 from harness.load.storage_side import StorageSide
 from harness.load.time import NS, gevent_wait_until, now_ns
-from harness.model.evidence import Operation, RequestRow, Side
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.population.accounts import Account
 from harness.population.schedule import Planned
-from harness.population.walk import Location, Status, WalkUpdate, digest, moment
+from harness.population.walk import Status, WalkUpdate, digest, moment
 
 FETCH_LEAD_NS = NS
 UPLOAD_LEAD_NS = 5 * NS  # a thumbnail's upload, before the request that names it
-_WALKS_HELD = 2  # the one under way and the side walk
 
 
 class Shared(msgspec.Struct, kw_only=True):
@@ -73,7 +77,8 @@ class Phone:
         self._firestore = FirestoreSide(firestore, timeout_s)
         self._storage = StorageSide(shared.plan, shared.recorder, account.user)
         self._known = KnownWalks()
-        self._walks: dict[str, PhoneWalk] = {}
+        self._memory = WalkMemory()
+        self._offline = tuple(each for each in shared.plan.offline if each.user == account.user)
         self._fetching: gevent.Greenlet | None = None
 
     def seconds_to_wake(self) -> float:
@@ -86,7 +91,7 @@ class Phone:
     def act(self) -> None:
         """Makes the next request, when it is due, and records it. Raises ``EvidenceNotWritten``."""
         planned, due_ns = self._next, self._due_ns()
-        if self._ends_walk():
+        if self._ends_walk() and not self._is_offline(due_ns):
             self._storage.begin_upload(planned.walk_id)
             if gevent_wait_until(due_ns - FETCH_LEAD_NS, self._shared.ended):
                 return
@@ -94,20 +99,16 @@ class Phone:
             self._begin_fetch()
         if gevent_wait_until(due_ns, self._shared.ended):
             return
-        on = self._cache.value(self._shared.plan.flag)
-        side = Side.API if on else Side.FIRESTORE
         if isinstance(planned.body, WalkUpdate):
-            self._remember(planned, planned.body)
             planned = self._with_thumbnail(planned, planned.body)
-        sent_ns = now_ns()
-        result = self._execute(planned, side)
-        done_ns = now_ns()
-        self._known.record(side, planned.operation, result.walk_id, acknowledged=result.acknowledged)
-        self._record(planned, side, result, due_ns=due_ns, sent_ns=sent_ns, done_ns=done_ns, on=on)
-        if planned.operation is Operation.DELETE_WALK and side is Side.FIRESTORE and result.acknowledged:
-            self._storage.begin_delete(planned.walk_id)  # on the other side the API does
+        self._memory.remember(planned, moment(self._shared.plan.anchor.unix_ns + planned.due_offset_ns))
+        if not self._is_offline(due_ns):
+            answered = self._request(planned, planned.operation_id, due_ns)
+            left = self._memory.left_behind(planned) if answered else None
+            if left is not None:
+                self._request(left, f"{left.operation_id}-again-{planned.number:05d}", now_ns())
+            self._renew_token()
         self._next = next(self._schedule)
-        self._renew_token()
 
     def close(self) -> None:
         """Hangs up; idempotent."""
@@ -130,30 +131,50 @@ class Phone:
             return planned
         return msgspec.structs.replace(planned, body=msgspec.structs.replace(body, thumbnail_image_url=url))
 
+    def _is_offline(self, at_ns: int) -> bool:
+        at_s = (at_ns - self._shared.origin_ns) / NS
+        return any(each.from_s <= at_s < each.to_s for each in self._offline)
+
+    def _request(self, planned: Planned, operation_id: str, due_ns: int) -> bool:
+        """Sends and records it, on the side that the flag says; whether the answer was good."""
+        on = self._cache.value(self._shared.plan.flag)
+        side = Side.API if on else Side.FIRESTORE
+        sent_ns = now_ns()
+        result = self._execute(self._memory.to_send(planned, side), side)
+        done_ns = now_ns()
+        if result.acknowledged:
+            self._memory.confirm(planned, side)
+        self._known.record(side, planned.operation, result.walk_id, acknowledged=result.acknowledged)
+        self._record(planned, operation_id, side, result, due_ns=due_ns, sent_ns=sent_ns, done_ns=done_ns, on=on)
+        if planned.operation is Operation.DELETE_WALK and side is Side.FIRESTORE and result.acknowledged:
+            self._storage.begin_delete(planned.walk_id)  # on the other side the API does
+        return result.outcome is Outcome.OK
+
     def _execute(self, planned: Planned, side: Side) -> Result:
         missing_expected = self._known.missing_expected(side, planned.walk_id)
         if side is Side.API:
             return self._api.execute(planned, self._token.id_token, missing_expected=missing_expected)
         now = moment(self._shared.plan.anchor.unix_ns + planned.due_offset_ns)
-        walk = self._walks.get(planned.walk_id)
+        walk = self._memory.whole(planned.walk_id)
         return self._firestore.execute(planned, walk, now, missing_expected=missing_expected)
 
-    def _remember(self, planned: Planned, body: WalkUpdate) -> None:
-        held = self._walks.pop(planned.walk_id, None)
-        began = held.began if held else moment(self._shared.plan.anchor.unix_ns + planned.due_offset_ns)
-        earlier: tuple[Location, ...] = tuple(held.locations) if held else ()
-        while len(self._walks) >= _WALKS_HELD:
-            self._walks.pop(next(iter(self._walks)))
-        self._walks[planned.walk_id] = PhoneWalk(began=began, locations=earlier + body.locations)
-
     def _record(
-        self, planned: Planned, side: Side, result: Result, *, due_ns: int, sent_ns: int, done_ns: int, on: bool
+        self,
+        planned: Planned,
+        operation_id: str,
+        side: Side,
+        result: Result,
+        *,
+        due_ns: int,
+        sent_ns: int,
+        done_ns: int,
+        on: bool,
     ) -> None:
         self._shared.requests += 1
         self._shared.retried += result.retried
         self._shared.recorder.write(
             RequestRow(
-                operation_id=planned.operation_id,
+                operation_id=operation_id,
                 user=self.account.user,
                 audience=self.account.audience,
                 side=side,
@@ -176,6 +197,9 @@ class Phone:
             self._fetching = gevent.spawn(self._fetch)
 
     def _fetch(self) -> None:
+        if self._is_offline(now_ns()):
+            self._cache.failed(now_ns())
+            return
         plan = self._shared.plan
         client = remote_config(plan)
         try:

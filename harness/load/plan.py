@@ -22,6 +22,14 @@ MOST_DURATION_S = 3300.0
 MOST_CANARY_RATE_PER_MINUTE = 75.0
 
 
+class Offline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``user``'s phone has no network from ``from_s`` to ``to_s`` after the origin: nothing is sent, all is kept."""
+
+    user: str
+    from_s: float
+    to_s: float
+
+
 class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The plan of both processes. ``anchor`` ties the clocks and is the time that the walks' contents count from."""
 
@@ -36,6 +44,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     admission_limit_s: float = 60.0
     max_duration_s: float = MOST_DURATION_S
     flag: str = FLAG
+    offline: tuple[Offline, ...] = ()
 
 
 def check(plan: LoadPlan) -> None:

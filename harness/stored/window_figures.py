@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ def _api(seen: Observed) -> list[Figure]:
     bad_s = summarise(ledger, window, Side.API).bad_seconds
     return [
         Figure("availability", Unit.RATIO, "better", Ratio(_count(probes["ok"]), len(probes)), Metric.AVAILABILITY),
-        Figure("seconds with a failed probe", Unit.RATIO, "worse", Ratio(bad_s or 0, round(window.seconds))),
+        Figure("seconds with a failed probe", Unit.RATIO, "worse", Ratio(bad_s or 0, math.ceil(window.seconds))),
         Figure("api error ratio", Unit.RATIO, "worse", Ratio(_count(~calls["ok"]), len(calls)), Metric.ERROR_RATIO),
         Figure("api 5xx ratio", Unit.RATIO, "worse", Ratio(_count(calls["status"] // 100 == 5), len(calls))),
         Figure("api 4xx ratio", Unit.RATIO, "worse", Ratio(_count(calls["status"] // 100 == 4), len(calls))),

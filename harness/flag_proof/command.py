@@ -1,0 +1,61 @@
+"""``python -m harness flag_proof``: its options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from harness.clock import MachineClock
+from harness.progress import Progress
+from harness.targets import ROOT, resolve
+
+
+def add_arguments(command: argparse.ArgumentParser, default_seed: int, target_help: str) -> None:
+    """The command's options."""
+    command.add_argument("--target", metavar="COMMAND|FILE", help=target_help)
+    command.add_argument("--seed", type=int, default=default_seed, help="seed of clients and walks (%(default)s)")
+    command.add_argument("--virtual-only", action="store_true", help="only what needs no stack: seconds, not minutes")
+    command.add_argument("--json", action="store_true", help="print flag_proof.json on standard output")
+    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    command.add_argument(
+        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
+    )
+    command.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    from harness.flag_proof.flow import Options, Proof  # psutil and asyncpg load here
+    from harness.flag_proof.report import text
+    from scenarios import flag_plan
+
+    options = Options(
+        plan=flag_plan.load(),
+        target=resolve(arguments.target),
+        target_text=arguments.target,
+        seed=arguments.seed,
+        reports=arguments.reports.absolute(),
+        manifests=arguments.manifests,
+        virtual_only=arguments.virtual_only,
+    )
+    rung = "virtual" if options.virtual_only else "local"
+    progress.plain(f"seed {options.seed}, rung {rung}, target {options.target.name}; replay: {options.replay}")
+
+    async def prove() -> int:
+        proof = Proof(options, clock, progress)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, proof.interrupt)
+        document = await proof.run()
+        progress.plain("")
+        progress.plain(text(document, str(proof.folder)))
+        if arguments.json:
+            sys.stdout.write((proof.folder / "flag_proof.json").read_text())
+        return document.exit_status
+
+    return asyncio.run(prove())

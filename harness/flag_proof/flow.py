@@ -1,0 +1,180 @@
+"""The proof, whole and in one direction: virtual cases -> stack up -> stories -> real cases -> tear down -> report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness import state
+from harness.clock import NS, Clock, utc
+from harness.flag_proof.continuity import Stories
+from harness.flag_proof.judging import virtual_cases
+from harness.flag_proof.real import RealCase, course
+from harness.flag_proof.report import write_report
+from harness.lifecycle import Lifecycle, open_folder
+from harness.manifests import load as load_manifests
+from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.flag_proof import FlagPlan, FlagProof, Outcome, ProofCase
+from harness.model.stack import Target
+from harness.progress import Progress
+from harness.stack.local import LocalStack
+from harness.state.lease import remove_run_folder, run_folder
+
+SCHEMA_VERSION = 1
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for. ``virtual_only`` leaves out everything that needs a stack."""
+
+    plan: FlagPlan
+    target: Target
+    target_text: str | None
+    seed: int
+    reports: Path
+    manifests: Path
+    virtual_only: bool = False
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this again."""
+        words = ["python", "-m", "harness", "flag_proof", "--seed", str(self.seed)]
+        words += ["--target", self.target_text] if self.target_text is not None else []
+        return shlex.join([*words, *(["--virtual-only"] if self.virtual_only else [])])
+
+
+class Proof:
+    """One proof under way. ``run`` always returns a finished document, however it ended."""
+
+    def __init__(self, options: Options, clock: Clock, progress: Progress) -> None:
+        self.options = options
+        self.clock = clock
+        self.progress = progress
+        self.started_ns = clock.now_ns()
+        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
+        self.run_id = f"{stamp}Z-flag_proof-s{options.seed}-{os.getpid():x}"
+        self.folder = open_folder(options.reports, self.run_id)
+        self.stack = LocalStack(
+            run_id=self.run_id,
+            manifests=load_manifests(options.manifests),
+            target=options.target,
+            folder=self.folder,
+            clock=clock,
+            progress=progress,
+        )
+        self.lifecycle = Lifecycle(progress)
+        self.cases: list[ProofCase] = []
+        self.leaks: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
+
+    async def run(self) -> FlagProof:
+        """Runs the cases, tears down whatever came of it, and reports."""
+        await self.lifecycle.run(self.flow())
+        if not self.options.virtual_only:
+            begun_ns = self.clock.now_ns()
+            self.progress("taking everything down")
+            await self.lifecycle.finally_(self.stack.down)
+            self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+            remove_run_folder(self.run_id)
+            self.leaks = tuple(self.stack.leaks())
+        proof = self._document()
+        try:
+            write_report(self.folder, proof)
+        except RehearsalError as error:
+            self.lifecycle.note(error)
+            proof = self._document()
+        return proof
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow."""
+        self.lifecycle.interrupt()
+
+    async def flow(self) -> None:
+        """Every case in order; each may raise, and tear down always follows."""
+        plan, seed = self.options.plan, self.options.seed
+        self.progress("computing the client's rule in virtual time")
+        self.cases += virtual_cases(plan, seed)
+        self._mark("virtual")
+        if self.options.virtual_only:
+            return
+        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        self.progress("bringing the stack up")
+        await self.stack.up()
+        self._mark("stack_up")
+        await self._watched(self._on_the_stack(plan, seed))
+        self._mark("real")
+
+    async def _on_the_stack(self, plan: FlagPlan, seed: int) -> None:
+        self.progress("walks across a change of sides")
+        stories = Stories(self.stack.endpoints(), self.clock, seed)
+        try:
+            self.cases += await stories.all()
+        finally:
+            stories.close()
+        for case in plan.cases:
+            if case.real:
+                length_s = course(plan, case).end_s
+                self.progress(
+                    f"fetch interval {case.fetch_interval_s:g} s, times / {plan.real.scale:g}: {length_s:.0f} s"
+                )
+                real = RealCase(
+                    plan,
+                    case,
+                    self.stack,
+                    self.clock,
+                    folder=run_folder(self.run_id),
+                    logs=self.folder / "logs",
+                    run_id=self.run_id,
+                )
+                self.cases += await real.run(seed)
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        """``work`` with the watch over every part beside it: a part that dies ends it."""
+
+        async def watch() -> None:
+            async for _ in self.stack.watch():
+                pass
+
+        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(watch())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _mark(self, name: str) -> None:
+        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
+
+    def _document(self) -> FlagProof:
+        good = all(case.outcome in {Outcome.PASSED, Outcome.ERRATUM_SHOWN} for case in self.cases)
+        proved = bool(self.cases) and good and not self.lifecycle.errors
+        outcomes = [error.exit for error in self.lifecycle.errors]
+        if not proved and not self.lifecycle.errors:
+            outcomes.append(Exit.HOLD)
+        if self.leaks:
+            outcomes.append(Exit.LEAK)
+        return FlagProof(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            rung="virtual" if self.options.virtual_only else str(self.stack.rung),
+            target=self.options.target.name,
+            seed=self.options.seed,
+            replay=self.options.replay,
+            title=self.options.plan.title,
+            proved=proved,
+            exit_status=more_severe(*outcomes),
+            cases=tuple(self.cases),
+            timings={name: round(value, 3) for name, value in self.timings.items()},
+            leaks=self.leaks,
+            errors=tuple(str(error) for error in self.lifecycle.errors),
+        )

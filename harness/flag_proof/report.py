@@ -1,0 +1,103 @@
+"""``flag_proof.json``, ``flag_proof.xml`` (JUnit), ``summary.md``, and the lines on the terminal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+
+from harness.model.flag_proof import FlagProof, Outcome, ProofCase
+from harness.report.files import write_atomically
+from harness.report.summary import bullets, code, plain, table
+
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_AGAINST = frozenset({Outcome.FAILED, Outcome.MISSED})
+HOW = (
+    "virtual cases compute the client's own fetch rule at the document's times: nobody waits for 12 h",
+    "real cases run phones, Remote Config, API and Firestore with every time divided by the plan's scale, and are "
+    "judged by the rule's bound, not by the document's 5 minutes",
+)
+
+
+def write_report(folder: Path, proof: FlagProof) -> None:
+    """Writes all three. Raises ``EvidenceNotWritten``."""
+    write_atomically(folder / "flag_proof.json", msgspec.json.format(msgspec.json.encode(proof)) + b"\n")
+    write_atomically(folder / "flag_proof.xml", junit(proof))
+    write_atomically(folder / "summary.md", summary(proof).encode())
+
+
+def verdict(proof: FlagProof) -> str:
+    """One line: how it ended."""
+    if proof.errors:
+        return "the flag: not judged, the proof did not finish"
+    counts = {outcome: sum(case.outcome is outcome for case in proof.cases) for outcome in Outcome}
+    told = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in counts.items() if count)
+    return f"the flag: {'proved' if proof.proved else 'NOT proved'} ({told or 'no case ran'})"
+
+
+def text(proof: FlagProof, folder: str) -> str:
+    """For a terminal."""
+    lines = [f"{case.outcome.replace('_', ' '):<14} {case.id}: {_told(case)}" for case in proof.cases]
+    lines += [f"LEAK {leak}" for leak in proof.leaks]
+    lines += [f"error: {error}" for error in proof.errors]
+    timings = ", ".join(f"{name} {value:.1f} s" for name, value in proof.timings.items())
+    lines += [*HOW, verdict(proof), f"timings: {timings}"]
+    return "\n".join([*lines, f"report: {folder}/summary.md (exit status {proof.exit_status})"])
+
+
+def _told(case: ProofCase) -> str:
+    return case.reason + (f" [erratum {case.erratum}]" if case.erratum else "")
+
+
+def summary(proof: FlagProof) -> str:
+    """``summary.md``."""
+    facts = [
+        f"seed {proof.seed}, rung {proof.rung}, target {proof.target}, run {proof.run_id}, started "
+        f"{proof.started_utc}, exit status {proof.exit_status}",
+        *HOW,
+    ]
+    parts = [f"## {plain(verdict(proof))}", plain(proof.title), code(proof.replay), bullets(facts)]
+    if proof.errors:
+        parts += ["### What broke", bullets(proof.errors)]
+    if proof.leaks:
+        parts += ["### Left on the machine", bullets(proof.leaks)]
+    rows = [
+        (f"**{case.outcome.replace('_', ' ')}**", plain(case.id), case.mode, plain(_told(case))) for case in proof.cases
+    ]
+    return "\n\n".join([*parts, table(("outcome", "case", "mode", "seen"), rows)]) + "\n"
+
+
+def junit(proof: FlagProof) -> bytes:
+    """Red for every case against the proof; ``proof`` is red too when it did not finish."""
+    suite = TestSuite("flag_proof")
+    suite.timestamp = proof.started_utc
+    for name in ("seed", "replay", "run_id", "rung", "target"):
+        suite.add_property(name, _xml(str(getattr(proof, name))))
+    for case in proof.cases:
+        told = _xml(_told(case))
+        failure = Failure(told, str(case.outcome)) if case.outcome in _AGAINST else None
+        suite.add_testcase(_case(case.id, failure, told))
+    broken = Error(_xml("; ".join(proof.errors)), "broken") if proof.errors else None
+    left = Failure(_xml("; ".join(proof.leaks)), "leak") if proof.leaks else None
+    whole = None if proof.proved else Failure(_xml(verdict(proof)), "not_proved")
+    for name, result in (("proof", whole), ("run", broken), ("leaks", left)):
+        suite.add_testcase(_case(name, result, verdict(proof)))
+    document = JUnitXml()
+    document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call]  # half typed upstream
+    content: bytes = document.tostring()  # type: ignore[no-untyped-call]  # half typed upstream
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + content + b"\n"
+
+
+def _case(name: str, result: Failure | Error | None, output: str) -> TestCase:
+    case = TestCase(_xml(name), classname="flag_proof", time=0.0)
+    if result is not None:
+        case.result = [result]
+    case.system_out = _xml(output)
+    return case
+
+
+def _xml(words: str) -> str:
+    return _NOT_XML.sub("�", words)

@@ -1,0 +1,181 @@
+"""The proof on the real local stack, and the planted losses that its own looking must find."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.checks.walk_continuity import continuity
+from harness.cli import main
+from harness.clock import MachineClock
+from harness.flag_proof.flow import Options, Proof
+from harness.flag_proof.real import course, recorded_walks, switches
+from harness.flag_proof.report import junit, text
+from harness.load.plan import LoadPlan
+from harness.model.errors import Exit
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.flag_proof import FetchCase, FlagProof
+from harness.model.flag_proof import Outcome as Shown
+from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
+from harness.model.stack import Address, Endpoints
+from harness.population.accounts import accounts
+from harness.population.schedule import Planned, slots, user_schedule
+from harness.population.walk import WalkUpdate
+from harness.progress import Progress
+from harness.targets import ROOT, resolve
+from scenarios import flag_plan
+
+NS = 1_000_000_000
+HERE = Address(host="127.0.0.1", port=1)
+CLOCK = MachineClock()
+
+
+def load_plan(users: int = 2) -> LoadPlan:
+    population = PopulationPlan(audiences=(AudiencePlan(name="all", users=users, flag_on=users),), pace_s=2.0)
+    endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
+    return LoadPlan(
+        run_id="x",
+        seed=1,
+        population=population,
+        probes=ProbePlan(),
+        endpoints=endpoints,
+        anchor=CLOCK.anchor,
+        spool="",
+    )
+
+
+def schedule(plan: LoadPlan, count: int) -> dict[str, list[Planned]]:
+    users = accounts(plan.population, plan.seed)
+    placed = slots(users, plan.seed)
+    return {
+        a.user: list(
+            itertools.islice(
+                user_schedule(a.user, placed[a.user], plan.population, plan.seed, plan.anchor.unix_ns), count
+            )
+        )
+        for a in users
+    }
+
+
+def row(planned: Planned, side: Side = Side.API, *, acknowledged: bool = True) -> RequestRow:
+    return RequestRow(
+        operation_id=planned.operation_id,
+        user=planned.user,
+        audience="all",
+        side=side,
+        operation=planned.operation,
+        due_ns=planned.due_offset_ns,
+        sent_ns=planned.due_offset_ns,
+        done_ns=planned.due_offset_ns + 1,
+        status=200,
+        outcome=Outcome.OK,
+        acknowledged=acknowledged and planned.operation is Operation.PUT_WALK,
+        payload_digest="",
+        flag=side is Side.API,
+        walk_id=planned.walk_id,
+    )
+
+
+def test_what_the_phones_recorded_is_rebuilt_and_a_walk_that_never_arrived_is_missed() -> None:
+    plan = load_plan()
+    planned = schedule(plan, 45)
+    recorded = recorded_walks(plan, [row(each) for mine in planned.values() for each in mine])
+    puts = [p for mine in planned.values() for p in mine if isinstance(p.body, WalkUpdate)]
+    deleted = {p.walk_id for mine in planned.values() for p in mine if p.operation is Operation.DELETE_WALK}
+    assert set(recorded) == {p.walk_id for p in puts} - deleted
+    for walk_id, points in recorded.items():
+        assert len(points) == sum(
+            len(p.body.locations) for p in puts if p.walk_id == walk_id and isinstance(p.body, WalkUpdate)
+        )
+    lost = dict(recorded)
+    walk_id = next(iter(lost))
+    del lost[walk_id]
+    assert continuity(recorded, lost).walks_missing == (walk_id,)
+
+
+def test_a_put_that_nobody_confirmed_counts_once_its_walk_is_over() -> None:
+    plan = load_plan(1)
+    (mine,) = schedule(plan, 60).values()
+    puts = [each for each in mine if isinstance(each.body, WalkUpdate)]
+    old = puts[0].walk_id
+    unconfirmed = [row(each, acknowledged=each.walk_id != old) for each in mine]
+    assert old in recorded_walks(plan, unconfirmed)
+    first = [each for each in mine if each.number <= puts[1].number]
+    open_ = recorded_walks(plan, [row(each, acknowledged=each is not puts[1]) for each in first])
+    assert isinstance(puts[0].body, WalkUpdate)
+    assert len(open_[puts[0].walk_id]) == len(puts[0].body.locations)
+
+
+def test_switches_count_from_the_first_request_after_which_none_goes_back() -> None:
+    (mine,) = schedule(load_plan(1), 6).values()
+    sides = [Side.FIRESTORE, Side.API, Side.FIRESTORE, Side.FIRESTORE, Side.API, Side.API]
+    rows = [row(each, side) for each, side in zip(mine, sides, strict=True)]
+    assert switches(rows, 0, Side.API) == {"u0001": mine[4].due_offset_ns / NS}
+    assert switches(rows[:4], 0, Side.API) == {}  # it went back: it has not switched
+
+
+def test_the_course_leaves_room_for_the_bound_after_each_publish() -> None:
+    plan = flag_plan.load()
+    for case in plan.cases:
+        found = course(plan, case)
+        assert found.on_s - found.offline_s / 2 > 0
+        assert found.off_s - found.offline_s / 2 > found.on_s + found.bound_s
+        assert found.end_s > found.off_s + found.bound_s
+
+
+def test_virtual_only_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flag_proof", "--virtual-only", "--reports", str(tmp_path), "--json"]) == Exit.OK
+    proof = msgspec.json.decode(capsys.readouterr().out.encode(), type=FlagProof)
+    assert proof.proved
+    assert {case.mode for case in proof.cases} == {"virtual"}
+    (folder,) = tmp_path.iterdir()
+    assert {path.name for path in folder.iterdir()} >= {"flag_proof.json", "flag_proof.xml", "summary.md"}
+    worse = msgspec.structs.replace(proof.cases[0], outcome=Shown.MISSED)
+    document = msgspec.structs.replace(proof, cases=(worse,), proved=False, exit_status=10)
+    assert b'failures="2"' in junit(document)
+    assert "NOT proved (1 missed)" in text(document, "x")
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
+    whole = flag_plan.load()
+    plan = msgspec.structs.replace(
+        whole,
+        clients=20,
+        cases=(FetchCase(fetch_interval_s=60, real=True),),
+        real=msgspec.structs.replace(whole.real, clients=12, offline=3),
+    )
+    options = Options(
+        plan=plan,
+        target=resolve(None),
+        target_text=None,
+        seed=1,
+        reports=tmp_path,
+        manifests=ROOT / "deploy/kubernetes/overlays/local",
+    )
+    proof = await Proof(options, CLOCK, Progress(CLOCK)).run()
+    told = text(proof, str(tmp_path))
+    assert proof.exit_status == Exit.OK, told
+    assert proof.leaks == proof.errors == ()
+    outcomes = {case.id: case.outcome for case in proof.cases if case.mode == "real"}
+    shown = {case_id for case_id, outcome in outcomes.items() if outcome is Shown.ERRATUM_SHOWN}
+    assert shown == {
+        "continuity.moved_without_a_copy",
+        "continuity.flipped_on_in_mid_walk.new_locations_only",
+    }
+    assert {case_id for case_id in outcomes if case_id.startswith("real.")} == {
+        *(f"real.60s.{kind}.{way}" for kind in ("open", "offline") for way in ("off_to_on", "on_to_off")),
+        "real.60s.walks",
+    }
+    assert written(tmp_path)["proved"] is True
+
+
+def written(reports: Path) -> dict[str, object]:
+    (path,) = reports.glob("*/flag_proof.json")
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
