@@ -43,8 +43,7 @@ def _half_the_users(of: Scenario, _what: Criterion) -> Sequence[Row]:
 
 def _first_seconds(of: Scenario, what: Criterion) -> Sequence[Row]:
     """Too few samples to read a rollback limit."""
-    book = [*requests(of)[:5], *probes(of)[:20]]
-    return [*sessions(of), *book]
+    return [*sessions(of), *requests(of)[:5], *probes(of)[:20]]
 
 
 #: Evidence by kind and metric. Failing: at twice the limit. Inconclusive: at the limit itself, or without a sample.
