@@ -69,8 +69,9 @@ CLAIMS: tuple[Claim, ...] = (
         wrong(
             "flag.side_flips_in_mid_walk",
             "create() decides once for each repository: a screen that keeps its repository writes on to the old "
-            "side after a flip, and a walk begun on one side is unknown to the other",
-            "hold the side for the length of a walk, decide anew between walks",
+            "side after a flip, and a walk begun on one side is unknown to the other: a flip to the API with only the "
+            "new locations sent makes the mirror replace the whole document, and the earlier ones are on neither side",
+            "hold the side for the length of a walk, decide anew between walks; or send again what was not confirmed",
         ),
     ),
     promise(
