@@ -5,6 +5,8 @@ Proxy does by default, it ends at once on SIGTERM and cuts the connections under
 """
 
 import asyncio
+import os
+import signal
 import sys
 
 CHUNK_BYTES = 65536
@@ -38,7 +40,8 @@ async def relay(client: asyncio.StreamReader, answer: asyncio.StreamWriter, host
 
 
 async def main(listen_port: int, host: str, port: int) -> None:
-    """Serves until killed; SIGTERM keeps its default, which ends the process."""
+    """Serves until SIGTERM ends it. By a handler, because a container's first process has no default actions."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
     server = await asyncio.start_server(lambda r, w: relay(r, w, host, port), "127.0.0.1", listen_port)
     async with server:
         await server.serve_forever()

@@ -21,7 +21,7 @@ async def run(
     *,
     what: str,
     limit_s: float,
-    stdin: bytes | None = None,
+    stdin: bytes | Path | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     on_line: Line | None = None,
@@ -30,14 +30,17 @@ async def run(
 ) -> str:
     """Runs ``command`` to its end; returns its standard output. ``what`` completes "... failed".
 
-    ``environment`` is added to ours; ``on_line`` hears each line of standard error as it comes; the file descriptors
-    ``keep`` stay open in the program, so that a lock outlives a killed harness. Raises ``StackNotStarted`` when the
-    program is missing, ends with an error, or passes ``limit_s``. When cancelled, the program's whole group is ended.
+    ``stdin`` is content or a file; ``environment`` is added to ours; ``on_line`` hears each line of standard error as
+    it comes; the file descriptors ``keep`` stay open in the program, so that a lock outlives a killed harness. Raises
+    ``StackNotStarted`` when the program is missing, ends with an error, or passes ``limit_s``. When cancelled, the
+    program's whole group is ended.
     """
+    content = stdin if isinstance(stdin, bytes) else None
+    file = stdin.open("rb") if isinstance(stdin, Path) else None
     try:
         process = await asyncio.create_subprocess_exec(
             *map(str, command),
-            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdin=file or (asyncio.subprocess.DEVNULL if content is None else asyncio.subprocess.PIPE),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **(environment or {})},
@@ -47,11 +50,14 @@ async def run(
         )
     except FileNotFoundError as error:
         raise StackNotStarted(f"{what} failed: {error.strerror}", where=str(command[0]), remedy=remedy) from error
+    finally:
+        if file is not None:
+            file.close()  # the program has its own
     said: list[str] = []
     try:
         async with asyncio.timeout(limit_s):
             output, _, _ = await asyncio.gather(
-                _read(process.stdout), _hear(process.stderr, said, on_line), _feed(process.stdin, stdin)
+                _read(process.stdout), _hear(process.stderr, said, on_line), _feed(process.stdin, content)
             )
             await process.wait()
     except TimeoutError:

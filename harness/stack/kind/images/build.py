@@ -1,0 +1,48 @@
+"""Builds images by recipe, once a content: Docker keeps them under the key of what they were made of."""
+
+from __future__ import annotations
+
+import shutil
+
+from harness.clock import Clock
+from harness.home import home
+from harness.stack.kind import docker
+from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.images import base
+from harness.stack.kind.images.recipe import REPOSITORY, Recipe
+from harness.stack.kind.lock import locked
+
+BUILD_LIMIT_S = 900.0
+CURRENT = "current"  # the tag that compose.yaml and the overlay name: the newest that was built
+
+
+async def ensure(recipe: Recipe, clock: Clock, progress: Progress) -> str:
+    """The image's tag, built first where Docker lacks it; also tagged ``:current``. Raises ``StackNotStarted``."""
+    tag = recipe.tag
+    if not await docker.has_image(tag):
+        lock = home() / "kind" / f"image-{recipe.name}.lock"
+        async with locked(lock, clock, progress, limit_s=BUILD_LIMIT_S):
+            if not await docker.has_image(tag):
+                await _build(recipe, tag, clock, progress)
+    await docker.docker("tag", tag, f"{REPOSITORY}/{recipe.name}:{CURRENT}", what="tagging an image")
+    return tag
+
+
+async def _build(recipe: Recipe, tag: str, clock: Clock, progress: Progress) -> None:
+    base_tag = await base.ensure(recipe.packages, clock, progress, suite="bookworm")
+    folder = home() / "kind" / f"context-{recipe.name}"
+    shutil.rmtree(folder, ignore_errors=True)  # a killed run's; the lock is ours
+    folder.mkdir(parents=True)
+    try:
+        await recipe.lay_out(folder, progress)
+        progress(f"building the image {tag} (once)")
+        # Without network: whatever goes in was fetched on the host, with its own settings.
+        await run(
+            ["docker", "build", "--quiet", "--network", "none", "--build-arg", f"BASE={base_tag}", "-t", tag, folder],
+            what=f"building the image {recipe.name}",
+            limit_s=BUILD_LIMIT_S,
+            environment={"DOCKER_BUILDKIT": "0"},
+            remedy=docker.NO_DOCKER,
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

