@@ -18,7 +18,7 @@ from scenarios import index
 from tests.scenarios.test_index import seed_text
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-LAYERS = ("document", "base", "overlays/local")
+LAYERS = ("document", "base", "overlays/local", "overlays/kind")
 
 #: The environment contract (facts/walk-api.md); the emulators' hosts and the credentials' path are the rung's.
 CONTRACT = {
@@ -86,7 +86,7 @@ def test_the_local_project_never_reaches_firebase() -> None:
     assert load(KUBERNETES / "overlays/local").config["firebase_project_id"].startswith("demo-")
 
 
-@pytest.mark.parametrize("layer", ["base", "overlays/local"])
+@pytest.mark.parametrize("layer", ["base", "overlays/local", "overlays/kind"])
 def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
     folder = KUBERNETES / layer
     used = [patch["path"] for patch in parsed((folder / "kustomization.yaml").read_text(encoding="utf-8"))["patches"]]
