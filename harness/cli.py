@@ -18,6 +18,7 @@ from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
+from harness.options import AUTO, RUNGS
 from harness.progress import Progress
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
@@ -42,7 +43,7 @@ def _unit(parse: Callable[[str], float]) -> Callable[[str], str]:
 
 def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
     """What a run and a rollout take alike."""
-    command.add_argument("--on", choices=["local"], default="local", help="the rung (default: local)")
+    command.add_argument("--on", choices=RUNGS, default=AUTO, help="the rung (default: kind where it is at hand)")
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     command.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
     command.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
@@ -53,9 +54,7 @@ def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
     )
     command.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
-    command.add_argument(
-        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
-    )
+    command.add_argument("--manifests", type=Path, help=argparse.SUPPRESS)
     command.add_argument("--json", action="store_true", help=f"print {printed} on standard output")
 
 
@@ -140,7 +139,10 @@ def _run(arguments: argparse.Namespace) -> int:
     started_ns = clock.now_ns()
     progress = Progress(clock)
     options = _options(arguments)
-    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {options.replay}")
+    progress.plain(
+        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
+        f"replay: {options.replay}"
+    )
     from harness.document import conclusion
     from harness.run import Rehearsal  # SciPy and psutil load here, after the first line is out
 
@@ -186,8 +188,8 @@ def _stack_up(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
-    from harness.model.stack import Rung
     from harness.options import RunOptions, fault
+    from harness.rungs import choose, overlay
     from harness.targets import resolve
     from scenarios.load import load, with_options
 
@@ -202,16 +204,19 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     changed += [word for text in arguments.fault for word in ("--fault", text)]
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
+    target = resolve(arguments.target)
+    chosen = choose(arguments.on, target)
     return RunOptions(
         scenario=with_options(
             load(arguments.scenario), **{key: units.seconds(text) for key, text in seconds.items() if text}
         ),
         scenario_name=arguments.scenario,
-        rung=Rung(arguments.on),
-        target=resolve(arguments.target),
+        rung=chosen.rung,
+        rung_reason=chosen.why,
+        target=target,
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
-        manifests=arguments.manifests,
+        manifests=arguments.manifests or overlay(chosen.rung),
         faults=tuple(fault(text) for text in arguments.fault),
         service_port=arguments.service_port,
         changed=tuple(changed),

@@ -14,6 +14,9 @@ from harness.model.stack import Fault, FaultKind, Rung, Target
 
 FAULT_FORMS = "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, each with @30s to begin later"
 
+AUTO = "auto"
+RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value)  # what --on takes
+
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run needs to begin. ``changed`` are the command line's overrides, as typed, for the replay."""
@@ -21,6 +24,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
     scenario_name: str
     rung: Rung
+    rung_reason: str = ""
     target: Target
     seed: int
     reports: Path

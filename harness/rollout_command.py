@@ -86,7 +86,7 @@ def plan(
     replay = shlex.join(["python", "-m", "harness", "rollout", *words])
     # Beside the replay's: what belongs to this machine.
     words += ["--service-port", str(arguments.service_port)] if arguments.service_port is not None else []
-    words += ["--manifests", str(arguments.manifests.absolute())] if arguments.manifests != parse([]).manifests else []
+    words += ["--manifests", str(arguments.manifests.absolute())] if arguments.manifests is not None else []
     rollout = new_rollout(first, asked, tuple(words), replay, clock)
     return rollout, reports / rollout.rollout_id, weeks
 

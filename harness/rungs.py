@@ -5,13 +5,62 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from harness.clock import Clock
-from harness.model.errors import BadInput
+from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.stack import Rung
-from harness.options import RunOptions
+from harness.model.stack import Rung, Target
+from harness.options import AUTO, RunOptions
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import Stack
+from harness.targets import ROOT
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A rung, and why it: the first line printed says both."""
+
+    rung: Rung
+    why: str
+
+
+def choose(asked: str, target: Target) -> Choice:
+    """The rung for ``--on asked``. Raises ``BadInput`` when it cannot carry the target.
+
+    ``auto`` takes ``kind`` where Docker and a node image are at hand, else ``local``.
+    """
+    if asked != AUTO:
+        choice = Choice(Rung(asked), "as asked")
+    elif target.image:
+        choice = Choice(Rung.KIND, "the target is an image")
+    elif not target.bundled:
+        choice = Choice(Rung.LOCAL, "the target is a command of this machine")
+    else:
+        from harness.stack.kind.at_hand import lacking
+
+        missing = lacking()
+        choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
+    if target.image and choice.rung is Rung.LOCAL:
+        raise BadInput(f"the rung local cannot run the image {target.image}", remedy="use --on kind, or a command")
+    return choice
+
+
+def overlay(rung: Rung) -> Path:
+    """The manifests that ``rung`` takes unless told otherwise."""
+    return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+
+
+async def sweep(progress: Callable[[str], None]) -> None:
+    """Removes what killed runs left on this machine, on any rung."""
+    from harness import state
+    from harness.stack.kind import at_hand, leftovers
+
+    state.sweep(progress)
+    if at_hand.docker_answers():
+        try:
+            await leftovers.sweep(progress)
+        except StackNotStarted as error:  # it hinders a run on kind alone, which then says so
+            progress(f"could not be looked for in Docker: {error.what}")
 
 
 def stack_for(
@@ -39,7 +88,20 @@ def stack_for(
             use_kept=True,
             progress=progress,
         )
-    raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local")
+    if options.rung is Rung.KIND:
+        from harness.stack.kind.stack import KindStack
+
+        return KindStack(
+            run_id=run_id,
+            manifests=manifests,
+            target=options.target,
+            folder=folder,
+            clock=clock,
+            service_port=options.service_port,
+            gate=gate,
+            progress=progress,
+        )
+    raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local or --on kind")
 
 
 def keepers() -> dict[Rung, Keeper]:

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from harness.home import runs_folder
+from harness.model.stack import Rung
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,10 +25,17 @@ class Job:
     """One ``python -m harness run`` (or ``rollout``) under way; its standard error is read as it comes."""
 
     def __init__(
-        self, reports: Path, *words: str, scenario: str = "rollout_week3", command: tuple[str, ...] = ()
+        self,
+        reports: Path,
+        *words: str,
+        scenario: str = "rollout_week3",
+        command: tuple[str, ...] = (),
+        on: Rung = Rung.LOCAL,
     ) -> None:
         self.reports = reports
         self.started = time.monotonic()
+        if "--resume" not in words:  # it goes on where the rollout began
+            words = ("--on", on.value, *words)
         line = [sys.executable, "-m", "harness", *(command or ("run", scenario)), "--reports", str(reports), *words]
         self.process = subprocess.Popen(
             line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

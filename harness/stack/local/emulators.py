@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from harness.clock import Clock
-from harness.firebase import commands, install
+from harness.firebase import install
 from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.local.adopted import Adopted
@@ -96,11 +96,3 @@ async def installed(state: RunState, logs: Path, progress: Callable[[str], None]
     if not tree.is_dir():
         raise process.not_started("the emulators were not installed")
     return tree
-
-
-CHECKS: dict[str, Callable[[Address], Awaitable[bool]]] = {
-    "auth": commands.auth_ready,
-    "firestore": commands.firestore_ready,
-    "remote_config": commands.remote_config_ready,
-    "storage": commands.storage_ready,
-}

@@ -19,7 +19,7 @@ from harness.firebase import reset as firebase_reset
 from harness.model.errors import RehearsalError
 from harness.model.stack import Address, Endpoints, Rung
 from harness.stack.local import postgres, postgres_reset, postgres_template
-from harness.stack.local.emulators import CHECKS
+from harness.stack.ready import CHECKS
 from harness.state import ProcessIdentity, identify, kept, run_folder, sweep
 from harness.state.lease import Lease, read_lease
 from harness.state.sweeping import end_run

@@ -14,11 +14,12 @@ from harness.model.stack import Address, Endpoints
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
 from harness.stack.local.adopted import Adopted
-from harness.stack.local.emulators import CHECKS, Emulator, installed
+from harness.stack.local.emulators import Emulator, installed
 from harness.stack.local.envoy import Envoy
 from harness.stack.local.kept import Borrowed
 from harness.stack.local.postgres import Postgres
 from harness.stack.processes import Watched
+from harness.stack.ready import CHECKS
 from harness.stack.waiting import together
 from harness.state import RunState
 

@@ -11,8 +11,6 @@ import shutil
 import signal
 from pathlib import Path
 
-import asyncpg
-
 from harness.clock import Clock
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
@@ -20,6 +18,7 @@ from harness.stack.local import postgres_template
 from harness.stack.local.adopted import Adopted
 from harness.stack.local.postgres_template import DATABASE, USER
 from harness.stack.processes import Process, Spec, Watched, spawn
+from harness.stack.ready import logs_in
 from harness.stack.waiting import until
 from harness.state import RunState
 
@@ -103,17 +102,4 @@ class Postgres:
             await self.process.stop(signal.SIGQUIT, 1.0)
 
     async def _logs_in(self) -> bool:
-        try:
-            connection = await asyncpg.connect(
-                host=self.address.host,
-                port=self.address.port,
-                user=USER,
-                database=DATABASE,
-                password=self.password,
-                ssl=False,
-                timeout=2,
-            )
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return False
-        await connection.close(timeout=2)
-        return True
+        return await logs_in(self.address, USER, DATABASE, self.password)

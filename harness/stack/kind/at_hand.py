@@ -1,0 +1,46 @@
+"""What this machine has of the rung ``kind``, looked at without making anything; blocks for a moment."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+
+from harness.stack.kind.images import choice, node
+
+_ASK_LIMIT_S = 5.0
+
+
+def lacking() -> str:
+    """What a run on kind would lack or first have to make; "" when Docker and a node image are at hand."""
+    if shutil.which("docker") is None:
+        return "there is no Docker"
+    if not docker_answers():
+        return "Docker does not answer"
+    if node_image() is None:
+        return "Docker has no node image yet; --on kind gets one first"
+    return ""
+
+
+@functools.cache
+def docker_answers() -> bool:
+    """Whether a Docker engine answers."""
+    return _ask("version", "--format", "{{.Server.Version}}") is not None
+
+
+def node_image() -> str | None:
+    """The worker's node image that a cluster would be made of, when Docker has it."""
+    own = node.images()
+    for pair in ((choice.OFFICIAL,), (own.worker, own.control_plane)):
+        if all(_ask("image", "inspect", "--format", "{{.Id}}", image) for image in pair):
+            return pair[0]
+    return None
+
+
+def _ask(*arguments: str) -> str | None:
+    command = [shutil.which("docker") or "docker", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_LIMIT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

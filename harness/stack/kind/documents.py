@@ -1,0 +1,95 @@
+"""The manifests as they are applied: what only the rung knows filled in, and CPU scaled where the machine is small."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from typing import Any
+
+import msgspec
+
+from harness.manifests import quantity
+from harness.model.manifests import Manifests
+from harness.stack.kind import labels
+from harness.stack.kind.api_server import Json
+
+_MILLI = 1000
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What only the rung knows. Addresses are those on the cluster's network, ``host:port``."""
+
+    image: str
+    sidecar_image: str
+    command: tuple[str, ...]  # of the target's container; () leaves the image's own
+    environment: dict[str, str]
+    outside: dict[str, str]  # by part
+    database_password: str
+    node_port: int
+    cpu_factor: float
+
+
+def cpu_factor(manifests: Manifests, cores: float, pods: int) -> float:
+    """What CPU requests and limits are multiplied by so that ``pods`` of them fit ``cores``; 1 when they do.
+
+    One factor for both, so that their ratio, and an autoscaler's percentage of the request, stay the document's.
+    """
+    requested = sum(container.request_cpu_m or 0 for container in manifests.deployment.template.containers) * pods
+    return min(1.0, cores * _MILLI / requested) if requested else 1.0
+
+
+def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
+    """The documents in the order they are applied: what others need comes first."""
+    order = ("ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment")
+    documents = [_prepared(copy.deepcopy(document), facts) for document in manifests.documents.values()]
+    for document in documents:
+        if document["kind"] == "Deployment":  # a scenario may ask for another number than the file
+            document["spec"]["replicas"] = manifests.deployment.replicas
+    rank = {kind: place for place, kind in enumerate(order)}
+    return sorted(documents, key=lambda document: rank.get(document["kind"], len(order)))
+
+
+def _prepared(document: Json, facts: Facts) -> Json:
+    document.setdefault("metadata", {}).setdefault("labels", {})[labels.MANAGED] = labels.MANAGER
+    match document["kind"]:
+        case "ConfigMap":
+            _fill(document.get("data", {}), _values(facts))
+        case "Secret":
+            encoded = base64.b64encode(facts.database_password.encode()).decode()
+            _fill(document.get("data", {}), {"db_password": encoded})
+        case "Service":
+            document["spec"]["ports"][0]["nodePort"] = facts.node_port
+        case "Deployment":
+            _pods(document["spec"]["template"]["spec"], facts)
+    return document
+
+
+def _values(facts: Facts) -> dict[str, str]:
+    host, _, port = facts.outside["postgres"].partition(":")
+    return {
+        "outside_database_host": host,
+        "outside_database_port": port,
+        "outside_auth": facts.outside["auth"],
+        "outside_firestore": facts.outside["firestore"],
+        "outside_storage": f"http://{facts.outside['storage']}",
+    }
+
+
+def _fill(data: dict[str, str], values: dict[str, str]) -> None:
+    data.update({name: value for name, value in values.items() if name in data})
+
+
+def _pods(pod: dict[str, Any], facts: Facts) -> None:
+    target, *others = pod["containers"]
+    target["image"] = facts.image
+    if facts.command:
+        target["command"] = list(facts.command)
+    kept = [variable for variable in target.get("env", []) if variable["name"] not in facts.environment]
+    target["env"] = kept + [{"name": name, "value": value} for name, value in facts.environment.items()]
+    for container in others:
+        if container["image"].startswith("tekutoko-rehearsal/database-sidecar:"):
+            container["image"] = facts.sidecar_image
+    for container in pod["containers"]:
+        for amounts in container.get("resources", {}).values():
+            if "cpu" in amounts and facts.cpu_factor != 1:
+                amounts["cpu"] = f"{round(quantity.millicores(amounts['cpu']) * facts.cpu_factor)}m"

@@ -1,0 +1,102 @@
+"""Evictions through the API server's own subresource, which holds the PodDisruptionBudget; draining as kubectl does."""
+
+from __future__ import annotations
+
+from harness.clock import NS, Clock
+from harness.model.disruption import Drained, Eviction
+from harness.model.errors import BadInput, StackNotStarted
+from harness.stack.kind.api_server import NOT_FOUND, ApiServer, Refused
+from harness.stack.kind.pods import Pod
+from harness.stack.kind.watching import Watching
+
+TOO_MANY = 429  # the budget forbids it
+RETRY_S = 5.0  # kubectl's own
+_POLL_S = 0.25
+
+
+class Evictions:
+    """Of the pods of one namespace."""
+
+    def __init__(self, api: ApiServer, namespace: str, watching: Watching, clock: Clock) -> None:
+        self._api = api
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+        self._namespace = namespace
+        self._watching = watching
+        self._clock = clock
+
+    async def evict(self, pod: str) -> Eviction:
+        """The API server's answer. Raises ``BadInput`` when there is no such pod."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": self._namespace},
+        }
+        try:
+            await self._api.post(f"{self._pods}/{pod}/eviction", body)
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                raise BadInput(f"there is no pod {pod!r}", where=self._namespace) from error
+            return Eviction(code=error.status, message=error.message)
+        return Eviction(code=201)
+
+    async def drain(self, node: str, limit_s: float) -> Drained:
+        """Cordons ``node``, evicts the target's pods on it, waits until they are gone, and uncordons it again.
+
+        "" is every pod, wherever it is, without a cordon. Raises ``BadInput``, ``StackNotStarted``.
+        """
+        if node:
+            await self._cordon(node, on=True)
+        try:
+            return await self._evict_all(node, limit_s)
+        finally:
+            if node:
+                await self._cordon(node, on=False)
+
+    async def _evict_all(self, node: str, limit_s: float) -> Drained:
+        start_ns = self._clock.now_ns()
+        left = {pod.name for pod in self._on(node)}
+        evicted: list[str] = []
+        refusals = 0
+        while left:
+            for name in sorted(left):
+                if (await self._asked(name)).granted:
+                    evicted.append(name)
+                    left.discard(name)
+                else:
+                    refusals += 1
+            if self._clock.now_ns() > start_ns + limit_s * NS:
+                raise self._not_drained(node, sorted(left), limit_s)
+            if left:
+                await self._clock.sleep(RETRY_S)
+        while gone := set(evicted) & self._watching.pods.known.keys():
+            if self._clock.now_ns() > start_ns + limit_s * NS:
+                raise self._not_drained(node, sorted(gone), limit_s)
+            await self._clock.sleep(_POLL_S)
+        took_s = (self._clock.now_ns() - start_ns) / NS
+        return Drained(evicted=tuple(evicted), refusals=refusals, took_s=took_s)
+
+    async def _asked(self, pod: str) -> Eviction:
+        """One that went by itself meanwhile is as good as evicted."""
+        try:
+            return await self.evict(pod)
+        except BadInput:
+            return Eviction(code=201)
+
+    def _on(self, node: str) -> list[Pod]:
+        return [pod for pod in self._watching.pods.known.values() if node in ("", pod.node)]
+
+    async def _cordon(self, node: str, *, on: bool) -> None:
+        try:
+            await self._api.patch(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": on or None}})
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                raise BadInput(f"there is no node {node!r}", where="drain", remedy="kubectl get nodes") from error
+            raise
+
+    @staticmethod
+    def _not_drained(node: str, left: list[str], limit_s: float) -> StackNotStarted:
+        return StackNotStarted(
+            f"{node or 'the pods'}: not drained after {limit_s:g} s; left: {', '.join(left)}",
+            where="drain",
+            remedy="a budget that never allows a disruption blocks every drain: see the PodDisruptionBudget's status",
+        )

@@ -1,0 +1,176 @@
+"""What a run on kind stands on: images, the cluster, the outside services, the gate. Made side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import Clock
+from harness.model.errors import RehearsalError
+from harness.model.stack import Address, Endpoints, Target
+from harness.stack.feed import Feed
+from harness.stack.gate import Gate
+from harness.stack.kind import cluster, record
+from harness.stack.kind.commands import Progress
+from harness.stack.kind.images import build, recipes
+from harness.stack.kind.images.recipe import Recipe
+from harness.stack.kind.outside import Outside, definitions
+from harness.stack.processes import Process
+from harness.stack.ready import CHECKS, logs_in
+from harness.stack.waiting import together
+from harness.state import RunState
+
+KEPT = "kept"  # the label of the cluster that `stack keep` leaves for runs
+PROJECT_ID = "demo-tekutoko"
+DATABASE = "postgres"
+
+
+def new_password() -> str:
+    """A secret of one run's own database, no die of its seed."""
+    return secrets.token_urlsafe(18)
+
+
+class Images(msgspec.Struct, frozen=True, kw_only=True):
+    """Tags, each the key of its content; ``command`` is what the target's container runs, () for the image's own."""
+
+    target: str
+    command: tuple[str, ...]
+    sidecar: str
+    by_service: dict[str, str]  # of compose.yaml
+
+
+class Ground:
+    """Everything that is no pod. ``death`` is set to the first unplanned end of a part."""
+
+    def __init__(
+        self, state: RunState, *, password: str, logs: Path, clock: Clock, feed: Feed, progress: Progress
+    ) -> None:
+        self.cluster: record.Cluster | None = None
+        self.own_cluster = True
+        self.gate: Gate | None = None
+        self.password = password
+        self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.services = {name: Outside(name, found, state, logs, clock) for name, found in definitions().items()}
+        self._state = state
+        self._logs = logs
+        self._clock = clock
+        self._feed = feed
+        self._progress = progress
+        self._ending = False
+        self._planned: set[str] = set()
+        self._guards: list[asyncio.Task[None]] = []
+
+    async def images(self, target: Target) -> Images:
+        """All images, built where they are missing. Raises ``StackNotStarted``, ``BadInput``."""
+        sidecar, postgres, firebase = recipes.sidecar(), recipes.postgres(), recipes.firebase(self._clock)
+        wanted = [sidecar, postgres, firebase]
+        wrapped: Recipe | None = None
+        if not target.image:
+            wrapped = recipes.api(self._clock) if target.bundled else recipes.target(target)
+            wanted.append(wrapped)
+        tags = {recipe.name: await build.ensure(recipe, self._clock, self._progress) for recipe in wanted}
+        command: tuple[str, ...] = target.command
+        if wrapped is not None:
+            command = () if target.bundled else (f"/target/{Path(target.command[0]).name}", *target.command[1:])
+        services = {name: tags["postgres" if name == DATABASE else "firebase"] for name in self.services}
+        return Images(
+            target=tags[wrapped.name] if wrapped is not None else target.image,
+            command=command,
+            sidecar=tags[sidecar.name],
+            by_service=services,
+        )
+
+    async def start_cluster(self) -> None:
+        """The kept cluster where one stands, else one of this run's own. Raises ``StackNotStarted``."""
+        kept = record.read(record.name_of(KEPT))
+        if kept is not None and kept.complete and await cluster.answers(kept):
+            self._progress(f"the kept cluster {kept.name} is used")
+            self.own_cluster, made = False, kept
+        else:
+            label = f"run-{os.getpid():x}"
+            made = await cluster.ensure(label, self._clock, self._progress, kept=False)
+        self.cluster = made
+        self._feed.event("component", made.name, f"{len(made.nodes)} nodes ready", nodes=made.nodes)
+
+    async def start_services(self, images: Images) -> None:
+        """Returns when all outside services answer."""
+        await together(*(self._start_service(name, images.by_service[name]) for name in self.services))
+
+    async def lead_the_cluster_to_the_services(self, network: str) -> None:
+        """From now on pods reach them."""
+        await together(*(service.join(network) for service in self.services.values()))
+
+    async def start_gate(self, node_port: int, service_port: int | None) -> Address:
+        """The gate before the loopback port that leads to the NodePort; its own address."""
+        self.gate = Gate(self._state, self._logs, self._clock)
+        self._guard(await self.gate.start())
+        self._feed.event("component", "gate", "in front of the service")
+        return await self.gate.listen(node_port, service_port)
+
+    def endpoints(self, service: Address) -> Endpoints:
+        """Where everything answers on loopback."""
+        addresses = {name: outside.address for name, outside in self.services.items()}
+        return Endpoints(
+            service=service,
+            auth=addresses["auth"],
+            firestore=addresses["firestore"],
+            remote_config=addresses["remote_config"],
+            storage=addresses["storage"],
+            database=addresses[DATABASE],
+            project_id=PROJECT_ID,
+            database_password=self.password,
+        )
+
+    def expect_end(self, part: str) -> None:
+        """The part's end is planned from now on."""
+        self._planned.add(part)
+
+    async def stop(self) -> None:
+        """Gate, services, the run's own cluster; each whatever became of the others. Raises the first error."""
+        self._ending = True
+        front = [self.gate.stop()] if self.gate is not None else []
+        services = (service.stop() for service in self.services.values())
+        ended: list[object] = list(await asyncio.gather(*front, *services, return_exceptions=True))
+        if self.cluster is not None and self.own_cluster:
+            deletion = cluster.delete(self.cluster.name, self._progress)
+            ended += await asyncio.gather(deletion, return_exceptions=True)
+        for guard in self._guards:
+            guard.cancel()
+        await asyncio.gather(*self._guards, return_exceptions=True)
+        if not self.death.done():
+            self.death.cancel()
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _start_service(self, name: str, image: str) -> None:
+        service = self.services[name]
+        variables = {"POSTGRES_PASSWORD": self.password} if name == DATABASE else {}
+        self._guard(await service.start(image, variables))
+        await service.ready(self._check(name))
+        self._feed.event("component", name, f"answers on {service.address}", port=service.address.port)
+
+    def _check(self, name: str) -> Callable[[Address], Awaitable[bool]]:
+        if name == DATABASE:
+            return lambda address: logs_in(address, "tekutoko", "tekutoko", self.password)
+        return CHECKS[name]
+
+    def _guard(self, process: Process) -> None:
+        self._feed.event("log", process.part, f"logs/{process.log.name}")
+        self._guards.append(asyncio.ensure_future(self._notice(process)))
+
+    async def _notice(self, process: Process) -> None:
+        await process.wait()
+        if self._ending or process.part in self._planned:
+            return
+        error: RehearsalError = process.part_died()
+        self._feed.event("component", process.part, "died")
+        self._feed.fail(error)
+        if not self.death.done():
+            self.death.set_exception(error)
+            self.death.exception()  # read here: nobody may be waiting for it

@@ -1,0 +1,81 @@
+"""What runs leave in Docker and in a kept cluster: swept when their owner is dead, looked for after a tear down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+from harness.stack.kind import cluster, docker, labels, network, record
+from harness.stack.kind.commands import Progress
+from harness.state.processes import ProcessIdentity
+
+_LOOK_LIMIT_S = 20.0
+
+
+async def sweep(progress: Progress) -> None:
+    """Removes containers, clusters and namespaces of runs whose owner is dead. Raises ``StackNotStarted``."""
+    form = f'{{{{.ID}}}} {{{{.Names}}}} {{{{.Label "{labels.OWNER}"}}}}'
+    listed = await docker.docker(
+        "ps", "--all", "--filter", f"label={labels.OWNER}", "--format", form, what="listing containers"
+    )
+    for container, name, owner in (line.split(" ", 2) for line in listed.splitlines()):
+        if not _alive(owner):
+            await docker.docker("rm", "--force", "--volumes", container, what=f"removing {name}")
+            progress(f"removed container {name}")
+    await cluster.sweep(progress)
+    for name in record.recorded():
+        found = record.read(name)
+        if found is not None and found.complete and await cluster.answers(found):
+            await _sweep_namespaces(found, progress)
+
+
+async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:
+    selector = f"--selector={labels.MANAGED}={labels.MANAGER}"
+    what = "listing namespaces"
+    listed = await network.kubectl(found.control_plane, "get", "namespaces", selector, "--output=json", what=what)
+    for item in json.loads(listed)["items"]:
+        name = item["metadata"]["name"]
+        if not _alive(item["metadata"].get("annotations", {}).get(labels.OWNER, "")):
+            progress(f"removing namespace {name} of {found.name}")
+            arguments = ("delete", "namespace", name, "--wait=false")
+            await network.kubectl(found.control_plane, *arguments, what=f"removing namespace {name}")
+
+
+def leaks(run_id: str, used: record.Cluster | None, *, own: bool) -> list[str]:
+    """What Docker and the cluster still have of the run; a look that fails is a line too."""
+    if shutil.which("docker") is None:
+        return []
+    try:
+        left = [f"container {name}" for name in _names("ps", "--all", "--filter", f"label={labels.RUN}={run_id}")]
+        if used is not None and own:
+            left += [f"node {name}" for name in _names("ps", "--all", "--filter", f"name=^{used.name}-")]
+            found = _look("network", "ls", "--filter", f"name=^{used.name}$", "--format", "{{.Name}}").split()
+            left += [f"network {name}" for name in found]
+            left += [f"files {record.folder(name)}" for name in record.recorded() if name == used.name]
+        elif used is not None:
+            kubectl = ("exec", used.control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
+            listed = _look(*kubectl, "get", "namespaces", "--output=name").split()
+            left += [name for name in listed if name == f"namespace/{labels.namespace(run_id)}"]
+    except (OSError, subprocess.SubprocessError) as error:
+        return [f"could not look into Docker: {error}"]
+    return [f"{thing} is left" for thing in left]
+
+
+def _names(*arguments: str) -> list[str]:
+    return _look(*arguments, "--format", "{{.Names}}").split()
+
+
+def _look(*arguments: str) -> str:
+    return subprocess.run(
+        [shutil.which("docker") or "docker", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=_LOOK_LIMIT_S,
+        check=True,
+    ).stdout
+
+
+def _alive(owner: str) -> bool:
+    pid, _, started = owner.partition("/")
+    return pid.isdigit() and ProcessIdentity(int(pid), started).alive()

@@ -1,0 +1,354 @@
+"""``KindStack``: the ``Stack`` protocol on a real Kubernetes cluster made by kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from harness.checks.leaks import Traces, leaks, shared_files
+from harness.clock import NS, Clock
+from harness.firebase import admin
+from harness.model.disruption import Drained, Eviction
+from harness.model.errors import PartDied, RehearsalError, StackNotStarted
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.flag import Template
+from harness.model.manifests import Manifests
+from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
+from harness.stack.feed import Feed
+from harness.stack.kind import documents, labels, leftovers, record
+from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind.database import KindDatabase
+from harness.stack.kind.evictions import Evictions
+from harness.stack.kind.faults import Faults
+from harness.stack.kind.ground import DATABASE, Ground, Images, new_password
+from harness.stack.kind.images.load import load
+from harness.stack.kind.logs import PodLogs
+from harness.stack.kind.watching import Place, Watching
+from harness.stack.kind.workload import Workload
+from harness.stack.migrations import migrate
+from harness.stack.protocol import Undo
+from harness.stack.waiting import http_status, together
+from harness.state import RunState, holder_of
+from harness.state.ports import can_bind
+
+SERVICE_LIMIT_S = 20.0
+METRICS_LIMIT_S = 90.0
+_POLL_S = 0.25
+
+
+class KindStack:
+    """The target is a Deployment in a namespace of the run's own; kind leads the Service's NodePort to loopback.
+
+    PostgreSQL and the Firebase parts are containers beside the cluster. ``folder/logs/<part>.log`` holds every part's
+    output. ``gate`` puts the fault gate in front of the service; without it only ``pod_crash`` can be injected. A kept
+    cluster is used where one stands and stays; else the run has one of its own, deleted with the rest.
+    """
+
+    rung = Rung.KIND
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        manifests: Manifests,
+        target: Target,
+        folder: Path,
+        clock: Clock,
+        service_port: int | None = None,
+        gate: bool = False,
+        peak_pods: int | None = None,
+        progress: Callable[[str], None],
+    ) -> None:
+        surge = manifests.deployment.strategy.max_surge
+        pods = peak_pods or manifests.deployment.replicas + (surge if isinstance(surge, int) else 1)
+        self.cpu_factor = documents.cpu_factor(manifests, os.cpu_count() or 1, pods)
+        limits = {Capability.CPU_LIMITS} if self.cpu_factor == 1 else set()
+        self.capabilities = frozenset(
+            {
+                Capability.REAL_PROCESSES,
+                Capability.REAL_POSTGRESQL,
+                Capability.REAL_KUBERNETES,
+                Capability.AUTOSCALING,
+                Capability.EVICTION,
+                Capability.ZONES,
+                Capability.DOCUMENT_TEMPO,
+                *limits,
+            }
+        )
+        self._run_id = run_id
+        self._manifests = manifests
+        self._target = target
+        self._logs_folder = folder / "logs"
+        self._clock = clock
+        self._service_port = service_port
+        self._with_gate = gate or service_port is not None
+        self._progress = progress
+        self._feed = Feed(clock)
+        self._place = Place(
+            labels.namespace(run_id), manifests.deployment.name, manifests.deployment.template.containers[0].name
+        )
+        self._state: RunState | None = None
+        self._ground: Ground | None = None
+        self._api: ApiServer | None = None
+        self._images: Images | None = None
+        self._watching: Watching | None = None
+        self._pod_logs: PodLogs | None = None
+        self._workload: Workload | None = None
+        self._faults: Faults | None = None
+        self._evictions: Evictions | None = None
+        self._service: Address | None = None
+        self._node_port = 0
+        self._is_up = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._down: asyncio.Task[None] | None = None
+        self._shared_before: frozenset[str] = frozenset()
+        self._traces: Traces | None = None
+
+    async def up(self) -> None:
+        """Starts every part. Raises ``StackNotStarted`` naming the part."""
+        if self._state is not None or self._down is not None:
+            raise StackNotStarted("a stack is brought up once", remedy="make a new one")
+        self._refuse_taken_port()
+        self._shared_before = shared_files()
+        self._state = RunState.begin(self._run_id)
+        self._logs_folder.mkdir(parents=True, exist_ok=True)
+        self._ground = Ground(
+            self._state,
+            password=new_password(),
+            logs=self._logs_folder,
+            clock=self._clock,
+            feed=self._feed,
+            progress=self._progress,
+        )
+        bring_up = asyncio.ensure_future(self._bring_up(self._state, self._ground))
+        try:
+            await asyncio.wait([bring_up, self._ground.death], return_when=asyncio.FIRST_COMPLETED)
+            if bring_up.done():
+                bring_up.result()
+            elif isinstance(death := self._ground.death.exception(), PartDied):
+                remedy = "read the log; `python -m harness doctor` says what this machine lacks"
+                raise StackNotStarted(death.what, where=death.where, remedy=remedy) from death
+        finally:
+            bring_up.cancel()
+            await asyncio.gather(bring_up, return_exceptions=True)
+
+    async def apply(self, manifests: Manifests) -> None:
+        """As ``kubectl apply`` of the folder; returns when the rollout is complete and the old pods are gone."""
+        workload = self._running()
+        self._manifests = manifests
+        await workload.apply(self._documents())
+        await workload.settled()
+
+    async def scale(self, replicas: int) -> None:
+        """As ``kubectl scale``: the template stays. Raises ``StackNotStarted`` when the pods do not become ready."""
+        workload = self._running()
+        await workload.scale(replicas)
+        await workload.settled()
+
+    async def restart(self) -> None:
+        """As ``kubectl rollout restart``."""
+        workload = self._running()
+        await workload.restart()
+        await workload.settled()
+
+    async def inject(self, fault: Fault) -> Undo:
+        """``after_s`` is the caller's to wait. ``pod_crash`` kills one ready pod's target, and has nothing to undo."""
+        self._running()
+        assert self._faults is not None
+        return await self._faults.inject(fault)
+
+    def endpoints(self) -> Endpoints:
+        """Valid after ``up``."""
+        assert self._ground is not None and self._service is not None
+        return self._ground.endpoints(self._service)
+
+    def watch(self) -> AsyncIterator[EventRow | SampleRow]:
+        """Every event and sample from the first moment of ``up``; ends after ``down``; raises ``PartDied``."""
+        return self._feed.follow()
+
+    async def set_flag(self, template: Template) -> int:
+        """Publishes to the Remote Config emulator."""
+        endpoints = self.endpoints()
+        return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
+
+    async def evict(self, pod: str) -> Eviction:
+        """The API server's own answer, under the manifests' PodDisruptionBudget."""
+        self._running()
+        assert self._evictions is not None
+        return await self._evictions.evict(pod)
+
+    async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
+        """As ``kubectl drain``; the node takes pods again when it returns. "" is every pod, on whatever node."""
+        self._running()
+        assert self._evictions is not None
+        return await self._evictions.drain(node, limit_s)
+
+    def database(self) -> KindDatabase:
+        """The run's PostgreSQL."""
+        self._running()
+        assert self._ground is not None
+        return KindDatabase(self._ground)
+
+    async def down(self) -> None:
+        """Bounded, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""
+        if self._down is None:
+            self._down = asyncio.ensure_future(self._take_down())
+        await asyncio.shield(self._down)
+
+    def leaks(self) -> list[str]:
+        """Valid after ``down``."""
+        if self._traces is None or self._ground is None:
+            return []
+        left = leftovers.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
+        return leaks(self._traces) + left
+
+    # -- up ------------------------------------------------------------------------------------------------------
+
+    async def _bring_up(self, state: RunState, ground: Ground) -> None:
+        factor = f"are scaled by {self.cpu_factor:.2f} to fit" if self.cpu_factor < 1 else "are the manifests', on"
+        self._progress(f"CPU requests and limits {factor} {os.cpu_count()} cores")
+        self._feed.event("component", "cpu", f"CPU requests and limits {factor} the machine", factor=self.cpu_factor)
+        # The cluster takes longest: images are built and the outside services start meanwhile.
+        await together(ground.start_cluster(), self._prepare(state, ground))
+        made, images = ground.cluster, self._images
+        assert made is not None and images is not None
+        self._api = await ApiServer.open(made.kubeconfig, made.context, state.folder, self._clock)
+        await together(
+            load(made.nodes[1:], [images.target, images.sidecar], state.folder, self._progress),
+            ground.lead_the_cluster_to_the_services(made.network),
+            self._start_watching(self._api, made),
+        )
+        assert self._workload is not None and self._watching is not None
+        await self._workload.apply(self._documents())
+        self._progress("the manifests are applied")
+        await self._workload.settled()
+        self._is_up = True
+        await self._service_answers()
+        await self._metrics_flow(self._watching)
+
+    async def _prepare(self, state: RunState, ground: Ground) -> None:
+        images = self._images = await ground.images(self._target)
+        await ground.start_services(images)
+        endpoints = ground.endpoints(ground.services[DATABASE].address)  # the service's own is not known yet
+        template = self._manifests.deployment.template
+        await migrate(template, self._target, endpoints, state=state, feed=self._feed, logs=self._logs_folder)
+
+    async def _start_watching(self, api: ApiServer, made: record.Cluster) -> None:
+        """The namespace, everything that follows it, and the address that users will ask."""
+        assert self._ground is not None and self._state is not None
+        self._watching = Watching(api, self._place, self._feed, self._clock)
+        self._pod_logs = PodLogs(api, self._place, self._logs_folder, self._feed)
+        self._workload = Workload(api, self._place, self._watching, self._pod_logs, self._clock)
+        await self._workload.make_namespace(self._state.lease)
+        for work in self._watching.works(self._pod_logs.follow):
+            self._keep(work)
+        self._node_port = await self._workload.free_node_port(list(made.ports))
+        self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
+        if self._with_gate:
+            self._service = await self._ground.start_gate(self._service.port, self._service_port)
+        self._faults = Faults(self._ground, self._watching.pods, self._place.container, self._feed)
+        self._evictions = Evictions(api, self._place.namespace, self._watching, self._clock)
+
+    def _documents(self) -> list[dict[str, Any]]:
+        assert self._ground is not None and self._images is not None
+        facts = documents.Facts(
+            image=self._images.target,
+            sidecar_image=self._images.sidecar,
+            command=self._images.command,
+            environment={} if self._target.bundled else self._target.environment,
+            outside={name: service.inside for name, service in self._ground.services.items()},
+            database_password=self._ground.password,
+            node_port=self._node_port,
+            cpu_factor=self.cpu_factor,
+        )
+        return documents.prepared(self._manifests, facts)
+
+    async def _service_answers(self) -> None:
+        """Through the NodePort, as users will ask."""
+        assert self._service is not None
+        probe = self._manifests.deployment.template.containers[0].readiness
+        path = probe.path if probe is not None else "/"
+        for _ in range(round(SERVICE_LIMIT_S / _POLL_S)):
+            if await http_status(self._service, path):
+                self._progress(f"the service answers on {self._service}")
+                return
+            await self._clock.sleep(_POLL_S)
+        raise StackNotStarted(
+            f"the pods are ready, but the service does not answer on {self._service}", where=self._place.namespace
+        )
+
+    async def _metrics_flow(self, watching: Watching) -> None:
+        give_up_ns = self._clock.now_ns() + round(METRICS_LIMIT_S * NS)
+        while not watching.metrics_flow:
+            if self._clock.now_ns() > give_up_ns:
+                raise StackNotStarted(
+                    f"metrics-server has no figures of the pods after {METRICS_LIMIT_S:g} s",
+                    where="kubectl top pod",
+                    remedy="read: kubectl -n kube-system logs deployment/metrics-server",
+                )
+            await self._clock.sleep(_POLL_S)
+        self._progress("metrics of every pod flow")
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._kept_ended)
+        self._tasks.append(task)
+
+    def _kept_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._feed.fail_with(error)
+
+    def _running(self) -> Workload:
+        if self._workload is None or not self._is_up or self._down is not None:
+            raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
+        return self._workload
+
+    def _refuse_taken_port(self) -> None:
+        port = self._service_port
+        if port is None or can_bind(port):
+            return
+        holder = holder_of(port)
+        raise StackNotStarted(
+            f"the service's port {port} is taken" + (f" by {holder}" if holder else " or may not be bound"),
+            where=f"127.0.0.1:{port}",
+            remedy="end that process, or choose another port with --service-port (by default a free one is taken)",
+        )
+
+    # -- down ----------------------------------------------------------------------------------------------------
+
+    async def _take_down(self) -> None:
+        state, ground = self._state, self._ground
+        if state is None or ground is None:
+            self._feed.close()
+            return
+        if self._workload is not None and not ground.own_cluster:
+            await self._noting(self._workload.remove())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pod_logs is not None:
+            await self._pod_logs.close()
+        if self._api is not None:
+            await self._api.close()
+        await self._noting(ground.stop())
+        self._traces = Traces(
+            run_id=self._run_id,
+            folder=state.folder,
+            processes=tuple(part.identity for part in state.lease.parts),
+            ports=tuple(state.lease.ports),
+            shared_files_before=self._shared_before,
+        )
+        with contextlib.suppress(OSError):  # then the leak check names the folder
+            state.end()
+        self._feed.close()
+
+    async def _noting(self, work: Coroutine[Any, Any, None]) -> None:
+        """What could not be taken down is told, and found again by the leak check."""
+        try:
+            await work
+        except RehearsalError as error:
+            self._progress(f"tear down: {error.what}")

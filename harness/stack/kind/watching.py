@@ -1,0 +1,161 @@
+"""What the cluster tells of a run: pods, endpoints, the HPA and events by watch; replicas and usage by asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.manifests import quantity
+from harness.model.errors import PartDied
+from harness.model.evidence import SampleRow
+from harness.stack.feed import Feed
+from harness.stack.kind.api_server import NOT_FOUND, ApiServer, Json, Refused
+from harness.stack.kind.pods import Pod, Pods
+
+SAMPLE_EVERY_S = 2.0
+USAGE_EVERY_S = 5.0  # metrics-server has a new figure every 15 s; sooner than that one is not missed
+SILENT_LIMIT_S = 15
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where the target is: its namespace, its Deployment, and the container in it."""
+
+    namespace: str
+    deployment: str
+    container: str
+
+
+class Watching:
+    """Follows one namespace; ``works`` are run side by side until cancelled."""
+
+    def __init__(self, api: ApiServer, place: Place, feed: Feed, clock: Clock) -> None:
+        self._api = api
+        self._namespace = place.namespace
+        self._deployment = place.deployment
+        self._feed = feed
+        self._clock = clock
+        self._hpa = ""
+        self._endpoints: tuple[str, ...] | None = None
+        self._slices: dict[str, Json] = {}
+        self._measured: dict[str, str] = {}
+        self.pods = Pods(feed)
+        self.endpoints_ready = 0  # addresses that the Service sends to
+
+    def works(self, pod_changed: Callable[[Pod], None]) -> list[Coroutine[Any, Any, None]]:
+        """Each is to run in a task of its own; what one raises is the stack's failure."""
+        core, apps = f"/api/v1/namespaces/{self._namespace}", "/apis"
+        return [
+            self._watch_pods(f"{core}/pods", pod_changed),
+            self._watch_slices(f"{apps}/discovery.k8s.io/v1/namespaces/{self._namespace}/endpointslices"),
+            self._watch_hpa(f"{apps}/autoscaling/v2/namespaces/{self._namespace}/horizontalpodautoscalers"),
+            self._watch_events(f"{core}/events"),
+            self._sample(f"{apps}/apps/v1/namespaces/{self._namespace}/deployments/{self._deployment}"),
+            self._sample_usage(f"{apps}/metrics.k8s.io/v1beta1/namespaces/{self._namespace}/pods"),
+        ]
+
+    @property
+    def metrics_flow(self) -> bool:
+        """Whether metrics-server has told the usage of every ready pod."""
+        ready = {pod.name for pod in self.pods.ready()}
+        return bool(ready) and ready <= self._measured.keys()
+
+    async def _watch_pods(self, path: str, changed: Callable[[Pod], None]) -> None:
+        async for change, item in self._api.watch(path):
+            pod = self.pods.take(change, item)
+            if pod is not None:
+                changed(pod)
+
+    async def _watch_slices(self, path: str) -> None:
+        async for change, item in self._api.watch(path):
+            if change == "DELETED":
+                self._slices.pop(item["metadata"]["name"], None)
+            else:
+                self._slices[item["metadata"]["name"]] = item
+            ready = [
+                each["targetRef"]["name"]
+                for piece in self._slices.values()
+                for each in piece.get("endpoints") or []
+                if each.get("conditions", {}).get("ready") and "targetRef" in each
+            ]
+            names = tuple(sorted(ready))
+            self.endpoints_ready = len(names)
+            if names != self._endpoints:
+                self._endpoints = names
+                self._feed.event("component", "service", f"endpoints: {', '.join(names) or 'none'}", pods=names)
+
+    async def _watch_hpa(self, path: str) -> None:
+        async for change, item in self._api.watch(path):
+            status = item.get("status", {})
+            current, desired = status.get("currentReplicas", 0), status.get("desiredReplicas", 0)
+            name = item["metadata"]["name"]
+            metrics = ", ".join(filter(None, (_metric(each) for each in status.get("currentMetrics") or [])))
+            said = f"{change}: wants {desired} of {current} replicas; {metrics or 'no metrics yet'}"
+            if said != self._hpa:
+                self._hpa = said
+                self._feed.event("component", f"hpa/{name}", said, current=current, desired=desired)
+            self._put("hpa_desired_replicas", name, desired)
+
+    async def _watch_events(self, path: str) -> None:
+        """Kubernetes' own events; a repeated one is told again with its count."""
+        async for change, item in self._api.watch(path):
+            if change == "DELETED":
+                continue
+            about = item.get("involvedObject", {})
+            count = item.get("count") or 1
+            said = f"{item.get('reason', '')}: {item.get('message', '')}" + (f" ({count} times)" if count > 1 else "")
+            subject = f"{about.get('kind', '').lower()}/{about.get('name', '')}"
+            self._feed.event("kubernetes", subject, said, type=item.get("type", ""), reason=item.get("reason", ""))
+
+    async def _sample(self, path: str) -> None:
+        heard_ns = self._clock.now_ns()
+        while True:
+            try:
+                status = (await self._api.get(path)).get("status", {})
+            except Refused as error:
+                if error.status not in (0, NOT_FOUND):
+                    raise
+                if error.status == 0 and self._clock.now_ns() > heard_ns + SILENT_LIMIT_S * NS:
+                    raise PartDied(f"the API server is silent: {error.what}", where=error.where) from error
+            else:
+                heard_ns = self._clock.now_ns()
+                self._put("replicas", self._deployment, status.get("replicas", 0))
+                self._put("ready_replicas", self._deployment, status.get("readyReplicas", 0))
+            await self._clock.sleep(SAMPLE_EVERY_S)
+
+    async def _sample_usage(self, path: str) -> None:
+        """As ``kubectl top pod``: all containers of a pod together, at the time that metrics-server says."""
+        while True:
+            try:
+                listed = (await self._api.get(path)).get("items", [])
+            except Refused:  # metrics-server is not ready yet, or busy: there is no figure, so none is written
+                listed = []
+            for item in listed:
+                name = item["metadata"]["name"]
+                if self._measured.get(name) == item["timestamp"] or not item["containers"]:
+                    continue
+                self._measured[name] = item["timestamp"]
+                usages = [container["usage"] for container in item["containers"]]
+                at_ns = self._monotonic_ns(item["timestamp"])
+                cores = float(sum(quantity.parse(usage["cpu"]) for usage in usages))
+                memory = float(sum(quantity.parse(usage["memory"]) for usage in usages))
+                self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_cores", subject=f"pod/{name}", value=cores))
+                self._feed.publish(SampleRow(at_ns=at_ns, metric="memory_bytes", subject=f"pod/{name}", value=memory))
+            await self._clock.sleep(USAGE_EVERY_S)
+
+    def _monotonic_ns(self, stamp: str) -> int:
+        anchor = self._clock.anchor
+        unix_ns = int(datetime.fromisoformat(stamp).timestamp() * NS)
+        return anchor.monotonic_ns + unix_ns - anchor.unix_ns
+
+    def _put(self, metric: str, subject: str, value: float) -> None:
+        self._feed.publish(SampleRow(at_ns=self._clock.now_ns(), metric=metric, subject=subject, value=float(value)))
+
+
+def _metric(each: Json) -> str:
+    resource = each.get("resource", {})
+    used = resource.get("current", {}).get("averageUtilization")
+    return f"{resource.get('name')} {used} %" if used is not None else ""
