@@ -52,7 +52,7 @@ async def watch_to_the_end(stack: LocalStack) -> RehearsalError | None:
     return None
 
 
-@pytest.mark.parametrize("part", ["postgres", "auth", "firestore", "remote_config", "envoy", "gate"])
+@pytest.mark.parametrize("part", ["postgres", "auth", "firestore", "remote_config", "storage", "envoy", "gate"])
 async def test_a_part_that_dies_is_named_with_its_log(part: str, tmp_path: Path) -> None:
     stack = local(tmp_path, gate=True, manifests_=one_replica())
     try:
