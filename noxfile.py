@@ -122,6 +122,12 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def messages(session: nox.Session) -> None:
+    """Extracts the reports' messages into the catalogues of harness/report/locale, for a translator."""
+    run(session, "-m", "harness.report.messages")
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Renews requirements.lock from pyproject.toml: with hashes, without the index's address."""
     compile_ = ("-m", "uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--python-version", "3.11")

@@ -23,6 +23,7 @@ from harness.progress import Progress
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
+from harness.stored.command import add_lang
 from harness.targets import ROOT
 
 DEFAULT_SEED = 1
@@ -55,6 +56,7 @@ def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
     command.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument("--manifests", type=Path, help=argparse.SUPPRESS)
+    add_lang(command)
     command.add_argument("--json", action="store_true", help=f"print {printed} on standard output")
 
 
@@ -144,6 +146,7 @@ def _run(arguments: argparse.Namespace) -> int:
         f"replay: {options.replay}"
     )
     from harness.document import conclusion
+    from harness.report.language import language
     from harness.run import Rehearsal  # SciPy and psutil load here, after the first line is out
 
     async def rehearse() -> int:
@@ -153,7 +156,7 @@ def _run(arguments: argparse.Namespace) -> int:
             loop.add_signal_handler(number, rehearsal.interrupt)
         run = await rehearsal.run()
         progress.plain("")
-        progress.plain(conclusion(run, str(rehearsal.folder)))
+        progress.plain(conclusion(run, str(rehearsal.folder), language(options.lang)))
         if arguments.json:
             sys.stdout.write((rehearsal.folder / "run.json").read_text())
         return run.exit_status
@@ -220,6 +223,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         faults=tuple(fault(text) for text in arguments.fault),
         service_port=arguments.service_port,
         changed=tuple(changed),
+        lang=arguments.lang,
     )
 
 

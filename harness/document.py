@@ -11,8 +11,10 @@ from harness.model.message import Message, message
 from harness.model.run import Run
 from harness.model.scenario import Scenario
 from harness.model.stack import Capability
-from harness.model.units import show
+from harness.model.verdict import CheckResult, CriterionResult
 from harness.options import RunOptions
+from harness.report import words
+from harness.report.language import ENGLISH, Language, padded
 
 
 def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
@@ -59,21 +61,33 @@ def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return flat[0] if flat else Interrupted("the run was interrupted")
 
 
-def conclusion(run: Run, folder: str) -> str:
+def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
     """The closing lines: the decision, each criterion, what broke, where the report lies."""
-    lines = [f"decision: {run.decision or 'none: the run did not finish'}"]
-    for result in run.criteria:
-        value = "no data" if result.value is None else show(result.value, result.unit)
-        limit = f"{result.comparison} {show(result.threshold, result.unit)}"
-        lines.append(f"  {result.verdict:<13} {result.kind:<8} {result.metric} {limit}: {value}; {result.reason}")
-    lines += [f"  {check.verdict:<13} check    {check.id}: {check.reason}" for check in run.checks]
+    decision = str(run.decision) if run.decision else message("none: the run did not finish")
+    if run.decision and say is not ENGLISH:
+        decision = say(words.DECISION[run.decision])
+    lines = [say("decision: {decision}", decision=decision)]
+    lines += [_criterion_line(result, say) for result in run.criteria]
+    lines += [_check_line(check, say) for check in run.checks]
     if run.switch_over is not None:
-        last = "" if run.switch_over.last_s is None else f", the last after {run.switch_over.last_s:.1f} s"
-        lines.append(
-            f"  rolled back: {run.switch_over.switched} of {run.switch_over.clients} clients on Firestore{last}"
-        )
+        lines.append(f"  {words.switch_words(run.switch_over, say)}")
     lines += [f"  LEAK {leak}" for leak in run.leaks]
-    lines += [f"error: {error}" for error in run.errors]
-    timings = ", ".join(f"{name} {value:.1f} s" for name, value in run.timings.items())
-    lines += [f"timings: {timings}", f"report: {folder}/report.html (exit status {run.exit_status})"]
+    lines += [say("error: {error}", error=error) for error in run.errors]
+    timings = ", ".join(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in run.timings.items())
+    lines.append(say("timings: {timings}", timings=timings))
+    lines.append(
+        say("report: {path} (exit status {status})", path=f"{folder}/report.html", status=str(run.exit_status))
+    )
     return "\n".join(lines)
+
+
+def _check_line(check: CheckResult, say: Language) -> str:
+    verdict, kind = say(words.VERDICT[check.verdict]), say("check")
+    return f"  {padded(verdict, 13)} {padded(kind, 17)} {check.id}: {check.reason}"
+
+
+def _criterion_line(result: CriterionResult, say: Language) -> str:
+    value = say.amount(result.value, result.unit) if result.value is not None else say("no data")
+    verdict, kind = words.verdict_word(result, say), say(words.KIND[result.kind])
+    rule, reason = words.rule_words(result, say), words.reason_words(result, say)
+    return f"  {padded(verdict, 13)} {padded(kind, 17)} {rule}: {value}; {reason}"

@@ -32,6 +32,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     service_port: int | None = None
     changed: tuple[str, ...] = ()
+    lang: str = "en"  # of the reports and the closing words; run.json is the same in any
 
     @property
     def replay(self) -> str:

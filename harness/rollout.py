@@ -20,19 +20,26 @@ import msgspec
 from harness.clock import NS, Clock, utc
 from harness.document import conclusion
 from harness.model.errors import BadInput, EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
+from harness.model.message import Message, Told, marked, message
 from harness.model.rollout_run import ROLLOUT_SCHEMA_VERSION, Rollout, WeekRun
 from harness.model.run import Run
 from harness.model.verdict import Decision
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report.language import ENGLISH, Language, language
 from harness.report.latest import point_latest
-from harness.report.rollout_json import write_rollout_json
+from harness.report.published import ROLLOUT
 from harness.report.rollout_pages import write_rollout_reports
 from harness.run import Rehearsal
 from scenarios import claims
 
 WEEKS = (1, 2, 3, 4)
-_DONE = {Decision.ADVANCE: "advanced", Decision.HOLD: "held", Decision.ROLL_BACK: "was rolled back", None: "broke"}
+_DONE = {
+    Decision.ADVANCE: marked("week {week} advanced"),
+    Decision.HOLD: marked("week {week} held"),
+    Decision.ROLL_BACK: marked("week {week} was rolled back"),
+    None: marked("week {week} broke"),
+}
 
 
 class WeekRunner(Protocol):
@@ -60,7 +67,7 @@ class RealWeeks:
         self._current = Rehearsal(options, self._clock, self._progress, self._clock.now_ns())
         try:
             run = await self._current.run()
-            self._progress.plain(conclusion(run, str(self._current.folder)))
+            self._progress.plain(conclusion(run, str(self._current.folder), language(options.lang)))
             return run
         finally:
             self._current = None
@@ -129,7 +136,9 @@ class RolloutRehearsal:
         runner: WeekRunner,
         clock: Clock,
         progress: Progress,
+        say: Language = ENGLISH,
     ) -> None:
+        self.say = say
         self.rollout = msgspec.structs.replace(rollout, decision=None, exit_status=None, errors=())
         self.weeks = {
             week: msgspec.structs.replace(options, reports=folder) for week, options in weeks.items()
@@ -150,7 +159,7 @@ class RolloutRehearsal:
         """
         with _locked(self.folder):
             try:
-                self._save("under way")
+                self._save(message("under way"))
                 self._point_latest()
                 await self._in_order()
             except RehearsalError as error:
@@ -173,7 +182,7 @@ class RolloutRehearsal:
             if self._interrupted:
                 self._cut = True
                 return
-            self._save(f"week {week} is under way")
+            self._save(message("week {week} is under way", week=str(week)))
             ended = await self._week(week)
             self._keep(ended)
             if not ended.advanced:
@@ -217,11 +226,13 @@ class RolloutRehearsal:
 
     def _keep(self, ended: WeekRun) -> None:
         self.rollout = msgspec.structs.replace(self.rollout, weeks=(*self.rollout.weeks, ended))
-        self._save(f"week {ended.week} {_DONE[ended.decision]}")
+        self._save(_done(ended))
 
-    def _save(self, stopped: str) -> None:
-        self.rollout = msgspec.structs.replace(self.rollout, stopped=stopped, next_week=self._next_week())
-        write_rollout_json(self.folder, self.rollout)
+    def _save(self, *stopped: Message) -> None:
+        self.rollout = msgspec.structs.replace(
+            self.rollout, stopped=_sentence(stopped), stopped_told=stopped, next_week=self._next_week()
+        )
+        ROLLOUT.write(self.folder, self.rollout)
 
     def _point_latest(self) -> None:
         point_latest(self.folder.parent, self.folder)
@@ -230,13 +241,14 @@ class RolloutRehearsal:
         """Writes the parent's report; a disk that refuses it is said in the exit status."""
         self._conclude()
         try:
-            write_rollout_reports(self.folder, self.rollout, claims.REGISTER)
+            write_rollout_reports(self.folder, self.rollout, claims.REGISTER, self.say)
             self._point_latest()
         except RehearsalError as error:
             self._errors.append(error)
             self._conclude()
 
     def _conclude(self) -> None:
+        stopped = self._stopped(self._next_week())
         outcomes = [Exit(week.exit_status) for week in self.rollout.latest().values()]
         outcomes += [error.exit for error in self._errors]
         outcomes += [Exit.INTERRUPTED] if self._cut else []
@@ -245,7 +257,8 @@ class RolloutRehearsal:
             self.rollout,
             decision=self._decision(next_week),
             exit_status=more_severe(*outcomes),
-            stopped=self._stopped(next_week),
+            stopped=_sentence(stopped),
+            stopped_told=stopped,
             next_week=next_week,
             errors=tuple(str(error) for error in self._errors),
         )
@@ -258,21 +271,33 @@ class RolloutRehearsal:
         decision = self.rollout.latest()[next_week].decision
         return None if decision is Decision.ADVANCE else decision  # it advanced, but leaked
 
-    def _stopped(self, next_week: int | None) -> str:
+    def _stopped(self, next_week: int | None) -> Told:
         if next_week is None:
-            return "Every week asked for advanced."
-        resume = f"Continue with --resume {self.rollout.rollout_id}."
-        before = [week for week in self.rollout.weeks_asked if week < next_week]
-        done = f"week {before[-1]} advanced" if before else "no week has advanced"
+            return (message("Every week asked for advanced."),)
+        week = str(next_week)
+        resume = message("Continue with --resume {rollout}.", rollout=self.rollout.rollout_id)
+        before = [number for number in self.rollout.weeks_asked if number < next_week]
+        done = message("no week has advanced")
+        if before:
+            done = message("week {week} advanced", week=str(before[-1]))
         if self._cut:
-            return f"Interrupted before week {next_week}; {done}. {resume}"
+            return message("Interrupted before week {week}; {done}.", week=week, done=done), resume
         last = self.rollout.latest().get(next_week)
         if self._errors or last is None:
-            return f"Broke off at week {next_week}; {done}. {resume}"
+            return message("Broke off at week {week}; {done}.", week=week, done=done), resume
         if last.exit_status == Exit.INTERRUPTED:
-            return f"Interrupted in week {next_week}; {done}. {resume}"
-        what = f"Stopped: week {next_week} {_DONE[last.decision]} (exit status {last.exit_status}); {done}."
-        return what if last.decision is Decision.ROLL_BACK else f"{what} {resume}"
+            return message("Interrupted in week {week}; {done}.", week=week, done=done), resume
+        status = str(last.exit_status)
+        what = message("Stopped: {what} (exit status {status}); {done}.", what=_done(last), status=status, done=done)
+        return (what,) if last.decision is Decision.ROLL_BACK else (what, resume)
+
+
+def _done(week: WeekRun) -> Message:
+    return Message(text=_DONE[week.decision], values={"week": str(week.week)})
+
+
+def _sentence(told: Told) -> str:
+    return " ".join(str(part) for part in told)
 
 
 def _unforeseen(error: BaseException) -> RehearsalError:

@@ -10,19 +10,24 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from harness.clock import Clock, MachineClock
 from harness.model.errors import BadInput
 from harness.model.rollout_run import Rollout
 from harness.options import RunOptions
 from harness.progress import Progress
-from harness.report.rollout_json import ROLLOUT_JSON, read_rollout
+from harness.report.language import ENGLISH, Language, language
+from harness.report.published import ROLLOUT, ROLLOUT_JSON
+from harness.report.rollout_view import NOT_ENTERED, stopped_words
+from harness.report.words import DECISION
 from harness.targets import ROOT
 
 OptionsOf = Callable[[argparse.Namespace], RunOptions]
 Parse = Callable[[Sequence[str]], argparse.Namespace]
 
 #: What a resume may be given: the rest is the rollout's own, as it was begun.
-_FREE = {"resume", "reports", "json", "handler", "command"}
+_FREE = {"resume", "reports", "json", "lang", "handler", "command"}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -39,6 +44,7 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf, parse: Parse) -> i
     progress = Progress(clock)
     from harness.rollout import RealWeeks, RolloutRehearsal  # SciPy and psutil load here
 
+    say = language(arguments.lang)
     rollout, folder, weeks = plan(arguments, options_of, parse, clock)
     progress.plain(f"seed {rollout.seed}, rung {rollout.rung}, target {rollout.target}; replay: {rollout.replay}")
     total_s = sum(options.scenario.window_s for options in weeks.values())
@@ -46,7 +52,7 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf, parse: Parse) -> i
         f"weeks {', '.join(map(str, weeks))}: measuring windows of {total_s:g} s in all, each with its own stack"
     )
     rehearsal = RolloutRehearsal(
-        rollout, weeks=weeks, folder=folder, runner=RealWeeks(clock, progress), clock=clock, progress=progress
+        rollout, weeks=weeks, folder=folder, runner=RealWeeks(clock, progress), clock=clock, progress=progress, say=say
     )
 
     async def rehearse() -> int:
@@ -55,7 +61,7 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf, parse: Parse) -> i
             loop.add_signal_handler(number, rehearsal.interrupt)
         ended = await rehearsal.run()
         progress.plain("")
-        progress.plain(conclusion(ended, folder))
+        progress.plain(conclusion(ended, folder, say))
         if arguments.json:
             sys.stdout.write((folder / ROLLOUT_JSON).read_text())
         assert ended.exit_status is not None
@@ -74,8 +80,9 @@ def plan(
     if arguments.resume is not None:
         _nothing_else(arguments, parse([]))
         folder = _folder(arguments.resume, reports)
-        rollout = resumable(read_rollout(folder))
+        rollout = resumable(ROLLOUT.read(folder / ROLLOUT_JSON))
         weeks = _options(parse(rollout.options), rollout.weeks_asked, options_of)
+        weeks = {week: msgspec.structs.replace(each, lang=arguments.lang) for week, each in weeks.items()}
         left = {week: options for week, options in weeks.items() if week >= (rollout.next_week or 1)}
         return rollout, folder, left
     asked = weeks_of(arguments.weeks)
@@ -91,16 +98,23 @@ def plan(
     return rollout, reports / rollout.rollout_id, weeks
 
 
-def conclusion(rollout: Rollout, folder: Path) -> str:
+def conclusion(rollout: Rollout, folder: Path, say: Language = ENGLISH) -> str:
     """The closing lines: each week's latest decision, where the rollout stands, where the report lies."""
-    lines = [f"rollout: {rollout.decision or 'no decision'}. {rollout.stopped}"]
+    decision = say(DECISION[rollout.decision])
+    lines = [say("rollout: {decision}. {stopped}", decision=decision, stopped=stopped_words(rollout, say))]
     latest = rollout.latest()
     for week in rollout.weeks_asked:
         ended = latest.get(week)
-        told = "not entered" if ended is None else f"{ended.decision or 'no decision'} in {ended.seconds:.0f} s"
-        lines.append(f"  week {week}: {told}")
-    lines += [f"error: {error}" for error in rollout.errors]
-    lines.append(f"report: {folder}/report.html (exit status {rollout.exit_status})")
+        told = say(NOT_ENTERED)
+        if ended is not None:
+            told = say(
+                "{decision} in {seconds} s", decision=say(DECISION[ended.decision]), seconds=f"{ended.seconds:.0f}"
+            )
+        lines.append(f"  {say('Week {week}', week=str(week))}: {told}")
+    lines += [say("error: {error}", error=error) for error in rollout.errors]
+    lines.append(
+        say("report: {path} (exit status {status})", path=f"{folder}/report.html", status=str(rollout.exit_status))
+    )
     return "\n".join(lines)
 
 

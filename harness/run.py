@@ -41,6 +41,7 @@ from harness.options import RunOptions
 from harness.population.accounts import accounts
 from harness.population.schedule import due_within
 from harness.progress import Progress
+from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import write_reports
 from harness.rungs import stack_for, sweep
@@ -242,7 +243,7 @@ class Rehearsal:
             self.evidence.store.close()
         run = self._document()
         with self._noting():
-            write_reports(self.folder, run, claims.REGISTER)
+            write_reports(self.folder, run, claims.REGISTER, language(self.options.lang))
             point_latest(self.options.reports, self.folder)
         return run if run.exit_status == self._exit() else self._document()
 

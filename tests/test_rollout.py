@@ -23,7 +23,7 @@ from harness.model.run import Run
 from harness.model.verdict import CriterionKind, Decision, Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
-from harness.report.rollout_json import SCHEMA_FILE, encode_schema, read_rollout
+from harness.report.published import ROLLOUT, ROLLOUT_JSON
 from harness.rollout import RolloutRehearsal, weeks_of
 from tests.main_job import Job, left_since, machine_state
 from tests.report.runs import NASTY, decided, result
@@ -46,7 +46,7 @@ class FakeWeeks:
 
     async def run(self, options: RunOptions) -> Run:
         self.asked.append(options)
-        self.on_disk.append(read_rollout(options.reports))
+        self.on_disk.append(ROLLOUT.read(options.reports / ROLLOUT_JSON))
         await asyncio.sleep(0)
         step = self.steps.pop(0)
         if isinstance(step, Exception):
@@ -80,7 +80,7 @@ def make(reports: Path, runner: FakeWeeks, *words: str) -> RolloutRehearsal:
 async def run(reports: Path, runner: FakeWeeks, *words: str) -> Rollout:
     rehearsal = make(reports, runner, *words)
     ended = await rehearsal.run()
-    assert read_rollout(rehearsal.folder) == ended
+    assert ROLLOUT.read(rehearsal.folder / ROLLOUT_JSON) == ended
     assert (reports / "latest").resolve() == rehearsal.folder.resolve()
     return ended
 
@@ -183,7 +183,7 @@ async def test_an_internal_error_is_in_the_report_and_goes_on(tmp_path: Path) ->
     rehearsal = make(tmp_path, FakeWeeks(ADVANCE, RuntimeError("a mistake of ours")))
     with pytest.raises(RuntimeError, match="a mistake of ours"):
         await rehearsal.run()
-    kept = read_rollout(rehearsal.folder)
+    kept = ROLLOUT.read(rehearsal.folder / ROLLOUT_JSON)
     assert (kept.exit_status, kept.next_week, kept.decision) == (41, 2, None)
     assert "a mistake of ours" in kept.errors[0]
 
@@ -257,16 +257,14 @@ def test_the_reports_folder_refuses(tmp_path: Path) -> None:
 # -- the parent's reports --------------------------------------------------------------------------------------------
 
 
-def test_the_committed_schema_is_current() -> None:
-    assert SCHEMA_FILE.read_bytes() == encode_schema(), "run: python -m harness.report.rollout_json"
-
-
 @pytest.mark.parametrize("steps", [(ADVANCE,) * 4, (ADVANCE, HOLD), (ROLL_BACK,), (RehearsalError("broke"),)])
 async def test_the_document_is_valid_by_its_schema(tmp_path: Path, steps: tuple[Step, ...]) -> None:
     ended = await run(tmp_path, FakeWeeks(*steps))
     document = json.loads((tmp_path / ended.rollout_id / "rollout.json").read_text())
-    jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(document)
-    assert not jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).is_valid({**document, "seed": "x"})
+    jsonschema.Draft202012Validator(json.loads(ROLLOUT.schema_file.read_text())).validate(document)
+    assert not jsonschema.Draft202012Validator(json.loads(ROLLOUT.schema_file.read_text())).is_valid(
+        {**document, "seed": "x"}
+    )
 
 
 class Links(HTMLParser):
@@ -294,7 +292,7 @@ async def test_the_page_links_the_weeks_and_says_what_was_not_entered(tmp_path: 
     assert not links.tags & {"script", "img", "iframe"}
     assert len(page.encode()) < 100_000
     summary = (folder / "summary.md").read_text()
-    assert summary.startswith("## ■ Hold: rollout, weeks 1 to 4\n")
+    assert summary.startswith("## ■ Hold: Rollout, weeks 1 to 4\n")
     assert re.search(r"\| 2 \| ■ \*\*Hold\*\* \|.*\[report\]\(r2-rollout_week2/report.html\)", summary)
     assert summary.count("not entered") == 2
 
@@ -361,7 +359,7 @@ def test_ctrl_c_in_a_real_week_leaves_nothing_and_says_where(tmp_path: Path) -> 
     job.wait_for("measuring for")
     job.interrupt()
     assert job.finish(60) == Exit.INTERRUPTED, job.text
-    kept = read_rollout(job.folder)
+    kept = ROLLOUT.read(job.folder / ROLLOUT_JSON)
     assert (kept.decision, kept.exit_status, kept.next_week) == (None, 130, 2)
     assert kept.stopped == f"Interrupted in week 2; no week has advanced. Continue with --resume {kept.rollout_id}."
     assert [(week.week, week.exit_status) for week in kept.weeks] == [(2, 130)]

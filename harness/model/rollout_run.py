@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.message import Told
 from harness.model.run import SwitchOver, WindowSummary
 from harness.model.stack import Rung
 from harness.model.verdict import CriterionResult, Decision
@@ -61,7 +62,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     weeks: tuple[WeekRun, ...] = ()
     decision: Decision | None = None
     exit_status: int | None = None
-    stopped: str = ""  # where it stands or stopped, and why: one sentence
+    stopped: str = ""  # where it stands or stopped, and why
+    stopped_told: Told = ()  # the same as messages, for the reports' languages
     next_week: int | None = None  # the first week asked for that has not advanced
     errors: tuple[str, ...] = ()  # of the rollout itself; a week's are with the week
 

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.evidence.read import connect
+from harness.model.message import marked
 from harness.model.run import Run
+from harness.report import words
+from harness.report.language import Language
 from harness.report.queries import window_of
 from harness.report.scale import clock
 from harness.report.series import NS, Axis
 
 #: Kinds of events that get a mark, in the words of the legend.
-MARKED = {"fault": "fault", "flag": "flag", "decision": "decision", "measurement_error": "measurement error"}
+MARKED = {
+    "fault": marked("fault"),
+    "flag": marked("flag"),
+    "decision": marked("decision"),
+    "measurement_error": marked("measurement error"),
+}
 MOST_MARKS = 30
 MOST_EVENTS = 300
 #: Marks nearer than this (in per cent of the axis) are set below each other; that is one mark on a phone.
@@ -52,6 +60,7 @@ class Phase:
     width: float
     label: str
     time: str
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,16 +74,16 @@ class Course:
     marks_in_all: int = 0
 
 
-def load_course(evidence: Path, run: Run, axis: Axis) -> Course:
+def load_course(evidence: Path, run: Run, axis: Axis, say: Language) -> Course:
     """The course of ``run``. Raises ``BadInput`` when the evidence cannot be read."""
     with connect(evidence) as connection:
         listed = _events(connection, axis, "1", MOST_EVENTS)
-        marked = _events(connection, axis, f"kind IN ({', '.join(repr(kind) for kind in MARKED)})", MOST_MARKS)
+        moments = _events(connection, axis, f"kind IN ({', '.join(repr(kind) for kind in MARKED)})", MOST_MARKS)
         phases = _events(connection, axis, "kind = 'phase'", MOST_MARKS)
         [(total, in_all)] = connection.execute(
             f"SELECT COUNT(*), SUM(kind IN ({', '.join(repr(kind) for kind in MARKED)})) FROM events"  # noqa: S608 - our own words
         )
-    return Course(_phases(run, axis, phases), _marks(axis, marked), tuple(listed), total, in_all or 0)
+    return Course(_phases(run, axis, phases, say), _marks(axis, moments, say), tuple(listed), total, in_all or 0)
 
 
 def percent(axis: Axis, at_ns: int) -> float:
@@ -95,18 +104,18 @@ def _time(axis: Axis, at_ns: int) -> str:
     return clock(seconds) if seconds >= 0 else f"-{clock(-seconds)}"
 
 
-def _marks(axis: Axis, events: list[Event]) -> tuple[Mark, ...]:
+def _marks(axis: Axis, events: list[Event], say: Language) -> tuple[Mark, ...]:
     marks: list[Mark] = []
     free = [-_NEAR] * _ROWS  # the last place taken in each row
     for number, event in enumerate(events, 1):
         at = percent(axis, event.at_ns)
         row = next((row for row in range(_ROWS) if at - free[row] >= _NEAR), _ROWS - 1)
         free[row] = at
-        marks.append(Mark(number, at, row, MARKED[event.kind], event))
+        marks.append(Mark(number, at, row, say(MARKED[event.kind]), event))
     return tuple(marks)
 
 
-def _phases(run: Run, axis: Axis, events: list[Event]) -> tuple[Phase, ...]:
+def _phases(run: Run, axis: Axis, events: list[Event], say: Language) -> tuple[Phase, ...]:
     """Each phase lasts until the next; the window ends when it was judged, and what follows is named for itself."""
     starts = [(event.at_ns, event.subject) for event in events]
     window = window_of(run)
@@ -118,5 +127,7 @@ def _phases(run: Run, axis: Axis, events: list[Event]) -> tuple[Phase, ...]:
     for (start_ns, label), end_ns in zip(starts, ends, strict=True):
         start, end = percent(axis, start_ns), percent(axis, end_ns)
         if end - start > 0.5:
-            phases.append(Phase(start, end - start, label, f"{_time(axis, start_ns)} to {_time(axis, end_ns)}"))
+            word = say(words.PHASE[label]) if label in words.PHASE else label
+            time = say("{begin} to {end}", begin=_time(axis, start_ns), end=_time(axis, end_ns))
+            phases.append(Phase(start, end - start, word, time, judged=label == "window"))
     return tuple(phases)

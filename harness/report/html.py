@@ -1,18 +1,15 @@
 """``report.html``: one self-contained file that opens offline, on a phone and in print. No script, no outside address.
 
-The template's strings go through gettext (Jinja2's i18n extension), and ``harness.report.words`` holds the rest, so
-that Babel finds them all. Whatever comes from evidence is escaped by Jinja2.
+Every word of ours goes through ``say`` (``harness.report.language``). What the evidence says stays as it was written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.model.claim import Claim
 from harness.model.errors import BadInput
@@ -21,10 +18,12 @@ from harness.model.scenario import Scenario
 from harness.report import page, words
 from harness.report.course import Course, load_course, percent
 from harness.report.files import write_atomically
+from harness.report.language import ENGLISH, Language
 from harness.report.panels import Panel, panels
 from harness.report.queries import window_of
 from harness.report.scale import Tick, time_ticks
 from harness.report.series import load_timeline
+from harness.report.templates import page as rendered
 
 REPORT_HTML = "report.html"
 EVIDENCE = "evidence.sqlite"
@@ -33,20 +32,6 @@ SCENARIO = "scenario.json"
 _DEFAULT_STRETCH_S = float(
     next(field.default for field in msgspec.structs.fields(Scenario) if field.name == "good_answer_every_s")
 )
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_null_translations()  # type: ignore[attr-defined]  # added by the extension
-    return environment
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +45,14 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     missing: str = ""
 
 
-def draw(folder: Path, run: Run) -> Drawing:
+def draw(folder: Path, run: Run, say: Language) -> Drawing:
     """The timeline of the evidence in ``folder``; evidence that cannot be read is said, and is no error."""
     evidence = folder / EVIDENCE
     try:
         timeline = load_timeline(evidence)
         if timeline is None:
-            return Drawing(missing=words.NO_ROWS)
-        course = load_course(evidence, run, timeline.axis)
+            return Drawing(missing=say(words.NO_ROWS))
+        course = load_course(evidence, run, timeline.axis, say)
     except BadInput as error:
         return Drawing(missing=error.what)
     judged = window_of(run)
@@ -76,7 +61,7 @@ def draw(folder: Path, run: Run) -> Drawing:
         start = percent(timeline.axis, judged.start_ns)
         window = (start, percent(timeline.axis, judged.end_ns) - start)
     return Drawing(
-        panels=tuple(panels(run, timeline)),
+        panels=tuple(panels(run, timeline, say)),
         course=course,
         ticks=time_ticks(timeline.axis),
         window=window,
@@ -92,36 +77,43 @@ def _stretch_s(folder: Path) -> float:
         return _DEFAULT_STRETCH_S
 
 
-def context(folder: Path, run: Run, claims: Mapping[str, Claim]) -> dict[str, Any]:
+def context(folder: Path, run: Run, claims: Mapping[str, Claim], say: Language) -> dict[str, Any]:
     """Everything the template names."""
-    has, lacks = page.capabilities(run)
+    has, lacks = page.capabilities(run, say)
     return {
-        "lang": "en",
         "run": run,
-        "words": words,
         "first_line": words.first_line(run),
-        "decision": words.DECISION[run.decision],
+        "title": say(run.title),
+        "started": say.moment(run.started_utc),
+        "rung": say(words.RUNG[run.rung]),
+        "decision": say(words.DECISION[run.decision]),
         "decision_class": str(run.decision or "none"),
         "decision_sign": words.DECISION_SIGN[run.decision],
-        "reason": words.decision_reason(run),
-        "target": words.target_words(run),
-        "criteria": page.criteria(run, stretch_s=_stretch_s(folder)),
-        "window_rows": page.window_rows(run.windows),
-        "claims": page.claims_met(run, claims),
-        "not_exercised": words.not_judged(run),
-        "errata": page.errata(run, claims),
+        "reason": words.decision_reason(run, say),
+        "target": words.target_words(run.target, say, bundled=run.target_bundled),
+        "timings": [(words.timing_words(name, say), seconds) for name, seconds in run.timings.items()],
+        "switched": words.switch_words(run.switch_over, say) if run.switch_over else "",
+        "late": words.late_words(run.switch_over, say) if run.switch_over else "",
+        "criteria": page.criteria(run, say, stretch_s=_stretch_s(folder)),
+        "checks": page.checks(run, say),
+        "window_heads": page.window_heads(run.windows, say),
+        "window_rows": page.window_rows(run.windows, say),
+        "claims": page.claims_met(run, claims, say),
+        "not_exercised": words.not_judged(run, say),
+        "errata": page.errata(run, claims, say),
         "capabilities": has,
         "lacking": lacks,
+        "rung_changes": [words.change_words(change, say) for change in run.rung_changes],
         "files": page.files(folder),
-        "drawing": draw(folder, run),
+        "drawing": draw(folder, run, say),
     }
 
 
-def render(folder: Path, run: Run, claims: Mapping[str, Claim]) -> str:
+def render(folder: Path, run: Run, claims: Mapping[str, Claim], say: Language = ENGLISH) -> str:
     """The page of ``run``, whose evidence and logs lie in ``folder``."""
-    return _environment().get_template("report.html.j2").render(context(folder, run, claims))
+    return rendered("report.html.j2", say, context(folder, run, claims, say))
 
 
-def write_html(folder: Path, run: Run, claims: Mapping[str, Claim]) -> Path:
+def write_html(folder: Path, run: Run, claims: Mapping[str, Claim], say: Language = ENGLISH) -> Path:
     """Writes ``report.html`` into ``folder``. Raises ``EvidenceNotWritten``."""
-    return write_atomically(folder / REPORT_HTML, render(folder, run, claims).encode())
+    return write_atomically(folder / REPORT_HTML, render(folder, run, claims, say).encode())

@@ -5,19 +5,22 @@
 * one test case a check of the flag, in the same way;
 * the test case ``decision`` carries what skipped cases cannot: a CI shows skipped as green, and a week with a
   criterion that was not exercised holds;
+* it is for machines, and in English whatever the language of the pages;
 * the test cases ``run`` and ``leaks`` fail when a part broke or something was left on the machine.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Error, Failure, Skipped, TestCase
 
 from harness.model.run import Run
 from harness.model.verdict import CheckResult, CriterionResult, Decision, Verdict
 from harness.report.files import write_atomically
+from harness.report.junit_parts import case, suite_document
+from harness.report.junit_parts import xml_text as text
+from harness.report.language import ENGLISH
 from harness.report.words import (
     check_figures,
     decision_reason,
@@ -30,25 +33,9 @@ from harness.report.words import (
 
 JUNIT_XML = "junit.xml"
 
-#: What XML 1.0 cannot hold at all, escaped or not.
-_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _text(text: str) -> str:
-    return _NOT_XML.sub("�", text)
-
-
-def _case(suite: str, name: str, result: Failure | Error | Skipped | None, output: str = "") -> TestCase:
-    case = TestCase(_text(name), classname=_text(suite), time=0.0)
-    if result is not None:
-        case.result = [result]
-    if output:
-        case.system_out = _text(output)
-    return case
-
 
 def _criterion_case(suite: str, criterion: CriterionResult) -> TestCase:
-    told = _text(f"{verdict_word(criterion)}: {criterion.reason}")
+    told = text(f"{verdict_word(criterion, ENGLISH)}: {criterion.reason}")
     result = {
         Verdict.PASS: None,
         Verdict.FAIL: Failure(told, "fail"),
@@ -56,26 +43,27 @@ def _criterion_case(suite: str, criterion: CriterionResult) -> TestCase:
         Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
     }[criterion.verdict]
     output = (
-        f"{criterion.kind} {criterion.metric} {threshold_words(criterion)}\n"
-        f"value {measured(criterion, criterion.value)}, bound {measured(criterion, criterion.bound)}, "
+        f"{criterion.kind} {criterion.metric} {threshold_words(criterion, ENGLISH)}\n"
+        f"value {measured(criterion, criterion.value, ENGLISH)}, "
+        f"bound {measured(criterion, criterion.bound, ENGLISH)}, "
         f"{criterion.samples} samples\nclaim {criterion.claim}\n{criterion.reason}"
     )
-    return _case(suite, criterion.id, result, output)
+    return case(suite, criterion.id, result, output)
 
 
 def _check_case(suite: str, check: CheckResult) -> TestCase:
-    told = _text(f"{check.verdict.replace('_', ' ')}: {check.reason}")
+    told = text(f"{check.verdict.replace('_', ' ')}: {check.reason}")
     result = {
         Verdict.PASS: None,
         Verdict.FAIL: Failure(told, "fail"),
         Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
         Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
     }[check.verdict]
-    return _case(suite, check.id, result, f"{check_figures(check)}, claim {check.claim}\n{check.reason}")
+    return case(suite, check.id, result, f"{check_figures(check, ENGLISH)}, claim {check.claim}\n{check.reason}")
 
 
 def _decision_case(suite: str, run: Run) -> TestCase:
-    told = _text(decision_reason(run))
+    told = text(decision_reason(run, ENGLISH))
     result: Failure | Error | None
     if run.decision is Decision.ADVANCE:
         result = None
@@ -83,42 +71,31 @@ def _decision_case(suite: str, run: Run) -> TestCase:
         result = Error(told, "no_decision")
     else:
         result = Failure(told, str(run.decision))
-    return _case(suite, "decision", result, told)
+    return case(suite, "decision", result, told)
 
 
 def junit(run: Run) -> bytes:
     """The document, one suite named for the scenario, the target and the rung."""
     name = f"{run.scenario} on {run.rung}"
-    suite = TestSuite(_text(name))
-    suite.timestamp = run.started_utc
-    # Properties first: that is the order of the schema that Jenkins and others validate against.
     facts = {
         "replay": run.replay,
         "seed": str(run.seed),
         "rung": str(run.rung),
-        "target": target_words(run),
+        "target": target_words(run.target, ENGLISH, bundled=run.target_bundled),
         "run_id": run.run_id,
         "decision": str(run.decision or "none"),
         "first_line": first_line(run),
     }
-    for key, value in facts.items():
-        suite.add_property(key, _text(value))
-    broken = Error(_text("; ".join(run.errors)), "broken") if run.errors else None
-    left = Failure(_text("; ".join(run.leaks)), "leak") if run.leaks else None
+    broken = Error(text("; ".join(run.errors)), "broken") if run.errors else None
+    left = Failure(text("; ".join(run.leaks)), "leak") if run.leaks else None
     cases = [
         _decision_case(name, run),
         *(_criterion_case(name, criterion) for criterion in run.criteria),
         *(_check_case(name, check) for check in run.checks),
-        _case(name, "run", broken),
-        _case(name, "leaks", left),
+        case(name, "run", broken),
+        case(name, "leaks", left),
     ]
-    for case in cases:
-        suite.add_testcase(case)
-    document = JUnitXml()
-    document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]  # half typed upstream
-    content: bytes = document.tostring()  # type: ignore[no-untyped-call]  # half typed upstream
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + content + b"\n"
+    return suite_document(name, cases, started_utc=run.started_utc, properties=facts)
 
 
 def write_junit(folder: Path, run: Run) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -10,9 +10,10 @@ from urllib.parse import quote
 from harness.model.claim import Claim, Erratum
 from harness.model.run import Run, WindowSummary
 from harness.model.stack import Capability
-from harness.model.units import Unit, show
-from harness.model.verdict import CriterionResult
+from harness.model.units import Unit
+from harness.model.verdict import CheckResult, CriterionResult
 from harness.report import words
+from harness.report.language import Language
 from harness.report.queries import value_query
 
 
@@ -27,6 +28,7 @@ class CriterionView:
     rule: str
     value: str
     bound: str
+    reason: str
     query: str | None
 
 
@@ -36,7 +38,18 @@ class ClaimView:
 
     id: str
     claim: Claim | None
+    how: str
+    judged: str
     verdicts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ErratumView:
+    """An erratum that the run met; the texts are "" when the register does not know it."""
+
+    id: str
+    why: str = ""
+    correction: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,93 +61,140 @@ class FileView:
     size: str
 
 
-def criteria(run: Run, *, stretch_s: float) -> list[CriterionView]:
+def criteria(run: Run, say: Language, *, stretch_s: float) -> list[CriterionView]:
     """The table of criteria, in the scenario's order."""
     return [
         CriterionView(
             result=criterion,
             sign=words.VERDICT_SIGN[criterion.verdict],
-            verdict=words.verdict_word(criterion),
-            kind=words.KIND[criterion.kind],
-            rule=f"{words.metric_word(criterion.metric)} {words.threshold_words(criterion)}",
-            value=words.measured(criterion, criterion.value),
-            bound=words.measured(criterion, criterion.bound),
+            verdict=words.verdict_word(criterion, say),
+            kind=say(words.KIND[criterion.kind]),
+            rule=words.rule_words(criterion, say),
+            value=words.measured(criterion, criterion.value, say),
+            bound=words.measured(criterion, criterion.bound, say),
+            reason=words.reason_words(criterion, say),
             query=value_query(run, criterion, stretch_s=stretch_s),
         )
         for criterion in run.criteria
     ]
 
 
-def claims_met(run: Run, register: Mapping[str, Claim]) -> list[ClaimView]:
+@dataclass(frozen=True)
+class CheckView:
+    """A check as the table shows it."""
+
+    result: CheckResult
+    sign: str
+    verdict: str
+    word: str
+    figures: str
+
+
+def checks(run: Run, say: Language) -> list[CheckView]:
+    """The table of checks."""
+    return [
+        CheckView(
+            result=check,
+            sign=words.VERDICT_SIGN[check.verdict],
+            verdict=say(words.VERDICT[check.verdict]),
+            word=words.check_word(check, say),
+            figures=words.check_figures(check, say),
+        )
+        for check in run.checks
+    ]
+
+
+def claims_met(run: Run, register: Mapping[str, Claim], say: Language) -> list[ClaimView]:
     """The claims that the run refers to, each with the verdicts on it."""
-    ids = dict.fromkeys([*run.claims, *(c.claim for c in run.criteria), *(check.claim for check in run.checks)])
     return [
         ClaimView(
             id=claim_id,
-            claim=register.get(claim_id),
+            claim=(claim := register.get(claim_id)),
+            how=say(claim.how) if claim else "",
+            judged=say(words.JUDGED[claim.judged]) if claim else "",
             verdicts=(
-                *(words.verdict_word(c) for c in run.criteria if c.claim == claim_id),
-                *(words.VERDICT[c.verdict] for c in run.checks if c.claim == claim_id),
+                *(words.verdict_word(c, say) for c in run.criteria if c.claim == claim_id),
+                *(say(words.VERDICT[c.verdict]) for c in run.checks if c.claim == claim_id),
             ),
         )
-        for claim_id in ids
+        for claim_id in _claim_ids(run)
     ]
 
 
-def errata(run: Run, register: Mapping[str, Claim]) -> list[tuple[str, Erratum | None]]:
-    """The errata that the run met; ``None`` where the register does not know the id (then the id is the text)."""
+def _claim_ids(run: Run) -> list[str]:
+    judged = [*(c.claim for c in run.criteria), *(check.claim for check in run.checks)]
+    return list(dict.fromkeys([*run.claims, *judged]))
+
+
+def errata(run: Run, register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
+    """The errata that the run met, of its manifests and of its claims."""
     known = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
-    met = [erratum.id for view in claims_met(run, register) if view.claim for erratum in view.claim.errata]
-    return [(erratum_id, known.get(erratum_id)) for erratum_id in dict.fromkeys([*run.errata, *met])]
+    met = [erratum.id for each in _claim_ids(run) if each in register for erratum in register[each].errata]
+    return [_erratum(erratum_id, known.get(erratum_id), say) for erratum_id in dict.fromkeys([*run.errata, *met])]
 
 
-def capabilities(run: Run) -> tuple[list[str], list[str]]:
+def _erratum(erratum_id: str, erratum: Erratum | None, say: Language) -> ErratumView:
+    if erratum is None:
+        return ErratumView(id=erratum_id)
+    return ErratumView(id=erratum_id, why=say(erratum.why), correction=say(erratum.correction))
+
+
+def capabilities(run: Run, say: Language) -> tuple[list[str], list[str]]:
     """What the rung could do, and what it could not."""
-    has = [words.CAPABILITY[each] for each in Capability if each in run.capabilities]
-    return has, [words.CAPABILITY[each] for each in Capability if each not in run.capabilities]
+    has = [say(words.CAPABILITY[each]) for each in Capability if each in run.capabilities]
+    return has, [say(words.CAPABILITY[each]) for each in Capability if each not in run.capabilities]
 
 
-def window_rows(windows: Sequence[WindowSummary]) -> list[tuple[str, list[str]]]:
+def window_heads(windows: Sequence[WindowSummary], say: Language) -> list[str]:
+    """The columns of the table of windows: the side, and the window's name where there are several."""
+    several = len({window.name for window in windows}) > 1
+    return [f"{side_word(window, say)}, {window.name}" if several else side_word(window, say) for window in windows]
+
+
+def side_word(window: WindowSummary, say: Language) -> str:
+    """The window's side as people read it."""
+    return say(words.SIDE[window.side]) if window.side in words.SIDE else window.side
+
+
+def window_rows(windows: Sequence[WindowSummary], say: Language) -> list[tuple[str, list[str]]]:
     """The table of windows, a figure a row and a side a column."""
-    return [
-        ("requests", [f"{w.requests:,}" for w in windows]),
-        ("requests/s", [f"{w.requests_per_s:.2f}" for w in windows]),
-        ("latency p50", [_ms(w.latency_p50_ms) for w in windows]),
-        ("latency p95", [_ms(w.latency_p95_ms) for w in windows]),
-        ("latency p99", [_ms(w.latency_p99_ms) for w in windows]),
-        ("error ratio", [_ratio(w.error_ratio) for w in windows]),
-        ("4xx", [_ratio(w.ratio_4xx) for w in windows]),
-        ("5xx", [_ratio(w.ratio_5xx) for w in windows]),
-        ("bad seconds", [_or_dash(w.bad_seconds, "{:,}") for w in windows]),
-        ("replicas", [_replicas(w) for w in windows]),
-        ("CPU of the pods, mean", [_or_dash(w.cpu_cores_mean, "{:.2f} cores") for w in windows]),
-        ("memory of the pods, most", [_mib(w.memory_bytes_max) for w in windows]),
-        ("generator lag p99", [_ms(w.generator_lag_p99_ms) for w in windows]),
+    rows: list[tuple[str, Callable[[WindowSummary], str]]] = [
+        (say("requests"), lambda w: f"{w.requests:,}"),
+        (say("requests/s"), lambda w: f"{w.requests_per_s:.2f}"),
+        (say("latency p50"), lambda w: say.amount(w.latency_p50_ms, Unit.MILLISECONDS)),
+        (say("latency p95"), lambda w: say.amount(w.latency_p95_ms, Unit.MILLISECONDS)),
+        (say("latency p99"), lambda w: say.amount(w.latency_p99_ms, Unit.MILLISECONDS)),
+        (say("error ratio"), lambda w: say.amount(w.error_ratio, Unit.RATIO)),
+        ("4xx", lambda w: say.amount(w.ratio_4xx, Unit.RATIO)),
+        ("5xx", lambda w: say.amount(w.ratio_5xx, Unit.RATIO)),
+        (say("bad seconds"), lambda w: _or_dash(w.bad_seconds, "{:,}")),
+        (say("replicas"), lambda w: replicas(w, say)),
+        (say("CPU of the pods, mean"), lambda w: _cores(w.cpu_cores_mean, say)),
+        (say("memory of the pods, most"), lambda w: _mib(w.memory_bytes_max)),
+        (say("generator lag p99"), lambda w: say.amount(w.generator_lag_p99_ms, Unit.MILLISECONDS)),
     ]
+    return [(label, [cell(window) for window in windows]) for label, cell in rows]
 
 
 def _or_dash(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
-def _ms(value: float | None) -> str:
-    return words.amount(value, Unit.MILLISECONDS)
-
-
-def _ratio(value: float | None) -> str:
-    return "–" if value is None else show(value, Unit.RATIO)
+def _cores(value: float | None, say: Language) -> str:
+    return "–" if value is None else say("{cores} cores", cores=f"{value:.2f}")
 
 
 def _mib(value: float | None) -> str:
     return _or_dash(None if value is None else value / 1024 / 1024, "{:,.0f} MiB")
 
 
-def _replicas(window: WindowSummary) -> str:
+def replicas(window: WindowSummary, say: Language) -> str:
+    """How many pods there were in the window."""
     if window.replicas_min is None:
         return "–"
     if window.replicas_min == window.replicas_max:
         return str(window.replicas_min)
-    return f"{window.replicas_min} to {window.replicas_max}"
+    return say("{least} to {most}", least=str(window.replicas_min), most=str(window.replicas_max))
 
 
 def files(folder: Path) -> list[FileView]:

@@ -6,7 +6,6 @@ Lines differ by dash as well as by colour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,10 @@ import numpy as np
 from harness.model.evidence import Side
 from harness.model.run import Run
 from harness.model.units import Unit
+from harness.report.language import Language
 from harness.report.scale import HEIGHT, WIDTH, Scale, Tick, linear, milliseconds
 from harness.report.series import ERROR_GROUPS, Axis, Numbers, SideSeries, Timeline
+from harness.report.words import SIDE
 
 MIB = 1024 * 1024
 
@@ -50,22 +51,19 @@ class Panel:
     limits: tuple[Limit, ...] = ()
 
 
-def panels(run: Run, timeline: Timeline) -> list[Panel]:
+def panels(run: Run, timeline: Timeline, say: Language) -> list[Panel]:
     """The panels that the evidence has something for, in their order on the page."""
-    found: list[Panel | None] = [_users(timeline)]
-    found += [_requests(timeline.axis, side, timeline.sides[side]) for side in Side if side in timeline.sides]
+    found: list[Panel | None] = [_users(timeline, say)]
+    found += [_requests(timeline.axis, side, timeline.sides[side], say) for side in Side if side in timeline.sides]
     latencies = [array for series in timeline.sides.values() for array in series.latency_ms]
     limits = sorted({c.threshold for c in run.criteria if c.unit is Unit.MILLISECONDS})
     scale = milliseconds(latencies, limits)  # one for both sides, so that the two compare at a glance
     for side in Side:
         if side in timeline.sides:
-            found.append(_latency(timeline.axis, side, timeline.sides[side], scale, limits))
-    found += [_errors(timeline), _probes(timeline), _replicas(timeline)]
-    found += [_gauge(timeline, "cpu_cores", title="CPU of the pods", unit="cores"), _memory(timeline)]
+            found.append(_latency(timeline, side, scale, limits, say))
+    found += [_errors(timeline, say), _probes(timeline, say), _replicas(timeline, say)]
+    found += [_cpu(timeline, say), _memory(timeline, say)]
     return [panel for panel in found if panel is not None]
-
-
-_SIDE_WORD: Mapping[Side, str] = {Side.API: "API", Side.FIRESTORE: "Firestore"}
 
 
 def _fmt(number: float) -> str:
@@ -107,29 +105,39 @@ def bar_path(edges: Numbers, low: Numbers, high: Numbers) -> str:
     )
 
 
-def _users(timeline: Timeline) -> Panel | None:
+def _users(timeline: Timeline, say: Language) -> Panel | None:
     if not timeline.users:
         return None
     scale = linear(list(timeline.users.values()), whole=True)
     edges = _edges(timeline.axis, timeline.axis.fine_s)
-    shapes = tuple(Shape(_SIDE_WORD[side], str(side), step_path(edges, scale.y(timeline.users[side]))) for side in Side)
+    shapes = tuple(Shape(say(SIDE[side]), str(side), step_path(edges, scale.y(timeline.users[side]))) for side in Side)
     most = {side: f"{timeline.users[side].max():.0f}" for side in Side}
-    text = f"At most {most[Side.API]} users were live with the flag on, {most[Side.FIRESTORE]} with it off."
-    return Panel("Active users", "users", scale.ticks, shapes, text)
+    text = say(
+        "At most {on} users were live with the flag on, {off} with it off.",
+        on=most[Side.API],
+        off=most[Side.FIRESTORE],
+    )
+    return Panel(say("Active users"), say("users"), scale.ticks, shapes, text)
 
 
-def _requests(axis: Axis, side: Side, series: SideSeries) -> Panel:
+def _requests(axis: Axis, side: Side, series: SideSeries, say: Language) -> Panel:
     scale = linear([series.offered, series.completed])
     edges = _edges(axis, axis.fine_s)
     shapes = (
-        Shape("completed", str(side), step_path(edges, scale.y(series.completed))),
-        Shape("offered (due)", "offered", step_path(edges, scale.y(series.offered))),
+        Shape(say("completed"), str(side), step_path(edges, scale.y(series.completed))),
+        Shape(say("offered (due)"), "offered", step_path(edges, scale.y(series.offered))),
     )
-    text = f"{series.requests:,} requests; the busiest {axis.fine_s} s completed {series.completed.max():.1f}/s."
-    return Panel(f"Requests, {_SIDE_WORD[side]}", "per second", scale.ticks, shapes, text)
+    text = say(
+        "{requests} requests; the busiest {seconds} s completed {rate}/s.",
+        requests=series.requests,
+        seconds=axis.fine_s,
+        rate=f"{series.completed.max():.1f}",
+    )
+    return Panel(say("Requests, {side}", side=say(SIDE[side])), say("per second"), scale.ticks, shapes, text)
 
 
-def _latency(axis: Axis, side: Side, series: SideSeries, scale: Scale, limits: list[float]) -> Panel:
+def _latency(timeline: Timeline, side: Side, scale: Scale, limits: list[float], say: Language) -> Panel:
+    axis, series = timeline.axis, timeline.sides[side]
     edges = _edges(axis, axis.coarse_s)
     names = ("p50", "p95", "p99")
     shapes = tuple(
@@ -141,16 +149,19 @@ def _latency(axis: Axis, side: Side, series: SideSeries, scale: Scale, limits: l
     )
     drawn = limits if side is Side.API else []
     return Panel(
-        f"Latency, {_SIDE_WORD[side]}",
-        f"from the due time, per {axis.coarse_s} s, log scale",
+        say("Latency, {side}", side=say(SIDE[side])),
+        say("from the due time, per {seconds} s, log scale", seconds=axis.coarse_s),
         scale.ticks,
         shapes,
-        f"Worst {axis.coarse_s} s: {worst}.",
-        tuple(Limit(f"limit {limit:g} ms", float(scale.y(np.array([limit]))[0] / HEIGHT * 100)) for limit in drawn),
+        say("Worst {seconds} s: {worst}.", seconds=axis.coarse_s, worst=worst),
+        tuple(
+            Limit(say("limit {limit}", limit=f"{limit:g} ms"), float(scale.y(np.array([limit]))[0] / HEIGHT * 100))
+            for limit in drawn
+        ),
     )
 
 
-def _errors(timeline: Timeline) -> Panel | None:
+def _errors(timeline: Timeline, say: Language) -> Panel | None:
     if not timeline.sides:
         return None
     length = timeline.axis.buckets(timeline.axis.fine_s)
@@ -160,86 +171,88 @@ def _errors(timeline: Timeline) -> Panel | None:
     ]
     total = sum(groups, zero)
     return Panel(
-        "Errors, users' requests",
-        "per second",
+        say("Errors, users' requests"),
+        say("per second"),
         (scale := linear([total], at_least=1.0)).ticks,
-        _stack(timeline.axis, scale, groups),
-        _errors_text(timeline),
+        _stack(timeline.axis, scale, groups, say),
+        _errors_text(timeline, say),
     )
 
 
-def _errors_text(timeline: Timeline) -> str:
+def _errors_text(timeline: Timeline, say: Language) -> str:
     told = []
     for side, series in timeline.sides.items():
         counts = [
-            f"{name} {round(float(group.sum()) * timeline.axis.fine_s):,}"
+            f"{say(name)} {round(float(group.sum()) * timeline.axis.fine_s):,}"
             for (name, _), group in zip(ERROR_GROUPS, series.errors, strict=True)
             if group.any()
         ]
         if counts:
-            told.append(f"{_SIDE_WORD[side]}: {', '.join(counts)}")
-    return f"{'; '.join(told)}." if told else "No request of a user failed."
+            told.append(f"{say(SIDE[side])}: {', '.join(counts)}")
+    return f"{'; '.join(told)}" if told else say("No request of a user failed.")
 
 
-def _stack(axis: Axis, scale: Scale, groups: list[Numbers]) -> tuple[Shape, ...]:
+def _stack(axis: Axis, scale: Scale, groups: list[Numbers], say: Language) -> tuple[Shape, ...]:
     edges = _edges(axis, axis.fine_s)
     below = np.zeros(axis.buckets(axis.fine_s))
     shapes = []
     for number, ((name, _), group) in enumerate(zip(ERROR_GROUPS, groups, strict=True), 1):
         if group.any():
             path = bar_path(edges, scale.y(below), scale.y(below + group))
-            shapes.append(Shape(name, f"error{number}", path, filled=True))
+            shapes.append(Shape(say(name), f"error{number}", path, filled=True))
             below = below + group
     return tuple(shapes)
 
 
-def _probes(timeline: Timeline) -> Panel | None:
+def _probes(timeline: Timeline, say: Language) -> Panel | None:
     good, bad = timeline.probes_good, timeline.probes_bad
     if good is None or bad is None:
         return None
     axis = timeline.axis
     scale = linear([good + bad])
     edges = _edges(axis, axis.fine_s)
-    shapes = [Shape("good", "good", step_path(edges, scale.y(good)))]
+    shapes = [Shape(say("good"), "good", step_path(edges, scale.y(good)))]
     if bad.any():
-        shapes.append(Shape("bad", "bad", bar_path(edges, scale.y(np.zeros(len(bad))), scale.y(bad)), filled=True))
+        shapes.append(Shape(say("bad"), "bad", bar_path(edges, scale.y(np.zeros(len(bad))), scale.y(bad)), filled=True))
     count = round(float(bad.sum()) * axis.fine_s)
-    text = (
-        f"{count:,} of {timeline.probes:,} probes were bad." if count else f"All {timeline.probes:,} probes were good."
-    )
-    return Panel("Availability probes", "per second", scale.ticks, tuple(shapes), text)
+    text = say("All {probes} probes were good.", probes=timeline.probes)
+    if count:
+        text = say("{bad} of {probes} probes were bad.", bad=count, probes=timeline.probes)
+    return Panel(say("Availability probes"), say("per second"), scale.ticks, tuple(shapes), text)
 
 
-def _replicas(timeline: Timeline) -> Panel | None:
-    names = (("replicas", "asked for", "offered"), ("ready_replicas", "ready", "api"))
+def _replicas(timeline: Timeline, say: Language) -> Panel | None:
+    names = (("replicas", say("asked for"), "offered"), ("ready_replicas", say("ready"), "api"))
     present = [(timeline.gauges[metric], label, style) for metric, label, style in names if metric in timeline.gauges]
     if not present:
         return None
     scale = linear([values for values, _, _ in present], whole=True)
     edges = _edges(timeline.axis, timeline.axis.fine_s)
     shapes = tuple(Shape(label, style, step_path(edges, scale.y(values))) for values, label, style in present)
-    text = "; ".join(f"{label}: {np.nanmin(values):.0f} to {np.nanmax(values):.0f}" for values, label, _ in present)
-    return Panel("Replicas", "pods", scale.ticks, shapes, f"{text}.")
+    text = "; ".join(
+        say("{what}: {least} to {most}", what=label, least=f"{np.nanmin(values):.0f}", most=f"{np.nanmax(values):.0f}")
+        for values, label, _ in present
+    )
+    return Panel(say("Replicas"), say("pods"), scale.ticks, shapes, text)
 
 
 def _gauge(
-    timeline: Timeline,
-    metric: str,
-    *,
-    title: str,
-    unit: str,
-    show: Callable[[float], str] = "{:.2f}".format,
-    per: float = 1.0,
+    timeline: Timeline, metric: str, say: Language, *, title: str, unit: str, digits: int, per: float = 1.0
 ) -> Panel | None:
     values = timeline.gauges.get(metric)
     if values is None or not np.isfinite(values).any():
         return None
     scale = linear([values], unit=per, at_least=0.1)
     edges = _edges(timeline.axis, timeline.axis.fine_s)
-    shapes = (Shape("all pods together", "api", step_path(edges, scale.y(values))),)
-    text = f"Mean {show(float(np.nanmean(values)) / per)} {unit}, most {show(float(np.nanmax(values)) / per)} {unit}."
+    shapes = (Shape(say("all pods together"), "api", step_path(edges, scale.y(values))),)
+    mean, most = (f"{float(figure) / per:,.{digits}f}" for figure in (np.nanmean(values), np.nanmax(values)))
+    text = say("Mean {mean} {unit}, most {most} {unit}.", mean=mean, most=most, unit=unit)
     return Panel(title, unit, scale.ticks, shapes, text)
 
 
-def _memory(timeline: Timeline) -> Panel | None:
-    return _gauge(timeline, "memory_bytes", title="Memory of the pods", unit="MiB", show="{:,.0f}".format, per=MIB)
+def _cpu(timeline: Timeline, say: Language) -> Panel | None:
+    return _gauge(timeline, "cpu_cores", say, title=say("CPU of the pods"), unit=say("cores"), digits=2)
+
+
+def _memory(timeline: Timeline, say: Language) -> Panel | None:
+    return _gauge(timeline, "memory_bytes", say, title=say("Memory of the pods"), unit="MiB", digits=0, per=MIB)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.evidence.read import connect
 from harness.model.evidence import Outcome, Side
+from harness.model.message import marked
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -34,8 +35,8 @@ QUANTILES = (0.50, 0.95, 0.99)
 ERROR_GROUPS: tuple[tuple[str, tuple[Outcome, ...]], ...] = (
     ("5xx", (Outcome.SERVER_ERROR,)),
     ("4xx", (Outcome.UNEXPECTED_4XX, Outcome.RATE_LIMITED)),
-    ("no answer", (Outcome.TIMEOUT, Outcome.REFUSED, Outcome.BROKEN)),
-    ("bad answer", (Outcome.BAD_ANSWER,)),
+    (marked("no answer"), (Outcome.TIMEOUT, Outcome.REFUSED, Outcome.BROKEN)),
+    (marked("bad answer"), (Outcome.BAD_ANSWER,)),
 )
 _GROUP_OF = {outcome: number for number, (_, outcomes) in enumerate(ERROR_GROUPS, 1) for outcome in outcomes}
 

@@ -6,25 +6,28 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.model.run import Run, WindowSummary
+from harness.model.run import Run, SwitchOver, WindowSummary
 from harness.model.units import Unit
 from harness.model.verdict import CriterionResult
 from harness.report.files import write_atomically
+from harness.report.language import ENGLISH, Language
+from harness.report.page import replicas, side_word
 from harness.report.words import (
-    CHECK,
     DECISION,
     DECISION_SIGN,
     KIND,
     RUNG,
-    SIDE,
     VERDICT,
     VERDICT_SIGN,
-    amount,
     check_figures,
+    check_word,
     decision_reason,
+    late_words,
     measured,
     metric_word,
     not_judged,
+    reason_words,
+    switch_words,
     target_words,
     threshold_words,
     verdict_word,
@@ -60,109 +63,125 @@ def bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {plain(line)}" for line in lines)
 
 
-def summary(run: Run) -> str:
+def summary(run: Run, say: Language = ENGLISH) -> str:
     """The document."""
     parts = [
-        f"## {DECISION_SIGN[run.decision]} {DECISION[run.decision]}: {plain(run.title)}",
-        plain(decision_reason(run)),
+        f"## {DECISION_SIGN[run.decision]} {say(DECISION[run.decision])}: {plain(say(run.title))}",
+        plain(decision_reason(run, say)),
         code(run.replay),
-        bullets(
-            [
-                f"seed {run.seed}, run {run.run_id}, started {run.started_utc}, exit status {run.exit_status}",
-                f"rung {run.rung}: {RUNG[run.rung]}",
-                f"target: {target_words(run)}",
-                *(f"fault planted: {fault}" for fault in run.faults),
-            ]
-        ),
+        bullets(_facts(run, say)),
     ]
     if run.errors:
-        parts += ["### What broke", bullets(run.errors)]
+        parts += [_head(say("What broke")), bullets(run.errors)]
     if run.leaks:
-        parts += ["### Left on the machine", bullets(run.leaks)]
-    parts += ["### Criteria", _criteria(run)]
+        parts += [_head(say("Left on the machine")), bullets(run.leaks)]
+    parts += [_head(say("Criteria")), _criteria(run, say)]
     if run.checks:
-        parts += ["### The flag", _checks(run)]
+        parts += [_head(say("The flag")), _checks(run, say)]
     if run.switch_over is not None:
-        parts += ["### Switch to Firestore after the roll back", _switch_over(run)]
+        parts += [_head(say("Switch to Firestore after the roll back")), _switch_over(run.switch_over, say)]
     if run.windows:
-        parts += ["### Windows", _windows(run.windows)]
-    parts += ["### Not exercised", _not_exercised(run)]
+        parts += [_head(say("Windows")), _windows(run.windows, say)]
+    parts += [_head(say("Not exercised")), _not_exercised(run, say)]
     if run.errata:
-        parts += ["### Errata met", bullets(run.errata)]
+        parts += [_head(say("Errata met")), bullets(run.errata)]
     if not run.leaks:
-        parts.append("Nothing of the run was left on the machine.")
+        parts.append(say("Nothing of the run was left on the machine."))
     return "\n\n".join(parts) + "\n"
 
 
-def _criteria(run: Run) -> str:
+def _head(text: str) -> str:
+    return f"### {text}"
+
+
+def _facts(run: Run, say: Language) -> list[str]:
+    return [
+        say(
+            "seed {seed}, run {run}, started {started}, exit status {status}",
+            seed=str(run.seed),
+            run=run.run_id,
+            started=say.moment(run.started_utc),
+            status=str(run.exit_status),
+        ),
+        say("rung {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
+        say("target: {target}", target=target_words(run.target, say, bundled=run.target_bundled)),
+        *(say("fault planted: {fault}", fault=fault) for fault in run.faults),
+    ]
+
+
+def _criteria(run: Run, say: Language) -> str:
     if not run.criteria:
-        return "None was judged."
-    heads = ("verdict", "criterion", "kind", "value:", "bound (95 %):", "claim says", "samples:", "why")
-    return table(heads, [_criterion(criterion) for criterion in run.criteria])
+        return say("No criterion was judged.")
+    heads = (
+        say("Verdict"),
+        say("Criterion"),
+        say("Kind"),
+        f"{say('Measured')}:",
+        f"{say('Bound (95 %)')}:",
+        say("The document says"),
+        f"{say('Samples')}:",
+        say("Why"),
+    )
+    return table(heads, [_criterion(criterion, say) for criterion in run.criteria])
 
 
-def _criterion(criterion: CriterionResult) -> tuple[str, ...]:
+def _criterion(criterion: CriterionResult, say: Language) -> tuple[str, ...]:
     return (
-        f"{VERDICT_SIGN[criterion.verdict]} **{verdict_word(criterion)}**",
-        f"{plain(metric_word(criterion.metric))}<br>{plain(criterion.id)}",
-        KIND[criterion.kind],
-        plain(measured(criterion, criterion.value)),
-        plain(measured(criterion, criterion.bound)),
-        plain(threshold_words(criterion)),
+        f"{VERDICT_SIGN[criterion.verdict]} **{verdict_word(criterion, say)}**",
+        f"{plain(metric_word(criterion.metric, say))}<br>{plain(criterion.id)}",
+        say(KIND[criterion.kind]),
+        plain(measured(criterion, criterion.value, say)),
+        plain(measured(criterion, criterion.bound, say)),
+        plain(threshold_words(criterion, say)),
         f"{criterion.samples:,}",
-        plain(criterion.reason),
+        plain(reason_words(criterion, say)),
     )
 
 
-def _checks(run: Run) -> str:
+def _checks(run: Run, say: Language) -> str:
     rows = [
         (
-            f"{VERDICT_SIGN[check.verdict]} **{VERDICT[check.verdict]}**",
-            f"{plain(CHECK.get(check.id, check.id))}<br>{plain(check.id)}",
-            plain(check_figures(check)),
+            f"{VERDICT_SIGN[check.verdict]} **{say(VERDICT[check.verdict])}**",
+            f"{plain(check_word(check, say))}<br>{plain(check.id)}",
+            plain(check_figures(check, say)),
             plain(check.reason),
         )
         for check in run.checks
     ]
-    return table(("verdict", "check", "seen:", "why"), rows)
+    return table((say("Verdict"), say("Check"), f"{say('Measured')}:", say("Why")), rows)
 
 
-def _switch_over(run: Run) -> str:
-    switch = run.switch_over
-    assert switch is not None
-    last = "none of them was seen" if switch.last_s is None else f"the last after {switch.last_s:.1f} s"
-    told = f"{switch.switched} of {switch.clients} clients were back on Firestore, {last} (limit {switch.limit_s:g} s)."
-    late = f" Late: {', '.join(switch.late_users[:20])}" if switch.late_users else ""
-    more = f" and {len(switch.late_users) - 20} more" if len(switch.late_users) > 20 else ""
-    return plain(told + late + more)
+def _switch_over(switch: SwitchOver, say: Language) -> str:
+    told = [switch_words(switch, say), late_words(switch, say)]
+    return plain(" ".join(filter(None, told)))
 
 
-def _windows(windows: Sequence[WindowSummary]) -> str:
-    heads = ("window", "side", "requests:", "req/s:", "p50:", "p95:", "p99:", "4xx:", "5xx:", "errors:", "replicas:")
-    return table(heads, [_window(window) for window in windows])
+def _windows(windows: Sequence[WindowSummary], say: Language) -> str:
+    figures = (say("requests"), say("requests/s"), "p50", "p95", "p99", "4xx", "5xx", say("errors"), say("replicas"))
+    heads = (say("window"), say("side"), *(f"{figure}:" for figure in figures))
+    return table(heads, [_window(window, say) for window in windows])
 
 
-def _window(window: WindowSummary) -> tuple[str, ...]:
-    replicas = "–" if window.replicas_min is None else f"{window.replicas_min}–{window.replicas_max}"
+def _window(window: WindowSummary, say: Language) -> tuple[str, ...]:
     return (
         plain(window.name),
-        plain(SIDE.get(window.side, window.side)),
+        plain(side_word(window, say)),
         f"{window.requests:,}",
         f"{window.requests_per_s:.2f}",
         *(
-            amount(value, Unit.MILLISECONDS)
+            say.amount(value, Unit.MILLISECONDS)
             for value in (window.latency_p50_ms, window.latency_p95_ms, window.latency_p99_ms)
         ),
-        *(amount(value, Unit.RATIO) for value in (window.ratio_4xx, window.ratio_5xx, window.error_ratio)),
-        replicas,
+        *(say.amount(value, Unit.RATIO) for value in (window.ratio_4xx, window.ratio_5xx, window.error_ratio)),
+        replicas(window, say),
     )
 
 
-def _not_exercised(run: Run) -> str:
-    lines = [f"{what}: {why}" for what, why in not_judged(run)]
-    return bullets(lines) if lines else "Every criterion of the scenario was exercised."
+def _not_exercised(run: Run, say: Language) -> str:
+    lines = [f"{what}: {why}" for what, why in not_judged(run, say)]
+    return bullets(lines) if lines else say("Every criterion and claim of the scenario was exercised.")
 
 
-def write_summary(folder: Path, run: Run) -> Path:
+def write_summary(folder: Path, run: Run, say: Language = ENGLISH) -> Path:
     """Writes ``summary.md`` into ``folder``. Raises ``EvidenceNotWritten``."""
-    return write_atomically(folder / SUMMARY_MD, summary(run).encode())
+    return write_atomically(folder / SUMMARY_MD, summary(run, say).encode())

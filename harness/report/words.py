@@ -1,153 +1,202 @@
 """The words that the reports use for the enums of the model: one place, so that a translation finds them all.
 
-Every string here is a message id; ``_`` in the template (Jinja2's i18n extension) translates it. Functions here are
-pure and return the English.
+What a dictionary holds is a message id; functions here are pure and speak the language they are given.
 """
 
 from __future__ import annotations
 
 from harness.judge.words import beside
-from harness.model.run import Run
+from harness.model.message import marked, message, worded
+from harness.model.run import Run, SwitchOver
 from harness.model.stack import Capability, Rung
-from harness.model.units import Unit, show
 from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
+from harness.report.language import Language
 
 DECISION = {
-    Decision.ADVANCE: "Advance",
-    Decision.HOLD: "Hold",
-    Decision.ROLL_BACK: "Roll back",
-    None: "No decision",
+    Decision.ADVANCE: marked("Advance"),
+    Decision.HOLD: marked("Hold"),
+    Decision.ROLL_BACK: marked("Roll back"),
+    None: marked("No decision"),
 }
 
 #: A sign beside the word, so that no meaning hangs on colour alone.
 DECISION_SIGN = {Decision.ADVANCE: "▶", Decision.HOLD: "■", Decision.ROLL_BACK: "◀", None: "?"}
 
 VERDICT = {
-    Verdict.PASS: "pass",
-    Verdict.FAIL: "fail",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.NOT_EXERCISED: "not exercised",
+    Verdict.PASS: marked("pass"),
+    Verdict.FAIL: marked("fail"),
+    Verdict.INCONCLUSIVE: marked("inconclusive"),
+    Verdict.NOT_EXERCISED: marked("not exercised"),
 }
 #: A rollback limit that fired is a verdict of ``fail`` in run.json; people read what happened.
-VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: "did not fire", Verdict.FAIL: "fired"}
+VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
 VERDICT_SIGN = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "~", Verdict.NOT_EXERCISED: "–"}
 
-KIND = {CriterionKind.SUCCESS: "success criterion", CriterionKind.ROLLBACK: "rollback limit"}
+KIND = {CriterionKind.SUCCESS: marked("success criterion"), CriterionKind.ROLLBACK: marked("rollback limit")}
 
 METRIC = {
-    "error_ratio": "error ratio",
-    "availability": "availability",
-    "latency_p95": "latency p95",
-    "request_rate": "requests/s",
-    "concurrent_users": "concurrent users",
+    "error_ratio": marked("error ratio"),
+    "availability": marked("availability"),
+    "latency_p95": marked("latency p95"),
+    "request_rate": marked("requests/s"),
+    "concurrent_users": marked("concurrent users"),
 }
 
 CHECK = {
-    "flag.share": "users with the flag on, as planned",
-    "flag.steady": "users who changed sides without a change of the template",
+    "flag.share": marked("users with the flag on, as planned"),
+    "flag.steady": marked("users who changed sides without a change of the template"),
 }
 
 COMPARISON = {">=": "≥"}
 
 RUNG = {
-    Rung.SIM: "the bundled API's own code and pure control-plane rules, in virtual time",
-    Rung.LOCAL: "real processes: API pods, PostgreSQL, Firebase emulators, Envoy as the service; no Kubernetes",
-    Rung.KIND: "a real Kubernetes cluster on this machine (kind)",
-    Rung.KUBE: "somebody's own Kubernetes cluster",
+    Rung.SIM: marked("the bundled API's own code and pure control-plane rules, in virtual time"),
+    Rung.LOCAL: marked("real processes: API pods, PostgreSQL, Firebase emulators, Envoy as the service; no Kubernetes"),
+    Rung.KIND: marked("a real Kubernetes cluster on this machine (kind)"),
+    Rung.KUBE: marked("somebody's own Kubernetes cluster"),
 }
 
 CAPABILITY = {
-    Capability.REAL_PROCESSES: "real processes",
-    Capability.REAL_POSTGRESQL: "real PostgreSQL",
-    Capability.REAL_KUBERNETES: "real Kubernetes",
-    Capability.CPU_LIMITS: "CPU and memory limits enforced, unscaled",
-    Capability.AUTOSCALING: "autoscaling",
-    Capability.EVICTION: "eviction under the PDB",
-    Capability.ZONES: "zones",
-    Capability.LONG_WINDOWS: "windows of days",
-    Capability.DOCUMENT_TEMPO: "controllers at Kubernetes' own tempo",
+    Capability.REAL_PROCESSES: marked("real processes"),
+    Capability.REAL_POSTGRESQL: marked("real PostgreSQL"),
+    Capability.REAL_KUBERNETES: marked("real Kubernetes"),
+    Capability.CPU_LIMITS: marked("CPU and memory limits enforced, unscaled"),
+    Capability.AUTOSCALING: marked("autoscaling"),
+    Capability.EVICTION: marked("eviction under the PDB"),
+    Capability.ZONES: marked("zones"),
+    Capability.LONG_WINDOWS: marked("windows of days"),
+    Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
 }
 
-NO_CRITERION = "no criterion of this scenario judges it"
-NO_ROLLBACK = "the run was not rolled back"
-_ROLLBACK_STEPS = "rollout.rollback."
-NO_ROWS = "the evidence holds no row"
+JUDGED = {
+    "criterion": marked("criterion"),
+    "measurement": marked("measurement"),
+    "manifest": marked("manifest"),
+    "procedure": marked("procedure"),
+    "calculation": marked("calculation"),
+    "record": marked("record"),
+}
 
-SIDE = {"api": "API", "firestore": "Firestore"}
+NO_CRITERION = message("no criterion of this scenario judges it")
+NO_ROLLBACK = message("the run was not rolled back")
+_ROLLBACK_STEPS = "rollout.rollback."
+NO_ROWS = marked("the evidence holds no row")
+
+SIDE = {"api": marked("API"), "firestore": marked("Firestore")}
 
 TIMING = {
-    "stack_up": "stack up after",
-    "admitted": "users admitted after",
-    "decision": "decision after",
-    "switched_over": "back on Firestore after",
-    "tear_down": "tear down took",
+    "stack_up": marked("stack up after"),
+    "admitted": marked("users admitted after"),
+    "decision": marked("decision after"),
+    "switched_over": marked("back on Firestore after"),
+    "tear_down": marked("tear down took"),
+}
+
+PHASE = {
+    "stack": marked("stack"),
+    "admission": marked("admission"),
+    "window": marked("window"),
+    "end": marked("end"),
+    "after the window": marked("after the window"),
 }
 
 
-def verdict_word(criterion: CriterionResult) -> str:
-    """The verdict as people read it: a rollback limit fires or does not."""
+def verdict_id(criterion: CriterionResult) -> str:
+    """The message id of the verdict as people read it: a rollback limit fires or does not."""
     words = VERDICT_ROLLBACK if criterion.kind is CriterionKind.ROLLBACK else VERDICT
     return words[criterion.verdict]
 
 
-def metric_word(metric: str) -> str:
+def verdict_word(criterion: CriterionResult, say: Language) -> str:
+    """The verdict as people read it."""
+    return say(verdict_id(criterion))
+
+
+def metric_word(metric: str, say: Language) -> str:
     """The metric's name; one that this report does not know yet is shown as it is."""
-    return METRIC.get(metric, metric.replace("_", " "))
+    return say(METRIC[metric]) if metric in METRIC else metric.replace("_", " ")
 
 
-def amount(value: float | None, unit: Unit) -> str:
-    """``value`` with its unit, or a dash where there was nothing to measure."""
-    return "–" if value is None else show(value, unit)
-
-
-def measured(criterion: CriterionResult, value: float | None) -> str:
+def measured(criterion: CriterionResult, value: float | None, say: Language) -> str:
     """The criterion's value or bound with as many digits as tell it from the threshold: never "99.5 %" for 99.4996."""
-    return "–" if value is None else beside(value, criterion.threshold, criterion.unit)
+    if value is None:
+        return "–"
+    return say.shown(worded(beside(value, criterion.threshold, criterion.unit), criterion.unit))
 
 
-def check_figures(check: CheckResult) -> str:
+def check_word(check: CheckResult, say: Language) -> str:
+    """What a check looks at; one that this report does not know yet is shown as it is."""
+    return say(CHECK[check.id]) if check.id in CHECK else check.id
+
+
+def check_figures(check: CheckResult, say: Language) -> str:
     """What was seen and what was planned, for example ``50 % (planned 50 %)``."""
-    planned = "" if check.planned is None else f" (planned {show(check.planned, check.unit)})"
-    return f"{amount(check.value, check.unit)}{planned}"
+    seen = say.amount(check.value, check.unit)
+    if check.planned is None:
+        return seen
+    return say("{seen} (planned {planned})", seen=seen, planned=say.amount(check.planned, check.unit))
 
 
-def threshold_words(criterion: CriterionResult) -> str:
+def threshold_words(criterion: CriterionResult, say: Language) -> str:
     """What the claim says, for example ``> 99.5 %``; for a rollback limit, when it fires."""
-    return f"{COMPARISON.get(criterion.comparison, criterion.comparison)} {show(criterion.threshold, criterion.unit)}"
+    limit = say.amount(criterion.threshold, criterion.unit)
+    return f"{COMPARISON.get(criterion.comparison, criterion.comparison)} {limit}"
 
 
-def decision_reason(run: Run) -> str:
+def rule_words(criterion: CriterionResult, say: Language) -> str:
+    """Metric and threshold: "availability > 99.5 %"."""
+    return f"{metric_word(criterion.metric, say)} {threshold_words(criterion, say)}"
+
+
+def reason_words(criterion: CriterionResult, say: Language) -> str:
+    """Why the verdict is what it is."""
+    return say.told(criterion.told, criterion.reason)
+
+
+def decision_reason(run: Run, say: Language) -> str:
     """One sentence on why the decision is what it is."""
     if run.decision is None:
-        return "The run broke before it could be judged."
+        return say("The run broke before it could be judged.")
     fired = [c for c in run.criteria if c.kind is CriterionKind.ROLLBACK and c.verdict is Verdict.FAIL]
     if run.decision is Decision.ROLL_BACK:
-        told = "; ".join(f"{metric_word(c.metric)} {measured(c, c.value)}, limit {threshold_words(c)}" for c in fired)
-        return f"A rollback limit fired: {told}." if told else "The phase was rolled back."
+        told = [
+            say(
+                "{metric} {value}, limit {limit}",
+                metric=metric_word(c.metric, say),
+                value=measured(c, c.value, say),
+                limit=threshold_words(c, say),
+            )
+            for c in fired
+        ]
+        if not told:
+            return say("The phase was rolled back.")
+        return say("A rollback limit fired: {limits}.", limits=say.join(told))
     success = [c for c in run.criteria if c.kind is CriterionKind.SUCCESS]
     passed = sum(c.verdict is Verdict.PASS for c in success)
     if run.decision is Decision.ADVANCE:
-        return f"All success criteria passed ({passed} of {passed}); no rollback limit fired."
-    unproved = [c for c in run.checks if c.verdict is not Verdict.PASS]
+        return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
     open_ = [c for c in run.criteria if c.verdict is not Verdict.PASS]
-    told = "; ".join(f"{metric_word(c.metric)} {threshold_words(c)}: {verdict_word(c)}" for c in open_)
-    told = "; ".join([*([told] if told else []), *(f"{CHECK.get(c.id, c.id)}: {VERDICT[c.verdict]}" for c in unproved)])
-    return f"{passed} of {len(success)} success criteria passed. {told}."
+    told = [f"{rule_words(c, say)}: {verdict_word(c, say)}" for c in open_]
+    unproved = [c for c in run.checks if c.verdict is not Verdict.PASS]
+    told += [f"{check_word(c, say)}: {say(VERDICT[c.verdict])}" for c in unproved]
+    return say(
+        "{passed} of {all} success criteria passed. {others}.", passed=passed, all=len(success), others=say.join(told)
+    )
 
 
-def not_judged(run: Run) -> list[tuple[str, str]]:
+def not_judged(run: Run, say: Language) -> list[tuple[str, str]]:
     """What the run proves nothing about, and why: criteria not exercised, and claims without a criterion.
 
     The steps of the roll back (ロールバック手順) are carried out exactly when a run is rolled back.
     """
-    found = [(c.id, c.reason) for c in run.criteria if c.verdict is Verdict.NOT_EXERCISED]
+    found = [(c.id, reason_words(c, say)) for c in run.criteria if c.verdict is Verdict.NOT_EXERCISED]
     judged = {criterion.claim for criterion in run.criteria} | {check.claim for check in run.checks}
     for claim in run.claims:
         if claim.startswith(_ROLLBACK_STEPS):
             if run.switch_over is None:
-                found.append((claim, NO_ROLLBACK))
+                found.append((claim, say.message(NO_ROLLBACK)))
         elif claim not in judged:
-            found.append((claim, NO_CRITERION))
+            found.append((claim, say.message(NO_CRITERION)))
     return found
 
 
@@ -156,6 +205,47 @@ def first_line(run: Run) -> str:
     return f"seed {run.seed} · rung {run.rung} · {' '.join(run.replay.split())}"
 
 
-def target_words(run: Run) -> str:
+def target_words(target: str, say: Language, *, bundled: bool) -> str:
     """The target, and that the bundled one is not the Go backend."""
-    return f"{run.target} (bundled as a reference; not the Go backend)" if run.target_bundled else run.target
+    return say("{target} (bundled as a reference; not the Go backend)", target=target) if bundled else target
+
+
+def change_words(change: str, say: Language) -> str:
+    """What the rung changed in the manifests, "name: reason": the reason is a message of its own."""
+    name, colon, reason = change.partition(": ")
+    return f"{name}: {say(reason)}" if colon else change
+
+
+def timing_words(name: str, say: Language) -> str:
+    """A timing's name; one that this report does not know yet is shown as it is."""
+    return say(TIMING[name]) if name in TIMING else name
+
+
+MOST_LATE = 20
+
+
+def switch_words(switch: SwitchOver, say: Language) -> str:
+    """How many clients were back on Firestore, and how soon."""
+    counts: dict[str, str | int] = {
+        "switched": switch.switched,
+        "clients": switch.clients,
+        "limit": f"{switch.limit_s:g}",
+    }
+    if switch.last_s is None:
+        return say("{switched} of {clients} clients made their first request on Firestore (limit {limit} s).", **counts)
+    return say(
+        "{switched} of {clients} clients made their first request on Firestore, the last of them {last} s after the "
+        "flag was published off (limit {limit} s).",
+        last=f"{switch.last_s:.1f}",
+        **counts,
+    )
+
+
+def late_words(switch: SwitchOver, say: Language) -> str:
+    """Who was late; "" when nobody was."""
+    if not switch.late_users:
+        return ""
+    named, more = ", ".join(switch.late_users[:MOST_LATE]), len(switch.late_users) - MOST_LATE
+    if more > 0:
+        return say("Late: {users} and {more} more", users=named, more=more)
+    return say("Late: {users}", users=named)

@@ -1,4 +1,4 @@
-"""``python -m harness judge RUN`` and ``python -m harness compare RUN RUN``."""
+"""``python -m harness judge RUN``, ``compare RUN RUN`` and ``report RUN``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import itertools
 import sys
 from pathlib import Path
 from typing import Any
+
+from harness.report.language import LANGUAGES, language
 
 RUN_HELP = "a run's folder, its run.json, a run's id below the reports folder, or latest"
 
@@ -21,9 +23,20 @@ def add_commands(commands: Any, reports: Path) -> None:
     compare.add_argument("a", metavar="RUN", help=RUN_HELP)
     compare.add_argument("b", metavar="RUN", help="the run that is set against it")
     compare.set_defaults(handler=_compare)
+    report = commands.add_parser("report", help="write a stored run's or rollout's pages anew", allow_abbrev=False)
+    report.add_argument("run", metavar="RUN", help=f"{RUN_HELP}; a rollout's too")
+    report.set_defaults(handler=_report)
+    report.add_argument("--reports", type=Path, default=reports, help="where reports are (default: reports/)")
+    add_lang(report)
     for command in (judge, compare):
         command.add_argument("--reports", type=Path, default=reports, help="where reports are (default: reports/)")
+        add_lang(command)
         command.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def add_lang(command: argparse.ArgumentParser) -> None:
+    """``--lang``: the language of the reports and the closing words."""
+    command.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the reports (default: en)")
 
 
 def _judge(arguments: argparse.Namespace) -> int:
@@ -35,7 +48,7 @@ def _judge(arguments: argparse.Namespace) -> int:
     judged = rejudge(stored, observed(stored))
     if arguments.write:
         sys.stderr.write(f"written: {_write(Path(stored.folder), _json(judged))}\n")
-    sys.stdout.write(_json(judged).decode() if arguments.json else judged_words(judged))
+    sys.stdout.write(_json(judged).decode() if arguments.json else judged_words(judged, language(arguments.lang)))
     return judged.exit_status
 
 
@@ -47,8 +60,16 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     a, b = (read_stored(text, arguments.reports) for text in (arguments.a, arguments.b))
     found = compare(a, observed(a), b, observed(b))
-    sys.stdout.write(_json(found).decode() if arguments.json else compared_words(found))
+    sys.stdout.write(_json(found).decode() if arguments.json else compared_words(found, language(arguments.lang)))
     return found.exit_status
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from harness.stored.render import render
+
+    for path in render(arguments.run, arguments.reports, language(arguments.lang)):
+        sys.stdout.write(f"{path}\n")
+    return 0
 
 
 def _json(document: object) -> bytes:

@@ -12,7 +12,7 @@ from harness.model.errors import BadInput
 from harness.model.run import Run
 from harness.model.scenario import Scenario
 from harness.report.latest import LATEST
-from harness.report.run_json import RUN_JSON, read_run
+from harness.report.published import RUN, RUN_JSON
 
 EVIDENCE = "evidence.sqlite"
 _T = TypeVar("_T")
@@ -71,7 +71,7 @@ def read_stored(text: str, reports: Path) -> StoredRun:
             where=str(folder / "scenario.json"),
             remedy="name a run that began",
         )
-    run = read_run(folder / RUN_JSON) if (folder / RUN_JSON).exists() else None
+    run = RUN.read(folder / RUN_JSON) if (folder / RUN_JSON).exists() else None
     run_id = read_meta(folder / EVIDENCE).get("run_id", "")
     if run is not None and run.run_id != run_id:
         raise BadInput(

@@ -5,127 +5,152 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.judge.difference import Measured
-from harness.model.units import Unit, show
+from harness.model.message import marked
+from harness.model.units import Unit
 from harness.model.verdict import CriterionResult, Decision
+from harness.report.language import ENGLISH, Language, columns, padded
+from harness.report.words import DECISION, VERDICT, reason_words
 from harness.stored.compare import Change, Comparison, FigureChange, VerdictChange
 from harness.stored.rejudge import Pair, Rejudgement
 
 _MOST_SETTINGS = 40
 
+CHANGE = {
+    Change.NONE: marked("no difference can be shown"),
+    Change.HIGHER: marked("higher"),
+    Change.LOWER: marked("lower"),
+    Change.BETTER: marked("better"),
+    Change.WORSE: marked("worse"),
+}
 
-def judged_words(judged: Rejudgement) -> str:
+
+def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     """The stored verdicts beside today's, and plainly whether they differ."""
-    lines = [f"run {judged.run_id}, scenario {judged.scenario}", f"evidence: {_rows(judged)}"]
+    lines = [say("run {run}, scenario {scenario}", run=judged.run_id, scenario=judged.scenario), _rows(judged, say)]
     lines += [judged.broke] if judged.broke else []
     lines += judged.notes
-    table = [("criterion", "stored", "judged again", "")]
-    table += [(p.id, _verdict(p.stored), _verdict(p.now), _compared(p)) for p in judged.criteria]
+    table = [(say("criterion"), say("stored"), say("judged again"), "")]
+    table += [(p.id, _verdict(p.stored, say), _verdict(p.now, say), _compared(p, say)) for p in judged.criteria]
     lines += ["", *_table(table), ""]
     for pair in judged.criteria:
-        lines += _differences(pair)
-    lines += [f"{check.id}: {check.verdict.replace('_', ' ')}; {check.reason}" for check in judged.checks]
-    lines += [f"decision stored:       {_decision(judged.stored_decision)}"]
-    lines += [f"decision judged again: {_decision(judged.decision)}"]
+        lines += _differences(pair, say)
+    lines += [f"{check.id}: {say(VERDICT[check.verdict])}; {check.reason}" for check in judged.checks]
+    lines += [say("decision stored: {decision}", decision=_decision(judged.stored_decision, say))]
+    lines += [say("decision judged again: {decision}", decision=_decision(judged.decision, say))]
     if judged.broke:
-        lines.append(
-            f"a run that broke decides nothing; its evidence alone would say: {_decision(judged.evidence_says)}"
-        )
+        says = _decision(judged.evidence_says, say)
+        lines.append(say("a run that broke decides nothing; its evidence alone would say: {decision}", decision=says))
     if judged.stored_decision is not None or judged.same:
-        lines.append("the same as stored" if judged.same else "NOT the same as stored")
+        lines.append(say("the same as stored") if judged.same else say("NOT the same as stored"))
     return "\n".join(lines) + "\n"
 
 
-def _compared(pair: Pair) -> str:
+def _compared(pair: Pair, say: Language) -> str:
     if pair.stored is None or pair.now is None:
         return ""
-    return "DIFFERS" if pair.differs else "same"
+    return say("DIFFERS") if pair.differs else say("same")
 
 
-def _rows(judged: Rejudgement) -> str:
-    counted = ", ".join(f"{count:,} {kind} rows" for kind, count in judged.rows.items()) or "no row"
-    window = "no window" if judged.window_s is None else f"a window of {judged.window_s:.1f} s"
-    return f"{counted}; {window}"
+def _rows(judged: Rejudgement, say: Language) -> str:
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in judged.rows.items()) or "0"
+    if judged.window_s is None:
+        return say("evidence, rows: {rows}; no window", rows=counted)
+    return say("evidence, rows: {rows}; a window of {seconds} s", rows=counted, seconds=f"{judged.window_s:.1f}")
 
 
-def _differences(pair: Pair) -> list[str]:
+def _differences(pair: Pair, say: Language) -> list[str]:
     if pair.now is not None and (pair.stored is None or not pair.differs):
-        return [f"{pair.id}: {pair.now.reason}"]
-    lines = [f"{pair.id} differs: {', '.join(pair.differs)}"]
-    lines += [f"  stored: {pair.stored.reason}"] if pair.stored else []
-    lines += [f"  now:    {pair.now.reason}"] if pair.now else []
+        return [f"{pair.id}: {reason_words(pair.now, say)}"]
+    lines = [say("{id} differs: {fields}", id=pair.id, fields=", ".join(pair.differs))]
+    lines += [f"  {say('stored')}: {reason_words(pair.stored, say)}"] if pair.stored else []
+    lines += [f"  {say('judged again')}: {reason_words(pair.now, say)}"] if pair.now else []
     return lines
 
 
-def compared_words(found: Comparison) -> str:
+def compared_words(found: Comparison, say: Language = ENGLISH) -> str:
     """The comparison as tables."""
     lines = [
-        f"{name}: {side.run_id} ({_decision(side.decision)}; judged again: {_decision(side.judged)})"
+        say(
+            "{name}: {run} ({decision}; judged again: {judged})",
+            name=name,
+            run=side.run_id,
+            decision=_decision(side.decision, say),
+            judged=_decision(side.judged, say),
+        )
         for name, side in (("A", found.a), ("B", found.b))
     ]
     if found.not_comparable:
-        lines += ["", "NOT COMPARABLE: the figures do not speak of the same thing"]
+        lines += ["", say("NOT COMPARABLE: the figures do not speak of the same thing")]
         lines += [f"  {reason}" for reason in found.not_comparable]
-    criteria = [("criterion", "A", "B", "")] + [_criterion(change) for change in found.criteria]
-    figures = [("window", "A", "B", "")] + [_figure(figure) for figure in found.figures]
-    timings = [("timing", "A", "B", "")] + [_figure(figure) for figure in found.timings]
-    lines += ["", *_table(criteria), "", *_table(figures), "", *_table(timings), "", *_settings(found)]
-    lines += ["", *_closing(found)]
+    criteria = [(say("criterion"), "A", "B", "")] + [_criterion(change, say) for change in found.criteria]
+    figures = [(say("window"), "A", "B", "")] + [_figure(figure, say) for figure in found.figures]
+    timings = [(say("timing"), "A", "B", "")] + [_figure(figure, say) for figure in found.timings]
+    lines += ["", *_table(criteria), "", *_table(figures), "", *_table(timings), "", *_settings(found, say)]
+    lines += ["", *_closing(found, say)]
     return "\n".join(lines) + "\n"
 
 
-def _closing(found: Comparison) -> list[str]:
+def _closing(found: Comparison, say: Language) -> list[str]:
     tested = sum(1 for figure in found.figures if figure.a.value is not None and figure.b.value is not None)
-    lines = [
-        "* judged by a criterion. [..] is a 95 % interval. "
-        f"Each of {tested} figures is tested at 95 %: by chance alone one in 20 may show a change, "
-        "and a busier machine is a change too."
-    ]
+    told = say(
+        "* judged by a criterion. [..] is a 95 % interval. Each of {figures} figures is tested at 95 %: by chance "
+        "alone one in 20 may show a change, and a busier machine is a change too.",
+        figures=tested,
+    )
     if found.worse:
-        return [*lines, f"B is WORSE in: {', '.join(found.worse)}"]
-    return [*lines, "B is no worse in anything that is judged"]
+        return [told, say("B is WORSE in: {names}", names=", ".join(found.worse))]
+    return [told, say("B is no worse in anything that is judged")]
 
 
-def _settings(found: Comparison) -> list[str]:
+def _settings(found: Comparison, say: Language) -> list[str]:
     if not found.settings:
-        return ["settings, manifests and machine: the same"]
-    rows = [("setting", "A", "B")] + [(s.name, _short(s.a), _short(s.b)) for s in found.settings[:_MOST_SETTINGS]]
+        return [say("settings, manifests and machine: the same")]
+    rows = [(say("setting"), "A", "B")] + [(s.name, _short(s.a), _short(s.b)) for s in found.settings[:_MOST_SETTINGS]]
     more = len(found.settings) - _MOST_SETTINGS
-    return [*_table(rows), *([f"and {more} more (--json shows all)"] if more > 0 else [])]
+    return [*_table(rows), *([say("and {more} more (--json shows all)", more=more)] if more > 0 else [])]
 
 
-def _criterion(change: VerdictChange) -> tuple[str, ...]:
-    return (change.id, _verdict(change.a), _verdict(change.b), "" if change.change is Change.NONE else change.change)
+def _criterion(change: VerdictChange, say: Language) -> tuple[str, ...]:
+    told = "" if change.change is Change.NONE else say(CHANGE[change.change])
+    return (change.id, _verdict(change.a, say), _verdict(change.b, say), told)
 
 
-def _figure(figure: FigureChange) -> tuple[str, ...]:
+def _figure(figure: FigureChange, say: Language) -> tuple[str, ...]:
     name = f"{figure.name}{' *' if figure.judged else ''}"
-    return (name, _measured(figure.a, figure.unit), _measured(figure.b, figure.unit), figure.change)
+    return (
+        name,
+        _measured(figure.a, figure.unit, say),
+        _measured(figure.b, figure.unit, say),
+        say(CHANGE[figure.change]),
+    )
 
 
-def _measured(measured: Measured, unit: str) -> str:
+def _measured(measured: Measured, unit: str, say: Language) -> str:
     if measured.value is None:
-        return "no data"
+        return say("no data")
     bounds = (measured.lower, measured.upper)
     if bounds in ((None, None), (measured.value, measured.value)):
-        return _show(measured.value, unit)
-    low, high = ("?" if bound is None else _show(bound, unit) for bound in bounds)
-    return f"{_show(measured.value, unit)} [{low} .. {high}]"
+        return _show(measured.value, unit, say)
+    low, high = ("?" if bound is None else _show(bound, unit, say) for bound in bounds)
+    return f"{_show(measured.value, unit, say)} [{low} .. {high}]"
 
 
-def _show(value: float, unit: str) -> str:
-    return show(value, Unit(unit)) if unit in set(Unit) else f"{value:.4g} {unit}".rstrip()
+def _show(value: float, unit: str, say: Language) -> str:
+    return say.amount(value, Unit(unit)) if unit in set(Unit) else f"{value:.4g} {unit}".rstrip()
 
 
-def _verdict(result: CriterionResult | None) -> str:
+def _verdict(result: CriterionResult | None, say: Language) -> str:
     if result is None:
-        return "not judged"
-    value = "no data" if result.value is None else show(result.value, result.unit)
-    bound = "" if result.bound in {None, result.value} else f", bound {show(result.bound or 0.0, result.unit)}"
-    return f"{result.verdict.replace('_', ' ')}: {value}{bound}"
+        return say("not judged")
+    value = say("no data") if result.value is None else say.amount(result.value, result.unit)
+    told = f"{say(VERDICT[result.verdict])}: {value}"
+    if result.bound in {None, result.value}:
+        return told
+    return f"{told}, {say('bound {bound}', bound=say.amount(result.bound, result.unit))}"
 
 
-def _decision(decision: Decision | None) -> str:
-    return "none" if decision is None else decision.replace("_", " ")
+def _decision(decision: Decision | None, say: Language) -> str:
+    return say("none") if decision is None else say(DECISION[decision]).lower()
 
 
 def _short(text: str) -> str:
@@ -133,5 +158,5 @@ def _short(text: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(columns(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

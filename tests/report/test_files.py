@@ -17,13 +17,13 @@ from harness.report.files import write_atomically
 from harness.report.html import write_html
 from harness.report.junit import write_junit
 from harness.report.latest import point_latest
-from harness.report.run_json import write_run
+from harness.report.published import RUN
 from harness.report.summary import write_summary
 from harness.report.write_all import write_reports
 from tests.report.runs import PLAIN
 
 WRITERS: list[Callable[[Path, Run], Path]] = [
-    write_run,
+    RUN.write,
     write_junit,
     write_summary,
     lambda folder, run: write_html(folder, run, {}),

@@ -15,6 +15,7 @@ from harness.model.evidence import EventRow, Row, SampleRow
 from harness.model.run import Run, SwitchOver
 from harness.model.verdict import Decision, Verdict
 from harness.report.html import render, write_html
+from harness.report.language import ENGLISH
 from harness.report.write_all import write_reports
 from tests.report.runs import NASTY, PLAIN, decided, result
 from tests.report.synthetic import ANCHOR, CLAIMS, PODS, Week, generate, write
@@ -105,7 +106,14 @@ def test_it_says_what_was_run_and_how_real_it_was(week: tuple[Run, Page, str]) -
     run, found, _ = week
     body = found.text[found.text.index("seed 7)") + 7 :]  # after the <title>
     assert body.startswith(" seed 7 · rung local · python -m harness run")
-    for said in (run.replay, run.target, "not the Go backend", run.started_utc, run.run_id, *run.rung_changes):
+    for said in (
+        run.replay,
+        run.target,
+        "not the Go backend",
+        ENGLISH.moment(run.started_utc),
+        run.run_id,
+        *run.rung_changes,
+    ):
         assert said in found.text
     assert "It lacks: real Kubernetes" in found.text
     assert ("Advance" if run.decision is Decision.ADVANCE else "Roll back") in found.text

@@ -11,7 +11,7 @@ from harness.evidence.store import EvidenceStore
 from harness.model.evidence import Row
 from harness.model.run import Run
 from harness.model.scenario import Scenario
-from harness.report.run_json import encode_run
+from harness.report.published import RUN
 from tests.report.synthetic import ALL_CRITERIA, Week, write
 
 MACHINE = b'{"cpu_count": 2, "memory_available_bytes": 1, "packages": {"locust": "2.47.0"}}'
@@ -26,7 +26,7 @@ def stored(folder: Path, run: Run, rows: list[Row], scenario: Scenario | None = 
     """A finished run's folder."""
     write(folder, run, rows)
     _plan(folder, scenario or plan())
-    (folder / "run.json").write_bytes(encode_run(run))
+    (folder / "run.json").write_bytes(RUN.encode(run))
     return folder
 
 

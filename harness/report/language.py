@@ -1,0 +1,119 @@
+"""The languages of the reports. English is the language of the messages; others are gettext catalogues.
+
+A ``Language`` is called with a message id and what stands in its places: ``say("{count} requests", count=3)``. The
+catalogues are the ``.po`` files under ``locale``, compiled in memory when a language is first used; a message that a
+catalogue does not have is said in English.
+"""
+
+from __future__ import annotations
+
+import gettext
+import io
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from harness.model.errors import BadInput
+from harness.model.message import Message, Told, quantity
+from harness.model.units import Unit
+
+LOCALE = Path(__file__).with_name("locale")
+LANGUAGES = ("en", "ja")
+
+#: The catalogues of a language: the reports' own words, and the register of claims.
+DOMAINS = ("report", "claims")
+
+_JOINED = {"en": "; ", "ja": "。"}
+
+
+class Language:
+    """One language. ``code`` is also the page's ``lang``."""
+
+    def __init__(self, code: str, catalogue: gettext.NullTranslations) -> None:
+        self.code = code
+        self._catalogue = catalogue
+
+    def __call__(self, text: str, /, **values: str | int | Message) -> str:
+        """``text`` in this language, its places filled; whole numbers get their thousands marked."""
+        found = self._catalogue.gettext(text) if text else ""
+        return found.format(**{name: self.shown(value) for name, value in values.items()}) if values else found
+
+    def shown(self, value: str | int | Message) -> str:
+        """What stands in a place."""
+        if isinstance(value, Message):
+            return self.message(value)
+        return f"{value:,}" if isinstance(value, int) else value
+
+    def message(self, message: Message) -> str:
+        """A message of the judge."""
+        return self(message.text, **message.values)
+
+    def told(self, told: Told, english: str) -> str:
+        """Messages as one sentence; ``english`` where they were not kept."""
+        return self.join(self.message(part) for part in told) if told else english
+
+    def join(self, parts: Iterable[str]) -> str:
+        """Parts as one sentence or list."""
+        return _JOINED[self.code].join(parts)
+
+    def amount(self, value: float | None, unit: Unit) -> str:
+        """``value`` with its unit, or a dash where there was nothing to measure."""
+        return "–" if value is None else self.shown(quantity(value, unit))
+
+    def moment(self, utc: str) -> str:
+        """A UTC time of the evidence (ISO 8601) to the second; as it is where it is none."""
+        try:
+            at = datetime.fromisoformat(utc)
+        except ValueError:
+            return utc
+        if self.code == "en":
+            return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+        from babel.dates import format_datetime
+
+        return format_datetime(at, "yyyy年M月d日 H:mm:ss 'UTC'", locale=self.code)
+
+
+def padded(text: str, width: int) -> str:
+    """``text`` filled up to ``width`` columns of a terminal, where a Japanese character takes two."""
+    return text + " " * (width - columns(text))
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal ``text`` takes."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+ENGLISH = Language("en", gettext.NullTranslations())
+
+
+@cache
+def language(code: str) -> Language:
+    """The language ``en`` or ``ja``. Raises ``BadInput`` for any other."""
+    if code not in LANGUAGES:
+        raise BadInput(f"the reports do not speak {code!r}", where="--lang", remedy=f"one of: {', '.join(LANGUAGES)}")
+    if code == ENGLISH.code:
+        return ENGLISH
+    catalogue: gettext.NullTranslations = gettext.NullTranslations()
+    for domain in DOMAINS:
+        compiled = _compiled(catalogue_file(code, domain))
+        compiled.add_fallback(catalogue)
+        catalogue = compiled
+    return Language(code, catalogue)
+
+
+def catalogue_file(code: str, domain: str) -> Path:
+    """Where a catalogue is committed."""
+    return LOCALE / code / "LC_MESSAGES" / f"{domain}.po"
+
+
+def _compiled(path: Path) -> gettext.GNUTranslations:
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    binary = io.BytesIO()
+    with path.open("rb") as file:
+        write_mo(binary, read_po(file))
+    binary.seek(0)
+    return gettext.GNUTranslations(binary)
