@@ -23,6 +23,8 @@ from scenarios import claims
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_HEADER = "# The reports' messages. Extract and merge with: nox -s messages"
+
 #: Functions whose first argument is a message id.
 KEYWORDS = {"say": None, "message": None, "marked": None}
 _METHODS = [("**.py", "python"), ("**/templates/**.j2", "jinja2.ext:babel_extract")]
@@ -66,7 +68,7 @@ def read(code: str, domain: str) -> Catalog:
     """The committed catalogue; an empty one where there is none."""
     path = catalogue_file(code, domain)
     if not path.exists():
-        return Catalog(locale=code, domain=domain)
+        return Catalog(locale=code, domain=domain, header_comment=_HEADER, project="tekutoko-rehearsal", fuzzy=False)
     with path.open("rb") as file:
         return read_po(file, locale=code, domain=domain)
 
@@ -78,13 +80,21 @@ def update(code: str, domain: str) -> Path:
         template.add(text, locations=[(place, 0) for place, _ in places])
     catalogue = read(code, domain)
     catalogue.update(template, no_fuzzy_matching=True, update_creation_date=False)
+    write(code, domain, catalogue)
+    return catalogue_file(code, domain)
+
+
+def write(code: str, domain: str, catalogue: Catalog) -> None:
+    """Writes the catalogue in an order and a form that give small differences."""
+    catalogue.fuzzy = False
+    for entry in catalogue:
+        entry.flags.discard("python-format")  # a per cent sign in a sentence is no place
     path = catalogue_file(code, domain)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         write_po(
             file, catalogue, width=100, sort_output=True, ignore_obsolete=True, omit_header=False, include_lineno=False
         )
-    return path
 
 
 def main() -> None:

@@ -1,0 +1,109 @@
+"""The catalogues: whole, current, with the same places as the English; and a Japanese page that speaks Japanese."""
+
+from __future__ import annotations
+
+import string
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from harness.document import conclusion
+from harness.manifests import load as load_manifests
+from harness.model.errors import BadInput
+from harness.model.evidence import Row
+from harness.model.message import message, quantity
+from harness.model.run import Run
+from harness.model.units import Unit
+from harness.report.html import render
+from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
+from harness.report.messages import MESSAGES, ROOT, read
+from harness.report.summary import summary
+from scenarios import claims
+from scenarios.load import load
+from tests.report.synthetic import write
+
+#: Claims of which every sentence is translated, beside those that the weeks' scenarios name.
+TRANSLATED = ("rollout.", "scaling.", "slo.", "alert.")
+
+
+@cache
+def extracted(domain: str) -> dict[str, list[tuple[str, int]]]:
+    return MESSAGES[domain]()
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def required() -> set[str]:
+    """What a reader of a rollout's reports meets: its claims, their errata, titles, and the patches of the rung."""
+    weeks = [load(f"rollout_week{week}") for week in (1, 2, 3, 4)]
+    patches = load_manifests(ROOT / "deploy/kubernetes/overlays/local").patches
+    met = {patch.erratum for patch in patches}
+    named = {claim for week in weeks for claim in (*week.claims, *(c.claim for c in week.criteria))}
+    texts = {week.title for week in weeks} | {p.reason for p in patches if "overlays/" in p.layer}
+    for claim in claims.REGISTER.values():
+        whole = claim.id in named or claim.id.startswith(TRANSLATED)
+        texts |= {claim.how} if whole else set()
+        texts |= {text for e in claim.errata if whole or e.id in met for text in (e.why, e.correction)}
+    return texts
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_catalogue_holds_what_there_is_to_translate_and_nothing_else(domain: str) -> None:
+    catalogue = {entry.id for entry in read("ja", domain) if entry.id}
+    wanted = set(extracted(domain))
+    assert wanted - catalogue == set(), "missing; run: nox -s messages"
+    assert catalogue - wanted == set(), "unused; run: nox -s messages"
+    assert not read("ja", domain).obsolete
+
+
+def test_every_message_of_the_reports_is_translated_and_so_is_what_a_rollout_shows() -> None:
+    report = [entry.id for entry in read("ja", "report") if entry.id and (not entry.string or entry.fuzzy)]
+    assert report == []
+    done = {entry.id for entry in read("ja", "claims") if entry.string and not entry.fuzzy}
+    assert required() - done == set()
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_translation_keeps_the_places_of_its_message(domain: str) -> None:
+    for entry in read("ja", domain):
+        if entry.id and entry.string and "{" in f"{entry.id}{entry.string}":
+            assert places(entry.string) == places(entry.id), entry.id
+
+
+def test_a_missing_message_is_said_in_english_and_an_unknown_language_is_refused() -> None:
+    assert language("ja")("no such message {n}", n=1200) == "no such message 1,200"
+    with pytest.raises(BadInput, match="do not speak"):
+        language("fr")
+
+
+def test_units_and_moments_are_said_as_the_language_does() -> None:
+    say = language("ja")
+    assert (say.amount(250, Unit.USERS), say.amount(3.33, Unit.PER_SECOND), say.amount(None, Unit.RATIO)) == (
+        "250人",
+        "3.33件/秒",
+        "–",
+    )
+    assert ENGLISH.amount(250, Unit.USERS) == "250 users"
+    assert say.message(message("limit {limit}", limit=quantity(3, Unit.PER_SECOND))) == "基準値 3件/秒"
+    assert say.moment("2026-10-01T00:00:00.000Z") == "2026年10月1日 0:00:00 UTC"
+    assert ENGLISH.moment("2026-10-01T00:00:00.000Z") == "2026-10-01 00:00:00 UTC"
+    assert (columns("判定 a"), padded("判定", 6)) == (6, "判定  ")
+
+
+@pytest.mark.parametrize("name", ["healthy", "rolled_back"])
+def test_a_japanese_report_uses_the_documents_terms(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    run: Run
+    rows: list[Row]
+    run, rows = request.getfixturevalue(name)
+    page = render(write(tmp_path / "run", run, rows), run, claims.REGISTER, language("ja"))
+    assert '<html lang="ja">' in page
+    for term in ("成功基準", "ロールバック基準", "稼働率", "同時接続", "レプリカ数", "p95レイテンシ", "95 %の信頼度で"):
+        assert term in page
+    for english in ("with 95 % confidence", "did not fire", "Not exercised", "Judged by", "per second", "Correction"):
+        assert english not in page
+    told = summary(run, language("ja")) + conclusion(run, "reports/x", language("ja"))
+    assert "成功基準" in told
+    assert "limit" not in told
