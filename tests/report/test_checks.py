@@ -10,6 +10,7 @@ from harness.model.units import Unit
 from harness.model.verdict import CheckResult, Decision, Verdict
 from harness.report.html import render
 from harness.report.junit import junit
+from harness.report.language import ENGLISH
 from harness.report.summary import summary
 from harness.report.words import decision_reason
 from tests.report.runs import decided, result
@@ -28,7 +29,7 @@ RUN = decided(Decision.HOLD, result(Verdict.PASS), checks=(SHARE,))
 
 
 def test_the_decision_names_it() -> None:
-    told = decision_reason(RUN)
+    told = decision_reason(RUN, ENGLISH)
     assert told == "1 of 1 success criteria passed. users with the flag on, as planned: fail."
 
 
@@ -36,7 +37,7 @@ def test_html_markdown_and_terminal_show_seen_planned_and_why(tmp_path: Path) ->
     for text in (render(tmp_path, RUN, {}), summary(RUN)):
         assert "49.8 % (planned 50 %)".replace(" (", " (") in text.replace("\\(", "(")
         assert "flag on for 249 of 500 users" in text
-    assert "check    flag.share: flag on for 249 of 500 users" in conclusion(RUN, "x")
+    assert "flag.share: flag on for 249 of 500 users" in conclusion(RUN, "x")
 
 
 def test_junit_is_red() -> None:

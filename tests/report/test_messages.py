@@ -32,8 +32,8 @@ def extracted(domain: str) -> dict[str, list[tuple[str, int]]]:
     return MESSAGES[domain]()
 
 
-def places(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+def places(text: object) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(str(text)) if name is not None}
 
 
 def required() -> set[str]:
