@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from harness.clock import MachineClock
 from harness.model.errors import RehearsalError
 from harness.progress import Progress
-from harness.stack.kind import cluster, docker, parts, record
+from harness.stack.kind import cluster, config, docker, parts, record
 from harness.stack.kind.images import choice
 
 _LABEL = "kept"
 
 
-async def _main(verb: str, label: str) -> None:
+async def _main(verb: str, label: str, source: Path) -> None:
     clock = MachineClock()
     progress = Progress(clock)
     if verb == "images":
@@ -23,7 +24,7 @@ async def _main(verb: str, label: str) -> None:
         images = await choice.ensure_images(clock, progress)
         progress(f"control plane {images.control_plane}, workers {images.worker}")
     elif verb == "up":
-        made = await cluster.ensure(label, clock, progress, kept=True)
+        made = await cluster.ensure(label, clock, progress, kept=True, source=source)
         await parts.metrics_flow(made, clock)
         progress(f"metrics flow; export KUBECONFIG={made.kubeconfig}")
         progress("NodePorts on 127.0.0.1: " + ", ".join(f"{node} -> {port}" for node, port in made.ports.items()))
@@ -40,9 +41,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.stack.kind", description=__doc__)
     parser.add_argument("verb", choices=("images", "up", "down", "list"))
     parser.add_argument("--label", default=_LABEL, help="which cluster (default: %(default)s)")
+    parser.add_argument("--config", type=Path, default=config.CONFIG, help="kind's configuration")
     given = parser.parse_args()
     try:
-        asyncio.run(_main(given.verb, given.label))
+        asyncio.run(_main(given.verb, given.label, given.config))
     except RehearsalError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from harness.stack.kind.images import choice
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.lock import locked
 from harness.stack.kind.record import Cluster
-from harness.state.processes import identify
+from harness.state.processes import identify, marked, signal_group, wait_gone
 
 CREATE_LIMIT_S = 300.0
 DELETE_LIMIT_S = 120.0
 NODES_LIMIT_S = 120.0
 _WAIT_LIMIT_S = 2 * CREATE_LIMIT_S  # another harness' creation
 _POLL_S = 0.25
+_KILL_S = 5.0
+MARKER = "TEKUTOKO_KIND_CLUSTER"  # in the environment of the kind that makes a cluster
 _CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 
 
@@ -45,7 +48,7 @@ async def ensure(label: str, clock: Clock, progress: Progress, *, kept: bool, so
         await sweep(progress)
         planned = _plan(name, wanted, images, kept=kept)
         if (found := record.read(name)) is not None:
-            if (why := await _unfit(found, planned)) is None:
+            if (why := await unfit(found, planned)) is None:
                 progress(f"reusing the cluster {name}")
                 return found
             progress(f"the cluster {name} is not reused: {why}")
@@ -60,18 +63,21 @@ async def ensure(label: str, clock: Clock, progress: Progress, *, kept: bool, so
 async def delete(name: str, progress: Progress) -> bool:
     """Removes the cluster's containers, volumes, network and files, without need of kind; whether there was any.
 
-    Raises ``StackNotStarted`` when Docker does not answer: then the files stay, and the next call finds them.
+    A kind that still makes it, left by a killed harness, is ended first. Raises ``StackNotStarted`` when Docker does
+    not answer: then the files stay, and the next call finds them.
     """
-    containers = await _containers(name)
-    if containers:
+    makers = [process.pid for process, _ in marked(MARKER, [name])]
+    for pid in makers:
+        signal_group(pid, signal.SIGKILL)
+    wait_gone([maker for pid in makers if (maker := identify(pid)) is not None], _KILL_S)
+    if containers := await _containers(name):
         progress(f"deleting the cluster {name}")
-        await docker.docker(
-            "rm", "--force", "--volumes", *containers, what=f"deleting the nodes of {name}", limit_s=DELETE_LIMIT_S
-        )
-    networks = ("network", "ls", "--quiet", "--filter", f"name=^{name}$")
-    if found := (await docker.docker(*networks, what="listing networks")).split():
-        await docker.docker("network", "rm", *found, what=f"removing the network {name}")
-    existed = bool(containers or found or name in record.recorded())
+        what = f"deleting the nodes of {name}"
+        await docker.docker("rm", "--force", "--volumes", *containers, what=what, limit_s=DELETE_LIMIT_S)
+    networks = await _networks(name)
+    for found in networks:
+        await _remove_network(found)
+    existed = bool(makers or containers or networks or name in record.recorded())
     record.remove(name)
     return existed
 
@@ -97,8 +103,7 @@ async def names() -> list[str]:
 async def leaks(name: str) -> list[str]:
     """What is left of a deleted cluster: containers, network, files; [] when nothing is."""
     left = [f"container {container}" for container in await _containers(name)]
-    networks = ("network", "ls", "--quiet", "--filter", f"name=^{name}$")
-    left += [f"network {found}" for found in (await docker.docker(*networks, what="listing networks")).split()]
+    left += [f"network {found}" for found in await _networks(name)]
     return left + [f"files {record.folder(name)}" for found in record.recorded() if found == name]
 
 
@@ -134,7 +139,7 @@ def _plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) 
     )
 
 
-async def _unfit(found: Cluster, planned: Cluster) -> str | None:
+async def unfit(found: Cluster, planned: Cluster) -> str | None:
     """Why the cluster cannot stand in for the planned one; ``None`` when it can."""
     if not found.complete:
         return "it is half-created"
@@ -158,7 +163,7 @@ async def _create(kind: str, planned: Cluster, made: dict[str, Any], clock: Cloc
         what="kind create cluster",
         limit_s=CREATE_LIMIT_S,
         stdin=yaml.safe_dump(made).encode(),
-        environment={"KIND_EXPERIMENTAL_DOCKER_NETWORK": planned.network},
+        environment={"KIND_EXPERIMENTAL_DOCKER_NETWORK": planned.network, MARKER: planned.name},
         on_line=lambda line: progress(f"kind: {line.strip()}") if "✓" in line else None,
         remedy="docker system df shows the space; dmesg and docker logs what a node lacked",
     )
@@ -188,6 +193,20 @@ async def _nodes_ready(cluster: Cluster, clock: Clock) -> None:
 async def _containers(name: str) -> list[str]:
     filters = ("--filter", f"label={_CLUSTER_LABEL}={name}")
     return (await docker.docker("ps", "--all", "--quiet", *filters, what="listing the nodes")).split()
+
+
+async def _networks(name: str) -> list[str]:
+    filters = ("--quiet", "--filter", f"name=^{name}$")
+    return (await docker.docker("network", "ls", *filters, what="listing networks")).split()
+
+
+async def _remove_network(network_id: str) -> None:
+    """Removes it; containers that joined it, such as the databases outside the cluster, leave it first."""
+    form = "{{range $id, $_ := .Containers}}{{$id}} {{end}}"
+    joined = await docker.docker("network", "inspect", "--format", form, network_id, what="reading a network")
+    for container in joined.split():
+        await docker.docker("network", "disconnect", "--force", network_id, container, what="leaving a network")
+    await docker.docker("network", "rm", network_id, what="removing the cluster's network")
 
 
 async def _labels() -> set[str]:

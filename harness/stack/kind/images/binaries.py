@@ -21,6 +21,7 @@ from harness.model.errors import StackNotStarted
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.lock import locked
 
+USUAL_GO = Path("/usr/local/go/bin/go")
 SOURCES = Path(__file__).parent / "go"
 BUILD_LIMIT_S = 1500.0  # one program, cold, on two shared cores
 ALL_LIMIT_S = 3600.0
@@ -115,6 +116,7 @@ def missing(module: Module) -> list[str]:
 
 async def _build(module: Module, program: str, folder: Path, lock: int) -> None:
     half = folder / f"{program}.half"
+    _remove(half)  # Go does not write over what is no program, as half of one may be
     flags: list[str | Path] = ["-trimpath", "-ldflags", " ".join(module.link_flags()), "-o", half]
     await run(
         [go(program), "build", *flags, module.programs[program]],
@@ -128,19 +130,22 @@ async def _build(module: Module, program: str, folder: Path, lock: int) -> None:
     half.rename(folder / program)
 
 
+def _remove(file: Path) -> None:
+    file.unlink(missing_ok=True)
+
+
 def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
 def go(program: str) -> str:
     """The Go to build ``program`` with. Raises ``StackNotStarted`` when there is none."""
-    usual = Path("/usr/local/go/bin/go")
     if (found := shutil.which("go")) is not None:
         return found
-    if os.access(usual, os.X_OK):
-        return str(usual)
+    if os.access(USUAL_GO, os.X_OK):
+        return str(USUAL_GO)
     raise StackNotStarted(
         f"{program} has to be built, and there is no Go to build it with",
-        where=f"PATH and {usual}",
+        where=f"PATH and {USUAL_GO}",
         remedy="install Go 1.26 or newer (or kind of the pinned version, and let Docker reach docker.io)",
     )

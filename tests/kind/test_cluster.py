@@ -1,0 +1,174 @@
+"""The real cluster: its nodes, metrics, ports and NetworkPolicies; what is reused, and what a killed harness leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from harness.clock import MachineClock
+from harness.stack.kind import cluster, config, docker, network, parts, record
+from harness.stack.kind.record import Cluster
+
+pytestmark = [pytest.mark.kind, pytest.mark.slow, pytest.mark.timeout(240, func_only=True)]
+ROOT = Path(__file__).resolve().parents[2]
+PODS = Path(__file__).parent / "pods.yaml"
+
+
+def quiet(_line: str) -> None:
+    return None
+
+
+async def kubectl(made: Cluster, *arguments: str, stdin: str = "", limit_s: float = 90) -> str:
+    return await network.kubectl(made.control_plane, *arguments, what="kubectl", stdin=stdin, limit_s=limit_s)
+
+
+async def test_four_nodes_ready_and_a_worker_in_each_zone(kind_cluster: Cluster) -> None:
+    nodes = await network.nodes(kind_cluster.control_plane)
+    assert all(node.ready for node in nodes)
+    assert sorted(node.zone for node in nodes) == ["", *(f"asia-northeast1-{letter}" for letter in "abc")]
+
+
+async def test_listens_on_127_0_0_1_only(kind_cluster: Cluster) -> None:
+    ports = [await docker.docker("port", node, what="reading ports") for node in kind_cluster.nodes]
+    lines = "".join(ports).splitlines()
+    assert len(lines) == 4  # the API server and three NodePorts
+    assert all("-> 127.0.0.1:" in line for line in lines)
+
+
+def test_kubeconfig_is_private_and_its_own(kind_cluster: Cluster) -> None:
+    assert stat.S_IMODE(kind_cluster.kubeconfig.stat().st_mode) == 0o600
+    assert kind_cluster.context in kind_cluster.kubeconfig.read_text()
+    own = Path.home() / ".kube" / "config"
+    assert not own.exists() or kind_cluster.context not in own.read_text()
+
+
+async def test_metrics_flow(kind_cluster: Cluster) -> None:
+    await parts.metrics_flow(kind_cluster, MachineClock())
+    top = await kubectl(kind_cluster, "top", "pods", "--namespace=kube-system", "--no-headers")
+    assert any(line.startswith("kube-apiserver") and "Mi" in line for line in top.splitlines())
+
+
+@pytest.fixture
+def pods(kind_cluster: Cluster) -> Cluster:
+    """A DNS server behind a NodePort, and two clients that only differ in a label, on other nodes."""
+
+    async def make() -> None:
+        images = await kubectl(
+            kind_cluster, "get", "pods", "-A", "-o", "jsonpath={range .items[*]}{.spec.containers[0].image}{'\\n'}{end}"
+        )
+        by_name = {image.rpartition("/")[2].partition(":")[0]: image for image in images.split()}
+        text = PODS.read_text().replace("COREDNS", by_name["coredns"]).replace("SHELL", by_name["kube-proxy"])
+        await kubectl(kind_cluster, "apply", "--filename=-", stdin=text)
+        await kubectl(kind_cluster, "-n", "policies", "wait", "pods", "--all", "--for=condition=Ready", "--timeout=60s")
+
+    if not kind_cluster.own_images:
+        pytest.skip("the clients need a shell, and the official kube-proxy image has none")
+    asyncio.run(make())
+    return kind_cluster
+
+
+async def reaches(made: Cluster, client: str, address: str) -> bool:
+    ask = f"timeout 2 bash -c '</dev/tcp/{address}/5353' && echo reached || echo not"
+    return (await kubectl(made, "-n", "policies", "exec", client, "--", "bash", "-c", ask)).strip() == "reached"
+
+
+async def test_network_policy_lets_one_in_and_keeps_the_other_out(pods: Cluster) -> None:
+    address = await kubectl(pods, "-n", "policies", "get", "pod", "server", "-o", "jsonpath={.status.podIP}")
+    assert [await reaches(pods, client, address) for client in ("friend", "stranger")] == [True, True]
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "friends", "namespace": "policies"},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "server"}},
+            "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "friend"}}}]}],
+        },
+    }
+    await kubectl(pods, "apply", "--filename=-", stdin=json.dumps(policy))
+    try:
+        until = time.monotonic() + 30
+        while await reaches(pods, "stranger", address):
+            assert time.monotonic() < until, "the policy is not enforced after 30 s"
+        assert await reaches(pods, "friend", address)
+    finally:
+        await kubectl(pods, "-n", "policies", "delete", "networkpolicy", "friends")
+
+
+def test_node_port_is_reached_from_this_machine(pods: Cluster) -> None:
+    query = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01x\x00\x00\x01\x00\x01"  # DNS: x. A
+    with socket.create_connection(("127.0.0.1", pods.ports[30082]), timeout=5) as connection:
+        connection.sendall(len(query).to_bytes(2, "big") + query)
+        answer = connection.recv(512)
+    assert answer[2:4] == b"\x12\x34"
+    assert answer[4] & 0x80  # a response
+
+
+async def test_kept_cluster_is_reused_and_another_configuration_is_not(kind_cluster: Cluster) -> None:
+    kept = msgspec.structs.replace(kind_cluster, kept=True)
+    record.write(kept)
+    try:
+        label = kind_cluster.name.removeprefix(record.mark())
+        again = await cluster.ensure(label, MachineClock(), quiet, kept=True)
+        assert again == kept
+        other = msgspec.structs.replace(kept, config_digest="another")
+        assert await cluster.unfit(kept, other) == "it was made of another configuration or image"
+    finally:
+        record.write(kind_cluster)
+
+
+def small(folder: Path) -> Path:
+    """One node, as cheap as a cluster is."""
+    made = config.read()
+    made["nodes"] = [{"role": "control-plane"}]
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(made))
+    return path
+
+
+@pytest.fixture
+def creation(tmp_path: Path, kind_cluster: Cluster) -> subprocess.Popen[str]:
+    """``up`` of a small cluster in a process of its own, when its node's container is there. The shared cluster came
+    first, so that the images are there."""
+    command = [sys.executable, "-m", "harness.stack.kind", "up", "--label", "half", "--config", str(small(tmp_path))]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not asyncio.run(cluster.leaks(HALF))[1:]:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return process
+
+
+HALF = record.name_of("half")
+
+
+async def test_half_created_cluster_of_a_killed_harness_is_removed(creation: subprocess.Popen[str]) -> None:
+    os.kill(creation.pid, signal.SIGKILL)
+    creation.communicate(timeout=10)
+    assert HALF in await cluster.names()
+    lines: list[str] = []
+    assert await cluster.sweep(lines.append) == [HALF]
+    assert "killed" in lines[0]
+    assert await cluster.leaks(HALF) == []
+    await asyncio.sleep(3)  # a kind that had outlived its harness would go on making it
+    assert await cluster.leaks(HALF) == []
+    assert await cluster.sweep(quiet) == []
+
+
+async def test_ctrl_c_while_it_is_made_leaves_nothing(creation: subprocess.Popen[str]) -> None:
+    os.kill(creation.pid, signal.SIGINT)
+    creation.communicate(timeout=60)
+    assert creation.returncode == 130
+    assert await cluster.leaks(HALF) == []

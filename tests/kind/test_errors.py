@@ -1,0 +1,161 @@
+"""What a person is told where the cluster cannot be: no Docker, a dead engine, no space, a bad file, no Go, no name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.clock import MachineClock
+from harness.model.errors import BadInput, Exit, StackNotStarted
+from harness.stack.kind import cluster, commands, config, docker, lock, record
+from harness.stack.kind.images import binaries, choice
+from harness.state.processes import ProcessIdentity, identify
+
+CLOCK = MachineClock()
+
+
+def quiet(_line: str) -> None:
+    return None
+
+
+async def test_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StackNotStarted, match="needs Docker") as error:
+        await cluster.ensure("none", CLOCK, quiet, kept=False)
+    assert ".ci/dockerd" in error.value.remedy
+    assert error.value.exit == Exit.STACK
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker client here to ask a dead engine with")
+async def test_dead_docker_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with pytest.raises(StackNotStarted, match="Docker engine") as error:
+        await docker.engine()
+    assert ".ci/dockerd" in error.value.remedy
+
+
+async def test_an_engine_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "docker"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(docker, "ASK_LIMIT_S", 0.3)
+    with pytest.raises(StackNotStarted, match=r"not done after 0\.3 s"):
+        await docker.engine()
+
+
+def test_no_space(tmp_path: Path) -> None:
+    with pytest.raises(StackNotStarted, match="GiB are free") as error:
+        docker.check_space(tmp_path, wanted_bytes=2**60)
+    assert "prune" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "Pod"}, "no kind configuration"),
+        ({"networking": {"apiServerAddress": "0.0.0.0"}}, "127.0.0.1 only"),
+        ({"nodes": [{"role": "control-plane", "extraPortMappings": [{"containerPort": 1}]}]}, "127.0.0.1 only"),
+    ],
+)
+def test_bad_configuration(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    path = tmp_path / "kind.yaml"
+    path.write_text(yaml.safe_dump({**config.read(), **change}))
+    with pytest.raises(BadInput, match=said):
+        config.read(path)
+
+
+def test_bad_cluster_name() -> None:
+    with pytest.raises(BadInput, match="cannot name a cluster"):
+        record.name_of("Weeks 1-4")
+
+
+async def test_no_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(binaries, "USUAL_GO", tmp_path / "go")
+    with pytest.raises(StackNotStarted, match="no Go to build it with") as error:
+        await binaries.ensure(binaries.PAUSE, CLOCK, quiet)
+    assert "install Go" in error.value.remedy
+
+
+async def test_a_kind_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "kind"
+    program.write_text("#!/bin/sh\necho kind v0.11.1 go1.16.4 linux/amd64\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(binaries, "USUAL_GO", tmp_path / "go")
+    monkeypatch.setattr(shutil, "which", lambda name: str(program) if name == "kind" else None)
+    lines: list[str] = []
+    with pytest.raises(StackNotStarted, match="no Go"):
+        await choice.ensure_kind(CLOCK, lines.append)
+    assert "v0.11.1; v0.30.0 is needed" in lines[0]
+
+
+async def test_a_program_past_its_limit_is_ended_with_its_children(tmp_path: Path) -> None:
+    file = tmp_path / "child"
+    script = f"sleep 60 & echo $! > {file}; echo words >&2; wait"
+    with pytest.raises(StackNotStarted, match=r"napping was not done after 0\.5 s: words"):
+        await commands.run(["sh", "-c", script], what="napping", limit_s=0.5)
+    assert _gone(int(file.read_text()))
+
+
+async def test_a_cancelled_program_is_ended(tmp_path: Path) -> None:
+    file = tmp_path / "child"
+    work = asyncio.create_task(commands.run(["sh", "-c", f"echo $$ > {file}; sleep 60"], what="napping", limit_s=60))
+    while not (file.exists() and file.read_text()):  # noqa: ASYNC110 - a file is what the program can give
+        await asyncio.sleep(0.02)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert _gone(int(file.read_text()))
+
+
+def _gone(pid: int) -> bool:
+    found = identify(pid)
+    until = time.monotonic() + 3
+    while found is not None and found.alive() and time.monotonic() < until:
+        time.sleep(0.05)
+    return found is None or not found.alive()
+
+
+async def test_a_lock_is_waited_for_only_so_long(tmp_path: Path) -> None:
+    lines: list[str] = []
+    async with lock.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=1):
+        with pytest.raises(StackNotStarted, match="another harness holds image"):
+            async with lock.locked(tmp_path / "image.lock", CLOCK, lines.append, limit_s=0.1):
+                raise AssertionError
+    assert "waiting" in lines[0]
+    async with lock.locked(tmp_path / "image.lock", CLOCK, quiet, limit_s=0.1):
+        pass
+
+
+DEAD = ProcessIdentity(2**22 + 1, "no boot:0")
+
+
+@pytest.mark.parametrize(
+    ("alive", "kept", "complete", "abandoned"),
+    [
+        (True, False, False, False),  # under way
+        (True, False, True, False),  # in use by the run that made it
+        (False, True, True, False),  # kept
+        (False, True, False, True),  # half-created
+        (False, False, True, True),  # its run is gone
+    ],
+)
+def test_which_cluster_is_abandoned(alive: bool, kept: bool, complete: bool, abandoned: bool) -> None:
+    me = identify(os.getpid())
+    assert me is not None
+    made = record.Cluster(
+        name="x", maker=me if alive else DEAD, kept=kept, complete=complete, own_images=True, images=[],
+        config_digest="", api_port=1, ports={}, nodes=["x-control-plane"],
+    )  # fmt: skip
+    assert made.abandoned() is abandoned

@@ -1,0 +1,111 @@
+"""What is pinned is what is built; a killed build goes on; the cluster's configuration for our own image."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.clock import MachineClock
+from harness.stack.kind import config, record
+from harness.stack.kind.images import base, binaries, choice, node
+from harness.stack.kind.images.node import NodeImages
+from harness.stack.kind.parts import manifests
+from harness.state.processes import identify
+
+CLOCK = MachineClock()
+_HAS_GO = os.access(binaries.USUAL_GO, os.X_OK)
+
+
+def test_the_official_image_is_the_pinned_kinds_default() -> None:
+    if not _HAS_GO:
+        pytest.skip("no Go here to ask for kind's source")
+    command: list[str | Path] = [binaries.USUAL_GO, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"]
+    folder = subprocess.run(
+        command, cwd=binaries.SOURCES / "kind", capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "GOFLAGS": "-mod=mod", "GOPROXY": "off"},
+    ).stdout.strip()  # fmt: skip
+    if not folder:
+        pytest.skip("kind's source is not in Go's module cache here")
+    source = (Path(folder) / "pkg/apis/config/defaults/image.go").read_text()
+    assert f'"{choice.OFFICIAL}"' in source
+
+
+def test_manifests_name_the_versions_that_are_built() -> None:
+    text = manifests(own_images=True)
+    assert f"image: {node.METRICS_SERVER}\n" in text
+    assert f"image: {node.KUBE_ROUTER}\n" in text
+    assert binaries.KUBE_ROUTER.version() == node.KUBE_ROUTER.rpartition(":")[2]
+    pinned = (binaries.SOURCES / "kubernetes" / "go.mod").read_text()
+    assert f"sigs.k8s.io/metrics-server {node.METRICS_SERVER.rpartition(':')[2]} " in pinned
+    minor = re.search(r"v1\.(\d+)", binaries.KUBERNETES.version())
+    assert minor is not None
+    assert f"v1.{minor[1]}." in choice.OFFICIAL  # both images run the same Kubernetes line
+
+
+def test_the_names_of_images_follow_what_is_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert base.tag(["b", "a"], "trixie") == base.tag(["a", "b"], "trixie")
+    assert base.tag(["a"], "trixie") != base.tag(["a"], "bookworm")
+    before = node.images()
+    monkeypatch.setattr(node, "_NETWORK_PACKAGES", ("iptables",))
+    assert node.images() != before
+
+
+async def test_a_killed_build_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if not _HAS_GO:
+        pytest.skip("no Go here to build with")
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path))
+    folder = binaries.PAUSE.folder()
+    folder.mkdir(parents=True)
+    (folder / "pause.half").write_bytes(b"half of a program")
+    assert binaries.missing(binaries.PAUSE) == ["pause"]
+    lines: list[str] = []
+    assert await binaries.ensure(binaries.PAUSE, CLOCK, lines.append) == folder
+    assert [path.name for path in folder.iterdir()] == ["pause"]
+    assert "1 of 1" in lines[0]
+    process = await asyncio.create_subprocess_exec(folder / "pause")
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 5) in {0, -15}  # 0 when it had set up its handler already
+    lines.clear()
+    await binaries.ensure(binaries.PAUSE, CLOCK, lines.append)
+    assert lines == []
+
+
+def made(images: NodeImages) -> dict[str, object]:
+    maker = identify(os.getpid())
+    assert maker is not None
+    wanted = config.read()
+    cluster = record.Cluster(
+        name="tekutoko-x", maker=maker, kept=False, complete=False, own_images=images.own, images=[], config_digest="",
+        api_port=32100, ports={port: port + 2000 for port in config.node_ports(wanted)},
+        nodes=config.node_names(wanted, "tekutoko-x"),
+    )  # fmt: skip
+    assert cluster.control_plane == "tekutoko-x-control-plane"
+    assert cluster.nodes[1:] == ["tekutoko-x-worker", "tekutoko-x-worker2", "tekutoko-x-worker3"]
+    return config.merged(wanted, cluster, images)
+
+
+def test_official_image_needs_no_further_settings() -> None:
+    official = made(NodeImages("official", "official", own=False))
+    assert set(official) == set(config.read())
+    assert official["networking"] == {"apiServerAddress": "127.0.0.1", "apiServerPort": 32100}
+
+
+def test_own_image_gets_what_it_needs() -> None:
+    own = yaml.safe_dump(made(NodeImages("ours-control-plane", "ours-worker", own=True)))
+    for said in ("disableDefaultCNI: true", "KubeletInUserNamespace: true", "cgroupDriver: cgroupfs"):
+        assert said in own
+    assert own.count("image: ours-worker") == 3
+    assert own.count("image: ours-control-plane") == 1
+    assert "hostPort: 32080" in own
+
+
+def test_ports_of_other_clusters_are_left_alone() -> None:
+    first = config.free_ports(3, set())
+    assert len(set(first)) == 3
+    assert not set(first) & set(config.free_ports(3, set(first)))
