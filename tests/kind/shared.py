@@ -15,7 +15,7 @@ from harness.stack.kind import cluster, docker
 from harness.stack.kind.record import Cluster
 
 KEEP = "TEKUTOKO_KEEP_CLUSTER"  # set: the cluster stays, and the next session reuses it
-LABEL = "tests"
+LABEL = "tests" if os.environ.get(KEEP) else f"tests-{os.getpid()}"
 
 
 @pytest.fixture(scope="session")

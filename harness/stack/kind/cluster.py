@@ -51,6 +51,12 @@ async def ensure(label: str, clock: Clock, progress: Progress, *, kept: bool, so
             if (why := await unfit(found, planned)) is None:
                 progress(f"reusing the cluster {name}")
                 return found
+            if _in_use(found):
+                raise StackNotStarted(
+                    f"the cluster {name} is in use by process {found.maker.pid}: {why}",
+                    where=str(record.folder(name)),
+                    remedy="wait for its end, or use another name",
+                )
             progress(f"the cluster {name} is not reused: {why}")
         await delete(name, progress)
         try:
@@ -137,6 +143,11 @@ def _plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) 
         ports=dict(zip(node_ports, ports, strict=True)),
         nodes=config.node_names(wanted, name),
     )
+
+
+def _in_use(found: Cluster) -> bool:
+    """Whether another living process made it for itself."""
+    return not found.kept and found.maker.alive() and found.maker.pid != os.getpid()
 
 
 async def unfit(found: Cluster, planned: Cluster) -> str | None:

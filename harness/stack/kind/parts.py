@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 from harness.clock import NS, Clock
@@ -14,6 +15,7 @@ SOURCES = Path(__file__).parent / "addons"
 ROLLOUT_LIMIT_S = 120.0
 METRICS_LIMIT_S = 150.0
 _POLL_S = 1.0
+_NODE_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 
 
 def manifests(*, own_images: bool) -> str:
@@ -43,19 +45,20 @@ async def _rolled_out(cluster: Cluster, part: str) -> None:
 async def metrics_flow(cluster: Cluster, clock: Clock, limit_s: float = METRICS_LIMIT_S) -> None:
     """Waits until metrics-server has figures of every node, as an HPA needs them. Raises ``StackNotStarted``."""
     give_up_ns = clock.now_ns() + round(limit_s * NS)
-    while len(lines := await _top(cluster)) < len(cluster.nodes):
+    while (count := await _nodes_with_metrics(cluster)) < len(cluster.nodes):
         if clock.now_ns() > give_up_ns:
             raise StackNotStarted(
-                f"metrics of {len(lines)} of {len(cluster.nodes)} nodes after {limit_s:g} s",
+                f"metrics of {count} of {len(cluster.nodes)} nodes after {limit_s:g} s",
                 where="kubectl top nodes",
                 remedy="read: kubectl -n kube-system logs deployment/metrics-server",
             )
         await clock.sleep(_POLL_S)
 
 
-async def _top(cluster: Cluster) -> list[str]:
+async def _nodes_with_metrics(cluster: Cluster) -> int:
+    # Asked at the path itself: kubectl keeps a list of the server's APIs for hours, perhaps from before this one was.
     try:
-        listed = await kubectl(cluster.control_plane, "top", "nodes", "--no-headers", what="asking for metrics")
-    except StackNotStarted:  # metrics-server has no figures yet
-        return []
-    return [line for line in listed.splitlines() if "<unknown>" not in line]
+        listed = await kubectl(cluster.control_plane, "get", "--raw", _NODE_METRICS, what="asking for metrics")
+    except StackNotStarted:  # metrics-server does not answer yet
+        return 0
+    return len(json.loads(listed)["items"])
