@@ -77,6 +77,18 @@ def mirror_stop(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Every experiment of chaos/ on a stack under load, judged."""
+    run(session, "-m", "harness", "chaos", *session.posargs)
+
+
+@nox.session
+def chaos_nightly(session: nox.Session) -> None:
+    """A schedule of experiments drawn from the seed, within a budget of time."""
+    run(session, "-m", "harness", "chaos_nightly", *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """Checks the bundled API, or any other with --target, against the contract."""
     run(session, "-m", "harness", "conformance", *session.posargs)

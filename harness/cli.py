@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
@@ -18,7 +19,7 @@ from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
-from harness.options import AUTO, RUNGS
+from harness.options import AUTO, RUNGS, RunOptions
 from harness.progress import Progress
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
@@ -78,6 +79,14 @@ def parser() -> argparse.ArgumentParser:
     add_stages_arguments(stages)
     _add_run_options(stages, printed="load.json")
     stages.set_defaults(handler=_load_stages)
+    chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
+    add_chaos_arguments(chaos)
+    _add_run_options(chaos, printed="chaos.json")
+    chaos.set_defaults(handler=_chaos)
+    nightly = commands.add_parser("chaos_nightly", help="a drawn schedule of experiments", allow_abbrev=False)
+    add_nightly_arguments(nightly)
+    _add_run_options(nightly, printed="chaos.json")
+    nightly.set_defaults(handler=_chaos_nightly)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
     flag_proof = commands.add_parser(
@@ -167,8 +176,25 @@ def _run(arguments: argparse.Namespace) -> int:
 def _load_stages(arguments: argparse.Namespace) -> int:
     from harness.stages.command import run
 
-    # A week's options resolve rung, target, seed and folders; the load is the plan's own.
-    return run(arguments, lambda given: _options(argparse.Namespace(**{**vars(given), "scenario": "rollout_week4"})))
+    return run(arguments, _week4)
+
+
+def _chaos(arguments: argparse.Namespace) -> int:
+    from harness.chaos.command import run_chaos
+
+    return run_chaos(arguments, _week4)
+
+
+def _chaos_nightly(arguments: argparse.Namespace) -> int:
+    from harness.chaos.command import run_nightly
+
+    return run_nightly(arguments, _week4)
+
+
+def _week4(arguments: argparse.Namespace) -> RunOptions:
+    """The options of week 4, everybody on the API: rung, target, seed, folders, and the population of the others."""
+    options: RunOptions = _options(argparse.Namespace(**{**vars(arguments), "scenario": "rollout_week4"}))
+    return options
 
 
 def _rollout(arguments: argparse.Namespace) -> int:

@@ -10,8 +10,10 @@ import msgspec
 from harness.model import units
 from harness.model.errors import BadInput
 from harness.model.scenario import Scenario
-from harness.model.stack import Fault, FaultKind, Rung, Target
+from harness.model.stack import GATE_FAULTS, Fault, FaultKind, Rung, Target
 
+#: The faults that a week's run takes; the others belong to the experiments of ``chaos/``.
+PLAIN_FAULTS = GATE_FAULTS | {FaultKind.POD_CRASH}
 FAULT_FORMS = "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, each with @30s to begin later"
 
 AUTO = "auto"
@@ -47,6 +49,8 @@ def fault(text: str) -> Fault:
         head, _, after = text.partition("@")
         name, sign, amount = head.partition("=")
         kind = FaultKind(name)
+        if kind not in PLAIN_FAULTS:
+            raise BadInput(f"--fault {text!r}: {name} is an experiment", remedy="run it with `python -m harness chaos`")
         after_s = units.seconds(after) if after else 0.0
         if kind is FaultKind.LATENCY:
             delay, _, share = amount.partition(":")

@@ -34,7 +34,7 @@ from harness.model.errors import EvidenceNotWritten, Exit, RehearsalError, more_
 from harness.model.evidence import Side
 from harness.model.rollout import off_template, rollout_template
 from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
-from harness.model.stack import Fault
+from harness.model.stack import GATE_FAULTS, Fault
 from harness.model.units import show
 from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 from harness.options import RunOptions
@@ -84,7 +84,7 @@ class Rehearsal:
             folder=self.folder,
             clock=clock,
             progress=progress,
-            gate=any(f.kind.in_front for f in options.faults),
+            gate=any(fault.kind in GATE_FAULTS for fault in options.faults),
         )
         self.load: LoadProcesses | None = None
         self.window: Window | None = None

@@ -72,6 +72,7 @@ def stack_for(
     clock: Clock,
     progress: Callable[[str], None],
     gate: bool,
+    use_kept: bool = True,
 ) -> Stack:
     """The stack of the rung that ``options`` name, not yet up."""
     if options.rung is Rung.LOCAL:
@@ -85,7 +86,7 @@ def stack_for(
             clock=clock,
             service_port=options.service_port,
             gate=gate,
-            use_kept=True,
+            use_kept=use_kept,
             progress=progress,
         )
     if options.rung is Rung.KIND:

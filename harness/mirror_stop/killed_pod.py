@@ -53,7 +53,7 @@ class Burst:
             await people.sign_up(endpoints.auth, endpoints.project_id, f"{USER_PREFIX}{number}")
             for number in range(self._plan.burst.users)
         ]
-        resume = await self._stack.inject(Fault(kind=FaultKind.FIRESTORE_PAUSE))
+        resume = await self._stack.inject(Fault(kind=FaultKind.PART_HANG, subject="firestore"))
         try:
             await self._write(users)
             await self._stack.inject(Fault(kind=FaultKind.POD_CRASH))

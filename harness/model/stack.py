@@ -31,40 +31,59 @@ class Capability(StrEnum):
 
 
 class FaultKind(StrEnum):
-    """Faults in front of the pods (``errors``, ``latency``, ``unavailable``), on them (``pod_crash``), and on what they
-    depend on (``firestore_pause``: it hears nothing and answers nothing until undone).
-    """
+    """Faults in front of the pods, on them, on their database sidecars, and on what they depend on."""
 
     ERRORS = "errors"
     LATENCY = "latency"
     UNAVAILABLE = "unavailable"
-    POD_CRASH = "pod_crash"
-    FIRESTORE_PAUSE = "firestore_pause"
+    POD_CRASH = "pod_crash"  # the target's process killed; the kubelet restarts it
+    POD_CRASH_LOOP = "pod_crash_loop"  # killed again each time it is ready
+    POD_KILL = "pod_kill"  # deleted with grace 0
+    POD_DELETE = "pod_delete"  # deleted with its grace period
+    POD_HANG = "pod_hang"  # the target stopped: accepts, never answers
+    POD_CPU = "pod_cpu"  # a busy loop beside the target
+    POD_MEMORY = "pod_memory"  # ``share`` of the pod's memory limit held beside the target
+    ZONE_LOSS = "zone_loss"  # every pod of zone ``subject``
+    SIDECAR_KILL = "sidecar_kill"
+    SIDECAR_HANG = "sidecar_hang"
+    SIDECAR_DELAY = "sidecar_delay"  # of one pod, ``delay_ms`` each way
+    DATABASE_RESTART = "database_restart"
+    DATABASE_SLOW = "database_slow"  # every sidecar delays by ``delay_ms`` each way
+    DATABASE_CUT = "database_cut"  # every sidecar cuts its connections and refuses others
+    PART_HANG = "part_hang"  # ``subject`` of ``PARTS``: accepts, never answers
+    PART_SLOW = "part_slow"  # ``subject``: stopped and continued in turn
 
-    @property
-    def in_front(self) -> bool:
-        """Whether it needs the fault gate."""
-        return self not in (FaultKind.POD_CRASH, FaultKind.FIRESTORE_PAUSE)
+
+#: Faults in front of the pods: they need the fault gate.
+GATE_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
+#: Faults that take a delay.
+DELAYS = frozenset({FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABASE_SLOW})
+#: The parts that ``part_hang`` and ``part_slow`` know.
+PARTS = ("auth", "firestore", "remote_config", "storage")
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A deterministic fault.
 
     ``share`` is the ratio of requests hit (12 % is 3 of each 25, evenly spaced, users' and probes' alike);
-    ``delay_ms`` belongs to ``latency``. ``after_s`` counts from the start of the measuring window.
+    ``delay_ms`` belongs to ``DELAYS``, ``subject`` to the kinds that say so. ``after_s`` counts from the start of the
+    measuring window.
     """
 
     kind: FaultKind
     share: float = 1.0
     delay_ms: float = 0.0
     after_s: float = 0.0
+    subject: str = ""
 
     def __str__(self) -> str:
         """As a person reads it, without the time."""
         if self.kind is FaultKind.POD_CRASH:
             return "a pod crashed"
-        if self.kind is FaultKind.FIRESTORE_PAUSE:
-            return "Firestore paused"
+        if self.kind not in GATE_FAULTS:
+            about = [self.subject] if self.subject else []
+            about += [f"{self.delay_ms:g} ms"] if self.kind in DELAYS else []
+            return " ".join([self.kind.replace("_", " "), *about])
         delay = f" {self.delay_ms:g} ms" if self.kind is FaultKind.LATENCY else ""
         return f"{self.kind}{delay} on {self.share * 100:g} % of requests"
 

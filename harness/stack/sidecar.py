@@ -1,51 +1,96 @@
-"""The database sidecar of a pod: a TCP proxy on loopback, where the document has Cloud SQL Proxy.
+"""The database sidecar of a pod: a TCP proxy, where the document has Cloud SQL Proxy.
 
 Run as a file, standard library alone and without ``site``, so that it starts in a moment and stays small. As Cloud SQL
 Proxy does by default, it ends at once on SIGTERM and cuts the connections under way.
+
+The control file, where one is named, is written by a rehearsal of faults: ``delay 200`` holds every chunk for 200 ms
+in either direction, ``cut`` breaks all connections and refuses others; gone or empty, all is well.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+from pathlib import Path
 
 CHUNK_BYTES = 65536
+CONTROL_EVERY_S = 0.05
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class Control:
+    """What the control file says, read a few times a second."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path) if path else None
+        self.delay_s = 0.0
+        self.cut = False
+        self.connections: set[asyncio.StreamWriter] = set()
+
+    async def follow(self) -> None:
+        """For ever; returns at once without a file."""
+        while self._path is not None:
+            self._read(self._path)
+            await asyncio.sleep(CONTROL_EVERY_S)
+
+    def _read(self, path: Path) -> None:
+        words: list[str] = []
+        with contextlib.suppress(OSError):
+            words = path.read_text().split()
+        self.delay_s = float(words[1]) / 1000 if words[:1] == ["delay"] and len(words) > 1 else 0.0
+        self.cut = words[:1] == ["cut"]
+        if self.cut:
+            for writer in self.connections:
+                writer.transport.abort()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, control: Control) -> None:
     """Copies until the end of ``reader``, then ends ``writer``'s direction."""
     while data := await reader.read(CHUNK_BYTES):
+        if control.delay_s:
+            await asyncio.sleep(control.delay_s)
         writer.write(data)
         await writer.drain()
     writer.write_eof()
 
 
-async def relay(client: asyncio.StreamReader, answer: asyncio.StreamWriter, host: str, port: int) -> None:
+async def relay(
+    client: asyncio.StreamReader, answer: asyncio.StreamWriter, host: str, port: int, control: Control
+) -> None:
     """One connection: both directions until both ended or one broke. A database that refuses refuses the client."""
+    if control.cut:
+        answer.transport.abort()
+        return
     try:
         server, request = await asyncio.open_connection(host, port)
     except OSError as error:
         sys.stderr.write(f"the database at {host}:{port} refused: {error}\n")
         answer.transport.abort()
         return
-    directions = [asyncio.ensure_future(pump(client, request)), asyncio.ensure_future(pump(server, answer))]
+    control.connections |= {answer, request}
+    pumps = (pump(client, request, control), pump(server, answer, control))
+    directions = [asyncio.ensure_future(each) for each in pumps]
     try:
         await asyncio.wait(directions, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         for direction in directions:
             direction.cancel()
         await asyncio.gather(*directions, return_exceptions=True)
+        control.connections -= {answer, request}
         request.close()
         answer.close()
 
 
-async def main(listen_port: int, host: str, port: int) -> None:
+async def main(listen_port: int, host: str, port: int, control_file: str = "") -> None:
     """Serves until SIGTERM ends it. By a handler, because a container's first process has no default actions."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os._exit, 0)
-    server = await asyncio.start_server(lambda r, w: relay(r, w, host, port), "127.0.0.1", listen_port)
+    control = Control(control_file)
+    follow = asyncio.ensure_future(control.follow())
+    server = await asyncio.start_server(lambda r, w: relay(r, w, host, port, control), "127.0.0.1", listen_port)
     async with server:
         await server.serve_forever()
+    follow.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:5]))

@@ -1,16 +1,16 @@
-"""Faults of the local rung: in front of the pods by the gate, on a pod or on Firestore by a signal."""
+"""Faults of the local rung: in front of the pods by the gate, all others by ``disturbances``."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 
 from harness.model.errors import BadInput
-from harness.model.stack import Address, Fault, FaultKind
+from harness.model.stack import GATE_FAULTS, Address, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
 from harness.stack.local.deployment import DeploymentController
+from harness.stack.local.disturbances import Disturbances
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Pod
 from harness.stack.protocol import Undo
@@ -19,12 +19,22 @@ from harness.stack.protocol import Undo
 class Faults:
     """Injects and undoes; ``route`` sends the service's new connections to the pods or to the gate before them."""
 
-    def __init__(self, parts: Parts, feed: Feed) -> None:
+    def __init__(self, parts: Parts, feed: Feed, disturbances: Disturbances) -> None:
         self._parts = parts
         self._feed = feed
+        self._disturbances = disturbances
         self._gated: dict[str, tuple[int, Address]] = {}  # by pod: its own port, and the gate's address before it
         self._turn = asyncio.Lock()
-        self.controller: DeploymentController | None = None
+        self._controller: DeploymentController | None = None
+
+    @property
+    def controller(self) -> DeploymentController | None:
+        """Set once the pods' controller exists."""
+        return self._controller
+
+    @controller.setter
+    def controller(self, controller: DeploymentController) -> None:
+        self._controller = self._disturbances.controller = controller
 
     def route(self, pods: Sequence[Pod]) -> None:
         """Tells Envoy where the ready pods are. A pod that the gate does not listen for yet is left out till then."""
@@ -61,10 +71,8 @@ class Faults:
         if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
             raise BadInput("a latency fault needs a delay above 0 ms")
         self._feed.event("fault", fault.kind, f"injected: {fault}", share=fault.share, delay_ms=fault.delay_ms)
-        if fault.kind is FaultKind.POD_CRASH:
-            return self._crash()
-        if fault.kind is FaultKind.FIRESTORE_PAUSE:
-            return self._pause(fault)
+        if fault.kind not in GATE_FAULTS:
+            return await self._disturbances.inject(fault)
         await self.open_gate()
         assert self._parts.gate is not None
         gate = self._parts.gate
@@ -77,34 +85,5 @@ class Faults:
                 undone = True
                 await gate.undo(number)
                 self._feed.event("fault", fault.kind, f"undone: {fault}")
-
-        return undo
-
-    def _pause(self, fault: Fault) -> Undo:
-        """SIGSTOP of Firestore's process: connections stay, and what is sent to it waits in the kernel."""
-        process = self._parts.firestore.process
-        assert process is not None
-        process.send(signal.SIGSTOP)
-        undone = False
-
-        async def undo() -> None:
-            nonlocal undone
-            if not undone:
-                undone = True
-                process.send(signal.SIGCONT)
-                self._feed.event("fault", fault.kind, f"undone: {fault}")
-
-        return undo
-
-    def _crash(self) -> Undo:
-        """SIGKILL of the target's process in the ready pod that comes first by name; the kubelet restarts it."""
-        assert self.controller is not None
-        ready = self.controller.ready_pods()
-        if not ready:
-            raise BadInput("no pod is ready, so none can be crashed")
-        ready[0].target.crash()
-
-        async def undo() -> None:
-            """The kubelet has undone it already."""
 
         return undo

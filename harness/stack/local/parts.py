@@ -117,6 +117,15 @@ class Parts:
             await process.stop(signal.SIGKILL, 2.0)
             self._feed.event("component", "postgres", "killed, as planned")
 
+    async def restart_postgres(self) -> None:
+        """As planned; returns when it takes logins again."""
+        if (process := self.postgres.process) is not None:
+            self._planned.add(process.pid)
+        self._feed.event("component", "postgres", "restarts, as planned")
+        self._guard(await self.postgres.restart())
+        await self.postgres.ready()
+        self._told("postgres", self.postgres.address)
+
     async def stop_front(self) -> None:
         """Envoy and the gate; with the pods, before what they depend on."""
         self._ending = True

@@ -52,6 +52,8 @@ class Pod:
         state = ground.state
         self.address = Address(host="127.0.0.1", port=state.take_port())
         self._database_port = state.take_port()
+        #: What a fault writes for the sidecar to read (``harness/stack/sidecar.py``).
+        self.sidecar_control = state.folder / f"{name}.sidecar.control"
         self.target = self._target(template)
         self.sidecar = self._sidecar(template)
         self._keepers: list[asyncio.Task[None]] = []
@@ -137,6 +139,7 @@ class Pod:
         await asyncio.gather(*(container.stop(grace_s) for container in self.containers))
         for port in (self.address.port, self._database_port):
             self._ground.state.give_back_port(port)
+        self.sidecar_control.unlink(missing_ok=True)
         self._tell(PodState.GONE, "gone")
 
     def _ended(self, termination: asyncio.Task[None]) -> None:
@@ -204,7 +207,7 @@ class Pod:
         named = [container.args[-1] for container in template.containers[1:] if container.args]
         database = ground.instances.get(named[0] if named else "", ground.endpoints.database)
         script = str(Path(sidecar.__file__))
-        ports = (str(self._database_port), database.host, str(database.port))
+        ports = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
         spec = Spec(
             part=f"{self.name}.sidecar",
             command=(sys.executable, "-I", "-S", script, *ports),

@@ -22,6 +22,7 @@ from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.controllers import Controllers
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import UP_LIMIT_S
+from harness.stack.local.disturbances import Disturbances
 from harness.stack.local.faults import Faults
 from harness.stack.local.kept import Borrowed, borrow
 from harness.stack.local.parts import Parts
@@ -104,7 +105,8 @@ class LocalStack:
             self._borrowed = await borrow(self._run_id, self._progress)
         ground = (self._state, self._logs, self._clock, self._feed)
         self._parts = Parts(*ground, service_port=self._service_port, borrowed=self._borrowed)
-        self._faults = Faults(self._parts, self._feed)
+        disturbances = Disturbances(self._parts, self._feed, self._state, self._clock, self._logs)
+        self._faults = Faults(self._parts, self._feed, disturbances)
         bring_up = asyncio.ensure_future(self._bring_up(self._parts, self._faults))
         try:
             await asyncio.wait([bring_up, self._parts.death], return_when=asyncio.FIRST_COMPLETED)

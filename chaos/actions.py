@@ -1,0 +1,35 @@
+"""What the experiments do. Every action is asked of the stack under rehearsal, whatever its rung."""
+
+from __future__ import annotations
+
+from chaos.bridge import ask
+
+
+def inject(kind: str, share: float = 1.0, delay_ms: float = 0.0, subject: str = "") -> str:
+    """Starts a fault (``harness.model.stack.FaultKind``); it lasts until ``undo``."""
+    return str(ask("inject", kind=kind, share=share, delay_ms=delay_ms, subject=subject))
+
+
+def undo() -> int:
+    """Ends every fault of this experiment; returns how many."""
+    return int(ask("undo"))
+
+
+def drain() -> str:
+    """``kubectl drain`` of the node that holds the pods, under the PodDisruptionBudget."""
+    return str(ask("drain"))
+
+
+def never_ready() -> str:
+    """Rolls out pods whose readiness probe asks for a path that is not there; ``undo`` rolls back."""
+    return str(ask("never_ready"))
+
+
+def exhaust_connections() -> int:
+    """Takes every connection that PostgreSQL gives to the application's role; returns how many. ``undo`` frees them."""
+    return int(ask("exhaust_connections"))
+
+
+def flap_flag(times: int = 3, every_s: float = 5.0) -> int:
+    """Publishes the flag off and on in turn; it ends as it was. Returns the last version."""
+    return int(ask("flap_flag", times=times, every_s=every_s))

@@ -1,0 +1,199 @@
+"""The harness' end of the line to Chaos Toolkit: what the experiments' actions and probes ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from harness.clock import Clock
+from harness.model.errors import RehearsalError
+from harness.model.flag import Template
+from harness.model.manifests import Deployment, Manifests
+from harness.model.stack import Fault
+from harness.stack.protocol import Stack, Undo
+
+#: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
+UNDO_FILE = "undo.json"
+_MOST_CONNECTIONS = 500
+
+Answer = Callable[[], Awaitable[bool]]
+
+
+class Bridge:
+    """One run's. ``steady`` answers the experiments' probe; ``templates`` are the flag off and on."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        manifests: Manifests,
+        clock: Clock,
+        folder: Path,
+        *,
+        steady: Answer,
+        templates: tuple[Template, Template],
+    ) -> None:
+        self._stack = stack
+        self._manifests = manifests
+        self._clock = clock
+        self._folder = folder
+        self._steady = steady
+        self._templates = templates
+        self._undo: list[tuple[str, Undo]] = []
+        self._server: asyncio.Server | None = None
+        self.first_fault_ns: int | None = None
+        self.undone_ns: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The socket."""
+        return self._folder / "chaos.sock"
+
+    async def start(self) -> None:
+        """Answers from now on."""
+        self._server = await asyncio.start_unix_server(self._serve, str(self.path))
+
+    async def stop(self) -> None:
+        """Undoes what is not undone, and answers no more."""
+        if self._server is not None:
+            self._server.close()
+            self.path.unlink(missing_ok=True)
+        await self.undo()
+
+    async def undo(self) -> int:
+        """Ends every fault, the last one first; returns how many. One that cannot be ended does not keep the others."""
+        count, first = 0, None
+        while self._undo:
+            _, end = self._undo.pop()
+            try:
+                await end()
+            except RehearsalError as error:
+                first = first or error
+            count += 1
+        self._note()
+        self.undone_ns = self._clock.now_ns()
+        if first is not None:
+            raise first
+        return count
+
+    # -- what is asked -------------------------------------------------------------------------------------------
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            asked = json.loads(await reader.readline() or b"{}")
+            answer = await self._answer(str(asked.get("call")), asked.get("arguments") or {})
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        finally:
+            writer.close()
+
+    async def _answer(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        calls: dict[str, Callable[..., Awaitable[Any]]] = {
+            "inject": self._inject,
+            "undo": self.undo,
+            "steady": self._steady,
+            "drain": self._drain,
+            "never_ready": self._never_ready,
+            "exhaust_connections": self._exhaust_connections,
+            "flap_flag": self._flap_flag,
+        }
+        if call not in calls:
+            return {"error": f"the harness knows no {call!r}"}
+        try:
+            return {"result": await calls[call](**arguments)}
+        except (RehearsalError, msgspec.ValidationError, TypeError) as error:
+            return {"error": str(error)}
+
+    async def _inject(self, **given: Any) -> str:
+        fault = msgspec.convert(given, Fault)
+        self._begun(str(fault))
+        self._keep(str(fault), await self._stack.inject(fault))
+        return str(fault)
+
+    async def _drain(self) -> str:
+        self._begun("drain")
+        return str(await self._stack.drain())
+
+    async def _never_ready(self) -> str:
+        """Begun, not awaited: the rollout is not to become complete."""
+        self._begun("a rollout that is never ready")
+        broken = msgspec.structs.replace(self._manifests, deployment=unready(self._manifests.deployment))
+        rollout = asyncio.ensure_future(self._stack.apply(broken))
+
+        async def back() -> None:
+            rollout.cancel()
+            with contextlib.suppress(asyncio.CancelledError, RehearsalError):
+                await rollout
+            await self._stack.apply(self._manifests)
+
+        self._keep("kubectl rollout undo", back)
+        return "rolling out"
+
+    async def _exhaust_connections(self) -> int:
+        self._begun("every connection of PostgreSQL taken")
+        held: list[asyncpg.Connection] = []
+
+        async def free() -> None:
+            for connection in held:
+                connection.terminate()
+
+        self._keep("free the connections", free)
+        at = self._stack.endpoints()
+        with contextlib.suppress(asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError):
+            while len(held) < _MOST_CONNECTIONS:
+                held.append(
+                    await asyncpg.connect(
+                        host=at.database.host,
+                        port=at.database.port,
+                        user=at.database_user,
+                        password=at.database_password,
+                        database=at.database_name,
+                    )
+                )
+        return len(held)
+
+    async def _flap_flag(self, times: int, every_s: float) -> int:
+        self._begun(f"the flag flaps {times} times")
+        off, on = self._templates
+        version = 0
+        for _ in range(times):
+            for template in (off, on):
+                version = await self._stack.set_flag(template)
+                await self._clock.sleep(every_s / 2)
+        return version
+
+    # -- undo steps ----------------------------------------------------------------------------------------------
+
+    def _begun(self, what: str) -> None:
+        if self.first_fault_ns is None:
+            self.first_fault_ns = self._clock.now_ns()
+        self._note(what)
+
+    def _keep(self, what: str, undo: Undo) -> None:
+        self._undo.append((what, undo))
+        self._note()
+
+    def _note(self, *more: str) -> None:
+        """Written before a fault begins: a killed run leaves word of it."""
+        steps = [what for what, _ in self._undo] + list(more)
+        (self._folder / UNDO_FILE).write_text(json.dumps(steps))
+
+
+def unready(deployment: Deployment) -> Deployment:
+    """The Deployment with a readiness probe that no target passes, as another revision."""
+    first, *others = deployment.template.containers
+    if first.readiness is None:
+        raise RehearsalError("the Deployment has no readiness probe, so every pod is ready")
+    probe = msgspec.structs.replace(first.readiness, path="/no-such-path-for-the-rehearsal")
+    template = msgspec.structs.replace(
+        deployment.template,
+        containers=(msgspec.structs.replace(first, readiness=probe), *others),
+        digest=f"{deployment.template.digest[:8]}-unready",
+    )
+    return msgspec.structs.replace(deployment, template=template)

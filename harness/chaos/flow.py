@@ -1,0 +1,378 @@
+"""A run of experiments: stack up -> users and probes -> experiments -> checks -> tear down -> report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from chaos.bridge import SOCKET
+from harness import state
+from harness.chaos.bridge import Bridge
+from harness.chaos.report import write_report
+from harness.clock import NS, Clock, utc
+from harness.collect import Collector
+from harness.evidence.store import EvidenceStore
+from harness.judge.chaos import STEADY_S, Course, judge, steady
+from harness.judge.ledger import Ledger
+from harness.lifecycle import Lifecycle, open_folder
+from harness.load.children import ROOT
+from harness.load.plan import LoadPlan
+from harness.load.process import LoadProcesses
+from harness.manifests import load as load_manifests
+from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Experiment, ExperimentResult
+from harness.model.errors import Exit, PartDied, RehearsalError, more_severe
+from harness.model.rollout import off_template, rollout_template
+from harness.model.scenario import PopulationPlan, Scenario
+from harness.model.verdict import Verdict
+from harness.options import RunOptions
+from harness.progress import Progress
+from harness.report.latest import point_latest
+from harness.rungs import stack_for
+from harness.stack.protocol import Stack
+from harness.state.lease import remove_run_folder, run_folder
+
+GATHER_EVERY_S = 0.25
+ADMISSION_LIMIT_S = 60.0
+LEAD_S = 1.0
+#: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
+SETTLE_S = 2.5
+_POLL_S = 0.5
+_TOOLKIT_LIMIT_S = 900.0
+
+
+class ChaosRun:
+    """One run under way. ``run`` always returns a report, however it ended."""
+
+    def __init__(
+        self,
+        drawn: tuple[Experiment, ...],
+        options: RunOptions,
+        clock: Clock,
+        progress: Progress,
+        *,
+        replay: str,
+        budget_s: float | None = None,
+    ) -> None:
+        self.drawn = drawn
+        self.options = options
+        self.scenario: Scenario = options.scenario
+        self.clock = clock
+        self.progress = progress
+        self.replay = replay
+        self.budget_s = budget_s
+        self.started_ns = clock.now_ns()
+        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
+        self.run_id = f"{stamp}Z-chaos-s{options.seed}-{os.getpid():x}"
+        self.folder = open_folder(options.reports, self.run_id)
+        self.manifests = load_manifests(options.manifests)
+        self.evidence = Collector(
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
+        )
+        self.stack: Stack = stack_for(
+            options,
+            run_id=self.run_id,
+            manifests=self.manifests,
+            folder=self.folder,
+            clock=clock,
+            progress=progress,
+            gate=False,
+            use_kept=False,  # the experiments break its parts
+        )
+        self.lifecycle = Lifecycle(progress)
+        self.load: LoadProcesses | None = None
+        self.bridge: Bridge | None = None
+        self.results: list[ExperimentResult] = []
+        self.checks: list[CheckSummary] = []
+        self.leaks: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
+        self._course: Course | None = None
+        self._expects_s = 0.0
+
+    async def run(self) -> ChaosReport:
+        """Runs the experiments, tears down whatever came of them, and reports."""
+        await self.lifecycle.run(self._supervised())
+        begun_ns = self.clock.now_ns()
+        self.progress("taking everything down")
+        for step in (self._undo, self._stop_load, self.stack.down):
+            await self.lifecycle.finally_(step)
+        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        remove_run_folder(self.run_id)
+        self.leaks = tuple(self.stack.leaks())
+        return self._report()
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; undo, tear down and report follow."""
+        self.lifecycle.interrupt()
+
+    # -- the flow ------------------------------------------------------------------------------------------------
+
+    async def flow(self) -> None:
+        """The steps in order; each may raise, and tear down always follows."""
+        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        self.progress("bringing the stack up")
+        await self.stack.up()
+        population = self.scenario.population
+        await self.stack.set_flag(rollout_template(population))
+        self._mark("stack_up")
+        await self._admit(population)
+        await self._open_bridge(population)
+        for number, experiment in enumerate(self.drawn, 1):
+            if self.budget_s is not None and (self.clock.now_ns() - self.started_ns) / NS > self.budget_s:
+                self.progress(f"the budget of {self.budget_s:g} s is spent; {number - 1} of {len(self.drawn)} were run")
+                break
+            await self._experiment(number, experiment)
+        self._mark("experiments")
+
+    async def _admit(self, population: PopulationPlan) -> None:
+        self.progress(f"admitting {population.users} users, {population.flag_on} of them on the API")
+        plan = LoadPlan(
+            run_id=self.run_id,
+            seed=self.options.seed,
+            population=population,
+            probes=self.scenario.probes,
+            endpoints=self.stack.endpoints(),
+            anchor=self.clock.anchor,
+            spool="",
+            request_timeout_s=self.scenario.request_timeout_s,
+            admission_limit_s=ADMISSION_LIMIT_S,
+        )
+        self.load = load = LoadProcesses(plan, run_folder(self.run_id), self.clock, logs=self.folder / "logs")
+        await load.start()
+        self.evidence.follow(load.spools)
+        await load.admitted(ADMISSION_LIMIT_S)
+        self._mark("admitted")
+        await load.go(self.clock.now_ns() + round(LEAD_S * NS))
+
+    async def _open_bridge(self, population: PopulationPlan) -> None:
+        self.bridge = Bridge(
+            self.stack,
+            self.manifests,
+            self.clock,
+            run_folder(self.run_id),
+            steady=self._steady,
+            templates=(off_template(), rollout_template(population)),
+        )
+        await self.bridge.start()
+
+    async def _experiment(self, number: int, experiment: Experiment) -> None:
+        lacking = sorted(set(experiment.expects.needs) - {str(each) for each in self.stack.capabilities})
+        if lacking:
+            reason = f"the rung lacks {', '.join(lacking)}"
+            self._add(number, experiment, Verdict.NOT_EXERCISED, reason)
+            return
+        assert self.bridge is not None
+        self.bridge.first_fault_ns = self.bridge.undone_ns = None
+        start_ns = self.clock.now_ns()
+        self._course = None
+        self._expects_s = experiment.expects.recover_within_s
+        self.evidence.event(start_ns, "phase", "experiment", experiment.title, number=number, name=experiment.name)
+        self.progress(f"experiment {number} of {len(self.drawn)}: {experiment.title}")
+        try:
+            journal = await self._toolkit(number, experiment)
+        finally:
+            await self.bridge.undo()
+        course = self._course or Course(start_ns=start_ns, steady_before=False)
+        judged = judge(self.evidence.ledger, course, experiment.expects, self.clock.now_ns())
+        broken = _broken(journal)
+        self.results.append(
+            ExperimentResult(
+                number=number,
+                name=experiment.name,
+                title=experiment.title,
+                verdict=Verdict.INCONCLUSIVE if broken else judged.verdict,
+                reason=f"the experiment could not be made: {broken}" if broken else judged.reason,
+                calls=judged.calls,
+                failed=judged.failed,
+                outage_s=judged.outage_s,
+                recovered_s=judged.recovered_s,
+                status=str(journal.get("status", "")),
+                deviated=bool(journal.get("deviated")),
+                start_ns=course.start_ns,
+                end_ns=course.steady_ns or self.clock.now_ns(),
+                journal=f"journals/{number:02d}-{experiment.name}.json",
+            )
+        )
+        self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
+
+    async def _toolkit(self, number: int, experiment: Experiment) -> dict[str, object]:
+        """Chaos Toolkit on the experiment, as a process; its journal."""
+        folder = self.folder / "journals"
+        folder.mkdir(exist_ok=True)
+        source = folder / f"{number:02d}-{experiment.name}.experiment.json"
+        journal = folder / f"{number:02d}-{experiment.name}.json"
+        source.write_text(json.dumps(experiment.document, ensure_ascii=False, indent=2))
+        assert self.bridge is not None
+        environment = {**os.environ, SOCKET: str(self.bridge.path), "TEKUTOKO_RUN_ID": self.run_id}
+        log = self.folder / "logs" / "chaostoolkit.log"
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "chaos.toolkit", str(source), str(journal),
+                cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(_TOOLKIT_LIMIT_S):
+                status = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if status != 0 or not journal.exists():
+            raise PartDied(f"Chaos Toolkit ended with status {status}", where=str(log), remedy="read the log")
+        return dict(json.loads(journal.read_text()))
+
+    # -- the steady state ----------------------------------------------------------------------------------------
+
+    async def _steady(self) -> bool:
+        """Before the method: whether it holds within a while; after it: whether it comes back in time."""
+        before = self._course is None
+        start_ns = self.clock.now_ns()
+        limit_s = STEADY_S + 60.0 if before else self._expects_s
+        since_ns = start_ns if before else self._undone_ns()
+        while True:
+            now_ns = self.clock.now_ns()
+            self.evidence.gather()
+            why = self._why_not_steady(now_ns)
+            # After an undo the whole stretch looked at has to lie behind it.
+            fresh = before or now_ns - since_ns >= round((STEADY_S + SETTLE_S) * NS)
+            if not why and fresh:
+                break
+            if now_ns - since_ns > round((limit_s + STEADY_S + SETTLE_S) * NS):
+                self._took_note(before, None)
+                self.progress(f"  not steady: {why or 'too early'}")
+                return False
+            await self.clock.sleep(_POLL_S)
+        self._took_note(before, self.clock.now_ns())
+        return True
+
+    def _took_note(self, before: bool, steady_ns: int | None) -> None:
+        if before:
+            self._course = Course(start_ns=self.clock.now_ns(), steady_before=steady_ns is not None)
+            return
+        assert self._course is not None and self.bridge is not None
+        # It held from the beginning of the stretch that was looked at.
+        held_ns = None if steady_ns is None else steady_ns - round((STEADY_S + SETTLE_S) * NS)
+        start_ns = self.bridge.first_fault_ns or self._course.start_ns
+        self._course = msgspec.structs.replace(
+            self._course, start_ns=start_ns, undone_ns=self._undone_ns(), steady_ns=held_ns
+        )
+
+    def _undone_ns(self) -> int:
+        assert self.bridge is not None
+        return self.bridge.undone_ns or self.clock.now_ns()
+
+    def _why_not_steady(self, now_ns: int) -> str:
+        return steady(
+            self.evidence.ledger,
+            now_ns,
+            probes_per_s=self.scenario.probes.rate_per_s,
+            wanted=self.manifests.deployment.replicas,
+            settle_s=SETTLE_S,
+        )
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    async def _supervised(self) -> None:
+        """The flow, with the gathering of evidence and the watch over stack and load beside it."""
+        beside = [asyncio.ensure_future(self._gather()), asyncio.ensure_future(self._watch())]
+        work = asyncio.ensure_future(self.flow())
+        try:
+            await asyncio.wait([work, *beside], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*beside, work):
+                if task.done():
+                    task.result()
+        finally:
+            for task in (work, *beside):
+                task.cancel()
+            await asyncio.gather(work, *beside, return_exceptions=True)
+
+    async def _gather(self) -> None:
+        while True:
+            self.evidence.gather()
+            if self.load is not None:
+                self.load.check()
+            await self.clock.sleep(GATHER_EVERY_S)
+
+    async def _watch(self) -> None:
+        async for row in self.stack.watch():
+            self.evidence.add([row])
+
+    async def _undo(self) -> None:
+        if self.bridge is not None:
+            await self.bridge.stop()
+
+    async def _stop_load(self) -> None:
+        if self.load is not None:
+            await self.load.stop()
+            self.evidence.gather()
+
+    def _add(self, number: int, experiment: Experiment, verdict: Verdict, reason: str) -> None:
+        self.results.append(
+            ExperimentResult(
+                number=number, name=experiment.name, title=experiment.title, verdict=verdict, reason=reason
+            )
+        )
+        self.progress(f"experiment {number}: {experiment.title}: {verdict}, {reason}")
+
+    def _mark(self, name: str) -> None:
+        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
+
+    def _report(self) -> ChaosReport:
+        for step in (
+            self.evidence.store.close,
+            lambda: write_report(self.folder, self._document()),
+            lambda: point_latest(self.options.reports, self.folder),
+        ):
+            try:
+                step()
+            except RehearsalError as error:
+                self.lifecycle.note(error)
+        return self._document()
+
+    def _document(self) -> ChaosReport:
+        outcomes = [error.exit for error in self.lifecycle.errors]
+        wanted = {Verdict.PASS, Verdict.NOT_EXERCISED}
+        verdicts = [*(result.verdict for result in self.results), *(check.verdict for check in self.checks)]
+        if not outcomes and not wanted.issuperset(verdicts):
+            outcomes.append(Exit.HOLD)
+        if self.leaks:
+            outcomes.append(Exit.LEAK)
+        options = self.options
+        return ChaosReport(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            rung=options.rung,
+            target=options.target.name,
+            target_bundled=options.target.bundled,
+            seed=options.seed,
+            replay=self.replay,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            exit_status=more_severe(*outcomes),
+            drawn=tuple(experiment.name for experiment in self.drawn),
+            experiments=tuple(self.results),
+            checks=tuple(self.checks),
+            timings={name: round(value, 3) for name, value in self.timings.items()},
+            leaks=self.leaks,
+            errors=tuple(str(error) for error in self.lifecycle.errors),
+            capabilities=tuple(sorted(self.stack.capabilities)),
+        )
+
+
+def _broken(journal: dict[str, object]) -> str:
+    """What an action said when it could not be made; "" when all were."""
+    runs = [*(journal.get("run") or []), *(journal.get("rollbacks") or [])]  # type: ignore[misc]  # JSON
+    for run in runs:
+        if run.get("status") != "succeeded":
+            words = run.get("exception") or ["no reason given"]
+            return f"{run['activity']['name']}: {str(words[-1]).strip()}"
+    return ""
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals of a run's folder, in order."""
+    return sorted(path for path in (folder / "journals").glob("*.json") if ".experiment." not in path.name)

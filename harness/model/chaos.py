@@ -1,0 +1,89 @@
+"""Experiments of chaos: what is expected of each, and what ``chaos.json`` publishes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+
+SCHEMA_VERSION = 1
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the target has to keep.
+
+    From the first fault until the steady state is back, at most ``most_failed`` (0..1) of users' requests and probes
+    may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. ``needs`` are
+    capabilities of the rung. ``why`` says where the numbers come from.
+    """
+
+    most_failed: float
+    recover_within_s: float
+    why: str
+    needs: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """``document`` is Chaos Toolkit's own form."""
+
+    name: str
+    title: str
+    expects: Expectation
+    document: dict[str, Any]
+
+
+class ExperimentResult(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment judged. ``calls`` are users' requests to the API and probes together, while it lasted.
+
+    ``outage_s`` is the time between the first and the last failure; ``recovered_s`` from the end of the method to the
+    steady state; ``status`` and ``deviated`` are Chaos Toolkit's.
+    """
+
+    number: int
+    name: str
+    title: str
+    verdict: Verdict
+    reason: str
+    calls: int = 0
+    failed: int = 0
+    outage_s: float | None = None
+    recovered_s: float | None = None
+    status: str = ""
+    deviated: bool | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    journal: str = ""
+
+
+class CheckSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A checker's word on the whole run."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    examples: tuple[str, ...] = ()
+
+
+class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
+    """``chaos.json``. ``timings`` are seconds by name."""
+
+    schema_version: int
+    run_id: str
+    rung: Rung
+    target: str
+    target_bundled: bool
+    seed: int
+    replay: str
+    started_utc: str
+    exit_status: int
+    drawn: tuple[str, ...]
+    experiments: tuple[ExperimentResult, ...]
+    checks: tuple[CheckSummary, ...]
+    timings: dict[str, float]
+    leaks: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()

@@ -1,0 +1,242 @@
+"""Faults on pods, sidecars and dependencies of the local rung: signals, the sidecars' control files, busy processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from harness.clock import Clock
+from harness.model.errors import BadInput, NotCapable
+from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
+from harness.stack.feed import Feed
+from harness.stack.local.deployment import DeploymentController
+from harness.stack.local.parts import Parts
+from harness.stack.local.pod import Pod
+from harness.stack.processes import Spec, spawn
+from harness.stack.protocol import Undo
+from harness.state import RunState
+from harness.state.processes import signal_group
+
+_SLOW_STOPPED_S, _SLOW_RUNNING_S = 0.2, 0.05
+_CRASH_POLL_S = 0.2
+_MOST_DELAY_MS = 60_000
+_BUSY = "while True: pass"
+_HOLD = (
+    "import sys, time; held = bytearray(int(sys.argv[1])); held[::4096] = b'x' * len(held[::4096]); time.sleep(86400)"
+)
+
+
+async def _nothing() -> None:
+    """What has mended itself needs no undo."""
+
+
+class Disturbances:
+    """One stack's. Of the ready pods the first by name is taken: the same state gives the same fault."""
+
+    def __init__(self, parts: Parts, feed: Feed, state: RunState, clock: Clock, logs: Path) -> None:
+        self._parts = parts
+        self._feed = feed
+        self._state = state
+        self._clock = clock
+        self._logs = logs
+        self._hogs = 0
+        self.controller: DeploymentController | None = None
+
+    async def inject(self, fault: Fault) -> Undo:
+        """Starts it; the undo may be called twice. Raises ``BadInput``, and ``NotCapable`` for what needs a cluster."""
+        if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
+            raise BadInput(f"{fault.kind} needs a delay within 0..{_MOST_DELAY_MS} ms")
+        if fault.kind is FaultKind.ZONE_LOSS:
+            raise NotCapable("the local rung has no zones", remedy="run it with --on kind")
+        start: dict[FaultKind, Callable[[Fault], Coroutine[Any, Any, Undo]]] = {
+            FaultKind.POD_CRASH: self._pod_crash,
+            FaultKind.POD_CRASH_LOOP: self._pod_crash_loop,
+            FaultKind.POD_KILL: self._pod_kill,
+            FaultKind.POD_DELETE: self._pod_delete,
+            FaultKind.POD_HANG: self._pod_hang,
+            FaultKind.POD_CPU: self._pod_cpu,
+            FaultKind.POD_MEMORY: self._pod_memory,
+            FaultKind.SIDECAR_KILL: self._sidecar_kill,
+            FaultKind.SIDECAR_HANG: self._sidecar_hang,
+            FaultKind.SIDECAR_DELAY: self._sidecar_delay,
+            FaultKind.DATABASE_RESTART: self._database_restart,
+            FaultKind.DATABASE_SLOW: self._database_slow,
+            FaultKind.DATABASE_CUT: self._database_cut,
+            FaultKind.PART_HANG: self._part_hang,
+            FaultKind.PART_SLOW: self._part_slow,
+        }
+        undo = await start[fault.kind](fault)
+        undone = False
+
+        async def once() -> None:
+            nonlocal undone
+            if not undone:
+                undone = True
+                await undo()
+                self._feed.event("fault", fault.kind, f"undone: {fault}")
+
+        return once
+
+    # -- pods ----------------------------------------------------------------------------------------------------
+
+    def _pod(self) -> Pod:
+        ready = self.controller.ready_pods() if self.controller is not None else []
+        if not ready:
+            raise BadInput("no pod is ready, so none can be disturbed")
+        return ready[0]
+
+    async def _pod_crash(self, _: Fault) -> Undo:
+        self._pod().target.crash()
+        return _nothing
+
+    async def _pod_crash_loop(self, _: Fault) -> Undo:
+        pod = self._pod()
+
+        async def again() -> None:
+            while True:
+                if pod.target.running:
+                    pod.target.crash()
+                await self._clock.sleep(_CRASH_POLL_S)
+
+        return self._until_undone(again())
+
+    async def _pod_kill(self, _: Fault) -> Undo:
+        self._pod().terminate(0)
+        return _nothing
+
+    async def _pod_delete(self, _: Fault) -> Undo:
+        self._pod().terminate()
+        return _nothing
+
+    async def _pod_hang(self, _: Fault) -> Undo:
+        process = self._pod().target.process
+        assert process is not None
+        return self._stopped(process.pid)
+
+    async def _pod_cpu(self, _: Fault) -> Undo:
+        self._pod()
+        return self._hog("cpu", _BUSY)
+
+    async def _pod_memory(self, fault: Fault) -> Undo:
+        limit = self._pod().template.containers[0].limit_memory_bytes
+        if limit is None:
+            raise BadInput("the manifest sets no memory limit, so there is no share of it")
+        return self._hog("memory", _HOLD, str(round(limit * fault.share)))
+
+    # -- sidecars and the database -------------------------------------------------------------------------------
+
+    async def _sidecar_kill(self, _: Fault) -> Undo:
+        self._pod().sidecar.crash()
+        return _nothing
+
+    async def _sidecar_hang(self, _: Fault) -> Undo:
+        process = self._pod().sidecar.process
+        assert process is not None
+        return self._stopped(process.pid)
+
+    async def _sidecar_delay(self, fault: Fault) -> Undo:
+        control = self._pod().sidecar_control
+        control.write_text(f"delay {fault.delay_ms:g}")
+
+        async def undo() -> None:
+            control.unlink(missing_ok=True)
+
+        return undo
+
+    async def _database_slow(self, fault: Fault) -> Undo:
+        return self._every_sidecar(f"delay {fault.delay_ms:g}")
+
+    async def _database_cut(self, _: Fault) -> Undo:
+        return self._every_sidecar("cut")
+
+    async def _database_restart(self, _: Fault) -> Undo:
+        await self._parts.restart_postgres()
+        return _nothing
+
+    def _every_sidecar(self, order: str) -> Undo:
+        """Pods that start meanwhile are told too."""
+        told: set[Path] = set()
+
+        async def tell() -> None:
+            while self.controller is not None:
+                for pod in self.controller.pods.values():
+                    if pod.sidecar_control not in told:
+                        pod.sidecar_control.write_text(order)
+                        told.add(pod.sidecar_control)
+                await self._clock.sleep(_CRASH_POLL_S)
+
+        stop = self._until_undone(tell())
+
+        async def undo() -> None:
+            await stop()
+            for path in told:
+                path.unlink(missing_ok=True)
+
+        return undo
+
+    # -- the Firebase parts --------------------------------------------------------------------------------------
+
+    async def _part_hang(self, fault: Fault) -> Undo:
+        return self._stopped(self._part(fault))
+
+    async def _part_slow(self, fault: Fault) -> Undo:
+        pid = self._part(fault)
+
+        async def by_turns() -> None:
+            try:
+                while True:
+                    signal_group(pid, signal.SIGSTOP)
+                    await self._clock.sleep(_SLOW_STOPPED_S)
+                    signal_group(pid, signal.SIGCONT)
+                    await self._clock.sleep(_SLOW_RUNNING_S)
+            finally:
+                signal_group(pid, signal.SIGCONT)
+
+        return self._until_undone(by_turns())
+
+    def _part(self, fault: Fault) -> int:
+        if fault.subject not in PARTS:
+            raise BadInput(f"{fault.kind} of {fault.subject!r}", remedy=f"the parts are: {', '.join(PARTS)}")
+        return self._parts.processes[fault.subject]
+
+    # -- means ---------------------------------------------------------------------------------------------------
+
+    def _stopped(self, pid: int) -> Undo:
+        signal_group(pid, signal.SIGSTOP)
+
+        async def undo() -> None:
+            signal_group(pid, signal.SIGCONT)
+
+        return undo
+
+    def _until_undone(self, work: Coroutine[Any, Any, None]) -> Undo:
+        task = asyncio.ensure_future(work)
+
+        async def undo() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        return undo
+
+    def _hog(self, what: str, script: str, *arguments: str) -> Undo:
+        self._hogs += 1
+        part = f"hog-{what}-{self._hogs}"
+        spec = Spec(
+            part=part,
+            command=(sys.executable, "-I", "-S", "-c", script, *arguments),
+            environment={"PATH": "/usr/bin:/bin"},
+            log=self._logs / f"{part}.log",
+            folder=self._state.folder,
+        )
+        process = spawn(spec, self._state)
+
+        async def undo() -> None:
+            await process.stop(signal.SIGKILL, 1.0)
+
+        return undo
