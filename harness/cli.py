@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
+from harness.chaos.undo import add_arguments as add_undo_arguments
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
@@ -87,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
     add_nightly_arguments(nightly)
     _add_run_options(nightly, printed="chaos.json")
     nightly.set_defaults(handler=_chaos_nightly)
+    undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
+    add_undo_arguments(undo)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
     flag_proof = commands.add_parser(

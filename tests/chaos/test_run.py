@@ -1,0 +1,65 @@
+"""Experiments on the real local stack, by Chaos Toolkit: judged, undone, journaled; also after a kill -9."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.model.errors import Exit
+from tests.main_job import ROOT, Job, left_since, machine_state, processes_of_runs
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
+    before = machine_state()
+    words = ("--on", "local", "--only", "pod_kill", "--only", "database_cut", "--only", "zone_loss")
+    job = Job(tmp_path / "reports", *words, command=("chaos",))
+    assert job.finish() == Exit.OK, job.text
+    report = json.loads((job.folder / "chaos.json").read_text())
+    kill, cut, zone = report["experiments"]
+    assert (kill["verdict"], cut["verdict"], zone["verdict"]) == ("pass", "pass", "not_exercised")
+    assert "zones" in zone["reason"]
+    assert cut["failed"] > 40 and cut["outage_s"] > 5  # nothing is served without a database
+    assert kill["failed"] < 0.1 * kill["calls"]
+    for result in (kill, cut):
+        journal = json.loads((job.folder / result["journal"]).read_text())
+        assert journal["status"] == "completed" and journal["deviated"] is False
+        assert [run["status"] for run in journal["run"]] == ["succeeded"] * 2
+    assert left_since(before, job) == {}
+
+
+def test_a_fault_of_a_killed_run_is_undone_by_command(tmp_path: Path) -> None:
+    before = machine_state()
+    job = Job(tmp_path / "reports", "--on", "local", "--only", "pod_hang", command=("chaos",))
+    job.wait_for("experiment 1 of 1")
+    assert _stopped_seen(job), job.text
+    job.kill()
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "undo"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=90
+    )
+    assert "pod hang" in done.stdout
+    assert left_since(before, job) == {}
+
+
+def _stopped_seen(job: Job) -> bool:
+    """Whether a target of the run is seen stopped within a minute."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for pid in processes_of_runs():
+            try:
+                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+                run_id = dict(
+                    line.partition("=")[::2] for line in Path(f"/proc/{pid}/environ").read_text().split("\0")
+                ).get("TEKUTOKO_RUN_ID", "")
+            except OSError:
+                continue
+            if state == "T" and run_id == job.folder.name:
+                return True
+        time.sleep(0.2)
+    return False

@@ -1,0 +1,88 @@
+"""Experiments judged on evidence made by hand: every way to fail, and the steady state's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.chaos import Course, judge, steady
+from harness.judge.ledger import Ledger
+from harness.judge.window import NS
+from harness.model.chaos import Expectation
+from harness.model.evidence import Outcome, ProbeRow, SampleRow
+from harness.model.verdict import Verdict
+
+START = 1_000 * NS
+
+
+def ledger(*, failed_s: tuple[float, float] = (0, 0), seconds: int = 60, ready: float = 2) -> Ledger:
+    """Ten probes a second for ``seconds``, failing within ``failed_s``."""
+    made = Ledger()
+    for number in range(seconds * 10):
+        at_s = number / 10
+        ok = not failed_s[0] <= at_s < failed_s[1]
+        due_ns = START + round(at_s * NS)
+        made.add(
+            ProbeRow(
+                probe_id=number,
+                user="canary01",
+                method="GET",
+                due_ns=due_ns,
+                sent_ns=due_ns,
+                done_ns=due_ns + NS // 100,
+                status=200 if ok else 503,
+                outcome=Outcome.OK if ok else Outcome.SERVER_ERROR,
+            )
+        )
+    made.add(SampleRow(at_ns=START, metric="ready_replicas", subject="tekutoko-api", value=ready))
+    return made
+
+
+def why(made: Ledger, at_s: float, wanted: int | None = 2) -> str:
+    return steady(made, START + round(at_s * NS), probes_per_s=10, wanted=wanted, settle_s=2.5)
+
+
+def test_the_steady_state_is_five_seconds_without_a_failure_and_all_pods_ready() -> None:
+    assert why(ledger(), 20) == ""
+    assert "2 of 3 pods" in why(ledger(), 20, wanted=3)
+    assert "30 failed" in why(ledger(failed_s=(12, 15)), 18.5)
+    assert why(ledger(failed_s=(12, 15)), 22.6) == ""
+    assert "of 50 probes" in why(ledger(seconds=14), 20)
+
+
+EXPECTS = Expectation(most_failed=0.1, recover_within_s=20, why="test")
+
+
+def course(*, undone_s: float = 20, steady_s: float | None = 25, before: bool = True) -> Course:
+    return Course(
+        start_ns=START + 10 * NS,
+        steady_before=before,
+        undone_ns=START + round(undone_s * NS),
+        steady_ns=None if steady_s is None else START + round(steady_s * NS),
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "told", "verdict", "words"),
+    [
+        (ledger(), course(), Verdict.PASS, "0 of 150"),
+        (ledger(failed_s=(12, 13)), course(), Verdict.PASS, "10 of 150"),
+        (ledger(failed_s=(12, 14)), course(), Verdict.FAIL, "at most 10 %"),
+        (ledger(failed_s=(12, 60)), course(steady_s=None), Verdict.FAIL, "did not come back in 20 s"),
+        (ledger(), course(steady_s=41), Verdict.FAIL, "only after 21.0 s"),
+        (ledger(), course(before=False), Verdict.INCONCLUSIVE, "no steady state to begin with"),
+        (Ledger(), course(), Verdict.INCONCLUSIVE, "no request"),
+    ],
+)
+def test_an_experiment_is_judged_by_failures_and_recovery(
+    made: Ledger, told: Course, verdict: Verdict, words: str
+) -> None:
+    judged = judge(made, told, EXPECTS, START + 60 * NS)
+    assert judged.verdict is verdict
+    assert words in judged.reason
+
+
+def test_the_outage_is_from_the_first_to_the_last_failure() -> None:
+    judged = judge(ledger(failed_s=(12, 14)), course(), EXPECTS, START + 60 * NS)
+    assert judged.outage_s == pytest.approx(1.9)
+    assert judged.recovered_s == 5
+    assert judge(ledger(), course(), EXPECTS, START + 60 * NS).outage_s is None
