@@ -20,15 +20,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Says which faults were under way in each dead run, and removes what is left of it. Live runs are left alone."""
     begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
-    removed = state.sweep(lambda line: None)
+    # Told at once: sweeping takes seconds.
+    removed = state.sweep(_told)
     if arguments.json:
         sys.stdout.write(json.dumps({"faults": begun, "removed": removed}) + "\n")
         return 0
     for run_id, steps in begun.items():
         told = ", ".join(steps) if steps else "no fault was under way"
         sys.stdout.write(f"run {run_id}: {told}\n")
-    sys.stdout.write("".join(f"{line}\n" for line in removed) or "nothing to undo: no killed run left anything\n")
+    if not removed:
+        sys.stdout.write("nothing to undo: no killed run left anything\n")
     return 0
+
+
+def _told(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _steps(run_id: str) -> list[str]:

@@ -27,7 +27,7 @@ _CRASH_POLL_S = 0.2
 _MOST_DELAY_MS = 60_000
 _BUSY = "while True: pass"
 _HOLD = (
-    "import sys, time; held = bytearray(int(sys.argv[1])); held[::4096] = b'x' * len(held[::4096]); time.sleep(86400)"
+    "import signal, sys; held = bytearray(int(sys.argv[1])); held[::4096] = b'x' * len(held[::4096]); signal.pause()"
 )
 
 
