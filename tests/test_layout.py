@@ -20,6 +20,7 @@ OWNERS = {
     "harness/seed.py",
     "harness/load/time.py",
     "harness/evidence/spool.py",
+    "harness/stack/sidecar.py",  # a process of its own, run as a file: it delays chunks
     "harness/stack/gate_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/kind/ground.py",  # makes a password: a secret, no die of the run
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run

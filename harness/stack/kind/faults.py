@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from harness.model.errors import BadInput
-from harness.model.stack import Fault, FaultKind
+from harness.model.errors import BadInput, NotCapable
+from harness.model.stack import GATE_FAULTS, PARTS, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.kind import docker
 from harness.stack.kind.ground import Ground
@@ -37,11 +37,15 @@ class Faults:
             raise BadInput("a latency fault needs a delay above 0 ms")
         if fault.kind is FaultKind.POD_CRASH:
             return await self._crash(fault)
-        if fault.kind is FaultKind.FIRESTORE_PAUSE:
-            firestore = self._ground.services["firestore"]
+        if fault.kind is FaultKind.PART_HANG:
+            if fault.subject not in PARTS:
+                raise BadInput(f"{fault.kind} of {fault.subject!r}", remedy=f"the parts are: {', '.join(PARTS)}")
+            part = self._ground.services[fault.subject]
             self._tell(fault)
-            await firestore.pause(on=True)
-            return self._once(fault, lambda: firestore.pause(on=False))
+            await part.pause(on=True)
+            return self._once(fault, lambda: part.pause(on=False))
+        if fault.kind not in GATE_FAULTS:
+            raise NotCapable(f"the rung kind cannot make the fault {fault.kind} yet", remedy="run it with --on local")
         gate = self._ground.gate
         if gate is None:
             raise BadInput(
