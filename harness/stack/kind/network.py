@@ -16,6 +16,7 @@ from harness.stack.kind.commands import run
 from harness.stack.kind.docker import docker
 
 POD_SUBNET = "10.244.0.0/16"  # kind's default
+SERVICE_SUBNET = "10.96.0.0/16"  # kind's default
 ASK_LIMIT_S = 30.0
 _CIDR_LIMIT_S = 30.0
 _POLL_S = 0.25
@@ -59,10 +60,14 @@ async def connect(control_plane: str, expected: int, clock: Clock) -> None:
 
 async def _connect(node: Node, others: list[Node]) -> None:
     rule = f"POSTROUTING -s {node.pod_cidr} ! -d {POD_SUBNET} -j MASQUERADE"
+    inside = [f"{chain} -d {SERVICE_SUBNET} -j REJECT" for chain in ("OUTPUT", "FORWARD")]
     lines = [
         "set -e",
         *(f"ip route replace {other.pod_cidr} via {other.address}" for other in others),
         f"iptables -w -t nat -C {rule} 2>/dev/null || iptables -w -t nat -A {rule}",
+        # A service's address that kube-proxy does not know yet must not leave the node: what answers outside would
+        # stay the API server's connection to metrics-server.
+        *(f"iptables -w -C {kept} 2>/dev/null || iptables -w -A {kept}" for kept in inside),
         f"mkdir -p {_CONFLIST.rpartition('/')[0]}",
         f"printf '%s' '{json.dumps(_conflist(node.pod_cidr))}' >{_CONFLIST}.half",
         f"mv {_CONFLIST}.half {_CONFLIST}",
