@@ -1,0 +1,145 @@
+"""What a recovery rehearsal answers, and ``dr.json``."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.model.verdict import Verdict
+
+SCHEMA_VERSION = 1
+#: The parts of an RTO, in order.
+RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at; ``told`` is what was seen."""
+
+    name: str
+    ok: bool
+    told: str
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What the restore lost, by the sentinels. ``rpo_s``: disaster minus commit of the last one recovered (sent: the
+    commit is later, so the true figure is at most this). ``holes``: acknowledged before it, and not there. ``unknown``:
+    there, and never sent.
+    """
+
+    rpo_s: float | None
+    acknowledged: int
+    recovered: int
+    lost: int
+    holes: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """The restore holds a prefix of what was acknowledged, and nothing else."""
+        return not self.holes and not self.unknown
+
+
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A disaster and its recovery. ``rto_s`` by part, seconds; ``with_stack``: under the users' traffic."""
+
+    id: str
+    title: str
+    with_stack: bool
+    point: str
+    loss: Loss
+    rto_s: dict[str, float]
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Every check holds."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def total_s(self) -> float:
+        """The RTO."""
+        return sum(self.rto_s.values())
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim judged. ``value`` and ``limit`` in ``unit`` (seconds, unless it says another)."""
+
+    id: str
+    claim: str
+    verdict: Verdict
+    reason: str
+    value: float | None = None
+    bound: float | None = None
+    limit: float | None = None
+    unit: str = "s"
+    samples: int = 0
+
+
+class SizePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured restore."""
+
+    size_bytes: int
+    wal_bytes: int
+    restore_s: float
+    replay_s: float
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """Restore + replay for ``production_bytes`` by the line through ``points``; ``upper_s``: 95 % prediction bound."""
+
+    name: str
+    production_bytes: int
+    points: tuple[SizePoint, ...]
+    seconds_per_gib: float
+    fixed_s: float
+    expected_s: float
+    upper_s: float
+    machine: str
+
+
+class Overhead(msgspec.Struct, frozen=True, kw_only=True):
+    """Ours against the bare work on the same backup in the same run, seconds."""
+
+    size_bytes: int
+    restore_s: float
+    replay_s: float
+    switch_s: float
+    raw_copy_s: float
+    raw_replay_s: float
+
+    @property
+    def difference_s(self) -> float:
+        """Restore + replay + switch, minus raw copy + replay."""
+        return self.restore_s + self.replay_s + self.switch_s - self.raw_copy_s - self.raw_replay_s
+
+
+class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An erratum of the document, and what this run saw of it."""
+
+    id: str
+    seen: str
+
+
+class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
+    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why."""
+
+    schema_version: int
+    run_id: str
+    scenario: str
+    title: str
+    started_utc: str
+    rung: str
+    seed: int
+    replay: str
+    target: str
+    machine: str
+    passed: bool
+    exit_status: int
+    findings: tuple[Finding, ...]
+    cases: tuple[CaseResult, ...]
+    prediction: Prediction | None
+    overhead: Overhead | None
+    errata: tuple[ErratumSeen, ...]
+    not_exercised: tuple[tuple[str, str], ...]
+    timings: dict[str, float]
+    leaks: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()

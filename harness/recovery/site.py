@@ -1,0 +1,154 @@
+"""The ground that recovery works on: a leased folder, ports of its own, PostgreSQL's tools run as its account."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.checks.leaks import Traces, leaks, shared_files
+from harness.clock import NS, Clock
+from harness.home import home
+from harness.model.errors import EvidenceNotWritten, StackNotStarted
+from harness.stack.local.postgres_template import ENVIRONMENT, account, binaries
+from harness.stack.local.teardown import end_strays
+from harness.state import RunState, remove_run_folder
+from harness.state.processes import signal_group
+
+TOOL_LIMIT_S = 600.0
+GIB = 1024**3
+FULL = "No space left on device"
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Site:
+    """``home()/runs/<run id>``: made by ``begin``, removed by ``end``; every process in it carries the run's marker."""
+
+    def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
+        self.state = state
+        self.logs = logs
+        self.clock = clock
+        self.folder = self.make(state.folder / "recovery")
+        self._shared_before = shared_files()
+        self._traces: Traces | None = None
+
+    @classmethod
+    def begin(cls, run_id: str, logs: Path, clock: Clock, *, needs_bytes: int = 0) -> Site:
+        """Raises ``StackNotStarted`` when the id is taken, or ``needs_bytes`` of disk are not free."""
+        folder = home()
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < needs_bytes:
+            raise StackNotStarted(
+                f"recovery needs {needs_bytes / GIB:.1f} GiB of disk, {free / GIB:.1f} GiB are free",
+                where=str(folder),
+                remedy="free some space, or choose smaller sizes (--size, --sizes)",
+            )
+        logs.mkdir(parents=True, exist_ok=True)
+        return cls(RunState.begin(run_id), logs, clock)
+
+    def make(self, folder: Path) -> Path:
+        """Makes ``folder``, owned by the account that PostgreSQL runs as."""
+        folder.mkdir(parents=True, mode=0o755)
+        if (owner := account()) is not None:
+            os.chown(folder, owner.uid, owner.gid)
+        return folder
+
+    async def tool(
+        self, name: str, *arguments: str, password: str = "", check: bool = True, limit_s: float = TOOL_LIMIT_S
+    ) -> Done:
+        """Runs a program of PostgreSQL's (or ``/bin/...``) to its end.
+
+        Raises ``EvidenceNotWritten`` for a full disk, ``StackNotStarted`` when it fails (with ``check``) or takes
+        longer than ``limit_s``; cancelled or late, it is killed.
+        """
+        program = name if name.startswith("/") else str(binaries() / name)
+        owner = account()
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.folder,
+            env={**ENVIRONMENT, **self.state.environment(name), **({"PGPASSWORD": password} if password else {})},
+            start_new_session=True,
+            user=owner.uid if owner else None,
+            group=owner.gid if owner else None,
+            extra_groups=[] if owner else None,
+        )
+        try:
+            async with asyncio.timeout(limit_s):
+                out, err = await process.communicate()
+        except TimeoutError:
+            raise StackNotStarted(f"{name} did not end within {limit_s:g} s", where=str(self.folder)) from None
+        finally:
+            if process.returncode is None:
+                signal_group(process.pid, signal.SIGKILL)
+                await asyncio.shield(process.wait())
+        done = Done(status=process.returncode or 0, out=out.decode(errors="replace"), err=err.decode(errors="replace"))
+        refuse_full_disk(done.err, self.folder)
+        if check and done.status != 0:
+            raise StackNotStarted(f"{name} failed: {done.err.strip()[-800:]}", where=" ".join((program, *arguments)))
+        return done
+
+    async def end(self) -> None:
+        """Ends what still runs and removes the folder."""
+        await end_strays(self.state, self.clock)
+        self._traces = Traces(
+            run_id=self.state.lease.run_id,
+            folder=self.state.folder,
+            processes=tuple(part.identity for part in self.state.lease.parts),
+            ports=tuple(self.state.lease.ports),
+            shared_files_before=self._shared_before,
+        )
+        with contextlib.suppress(OSError):  # then the leak check names the folder
+            self.state.end()
+        remove_run_folder(self.state.lease.run_id)
+
+    def leaks(self) -> list[str]:
+        """Valid after ``end``."""
+        return [] if self._traces is None else leaks(self._traces)
+
+    def seconds_since(self, start_ns: int) -> float:
+        """On the site's clock."""
+        return (self.clock.now_ns() - start_ns) / NS
+
+
+def refuse_full_disk(text: str, where: Path) -> None:
+    """Raises ``EvidenceNotWritten`` when a program said that the disk is full."""
+    if FULL in text:
+        raise EvidenceNotWritten(
+            "the disk is full: the recovery could not be carried on",
+            where=str(where),
+            remedy="free some space, or choose smaller sizes (--size, --sizes)",
+        )
+
+
+def size_bytes(folder: Path) -> int:
+    """What the files below ``folder`` hold; one that vanishes meanwhile counts nothing."""
+    total = 0
+    for root, _folders, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += (Path(root) / name).stat().st_size
+    return total
+
+
+def remove(folders: Sequence[Path]) -> None:
+    """Removes folders that are not needed any more."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
