@@ -89,6 +89,12 @@ def chaos_nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def dr_restore(session: nox.Session) -> None:
+    """Rehearses disaster recovery: disasters, restore, schedule, the document's procedure; --size 1GiB, --points 50."""
+    run(session, "-m", "harness", "dr_restore", *session.posargs)
+
+
+@nox.session
 def conformance(session: nox.Session) -> None:
     """Checks the bundled API, or any other with --target, against the contract."""
     run(session, "-m", "harness", "conformance", *session.posargs)

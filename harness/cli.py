@@ -22,6 +22,7 @@ from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.options import AUTO, RUNGS, RunOptions
 from harness.progress import Progress
+from harness.recovery.command import add_arguments as add_recovery_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
@@ -102,6 +103,8 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_mirror_stop_arguments(mirror_stop, DEFAULT_SEED)
+    recovery = commands.add_parser("dr_restore", help="rehearse disaster recovery", allow_abbrev=False)
+    add_recovery_arguments(recovery, DEFAULT_SEED)
     add_stored_commands(commands, ROOT / "reports")
     _add_stack(commands)
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)

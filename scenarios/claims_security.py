@@ -187,6 +187,12 @@ _RECOVERY = (
         MEASUREMENT,
         "D",
         "Disaster time minus commit time of the last recovered acknowledged sentinel; also with a stalled archiver",
+        wrong(
+            "dr.archive_age_unwatched",
+            "what is lost is as old as the newest archived WAL: the hour holds only while archiving stalls for less "
+            "than an hour minus archive_timeout, and no alert of the document watches that",
+            "alert when the newest archived WAL is older than 30 minutes",
+        ),
     ),
     promise(
         "dr.backup.daily",
@@ -208,6 +214,12 @@ _RECOVERY = (
         MEASUREMENT,
         "D",
         "Retention of 7 days under a moved clock; random restore points within it",
+        wrong(
+            "dr.backups_by_count",
+            "a point is restored from the backup before it: seven daily backups (Cloud SQL's default count; the "
+            "Terraform names none) reach back six days right after a backup, not seven",
+            "backup_retention_settings with retained_backups = 8",
+        ),
     ),
     promise(
         "dr.backup.cross_region",

@@ -88,17 +88,17 @@ def size_bytes(text: str) -> int:
     return round(float(match[1]) * _SIZES[match[2]])
 
 
-def load(path: Path = FOLDER / "dr_restore.yaml") -> RecoveryPlan:
+def load(path: Path = FOLDER / "plans" / "dr_restore.yaml") -> RecoveryPlan:
     """The plan in ``path``. Raises ``BadInput`` with the place."""
     where = str(path)
     found = yamltext.documents(yamltext.read(path), where)
     if len(found) != 1:
-        raise BadInput("a plan is one YAML document", where=where, remedy="see scenarios/dr_restore.yaml")
+        raise BadInput("a plan is one YAML document", where=where, remedy="see scenarios/plans/dr_restore.yaml")
     data, lines = found[0]
     try:
         read = msgspec.convert(data, _Plan)
     except msgspec.ValidationError as error:
-        raise BadInput(str(error), where=where, remedy="see scenarios/dr_restore.yaml for the form") from error
+        raise BadInput(str(error), where=where, remedy="see scenarios/plans/dr_restore.yaml for the form") from error
 
     def value(parse: Callable[[str], T], text: str, *place: str) -> T:
         try:
@@ -182,5 +182,5 @@ def checked(plan: RecoveryPlan, where: str) -> RecoveryPlan:
     }
     for what, refused in refusals.items():
         if refused:
-            raise BadInput(what, where=where, remedy="see scenarios/dr_restore.yaml")
+            raise BadInput(what, where=where, remedy="see scenarios/plans/dr_restore.yaml")
     return plan

@@ -9,7 +9,8 @@ import msgspec
 from harness.clock import NS
 from harness.model.errors import RehearsalError
 from harness.model.recovery import Disaster
-from harness.recovery import backup, wal
+from harness.recovery import backup
+from harness.recovery.archive_check import check_archive
 from harness.recovery.restore import BackupDamaged, Point, PointNotReached, Restored, restore, time_of
 from harness.recovery.result import CaseResult, Check
 from harness.recovery.sentinel import closing, loss
@@ -52,7 +53,9 @@ async def run_case(site: Site, disaster: Disaster, every_s: float) -> CaseResult
 
 
 async def _judged(here: World, disaster: Disaster, struck: Struck, restored: Restored) -> CaseResult:
+    fence_ns = here.site.clock.now_ns()
     await here.primary.kill()  # the fence: an old instance that lives on would take writes that nobody keeps
+    fence_s = here.site.seconds_since(fence_ns)
     before = list(here.sentinels.acknowledged)
     found, checks = await look(restored.server)
     lost = loss(struck.disaster_ns, before, here.sentinels.sent, found)
@@ -74,7 +77,7 @@ async def _judged(here: World, disaster: Disaster, struck: Struck, restored: Res
             "detect": (struck.detected_ns - struck.disaster_ns) / NS,
             "restore": restored.restore_s,
             "replay": restored.replay_s,
-            "switch": 0.0,  # a new address for the next connection; on the stack the pods are replaced
+            "switch": fence_s,  # then the next connection goes to the new address; on the stack pods are replaced
             "ready": (ready_ns - switched_ns) / NS,
         },
         checks=(exact, *checks, *struck.checks),
@@ -142,14 +145,15 @@ async def _missing_wal_segment(here: World) -> Struck:
         (folder / gap).unlink(missing_ok=True)
     last = here.sentinels.acknowledged[-1]
     struck = await _lost_data_folder(here)
-    state, safe = await latest_safe(here.site, here)
+    state = await check_archive(here.archive, here.backups[-1], SEGMENT_BYTES)
+    gone, safe = state.continuity, state.safe
     late = time_of(here.site.clock.anchor, last.acknowledged_ns)
     refused = await _refused(here, Point(kind="time", value=late), PointNotReached)
     struck.checks = [
         Check(
             name="the missing segment is detected",
-            ok=state.missing == (gap,),
-            told=f"missing {', '.join(state.missing) or 'none'}; of no use behind it: {len(state.beyond)} segments",
+            ok=gone.missing == (gap,),
+            told=f"missing {', '.join(gone.missing) or 'none'}; of no use behind it: {len(gone.beyond)} segments",
         ),
         Check(
             name="a restore beyond the gap is refused, not silently cut short",
@@ -162,17 +166,6 @@ async def _missing_wal_segment(here: World) -> Struck:
         # By its transaction: replay to the time of the last commit at hand would wait for a later one that never comes.
         struck.point = Point(kind="xid", value=str(safe.xid))
     return struck
-
-
-async def latest_safe(site: Site, here: World) -> tuple[wal.Continuity, wal.Commit | None]:
-    """What of the archive is unbroken from the newest backup on, and the last commit it surely holds."""
-    into = site.folder / f"{here.name}-gathered"
-    names = here.archive.gather(into)
-    state = wal.continuity(names, here.backups[-1].first_segment(SEGMENT_BYTES), SEGMENT_BYTES)
-    if not state.unbroken:
-        return state, None
-    read = await wal.read_commits(site, into, state.unbroken[0], state.unbroken[-1])
-    return state, read.commits[-1] if read.commits else None
 
 
 async def _refused(here: World, point: Point, kind: type[RehearsalError]) -> str | None:

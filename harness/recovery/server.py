@@ -13,7 +13,7 @@ from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.recovery.site import Site, refuse_full_disk
 from harness.stack.local import postgres_template
-from harness.stack.local.postgres import remove_killed
+from harness.stack.local.postgres import MAX_CONNECTIONS, remove_killed
 from harness.stack.processes import Process, Spec, spawn, tail
 from harness.stack.waiting import until
 
@@ -23,7 +23,8 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "dynamic_shared_memory_type": "mmap",
-    "max_connections": "60",
+    # Recovery refuses a lower one than the primary had.
+    "max_connections": str(MAX_CONNECTIONS),
     "shared_buffers": "64MB",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,20 +93,15 @@ async def read_commits(site: Site, folder: Path, first: str, last: str) -> WalRe
     return WalRead(commits=commits, broken_at=_first(_BROKEN_AT.findall(done.err)))
 
 
-async def broken_segment(site: Site, folder: Path, names: Iterable[str], segment_bytes: int) -> str:
-    """The first of the archived (whole) segments that does not read to its end; ``""`` when all do."""
-    for name in names:
-        done = await site.tool("pg_waldump", "-p", str(folder), name, check=False)
-        at = _first(_BROKEN_AT.findall(done.err))
-        number = segment_number(name, segment_bytes)
-        # A record that crosses into the next segment is reported behind this one's end: that is no damage.
-        if done.status != 0 and (not at or lsn_number(at) // segment_bytes == number) and not _crosses(done.err):
-            return name
-    return ""
+def damaged_segment(read: WalRead, unbroken: Sequence[str], segment_bytes: int) -> str:
+    """The segment in which reading ended before the last of ``unbroken``; ``""`` when it reached that one.
 
-
-def _crosses(error: str) -> bool:
-    return "missing contrecord" in error or "could not find file" in error or "could not open file" in error
+    The last segment ends where the server was, so an end inside it is no damage.
+    """
+    if not read.broken_at or not unbroken:
+        return ""
+    name = segment_of(read.broken_at, int(unbroken[0][:8], 16), segment_bytes)
+    return name if name < unbroken[-1] else ""
 
 
 def _first(found: list[str]) -> str:

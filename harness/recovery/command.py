@@ -1,0 +1,103 @@
+"""``python -m harness dr_restore``: its options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.clock import MachineClock
+from harness.conformance.command import TARGET_HELP
+from harness.model import units
+from harness.model.errors import BadInput
+from harness.model.recovery import RecoveryPlan
+from harness.progress import Progress
+from harness.targets import ROOT, resolve
+from scenarios.recovery import checked, load, size_bytes
+
+_PARTS = "disasters, schedule, stall, points, sizes, stack"
+
+
+def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
+    """The command's options."""
+    command.add_argument(
+        "plan", nargs="?", type=Path, help="a plan of your own (default: scenarios/plans/dr_restore.yaml)"
+    )
+    command.add_argument("--only", metavar="PART,...", help=f"only these parts of {_PARTS}")
+    command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
+    command.add_argument("--seed", type=int, default=default_seed, help="seed of the restore points (default: 1)")
+    command.add_argument("--points", type=int, metavar="N", help="random restore points (nightly: 50)")
+    command.add_argument("--size", metavar="SIZE", help="one more size, e.g. 1GiB: ours against the bare work there")
+    command.add_argument("--sizes", metavar="SIZE,...", help="the measured sizes, at least four, e.g. 64MiB,128MiB,...")
+    command.add_argument("--stall", metavar="TIME", help="how long the archiver stalls, in moved time, e.g. 90min")
+    command.add_argument("--json", action="store_true", help="print dr.json on standard output")
+    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    command.add_argument(
+        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
+    )
+    command.set_defaults(handler=run)
+
+
+def overridden(plan: RecoveryPlan, arguments: argparse.Namespace) -> tuple[RecoveryPlan, tuple[str, ...]]:
+    """The plan with the command line's changes, and those as typed. Raises ``BadInput``."""
+    changed: list[str] = [str(arguments.plan)] if arguments.plan is not None else []
+    for option in ("only", "target", "points", "size", "sizes", "stall"):
+        if (text := getattr(arguments, option)) is not None:
+            changed += [f"--{option}", str(text)]
+    try:
+        chosen = plan.sizes.sizes_bytes
+        if arguments.sizes is not None:
+            chosen = tuple(size_bytes(text) for text in arguments.sizes.split(","))
+        if arguments.size is not None:
+            chosen = (*chosen, size_bytes(arguments.size))
+        stall_s = plan.stall.stall_s if arguments.stall is None else units.seconds(arguments.stall)
+    except ValueError as error:
+        raise BadInput(str(error), where="--size, --sizes, --stall") from error
+    values: dict[str, Any] = {
+        "points": plan.points if arguments.points is None else arguments.points,
+        "sizes": msgspec.structs.replace(plan.sizes, sizes_bytes=tuple(sorted(set(chosen)))),
+        "stall": msgspec.structs.replace(plan.stall, stall_s=stall_s),
+    }
+    return checked(msgspec.structs.replace(plan, **values), "the command line"), tuple(changed)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    plan, changed = overridden(load(arguments.plan) if arguments.plan is not None else load(), arguments)
+    from harness.recovery.flow import PARTS, Options, Recovery  # SciPy, psutil and asyncpg load here
+    from harness.recovery.report import text
+
+    asked = PARTS if arguments.only is None else tuple(part.strip() for part in arguments.only.split(","))
+    if unknown := [part for part in asked if part not in PARTS]:
+        raise BadInput(f"unknown part {unknown[0]!r}", where="--only", remedy=f"the parts are {_PARTS}")
+    options = Options(
+        plan=plan,
+        target=resolve(arguments.target),
+        seed=arguments.seed,
+        reports=arguments.reports.absolute(),
+        manifests=arguments.manifests,
+        parts=tuple(part for part in PARTS if part in asked),
+        changed=changed,
+    )
+    progress.plain(f"seed {options.seed}, rung local, target {options.target.name}; replay: {options.replay}")
+
+    async def recover() -> int:
+        recovery = Recovery(options, clock, progress)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, recovery.interrupt)
+        report = await recovery.run()
+        progress.plain("")
+        progress.plain(text(report, str(recovery.folder)))
+        if arguments.json:
+            sys.stdout.write((recovery.folder / "dr.json").read_text())
+        return report.exit_status
+
+    return asyncio.run(recover())

@@ -1,0 +1,244 @@
+"""What a recovery rehearsal saw, judged against the document's claims and our own limits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from harness.model.recovery import Disaster, RecoveryPlan
+from harness.model.verdict import Verdict
+from harness.recovery.on_stack import OnStack
+from harness.recovery.result import CaseResult, Check, ErratumSeen, Finding
+from harness.recovery.schedule import ZONES, daily_time, next_backup, reach_by_count
+from harness.recovery.sizes import Sizes
+from harness.recovery.stall import Stalled
+from harness.recovery.stall import told as stall_told
+
+#: The disasters in which everything up to the last moment can be recovered: the data folder is lost, the WAL is not.
+_STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, "stack_lost_data_folder"}
+
+
+class Observed(msgspec.Struct, kw_only=True):
+    """What the parts of a rehearsal gave; ``None`` and empty where a part did not run."""
+
+    cases: list[CaseResult] = []
+    schedule: list[Check] | None = None
+    points: list[Check] | None = None
+    stalled: Stalled | None = None
+    sizes: Sizes | None = None
+    stack: OnStack | None = None
+
+
+def findings(plan: RecoveryPlan, seen: Observed) -> tuple[Finding, ...]:
+    """Every finding the parts that ran allow."""
+    parts = (_rpo(plan, seen.cases), _stall(plan, seen.stalled), _rto(plan, seen), _schedule(seen), _stack(plan, seen))
+    return tuple(finding for part in parts for finding in part)
+
+
+def _within(value: float | None, limit: float) -> Verdict:
+    if value is None:
+        return Verdict.INCONCLUSIVE
+    return Verdict.PASS if value <= limit else Verdict.FAIL
+
+
+def _rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Finding]:
+    if not cases:
+        return
+    known = [case.loss.rpo_s for case in cases]
+    worst = None if None in known else max(rpo for rpo in known if rpo is not None)
+    which = [case.id for case in cases if case.loss.rpo_s == worst]
+    yield Finding(
+        id="rpo.disasters",
+        claim="dr.rpo",
+        verdict=_within(worst, plan.rpo_s),
+        value=worst,
+        limit=plan.rpo_s,
+        samples=len(cases),
+        reason=f"the worst of {len(cases)} disasters: {which[0]}"
+        if worst is not None
+        else "a restore held no sentinel",
+    )
+    streamed = [case.loss.rpo_s for case in cases if case.id in _STREAMED]
+    if streamed:
+        most = None if None in streamed else max(rpo for rpo in streamed if rpo is not None)
+        yield Finding(
+            id="rpo.streaming",
+            claim="dr.rpo",
+            verdict=_within(most, plan.streaming_rpo_s),
+            value=most,
+            limit=plan.streaming_rpo_s,
+            samples=len(streamed),
+            reason="WAL streamed; a sentinel every "
+            f"{plan.sentinel_every_s * 1000:g} ms; the limit is ours, tighter than the document's",
+        )
+    bad = [f"{case.id}: {check.name} ({check.told})" for case in cases for check in case.checks if not check.ok]
+    yield Finding(
+        id="restore.verified",
+        claim="dr.restore.step1",
+        verdict=Verdict.FAIL if bad else Verdict.PASS,
+        samples=sum(len(case.checks) for case in cases),
+        reason="; ".join(bad) or "manifest, counts, content digests and commits agree in every restored instance",
+    )
+
+
+def _stall(plan: RecoveryPlan, found: Stalled | None) -> Iterator[Finding]:
+    if found is None:
+        return
+    law = found.stall_s + found.healthy_rpo_s
+    told = stall_told(found, plan.rpo_s)
+    for name, value, reason in (
+        ("rpo.archive_only", found.healthy_rpo_s, "archive alone, the disk lost just before a segment was due"),
+        ("rpo.stalled_archiver", found.stalled_rpo_s, told),
+    ):
+        yield Finding(
+            id=name,
+            claim="dr.rpo",
+            verdict=_within(value, plan.rpo_s),
+            value=value,
+            limit=plan.rpo_s,
+            samples=found.commits,
+            reason=f"{reason} (moved clock)",
+        )
+    ok = abs(found.stalled_rpo_s - law) < 1
+    yield Finding(
+        id="rpo.follows_the_stall",
+        claim="dr.rpo",
+        verdict=Verdict.PASS if ok else Verdict.FAIL,
+        value=found.stalled_rpo_s,
+        limit=law,
+        samples=found.commits,
+        reason="RPO = stall + what was not archived when it began",
+    )
+
+
+def _rto(plan: RecoveryPlan, seen: Observed) -> Iterator[Finding]:
+    around_s = 0.0
+    if seen.stack is not None:
+        parts = seen.stack.case.rto_s
+        around_s = parts["detect"] + parts["switch"] + parts["ready"]
+        yield Finding(
+            id="rto.measured",
+            claim="dr.rto",
+            verdict=_within(seen.stack.case.total_s, plan.rto_s),
+            value=seen.stack.case.total_s,
+            limit=plan.rto_s,
+            samples=1,
+            reason="detect + restore + replay + switch + ready, a small database under load; nobody had to be woken",
+        )
+    if seen.sizes is None:
+        return
+    guess, extra = seen.sizes.prediction, seen.sizes.overhead
+    upper = guess.upper_s + around_s
+    expected = guess.expected_s + around_s
+    verdict = _within(upper, plan.rto_s)
+    if verdict is Verdict.FAIL and expected <= plan.rto_s:
+        verdict = Verdict.INCONCLUSIVE
+    yield Finding(
+        id="rto.predicted",
+        claim="dr.rto",
+        verdict=verdict,
+        value=expected,
+        bound=upper,
+        limit=plan.rto_s,
+        samples=len(guess.points),
+        reason=f"{guess.name}: {guess.production_bytes / 1024**3:g} GiB on this machine's disk, by a line through "
+        f"{len(guess.points)} sizes, 95 % prediction bound; a cloud disk of another speed has another line",
+    )
+    yield Finding(
+        id="restore.overhead",
+        claim="dr.restore.step1",
+        verdict=_within(extra.difference_s, plan.overhead_s),
+        value=extra.difference_s,
+        limit=plan.overhead_s,
+        samples=1,
+        reason=f"at {extra.size_bytes / 1024**2:g} MiB: restore {extra.restore_s:.1f} + replay {extra.replay_s:.1f} + "
+        f"switch {extra.switch_s:.1f} s; bare copy {extra.raw_copy_s:.1f} + replay {extra.raw_replay_s:.1f} s",
+    )
+
+
+def _schedule(seen: Observed) -> Iterator[Finding]:
+    for claim, name, checks in (
+        ("dr.backup.daily", "backup.schedule", (seen.schedule or [])[:1]),
+        ("dr.backup.pitr", "backup.retention", (seen.schedule or [])[1:]),
+        ("dr.backup.pitr", "restore.points", seen.points or []),
+    ):
+        if checks:
+            bad = [f"{check.name}: {check.told}" for check in checks if not check.ok]
+            yield Finding(
+                id=name,
+                claim=claim,
+                verdict=Verdict.FAIL if bad else Verdict.PASS,
+                samples=len(checks),
+                reason="; ".join(bad) or "; ".join(f"{check.name}: {check.told}" for check in checks[:2]),
+            )
+
+
+def _stack(plan: RecoveryPlan, seen: Observed) -> Iterator[Finding]:
+    found = seen.stack
+    if found is None:
+        return
+    yield Finding(
+        id="procedure.as_corrected",
+        claim="dr.restore.step2",
+        verdict=Verdict.PASS if found.after.good else Verdict.FAIL,
+        value=found.case.rto_s["switch"],
+        samples=found.after.probes,
+        reason="the sidecar's instance changed in the Deployment: the first good answer after so long",
+    )
+    yield Finding(
+        id="procedure.restart",
+        claim="dr.restore.step3",
+        verdict=_within(found.restart_s, plan.restart_s),
+        value=found.restart_s,
+        limit=plan.restart_s,
+        samples=found.restart_seen.requests,
+        reason=f"restarted in order under load, {found.restart_seen.errors} of {found.restart_seen.requests} requests "
+        "failed; 5-10 min has room for images and nodes, which this rung does not fetch",
+    )
+    bound, wanted = found.after.bound, plan.traffic.available_above
+    verdict = Verdict.INCONCLUSIVE
+    if bound is not None and bound > wanted:
+        verdict = Verdict.PASS
+    elif found.after.availability is not None and found.after.availability < wanted:
+        verdict = Verdict.FAIL
+    yield Finding(
+        id="traffic.after",
+        claim="dr.restore.step3",
+        verdict=verdict,
+        value=found.after.availability,
+        bound=bound,
+        limit=wanted,
+        unit="ratio",
+        samples=found.after.probes,
+        reason=f"{found.after.good} of {found.after.probes} probes good; users: {found.after.errors} of "
+        f"{found.after.requests} requests failed",
+    )
+
+
+def errata_seen(plan: RecoveryPlan, seen: Observed, now: datetime) -> tuple[ErratumSeen, ...]:
+    """The errata that this rehearsal met, each with what was seen."""
+    found = []
+    if seen.schedule:
+        due = next_backup(now, daily_time(plan.terraform_start_time, "UTC")).astimezone(ZONES[plan.backup_zone])
+        told = f"start_time {plan.terraform_start_time} read as UTC starts the backup at {due:%H:%M} {plan.backup_zone}"
+        found.append(ErratumSeen(id="dr.backup_hour_is_utc", seen=told))
+        days = round(plan.retention_s / 86400)
+        least, _most = reach_by_count(days)
+        told = f"{days} daily backups kept by count reach back {least // timedelta(days=1)} days right "
+        found.append(ErratumSeen(id="dr.backups_by_count", seen=f"{told}after a backup; this rehearsal keeps one more"))
+    if seen.stalled is not None:
+        found.append(ErratumSeen(id="dr.archive_age_unwatched", seen=stall_told(seen.stalled, plan.rpo_s)))
+    if seen.stack is not None:
+        if not seen.stack.written_done and not seen.stack.written_seen.good:
+            told = (
+                f"as written, watched for {seen.stack.written_s:.0f} s: the restart did not complete, and none of "
+                f"{seen.stack.written_seen.probes} probes was good; corrected, the first was good after "
+                f"{seen.stack.case.rto_s['switch']:.1f} s"
+            )
+            found.append(ErratumSeen(id="dr.configmap_changes_nothing", seen=told))
+        if seen.stack.restored_archiving == "off":
+            told = "the restored instance has archive_mode off: until somebody sets it, nothing backs it up"
+            found.append(ErratumSeen(id="dr.restored_instance_unmanaged", seen=told))
+    return tuple(found)

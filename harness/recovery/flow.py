@@ -1,0 +1,229 @@
+"""A recovery rehearsal, whole: disasters -> schedule -> stall -> points -> sizes -> stack -> tear down -> report."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from harness import machine, state
+from harness.clock import NS, Clock, utc
+from harness.lifecycle import Lifecycle, open_folder
+from harness.manifests import load as load_manifests
+from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.recovery import RecoveryPlan
+from harness.model.stack import Rung, Target
+from harness.model.verdict import Verdict
+from harness.progress import Progress
+from harness.recovery.disasters import run_case
+from harness.recovery.findings import Observed, errata_seen, findings
+from harness.recovery.keeper import schedule_checks
+from harness.recovery.on_stack import StackRecovery
+from harness.recovery.points import random_points
+from harness.recovery.report import write_report
+from harness.recovery.result import SCHEMA_VERSION, RecoveryReport
+from harness.recovery.schedule import daily_time
+from harness.recovery.site import Site
+from harness.recovery.sizes import sizes
+from harness.recovery.stall import stalled
+from harness.report.files import write_atomically
+from harness.report.latest import point_latest
+from harness.stack.local import LocalStack
+from harness.state.lease import remove_run_folder
+
+PARTS = ("disasters", "schedule", "stall", "points", "sizes", "stack")
+#: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
+COPIES = 5
+_BASE_BYTES = 1024**3
+_REGION = "the rehearsal has one machine: the loss of a region is outside it (dr.backup.cross_region, Phase 4)"
+
+_DIRECT = (
+    "with the new endpoint in db_host pods would pass the proxy by; on this rung they reach it by the sidecar alone"
+)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for. ``changed`` are the command line's overrides, as typed, for the replay."""
+
+    plan: RecoveryPlan
+    target: Target
+    seed: int
+    reports: Path
+    manifests: Path
+    parts: tuple[str, ...] = PARTS
+    changed: tuple[str, ...] = ()
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this again."""
+        return shlex.join(["python", "-m", "harness", "dr_restore", "--seed", str(self.seed), *self.changed])
+
+
+class Recovery:
+    """One rehearsal under way. ``run`` always returns a report, however it ended."""
+
+    def __init__(self, options: Options, clock: Clock, progress: Progress) -> None:
+        self.options = options
+        self.plan = options.plan
+        self.clock = clock
+        self.progress = progress
+        self.started_ns = clock.now_ns()
+        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
+        self.run_id = f"{stamp}Z-dr_restore-s{options.seed}-{os.getpid():x}"
+        self.folder = open_folder(options.reports, self.run_id)
+        self.lifecycle = Lifecycle(progress)
+        self.seen = Observed()
+        self.timings: dict[str, float] = {}
+        self.leaks: tuple[str, ...] = ()
+        self._site: Site | None = None
+        self._stack: LocalStack | None = None
+        self._on_stack: StackRecovery | None = None
+
+    async def run(self) -> RecoveryReport:
+        """Runs the parts, takes everything down whatever came of them, and reports."""
+        await self.lifecycle.run(self.flow())
+        begun_ns = self.clock.now_ns()
+        for step in (self._end_stack_parts, self._stack_down, self._end_site):
+            await self.lifecycle.finally_(step)
+        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        remove_run_folder(self.run_id)
+        found = [] if self._stack is None else self._stack.leaks()
+        self.leaks = tuple(found + ([] if self._site is None else self._site.leaks()))
+        return self._report()
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow."""
+        self.lifecycle.interrupt()
+
+    async def flow(self) -> None:
+        """The parts in order."""
+        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        write_atomically(self.folder / "plan.json", msgspec.json.format(msgspec.json.encode(self.plan)))
+        largest = max(self.plan.sizes.sizes_bytes, default=0) if "sizes" in self.options.parts else 0
+        needs = _BASE_BYTES + COPIES * largest
+        self._site = Site.begin(f"{self.run_id}-db", self.folder / "logs", self.clock, needs_bytes=needs)
+        steps: dict[str, Callable[[Site], Awaitable[None]]] = {
+            "disasters": self._disasters,
+            "schedule": self._schedule,
+            "stall": self._stall,
+            "points": self._points,
+            "sizes": self._sizes,
+            "stack": self._with_stack,
+        }
+        for name in self.options.parts:
+            begun_ns = self.clock.now_ns()
+            self.progress(name)
+            await steps[name](self._site)
+            self.timings[name] = (self.clock.now_ns() - begun_ns) / NS
+
+    async def _disasters(self, site: Site) -> None:
+        for disaster in self.plan.disasters:
+            case = await run_case(site, disaster, self.plan.sentinel_every_s)
+            self.seen.cases.append(case)
+            rpo = "no sentinel" if case.loss.rpo_s is None else f"{case.loss.rpo_s:.2f} s"
+            self.progress(f"  {disaster}: {'ok' if case.ok else 'NOT OK'}, RPO {rpo}, RTO {case.total_s:.1f} s")
+
+    async def _schedule(self, site: Site) -> None:
+        at = daily_time(self.plan.backup_at, self.plan.backup_zone)
+        self.seen.schedule = await schedule_checks(site, at, self.plan.days, timedelta(seconds=self.plan.retention_s))
+
+    async def _stall(self, site: Site) -> None:
+        self.seen.stalled = await stalled(site, self.plan.stall)
+
+    async def _points(self, site: Site) -> None:
+        self.seen.points = await random_points(site, self.options.seed, self.plan.points)
+
+    async def _sizes(self, site: Site) -> None:
+        if self.plan.sizes.sizes_bytes:
+            self.seen.sizes = await sizes(site, self.plan.sizes, self._machine())
+
+    async def _with_stack(self, site: Site) -> None:
+        manifests = load_manifests(self.options.manifests)
+        self._stack = LocalStack(
+            run_id=self.run_id,
+            manifests=manifests,
+            target=self.options.target,
+            folder=self.folder,
+            clock=self.clock,
+            progress=self.progress,
+        )
+        self._on_stack = StackRecovery(
+            self.plan,
+            self._stack,
+            manifests,
+            site,
+            run_id=self.run_id,
+            seed=self.options.seed,
+            folder=self.folder,
+            clock=self.clock,
+            progress=self.progress,
+        )
+        self.seen.stack = await self._on_stack.run()
+        self.seen.cases.append(self.seen.stack.case)
+
+    async def _end_stack_parts(self) -> None:
+        if self._on_stack is not None:
+            await self._on_stack.end()
+
+    async def _stack_down(self) -> None:
+        if self._stack is not None:
+            await self._stack.down()
+
+    async def _end_site(self) -> None:
+        if self._site is not None:
+            await self._site.end()
+
+    def _machine(self) -> str:
+        facts = machine.describe({})
+        return f"{facts.system}, {facts.cpu_count} CPUs, load {facts.load_average_1min:.1f}, home's disk"
+
+    def _report(self) -> RecoveryReport:
+        report = self._document()
+        try:
+            write_report(self.folder, report)
+            point_latest(self.options.reports, self.folder)
+        except RehearsalError as error:
+            self.lifecycle.note(error)
+            report = self._document()
+        return report
+
+    def _document(self) -> RecoveryReport:
+        judged = findings(self.plan, self.seen)
+        passed = bool(judged) and all(each.verdict is Verdict.PASS for each in judged) and not self.lifecycle.errors
+        outcomes = [error.exit for error in self.lifecycle.errors]
+        if not passed and not outcomes:
+            outcomes.append(Exit.HOLD)
+        if self.leaks:
+            outcomes.append(Exit.LEAK)
+        left_out = [(part, "not asked for (--only)") for part in PARTS if part not in self.options.parts]
+        left_out += [(part, "the run ended before it") for part in self.options.parts if part not in self.timings]
+        if self.seen.stack is not None:
+            left_out.append(("dr.restore.step2", _DIRECT))
+        now = datetime.fromtimestamp((self.clock.anchor.unix_ns) / NS, tz=UTC)
+        return RecoveryReport(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            scenario=self.plan.name,
+            title=self.plan.title,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            rung=Rung.LOCAL,
+            seed=self.options.seed,
+            replay=self.options.replay,
+            target=self.options.target.name,
+            machine=self._machine(),
+            passed=passed,
+            exit_status=more_severe(*outcomes),
+            findings=judged,
+            cases=tuple(self.seen.cases),
+            prediction=self.seen.sizes.prediction if self.seen.sizes else None,
+            overhead=self.seen.sizes.overhead if self.seen.sizes else None,
+            errata=errata_seen(self.plan, self.seen, now),
+            not_exercised=(*left_out, ("dr.backup.cross_region", _REGION)),
+            timings=self.timings,
+            leaks=self.leaks,
+            errors=tuple(str(error) for error in self.lifecycle.errors),
+        )

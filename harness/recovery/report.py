@@ -1,0 +1,183 @@
+"""``dr.json`` and its schema, ``report.html``, ``junit.xml``, ``summary.md``, and the lines on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from junitparser import Error, Failure, Skipped
+
+from harness.model.units import Unit, show
+from harness.model.verdict import Verdict
+from harness.recovery.result import RTO_PARTS, SCHEMA_VERSION, Finding, RecoveryReport
+from harness.report.files import write_atomically
+from harness.report.html import REPORT_HTML
+from harness.report.junit import JUNIT_XML
+from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.language import ENGLISH
+from harness.report.page import files
+from harness.report.summary import SUMMARY_MD, bullets, code, plain, table
+from harness.report.templates import page
+from harness.report.words import VERDICT, VERDICT_SIGN
+from scenarios.claims import ERRATA, REGISTER
+
+DR_JSON = "dr.json"
+SCHEMA_FILE = Path(__file__).with_name("dr.schema.json")
+
+
+def write_report(folder: Path, report: RecoveryReport) -> None:
+    """Writes everything into ``folder``. Raises ``EvidenceNotWritten``."""
+    write_atomically(folder / DR_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    write_atomically(folder / JUNIT_XML, junit(report))
+    write_atomically(folder / SUMMARY_MD, summary(report).encode())
+    write_atomically(folder / REPORT_HTML, html(folder, report).encode())
+
+
+def schema() -> bytes:
+    """The JSON Schema of ``dr.json``, from the types, as it is committed."""
+    document = msgspec.json.schema(RecoveryReport)
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    document["title"] = "A recovery rehearsal of TekuToko"
+    document["$defs"]["RecoveryReport"]["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
+
+
+def verdict(report: RecoveryReport) -> str:
+    """One line: how it ended."""
+    counts = ", ".join(
+        f"{count} {VERDICT[each]}" for each in Verdict if (count := sum(f.verdict is each for f in report.findings))
+    )
+    word = "recovered as promised" if report.passed else "not as promised"
+    if report.errors:
+        word = "not judged whole: the run did not finish"
+    return f"{report.title}: {word} ({counts or 'nothing was judged'})"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A figure as people read it; long times in hours or minutes."""
+    if value is None:
+        return "–"
+    if unit == Unit.RATIO:
+        return show(value, Unit.RATIO)
+    for least, size, word in ((3600, 3600, "h"), (120, 60, "min")):
+        if value >= least:
+            return f"{value / size:.3g} {word}"
+    return f"{value:.3g} s"
+
+
+def limit(finding: Finding) -> str:
+    """What the claim allows."""
+    return amount(finding.limit, finding.unit) if finding.limit is not None else ""
+
+
+def text(report: RecoveryReport, folder: str) -> str:
+    """For a terminal."""
+    lines = [
+        f"  {each.verdict:<13} {each.id:<24} {amount(each.value, each.unit):>9} of {limit(each) or '-':<7} "
+        f"{each.reason}"
+        for each in report.findings
+    ]
+    for one in report.cases:
+        parts = " + ".join(f"{part} {one.rto_s[part]:.1f}" for part in RTO_PARTS)
+        lines.append(f"  RTO {one.total_s:.1f} s = {parts}: {one.title}")
+        lines += [f"    NOT OK {check.name}: {check.told}" for check in one.checks if not check.ok]
+    lines += [f"  erratum {erratum.id}: {erratum.seen}" for erratum in report.errata]
+    lines += [f"  not exercised {what}: {why}" for what, why in report.not_exercised]
+    lines += [f"  LEAK {leak}" for leak in report.leaks]
+    lines += [f"error: {error}" for error in report.errors]
+    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
+    lines += [
+        verdict(report),
+        f"timings: {timings}",
+        f"report: {folder}/report.html (exit status {report.exit_status})",
+    ]
+    return "\n".join(lines)
+
+
+def first_line(report: RecoveryReport) -> str:
+    """Seed, rung, replay."""
+    return f"seed {report.seed} · rung {report.rung} · {report.replay}"
+
+
+def html(folder: Path, report: RecoveryReport) -> str:
+    """The page; whatever comes from evidence is escaped."""
+    context: dict[str, Any] = {
+        "report": report,
+        "first_line": first_line(report),
+        "word": "Recovered as promised" if report.passed else "Not as promised",
+        "css": "advance" if report.passed else "hold",
+        "verdict": verdict(report),
+        "words": VERDICT,
+        "signs": VERDICT_SIGN,
+        "amount": amount,
+        "limit": limit,
+        "parts": RTO_PARTS,
+        "register": REGISTER,
+        "errata": {each.id: ERRATA[each.id][1] for each in report.errata},
+        "files": files(folder),
+        "mib": 1024**2,
+    }
+    return page("recovery.html.j2", ENGLISH, context)
+
+
+def junit(report: RecoveryReport) -> bytes:
+    """Green if and only if everything passed."""
+    results: dict[Verdict, type[Failure | Error | Skipped]] = {
+        Verdict.FAIL: Failure,
+        Verdict.INCONCLUSIVE: Error,
+        Verdict.NOT_EXERCISED: Skipped,
+    }
+    name = report.scenario
+    whole = None if report.passed else Failure(xml_text(verdict(report)), "not_as_promised")
+    cases = [case(name, "recovered_as_promised", whole)]
+    for each in report.findings:
+        kind = results.get(each.verdict)
+        result = kind(xml_text(each.reason), str(each.verdict)) if kind is not None else None
+        cases.append(case(name, each.id, result, f"claim {each.claim}\n{each.reason}"))
+    broken = Error(xml_text("; ".join(report.errors)), "broken") if report.errors else None
+    left = Failure(xml_text("; ".join(report.leaks)), "leak") if report.leaks else None
+    cases += [case(name, "run", broken), case(name, "leaks", left)]
+    facts = {"seed": str(report.seed), "replay": report.replay, "run_id": report.run_id}
+    return suite_document(f"{name} on {report.rung}", cases, started_utc=report.started_utc, properties=facts)
+
+
+def summary(report: RecoveryReport) -> str:
+    """``summary.md``."""
+    rows = [
+        (
+            f"{VERDICT_SIGN[each.verdict]} **{VERDICT[each.verdict]}**",
+            plain(each.id),
+            plain(each.claim),
+            amount(each.value, each.unit),
+            amount(each.bound, each.unit),
+            limit(each) or "–",
+            plain(each.reason),
+        )
+        for each in report.findings
+    ]
+    cases = [
+        (
+            plain(each.title),
+            amount(each.loss.rpo_s, "s"),
+            *(f"{each.rto_s[part]:.2f}" for part in RTO_PARTS),
+            f"{each.total_s:.2f}",
+            "all hold" if each.ok else plain("; ".join(c.name for c in each.checks if not c.ok)),
+        )
+        for each in report.cases
+    ]
+    parts = [f"## {plain(verdict(report))}", code(report.replay), bullets([f"run {report.run_id}", report.machine])]
+    if report.errors:
+        parts += ["### What broke", bullets(report.errors)]
+    if report.leaks:
+        parts += ["### Left on the machine", bullets(report.leaks)]
+    heads = ("verdict", "what", "claim", "value:", "bound (95 %):", "limit:", "why")
+    parts += ["### Findings", table(heads, rows)]
+    parts += ["### Disasters", table(("disaster", "RPO:", *(f"{p} s:" for p in RTO_PARTS), "RTO s:", "checks"), cases)]
+    parts += ["### Errata seen", bullets(f"{each.id}: {each.seen}" for each in report.errata)]
+    parts += ["### Not exercised", bullets(f"{what}: {why}" for what, why in report.not_exercised)]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_bytes(schema())

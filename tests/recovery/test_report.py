@@ -1,0 +1,215 @@
+"""What a rehearsal saw, judged; and the report of it. Each finding is shown failing on bad evidence."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+from junitparser import JUnitXml
+
+from harness.model.verdict import Verdict
+from harness.recovery.findings import Observed, errata_seen, findings
+from harness.recovery.on_stack import OnStack
+from harness.recovery.report import SCHEMA_FILE, schema, verdict, write_report
+from harness.recovery.result import (
+    SCHEMA_VERSION,
+    CaseResult,
+    Check,
+    Loss,
+    Overhead,
+    Prediction,
+    RecoveryReport,
+    SizePoint,
+)
+from harness.recovery.sizes import Sizes
+from harness.recovery.stall import Stalled
+from harness.recovery.traffic import Seen
+from scenarios.claims import ERRATA, REGISTER
+from scenarios.recovery import load
+
+PLAN = load()
+GOOD = Check(name="content", ok=True, told="as it was")
+BAD = Check(name="content", ok=False, told="a row too few <b>")
+RTO = {"detect": 5.0, "restore": 1.0, "replay": 2.0, "switch": 15.0, "ready": 15.0}
+
+
+def case(name: str = "lost_data_folder", *, rpo_s: float | None = 0.1, check: Check = GOOD) -> CaseResult:
+    lost = Loss(rpo_s=rpo_s, acknowledged=100, recovered=99, lost=1)
+    return CaseResult(
+        id=name, title=name, with_stack=False, point="the end", loss=lost, rto_s=dict(RTO), checks=(check,)
+    )
+
+
+def stack(**changes: Any) -> OnStack:
+    good = Seen(probes=320, good=320, bound=0.9907, requests=300, errors=0)
+    dark = Seen(probes=250, good=0, bound=0.0, requests=250, errors=250)
+    made = OnStack(
+        case=case("stack_lost_data_folder"),
+        restored_archiving="off",
+        written_s=25,
+        written_done=False,
+        written_seen=dark,
+        restart_s=21,
+        restart_seen=good,
+        before=good,
+        after=good,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def sizes(*, expected_s: float = 500, upper_s: float = 600, raw_s: float = 4) -> Sizes:
+    point = SizePoint(size_bytes=2**24, wal_bytes=2**22, restore_s=1, replay_s=1)
+    return Sizes(
+        prediction=Prediction(
+            name="a year",
+            production_bytes=2**34,
+            points=(point,) * 4,
+            seconds_per_gib=20,
+            fixed_s=1,
+            expected_s=expected_s,
+            upper_s=upper_s,
+            machine="this one",
+        ),
+        overhead=Overhead(
+            size_bytes=2**27, restore_s=3, replay_s=3, switch_s=1, raw_copy_s=raw_s / 2, raw_replay_s=raw_s / 2
+        ),
+    )
+
+
+def stalled(stall_s: float = 3000, *, more_s: float = 0) -> Stalled:
+    return Stalled(
+        healthy_rpo_s=300,
+        stalled_rpo_s=300 + stall_s + more_s,
+        stall_s=stall_s,
+        archive_timeout_s=300,
+        commits=80,
+        recovered=24,
+    )
+
+
+def observed(**changes: Any) -> Observed:
+    seen = Observed(
+        cases=[case()], schedule=[GOOD, GOOD], points=[GOOD], stalled=stalled(), sizes=sizes(), stack=stack()
+    )
+    return msgspec.structs.replace(seen, **changes)
+
+
+def failed(seen: Observed) -> dict[str, Verdict]:
+    return {each.id: each.verdict for each in findings(PLAN, seen) if each.verdict is not Verdict.PASS}
+
+
+def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
+    judged = findings(PLAN, observed())
+    assert {each.verdict for each in judged} == {Verdict.PASS}
+    assert len(judged) == 15
+    assert {each.claim for each in judged} <= set(REGISTER)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"cases": [case(rpo_s=3601)]}, {"rpo.disasters": "fail", "rpo.streaming": "fail"}),
+        ({"cases": [case(rpo_s=1.1)]}, {"rpo.streaming": "fail"}),
+        ({"cases": [case("dropped_table", rpo_s=1.1)]}, {}),
+        ({"cases": [case(rpo_s=None)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),
+        ({"cases": [case(check=BAD)]}, {"restore.verified": "fail"}),
+        ({"stalled": stalled(5400)}, {"rpo.stalled_archiver": "fail"}),
+        ({"stalled": stalled(more_s=120)}, {"rpo.follows_the_stall": "fail"}),
+        ({"schedule": [BAD, GOOD]}, {"backup.schedule": "fail"}),
+        ({"schedule": [GOOD, BAD]}, {"backup.retention": "fail"}),
+        ({"points": [GOOD, BAD]}, {"restore.points": "fail"}),
+        ({"sizes": sizes(raw_s=-4)}, {"restore.overhead": "fail"}),
+        ({"sizes": sizes(upper_s=20_000)}, {"rto.predicted": "inconclusive"}),
+        ({"sizes": sizes(expected_s=15_000, upper_s=20_000)}, {"rto.predicted": "fail"}),
+        ({"stack": stack(restart_s=601)}, {"procedure.restart": "fail"}),
+        (
+            {"stack": stack(after=Seen(probes=320, good=310, bound=0.94, requests=9, errors=9))},
+            {"traffic.after": "fail"},
+        ),
+        (
+            {"stack": stack(after=Seen(probes=20, good=20, bound=0.86, requests=9, errors=0))},
+            {"traffic.after": "inconclusive"},
+        ),
+        (
+            {"stack": stack(after=Seen(probes=0, good=0, bound=None, requests=0, errors=0))},
+            {"procedure.as_corrected": "fail", "traffic.after": "inconclusive"},
+        ),
+    ],
+)
+def test_each_finding_fails_on_bad_evidence(changes: dict[str, Any], expected: dict[str, str]) -> None:
+    assert failed(observed(**changes)) == expected
+
+
+def test_an_rto_beyond_four_hours_fails() -> None:
+    slow = msgspec.structs.replace(case("stack_lost_data_folder"), rto_s={**RTO, "restore": 14_400.0})
+    assert failed(observed(stack=stack(case=slow)))["rto.measured"] == "fail"
+
+
+def test_an_erratum_is_told_only_when_it_was_seen() -> None:
+    now = datetime(2026, 1, 5, tzinfo=UTC)
+    told = {each.id for each in errata_seen(PLAN, observed(), now)}
+    assert told <= set(ERRATA)
+    assert {"dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "dr.restored_instance_unmanaged"} <= told
+    worked = stack(written_done=True, restored_archiving="on")
+    assert not {"dr.configmap_changes_nothing", "dr.restored_instance_unmanaged"} & {
+        each.id for each in errata_seen(PLAN, observed(stack=worked), now)
+    }
+
+
+def report(seen: Observed, **changes: Any) -> RecoveryReport:
+    judged = findings(PLAN, seen)
+    made = RecoveryReport(
+        schema_version=SCHEMA_VERSION,
+        run_id="r",
+        scenario=PLAN.name,
+        title=PLAN.title,
+        started_utc="2026-01-05T00:00:00.000Z",
+        rung="local",
+        seed=1,
+        replay="python -m harness dr_restore --seed 1",
+        target="t",
+        machine="m",
+        passed=all(each.verdict is Verdict.PASS for each in judged),
+        exit_status=0,
+        findings=judged,
+        cases=tuple(seen.cases),
+        prediction=seen.sizes.prediction if seen.sizes else None,
+        overhead=None,
+        errata=errata_seen(PLAN, seen, datetime(2026, 1, 5, tzinfo=UTC)),
+        not_exercised=(("dr.backup.cross_region", "one machine"),),
+        timings={"disasters": 1.0},
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_the_schema_is_the_committed_one_and_the_report_keeps_it(tmp_path: Path) -> None:
+    assert schema() == SCHEMA_FILE.read_bytes(), "renew it: python -m harness.recovery.report"
+    write_report(tmp_path, report(observed()))
+    jsonschema.validate(json.loads((tmp_path / "dr.json").read_bytes()), json.loads(SCHEMA_FILE.read_bytes()))
+
+
+def test_junit_is_green_only_when_everything_passed(tmp_path: Path) -> None:
+    for seen, red in ((observed(), 0), (observed(points=[BAD]), 2)):
+        write_report(tmp_path, report(seen))
+        suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+        assert suite.failures + suite.errors == red
+    write_report(tmp_path, report(observed(), leaks=("a process",), errors=("it broke",)))
+    suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert (suite.failures, suite.errors) == (1, 1)
+
+
+def test_the_page_opens_offline_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    seen = observed(cases=[case(check=BAD)])
+    write_report(tmp_path, report(seen))
+    page = (tmp_path / "report.html").read_text()
+    assert "a row too few &lt;b&gt;" in page
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "Not as promised" in page
+    assert "1 fail" in verdict(report(seen))
+    assert "4時間" in page
