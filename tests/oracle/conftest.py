@@ -1,0 +1,35 @@
+"""Where the real controllers are, and how many samples to compare."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.clock import MachineClock
+
+
+@pytest.fixture(scope="session")
+def programs() -> dict[str, Path]:
+    """etcd, kube-apiserver and kube-controller-manager, as the kind rung builds them; skipped when they are not built."""
+    binaries = pytest.importorskip("harness.stack.kind.images.binaries", reason="the kind rung's builder is not here")
+    found = {
+        name: module.folder() / name for module in (binaries.ETCD, binaries.KUBERNETES) for name in module.programs
+    }
+    wanted = {name: found[name] for name in ("etcd", "kube-apiserver", "kube-controller-manager")}
+    absent = [name for name, path in wanted.items() if not path.exists()]
+    if absent:
+        pytest.skip(f"not built on this machine: {', '.join(absent)}; the kind rung or `nox -s oracle` builds them")
+    return wanted
+
+
+@pytest.fixture(scope="session")
+def samples() -> int:
+    """``ORACLE_SAMPLES``: few in the suite, 10,000 by ``nox -s oracle``."""
+    return int(os.environ.get("ORACLE_SAMPLES", "300"))
+
+
+@pytest.fixture(scope="session")
+def clock() -> MachineClock:
+    return MachineClock()

@@ -1,0 +1,52 @@
+"""The HPA rule and the real HPA controller on the same random samples."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.oracle.control_plane import control_plane
+from tests.oracle.hpa_replay import FLAGS, Subject
+from tests.oracle.metrics_api import metrics_api
+
+pytestmark = [pytest.mark.oracle, pytest.mark.slow]
+
+SEED = 20
+EACH = 50  # decisions of one HPA, at least: stabilization and policies need a past
+
+
+@pytest.mark.timeout(3600)
+def test_the_same_decisions_on_random_samples(programs: dict[str, Path], samples: int, tmp_path: Path) -> None:
+    subjects: dict[str, Subject] = {}
+    controllers = ["horizontal-pod-autoscaler-controller"]
+    with control_plane(programs, tmp_path, controllers, FLAGS) as client:
+        answer = metrics_api(
+            client, tmp_path / "certificates", lambda app: subjects[app].answer() if app in subjects else []
+        )
+        with answer as failures:
+            for number in range(max(10, min(100, samples // EACH))):
+                name = f"h{number}"
+                subjects[name] = Subject(client, random.Random(f"{SEED}/{number}"), name)
+                subjects[name].make()
+            give_up = time.monotonic() + 120 + samples / 4
+            while sum(each.tally.total for each in subjects.values()) < samples and not failures:
+                assert time.monotonic() < give_up, "the controller reconciles too slowly"
+                time.sleep(0.2)
+            tallies = [each.tally for each in subjects.values()]
+    assert failures == []
+    total = sum(tally.total for tally in tallies)
+    ambiguous = sum(tally.ambiguous for tally in tallies)
+    different = [text for tally in tallies for text in tally.different]
+    reasons = sum((Counter(tally.reasons) for tally in tallies), Counter[str]())
+    print(
+        f"\n{total} decisions of {len(tallies)} HPAs, {sum(tally.changed for tally in tallies)} changes, {ambiguous} ambiguous, {len(different)} different"
+    )
+    for text, count in reasons.most_common():
+        print(f"{count:6} {text}")
+    assert different == [], f"{len(different)} of {total} differ, the first: {different[0]}"
+    assert ambiguous <= total / 10
+    assert sum(tally.changed for tally in tallies) > total / 50, "the samples change too little to show anything"
