@@ -125,6 +125,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def oracle(session: nox.Session) -> None:
+    """Compares the control-plane rules with Kubernetes' real controllers, on 10,000 samples; builds them once."""
+    run(session, "-m", "tests.oracle.build")
+    session.env.setdefault("ORACLE_SAMPLES", "10000")
+    run(session, "-m", "pytest", "-s", "tests/oracle", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """All tests, the real local stack's included; arguments go to pytest."""
     run(session, "-m", "pytest", *session.posargs)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import MachineClock
+from harness.stack.kind.images import binaries
 
 
 @pytest.fixture(scope="session")
 def programs() -> dict[str, Path]:
     """etcd, kube-apiserver and kube-controller-manager, as the kind rung builds them; skipped when they are not built."""
-    binaries = pytest.importorskip("harness.stack.kind.images.binaries", reason="the kind rung's builder is not here")
     found = {
         name: module.folder() / name for module in (binaries.ETCD, binaries.KUBERNETES) for name in module.programs
     }
@@ -28,8 +27,3 @@ def programs() -> dict[str, Path]:
 def samples() -> int:
     """``ORACLE_SAMPLES``: few in the suite, 10,000 by ``nox -s oracle``."""
     return int(os.environ.get("ORACLE_SAMPLES", "300"))
-
-
-@pytest.fixture(scope="session")
-def clock() -> MachineClock:
-    return MachineClock()

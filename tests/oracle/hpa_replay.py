@@ -13,7 +13,7 @@ import time
 import msgspec
 
 from harness.control.hpa.grouping import Settings
-from harness.control.hpa.history import History
+from harness.control.hpa.history import History, stored
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Outcome, Scale, sync
 from harness.model.autoscaling import Hpa, ScaledPod
@@ -21,15 +21,14 @@ from tests.oracle import hpa_cases as cases
 from tests.oracle.control_plane import NAMESPACE, Client, Json
 
 S = 10**9
-#: The controller reads its own clock several times in a reconciliation, and writes in between.
-CLOCK_DOUBT_NS = S // 5
+PERIOD_NS = 2 * S // 5  # between the end of a reconciliation and the next one's begin
 #: Short enough that a run sees many scale-downs; the default is 5 minutes.
-DOWNSCALE_S = 8
+DOWNSCALE_S = 4
 SETTINGS = Settings(downscale_stabilization_ns=DOWNSCALE_S * S)
 FLAGS = (
     f"--horizontal-pod-autoscaler-downscale-stabilization={DOWNSCALE_S}s",
     "--horizontal-pod-autoscaler-sync-period=400ms",
-    "--concurrent-horizontal-pod-autoscaler-syncs=10",
+    "--concurrent-horizontal-pod-autoscaler-syncs=30",
 )
 
 
@@ -40,6 +39,7 @@ class Tally(msgspec.Struct):
     ambiguous: int = 0
     different: list[str] = []
     changed: int = 0
+    lost: int = 0
     reasons: dict[str, int] = {}
 
     @property
@@ -55,9 +55,13 @@ class Subject:
         self.tally = Tally()
         self._client, self._dice, self._name = client, dice, name
         self._pods: list[ScaledPod] = []
-        self._history = History()
+        # The controller reads its own clock after ours, at some moment until its reconciliation ends: two histories
+        # with the same entries, at the earliest and the latest times possible.
+        self._early = self._late = History()
         self._pending: Look | None = None
-        self._replicas = dice.randint(self.hpa.min_replicas, self.hpa.max_replicas)
+        self._replicas = self._some_replicas()
+        self._scaled_by_hand: int | None = None
+        self._conditions: dict[str, tuple[bool, str]] = {}
         self._reads = 0
         self._items: list[Json] | None = []
         self._lock = threading.Lock()
@@ -91,6 +95,7 @@ class Subject:
                 self._change_a_pod()
                 time.sleep(self._dice.uniform(0, 0.2))  # else all readings lie on a grid, and windows end on it
                 self._sample()
+                self._scale_by_hand()
             return self._items
 
     def _sample(self) -> None:
@@ -110,38 +115,60 @@ class Subject:
         look = self._pending
         if look is None:
             return
+        end_ns = max(look.now_ns, time.time_ns() - PERIOD_NS)
         real: int = self._client.get(self._path("apps/v1", "deployments"))["spec"]["replicas"]
-        found = [self._outcome(look, doubt_ns) for doubt_ns in (0, CLOCK_DOUBT_NS, -CLOCK_DOUBT_NS)]
-        fitting = [outcome for outcome in found if outcome.replicas == real]
-        if not fitting:
-            was = look.scale.spec_replicas
-            told = f"{self._name}: from {was} the controller went to {real}, the rule to {found[0].replicas}"
-            self.tally.different.append(f"{told}\n{look}\n{self._history}")
-        elif len({outcome.replicas for outcome in found}) > 1:
+        late_look = msgspec.structs.replace(look, now_ns=end_ns)
+        found = [sync(at, history) for history in (self._early, self._late) for at in (look, late_look)]
+        possible = {self._left(outcome) for outcome in found}
+        if possible == {real}:
+            self.tally.same += 1
+            self._judge_conditions(found)
+        elif len(possible) > 1 and min(possible) <= real <= max(possible):
             self.tally.ambiguous += 1
         else:
-            self.tally.same += 1
-            self._judge_conditions(found[0])
-        self._follow(look, (fitting or found)[0], real)
+            told = (
+                f"{self._name}: from {look.scale.spec_replicas} the controller went to {real}, the rule to {possible}"
+            )
+            self.tally.different.append(f"{told}\n{look}\n{self._early}")
+        self._follow(look, found, real)
 
-    def _outcome(self, look: Look, doubt_ns: int) -> Outcome:
-        return sync(msgspec.structs.replace(look, now_ns=look.now_ns + doubt_ns), self._history)
-
-    def _judge_conditions(self, outcome: Outcome) -> None:
-        """The controller's reasons; its status may lag behind a conflict, so they are counted and not required."""
+    def _judge_conditions(self, found: list[Outcome]) -> None:
+        """The three conditions with their reasons. A status written in conflict is lost: it then stays as it was."""
         status = self._client.get(self._path("autoscaling/v2", "horizontalpodautoscalers"))["status"]
         real = {each["type"]: (each["status"] == "True", each["reason"]) for each in status.get("conditions", [])}
-        rule = {each.type.value: (each.ok, each.reason) for each in outcome.history.conditions}
-        for kind, (ok, reason) in rule.items():
-            key = f"{kind}={ok} {reason}"
-            same = real.get(kind) == (ok, reason)
-            self.tally.reasons[key if same else f"{key}, but {real.get(kind)}"] = (
-                self.tally.reasons.get(key if same else f"{key}, but {real.get(kind)}", 0) + 1
-            )
+        rules = [{each.type.value: (each.ok, each.reason) for each in one.history.conditions} for one in found]
+        lost, self._conditions = real == self._conditions, real
+        for kind, (ok, reason) in real.items():
+            told = f"{kind}={ok} {reason}"
+            self.tally.reasons[told] = self.tally.reasons.get(told, 0) + 1
+        if real not in rules and not lost:
+            self.tally.different.append(f"{self._name}: the controller's conditions {real}, the rule's {rules}")
+        self.tally.lost += real not in rules and lost
 
-    def _follow(self, look: Look, outcome: Outcome, real: int) -> None:
-        self.tally.changed += real != look.scale.spec_replicas
-        self._history, self._replicas, self._pending = outcome.history, real, None
+    def _follow(self, look: Look, found: list[Outcome], real: int) -> None:
+        """Both histories go on with what the controller decided."""
+        early, late = found[0], found[-1]
+        decided = next((each.replicas for each in found if self._left(each) == real), real)
+        self._early, self._late = (_corrected(look, each, decided, self._before(each, found)) for each in (early, late))
+        self.tally.changed += decided != look.scale.spec_replicas
+        self._replicas, self._pending, self._scaled_by_hand = real, None, None
+
+    def _before(self, outcome: Outcome, found: list[Outcome]) -> History:
+        return self._early if outcome is found[0] else self._late
+
+    def _left(self, outcome: Outcome) -> int:
+        """What the scale says after ``outcome``: a decision overwrites the hand's number, no decision leaves it."""
+        return outcome.replicas if outcome.rescale or self._scaled_by_hand is None else self._scaled_by_hand
+
+    def _scale_by_hand(self) -> None:
+        """Often another number than the HPA left. The controller has read the scale before its metrics, so this one
+        is what it finds the next time, unless it decides now."""
+        if self._dice.random() < 0.4:
+            self._scaled_by_hand = self._some_replicas()
+            self._client.merge(self._path("apps/v1", "deployments"), {"spec": {"replicas": self._scaled_by_hand}})
+
+    def _some_replicas(self) -> int:
+        return self._dice.randint(self.hpa.min_replicas, self.hpa.max_replicas)
 
     def _change_a_pod(self) -> None:
         """Now and then a pod turns ready or unready; the controller lists pods after it has read a metric."""
@@ -156,3 +183,13 @@ class Subject:
     def _path(self, version: str, kind: str, name: str | None = None) -> str:
         end = self._name if name is None else name
         return f"/apis/{version}/namespaces/{NAMESPACE}/{kind}" + (f"/{end}" if end else "")
+
+
+def _corrected(look: Look, outcome: Outcome, decided: int, before: History) -> History:
+    """``outcome``'s history as if it had decided what the controller did, where the time left that open."""
+    behavior, current = look.hpa.behavior, look.scale.spec_replicas
+    if outcome.replicas == decided or behavior is None:
+        return outcome.history
+    at_ns = outcome.history.recommendations[-1].at_ns
+    changed = before if decided == current else stored(before, behavior, current, decided, at_ns)
+    return msgspec.structs.replace(outcome.history, ups=changed.ups, downs=changed.downs)

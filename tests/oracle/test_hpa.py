@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracle.control_plane import control_plane
-from tests.oracle.hpa_replay import FLAGS, Subject
+from tests.oracle.hpa_replay import FLAGS, Subject, Tally
 from tests.oracle.metrics_api import metrics_api
 
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
@@ -37,16 +37,21 @@ def test_the_same_decisions_on_random_samples(programs: dict[str, Path], samples
                 assert time.monotonic() < give_up, "the controller reconciles too slowly"
                 time.sleep(0.2)
             tallies = [each.tally for each in subjects.values()]
-    assert failures == []
+            assert failures == []  # what fails while all is taken down is no finding
+    _report(tallies)
     total = sum(tally.total for tally in tallies)
-    ambiguous = sum(tally.ambiguous for tally in tallies)
     different = [text for tally in tallies for text in tally.different]
-    reasons = sum((Counter(tally.reasons) for tally in tallies), Counter[str]())
-    print(
-        f"\n{total} decisions of {len(tallies)} HPAs, {sum(tally.changed for tally in tallies)} changes, {ambiguous} ambiguous, {len(different)} different"
-    )
-    for text, count in reasons.most_common():
-        print(f"{count:6} {text}")
     assert different == [], f"{len(different)} of {total} differ, the first: {different[0]}"
-    assert ambiguous <= total / 10
-    assert sum(tally.changed for tally in tallies) > total / 50, "the samples change too little to show anything"
+    assert sum(tally.ambiguous for tally in tallies) <= total / 10
+    assert sum(tally.lost for tally in tallies) <= total / 20
+    assert sum(tally.changed for tally in tallies) > total / 20, "the samples change too little to show anything"
+
+
+def _report(tallies: list[Tally]) -> None:
+    counts = {
+        name: sum(getattr(tally, name) for tally in tallies) for name in ("total", "changed", "ambiguous", "lost")
+    }
+    different = sum(len(tally.different) for tally in tallies)
+    print(f"\n{len(tallies)} HPAs, decisions: {counts}, different: {different}")
+    for text, count in sum((Counter(tally.reasons) for tally in tallies), Counter[str]()).most_common():
+        print(f"{count:6} {text}")

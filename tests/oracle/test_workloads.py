@@ -1,0 +1,129 @@
+"""Rolling updates, victims, budgets and evictions: the rules and the real controllers, one change at a time."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.control.disruption import status
+from harness.model.disruption import Budget
+from tests.oracle import moves
+from tests.oracle.control_plane import Client, control_plane, until
+from tests.oracle.workload import Rest, State, Workload, alike, guarded, known, now_s, rest
+
+pytestmark = [pytest.mark.oracle, pytest.mark.slow]
+
+SEED = 6
+WAIT_S = 15.0
+ROUNDS_OF_ONE = 25
+S = 10**9
+
+
+class Tally(msgspec.Struct):
+    """What was compared."""
+
+    rounds: int = 0
+    sizes_changed: int = 0
+    victims: int = 0
+    ambiguous_victims: int = 0
+    evictions: dict[int, int] = {}
+
+
+@pytest.fixture(scope="module")
+def client(programs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    controllers = ["deployment-controller", "replicaset-controller", "disruption-controller"]
+    with control_plane(programs, tmp_path_factory.mktemp("workloads"), controllers) as made:
+        yield made
+
+
+@pytest.mark.timeout(3600)
+def test_the_same_sizes_victims_budgets_and_evictions(client: Client, samples: int) -> None:
+    tally = Tally()
+    for number in range(max(4, samples // 200)):
+        dice = random.Random(f"{SEED}/{number}")
+        work, budget = Workload(client, dice, f"d{number}"), moves.a_budget(dice)
+        work.make(budget)
+        state = _wait(work, budget, lambda found: sum(each.replicas for each in found.sets) == 3, "the first pods")
+        for _ in range(ROUNDS_OF_ONE):
+            state = _round(work, budget, state, tally)
+        client.call("DELETE", f"/apis/apps/v1/namespaces/default/deployments/{work.name}")
+    print(f"\n{tally}")
+    assert tally.sizes_changed > tally.rounds / 10
+    assert tally.victims > 0
+    assert {201, 429} <= set(tally.evictions)
+    assert tally.ambiguous_victims <= max(2, tally.rounds / 10)
+
+
+def _round(work: Workload, budget: Budget, before: State, tally: Tally) -> State:
+    """One change, and whether the controllers come to rest where the rules do."""
+    kind = work.dice.random()
+    if kind < 0.2 and before.pods:
+        after, code, rule = moves.eviction(work, before, budget)
+        assert code == rule, f"eviction: the API server said {code}, the rule {rule}; {before}"
+        tally.evictions[code] = tally.evictions.get(code, 0) + 1
+    elif kind < 0.3 and not any(pod.revision != before.deployment.template.digest for pod in before.pods):
+        after = moves.strategy(work, before)
+    else:
+        after = moves.move(work, before)
+    # Ages are compared by powers of two: near one, the moment at which the controller looks decides.
+    possible = [rest(after, round((time.time() + quarter / 4) * S)) for quarter in range(-2, 13)]
+    expected = possible[0]
+    image = after.images.get(after.deployment.template.digest) or f"v{len(after.images) + 1}"
+    kept_by_rule = {each.kept for each in possible}
+    names = {pod.name for pod in after.pods}
+
+    def there(found: State) -> bool:
+        kept = alike(pod for pod in found.pods if pod.name in names and not pod.terminating)
+        return _is(found, expected, image) and kept in kept_by_rule
+
+    state = _wait(work, budget, there, f"{expected}\nafter {after}\nbefore {before}")
+    tally.rounds += 1
+    tally.sizes_changed += {each.revision: each.replicas for each in state.sets if each.replicas} != {
+        each.revision: each.replicas for each in before.sets if each.replicas
+    }
+    tally.victims += sum(not pod.terminating for pod in after.pods) - len(expected.kept)
+    tally.ambiguous_victims += len(kept_by_rule) > 1
+    return _ended(work, budget, state)
+
+
+def _ended(work: Workload, budget: Budget, state: State) -> State:
+    """The kubelet ends what terminates, most of the time."""
+    going = [state.names[pod.name] for pod in state.pods if pod.terminating]
+    if not going or work.dice.random() < 0.3:
+        return state
+    for name in going:
+        work.end(name)
+    return _wait(work, budget, lambda found: not any(pod.terminating for pod in found.pods), "the end of pods")
+
+
+def _is(found: State, expected: Rest, image: str) -> bool:
+    live = [pod for pod in found.pods if not pod.terminating]
+    active = {each: sum(pod.revision == each for pod in live) for each in {pod.revision for pod in live}}
+    sizes = {each.revision: each.replicas for each in found.sets if each.replicas}
+    wanted = moves.translated(expected.sizes, found, image), moves.translated(expected.active, found, image)
+    return (sizes, active) == wanted
+
+
+def _wait(work: Workload, budget: Budget, there: Callable[[State], bool], what: str) -> State:
+    """The state once ``there`` holds, the budget's status is the rule's, and both still are a moment later."""
+
+    def settled(found: State) -> bool:
+        written = known(found)
+        pods = [guarded(pod) for pod in found.pods]
+        disrupted = {} if written is None else written.disrupted
+        return there(found) and written == status(budget, pods, found.deployment.replicas, disrupted, now_s() * S)
+
+    def look() -> State | None:
+        if not settled(work.read()):
+            return None
+        time.sleep(0.15)
+        found = work.read()
+        return found if settled(found) else None
+
+    state: State = until(f"{work.name}: {what}\nbudget {budget}, now {work.read()}", look, WAIT_S)
+    return state
