@@ -61,6 +61,16 @@ class Client:
     def merge(self, path: str, body: Json) -> Json:
         return self.call("PATCH", path, body, kind="application/merge-patch+json")
 
+    def lines(self, path: str) -> Iterator[Json]:
+        """A watch, until the server ends it."""
+        headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/json"}
+        answer = self._pool.request("GET", self._base + path, headers=headers, preload_content=False, timeout=None)
+        rest = b""
+        with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
+            for chunk in answer.stream(65536):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (json.loads(line) for line in whole)
+
     def close(self) -> None:
         self._pool.clear()
 

@@ -21,7 +21,6 @@ from tests.oracle import hpa_cases as cases
 from tests.oracle.control_plane import NAMESPACE, Client, Json
 
 S = 10**9
-PERIOD_NS = 2 * S // 5  # between the end of a reconciliation and the next one's begin
 #: Short enough that a run sees many scale-downs; the default is 5 minutes.
 DOWNSCALE_S = 4
 SETTINGS = Settings(downscale_stabilization_ns=DOWNSCALE_S * S)
@@ -47,13 +46,35 @@ class Tally(msgspec.Struct):
         return self.same + self.ambiguous + len(self.different)
 
 
+class Statuses:
+    """When each version of an HPA was seen: a reconciliation has decided before it writes its status."""
+
+    def __init__(self, client: Client) -> None:
+        self._seen: dict[str, list[tuple[int, int]]] = {}
+        path = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers?watch=1"
+        # Ends with the API server.
+        self._thread = threading.Thread(target=self._follow, args=(client, path), daemon=True)
+        self._thread.start()
+
+    def first_after(self, name: str, version: int) -> int | None:
+        """The time at which a version after ``version`` was first seen."""
+        return next((at_ns for each, at_ns in self._seen.get(name, []) if each > version), None)
+
+    def _follow(self, client: Client, path: str) -> None:
+        for row in client.lines(path):
+            metadata = row["object"]["metadata"]
+            seen = self._seen.get(metadata["name"], [])[-4:]
+            self._seen[metadata["name"]] = [*seen, (int(metadata["resourceVersion"]), time.time_ns())]
+
+
 class Subject:
     """One HPA, its Deployment and its pods, and the rule that follows it."""
 
-    def __init__(self, client: Client, dice: random.Random, name: str) -> None:
+    def __init__(self, client: Client, statuses: Statuses, dice: random.Random, name: str) -> None:
         self.hpa: Hpa = cases.an_hpa(dice, name)
         self.tally = Tally()
         self._client, self._dice, self._name = client, dice, name
+        self._statuses, self._version = statuses, 0
         self._pods: list[ScaledPod] = []
         # The controller reads its own clock after ours, at some moment until its reconciliation ends: two histories
         # with the same entries, at the earliest and the latest times possible.
@@ -83,7 +104,8 @@ class Subject:
         }
         spec = {"replicas": self._replicas, "selector": {"matchLabels": {"app": self._name}}, "template": template}
         self._client.make(self._path("apps/v1", "deployments", ""), {"metadata": {"name": self._name}, "spec": spec})
-        self._client.make(self._path("autoscaling/v2", "horizontalpodautoscalers", ""), cases.written_hpa(self.hpa))
+        path = self._path("autoscaling/v2", "horizontalpodautoscalers", "")
+        self._version = int(self._client.make(path, cases.written_hpa(self.hpa))["metadata"]["resourceVersion"])
 
     def answer(self) -> list[Json] | None:
         """The controller reads a metric: a new sample at a reconciliation's first reading."""
@@ -115,14 +137,17 @@ class Subject:
         look = self._pending
         if look is None:
             return
-        end_ns = max(look.now_ns, time.time_ns() - PERIOD_NS)
+        seen_ns = self._statuses.first_after(self._name, self._version)
+        end_ns = max(look.now_ns, seen_ns or time.time_ns())
+        written = self._client.get(self._path("autoscaling/v2", "horizontalpodautoscalers"))
+        self._version = int(written["metadata"]["resourceVersion"])
         real: int = self._client.get(self._path("apps/v1", "deployments"))["spec"]["replicas"]
         late_look = msgspec.structs.replace(look, now_ns=end_ns)
         found = [sync(at, history) for history in (self._early, self._late) for at in (look, late_look)]
         possible = {self._left(outcome) for outcome in found}
         if possible == {real}:
             self.tally.same += 1
-            self._judge_conditions(found)
+            self._judge_conditions(found, written["status"])
         elif len(possible) > 1 and min(possible) <= real <= max(possible):
             self.tally.ambiguous += 1
         else:
@@ -132,9 +157,8 @@ class Subject:
             self.tally.different.append(f"{told}\n{look}\n{self._early}")
         self._follow(look, found, real)
 
-    def _judge_conditions(self, found: list[Outcome]) -> None:
+    def _judge_conditions(self, found: list[Outcome], status: Json) -> None:
         """The three conditions with their reasons. A status written in conflict is lost: it then stays as it was."""
-        status = self._client.get(self._path("autoscaling/v2", "horizontalpodautoscalers"))["status"]
         real = {each["type"]: (each["status"] == "True", each["reason"]) for each in status.get("conditions", [])}
         rules = [{each.type.value: (each.ok, each.reason) for each in one.history.conditions} for one in found]
         lost, self._conditions = real == self._conditions, real

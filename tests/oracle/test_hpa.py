@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracle.control_plane import control_plane
-from tests.oracle.hpa_replay import FLAGS, Subject, Tally
+from tests.oracle.hpa_replay import FLAGS, Statuses, Subject, Tally
 from tests.oracle.metrics_api import metrics_api
 
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
@@ -28,9 +28,10 @@ def test_the_same_decisions_on_random_samples(programs: dict[str, Path], samples
             client, tmp_path / "certificates", lambda app: subjects[app].answer() if app in subjects else []
         )
         with answer as failures:
+            statuses = Statuses(client)
             for number in range(max(10, min(100, samples // EACH))):
                 name = f"h{number}"
-                subjects[name] = Subject(client, random.Random(f"{SEED}/{number}"), name)
+                subjects[name] = Subject(client, statuses, random.Random(f"{SEED}/{number}"), name)
                 subjects[name].make()
             give_up = time.monotonic() + 120 + samples / 4
             while sum(each.tally.total for each in subjects.values()) < samples and not failures:
