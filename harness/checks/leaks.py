@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from harness.state import shared_memory
+from harness.state import cgroups, shared_memory
 from harness.state.lease import MARKER
 from harness.state.ports import listening
 from harness.state.processes import ProcessIdentity, marked
@@ -66,6 +66,7 @@ def leaks(traces: Traces) -> list[str]:
     for segment in shared_memory.made_by(process.pid for process in traces.processes):
         lines.append(f"shared memory segment {segment.shmid} is left")
     lines += [f"{path} is left" for path in _unheld(shared_files() - traces.shared_files_before)]
+    lines += [f"control group {path} is left" for path in cgroups.of_run(traces.run_id)]
     if traces.folder.exists():
         lines.append(f"folder {traces.folder} is left")
     return lines

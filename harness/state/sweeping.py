@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.home import runs_folder
-from harness.state import shared_memory
+from harness.state import cgroups, shared_memory
 from harness.state.lease import MARKER, Lease, read_lease, runs_locked
 from harness.state.processes import ProcessIdentity, identify, marked, signal_group, wait_gone
 
@@ -72,6 +72,9 @@ def _sweep_run(folder: Path, lease: Lease | None, why: str = "its harness is gon
         if segment.attached == 0:
             shared_memory.remove(segment)
             lines.append(f"run {run_id}: removed shared memory segment {segment.shmid}")
+    if groups := cgroups.of_run(run_id):
+        left = cgroups.remove_of_run(run_id)
+        lines.append(f"run {run_id}: removed {len(groups) - len(left)} of {len(groups)} control groups")
     shutil.rmtree(folder, ignore_errors=True)
     lines.append(
         f"run {run_id}: removed {folder}" if not folder.exists() else f"run {run_id}: could not remove {folder}"

@@ -187,9 +187,13 @@ class Subject:
     def _scale_by_hand(self) -> None:
         """Often another number than the HPA left. The controller has read the scale before its metrics, so this one
         is what it finds the next time, unless it decides now."""
-        if self._dice.random() < 0.4:
-            self._scaled_by_hand = self._some_replicas()
-            self._client.merge(self._path("apps/v1", "deployments"), {"spec": {"replicas": self._scaled_by_hand}})
+        assert self._pending is not None
+        number = self._some_replicas()
+        # Else a decision and none would look alike.
+        told_apart = number not in {sync(self._pending, each).replicas for each in (self._early, self._late)}
+        if told_apart and self._dice.random() < 0.4:
+            self._scaled_by_hand = number
+            self._client.merge(self._path("apps/v1", "deployments"), {"spec": {"replicas": number}})
 
     def _some_replicas(self) -> int:
         return self._dice.randint(self.hpa.min_replicas, self.hpa.max_replicas)

@@ -14,6 +14,7 @@ from harness.model.stack import Address
 from harness.stack.processes import Process, Spec, spawn
 from harness.stack.waiting import http_status
 from harness.state import RunState
+from harness.state.cgroups import Group
 
 
 class Container:
@@ -30,6 +31,7 @@ class Container:
         liveness: Probe | None = None,
         readiness: Probe | None = None,
         grace_s: float = 30.0,
+        group: Group | None = None,
     ) -> None:
         self.spec = spec
         self.restarts = 0
@@ -44,6 +46,7 @@ class Container:
         self._liveness = liveness
         self._readiness = readiness
         self._grace_s = grace_s
+        self._group = group
         self._probed_ready = False
 
     @property
@@ -63,6 +66,8 @@ class Container:
             started_ns = self.started_ns = self._clock.now_ns()
             self._probed_ready = False
             self.process = spawn(self.spec, self._state)
+            if self._group is not None:
+                self._group.add(self.process.pid)
             self._changed("started")
             await self._probe_until_end(self.process, started_ns)
             self._probed_ready = False
@@ -80,6 +85,8 @@ class Container:
         """SIGTERM, SIGKILL after ``grace_s``. ``keep`` must have been cancelled."""
         if self.process is not None:
             await self.process.stop(signal.SIGTERM, grace_s)
+        if self._group is not None:
+            self._group.remove()
 
     def crash(self) -> None:
         """SIGKILL of the process, as a fault."""

@@ -8,10 +8,26 @@ from typing import Any
 import msgspec
 
 from harness.model.manifests import Manifests
+from harness.model.stack import Capability
 from harness.stack.local.autoscaler import Autoscaler, MetricsServer
 from harness.stack.local.budgets import Budgets
 from harness.stack.local.deployment import DeploymentController, Service
 from harness.stack.local.pod import Ground
+from harness.state import cgroups
+
+
+def capabilities() -> frozenset[Capability]:
+    """What this rung can do on this machine."""
+    always = frozenset(
+        {
+            Capability.REAL_PROCESSES,
+            Capability.REAL_POSTGRESQL,
+            Capability.DOCUMENT_TEMPO,
+            Capability.AUTOSCALING,
+            Capability.EVICTION,
+        }
+    )
+    return always | {Capability.CPU_LIMITS} if cgroups.usable() else always
 
 
 class Controllers:

@@ -17,7 +17,8 @@ from harness.stack import environment, sidecar
 from harness.stack.feed import Feed
 from harness.stack.local.container import Container
 from harness.stack.processes import Spec, tail
-from harness.state import RunState
+from harness.state import RunState, cgroups
+from harness.state.cgroups import Group, Limits
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +201,7 @@ class Pod:
             liveness=container.liveness,
             readiness=container.readiness,
             grace_s=self._grace_s,
+            group=self._group(0),
         )
 
     def _sidecar(self, template: PodTemplate) -> Container:
@@ -215,4 +217,20 @@ class Pod:
             log=ground.logs / f"{self.name}.sidecar.log",
             folder=ground.state.folder,
         )
-        return Container(spec, ground.state, ground.clock, lambda what: self._container_changed("sidecar", what))
+        return Container(
+            spec,
+            ground.state,
+            ground.clock,
+            lambda what: self._container_changed("sidecar", what),
+            group=self._group(1),
+        )
+
+    def _group(self, number: int) -> Group | None:
+        """The control group of the manifest's container of that number, with its limits, where groups can be made."""
+        if number >= len(self.template.containers) or not cgroups.usable():
+            return None
+        container = self.template.containers[number]
+        limits = Limits(cpu_m=container.limit_cpu_m, memory_bytes=container.limit_memory_bytes)
+        if limits == Limits():
+            return None
+        return Group(self._ground.state.lease.run_id, f"{self.name}.{number}", limits)

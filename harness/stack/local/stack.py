@@ -19,7 +19,7 @@ from harness.model.manifests import Manifests
 from harness.model.stack import Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
 from harness.stack.local.beside import Beside, start_beside
-from harness.stack.local.controllers import Controllers
+from harness.stack.local.controllers import Controllers, capabilities
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import UP_LIMIT_S
 from harness.stack.local.disturbances import Disturbances
@@ -49,15 +49,6 @@ class LocalStack:
     """
 
     rung = Rung.LOCAL
-    capabilities = frozenset(
-        {
-            Capability.REAL_PROCESSES,
-            Capability.REAL_POSTGRESQL,
-            Capability.DOCUMENT_TEMPO,
-            Capability.AUTOSCALING,
-            Capability.EVICTION,
-        }
-    )
 
     def __init__(
         self,
@@ -72,6 +63,7 @@ class LocalStack:
         use_kept: bool = False,
         progress: Callable[[str], None],
     ) -> None:
+        self.capabilities = capabilities()
         self._run_id = run_id
         self._manifests = manifests
         self._target = target
@@ -228,6 +220,10 @@ class LocalStack:
         faults.controller = controllers.deployment
         for loop in controllers.loops():
             self._keep(loop)
+        if Capability.CPU_LIMITS not in self.capabilities:
+            self._feed.event(
+                "component", "limits", "CPU and memory limits are not enforced: no writable cgroup v1 here"
+            )
         self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
         await controllers.deployment.settled(UP_LIMIT_S)
 

@@ -158,6 +158,16 @@ def test_what_was_removed_in_the_period_may_come_back() -> None:
     assert up_limit(rules, (), (Change(-60 * S, 5),), 5, 0) == 9  # a minute ago is outside
 
 
+def test_a_period_that_saw_more_than_its_policy_allows_holds_what_there_is() -> None:
+    """8 added (or taken) a moment ago under an older policy, 4 a minute allowed: nothing, and not back either."""
+    up, down = an_hpa(behavior=_up(_pods_policy(4))), an_hpa(behavior=_down(_pods_policy(4)))
+    many = look(up, pods(10), usage([900] * 10))
+    assert sync(many, History(ups=(Change(-S, 8),))).replicas == 10
+    few = look(down, pods(10), usage([1] * 10), at_s=400)
+    kept = History(recommendations=(Recommendation(0, 1),), downs=(Change(399 * S, 8),))
+    assert sync(few, kept).replicas == 10
+
+
 def test_a_stabilization_window_up_takes_the_lowest_recommendation() -> None:
     hpa = an_hpa(behavior=_up(_pods_policy(100), window_s=60))
     assert run(hpa, [(0, 70), (15, 280), (30, 140), (45, 280), (60, 280)], begin=2) == [2, 2, 2, 2, 4]
