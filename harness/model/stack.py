@@ -27,6 +27,9 @@ class Capability(StrEnum):
     EVICTION = "eviction"
     ZONES = "zones"
     LONG_WINDOWS = "long_windows"  # windows of days, in virtual time
+    #: A pod is out of the Service before its containers are signalled; on a real cluster the two race.
+    ENDPOINTS_BEFORE_SIGNALS = "endpoints_before_signals"
+    DATABASE_INSTANCES = "database_instances"  # pods can be led to another PostgreSQL (``Database.register``)
     DOCUMENT_TEMPO = "document_tempo"  # controllers' periods as Kubernetes has them (tempo 1)
 
 

@@ -63,6 +63,8 @@ CAPABILITY = {
     Capability.CPU_LIMITS: marked("CPU and memory limits enforced, unscaled"),
     Capability.AUTOSCALING: marked("autoscaling"),
     Capability.EVICTION: marked("eviction under the PDB"),
+    Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
+    Capability.DATABASE_INSTANCES: marked("pods led to another PostgreSQL instance"),
     Capability.ZONES: marked("zones"),
     Capability.LONG_WINDOWS: marked("windows of days"),
     Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from harness.clock import MachineClock
 from harness.manifests import load
 from harness.model.manifests import Manifests, Probe
 from harness.model.stack import Address, Rung, Target
+from harness.progress import Progress
 from harness.stack.local import LocalStack
+from harness.stack.protocol import Stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = Target(
@@ -47,15 +50,29 @@ def quick(manifests: Manifests) -> Manifests:
 
 
 def changed(manifests: Manifests, digest: str) -> Manifests:
-    """The same manifests with another pod template."""
+    """The same manifests with another pod template, in both their forms."""
+    documents = copy.deepcopy(manifests.documents)
+    metadata = documents[f"Deployment/{manifests.deployment.name}"]["spec"]["template"]["metadata"]
+    metadata["annotations"] = {"test": digest}
+    manifests = msgspec.structs.replace(manifests, documents=documents)
     template = msgspec.structs.replace(manifests.deployment.template, digest=digest)
     return msgspec.structs.replace(
         manifests, deployment=msgspec.structs.replace(manifests.deployment, template=template)
     )
 
 
-def manifests() -> Manifests:
-    return quick(load(ROOT / "deploy" / "kubernetes" / "overlays" / "local"))
+def manifests(rung: Rung = Rung.LOCAL) -> Manifests:
+    found = load(ROOT / "deploy" / "kubernetes" / "overlays" / rung)
+    return quick(found) if rung is Rung.LOCAL else quick_documents(found)
+
+
+def quick_documents(manifests: Manifests) -> Manifests:
+    """As ``quick``, for a real kubelet; and without the autoscaler, which takes back what the tests scale."""
+    documents = {name: copy.deepcopy(one) for name, one in manifests.documents.items() if "Autoscaler/" not in name}
+    pod = documents[f"Deployment/{manifests.deployment.name}"]["spec"]["template"]["spec"]
+    for probe in ("readinessProbe", "livenessProbe"):
+        pod["containers"][0][probe] |= {"initialDelaySeconds": 1, "periodSeconds": 1}
+    return msgspec.structs.replace(manifests, documents=documents, hpa=None)
 
 
 def local(
@@ -79,8 +96,39 @@ def local(
     )
 
 
-#: The rungs that the contract suite runs against; ``kind`` joins here.
-RUNGS: dict[Rung, Callable[[Path], LocalStack]] = {Rung.LOCAL: lambda folder: local(folder, gate=True)}
+async def kind(folder: Path) -> Stack:
+    """On a cluster of its own, so that its making and its end are tested too."""
+    from harness.stack.kind.images import build, recipes
+    from harness.stack.kind.images.recipe import Recipe, here
+    from harness.stack.kind.stack import KindStack
+
+    clock = MachineClock()
+    progress = Progress(clock)
+    recipe = Recipe(
+        name="test-target",
+        packages=recipes.PYTHON,
+        dockerfile=Path(__file__).parent / "kind_target" / "Dockerfile",
+        parts=(here("target.py", Path(__file__).parent / "target.py"),),
+    )
+    image = await build.ensure(recipe, clock, progress)
+    return KindStack(
+        run_id=run_id(),
+        manifests=manifests(Rung.KIND),
+        target=Target(name="small test target", command=(), image=image, environment={"HOST": "0.0.0.0"}),
+        folder=folder,
+        clock=clock,
+        gate=True,
+        use_kept=False,
+        progress=progress,
+    )
+
+
+async def local_stack(folder: Path) -> Stack:
+    return local(folder, gate=True)
+
+
+#: The rungs that the contract suite runs against.
+RUNGS: dict[Rung, Callable[[Path], Awaitable[Stack]]] = {Rung.LOCAL: local_stack, Rung.KIND: kind}
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -63,7 +63,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main() -> None:
-    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
+    server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"]))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     print("serving", flush=True)
     await stopping.wait()

@@ -19,15 +19,26 @@ from harness.model.errors import BadInput, NotCapable
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Capability, Fault, FaultKind, Rung
+from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
 from tests.stack.rungs import RUNGS, Answer, ask, changed, manifests
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
+#: Seconds. A namespace or a cluster goes slower than processes; metrics-server has a new figure every 15 s.
+DOWN_LIMIT_S = {Rung.LOCAL: 5, Rung.KIND: 90}
+SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60}
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(RUNGS))
+without_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
+PARAMS = [
+    Rung.LOCAL,
+    pytest.param(Rung.KIND, marks=[pytest.mark.kind, pytest.mark.timeout(1800), without_docker]),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=PARAMS)
 async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    made: Stack = RUNGS[request.param](tmp_path_factory.mktemp("stack"))
+    made = await RUNGS[request.param](tmp_path_factory.mktemp("stack"))
     try:
         await made.up()
         yield made
@@ -37,7 +48,7 @@ async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         took_s = time.monotonic() - begun
         await made.down()
     assert made.leaks() == []
-    assert took_s < 5
+    assert took_s < DOWN_LIMIT_S[made.rung]
 
 
 async def wait_for(stack: Stack, wanted: str, *, limit_s: float = 20) -> EventRow:
@@ -114,9 +125,11 @@ async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -
     await stack.inject(Fault(kind=FaultKind.POD_CRASH))
     row = await back
     assert row.data["restarts"] == 1
-    answers = await many(stack, 40)
-    assert {answer.status for answer in answers} == {200}
-    assert row.subject in {answer.headers["x-pod"] for answer in answers}
+    answers: list[Answer] = []
+    async with asyncio.timeout(10):  # the Service follows the readiness
+        while row.subject not in {answer.headers["x-pod"] for answer in answers}:
+            answers += await many(stack, 40)
+            assert {answer.status for answer in answers} == {200}
 
 
 async def test_scales_up_and_down(stack: Stack) -> None:
@@ -139,13 +152,18 @@ async def test_a_changed_template_replaces_the_pods_without_a_failed_request(sta
 
     running = [asyncio.ensure_future(traffic()) for _ in range(2)]
     before = {answer.headers["x-pod"] for answer in await many(stack, 40)}
-    await stack.apply(changed(manifests(), "c0ffee00c0ffee00"))
+    await stack.apply(changed(manifests(stack.rung), "c0ffee00c0ffee00"))
     stop.set()
     await asyncio.gather(*running)
     after = {answer.headers["x-pod"] for answer in await many(stack, 40)}
     assert len(after) == 2 and not before & after
     assert len(answers) > 20
-    assert [answer.status for answer in answers if answer.status != 200] == []
+    failed = [answer.status for answer in answers if answer.status != 200]
+    if Capability.ENDPOINTS_BEFORE_SIGNALS in stack.capabilities:
+        assert failed == []
+    else:  # a real kubelet signals at once, kube-proxy follows; without a preStop some connections are refused
+        assert set(failed) <= {0}
+        assert len(failed) < len(answers) / 4
 
 
 async def test_an_eviction_is_refused_where_it_would_breach_the_budget(stack: Stack) -> None:
@@ -177,7 +195,7 @@ async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
 
 async def test_the_same_manifests_again_change_nothing(stack: Stack) -> None:
     before = {answer.headers["x-pod"] for answer in await many(stack, 40)}
-    await stack.apply(changed(manifests(), "c0ffee00c0ffee00"))
+    await stack.apply(changed(manifests(stack.rung), "c0ffee00c0ffee00"))
     assert {answer.headers["x-pod"] for answer in await many(stack, 40)} == before
 
 
@@ -189,7 +207,7 @@ async def test_the_flag_is_published_in_rising_versions(stack: Stack) -> None:
 async def test_watch_gives_the_samples_that_every_window_carries(stack: Stack) -> None:
     seen: dict[str, set[str]] = {}
     begun_ns = time.monotonic_ns()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(SAMPLES_LIMIT_S[stack.rung]):
         async for row in stack.watch():
             if isinstance(row, SampleRow) and row.at_ns > begun_ns:
                 seen.setdefault(row.metric, set()).add(row.subject)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import signal
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness.stack.kind.images import choice
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.lock import locked
 from harness.stack.kind.record import Cluster
+from harness.stack.waiting import together
 from harness.state.processes import identify, marked, signal_group, wait_gone
 
 CREATE_LIMIT_S = 300.0
@@ -33,12 +35,21 @@ MARKER = "TEKUTOKO_KIND_CLUSTER"  # in the environment of the kind that makes a 
 _CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 
 
-async def ensure(label: str, clock: Clock, progress: Progress, *, kept: bool, source: Path = config.CONFIG) -> Cluster:
+async def ensure(
+    label: str,
+    clock: Clock,
+    progress: Progress,
+    *,
+    kept: bool,
+    source: Path = config.CONFIG,
+    meanwhile: Callable[[Cluster], Coroutine[Any, Any, None]] | None = None,
+) -> Cluster:
     """The cluster for ``label``, reused when a kept one fits and answers, else made (about 45 s with its images).
 
     Nodes are ready and metrics-server and the enforcer of NetworkPolicies run when it returns; first metrics take
-    another half minute. ``kept``: it outlives this process, and other runs may reuse it. Raises ``BadInput`` for a bad
-    ``source``, ``StackNotStarted`` for all else; then, as when cancelled, nothing of the cluster is left.
+    another half minute. ``kept``: it outlives this process, and other runs may reuse it. ``meanwhile`` is run on the
+    nodes of a cluster that is made, while its parts start. Raises ``BadInput`` for a bad ``source``,
+    ``StackNotStarted`` for all else; then, as when cancelled, nothing of the cluster is left.
     """
     name, wanted = record.name_of(label), config.read(source)
     await docker.engine()
@@ -60,7 +71,8 @@ async def ensure(label: str, clock: Clock, progress: Progress, *, kept: bool, so
             progress(f"the cluster {name} is not reused: {why}")
         await delete(name, progress)
         try:
-            return await _create(kind, planned, config.merged(wanted, planned, images), clock, progress)
+            made = config.merged(wanted, planned, images)
+            return await _create(kind, planned, made, clock=clock, progress=progress, meanwhile=meanwhile)
         except BaseException:
             await asyncio.shield(delete(name, progress))
             raise
@@ -161,7 +173,15 @@ async def unfit(found: Cluster, planned: Cluster) -> str | None:
     return None if await answers(found) else "not all its nodes are ready"
 
 
-async def _create(kind: str, planned: Cluster, made: dict[str, Any], clock: Clock, progress: Progress) -> Cluster:
+async def _create(
+    kind: str,
+    planned: Cluster,
+    made: dict[str, Any],
+    *,
+    clock: Clock,
+    progress: Progress,
+    meanwhile: Callable[[Cluster], Coroutine[Any, Any, None]] | None,
+) -> Cluster:
     start_ns = clock.now_ns()
     record.write(planned)
     progress(f"creating the cluster {planned.name} of {len(planned.nodes)} nodes")
@@ -183,7 +203,7 @@ async def _create(kind: str, planned: Cluster, made: dict[str, Any], clock: Cloc
     await parts.apply(planned)
     await _nodes_ready(planned, clock)
     progress(f"{len(planned.nodes)} nodes ready after {(clock.now_ns() - start_ns) / NS:.1f} s")
-    await parts.rolled_out(planned)
+    await together(parts.rolled_out(planned), *([meanwhile(planned)] if meanwhile is not None else []))
     complete = msgspec.structs.replace(planned, complete=True)
     record.write(complete)
     return complete

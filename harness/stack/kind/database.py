@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.errors import BadInput
+from harness.model.errors import NotCapable
 from harness.model.stack import Address, DatabaseAccess
 from harness.stack.kind.ground import DATABASE, Ground
 
@@ -23,8 +23,8 @@ class KindDatabase:
         )
 
     def register(self, instance: str, address: Address) -> None:  # noqa: ARG002 - the protocol's
-        """Raises ``BadInput``: pods cannot reach an instance that listens on this machine's loopback alone."""
-        raise BadInput(
+        """Raises ``NotCapable``: pods cannot reach an instance that listens on this machine's loopback alone."""
+        raise NotCapable(
             f"the instance {instance} cannot be registered on kind: its pods do not reach this machine's loopback",
             remedy="rehearse the restore with --on local",
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,7 @@ from harness.state import RunState
 KEPT = "kept"  # the label of the cluster that `stack keep` leaves for runs
 PROJECT_ID = "demo-tekutoko"
 DATABASE = "postgres"
+Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 
 
 def new_password() -> str:
@@ -85,15 +87,21 @@ class Ground:
             by_service=services,
         )
 
-    async def start_cluster(self) -> None:
-        """The kept cluster where one stands, else one of this run's own. Raises ``StackNotStarted``."""
-        kept = record.read(record.name_of(KEPT))
+    async def start_cluster(
+        self, load: Callable[[record.Cluster], Coroutine[Any, Any, None]], *, use_kept: bool
+    ) -> None:
+        """The kept cluster where one stands, else one of this run's own, with ``load`` done to its nodes.
+
+        Raises ``StackNotStarted``.
+        """
+        kept = record.read(record.name_of(KEPT)) if use_kept else None
         if kept is not None and kept.complete and await cluster.answers(kept):
             self._progress(f"the kept cluster {kept.name} is used")
             self.own_cluster, made = False, kept
+            await load(kept)
         else:
             label = f"run-{os.getpid():x}"
-            made = await cluster.ensure(label, self._clock, self._progress, kept=False)
+            made = await cluster.ensure(label, self._clock, self._progress, kept=False, meanwhile=load)
         self.cluster = made
         self._feed.event("component", made.name, f"{len(made.nodes)} nodes ready", nodes=made.nodes)
 

@@ -61,6 +61,7 @@ class KindStack:
         service_port: int | None = None,
         gate: bool = False,
         peak_pods: int | None = None,
+        use_kept: bool = True,
         progress: Callable[[str], None],
     ) -> None:
         surge = manifests.deployment.strategy.max_surge
@@ -105,6 +106,7 @@ class KindStack:
         self._is_up = False
         self._tasks: list[asyncio.Task[None]] = []
         self._down: asyncio.Task[None] | None = None
+        self._use_kept = use_kept
         self._shared_before: frozenset[str] = frozenset()
         self._traces: Traces | None = None
 
@@ -124,6 +126,7 @@ class KindStack:
             feed=self._feed,
             progress=self._progress,
         )
+        self._built: asyncio.Future[Images] = asyncio.get_running_loop().create_future()
         bring_up = asyncio.ensure_future(self._bring_up(self._state, self._ground))
         try:
             await asyncio.wait([bring_up, self._ground.death], return_when=asyncio.FIRST_COMPLETED)
@@ -213,12 +216,11 @@ class KindStack:
         self._progress(f"CPU requests and limits {factor} {os.cpu_count()} cores")
         self._feed.event("component", "cpu", f"CPU requests and limits {factor} the machine", factor=self.cpu_factor)
         # The cluster takes longest: images are built and the outside services start meanwhile.
-        await together(ground.start_cluster(), self._prepare(state, ground))
-        made, images = ground.cluster, self._images
-        assert made is not None and images is not None
+        await together(ground.start_cluster(self._load, use_kept=self._use_kept), self._prepare(state, ground))
+        made = ground.cluster
+        assert made is not None
         self._api = await ApiServer.open(made.kubeconfig, made.context, state.folder, self._clock)
         await together(
-            load(made.nodes[1:], [images.target, images.sidecar], state.folder, self._progress),
             ground.lead_the_cluster_to_the_services(made.network),
             self._start_watching(self._api, made),
         )
@@ -232,10 +234,16 @@ class KindStack:
 
     async def _prepare(self, state: RunState, ground: Ground) -> None:
         images = self._images = await ground.images(self._target)
+        self._built.set_result(images)
         await ground.start_services(images)
         endpoints = ground.endpoints(ground.services[DATABASE].address)  # the service's own is not known yet
         template = self._manifests.deployment.template
         await migrate(template, self._target, endpoints, state=state, feed=self._feed, logs=self._logs_folder)
+
+    async def _load(self, made: record.Cluster) -> None:
+        images = await asyncio.shield(self._built)
+        assert self._state is not None
+        await load(made.nodes[1:], [images.target, images.sidecar], self._state.folder, self._progress)
 
     async def _start_watching(self, api: ApiServer, made: record.Cluster) -> None:
         """The namespace, everything that follows it, and the address that users will ask."""

@@ -25,6 +25,8 @@ def capabilities() -> frozenset[Capability]:
             Capability.DOCUMENT_TEMPO,
             Capability.AUTOSCALING,
             Capability.EVICTION,
+            Capability.ENDPOINTS_BEFORE_SIGNALS,
+            Capability.DATABASE_INSTANCES,
         }
     )
     return always | {Capability.CPU_LIMITS} if cgroups.usable() else always

@@ -49,7 +49,6 @@ class LocalStack:
     """
 
     rung = Rung.LOCAL
-
     def __init__(
         self,
         *,

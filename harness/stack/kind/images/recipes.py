@@ -17,7 +17,7 @@ from harness.stack.kind.images.recipe import Part, Recipe, here
 
 ROOT = Path(__file__).resolve().parents[4]
 _FILES = Path(__file__).parent
-_PYTHON = ("python3", "ca-certificates")
+PYTHON = ("python3", "ca-certificates")
 _API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "uvicorn")
 _FIREBASE = ("gcp-storage-emulator", "h11", "msgspec", "starlette", "uvicorn")
 _OF_HARNESS = ("__init__.py", "clock.py", "home.py", "http1.py", "firebase", "model")
@@ -28,7 +28,7 @@ def api(clock: Clock) -> Recipe:
     """The bundled walk API."""
     return Recipe(
         name="api",
-        packages=_PYTHON,
+        packages=PYTHON,
         dockerfile=ROOT / "api" / "Dockerfile",
         parts=(here("api", ROOT / "api"), *_packages(_API, clock)),
     )
@@ -39,7 +39,7 @@ def sidecar() -> Recipe:
     script = ROOT / "harness" / "stack" / "sidecar.py"
     return Recipe(
         name="database-sidecar",
-        packages=_PYTHON,
+        packages=PYTHON,
         dockerfile=_FILES / "sidecar" / "Dockerfile",
         parts=(here("sidecar.py", script),),
     )
@@ -63,7 +63,7 @@ def firebase(clock: Clock) -> Recipe:
     modules = Part(at="node_modules", digest=install.folder().parent.name, source=_node_modules)
     return Recipe(
         name="firebase",
-        packages=_PYTHON,
+        packages=PYTHON,
         dockerfile=folder / "Dockerfile",
         parts=(
             here("start.sh", folder / "start.sh"),
