@@ -49,6 +49,7 @@ class LocalStack:
     """
 
     rung = Rung.LOCAL
+
     def __init__(
         self,
         *,
