@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from harness import machine
+from harness.agreement import store_checks
 from harness.checks.switch_over import switch_over
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
@@ -115,7 +116,15 @@ class Rehearsal:
 
     async def flow(self) -> None:
         """The steps in order; each may raise, and tear down always follows."""
-        for step in (self.preflight, self.stack_up, self.admit, self.hold_window, self.await_answers, self.conclude):
+        for step in (
+            self.preflight,
+            self.stack_up,
+            self.admit,
+            self.hold_window,
+            self.await_answers,
+            self.conclude,
+            self.look_at_stores,
+        ):
             await step()
 
     async def preflight(self) -> None:
@@ -219,6 +228,22 @@ class Rehearsal:
             + (f", the last after {last_s:.1f} s" if last_s is not None else "")
         )
         self._mark("switched_over")
+
+    async def look_at_stores(self) -> None:
+        """Ends the load and compares what the stores hold: documents with walks, photos with walks."""
+        if self.load is None or self.window is None:
+            return
+        self.progress("ending the load, comparing PostgreSQL, Firestore and Storage")
+        for undo in self._undo:
+            await undo()
+        await self.load.stop()
+        self.evidence.gather()
+        found = await store_checks(self.stack.endpoints(), self.evidence.writes, self.clock, self.options.target)
+        for check in found:
+            self._event("check", check.id, check.reason, **msgspec.to_builtins(check))
+            self.progress(f"{check.id}: {check.verdict}; {check.reason}")
+        self.checks += found
+        self._mark("stores_compared")
 
     async def tear_down(self) -> None:
         """Undoes the faults, stops the load, brings the stack down, reads the last of the spools."""
@@ -346,7 +371,7 @@ class Rehearsal:
         self._event("phase", subject, message, **data)
         self.progress(message)
 
-    def _event(self, kind: str, subject: str, message: str, **data: int) -> None:
+    def _event(self, kind: str, subject: str, message: str, **data: object) -> None:
         self.evidence.event(self.clock.now_ns(), kind, subject, message, **data)
 
     def _mark(self, name: str) -> None:

@@ -34,7 +34,7 @@ FROM walk_locations WHERE walk_id::text = ANY($1) ORDER BY walk_id, sequence_num
 
 
 class NotAsNamed(Exception):  # noqa: N818 - an outcome, not an error
-    """The target's tables are not the contract's, so that nothing can be read past it."""
+    """Nothing can be read past the target: its tables are not the contract's, or the stack lacks the store."""
 
 
 async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:
@@ -98,7 +98,8 @@ async def stored_photos(
     endpoints: Endpoints, documents: Documents, writes: Writes, clock: Clock, limit_s: float = DRAIN_LIMIT_S
 ) -> Photos:
     """Photos against the walks of both sides, once they agree or ``limit_s`` has passed. The load has ended."""
-    assert endpoints.storage is not None
+    if endpoints.storage is None:
+        raise NotAsNamed("the stack has no Storage")
     until_ns = clock.now_ns() + round(limit_s * NS)
     thumbnails, deleted = await _thumbnails(endpoints, documents, writes)
     while True:

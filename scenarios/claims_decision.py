@@ -347,6 +347,14 @@ _PICTURE = (
         ),
     ),
     promise(
+        "architecture.storage",
+        "アーキテクチャ構成/code 1",
+        "|Firebase SDK| FirebaseStorage",
+        MEASUREMENT,
+        "B",
+        "Every walk's thumbnail is in Storage, and none is left of a deleted walk",
+    ),
+    promise(
         "architecture.https_clients",
         "アーキテクチャ構成/text 1",
         "APIはHTTPS経由で公開される",

@@ -8,7 +8,7 @@ from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, D
 
 
 def decide(results: Sequence[CriterionResult], checks: Sequence[CheckResult] = ()) -> Decision:
-    """Roll back when a limit fired; advance when every criterion of both kinds and every check passed; else hold.
+    """Roll back when a limit fired; advance when every criterion and every check that holds passed; else hold.
 
     ``not exercised`` and ``inconclusive`` hold, and so does a phase without a success criterion.
     """
@@ -16,7 +16,7 @@ def decide(results: Sequence[CriterionResult], checks: Sequence[CheckResult] = (
     successes = [result.verdict for result in results if result.kind is CriterionKind.SUCCESS]
     if Verdict.FAIL in rollbacks:
         return Decision.ROLL_BACK
-    checked = [check.verdict for check in checks]
+    checked = [check.verdict for check in checks if check.holds]
     if successes and all(verdict is Verdict.PASS for verdict in successes + rollbacks + checked):
         return Decision.ADVANCE
     return Decision.HOLD

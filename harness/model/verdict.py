@@ -54,9 +54,10 @@ class CriterionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """An invariant looked at from outside what it checks: exact, without a bound. One that does not pass holds.
+    """An invariant looked at from outside what it checks: exact, without a bound.
 
-    ``value`` and ``planned`` are in ``unit``; ``None`` when there was nothing to look at, or nothing planned.
+    One that ``holds`` and does not pass holds the week; any other is told beside the decision. ``value`` and
+    ``planned`` are in ``unit``; ``None`` when there was nothing to look at, or nothing planned.
     """
 
     id: str
@@ -67,3 +68,4 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: Unit
     samples: int
     reason: str
+    holds: bool = True

@@ -77,7 +77,7 @@ def summary(run: Run, say: Language = ENGLISH) -> str:
         parts += [_head(say("Left on the machine")), bullets(run.leaks)]
     parts += [_head(say("Criteria")), _criteria(run, say)]
     if run.checks:
-        parts += [_head(say("The flag")), _checks(run, say)]
+        parts += [_head(say("Checks")), _checks(run, say)]
     if run.switch_over is not None:
         parts += [_head(say("Switch to Firestore after the roll back")), _switch_over(run.switch_over, say)]
     if run.windows:

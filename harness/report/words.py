@@ -45,6 +45,8 @@ METRIC = {
 CHECK = {
     "flag.share": marked("users with the flag on, as planned"),
     "flag.steady": marked("users who changed sides without a change of the template"),
+    "dual_write.documents": marked("walks whose Firestore document is not as the app reads it"),
+    "storage.photos": marked("walks whose photos are lost, not their own, or left behind"),
 }
 
 COMPARISON = {">=": "≥"}
@@ -179,7 +181,7 @@ def decision_reason(run: Run, say: Language) -> str:
         return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
     open_ = [c for c in run.criteria if c.verdict is not Verdict.PASS]
     told = [f"{rule_words(c, say)}: {verdict_word(c, say)}" for c in open_]
-    unproved = [c for c in run.checks if c.verdict is not Verdict.PASS]
+    unproved = [c for c in run.checks if c.holds and c.verdict is not Verdict.PASS]
     told += [f"{check_word(c, say)}: {say(VERDICT[c.verdict])}" for c in unproved]
     return say(
         "{passed} of {all} success criteria passed. {others}.", passed=passed, all=len(success), others=say.join(told)

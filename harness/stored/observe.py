@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from harness.checks.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
@@ -26,8 +28,8 @@ class Observed:
 
     ``window`` is the measured stretch: the plan's, ended by a roll back; ``EMPTY`` when none began. ``decided`` is the
     run's own decision event; ``results`` are today's verdicts on what had been gathered then, or, without a decision,
-    on everything, as of the last answer; ``checks`` are those of the flag, likewise. ``ledger`` holds all rows, also
-    those after the decision.
+    on everything, as of the last answer; ``checks`` are those of the flag, likewise, and those of the stores as the run
+    told them: the stores are gone. ``ledger`` holds all rows, also those after the decision.
     """
 
     ledger: Ledger
@@ -49,6 +51,7 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
     decision: EventRow | None = None
     results: tuple[CriterionResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    told: list[CheckResult] = []
     for row in rows:
         counts[str(type(row).__struct_config__.tag)] += 1
         match row:
@@ -56,6 +59,8 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
                 last_ns = max(last_ns, row.done_ns)
             case EventRow(kind="phase", subject="window"):
                 planned = _window(row)
+            case EventRow(kind="check"):
+                told.append(msgspec.convert(row.data, CheckResult))
             case EventRow(kind="decision") if decision is None:
                 decision = row
                 results = judge(scenario, ledger, planned, _judged_ns(row), not_exercised=not_exercised)
@@ -76,7 +81,7 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
         planned=planned,
         decided=decided,
         results=results,
-        checks=checks,
+        checks=(*checks, *told),
         rows=dict(sorted(counts.items())),
     )
 
