@@ -144,7 +144,8 @@ def _rto(plan: RecoveryPlan, seen: Observed) -> Iterator[Finding]:
         limit=plan.rto_s,
         samples=len(guess.points),
         reason=f"{guess.name}: {guess.production_bytes / 1024**3:g} GiB on this machine's disk, by a line through "
-        f"{len(guess.points)} sizes, 95 % prediction bound; a cloud disk of another speed has another line",
+        f"{len(guess.points)} sizes, 95 % prediction bound; a cloud disk of another speed has another line"
+        + ("" if around_s else "; restore and replay alone, the stack did not run"),
     )
     yield Finding(
         id="restore.overhead",

@@ -1,0 +1,100 @@
+"""``python -m harness dr_restore`` whole: a lost data folder alone and under load on the real stack; and its refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.home import runs_folder
+from harness.model.errors import Exit
+from scenarios.recovery import FOLDER
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "harness", "dr_restore", *arguments]
+
+
+def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=400, check=False, env=dict(os.environ)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--only", "floods"), "unknown part 'floods'"),
+        (("--points", "1000"), "points is 1000"),
+        (("--size", "1GB"), "is no size"),
+        (("--sizes", "8MiB,16MiB"), "at least four"),
+        (("--stall", "90"), "no unit of time"),
+        (("nowhere.yaml",), "nowhere.yaml"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_starts(arguments: tuple[str, ...], told: str) -> None:
+    done = ran(*arguments)
+    assert (done.returncode, told in done.stderr) == (Exit.USAGE, True), done.stderr
+
+
+def report_in(reports: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((reports / "latest" / "dr.json").read_text())
+    return report
+
+
+@pytest.mark.slow
+@pytest.mark.stack
+@pytest.mark.timeout(420)
+def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_path: Path) -> None:
+    plan = tmp_path / "dr_restore.yaml"
+    text = (FOLDER / "plans" / "dr_restore.yaml").read_text()
+    for old, new in (
+        ("written_limit: 25s", "written_limit: 12s"),
+        ("before: 10s", "before: 5s"),
+        ("after: 32s", "after: 5s"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    plan.write_text(text)
+    done = ran(str(plan), "--only", "stack", "--reports", str(tmp_path / "reports"))
+    assert done.returncode in (Exit.OK, Exit.HOLD), done.stderr
+    report = report_in(tmp_path / "reports")
+    assert report["leaks"] == []
+    assert report["errors"] == []
+    verdicts = {each["id"]: (each["verdict"], each["reason"]) for each in report["findings"]}
+    for name in ("restore.verified", "rto.measured", "rpo.streaming", "procedure.as_corrected", "procedure.restart"):
+        assert verdicts[name][0] == "pass", verdicts
+    assert verdicts["traffic.after"][0] == "inconclusive", "50 probes cannot carry > 99 %"
+    assert "dr.configmap_changes_nothing" in {each["id"] for each in report["errata"]}
+    (case,) = report["cases"]
+    assert case["rto_s"]["detect"] >= 5  # five seconds without a good probe
+    assert case["loss"]["recovered"] > 50
+    assert (tmp_path / "reports" / "latest" / "evidence.sqlite").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_an_interrupted_rehearsal_leaves_nothing_and_reports(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("--only", "disasters", "--reports", str(tmp_path)), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "disasters" in line and "replay" not in line:
+            break
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    report = report_in(tmp_path)
+    assert report["leaks"] == []
+    assert report["passed"] is False
+    assert not (runs_folder() / f"{report['run_id']}-db").exists()
