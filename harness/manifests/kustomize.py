@@ -1,4 +1,4 @@
-"""The part of kustomize that the layers use: ``resources`` and JSON 6902 ``patches``. Anything else is refused.
+"""The part of kustomize that the layers use: ``resources``, ``components``, JSON 6902 ``patches``. No more is read.
 
 ``kubectl apply -k`` reads the same folders; a test compares its rendering with this one.
 """
@@ -19,7 +19,7 @@ from harness.model.errors import BadInput
 from harness.model.manifests import PatchNote
 
 FILE = "kustomization.yaml"
-KINDS = {"kustomize.config.k8s.io/v1beta1": "Kustomization"}
+KINDS = {"kustomize.config.k8s.io/v1beta1": "Kustomization", "kustomize.config.k8s.io/v1alpha1": "Component"}
 RENDER = (
     "this reader knows resources and JSON 6902 patches; render the rest once with "
     "`kubectl kustomize DIR > rendered/all.yaml` and put a kustomization.yaml with `resources: [all.yaml]` beside it"
@@ -49,7 +49,8 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Kustomization(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The keys that are read."""
 
-    resources: list[str]
+    resources: list[str] = []
+    components: list[str] = []
     api_version: str = ""
     kind: str = "Kustomization"
     patches: list[Patch] = []
@@ -85,12 +86,26 @@ def _folder(folder: Path, documents: Documents, notes: list[PatchNote], above: t
             _folder(path, own, notes, (*above, resolved))
         else:
             _resource(path, f"{file}, resources[{index}]", own)
+    for component in kustomization.components:
+        _component(folder / component, own, notes)
     for index, patch in enumerate(kustomization.patches):
         notes.append(_apply(patch, folder, f"{file}, patches[{index}]", own))
     for key, document in own.items():
         if key in documents:
             raise BadInput(f"{key} is defined twice", where=str(file), remedy="list it once")
         documents[key] = document
+
+
+def _component(folder: Path, documents: Documents, notes: list[PatchNote]) -> None:
+    """Changes ``documents``, those of the folder that names the component, before that folder's own patches."""
+    file = folder / FILE
+    component = _kustomization(file)
+    if component.kind != "Component" or component.components:
+        raise BadInput(f"{folder} is no plain component", where=str(file), remedy="write `kind: Component`")
+    for index, resource in enumerate(component.resources):
+        _resource(folder / resource, f"{file}, resources[{index}]", documents)
+    for index, patch in enumerate(component.patches):
+        notes.append(_apply(patch, folder, f"{file}, patches[{index}]", documents))
 
 
 def _kustomization(file: Path) -> Kustomization:
@@ -194,9 +209,10 @@ def _matches(target: Target, document: dict[str, Any]) -> bool:
 
 
 def _layer(folder: Path) -> str:
-    """``base`` or ``overlays/local``: the layer's name as design.md has it."""
+    """``base``, ``overlays/local`` or ``components/graceful``: the layer's name as design.md has it."""
     folder = folder.resolve()
-    return f"{folder.parent.name}/{folder.name}" if folder.parent.name == "overlays" else folder.name
+    above = folder.parent.name
+    return f"{above}/{folder.name}" if above in {"overlays", "components"} else folder.name
 
 
 def notes(text: str) -> tuple[str, str]:

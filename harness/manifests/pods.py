@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from harness.manifests import digest, quantity, spec
 from harness.model.errors import BadInput
 from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
@@ -50,6 +52,9 @@ def template(raw: dict[str, Any], pod: spec.PodSpec, sources: Sources, where: st
     containers = tuple(
         _container(each, sources, f"{where}.containers[{index}] ({each.name})")
         for index, each in enumerate(pod.containers)
+    ) + tuple(
+        _native_sidecar(each, sources, f"{where}.initContainers[{index}] ({each.name})")
+        for index, each in enumerate(pod.init_containers)
     )
     if len({each.name for each in containers}) != len(containers):
         raise BadInput("two containers have one name", where=f"{where}.containers", remedy="give each its own")
@@ -74,6 +79,24 @@ def _volumes(pod: spec.PodSpec, sources: Sources, where: str) -> None:
                     where=f"{where}.containers ({container.name})",
                     remedy=f"volumes here: {', '.join(names) or 'none'}",
                 )
+
+
+def _native_sidecar(container: spec.ContainerSpec, sources: Sources, where: str) -> Container:
+    """Kubernetes: an init container with ``restartPolicy: Always`` starts before the others and ends after them."""
+    if container.restart_policy != "Always":
+        what = "an init container that ends is not read by the rehearsal's own pods"
+        raise BadInput(
+            what, where=where, remedy="give it `restartPolicy: Always`, or remove it by a patch for this rung"
+        )
+    return msgspec.structs.replace(_container(container, sources, where), native_sidecar=True)
+
+
+def _pre_stop_s(lifecycle: spec.Lifecycle | None, where: str) -> float:
+    if lifecycle is None or lifecycle.pre_stop is None:
+        return 0
+    if lifecycle.pre_stop.sleep is None:
+        raise BadInput("only a preStop that sleeps is read", where=where, remedy="write preStop: {sleep: {seconds: 5}}")
+    return lifecycle.pre_stop.sleep.seconds
 
 
 def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> Container:
@@ -102,9 +125,13 @@ def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> C
         args=tuple(container.args),
         env=_environment(container, sources, where),
         port=container.ports[0].container_port if container.ports else None,
+        pre_stop_s=_pre_stop_s(container.lifecycle, f"{where}.lifecycle"),
         liveness=_probe(container.liveness_probe, container, f"{where}.livenessProbe"),
         readiness=_probe(container.readiness_probe, container, f"{where}.readinessProbe"),
-        **numbers,
+        request_cpu_m=numbers["request_cpu_m"],
+        request_memory_bytes=numbers["request_memory_bytes"],
+        limit_cpu_m=numbers["limit_cpu_m"],
+        limit_memory_bytes=numbers["limit_memory_bytes"],
     )
 
 

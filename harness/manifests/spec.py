@@ -78,9 +78,23 @@ class VolumeMount(K8s):
     mount_path: str
 
 
+class SleepAction(K8s):
+    seconds: int
+
+
+class LifecycleHandler(K8s):
+    sleep: SleepAction | None = None
+
+
+class Lifecycle(K8s):
+    pre_stop: LifecycleHandler | None = None
+
+
 class ContainerSpec(K8s):
     name: str
     image: str
+    restart_policy: str = ""
+    lifecycle: Lifecycle | None = None
     args: list[str] = []
     env: list[EnvSpec] = []
     env_from: list[EnvFrom] = []
@@ -105,6 +119,7 @@ class Volume(K8s):
 
 class PodSpec(K8s):
     containers: list[ContainerSpec]
+    init_containers: list[ContainerSpec] = []
     volumes: list[Volume] = []
     service_account_name: str = "default"
     termination_grace_period_seconds: int = 30

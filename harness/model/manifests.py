@@ -48,10 +48,15 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     limit_memory_bytes: int | None = None
     liveness: Probe | None = None
     readiness: Probe | None = None
+    pre_stop_s: float = 0  # ``lifecycle.preStop.sleep``: waited before SIGTERM, within the grace period
+    native_sidecar: bool = False  # an init container with ``restartPolicy: Always``: ends after the others
 
 
 class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
-    """The Deployment's pod template. ``digest`` changes exactly when a rolling replacement is due."""
+    """The Deployment's pod template. ``digest`` changes exactly when a rolling replacement is due.
+
+    Native sidecars stand behind the ordinary containers.
+    """
 
     digest: str
     containers: tuple[Container, ...]

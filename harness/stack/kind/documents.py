@@ -86,10 +86,11 @@ def _pods(pod: dict[str, Any], facts: Facts) -> None:
         target["command"] = list(facts.command)
     kept = [variable for variable in target.get("env", []) if variable["name"] not in facts.environment]
     target["env"] = kept + [{"name": name, "value": value} for name, value in facts.environment.items()]
+    others += pod.get("initContainers", [])
     for container in others:
         if container["image"].startswith("tekutoko-rehearsal/database-sidecar:"):
             container["image"] = facts.sidecar_image
-    for container in pod["containers"]:
+    for container in (target, *others):
         for amounts in container.get("resources", {}).values():
             if "cpu" in amounts and facts.cpu_factor != 1:
                 amounts["cpu"] = f"{round(quantity.millicores(amounts['cpu']) * facts.cpu_factor)}m"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import Clock
+from harness.clock import NS, Clock
 from harness.model.cluster import PodView
 from harness.model.manifests import PodTemplate
 from harness.model.stack import Address, Endpoints, PodState, Target
@@ -122,8 +122,8 @@ class Pod:
     def terminate(self, grace_s: float | None = None) -> asyncio.Task[None]:
         """Begins termination (once): out of the endpoints now, SIGTERM to all containers, SIGKILL after the grace.
 
-        Kubernetes: deleting a pod takes it from its EndpointSlice and signals every container at once; the document
-        has no ``preStop``.
+        Kubernetes: deleting a pod takes it from its EndpointSlice and signals every container at once, a native sidecar
+        after the others; ``preStop`` is waited for first, within the grace period.
         """
         if self._termination is None:
             self.terminating = True
@@ -136,8 +136,16 @@ class Pod:
         return self._termination
 
     async def _end(self, grace_s: float) -> None:
+        target, *others = self.template.containers
+        begun_ns = self._ground.clock.now_ns()
+        await self._ground.clock.sleep(min(target.pre_stop_s, grace_s))
+        left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        await asyncio.gather(*(container.stop(grace_s) for container in self.containers))
+        if others and others[0].native_sidecar:
+            await self.target.stop(left_s)
+            await self.sidecar.stop(left_s)
+        else:
+            await asyncio.gather(*(container.stop(left_s) for container in self.containers))
         for port in (self.address.port, self._database_port):
             self._ground.state.give_back_port(port)
         self.sidecar_control.unlink(missing_ok=True)
