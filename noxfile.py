@@ -83,6 +83,12 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def rolling_update(session: nox.Session) -> None:
+    """Pods replaced under load: the document's manifests as they are, then with the component graceful."""
+    run(session, "-m", "harness", "rolling_update", *session.posargs)
+
+
+@nox.session
 def chaos_nightly(session: nox.Session) -> None:
     """A schedule of experiments drawn from the seed, within a budget of time."""
     run(session, "-m", "harness", "chaos_nightly", *session.posargs)

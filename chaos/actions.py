@@ -20,6 +20,11 @@ def drain() -> str:
     return str(ask("drain"))
 
 
+def restart() -> str:
+    """``kubectl rollout restart``: every pod replaced by the strategy; returns when the old ones are gone."""
+    return str(ask("restart"))
+
+
 def never_ready() -> str:
     """Rolls out pods whose readiness probe asks for a path that is not there; ``undo`` rolls back."""
     return str(ask("never_ready"))

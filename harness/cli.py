@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
+from harness.chaos.rolling import add_arguments as add_rolling_arguments
 from harness.chaos.undo import add_arguments as add_undo_arguments
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
@@ -89,6 +90,10 @@ def parser() -> argparse.ArgumentParser:
     add_nightly_arguments(nightly)
     _add_run_options(nightly, printed="chaos.json")
     nightly.set_defaults(handler=_chaos_nightly)
+    rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
+    add_rolling_arguments(rolling)
+    _add_run_options(rolling, printed="both halves")
+    rolling.set_defaults(handler=_rolling_update)
     undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
     add_undo_arguments(undo)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
@@ -195,6 +200,12 @@ def _chaos_nightly(arguments: argparse.Namespace) -> int:
     from harness.chaos.command import run_nightly
 
     return run_nightly(arguments, _week4)
+
+
+def _rolling_update(arguments: argparse.Namespace) -> int:
+    from harness.chaos.rolling import run
+
+    return run(arguments, _week4)
 
 
 def _week4(arguments: argparse.Namespace) -> RunOptions:

@@ -99,6 +99,7 @@ class Bridge:
             "undo": self.undo,
             "steady": self._steady,
             "drain": self._drain,
+            "restart": self._restart,
             "never_ready": self._never_ready,
             "exhaust_connections": self._exhaust_connections,
             "flap_flag": self._flap_flag,
@@ -119,6 +120,11 @@ class Bridge:
     async def _drain(self) -> str:
         self._begun("drain")
         return str(await self._stack.drain())
+
+    async def _restart(self) -> str:
+        self._begun("a rolling replacement")
+        await self._stack.restart()
+        return "replaced"
 
     async def _never_ready(self) -> str:
         """Begun, not awaited: the rollout is not to become complete."""

@@ -81,8 +81,9 @@ def judge(ledger: Ledger, course: Course, expects: Expectation, end_ns: int) -> 
 
     if not course.steady_before:
         return judged(Verdict.INCONCLUSIVE, "there was no steady state to begin with")
-    if not len(rows):
-        return judged(Verdict.INCONCLUSIVE, "no request and no probe was due")
+    if len(rows) < expects.least_calls:
+        reason = f"{len(rows)} requests and probes were due, and {expects.least_calls} are needed"
+        return judged(Verdict.INCONCLUSIVE, reason)
     share = len(failures) / len(rows)
     told = f"{len(failures)} of {len(rows)} requests and probes failed ({share * 100:.1f} %)"
     if course.steady_ns is None:

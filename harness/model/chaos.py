@@ -17,12 +17,13 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     From the first fault until the steady state is back, at most ``most_failed`` (0..1) of users' requests and probes
     may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. ``needs`` are
-    capabilities of the rung. ``why`` says where the numbers come from.
+    capabilities of the rung. ``why`` says where the numbers come from. Fewer than ``least_calls`` cannot tell.
     """
 
     most_failed: float
     recover_within_s: float
     why: str
+    least_calls: int = 1
     needs: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
 

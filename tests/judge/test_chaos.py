@@ -70,7 +70,7 @@ def course(*, undone_s: float = 20, steady_s: float | None = 25, before: bool = 
         (ledger(failed_s=(12, 60)), course(steady_s=None), Verdict.FAIL, "did not come back in 20 s"),
         (ledger(), course(steady_s=41), Verdict.FAIL, "only after 21.0 s"),
         (ledger(), course(before=False), Verdict.INCONCLUSIVE, "no steady state to begin with"),
-        (Ledger(), course(), Verdict.INCONCLUSIVE, "no request"),
+        (Ledger(), course(), Verdict.INCONCLUSIVE, "0 requests and probes were due"),
     ],
 )
 def test_an_experiment_is_judged_by_failures_and_recovery(
