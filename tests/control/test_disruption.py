@@ -56,6 +56,8 @@ def test_without_pods_nothing_may_be_disrupted() -> None:
     for budget in (Budget(name="api", max_unavailable=1), Budget(name="api", min_available=0)):
         assert _status(budget, [], 3).disruptions_allowed == 0
     assert _status(Budget(name="api", max_unavailable=1), [], 3).expected_pods == 0
+    # Scaled to zero, its pods not yet on their way: two are healthy, none is expected.
+    assert _status(Budget(name="api", max_unavailable=1), _pods(2), 0).disruptions_allowed == 0
 
 
 def test_an_eviction_is_paid_and_remembered_until_the_pod_terminates() -> None:

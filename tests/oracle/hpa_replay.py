@@ -75,6 +75,7 @@ class Subject:
         self.tally = Tally()
         self._client, self._dice, self._name = client, dice, name
         self._statuses, self._version = statuses, 0
+        self._stale_pods: list[tuple[ScaledPod, ...]] = []  # what a late informer may still show
         self._pods: list[ScaledPod] = []
         # The controller reads its own clock after ours, at some moment until its reconciliation ends: two histories
         # with the same entries, at the earliest and the latest times possible.
@@ -143,11 +144,12 @@ class Subject:
         self._version = int(written["metadata"]["resourceVersion"])
         real: int = self._client.get(self._path("apps/v1", "deployments"))["spec"]["replicas"]
         late_look = msgspec.structs.replace(look, now_ns=end_ns)
-        found = [sync(at, history) for history in (self._early, self._late) for at in (look, late_look)]
+        looks = [look, *(msgspec.structs.replace(look, pods=each) for each in self._stale_pods), late_look]
+        found = [sync(at, history) for history in (self._early, self._late) for at in looks]
         possible = {self._left(outcome) for outcome in found}
         if possible == {real}:
             self.tally.same += 1
-            self._judge_conditions(found, written["status"])
+            self._judge_conditions(found, _conditions(written))
         elif len(possible) > 1 and min(possible) <= real <= max(possible):
             self.tally.ambiguous += 1
         else:
@@ -155,13 +157,13 @@ class Subject:
                 f"{self._name}: from {look.scale.spec_replicas} the controller went to {real}, the rule to {possible}"
             )
             self.tally.different.append(f"{told}\n{look}\n{self._early}")
+        self._conditions = _conditions(written)
         self._follow(look, found, real)
 
-    def _judge_conditions(self, found: list[Outcome], status: Json) -> None:
+    def _judge_conditions(self, found: list[Outcome], real: dict[str, tuple[bool, str]]) -> None:
         """The three conditions with their reasons. A status written in conflict is lost: it then stays as it was."""
-        real = {each["type"]: (each["status"] == "True", each["reason"]) for each in status.get("conditions", [])}
         rules = [{each.type.value: (each.ok, each.reason) for each in one.history.conditions} for one in found]
-        lost, self._conditions = real == self._conditions, real
+        lost = real == self._conditions
         for kind, (ok, reason) in real.items():
             told = f"{kind}={ok} {reason}"
             self.tally.reasons[told] = self.tally.reasons.get(told, 0) + 1
@@ -200,8 +202,10 @@ class Subject:
 
     def _change_a_pod(self) -> None:
         """Now and then a pod turns ready or unready; the controller lists pods after it has read a metric."""
+        self._stale_pods = []
         if self._dice.random() > 0.05:
             return
+        self._stale_pods = [tuple(self._pods)]
         number = self._dice.randrange(len(self._pods))
         pod = cases.changed_pod(self._dice, self._pods[number], int(time.time()))
         self._client.merge(f"/api/v1/namespaces/{NAMESPACE}/pods/{pod.name}/status", cases.written_status(pod))
@@ -211,6 +215,11 @@ class Subject:
     def _path(self, version: str, kind: str, name: str | None = None) -> str:
         end = self._name if name is None else name
         return f"/apis/{version}/namespaces/{NAMESPACE}/{kind}" + (f"/{end}" if end else "")
+
+
+def _conditions(hpa: Json) -> dict[str, tuple[bool, str]]:
+    found = hpa.get("status", {}).get("conditions", [])
+    return {each["type"]: (each["status"] == "True", each["reason"]) for each in found}
 
 
 def _corrected(look: Look, outcome: Outcome, decided: int, before: History) -> History:

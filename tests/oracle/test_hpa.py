@@ -54,5 +54,7 @@ def _report(tallies: list[Tally]) -> None:
     }
     different = sum(len(tally.different) for tally in tallies)
     print(f"\n{len(tallies)} HPAs, decisions: {counts}, different: {different}")
+    for text in (text for tally in tallies for text in tally.different):
+        print(text.partition("\n")[0])
     for text, count in sum((Counter(tally.reasons) for tally in tallies), Counter[str]()).most_common():
         print(f"{count:6} {text}")
