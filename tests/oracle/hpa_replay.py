@@ -16,7 +16,7 @@ from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History, stored
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Outcome, Scale, sync
-from harness.model.autoscaling import Hpa, ScaledPod
+from harness.model.autoscaling import Condition, ConditionType, Hpa, ScaledPod
 from tests.oracle import hpa_cases as cases
 from tests.oracle.control_plane import NAMESPACE, Client, Json
 
@@ -177,6 +177,13 @@ class Subject:
         decided = next((each.replicas for each in found if self._left(each) == real), real)
         self._early, self._late = (_corrected(look, each, decided, self._before(each, found)) for each in (early, late))
         self.tally.changed += decided != look.scale.spec_replicas
+        # The controller keeps its conditions in the HPA's status: one that was lost is not carried on.
+        kept = tuple(
+            Condition(type=ConditionType(kind), ok=ok, reason=reason, message="", since_ns=look.now_ns)
+            for kind, (ok, reason) in self._conditions.items()
+        )
+        self._early = msgspec.structs.replace(self._early, conditions=kept)
+        self._late = msgspec.structs.replace(self._late, conditions=kept)
         self._replicas, self._pending, self._scaled_by_hand = real, None, None
 
     def _before(self, outcome: Outcome, found: list[Outcome]) -> History:
