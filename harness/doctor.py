@@ -17,6 +17,7 @@ from harness import state
 from harness.firebase import install
 from harness.home import home
 from harness.model.errors import RehearsalError
+from harness.stack.kind import at_hand
 
 MEMORY_NEEDED = 2 * 1024**3  # the whole stack at 2 replicas
 DISK_NEEDED = 1024**3  # a run's evidence, logs and PostgreSQL folder, with room
@@ -114,6 +115,12 @@ def _killed_runs() -> Check:
     )
 
 
+def _kind() -> Check:
+    """Never a failure: a machine without Docker has the rung ``local``."""
+    missing = at_hand.lacking()
+    return Check(name="kind", ok=True, found=f"not at hand: {missing}" if missing else str(at_hand.node_image()))
+
+
 CHECKS: tuple[Callable[[], Check], ...] = (
     _python,
     _home,
@@ -123,5 +130,6 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     _wheel("Envoy", "envoy", "_bin/envoy*"),
     _node,
     _emulators,
+    _kind,
     _killed_runs,
 )

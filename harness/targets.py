@@ -26,6 +26,7 @@ from harness.model.errors import BadInput
 from harness.model.stack import Target
 
 ROOT = Path(__file__).resolve().parent.parent
+IMAGE = "image:"
 BUNDLED_MIGRATIONS = (sys.executable, "-m", "api", "migrate")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -67,12 +68,27 @@ def resolve(text: str | None) -> Target:
     """The target that ``--target`` names; the bundled API for ``None``. Raises ``BadInput``."""
     if text is None:
         return bundled()
+    if text.startswith(IMAGE):
+        image = text.removeprefix(IMAGE)
+        if not image or any(letter.isspace() for letter in image):
+            raise BadInput(
+                f"{text!r} names no image", where="--target", remedy="for example --target image:walk-api:dev"
+            )
+        return Target(name=image, command=(), image=image)
     if text.endswith((".yaml", ".yml")) and " " not in text.strip():
         return _from_file(Path(text))
     words = _split(text, "--target")
     folder = Path.cwd()
     command = (_program(words[0], folder, "--target"), *words[1:])
     return Target(name=shlex.join(words), command=command, folder=str(folder))
+
+
+def resolve_command(text: str | None) -> Target:
+    """As ``resolve``, for what runs on the rung ``local`` alone. Raises ``BadInput`` for an image."""
+    target = resolve(text)
+    if target.image:
+        raise BadInput(f"the rung local cannot run the image {target.image}", remedy="name a command, or a .yaml file")
+    return target
 
 
 def _from_file(path: Path) -> Target:

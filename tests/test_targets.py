@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import BadInput
-from harness.model.stack import Address, Endpoints, Target
+from harness.model.stack import Address, Endpoints, Rung, Target
+from harness.options import AUTO
+from harness.rungs import choose
 from harness.stack import environment
 from harness.targets import ROOT, bundled, resolve
 from tests.stack.rungs import manifests
@@ -148,3 +150,17 @@ def test_a_target_gets_the_contract_and_what_a_program_needs_of_the_machine() ->
     target = Target(name="t", command=("x",))
     made = environment.of_target(container, target, endpoints, pod="p", port=2, database_port=3)
     assert made.keys() - environment.machine().keys() == CONTRACT
+
+
+def test_an_image_is_a_target_of_the_kind_rung_alone() -> None:
+    target = resolve("image:walk-api:dev")
+    assert (target.image, target.command, target.bundled) == ("walk-api:dev", (), False)
+    assert choose(AUTO, target).rung is Rung.KIND
+    with pytest.raises(BadInput, match="cannot run the image"):
+        choose("local", target)
+    with pytest.raises(BadInput, match="names no image"):
+        resolve("image:")
+
+
+def test_a_command_of_this_machine_stays_on_local_by_default() -> None:
+    assert choose(AUTO, resolve("true")).rung is Rung.LOCAL

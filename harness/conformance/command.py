@@ -11,9 +11,9 @@ from pathlib import Path
 from harness.clock import MachineClock
 from harness.model.errors import BadInput
 from harness.progress import Progress
-from harness.targets import ROOT, resolve
+from harness.targets import ROOT, resolve_command
 
-TARGET_HELP = "the API under test: a command line, or a .yaml file (default: the bundled walk API)"
+TARGET_HELP = "the API under test: a command line, a .yaml file, or image:NAME on kind (default: the bundled walk API)"
 
 
 def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises ``BadInput`` for what was typed."""
     clock = MachineClock()
     progress = Progress(clock)
-    target = resolve(arguments.target)
+    target = resolve_command(arguments.target)
     if arguments.junit is not None and not arguments.junit.absolute().parent.is_dir():
         raise BadInput(f"no folder for {arguments.junit}", where="--junit", remedy="make it, or name another file")
     from harness.conformance.flow import Conformance, Options  # psutil and asyncpg load here

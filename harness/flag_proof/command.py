@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.clock import MachineClock
 from harness.progress import Progress
-from harness.targets import ROOT, resolve
+from harness.targets import ROOT, resolve_command
 
 
 def add_arguments(command: argparse.ArgumentParser, default_seed: int, target_help: str) -> None:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     options = Options(
         plan=flag_plan.load(),
-        target=resolve(arguments.target),
+        target=resolve_command(arguments.target),
         target_text=arguments.target,
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
