@@ -128,6 +128,13 @@ def _runs_of(pid: int) -> set[str]:
     return {run_id for run_id in map(_marker, [pid, *children]) if run_id}
 
 
+def _name(pid: int) -> str:
+    try:
+        return psutil.Process(pid).name()
+    except psutil.Error:
+        return ""
+
+
 def processes_of_runs() -> dict[int, str]:
     """Every process of this user that carries a run's marker: the run id and the command line, by pid."""
     found = {}
@@ -163,6 +170,8 @@ def machine_state(*own: str) -> dict[str, set[str]]:
     """
 
     def ours(pid: int | None) -> bool:
+        if pid is not None and _name(pid) == "docker-proxy":
+            return False  # it carries no marker; tests of the rung kind look at the containers themselves
         runs = _runs_of(pid) if pid is not None else set()
         return not runs or bool(runs & set(own))
 
