@@ -123,21 +123,7 @@ class StackRecovery:
         await self.clock.sleep(self.plan.traffic.after_s + self.plan.traffic.probes.timeout_s)
         traffic.evidence.gather()
         self.result = OnStack(
-            case=CaseResult(
-                id="stack_lost_data_folder",
-                title="under load: the server dies and its data folder is lost",
-                with_stack=True,
-                point=str(restored.point),
-                loss=lost,
-                rto_s={
-                    "detect": (detected_ns - disaster_ns) / NS,
-                    "restore": restored.restore_s,
-                    "replay": restored.replay_s,
-                    "switch": switch_s,
-                    "ready": ready_s,
-                },
-                checks=tuple(checks),
-            ),
+            case=_case(restored, lost, checks, (detected_ns - disaster_ns) / NS, switch_s, ready_s),
             restored_archiving=await self._archiving(restored),
             written_s=written[0],
             written_done=written[1],
@@ -256,6 +242,26 @@ class StackRecovery:
         end_ns = traffic.event("phase", "restart", "complete")
         self.progress(f"restarted in {(end_ns - begun_ns) / NS:.1f} s")
         return (end_ns - begun_ns) / NS, traffic.seen(begun_ns, end_ns)
+
+
+def _case(  # noqa: PLR0917 - the parts of an RTO, in their order
+    restored: Restored, lost: Loss, checks: list[Check], detect_s: float, switch_s: float, ready_s: float
+) -> CaseResult:
+    return CaseResult(
+        id="stack_lost_data_folder",
+        title="under load: the server dies and its data folder is lost",
+        with_stack=True,
+        point=str(restored.point),
+        loss=lost,
+        rto_s={
+            "detect": detect_s,
+            "restore": restored.restore_s,
+            "replay": restored.replay_s,
+            "switch": switch_s,
+            "ready": ready_s,
+        },
+        checks=tuple(checks),
+    )
 
 
 def led_to(manifests: Manifests, instance: str) -> Manifests:
