@@ -41,6 +41,7 @@ class Job:
             line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         self.lines: list[str] = []
+        self.segments: set[str] = set()  # SysV shared memory seen in its processes' hands
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -48,6 +49,13 @@ class Job:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
+            self._see_segments()
+
+    def _see_segments(self) -> None:
+        if not self.reports.exists() or not any(path.is_dir() for path in self.reports.iterdir()):
+            return
+        own = self.run_ids
+        self.segments |= {segment for segment, creator in _segments().items() if _marker(creator) in own}
 
     @property
     def text(self) -> str:
@@ -156,6 +164,22 @@ def _listening() -> dict[str, int | None]:
     return {f"{c.laddr.ip}:{c.laddr.port}": c.pid for c in connections if c.laddr and c.status == psutil.CONN_LISTEN}
 
 
+def _orphan(pid: int | None) -> bool:
+    """Whether nobody who lives started it: what a run leaves behind, and no test beside this one has under way."""
+    try:
+        return pid is None or psutil.Process(pid).ppid() == 1
+    except psutil.Error:
+        return False
+
+
+def _docker(pid: int | None) -> bool:
+    """Docker's own processes, for whoever runs containers beside this test."""
+    try:
+        return pid is not None and psutil.Process(pid).name().startswith(("docker", "containerd"))
+    except psutil.Error:
+        return False
+
+
 def _segments() -> dict[str, int]:
     """SysV shared memory segments with the process that made each."""
     table = Path("/proc/sysvipc/shm")
@@ -163,31 +187,32 @@ def _segments() -> dict[str, int]:
     return {row[1]: int(row[4]) for row in rows}
 
 
-def machine_state(*own: str) -> dict[str, set[str]]:
-    """What a run could leave: its processes, listening ports, shared memory, folders.
+def machine_state(*own: str, made: frozenset[str] = frozenset()) -> dict[str, set[str]]:
+    """What runs could leave: their processes, listening ports, shared memory, folders.
 
-    What belongs to live processes of runs other than ``own`` (run ids) is somebody else's and left out.
+    ``own`` are run ids and ``made`` the shared memory seen in their processes' hands; what is known to be another run's
+    is left out, for others use the machine too.
     """
 
     def ours(pid: int | None) -> bool:
         if pid is not None and _name(pid) == "docker-proxy":
             return False  # it carries no marker; tests of the rung kind look at the containers themselves
         runs = _runs_of(pid) if pid is not None else set()
-        return not runs or bool(runs & set(own))
+        return bool(runs & set(own)) or (not runs and _orphan(pid) and not _docker(pid))
 
-    processes = {pid: what for pid, what in processes_of_runs().items() if ours(pid)}
-    living = {what.split(":")[0] for pid, what in processes_of_runs().items() if not ours(pid)}
+    temporary = {name for name in _names(Path("/tmp")) if "tekutoko" in name or name.startswith(("pg", "envoy"))}
     return {
-        "processes": {f"{pid} {what}" for pid, what in processes.items()},
+        "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items() if what.split(":")[0] in own},
         "listening": {name for name, pid in _listening().items() if ours(pid)},
-        "sysv shared memory": {name for name, pid in _segments().items() if ours(pid)},
-        "posix shared memory": _names(Path("/dev/shm")),
-        "run folders": {name for name in _names(runs_folder()) if name not in living},
-        "temporary": {name for name in _names(Path("/tmp")) if "tekutoko" in name or name.startswith(("pg", "envoy"))},
+        "sysv shared memory": made & _segments().keys(),
+        "posix shared memory": {name for name in _names(Path("/dev/shm")) if "chromium" not in name},
+        "run folders": _names(runs_folder()) & set(own),
+        "temporary": temporary,
     }
 
 
 def left_since(before: dict[str, set[str]], *jobs: Job) -> dict[str, set[str]]:
     """What is there now of ``jobs`` and was not before; {} when nothing is."""
-    now = machine_state(*(run_id for job in jobs for run_id in job.run_ids))
+    made = frozenset(segment for job in jobs for segment in job.segments)
+    now = machine_state(*(run_id for job in jobs for run_id in job.run_ids), made=made)
     return {what: now[what] - before[what] for what in now if now[what] - before[what]}

@@ -124,6 +124,10 @@ def test_ctrl_c_while_rolling_back(tmp_path: Path) -> None:
     job.interrupt()
     assert job.finish(60) == Exit.INTERRUPTED, job.text
     assert job.document()["decision"] == "roll_back"
+    with closing_connect(job.folder / "evidence.sqlite") as evidence:
+        bad = dict(evidence.execute("SELECT outcome, count(*) FROM probes WHERE outcome != 'ok' GROUP BY outcome"))
+    assert bad.pop("refused") >= 40, "as kube-proxy does for a Service without endpoints"
+    assert sum(bad.values()) <= 2, "those under way when it began"
     assert left_since(before, job) == {}
 
 

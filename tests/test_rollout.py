@@ -25,6 +25,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.published import ROLLOUT, ROLLOUT_JSON
 from harness.rollout import RolloutRehearsal, weeks_of
+from scenarios import load as scenarios
 from tests.main_job import Job, left_since, machine_state
 from tests.report.runs import NASTY, decided, result
 
@@ -369,22 +370,54 @@ def test_ctrl_c_in_a_real_week_leaves_nothing_and_says_where(tmp_path: Path) -> 
 
 @pytest.mark.stack
 @pytest.mark.slow
+def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on(tmp_path: Path) -> None:
+    before = machine_state()
+    reports, rollout = tmp_path / "reports", ("rollout",)
+    killed = Job(reports, "--weeks", "1-2", "--window", "6s", "--pace", "3.3s", command=rollout)
+    killed.wait_for("measuring for")
+    killed.kill()
+    assert left_since(before, killed)["processes"], "kill -9 must leave something, or this test proves nothing"
+    stood = read_rollout(killed.folder)
+    assert (stood.exit_status, stood.next_week, stood.stopped) == (None, 1, "week 1 is under way")
+    resumed = Job(reports, "--resume", stood.rollout_id, command=rollout)
+    assert resumed.finish() == Exit.HOLD, resumed.text
+    assert "left by a killed run" in resumed.text
+    ended = read_rollout(resumed.folder)
+    assert (ended.rollout_id, ended.next_week, ended.options) == (stood.rollout_id, 1, stood.options)
+    assert [(week.week, week.decision) for week in ended.weeks] == [(1, Decision.HOLD)]
+    assert left_since(before, killed, resumed) == {}
+
+
+def hurried(week: int, folder: Path) -> str:
+    """The week's scenario; week 4's with four times the probes and canary users, so that its 600 take 15 s."""
+    if week != 4:
+        return f"rollout_week{week}"
+    text = (scenarios.FOLDER / "rollout_week4.yaml").read_text()
+    faster = text.replace("rate: 10/s", "rate: 40/s").replace("canary_users: 8", "canary_users: 32")
+    assert faster.count("40/s") == faster.count("canary_users: 32") == 1
+    (folder / "week4.yaml").write_text(faster)
+    return str(folder / "week4.yaml")
+
+
+@pytest.mark.stack
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("week", "planted", "metric", "pace"),
     [
         (1, "errors=10%", "error_ratio", "5s"),
         (2, "errors=6%", "error_ratio", "10s"),
         (2, "latency=1200ms", "latency_p95", "10s"),
+        (4, "errors=1%", "availability", "14s"),
     ],
 )
 def test_a_fault_at_twice_the_limit_fires_the_row(
     tmp_path: Path, week: int, planted: str, metric: str, pace: str
 ) -> None:
-    """Weeks 1 and 2 on the real stack, hurried; week 3's row is in test_main_job.py, week 4's in tests/judge."""
+    """Weeks 1, 2 and 4 on the real stack, hurried; week 3's row is in test_main_job.py."""
     words = ("--fault", planted, "--pace", pace, "--window", "30s", "--fetch-interval", "3s")
-    job = Job(tmp_path / "reports", *words, scenario=f"rollout_week{week}")
-    assert job.finish(120) == Exit.ROLLED_BACK, job.text
+    job = Job(tmp_path / "reports", *words, scenario=hurried(week, tmp_path))
+    assert job.finish(240) == Exit.ROLLED_BACK, job.text
     found = job.document()
     fired = {c["metric"] for c in found["criteria"] if c["kind"] == "rollback" and c["verdict"] == "fail"}
     assert fired == {metric}
-    assert found["switch_over"]["switched"] == found["switch_over"]["clients"] == {1: 50, 2: 150}[week]
+    assert found["switch_over"]["switched"] == found["switch_over"]["clients"] == {1: 50, 2: 150, 4: 500}[week]

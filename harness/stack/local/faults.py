@@ -25,6 +25,7 @@ class Faults:
         self._disturbances = disturbances
         self._gated: dict[str, tuple[int, Address]] = {}  # by pod: its own port, and the gate's address before it
         self._turn = asyncio.Lock()
+        self._shut = 0  # faults that refuse every connection
         self._controller: DeploymentController | None = None
 
     @property
@@ -76,6 +77,8 @@ class Faults:
         await self.open_gate()
         assert self._parts.gate is not None
         gate = self._parts.gate
+        if fault.refuses:
+            await self._refuse(+1)  # before the gate ends kept connections: nobody finds the gate shut behind Envoy
         number = await gate.inject(fault)
         undone = False
 
@@ -84,6 +87,16 @@ class Faults:
             if not undone:
                 undone = True
                 await gate.undo(number)
+                if fault.refuses:
+                    await self._refuse(-1)
                 self._feed.event("fault", fault.kind, f"undone: {fault}")
 
         return undo
+
+    async def _refuse(self, change: int) -> None:
+        """Shuts the service's port with the first fault that refuses, opens it after the last."""
+        self._shut += change
+        if change > 0 and self._shut == 1:
+            await self._parts.envoy.shut()
+        elif self._shut == 0 and self._parts.envoy.running:
+            await self._parts.envoy.open()
