@@ -204,7 +204,7 @@ def machine_state(*own: str, made: frozenset[str] = frozenset()) -> dict[str, se
     return {
         "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items() if what.split(":")[0] in own},
         "listening": {name for name, pid in _listening().items() if ours(pid)},
-        "sysv shared memory": made & _segments().keys(),
+        "sysv shared memory": set(made) & _segments().keys(),
         "posix shared memory": {name for name in _names(Path("/dev/shm")) if "chromium" not in name},
         "run folders": _names(runs_folder()) & set(own),
         "temporary": temporary,

@@ -343,10 +343,9 @@ def test_two_real_weeks_hold_at_the_first_and_leave_nothing(tmp_path: Path) -> N
     child = json.loads((job.folder / week["folder"] / "run.json").read_text())
     assert (child["scenario"], child["decision"], child["run_id"]) == ("rollout_week1", "hold", week["run_id"])
     assert week["criteria"] == child["criteria"]
-    assert {c["metric"]: c["verdict"] for c in child["criteria"] if c["kind"] == "success"} == {
-        "error_ratio": "inconclusive",
-        "latency_p95": "pass",
-    }
+    verdicts = {c["metric"]: c["verdict"] for c in child["criteria"] if c["kind"] == "success"}
+    assert verdicts.keys() == {"error_ratio", "latency_p95"}  # the latency is the machine's of the moment
+    assert verdicts["error_ratio"] == "inconclusive"
     assert (job.folder / week["folder"] / "report.html").stat().st_size > 0
     assert (tmp_path / "reports" / "latest").resolve() == job.folder.resolve()
     assert left_since(before, job) == {}
@@ -377,12 +376,12 @@ def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on(tmp_path: Pat
     killed.wait_for("measuring for")
     killed.kill()
     assert left_since(before, killed)["processes"], "kill -9 must leave something, or this test proves nothing"
-    stood = read_rollout(killed.folder)
+    stood = ROLLOUT.read(killed.folder / ROLLOUT_JSON)
     assert (stood.exit_status, stood.next_week, stood.stopped) == (None, 1, "week 1 is under way")
     resumed = Job(reports, "--resume", stood.rollout_id, command=rollout)
     assert resumed.finish() == Exit.HOLD, resumed.text
     assert "left by a killed run" in resumed.text
-    ended = read_rollout(resumed.folder)
+    ended = ROLLOUT.read(resumed.folder / ROLLOUT_JSON)
     assert (ended.rollout_id, ended.next_week, ended.options) == (stood.rollout_id, 1, stood.options)
     assert [(week.week, week.decision) for week in ended.weeks] == [(1, Decision.HOLD)]
     assert left_since(before, killed, resumed) == {}

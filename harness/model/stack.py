@@ -36,8 +36,8 @@ class Capability(StrEnum):
 class FaultKind(StrEnum):
     """Faults in front of the pods, on them, on their database sidecars, and on what they depend on.
 
-    ``unavailable`` in full refuses connections, as kube-proxy does for a Service without endpoints, and kept ones end; a
-    share of it resets the connections of that share of requests.
+    ``unavailable`` in full refuses connections, as kube-proxy does for a Service without endpoints, and kept ones end;
+    a share of it resets the connections of that share of requests.
     """
 
     ERRORS = "errors"
