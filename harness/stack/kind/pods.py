@@ -78,7 +78,8 @@ class Pods:
 def read(item: Json) -> Pod:
     """A pod of the API server (core/v1 Pod)."""
     metadata, status = item["metadata"], item.get("status", {})
-    containers = status.get("containerStatuses", [])
+    # A native sidecar's status stands among those of the init containers.
+    containers = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
     conditions = {each["type"]: each for each in status.get("conditions", [])}
     terminating = "deletionTimestamp" in metadata
     ready = conditions.get("Ready", {}).get("status") == "True" and not terminating

@@ -22,6 +22,7 @@ from harness.stack.feed import Feed
 from harness.stack.kind import documents, labels, leftovers, record
 from harness.stack.kind.api_server import ApiServer
 from harness.stack.kind.database import KindDatabase
+from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.evictions import Evictions
 from harness.stack.kind.faults import Faults
 from harness.stack.kind.ground import DATABASE, Ground, Images, new_password
@@ -258,7 +259,10 @@ class KindStack:
         self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
         if self._with_gate:
             self._service = await self._ground.start_gate(self._service.port, self._service_port)
-        self._faults = Faults(self._ground, self._watching.pods, self._place.container, self._feed)
+        disturbances = Disturbances(self._ground, api, self._place.namespace, self._watching, self._clock)
+        containers = self._manifests.deployment.template.containers
+        sidecar = containers[1].name if len(containers) > 1 else ""
+        self._faults = Faults(self._ground, disturbances, self._place.container, sidecar, self._feed)
         self._evictions = Evictions(api, self._place.namespace, self._watching, self._clock)
 
     def _documents(self) -> list[dict[str, Any]]:

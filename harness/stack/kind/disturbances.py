@@ -1,0 +1,193 @@
+"""Faults on pods, sidecars, nodes and outside services of the kind rung, by the API server, containerd and Docker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from harness.clock import Clock
+from harness.model.errors import BadInput, NotCapable, StackNotStarted
+from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
+from harness.stack.kind import docker
+from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind.ground import Ground
+from harness.stack.kind.outside import Outside
+from harness.stack.kind.pods import Pod
+from harness.stack.kind.watching import Watching
+from harness.stack.protocol import Undo
+
+KILL_LIMIT_S = 15.0
+#: Where the sidecar of the overlay kind reads what a fault asks for (harness/stack/sidecar.py).
+CONTROL = "/tmp/sidecar.control"  # noqa: S108 - inside the sidecar's own container
+ZONE = "topology.kubernetes.io/zone"
+_CTR = ("ctr", "--namespace", "k8s.io", "tasks")
+_SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
+_MOST_DELAY_MS = 60_000
+
+
+async def nothing() -> None:
+    """What has mended itself, or is mended by the kubelet, needs no undo."""
+
+
+class Disturbances:
+    """One stack's. Of the ready pods the first by name is taken."""
+
+    def __init__(self, ground: Ground, api: ApiServer, namespace: str, watching: Watching, clock: Clock) -> None:
+        self._ground = ground
+        self._api = api
+        self._namespace = namespace
+        self._watching = watching
+        self._clock = clock
+        self._execs = 0
+
+    async def inject(self, fault: Fault, target: str, sidecar: str) -> Undo:
+        """``target`` and ``sidecar`` are the containers' names. Raises ``BadInput``, ``NotCapable``."""
+        if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
+            raise BadInput(f"{fault.kind} needs a delay within 0..{_MOST_DELAY_MS} ms")
+        delay = f"delay {fault.delay_ms:g}"
+        start: dict[FaultKind, Callable[[], Awaitable[Undo]]] = {
+            FaultKind.POD_CRASH: lambda: self._signal(target, "SIGKILL"),
+            FaultKind.POD_CRASH_LOOP: lambda: self._crash_loop(target),
+            FaultKind.POD_KILL: lambda: self._delete(grace_s=0),
+            FaultKind.POD_DELETE: lambda: self._delete(grace_s=None),
+            FaultKind.POD_HANG: lambda: self._signal(target, "SIGSTOP", "SIGCONT"),
+            FaultKind.ZONE_LOSS: lambda: self._lose_zone(fault.subject),
+            FaultKind.SIDECAR_KILL: lambda: self._signal(sidecar, "SIGKILL"),
+            FaultKind.SIDECAR_HANG: lambda: self._signal(sidecar, "SIGSTOP", "SIGCONT"),
+            FaultKind.SIDECAR_DELAY: lambda: self._control(sidecar, [self._pod(sidecar)], delay),
+            FaultKind.DATABASE_SLOW: lambda: self._control(sidecar, self._watching.pods.ready(), delay),
+            FaultKind.DATABASE_CUT: lambda: self._control(sidecar, self._watching.pods.ready(), "cut"),
+            FaultKind.PART_HANG: lambda: self._pause(fault.subject),
+            FaultKind.PART_SLOW: lambda: self._slow(fault.subject),
+        }
+        if fault.kind not in start:
+            raise NotCapable(f"the rung kind cannot make the fault {fault.kind}", remedy="run it with --on local")
+        return await start[fault.kind]()
+
+    # -- pods ----------------------------------------------------------------------------------------------------
+
+    def _pod(self, container: str) -> Pod:
+        ready = [pod for pod in self._watching.pods.ready() if container in pod.containers]
+        if not ready:
+            raise BadInput("no pod is ready, so none can be disturbed")
+        return ready[0]
+
+    async def _signal(self, container: str, begin: str, end: str = "") -> Undo:
+        """To the container's first process, by containerd on its node: from inside, the kernel protects it."""
+        pod = self._pod(container)
+        await self._kill(pod, container, begin)
+        if not end:
+            return nothing
+
+        async def undo() -> None:
+            with contextlib.suppress(StackNotStarted):  # the kubelet may have replaced it
+                await self._kill(pod, container, end)
+
+        return undo
+
+    async def _crash_loop(self, container: str) -> Undo:
+        name = self._pod(container).name
+
+        async def again() -> None:
+            while True:
+                pod = self._watching.pods.known.get(name)
+                if pod is not None and container in pod.containers:
+                    with contextlib.suppress(StackNotStarted):  # gone meanwhile
+                        await self._kill(pod, container, "SIGKILL")
+                await self._clock.sleep(_CRASH_POLL_S)
+
+        return self._until_undone(again())
+
+    async def _kill(self, pod: Pod, container: str, signal: str) -> None:
+        command = (*_CTR, "kill", "--signal", signal, pod.containers[container])
+        await docker.docker("exec", pod.node, *command, what=f"{signal} to {pod.name}", limit_s=KILL_LIMIT_S)
+
+    async def _delete(self, grace_s: int | None) -> Undo:
+        ready = self._watching.pods.ready()
+        if not ready:
+            raise BadInput("no pod is ready, so none can be deleted")
+        query = {} if grace_s is None else {"gracePeriodSeconds": grace_s}
+        await self._api.delete(f"/api/v1/namespaces/{self._namespace}/pods/{ready[0].name}", **query)
+        return nothing
+
+    async def _control(self, container: str, pods: list[Pod], order: str) -> Undo:
+        """Told to the sidecars there are; one that starts meanwhile is well."""
+        told = [(pod, pod.containers[container]) for pod in pods if container in pod.containers]
+        for pod, found in told:
+            await self._write(pod.node, found, order)
+
+        async def undo() -> None:
+            for pod, found in told:
+                with contextlib.suppress(StackNotStarted):  # its pod is gone
+                    await self._write(pod.node, found, "")
+
+        return undo
+
+    async def _write(self, node: str, container: str, order: str) -> None:
+        self._execs += 1
+        command = (*_CTR, "exec", "--exec-id", f"rehearsal-{self._execs}", container, "/bin/sh", "-c")
+        script = f"printf '%s' '{order}' > {CONTROL}"
+        await docker.docker("exec", node, *command, script, what="telling a sidecar", limit_s=KILL_LIMIT_S)
+
+    # -- nodes and outside services ------------------------------------------------------------------------------
+
+    async def _lose_zone(self, zone: str) -> Undo:
+        """Every node of ``zone`` is frozen at once: to the others it is silent, as behind a cut network."""
+        nodes = (await self._api.get("/api/v1/nodes"))["items"]
+        lost = [node["metadata"]["name"] for node in nodes if node["metadata"]["labels"].get(ZONE) == zone]
+        zones = sorted({str(node["metadata"]["labels"].get(ZONE)) for node in nodes} - {"None"})
+        if not lost:
+            raise BadInput(f"no node is in zone {zone!r}", remedy=f"the zones are: {', '.join(zones)}")
+        for name in lost:
+            await docker.docker("pause", name, what=f"losing node {name}")
+
+        async def undo() -> None:
+            for name in lost:
+                await docker.docker("unpause", name, what=f"bringing node {name} back")
+
+        return undo
+
+    async def _pause(self, part: str) -> Undo:
+        service = self._service(part)
+        await service.pause(on=True)
+
+        async def undo() -> None:
+            await service.pause(on=False)
+
+        return undo
+
+    async def _slow(self, part: str) -> Undo:
+        service = self._service(part)
+
+        async def by_turns() -> None:
+            paused = False
+            try:
+                while True:
+                    await service.pause(on=True)
+                    paused = True
+                    await self._clock.sleep(_SLOW_STOPPED_S)
+                    await service.pause(on=False)
+                    paused = False
+                    await self._clock.sleep(_SLOW_RUNNING_S)
+            finally:
+                if paused:
+                    await service.pause(on=False)
+
+        return self._until_undone(by_turns())
+
+    def _service(self, part: str) -> Outside:
+        if part not in PARTS:
+            raise BadInput(f"there is no part {part!r}", remedy=f"the parts are: {', '.join(PARTS)}")
+        return self._ground.services[part]
+
+    def _until_undone(self, work: Coroutine[Any, Any, None]) -> Undo:
+        task = asyncio.ensure_future(work)
+
+        async def undo() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        return undo
