@@ -216,6 +216,9 @@ class RolloutRehearsal:
             switch_over=run.switch_over if run else None,
             leaks=run.leaks if run else (),
             errors=run.errors if run else errors,
+            checks=run.checks if run else (),
+            claims=run.claims if run else (),
+            errata=run.errata if run else (),
         )
 
     # -- the parent's document -----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from harness.model.scenario import PopulationPlan, Scenario
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import stack_for
 from harness.stack.protocol import Stack
@@ -325,7 +326,7 @@ class ChaosRun:
     def _report(self) -> ChaosReport:
         for step in (
             self.evidence.store.close,
-            lambda: write_report(self.folder, self._document()),
+            lambda: write_report(self.folder, self._document(), language(self.options.lang)),
             lambda: point_latest(self.options.reports, self.folder),
         ):
             try:

@@ -5,27 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from junitparser import Error, Failure, Skipped, TestCase
 
 from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult
 from harness.model.verdict import Verdict
+from harness.report import words
 from harness.report.files import write_atomically
+from harness.report.frame import by_status, head, run_facts
 from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.language import ENGLISH, Language
 from harness.report.summary import bullets, code, plain, table
+from harness.report.templates import page
+from harness.report.verdict_rows import counted, verdict_row
 
 CHAOS_JSON = "chaos.json"
 SUITE = "chaos"
-_TEMPLATES = Path(__file__).resolve().parent.parent / "report" / "templates"
-HEADS = ("experiment", "verdict", "failed:", "outage s:", "steady again s:", "why")
 
 
-def write_report(folder: Path, report: ChaosReport) -> None:
+def write_report(folder: Path, report: ChaosReport, say: Language = ENGLISH) -> None:
     """Writes all of them into ``folder``. Raises ``EvidenceNotWritten``."""
     write_atomically(folder / CHAOS_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     write_atomically(folder / "junit.xml", junit(report))
-    write_atomically(folder / "summary.md", summary(report).encode())
-    write_atomically(folder / "report.html", html(report).encode())
+    write_atomically(folder / "summary.md", summary(report, say).encode())
+    write_atomically(folder / "report.html", html(report, say).encode())
 
 
 def text(report: ChaosReport, folder: str) -> str:
@@ -40,38 +42,68 @@ def text(report: ChaosReport, folder: str) -> str:
     )
 
 
-def rows(report: ChaosReport) -> list[tuple[str, ...]]:
-    """The experiments as the table shows them."""
+class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment as the tables show it."""
+
+    result: ExperimentResult
+    sign: str
+    verdict: str
+    failed: str
+    outage: str
+    recovered: str
+
+
+def rows(report: ChaosReport, say: Language) -> list[ExperimentRow]:
+    """The experiments in words."""
     return [
-        (
-            f"{result.number}. {result.title}",
-            str(result.verdict).replace("_", " "),
-            f"{result.failed} of {result.calls}",
-            "" if result.outage_s is None else f"{result.outage_s:.1f}",
-            "" if result.recovered_s is None else f"{result.recovered_s:.1f}",
-            result.reason,
+        ExperimentRow(
+            result=result,
+            sign=words.VERDICT_SIGN[result.verdict],
+            verdict=say(words.VERDICT[result.verdict]),
+            failed=say("{failed} of {all}", failed=result.failed, all=result.calls),
+            outage="–" if result.outage_s is None else f"{result.outage_s:.1f} s",
+            recovered="–" if result.recovered_s is None else f"{result.recovered_s:.1f} s",
         )
         for result in report.experiments
     ]
 
 
-def summary(report: ChaosReport) -> str:
+def title(report: ChaosReport, say: Language) -> str:
+    """The page's title."""
+    return say("Chaos: {count} experiments", count=len(report.experiments))
+
+
+def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
-    counts = {verdict: sum(r.verdict is verdict for r in report.experiments) for verdict in Verdict}
-    told = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items() if count)
+    ending = by_status(report.exit_status, say, counted([r.verdict for r in report.experiments], say))
     parts = [
-        f"## Chaos: {told or 'no experiment was run'}",
+        f"## {ending.sign} {ending.word}: {title(report, say)}",
+        ending.reason,
         code(report.replay),
-        bullets([f"seed {report.seed}, rung {report.rung}, run {report.run_id}", f"target: {report.target}"]),
+        bullets(run_facts(report, report.run_id, report.exit_status, say)),
     ]
     if report.errors:
-        parts += ["### What broke", bullets(report.errors)]
+        parts += [f"### {say('What broke')}", bullets(report.errors)]
     if report.leaks:
-        parts += ["### Left on the machine", bullets(report.leaks)]
-    parts += ["### Experiments", table(HEADS, [[plain(cell) for cell in row] for row in rows(report)])]
+        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    heads = (say("Experiment"), say("Verdict"), f"{say('Failed')}:", f"{say('Outage')}:", f"{say('Steady again')}:",
+             say("Why"))  # fmt: skip
+    shown = [
+        (
+            plain(f"{r.result.number}. {r.result.title}"),
+            r.verdict,
+            r.failed,
+            r.outage,
+            r.recovered,
+            plain(r.result.reason),
+        )
+        for r in rows(report, say)
+    ]
+    parts += [f"### {say('Experiments')}", table(heads, shown)]
     if report.checks:
-        checks = [(plain(c.name), str(c.verdict).replace("_", " "), plain(c.detail)) for c in report.checks]
-        parts += ["### Checks of the whole run", table(("check", "verdict", "found"), checks)]
+        checks = [(plain(c.name), say(words.VERDICT[c.verdict]), plain(c.detail)) for c in report.checks]
+        check_heads = (say("Check"), say("Verdict"), say("Found"))
+        parts += [f"### {say('Checks of the whole run')}", table(check_heads, checks)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -97,13 +129,15 @@ def _case(name: str, result: ExperimentResult | CheckSummary) -> TestCase:
     return case(SUITE, name, results.get(result.verdict), told)
 
 
-def html(report: ChaosReport) -> str:
+def html(report: ChaosReport, say: Language = ENGLISH) -> str:
     """``report.html``: self-contained, without script."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("chaos.html.j2").render(report=report, heads=HEADS)
+    ending = by_status(report.exit_status, say, counted([r.verdict for r in report.experiments], say))
+    context = {
+        "report": report,
+        "head": head(report, say, title=title(report, say), ending=ending, broke=report.errors, leaks=report.leaks),
+        "experiments": rows(report, say),
+        "checks": [
+            verdict_row(c.verdict, say, subject=c.name, reason=c.detail, examples=c.examples) for c in report.checks
+        ],
+    }
+    return page("chaos.html.j2", say, context)

@@ -10,7 +10,7 @@ import msgspec
 from harness.model.message import Told
 from harness.model.run import SwitchOver, WindowSummary
 from harness.model.stack import Rung
-from harness.model.verdict import CriterionResult, Decision
+from harness.model.verdict import CheckResult, CriterionResult, Decision
 
 ROLLOUT_SCHEMA_VERSION = 1
 
@@ -33,6 +33,9 @@ class WeekRun(msgspec.Struct, frozen=True, kw_only=True):
     switch_over: SwitchOver | None = None
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    claims: tuple[str, ...] = ()  # ids of all claims that the scenario names
+    errata: tuple[str, ...] = ()  # ids of those met in the manifests
 
     @property
     def advanced(self) -> bool:

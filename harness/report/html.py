@@ -18,6 +18,7 @@ from harness.model.scenario import Scenario
 from harness.report import page, words
 from harness.report.course import Course, load_course, percent
 from harness.report.files import write_atomically
+from harness.report.frame import Ending, head
 from harness.report.language import ENGLISH, Language
 from harness.report.panels import Panel, panels
 from harness.report.queries import window_of
@@ -77,20 +78,21 @@ def _stretch_s(folder: Path) -> float:
         return _DEFAULT_STRETCH_S
 
 
+def _ending(run: Run, say: Language) -> Ending:
+    return Ending(
+        sign=words.DECISION_SIGN[run.decision],
+        word=say(words.DECISION[run.decision]),
+        css=str(run.decision or "none"),
+        reason=words.decision_reason(run, say),
+    )
+
+
 def context(folder: Path, run: Run, claims: Mapping[str, Claim], say: Language) -> dict[str, Any]:
     """Everything the template names."""
     has, lacks = page.capabilities(run, say)
     return {
         "run": run,
-        "first_line": words.first_line(run),
-        "title": say(run.title),
-        "started": say.moment(run.started_utc),
-        "rung": say(words.RUNG[run.rung]),
-        "decision": say(words.DECISION[run.decision]),
-        "decision_class": str(run.decision or "none"),
-        "decision_sign": words.DECISION_SIGN[run.decision],
-        "reason": words.decision_reason(run, say),
-        "target": words.target_words(run.target, say, bundled=run.target_bundled),
+        "head": head(run, say, title=say(run.title), ending=_ending(run, say), broke=run.errors, leaks=run.leaks),
         "timings": [(words.timing_words(name, say), seconds) for name, seconds in run.timings.items()],
         "switched": words.switch_words(run.switch_over, say) if run.switch_over else "",
         "late": words.late_words(run.switch_over, say) if run.switch_over else "",
@@ -100,7 +102,7 @@ def context(folder: Path, run: Run, claims: Mapping[str, Claim], say: Language) 
         "window_rows": page.window_rows(run.windows, say),
         "claims": page.claims_met(run, claims, say),
         "not_exercised": words.not_judged(run, say),
-        "errata": page.errata(run, claims, say),
+        "errata": page.errata([run], claims, say),
         "capabilities": has,
         "lacking": lacks,
         "rung_changes": [words.change_words(change, say) for change in run.rung_changes],

@@ -84,7 +84,7 @@ def junit(run: Run) -> bytes:
         "target": target_words(run.target, ENGLISH, bundled=run.target_bundled),
         "run_id": run.run_id,
         "decision": str(run.decision or "none"),
-        "first_line": first_line(run),
+        "first_line": first_line(run.seed, run.rung, run.replay),
     }
     broken = Error(text("; ".join(run.errors)), "broken") if run.errors else None
     left = Failure(text("; ".join(run.leaks)), "leak") if run.leaks else None

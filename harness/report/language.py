@@ -26,6 +26,7 @@ LANGUAGES = ("en", "ja")
 DOMAINS = ("report", "claims")
 
 _JOINED = {"en": "; ", "ja": "。"}
+_LISTED = {"en": ", ", "ja": "、"}
 
 
 class Language:
@@ -57,6 +58,10 @@ class Language:
     def join(self, parts: Iterable[str]) -> str:
         """Parts as one sentence or list."""
         return _JOINED[self.code].join(parts)
+
+    def listed(self, parts: Iterable[str]) -> str:
+        """Parts as one list within a sentence."""
+        return _LISTED[self.code].join(parts)
 
     def amount(self, value: float | None, unit: Unit) -> str:
         """``value`` with its unit, or a dash where there was nothing to measure."""

@@ -55,8 +55,9 @@ def _register() -> Iterator[tuple[str, str]]:
         for erratum in claim.errata:
             yield erratum.id, erratum.why
             yield erratum.id, erratum.correction
-    for path in sorted((ROOT / "scenarios").glob("*.yaml")):
-        yield path.stem, yaml.safe_load(path.read_text())["title"]
+    for path in sorted((*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("scenarios/plans/*.yaml"))):
+        if title := yaml.safe_load(path.read_text()).get("title"):
+            yield path.stem, title
     for overlay in _OVERLAYS:
         for patch in load_manifests(ROOT / "deploy/kubernetes/overlays" / overlay).patches:
             if "overlays/" in patch.layer:

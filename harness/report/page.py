@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from harness.model.claim import Claim, Erratum
+from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, WindowSummary
 from harness.model.stack import Capability
 from harness.model.units import Unit
@@ -117,20 +118,31 @@ def claims_met(run: Run, register: Mapping[str, Claim], say: Language) -> list[C
                 *(say(words.VERDICT[c.verdict]) for c in run.checks if c.claim == claim_id),
             ),
         )
-        for claim_id in _claim_ids(run)
+        for claim_id in claim_ids(run)
     ]
 
 
-def _claim_ids(run: Run) -> list[str]:
+def claim_ids(run: Run | WeekRun) -> list[str]:
+    """The claims that the scenario names, and those that were judged."""
     judged = [*(c.claim for c in run.criteria), *(check.claim for check in run.checks)]
     return list(dict.fromkeys([*run.claims, *judged]))
 
 
-def errata(run: Run, register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
-    """The errata that the run met, of its manifests and of its claims."""
+def errata(runs: Iterable[Run | WeekRun], register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
+    """The errata that the runs met, of their manifests and of their claims."""
+    met = [erratum for run in runs for erratum in (*run.errata, *errata_of(claim_ids(run), register))]
+    return known_errata(met, register, say)
+
+
+def errata_of(claim_ids: Iterable[str], register: Mapping[str, Claim]) -> list[str]:
+    """The ids of the claims' errata."""
+    return [erratum.id for each in claim_ids if each in register for erratum in register[each].errata]
+
+
+def known_errata(ids: Iterable[str], register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
+    """Each erratum once, with what the register says of it."""
     known = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
-    met = [erratum.id for each in _claim_ids(run) if each in register for erratum in register[each].errata]
-    return [_erratum(erratum_id, known.get(erratum_id), say) for erratum_id in dict.fromkeys([*run.errata, *met])]
+    return [_erratum(erratum_id, known.get(erratum_id), say) for erratum_id in dict.fromkeys(ids)]
 
 
 def _erratum(erratum_id: str, erratum: Erratum | None, say: Language) -> ErratumView:

@@ -8,13 +8,17 @@ from harness.model.rollout_run import Rollout, WeekRun
 from harness.model.verdict import Decision
 from harness.report.junit_parts import case, suite_document
 from harness.report.junit_parts import xml_text as text
-from harness.report.rollout_view import first_line
+from harness.report.words import first_line
 
 
 def junit(rollout: Rollout) -> bytes:
     """``junit.xml``: one case a week of the latest attempts, and one for the rollout itself."""
     name = f"rollout on {rollout.rung}"
-    facts = {"replay": rollout.replay, "seed": str(rollout.seed), "first_line": first_line(rollout)}
+    facts = {
+        "replay": rollout.replay,
+        "seed": str(rollout.seed),
+        "first_line": first_line(rollout.seed, rollout.rung, rollout.replay),
+    }
     latest = rollout.latest()
     good = rollout.decision is Decision.ADVANCE and rollout.exit_status == 0
     whole = None if good else Failure(text(rollout.stopped), "stopped")

@@ -9,15 +9,17 @@ from harness.model.claim import Claim
 from harness.model.rollout_run import Rollout
 from harness.report import words
 from harness.report.files import write_atomically
+from harness.report.frame import Ending, head
 from harness.report.html import REPORT_HTML
 from harness.report.junit import JUNIT_XML
 from harness.report.language import ENGLISH, Language
-from harness.report.published import ROLLOUT
+from harness.report.page import errata
+from harness.report.published import ROLLOUT, ROLLOUT_JSON
 from harness.report.rollout_junit import junit
 from harness.report.rollout_view import (
     UNDER_WAY,
     WeekView,
-    first_line,
+    not_exercised,
     problems,
     range_words,
     stopped_words,
@@ -76,20 +78,16 @@ def _row(view: WeekView, say: Language) -> tuple[str, ...]:
 def html(rollout: Rollout, claims: Mapping[str, Claim], say: Language = ENGLISH) -> str:
     """``report.html``: self-contained but for the links to the weeks' own reports beside it."""
     sign, word = verdict_words(rollout, say)
+    title = say("Rollout, weeks {weeks}", weeks=range_words(rollout.weeks_asked, say))
+    ending = Ending(sign=sign, word=word, css=str(rollout.decision or "none"), reason=stopped_words(rollout, say))
     context = {
         "rollout": rollout,
-        "first_line": first_line(rollout),
-        "sign": sign,
-        "word": word,
-        "css": str(rollout.decision or "none"),
-        "stopped": stopped_words(rollout, say),
-        "started": say.moment(rollout.started_utc),
+        "head": head(rollout, say, title=title, ending=ending, broke=problems(rollout, say)),
         "weeks": week_views(rollout, claims, say),
-        "problems": problems(rollout, say),
-        "target": words.target_words(rollout.target, say, bundled=rollout.target_bundled),
-        "rung": say(words.RUNG[rollout.rung]),
-        "title": say("Rollout, weeks {weeks}", weeks=range_words(rollout.weeks_asked, say)),
+        "not_exercised": not_exercised(rollout, say),
+        "errata": errata(rollout.weeks, claims, say),
         "report_html": REPORT_HTML,
+        "files": [ROLLOUT_JSON, JUNIT_XML, SUMMARY_MD],
     }
     return page("rollout.html.j2", say, context)
 

@@ -48,11 +48,6 @@ class WeekView(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[tuple[str, str], ...] = ()
 
 
-def first_line(rollout: Rollout) -> str:
-    """The first line of everything: seed, rung, replay."""
-    return f"seed {rollout.seed} · rung {rollout.rung} · {' '.join(rollout.replay.split())}"
-
-
 def week_views(rollout: Rollout, claims: Mapping[str, Claim], say: Language) -> list[WeekView]:
     """Every attempt in order, then the weeks asked for that were never entered."""
     views = [_entered(week, claims, say) for week in rollout.weeks]
@@ -152,3 +147,14 @@ def stopped_words(rollout: Rollout, say: Language) -> str:
 def range_words(weeks: tuple[int, ...], say: Language) -> str:
     """The weeks asked for."""
     return f"{weeks[0]}" if len(weeks) == 1 else say("{least} to {most}", least=str(weeks[0]), most=str(weeks[-1]))
+
+
+def not_exercised(rollout: Rollout, say: Language) -> list[tuple[str, str, str]]:
+    """What no week proves anything about, why, and in which weeks."""
+    weeks: dict[tuple[str, str], list[int]] = {}
+    for number, week in rollout.latest().items():
+        for told in words.not_judged(week, say):
+            weeks.setdefault(told, []).append(number)
+    return [
+        (what, why, say("week {week}", week=say.listed(map(str, numbers)))) for (what, why), numbers in weeks.items()
+    ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from harness.judge.words import beside
 from harness.model.message import marked, message, worded
+from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, SwitchOver
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
@@ -188,7 +189,7 @@ def decision_reason(run: Run, say: Language) -> str:
     )
 
 
-def not_judged(run: Run, say: Language) -> list[tuple[str, str]]:
+def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
     """What the run proves nothing about, and why: criteria not exercised, and claims without a criterion.
 
     The steps of the roll back (ロールバック手順) are carried out exactly when a run is rolled back.
@@ -204,9 +205,9 @@ def not_judged(run: Run, say: Language) -> list[tuple[str, str]]:
     return found
 
 
-def first_line(run: Run) -> str:
+def first_line(seed: int, rung: Rung, replay: str) -> str:
     """The first line of everything a run prints or writes: seed, rung, replay."""
-    return f"seed {run.seed} · rung {run.rung} · {' '.join(run.replay.split())}"
+    return f"seed {seed} · rung {rung} · {' '.join(replay.split())}"
 
 
 def target_words(target: str, say: Language, *, bundled: bool) -> str:

@@ -25,6 +25,7 @@ from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import stack_for
 from harness.stack.protocol import Stack
@@ -198,7 +199,7 @@ class LoadStages:
     def _report(self) -> LoadReport:
         for step in (
             self.evidence.store.close,
-            lambda: write_report(self.folder, self._document()),
+            lambda: write_report(self.folder, self._document(), claims.REGISTER, language(self.options.lang)),
             lambda: point_latest(self.options.reports, self.folder),
         ):
             try:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from junitparser import Error, Failure, Skipped, TestCase
 
+from harness.model.claim import Claim
 from harness.model.load_stages import ClaimResult, LoadReport, StepResult
+from harness.model.units import Unit
 from harness.model.verdict import Verdict
+from harness.report import words
 from harness.report.files import write_atomically
+from harness.report.frame import by_status, head, run_facts
 from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.language import ENGLISH, Language
+from harness.report.page import known_errata
 from harness.report.summary import bullets, code, plain, table
+from harness.report.templates import page
+from harness.report.verdict_rows import counted, verdict_row
 from harness.stages.chart import chart
 
 LOAD_JSON = "load.json"
 SUITE = "load_stages"
-_TEMPLATES = Path(__file__).resolve().parent.parent / "report" / "templates"
 
 
-def write_report(folder: Path, report: LoadReport) -> None:
+def write_report(folder: Path, report: LoadReport, register: Mapping[str, Claim], say: Language = ENGLISH) -> None:
     """Writes all of them into ``folder``. Raises ``EvidenceNotWritten``."""
     write_atomically(folder / LOAD_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     write_atomically(folder / "junit.xml", junit(report))
-    write_atomically(folder / "summary.md", summary(report).encode())
-    write_atomically(folder / "report.html", html(report).encode())
+    write_atomically(folder / "summary.md", summary(report, say).encode())
+    write_atomically(folder / "report.html", html(report, register, say).encode())
 
 
 def text(report: LoadReport, folder: str) -> str:
@@ -42,7 +49,7 @@ def text(report: LoadReport, folder: str) -> str:
     )
 
 
-def rows(steps: tuple[StepResult, ...]) -> list[tuple[str, ...]]:
+def rows(steps: tuple[StepResult, ...], say: Language) -> list[tuple[str, ...]]:
     """The steps as the table shows them."""
     return [
         (
@@ -58,49 +65,60 @@ def rows(steps: tuple[StepResult, ...]) -> list[tuple[str, ...]]:
                     result.figures.latency_p99_ms,
                 )
             ),
-            f"{result.figures.failed} of {result.figures.requests}",
+            say("{failed} of {all}", failed=result.figures.failed, all=result.figures.requests),
             _cores(result.figures.pods_cpu_cores),
             _cores(result.figures.generator_cpu_cores),
             "" if result.figures.machine_cpu_ratio is None else f"{result.figures.machine_cpu_ratio * 100:.0f} %",
-            str(result.verdict).replace("_", " "),
+            say(words.VERDICT[result.verdict]),
         )
         for result in steps
     ]
 
 
-HEADS = ("step", "pods:", "offered/s:", "answered/s:", "p50 ms:", "p95 ms:", "p99 ms:", "failed:", "pods' cores:",
-         "generator's:", "machine:", "verdict")  # fmt: skip
+def heads(say: Language) -> tuple[str, ...]:
+    """The columns of ``rows``; a colon ends those of numbers."""
+    numbers = (say("pods"), say("offered/s"), say("answered/s"), "p50 ms", "p95 ms", "p99 ms", say("failed"),
+               say("pods' cores"), say("generator's cores"), say("machine"))  # fmt: skip
+    return (say("step"), *(f"{name}:" for name in numbers), say("verdict"))
 
 
 def _cores(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def summary(report: LoadReport) -> str:
+def limits(report: LoadReport, say: Language) -> str:
+    """What a step has to keep."""
+    latency, errors = say.amount(report.p95_limit_ms, Unit.MILLISECONDS), say.amount(report.error_limit, Unit.RATIO)
+    return say("p95 below {latency}, errors below {errors}", latency=latency, errors=errors)
+
+
+def summary(report: LoadReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
-    told = "all claims exercised passed" if report.exit_status == 0 else f"exit status {report.exit_status}"
+    ending = by_status(report.exit_status, say, counted([c.verdict for c in report.claims], say))
     parts = [
-        f"## {plain(report.title)}: {told}",
+        f"## {ending.sign} {ending.word}: {plain(say(report.title))}",
+        ending.reason,
         code(report.replay),
         bullets(
             [
-                f"seed {report.seed}, rung {report.rung}, run {report.run_id}, started {report.started_utc}",
-                f"target: {report.target}",
-                f"limits: p95 below {report.p95_limit_ms:g} ms, errors below {report.error_limit * 100:g} %",
+                *run_facts(report, report.run_id, report.exit_status, say),
+                say("limits: {limits}", limits=limits(report, say)),
             ]
         ),
     ]
     if report.errors:
-        parts += ["### What broke", bullets(report.errors)]
+        parts += [f"### {say('What broke')}", bullets(report.errors)]
     if report.leaks:
-        parts += ["### Left on the machine", bullets(report.leaks)]
-    claims = [(str(c.verdict).replace("_", " "), c.claim, plain(c.value), plain(c.reason)) for c in report.claims]
-    parts += ["### Claims", table(("verdict", "claim", "measured", "why"), claims)]
+        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    claims = [(say(words.VERDICT[c.verdict]), c.claim, plain(c.value), plain(c.reason)) for c in report.claims]
+    claim_heads = (say("verdict"), say("claim"), say("measured"), say("why"))
+    parts += [f"### {say('Claims')}", table(claim_heads, claims)]
     knees = [
         (str(k.pods), "" if k.rate_per_s is None else f"{k.rate_per_s:.1f}", plain(k.reason)) for k in report.knees
     ]
-    parts += ["### Knee", table(("pods:", "requests/s:", "why"), knees)] if knees else []
-    parts += ["### Steps", table(HEADS, rows(report.steps))]
+    knee_heads = (f"{say('pods')}:", f"{say('requests/s')}:", say("why"))
+    parts += [f"### {say('Knee')}", table(knee_heads, knees)] if knees else []
+    parts += [f"### {say('Steps')}", table(heads(say), rows(report.steps, say))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -124,14 +142,17 @@ def _case(claim: ClaimResult) -> TestCase:
     return case(SUITE, claim.claim, results.get(claim.verdict), told)
 
 
-def html(report: LoadReport) -> str:
+def html(report: LoadReport, register: Mapping[str, Claim], say: Language = ENGLISH) -> str:
     """``report.html``: self-contained, without script."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    context: dict[str, Any] = {"report": report, "heads": HEADS, "rows": rows(report.steps), "chart": chart(report)}
-    return environment.get_template("load_stages.html.j2").render(context)
+    ending = by_status(report.exit_status, say, counted([c.verdict for c in report.claims], say))
+    context: dict[str, Any] = {
+        "report": report,
+        "head": head(report, say, title=say(report.title), ending=ending, broke=report.errors, leaks=report.leaks),
+        "limits": limits(report, say),
+        "claims": [verdict_row(c.verdict, say, subject=c.claim, value=c.value, reason=c.reason) for c in report.claims],
+        "errata": known_errata(report.errata, register, say),
+        "heads": heads(say),
+        "rows": rows(report.steps, say),
+        "chart": chart(report),
+    }
+    return page("load_stages.html.j2", say, context)

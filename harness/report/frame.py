@@ -1,0 +1,104 @@
+"""The head that every page of a report shares: what was run, how it ended, what broke (``templates/frame.html.j2``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from harness.model.errors import Exit
+from harness.model.message import marked
+from harness.model.stack import Rung
+from harness.report import words
+from harness.report.language import Language
+
+
+class Facts(Protocol):
+    """What every published document says of itself."""
+
+    @property
+    def rung(self) -> Rung: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def target_bundled(self) -> bool: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def replay(self) -> str: ...
+    @property
+    def started_utc(self) -> str: ...
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """The banner: a sign, a word and why. ``css`` is a class of the style sheet."""
+
+    sign: str
+    word: str
+    css: str
+    reason: str
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The page's head in words of its language."""
+
+    title: str
+    ending: Ending
+    first_line: str
+    rung: str
+    rung_words: str
+    target: str
+    seed: int
+    replay: str
+    started_utc: str
+    started: str
+    broke: tuple[str, ...]
+    leaks: tuple[str, ...]
+
+
+def head(
+    facts: Facts, say: Language, *, title: str, ending: Ending, broke: Sequence[str], leaks: Sequence[str] = ()
+) -> Head:
+    """The head of ``facts``' page."""
+    return Head(
+        title=title,
+        ending=ending,
+        first_line=words.first_line(facts.seed, facts.rung, facts.replay),
+        rung=str(facts.rung),
+        rung_words=say(words.RUNG[facts.rung]),
+        target=words.target_words(facts.target, say, bundled=facts.target_bundled),
+        seed=facts.seed,
+        replay=facts.replay,
+        started_utc=facts.started_utc,
+        started=say.moment(facts.started_utc),
+        broke=tuple(broke),
+        leaks=tuple(leaks),
+    )
+
+
+PASSED, NOT_PASSED, BROKE = marked("All passed"), marked("Not all passed"), marked("Not finished")
+
+
+def by_status(exit_status: int, say: Language, reason: str) -> Ending:
+    """How a command without a decision ended, by its exit status."""
+    if exit_status == Exit.OK:
+        return Ending(sign="✓", word=say(PASSED), css="advance", reason=reason)
+    if exit_status == Exit.HOLD:
+        return Ending(sign="■", word=say(NOT_PASSED), css="hold", reason=reason)
+    return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=reason)
+
+
+def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language) -> list[str]:
+    """The same facts as lines of ``summary.md``."""
+    return [
+        say(
+            "seed {seed}, run {run}, started {started}, {status}",
+            seed=str(facts.seed),
+            run=run_id,
+            started=say.moment(facts.started_utc),
+            status=say("exit status {status}", status=str(exit_status)),
+        ),
+        say("rung {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[facts.rung])),
+        say("target: {target}", target=words.target_words(facts.target, say, bundled=facts.target_bundled)),
+    ]

@@ -1,0 +1,106 @@
+"""Small documents of the load stages and of chaos, for their pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult
+from harness.model.load_stages import Arrivals, ClaimResult, Knee, LoadReport, Step, StepFigures, StepResult
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+
+_HEAD: dict[str, Any] = {
+    "schema_version": 1,
+    "run_id": "20261001T000000Z-s7-2a",
+    "rung": Rung.LOCAL,
+    "target": "walk-api",
+    "target_bundled": True,
+    "seed": 7,
+    "started_utc": "2026-10-01T00:00:00.000Z",
+}
+
+
+def load_report() -> LoadReport:
+    """Two numbers of pods, searched at three rates each; one claim passes, one fails."""
+    return LoadReport(
+        **_HEAD,
+        scenario="load_stages",
+        title="Load stages: 10, 50, 100, 500 at once, and the knee",
+        replay="python -m harness load_stages --on local --seed 7",
+        exit_status=10,
+        p95_limit_ms=500,
+        error_limit=0.01,
+        steps=tuple(_step(pods, rate) for pods in (2, 4) for rate in (20.0, 40.0, 80.0)),
+        knees=(
+            Knee(pods=2, rate_per_s=40, broken_per_s=80, verdict=Verdict.PASS, reason="p95 812 ms at 80.0/s"),
+            Knee(pods=4, rate_per_s=None, broken_per_s=80, verdict=Verdict.INCONCLUSIVE, reason="the generator lagged"),
+        ),
+        claims=(
+            ClaimResult(claim="load.stage1.users", verdict=Verdict.PASS, value="0.20/s", reason="10 users at once"),
+            ClaimResult(
+                claim="load.stage4.users", verdict=Verdict.FAIL, value="p95 812 ms", reason="500 users at once"
+            ),
+        ),
+        timings={"stack up": 9.1},
+        errata=("remote-config-fetch-interval",),
+    )
+
+
+def _step(pods: int, rate: float) -> StepResult:
+    p95 = 30 * (rate / 10) ** 1.6 / pods
+    verdict = Verdict.PASS if p95 < 300 else Verdict.FAIL
+    figures = StepFigures(
+        offered_per_s=rate,
+        answered_per_s=rate * 0.99,
+        requests=int(rate * 20),
+        failed=0,
+        statuses={"200": int(rate * 20)},
+        latency_p50_ms=p95 / 3,
+        latency_p95_ms=p95,
+        latency_p99_ms=p95 * 2,
+        latency_p95_lower_ms=p95 * 0.9,
+        latency_p95_upper_ms=p95 * 1.1,
+        error_upper=0.007,
+        lag_p99_ms=1.0,
+        generator_cpu_cores=0.3,
+        machine_cpu_ratio=0.5,
+        pods_cpu_cores=0.6,
+        pods_memory_bytes=2e8,
+        database_connections=16,
+        histogram="",
+    )
+    step = Step(name=f"knee {rate:g}/s", arrivals=Arrivals.POISSON, seconds=20, users=100, rate_per_s=rate)
+    return StepResult(step=step, pods=pods, figures=figures, verdict=verdict, reason="", start_ns=0)
+
+
+def chaos_report() -> ChaosReport:
+    """Two experiments, one of them not exercised, and a check."""
+    return ChaosReport(
+        **_HEAD,
+        replay="python -m harness chaos --on local --seed 7",
+        exit_status=0,
+        drawn=(),
+        experiments=(
+            ExperimentResult(
+                number=1,
+                name="pod_kill",
+                title="One pod is killed with grace 0",
+                verdict=Verdict.PASS,
+                reason="3 of 250 failed, at most 12 expected; steady 6.1 s after the undo",
+                calls=250,
+                failed=3,
+                outage_s=1.2,
+                recovered_s=6.1,
+                journal="journals/01-pod_kill.json",
+            ),
+            ExperimentResult(
+                number=2,
+                name="zone_loss",
+                title="All pods of a zone are gone",
+                verdict=Verdict.NOT_EXERCISED,
+                reason="the rung has no zones",
+            ),
+        ),
+        checks=(CheckSummary(name="writes", verdict=Verdict.PASS, detail="120 acknowledged writes, all there"),),
+        timings={"stack up": 9.1},
+    )
