@@ -15,6 +15,8 @@ from harness.targets import ROOT, resolve_command
 
 TARGET_HELP = "the API under test: a command line, a .yaml file, or image:NAME on kind (default: the bundled walk API)"
 
+LONGEST_FUZZ_S = 60
+
 
 def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     """The command's options."""
@@ -24,6 +26,15 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     )
     command.add_argument(
         "--seed", type=int, default=default_seed, help="seed of ids and of the checks' order (default: %(default)s)"
+    )
+    command.add_argument(
+        "--fuzz",
+        nargs="?",
+        type=int,
+        const=40,
+        default=0,
+        metavar="SECONDS",
+        help="draw requests from the OpenAPI file too, by schemathesis, for that long (at most 60; default: 40)",
     )
     command.add_argument("--json", action="store_true", help="print conformance.json on standard output")
     command.add_argument("--junit", type=Path, metavar="FILE", help="write conformance.xml there too")
@@ -41,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     target = resolve_command(arguments.target)
     if arguments.junit is not None and not arguments.junit.absolute().parent.is_dir():
         raise BadInput(f"no folder for {arguments.junit}", where="--junit", remedy="make it, or name another file")
+    if not 0 <= arguments.fuzz <= LONGEST_FUZZ_S:
+        raise BadInput(f"--fuzz {arguments.fuzz}", where="--fuzz", remedy=f"give 1 to {LONGEST_FUZZ_S} seconds")
     from harness.conformance.flow import Conformance, Options  # psutil and asyncpg load here
     from harness.conformance.report import text
 
@@ -52,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         manifests=arguments.manifests,
         only=tuple(arguments.only),
         junit=arguments.junit,
+        fuzz_s=arguments.fuzz,
     )
     progress.plain(f"seed {options.seed}, rung local, target {target.name}; replay: {options.replay}")
 

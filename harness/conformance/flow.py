@@ -17,9 +17,10 @@ from harness.conformance.bench import Ground
 from harness.conformance.check import Check
 from harness.conformance.checks import ALL, NOT_COVERED
 from harness.conformance.extras import extras
+from harness.conformance.fuzz import fuzz
 from harness.conformance.logs import Logs
 from harness.conformance.report import write_report
-from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Outcome, Report, TargetFacts
+from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents
 from harness.lifecycle import Lifecycle, open_folder
@@ -41,12 +42,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     manifests: Path
     only: tuple[str, ...] = ()
     junit: Path | None = None
+    fuzz_s: int = 0
 
     @property
     def replay(self) -> str:
         """The command that runs this again."""
         words = ["python", "-m", "harness", "conformance", "--seed", str(self.seed)]
         words += ["--target", self.target_text] if self.target_text is not None else []
+        words += ["--fuzz", str(self.fuzz_s)] if self.fuzz_s else []
         return shlex.join([*words, *(word for pattern in self.only for word in ("--only", pattern))])
 
 
@@ -95,6 +98,7 @@ class Conformance:
         self.results: list[CheckResult] = []
         self.lifecycle = Lifecycle(progress)
         self.extras: tuple[Extra, ...] = ()
+        self.fuzz: Fuzz | None = None
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
 
@@ -132,7 +136,7 @@ class Conformance:
             run_id=self.run_id,
         )
         watch = asyncio.ensure_future(logs.follow())
-        work = asyncio.ensure_future(run_checks(self.checks, ground, self.folder, self.progress, self.results.append))
+        work = asyncio.ensure_future(self._check(ground))
         try:
             await asyncio.wait([watch, work], return_when=asyncio.FIRST_COMPLETED)
             for task in (work, watch):
@@ -145,6 +149,20 @@ class Conformance:
             await documents.close()
         self.timings["checks"] = (self.clock.now_ns() - self.started_ns) / NS - self.timings["stack_up"]
 
+    async def _check(self, ground: Ground) -> None:
+        await run_checks(self.checks, ground, self.folder, self.progress, self.results.append)
+        if self.options.fuzz_s:
+            self.progress(f"fuzzing for {self.options.fuzz_s} s")
+            self.fuzz, results = await fuzz(
+                ground.endpoints,
+                self.folder,
+                self.run_id,
+                self.clock,
+                seconds=self.options.fuzz_s,
+                seed=self.options.seed,
+            )
+            self.results += results
+
     def _report(self) -> Report:
         report = self._document()
         try:
@@ -156,8 +174,9 @@ class Conformance:
 
     def _document(self) -> Report:
         order = {check.id: place for place, check in enumerate(ALL)}
-        results = tuple(sorted(self.results, key=lambda result: order[result.id]))
-        conforms = len(results) == len(self.checks) and all(r.outcome is Outcome.PASSED for r in results)
+        results = tuple(sorted(self.results, key=lambda result: order.get(result.id, len(order))))
+        whole = len(results) >= len(self.checks) and (self.fuzz is not None or not self.options.fuzz_s)
+        conforms = whole and all(r.outcome is Outcome.PASSED for r in results)
         outcomes = [error.exit for error in self.lifecycle.errors]
         if not conforms and not self.lifecycle.errors:
             outcomes.append(Exit.HOLD)
@@ -184,6 +203,7 @@ class Conformance:
             checks=results,
             not_covered=NOT_COVERED,
             extras=self.extras,
+            fuzz=self.fuzz,
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),

@@ -48,6 +48,7 @@ def text(report: Report, folder: str) -> str:
     for check in report.checks:
         if check.outcome is Outcome.DEVIATION:
             lines += _deviation(check)
+    lines += [f"fuzz           {report.fuzz}"] if report.fuzz else []
     lines += [f"LEAK {leak}" for leak in report.leaks]
     lines += [f"error: {error}" for error in report.errors]
     lines += [f"not covered    {what}" for what in report.not_covered]
@@ -102,6 +103,7 @@ def summary(report: Report) -> str:
                 f"target {' '.join(report.target.command)}, run in {report.target.folder}",
                 f"seed {report.seed}, rung {report.rung}, run {report.run_id}, started {report.started_utc}, "
                 f"exit status {report.exit_status}",
+                *([f"fuzz: {report.fuzz}"] if report.fuzz else []),
             ]
         ),
     ]

@@ -40,6 +40,20 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True):
     without: str
 
 
+class Fuzz(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``--fuzz`` sent: how many requests, how many of each status ("0": no answer), schemathesis' exit status."""
+
+    cases: int
+    statuses: dict[str, int]
+    seconds: float
+    exit: int
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        told = ", ".join(f"{status}: {count}" for status, count in self.statuses.items())
+        return f"{self.cases} requests in {self.seconds:g} s ({told})"
+
+
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The target as it was run."""
 
@@ -66,6 +80,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckResult, ...]
     not_covered: tuple[str, ...]
     extras: tuple[Extra, ...] = ()
+    fuzz: Fuzz | None = None  # with ``--fuzz``
     timings: dict[str, float]
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()

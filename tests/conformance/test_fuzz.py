@@ -1,0 +1,76 @@
+"""``conformance --fuzz``: what its requests say and when they say nothing, and the bundled API fuzzed for real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.conformance.fuzz import Entry, judged, read
+from harness.conformance.result import Outcome
+from harness.model.errors import EvidenceNotWritten, Exit
+from tests.conformance.test_run import conform, document
+
+GOOD = tuple(Entry("GET", "/v1/walks", status) for status in (200, 400, 404, 204) * 30)
+
+
+def outcomes(entries: tuple[Entry, ...], status: int) -> list[Outcome]:
+    return [result.outcome for result in judged(entries, status)]
+
+
+def test_a_single_5xx_or_missing_answer_deviates_and_is_shown() -> None:
+    assert outcomes(GOOD, 0) == [Outcome.PASSED, Outcome.PASSED]
+    for status in (500, 503, 0):
+        errors, _schema = judged((*GOOD, Entry("PUT", "/v1/walks/x", status, "oh")), 1)
+        assert errors.outcome is Outcome.DEVIATION
+        assert f"1 of {len(GOOD) + 1}, first PUT /v1/walks/x: {status or 'no answer'}" in errors.got
+
+
+def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
+    assert outcomes(GOOD, 1) == [Outcome.PASSED, Outcome.DEVIATION]
+
+
+@pytest.mark.parametrize(
+    ("entries", "status", "says"),
+    [
+        (GOOD[:99], 0, "fewer than 100"),
+        ((), 0, "fewer than 100"),
+        (GOOD, 2, "status 2"),
+        ((*GOOD, *[Entry("GET", "/", 401)] * 7), 1, "95%"),
+        ((*GOOD, *[Entry("GET", "/", 429)] * 121), 0, "rate limit"),
+    ],
+)
+def test_requests_that_show_nothing_are_no_pass(entries: tuple[Entry, ...], status: int, says: str) -> None:
+    for result in judged(entries, status):
+        assert result.outcome is Outcome.MEASUREMENT_ERROR
+        assert says in result.reason
+
+
+def test_5_percent_of_401_are_allowed() -> None:
+    assert outcomes((*GOOD, *[Entry("GET", "/", 401)] * 6), 0) == [Outcome.PASSED, Outcome.PASSED]
+
+
+def test_a_broken_file_is_an_error_of_the_measurement(tmp_path: Path) -> None:
+    (tmp_path / "x.har").write_text('{"log": 1')
+    with pytest.raises(EvidenceNotWritten):
+        read(tmp_path / "x.har")
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(tmp_path: Path) -> None:
+    done = conform(tmp_path, "--only", "operations.*", "--fuzz", "20")
+    assert done.returncode == Exit.OK, done.stderr
+    content = document(tmp_path)
+    fuzz, statuses = content["fuzz"], content["fuzz"]["statuses"]
+    assert fuzz["cases"] == sum(statuses.values()) >= 100
+    assert statuses.get("429", 0) == 0
+    assert sum(count for status, count in statuses.items() if status.startswith("2")) > 0.05 * fuzz["cases"]
+    assert {c["id"]: c["outcome"] for c in content["checks"] if c["id"].startswith("fuzz.")} == {
+        "fuzz.server_errors": "passed",
+        "fuzz.schema": "passed",
+    }
+    assert f"fuzz           {fuzz['cases']} requests" in done.stderr
+    assert "--fuzz 20" in content["replay"]
+    folder = next(tmp_path.glob("*/conformance.json")).parent
+    assert "eyJ" not in (folder / "fuzz.har").read_text(), "no token in the report"
