@@ -33,12 +33,18 @@ class InFlight(Form):
     stages: list[int]
 
 
+class PhotosForm(Form):
+    rate: str
+    bytes: int
+
+
 class KneeForm(Form):
     pods: list[int]
     step: str
     first_rate: str
     most_rate: str
     precision: str
+    photos: PhotosForm | None = None
 
 
 class PlanForm(Form):
@@ -95,6 +101,8 @@ def _plan(name: str, form: PlanForm) -> LoadStagesPlan:
         first_rate_per_s=units.quantity(form.knee.first_rate, Unit.PER_SECOND),
         most_rate_per_s=units.quantity(form.knee.most_rate, Unit.PER_SECOND),
         precision=units.ratio(form.knee.precision),
+        photos_per_s=units.quantity(form.knee.photos.rate, Unit.PER_SECOND) if form.knee.photos else 0.0,
+        photo_bytes=form.knee.photos.bytes if form.knee.photos else 0,
     )
     if not 0 < knee.first_rate_per_s <= knee.most_rate_per_s or not knee.precision:
         raise ValueError("knee: first_rate is above most_rate, or nothing, or precision is 0%")

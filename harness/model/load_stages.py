@@ -34,6 +34,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     users: int
     rate_per_s: float = 0.0
     in_flight: int = 0
+    photos_per_s: float = 0.0  # uploaded to Storage meanwhile, ``photo_bytes`` each
+    photo_bytes: int = 0
 
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +47,8 @@ class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     first_rate_per_s: float
     most_rate_per_s: float
     precision: float
+    photos_per_s: float = 0.0  # the first number of pods is searched once more with photos as interference
+    photo_bytes: int = 0
 
 
 class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,6 +114,7 @@ class Knee(msgspec.Struct, frozen=True, kw_only=True):
     broken_per_s: float | None
     verdict: Verdict
     reason: str
+    photos_per_s: float = 0.0
 
 
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,7 +41,11 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 def chart(report: LoadReport) -> Chart | None:
     """``None`` when no knee was searched."""
-    steps = [s for s in report.steps if s.step.arrivals is Arrivals.POISSON and s.figures.latency_p95_ms]
+    steps = [
+        s
+        for s in report.steps
+        if s.step.arrivals is Arrivals.POISSON and not s.step.photos_per_s and s.figures.latency_p95_ms
+    ]
     if not steps:
         return None
     rates = [step.step.rate_per_s for step in steps]

@@ -65,7 +65,7 @@ def _stages(steps: Sequence[StepResult]) -> ClaimResult:
 
 def _capacity(knees: Sequence[Knee], *, bundled: bool, limits_enforced: bool) -> ClaimResult:
     claim = "load.pod_capacity"
-    knee = next((knee for knee in knees if knee.pods == CAPACITY_PODS), None)
+    knee = next((knee for knee in knees if knee.pods == CAPACITY_PODS and not knee.photos_per_s), None)
     if knee is None:
         return _none(claim, f"no knee of {CAPACITY_PODS} pods was searched")
     value = "no rate" if knee.rate_per_s is None else f"{knee.rate_per_s:.1f}/s"

@@ -111,6 +111,9 @@ class LoadStages:
         self._mark("stages")
         for pods in self.plan.knee.pods:
             await self._knee(measuring, pods)
+        if self.plan.knee.photos_per_s:
+            for pods in self.plan.knee.pods[:1]:
+                await self._knee(measuring, pods, photos_per_s=self.plan.knee.photos_per_s)
         self._mark("knees")
 
     async def _admit(self) -> Measuring:
@@ -147,22 +150,26 @@ class LoadStages:
         await self.clock.sleep(SETTLE_S)
         return result
 
-    async def _knee(self, measuring: Measuring, pods: int) -> None:
+    async def _knee(self, measuring: Measuring, pods: int, *, photos_per_s: float = 0.0) -> None:
         self.progress(f"scaling to {pods} pods")
         await self.stack.scale(pods)
         tried: list[Tried] = []
         while (rate := next_rate(self.plan.knee, tried)) is not None:
             step = Step(
-                name=f"knee_{pods}_{len(tried) + 1}",
+                name=f"knee_{pods}_{'photos_' if photos_per_s else ''}{len(tried) + 1}",
                 arrivals=Arrivals.POISSON,
                 rate_per_s=rate,
                 users=self.plan.accounts,
                 seconds=self.plan.knee.step_s,
+                photos_per_s=photos_per_s,
+                photo_bytes=self.plan.knee.photo_bytes if photos_per_s else 0,
             )
             result = await self._step(measuring, step, pods)
             limited = bool(generator_words(result.figures))
             tried.append(Tried(rate_per_s=rate, verdict=result.verdict, generator_limited=limited))
-        self.knees.append(knee(self.plan.knee, pods, tried))
+        found = knee(self.plan.knee, pods, tried)
+        beside = f"; beside {photos_per_s:g} photos/s" if photos_per_s else ""
+        self.knees.append(msgspec.structs.replace(found, photos_per_s=photos_per_s, reason=f"{found.reason}{beside}"))
         self.progress(f"knee of {pods} pods: {self.knees[-1].reason}")
 
     async def _supervised(self) -> None:

@@ -15,6 +15,8 @@ from harness.model.stack import Endpoints
 MOST_ACCOUNTS = 2_000
 MOST_RATE_PER_S = 2_000.0
 MOST_STEP_S = 600.0
+MOST_PHOTOS_PER_S = 50.0
+MOST_PHOTO_BYTES = 5_000_000  # facts/walk-api.md: up to 5 MB each
 MOST_WORKERS = 8
 #: The accounts' tokens live an hour and are not renewed.
 MOST_DURATION_S = 3300.0
@@ -49,6 +51,8 @@ def check_step(step: Step, accounts: int) -> None:
         ("rate_per_s", step.rate_per_s, 0.0, MOST_RATE_PER_S),
         ("in_flight", step.in_flight, 0, accounts),
         ("users", step.users, 1, accounts),
+        ("photos_per_s", step.photos_per_s, 0.0, MOST_PHOTOS_PER_S),
+        ("photo_bytes", step.photo_bytes, 0, MOST_PHOTO_BYTES),
     ):
         if not least <= value <= most:
             raise BadInput(f"step {step.name}: {what} is {value:g}, not within {least:g}..{most:g}")

@@ -32,6 +32,7 @@ from harness.load.known import KnownWalks
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
 from harness.load.stages.board import Board
+from harness.load.stages.photos import Photos
 from harness.load.stages.plan import MOST_DURATION_S, Command, WorkerPlan, read
 from harness.load.stages.sender import Identity, Sender
 from harness.model.scenario import AudiencePlan, PopulationPlan
@@ -146,8 +147,12 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
     )
     runner = environment.create_worker_runner("127.0.0.1", plan.master_port)
 
+    photos = Photos(plan, recorder)
+
     def take(msg: Any, **_: object) -> None:
-        board.begin(msgspec.convert(msg.data, Command))
+        command = msgspec.convert(msg.data, Command)
+        photos.begin(command)
+        board.begin(command)
 
     runner.register_message("step", take)
     helpers = [gevent.spawn(_await_end_of_input, board), gevent.spawn(_flush, recorder, failed)]
@@ -156,6 +161,7 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
     gc.collect()
     gc.freeze()
     board.ended.wait(MOST_DURATION_S)
+    photos.close()
     gevent.killall(helpers)
     runner.quit()
     if broken:
