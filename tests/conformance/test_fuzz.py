@@ -59,7 +59,7 @@ def test_a_broken_file_is_an_error_of_the_measurement(tmp_path: Path) -> None:
 @pytest.mark.stack
 @pytest.mark.slow
 def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(tmp_path: Path) -> None:
-    done = conform(tmp_path, "--only", "operations.*", "--fuzz", "20")
+    done = conform(tmp_path, "--only", "operations.*", "--fuzz", "40")
     assert done.returncode == Exit.OK, done.stderr
     content = document(tmp_path)
     fuzz, statuses = content["fuzz"], content["fuzz"]["statuses"]
@@ -71,6 +71,6 @@ def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(tmp_path: Path) ->
         "fuzz.schema": "passed",
     }
     assert f"fuzz           {fuzz['cases']} requests" in done.stderr
-    assert "--fuzz 20" in content["replay"]
+    assert "--fuzz 40" in content["replay"]
     folder = next(tmp_path.glob("*/conformance.json")).parent
     assert "eyJ" not in (folder / "fuzz.har").read_text(), "no token in the report"
