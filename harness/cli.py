@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
 from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
+from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
@@ -169,19 +168,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from harness.report.language import language
     from harness.run import Rehearsal  # SciPy and psutil load here, after the first line is out
 
-    async def rehearse() -> int:
-        rehearsal = Rehearsal(options, clock, progress, started_ns)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, rehearsal.interrupt)
-        run = await rehearsal.run()
-        progress.plain("")
-        progress.plain(conclusion(run, str(rehearsal.folder), language(options.lang)))
-        if arguments.json:
-            sys.stdout.write((rehearsal.folder / "run.json").read_text())
-        return run.exit_status
-
-    return asyncio.run(rehearse())
+    return run_to_end(
+        lambda: Rehearsal(options, clock, progress, started_ns),
+        progress,
+        lambda run, folder: conclusion(run, folder, language(options.lang)),
+        printed="run.json" if arguments.json else None,
+    )
 
 
 def _load_stages(arguments: argparse.Namespace) -> int:

@@ -1,15 +1,91 @@
-"""What every command that brings a stack up shares: a folder, a flow that can be interrupted, and its ending."""
+"""What every command with a stack shares: a name, a folder, a flow that can be interrupted, and its ending."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from harness.model.errors import EvidenceNotWritten, Interrupted, RehearsalError
+from harness.clock import Clock, utc
+from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
 from harness.progress import Progress
+
+
+class Ended(Protocol):
+    """A finished run's document."""
+
+    @property
+    def exit_status(self) -> int | None:
+        """``None`` only before the end."""
+        ...
+
+
+D = TypeVar("D", bound=Ended)
+D_co = TypeVar("D_co", bound=Ended, covariant=True)
+
+
+class Work(Protocol[D_co]):
+    """A run under way."""
+
+    folder: Path
+
+    async def run(self) -> D_co:
+        """The document, however it ended."""
+        ...
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow."""
+        ...
+
+
+def run_to_end(
+    make: Callable[[], Work[D]], progress: Progress, told: Callable[[D, str], str], *, printed: str | None = None
+) -> int:
+    """Runs what ``make`` makes, interrupted in an orderly way by signals; the exit status.
+
+    ``told`` gives the closing lines from the document and its folder; ``printed`` is a file of that folder to copy to
+    standard output (``--json``).
+    """
+
+    async def run() -> int:
+        work = make()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, work.interrupt)
+        document = await work.run()
+        progress.plain("")
+        progress.plain(told(document, str(work.folder)))
+        if printed is not None:
+            sys.stdout.write((work.folder / printed).read_text())
+        return Exit.INTERNAL if document.exit_status is None else document.exit_status
+
+    return asyncio.run(run())
+
+
+def run_identity(clock: Clock, name: str, seed: int) -> str:
+    """A run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
+    stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
+    return f"{stamp}Z-{name}-s{seed}-{os.getpid():x}"
+
+
+async def with_beside(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:
+    """``work``, with what has no end of its own beside it: the first of all that ends or fails ends the others."""
+    main = asyncio.ensure_future(work)
+    others = [asyncio.ensure_future(each) for each in beside]
+    try:
+        await asyncio.wait([main, *others], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*others, main):  # a part that died is the cause of what failed with it
+            if task.done():
+                task.result()
+    finally:
+        for task in (main, *others):
+            task.cancel()
+        await asyncio.gather(main, *others, return_exceptions=True)
 
 
 def open_folder(reports: Path, run_id: str) -> Path:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import shlex
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from harness.clock import Clock, MachineClock
+from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
 from harness.model.rollout_run import Rollout
 from harness.options import RunOptions
@@ -55,19 +53,12 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf, parse: Parse) -> i
         rollout, weeks=weeks, folder=folder, runner=RealWeeks(clock, progress), clock=clock, progress=progress, say=say
     )
 
-    async def rehearse() -> int:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, rehearsal.interrupt)
-        ended = await rehearsal.run()
-        progress.plain("")
-        progress.plain(conclusion(ended, folder, say))
-        if arguments.json:
-            sys.stdout.write((folder / ROLLOUT_JSON).read_text())
-        assert ended.exit_status is not None
-        return ended.exit_status
-
-    return asyncio.run(rehearse())
+    return run_to_end(
+        lambda: rehearsal,
+        progress,
+        lambda ended, folder: conclusion(ended, Path(folder), say),
+        printed=ROLLOUT_JSON if arguments.json else None,
+    )
 
 
 def plan(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -27,7 +26,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.power import requirements
 from harness.judge.summary import summarise
 from harness.judge.window import Window
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
@@ -56,12 +55,6 @@ LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
 DECISION_EXIT = {Decision.ADVANCE: Exit.OK, Decision.HOLD: Exit.HOLD, Decision.ROLL_BACK: Exit.ROLLED_BACK}
 
 
-def run_identity(options: RunOptions, clock: Clock) -> str:
-    """The run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
-    stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
-    return f"{stamp}Z-{options.scenario.name}-s{options.seed}-{os.getpid():x}"
-
-
 class Rehearsal:
     """One run under way. ``run`` always returns a finished ``Run``, however the run ended."""
 
@@ -71,7 +64,7 @@ class Rehearsal:
         self.clock = clock
         self.progress = progress
         self.started_ns = started_ns
-        self.run_id = run_identity(options, clock)
+        self.run_id = run_identity(clock, options.scenario.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.manifests = load_manifests(options.manifests)
         self.ledger = Ledger()

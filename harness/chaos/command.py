@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from harness.chaos.draw import draw
 from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
 from harness.model import units
 from harness.model.chaos import Experiment
 from harness.model.errors import BadInput
@@ -95,16 +94,9 @@ def _run(
     from harness.chaos.flow import ChaosRun  # SciPy and psutil load here
     from harness.chaos.report import CHAOS_JSON, text
 
-    async def rehearse() -> int:
-        run = ChaosRun(drawn, options, clock, progress, replay=replay, budget_s=budget_s)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, run.interrupt)
-        report = await run.run()
-        progress.plain("")
-        progress.plain(text(report, str(run.folder)))
-        if arguments.json:
-            sys.stdout.write((run.folder / CHAOS_JSON).read_text())
-        return report.exit_status
-
-    return asyncio.run(rehearse())
+    return run_to_end(
+        lambda: ChaosRun(drawn, options, clock, progress, replay=replay, budget_s=budget_s),
+        progress,
+        text,
+        printed=CHAOS_JSON if arguments.json else None,
+    )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-import sys
 from pathlib import Path
 
 from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
 from harness.progress import Progress
 from harness.targets import ROOT, resolve_command
@@ -69,16 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     progress.plain(f"seed {options.seed}, rung local, target {target.name}; replay: {options.replay}")
 
-    async def conform() -> int:
-        conformance = Conformance(options, clock, progress)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, conformance.interrupt)
-        report = await conformance.run()
-        progress.plain("")
-        progress.plain(text(report, str(conformance.folder)))
-        if arguments.json:
-            sys.stdout.write((conformance.folder / "conformance.json").read_text())
-        return report.exit_status
-
-    return asyncio.run(conform())
+    return run_to_end(
+        lambda: Conformance(options, clock, progress),
+        progress,
+        text,
+        printed="conformance.json" if arguments.json else None,
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shlex
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -23,7 +21,7 @@ from harness.conformance.report import write_report
 from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.model.stack import Rung, Target
@@ -80,8 +78,7 @@ class Conformance:
         self.progress = progress
         self.started_ns = clock.now_ns()
         self.checks = chosen(options.only)
-        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-conformance-s{options.seed}-{os.getpid():x}"
+        self.run_id = run_identity(clock, "conformance", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         # One replica: what a target keeps in a process (its rate limit) is then the same for every request.
         manifests = load_manifests(options.manifests)
@@ -135,17 +132,9 @@ class Conformance:
             seed=self.options.seed,
             run_id=self.run_id,
         )
-        watch = asyncio.ensure_future(logs.follow())
-        work = asyncio.ensure_future(self._check(ground))
         try:
-            await asyncio.wait([watch, work], return_when=asyncio.FIRST_COMPLETED)
-            for task in (work, watch):
-                if task.done():
-                    task.result()
+            await with_beside(self._check(ground), logs.follow())
         finally:
-            for task in (work, watch):
-                task.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
             await documents.close()
         self.timings["checks"] = (self.clock.now_ns() - self.started_ns) / NS - self.timings["stack_up"]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-import sys
 from pathlib import Path
 
 from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
 from harness.progress import Progress
 from harness.targets import ROOT, resolve_command
 
@@ -46,16 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     rung = "virtual" if options.virtual_only else "local"
     progress.plain(f"seed {options.seed}, rung {rung}, target {options.target.name}; replay: {options.replay}")
 
-    async def prove() -> int:
-        proof = Proof(options, clock, progress)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, proof.interrupt)
-        document = await proof.run()
-        progress.plain("")
-        progress.plain(text(document, str(proof.folder)))
-        if arguments.json:
-            sys.stdout.write((proof.folder / "flag_proof.json").read_text())
-        return document.exit_status
-
-    return asyncio.run(prove())
+    return run_to_end(
+        lambda: Proof(options, clock, progress),
+        progress,
+        text,
+        printed="flag_proof.json" if arguments.json else None,
+    )

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shlex
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -17,7 +13,7 @@ from harness.flag_proof.continuity import Stories
 from harness.flag_proof.judging import virtual_cases
 from harness.flag_proof.real import RealCase, course
 from harness.flag_proof.report import write_report
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.manifests import load as load_manifests
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.flag_proof import FlagPlan, FlagProof, Outcome, ProofCase
@@ -56,8 +52,7 @@ class Proof:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
-        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-flag_proof-s{options.seed}-{os.getpid():x}"
+        self.run_id = run_identity(clock, "flag_proof", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.stack = LocalStack(
             run_id=self.run_id,
@@ -106,7 +101,7 @@ class Proof:
         self.progress("bringing the stack up")
         await self.stack.up()
         self._mark("stack_up")
-        await self._watched(self._on_the_stack(plan, seed))
+        await with_beside(self._on_the_stack(plan, seed), self._watch())
         self._mark("real")
 
     async def _on_the_stack(self, plan: FlagPlan, seed: int) -> None:
@@ -133,23 +128,9 @@ class Proof:
                 )
                 self.cases += await real.run(seed)
 
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
-        """``work`` with the watch over every part beside it: a part that dies ends it."""
-
-        async def watch() -> None:
-            async for _ in self.stack.watch():
-                pass
-
-        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(watch())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def _watch(self) -> None:
+        async for _ in self.stack.watch():
+            pass
 
     def _mark(self, name: str) -> None:
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS

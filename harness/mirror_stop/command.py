@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-import sys
 from pathlib import Path
 
 import msgspec
 
 from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
 from harness.mirror_stop.result import MirrorStopResult, Step
 from harness.model import units
 from harness.model.errors import BadInput
@@ -51,19 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     progress.plain(f"seed {options.seed}, rung local, bundled walk API; replay: {options.replay}")
 
-    async def stop_mirror() -> int:
-        work = MirrorStop(options, clock, progress)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, work.interrupt)
-        result = await work.run()
-        progress.plain("")
-        progress.plain(text(result, str(work.folder)))
-        if arguments.json:
-            sys.stdout.write((work.folder / "mirror_stop.json").read_text())
-        return result.exit_status
-
-    return asyncio.run(stop_mirror())
+    return run_to_end(
+        lambda: MirrorStop(options, clock, progress),
+        progress,
+        text,
+        printed="mirror_stop.json" if arguments.json else None,
+    )
 
 
 def _step_s(given: str) -> float:

@@ -5,8 +5,6 @@ It runs what the document writes after week 4, and shows what a roll back by the
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shlex
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +14,10 @@ import msgspec
 from harness import state
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
-from harness.document import first_failure
 from harness.evidence.store import EvidenceStore
 from harness.firebase.documents import Documents
 from harness.judge.ledger import Ledger
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
@@ -71,8 +68,7 @@ class MirrorStop:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
-        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-mirror_stop-s{options.seed}-{os.getpid():x}"
+        self.run_id = run_identity(clock, "mirror_stop", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
@@ -186,14 +182,7 @@ class MirrorStop:
 
     async def _supervised(self) -> None:
         """The flow, with the gathering of evidence and the watch over every part beside it."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(self._gather()), group.create_task(self._watch())]
-                await self.flow()
-                for task in beside:
-                    task.cancel()
-        except BaseExceptionGroup as failures:
-            raise first_failure(failures) from failures
+        await with_beside(self.flow(), self._gather(), self._watch())
 
     async def _gather(self) -> None:
         while True:

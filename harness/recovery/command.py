@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import msgspec
 
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
+from harness.lifecycle import run_to_end
 from harness.model import units
 from harness.model.errors import BadInput
 from harness.model.recovery import RecoveryPlan
@@ -88,16 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     progress.plain(f"seed {options.seed}, rung local, target {options.target.name}; replay: {options.replay}")
 
-    async def recover() -> int:
-        recovery = Recovery(options, clock, progress)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, recovery.interrupt)
-        report = await recovery.run()
-        progress.plain("")
-        progress.plain(text(report, str(recovery.folder)))
-        if arguments.json:
-            sys.stdout.write((recovery.folder / "dr.json").read_text())
-        return report.exit_status
-
-    return asyncio.run(recover())
+    return run_to_end(
+        lambda: Recovery(options, clock, progress),
+        progress,
+        text,
+        printed="dr.json" if arguments.json else None,
+    )

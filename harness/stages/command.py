@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import shlex
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
 from harness.model.load_stages import Arrivals, LoadStagesPlan
 from harness.options import RunOptions
@@ -93,16 +91,9 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     from harness.stages.flow import LoadStages  # SciPy and psutil load here
     from harness.stages.report import LOAD_JSON, text
 
-    async def rehearse() -> int:
-        stages = LoadStages(plan, options, clock, progress, workers=arguments.workers, replay=line)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stages.interrupt)
-        report = await stages.run()
-        progress.plain("")
-        progress.plain(text(report, str(stages.folder)))
-        if arguments.json:
-            sys.stdout.write((stages.folder / LOAD_JSON).read_text())
-        return report.exit_status
-
-    return asyncio.run(rehearse())
+    return run_to_end(
+        lambda: LoadStages(plan, options, clock, progress, workers=arguments.workers, replay=line),
+        progress,
+        text,
+        printed=LOAD_JSON if arguments.json else None,
+    )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-
 import msgspec
 
 from harness import state
@@ -14,7 +11,7 @@ from harness.evidence.store import EvidenceStore
 from harness.judge.knee import Tried, knee, next_rate
 from harness.judge.ledger import Ledger
 from harness.judge.steps import Limits, generator_words
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
@@ -60,8 +57,7 @@ class LoadStages:
         self.workers = workers
         self.replay = replay
         self.started_ns = clock.now_ns()
-        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-{plan.name}-s{options.seed}-{os.getpid():x}"
+        self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.manifests = without_autoscaler(load_manifests(options.manifests), plan.pods)
         self.evidence = Collector(
@@ -174,17 +170,7 @@ class LoadStages:
 
     async def _supervised(self) -> None:
         """The flow, with the gathering of evidence and the watch over the stack beside it."""
-        beside = [asyncio.ensure_future(self._gather()), asyncio.ensure_future(self._watch())]
-        work = asyncio.ensure_future(self.flow())
-        try:
-            await asyncio.wait([work, *beside], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*beside, work):
-                if task.done():
-                    task.result()
-        finally:
-            for task in (work, *beside):
-                task.cancel()
-            await asyncio.gather(work, *beside, return_exceptions=True)
+        await with_beside(self.flow(), self._gather(), self._watch())
 
     async def _gather(self) -> None:
         while True:
