@@ -80,7 +80,7 @@ def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
         f"## {ending.sign} {ending.word}: {title(report, say)}",
         ending.reason,
         code(report.replay),
-        bullets(run_facts(report, report.run_id, report.exit_status, say)),
+        bullets(run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled)),
     ]
     if report.errors:
         parts += [f"### {say('What broke')}", bullets(report.errors)]
@@ -134,7 +134,15 @@ def html(report: ChaosReport, say: Language = ENGLISH) -> str:
     ending = by_status(report.exit_status, say, counted([r.verdict for r in report.experiments], say))
     context = {
         "report": report,
-        "head": head(report, say, title=title(report, say), ending=ending, broke=report.errors, leaks=report.leaks),
+        "head": head(
+            report,
+            say,
+            title=title(report, say),
+            ending=ending,
+            bundled=report.target_bundled,
+            broke=report.errors,
+            leaks=report.leaks,
+        ),
         "experiments": rows(report, say),
         "checks": [
             verdict_row(c.verdict, say, subject=c.name, reason=c.detail, examples=c.examples) for c in report.checks

@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         manifests=arguments.manifests,
         parts=tuple(part for part in PARTS if part in asked),
         changed=changed,
+        lang=arguments.lang,
     )
     progress.plain(f"seed {options.seed}, rung local, target {options.target.name}; replay: {options.replay}")
 

@@ -31,6 +31,7 @@ from harness.recovery.site import Site
 from harness.recovery.sizes import sizes
 from harness.recovery.stall import stalled
 from harness.report.files import write_atomically
+from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.stack.local import LocalStack
 from harness.state.lease import remove_run_folder
@@ -56,6 +57,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     manifests: Path
     parts: tuple[str, ...] = PARTS
     changed: tuple[str, ...] = ()
+    lang: str = "en"  # of the pages; dr.json is the same in any
 
     @property
     def replay(self) -> str:
@@ -184,7 +186,7 @@ class Recovery:
     def _report(self) -> RecoveryReport:
         report = self._document()
         try:
-            write_report(self.folder, report)
+            write_report(self.folder, report, language(self.options.lang))
             point_latest(self.options.reports, self.folder)
         except RehearsalError as error:
             self.lifecycle.note(error)

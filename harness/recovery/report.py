@@ -8,17 +8,20 @@ from typing import Any
 import msgspec
 from junitparser import Error, Failure, Skipped
 
+from harness.model.message import marked
 from harness.model.units import Unit, show
 from harness.model.verdict import Verdict
 from harness.recovery.result import RTO_PARTS, SCHEMA_VERSION, Finding, RecoveryReport
 from harness.report.files import write_atomically
+from harness.report.frame import BROKE, Ending, head
 from harness.report.html import REPORT_HTML
 from harness.report.junit import JUNIT_XML
 from harness.report.junit_parts import case, suite_document, xml_text
-from harness.report.language import ENGLISH
+from harness.report.language import ENGLISH, Language
 from harness.report.page import files
 from harness.report.summary import SUMMARY_MD, bullets, code, plain, table
 from harness.report.templates import page
+from harness.report.verdict_rows import counted
 from harness.report.words import VERDICT, VERDICT_SIGN
 from scenarios.claims import ERRATA, REGISTER
 
@@ -26,12 +29,12 @@ DR_JSON = "dr.json"
 SCHEMA_FILE = Path(__file__).with_name("dr.schema.json")
 
 
-def write_report(folder: Path, report: RecoveryReport) -> None:
+def write_report(folder: Path, report: RecoveryReport, say: Language = ENGLISH) -> None:
     """Writes everything into ``folder``. Raises ``EvidenceNotWritten``."""
     write_atomically(folder / DR_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     write_atomically(folder / JUNIT_XML, junit(report))
-    write_atomically(folder / SUMMARY_MD, summary(report).encode())
-    write_atomically(folder / REPORT_HTML, html(folder, report).encode())
+    write_atomically(folder / SUMMARY_MD, summary(report, say).encode())
+    write_atomically(folder / REPORT_HTML, html(folder, report, say).encode())
 
 
 def schema() -> bytes:
@@ -43,15 +46,31 @@ def schema() -> bytes:
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
 
 
-def verdict(report: RecoveryReport) -> str:
-    """One line: how it ended."""
-    counts = ", ".join(
-        f"{count} {VERDICT[each]}" for each in Verdict if (count := sum(f.verdict is each for f in report.findings))
-    )
-    word = "recovered as promised" if report.passed else "not as promised"
+PASSED, NOT_PASSED = marked("Recovered as promised"), marked("Not as promised")
+PART = {
+    "detect": marked("detect"),
+    "restore": marked("restore"),
+    "replay": marked("replay"),
+    "switch": marked("switch"),
+    "ready": marked("ready"),
+}
+STAND_IN = marked("PostgreSQL 18 from the wheel stands in for Cloud SQL, its own tools for Cloud SQL's")
+
+
+def ending(report: RecoveryReport, say: Language) -> Ending:
+    """How it ended: a word, and how many findings of each verdict."""
+    counts = counted([finding.verdict for finding in report.findings], say) or say("nothing was judged")
     if report.errors:
-        word = "not judged whole: the run did not finish"
-    return f"{report.title}: {word} ({counts or 'nothing was judged'})"
+        return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=counts)
+    if report.passed:
+        return Ending(sign="✓", word=say(PASSED), css="advance", reason=counts)
+    return Ending(sign="■", word=say(NOT_PASSED), css="hold", reason=counts)
+
+
+def verdict(report: RecoveryReport, say: Language = ENGLISH) -> str:
+    """One line: how it ended."""
+    ended = ending(report, say)
+    return f"{ended.sign} {ended.word}: {say(report.title)} ({ended.reason})"
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -95,30 +114,49 @@ def text(report: RecoveryReport, folder: str) -> str:
     return "\n".join(lines)
 
 
-def first_line(report: RecoveryReport) -> str:
-    """Seed, rung, replay."""
-    return f"seed {report.seed} · rung {report.rung} · {report.replay}"
+def prediction(report: RecoveryReport, say: Language) -> str:
+    """The restore time of a production size, in one sentence; "" where none was predicted."""
+    found = report.prediction
+    if found is None:
+        return ""
+    return say(
+        "{name}, {size} GiB: {expected}, at most {upper} (95 % prediction bound of a straight line, {slope} s a GiB). "
+        "Machine: {machine}.",
+        name=found.name,
+        size=f"{found.production_bytes / 1024**3:.4g}",
+        expected=amount(found.expected_s, "s"),
+        upper=amount(found.upper_s, "s"),
+        slope=f"{found.seconds_per_gib:.2f}",
+        machine=found.machine,
+    )
 
 
-def html(folder: Path, report: RecoveryReport) -> str:
+def html(folder: Path, report: RecoveryReport, say: Language = ENGLISH) -> str:
     """The page; whatever comes from evidence is escaped."""
     context: dict[str, Any] = {
         "report": report,
-        "first_line": first_line(report),
-        "word": "Recovered as promised" if report.passed else "Not as promised",
-        "css": "advance" if report.passed else "hold",
-        "verdict": verdict(report),
+        "head": head(
+            report,
+            say,
+            title=say(report.title),
+            ending=ending(report, say),
+            bundled=False,
+            broke=report.errors,
+            leaks=report.leaks,
+            rung_words=say(STAND_IN),
+        ),
         "words": VERDICT,
         "signs": VERDICT_SIGN,
         "amount": amount,
         "limit": limit,
-        "parts": RTO_PARTS,
+        "parts": PART,
+        "prediction": prediction(report, say),
         "register": REGISTER,
         "errata": {each.id: ERRATA[each.id][1] for each in report.errata},
         "files": files(folder),
         "mib": 1024**2,
     }
-    return page("recovery.html.j2", ENGLISH, context)
+    return page("recovery.html.j2", say, context)
 
 
 def junit(report: RecoveryReport) -> bytes:
@@ -142,11 +180,11 @@ def junit(report: RecoveryReport) -> bytes:
     return suite_document(f"{name} on {report.rung}", cases, started_utc=report.started_utc, properties=facts)
 
 
-def summary(report: RecoveryReport) -> str:
+def summary(report: RecoveryReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
     rows = [
         (
-            f"{VERDICT_SIGN[each.verdict]} **{VERDICT[each.verdict]}**",
+            f"{VERDICT_SIGN[each.verdict]} **{say(VERDICT[each.verdict])}**",
             plain(each.id),
             plain(each.claim),
             amount(each.value, each.unit),
@@ -162,20 +200,33 @@ def summary(report: RecoveryReport) -> str:
             amount(each.loss.rpo_s, "s"),
             *(f"{each.rto_s[part]:.2f}" for part in RTO_PARTS),
             f"{each.total_s:.2f}",
-            "all hold" if each.ok else plain("; ".join(c.name for c in each.checks if not c.ok)),
+            say("all hold") if each.ok else plain("; ".join(c.name for c in each.checks if not c.ok)),
         )
         for each in report.cases
     ]
-    parts = [f"## {plain(verdict(report))}", code(report.replay), bullets([f"run {report.run_id}", report.machine])]
+    parts = [
+        f"## {plain(verdict(report, say))}",
+        code(report.replay),
+        bullets([f"run {report.run_id}", report.machine]),
+    ]
     if report.errors:
-        parts += ["### What broke", bullets(report.errors)]
+        parts += [f"### {say('What broke')}", bullets(report.errors)]
     if report.leaks:
-        parts += ["### Left on the machine", bullets(report.leaks)]
-    heads = ("verdict", "what", "claim", "value:", "bound (95 %):", "limit:", "why")
-    parts += ["### Findings", table(heads, rows)]
-    parts += ["### Disasters", table(("disaster", "RPO:", *(f"{p} s:" for p in RTO_PARTS), "RTO s:", "checks"), cases)]
-    parts += ["### Errata seen", bullets(f"{each.id}: {each.seen}" for each in report.errata)]
-    parts += ["### Not exercised", bullets(f"{what}: {why}" for what, why in report.not_exercised)]
+        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    heads = (
+        say("verdict"),
+        say("what"),
+        say("claim"),
+        f"{say('Seen')}:",
+        f"{say('Bound (95 %)')}:",
+        f"{say('Limit')}:",
+        say("why"),
+    )
+    parts += [f"### {say('Findings')}", table(heads, rows)]
+    case_heads = (say("disaster"), "RPO:", *(f"{say(PART[p])} s:" for p in RTO_PARTS), "RTO s:", say("checks"))
+    parts += [f"### {say('Disasters')}", table(case_heads, cases)]
+    parts += [f"### {say('Errata seen')}", bullets(f"{each.id}: {each.seen}" for each in report.errata)]
+    parts += [f"### {say('Not exercised')}", bullets(f"{what}: {why}" for what, why in report.not_exercised)]
     return "\n\n".join(parts) + "\n"
 
 

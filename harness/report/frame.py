@@ -18,11 +18,9 @@ class Facts(Protocol):
     """What every published document says of itself."""
 
     @property
-    def rung(self) -> Rung: ...
+    def rung(self) -> str: ...
     @property
     def target(self) -> str: ...
-    @property
-    def target_bundled(self) -> bool: ...
     @property
     def seed(self) -> int: ...
     @property
@@ -58,16 +56,24 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def head(
-    facts: Facts, say: Language, *, title: str, ending: Ending, broke: Sequence[str], leaks: Sequence[str] = ()
+    facts: Facts,
+    say: Language,
+    *,
+    title: str,
+    ending: Ending,
+    bundled: bool,
+    broke: Sequence[str],
+    leaks: Sequence[str] = (),
+    rung_words: str = "",
 ) -> Head:
-    """The head of ``facts``' page."""
+    """The head of ``facts``' page. ``bundled``: the target is ours; ``rung_words`` in the place of the rung's own."""
     return Head(
         title=title,
         ending=ending,
         first_line=words.first_line(facts.seed, facts.rung, facts.replay),
         rung=str(facts.rung),
-        rung_words=say(words.RUNG[facts.rung]),
-        target=words.target_words(facts.target, say, bundled=facts.target_bundled),
+        rung_words=rung_words or say(words.RUNG[Rung(facts.rung)]),
+        target=words.target_words(facts.target, say, bundled=bundled),
         seed=facts.seed,
         replay=facts.replay,
         started_utc=facts.started_utc,
@@ -77,6 +83,7 @@ def head(
     )
 
 
+#: Commands without a decision.
 PASSED, NOT_PASSED, BROKE = marked("All passed"), marked("Not all passed"), marked("Not finished")
 
 
@@ -89,7 +96,7 @@ def by_status(exit_status: int, say: Language, reason: str) -> Ending:
     return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=reason)
 
 
-def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language) -> list[str]:
+def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language, *, bundled: bool) -> list[str]:
     """The same facts as lines of ``summary.md``."""
     return [
         say(
@@ -99,6 +106,6 @@ def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language) -> lis
             started=say.moment(facts.started_utc),
             status=say("exit status {status}", status=str(exit_status)),
         ),
-        say("rung {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[facts.rung])),
-        say("target: {target}", target=words.target_words(facts.target, say, bundled=facts.target_bundled)),
+        say("rung {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[Rung(facts.rung)])),
+        say("target: {target}", target=words.target_words(facts.target, say, bundled=bundled)),
     ]

@@ -92,7 +92,15 @@ def context(folder: Path, run: Run, claims: Mapping[str, Claim], say: Language) 
     has, lacks = page.capabilities(run, say)
     return {
         "run": run,
-        "head": head(run, say, title=say(run.title), ending=_ending(run, say), broke=run.errors, leaks=run.leaks),
+        "head": head(
+            run,
+            say,
+            title=say(run.title),
+            ending=_ending(run, say),
+            bundled=run.target_bundled,
+            broke=run.errors,
+            leaks=run.leaks,
+        ),
         "timings": [(words.timing_words(name, say), seconds) for name, seconds in run.timings.items()],
         "switched": words.switch_words(run.switch_over, say) if run.switch_over else "",
         "late": words.late_words(run.switch_over, say) if run.switch_over else "",

@@ -33,10 +33,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Limit:
-    """A horizontal line at a claim's threshold; ``at`` is a percentage from the top."""
+    """A horizontal line at a claim's threshold; ``at`` is a percentage from the top, ``below`` where its word stands."""
 
     label: str
     at: float
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,11 @@ def _latency(timeline: Timeline, side: Side, scale: Scale, limits: list[float], 
         shapes,
         say("Worst {seconds} s: {worst}.", seconds=axis.coarse_s, worst=worst),
         tuple(
-            Limit(say("limit {limit}", limit=f"{limit:g} ms"), float(scale.y(np.array([limit]))[0] / HEIGHT * 100))
+            Limit(
+                say("limit {limit}", limit=f"{limit:g} ms"),
+                float(scale.y(np.array([limit]))[0] / HEIGHT * 100),
+                below=limit < max(drawn),  # the words of near limits must not cover each other
+            )
             for limit in drawn
         ),
     )

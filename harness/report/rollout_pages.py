@@ -82,7 +82,14 @@ def html(rollout: Rollout, claims: Mapping[str, Claim], say: Language = ENGLISH)
     ending = Ending(sign=sign, word=word, css=str(rollout.decision or "none"), reason=stopped_words(rollout, say))
     context = {
         "rollout": rollout,
-        "head": head(rollout, say, title=title, ending=ending, broke=problems(rollout, say)),
+        "head": head(
+            rollout,
+            say,
+            title=title,
+            ending=ending,
+            bundled=rollout.target_bundled,
+            broke=problems(rollout, say),
+        ),
         "weeks": week_views(rollout, claims, say),
         "not_exercised": not_exercised(rollout, say),
         "errata": errata(rollout.weeks, claims, say),

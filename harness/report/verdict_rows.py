@@ -41,4 +41,8 @@ def verdict_row(
 def counted(verdicts: Iterable[Verdict], say: Language) -> str:
     """How many of each verdict, for example "3 pass, 1 not exercised"; "" of none."""
     seen = list(verdicts)
-    return say.listed(f"{say(words.VERDICT[each])} {seen.count(each)}" for each in Verdict if each in seen)
+    return say.listed(
+        say("{count} {verdict}", count=seen.count(each), verdict=say(words.VERDICT[each]))
+        for each in Verdict
+        if each in seen
+    )

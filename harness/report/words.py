@@ -205,7 +205,7 @@ def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
     return found
 
 
-def first_line(seed: int, rung: Rung, replay: str) -> str:
+def first_line(seed: int, rung: str, replay: str) -> str:
     """The first line of everything a run prints or writes: seed, rung, replay."""
     return f"seed {seed} · rung {rung} · {' '.join(replay.split())}"
 

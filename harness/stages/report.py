@@ -101,7 +101,7 @@ def summary(report: LoadReport, say: Language = ENGLISH) -> str:
         code(report.replay),
         bullets(
             [
-                *run_facts(report, report.run_id, report.exit_status, say),
+                *run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled),
                 say("limits: {limits}", limits=limits(report, say)),
             ]
         ),
@@ -147,7 +147,15 @@ def html(report: LoadReport, register: Mapping[str, Claim], say: Language = ENGL
     ending = by_status(report.exit_status, say, counted([c.verdict for c in report.claims], say))
     context: dict[str, Any] = {
         "report": report,
-        "head": head(report, say, title=say(report.title), ending=ending, broke=report.errors, leaks=report.leaks),
+        "head": head(
+            report,
+            say,
+            title=say(report.title),
+            ending=ending,
+            bundled=report.target_bundled,
+            broke=report.errors,
+            leaks=report.leaks,
+        ),
         "limits": limits(report, say),
         "claims": [verdict_row(c.verdict, say, subject=c.claim, value=c.value, reason=c.reason) for c in report.claims],
         "errata": known_errata(report.errata, register, say),

@@ -11,11 +11,14 @@ import pytest
 from harness.chaos.report import html as chaos_html
 from harness.model.evidence import Row
 from harness.model.run import Run
+from harness.recovery.report import html as recovery_html
 from harness.report.html import write_html
 from harness.report.language import LANGUAGES, language
 from harness.report.rollout_pages import write_rollout_reports
 from harness.stages.report import html as load_stages_html
 from scenarios import claims
+from tests.recovery.test_report import observed
+from tests.recovery.test_report import report as recovery_report
 from tests.report.browser import PHONE_PX, Browser, chromium, pdf_pages
 from tests.report.others import chaos_report, load_report
 from tests.report.runs import rollout_of
@@ -23,11 +26,13 @@ from tests.report.synthetic import write
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-KINDS = ("healthy", "rolled_back", "rollout", "load_stages", "chaos")
+KINDS = ("healthy", "rolled_back", "rollout", "load_stages", "chaos", "recovery")
 PAGES = [(kind, code) for kind in KINDS for code in LANGUAGES]
+RECOVERY = recovery_report(observed())
 #: What the pages without criteria have to print.
 REASONS = {
     "load_stages": [*(c.reason for c in load_report().claims), *(k.reason for k in load_report().knees)],
+    "recovery": [finding.reason for finding in RECOVERY.findings],
     "chaos": [*(each.reason for each in chaos_report().experiments), *(c.detail for c in chaos_report().checks)],
 }
 DECISION = {
@@ -41,6 +46,8 @@ DECISION = {
     ("load_stages", "ja"): "合格でないものあり",
     ("chaos", "en"): "All passed",
     ("chaos", "ja"): "すべて合格",
+    ("recovery", "en"): "Recovered as promised",
+    ("recovery", "ja"): "約束どおり復旧した",
 }
 
 
@@ -67,10 +74,11 @@ def pages(
             made[kind, code] = write_html(folder, run, claims.REGISTER, language(code))
         rollout = rollout_of(healthy[0], rolled_back[0])
         made["rollout", code] = write_rollout_reports(parent, rollout, claims.REGISTER, language(code))[-1]
-        for name in ("load_stages", "chaos"):
+        for name in ("load_stages", "chaos", "recovery"):
             made[name, code] = parent / f"{name}.html"
         made["load_stages", code].write_text(load_stages_html(load_report(), claims.REGISTER, language(code)))
         made["chaos", code].write_text(chaos_html(chaos_report(), language(code)))
+        made["recovery", code].write_text(recovery_html(parent, RECOVERY, language(code)))
     return made
 
 

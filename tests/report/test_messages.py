@@ -24,7 +24,17 @@ from scenarios.load import load
 from tests.report.synthetic import write
 
 #: Claims of which every sentence is translated, beside those that the weeks' scenarios name.
-TRANSLATED = ("rollout.", "scaling.", "slo.", "alert.")
+TRANSLATED = (
+    "rollout.",
+    "scaling.",
+    "slo.",
+    "alert.",
+    "migration.",
+    "flag.",
+    "dual_write.",
+    "dr.",
+    "architecture.storage",
+)
 
 
 @cache
