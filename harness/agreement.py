@@ -1,19 +1,12 @@
-"""The stores' own checks of a run: documents against walks, photos against walks. Read once the load has ended.
-
-Neither holds a week: the document calls a lost mirror write non-critical (データ同期戦略), and names no promise about
-photos. What fails is told with its claim, and is what a roll back would lose.
-"""
+"""How the stores' checks are judged: documents against walks, photos against walks."""
 
 from __future__ import annotations
 
-from harness import stores
+import msgspec
+
 from harness.checks.dual_write import Comparison, Flaw
 from harness.checks.photos import Photos
-from harness.checks.writes import Writes
-from harness.clock import Clock
-from harness.firebase.documents import Documents
-from harness.model.errors import PartDied
-from harness.model.stack import Endpoints, Target
+from harness.checks.reconciled import Reconciled
 from harness.model.units import Unit
 from harness.model.verdict import CheckResult, Verdict
 
@@ -22,38 +15,26 @@ CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
 _EXAMPLES = 3
 
 
-async def store_checks(endpoints: Endpoints, writes: Writes, clock: Clock, target: Target) -> tuple[CheckResult, ...]:
-    """Both checks; bounded (``harness.stores``). A store that does not answer leaves them inconclusive."""
-    documents = Documents(endpoints.firestore, endpoints.project_id)
-    try:
-        try:
-            compared = await stores.dual_write(endpoints, documents, writes, clock)
-            seen = await stores.stored_photos(endpoints, documents, writes, clock)
-        except stores.NotAsNamed as error:
-            return _unseen(Verdict.NOT_EXERCISED, str(error))
-        except PartDied as error:
-            return _unseen(Verdict.INCONCLUSIVE, error.what)
-        return (
-            dual_write_result(compared, bundled=target.bundled),
-            photos_result(seen, bundled=target.bundled),
-        )
-    finally:
-        await documents.close()
+def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool) -> CheckResult:
+    """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
 
-
-def dual_write_result(compared: Comparison, *, bundled: bool) -> CheckResult:
-    """A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised."""
-    verdict = Verdict.FAIL if compared.findings else Verdict.PASS
-    reason = "; ".join([compared.sentence, *(str(each) for each in compared.findings[:_EXAMPLES])])
-    if not compared.compared:
+    A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised.
+    """
+    verdict = Verdict.PASS if found.good else Verdict.FAIL
+    reason = "; ".join([found.sentence, *map(str, found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]])
+    if not found.compared:
         verdict, reason = Verdict.INCONCLUSIVE, "no walk was written through the API alone"
     elif not bundled and compared.count(Flaw.MISSING) == compared.compared:
-        verdict, reason = Verdict.NOT_EXERCISED, f"the target mirrors nothing: {compared.sentence}"
-    return _result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, len(compared.findings), compared.compared, reason)
+        verdict, reason = Verdict.NOT_EXERCISED, f"the target mirrors nothing: {found.sentence}"
+    flaws = len(found.unexplained) + len(found.doubled)
+    return result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, reason, unit=Unit.WALKS)
 
 
 def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:
-    """A target, other than ours, may leave photos to somebody else: what it leaves is then not exercised."""
+    """A target, other than ours, may leave photos to somebody else: what it leaves is then not exercised.
+
+    Holds no week: the document names no promise about photos.
+    """
     verdict = Verdict.PASS if seen.good else Verdict.FAIL
     reason = seen.sentence
     if not seen.with_thumbnail and not seen.objects:
@@ -61,27 +42,35 @@ def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:
     elif seen.left and not bundled and not (seen.lost or seen.foreign):
         verdict, reason = Verdict.NOT_EXERCISED, f"the target may not handle Storage: {reason}"
     flaws = len(seen.lost) + len(seen.foreign) + len(seen.left)
-    return _result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, reason)
+    told = result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, reason, unit=Unit.WALKS)
+    return told_only(told)
 
 
-def _unseen(verdict: Verdict, reason: str) -> tuple[CheckResult, ...]:
-    return tuple(
-        _result(check_id, claim, verdict, None, 0, reason)
-        for check_id, claim in ((DUAL_WRITE, CLAIM_DUAL_WRITE), (PHOTOS, CLAIM_PHOTOS))
+def unseen(verdict: Verdict, reason: str) -> tuple[CheckResult, ...]:
+    """Both, when a store could not be read."""
+    return (
+        result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, None, 0, reason, unit=Unit.WALKS),
+        told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, reason, unit=Unit.WALKS)),
     )
 
 
-def _result(  # noqa: PLR0917 - the fields of the result
-    check_id: str, claim: str, verdict: Verdict, flaws: int | None, samples: int, reason: str
+def told_only(check: CheckResult) -> CheckResult:
+    """The same, holding no week."""
+    return msgspec.structs.replace(check, holds=False)
+
+
+def result(  # noqa: PLR0917 - the fields of the result
+    check_id: str, claim: str, verdict: Verdict, flaws: int | None, samples: int, reason: str, unit: Unit = Unit.FLAWS
 ) -> CheckResult:
+    """``flaws`` found of ``samples`` looked at, none planned. What was not exercised holds no week."""
     return CheckResult(
         id=check_id,
         claim=claim,
         verdict=verdict,
         value=None if flaws is None else float(flaws),
         planned=0.0,
-        unit=Unit.WALKS,
+        unit=unit,
         samples=samples,
         reason=reason,
-        holds=False,
+        holds=verdict is not Verdict.NOT_EXERCISED,
     )

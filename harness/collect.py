@@ -11,7 +11,7 @@ from harness.checks.writes import Writes
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
-from harness.model.evidence import EventRow, RequestRow, Row
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
 
 
 class Collector:
@@ -23,6 +23,8 @@ class Collector:
         self.writes = Writes()
         self.flag = FlagLog()
         self.events: list[EventRow] = []
+        self.requests: list[RequestRow] = []
+        self.probes: list[ProbeRow] = []
         self._readers: list[SpoolReader] = []
         self._window: tuple[int, int] | None = None
         self.requests_due_in_window = 0
@@ -45,8 +47,12 @@ class Collector:
             self.flag.add(row)
             if isinstance(row, EventRow):
                 self.events.append(row)
-            elif isinstance(row, RequestRow) and self._window and self._window[0] <= row.due_ns < self._window[1]:
-                self.requests_due_in_window += 1
+            elif isinstance(row, ProbeRow):
+                self.probes.append(row)
+            elif isinstance(row, RequestRow):
+                self.requests.append(row)
+                if self._window and self._window[0] <= row.due_ns < self._window[1]:
+                    self.requests_due_in_window += 1
 
     def event(self, at_ns: int, kind: str, subject: str, message: str, **data: Any) -> None:
         """Appends an event of the run itself."""

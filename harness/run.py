@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from harness import machine
-from harness.agreement import store_checks
 from harness.checks.switch_over import switch_over
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.document import first_failure, not_exercised, plan_facts
 from harness.evidence.store import EvidenceStore
+from harness.invariants import Invariants, switch_over_result
 from harness.judge.decision import decide
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
@@ -116,7 +116,6 @@ class Rehearsal:
             self.hold_window,
             self.await_answers,
             self.conclude,
-            self.look_at_stores,
         ):
             await step()
 
@@ -189,14 +188,18 @@ class Rehearsal:
                 return
 
     async def conclude(self) -> None:
-        """The final judgement of a window that ran to its end."""
-        if self.decision is None and self.window is not None:
-            if self._judge_now():
-                await self.roll_back()
-            else:
-                self.checks = self.evidence.flag.results(self.scenario, self.judged_ns)
-                unproved = (f"{c.id}: {c.reason}" for c in self.checks if c.verdict is not Verdict.PASS)
-                self._decide(decide(self.results, self.checks), *unproved)
+        """The final judgement of a window that ran to its end, and the checkers' word on the run."""
+        if self.window is None:
+            return
+        if self.decision is None and self._judge_now():
+            await self.roll_back()
+        if self.decision is None:
+            self.checks = self.evidence.flag.results(self.scenario, self.judged_ns)
+            self._event("phase", "judged", "the window is judged", judged_ns=self.judged_ns)
+        await self.check_invariants()
+        if self.decision is None:
+            unproved = (f"{c.id}: {c.reason}" for c in self.checks if c.holds and c.verdict is not Verdict.PASS)
+            self._decide(decide(self.results, self.checks), *unproved)
 
     async def roll_back(self) -> None:
         """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
@@ -220,23 +223,33 @@ class Rehearsal:
             f"{self.switched.switched} of {len(users)} clients back on Firestore"
             + (f", the last after {last_s:.1f} s" if last_s is not None else "")
         )
+        self._tell_checks(switch_over_result(self.switched))
         self._mark("switched_over")
 
-    async def look_at_stores(self) -> None:
-        """Ends the load and compares what the stores hold: documents with walks, photos with walks."""
-        if self.load is None or self.window is None:
-            return
-        self.progress("ending the load, comparing PostgreSQL, Firestore and Storage")
+    async def check_invariants(self) -> None:
+        """Ends the load and every fault, and asks the checkers that stand outside what they check."""
+        self.progress("ending the load, checking what the stores hold against what was acknowledged")
         for undo in self._undo:
             await undo()
-        await self.load.stop()
+        await self._stop_load()
         self.evidence.gather()
-        found = await store_checks(self.stack.endpoints(), self.evidence.writes, self.clock, self.options.target)
+        invariants = Invariants(
+            self.stack.endpoints(),
+            self.evidence,
+            self.clock,
+            scenario=self.scenario,
+            manifests=self.manifests,
+            target=self.options.target,
+            seed=self.options.seed,
+        )
+        self._tell_checks(*await invariants.results())
+        self._mark("checked")
+
+    def _tell_checks(self, *found: CheckResult) -> None:
         for check in found:
             self._event("check", check.id, check.reason, **msgspec.to_builtins(check))
             self.progress(f"{check.id}: {check.verdict}; {check.reason}")
         self.checks += found
-        self._mark("stores_compared")
 
     async def tear_down(self) -> None:
         """Undoes the faults, stops the load, brings the stack down, reads the last of the spools."""

@@ -28,7 +28,8 @@ SELECT id::text, user_id, title, description, start_time, end_time, total_distan
 FROM walks ORDER BY updated_at DESC LIMIT $1
 """
 _LOCATIONS = """
-SELECT walk_id::text, latitude, longitude, altitude, "timestamp", horizontal_accuracy, vertical_accuracy, speed, course
+SELECT walk_id::text, sequence_number, latitude, longitude, altitude, "timestamp", horizontal_accuracy,
+       vertical_accuracy, speed, course
 FROM walk_locations WHERE walk_id::text = ANY($1) ORDER BY walk_id, sequence_number
 """
 
@@ -71,14 +72,23 @@ async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[Store
 
 
 async def dual_write(
-    endpoints: Endpoints, documents: Documents, writes: Writes, clock: Clock, limit_s: float = DRAIN_LIMIT_S
+    endpoints: Endpoints,
+    documents: Documents,
+    writes: Writes,
+    clock: Clock,
+    limit_s: float = DRAIN_LIMIT_S,
+    *,
+    perhaps_deleted: Mapping[str, str] | None = None,
 ) -> Comparison:
     """The mirrored walks against their documents, once they agree or ``limit_s`` has passed. The load has ended.
+
+    ``perhaps_deleted``: walks, and their users, whose DELETE was not acknowledged and that are gone all the same.
 
     Walks that the app wrote to Firestore itself are left out: there the mirror is not alone.
     """
     walks = [walk for walk in await read_walks(endpoints) if walk.id not in writes.direct]
-    deleted = {walk_id: user for walk_id, user in writes.deleted[Side.API].items() if walk_id not in writes.direct}
+    gone = {**writes.deleted[Side.API], **(perhaps_deleted or {})}
+    deleted = {walk_id: user for walk_id, user in gone.items() if walk_id not in writes.direct}
     found: dict[str, Fields] = {}
     ask: Collection[str] = [*(walk.id for walk in walks), *deleted]
     until_ns = clock.now_ns() + round(limit_s * NS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from harness.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, dual_write_result, photos_result
-from harness.checks.dual_write import compare
+from harness.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, photos_result, reconciled_result
+from harness.checks.dual_write import Comparison, compare
 from harness.checks.photos import photos
+from harness.checks.reconciled import Outage, reconciled
 from harness.judge.decision import decide
-from harness.model.verdict import Decision, Verdict
+from harness.model.verdict import CheckResult, Decision, Verdict
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 from tests.checks.test_photos import NAMED, OBJECTS, ONE, TWO
@@ -16,6 +17,17 @@ OTHER = WALK.replace("0b", "0c")
 GOOD = compare([walk()], documents(walk()))
 HALF = compare([walk(), walk(OTHER)], documents(walk()))
 NONE = compare([walk(), walk(OTHER)], {})
+
+
+def dual_write_result(compared: Comparison, *, bundled: bool) -> CheckResult:
+    return reconciled_result(reconciled(compared, {}, ()), compared, bundled=bundled)
+
+
+def test_what_an_outage_explains_is_told_and_passes() -> None:
+    outage = Outage(from_ns=10**9, to_ns=2 * 10**9, what="part hang firestore")
+    told = reconciled_result(reconciled(HALF, {OTHER: 10**9}, [outage]), HALF, bundled=True)
+    assert told.verdict is Verdict.PASS
+    assert "1 explained by an injected outage (part hang firestore)" in told.reason
 
 
 def test_documents_that_agree_pass_and_any_finding_fails_with_an_example() -> None:
@@ -42,9 +54,11 @@ def test_photos() -> None:
     assert photos_result(photos([], {}, set()), bundled=True).verdict is Verdict.INCONCLUSIVE
 
 
-def test_a_lost_mirror_write_is_told_and_does_not_hold_the_week() -> None:
+def test_an_unexplained_difference_holds_the_week_and_a_lost_photo_does_not() -> None:
     failed = dual_write_result(HALF, bundled=True)
-    assert decide([result(Verdict.PASS)], [failed]) is Decision.ADVANCE
+    assert decide([result(Verdict.PASS)], [failed]) is Decision.HOLD
+    lost = photos_result(photos(OBJECTS[:1], NAMED, set()), bundled=True)
+    assert decide([result(Verdict.PASS)], [lost]) is Decision.ADVANCE
 
 
 def test_the_claims_are_in_the_register() -> None:

@@ -15,6 +15,7 @@ from harness.population.firestore_document import COLLECTION
 _TIMEOUT_S = 5.0
 _BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
 _BATCH_TIMEOUT_S = 20.0
+_PAGE = 500
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -40,6 +41,7 @@ class Documents:
     def __init__(self, address: Address, project_id: str) -> None:
         self._address = address
         self._database = f"projects/{project_id}/databases/(default)"
+        self._metadata = [("google-cloud-resource-prefix", self._database), ("authorization", "Bearer owner")]
         self._channel: Any = None
         self._client: Any = None
 
@@ -57,6 +59,21 @@ class Documents:
             found |= await self._read(document_ids[start : start + _BATCH], _BATCH_TIMEOUT_S, only)
         return found
 
+    async def names(self) -> list[str]:
+        """The ids of all documents. Raises ``PartDied``."""
+        from google.api_core.exceptions import GoogleAPICallError
+
+        parent = f"{self._database}/documents"
+        request: dict[str, Any] = {"parent": parent, "collection_id": COLLECTION, "page_size": _PAGE}
+        request["mask"] = {"field_paths": ["id"]}
+        try:
+            pages = await self._open().list_documents(
+                request=request, metadata=self._metadata, timeout=_BATCH_TIMEOUT_S, retry=None
+            )
+            return [document.name.rpartition("/")[2] async for document in pages]
+        except GoogleAPICallError as error:
+            raise self._failed(error) from error
+
     async def close(self) -> None:
         """Ends the channel; idempotent."""
         if self._channel is not None:
@@ -70,21 +87,23 @@ class Documents:
         request: dict[str, Any] = {"database": self._database, "documents": [folder + each for each in document_ids]}
         if only:
             request["mask"] = {"field_paths": list(only)}
-        metadata = [("google-cloud-resource-prefix", self._database), ("authorization", "Bearer owner")]
         found: dict[str, Fields] = {}
         try:
             stream = await self._open().batch_get_documents(
-                request=request, metadata=metadata, timeout=timeout_s, retry=None
+                request=request, metadata=self._metadata, timeout=timeout_s, retry=None
             )
             async for answer in stream:
                 if answer.found.name:
                     document = type(answer.found).pb(answer.found)
                     found[document.name.removeprefix(folder)] = _fields(document.fields)
         except GoogleAPICallError as error:
-            raise PartDied(
-                f"the Firestore emulator failed: {error}", where=str(self._address), remedy="read firestore.log"
-            ) from error
+            raise self._failed(error) from error
         return found
+
+    def _failed(self, error: Exception) -> PartDied:
+        return PartDied(
+            f"the Firestore emulator failed: {error}", where=str(self._address), remedy="read firestore.log"
+        )
 
     def _open(self) -> Any:
         if self._client is None:

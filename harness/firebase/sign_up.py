@@ -1,4 +1,4 @@
-"""A new user of the Auth emulator, signed in as the app does."""
+"""Users of the Auth emulator, new ones too, signed in as the app does."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ async def sign_up(auth: Address, project_id: str, uid: str) -> User:
     email = f"{uid}@rehearsal.invalid"
     account = {"localId": uid, "email": email, "rawPassword": _PASSWORD, "emailVerified": True}
     await _post(auth, f"{_API}/projects/{project_id}/accounts:batchCreate", {"users": [account]})
-    body = {"email": email, "password": _PASSWORD, "returnSecureToken": True}
-    answer = await _post(auth, f"{_API}/accounts:signInWithPassword?key=rehearsal", body)
-    return User(uid=uid, token=str(answer["idToken"]))
+    return await sign_in(auth, email, _PASSWORD)
 
 
 async def _post(auth: Address, path: str, body: object) -> dict[str, Any]:
@@ -42,3 +40,10 @@ async def _post(auth: Address, path: str, body: object) -> dict[str, Any]:
     if answer.status != 200 or decoded.get("error"):
         raise PartDied(f"the Auth emulator refused: {answer.body[:300]!r}", where=where, remedy="read auth.log")
     return decoded
+
+
+async def sign_in(auth: Address, email: str, password: str) -> User:
+    """An account that is there, signed in as the app does. Raises ``PartDied``."""
+    body = {"email": email, "password": password, "returnSecureToken": True}
+    answer = await _post(auth, f"{_API}/accounts:signInWithPassword?key=rehearsal", body)
+    return User(uid=str(answer["localId"]), token=str(answer["idToken"]))

@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
+_COUNTED = {"1/s": ("/s",), "users": ("users", "user"), "walks": ("walks", "walk"), "flaws": ("flaws", "flaw")}
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -22,6 +23,7 @@ class Unit(StrEnum):
     PER_SECOND = "1/s"
     USERS = "users"
     WALKS = "walks"
+    FLAWS = "flaws"
     SECONDS = "s"
 
 
@@ -60,7 +62,7 @@ def quantity(text: str, unit: Unit) -> float:
     if unit is Unit.MILLISECONDS:
         return round(seconds(text) * 1000, 9)
     number, suffix = _split(text, f"a number of {unit}", "3/s" if unit is Unit.PER_SECOND else "250users")
-    wanted = {Unit.PER_SECOND: ("/s",), Unit.USERS: ("users", "user"), Unit.WALKS: ("walks", "walk")}[unit]
+    wanted = _COUNTED[unit]
     if suffix not in wanted:
         raise ValueError(f"{text!r} is not in {unit}; write for example '{number:g}{wanted[0]}'")
     return number

@@ -47,6 +47,12 @@ CHECK = {
     "flag.share": marked("users with the flag on, as planned"),
     "flag.steady": marked("users who changed sides without a change of the template"),
     "dual_write.documents": marked("walks whose Firestore document is not as the app reads it"),
+    "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
+    "writes.applied_once": marked("rows that are there more often than they were sent"),
+    "walks.isolation": marked("walks that another user saw or changed"),
+    "pdb.budget": marked("evictions beyond the disruption budget"),
+    "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
+    "flag.off_in_time": marked("clients still on the API 5 minutes after the flag went off"),
     "storage.photos": marked("walks whose photos are lost, not their own, or left behind"),
 }
 

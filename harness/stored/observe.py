@@ -52,6 +52,7 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
     results: tuple[CriterionResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     told: list[CheckResult] = []
+    judged = False
     for row in rows:
         counts[str(type(row).__struct_config__.tag)] += 1
         match row:
@@ -61,13 +62,18 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
                 planned = _window(row)
             case EventRow(kind="check"):
                 told.append(msgspec.convert(row.data, CheckResult))
-            case EventRow(kind="decision") if decision is None:
-                decision = row
+            case EventRow(kind="phase", subject="judged"):  # the load went on until it was ended for the checkers
+                judged = True
                 results = judge(scenario, ledger, planned, _judged_ns(row), not_exercised=not_exercised)
                 checks = flag.results(scenario, _judged_ns(row))
+            case EventRow(kind="decision") if decision is None:
+                decision = row
+                if not judged:
+                    results = judge(scenario, ledger, planned, _judged_ns(row), not_exercised=not_exercised)
+                    checks = flag.results(scenario, _judged_ns(row))
         ledger.add(row)
         flag.add(row)
-    if decision is None:
+    if decision is None and not judged:
         judged_ns = max(last_ns, planned.start_ns)
         results = judge(scenario, ledger, planned, judged_ns, not_exercised=not_exercised)
         checks = flag.results(scenario, judged_ns)

@@ -1,0 +1,179 @@
+"""Is every acknowledged write in PostgreSQL, with its content? What was sent against what is stored. Pure.
+
+A phone does one thing at a time, so a walk's acknowledged writes have an order. A write without an acknowledgement
+may have been carried out at any later moment, also after a later write that was acknowledged: its content instead of
+the acknowledged write's is no loss, and is counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from harness.checks.dual_write import StoredWalk
+from harness.checks.sent import Create, Put, Sent, SentWalk
+from harness.population.walk import Location, WalkUpdate
+
+_ALWAYS = ("title", "status", "start_time", "total_distance", "total_steps", "polyline_data")
+_WHEN_SENT = ("end_time", "thumbnail_image_url")  # a PUT without them leaves what is there
+_OF_LOCATION = tuple(name for name in Location.__struct_fields__ if name != "sequence_number")
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """An acknowledged write that is not there: what of it."""
+
+    walk_id: str
+    user: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"walk {self.walk_id} of {self.user}: {self.what}"
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+    """``writes`` acknowledged and what is lost of them; of ``unconfirmed`` ones, how many are seen to be there or not.
+
+    ``overtaken`` are walks that hold an unconfirmed write's content though a later one was acknowledged.
+    """
+
+    writes: int
+    lost: tuple[Lost, ...]
+    unconfirmed: int
+    applied: int
+    absent: int
+    overtaken: int
+
+    @property
+    def sentence(self) -> str:
+        """All counts, for people."""
+        told = f"{self.writes} acknowledged writes: {len(self.lost)} lost"
+        told += (
+            f"; {self.unconfirmed} without an acknowledgement: {self.applied} seen there, {self.absent} seen not there"
+        )
+        return told + (f", {self.overtaken} in place of a later write" if self.overtaken else "")
+
+
+class _Counts(msgspec.Struct):
+    lost: list[Lost]
+    applied: int = 0
+    absent: int = 0
+    overtaken: int = 0
+
+
+def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Mapping[str, str] | None = None) -> Acknowledged:
+    """``stored`` by id in lower case: everything there is, not a choice.
+
+    ``probed`` are the walks of canaries with an acknowledged PUT, and whose they are: all their PUTs are alike.
+    """
+    counts = _Counts(lost=[])
+    for walk in sent.walks.values():
+        _walk(walk, stored.get(walk.walk_id), counts)
+    for create in sent.creates:
+        _create(create, stored, counts)
+    for walk_id, user in (probed or {}).items():
+        if walk_id not in stored or stored[walk_id].user != user:
+            counts.lost.append(Lost(walk_id=walk_id, user=user, what="the canary's walk is not there"))
+    writes = [*(each for walk in sent.walks.values() for each in (*walk.puts, *walk.deletes)), *sent.creates]
+    confirmed = sum(write.acknowledged for write in writes)
+    return Acknowledged(
+        writes=confirmed + len(probed or ()),
+        lost=tuple(counts.lost),
+        unconfirmed=len(writes) - confirmed,
+        applied=counts.applied,
+        absent=counts.absent,
+        overtaken=counts.overtaken,
+    )
+
+
+def _walk(walk: SentWalk, held: StoredWalk | None, counts: _Counts) -> None:
+    confirmed = [put for put in walk.puts if put.acknowledged]
+    perhaps = [put for put in walk.puts if not put.acknowledged]
+    deleted_ns = max((each.done_ns for each in walk.deletes if each.acknowledged), default=None)
+    confirmed_since = [put for put in confirmed if deleted_ns is None or put.sent_ns > deleted_ns]
+    if held is None:
+        if confirmed_since and not any(not each.acknowledged for each in walk.deletes):
+            counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what="it is not there"))
+        elif confirmed_since:
+            counts.applied += 1  # the DELETE
+        else:
+            counts.absent += len(perhaps)
+        return
+    if held.user != walk.user:
+        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=f"it is {held.user or 'nobody'}'s"))
+        return
+    if deleted_ns is not None and not confirmed_since and not perhaps:
+        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what="deleted, and it is there"))
+        return
+    counts.absent += sum(not each.acknowledged for each in walk.deletes)
+    if not confirmed_since:
+        counts.applied += 1  # one of the PUTs without an acknowledgement
+        return
+    _content(walk, held, confirmed_since[-1], perhaps, counts)
+
+
+def _content(walk: SentWalk, held: StoredWalk, last: Put, perhaps: list[Put], counts: _Counts) -> None:
+    differs = _differs(last.body, held)
+    instead = [put for put in perhaps if differs and not _differs(put.body, held)]
+    if differs and not instead:
+        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=differs))
+    counts.applied += bool(instead)
+    counts.overtaken += bool(instead) and all(put.sent_ns < last.sent_ns for put in instead)
+    counts.absent += sum(put.sent_ns > last.sent_ns for put in perhaps) if not instead else 0
+    wrong = _locations(walk, held, last.number)
+    if wrong:
+        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=wrong))
+
+
+def _create(create: Create, stored: Mapping[str, StoredWalk], counts: _Counts) -> None:
+    if not create.acknowledged:
+        same = any(held.user == create.user and held.columns["title"] == create.body.title for held in stored.values())
+        counts.applied += same
+        counts.absent += not same
+        return
+    held = stored.get(create.walk_id)
+    what = ""
+    if held is None:
+        what = "created, and it is not there"
+    elif held.user != create.user:
+        what = f"created, and it is {held.user or 'nobody'}'s"
+    else:
+        fields = {"title": create.body.title, "description": create.body.description}
+        what = next(
+            (_told(name, held.columns[name], value) for name, value in fields.items() if _other(held, name, value)), ""
+        )
+    if what:
+        counts.lost.append(Lost(walk_id=create.walk_id, user=create.user, what=what))
+
+
+def _differs(body: WalkUpdate, held: StoredWalk) -> str:
+    for name in (*_ALWAYS, *_WHEN_SENT):
+        value = getattr(body, name)
+        if (value is not None or name in _ALWAYS) and _other(held, name, value):
+            return _told(name, held.columns[name], value)
+    return ""
+
+
+def _other(held: StoredWalk, name: str, value: Any) -> bool:
+    return bool(held.columns[name] != value)
+
+
+def _told(name: str, found: Any, wanted: Any) -> str:
+    return f"{name} is {str(found)[:80]}, must be {str(wanted)[:80]}"
+
+
+def _locations(walk: SentWalk, held: StoredWalk, number: int) -> str:
+    """What is missing or different of the locations recorded by the PUT ``number``; "" when nothing is."""
+    there = {row["sequence_number"]: row for row in held.locations}
+    must = [location for by, location in walk.recorded if by <= number]
+    missing = [location.sequence_number for location in must if location.sequence_number not in there]
+    if missing:
+        return f"{len(missing)} of {len(must)} locations are not there, the first is number {missing[0]}"
+    for location in must:
+        row = there[location.sequence_number]
+        for name in _OF_LOCATION:
+            if row[name] != getattr(location, name):
+                place = f"location {location.sequence_number}: {name}"
+                return _told(place, row[name], getattr(location, name))
+    return ""

@@ -1,0 +1,128 @@
+"""PostgreSQL and Firestore after a run: what differs, and whether an injected outage explains it. Pure.
+
+A mirror write is made once, just after its walk's write (データ同期戦略, Write-Behind): a walk whose last write fell
+into an outage of what the mirror needs, or shortly before or after it, may have lost its document's. Any other
+difference is the target's own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from harness.checks.dual_write import Comparison, Finding, Flaw
+from harness.model.evidence import EventRow
+from harness.model.stack import GATE_FAULTS, FaultKind
+
+NS = 1_000_000_000
+#: A mirror write waits behind others and gives up after some seconds: so far from an outage a write may be lost by it.
+SLACK_S = 10.0
+#: These stop no mirror write: they act in front of the pods, end a pod in order, or stop what the mirror does not use.
+_HARMLESS = GATE_FAULTS | {FaultKind.POD_DELETE}
+_FIRESTORE = "firestore"
+_PART_FAULTS = frozenset({FaultKind.PART_HANG, FaultKind.PART_SLOW})
+_INJECTED, _UNDONE = "injected: ", "undone: "
+
+
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch in which mirror writes may have been lost."""
+
+    from_ns: int
+    to_ns: int
+    what: str
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """``explained`` are findings with the outage that explains them; ``doubled`` documents of one walk, by name."""
+
+    compared: int
+    explained: tuple[tuple[Finding, str], ...]
+    unexplained: tuple[Finding, ...]
+    doubled: tuple[str, ...]
+    direct: int
+
+    @property
+    def good(self) -> bool:
+        """Nothing differs without an injected outage."""
+        return not self.unexplained and not self.doubled
+
+    @property
+    def sentence(self) -> str:
+        """All counts, for people."""
+        every = [finding for finding, _ in self.explained] + list(self.unexplained)
+        counts = ", ".join(f"{sum(f.flaw is flaw for f in every)} {flaw}" for flaw in Flaw)
+        told = f"{self.compared} walks compared with their documents: {counts}, {len(self.doubled)} doubled"
+        if self.explained:
+            reasons = ", ".join(sorted({what for _, what in self.explained}))
+            told += f"; {len(self.explained)} explained by an injected outage ({reasons})"
+        told += f"; {len(self.unexplained)} not explained" if every else ""
+        return told + (f"; {self.direct} walks were written to Firestore by the app itself" if self.direct else "")
+
+
+def outages(events: Iterable[EventRow], end_ns: int) -> tuple[Outage, ...]:
+    """Faults from their injection to their undoing (``end_ns`` when that never came), and containers that ended."""
+    begun: defaultdict[str, list[int]] = defaultdict(list)
+    found: list[Outage] = []
+    restarts: dict[str, int] = {}
+    for event in sorted(events, key=lambda event: event.at_ns):
+        if event.kind == "fault" and _matters(event):
+            if event.message.startswith(_INJECTED):
+                begun[event.message.removeprefix(_INJECTED)].append(event.at_ns)
+            elif (what := event.message.removeprefix(_UNDONE)) in begun and begun[what]:
+                found.append(Outage(from_ns=begun[what].pop(0), to_ns=event.at_ns, what=what))
+        elif event.kind == "pod":
+            count = int(event.data.get("restarts", 0))
+            if count > restarts.get(event.subject, 0):
+                found.append(Outage(from_ns=event.at_ns, to_ns=event.at_ns, what="a container ended"))
+            restarts[event.subject] = count
+    found += [Outage(from_ns=at_ns, to_ns=end_ns, what=what) for what, starts in begun.items() for at_ns in starts]
+    return tuple(sorted(found, key=lambda outage: outage.from_ns))
+
+
+def reconciled(
+    comparison: Comparison,
+    written_ns: Mapping[str, int],
+    outages: Sequence[Outage],
+    *,
+    names: Iterable[str] = (),
+    direct: int = 0,
+) -> Reconciled:
+    """``written_ns``: when each walk was last written or deleted, by id; one that is not in it has no explanation.
+
+    ``names`` are all document ids there are; ``direct`` counts the walks that the app wrote to Firestore itself.
+    """
+    explained: list[tuple[Finding, str]] = []
+    unexplained: list[Finding] = []
+    for finding in comparison.findings:
+        at_ns = written_ns.get(finding.walk_id)
+        # A document of the last write that says something else was not lost, but written wrong.
+        lost = finding.flaw is not Flaw.DIFFERENT and at_ns is not None
+        outage = next((each for each in outages if lost and at_ns is not None and _near(each, at_ns)), None)
+        if outage is None:
+            unexplained.append(finding)
+        else:
+            explained.append((finding, outage.what))
+    of_walk: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        of_walk[name.lower()].append(name)
+    return Reconciled(
+        compared=comparison.compared,
+        explained=tuple(explained),
+        unexplained=tuple(unexplained),
+        doubled=tuple(" and ".join(sorted(each)) for _, each in sorted(of_walk.items()) if len(each) > 1),
+        direct=direct,
+    )
+
+
+def _near(outage: Outage, at_ns: int) -> bool:
+    slack_ns = round(SLACK_S * NS)
+    return outage.from_ns - slack_ns <= at_ns <= outage.to_ns + slack_ns
+
+
+def _matters(event: EventRow) -> bool:
+    kind = FaultKind(event.subject) if event.subject in set(FaultKind) else None
+    if kind in _PART_FAULTS:
+        return _FIRESTORE in event.message
+    return kind is not None and kind not in _HARMLESS

@@ -1,0 +1,175 @@
+"""What phones sent to the API, recomputed from the schedule and laid beside the evidence of what came back. Pure.
+
+The schedule is a function of seed and anchor, so every body is known without having been stored; the digest of a
+request's row says that it is the same. A PUT carries all locations that the API has not confirmed
+(``harness.load.memory``): after an acknowledged PUT, every location recorded by then must be there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+import msgspec
+
+from harness.model.evidence import WRITES, Operation, RequestRow, Side
+from harness.model.scenario import PopulationPlan
+from harness.population import thumbnail
+from harness.population.accounts import Account
+from harness.population.schedule import Planned, slots, user_schedule
+from harness.population.walk import Location, NewWalk, WalkUpdate, digest
+
+
+class Put(msgspec.Struct, frozen=True, kw_only=True):
+    """A PUT: ``number`` is the place of its content in the user's schedule, which a repetition shares."""
+
+    number: int
+    sent_ns: int
+    done_ns: int
+    acknowledged: bool
+    body: WalkUpdate
+
+
+class Delete(msgspec.Struct, frozen=True, kw_only=True):
+    """A DELETE."""
+
+    sent_ns: int
+    done_ns: int
+    acknowledged: bool
+
+
+class Create(msgspec.Struct, frozen=True, kw_only=True):
+    """A CREATE; ``walk_id`` is the API's own, empty when it was not acknowledged."""
+
+    user: str
+    walk_id: str
+    sent_ns: int
+    done_ns: int
+    acknowledged: bool
+    body: NewWalk
+
+
+class SentWalk(msgspec.Struct, frozen=True, kw_only=True):
+    """One walk as the API was told of it: PUTs and DELETEs in order, and what the phone recorded.
+
+    ``recorded`` are (number, location) in order: the location was recorded by the schedule's PUT ``number``.
+    """
+
+    walk_id: str
+    user: str
+    puts: tuple[Put, ...]
+    deletes: tuple[Delete, ...]
+    recorded: tuple[tuple[int, Location], ...]
+
+    @property
+    def last_ns(self) -> int:
+        """When its last write ended."""
+        return max(each.done_ns for each in (*self.puts, *self.deletes))
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """``walks`` by id in lower case; ``unmatched`` are operation ids whose digest is not of the recomputed content."""
+
+    walks: dict[str, SentWalk]
+    creates: tuple[Create, ...]
+    unmatched: tuple[str, ...] = ()
+
+
+def api_writes(rows: Iterable[object]) -> list[RequestRow]:
+    """The writes among ``rows`` that went to the API."""
+    return [
+        row
+        for row in rows
+        if isinstance(row, RequestRow) and row.side is Side.API and row.operation in WRITES and row.walk_id != ""
+    ]
+
+
+def number_of(operation_id: str) -> int:
+    """The place in its user's schedule of the content that the operation sent: "u0017-00003-again-00007" is 3."""
+    return int(operation_id.split("-")[1])
+
+
+def sent(
+    rows: Sequence[RequestRow],
+    plan: PopulationPlan,
+    users: Sequence[Account],
+    *,
+    seed: int,
+    anchor_unix_ns: int,
+    bucket: str,
+) -> Sent:
+    """``rows`` as ``api_writes`` gives them; ``bucket`` is Storage's, of which thumbnails' URLs are made."""
+    placed = slots(users, seed)
+    by_user: defaultdict[str, list[RequestRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.sent_ns):
+        by_user[row.user].append(row)
+    walks: dict[str, SentWalk] = {}
+    creates: list[Create] = []
+    unmatched: list[str] = []
+    for user, own in by_user.items():
+        if user not in placed:
+            unmatched += [row.operation_id for row in own]
+            continue
+        last = max(number_of(row.operation_id) for row in own)
+        planned = list(islice(user_schedule(user, placed[user], plan, seed, anchor_unix_ns), last + 1))
+        found = _of_user(own, planned, bucket)
+        walks |= found.walks
+        creates += found.creates
+        unmatched += found.unmatched
+    return Sent(walks=walks, creates=tuple(creates), unmatched=tuple(unmatched))
+
+
+def _of_user(rows: Sequence[RequestRow], planned: Sequence[Planned], bucket: str) -> Sent:
+    puts: defaultdict[str, list[Put]] = defaultdict(list)
+    deletes: defaultdict[str, list[Delete]] = defaultdict(list)
+    creates: list[Create] = []
+    unmatched: list[str] = []
+    for row in rows:
+        number = number_of(row.operation_id)
+        body = _body(planned[number], row, bucket)
+        times = {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged}
+        walk_id = row.walk_id.lower()
+        match row.operation, body:
+            case Operation.PUT_WALK, WalkUpdate():
+                puts[walk_id].append(Put(number=number, body=body, **times))
+            case Operation.CREATE_WALK, NewWalk():
+                known = walk_id if row.acknowledged else ""
+                creates.append(Create(user=row.user, walk_id=known, body=body, **times))
+            case Operation.DELETE_WALK, None if planned[number].operation is Operation.DELETE_WALK:
+                deletes[walk_id].append(Delete(**times))
+            case _:
+                unmatched.append(row.operation_id)
+    recorded = _recorded(planned)
+    walks = {
+        walk_id: SentWalk(
+            walk_id=walk_id,
+            user=rows[0].user,
+            puts=tuple(puts[walk_id]),
+            deletes=tuple(deletes[walk_id]),
+            recorded=tuple(recorded.get(walk_id, ())),
+        )
+        for walk_id in [*puts, *(each for each in deletes if each not in puts)]
+    }
+    return Sent(walks=walks, creates=tuple(creates), unmatched=tuple(unmatched))
+
+
+def _body(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:
+    """The content with that digest: as planned, or with the walk's thumbnail; ``None`` for a DELETE and no match."""
+    body = planned.body
+    if planned.operation is not row.operation or body is None:
+        return None
+    if digest(body) == row.payload_digest:
+        return body
+    if isinstance(body, WalkUpdate):
+        body = msgspec.structs.replace(body, thumbnail_image_url=thumbnail.url(bucket, row.user, planned.walk_id))
+        return body if digest(body) == row.payload_digest else None
+    return None
+
+
+def _recorded(planned: Sequence[Planned]) -> Mapping[str, list[tuple[int, Location]]]:
+    recorded: defaultdict[str, list[tuple[int, Location]]] = defaultdict(list)
+    for each in planned:
+        if isinstance(each.body, WalkUpdate):
+            recorded[each.walk_id] += [(each.number, location) for location in each.body.locations]
+    return recorded

@@ -1,0 +1,144 @@
+"""Every acknowledged write is there with its content: a good run passes, and each planted loss is found, and only it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.checks.acknowledged import Acknowledged, acknowledged
+from harness.checks.applied_once import applied_once
+from harness.checks.dual_write import StoredWalk
+from harness.model.evidence import Operation, RequestRow
+from harness.population import thumbnail
+from harness.population.walk import WalkUpdate, digest
+from tests.checks.sending import BUCKET, USERS, as_sent, held, planned, row, rows_of
+
+NAMES = [account.user for account in USERS]
+ROWS = rows_of(*NAMES)
+SENT = as_sent(ROWS)
+HELD = held(ROWS)
+LONG = max(HELD.values(), key=lambda walk: len(walk.locations))
+MADE = next(create.walk_id for create in SENT.creates)
+
+
+def with_columns(walk: StoredWalk, **changes: Any) -> dict[str, StoredWalk]:
+    return {**HELD, walk.id: msgspec.structs.replace(walk, columns={**walk.columns, **changes})}
+
+
+def without(walk_id: str) -> dict[str, StoredWalk]:
+    return {key: walk for key, walk in HELD.items() if key != walk_id}
+
+
+def with_locations(change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> dict[str, StoredWalk]:
+    points = change([dict(point) for point in LONG.locations])
+    return {**HELD, LONG.id: msgspec.structs.replace(LONG, locations=points)}
+
+
+def unconfirmed(operation: Operation, last: bool = True) -> tuple[RequestRow, list[RequestRow]]:
+    """All rows, and one of them without its acknowledgement: the last one of that kind of the first user, or the first."""
+    chosen = [each for each in ROWS if each.user == NAMES[0] and each.operation is operation][-1 if last else 0]
+    failed = next(row(each, ok=False) for each in planned(NAMES[0]) if each.operation_id == chosen.operation_id)
+    return failed, [failed if each is chosen else each for each in ROWS]
+
+
+def test_a_run_in_which_all_was_applied_once_loses_and_doubles_nothing() -> None:
+    found = acknowledged(SENT, HELD)
+    assert (found.writes, found.lost, found.unconfirmed) == (len(ROWS), (), 0)
+    assert applied_once(SENT, list(HELD.values()), NAMES).repeated == ()
+    assert SENT.unmatched == ()
+
+
+@pytest.mark.parametrize(
+    ("stored", "what"),
+    [
+        (without(LONG.id), "not there"),
+        (without(MADE), "created, and it is not there"),
+        (with_columns(LONG, total_distance=1.5), "total_distance is 1.5"),
+        (with_columns(LONG, user_id="u9999"), "u9999's"),
+        (with_columns(HELD[MADE], title="x"), "title is x"),
+        (with_locations(lambda points: points[:-1]), "1 of"),
+        (with_locations(lambda points: [{**points[0], "speed": 99.0}, *points[1:]]), "speed is 99.0"),
+    ],
+    ids=["walk", "created", "field", "owner", "title", "location", "content"],
+)
+def test_a_planted_loss_is_found(stored: dict[str, StoredWalk], what: str) -> None:
+    (lost,) = acknowledged(SENT, stored).lost
+    assert what in lost.what
+
+
+def test_a_deleted_walk_that_is_there_is_found() -> None:
+    rows = [each for each in ROWS if each.operation is not Operation.DELETE_WALK]
+    found = acknowledged(SENT, held(rows)).lost
+    assert found and {lost.what for lost in found} == {"deleted, and it is there"}
+
+
+@given(st.sets(st.sampled_from(range(len(ROWS))), min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_writes_without_an_acknowledgement_lose_nothing_applied_or_not(failed: set[int]) -> None:
+    rows = [msgspec.structs.replace(each, acknowledged=False) if n in failed else each for n, each in enumerate(ROWS)]
+    told = as_sent(rows)
+    for stored in (HELD, held(rows)):
+        # Locations of a failed PUT go along with the next one, so they are there when that one was acknowledged.
+        whole = {key: msgspec.structs.replace(walk, locations=_whole(key, walk)) for key, walk in stored.items()}
+        assert acknowledged(told, whole).lost == ()
+        assert applied_once(told, list(whole.values()), NAMES).repeated == ()
+
+
+def _whole(walk_id: str, walk: StoredWalk) -> Any:
+    return HELD[walk_id].locations if walk_id in HELD else walk.locations
+
+
+def test_an_unconfirmed_write_is_counted_as_seen_or_not_seen() -> None:
+    failed, rows = unconfirmed(Operation.CREATE_WALK)
+    assert failed.acknowledged is False
+    applied, absent = acknowledged(as_sent(rows), HELD), acknowledged(as_sent(rows), held(rows))
+    assert (applied.unconfirmed, applied.applied, applied.absent) == (1, 1, 0)
+    assert (absent.unconfirmed, absent.applied, absent.absent) == (1, 0, 1)
+
+
+def test_an_unconfirmed_write_that_came_late_is_no_loss_and_is_told() -> None:
+    puts = [each for each in ROWS if each.walk_id == LONG.id]
+    earlier = msgspec.structs.replace(puts[-2], acknowledged=False)
+    rows = [earlier if each is puts[-2] else each for each in ROWS]
+    plan = next(each for each in planned(earlier.user) if each.operation_id == earlier.operation_id)
+    assert isinstance(plan.body, WalkUpdate)
+    fields = {
+        name: getattr(plan.body, name) for name in ("title", "status", "total_distance", "total_steps", "polyline_data")
+    }
+    found: Acknowledged = acknowledged(as_sent(rows), with_columns(LONG, **fields))
+    assert (found.lost, found.overtaken) == ((), 1)
+
+
+def test_a_repetition_and_a_thumbnail_are_known_by_their_digest() -> None:
+    plan = next(each for each in planned(NAMES[0]) if isinstance(each.body, WalkUpdate))
+    assert isinstance(plan.body, WalkUpdate)
+    url = thumbnail.url(BUCKET, NAMES[0], plan.walk_id)
+    body = msgspec.structs.replace(plan.body, thumbnail_image_url=url)
+    again = msgspec.structs.replace(
+        row(plan), operation_id=f"{plan.operation_id}-again-00009", payload_digest=digest(body)
+    )
+    (walk,) = as_sent([again]).walks.values()
+    assert walk.puts[0].body.thumbnail_image_url == url
+    assert as_sent([msgspec.structs.replace(again, payload_digest="0" * 64)]).unmatched == (again.operation_id,)
+
+
+def test_what_is_there_more_often_than_it_was_sent_is_found() -> None:
+    stored = list(HELD.values())
+    made = msgspec.structs.replace(HELD[MADE], id=MADE.replace(MADE[0], "f" if MADE[0] != "f" else "e"))
+    strange = msgspec.structs.replace(made, columns={**made.columns, "title": "nobody's"})
+    appended = with_locations(lambda points: [*points, {**points[-1], "sequence_number": 9_999}])
+    doubled = with_locations(lambda points: [*points, points[-1]])
+    for planted, what in (
+        ([*stored, stored[0]], "2 rows"),
+        ([*stored, made], "made once more by one CREATE"),
+        ([*stored, strange], "nobody sent it"),
+        (list(appended.values()), "1 locations that were not sent"),
+        (list(doubled.values()), "is there 2 times"),
+    ):
+        repeated = applied_once(SENT, planted, NAMES).repeated
+        assert any(what in each for each in repeated), (what, repeated)

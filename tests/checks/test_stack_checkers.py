@@ -1,0 +1,141 @@
+"""Checkers of isolation, the disruption budget, endpoints, the flag's five minutes, and explained differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.checks.budget import budget_kept
+from harness.checks.dual_write import Flaw, compare
+from harness.checks.endpoints import NS, new_connections
+from harness.checks.isolation import Asked, foreign_answers, isolation
+from harness.checks.off_in_time import FLAG, off_in_time
+from harness.checks.reconciled import outages, reconciled
+from harness.invariants import CLAIM, budget_result, connections_result, isolation_result, off_result, with_unknown
+from harness.model.disruption import Budget
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.verdict import Verdict
+from scenarios.claims import REGISTER
+from tests.checks.test_dual_write import WALK, documents, walk
+
+ONE = Budget(name="walk-api", min_available=1)
+OTHER = WALK.replace("0b", "0c")
+
+
+def event(at_s: float, kind: str, subject: str, message: str = "", **data: Any) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind=kind, subject=subject, message=message, data=data)
+
+
+def pod(at_s: float, name: str, state: str, restarts: int = 0) -> EventRow:
+    return event(at_s, "pod", name, state=state, restarts=restarts)
+
+
+def request(
+    at_s: float, operation: Operation = Operation.GET_WALK, outcome: Outcome = Outcome.OK, user: str = "u1"
+) -> RequestRow:
+    at_ns = round(at_s * NS)
+    return RequestRow(
+        operation_id=f"{user}-00001", user=user, audience="all", side=Side.API, operation=operation, due_ns=at_ns,
+        sent_ns=at_ns, done_ns=at_ns, status=200, outcome=outcome, acknowledged=False, payload_digest="", flag=True,
+    )  # fmt: skip
+
+
+def probe(at_s: float, name: str) -> ProbeRow:
+    at_ns = round(at_s * NS)
+    return ProbeRow(
+        probe_id=1, user="c", method="GET", due_ns=at_ns, sent_ns=at_ns, done_ns=at_ns, status=200, outcome=Outcome.OK,
+        pod=name,
+    )  # fmt: skip
+
+
+def service(at_s: float, *pods: str) -> EventRow:
+    return event(at_s, "component", "service", pods=list(pods))
+
+
+def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None:
+    two = [pod(0, "a", "Ready"), pod(0, "b", "Ready")]
+    granted = [event(1, "eviction", "a", code=201), pod(1, "a", "Terminating")]
+    kept = budget_kept([*two, *granted, event(2, "eviction", "b", code=429)], ONE, 2)
+    assert (kept.granted, kept.refused, kept.beyond) == (1, 1, ())
+    broken = budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], ONE, 2)
+    assert broken.beyond == ("b: 1 pods were ready, 1 must stay",)
+    assert budget_result(broken).verdict is Verdict.FAIL
+    assert budget_result(budget_kept(two, ONE, 2)).verdict is Verdict.NOT_EXERCISED
+    unready = budget_kept([two[0], event(1, "eviction", "b", code=201)], ONE, 2)
+    assert unready.beyond == ()  # a pod that is not ready costs nothing while the budget is met
+    half = Budget(name="walk-api", max_unavailable="50%")
+    assert budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], half, 2).beyond != ()
+
+
+def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> None:
+    course = [service(0, "a", "b"), service(10, "b"), service(20, "a", "b")]
+    fine = new_connections(course, [probe(9, "a"), probe(11.9, "a"), probe(30, "a"), probe(15, "b")])
+    assert (fine.probes, fine.left, fine.late) == (4, 1, ())
+    (late,) = new_connections(course, [probe(12.5, "a"), probe(15, "b")]).late
+    assert "a, 2.5 s after it left" in late
+    assert connections_result(new_connections(course, [probe(12.5, "a")])).verdict is Verdict.FAIL
+    assert connections_result(new_connections(course[:1], [probe(1, "a")])).verdict is Verdict.NOT_EXERCISED
+
+
+def test_answers_that_are_not_the_askers_are_found_and_so_is_a_changed_walk() -> None:
+    rows = [request(0), request(1, Operation.LIST_WALKS), request(2, Operation.PUT_WALK)]
+    asked = Asked(user="u2", owner="u1", walk_id=WALK, get_status=404, put_status=404, changed=False)
+    good = isolation(foreign_answers(rows), [asked])
+    assert (good.answered, good.asked, good.wrong) == (2, 1, ())
+    assert isolation_result(good).verdict is Verdict.PASS
+    seen = isolation(foreign_answers([*rows, request(3, outcome=Outcome.BAD_ANSWER)]), [asked])
+    assert len(seen.wrong) == 1
+    for planted in ({"get_status": 200}, {"put_status": 200}, {"changed": True}, {"get_status": 403}):
+        wrong = isolation((1, ()), [Asked(**{f: getattr(asked, f) for f in Asked.__struct_fields__} | planted)])
+        assert isolation_result(wrong).verdict is Verdict.FAIL, planted
+    silent = Asked(user="u2", owner="u1", walk_id=WALK, get_status=0, put_status=0, changed=False)
+    assert isolation_result(isolation((0, ()), [silent])).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:
+    flags = [event(0, "flag", FLAG, on=10), event(100, "flag", FLAG, on=0)]
+    good = off_in_time(flags, [request(50), request(399)], limit_s=300, end_ns=500 * NS)
+    assert (good.offs, good.late) == (1, ())
+    late = off_in_time(flags, [request(401, user="u7")], limit_s=300, end_ns=500 * NS)
+    assert late.late == ("u7",)
+    assert off_result(late).verdict is Verdict.FAIL
+    back = off_in_time([*flags, event(104, "flag", FLAG, on=10)], [request(450)], limit_s=300, end_ns=500 * NS)
+    assert (back.offs, back.short, back.late) == (0, 1, ())
+    assert off_result(back).verdict is Verdict.NOT_EXERCISED
+
+
+def test_a_difference_is_explained_by_an_outage_of_what_the_mirror_needs_and_by_nothing_else() -> None:
+    half = compare([walk(), walk(OTHER)], documents(walk()))
+    hang = [
+        event(100, "fault", "part_hang", "injected: part hang firestore"),
+        event(120, "fault", "part_hang", "undone: part hang firestore"),
+    ]
+    for at_s, events, explained in (
+        (110, hang, 1),
+        (125, hang, 1),
+        (200, hang, 0),
+        (110, [event(100, "fault", "part_hang", "injected: part hang auth")], 0),
+        (110, [event(100, "fault", "latency", "injected: latency 600 ms on 100 % of requests")], 0),
+        (110, [event(100, "fault", "pod_kill", "injected: pod kill")], 1),
+        (110, [pod(100, "a", "Ready"), pod(112, "a", "Pending", restarts=1)], 1),
+        (110, [], 0),
+    ):
+        found = reconciled(half, {OTHER: at_s * NS}, outages(events, 150 * NS))
+        assert (len(found.explained), len(found.unexplained)) == (explained, 1 - explained), (at_s, events)
+
+
+def test_a_document_written_wrong_doubled_or_of_no_walk_is_never_explained() -> None:
+    always = outages([event(0, "fault", "database_cut", "injected: database cut")], 10**12)
+    wrong = documents(walk())
+    wrong[WALK.upper()]["title"] = wrong[WALK.upper()]["description"]
+    assert len(reconciled(compare([walk()], wrong), {WALK: 1}, always).unexplained) == 1
+    doubled = reconciled(compare([walk()], documents(walk())), {}, always, names=[WALK.upper(), WALK])
+    assert doubled.doubled == (f"{WALK.upper()} and {WALK}",)
+    extra = with_unknown(compare([walk()], documents(walk())), [WALK.upper(), OTHER.upper()], {WALK})
+    assert [finding.flaw for finding in extra.findings] == [Flaw.EXTRA]
+
+
+@pytest.mark.parametrize("claim", CLAIM.values())
+def test_the_claims_are_in_the_register(claim: str) -> None:
+    assert claim in REGISTER
