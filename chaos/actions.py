@@ -38,3 +38,13 @@ def exhaust_connections() -> int:
 def flap_flag(times: int = 3, every_s: float = 5.0) -> int:
     """Publishes the flag off and on in turn; it ends as it was. Returns the last version."""
     return int(ask("flap_flag", times=times, every_s=every_s))
+
+
+def flag_off() -> int:
+    """The flag off for everybody (ロールバック手順 1), until ``undo``; returns the version."""
+    return int(ask("flag_off"))
+
+
+def repeat(kind: str, every_s: float, times: int) -> int:
+    """The fault ``times`` times, one begun every ``every_s``; returns how often a pod was there for it."""
+    return int(ask("repeat", kind=kind, every_s=every_s, times=times))

@@ -20,6 +20,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
+def usual() -> tuple[str, ...]:
+    """Those that are run without being named, sorted."""
+    return tuple(name for name in names() if not load(name).expects.only_named)
+
+
 def load(name: str) -> Experiment:
     """The experiment ``name``, or the one in the file ``name``. Raises ``BadInput``."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"

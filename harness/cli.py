@@ -22,6 +22,7 @@ from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.options import AUTO, RUNGS, RunOptions
 from harness.progress import Progress
+from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
@@ -95,6 +96,10 @@ def parser() -> argparse.ArgumentParser:
     rolling.set_defaults(handler=_rolling_update)
     undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
     add_undo_arguments(undo)
+    reconcile = commands.add_parser(
+        "reconcile", help="make PostgreSQL and Firestore of a live stack agree", allow_abbrev=False
+    )
+    add_reconcile_arguments(reconcile)
     conformance = commands.add_parser("conformance", help="check a target against the contract", allow_abbrev=False)
     add_conformance_arguments(conformance, DEFAULT_SEED)
     flag_proof = commands.add_parser(

@@ -18,7 +18,7 @@ from harness.checks.budget import BudgetKept, budget_kept
 from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Isolation, foreign_answers, isolation
-from harness.checks.off_in_time import OffInTime
+from harness.checks.off_in_time import OffInTime, off_in_time
 from harness.checks.reconciled import outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
 from harness.clock import NS, Clock
@@ -93,6 +93,13 @@ class Invariants:
         found.append(budget_result(budget_kept(events, self._manifests.pdb, self._manifests.deployment.replicas)))
         found.append(connections_result(new_connections(events, self._evidence.probes)))
         return tuple(found)
+
+    def off_in_time(self) -> CheckResult:
+        """Of a run in which the flag may have gone off; a week's roll back is judged as it happens."""
+        limit_s = self._scenario.switch_over_limit_s
+        end_ns = max((row.done_ns for row in self._evidence.requests), default=0)
+        found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
+        return off_result(found)
 
     async def _stored(self) -> list[StoredWalk] | tuple[Verdict, int | None, int, str]:
         try:

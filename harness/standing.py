@@ -105,6 +105,11 @@ def _found() -> Iterator[tuple[StackFacts, Lease]]:
                 yield facts, lease
 
 
+def up_now() -> list[StackFacts]:
+    """What every ``stack up`` whose harness lives told."""
+    return [facts for facts, lease in _found() if lease.owner.alive()]
+
+
 def stack_of(pid: int) -> StackFacts | None:
     """What the ``stack up`` in process ``pid`` told; ``None`` before it is up."""
     return next((facts for facts, lease in _found() if lease.owner.pid == pid and lease.owner.alive()), None)

@@ -12,11 +12,10 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from harness.clock import Clock
-from harness.model.errors import RehearsalError
-from harness.model.flag import Template
+from harness.clock import NS, Clock
+from harness.model.errors import BadInput, RehearsalError
 from harness.model.manifests import Deployment, Manifests
-from harness.model.stack import Fault
+from harness.model.stack import Fault, FaultKind
 from harness.stack.protocol import Stack, Undo
 
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
@@ -27,7 +26,7 @@ Answer = Callable[[], Awaitable[bool]]
 
 
 class Bridge:
-    """One run's. ``steady`` answers the experiments' probe; ``templates`` are the flag off and on."""
+    """One run's. ``steady`` answers the experiments' probe; ``set_flag`` publishes the flag, and tells the evidence."""
 
     def __init__(
         self,
@@ -37,14 +36,14 @@ class Bridge:
         folder: Path,
         *,
         steady: Answer,
-        templates: tuple[Template, Template],
+        set_flag: Callable[[bool], Awaitable[int]],
     ) -> None:
         self._stack = stack
         self._manifests = manifests
         self._clock = clock
         self._folder = folder
         self._steady = steady
-        self._templates = templates
+        self._set_flag = set_flag
         self._undo: list[tuple[str, Undo]] = []
         self._server: asyncio.Server | None = None
         self.first_fault_ns: int | None = None
@@ -103,6 +102,8 @@ class Bridge:
             "never_ready": self._never_ready,
             "exhaust_connections": self._exhaust_connections,
             "flap_flag": self._flap_flag,
+            "flag_off": self._flag_off,
+            "repeat": self._repeat,
         }
         if call not in calls:
             return {"error": f"the harness knows no {call!r}"}
@@ -166,13 +167,38 @@ class Bridge:
 
     async def _flap_flag(self, times: int, every_s: float) -> int:
         self._begun(f"the flag flaps {times} times")
-        off, on = self._templates
         version = 0
         for _ in range(times):
-            for template in (off, on):
-                version = await self._stack.set_flag(template)
+            for on in (False, True):
+                version = await self._set_flag(on)
                 await self._clock.sleep(every_s / 2)
         return version
+
+    async def _flag_off(self) -> int:
+        """ロールバック手順 1. The undo turns it on again."""
+        self._begun("the flag off")
+
+        async def on() -> None:
+            await self._set_flag(True)
+
+        self._keep("the flag on", on)
+        return await self._set_flag(False)
+
+    async def _repeat(self, kind: str, every_s: float, times: int) -> int:
+        """The fault again and again, each at its own time from the first; undone by nothing but time."""
+        fault = Fault(kind=FaultKind(kind))
+        self._begun(f"{fault}, {times} times")
+        begun_ns, done = self._clock.now_ns(), 0
+        for number in range(times):
+            due_ns = begun_ns + round(number * every_s * NS)
+            await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
+            try:
+                undo = await self._stack.inject(fault)
+            except BadInput:
+                continue  # no pod is ready, so there is none to disturb
+            await undo()
+            done += 1
+        return done
 
     # -- undo steps ----------------------------------------------------------------------------------------------
 

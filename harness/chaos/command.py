@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.chaos.draw import draw
+from harness.checks.healing import Direction
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model import units
@@ -27,13 +28,22 @@ OptionsOf = Callable[[argparse.Namespace], RunOptions]
 def add_chaos_arguments(command: argparse.ArgumentParser) -> None:
     """The options of ``chaos`` beside those of every run."""
     command.add_argument("--only", action="append", default=[], metavar="NAME|FILE", help="an experiment (repeatable)")
+    add_reconcile_argument(command)
     command.add_argument("--list", action="store_true", help="name the bundled experiments and end")
 
 
 def add_nightly_arguments(command: argparse.ArgumentParser) -> None:
     """The options of ``chaos_nightly`` beside those of every run."""
+    add_reconcile_argument(command)
     command.add_argument("--count", type=int, default=50, help="how many experiments to draw (default: %(default)s)")
     command.add_argument("--budget", default="90min", help="begin no experiment after this time (default: %(default)s)")
+
+
+def add_reconcile_argument(command: argparse.ArgumentParser) -> None:
+    """Heals the stores after the checks, in a stated direction."""
+    command.add_argument(
+        "--reconcile", choices=[str(each) for each in Direction], help="heal the stores after the checks"
+    )
 
 
 def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
@@ -44,7 +54,7 @@ def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
         for name in catalogue.names():
             sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
         return 0
-    drawn = tuple(catalogue.load(name) for name in arguments.only or catalogue.names())
+    drawn = tuple(catalogue.load(name) for name in arguments.only or catalogue.usual())
     words = [word for name in arguments.only for word in ("--only", name)]
     return _run(arguments, options_of(arguments), drawn, ["chaos", *words])
 
@@ -60,7 +70,7 @@ def run_nightly(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
     except ValueError as error:
         raise BadInput(f"--budget: {error}", remedy="for example --budget 90min") from error
     options = options_of(arguments)
-    drawn = tuple(catalogue.load(name) for name in draw(catalogue.names(), arguments.count, options.seed))
+    drawn = tuple(catalogue.load(name) for name in draw(catalogue.usual(), arguments.count, options.seed))
     words = ["--count", str(arguments.count), "--budget", arguments.budget]
     status = _run(arguments, options, drawn, ["chaos_nightly", *words], budget_s)
     if status not in {0, 130}:
@@ -86,6 +96,8 @@ def _run(
 ) -> int:
     clock = MachineClock()
     progress = Progress(clock)
+    if arguments.reconcile:
+        words = [*words, "--reconcile", arguments.reconcile]
     command, *others = words
     line = ["python", "-m", "harness", command, "--on", str(options.rung), "--seed", str(options.seed)]
     replay = shlex.join([*line, *others, *options.changed])
@@ -94,8 +106,9 @@ def _run(
     from harness.chaos.flow import ChaosRun  # SciPy and psutil load here
     from harness.chaos.report import CHAOS_JSON, text
 
+    heal = Direction(arguments.reconcile) if arguments.reconcile else None
     return run_to_end(
-        lambda: ChaosRun(drawn, options, clock, progress, replay=replay, budget_s=budget_s),
+        lambda: ChaosRun(drawn, options, clock, progress, replay=replay, budget_s=budget_s, reconcile=heal),
         progress,
         text,
         printed=CHAOS_JSON if arguments.json else None,

@@ -13,19 +13,24 @@ import msgspec
 from chaos.bridge import SOCKET
 from harness import state
 from harness.chaos.bridge import Bridge
+from harness.chaos.closing import closing_checks
+from harness.chaos.expecting import expect, judged_against
 from harness.chaos.report import write_report
+from harness.checks.healing import Direction
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
-from harness.judge.chaos import STEADY_S, Course, judge, steady
+from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
+from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder
 from harness.load.children import ROOT
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
-from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Experiment, ExperimentResult
+from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Expectation, Experiment, ExperimentResult
 from harness.model.errors import Exit, PartDied, RehearsalError, more_severe
+from harness.model.flag import FLAG
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, Scenario
 from harness.model.verdict import Verdict
@@ -58,7 +63,9 @@ class ChaosRun:
         *,
         replay: str,
         budget_s: float | None = None,
+        reconcile: Direction | None = None,
     ) -> None:
+        self.reconcile = reconcile
         self.drawn = drawn
         self.options = options
         self.scenario: Scenario = options.scenario
@@ -92,7 +99,8 @@ class ChaosRun:
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
         self._course: Course | None = None
-        self._expects_s = 0.0
+        self._expects: Expectation | None = None
+        self._computed: Expected | None = None
 
     async def run(self) -> ChaosReport:
         """Runs the experiments, tears down whatever came of them, and reports."""
@@ -118,16 +126,17 @@ class ChaosRun:
         self.progress("bringing the stack up")
         await self.stack.up()
         population = self.scenario.population
-        await self.stack.set_flag(rollout_template(population))
+        await self._set_flag(True)
         self._mark("stack_up")
         await self._admit(population)
-        await self._open_bridge(population)
+        await self._open_bridge()
         for number, experiment in enumerate(self.drawn, 1):
             if self.budget_s is not None and (self.clock.now_ns() - self.started_ns) / NS > self.budget_s:
                 self.progress(f"the budget of {self.budget_s:g} s is spent; {number - 1} of {len(self.drawn)} were run")
                 break
             await self._experiment(number, experiment)
         self._mark("experiments")
+        await self._check()
 
     async def _admit(self, population: PopulationPlan) -> None:
         self.progress(f"admitting {population.users} users, {population.flag_on} of them on the API")
@@ -149,16 +158,39 @@ class ChaosRun:
         self._mark("admitted")
         await load.go(self.clock.now_ns() + round(LEAD_S * NS))
 
-    async def _open_bridge(self, population: PopulationPlan) -> None:
+    async def _open_bridge(self) -> None:
         self.bridge = Bridge(
             self.stack,
             self.manifests,
             self.clock,
             run_folder(self.run_id),
             steady=self._steady,
-            templates=(off_template(), rollout_template(population)),
+            set_flag=self._set_flag,
         )
         await self.bridge.start()
+
+    async def _set_flag(self, on: bool) -> int:
+        at_ns = self.clock.now_ns()  # before the publish: no client can have seen it earlier
+        population = self.scenario.population
+        version = await self.stack.set_flag(rollout_template(population) if on else off_template())
+        users = population.flag_on if on else 0
+        self.evidence.event(at_ns, "flag", FLAG, f"published version {version}", version=version, on=users)
+        return version
+
+    async def _check(self) -> None:
+        """The checkers' word, once the load has ended and every fault is undone."""
+        await self._undo()
+        await self._stop_load()
+        self.checks += await closing_checks(
+            self.stack.endpoints(),
+            self.evidence,
+            self.clock,
+            self.progress,
+            options=self.options,
+            manifests=self.manifests,
+            reconcile=self.reconcile,
+        )
+        self._mark("checked")
 
     async def _experiment(self, number: int, experiment: Experiment) -> None:
         lacking = sorted(set(experiment.expects.needs) - {str(each) for each in self.stack.capabilities})
@@ -170,7 +202,8 @@ class ChaosRun:
         self.bridge.first_fault_ns = self.bridge.undone_ns = None
         start_ns = self.clock.now_ns()
         self._course = None
-        self._expects_s = experiment.expects.recover_within_s
+        self._expects = experiment.expects
+        self._computed = None
         self.evidence.event(start_ns, "phase", "experiment", experiment.title, number=number, name=experiment.name)
         self.progress(f"experiment {number} of {len(self.drawn)}: {experiment.title}")
         try:
@@ -178,7 +211,7 @@ class ChaosRun:
         finally:
             await self.bridge.undo()
         course = self._course or Course(start_ns=start_ns, steady_before=False)
-        judged = judge(self.evidence.ledger, course, experiment.expects, self.clock.now_ns())
+        judged = self._judged(course, experiment.expects)
         broken = _broken(journal)
         self.results.append(
             ExperimentResult(
@@ -199,6 +232,10 @@ class ChaosRun:
             )
         )
         self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
+
+    def _judged(self, course: Course, expects: Expectation) -> Judged:
+        judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
+        return judged if self._computed is None else judged_against(self._computed, judged)
 
     async def _toolkit(self, number: int, experiment: Experiment) -> dict[str, object]:
         """Chaos Toolkit on the experiment, as a process; its journal."""
@@ -233,7 +270,8 @@ class ChaosRun:
         """Before the method: whether it holds within a while; after it: whether it comes back in time."""
         before = self._course is None
         start_ns = self.clock.now_ns()
-        limit_s = STEADY_S + 60.0 if before else self._expects_s
+        assert self._expects is not None
+        limit_s = STEADY_S + 60.0 if before else self._expects.recover_within_s
         since_ns = start_ns if before else self._undone_ns()
         while True:
             now_ns = self.clock.now_ns()
@@ -254,6 +292,9 @@ class ChaosRun:
     def _took_note(self, before: bool, steady_ns: int | None) -> None:
         if before:
             self._course = Course(start_ns=self.clock.now_ns(), steady_before=steady_ns is not None)
+            if self._expects is not None and self._expects.repeated is not None:
+                self._computed = expect(self._expects.repeated, self.evidence, self.manifests, self.scenario)
+                self.progress(f"  {self._computed.sentence}")
             return
         assert self._course is not None and self.bridge is not None
         # It held from the beginning of the stretch that was looked at.

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.checks.dual_write import StoredWalk
-from harness.checks.sent import Create, Put, Sent, SentWalk
+from harness.checks.sent import Create, Put, Sent, SentWalk, Write
 from harness.population.walk import Location, WalkUpdate
 
 _ALWAYS = ("title", "status", "start_time", "total_distance", "total_steps", "polyline_data")
@@ -75,7 +75,10 @@ def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Mapping[s
     for walk_id, user in (probed or {}).items():
         if walk_id not in stored or stored[walk_id].user != user:
             counts.lost.append(Lost(walk_id=walk_id, user=user, what="the canary's walk is not there"))
-    writes = [*(each for walk in sent.walks.values() for each in (*walk.puts, *walk.deletes)), *sent.creates]
+    writes: list[Write] = [
+        *(each for walk in sent.walks.values() for each in (*walk.puts, *walk.deletes)),
+        *sent.creates,
+    ]
     confirmed = sum(write.acknowledged for write in writes)
     return Acknowledged(
         writes=confirmed + len(probed or ()),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import TypedDict
 
 import msgspec
 
@@ -21,32 +22,30 @@ from harness.population.schedule import Planned, slots, user_schedule
 from harness.population.walk import Location, NewWalk, WalkUpdate, digest
 
 
-class Put(msgspec.Struct, frozen=True, kw_only=True):
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """A write, from when it was sent to its answer, or to where that was given up."""
+
+    sent_ns: int
+    done_ns: int
+    acknowledged: bool
+
+
+class Put(Write, frozen=True, kw_only=True):
     """A PUT: ``number`` is the place of its content in the user's schedule, which a repetition shares."""
 
     number: int
-    sent_ns: int
-    done_ns: int
-    acknowledged: bool
     body: WalkUpdate
 
 
-class Delete(msgspec.Struct, frozen=True, kw_only=True):
+class Delete(Write, frozen=True, kw_only=True):
     """A DELETE."""
 
-    sent_ns: int
-    done_ns: int
-    acknowledged: bool
 
-
-class Create(msgspec.Struct, frozen=True, kw_only=True):
+class Create(Write, frozen=True, kw_only=True):
     """A CREATE; ``walk_id`` is the API's own, empty when it was not acknowledged."""
 
     user: str
     walk_id: str
-    sent_ns: int
-    done_ns: int
-    acknowledged: bool
     body: NewWalk
 
 
@@ -65,7 +64,8 @@ class SentWalk(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def last_ns(self) -> int:
         """When its last write ended."""
-        return max(each.done_ns for each in (*self.puts, *self.deletes))
+        writes: tuple[Write, ...] = (*self.puts, *self.deletes)
+        return max(write.done_ns for write in writes)
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,16 +128,15 @@ def _of_user(rows: Sequence[RequestRow], planned: Sequence[Planned], bucket: str
     for row in rows:
         number = number_of(row.operation_id)
         body = _body(planned[number], row, bucket)
-        times = {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged}
         walk_id = row.walk_id.lower()
         match row.operation, body:
             case Operation.PUT_WALK, WalkUpdate():
-                puts[walk_id].append(Put(number=number, body=body, **times))
+                puts[walk_id].append(Put(number=number, body=body, **_times(row)))
             case Operation.CREATE_WALK, NewWalk():
                 known = walk_id if row.acknowledged else ""
-                creates.append(Create(user=row.user, walk_id=known, body=body, **times))
+                creates.append(Create(user=row.user, walk_id=known, body=body, **_times(row)))
             case Operation.DELETE_WALK, None if planned[number].operation is Operation.DELETE_WALK:
-                deletes[walk_id].append(Delete(**times))
+                deletes[walk_id].append(Delete(**_times(row)))
             case _:
                 unmatched.append(row.operation_id)
     recorded = _recorded(planned)
@@ -152,6 +151,16 @@ def _of_user(rows: Sequence[RequestRow], planned: Sequence[Planned], bucket: str
         for walk_id in [*puts, *(each for each in deletes if each not in puts)]
     }
     return Sent(walks=walks, creates=tuple(creates), unmatched=tuple(unmatched))
+
+
+class _Times(TypedDict):
+    sent_ns: int
+    done_ns: int
+    acknowledged: bool
+
+
+def _times(row: RequestRow) -> _Times:
+    return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged}
 
 
 def _body(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:

@@ -15,7 +15,6 @@ from harness.population.firestore_document import COLLECTION
 _TIMEOUT_S = 5.0
 _BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
 _BATCH_TIMEOUT_S = 20.0
-_PAGE = 500
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -41,6 +40,7 @@ class Documents:
     def __init__(self, address: Address, project_id: str) -> None:
         self._address = address
         self._database = f"projects/{project_id}/databases/(default)"
+        self._folder = f"{self._database}/documents/{COLLECTION}/"
         self._metadata = [("google-cloud-resource-prefix", self._database), ("authorization", "Bearer owner")]
         self._channel: Any = None
         self._client: Any = None
@@ -63,14 +63,38 @@ class Documents:
         """The ids of all documents. Raises ``PartDied``."""
         from google.api_core.exceptions import GoogleAPICallError
 
-        parent = f"{self._database}/documents"
-        request: dict[str, Any] = {"parent": parent, "collection_id": COLLECTION, "page_size": _PAGE}
-        request["mask"] = {"field_paths": ["id"]}
+        # Not ListDocuments, which the emulator does not know.
+        query = {"from": [{"collection_id": COLLECTION}], "select": {"fields": [{"field_path": "id"}]}}
+        request = {"parent": f"{self._database}/documents", "structured_query": query}
         try:
-            pages = await self._open().list_documents(
+            stream = await self._open().run_query(
                 request=request, metadata=self._metadata, timeout=_BATCH_TIMEOUT_S, retry=None
             )
-            return [document.name.rpartition("/")[2] async for document in pages]
+            return [each.document.name.removeprefix(self._folder) async for each in stream if each.document.name]
+        except GoogleAPICallError as error:
+            raise self._failed(error) from error
+
+    async def put(self, document_id: str, fields: Fields) -> None:
+        """Writes the whole document. Raises ``PartDied``."""
+        from harness.firebase.document_writes import cells
+
+        document = {"name": f"{self._folder}{document_id}", "fields": cells(fields)}
+        await self._commit({"update": document})
+
+    async def delete(self, document_id: str) -> None:
+        """Deletes the document, if there is one. Raises ``PartDied``."""
+        await self._commit({"delete": f"{self._folder}{document_id}"})
+
+    async def _commit(self, write: dict[str, Any]) -> None:
+        from google.api_core.exceptions import GoogleAPICallError
+
+        try:
+            await self._open().commit(
+                request={"database": self._database, "writes": [write]},
+                metadata=self._metadata,
+                timeout=_BATCH_TIMEOUT_S,
+                retry=None,
+            )
         except GoogleAPICallError as error:
             raise self._failed(error) from error
 
@@ -83,7 +107,7 @@ class Documents:
     async def _read(self, document_ids: Sequence[str], timeout_s: float, only: Sequence[str] = ()) -> dict[str, Fields]:
         from google.api_core.exceptions import GoogleAPICallError
 
-        folder = f"{self._database}/documents/{COLLECTION}/"
+        folder = self._folder
         request: dict[str, Any] = {"database": self._database, "documents": [folder + each for each in document_ids]}
         if only:
             request["mask"] = {"field_paths": list(only)}

@@ -12,12 +12,20 @@ from harness.model.verdict import Verdict
 SCHEMA_VERSION = 1
 
 
+class Repeated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pod killed ``times`` times, once every ``every_s``: the failures are computed beforehand, and held to it."""
+
+    every_s: float
+    times: int
+
+
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the target has to keep.
 
     From the first fault until the steady state is back, at most ``most_failed`` (0..1) of users' requests and probes
     may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. ``needs`` are
-    capabilities of the rung. ``why`` says where the numbers come from. Fewer than ``least_calls`` cannot tell.
+    capabilities of the rung. ``why`` says where the numbers come from. Fewer than ``least_calls`` cannot tell. One
+    with ``only_named`` takes minutes: it is run when it is named, and never drawn.
     """
 
     most_failed: float
@@ -26,6 +34,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     least_calls: int = 1
     needs: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    repeated: Repeated | None = None
+    only_named: bool = False
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):

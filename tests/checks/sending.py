@@ -67,6 +67,7 @@ def held(rows: Sequence[RequestRow]) -> dict[str, StoredWalk]:
         if each.operation is Operation.DELETE_WALK:
             stored.pop(each.walk_id, None)
             continue
+        assert plan.body is not None
         before = stored.get(each.walk_id)
         columns: dict[str, Any] = dict(before.columns) if before else _fresh(each.user)
         columns |= {name: value for name, value in msgspec.structs.asdict(plan.body).items() if value is not None}

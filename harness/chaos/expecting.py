@@ -1,0 +1,51 @@
+"""What a series of kills should break, from the steady state just before it; and the experiment held against that."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from harness.collect import Collector
+from harness.judge.chaos import Judged
+from harness.judge.kill_series import Expected, KillSeries, expected
+from harness.judge.window import NS
+from harness.model.chaos import Repeated
+from harness.model.manifests import Manifests
+from harness.model.scenario import Scenario
+from harness.model.verdict import Verdict
+
+#: The steady state looked at: the last answers before the series.
+_LOOKED_AT = 200
+#: The endpoints are rewritten before the kill, and Envoy follows within milliseconds. A cluster's way is longer.
+DETECTION_S = 0.0
+#: From a pod's making to its process serving; the readiness probe's own times come on top.
+START_S = 3.0
+
+
+def expect(repeated: Repeated, evidence: Collector, manifests: Manifests, scenario: Scenario) -> Expected:
+    """Computed from the manifests, the offered rates and the mean latency of the last answers of probes."""
+    rows = evidence.ledger.probes[-_LOOKED_AT:]
+    latency_s = float(np.mean(rows["done_ns"] - rows["sent_ns"])) / NS if len(rows) else 0.0
+    probe = manifests.deployment.template.containers[0].readiness
+    wait_s = 0.0 if probe is None else max(START_S, probe.initial_delay_s) + probe.period_s
+    population = scenario.population
+    return expected(
+        KillSeries(
+            times=repeated.times,
+            every_s=repeated.every_s,
+            replicas=manifests.deployment.replicas,
+            user_rate_per_s=population.flag_on / population.pace_s,
+            probe_rate_per_s=scenario.probes.rate_per_s,
+            latency_s=latency_s,
+            detection_s=DETECTION_S,
+            ready_after_s=wait_s,
+        )
+    )
+
+
+def judged_against(computed: Expected, judged: Judged) -> Judged:
+    """A verdict that stands otherwise falls when the failures are fewer than a quarter, or more than computed."""
+    told = f"{judged.failed} failed of {computed.sentence}; held to {computed.least}..{computed.most}"
+    within = computed.least <= judged.failed <= computed.most
+    verdict = Verdict.FAIL if judged.verdict is Verdict.PASS and not within else judged.verdict
+    return msgspec.structs.replace(judged, verdict=verdict, reason=f"{judged.reason}; {told}")

@@ -1,0 +1,113 @@
+"""What it takes to make PostgreSQL and Firestore agree, in a stated direction. Pure.
+
+The direction says which side is copied from. Nothing newer is ever overwritten: a document written after its walk (by
+the app itself, once the flag was off) is named when PostgreSQL is copied, and is what is copied the other way. A
+document without a walk is either a deleted walk's or one that the app made itself: it is deleted only when the
+evidence says that the API confirmed its deletion, and is named otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from harness.checks.dual_write import StoredWalk, document_id, expected
+from harness.firebase.documents import Fields
+
+
+class Direction(StrEnum):
+    """From where to where."""
+
+    TO_FIRESTORE = "postgresql_to_firestore"
+    TO_POSTGRESQL = "firestore_to_postgresql"
+
+
+class Healing(msgspec.Struct, frozen=True, kw_only=True):
+    """Document ids by what is to be done with them, and walks by id and why they are left alone."""
+
+    direction: Direction
+    write: tuple[str, ...] = ()  # documents to write from PostgreSQL
+    delete: tuple[str, ...] = ()  # documents to delete
+    copy: tuple[str, ...] = ()  # documents to copy to PostgreSQL, which lacks their walks
+    replace: tuple[str, ...] = ()  # documents to copy over older walks
+    named: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> int:
+        """How many."""
+        return len(self.write) + len(self.delete) + len(self.copy) + len(self.replace)
+
+    @property
+    def sentence(self) -> str:
+        """All counts, for people."""
+        if self.direction is Direction.TO_FIRESTORE:
+            told = f"{len(self.write)} documents to write, {len(self.delete)} to delete"
+        else:
+            told = f"{len(self.copy)} walks to copy, {len(self.replace)} to replace by newer documents"
+        return f"{self.direction}: {told}, {len(self.named)} left alone"
+
+
+def healing(
+    walks: Sequence[StoredWalk],
+    documents: Mapping[str, Fields],
+    deleted: Collection[str],
+    direction: Direction,
+) -> Healing:
+    """``documents`` are all there are, by id; ``deleted`` the walks whose deletion the API confirmed."""
+    stored = {document_id(walk.id): walk for walk in walks}
+    if direction is Direction.TO_FIRESTORE:
+        return _to_firestore(stored, documents, {document_id(each) for each in deleted})
+    return _to_postgresql(stored, documents, {document_id(each) for each in deleted})
+
+
+def _to_firestore(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str]) -> Healing:
+    write, named = [], []
+    for name, walk in stored.items():
+        document = documents.get(name)
+        if document == expected(walk):
+            continue
+        if document is not None and _newer(document, walk):
+            named.append(f"{walk.id} of {walk.user}: written to Firestore later, by the app itself")
+        else:
+            write.append(name)
+    delete = [name for name in documents if name not in stored and name in deleted]
+    named += [
+        f"{name.lower()} of {_user(fields)}: in Firestore alone"
+        for name, fields in documents.items()
+        if name not in stored and name not in deleted
+    ]
+    return Healing(direction=Direction.TO_FIRESTORE, write=tuple(write), delete=tuple(delete), named=tuple(named))
+
+
+def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str]) -> Healing:
+    copy: list[str] = []
+    replace: list[str] = []
+    named: list[str] = []
+    for name, document in documents.items():
+        walk = stored.get(name)
+        if walk is None:
+            where = named if name in deleted else copy
+            where.append(f"{name.lower()}: deleted through the API" if name in deleted else name)
+        elif document == expected(walk) or not _newer(document, walk):
+            continue
+        elif len(document["location_data"].value) < len(walk.locations):
+            named.append(f"{walk.id} of {walk.user}: the newer document has fewer locations")
+        else:
+            replace.append(name)
+    named += [
+        f"{walk.id} of {walk.user}: in PostgreSQL alone" for name, walk in stored.items() if name not in documents
+    ]
+    return Healing(direction=Direction.TO_POSTGRESQL, copy=tuple(copy), replace=tuple(replace), named=tuple(named))
+
+
+def _newer(document: Fields, walk: StoredWalk) -> bool:
+    held = document.get("updated_at")
+    return held is not None and isinstance(held.value, datetime) and held.value > walk.updated_at
+
+
+def _user(document: Fields) -> str:
+    held = document.get("user_id")
+    return str(held.value) if held is not None else "nobody"

@@ -1,0 +1,84 @@
+"""How many requests and probes a series of killed pods should break, computed before it begins. Pure.
+
+A pod deleted with grace 0 leaves the endpoints and is killed at once. What breaks then:
+
+* a probe that is on its way on that pod: each has a connection of its own and is not repeated;
+* a probe's new connection that is still sent to the pod until its leaving has been detected: 0 s on the rung
+  ``local``, where the endpoints change before the kill; the EndpointSlice's and kube-proxy's way in a cluster;
+* of users, a CREATE that is on its way: a phone repeats a GET, PUT or DELETE once whose kept connection broke before
+  the answer, and opens a kept connection that was closed meanwhile anew, so only a POST is lost;
+* everything, from a kill until a pod is ready again, if the successor takes longer to be ready than the next kill.
+
+Requests on their way are rate x latency (Little's law); one pod of ``replicas`` has its share of them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+#: Of a user's requests, CREATE is one in twenty (facts/walk-api.md, "Load in real use").
+CREATE_SHARE = 0.05
+
+
+class KillSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """Rates per second; times in seconds. ``latency_s`` is the mean of the steady state before, users' and probes'.
+
+    ``ready_after_s`` is from a kill until the successor serves, ``detection_s`` until no new connection is sent to
+    the killed pod.
+    """
+
+    times: int
+    every_s: float
+    replicas: int
+    user_rate_per_s: float
+    probe_rate_per_s: float
+    latency_s: float
+    detection_s: float
+    ready_after_s: float
+
+
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """Failures by cause; ``least`` and ``most`` are the limits that a measured number is held against."""
+
+    in_flight: float
+    undetected: float
+    none_ready: float
+
+    @property
+    def total(self) -> float:
+        """All causes."""
+        return self.in_flight + self.undetected + self.none_ready
+
+    @property
+    def least(self) -> int:
+        """A quarter, in whole requests."""
+        return math.floor(self.total / 4)
+
+    @property
+    def most(self) -> int:
+        """All, in whole requests."""
+        return math.ceil(self.total)
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return (
+            f"{self.total:.1f} failures computed beforehand: {self.in_flight:.1f} on their way on a killed pod, "
+            f"{self.undetected:.1f} sent to it until that is detected, {self.none_ready:.1f} while no pod is ready"
+        )
+
+
+def expected(series: KillSeries) -> Expected:
+    """The number of failures that the series should bring."""
+    share = 1 / series.replicas
+    breakable_per_s = series.probe_rate_per_s + CREATE_SHARE * series.user_rate_per_s
+    every_per_s = series.probe_rate_per_s + series.user_rate_per_s
+    # With r replicas a pod is killed again r intervals later: there is none only if its successors are all late.
+    gap_s = max(0.0, series.ready_after_s - (series.replicas - 1) * series.every_s)
+    return Expected(
+        in_flight=series.times * share * breakable_per_s * series.latency_s,
+        undetected=series.times * share * breakable_per_s * series.detection_s,
+        none_ready=series.times * every_per_s * gap_s,
+    )

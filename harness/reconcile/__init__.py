@@ -1,0 +1,1 @@
+"""Makes PostgreSQL and Firestore agree on a live stack, in a stated direction."""

@@ -1,0 +1,58 @@
+"""The failures of a series of kills, computed beforehand, and an experiment held against them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.chaos.expecting import judged_against
+from harness.judge.chaos import Judged
+from harness.judge.kill_series import Expected, KillSeries, expected
+from harness.model.verdict import Verdict
+
+#: Two pods, 10 requests/s of users and 10 probes/s, 40 ms each.
+SERIES = KillSeries(
+    times=15,
+    every_s=20,
+    replicas=2,
+    user_rate_per_s=10,
+    probe_rate_per_s=10,
+    latency_s=0.04,
+    detection_s=0,
+    ready_after_s=15,
+)
+
+
+def test_a_series_that_is_always_survived_breaks_only_what_is_on_its_way() -> None:
+    found = expected(SERIES)
+    assert found.in_flight == pytest.approx(15 / 2 * 10.5 * 0.04)
+    assert (found.undetected, found.none_ready) == (0, 0)
+    assert (found.least, found.most) == (0, 4)
+
+
+def test_detection_and_a_late_successor_add_their_time() -> None:
+    late = expected(msgspec.structs.replace(SERIES, detection_s=1.0, ready_after_s=24))
+    assert late.undetected == pytest.approx(15 / 2 * 10.5)
+    assert late.none_ready == pytest.approx(15 * 20 * 4)
+    assert expected(msgspec.structs.replace(SERIES, replicas=4, ready_after_s=50)).none_ready == 0
+
+
+@given(st.floats(0, 5), st.floats(0, 60), st.integers(1, 10))
+def test_more_latency_detection_or_readiness_never_expects_less(more_s: float, ready_s: float, replicas: int) -> None:
+    base = msgspec.structs.replace(SERIES, ready_after_s=ready_s, replicas=replicas)
+    for name in ("latency_s", "detection_s", "ready_after_s"):
+        more = msgspec.structs.replace(base, **{name: getattr(base, name) + more_s})
+        assert expected(more).total >= expected(base).total
+
+
+@pytest.mark.parametrize(
+    ("failed", "verdict"), [(24, Verdict.FAIL), (25, Verdict.PASS), (100, Verdict.PASS), (101, Verdict.FAIL)]
+)
+def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdict) -> None:
+    computed = Expected(in_flight=40, undetected=60, none_ready=0)
+    judged = Judged(verdict=Verdict.PASS, reason="", calls=9_000, failed=failed, outage_s=None, recovered_s=None)
+    assert judged_against(computed, judged).verdict is verdict
+    worse = msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE)
+    assert judged_against(computed, worse).verdict is Verdict.INCONCLUSIVE
