@@ -131,9 +131,11 @@ class Invariants:
             if walk.walk_id not in there and any(not each.acknowledged for each in walk.deletes)
         }
         try:
-            compared = await stores.dual_write(self._endpoints, documents, writes, self._clock, perhaps_deleted=gone)
-            names = await documents.names()
-            seen = await stores.stored_photos(self._endpoints, documents, writes, self._clock)
+            held = await documents.all()
+            compared = await stores.dual_write(
+                self._endpoints, documents, writes, self._clock, perhaps_deleted=gone, held=held
+            )
+            seen = await stores.stored_photos(self._endpoints, documents, writes, self._clock, held=held)
         except stores.NotAsNamed as error:
             return agreement.unseen(Verdict.NOT_EXERCISED, str(error))
         except PartDied as error:
@@ -141,9 +143,9 @@ class Invariants:
         finally:
             await documents.close()
         known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
-        whole = with_unknown(compared, names, known)
+        whole = with_unknown(compared, [*held], known)
         broken = outages(self._evidence.events, self._clock.now_ns())
-        found = reconciled(whole, self._written_ns(stored), broken, names=names, direct=len(writes.direct))
+        found = reconciled(whole, self._written_ns(stored), broken, names=held, direct=len(writes.direct))
         return (
             agreement.reconciled_result(found, compared, bundled=self._target.bundled),
             agreement.photos_result(seen, bundled=self._target.bundled),

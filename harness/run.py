@@ -233,6 +233,7 @@ class Rehearsal:
             await undo()
         await self._stop_load()
         self.evidence.gather()
+        self._mark("load_ended")
         invariants = Invariants(
             self.stack.endpoints(),
             self.evidence,

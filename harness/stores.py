@@ -79,22 +79,24 @@ async def dual_write(
     limit_s: float = DRAIN_LIMIT_S,
     *,
     perhaps_deleted: Mapping[str, str] | None = None,
+    held: Mapping[str, Fields] | None = None,
 ) -> Comparison:
     """The mirrored walks against their documents, once they agree or ``limit_s`` has passed. The load has ended.
 
     ``perhaps_deleted``: walks, and their users, whose DELETE was not acknowledged and that are gone all the same.
+    ``held``: all documents as they were read a moment ago, so that only those that do not agree are read again.
 
     Walks that the app wrote to Firestore itself are left out: there the mirror is not alone.
     """
     walks = [walk for walk in await read_walks(endpoints) if walk.id not in writes.direct]
     gone = {**writes.deleted[Side.API], **(perhaps_deleted or {})}
     deleted = {walk_id: user for walk_id, user in gone.items() if walk_id not in writes.direct}
-    found: dict[str, Fields] = {}
-    ask: Collection[str] = [*(walk.id for walk in walks), *deleted]
+    found: dict[str, Fields] = dict(held or {})
+    ask: Collection[str] = [] if held is not None else [*(walk.id for walk in walks), *deleted]
     until_ns = clock.now_ns() + round(limit_s * NS)
     while True:
         names = [document_id(walk_id) for walk_id in ask]
-        found = {name: held for name, held in found.items() if name not in set(names)}
+        found = {name: fields for name, fields in found.items() if name not in set(names)}
         found |= await documents.get_many(names)
         compared = compare(walks, found, deleted)
         # A document that has the last write and differs will not become right by waiting.
@@ -105,13 +107,22 @@ async def dual_write(
 
 
 async def stored_photos(
-    endpoints: Endpoints, documents: Documents, writes: Writes, clock: Clock, limit_s: float = DRAIN_LIMIT_S
+    endpoints: Endpoints,
+    documents: Documents,
+    writes: Writes,
+    clock: Clock,
+    limit_s: float = DRAIN_LIMIT_S,
+    *,
+    held: Mapping[str, Fields] | None = None,
 ) -> Photos:
-    """Photos against the walks of both sides, once they agree or ``limit_s`` has passed. The load has ended."""
+    """Photos against the walks of both sides, once they agree or ``limit_s`` has passed. The load has ended.
+
+    ``held`` as ``dual_write`` takes it; the app's own documents change no more.
+    """
     if endpoints.storage is None:
         raise NotAsNamed("the stack has no Storage")
     until_ns = clock.now_ns() + round(limit_s * NS)
-    thumbnails, deleted = await _thumbnails(endpoints, documents, writes)
+    thumbnails, deleted = await _thumbnails(endpoints, documents, writes, held)
     while True:
         there = await storage.objects(endpoints.storage, endpoints.storage_bucket)
         seen = photos([each.name for each in there], thumbnails, deleted)
@@ -121,7 +132,7 @@ async def stored_photos(
 
 
 async def _thumbnails(
-    endpoints: Endpoints, documents: Documents, writes: Writes
+    endpoints: Endpoints, documents: Documents, writes: Writes, held: Mapping[str, Fields] | None
 ) -> tuple[dict[str, tuple[str, str]], set[tuple[str, str]]]:
     """Of the walks that name a thumbnail: user and URL. And who deleted which walk for good.
 
@@ -135,7 +146,8 @@ async def _thumbnails(
     }
     direct = dict(list(writes.kept[Side.FIRESTORE].items())[-MOST_WALKS:])
     field = "thumbnail_image_url"
-    held = await documents.get_many([document_id(walk_id) for walk_id in direct], only=(field,))
+    if held is None:
+        held = await documents.get_many([document_id(walk_id) for walk_id in direct], only=(field,))
     for walk_id, user in direct.items():
         url = held.get(document_id(walk_id), {}).get(field)
         if url is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from harness.checks.healing import Direction
@@ -9,9 +11,11 @@ from harness.clock import Clock
 from harness.collect import Collector
 from harness.invariants import Invariants
 from harness.model.chaos import CheckSummary
+from harness.model.errors import RehearsalError
 from harness.model.evidence import Side
 from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints
+from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.reconcile.heal import heal, healed_summary
@@ -27,7 +31,7 @@ async def closing_checks(
     manifests: Manifests,
     reconcile: Direction | None,
 ) -> list[CheckSummary]:
-    """Once the load has ended and every fault is undone. Raises ``PartDied`` when a store cannot be healed."""
+    """Once the load has ended and every fault is undone. A store that does not answer is told as inconclusive."""
     progress("the load has ended; checking what the stores hold against what was acknowledged")
     invariants = Invariants(
         endpoints,
@@ -43,9 +47,15 @@ async def closing_checks(
         evidence.event(clock.now_ns(), "check", check.id, check.reason, **msgspec.to_builtins(check))
     checks = [CheckSummary(name=each.id, verdict=each.verdict, detail=each.reason) for each in found]
     if reconcile is not None:
-        deleted = evidence.writes.deleted[Side.API]
-        healed = await heal(endpoints, reconcile, apply=True, deleted=deleted)
-        checks.append(healed_summary(healed, await heal(endpoints, reconcile, apply=True, deleted=deleted)))
+        checks.append(await _healed(endpoints, reconcile, evidence.writes.deleted[Side.API]))
     for told in checks:
         progress(f"  {told.name}: {told.verdict}; {told.detail}")
     return checks
+
+
+async def _healed(endpoints: Endpoints, direction: Direction, deleted: Collection[str]) -> CheckSummary:
+    try:
+        healed = await heal(endpoints, direction, apply=True, deleted=deleted)
+        return healed_summary(healed, await heal(endpoints, direction, apply=True, deleted=deleted))
+    except RehearsalError as error:
+        return CheckSummary(name="reconcile", verdict=Verdict.INCONCLUSIVE, detail=error.what)

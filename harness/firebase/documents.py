@@ -15,6 +15,7 @@ from harness.population.firestore_document import COLLECTION
 _TIMEOUT_S = 5.0
 _BATCH = 50  # documents a request: the emulator answers about 50 requests/s, and a walk's document may be 100 kB
 _BATCH_TIMEOUT_S = 20.0
+_ALL_TIMEOUT_S = 120.0
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -59,20 +60,28 @@ class Documents:
             found |= await self._read(document_ids[start : start + _BATCH], _BATCH_TIMEOUT_S, only)
         return found
 
-    async def names(self) -> list[str]:
-        """The ids of all documents. Raises ``PartDied``."""
+    async def all(self) -> dict[str, Fields]:
+        """Every document by id, in one pass: the emulator takes as long for a document as for its name.
+
+        Raises ``PartDied``.
+        """
         from google.api_core.exceptions import GoogleAPICallError
 
         # Not ListDocuments, which the emulator does not know.
-        query = {"from": [{"collection_id": COLLECTION}], "select": {"fields": [{"field_path": "id"}]}}
+        query = {"from": [{"collection_id": COLLECTION}]}
         request = {"parent": f"{self._database}/documents", "structured_query": query}
+        found: dict[str, Fields] = {}
         try:
             stream = await self._open().run_query(
-                request=request, metadata=self._metadata, timeout=_BATCH_TIMEOUT_S, retry=None
+                request=request, metadata=self._metadata, timeout=_ALL_TIMEOUT_S, retry=None
             )
-            return [each.document.name.removeprefix(self._folder) async for each in stream if each.document.name]
+            async for answer in stream:
+                if answer.document.name:
+                    document = type(answer.document).pb(answer.document)
+                    found[document.name.removeprefix(self._folder)] = _fields(document.fields)
         except GoogleAPICallError as error:
             raise self._failed(error) from error
+        return found
 
     async def put(self, document_id: str, fields: Fields) -> None:
         """Writes the whole document. Raises ``PartDied``."""

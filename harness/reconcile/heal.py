@@ -29,10 +29,9 @@ async def heal(endpoints: Endpoints, direction: Direction, *, apply: bool, delet
     documents = Documents(endpoints.firestore, endpoints.project_id)
     try:
         walks = await read_walks(endpoints, MOST_WALKS)
-        names = await documents.names()
-        if max(len(walks), len(names)) >= MOST_WALKS:
+        held = await documents.all()
+        if max(len(walks), len(held)) >= MOST_WALKS:
             raise BadInput(f"there are {MOST_WALKS} walks or more", where=str(endpoints.database))
-        held = await documents.get_many(names)
         plan = healing(walks, held, deleted, direction)
         if apply:
             by_name = {document_id(walk.id): walk for walk in walks}

@@ -19,10 +19,11 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     before = machine_state()
     words = ("--on", "local", "--only", "pod_kill", "--only", "database_cut", "--only", "zone_loss")
+    words += ("--only", "drain", "--reconcile", "postgresql_to_firestore")
     job = Job(tmp_path / "reports", *words, command=("chaos",))
     assert job.finish() == Exit.OK, job.text
     report = json.loads((job.folder / "chaos.json").read_text())
-    kill, cut, zone = report["experiments"]
+    kill, cut, zone, _ = report["experiments"]
     assert (kill["verdict"], cut["verdict"], zone["verdict"]) == ("pass", "pass", "not_exercised")
     assert "zones" in zone["reason"]
     assert cut["failed"] > 40 and cut["outage_s"] > 5  # nothing is served without a database
@@ -31,6 +32,11 @@ def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
         journal = json.loads((job.folder / result["journal"]).read_text())
         assert journal["status"] == "completed" and journal["deviated"] is False
         assert [run["status"] for run in journal["run"]] == ["succeeded"] * 2
+    checks = {check["name"]: check["verdict"] for check in report["checks"]}
+    exercised = {"writes.acknowledged", "writes.applied_once", "walks.isolation", "pdb.budget", "reconcile"}
+    exercised |= {"dual_write.documents", "service.new_connections"}
+    assert {name: checks[name] for name in exercised} == dict.fromkeys(exercised, "pass")
+    assert checks["flag.off_in_time"] == "not_exercised"
     assert left_since(before, job) == {}
 
 
