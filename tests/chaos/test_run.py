@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 
 def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     before = machine_state()
-    words = ("--on", "local", "--only", "pod_kill", "--only", "database_cut", "--only", "zone_loss")
-    words += ("--only", "drain", "--reconcile", "postgresql_to_firestore")
+    only = [word for name in ("pod_kill", "database_cut", "zone_loss", "drain") for word in ("--only", name)]
+    words = ("--on", "local", *only, "--reconcile", "postgresql_to_firestore")
     job = Job(tmp_path / "reports", *words, command=("chaos",))
     assert job.finish() == Exit.OK, job.text
     report = json.loads((job.folder / "chaos.json").read_text())
