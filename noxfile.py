@@ -71,6 +71,12 @@ def load_stages(session: nox.Session) -> None:
 
 
 @nox.session
+def scaling(session: nox.Session) -> None:
+    """Scaling by hand, by manifest and by the HPA, a drain, and the document's commands: -- --only manual."""
+    run(session, "-m", "harness", "scaling", *session.posargs)
+
+
+@nox.session
 def mirror_stop(session: nox.Session) -> None:
     """Stops the mirror to Firestore stepwise, 100 -> 50 -> 0 %, and shows what a later flag-off would lose."""
     run(session, "-m", "harness", "mirror_stop", *session.posargs)

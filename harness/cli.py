@@ -25,6 +25,7 @@ from harness.progress import Progress
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
+from harness.scaling.command import add_arguments as add_scaling_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
@@ -82,6 +83,10 @@ def parser() -> argparse.ArgumentParser:
     add_stages_arguments(stages)
     _add_run_options(stages, printed="load.json")
     stages.set_defaults(handler=_load_stages)
+    scaling = commands.add_parser("scaling", help="scaling by hand, by the HPA, under the PDB", allow_abbrev=False)
+    add_scaling_arguments(scaling)
+    _add_run_options(scaling, printed="scaling.json")
+    scaling.set_defaults(handler=_scaling)
     chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
     add_chaos_arguments(chaos)
     _add_run_options(chaos, printed="chaos.json")
@@ -184,6 +189,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _load_stages(arguments: argparse.Namespace) -> int:
     from harness.stages.command import run
+
+    return run(arguments, _week4)
+
+
+def _scaling(arguments: argparse.Namespace) -> int:
+    from harness.scaling.command import run
 
     return run(arguments, _week4)
 

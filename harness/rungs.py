@@ -73,8 +73,9 @@ def stack_for(
     progress: Callable[[str], None],
     gate: bool,
     use_kept: bool = True,
+    peak_pods: int | None = None,
 ) -> Stack:
-    """The stack of the rung that ``options`` name, not yet up."""
+    """The stack of the rung that ``options`` name, not yet up. ``peak_pods`` are to fit a cluster's CPU at once."""
     if options.rung is Rung.LOCAL:
         from harness.stack.local import LocalStack
 
@@ -100,6 +101,7 @@ def stack_for(
             clock=clock,
             service_port=options.service_port,
             gate=gate,
+            peak_pods=peak_pods,
             progress=progress,
         )
     raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local or --on kind")

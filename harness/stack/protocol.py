@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from harness.model.disruption import Drained, Eviction
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung
 
 Undo = Callable[[], Awaitable[None]]
@@ -101,4 +103,17 @@ class Stack(Protocol):
 
     def leaks(self) -> list[str]:
         """What is left of the run after ``down``: processes, ports, shared memory, folders; [] when nothing is."""
+        ...
+
+
+@runtime_checkable
+class ByKubectl(Protocol):
+    """What a stack with ``Capability.REAL_KUBERNETES`` has besides: kubectl itself, for what a person would type."""
+
+    async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
+        """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name.
+
+        What kubectl says and its status are the answer, a failure too; a command that goes on is ended after
+        ``limit_s`` with status -1.
+        """
         ...

@@ -13,8 +13,6 @@ from harness.model.manifests import Manifests
 from harness.stack.kind import labels
 from harness.stack.kind.api_server import Json
 
-_MILLI = 1000
-
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What only the rung knows. Addresses are those on the cluster's network, ``host:port``."""
@@ -27,15 +25,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     database_password: str
     node_port: int
     cpu_factor: float
-
-
-def cpu_factor(manifests: Manifests, cores: float, pods: int) -> float:
-    """What CPU requests and limits are multiplied by so that ``pods`` of them fit ``cores``; 1 when they do.
-
-    One factor for both, so that their ratio, and an autoscaler's percentage of the request, stay the document's.
-    """
-    requested = sum(container.request_cpu_m or 0 for container in manifests.deployment.template.containers) * pods
-    return min(1.0, cores * _MILLI / requested) if requested else 1.0
 
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:

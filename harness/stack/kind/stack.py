@@ -12,15 +12,18 @@ from typing import Any
 from harness.checks.leaks import Traces, leaks, shared_files
 from harness.clock import NS, Clock
 from harness.firebase import admin
+from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained, Eviction
 from harness.model.errors import PartDied, RehearsalError, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
 from harness.stack.kind import documents, labels, leftovers, record
 from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.evictions import Evictions
@@ -67,7 +70,7 @@ class KindStack:
     ) -> None:
         surge = manifests.deployment.strategy.max_surge
         pods = peak_pods or manifests.deployment.replicas + (surge if isinstance(surge, int) else 1)
-        self.cpu_factor = documents.cpu_factor(manifests, os.cpu_count() or 1, pods)
+        self.cpu_factor = cpu_factor(manifests, os.cpu_count() or 1, pods)
         limits = {Capability.CPU_LIMITS} if self.cpu_factor == 1 else set()
         self.capabilities = frozenset(
             {
@@ -196,6 +199,13 @@ class KindStack:
         self._running()
         assert self._ground is not None
         return KindDatabase(self._ground)
+
+    async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
+        """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
+        self._running()
+        assert self._ground is not None and self._ground.cluster is not None
+        place = (self._ground.cluster.control_plane, self._place.namespace)
+        return await by_hand(*place, *arguments, limit_s=limit_s, folder=folder)
 
     async def down(self) -> None:
         """Bounded, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""

@@ -1,0 +1,252 @@
+"""Scaling from the stack's own events: when endpoints and pods were as many, what was evicted, what the HPA did.
+
+Pure. Rows are in the order they were seen; all times are of one clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from harness.judge.window import NS
+from harness.model.evidence import EventRow
+from harness.model.scaling import Part, Ran, ScalingFinding
+from harness.model.stack import PodState
+from harness.model.verdict import Verdict
+
+_RESIZE = re.compile(r"New size: (\d+); reason: (.*?)(?: \(\d+ times\))?$")
+
+
+class Resize(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision of the autoscaler, as its event tells it."""
+
+    at_ns: int
+    size: int
+    reason: str
+
+
+class Evicted(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod's termination began; ``ready`` is how many other pods were ready at that moment."""
+
+    at_ns: int
+    pod: str
+    ready: int
+
+
+def endpoints_reached_s(rows: Iterable[EventRow], since_ns: int, wanted: Callable[[int], bool]) -> float | None:
+    """Seconds from ``since_ns`` until the Service first had a wanted number of endpoints; ``None`` when never."""
+    for at_ns, count in _endpoints(rows):
+        if at_ns >= since_ns and wanted(count):
+            return (at_ns - since_ns) / NS
+    return None
+
+
+def most_endpoints(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> int:
+    """The most endpoints at once in the time."""
+    counts = [count for at_ns, count in _endpoints(rows) if since_ns <= at_ns < until_ns]
+    return max(counts, default=0)
+
+
+def pods_left_s(rows: Iterable[EventRow], since_ns: int, count: int) -> float | None:
+    """Seconds from ``since_ns`` until the pods that exist, terminating ones too, were no more than ``count``."""
+    states: dict[str, str] = {}
+    for row in rows:
+        if row.kind == "pod":
+            _fold(states, row)
+            if row.at_ns >= since_ns and len(states) <= count:
+                return (row.at_ns - since_ns) / NS
+    return None
+
+
+def evictions(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> list[Evicted]:
+    """Every pod whose termination began in the time, with the ready ones beside it."""
+    states: dict[str, str] = {}
+    found = []
+    for row in rows:
+        if row.kind != "pod":
+            continue
+        begins = row.data["state"] == PodState.TERMINATING and states.get(row.subject) != PodState.TERMINATING
+        _fold(states, row)
+        if begins and since_ns <= row.at_ns < until_ns:
+            ready = sum(state == PodState.READY for state in states.values())
+            found.append(Evicted(at_ns=row.at_ns, pod=row.subject, ready=ready))
+    return found
+
+
+def resizes(rows: Iterable[EventRow], since_ns: int) -> list[Resize]:
+    """The autoscaler's decisions since, in order."""
+    found = []
+    for row in rows:
+        told = _RESIZE.search(row.message) if row.kind in {"autoscaler", "kubernetes"} else None
+        if told is not None and row.at_ns >= since_ns:
+            found.append(Resize(at_ns=row.at_ns, size=int(told[1]), reason=told[2]))
+    return found
+
+
+def timed(claim: str, seconds: float | None, within_s: float, what: str, after_s: float = 0.0) -> ScalingFinding:
+    """``what`` took ``seconds``: passed within ``after_s``..``within_s``; never seen is a fail."""
+    if seconds is None:
+        return ScalingFinding(claim=claim, verdict=Verdict.FAIL, value="never", reason=f"not seen: {what}")
+    kept = after_s <= seconds <= within_s
+    bounds = f"{after_s:g}..{within_s:g} s" if after_s else f"at most {within_s:g} s"
+    return ScalingFinding(
+        claim=claim,
+        verdict=Verdict.PASS if kept else Verdict.FAIL,
+        value=f"{seconds:.1f} s",
+        reason=f"{what}: {seconds:.1f} s ({bounds})",
+    )
+
+
+def held(claim: str, kept: bool, value: str, reason: str) -> ScalingFinding:
+    """A claim that holds or not."""
+    return ScalingFinding(claim=claim, verdict=Verdict.PASS if kept else Verdict.FAIL, value=value, reason=reason)
+
+
+def manual(part: Part, rows: Sequence[EventRow], up_ns: int, down_ns: int) -> list[ScalingFinding]:
+    """Up and down by hand, requested at ``up_ns`` and ``down_ns``."""
+    up_s = endpoints_reached_s(rows, up_ns, lambda count: count >= part.high)
+    down_s = pods_left_s(rows, down_ns, part.low)
+    up = f"{part.low} -> {part.high}, from the request to {part.high} endpoints"
+    down = f"{part.high} -> {part.low}, from the request to {part.low} pods left"
+    return [
+        timed("scaling.time.manual_up", up_s, part.up_within_s, up),
+        timed("scaling.time.manual_down", down_s, part.down_within_s, down),
+        held("scaling.manual.command", up_s is not None and down_s is not None, f"{part.high} pods", f"{up}; {down}"),
+    ]
+
+
+def applied(part: Part, rows: Sequence[EventRow], applied_ns: int) -> list[ScalingFinding]:
+    """The manifest's ``replicas`` counts: whatever was scaled by hand before is gone."""
+    seconds = pods_left_s(rows, applied_ns, part.low)
+    told = f"{part.high} pods, then the manifests with replicas: {part.low} applied: {part.low} pods"
+    value = "never" if seconds is None else f"{seconds:.1f} s"
+    return [held("scaling.manual.manifest", seconds is not None, value, told)]
+
+
+def drained(
+    rows: Sequence[EventRow], since_ns: int, until_ns: int, *, least: int, granted: int, refused: int
+) -> list[ScalingFinding]:
+    """No termination may have begun that left fewer than ``least`` pods ready; ``granted`` is what the drain says."""
+    found = evictions(rows, since_ns, until_ns)
+    claims = ("manifest.pdb", "checklist.availability.pdb")
+    if len(found) < granted or not granted:
+        reason = f"{granted} evictions were granted, {len(found)} are in the event stream"
+        return [ScalingFinding(claim=c, verdict=Verdict.INCONCLUSIVE, value="", reason=reason) for c in claims]
+    breaches = [each for each in found if each.ready < least]
+    reason = (
+        f"{len(found)} evicted, {refused} times refused; ready pods beside each: "
+        f"{', '.join(str(each.ready) for each in found)}; minAvailable: {least}"
+    )
+    if breaches:
+        reason += f"; breached by {', '.join(each.pod for each in breaches)}"
+    return [held(claim, not breaches, f"{len(breaches)} breaches", reason) for claim in claims]
+
+
+def autoscaled(part: Part, rows: Sequence[EventRow], load_ns: int, end_ns: int) -> list[ScalingFinding]:
+    """Under CPU alone: up while the load lasts (``load_ns``..``end_ns``), down after it."""
+    most = most_endpoints(rows, load_ns, end_ns)
+    steps = resizes(rows, load_ns)
+    rises = _rises(steps, part.low, end_ns)
+    reached_s = None if most <= part.low else endpoints_reached_s(rows, load_ns, lambda count: count >= most)
+    falls = [each for each in steps if each.at_ns >= end_ns and each.size < most]
+    fell_s = (falls[0].at_ns - end_ns) / NS if falls else None
+    path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({each.reason})" for each in rises)
+    low_s = endpoints_reached_s(rows, end_ns, lambda count: count <= part.low)
+    by_cpu = [each for each in rises if "cpu" in each.reason]
+    return [
+        timed("scaling.time.hpa_up", reached_s, part.up_within_s, f"load to {most} ready endpoints [{path}]"),
+        held("scaling.hpa.cpu", bool(by_cpu), f"{part.low} -> {most}", path or "the autoscaler added no pod"),
+        timed("scaling.time.hpa_down", fell_s, part.down_within_s, "end of load to fewer replicas", part.down_after_s),
+        held(
+            "scaling.hpa.down_to_2",
+            low_s is not None and most > part.low,
+            "never" if low_s is None else f"{low_s:.0f} s",
+            f"{most} -> {part.low} endpoints after the end of load",
+        ),
+    ]
+
+
+def taken_back(part: Part, rows: Sequence[EventRow], scaled_ns: int) -> list[ScalingFinding]:
+    """The erratum that a number set by hand does not stay: passed when it was shown."""
+    steps = [each for each in resizes(rows, scaled_ns) if each.size < part.high]
+    claim = "scaling.hpa_takes_back"
+    if not steps:
+        reason = f"{part.high} pods stayed for {part.wait_s:g} s: the metrics asked for no fewer"
+        return [ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=reason)]
+    after_s = (steps[0].at_ns - scaled_ns) / NS
+    reason = (
+        f"kubectl scale did set {part.high}; the autoscaler took it to {steps[0].size} "
+        f"after {after_s:.0f} s ({steps[0].reason})"
+    )
+    return [held(claim, True, f"{after_s:.0f} s", reason)]
+
+
+def commands(ran: dict[str, Ran]) -> list[ScalingFinding]:
+    """``ran`` by a short name; a command that the plan could not run is missing, and inconclusive."""
+    watched = ("get pods", "logs", "top pods", "get hpa", "get events")
+    return [
+        _all_ran("monitoring.commands", ran, watched),
+        _all_ran("scaling.hpa.apply", ran, ("apply hpa",)),
+        _all_ran("cicd.set_image", ran, ("set image",)),
+        _fails_as_it_should(ran),
+        _first_deploy(ran),
+    ]
+
+
+def _all_ran(claim: str, ran: dict[str, Ran], names: tuple[str, ...]) -> ScalingFinding:
+    lacking = [name for name in names if name not in ran]
+    if lacking:
+        reason = f"not run: {', '.join(lacking)}"
+        return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=reason)
+    bad = [ran[name] for name in names if ran[name].status != 0 or not ran[name].output.strip()]
+    told = "; ".join(f"{one.command}: status {one.status}, {one.output.strip()[-200:] or 'no output'}" for one in bad)
+    return held(
+        claim, not bad, f"{len(names) - len(bad)} of {len(names)}", told or "each ended in 0 and said something"
+    )
+
+
+def _fails_as_it_should(ran: dict[str, Ran]) -> ScalingFinding:
+    """A version that never becomes ready: ``rollout status`` must not call it out, and ``undo`` brings the old back."""
+    claim = "cicd.rollout_status"
+    if not {"rollout status", "rollout undo", "status after undo"} <= ran.keys():
+        reason = "not run to its end"
+        return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=reason)
+    status, undone = ran["rollout status"].status, ran["status after undo"].status
+    reason = (
+        f"an image that cannot be pulled: rollout status ended in {status} (0 would say it is out); "
+        f"rollout undo in {ran['rollout undo'].status}, rollout status after it in {undone}"
+    )
+    return held(claim, status != 0 and ran["rollout undo"].status == 0 and undone == 0, f"status {status}", reason)
+
+
+def _first_deploy(ran: dict[str, Ran]) -> ScalingFinding:
+    claim = "operations.first_deploy"
+    if "apply folder" not in ran:
+        return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason="not run")
+    one = ran["apply folder"]
+    said = one.output.strip().replace("\n", "; ")[-600:]
+    return held(claim, one.status == 0, f"status {one.status}", f"{one.command}: {said}")
+
+
+def _endpoints(rows: Iterable[EventRow]) -> Iterator[tuple[int, int]]:
+    """When the Service's endpoints changed, and how many there were then."""
+    for row in rows:
+        if row.kind == "component" and row.subject == "service" and "pods" in row.data:
+            yield row.at_ns, len(row.data["pods"])
+
+
+def _rises(steps: Sequence[Resize], low: int, end_ns: int) -> list[Resize]:
+    found: list[Resize] = []
+    for each in steps:
+        if each.at_ns < end_ns and each.size > (found[-1].size if found else low):
+            found.append(each)
+    return found
+
+
+def _fold(states: dict[str, str], row: EventRow) -> None:
+    if row.data["state"] == PodState.GONE:
+        states.pop(row.subject, None)
+    else:
+        states[row.subject] = row.data["state"]

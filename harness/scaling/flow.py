@@ -1,0 +1,240 @@
+"""A run of the scaling rehearsal in one direction: stack up -> parts -> tear down -> report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from harness import state
+from harness.clock import NS, Clock, utc
+from harness.collect import Collector
+from harness.evidence.store import EvidenceStore
+from harness.judge.ledger import Ledger
+from harness.lifecycle import Lifecycle, open_folder
+from harness.load.stages.plan import WorkerPlan
+from harness.load.stages.process import StageProcesses
+from harness.manifests import load as load_manifests
+from harness.manifests.cpu import cpu_factor, scaled
+from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.scaling import SCHEMA_VERSION, Part, PartResult, ScalingFinding, ScalingPlan, ScalingReport
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.options import RunOptions
+from harness.progress import Progress
+from harness.report.latest import point_latest
+from harness.rungs import overlay, stack_for
+from harness.scaling.parts import ACCOUNTS, Parts
+from harness.scaling.report import write_report
+from harness.stack.protocol import Stack
+from harness.stages.flow import without_autoscaler
+from harness.state.lease import remove_run_folder, run_folder
+from harness.state.ports import any_free_port
+from scenarios import claims
+
+GATHER_EVERY_S = 0.5
+_REQUEST_TIMEOUT_S = 10.0
+
+
+class ScalingRun:
+    """One run under way. ``run`` always returns a report, however it ended."""
+
+    def __init__(
+        self, plan: ScalingPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str
+    ) -> None:
+        self.plan = plan
+        self.options = options
+        self.clock = clock
+        self.progress = progress
+        self.replay = replay
+        self.started_ns = clock.now_ns()
+        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
+        self.run_id = f"{stamp}Z-{plan.name}-s{options.seed}-{os.getpid():x}"
+        self.folder = open_folder(options.reports, self.run_id)
+        found = load_manifests(options.manifests)
+        pods = max(part.pods for part in plan.parts)
+        self.cpu_factor = cpu_factor(found, os.cpu_count() or 1, pods)
+        # The rung kind scales what it applies by the same rule.
+        self.manifests = scaled(found, self.cpu_factor) if options.rung is Rung.LOCAL else found
+        self.plain = without_autoscaler(self.manifests, self.manifests.deployment.replicas)
+        self.evidence = Collector(
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
+        )
+        self.stack: Stack = stack_for(
+            options,
+            run_id=self.run_id,
+            manifests=self.plain,
+            folder=self.folder,
+            clock=clock,
+            progress=progress,
+            gate=False,
+            peak_pods=pods,
+        )
+        self.lifecycle = Lifecycle(progress)
+        self.load: StageProcesses | None = None
+        self.results: list[PartResult] = []
+        self.leaks: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
+
+    async def run(self) -> ScalingReport:
+        """Runs the plan, tears down whatever came of it, and reports."""
+        await self.lifecycle.run(self._supervised())
+        begun_ns = self.clock.now_ns()
+        self.progress("taking everything down")
+        for step in (self._stop_load, self.stack.down):
+            await self.lifecycle.finally_(step)
+        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        remove_run_folder(self.run_id)
+        self.leaks = tuple(self.stack.leaks())
+        return self._report()
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow."""
+        self.lifecycle.interrupt()
+
+    async def flow(self) -> None:
+        """The parts in order; each may raise, and tear down always follows."""
+        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        self.progress(f"CPU requests and limits are multiplied by {self.cpu_factor:.2f}")
+        self.progress("bringing the stack up")
+        await self.stack.up()
+        self._mark("stack_up")
+        parts = Parts(
+            self.stack, self.manifests, self.plain, self.evidence.events,
+            clock=self.clock, progress=self.progress, admit=self._admitted,
+            document=str(overlay(self.options.rung).parents[1] / "document"), folder=str(self.folder),
+        )  # fmt: skip
+        for part in self.plan.parts:
+            await self._part(parts, part)
+
+    async def _part(self, parts: Parts, part: Part) -> None:
+        lacking = sorted(set(part.needs) - {str(each) for each in self.stack.capabilities})
+        if lacking:
+            self._not_exercised(part, f"the rung lacks {', '.join(lacking)}")
+            return
+        start_ns = self.clock.now_ns()
+        self.evidence.event(start_ns, "phase", "part", part.title, name=part.name)
+        self.progress(f"{part.name}: {part.title}")
+        done = await parts.run(part)
+        self.results.append(
+            PartResult(
+                name=part.name,
+                title=part.title,
+                findings=tuple(each for each in done.findings if each.claim in part.claims),
+                observed=tuple(done.observed),
+                start_ns=start_ns,
+                end_ns=self.clock.now_ns(),
+            )
+        )
+        for each in self.results[-1].findings:
+            self.progress(f"  {each.verdict}: {each.claim}: {each.reason}")
+        self._mark(part.name)
+
+    def _not_exercised(self, part: Part, reason: str) -> None:
+        findings = tuple(
+            ScalingFinding(claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason) for claim in part.claims
+        )
+        self.results.append(PartResult(name=part.name, title=part.title, findings=findings))
+        self.progress(f"{part.name}: not exercised: {reason}")
+
+    async def _admitted(self) -> StageProcesses:
+        if self.load is None:
+            self.progress(f"admitting {ACCOUNTS} accounts")
+            plan = WorkerPlan(
+                run_id=self.run_id,
+                seed=self.options.seed,
+                accounts=ACCOUNTS,
+                worker=0,
+                workers=1,
+                master_port=any_free_port(),
+                endpoints=self.stack.endpoints(),
+                anchor=self.clock.anchor,
+                spool="",
+                request_timeout_s=_REQUEST_TIMEOUT_S,
+            )
+            self.load = StageProcesses(plan, run_folder(self.run_id), self.clock, logs=self.folder / "logs")
+            await self.load.start()
+            self.evidence.follow(self.load.spools)
+        return self.load
+
+    async def _supervised(self) -> None:
+        """The flow, with the gathering of evidence and the watch over the stack beside it."""
+        beside = [asyncio.ensure_future(self._gather()), asyncio.ensure_future(self._watch())]
+        work = asyncio.ensure_future(self.flow())
+        try:
+            await asyncio.wait([work, *beside], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*beside, work):
+                if task.done():
+                    task.result()
+        finally:
+            for task in (work, *beside):
+                task.cancel()
+            await asyncio.gather(work, *beside, return_exceptions=True)
+
+    async def _gather(self) -> None:
+        while True:
+            self.evidence.gather()
+            await self.clock.sleep(GATHER_EVERY_S)
+
+    async def _watch(self) -> None:
+        async for row in self.stack.watch():
+            self.evidence.add([row])
+
+    async def _stop_load(self) -> None:
+        if self.load is not None:
+            await self.load.stop()
+            self.evidence.gather()
+
+    def _mark(self, name: str) -> None:
+        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
+
+    def _report(self) -> ScalingReport:
+        for step in (
+            self.evidence.store.close,
+            lambda: write_report(self.folder, self._document()),
+            lambda: point_latest(self.options.reports, self.folder),
+        ):
+            try:
+                step()
+            except RehearsalError as error:
+                self.lifecycle.note(error)
+        return self._document()
+
+    def _document(self) -> ScalingReport:
+        options = self.options
+        outcomes = [error.exit for error in self.lifecycle.errors]
+        verdicts = {finding.verdict for result in self.results for finding in result.findings}
+        if not outcomes and not verdicts <= {Verdict.PASS, Verdict.NOT_EXERCISED}:
+            outcomes.append(Exit.HOLD)
+        if self.leaks:
+            outcomes.append(Exit.LEAK)
+        return ScalingReport(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            title=self.plan.title,
+            rung=options.rung,
+            target=options.target.name,
+            target_bundled=options.target.bundled,
+            seed=options.seed,
+            replay=self.replay,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            exit_status=more_severe(*outcomes),
+            cpu_factor=round(self.cpu_factor, 4),
+            parts=tuple(self.results),
+            timings={name: round(value, 3) for name, value in self.timings.items()},
+            leaks=self.leaks,
+            errors=tuple(str(error) for error in self.lifecycle.errors),
+            capabilities=tuple(sorted(self.stack.capabilities)),
+            errata=errata_of(self.results),
+        )
+
+
+def errata_of(results: list[PartResult]) -> tuple[str, ...]:
+    """The document's errata that the findings are about."""
+    found = set()
+    for result in results:
+        for finding in result.findings:
+            if finding.claim in claims.ERRATA:
+                found.add(finding.claim)
+            else:
+                found |= {erratum.id for erratum in claims.REGISTER[finding.claim].errata}
+    return tuple(sorted(found))

@@ -1,0 +1,48 @@
+"""kubectl as a person types it: the control plane's own, in the run's namespace; failures are answers too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from harness.model.scaling import Ran
+from harness.stack.kind.docker import docker
+
+_IN = "/tmp/rehearsal-by-hand"  # noqa: S108 - inside the control plane's own container
+_CONFIG = "--kubeconfig=/etc/kubernetes/admin.conf"
+_GRACE_S = 5
+
+
+async def by_hand(
+    control_plane: str, namespace: str, *arguments: str, limit_s: float, folder: Path | None = None
+) -> Ran:
+    """Runs it in a folder that holds a copy of ``folder``. Ended after ``limit_s``: status -1, with what was said.
+
+    Raises ``StackNotStarted`` when the folder cannot be copied.
+    """
+    at = f"{_IN}/{namespace}"
+    await docker("exec", control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
+    if folder is not None:
+        await docker("cp", folder, f"{control_plane}:{at}/", what="copying manifests for kubectl")
+    # Ended inside the node: ending the client of `docker exec` leaves the program running there.
+    bounded = ("timeout", f"--kill-after={_GRACE_S}", f"{limit_s:g}")
+    process = await asyncio.create_subprocess_exec(
+        "docker", "exec", "--workdir", at, control_plane, *bounded,
+        "kubectl", _CONFIG, f"--namespace={namespace}", *arguments,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    status = process.returncode
+    ended = status in (124, 137)  # timeout's own
+    return Ran(
+        command=" ".join(("kubectl", *arguments)),
+        status=-1 if ended or status is None else status,
+        output=said.decode(errors="replace"),
+    )

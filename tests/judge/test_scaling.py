@@ -1,0 +1,110 @@
+"""The judge of scaling, on planted courses: slow, never, a breached budget, an autoscaler that did nothing."""
+
+from __future__ import annotations
+
+from harness.judge import scaling
+from harness.judge.window import NS
+from harness.model.evidence import EventRow
+from harness.model.scaling import Part, PartKind, Ran
+from harness.model.verdict import Verdict
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+MANUAL = Part(name="manual", kind=PartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15)
+HPA = Part(
+    name="hpa", kind=PartKind.HPA, title="", claims=(), low=2, high=10,
+    up_within_s=180, down_after_s=285, down_within_s=390,
+)  # fmt: skip
+
+
+def endpoints(at_s: float, count: int) -> EventRow:
+    names = [f"p{number}" for number in range(count)]
+    return EventRow(at_ns=round(at_s * NS), kind="component", subject="service", message="", data={"pods": names})
+
+
+def pod(at_s: float, name: str, state: str) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data={"state": state})
+
+
+def resize(at_s: float, size: int, reason: str, kind: str = "kubernetes") -> EventRow:
+    message = f"SuccessfulRescale: New size: {size}; reason: {reason}"
+    return EventRow(at_ns=round(at_s * NS), kind=kind, subject="hpa", message=message)
+
+
+def verdicts(findings: list[scaling.ScalingFinding]) -> dict[str, Verdict]:
+    return {finding.claim: finding.verdict for finding in findings}
+
+
+def by_hand(up_s: float, gone_s: float) -> list[EventRow]:
+    """Scaled up at 0 s and down at 100 s."""
+    rows = [pod(-9, name, "Ready") for name in "abcd"] + [endpoints(-9, 2), endpoints(5, 3), endpoints(up_s, 4)]
+    rows += [pod(101, name, "Terminating") for name in "ab"] + [endpoints(101, 2), pod(102, "a", "Gone")]
+    return [*rows, pod(gone_s, "b", "Gone")]
+
+
+def test_a_terminating_pod_is_still_there() -> None:
+    good = verdicts(scaling.manual(MANUAL, by_hand(30, 112), 0, 100 * NS))
+    assert set(good.values()) == {PASS}
+    slow = verdicts(scaling.manual(MANUAL, by_hand(46, 116), 0, 100 * NS))
+    assert (slow["scaling.time.manual_up"], slow["scaling.time.manual_down"]) == (FAIL, FAIL)
+
+
+def test_what_never_came_fails() -> None:
+    found = verdicts(scaling.manual(MANUAL, [endpoints(5, 3), pod(1, "a", "Ready"), pod(1, "b", "Ready")], 0, 100 * NS))
+    assert set(found.values()) == {FAIL}
+
+
+def drain(ready_beside: bool) -> list[EventRow]:
+    rows = [pod(-5, "a", "Ready"), pod(-5, "b", "Ready"), pod(1, "a", "Terminating"), pod(1, "c", "Pending")]
+    rows += [pod(4, "c", "Ready")] if ready_beside else []
+    return [*rows, pod(5, "b", "Terminating")]
+
+
+def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
+    def judged(rows: list[EventRow], granted: int) -> set[Verdict]:
+        return set(verdicts(scaling.drained(rows, 0, 9 * NS, least=1, granted=granted, refused=1)).values())
+
+    assert judged(drain(True), 2) == {PASS}
+    assert judged(drain(False), 2) == {FAIL}
+    assert judged(drain(True), 3) == {INCONCLUSIVE}  # one is not in the stream
+    assert judged([], 0) == {INCONCLUSIVE}
+    breach = scaling.drained(drain(False), 0, 9 * NS, least=1, granted=2, refused=0)[0]
+    assert "breached by b" in breach.reason
+
+
+def test_the_autoscaler_up_and_down() -> None:
+    """Load from 0 to 200 s."""
+    up = [endpoints(-1, 2), resize(30, 4, "cpu resource utilization (percentage of request) above target")]
+    up += [endpoints(40, 4), resize(60, 5, "cpu resource above target", "autoscaler"), endpoints(70, 5)]
+    down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
+    good = scaling.autoscaled(HPA, up + down, 0, 200 * NS)
+    assert set(verdicts(good).values()) == {PASS}
+    assert "30 s: 4" in good[0].reason and good[2].value == "310.0 s"
+    early = [resize(300, 2, "All metrics below target"), endpoints(302, 2)]
+    assert verdicts(scaling.autoscaled(HPA, up + early, 0, 200 * NS))["scaling.time.hpa_down"] is FAIL
+    still = verdicts(scaling.autoscaled(HPA, up, 0, 200 * NS))
+    assert (still["scaling.time.hpa_down"], still["scaling.hpa.down_to_2"]) == (FAIL, FAIL)
+    idle = verdicts(scaling.autoscaled(HPA, [endpoints(-1, 2), endpoints(201, 2)], 0, 200 * NS))
+    assert set(idle.values()) == {FAIL}
+    memory = [endpoints(-1, 2), resize(30, 3, "memory resource above target"), endpoints(40, 3), *down]
+    assert verdicts(scaling.autoscaled(HPA, memory, 0, 200 * NS))["scaling.hpa.cpu"] is FAIL
+
+
+def test_a_number_set_by_hand_that_stays_shows_no_erratum() -> None:
+    assert scaling.taken_back(MANUAL, [resize(1, 4, "cpu")], 0)[0].verdict is INCONCLUSIVE
+    found = scaling.taken_back(MANUAL, [resize(-5, 2, "before"), resize(320, 2, "All metrics below target")], 0)[0]
+    assert (found.verdict, found.value) == (PASS, "320 s")
+
+
+def test_commands_that_fail_and_commands_not_run() -> None:
+    names = ("get pods", "logs", "top pods", "get hpa", "get events", "apply hpa", "set image", "rollout undo",
+             "status after undo", "apply folder")  # fmt: skip
+    ran = {name: Ran(command=name, status=0, output="said") for name in names}
+    ran["rollout status"] = Ran(command="rollout status", status=-1, output="Waiting")
+    assert set(verdicts(scaling.commands(ran)).values()) == {PASS}
+    ran["rollout status"] = Ran(command="rollout status", status=0, output="successfully rolled out")
+    ran["top pods"] = Ran(command="top pods", status=1, output="error: Metrics API not available")
+    ran["get events"] = Ran(command="get events", status=0, output="")
+    ran["apply folder"] = Ran(command="apply folder", status=1, output="illegal base64 data")
+    found = verdicts(scaling.commands(ran))
+    assert [found[c] for c in ("monitoring.commands", "cicd.rollout_status", "operations.first_deploy")] == [FAIL] * 3
+    assert set(verdicts(scaling.commands({})).values()) == {INCONCLUSIVE}

@@ -1,0 +1,100 @@
+"""The plan of the scaling rehearsal: strict, in its order; and the report of a run with every verdict."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+from junitparser import JUnitXml
+
+from harness.manifests import load as load_manifests
+from harness.manifests.cpu import cpu_factor, scaled
+from harness.model.disruption import Budget
+from harness.model.errors import BadInput
+from harness.model.scaling import PartResult, ScalingFinding, ScalingReport
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.scaling.by_kubectl import SEVEN, copied
+from harness.scaling.command import plan_of
+from harness.scaling.parts import least_available
+from harness.scaling.report import write_report
+from scenarios.scaling import PLAN, load
+
+KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
+
+
+def test_the_bundled_plan() -> None:
+    plan = load()
+    assert [part.name for part in plan.parts] == ["manual", "apply", "drain", "takes_back", "hpa_cpu", "commands"]
+    assert (plan.parts[0].low, plan.parts[0].high) == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("kind: manual", "kind: hpa", "the order is"),
+        ("scaling.time.manual_up", "scaling.time.manual_upp", "did you mean"),
+        ("high: 8", "high: 80", "not within 1..20"),
+        ("kind: drain", "kind: drains", "'drains' is not a valid PartKind"),
+        ("needs: [eviction]", "needs: [evictions]", "not a valid Capability"),
+        ("name: apply", "name: manual", "one name"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.read_text().replace(old, new, 1))
+    with pytest.raises(BadInput, match=told):
+        load(path)
+
+
+def test_only_names_parts() -> None:
+    chosen = plan_of(argparse.Namespace(plan=None, only=["drain", "manual"]))
+    assert [part.name for part in chosen.parts] == ["manual", "drain"]
+    with pytest.raises(BadInput, match="no such part"):
+        plan_of(argparse.Namespace(plan=None, only=["zones"]))
+
+
+def test_one_factor_for_requests_and_limits() -> None:
+    manifests = load_manifests(KUBERNETES / "overlays" / "local")
+    factor = cpu_factor(manifests, 2, 8)  # 8 x 600m on 2 cores
+    assert factor == pytest.approx(2000 / 4800)
+    first = scaled(manifests, factor).deployment.template.containers[0]
+    assert (first.request_cpu_m, first.limit_cpu_m) == (208, 417)
+
+
+@pytest.mark.parametrize(
+    ("budget", "least"),
+    [
+        (None, 0),
+        (Budget(name="b", min_available=1), 1),
+        (Budget(name="b", min_available="34%"), 2),
+        (Budget(name="b", max_unavailable=1), 2),
+    ],
+)
+def test_what_a_budget_keeps_of_three(budget: Budget | None, least: int) -> None:
+    assert least_available(budget, 3) == least
+
+
+def test_the_copy_is_the_document_and_nothing_of_ours(tmp_path: Path) -> None:
+    to = copied(KUBERNETES / "document", tmp_path / "base")
+    assert sorted(path.name for path in to.iterdir()) == sorted(f"{name}.yaml" for name in SEVEN)
+    assert (to / "hpa.yaml").read_bytes() == (KUBERNETES / "document" / "hpa.yaml").read_bytes()
+
+
+def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
+    findings = tuple(
+        ScalingFinding(claim=f"claim.{verdict}", verdict=verdict, value="1 s", reason="<why> | so")
+        for verdict in Verdict
+    )
+    report = ScalingReport(
+        schema_version=1, run_id="r", title="Scaling", rung=Rung.LOCAL, target="t", target_bundled=True, seed=1,
+        replay="python", started_utc="2026-01-01T00:00:00Z", exit_status=10, cpu_factor=0.5, timings={},
+        parts=(PartResult(name="p", title="Part", findings=findings, observed=("seen",)),), errors=("broke",),
+    )  # fmt: skip
+    write_report(tmp_path, report)
+    suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 2, 1, 1)
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;why&gt;" in page and "http" not in page and "<script" not in page
+    assert all(f"claim.{verdict}" in (tmp_path / "summary.md").read_text() for verdict in Verdict)
