@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.judge import scaling
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
-from harness.model.scaling import Part, PartKind, Ran
+from harness.model.scaling import Part, PartKind, Ran, ScalingFinding
 from harness.model.verdict import Verdict
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
@@ -30,7 +30,7 @@ def resize(at_s: float, size: int, reason: str, kind: str = "kubernetes") -> Eve
     return EventRow(at_ns=round(at_s * NS), kind=kind, subject="hpa", message=message)
 
 
-def verdicts(findings: list[scaling.ScalingFinding]) -> dict[str, Verdict]:
+def verdicts(findings: list[ScalingFinding]) -> dict[str, Verdict]:
     return {finding.claim: finding.verdict for finding in findings}
 
 
