@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 
-from harness import state
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
@@ -22,7 +21,7 @@ from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.latest import point_latest
-from harness.rungs import overlay, stack_for
+from harness.rungs import overlay, stack_for, sweep
 from harness.scaling.parts import ACCOUNTS, Parts
 from harness.scaling.report import write_report
 from harness.stack.protocol import Stack
@@ -93,7 +92,7 @@ class ScalingRun:
 
     async def flow(self) -> None:
         """The parts in order; each may raise, and tear down always follows."""
-        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         self.progress(f"CPU requests and limits are multiplied by {self.cpu_factor:.2f}")
         self.progress("bringing the stack up")
         await self.stack.up()
