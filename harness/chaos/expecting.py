@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import numpy as np
 
@@ -10,24 +12,22 @@ from harness.judge.chaos import Judged
 from harness.judge.kill_series import Expected, KillSeries, expected
 from harness.judge.window import NS
 from harness.model.chaos import Repeated
+from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
 from harness.model.scenario import Scenario
+from harness.model.stack import PodState
 from harness.model.verdict import Verdict
 
 #: The steady state looked at: the last answers before the series.
 _LOOKED_AT = 200
 #: The endpoints are rewritten before the kill, and Envoy follows within milliseconds. A cluster's way is longer.
 DETECTION_S = 0.0
-#: From a pod's making to its process serving; the readiness probe's own times come on top.
-START_S = 3.0
 
 
 def expect(repeated: Repeated, evidence: Collector, manifests: Manifests, scenario: Scenario) -> Expected:
-    """Computed from the manifests, the offered rates and the mean latency of the last answers of probes."""
+    """Computed from the offered rates, and from the latency of probes and the readiness of pods as seen so far."""
     rows = evidence.ledger.probes[-_LOOKED_AT:]
     latency_s = float(np.mean(rows["done_ns"] - rows["sent_ns"])) / NS if len(rows) else 0.0
-    probe = manifests.deployment.template.containers[0].readiness
-    wait_s = 0.0 if probe is None else max(START_S, probe.initial_delay_s) + probe.period_s
     population = scenario.population
     return expected(
         KillSeries(
@@ -38,9 +38,22 @@ def expect(repeated: Repeated, evidence: Collector, manifests: Manifests, scenar
             probe_rate_per_s=scenario.probes.rate_per_s,
             latency_s=latency_s,
             detection_s=DETECTION_S,
-            ready_after_s=wait_s,
+            ready_after_s=ready_after_s(evidence.events),
         )
     )
+
+
+def ready_after_s(events: Iterable[EventRow]) -> float:
+    """The longest that a pod has taken so far from being made to being ready; 0 when none was seen to."""
+    made: dict[str, int] = {}
+    took_ns = [0]
+    for event in events:
+        if event.kind == "pod":
+            since_ns = made.setdefault(event.subject, event.at_ns)
+            if event.data.get("state") == PodState.READY and since_ns >= 0:
+                took_ns.append(event.at_ns - since_ns)
+                made[event.subject] = -1  # its first time counts
+    return max(took_ns) / NS
 
 
 def judged_against(computed: Expected, judged: Judged) -> Judged:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.chaos.expecting import judged_against
+from harness.chaos.expecting import judged_against, ready_after_s
 from harness.judge.chaos import Judged
 from harness.judge.kill_series import Expected, KillSeries, expected
+from harness.model.evidence import EventRow
 from harness.model.verdict import Verdict
 
 #: Two pods, 10 requests/s of users and 10 probes/s, 40 ms each.
@@ -56,3 +57,13 @@ def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdi
     assert judged_against(computed, judged).verdict is verdict
     worse = msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE)
     assert judged_against(computed, worse).verdict is Verdict.INCONCLUSIVE
+
+
+def test_readiness_is_the_longest_first_wait_that_was_seen() -> None:
+    course = [(0, "a", "Pending"), (1, "b", "Pending"), (9, "a", "Ready"), (14, "b", "Ready"), (20, "a", "Pending")]
+    course.append((60, "a", "Ready"))
+    events = [
+        EventRow(at_ns=at * 10**9, kind="pod", subject=pod, message="", data={"state": s}) for at, pod, s in course
+    ]
+    assert ready_after_s(events) == 13
+    assert ready_after_s([]) == 0
