@@ -33,7 +33,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Limit:
-    """A horizontal line at a claim's threshold; ``at`` is a percentage from the top, ``below`` where its word stands."""
+    """A horizontal line at a claim's threshold; ``at`` is a percentage from the top, ``below`` where its word is."""
 
     label: str
     at: float
