@@ -144,21 +144,32 @@ def drained(
     return [held(claim, not breaches, f"{len(breaches)} breaches", reason) for claim in claims]
 
 
-def autoscaled(part: Part, rows: Sequence[EventRow], load_ns: int, end_ns: int) -> list[ScalingFinding]:
-    """Under CPU alone: up while the load lasts (``load_ns``..``end_ns``), down after it."""
+def autoscaled(
+    part: Part, rows: Sequence[EventRow], load_ns: int, end_ns: int, asked: Iterable[tuple[int, str, float]] = ()
+) -> list[ScalingFinding]:
+    """Under CPU alone: up while the load lasts (``load_ns``..``end_ns``), down after it.
+
+    ``asked`` are the metrics' own recommendations (when, which, replicas), where the rung tells them: stabilisation
+    counts from the last of the most, which may lie before the end of load.
+    """
     most = most_endpoints(rows, load_ns, end_ns)
     steps = resizes(rows, load_ns)
     rises = _rises(steps, part.low, end_ns)
     reached_s = None if most <= part.low else endpoints_reached_s(rows, load_ns, lambda count: count >= most)
     falls = [each for each in steps if each.at_ns >= end_ns and each.size < most]
-    fell_s = (falls[0].at_ns - end_ns) / NS if falls else None
+    last_ns = max((at_ns for at_ns, _, size in asked if load_ns <= at_ns and size >= most), default=end_ns)
+    fell_s = (falls[0].at_ns - last_ns) / NS if falls else None
+    since = f"the last recommendation of {most}, {(end_ns - last_ns) / NS:.0f} s before the end of load,"
+    since = "the end of load" if last_ns == end_ns else since
     path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({each.reason})" for each in rises)
     low_s = endpoints_reached_s(rows, end_ns, lambda count: count <= part.low)
     by_cpu = [each for each in rises if "cpu" in each.reason]
     return [
         timed("scaling.time.hpa_up", reached_s, part.up_within_s, f"load to {most} ready endpoints [{path}]"),
         held("scaling.hpa.cpu", bool(by_cpu), f"{part.low} -> {most}", path or "the autoscaler added no pod"),
-        timed("scaling.time.hpa_down", fell_s, part.down_within_s, "end of load to fewer replicas", part.down_after_s),
+        timed(
+            "scaling.time.hpa_down", fell_s, part.down_within_s, f"from {since} to fewer replicas", part.down_after_s
+        ),
         held(
             "scaling.hpa.down_to_2",
             low_s is not None and most > part.low,

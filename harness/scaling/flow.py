@@ -15,6 +15,7 @@ from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
 from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.evidence import SampleRow
 from harness.model.scaling import SCHEMA_VERSION, Part, PartResult, ScalingFinding, ScalingPlan, ScalingReport
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -70,6 +71,7 @@ class ScalingRun:
         )
         self.lifecycle = Lifecycle(progress)
         self.load: StageProcesses | None = None
+        self.asked: list[tuple[int, str, float]] = []  # the autoscaler's metrics, where the rung tells them
         self.results: list[PartResult] = []
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
@@ -100,6 +102,7 @@ class ScalingRun:
         parts = Parts(
             self.stack, self.manifests, self.plain, self.evidence.events,
             clock=self.clock, progress=self.progress, admit=self._admitted,
+            asked=self.asked,
             document=str(overlay(self.options.rung).parents[1] / "document"), folder=str(self.folder),
         )  # fmt: skip
         for part in self.plan.parts:
@@ -177,6 +180,8 @@ class ScalingRun:
     async def _watch(self) -> None:
         async for row in self.stack.watch():
             self.evidence.add([row])
+            if isinstance(row, SampleRow) and row.metric == "metric_replicas":
+                self.asked.append((row.at_ns, row.subject, row.value))
 
     async def _stop_load(self) -> None:
         if self.load is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ SETTLE_S = 2.0
 _LEAD_S = 0.5
 _POLL_S = 1.0
 
+Asked = Sequence[tuple[int, str, float]]
 Admit = Callable[[], Awaitable[StageProcesses]]
 
 
@@ -34,14 +35,15 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parts:
-    """Runs parts on a stack that is up. ``events`` grows while it does; ``admit`` starts the load, once.
+    """Runs parts on a stack that is up. ``events`` grows while it does; ``admit`` starts the load, once; ``asked``
+    grows with the metrics' own recommendations.
 
     ``manifests`` have the autoscaler; the stack was brought up with ``plain``, the same without.
     """
 
     def __init__(
         self, stack: Stack, manifests: Manifests, plain: Manifests, events: list[EventRow],
-        *, clock: Clock, progress: Progress, admit: Admit, document: str, folder: str,
+        *, clock: Clock, progress: Progress, admit: Admit, asked: Asked, document: str, folder: str,
     ) -> None:  # fmt: skip
         self._stack = stack
         self._manifests = manifests
@@ -50,6 +52,7 @@ class Parts:
         self._clock = clock
         self._progress = progress
         self._admit = admit
+        self._asked = asked
         self._document = document
         self._folder = folder
 
@@ -112,7 +115,7 @@ class Parts:
         end_ns = load_ns + round(part.load_s * NS)
         self._progress(f"the load has ended; waiting up to {part.wait_s:g} s for {part.low} pods")
         await self._until(lambda: self._endpoints(end_ns, part.low), part.wait_s)
-        return Done(findings=judge.autoscaled(part, self._events, load_ns, end_ns))
+        return Done(findings=judge.autoscaled(part, self._events, load_ns, end_ns, self._asked))
 
     async def _commands(self, _part: Part) -> Done:
         assert isinstance(self._stack, ByKubectl)  # the part needs real_kubernetes

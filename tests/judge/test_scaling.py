@@ -81,6 +81,12 @@ def test_the_autoscaler_up_and_down() -> None:
     assert "30 s: 4" in good[0].reason and good[2].value == "310.0 s"
     early = [resize(300, 2, "All metrics below target"), endpoints(302, 2)]
     assert verdicts(scaling.autoscaled(HPA, up + early, 0, 200 * NS))["scaling.time.hpa_down"] is FAIL
+    # The load pressed no more from 190 s on: 310 s later the window is over.
+    fell = [resize(500, 2, "All metrics below target"), endpoints(502, 2)]
+    asked = [(60 * NS, "hpa", 5.0), (190 * NS, "hpa", 5.0), (205 * NS, "hpa", 4.0)]
+    down_s = scaling.autoscaled(HPA, up + fell, 0, 240 * NS, asked)[2]
+    assert (down_s.verdict, down_s.value) == (PASS, "310.0 s") and "50 s before" in down_s.reason
+    assert scaling.autoscaled(HPA, up + fell, 0, 240 * NS)[2].verdict is FAIL
     still = verdicts(scaling.autoscaled(HPA, up, 0, 200 * NS))
     assert (still["scaling.time.hpa_down"], still["scaling.hpa.down_to_2"]) == (FAIL, FAIL)
     idle = verdicts(scaling.autoscaled(HPA, [endpoints(-1, 2), endpoints(201, 2)], 0, 200 * NS))
