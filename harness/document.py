@@ -83,7 +83,7 @@ def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
 
 def _check_line(check: CheckResult, say: Language) -> str:
     verdict, kind = say(words.VERDICT[check.verdict]), say("check")
-    return f"  {padded(verdict, 13)} {padded(kind, 17)} {check.id}: {check.reason}"
+    return f"  {padded(verdict, 13)} {padded(kind, 17)} {check.id}: {words.reason_words(check, say)}"
 
 
 def _criterion_line(result: CriterionResult, say: Language) -> str:

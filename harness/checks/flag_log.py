@@ -14,12 +14,14 @@ import msgspec
 
 from harness.checks.flag_share import FlagShare, flag_share
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
+from harness.model.message import Message, Told, english, marked, message
 from harness.model.scenario import Scenario
 from harness.model.units import Unit
 from harness.model.verdict import CheckResult, Verdict
 
 SHARE, STEADY = "flag.share", "flag.steady"
 _SCHEDULE, _DIAGRAM, _FLAG = "rollout.schedule.", "migration.shares", "flag.remote_config"
+_NO_FETCH = marked("nobody's fetch of the flag is in the evidence")
 _NAMED = 5  # users named in a reason
 
 
@@ -76,15 +78,8 @@ class FlagLog:
 
 
 def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> CheckResult:
-    seen, on = sum(a.seen for a in found.audiences), sum(a.observed_on for a in found.audiences)
-    api = {user for user, _, side in requests if side is Side.API}
-    each = ", ".join(f"{a.name} {a.observed_on} of {a.users} (planned {a.planned_on})" for a in found.audiences)
-    reason = f"flag on for {on} of {scenario.population.users} users: {each}"
-    if seen < scenario.population.users:
-        reason += f"; {scenario.population.users - seen} users never fetched it"
-    if found.unknown:
-        reason += f"; in no planned audience: {_names(found.unknown)}"
-    reason += f"; of {len({user for user, *_ in requests})} users who sent requests, {len(api)} sent to the API"
+    seen = sum(a.seen for a in found.audiences)
+    told = _share_told(scenario, found, requests) if found.share is not None else (Message(text=_NO_FETCH),)
     exact = all(a.seen == a.users and a.observed_on == a.planned_on for a in found.audiences) and not found.unknown
     schedule = next((claim for claim in scenario.claims if claim.startswith(_SCHEDULE)), _DIAGRAM)
     return CheckResult(
@@ -95,29 +90,61 @@ def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, i
         planned=found.planned_share,
         unit=Unit.RATIO,
         samples=seen,
-        reason=reason if found.share is not None else "nobody's fetch of the flag is in the evidence",
+        reason=english(told),
+        told=told,
     )
+
+
+def _share_told(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> Told:
+    users, seen = scenario.population.users, sum(a.seen for a in found.audiences)
+    on = sum(a.observed_on for a in found.audiences)
+    told = [message("flag on for {on} of {users} users", on=str(on), users=str(users))]
+    told += [
+        message(
+            "{audience} {on} of {users} (planned {planned})",
+            audience=a.name,
+            on=str(a.observed_on),
+            users=str(a.users),
+            planned=str(a.planned_on),
+        )
+        for a in found.audiences
+    ]
+    if seen < users:
+        told.append(message("{count} users never fetched it", count=str(users - seen)))
+    if found.unknown:
+        told.append(message("in no planned audience: {users}", users=_names(found.unknown)))
+    senders = {user for user, *_ in requests}
+    api = {user for user, _, side in requests if side is Side.API}
+    told.append(
+        message(
+            "of {senders} users who sent requests, {api} sent to the API", senders=str(len(senders)), api=str(len(api))
+        )
+    )
+    return tuple(told)
 
 
 def _steady(found: FlagShare, moved_: Moved) -> CheckResult:
     faults = {
-        "held both values under one version of the template": found.unsteady,
-        "sent requests to both sides under one version": moved_.between,
-        "sent a request to the side that their flag did not say": moved_.against,
+        marked("{count} users held both values under one version of the template: {users}"): found.unsteady,
+        marked("{count} users sent requests to both sides under one version: {users}"): moved_.between,
+        marked("{count} users sent a request to the side that their flag did not say: {users}"): moved_.against,
     }
-    told = [f"{len(users)} users {what}: {_names(users)}" for what, users in faults.items() if users]
+    bad = [Message(text=text, values={"count": str(len(u)), "users": _names(u)}) for text, u in faults.items() if u]
     users = len(set().union(*faults.values()))
-    verdict = Verdict.FAIL if told else Verdict.PASS if moved_.requests else Verdict.INCONCLUSIVE
-    steady = f"nobody moved without a change of the template, in {moved_.requests} requests"
+    steady = message(
+        "nobody moved without a change of the template, in {requests} requests", requests=str(moved_.requests)
+    )
+    told = tuple(bad) or (steady if moved_.requests else message("no request is in the evidence"),)
     return CheckResult(
         id=STEADY,
         claim=_FLAG,
-        verdict=verdict,
+        verdict=Verdict.FAIL if bad else Verdict.PASS if moved_.requests else Verdict.INCONCLUSIVE,
         value=float(users) if moved_.requests else None,
         planned=0.0,
         unit=Unit.USERS,
         samples=moved_.requests,
-        reason="; ".join(told) or (steady if moved_.requests else "no request is in the evidence"),
+        reason=english(told),
+        told=told,
     )
 
 

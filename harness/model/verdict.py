@@ -68,4 +68,5 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: Unit
     samples: int
     reason: str
+    told: Told = ()  # the reason as messages; () where it was not kept as such
     holds: bool = True

@@ -89,6 +89,7 @@ class CheckView:
     verdict: str
     word: str
     figures: str
+    reason: str
 
 
 def checks(run: Run, say: Language) -> list[CheckView]:
@@ -100,6 +101,7 @@ def checks(run: Run, say: Language) -> list[CheckView]:
             verdict=say(words.VERDICT[check.verdict]),
             word=words.check_word(check, say),
             figures=words.check_figures(check, say),
+            reason=words.reason_words(check, say),
         )
         for check in run.checks
     ]

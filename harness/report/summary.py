@@ -144,7 +144,7 @@ def _checks(run: Run, say: Language) -> str:
             f"{VERDICT_SIGN[check.verdict]} **{say(VERDICT[check.verdict])}**",
             f"{plain(check_word(check, say))}<br>{plain(check.id)}",
             plain(check_figures(check, say)),
-            plain(check.reason),
+            plain(reason_words(check, say)),
         )
         for check in run.checks
     ]

@@ -159,7 +159,7 @@ def rule_words(criterion: CriterionResult, say: Language) -> str:
     return f"{metric_word(criterion.metric, say)} {threshold_words(criterion, say)}"
 
 
-def reason_words(criterion: CriterionResult, say: Language) -> str:
+def reason_words(criterion: CriterionResult | CheckResult, say: Language) -> str:
     """Why the verdict is what it is."""
     return say.told(criterion.told, criterion.reason)
 

@@ -34,7 +34,7 @@ def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     lines += ["", *_table(table), ""]
     for pair in judged.criteria:
         lines += _differences(pair, say)
-    lines += [f"{check.id}: {say(VERDICT[check.verdict])}; {check.reason}" for check in judged.checks]
+    lines += [f"{check.id}: {say(VERDICT[check.verdict])}; {reason_words(check, say)}" for check in judged.checks]
     lines += [say("decision stored: {decision}", decision=_decision(judged.stored_decision, say))]
     lines += [say("decision judged again: {decision}", decision=_decision(judged.decision, say))]
     if judged.broke:

@@ -112,7 +112,16 @@ def test_a_japanese_report_uses_the_documents_terms(name: str, request: pytest.F
     assert '<html lang="ja">' in page
     for term in ("成功基準", "ロールバック基準", "稼働率", "同時接続", "レプリカ数", "p95レイテンシ", "95 %の信頼度で"):
         assert term in page
-    for english in ("with 95 % confidence", "did not fire", "Not exercised", "Judged by", "per second", "Correction"):
+    for english in (
+        "with 95 % confidence",
+        "did not fire",
+        "Not exercised",
+        "Judged by",
+        "per second",
+        "Correction",
+        "flag on for",
+        "nobody moved",
+    ):
         assert english not in page
     told = summary(run, language("ja")) + conclusion(run, "reports/x", language("ja"))
     assert "成功基準" in told
