@@ -137,11 +137,13 @@ def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_run_options(up, printed="where everything answers")
     up.set_defaults(handler=_stack_up, scenario="rollout_week1")
     keep = verbs.add_parser("keep", help="start the slow parts, for later runs to take over", allow_abbrev=False)
-    keep.add_argument("--on", choices=["local"], default="local", help="the rung (default: local)")
+    keep.add_argument("--on", choices=["local", "kind"], default="local", help="the rung (default: local)")
     status = verbs.add_parser("status", help="what was left running (10: some of it is broken)", allow_abbrev=False)
     status.add_argument("--json", action="store_true", help="print it as JSON")
     down = verbs.add_parser("down", help="end all that was left running", allow_abbrev=False)
     down.add_argument("--force", action="store_true", help="also kept parts that a run uses: the run will break")
+    for command in (status, down):
+        command.add_argument("--on", choices=["local", "kind"], help="what is kept of one rung (default: everything)")
     for command in (keep, status, down):
         command.set_defaults(handler=_stack)
 

@@ -102,6 +102,7 @@ def stack_for(
             service_port=options.service_port,
             gate=gate,
             peak_pods=peak_pods,
+            use_kept=use_kept,
             progress=progress,
         )
     raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local or --on kind")
@@ -109,6 +110,7 @@ def stack_for(
 
 def keepers() -> dict[Rung, Keeper]:
     """What ``stack keep|status|down`` drive, of each rung that can keep its slow parts."""
+    from harness.stack.kind.keeper import KindKeeper
     from harness.stack.local.keeper import LocalKeeper
 
-    return {Rung.LOCAL: LocalKeeper()}
+    return {Rung.LOCAL: LocalKeeper(), Rung.KIND: KindKeeper()}

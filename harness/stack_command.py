@@ -117,9 +117,14 @@ def _keeper(name: str) -> Keeper:
     return keeper
 
 
+def _asked(name: str | None) -> list[Keeper]:
+    return list(keepers().values()) if name is None else [_keeper(name)]
+
+
 def status(arguments: argparse.Namespace) -> int:
     """What was left running; 10 when some of it cannot be used."""
-    found = [each for keeper in keepers().values() if (each := keeper.status()) is not None] + standing_stacks()
+    found = [each for keeper in _asked(arguments.on) if (each := keeper.status()) is not None]
+    found += standing_stacks() if arguments.on is None else []
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
@@ -144,8 +149,8 @@ def _shown(each: Standing) -> str:
 
 def down(arguments: argparse.Namespace) -> int:
     """Ends what was left running, and what killed runs left. 40 when something could not be ended."""
-    lines = end_standing_stacks()
-    for keeper in keepers().values():
+    lines = end_standing_stacks() if arguments.on is None else []
+    for keeper in _asked(arguments.on):
         lines += keeper.down(force=arguments.force)
     lines += state.sweep(lambda _line: None)
     sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")

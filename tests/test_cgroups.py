@@ -71,3 +71,12 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     group = Group(RUN, "part", Limits(cpu_m=500))
     group.add(2**22 - 1)
     group.remove()
+
+
+def test_groups_of_a_dead_owner_are_removed_and_a_live_one_s_stay() -> None:
+    code = f"from harness.state.cgroups import Group, Limits; Group({RUN!r}, 'dead', Limits(cpu_m=500))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    Group(RUN, "alive", Limits(cpu_m=500))
+    assert len(cgroups.of_run(RUN)) == 2 * len(cgroups.HIERARCHIES)
+    assert len([path for path in cgroups.remove_ownerless() if RUN in path.name]) == len(cgroups.HIERARCHIES)
+    assert {path.name.partition(":")[2] for path in cgroups.of_run(RUN)} == {"alive"}

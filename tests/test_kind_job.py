@@ -10,6 +10,7 @@ import pytest
 from harness.model.errors import Exit
 from harness.model.stack import Rung
 from harness.stack.kind import at_hand
+from harness.stack.kind.ground import KEPT
 from tests.main_job import Job, closing_connect, left_since, machine_state
 
 pytestmark = [
@@ -17,6 +18,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    pytest.mark.usefixtures("kind_cluster"),
 ]
 LIMIT_S = 1700  # the first run of a machine builds its images
 
@@ -36,9 +38,20 @@ def in_docker() -> set[str]:
 
 
 def test_week_3_advances_and_leaves_nothing(tmp_path: Path) -> None:
+    _week_3_advances(tmp_path, "the kept cluster")
+
+
+@pytest.mark.nightly
+def test_week_3_advances_on_a_cluster_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEPT, "nobody-s")
+    _week_3_advances(tmp_path, "creating the cluster")
+
+
+def _week_3_advances(tmp_path: Path, cluster: str) -> None:
     before, docker = machine_state(), in_docker()
     job = Job(tmp_path / "reports", "--window", "60s", on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
+    assert cluster in job.text
     run = job.document()
     assert (run["decision"], run["rung"], run["leaks"]) == ("advance", "kind", [])
     assert "real_kubernetes" in run["capabilities"]

@@ -1,9 +1,10 @@
 """CPU and memory limits of a pod's container by control groups, where this process may make them.
 
 Only cgroup v1 is used, with a writable ``cpu`` and ``memory`` hierarchy; elsewhere ``usable`` says no and limits stay
-unenforced. A run's groups are ``<hierarchy>/tekutoko.<run id>:<part>``, so that they are found after a killed run. They
-are not nested in one of the run: that one would compete with PostgreSQL and the load as if all pods were one process.
-For the same reason requests set no shares here; they are what the HPA divides by.
+unenforced. A run's groups are ``<hierarchy>/tekutoko.<owner's pid>.<run id>:<part>``, so that they are found after a
+killed run, even when its folder is gone. They are not nested in one of the run: that one would compete with PostgreSQL
+and the load as if all pods were one process. For the same reason requests set no shares here; they are what the HPA
+divides by.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 
 ROOT = Path("/sys/fs/cgroup")
 HIERARCHIES = ("cpu", "memory")
+_NAME = re.compile(r"tekutoko\.(\d+)\.([^:]+):")  # a run id has no colon
 PERIOD_US = 100_000  # the kubelet's ``cpuCFSQuotaPeriod``
 
 
@@ -31,7 +36,9 @@ class Group:
     """The control group of one container; its processes' children stay in it."""
 
     def __init__(self, run_id: str, part: str, limits: Limits) -> None:
-        self._folders = {hierarchy: ROOT / hierarchy / f"{_prefix(run_id)}{part}" for hierarchy in HIERARCHIES}
+        self._folders = {
+            hierarchy: ROOT / hierarchy / f"tekutoko.{os.getpid()}.{run_id}:{part}" for hierarchy in HIERARCHIES
+        }
         for folder in self._folders.values():
             folder.mkdir(exist_ok=True)
         cpu, memory = self._folders["cpu"], self._folders["memory"]
@@ -66,8 +73,15 @@ def usable() -> bool:
 
 def of_run(run_id: str) -> list[Path]:
     """The groups of a run that are there."""
-    folders = [ROOT / hierarchy for hierarchy in HIERARCHIES]
-    return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob(f"{_prefix(run_id)}*"))]
+    return [path for path, _owner, run in _all() if run == run_id]
+
+
+def remove_ownerless() -> list[Path]:
+    """Removes the groups whose owner is dead, of whatever run; those that went. One with a process in it stays."""
+    found = [path for path, owner, _run in _all() if not psutil.pid_exists(owner)]
+    for path in found:
+        _remove(path)
+    return [path for path in found if not path.exists()]
 
 
 def remove_of_run(run_id: str) -> list[Path]:
@@ -77,8 +91,12 @@ def remove_of_run(run_id: str) -> list[Path]:
     return of_run(run_id)
 
 
-def _prefix(run_id: str) -> str:
-    return f"tekutoko.{run_id}:"  # a run id has no colon
+def _all() -> Iterator[tuple[Path, int, str]]:
+    """Every group of ours, its owner's process id, and its run."""
+    for hierarchy in HIERARCHIES:
+        for path in sorted((ROOT / hierarchy).glob("tekutoko.*")):
+            if (found := _NAME.match(path.name)) is not None:
+                yield path, int(found[1]), found[2]
 
 
 def _remove(folder: Path) -> None:

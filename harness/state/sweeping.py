@@ -36,6 +36,9 @@ def sweep(progress: Callable[[str], None]) -> list[str]:
             for line in lines:
                 progress(line)
             removed += lines
+        if ownerless := cgroups.remove_ownerless():
+            removed.append(f"removed {len(ownerless)} control groups of runs that are gone")
+            progress(removed[-1])
     return removed
 
 

@@ -1,4 +1,7 @@
-"""The one cluster that all tests of a session share: made on first use, deleted at the end."""
+"""The one cluster that all tests of a session share: made on first use, deleted at the end.
+
+Runs that tests start use it too, as they would a kept one, each in a namespace of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from harness.clock import MachineClock
 from harness.model.errors import StackNotStarted
 from harness.progress import Progress
 from harness.stack.kind import cluster, docker
+from harness.stack.kind.ground import KEPT
 from harness.stack.kind.record import Cluster
 
 KEEP = "TEKUTOKO_KEEP_CLUSTER"  # set: the cluster stays, and the next session reuses it
@@ -29,7 +33,9 @@ def kind_cluster() -> Iterator[Cluster]:
         pytest.skip(f"no Docker: {error}")
     kept = bool(os.environ.get(KEEP))
     made = asyncio.run(cluster.ensure(LABEL, clock, progress, kept=kept))
+    os.environ[KEPT] = LABEL
     yield made
+    del os.environ[KEPT]
     if not kept:
         asyncio.run(cluster.delete(made.name, progress))
         assert asyncio.run(cluster.leaks(made.name)) == []

@@ -19,7 +19,8 @@ import yaml
 
 from harness.clock import MachineClock
 from harness.model.errors import StackNotStarted
-from harness.stack.kind import cluster, config, docker, network, parts, record
+from harness.stack.kind import cluster, config, docker, network, parts, record, uses
+from harness.stack.kind.keeper import KindKeeper
 from harness.stack.kind.record import Cluster
 from harness.state.processes import identify
 
@@ -142,6 +143,49 @@ async def test_cluster_of_another_live_run_is_not_taken(kind_cluster: Cluster) -
     finally:
         record.write(kind_cluster)
     assert await cluster.answers(kind_cluster)
+
+
+async def test_a_cluster_that_a_run_uses_is_not_deleted(kind_cluster: Cluster) -> None:
+    use = uses.share(kind_cluster.name, "test-use")
+    assert use is not None
+    try:
+        assert uses.users(kind_cluster.name) == ["test-use"]
+        with pytest.raises(StackNotStarted, match="in use by test-use"):
+            await cluster.delete(kind_cluster.name, quiet)
+    finally:
+        use.end()
+    assert uses.users(kind_cluster.name) == []
+    with uses.alone(kind_cluster.name) as free:
+        assert free
+        assert uses.share(kind_cluster.name, "late") is None
+    assert await cluster.answers(kind_cluster)
+
+
+def test_stack_status_and_down_know_the_cluster_and_its_user(kind_cluster: Cluster) -> None:
+    keeper = KindKeeper()
+    standing = keeper.status()
+    assert standing is not None
+    assert [part.part for part in standing.parts] == kind_cluster.nodes
+    assert all(part.alive and part.memory_bytes > 2**20 for part in standing.parts)
+    assert (standing.trouble, standing.used_by) == ("", "")
+    use = uses.share(kind_cluster.name, "test-use")
+    assert use is not None
+    try:
+        assert "test-use uses it" in keeper.down(force=False)[0]
+        assert uses.down_asked(kind_cluster.name)
+    finally:
+        use.end()
+        (record.folder(kind_cluster.name) / "down-after-use").unlink()
+    assert asyncio.run(cluster.answers(kind_cluster))
+
+
+async def test_two_removals_at_once_both_end_well(kind_cluster: Cluster) -> None:
+    image = kind_cluster.images[0]
+    run = ("run", "--detach", "--network", "none", "--entrypoint", "sleep", image, "60")
+    container = (await docker.docker(*run, what="starting a container")).strip()[:12]
+    remove = (docker.remove([container], what="removing it", limit_s=60) for _ in range(3))
+    await asyncio.gather(*remove)
+    assert container not in (await docker.docker("ps", "--all", "--quiet", what="listing")).split()
 
 
 def small(folder: Path) -> Path:

@@ -97,7 +97,7 @@ def local(
 
 
 async def kind(folder: Path) -> Stack:
-    """On a cluster of its own, so that its making and its end are tested too."""
+    """On the session's cluster, which the fixture ``kind_cluster`` made."""
     from harness.stack.kind.images import build, recipes
     from harness.stack.kind.images.recipe import Recipe, here
     from harness.stack.kind.stack import KindStack
@@ -118,7 +118,6 @@ async def kind(folder: Path) -> Stack:
         folder=folder,
         clock=clock,
         gate=True,
-        use_kept=False,
         progress=progress,
     )
 

@@ -40,6 +40,8 @@ PARAMS = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=PARAMS)
 async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    if request.param is Rung.KIND:
+        await asyncio.to_thread(request.getfixturevalue, "kind_cluster")  # it runs loops of its own
     made = await RUNGS[request.param](tmp_path_factory.mktemp("stack"))
     try:
         await made.up()

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.clock import MachineClock
 from harness.model.errors import RehearsalError
 from harness.progress import Progress
-from harness.stack.kind import cluster, config, docker, parts, record
+from harness.stack.kind import cluster, config, docker, keeper, record
 from harness.stack.kind.images import choice
 
 _LABEL = "kept"
@@ -24,9 +24,7 @@ async def _main(verb: str, label: str, source: Path) -> None:
         images = await choice.ensure_images(clock, progress)
         progress(f"control plane {images.control_plane}, workers {images.worker}")
     elif verb == "up":
-        made = await cluster.ensure(label, clock, progress, kept=True, source=source)
-        await parts.metrics_flow(made, clock)
-        progress(f"metrics flow; export KUBECONFIG={made.kubeconfig}")
+        made = await keeper.keep(label, clock, progress, source)
         progress("NodePorts on 127.0.0.1: " + ", ".join(f"{node} -> {port}" for node, port in made.ports.items()))
     elif verb == "down":
         existed = await cluster.delete(record.name_of(label), progress)

@@ -25,19 +25,20 @@ def lacking() -> str:
 @functools.cache
 def docker_answers() -> bool:
     """Whether a Docker engine answers."""
-    return _ask("version", "--format", "{{.Server.Version}}") is not None
+    return ask("version", "--format", "{{.Server.Version}}") is not None
 
 
 def node_image() -> str | None:
     """The worker's node image that a cluster would be made of, when Docker has it."""
     own = node.images()
     for pair in ((choice.OFFICIAL,), (own.worker, own.control_plane)):
-        if all(_ask("image", "inspect", "--format", "{{.Id}}", image) for image in pair):
+        if all(ask("image", "inspect", "--format", "{{.Id}}", image) for image in pair):
             return pair[0]
     return None
 
 
-def _ask(*arguments: str) -> str | None:
+def ask(*arguments: str) -> str | None:
+    """What docker says; ``None`` when it fails or does not answer within 5 s."""
     command = [shutil.which("docker") or "docker", *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_LIMIT_S, check=False)

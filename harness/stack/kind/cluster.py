@@ -16,9 +16,9 @@ import yaml
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import StackNotStarted
-from harness.stack.kind import config, docker, network, parts, record
+from harness.stack.kind import config, docker, network, parts, record, uses
 from harness.stack.kind.commands import Progress, run
-from harness.stack.kind.images import choice
+from harness.stack.kind.images import choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.lock import locked
 from harness.stack.kind.record import Cluster
@@ -63,11 +63,7 @@ async def ensure(
                 progress(f"reusing the cluster {name}")
                 return found
             if _in_use(found):
-                raise StackNotStarted(
-                    f"the cluster {name} is in use by process {found.maker.pid}: {why}",
-                    where=str(record.folder(name)),
-                    remedy="wait for its end, or use another name",
-                )
+                raise _used(name, f"process {found.maker.pid}", why)
             progress(f"the cluster {name} is not reused: {why}")
         await delete(name, progress)
         try:
@@ -78,20 +74,33 @@ async def ensure(
             raise
 
 
-async def delete(name: str, progress: Progress) -> bool:
+async def delete(name: str, progress: Progress, *, force: bool = False) -> bool:
     """Removes the cluster's containers, volumes, network and files, without need of kind; whether there was any.
 
-    A kind that still makes it, left by a killed harness, is ended first. Raises ``StackNotStarted`` when Docker does
-    not answer: then the files stay, and the next call finds them.
+    A kind that still makes it, left by a killed harness, is ended first. Raises ``StackNotStarted`` when other runs use
+    it and it is not to be by ``force``, or when Docker does not answer: then the files stay for the next call.
     """
+    with uses.alone(name) as free:
+        if not free and not force:
+            raise _used(name, ", ".join(uses.users(name)) or "another run", "it cannot be deleted")
+        return await _delete(name, progress)
+
+
+def _used(name: str, by: str, why: str) -> StackNotStarted:
+    remedy = "wait for its end, or use another name"
+    return StackNotStarted(
+        f"the cluster {name} is in use by {by}: {why}", where=str(record.folder(name)), remedy=remedy
+    )
+
+
+async def _delete(name: str, progress: Progress) -> bool:
     makers = [process.pid for process, _ in marked(MARKER, [name])]
     for pid in makers:
         signal_group(pid, signal.SIGKILL)
     wait_gone([maker for pid in makers if (maker := identify(pid)) is not None], _KILL_S)
     if containers := await _containers(name):
         progress(f"deleting the cluster {name}")
-        what = f"deleting the nodes of {name}"
-        await docker.docker("rm", "--force", "--volumes", *containers, what=what, limit_s=DELETE_LIMIT_S)
+        await docker.remove(containers, what=f"deleting the nodes of {name}", limit_s=DELETE_LIMIT_S)
     networks = await _networks(name)
     for found in networks:
         await _remove_network(found)
@@ -105,7 +114,7 @@ async def sweep(progress: Progress) -> list[str]:
     gone = []
     for name in await names():
         found = record.read(name)
-        if found is None or found.abandoned():
+        if (found is None or found.abandoned()) and not uses.users(name):
             progress(f"the cluster {name} was left by a run that was killed")
             await delete(name, progress)
             gone.append(name)
@@ -148,13 +157,23 @@ def _plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) 
         complete=False,
         own_images=images.own,
         images=sorted({images.control_plane, images.worker}),
-        config_digest=hashlib.sha256(
-            yaml.safe_dump(wanted).encode() + parts.manifests(own_images=images.own).encode()
-        ).hexdigest()[:16],
+        config_digest=_digest(wanted, own_images=images.own),
         api_port=api_port,
         ports=dict(zip(node_ports, ports, strict=True)),
         nodes=config.node_names(wanted, name),
     )
+
+
+def _digest(wanted: dict[str, Any], *, own_images: bool) -> str:
+    text = yaml.safe_dump(wanted) + parts.manifests(own_images=own_images)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def outdated(found: Cluster) -> bool:
+    """Whether it is of another configuration or other images than this checkout's."""
+    images = node.images() if found.own_images else choice.official()
+    wanted = sorted({images.control_plane, images.worker})
+    return (found.images, found.config_digest) != (wanted, _digest(config.read(), own_images=images.own))
 
 
 def _in_use(found: Cluster) -> bool:
@@ -232,12 +251,18 @@ async def _networks(name: str) -> list[str]:
 
 
 async def _remove_network(network_id: str) -> None:
-    """Removes it; containers that joined it, such as the databases outside the cluster, leave it first."""
+    """Removes it; containers that joined it, such as the databases outside the cluster, leave it first.
+
+    They, and it, may be removed by others meanwhile.
+    """
     form = "{{range $id, $_ := .Containers}}{{$id}} {{end}}"
-    joined = await docker.docker("network", "inspect", "--format", form, network_id, what="reading a network")
-    for container in joined.split():
-        await docker.docker("network", "disconnect", "--force", network_id, container, what="leaving a network")
-    await docker.docker("network", "rm", network_id, what="removing the cluster's network")
+    with docker.gone():
+        joined = await docker.docker("network", "inspect", "--format", form, network_id, what="reading a network")
+        for container in joined.split():
+            with docker.gone():
+                leave = ("network", "disconnect", "--force", network_id, container)
+                await docker.docker(*leave, what="leaving a network")
+        await docker.docker("network", "rm", network_id, what="removing the cluster's network")
 
 
 async def _labels() -> set[str]:

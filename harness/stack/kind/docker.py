@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from harness.clock import NS, MachineClock
 from harness.model.errors import StackNotStarted
 from harness.stack.kind.commands import run
 
 ASK_LIMIT_S = 15.0
 FREE_BYTES = 6 * 2**30  # four nodes' /var, the images, the build context
 NO_DOCKER = "install and start Docker; as root on Debian: .ci/dockerd"
+_GONE = ("No such container", "No such network", "not found", "is not connected to")
+_BY_ANOTHER = ("is already in progress", *_GONE)  # in the words of the engine
+_POLL_S = 0.2
 _NO_SPACE = "free some space, for instance with: docker system prune"
 
 
@@ -67,6 +73,36 @@ async def check_privileged(image: str) -> None:
         remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
         "that does without it",
     )
+
+
+async def remove(containers: Sequence[str], *, what: str, limit_s: float) -> None:
+    """Removes containers with their volumes; what another removes meanwhile is waited for. Raises ``StackNotStarted``.
+
+    ``containers`` are short ids, as ``docker ps --quiet`` gives them.
+    """
+    clock = MachineClock()
+    give_up_ns = clock.now_ns() + round(limit_s * NS)
+    left = list(containers)
+    while left:
+        try:
+            await docker("rm", "--force", "--volumes", *left, what=what, limit_s=limit_s)
+        except StackNotStarted as error:
+            if clock.now_ns() > give_up_ns or not any(words in error.what for words in _BY_ANOTHER):
+                raise
+        there = set((await docker("ps", "--all", "--quiet", what="listing containers")).split())
+        left = [container for container in left if container in there]
+        if left:
+            await clock.sleep(_POLL_S)
+
+
+@contextlib.contextmanager
+def gone() -> Iterator[None]:
+    """Passes over the engine's word that what was to be removed is not there."""
+    try:
+        yield
+    except StackNotStarted as error:
+        if not any(words in error.what for words in _GONE):
+            raise
 
 
 async def has_image(name: str) -> bool:

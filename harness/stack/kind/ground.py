@@ -16,7 +16,7 @@ from harness.model.errors import RehearsalError
 from harness.model.stack import Address, Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
-from harness.stack.kind import cluster, record
+from harness.stack.kind import cluster, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
@@ -26,10 +26,15 @@ from harness.stack.ready import CHECKS, logs_in
 from harness.stack.waiting import together
 from harness.state import RunState
 
-KEPT = "kept"  # the label of the cluster that `stack keep` leaves for runs
+KEPT = "TEKUTOKO_KIND_CLUSTER_LABEL"  # in the environment: the cluster that runs use instead of the kept one
 PROJECT_ID = "demo-tekutoko"
 DATABASE = "postgres"
 Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
+
+
+def kept_cluster() -> str:
+    """The name of the cluster that runs use where it stands: the one that `stack keep` leaves, or of ``KEPT``."""
+    return record.name_of(os.environ.get(KEPT, "kept"))
 
 
 def new_password() -> str:
@@ -65,6 +70,7 @@ class Ground:
         self._progress = progress
         self._ending = False
         self._planned: set[str] = set()
+        self._use: uses.Use | None = None
         self._guards: list[asyncio.Task[None]] = []
 
     async def images(self, target: Target) -> Images:
@@ -94,8 +100,8 @@ class Ground:
 
         Raises ``StackNotStarted``.
         """
-        kept = record.read(record.name_of(KEPT)) if use_kept else None
-        if kept is not None and kept.complete and await cluster.answers(kept):
+        kept = await self._kept() if use_kept else None
+        if kept is not None:
             self._progress(f"the kept cluster {kept.name} is used")
             self.own_cluster, made = False, kept
             await load(kept)
@@ -104,6 +110,30 @@ class Ground:
             made = await cluster.ensure(label, self._clock, self._progress, kept=False, meanwhile=load)
         self.cluster = made
         self._feed.event("component", made.name, f"{len(made.nodes)} nodes ready", nodes=made.nodes)
+
+    async def _kept(self) -> record.Cluster | None:
+        """The kept cluster, held until ``stop``; ``None``, with the reason told, when this run makes its own."""
+        name = kept_cluster()
+        if record.read(name) is None:
+            return None
+        self._use = uses.share(name, self._state.lease.run_id)
+        found = record.read(name)  # again: only what is held cannot be removed meanwhile
+        if self._use is None or found is None or not found.complete:
+            why = "it is being made or removed"
+        elif cluster.outdated(found):
+            why = "it is of another version of the checkout; `python -m harness stack keep --on kind` renews it"
+        elif not await cluster.answers(found):
+            why = "not all its nodes are ready"
+        else:
+            return found
+        self._progress(f"the kept cluster {name} is not used: {why}")
+        self._give_back()
+        return None
+
+    def _give_back(self) -> None:
+        if self._use is not None:
+            self._use.end()
+            self._use = None
 
     async def start_services(self, images: Images) -> None:
         """Returns when all outside services answer."""
@@ -144,9 +174,8 @@ class Ground:
         front = [self.gate.stop()] if self.gate is not None else []
         services = (service.stop() for service in self.services.values())
         ended: list[object] = list(await asyncio.gather(*front, *services, return_exceptions=True))
-        if self.cluster is not None and self.own_cluster:
-            deletion = cluster.delete(self.cluster.name, self._progress)
-            ended += await asyncio.gather(deletion, return_exceptions=True)
+        self._give_back()
+        ended += await asyncio.gather(self._delete_cluster(), return_exceptions=True)
         for guard in self._guards:
             guard.cancel()
         await asyncio.gather(*self._guards, return_exceptions=True)
@@ -155,6 +184,14 @@ class Ground:
         for error in ended:
             if isinstance(error, BaseException):
                 raise error
+
+    async def _delete_cluster(self) -> None:
+        """The run's own, or the kept one that was to go when its last user has."""
+        if self.cluster is None:
+            return
+        name = self.cluster.name
+        if self.own_cluster or (uses.down_asked(name) and not uses.users(name)):
+            await cluster.delete(name, self._progress)
 
     async def _start_service(self, name: str, image: str) -> None:
         service = self.services[name]

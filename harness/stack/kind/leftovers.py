@@ -21,7 +21,7 @@ async def sweep(progress: Progress) -> None:
     )
     for container, name, owner in (line.split(" ", 2) for line in listed.splitlines()):
         if not _alive(owner):
-            await docker.docker("rm", "--force", "--volumes", container, what=f"removing {name}")
+            await docker.remove([container], what=f"removing {name}", limit_s=60)
             progress(f"removed container {name}")
     await cluster.sweep(progress)
     for name in record.recorded():

@@ -16,7 +16,6 @@ import msgspec
 import yaml
 
 from harness.clock import Clock
-from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.kind import docker, labels
@@ -108,10 +107,8 @@ class Outside:
     async def stop(self) -> None:
         """Removes the container with its data; idempotent, bounded."""
         try:
-            await docker.docker("rm", "--force", "--volumes", self._name, what=f"removing {self.part}", limit_s=30)
-        except StackNotStarted as error:
-            if "No such container" not in error.what:
-                raise
+            with docker.gone():
+                await docker.docker("rm", "--force", "--volumes", self._name, what=f"removing {self.part}", limit_s=30)
         finally:
             if self.process is not None:
                 await self.process.stop(signal.SIGTERM, 1.0)

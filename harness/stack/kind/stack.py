@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checks.leaks import Traces, leaks, shared_files
-from harness.clock import NS, Clock
+from harness.clock import Clock
 from harness.firebase import admin
 from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained, Eviction
@@ -26,22 +26,18 @@ from harness.stack.kind.api_server import ApiServer
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
-from harness.stack.kind.evictions import Evictions
 from harness.stack.kind.faults import Faults
 from harness.stack.kind.ground import DATABASE, Ground, Images, new_password
 from harness.stack.kind.images.load import load
-from harness.stack.kind.logs import PodLogs
-from harness.stack.kind.watching import Place, Watching
-from harness.stack.kind.workload import Workload
+from harness.stack.kind.inside import Inside
+from harness.stack.kind.watching import Place
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
-from harness.stack.waiting import http_status, together
+from harness.stack.waiting import together
 from harness.state import RunState, holder_of
 from harness.state.ports import can_bind
 
-SERVICE_LIMIT_S = 20.0
-METRICS_LIMIT_S = 90.0
-_POLL_S = 0.25
+DOWN_LIMIT_S = 240.0  # a whole cluster on a busy machine
 
 
 class KindStack:
@@ -98,17 +94,11 @@ class KindStack:
         )
         self._state: RunState | None = None
         self._ground: Ground | None = None
-        self._api: ApiServer | None = None
         self._images: Images | None = None
-        self._watching: Watching | None = None
-        self._pod_logs: PodLogs | None = None
-        self._workload: Workload | None = None
+        self._inside: Inside | None = None
         self._faults: Faults | None = None
-        self._evictions: Evictions | None = None
         self._service: Address | None = None
-        self._node_port = 0
         self._is_up = False
-        self._tasks: list[asyncio.Task[None]] = []
         self._down: asyncio.Task[None] | None = None
         self._use_kept = use_kept
         self._shared_before: frozenset[str] = frozenset()
@@ -145,20 +135,20 @@ class KindStack:
 
     async def apply(self, manifests: Manifests) -> None:
         """As ``kubectl apply`` of the folder; returns when the rollout is complete and the old pods are gone."""
-        workload = self._running()
+        workload = self._running().workload
         self._manifests = manifests
         await workload.apply(self._documents())
         await workload.settled()
 
     async def scale(self, replicas: int) -> None:
         """As ``kubectl scale``: the template stays. Raises ``StackNotStarted`` when the pods do not become ready."""
-        workload = self._running()
+        workload = self._running().workload
         await workload.scale(replicas)
         await workload.settled()
 
     async def restart(self) -> None:
         """As ``kubectl rollout restart``."""
-        workload = self._running()
+        workload = self._running().workload
         await workload.restart()
         await workload.settled()
 
@@ -184,15 +174,11 @@ class KindStack:
 
     async def evict(self, pod: str) -> Eviction:
         """The API server's own answer, under the manifests' PodDisruptionBudget."""
-        self._running()
-        assert self._evictions is not None
-        return await self._evictions.evict(pod)
+        return await self._running().evictions.evict(pod)
 
     async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
         """As ``kubectl drain``; the node takes pods again when it returns. "" is every pod, on whatever node."""
-        self._running()
-        assert self._evictions is not None
-        return await self._evictions.drain(node, limit_s)
+        return await self._running().evictions.drain(node, limit_s)
 
     def database(self) -> KindDatabase:
         """The run's PostgreSQL."""
@@ -230,18 +216,21 @@ class KindStack:
         await together(ground.start_cluster(self._load, use_kept=self._use_kept), self._prepare(state, ground))
         made = ground.cluster
         assert made is not None
-        self._api = await ApiServer.open(made.kubeconfig, made.context, state.folder, self._clock)
-        await together(
-            ground.lead_the_cluster_to_the_services(made.network),
-            self._start_watching(self._api, made),
+        api = await ApiServer.open(made.kubeconfig, made.context, state.folder, self._clock)
+        self._inside = inside = Inside(
+            api, self._place, logs=self._logs_folder, feed=self._feed, clock=self._clock, progress=self._progress
         )
-        assert self._workload is not None and self._watching is not None
-        await self._workload.apply(self._documents())
+        await together(
+            ground.lead_the_cluster_to_the_services(made.network), self._lead_users_in(inside, state, ground, made)
+        )
+        await inside.workload.apply(self._documents())
         self._progress("the manifests are applied")
-        await self._workload.settled()
+        await inside.workload.settled()
         self._is_up = True
-        await self._service_answers()
-        await self._metrics_flow(self._watching)
+        assert self._service is not None
+        probe = self._manifests.deployment.template.containers[0].readiness
+        await inside.service_answers(self._service, probe.path if probe is not None else "/")
+        await inside.metrics_flow()
 
     async def _prepare(self, state: RunState, ground: Ground) -> None:
         images = self._images = await ground.images(self._target)
@@ -256,27 +245,18 @@ class KindStack:
         assert self._state is not None
         await load(made.nodes[1:], [images.target, images.sidecar], self._state.folder, self._progress)
 
-    async def _start_watching(self, api: ApiServer, made: record.Cluster) -> None:
-        """The namespace, everything that follows it, and the address that users will ask."""
-        assert self._ground is not None and self._state is not None
-        self._watching = Watching(api, self._place, self._feed, self._clock)
-        self._pod_logs = PodLogs(api, self._place, self._logs_folder, self._feed)
-        self._workload = Workload(api, self._place, self._watching, self._pod_logs, self._clock)
-        await self._workload.make_namespace(self._state.lease)
-        for work in self._watching.works(self._pod_logs.follow):
-            self._keep(work)
-        self._node_port = await self._workload.free_node_port(list(made.ports))
-        self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
+    async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
+        """The namespace, and the address that users will ask."""
+        self._service = await inside.start(state, made)
         if self._with_gate:
-            self._service = await self._ground.start_gate(self._service.port, self._service_port)
-        disturbances = Disturbances(self._ground, api, self._place.namespace, self._watching, self._clock)
+            self._service = await ground.start_gate(self._service.port, self._service_port)
+        disturbances = Disturbances(ground, inside.api, self._place.namespace, inside.watching, self._clock)
         containers = self._manifests.deployment.template.containers
         sidecar = containers[1].name if len(containers) > 1 else ""
-        self._faults = Faults(self._ground, disturbances, self._place.container, sidecar, self._feed)
-        self._evictions = Evictions(api, self._place.namespace, self._watching, self._clock)
+        self._faults = Faults(ground, disturbances, self._place.container, sidecar, self._feed)
 
     def _documents(self) -> list[dict[str, Any]]:
-        assert self._ground is not None and self._images is not None
+        assert self._ground is not None and self._images is not None and self._inside is not None
         facts = documents.Facts(
             image=self._images.target,
             sidecar_image=self._images.sidecar,
@@ -284,50 +264,15 @@ class KindStack:
             environment={} if self._target.bundled else self._target.environment,
             outside={name: service.inside for name, service in self._ground.services.items()},
             database_password=self._ground.password,
-            node_port=self._node_port,
+            node_port=self._inside.node_port,
             cpu_factor=self.cpu_factor,
         )
         return documents.prepared(self._manifests, facts)
 
-    async def _service_answers(self) -> None:
-        """Through the NodePort, as users will ask."""
-        assert self._service is not None
-        probe = self._manifests.deployment.template.containers[0].readiness
-        path = probe.path if probe is not None else "/"
-        for _ in range(round(SERVICE_LIMIT_S / _POLL_S)):
-            if await http_status(self._service, path):
-                self._progress(f"the service answers on {self._service}")
-                return
-            await self._clock.sleep(_POLL_S)
-        raise StackNotStarted(
-            f"the pods are ready, but the service does not answer on {self._service}", where=self._place.namespace
-        )
-
-    async def _metrics_flow(self, watching: Watching) -> None:
-        give_up_ns = self._clock.now_ns() + round(METRICS_LIMIT_S * NS)
-        while not watching.metrics_flow:
-            if self._clock.now_ns() > give_up_ns:
-                raise StackNotStarted(
-                    f"metrics-server has no figures of the pods after {METRICS_LIMIT_S:g} s",
-                    where="kubectl top pod",
-                    remedy="read: kubectl -n kube-system logs deployment/metrics-server",
-                )
-            await self._clock.sleep(_POLL_S)
-        self._progress("metrics of every pod flow")
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        task.add_done_callback(self._kept_ended)
-        self._tasks.append(task)
-
-    def _kept_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._feed.fail_with(error)
-
-    def _running(self) -> Workload:
-        if self._workload is None or not self._is_up or self._down is not None:
+    def _running(self) -> Inside:
+        if self._inside is None or not self._is_up or self._down is not None:
             raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
-        return self._workload
+        return self._inside
 
     def _refuse_taken_port(self) -> None:
         port = self._service_port
@@ -347,16 +292,7 @@ class KindStack:
         if state is None or ground is None:
             self._feed.close()
             return
-        if self._workload is not None and not ground.own_cluster:
-            await self._noting(self._workload.remove())
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._pod_logs is not None:
-            await self._pod_logs.close()
-        if self._api is not None:
-            await self._api.close()
-        await self._noting(ground.stop())
+        await self._noting(self._take_parts_down(ground))
         self._traces = Traces(
             run_id=self._run_id,
             folder=state.folder,
@@ -367,6 +303,19 @@ class KindStack:
         with contextlib.suppress(OSError):  # then the leak check names the folder
             state.end()
         self._feed.close()
+
+    async def _take_parts_down(self, ground: Ground) -> None:
+        """Each whatever became of the others. Raises ``StackNotStarted`` for the first that stays."""
+        try:
+            async with asyncio.timeout(DOWN_LIMIT_S):
+                if self._inside is not None:
+                    if not ground.own_cluster:
+                        await self._noting(self._inside.workload.remove())
+                    await self._inside.close()
+                await ground.stop()
+        except TimeoutError:
+            remedy = "`python -m harness stack down` takes away what is left"
+            raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
 
     async def _noting(self, work: Coroutine[Any, Any, None]) -> None:
         """What could not be taken down is told, and found again by the leak check."""

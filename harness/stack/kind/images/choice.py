@@ -17,15 +17,19 @@ _REGISTRY_LIMIT_S = 8.0
 _PULL_LIMIT_S = 900.0
 
 
+def official() -> NodeImages:
+    """kind's own."""
+    return NodeImages(OFFICIAL, OFFICIAL, own=False)
+
+
 async def ensure_images(clock: Clock, progress: Progress) -> NodeImages:
     """The node images to create a cluster of, pulled or built first. Raises ``StackNotStarted``."""
-    official = NodeImages(OFFICIAL, OFFICIAL, own=False)
     if await docker.has_image(OFFICIAL):
-        return official
+        return official()
     if await registry_answers():
         progress(f"pulling {OFFICIAL.partition('@')[0]}")
         await docker.docker("pull", "--quiet", OFFICIAL, what="pulling the node image", limit_s=_PULL_LIMIT_S)
-        return official
+        return official()
     return await node.ensure(clock, progress)
 
 

@@ -1,0 +1,93 @@
+"""What a run has inside the cluster: its namespace, the workload in it, and everything that follows both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from harness.clock import NS, Clock
+from harness.model.errors import StackNotStarted
+from harness.model.stack import Address
+from harness.stack.feed import Feed
+from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind.evictions import Evictions
+from harness.stack.kind.logs import PodLogs
+from harness.stack.kind.record import Cluster
+from harness.stack.kind.watching import Place, Watching
+from harness.stack.kind.workload import Workload
+from harness.stack.waiting import http_status
+from harness.state import RunState
+
+SERVICE_LIMIT_S = 20.0
+METRICS_LIMIT_S = 90.0
+_POLL_S = 0.25
+
+
+class Inside:
+    """``start`` once; ``close`` whatever became of it."""
+
+    def __init__(
+        self, api: ApiServer, place: Place, *, logs: Path, feed: Feed, clock: Clock, progress: Callable[[str], None]
+    ) -> None:
+        self.api = api
+        self.watching = Watching(api, place, feed, clock)
+        self.pod_logs = PodLogs(api, place, logs, feed)
+        self.workload = Workload(api, place, self.watching, self.pod_logs, clock)
+        self.evictions = Evictions(api, place.namespace, self.watching, clock)
+        self.node_port = 0  # the Service's, after ``start``
+        self._place = place
+        self._feed = feed
+        self._clock = clock
+        self._progress = progress
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, state: RunState, made: Cluster) -> Address:
+        """Makes the namespace and follows it; where the Service's NodePort will answer. Raises ``StackNotStarted``."""
+        await self.workload.make_namespace(state.lease)
+        for work in self.watching.works(self.pod_logs.follow):
+            self._keep(work)
+        self.node_port = await self.workload.free_node_port(list(made.ports))
+        return Address(host="127.0.0.1", port=made.ports[self.node_port])
+
+    async def service_answers(self, service: Address, path: str) -> None:
+        """Asks as users will. Raises ``StackNotStarted`` after 20 s."""
+        for _ in range(round(SERVICE_LIMIT_S / _POLL_S)):
+            if await http_status(service, path):
+                self._progress(f"the service answers on {service}")
+                return
+            await self._clock.sleep(_POLL_S)
+        raise StackNotStarted(
+            f"the pods are ready, but the service does not answer on {service}", where=self._place.namespace
+        )
+
+    async def metrics_flow(self) -> None:
+        """Waits until metrics-server has figures of the pods. Raises ``StackNotStarted`` after 90 s."""
+        give_up_ns = self._clock.now_ns() + round(METRICS_LIMIT_S * NS)
+        while not self.watching.metrics_flow:
+            if self._clock.now_ns() > give_up_ns:
+                raise StackNotStarted(
+                    f"metrics-server has no figures of the pods after {METRICS_LIMIT_S:g} s",
+                    where="kubectl top pod",
+                    remedy="read: kubectl -n kube-system logs deployment/metrics-server",
+                )
+            await self._clock.sleep(_POLL_S)
+        self._progress("metrics of every pod flow")
+
+    async def close(self) -> None:
+        """Follows nothing any more; the namespace stays, see ``Workload.remove``."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.pod_logs.close()
+        await self.api.close()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._kept_ended)
+        self._tasks.append(task)
+
+    def _kept_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._feed.fail_with(error)

@@ -1,0 +1,108 @@
+"""``stack keep`` on the rung kind: a cluster that stays, for runs to use side by side, each in its own namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from harness.clock import Clock
+from harness.model.errors import StackNotStarted
+from harness.model.stack import Rung
+from harness.stack.keeping import PartStatus, Standing
+from harness.stack.kind import at_hand, cluster, config, parts, record, uses
+from harness.stack.kind.commands import Progress
+from harness.stack.kind.ground import kept_cluster
+
+
+async def keep(label: str, clock: Clock, progress: Progress, source: Path = config.CONFIG) -> record.Cluster:
+    """The kept cluster for ``label`` with its metrics, made where none fits. When cancelled, none is left half-way.
+
+    Raises ``StackNotStarted``, ``BadInput``.
+    """
+    before = record.read(record.name_of(label))
+    made = await cluster.ensure(label, clock, progress, kept=True, source=source)
+    try:
+        await parts.metrics_flow(made, clock)
+    except BaseException:
+        if made != before:
+            await asyncio.shield(cluster.delete(made.name, progress))
+        raise
+    progress(f"metrics flow; export KUBECONFIG={made.kubeconfig}")
+    return made
+
+
+class KindKeeper:
+    """The ``Keeper`` of a real cluster."""
+
+    rung = Rung.KIND
+
+    async def keep(self, clock: Clock, progress: Callable[[str], None]) -> None:
+        """Returns when its metrics flow. Ctrl-C in the middle leaves nothing."""
+        await keep(kept_cluster().removeprefix(record.mark()), clock, progress)
+
+    def status(self) -> Standing | None:
+        """From the record and Docker; asks no node. The parts are its nodes."""
+        name = kept_cluster()
+        if name not in record.recorded():
+            return None
+        found = record.read(name)
+        nodes = [_part(node) for node in found.nodes] if found is not None else []
+        return Standing(
+            kind="kept",
+            rung=self.rung,
+            run_id=name,
+            since_utc=_since(name),
+            owner_pid=0,
+            used_by=", ".join(uses.users(name)),
+            trouble=_trouble(found, nodes),
+            parts=tuple(nodes),
+        )
+
+    def down(self, *, force: bool) -> list[str]:
+        """Also what is half-created, or of another checkout."""
+        name = kept_cluster()
+        if name not in record.recorded():
+            return []
+        try:
+            asyncio.run(cluster.delete(name, lambda _line: None, force=force))
+        except StackNotStarted as error:
+            if users := uses.users(name):
+                uses.ask_down(name)
+                return [f"the cluster {name}: {', '.join(users)} uses it; it is deleted when the last user has ended"]
+            return [f"the cluster {name} could not be deleted: {error.what}"]
+        return [f"the cluster {name}: deleted"]
+
+
+def _since(name: str) -> str:
+    written_s = (record.folder(name) / "cluster.json").stat().st_mtime if record.read(name) is not None else 0
+    return datetime.fromtimestamp(written_s, UTC).isoformat(timespec="seconds") if written_s else ""
+
+
+def _trouble(found: record.Cluster | None, nodes: list[PartStatus]) -> str:
+    if found is None or not found.complete:
+        return "it is half-created, or its record does not read"
+    if dead := [node.part for node in nodes if not node.alive]:
+        return f"{', '.join(dead)} does not run"
+    return "it is of another version of the checkout" if cluster.outdated(found) else ""
+
+
+def _part(node: str) -> PartStatus:
+    said = at_hand.ask("inspect", "--format", "{{.State.Pid}}", node)
+    pid = int(said) if said and said.isdigit() else 0
+    return PartStatus(part=node, pid=pid, alive=pid > 0, memory_bytes=_memory_bytes(pid) if pid else 0)
+
+
+def _memory_bytes(pid: int) -> int:
+    """Of a node's processes, each page shared by some counted once in all; 0 where the system does not let us see."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        node = psutil.Process(pid)
+        for process in (node, *node.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += getattr(process.memory_full_info(), "pss", 0)
+    return total
