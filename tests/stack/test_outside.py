@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,10 +20,11 @@ from harness.firebase import admin
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.progress import Progress
-from harness.stack.kind import at_hand
+from harness.stack.kind import at_hand, labels
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.outside import COMPOSE, definitions
 from harness.stack.ready import CHECKS, logs_in
+from harness.state.processes import identify
 
 needs_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
 PASSWORD = "of this test's own"
@@ -70,12 +72,16 @@ def started() -> Iterator[dict[str, Address]]:
             await build.ensure(recipe, clock, Progress(clock))
 
     asyncio.run(built())
+    me = identify(os.getpid())
+    assert me is not None
     containers: dict[str, DockerContainer] = {}
     try:
         for name, service in definitions().items():
             container = DockerContainer(service.image, command=" ".join(service.command) or None)
             container.env = {**service.environment, "POSTGRES_PASSWORD": PASSWORD}
             container.ports = {str(service.port): ("127.0.0.1", None)}  # type: ignore[dict-item]  # Docker's own form
+            # A session that is killed leaves them to the next sweep.
+            container.with_kwargs(labels={labels.OWNER: f"{me.pid}/{me.started}"})
             containers[name] = container
             container.start()
         yield {
