@@ -16,7 +16,7 @@ from tests.main_job import Job, closing_connect, left_since, machine_state
 pytestmark = [
     pytest.mark.kind,
     pytest.mark.slow,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(1800, func_only=True),
     pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
     pytest.mark.usefixtures("kind_cluster"),
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -14,12 +15,23 @@ import pytest
 from harness.clock import MachineClock
 from harness.model.errors import StackNotStarted
 from harness.progress import Progress
-from harness.stack.kind import cluster, docker
+from harness.stack.kind import at_hand, cluster, docker
 from harness.stack.kind.ground import KEPT
+from harness.stack.kind.images import binaries, choice
 from harness.stack.kind.record import Cluster
 
 KEEP = "TEKUTOKO_KEEP_CLUSTER"  # set: the cluster stays, and the next session reuses it
 LABEL = "tests" if os.environ.get(KEEP) else f"tests-{os.getpid()}"
+
+
+def cannot_build() -> str:
+    """Why images that Docker lacks cannot be made here; "" when they can, or are there."""
+    if shutil.which("mmdebstrap") is None:
+        return "no mmdebstrap here to make base images with"
+    own = at_hand.node_image() is None and not asyncio.run(choice.registry_answers())
+    if own and shutil.which("go") is None and not binaries.USUAL_GO.exists():
+        return "no registry answers, and there is no Go to build the node image with"
+    return ""
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +43,8 @@ def kind_cluster() -> Iterator[Cluster]:
         asyncio.run(docker.engine())
     except StackNotStarted as error:
         pytest.skip(f"no Docker: {error}")
+    if lacking := cannot_build():
+        pytest.skip(lacking)
     kept = bool(os.environ.get(KEEP))
     made = asyncio.run(cluster.ensure(LABEL, clock, progress, kept=kept))
     os.environ[KEPT] = LABEL

@@ -25,6 +25,7 @@ from harness.stack.kind.images import build, recipes
 from harness.stack.kind.outside import COMPOSE, definitions
 from harness.stack.ready import CHECKS, logs_in
 from harness.state.processes import identify
+from tests.kind.shared import cannot_build
 
 needs_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
 PASSWORD = "of this test's own"
@@ -64,6 +65,8 @@ def test_the_services_are_those_that_the_stack_starts() -> None:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[dict[str, Address]]:
+    if lacking := cannot_build():
+        pytest.skip(lacking)
     testcontainers_config.ryuk_disabled = True  # its image cannot be pulled everywhere; the fixture removes everything
     clock = MachineClock()
 
