@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.model.scaling import Ran
 from harness.stack.kind.docker import docker
 
-_IN = "/tmp/rehearsal-by-hand"  # noqa: S108 - inside the control plane's own container
+_IN = "/root/rehearsal-by-hand"  # in the control plane's container, whose /tmp is a tmpfs that `docker cp` does not see
 _CONFIG = "--kubeconfig=/etc/kubernetes/admin.conf"
 _GRACE_S = 5
 
@@ -39,6 +39,7 @@ async def by_hand(
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+        await docker("exec", control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
     status = process.returncode
     ended = status in (124, 137)  # timeout's own
     return Ran(
