@@ -23,6 +23,7 @@ from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.manifests import load as load_manifests
+from harness.manifests.change import without_autoscaler
 from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.model.stack import Rung, Target
 from harness.progress import Progress
@@ -81,11 +82,9 @@ class Conformance:
         self.run_id = run_identity(clock, "conformance", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         # One replica: what a target keeps in a process (its rate limit) is then the same for every request.
-        manifests = load_manifests(options.manifests)
-        deployment = msgspec.structs.replace(manifests.deployment, replicas=1)
         self.stack = LocalStack(
             run_id=self.run_id,
-            manifests=msgspec.structs.replace(manifests, deployment=deployment),
+            manifests=without_autoscaler(load_manifests(options.manifests), 1),
             target=options.target,
             folder=self.folder,
             clock=clock,

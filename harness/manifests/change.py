@@ -1,4 +1,4 @@
-"""Manifests changed as ``kubectl set env`` changes them."""
+"""Manifests changed as people change them: another environment, a fixed number of pods."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ def with_env(manifests: Manifests, **variables: str) -> Manifests:
         digest=hashlib.sha256(text.encode()).hexdigest()[:16],
     )
     return msgspec.structs.replace(manifests, deployment=msgspec.structs.replace(deployment, template=template))
+
+
+def without_autoscaler(manifests: Manifests, replicas: int) -> Manifests:
+    """With a fixed number of pods and no HPA: what is measured a pod must not stand on a number that changes."""
+    documents = {name: doc for name, doc in manifests.documents.items() if not name.startswith("HorizontalPodAuto")}
+    deployment = msgspec.structs.replace(manifests.deployment, replicas=replicas)
+    return msgspec.structs.replace(manifests, documents=documents, hpa=None, deployment=deployment)

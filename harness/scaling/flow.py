@@ -13,6 +13,7 @@ from harness.lifecycle import Lifecycle, open_folder
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
+from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.evidence import SampleRow
@@ -26,7 +27,6 @@ from harness.rungs import overlay, stack_for, sweep
 from harness.scaling.parts import ACCOUNTS, Parts
 from harness.scaling.report import write_report
 from harness.stack.protocol import Stack
-from harness.stages.flow import without_autoscaler
 from harness.state.lease import remove_run_folder, run_folder
 from harness.state.ports import any_free_port
 from scenarios import claims

@@ -15,9 +15,9 @@ from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
+from harness.manifests.change import without_autoscaler
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.load_stages import SCHEMA_VERSION, Arrivals, Knee, LoadReport, LoadStagesPlan, Step, StepResult
-from harness.model.manifests import Manifests
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
@@ -35,13 +35,6 @@ from scenarios import claims
 
 GATHER_EVERY_S = 0.5
 SETTLE_S = 1.0  # between steps: what the last one left in queues
-
-
-def without_autoscaler(manifests: Manifests, replicas: int) -> Manifests:
-    """The manifests with a fixed number of pods: a knee per pod is not to be measured on a number that changes."""
-    documents = {name: doc for name, doc in manifests.documents.items() if not name.startswith("HorizontalPodAuto")}
-    deployment = msgspec.structs.replace(manifests.deployment, replicas=replicas)
-    return msgspec.structs.replace(manifests, documents=documents, hpa=None, deployment=deployment)
 
 
 class LoadStages:
