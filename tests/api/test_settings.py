@@ -38,7 +38,7 @@ def test_the_contract_is_read() -> None:
     assert (settings.host, settings.port, settings.project_id) == ("127.0.0.1", 8081, "demo-tekutoko")
     assert (settings.database.password, settings.database.port) == (" p ", 5433)
     assert (settings.log_level, settings.pod_name) == ("info", "tekutoko-api-abc")
-    assert (settings.mirror_share_percent, settings.database.pool_max) == (100, 10)
+    assert (settings.mirror_share_percent, settings.database.pool_max) == (100, 8)
     assert settings.rate_limit_per_minute == 100
 
 

@@ -14,6 +14,7 @@ from harness.conformance.result import CheckResult
 from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents
 from harness.manifests import load
+from harness.manifests.change import without_autoscaler
 from harness.model.manifests import Manifests
 from harness.model.stack import Target
 from harness.progress import Progress
@@ -30,8 +31,8 @@ def one_pod() -> Manifests:
     readiness = msgspec.structs.replace(first.readiness, initial_delay_s=0.3, period_s=0.3)
     containers = (msgspec.structs.replace(first, readiness=readiness), *template.containers[1:])
     template = msgspec.structs.replace(template, containers=containers)
-    deployment = msgspec.structs.replace(document.deployment, template=template, replicas=1)
-    return msgspec.structs.replace(document, deployment=deployment)
+    deployment = msgspec.structs.replace(document.deployment, template=template)
+    return without_autoscaler(msgspec.structs.replace(document, deployment=deployment), 1)
 
 
 def wrong(*deviations: str) -> Target:
