@@ -30,11 +30,12 @@ class Job:
         *words: str,
         scenario: str = "rollout_week3",
         command: tuple[str, ...] = (),
-        on: Rung = Rung.LOCAL,
+        on: Rung | None = Rung.LOCAL,
     ) -> None:
+        """``on`` is ``None`` for a command that knows one rung."""
         self.reports = reports
         self.started = time.monotonic()
-        if "--resume" not in words:  # it goes on where the rollout began
+        if on is not None and "--resume" not in words:  # it goes on where the rollout began
             words = ("--on", on.value, *words)
         line = [sys.executable, "-m", "harness", *(command or ("run", scenario)), "--reports", str(reports), *words]
         self.process = subprocess.Popen(

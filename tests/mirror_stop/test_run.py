@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(450)]
 
 
 def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> None:
-    job = Job(tmp_path, "--step", "6s", command=("mirror_stop",))
+    job = Job(tmp_path, "--step", "6s", command=("mirror_stop",), on=None)
     status = job.finish(400)
     [written] = tmp_path.glob("*-mirror_stop-*/mirror_stop.json")
     result = msgspec.json.decode(written.read_bytes(), type=MirrorStopResult)
