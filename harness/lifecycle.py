@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from harness.clock import Clock, utc
+from harness.clock import NS, Clock, utc
 from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
 from harness.progress import Progress
 
@@ -134,6 +134,22 @@ class Lifecycle:
             await step()
         except Exception as error:
             self.note(error)
+
+    async def take_down(self, clock: Clock, *steps: Callable[[], Awaitable[None]]) -> float:
+        """Runs the steps that take a run down, each whatever became of the others; the seconds they took."""
+        begun_ns = clock.now_ns()
+        self._progress("taking everything down")
+        for step in steps:
+            await self.finally_(step)
+        return (clock.now_ns() - begun_ns) / NS
+
+    def write(self, *steps: Callable[[], object]) -> None:
+        """Runs the steps that write a report; a disk that refuses is noted and does not stop the next."""
+        for step in steps:
+            try:
+                step()
+            except RehearsalError as error:
+                self.note(error)
 
     def note(self, error: Exception) -> None:
         """Keeps an error for the report; one that is no ``RehearsalError`` is a mistake of ours, and says so."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-from pathlib import Path
 
 import msgspec
 
@@ -23,13 +22,13 @@ from harness.evidence.store import EvidenceStore
 from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
 from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.children import ROOT
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
 from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Expectation, Experiment, ExperimentResult
-from harness.model.errors import Exit, PartDied, RehearsalError, more_severe
+from harness.model.errors import Exit, PartDied, more_severe
 from harness.model.flag import FLAG
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, Scenario
@@ -74,8 +73,7 @@ class ChaosRun:
         self.replay = replay
         self.budget_s = budget_s
         self.started_ns = clock.now_ns()
-        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-chaos-s{options.seed}-{os.getpid():x}"
+        self.run_id = run_identity(clock, "chaos", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.manifests = load_manifests(options.manifests)
         self.evidence = Collector(
@@ -105,11 +103,9 @@ class ChaosRun:
     async def run(self) -> ChaosReport:
         """Runs the experiments, tears down whatever came of them, and reports."""
         await self.lifecycle.run(self._supervised())
-        begun_ns = self.clock.now_ns()
-        self.progress("taking everything down")
-        for step in (self._undo, self._stop_load, self.stack.down):
-            await self.lifecycle.finally_(step)
-        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        self.timings["tear_down"] = await self.lifecycle.take_down(
+            self.clock, self._undo, self._stop_load, self.stack.down
+        )
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
         return self._report()
@@ -321,17 +317,7 @@ class ChaosRun:
 
     async def _supervised(self) -> None:
         """The flow, with the gathering of evidence and the watch over stack and load beside it."""
-        beside = [asyncio.ensure_future(self._gather()), asyncio.ensure_future(self._watch())]
-        work = asyncio.ensure_future(self.flow())
-        try:
-            await asyncio.wait([work, *beside], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*beside, work):
-                if task.done():
-                    task.result()
-        finally:
-            for task in (work, *beside):
-                task.cancel()
-            await asyncio.gather(work, *beside, return_exceptions=True)
+        await with_beside(self.flow(), self._gather(), self._watch())
 
     async def _gather(self) -> None:
         while True:
@@ -365,15 +351,11 @@ class ChaosRun:
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
 
     def _report(self) -> ChaosReport:
-        for step in (
+        self.lifecycle.write(
             self.evidence.store.close,
             lambda: write_report(self.folder, self._document(), language(self.options.lang)),
             lambda: point_latest(self.options.reports, self.folder),
-        ):
-            try:
-                step()
-            except RehearsalError as error:
-                self.lifecycle.note(error)
+        )
         return self._document()
 
     def _document(self) -> ChaosReport:
@@ -413,8 +395,3 @@ def _broken(journal: dict[str, object]) -> str:
             words = run.get("exception") or ["no reason given"]
             return f"{run['activity']['name']}: {str(words[-1]).strip()}"
     return ""
-
-
-def journals(folder: Path) -> list[Path]:
-    """The journals of a run's folder, in order."""
-    return sorted(path for path in (folder / "journals").glob("*.json") if ".experiment." not in path.name)

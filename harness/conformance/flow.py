@@ -101,10 +101,7 @@ class Conformance:
     async def run(self) -> Report:
         """Runs the checks, tears down whatever came of it, and reports."""
         await self.lifecycle.run(self.flow())
-        begun_ns = self.clock.now_ns()
-        self.progress("taking everything down")
-        await self.lifecycle.finally_(self.stack.down)
-        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, self.stack.down)
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
         return self._report()

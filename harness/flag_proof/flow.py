@@ -71,10 +71,7 @@ class Proof:
         """Runs the cases, tears down whatever came of it, and reports."""
         await self.lifecycle.run(self.flow())
         if not self.options.virtual_only:
-            begun_ns = self.clock.now_ns()
-            self.progress("taking everything down")
-            await self.lifecycle.finally_(self.stack.down)
-            self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+            self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, self.stack.down)
             remove_run_folder(self.run_id)
             self.leaks = tuple(self.stack.leaks())
         proof = self._document()

@@ -93,11 +93,9 @@ class MirrorStop:
     async def run(self) -> MirrorStopResult:
         """Runs the flow, tears down whatever came of it, and reports."""
         await self.lifecycle.run(self._supervised())
-        begun_ns = self.clock.now_ns()
-        self.progress("taking everything down")
-        for step in (self._stop_load, self._gather_last, self._close, self.stack.down):
-            await self.lifecycle.finally_(step)
-        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        self.timings["tear_down"] = await self.lifecycle.take_down(
+            self.clock, self._stop_load, self._gather_last, self._close, self.stack.down
+        )
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
         return self._report()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ import msgspec
 
 from harness import machine, state
 from harness.clock import NS, Clock, utc
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.manifests import load as load_manifests
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.recovery import RecoveryPlan
@@ -74,8 +73,7 @@ class Recovery:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
-        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-dr_restore-s{options.seed}-{os.getpid():x}"
+        self.run_id = run_identity(clock, "dr_restore", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
         self.seen = Observed()

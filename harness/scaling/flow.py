@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
-from harness.lifecycle import Lifecycle, open_folder
+from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import cpu_factor, scaled
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.errors import Exit, more_severe
 from harness.model.evidence import SampleRow
 from harness.model.scaling import SCHEMA_VERSION, Part, PartResult, ScalingFinding, ScalingPlan, ScalingReport
 from harness.model.stack import Rung
@@ -47,8 +46,7 @@ class ScalingRun:
         self.progress = progress
         self.replay = replay
         self.started_ns = clock.now_ns()
-        stamp = utc(clock.anchor, self.started_ns)[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-{plan.name}-s{options.seed}-{os.getpid():x}"
+        self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         found = load_manifests(options.manifests)
         pods = max(part.pods for part in plan.parts)
@@ -79,11 +77,7 @@ class ScalingRun:
     async def run(self) -> ScalingReport:
         """Runs the plan, tears down whatever came of it, and reports."""
         await self.lifecycle.run(self._supervised())
-        begun_ns = self.clock.now_ns()
-        self.progress("taking everything down")
-        for step in (self._stop_load, self.stack.down):
-            await self.lifecycle.finally_(step)
-        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, self._stop_load, self.stack.down)
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
         return self._report()
@@ -160,17 +154,7 @@ class ScalingRun:
 
     async def _supervised(self) -> None:
         """The flow, with the gathering of evidence and the watch over the stack beside it."""
-        beside = [asyncio.ensure_future(self._gather()), asyncio.ensure_future(self._watch())]
-        work = asyncio.ensure_future(self.flow())
-        try:
-            await asyncio.wait([work, *beside], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*beside, work):
-                if task.done():
-                    task.result()
-        finally:
-            for task in (work, *beside):
-                task.cancel()
-            await asyncio.gather(work, *beside, return_exceptions=True)
+        await with_beside(self.flow(), self._gather(), self._watch())
 
     async def _gather(self) -> None:
         while True:
@@ -192,15 +176,11 @@ class ScalingRun:
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
 
     def _report(self) -> ScalingReport:
-        for step in (
+        self.lifecycle.write(
             self.evidence.store.close,
             lambda: write_report(self.folder, self._document()),
             lambda: point_latest(self.options.reports, self.folder),
-        ):
-            try:
-                step()
-            except RehearsalError as error:
-                self.lifecycle.note(error)
+        )
         return self._document()
 
     def _document(self) -> ScalingReport:

@@ -16,7 +16,7 @@ from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.errors import Exit, more_severe
 from harness.model.load_stages import SCHEMA_VERSION, Arrivals, Knee, LoadReport, LoadStagesPlan, Step, StepResult
 from harness.model.stack import Capability
 from harness.model.verdict import Verdict
@@ -75,11 +75,7 @@ class LoadStages:
     async def run(self) -> LoadReport:
         """Runs the plan, tears down whatever came of it, and reports."""
         await self.lifecycle.run(self._supervised())
-        begun_ns = self.clock.now_ns()
-        self.progress("taking everything down")
-        for step in (self._stop_load, self.stack.down):
-            await self.lifecycle.finally_(step)
-        self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
+        self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, self._stop_load, self.stack.down)
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
         return self._report()
@@ -183,15 +179,11 @@ class LoadStages:
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
 
     def _report(self) -> LoadReport:
-        for step in (
+        self.lifecycle.write(
             self.evidence.store.close,
             lambda: write_report(self.folder, self._document(), claims.REGISTER, language(self.options.lang)),
             lambda: point_latest(self.options.reports, self.folder),
-        ):
-            try:
-                step()
-            except RehearsalError as error:
-                self.lifecycle.note(error)
+        )
         return self._document()
 
     def _document(self) -> LoadReport:

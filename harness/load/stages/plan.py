@@ -18,8 +18,6 @@ MOST_STEP_S = 600.0
 MOST_PHOTOS_PER_S = 50.0
 MOST_PHOTO_BYTES = 5_000_000  # facts/walk-api.md: up to 5 MB each
 MOST_WORKERS = 8
-#: The accounts' tokens live an hour and are not renewed.
-MOST_DURATION_S = 3300.0
 
 
 class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -29,11 +29,12 @@ from harness.load.api_side import ApiSide
 from harness.load.auth import create_accounts, sign_in
 from harness.load.child import guarded
 from harness.load.known import KnownWalks
+from harness.load.plan import MOST_DURATION_S
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
 from harness.load.stages.board import Board
 from harness.load.stages.photos import Photos
-from harness.load.stages.plan import MOST_DURATION_S, Command, WorkerPlan, read
+from harness.load.stages.plan import Command, WorkerPlan, read
 from harness.load.stages.sender import Identity, Sender
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.population.accounts import accounts
