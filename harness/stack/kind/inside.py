@@ -11,12 +11,12 @@ from harness.clock import NS, Clock
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.feed import Feed
-from harness.stack.kind.api_server import ApiServer
-from harness.stack.kind.evictions import Evictions
-from harness.stack.kind.logs import PodLogs
 from harness.stack.kind.record import Cluster
-from harness.stack.kind.watching import Place, Watching
-from harness.stack.kind.workload import Workload
+from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.evictions import Evictions
+from harness.stack.kubernetes.logs import PodLogs
+from harness.stack.kubernetes.watching import Place, Watching
+from harness.stack.kubernetes.workload import Workload
 from harness.stack.waiting import http_status
 from harness.state import RunState
 

@@ -18,7 +18,8 @@ import yaml
 from harness.clock import Clock
 from harness.model.stack import Address
 from harness.stack import environment
-from harness.stack.kind import docker, labels
+from harness.stack.kind import docker
+from harness.stack.kubernetes import labels
 from harness.stack.processes import Process, Spec, spawn
 from harness.stack.waiting import until
 from harness.state import RunState

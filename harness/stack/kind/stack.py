@@ -21,8 +21,7 @@ from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
-from harness.stack.kind import documents, labels, leftovers, record
-from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind import leftovers, record
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
@@ -30,7 +29,9 @@ from harness.stack.kind.faults import Faults
 from harness.stack.kind.ground import DATABASE, Ground, Images, new_password
 from harness.stack.kind.images.load import load
 from harness.stack.kind.inside import Inside
-from harness.stack.kind.watching import Place
+from harness.stack.kubernetes import documents, labels
+from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.watching import Place
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.waiting import together

@@ -13,8 +13,8 @@ from harness.manifests import quantity
 from harness.model.errors import PartDied
 from harness.model.evidence import SampleRow
 from harness.stack.feed import Feed
-from harness.stack.kind.api_server import NOT_FOUND, ApiServer, Json, Refused
-from harness.stack.kind.pods import Pod, Pods
+from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
+from harness.stack.kubernetes.pods import Pod, Pods
 
 SAMPLE_EVERY_S = 2.0
 USAGE_EVERY_S = 5.0  # metrics-server has a new figure every 15 s; sooner than that one is not missed

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from harness.clock import NS, Clock, utc
 from harness.model.errors import StackNotStarted
-from harness.stack.kind import labels
-from harness.stack.kind.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
-from harness.stack.kind.logs import PodLogs
-from harness.stack.kind.watching import Place, Watching
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
+from harness.stack.kubernetes.logs import PodLogs
+from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.processes import tail
 from harness.state import Lease
 

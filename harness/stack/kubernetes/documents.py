@@ -10,8 +10,8 @@ import msgspec
 
 from harness.manifests import quantity
 from harness.model.manifests import Manifests
-from harness.stack.kind import labels
-from harness.stack.kind.api_server import Json
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.api_server import Json
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
