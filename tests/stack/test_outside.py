@@ -22,8 +22,8 @@ from harness.model.stack import Address
 from harness.progress import Progress
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import build, recipes
-from harness.stack.kind.outside import COMPOSE, definitions
 from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.compose import COMPOSE, definitions
 from harness.stack.ready import CHECKS, logs_in
 from harness.state.processes import identify
 from tests.kind.shared import cannot_build

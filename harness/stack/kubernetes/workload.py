@@ -12,7 +12,9 @@ from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.processes import tail
 from harness.state import Lease
+from harness.state.machine import identity
 
+NAMESPACES = "/api/v1/namespaces"
 READY_LIMIT_S = 180.0
 GONE_LIMIT_S = 60.0
 NODE_PORTS_IN_USE = "/api/v1/services"
@@ -34,15 +36,21 @@ class Workload:
         self._watching = watching
         self._logs = logs
         self._clock = clock
+        self._uid = ""  # of the namespace, once it is made
 
     async def make_namespace(self, lease: Lease) -> None:
-        """The run's own, marked with its owner. Raises ``Refused``."""
+        """The run's own, marked with its owner. Raises ``Refused``, also when there is one of that name."""
         metadata = {
             "name": self._namespace,
             "labels": {labels.MANAGED: labels.MANAGER},
-            "annotations": {labels.RUN: lease.run_id, labels.OWNER: labels.owner(lease)},
+            "annotations": {
+                labels.RUN: lease.run_id,
+                labels.OWNER: labels.owner(lease),
+                labels.MACHINE: identity(),
+            },
         }
-        await self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, self._namespace)
+        made = await self._api.post(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        self._uid = made["metadata"]["uid"]
 
     async def free_node_port(self, mapped: Sequence[int]) -> int:
         """A mapped NodePort that no Service of the cluster has. Raises ``StackNotStarted`` when all are taken."""
@@ -86,8 +94,11 @@ class Workload:
         await self._clock.sleep(_RULES_S)
 
     async def remove(self) -> None:
-        """Deletes the namespace and waits until it is gone. Raises ``StackNotStarted``."""
-        await self._api.delete(self._place)  # first: in a namespace that ends no controller makes new pods
+        """Deletes the namespace that it made and waits until it is gone. Raises ``StackNotStarted``."""
+        if not self._uid:
+            return
+        # First: in a namespace that ends no controller makes new pods.
+        await self._api.delete_own(self._place, self._uid)
         await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
         give_up_ns = self._clock.now_ns() + round(GONE_LIMIT_S * NS)
         while self._clock.now_ns() < give_up_ns:
