@@ -72,7 +72,7 @@ PARTS = ("auth", "firestore", "remote_config", "storage")
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A deterministic fault.
 
-    ``share`` is the ratio of requests hit (12 % is 3 of each 25, evenly spaced, users' and probes' alike);
+    ``share`` is the ratio of requests hit (12 % is 3 of each 25, users' and probes' alike);
     ``delay_ms`` belongs to ``DELAYS``, ``subject`` to the kinds that say so. ``after_s`` counts from the start of the
     measuring window.
     """

@@ -2,7 +2,9 @@
 
 Run as a file by ``gate.py``, which speaks JSON lines with it over stdin and stdout; it ends when stdin does, so it
 never outlives its harness. Which requests a fault hits is exact: one counter a fault over all requests of all pods,
-request n (0-based) is hit when floor((n+1) * share) > floor(n * share); 12 % hits the 9th, 17th and 25th of each 25.
+one hit in each stretch that the share makes (12 %: of 8, 8 and 9 requests, so 3 of each 25). Where in its stretch is
+drawn from the stretch's number, always the same: at even spaces a fault would beat against users and probes, who are
+even too, and hit the one and spare the other.
 A connection to a pod that refuses, or that the pod ends, is ended towards the client, as the service itself does it.
 While everything is unavailable nobody listens, so that the system refuses; a share of "unavailable" resets instead.
 """
@@ -10,6 +12,7 @@ While everything is unavailable nobody listens, so that the system refuses; a sh
 import asyncio
 import contextlib
 import functools
+import hashlib
 import json
 import sys
 from dataclasses import dataclass, field
@@ -32,12 +35,23 @@ class Fault:
     denominator: int
     delay_s: float = 0.0
     seen: int = 0
+    stretch: int = 0  # how many stretches have begun
+    end: int = 0  # of the present one
+    place: int = -1  # of its hit
 
     def hits(self) -> bool:
         """Whether the next request is hit."""
-        before = self.seen * self.numerator // self.denominator
+        if self.seen == self.end:
+            self.stretch += 1
+            self.end = self.stretch * self.denominator // self.numerator
+            self.place = self.seen + drawn(self.stretch, self.end - self.seen)
         self.seen += 1
-        return self.seen * self.numerator // self.denominator > before
+        return self.seen - 1 == self.place
+
+
+def drawn(stretch: int, places: int) -> int:
+    """One of ``places``, the same on every machine. This file runs by itself, without ``harness.seed``."""
+    return int.from_bytes(hashlib.sha256(f"stretch {stretch}".encode()).digest()[:8], "big") % places
 
 
 @dataclass

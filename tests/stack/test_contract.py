@@ -83,13 +83,12 @@ async def test_the_service_answers_from_every_pod_by_new_connections(stack: Stac
     assert len({answer.headers["x-pod"] for answer in answers}) == 2
 
 
-async def test_a_share_of_errors_is_exact_and_evenly_spaced(stack: Stack) -> None:
+async def test_a_share_of_errors_is_exact(stack: Stack) -> None:
     undo = await stack.inject(Fault(kind=FaultKind.ERRORS, share=0.12))
     statuses = [answer.status for answer in await many(stack, 100)]
     await undo()
     await undo()
     assert [sum(s == 500 for s in statuses[block : block + 25]) for block in (0, 25, 50, 75)] == [3, 3, 3, 3]
-    assert [n for n, status in enumerate(statuses[:25]) if status == 500] == [8, 16, 24]
     assert set(statuses) == {200, 500}
     assert {answer.status for answer in await many(stack, 30)} == {200}
 

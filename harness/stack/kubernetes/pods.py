@@ -20,6 +20,8 @@ STUCK = (
     "CreateContainerError",
     "RunContainerError",
 )
+#: Words of a waiting message that the kubelet takes back by itself at its next look: a busy node, not a wrong manifest.
+PASSING = ("timed out waiting for the condition", "context deadline exceeded", "failed to sync")
 
 
 class Pod(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +122,9 @@ def _trouble(containers: list[Any], conditions: dict[str, Any]) -> tuple[str, bo
         waiting = _waiting(each)
         reason = waiting.get("reason", "")
         if reason and reason not in ("ContainerCreating", "PodInitializing"):
-            return f"{each['name']}: {reason} {waiting.get('message', '')}".rstrip(), reason in STUCK
+            message = waiting.get("message", "")
+            stuck = reason in STUCK and not any(words in message for words in PASSING)
+            return f"{each['name']}: {reason} {message}".rstrip(), stuck
         ended = each.get("state", {}).get("terminated")
         if ended:
             return f"{each['name']}: ended with {ended.get('exitCode')} ({ended.get('reason', '')})", False
