@@ -78,6 +78,8 @@ class KindStack:
                 Capability.AUTOSCALING,
                 Capability.EVICTION,
                 Capability.ZONES,
+                Capability.POD_SIGNALS,
+                Capability.NODES,
                 Capability.DOCUMENT_TEMPO,
                 *limits,
             }
