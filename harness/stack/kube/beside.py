@@ -9,7 +9,7 @@ from harness.model.errors import PartDied, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.stack.feed import Feed
 from harness.stack.kube import parts
-from harness.stack.kube.parts import DATABASE, GATEWAY, SERVICE, Images
+from harness.stack.kube.parts import DATABASE, GATEWAY, OUTSIDE, SERVICE, Images
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 from harness.stack.kubernetes.compose import definitions
@@ -45,14 +45,15 @@ class Beside:
         """Services, pods, gateway; returns when all pods run. Raises ``StackNotStarted``, ``Refused``."""
         self.password = password
         defined = definitions()
-        for part, definition in defined.items():
+        for part in OUTSIDE:
+            definition = defined[part]
             made = await self._api.post(f"{self._core}/services", parts.service(part, definition.port))
             self.inside[part] = parts.hosted(made["spec"]["clusterIP"], definition.port)
             await self._pod(parts.outside_pod(part, definition, self._images, password))
         address = parts.hosted(target_service["spec"]["clusterIP"], manifests.service_port)
         await self._api.post(f"{self._core}/configmaps", parts.gateway_script())
         await self._pod(parts.gateway_pod({SERVICE: address, **self.inside}, self._images))
-        await self._all_run({parts.name_of(part) for part in (*defined, GATEWAY)})
+        await self._all_run({parts.name_of(part) for part in (*OUTSIDE, GATEWAY)})
 
     async def lose_database(self) -> None:
         """The pod killed and its data with it."""

@@ -17,6 +17,8 @@ from harness.stack.kubernetes.api_server import Json
 from harness.stack.kubernetes.compose import Definition
 
 DATABASE = "postgres"
+#: The services of compose.yaml that a run has.
+OUTSIDE = ("auth", "firestore", "remote_config", "storage", DATABASE)
 GATEWAY = "gateway"
 SERVICE = "service"  # the target's, as the gateway knows it
 GATEWAY_PORT = 9000

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.checks.leaks import Traces, leaks, shared_files
+from harness.checks.leaks import leaks
 from harness.clock import Clock
 from harness.model.disruption import Drained
 from harness.model.errors import NotCapable, RehearsalError, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, OwnCluster, Rung, Target
-from harness.stack.feed import Feed
 from harness.stack.gate import Gate
 from harness.stack.kube import by_hand, faults, leftovers, preflight
 from harness.stack.kube.beside import Beside
 from harness.stack.kube.database import KubeDatabase
-from harness.stack.kube.parts import DATABASE, SERVICE, Images
+from harness.stack.kube.parts import DATABASE, OUTSIDE, SERVICE, Images
 from harness.stack.kube.tunnel import Tunnel
-from harness.stack.kubernetes import documents, labels
+from harness.stack.kubernetes import documents
 from harness.stack.kubernetes.api_server import ApiServer, Json
-from harness.stack.kubernetes.driven import Driven, not_up
+from harness.stack.kubernetes.driven import Driven
 from harness.stack.kubernetes.ends import Ends
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.password import new_password
-from harness.stack.kubernetes.watching import Place
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.ready import CHECKS, logs_in
@@ -48,7 +45,6 @@ _OF_A_FRONT = (
     "loadBalancerIP",
     "loadBalancerSourceRanges",
 )
-OUTSIDE = ("auth", "firestore", "remote_config", "storage", DATABASE)
 
 
 class KubeStack(Driven):
@@ -84,41 +80,29 @@ class KubeStack(Driven):
                 Capability.DOCUMENT_TEMPO,
             }
         )
-        self._run_id = run_id
-        self._manifests = manifests
-        self._target = target
+        super().__init__(
+            run_id=run_id,
+            manifests=manifests,
+            target=target,
+            folder=folder,
+            clock=clock,
+            service_port=service_port,
+            progress=progress,
+        )
         self._cluster = cluster
         self._images = images
-        self._logs_folder = folder / "logs"
-        self._clock = clock
-        self._service_port = service_port
         self._with_gate = gate
-        self._progress = progress
-        self._feed = Feed(clock)
-        container = manifests.deployment.template.containers[0].name
-        self._place = Place(labels.namespace(run_id), manifests.deployment.name, container)
-        self._state: RunState | None = None
         self._ends: Ends | None = None
         self._api: ApiServer | None = None
-        self._inside: Inside | None = None
         self._beside: Beside | None = None
         self._tunnel: Tunnel | None = None
         self._gate: Gate | None = None
         self._ports: dict[str, int] = {}  # on loopback, by the gateway's names
-        self._service: Address | None = None
-        self._is_up = False
-        self._down: asyncio.Task[None] | None = None
-        self._shared_before: frozenset[str] = frozenset()
-        self._traces: Traces | None = None
         self._left: list[str] = []
 
     async def up(self) -> None:
         """Looks, then makes. Raises ``StackNotStarted``, ``BadInput`` before anything is made where it can."""
-        if self._state is not None or self._down is not None:
-            raise StackNotStarted("a stack is brought up once", remedy="make a new one")
-        self._shared_before = shared_files()
-        self._state = state = RunState.begin(self._run_id)
-        self._logs_folder.mkdir(parents=True, exist_ok=True)
+        state = self._begin()
         self._ends = ends = Ends(self._feed)
         try:
             await ends.until(self._bring_up(state, ends))
@@ -171,12 +155,6 @@ class KubeStack(Driven):
         assert self._state is not None
         place, scratch = self._place.namespace, self._state.folder
         return await by_hand.by_hand(self._cluster, place, *arguments, limit_s=limit_s, scratch=scratch, folder=folder)
-
-    async def down(self) -> None:
-        """Bounded, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""
-        if self._down is None:
-            self._down = asyncio.ensure_future(self._take_down())
-        await asyncio.shield(self._down)
 
     def leaks(self) -> list[str]:
         """Valid after ``down``."""
@@ -286,29 +264,7 @@ class KubeStack(Driven):
                     container["imagePullPolicy"] = self._images.pull
         return document
 
-    def _running(self) -> Inside:
-        if self._inside is None or not self._is_up or self._down is not None:
-            raise not_up()
-        return self._inside
-
     # -- down ----------------------------------------------------------------------------------------------------
-
-    async def _take_down(self) -> None:
-        state = self._state
-        if state is None:
-            self._feed.close()
-            return
-        await self._noting(self._take_parts_down())
-        self._traces = Traces(
-            run_id=self._run_id,
-            folder=state.folder,
-            processes=tuple(part.identity for part in state.lease.parts),
-            ports=tuple(state.lease.ports),
-            shared_files_before=self._shared_before,
-        )
-        with contextlib.suppress(OSError):  # then the leak check names the folder
-            state.end()
-        self._feed.close()
 
     async def _take_parts_down(self) -> None:
         """Each whatever became of the others. Raises ``StackNotStarted`` when it takes too long."""
@@ -340,13 +296,6 @@ class KubeStack(Driven):
     async def _look(self, api: ApiServer) -> None:
         self._left = [f"namespaces of {self._cluster.context} could not be looked at"]
         self._left = await leftovers.of_run(api, self._run_id) if self._inside is not None else []
-
-    async def _noting(self, work: Coroutine[Any, Any, None]) -> None:
-        """What could not be taken down is told, and found again by the leak check."""
-        try:
-            await work
-        except RehearsalError as error:
-            self._progress(f"tear down: {error.what}")
 
 
 def _closed(document: Json) -> Json:

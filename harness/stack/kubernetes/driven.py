@@ -1,26 +1,60 @@
-"""What a ``Stack`` on any cluster does alike once it is up: the target driven through the API server."""
+"""What a ``Stack`` on any cluster does alike: its state, the target driven through the API server, the tear down."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
+from harness.checks.leaks import Traces, shared_files
+from harness.clock import Clock
 from harness.firebase import admin
 from harness.model.disruption import Eviction
-from harness.model.errors import StackNotStarted
+from harness.model.errors import RehearsalError, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
-from harness.model.stack import Endpoints
+from harness.model.stack import Address, Endpoints, Target
 from harness.stack.feed import Feed
+from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.inside import Inside
+from harness.stack.kubernetes.watching import Place
+from harness.state import RunState
 
 
 class Driven:
-    """Half of a stack; the other half makes what these stand on, and says where it answers."""
+    """Half of a stack; the other half makes what these stand on, says where it answers, and takes it away again."""
 
-    _manifests: Manifests
-    _feed: Feed
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        manifests: Manifests,
+        target: Target,
+        folder: Path,
+        clock: Clock,
+        service_port: int | None,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._run_id = run_id
+        self._manifests = manifests
+        self._target = target
+        self._logs_folder = folder / "logs"
+        self._clock = clock
+        self._service_port = service_port
+        self._progress = progress
+        self._feed = Feed(clock)
+        container = manifests.deployment.template.containers[0].name
+        self._place = Place(labels.namespace(run_id), manifests.deployment.name, container)
+        self._state: RunState | None = None
+        self._inside: Inside | None = None
+        self._service: Address | None = None
+        self._is_up = False
+        self._down: asyncio.Task[None] | None = None
+        self._shared_before: frozenset[str] = frozenset()
+        self._traces: Traces | None = None
 
     def endpoints(self) -> Endpoints:
         """Valid after ``up``."""
@@ -30,8 +64,8 @@ class Driven:
         """The manifests as the rung applies them."""
         raise NotImplementedError
 
-    def _running(self) -> Inside:
-        """Raises ``StackNotStarted`` before ``up`` and after ``down``."""
+    async def _take_parts_down(self) -> None:
+        """Everything that ``up`` made, as far as it came."""
         raise NotImplementedError
 
     async def apply(self, manifests: Manifests) -> None:
@@ -66,7 +100,46 @@ class Driven:
         endpoints = self.endpoints()
         return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
 
+    async def down(self) -> None:
+        """Bounded, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""
+        if self._down is None:
+            self._down = asyncio.ensure_future(self._take_down())
+        await asyncio.shield(self._down)
 
-def not_up() -> StackNotStarted:
-    """A stack was asked for something before ``up`` or after ``down``."""
-    return StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
+    def _begin(self) -> RunState:
+        """The run's state on this machine. Raises ``StackNotStarted`` the second time."""
+        if self._state is not None or self._down is not None:
+            raise StackNotStarted("a stack is brought up once", remedy="make a new one")
+        self._shared_before = shared_files()
+        self._state = RunState.begin(self._run_id)
+        self._logs_folder.mkdir(parents=True, exist_ok=True)
+        return self._state
+
+    def _running(self) -> Inside:
+        if self._inside is None or not self._is_up or self._down is not None:
+            raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
+        return self._inside
+
+    async def _take_down(self) -> None:
+        state = self._state
+        if state is None:
+            self._feed.close()
+            return
+        await self._noting(self._take_parts_down())
+        self._traces = Traces(
+            run_id=self._run_id,
+            folder=state.folder,
+            processes=tuple(part.identity for part in state.lease.parts),
+            ports=tuple(state.lease.ports),
+            shared_files_before=self._shared_before,
+        )
+        with contextlib.suppress(OSError):  # then the leak check names the folder
+            state.end()
+        self._feed.close()
+
+    async def _noting(self, work: Coroutine[Any, Any, None]) -> None:
+        """What could not be taken down is told, and found again by the leak check."""
+        try:
+            await work
+        except RehearsalError as error:
+            self._progress(f"tear down: {error.what}")
