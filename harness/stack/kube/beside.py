@@ -44,6 +44,7 @@ class Beside:
     async def make(self, manifests: Manifests, target_service: Json, password: str) -> None:
         """Services, pods, gateway; returns when all pods run. Raises ``StackNotStarted``, ``Refused``."""
         self.password = password
+        await self._api.post(f"{self._core}/serviceaccounts", parts.account())
         defined = definitions()
         for part in OUTSIDE:
             definition = defined[part]

@@ -21,6 +21,7 @@ DATABASE = "postgres"
 OUTSIDE = ("auth", "firestore", "remote_config", "storage", DATABASE)
 GATEWAY = "gateway"
 SERVICE = "service"  # the target's, as the gateway knows it
+ACCOUNT = "parts"
 GATEWAY_PORT = 9000
 CONTAINER = "part"
 _MOUNT = "/etc/rehearsal"
@@ -47,6 +48,12 @@ class Images(msgspec.Struct, frozen=True, kw_only=True):
 def name_of(part: str) -> str:
     """The name of a part's pod and Service."""
     return f"rehearsal-{part.replace('_', '-')}"
+
+
+def account() -> Json:
+    """The parts' own service account, without a right: the namespace's default one comes a moment after it."""
+    metadata = _metadata(ACCOUNT)
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False}
 
 
 def service(part: str, port: int) -> Json:
@@ -115,6 +122,7 @@ def _pod(
             }
         ],
         "restartPolicy": "Never",
+        "serviceAccountName": name_of(ACCOUNT),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 1,

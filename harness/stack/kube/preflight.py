@@ -24,6 +24,7 @@ NEEDED = (
     ("", "pods/eviction", "create"),
     ("", "services", "create get"),
     ("", "configmaps", "create"),
+    ("", "serviceaccounts", "create"),
     ("", "events", "list watch"),
     ("apps", "deployments", "get patch"),
     ("apps", "deployments/scale", "patch"),

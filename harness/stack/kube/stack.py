@@ -32,7 +32,8 @@ from harness.stack.ready import CHECKS, logs_in
 from harness.stack.waiting import together, until
 from harness.state import RunState
 
-DOWN_LIMIT_S = 120.0
+DOWN_LIMIT_S = 240.0
+GONE_LIMIT_S = 180.0  # of the namespace: its controllers may be busy with others
 READY_LIMIT_S = 90.0
 PROJECT_ID = "demo-tekutoko"
 DATABASE_NAME = "tekutoko"
@@ -281,7 +282,7 @@ class KubeStack(Driven):
                 if self._ends is not None:
                     await self._ends.close()
                 if self._inside is not None:
-                    await self._noting(self._inside.workload.remove())
+                    await self._noting(self._inside.workload.remove(GONE_LIMIT_S))
                 if self._api is not None:
                     await self._noting(self._look(self._api))
         except TimeoutError:

@@ -21,7 +21,8 @@ from harness.stack.feed import Feed
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.watching import Place
-from harness.state import RunState
+from harness.state import RunState, holder_of
+from harness.state.ports import can_bind
 
 
 class Driven:
@@ -107,13 +108,25 @@ class Driven:
         await asyncio.shield(self._down)
 
     def _begin(self) -> RunState:
-        """The run's state on this machine. Raises ``StackNotStarted`` the second time."""
+        """The run's state on this machine. Raises ``StackNotStarted`` the second time, or when its port is taken."""
         if self._state is not None or self._down is not None:
             raise StackNotStarted("a stack is brought up once", remedy="make a new one")
+        self._refuse_taken_port()
         self._shared_before = shared_files()
         self._state = RunState.begin(self._run_id)
         self._logs_folder.mkdir(parents=True, exist_ok=True)
         return self._state
+
+    def _refuse_taken_port(self) -> None:
+        port = self._service_port
+        if port is None or can_bind(port):
+            return
+        holder = holder_of(port)
+        raise StackNotStarted(
+            f"the service's port {port} is taken" + (f" by {holder}" if holder else " or may not be bound"),
+            where=f"127.0.0.1:{port}",
+            remedy="end that process, or choose another port with --service-port (by default a free one is taken)",
+        )
 
     def _running(self) -> Inside:
         if self._inside is None or not self._is_up or self._down is not None:

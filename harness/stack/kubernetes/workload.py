@@ -93,14 +93,14 @@ class Workload:
             await self._clock.sleep(_POLL_S)
         await self._clock.sleep(_RULES_S)
 
-    async def remove(self) -> None:
+    async def remove(self, limit_s: float = GONE_LIMIT_S) -> None:
         """Deletes the namespace that it made and waits until it is gone. Raises ``StackNotStarted``."""
         if not self._uid:
             return
         # First: in a namespace that ends no controller makes new pods.
         await self._api.delete_own(self._place, self._uid)
         await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
-        give_up_ns = self._clock.now_ns() + round(GONE_LIMIT_S * NS)
+        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         while self._clock.now_ns() < give_up_ns:
             try:
                 await self._api.get(self._place)
@@ -110,7 +110,7 @@ class Workload:
                 if error.status != CONFLICT:
                     raise
             await self._clock.sleep(_POLL_S)
-        raise StackNotStarted(f"namespace {self._namespace} is not gone after {GONE_LIMIT_S:g} s")
+        raise StackNotStarted(f"namespace {self._namespace} is not gone after {limit_s:g} s")
 
     async def _complete(self) -> bool:
         """As ``kubectl rollout status``, and no pod is left over."""
