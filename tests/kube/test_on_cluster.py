@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,20 @@ def test_refused_permissions_are_named_and_nothing_is_made(on: On, powerless: Pa
     assert process.returncode == Exit.STACK, said
     assert "may not do what a run needs" in said
     assert "create/delete/get/list namespaces" in said and "create/get pods/portforward" in said
+    assert on.namespaces(f"-{process.pid:x}") == set()
+
+
+def test_manifests_that_reach_beyond_the_namespace_are_refused_before_anything_is_made(on: On, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy" / "kubernetes", tmp_path / "kubernetes")
+    folder = tmp_path / "kubernetes" / "overlays" / "kube"
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "wide"}}
+    (folder / "role.yaml").write_text(yaml.safe_dump({**role, "rules": []}))
+    text = (folder / "kustomization.yaml").read_text().replace("- ../kind\n", "- ../kind\n- role.yaml\n")
+    (folder / "kustomization.yaml").write_text(text)
+    process = up(on, tmp_path / "reports", "--manifests", str(folder))
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == Exit.USAGE, said
+    assert "ClusterRole/wide reaches beyond the run's namespace" in said
     assert on.namespaces(f"-{process.pid:x}") == set()
 
 

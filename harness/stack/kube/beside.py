@@ -17,6 +17,7 @@ from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.pods import Pod, read
 from harness.stack.kubernetes.watching import Place
 from harness.stack.processes import tail
+from harness.stack.waiting import together
 
 RUNNING_LIMIT_S = 180.0  # images may have to be pulled
 IMAGES = (
@@ -45,12 +46,7 @@ class Beside:
         """Services, pods, gateway; returns when all pods run. Raises ``StackNotStarted``, ``Refused``."""
         self.password = password
         await self._api.post(f"{self._core}/serviceaccounts", parts.account())
-        defined = definitions()
-        for part in OUTSIDE:
-            definition = defined[part]
-            made = await self._api.post(f"{self._core}/services", parts.service(part, definition.port))
-            self.inside[part] = parts.hosted(made["spec"]["clusterIP"], definition.port)
-            await self._pod(parts.outside_pod(part, definition, self._images, password))
+        await together(*(self._outside(part) for part in OUTSIDE))
         address = parts.hosted(target_service["spec"]["clusterIP"], manifests.service_port)
         await self._api.post(f"{self._core}/configmaps", parts.gateway_script())
         await self._pod(parts.gateway_pod({SERVICE: address, **self.inside}, self._images))
@@ -80,6 +76,13 @@ class Beside:
     async def close(self) -> None:
         """Ends the logs."""
         await self._logs.close()
+
+    async def _outside(self, part: str) -> None:
+        """One outside service: where the cluster reaches it, and its pod."""
+        definition = definitions()[part]
+        made = await self._api.post(f"{self._core}/services", parts.service(part, definition.port))
+        self.inside[part] = parts.hosted(made["spec"]["clusterIP"], definition.port)
+        await self._pod(parts.outside_pod(part, definition, self._images, self.password))
 
     async def _pod(self, document: Json) -> None:
         try:

@@ -21,11 +21,12 @@ from harness.stack.kube.database import KubeDatabase
 from harness.stack.kube.parts import DATABASE, OUTSIDE, SERVICE, Images
 from harness.stack.kube.tunnel import Tunnel
 from harness.stack.kubernetes import documents
-from harness.stack.kubernetes.api_server import ApiServer, Json
+from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 from harness.stack.kubernetes.driven import Driven
 from harness.stack.kubernetes.ends import Ends
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.password import new_password
+from harness.stack.kubernetes.workload import BUSY
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.ready import CHECKS, logs_in
@@ -35,6 +36,7 @@ from harness.state import RunState
 DOWN_LIMIT_S = 240.0
 GONE_LIMIT_S = 180.0  # of the namespace: its controllers may be busy with others
 READY_LIMIT_S = 90.0
+LOOKS = 3  # after the tear down, at a server that may be too busy to answer
 PROJECT_ID = "demo-tekutoko"
 DATABASE_NAME = "tekutoko"
 #: What a Service may say only while it has a port of the nodes or a load balancer.
@@ -204,7 +206,7 @@ class KubeStack(Driven):
         )
         ends.keep(beside.follow())
         services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
-        made = await api.apply(_closed(services[0]), self._place.namespace)
+        made = await api.apply(closed(services[0]), self._place.namespace)
         await beside.make(self._manifests, made, new_password())
         self._progress("PostgreSQL, the Firebase parts and the gateway run in the namespace")
 
@@ -252,7 +254,7 @@ class KubeStack(Driven):
             database_password=self._beside.password,
             cpu_factor=1,
         )
-        return [_closed(self._pulled(each)) for each in documents.prepared(self._manifests, facts)]
+        return [closed(self._pulled(each)) for each in documents.prepared(self._manifests, facts)]
 
     def _pulled(self, document: Json) -> Json:
         """With the pull policies of this cluster in place of the overlay's."""
@@ -295,11 +297,20 @@ class KubeStack(Driven):
                 await self._api.close()
 
     async def _look(self, api: ApiServer) -> None:
+        if self._inside is None:
+            return
         self._left = [f"namespaces of {self._cluster.context} could not be looked at"]
-        self._left = await leftovers.of_run(api, self._run_id) if self._inside is not None else []
+        for _ in range(LOOKS):
+            try:
+                self._left = await leftovers.of_run(api, self._run_id)
+            except Refused as error:
+                if error.status not in BUSY:
+                    raise
+            else:
+                return
 
 
-def _closed(document: Json) -> Json:
+def closed(document: Json) -> Json:
     """A Service that takes no port of the nodes and no load balancer, whatever the manifests say."""
     if document["kind"] != "Service":
         return document

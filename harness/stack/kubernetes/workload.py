@@ -20,6 +20,8 @@ GONE_LIMIT_S = 60.0
 NODE_PORTS_IN_USE = "/api/v1/services"
 #: A pod that restarts so often without ever being ready is given up, as on the local rung.
 RESTARTS_LIMIT = 3
+#: Answers of a server that has too much to do, or none in time: it is asked again. A conflict is another's turn.
+BUSY = (0, CONFLICT, 429, 500, 503, 504)
 _POLL_S = 0.25
 _RULES_S = 1.0  # kube-proxy writes its rules at most once a second (minSyncPeriod)
 
@@ -97,17 +99,20 @@ class Workload:
         """Deletes the namespace that it made and waits until it is gone. Raises ``StackNotStarted``."""
         if not self._uid:
             return
-        # First: in a namespace that ends no controller makes new pods.
-        await self._api.delete_own(self._place, self._uid)
-        await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        asked = False
         while self._clock.now_ns() < give_up_ns:
             try:
+                if not asked:
+                    # First: in a namespace that ends no controller makes new pods.
+                    await self._api.delete_own(self._place, self._uid)
+                    await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
+                    asked = True
                 await self._api.get(self._place)
             except Refused as error:
                 if error.status == NOT_FOUND:
                     return
-                if error.status != CONFLICT:
+                if error.status not in BUSY:
                     raise
             await self._clock.sleep(_POLL_S)
         raise StackNotStarted(f"namespace {self._namespace} is not gone after {limit_s:g} s")
