@@ -127,6 +127,24 @@ def test_an_image_that_cannot_be_pulled_is_named_and_nothing_is_left(on: On, tmp
     assert on.namespaces(f"-{process.pid:x}") == set()
 
 
+def seen(on: On, process: subprocess.Popen[str]) -> None:
+    """Returns when the namespace of ``process`` is there."""
+    deadline = time.monotonic() + 180
+    while not on.namespaces(f"-{process.pid:x}"):
+        assert process.poll() is None and time.monotonic() < deadline, "no namespace was made"
+        time.sleep(0.5)
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing(on: On, tmp_path: Path) -> None:
+    process = up(on, tmp_path / "reports")
+    seen(on, process)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == Exit.INTERRUPTED, said
+    assert "LEAK" not in said
+    assert on.namespaces(f"-{process.pid:x}") == set()
+
+
 def test_what_a_killed_run_leaves_goes_with_stack_down_and_nothing_else_does(on: On, tmp_path: Path) -> None:
     foreign, remote = f"foreign-{os.getpid()}", f"remote-{os.getpid()}"
     dead = {"tekutoko-rehearsal.owner": "1/none", "tekutoko-rehearsal.run": "x"}
@@ -134,10 +152,7 @@ def test_what_a_killed_run_leaves_goes_with_stack_down_and_nothing_else_does(on:
     on.make_namespace(remote, {**dead, "tekutoko-rehearsal.machine": "another"}, LABEL)
     process = up(on, tmp_path / "reports")
     try:
-        deadline = time.monotonic() + 120
-        while not on.namespaces(f"-{process.pid:x}"):
-            assert process.poll() is None and time.monotonic() < deadline, "no namespace was made"
-            time.sleep(0.5)
+        seen(on, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert len(on.namespaces(f"-{process.pid:x}")) == 1

@@ -38,10 +38,12 @@ class Workload:
         self._watching = watching
         self._logs = logs
         self._clock = clock
+        self._lease: Lease | None = None  # once the namespace is being made
         self._uid = ""  # of the namespace, once it is made
 
     async def make_namespace(self, lease: Lease) -> None:
         """The run's own, marked with its owner. Raises ``Refused``, also when there is one of that name."""
+        self._lease = lease
         metadata = {
             "name": self._namespace,
             "labels": {labels.MANAGED: labels.MANAGER},
@@ -97,15 +99,17 @@ class Workload:
 
     async def remove(self, limit_s: float = GONE_LIMIT_S) -> None:
         """Deletes the namespace that it made and waits until it is gone. Raises ``StackNotStarted``."""
-        if not self._uid:
+        if self._lease is None:
             return
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         asked = False
         while self._clock.now_ns() < give_up_ns:
             try:
                 if not asked:
+                    if not (uid := self._uid or await self._own()):
+                        return
                     # First: in a namespace that ends no controller makes new pods.
-                    await self._api.delete_own(self._place, self._uid)
+                    await self._api.delete_own(self._place, uid)
                     await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
                     asked = True
                 await self._api.get(self._place)
@@ -116,6 +120,18 @@ class Workload:
                     raise
             await self._clock.sleep(_POLL_S)
         raise StackNotStarted(f"namespace {self._namespace} is not gone after {limit_s:g} s")
+
+    async def _own(self) -> str:
+        """The namespace's uid when it is this run's all the same: its making was interrupted before the answer came."""
+        found = (await self._api.get(self._place))["metadata"]
+        marks = found.get("annotations", {})
+        lease = self._lease
+        ours = (
+            lease is not None
+            and marks.get(labels.RUN) == lease.run_id
+            and marks.get(labels.OWNER) == labels.owner(lease)
+        )
+        return str(found["uid"]) if ours else ""
 
     async def _complete(self) -> bool:
         """As ``kubectl rollout status``, and no pod is left over."""
