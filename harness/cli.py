@@ -21,6 +21,7 @@ from harness.mirror_stop.command import add_arguments as add_mirror_stop_argumen
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.options import AUTO, RUNGS, RunOptions
+from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.progress import Progress
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
@@ -50,6 +51,7 @@ def _unit(parse: Callable[[str], float]) -> Callable[[str], str]:
 def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
     """What a run and a rollout take alike."""
     command.add_argument("--on", choices=RUNGS, default=AUTO, help="the rung (default: kind where it is at hand)")
+    add_cluster_arguments(command)
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     command.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
     command.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
@@ -142,8 +144,13 @@ def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     status.add_argument("--json", action="store_true", help="print it as JSON")
     down = verbs.add_parser("down", help="end all that was left running", allow_abbrev=False)
     down.add_argument("--force", action="store_true", help="also kept parts that a run uses: the run will break")
-    for command in (status, down):
-        command.add_argument("--on", choices=["local", "kind"], help="what is kept of one rung (default: everything)")
+    status.add_argument("--on", choices=["local", "kind"], help="what is kept of one rung (default: everything)")
+    down.add_argument(
+        "--on",
+        choices=["local", "kind", "kube"],
+        help="what is kept of one rung, left on a cluster (default: all here)",
+    )
+    add_cluster_arguments(down)
     for command in (keep, status, down):
         command.set_defaults(handler=_stack)
 
@@ -245,6 +252,7 @@ def _stack_up(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
+    from harness import own_cluster
     from harness.options import RunOptions, fault
     from harness.rungs import choose, overlay
     from harness.targets import resolve
@@ -259,6 +267,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     changed = [word for name, text in named.items() if text for word in (name, text)]
     changed += ["--target", arguments.target] if arguments.target is not None else []
     changed += [word for text in arguments.fault for word in ("--fault", text)]
+    changed += own_cluster.words(arguments)
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
     target = resolve(arguments.target)
@@ -277,6 +286,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         faults=tuple(fault(text) for text in arguments.fault),
         service_port=arguments.service_port,
         changed=tuple(changed),
+        own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
         lang=arguments.lang,
     )
 

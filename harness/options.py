@@ -10,14 +10,14 @@ import msgspec
 from harness.model import units
 from harness.model.errors import BadInput
 from harness.model.scenario import Scenario
-from harness.model.stack import GATE_FAULTS, Fault, FaultKind, Rung, Target
+from harness.model.stack import GATE_FAULTS, Fault, FaultKind, OwnCluster, Rung, Target
 
 #: The faults that a week's run takes; the others belong to the experiments of ``chaos/``.
 PLAIN_FAULTS = GATE_FAULTS | {FaultKind.POD_CRASH}
 FAULT_FORMS = "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, each with @30s to begin later"
 
 AUTO = "auto"
-RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value)  # what --on takes
+RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value, Rung.KUBE.value)  # what --on takes
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     service_port: int | None = None
     changed: tuple[str, ...] = ()
+    own_cluster: OwnCluster | None = None  # of the rung kube
     lang: str = "en"  # of the reports and the closing words; run.json is the same in any
 
     @property

@@ -26,6 +26,8 @@ class Capability(StrEnum):
     AUTOSCALING = "autoscaling"
     EVICTION = "eviction"
     ZONES = "zones"
+    POD_SIGNALS = "pod_signals"  # a pod's processes can be killed or stopped, as a crash or a hang
+    NODES = "nodes"  # the nodes are the run's to cordon and drain by name
     LONG_WINDOWS = "long_windows"  # windows of days, in virtual time
     #: A pod is out of the Service before its containers are signalled; on a real cluster the two race.
     ENDPOINTS_BEFORE_SIGNALS = "endpoints_before_signals"
@@ -156,6 +158,19 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[str, ...] = ()
     migrations_folder: str = ""
     bundled: bool = False
+
+
+class OwnCluster(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's own cluster, for the rung ``kube``.
+
+    ``kubeconfig`` is one file or several joined as in ``KUBECONFIG``; ``server`` is the API server's address, for
+    people. ``registry`` stands before the names of our images, "" where the nodes have them already.
+    """
+
+    context: str
+    kubeconfig: str
+    server: str
+    registry: str = ""
 
 
 class PodState(StrEnum):

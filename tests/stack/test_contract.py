@@ -28,19 +28,20 @@ from tests.stack.rungs import RUNGS, Answer, ask, changed, exchange, manifests
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
 #: Seconds. A namespace or a cluster goes slower than processes; metrics-server has a new figure every 15 s.
-DOWN_LIMIT_S = {Rung.LOCAL: 5, Rung.KIND: 90}
-SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60}
+DOWN_LIMIT_S = {Rung.LOCAL: 5, Rung.KIND: 90, Rung.KUBE: 90}
+SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60, Rung.KUBE: 60}
 
+ON_A_CLUSTER = (Rung.KIND, Rung.KUBE)
 without_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
 PARAMS = [
     Rung.LOCAL,
-    pytest.param(Rung.KIND, marks=[pytest.mark.kind, pytest.mark.timeout(1800), without_docker]),
+    *(pytest.param(rung, marks=[pytest.mark.kind, pytest.mark.timeout(1800), without_docker]) for rung in ON_A_CLUSTER),
 ]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=PARAMS)
 async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    if request.param is Rung.KIND:
+    if request.param in ON_A_CLUSTER:
         await asyncio.to_thread(request.getfixturevalue, "kind_cluster")  # it runs loops of its own
     made = await RUNGS[request.param](tmp_path_factory.mktemp("stack"))
     try:
@@ -131,6 +132,10 @@ async def test_unavailable_refuses_every_connection_and_ends_kept_ones_until_und
 
 
 async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -> None:
+    if Capability.POD_SIGNALS not in stack.capabilities:
+        with pytest.raises(NotCapable):
+            await stack.inject(Fault(kind=FaultKind.POD_CRASH))
+        pytest.skip(f"{stack.rung} cannot crash a pod")
     back = asyncio.ensure_future(wait_for(stack, "Ready"))
     await stack.inject(Fault(kind=FaultKind.POD_CRASH))
     row = await back
@@ -201,6 +206,22 @@ async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
     after = await many(stack, 60)
     assert {answer.status for answer in after} == {200}
     assert before.isdisjoint({answer.headers["x-pod"] for answer in after})
+
+
+async def test_a_node_is_drained_by_name_only_where_it_is_the_run_s(stack: Stack) -> None:
+    others_nodes = Capability.REAL_KUBERNETES in stack.capabilities and Capability.NODES not in stack.capabilities
+    with pytest.raises(NotCapable if others_nodes else BadInput, match="no-such-node"):
+        await stack.drain("no-such-node")
+
+
+async def test_a_deleted_pod_is_replaced(stack: Stack) -> None:
+    gone = asyncio.ensure_future(wait_for(stack, "Gone"))
+    await stack.inject(Fault(kind=FaultKind.POD_KILL))
+    row = await gone
+    await stack.scale(2)
+    answers = await many(stack, 60)
+    assert {answer.status for answer in answers} == {200}
+    assert row.subject not in {answer.headers["x-pod"] for answer in answers}
 
 
 async def test_the_same_manifests_again_change_nothing(stack: Stack) -> None:

@@ -11,11 +11,11 @@ from harness.clock import Clock
 from harness.model.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.kind import docker
-from harness.stack.kind.api_server import ApiServer
 from harness.stack.kind.ground import Ground
 from harness.stack.kind.outside import Outside
-from harness.stack.kind.pods import Pod
-from harness.stack.kind.watching import Watching
+from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.pods import Pod
+from harness.stack.kubernetes.watching import Watching
 from harness.stack.protocol import Undo
 
 KILL_LIMIT_S = 15.0

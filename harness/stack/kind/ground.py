@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from harness.stack.kind import cluster, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
-from harness.stack.kind.outside import Outside, definitions
+from harness.stack.kind.outside import Outside
+from harness.stack.kubernetes.compose import definitions
 from harness.stack.processes import Process
 from harness.stack.ready import CHECKS, logs_in
 from harness.stack.waiting import together
@@ -35,11 +35,6 @@ Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 def kept_cluster() -> str:
     """The name of the cluster that runs use where it stands: the one that `stack keep` leaves, or of ``KEPT``."""
     return record.name_of(os.environ.get(KEPT, "kept"))
-
-
-def new_password() -> str:
-    """A secret of one run's own database, no die of its seed."""
-    return secrets.token_urlsafe(18)
 
 
 class Images(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,16 +21,18 @@ from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
-from harness.stack.kind import documents, labels, leftovers, record
-from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind import leftovers, record
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
-from harness.stack.kind.ground import DATABASE, Ground, Images, new_password
+from harness.stack.kind.ground import DATABASE, Ground, Images
 from harness.stack.kind.images.load import load
-from harness.stack.kind.inside import Inside
-from harness.stack.kind.watching import Place
+from harness.stack.kubernetes import documents, labels
+from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.inside import Inside
+from harness.stack.kubernetes.password import new_password
+from harness.stack.kubernetes.watching import Place
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.waiting import together
@@ -76,6 +78,8 @@ class KindStack:
                 Capability.AUTOSCALING,
                 Capability.EVICTION,
                 Capability.ZONES,
+                Capability.POD_SIGNALS,
+                Capability.NODES,
                 Capability.DOCUMENT_TEMPO,
                 *limits,
             }
@@ -97,6 +101,7 @@ class KindStack:
         self._images: Images | None = None
         self._inside: Inside | None = None
         self._faults: Faults | None = None
+        self._node_port = 0  # the Service's
         self._service: Address | None = None
         self._is_up = False
         self._down: asyncio.Task[None] | None = None
@@ -247,7 +252,9 @@ class KindStack:
 
     async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
         """The namespace, and the address that users will ask."""
-        self._service = await inside.start(state, made)
+        await inside.start(state.lease)
+        self._node_port = await inside.workload.free_node_port(list(made.ports))
+        self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
         disturbances = Disturbances(ground, inside.api, self._place.namespace, inside.watching, self._clock)
@@ -264,7 +271,7 @@ class KindStack:
             environment={} if self._target.bundled else self._target.environment,
             outside={name: service.inside for name, service in self._ground.services.items()},
             database_password=self._ground.password,
-            node_port=self._inside.node_port,
+            node_port=self._node_port,
             cpu_factor=self.cpu_factor,
         )
         return documents.prepared(self._manifests, facts)

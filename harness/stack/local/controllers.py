@@ -27,6 +27,7 @@ def capabilities() -> frozenset[Capability]:
             Capability.EVICTION,
             Capability.ENDPOINTS_BEFORE_SIGNALS,
             Capability.DATABASE_INSTANCES,
+            Capability.POD_SIGNALS,
         }
     )
     return always | {Capability.CPU_LIMITS} if cgroups.usable() else always

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.model.stack import PodState
 from harness.stack.feed import Feed
-from harness.stack.kind.api_server import Json
+from harness.stack.kubernetes.api_server import Json
 
 #: Waiting reasons that end by themselves only when something else is changed.
 STUCK = (

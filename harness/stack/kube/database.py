@@ -1,0 +1,32 @@
+"""The kube rung's PostgreSQL as its operator sees it."""
+
+from __future__ import annotations
+
+from harness.model.errors import NotCapable
+from harness.model.stack import Address, DatabaseAccess
+from harness.stack.kube.beside import Beside
+
+
+class KubeDatabase:
+    """``Database`` of the protocol."""
+
+    def __init__(self, beside: Beside, address: Address) -> None:
+        self._beside = beside
+        self._address = address
+
+    def access(self) -> DatabaseAccess:
+        """The instance that the stack was brought up with, at its loopback port."""
+        return DatabaseAccess(
+            address=self._address, superuser="postgres", password=self._beside.password, database="tekutoko"
+        )
+
+    def register(self, instance: str, address: Address) -> None:  # noqa: ARG002 - the protocol's
+        """Raises ``NotCapable``: the cluster's pods do not reach this machine."""
+        raise NotCapable(
+            f"the instance {instance} cannot be registered on kube: its pods do not reach this machine",
+            remedy="rehearse the restore with --on local",
+        )
+
+    async def lose(self) -> None:
+        """The pod killed, its data gone with it."""
+        await self._beside.lose_database()
