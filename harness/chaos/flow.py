@@ -20,6 +20,7 @@ from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
+from harness.judge.failover import judged_failover, seen, steps
 from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
@@ -27,11 +28,20 @@ from harness.load.children import ROOT
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
-from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Expectation, Experiment, ExperimentResult
+from harness.model.chaos import (
+    SCHEMA_VERSION,
+    ChaosReport,
+    CheckSummary,
+    Expectation,
+    Experiment,
+    ExperimentResult,
+    FailoverSeen,
+)
 from harness.model.errors import Exit, PartDied, more_severe
 from harness.model.flag import FLAG
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, Scenario
+from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
@@ -87,7 +97,8 @@ class ChaosRun:
             clock=clock,
             progress=progress,
             gate=False,
-            use_kept=False,  # the experiments break its parts
+            # On local the experiments break what is kept; of a kept cluster only what they do to its nodes.
+            use_kept=options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn),
         )
         self.lifecycle = Lifecycle(progress)
         self.load: LoadProcesses | None = None
@@ -185,6 +196,7 @@ class ChaosRun:
             options=self.options,
             manifests=self.manifests,
             reconcile=self.reconcile,
+            loses=any(each.expects.failover and not each.expects.failover.synchronous for each in self.drawn),
         )
         self._mark("checked")
 
@@ -208,6 +220,9 @@ class ChaosRun:
             await self.bridge.undo()
         course = self._course or Course(start_ns=start_ns, steady_before=False)
         judged = self._judged(course, experiment.expects)
+        failover = self._failover(start_ns, experiment.expects)
+        if experiment.expects.failover is not None:
+            judged = judged_failover(experiment.expects.failover, failover, judged)
         broken = _broken(journal)
         self.results.append(
             ExperimentResult(
@@ -225,6 +240,7 @@ class ChaosRun:
                 start_ns=course.start_ns,
                 end_ns=course.steady_ns or self.clock.now_ns(),
                 journal=f"journals/{number:02d}-{experiment.name}.json",
+                failover=failover,
             )
         )
         self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
@@ -232,6 +248,13 @@ class ChaosRun:
     def _judged(self, course: Course, expects: Expectation) -> Judged:
         judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
         return judged if self._computed is None else judged_against(self._computed, judged)
+
+    def _failover(self, start_ns: int, expects: Expectation) -> FailoverSeen | None:
+        """How the database's failover went, of an experiment that has one."""
+        if expects.failover is None:
+            return None
+        evidence, at = self.evidence, steps(self.evidence.events, start_ns)
+        return seen(at, evidence.requests, evidence.probes, synchronous=expects.failover.synchronous)
 
     async def _toolkit(self, number: int, experiment: Experiment) -> dict[str, object]:
         """Chaos Toolkit on the experiment, as a process; its journal."""

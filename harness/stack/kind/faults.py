@@ -20,12 +20,11 @@ from harness.stack.protocol import Undo
 class Faults:
     """Injects and undoes."""
 
-    def __init__(self, ground: Ground, disturbances: Disturbances, target: str, sidecar: str, feed: Feed) -> None:
-        """``target`` and ``sidecar`` are the names of the pods' containers."""
+    def __init__(self, ground: Ground, disturbances: Disturbances, target: str, feed: Feed) -> None:
+        """``target`` is the name of the pods' first container."""
         self._ground = ground
         self._disturbances = disturbances
         self._target = target
-        self._sidecar = sidecar
         self._feed = feed
 
     async def inject(self, fault: Fault) -> Undo:
@@ -35,7 +34,7 @@ class Faults:
         if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
             raise BadInput("a latency fault needs a delay above 0 ms")
         if fault.kind not in GATE_FAULTS:
-            undo = await self._disturbances.inject(fault, self._target, self._sidecar)
+            undo = await self._disturbances.inject(fault, self._target)
             self._tell(fault)
             return self._once(fault, undo)
         gate = self._ground.gate

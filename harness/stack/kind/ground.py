@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.clock import Clock
-from harness.model.errors import RehearsalError
+from harness.model.errors import BadInput, RehearsalError
 from harness.model.stack import Address, Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
@@ -22,6 +22,7 @@ from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
 from harness.stack.kind.outside import Outside, definitions
 from harness.stack.processes import Process
+from harness.stack.protocol import STANDBY
 from harness.stack.ready import CHECKS, logs_in
 from harness.stack.waiting import together
 from harness.state import RunState
@@ -29,6 +30,16 @@ from harness.state import RunState
 KEPT = "TEKUTOKO_KIND_CLUSTER_LABEL"  # in the environment: the cluster that runs use instead of the kept one
 PROJECT_ID = "demo-tekutoko"
 DATABASE = "postgres"
+FAST_STOP_S = 10  # before a restart kills PostgreSQL; compose.yaml's stop_grace_period
+#: PostgreSQL lets nobody but its own machine copy it, until it is told.
+_ADMIT = (
+    'grep -q "^host replication" "$PGDATA/pg_hba.conf" ||'
+    ' { echo "host replication all all scram-sha-256" >>"$PGDATA/pg_hba.conf"; kill -HUP 1; }'
+)
+_FOLLOW = (
+    'umask 077; pg_basebackup -w -R -X stream --checkpoint=fast -D "$PGDATA"'
+    ' -d "host={host} port={port} user=postgres application_name={name}" && exec entrypoint.sh'
+)
 Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 
 
@@ -62,6 +73,7 @@ class Ground:
         self.gate: Gate | None = None
         self.password = password
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.standby: Outside | None = None
         self.services = {name: Outside(name, found, state, logs, clock) for name, found in definitions().items()}
         self._state = state
         self._logs = logs
@@ -70,6 +82,9 @@ class Ground:
         self._progress = progress
         self._ending = False
         self._planned: set[str] = set()
+        self._replaced: list[Outside] = []
+        self._standbys = 0
+        self._restarting = False  # PostgreSQL, as planned
         self._use: uses.Use | None = None
         self._guards: list[asyncio.Task[None]] = []
 
@@ -164,15 +179,68 @@ class Ground:
             database_password=self.password,
         )
 
-    def expect_end(self, part: str) -> None:
-        """The part's end is planned from now on."""
-        self._planned.add(part)
+    # -- PostgreSQL as its operator has it ----------------------------------------------------------------------
+
+    async def lose_database(self) -> None:
+        """Its container and its data are gone."""
+        self._planned.add(self.services[DATABASE].part)
+        await self.services[DATABASE].stop()
+
+    async def kill_database(self) -> None:
+        """SIGKILL; nobody starts it again."""
+        self._planned.add(self.services[DATABASE].part)
+        await self.services[DATABASE].kill()
+
+    async def restart_database(self) -> None:
+        """Returns when it takes logins again. The end of what follows its log is no death of a part."""
+        service = self.services[DATABASE]
+        self._restarting = True
+        try:
+            self._guard(await service.restart(self._network, FAST_STOP_S))
+        finally:
+            self._restarting = False
+        await service.ready(self._check(DATABASE))
+
+    async def start_standby(self) -> Outside:
+        """A second container that begins with ``pg_basebackup -R`` and follows; returns when it answers reads."""
+        primary = self.services[DATABASE]
+        await primary.exec(_ADMIT, what="admitting a standby")
+        self._standbys += 1
+        part = f"{DATABASE}-standby-{self._standbys}"
+        standby = self.standby = Outside(part, definitions()[DATABASE], self._state, self._logs, self._clock)
+        host, _, port = primary.inside.partition(":")
+        variables = {"POSTGRES_PASSWORD": self.password, "PGPASSWORD": self.password}
+        script = _FOLLOW.format(host=host, port=port, name=STANDBY)
+        self._guard(await standby.start(primary.image, variables, network=self._network, script=script))
+        await standby.ready(self._check(DATABASE))
+        self._feed.event("component", part, f"answers on {standby.address}", port=standby.address.port)
+        return standby
+
+    async def end_standby(self) -> None:
+        """As planned; nothing without one."""
+        standby, self.standby = self.standby, None
+        if standby is not None:
+            self._planned.add(standby.part)
+            await standby.stop()
+
+    def take_over(self) -> None:
+        """The standby is PostgreSQL from now on; the one before stays to be removed. Raises ``BadInput``."""
+        if self.standby is None:
+            raise BadInput("no standby follows PostgreSQL")
+        self._replaced.append(self.services[DATABASE])
+        self.services[DATABASE], self.standby = self.standby, None
+
+    @property
+    def _network(self) -> str:
+        assert self.cluster is not None
+        return self.cluster.network
 
     async def stop(self) -> None:
         """Gate, services, the run's own cluster; each whatever became of the others. Raises the first error."""
         self._ending = True
         front = [self.gate.stop()] if self.gate is not None else []
-        services = (service.stop() for service in self.services.values())
+        others = [*self._replaced, *([self.standby] if self.standby is not None else [])]
+        services = (service.stop() for service in (*self.services.values(), *others))
         ended: list[object] = list(await asyncio.gather(*front, *services, return_exceptions=True))
         self._give_back()
         ended += await asyncio.gather(self._delete_cluster(), return_exceptions=True)
@@ -211,7 +279,8 @@ class Ground:
 
     async def _notice(self, process: Process) -> None:
         await process.wait()
-        if self._ending or process.part in self._planned:
+        planned = process.part in self._planned
+        if self._ending or planned or (self._restarting and process.part == self.services[DATABASE].part):
             return
         error: RehearsalError = process.part_died()
         self._feed.event("component", process.part, "died")

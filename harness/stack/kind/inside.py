@@ -15,6 +15,7 @@ from harness.stack.kind.api_server import ApiServer
 from harness.stack.kind.evictions import Evictions
 from harness.stack.kind.logs import PodLogs
 from harness.stack.kind.record import Cluster
+from harness.stack.kind.sidecars import Sidecars
 from harness.stack.kind.watching import Place, Watching
 from harness.stack.kind.workload import Workload
 from harness.stack.waiting import http_status
@@ -31,9 +32,11 @@ class Inside:
     def __init__(
         self, api: ApiServer, place: Place, *, logs: Path, feed: Feed, clock: Clock, progress: Callable[[str], None]
     ) -> None:
+        self.namespace = place.namespace
         self.api = api
         self.watching = Watching(api, place, feed, clock)
         self.pod_logs = PodLogs(api, place, logs, feed)
+        self.sidecars = Sidecars(place.sidecar, self.watching)
         self.workload = Workload(api, place, self.watching, self.pod_logs, clock)
         self.evictions = Evictions(api, place.namespace, self.watching, clock)
         self.node_port = 0  # the Service's, after ``start``

@@ -89,9 +89,8 @@ class KindStack:
         self._with_gate = gate or service_port is not None
         self._progress = progress
         self._feed = Feed(clock)
-        self._place = Place(
-            labels.namespace(run_id), manifests.deployment.name, manifests.deployment.template.containers[0].name
-        )
+        names = [container.name for container in manifests.deployment.template.containers[:2]]
+        self._place = Place(labels.namespace(run_id), manifests.deployment.name, *names)
         self._state: RunState | None = None
         self._ground: Ground | None = None
         self._images: Images | None = None
@@ -184,7 +183,15 @@ class KindStack:
         """The run's PostgreSQL."""
         self._running()
         assert self._ground is not None
-        return KindDatabase(self._ground)
+        return KindDatabase(self._ground, self._lead_pods)
+
+    async def _lead_pods(self) -> None:
+        """The pods follow the outside services' addresses as they are now, without a restart."""
+        assert self._ground is not None
+        inside = self._running()
+        configs = [document for document in self._documents() if document["kind"] == "ConfigMap"]
+        host, _, port = self._ground.services[DATABASE].inside.partition(":")
+        await together(inside.workload.apply(configs), inside.sidecars.lead_to(host, port))
 
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
@@ -250,10 +257,9 @@ class KindStack:
         self._service = await inside.start(state, made)
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
-        disturbances = Disturbances(ground, inside.api, self._place.namespace, inside.watching, self._clock)
-        containers = self._manifests.deployment.template.containers
-        sidecar = containers[1].name if len(containers) > 1 else ""
-        self._faults = Faults(ground, disturbances, self._place.container, sidecar, self._feed)
+        database = KindDatabase(ground, self._lead_pods)
+        disturbances = Disturbances(ground, inside, database, self._feed, self._clock)
+        self._faults = Faults(ground, disturbances, self._place.container, self._feed)
 
     def _documents(self) -> list[dict[str, Any]]:
         assert self._ground is not None and self._images is not None and self._inside is not None

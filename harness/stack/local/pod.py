@@ -20,6 +20,9 @@ from harness.stack.processes import Spec, tail
 from harness.state import RunState, cgroups
 from harness.state.cgroups import Group, Limits
 
+#: Among the instances: where names lead that nobody registered, once that is not the instance of the beginning.
+OTHERS = ""
+
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What every pod of a run stands on."""
@@ -30,7 +33,11 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     logs: Path
     target: Target
     endpoints: Endpoints
-    instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument
+    instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument; ``OTHERS``
+
+    def database(self, instance: str) -> Address:
+        """Where a sidecar that names ``instance`` leads."""
+        return self.instances.get(instance) or self.instances.get(OTHERS) or self.endpoints.database
 
 
 class Pod:
@@ -55,6 +62,7 @@ class Pod:
         self._database_port = state.take_port()
         #: What a fault writes for the sidecar to read (``harness/stack/sidecar.py``).
         self.sidecar_control = state.folder / f"{name}.sidecar.control"
+        self._lead = state.folder / f"{name}.sidecar.control.lead"
         self.target = self._target(template)
         self.sidecar = self._sidecar(template)
         self._keepers: list[asyncio.Task[None]] = []
@@ -119,6 +127,12 @@ class Pod:
             restarts=max(container.restarts for container in self.containers),
         )
 
+    def lead_to(self, database: Address) -> None:
+        """Its sidecar's new connections go there, the ones before are broken; within a moment, without a restart."""
+        new = self._lead.with_suffix(".new")
+        new.write_text(f"{database.host} {database.port}")
+        new.replace(self._lead)
+
     def terminate(self, grace_s: float | None = None) -> asyncio.Task[None]:
         """Begins termination (once): out of the endpoints now, SIGTERM to all containers, SIGKILL after the grace.
 
@@ -148,7 +162,8 @@ class Pod:
             await asyncio.gather(*(container.stop(left_s) for container in self.containers))
         for port in (self.address.port, self._database_port):
             self._ground.state.give_back_port(port)
-        self.sidecar_control.unlink(missing_ok=True)
+        for path in (self.sidecar_control, self._lead):
+            path.unlink(missing_ok=True)
         self._tell(PodState.GONE, "gone")
 
     def _ended(self, termination: asyncio.Task[None]) -> None:
@@ -215,7 +230,7 @@ class Pod:
     def _sidecar(self, template: PodTemplate) -> Container:
         ground = self._ground
         named = [container.args[-1] for container in template.containers[1:] if container.args]
-        database = ground.instances.get(named[0] if named else "", ground.endpoints.database)
+        database = ground.database(named[0] if named else OTHERS)
         script = str(Path(sidecar.__file__))
         ports = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
         spec = Spec(
