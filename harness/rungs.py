@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -11,7 +12,7 @@ from harness.clock import Clock
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung, Target
-from harness.options import AUTO, RunOptions
+from harness.options import AUTO
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import Stack
 from harness.targets import ROOT
@@ -63,8 +64,27 @@ async def sweep(progress: Callable[[str], None]) -> None:
             progress(f"could not be looked for in Docker: {error.what}")
 
 
+class Wanted(Protocol):
+    """What a stack is made of, of a command's options."""
+
+    @property
+    def rung(self) -> Rung:
+        """The rung."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """The API under test."""
+        ...
+
+    @property
+    def service_port(self) -> int | None:
+        """The service's port; ``None`` for any."""
+        ...
+
+
 def stack_for(
-    options: RunOptions,
+    options: Wanted,
     *,
     run_id: str,
     manifests: Manifests,

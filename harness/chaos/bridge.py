@@ -89,7 +89,8 @@ class Bridge:
             asked = json.loads(await reader.readline() or b"{}")
             answer = await self._answer(str(asked.get("call")), asked.get("arguments") or {})
             writer.write(json.dumps(answer).encode() + b"\n")
-            await writer.drain()
+            with contextlib.suppress(OSError):  # Chaos Toolkit was ended meanwhile
+                await writer.drain()
         finally:
             writer.close()
 

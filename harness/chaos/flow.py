@@ -15,6 +15,7 @@ from harness.chaos.bridge import Bridge
 from harness.chaos.closing import closing_checks
 from harness.chaos.expecting import expect, judged_against
 from harness.chaos.report import write_report
+from harness.chaos.trial import TRIALS, trial
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
@@ -58,6 +59,7 @@ LEAD_S = 1.0
 SETTLE_S = 2.5
 _POLL_S = 0.5
 _TOOLKIT_LIMIT_S = 900.0
+_TRIAL_LIMIT_S = 90.0
 
 
 class ChaosRun:
@@ -110,6 +112,7 @@ class ChaosRun:
         self._course: Course | None = None
         self._expects: Expectation | None = None
         self._computed: Expected | None = None
+        self._detection_s = 0.0
 
     async def run(self) -> ChaosReport:
         """Runs the experiments, tears down whatever came of them, and reports."""
@@ -214,6 +217,8 @@ class ChaosRun:
         self._computed = None
         self.evidence.event(start_ns, "phase", "experiment", experiment.title, number=number, name=experiment.name)
         self.progress(f"experiment {number} of {len(self.drawn)}: {experiment.title}")
+        if experiment.expects.repeated is not None:
+            self._detection_s = await self._tried()
         try:
             journal = await self._toolkit(number, experiment)
         finally:
@@ -248,6 +253,19 @@ class ChaosRun:
     def _judged(self, course: Course, expects: Expectation) -> Judged:
         judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
         return judged if self._computed is None else judged_against(self._computed, judged)
+
+    async def _tried(self) -> float:
+        """The slowest detection of a killed pod, before the series begins; each trial from a steady state."""
+        probe = self.manifests.deployment.template.containers[0].readiness
+        found = []
+        for _ in range(TRIALS):
+            until_ns = self.clock.now_ns() + round(_TRIAL_LIMIT_S * NS)
+            while self._why_not_steady(self.clock.now_ns()) and self.clock.now_ns() < until_ns:
+                await self.clock.sleep(_POLL_S)
+            found.append(await trial(self.stack, self.clock, probe.path if probe is not None else "/"))
+            await self.clock.sleep(SETTLE_S)  # the sample of ready pods is of after the kill
+        self.progress(f"  detection of a killed pod, tried: {', '.join(f'{each:.2f}' for each in found)} s")
+        return max(found)
 
     def _failover(self, start_ns: int, expects: Expectation) -> FailoverSeen | None:
         """How the database's failover went, of an experiment that has one."""
@@ -312,7 +330,8 @@ class ChaosRun:
         if before:
             self._course = Course(start_ns=self.clock.now_ns(), steady_before=steady_ns is not None)
             if self._expects is not None and self._expects.repeated is not None:
-                self._computed = expect(self._expects.repeated, self.evidence, self.manifests, self.scenario)
+                told = (self.evidence, self.manifests, self.scenario, self._detection_s)
+                self._computed = expect(self._expects.repeated, *told)
                 self.progress(f"  {self._computed.sentence}")
             return
         assert self._course is not None and self.bridge is not None

@@ -25,9 +25,10 @@ class Database(Protocol):
         """The instance that the stack was brought up with."""
         ...
 
-    def register(self, instance: str, address: Address) -> None:
+    async def register(self, instance: str, address: Address) -> None:
         """Makes ``instance`` known: a pod started from now on whose sidecar names it in its last argument is led to
         ``address``. Names that nobody registered lead to the instance of ``access``, as the manifests' placeholder.
+        Raises ``NotCapable`` when pods cannot reach it.
         """
         ...
 

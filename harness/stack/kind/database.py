@@ -21,12 +21,21 @@ class KindDatabase:
         """The instance that the stack was brought up with, or its standby after ``take_over``."""
         return self._access(self._ground.services[DATABASE])
 
-    def register(self, instance: str, address: Address) -> None:  # noqa: ARG002 - the protocol's
-        """Raises ``NotCapable``: pods cannot reach an instance that listens on this machine's loopback alone."""
-        raise NotCapable(
-            f"the instance {instance} cannot be registered on kind: its pods do not reach this machine's loopback",
-            remedy="rehearse the restore with --on local",
-        )
+    @property
+    def image(self) -> str:
+        """The image of the instance of ``access``."""
+        return self._ground.services[DATABASE].image
+
+    async def register(self, instance: str, address: Address) -> None:
+        """The container that publishes ``address`` joins the cluster's network, where pods reach it.
+
+        Raises ``NotCapable`` when no container does: pods do not reach what listens on this machine's loopback alone.
+        """
+        if not await self._ground.admit(instance, address):
+            raise NotCapable(
+                f"the instance {instance} cannot be registered on kind: no container publishes {address}",
+                remedy="pods reach containers alone; rehearse it with --on local",
+            )
 
     async def lose(self) -> None:
         """The container killed, its volume gone."""

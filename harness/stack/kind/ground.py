@@ -16,7 +16,7 @@ from harness.model.errors import BadInput, RehearsalError
 from harness.model.stack import Address, Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
-from harness.stack.kind import cluster, record, uses
+from harness.stack.kind import cluster, docker, outside, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
@@ -30,12 +30,8 @@ from harness.state import RunState
 KEPT = "TEKUTOKO_KIND_CLUSTER_LABEL"  # in the environment: the cluster that runs use instead of the kept one
 PROJECT_ID = "demo-tekutoko"
 DATABASE = "postgres"
+DATABASE_PORT = 5432  # of every instance on the cluster's network
 FAST_STOP_S = 10  # before a restart kills PostgreSQL; compose.yaml's stop_grace_period
-#: PostgreSQL lets nobody but its own machine copy it, until it is told.
-_ADMIT = (
-    'grep -q "^host replication" "$PGDATA/pg_hba.conf" ||'
-    ' { echo "host replication all all scram-sha-256" >>"$PGDATA/pg_hba.conf"; kill -HUP 1; }'
-)
 _FOLLOW = (
     'umask 077; pg_basebackup -w -R -X stream --checkpoint=fast -D "$PGDATA"'
     ' -d "host={host} port={port} user=postgres application_name={name}" && exec entrypoint.sh'
@@ -74,6 +70,7 @@ class Ground:
         self.password = password
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.standby: Outside | None = None
+        self.instances: dict[str, str] = {}  # registered ones: host:port on the cluster's network
         self.services = {name: Outside(name, found, state, logs, clock) for name, found in definitions().items()}
         self._state = state
         self._logs = logs
@@ -204,7 +201,6 @@ class Ground:
     async def start_standby(self) -> Outside:
         """A second container that begins with ``pg_basebackup -R`` and follows; returns when it answers reads."""
         primary = self.services[DATABASE]
-        await primary.exec(_ADMIT, what="admitting a standby")
         self._standbys += 1
         part = f"{DATABASE}-standby-{self._standbys}"
         standby = self.standby = Outside(part, definitions()[DATABASE], self._state, self._logs, self._clock)
@@ -229,6 +225,16 @@ class Ground:
             raise BadInput("no standby follows PostgreSQL")
         self._replaced.append(self.services[DATABASE])
         self.services[DATABASE], self.standby = self.standby, None
+
+    async def admit(self, instance: str, address: Address) -> bool:
+        """Leads pods that name ``instance`` to the container that publishes ``address``; whether there is one."""
+        ask = ("ps", "--quiet", "--filter", f"publish={address.port}")
+        found = (await docker.docker(*ask, what=f"looking for {address}")).split()
+        if not found:
+            return False
+        await docker.docker("network", "connect", self._network, found[0], what=f"leading the cluster to {instance}")
+        self.instances[instance] = f"{await outside.address_of(found[0], self._network)}:{DATABASE_PORT}"
+        return True
 
     @property
     def _network(self) -> str:

@@ -50,6 +50,12 @@ def definitions(path: Path = COMPOSE) -> dict[str, Definition]:
     return msgspec.convert(yaml.safe_load(text)["services"], dict[str, Definition])
 
 
+async def address_of(container: str, network: str) -> str:
+    """A container's address on ``network``. Raises ``StackNotStarted``."""
+    question = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
+    return (await docker.docker("inspect", "--format", question, container, what="asking for an address")).strip()
+
+
 class Outside:
     """One outside service. ``start`` then ``ready``; ``stop`` removes the container and its data."""
 
@@ -108,9 +114,7 @@ class Outside:
         await self._look_up(network)
 
     async def _look_up(self, network: str) -> None:
-        question = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
-        address = await docker.docker("inspect", "--format", question, self._name, what="asking for an address")
-        self.inside = f"{address.strip()}:{self._definition.port}"
+        self.inside = f"{await address_of(self._name, network)}:{self._definition.port}"
 
     async def kill(self) -> None:
         """SIGKILL of its first process; the container stays, ended, with its data."""
@@ -122,10 +126,6 @@ class Outside:
         await docker.docker("restart", "--time", str(grace_s), self._name, what=what, limit_s=_START_LIMIT_S)
         await self._look_up(network)
         return self._follow()
-
-    async def exec(self, script: str, *, what: str) -> str:
-        """Runs a shell in it; its output. Raises ``StackNotStarted``."""
-        return await docker.docker("exec", self._name, "/bin/sh", "-c", script, what=what)
 
     async def ready(self, check: Callable[[Address], Awaitable[bool]]) -> None:
         """Returns when ``check`` holds at its loopback address. Raises ``StackNotStarted``."""

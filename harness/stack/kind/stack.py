@@ -76,6 +76,7 @@ class KindStack:
                 Capability.AUTOSCALING,
                 Capability.EVICTION,
                 Capability.ZONES,
+                Capability.DATABASE_INSTANCES,
                 Capability.DOCUMENT_TEMPO,
                 *limits,
             }
@@ -272,6 +273,7 @@ class KindStack:
             database_password=self._ground.password,
             node_port=self._inside.node_port,
             cpu_factor=self.cpu_factor,
+            instances=self._ground.instances,
         )
         return documents.prepared(self._manifests, facts)
 

@@ -24,7 +24,7 @@ class LocalDatabase:
         """The instance that the stack was brought up with, or its standby after ``take_over``."""
         return _access(self._parts.postgres)
 
-    def register(self, instance: str, address: Address) -> None:
+    async def register(self, instance: str, address: Address) -> None:
         """Pods started from now on find it."""
         self._ground.instances[instance] = address
 

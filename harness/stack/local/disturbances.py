@@ -110,7 +110,7 @@ class Disturbances:
         return self._until_undone(again())
 
     async def _pod_kill(self, _: Fault) -> Undo:
-        self._pod().terminate(0)
+        self._pod().kill()
         return _nothing
 
     async def _pod_delete(self, _: Fault) -> Undo:

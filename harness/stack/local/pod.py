@@ -20,6 +20,8 @@ from harness.stack.processes import Spec, tail
 from harness.state import RunState, cgroups
 from harness.state.cgroups import Group, Limits
 
+#: From the kill of a pod deleted with grace 0 until no new connection is sent to it, as seen on the rung kind.
+DETECTION_S = 0.3
 #: Among the instances: where names lead that nobody registered, once that is not the instance of the beginning.
 OTHERS = ""
 
@@ -56,6 +58,8 @@ class Pod:
         self.ready_changed_ns = self._created_ns
         self._told: PodState | None = None
         self.terminating = False
+        #: Killed, and still among the endpoints.
+        self.undetected = False
         self.was_ready = False
         state = ground.state
         self.address = Address(host="127.0.0.1", port=state.take_port())
@@ -133,6 +137,17 @@ class Pod:
         new.write_text(f"{database.host} {database.port}")
         new.replace(self._lead)
 
+    def kill(self) -> None:
+        """Deleted with grace 0: killed now, while the endpoints still lead to it for ``DETECTION_S``.
+
+        Kubernetes: kubelet and EndpointSlice controller hear of the deletion at once, and kube-proxy follows the
+        latter; nothing waits for anything.
+        """
+        self.undetected = not self.terminating and self.ready
+        for container in self.containers:
+            container.crash()
+        self.terminate(0)
+
     def terminate(self, grace_s: float | None = None) -> asyncio.Task[None]:
         """Begins termination (once): out of the endpoints now, SIGTERM to all containers, SIGKILL after the grace.
 
@@ -160,6 +175,10 @@ class Pod:
             await self.sidecar.stop(left_s)
         else:
             await asyncio.gather(*(container.stop(left_s) for container in self.containers))
+        if self.undetected:
+            await self._ground.clock.sleep(DETECTION_S)
+            self.undetected = False
+            self._changed()
         for port in (self.address.port, self._database_port):
             self._ground.state.give_back_port(port)
         for path in (self.sidecar_control, self._lead):
