@@ -16,7 +16,7 @@ from harness.model.chaos import CheckSummary, Failover, FailoverSeen
 from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
 from harness.model.verdict import Verdict
 
-_STEPS = ("killed", "detected", "promoted", "led")
+_STEPS = ("begun", "killed", "detected", "promoted", "led")
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -55,12 +55,14 @@ def seen(
     """``None`` when a step is missing. ``outage_s`` is ``None`` when no write failed, or none was good again."""
     if any(step not in at for step in _STEPS):
         return None
-    killed_ns, detected_ns, promoted_ns, led_ns = (at[step] for step in _STEPS)
-    around = writes(requests, probes, killed_ns)
-    first_bad_ns = min((write.sent_ns for write in around if not write.good), default=None)
-    # One that was sent before the first failure may have been committed before the kill.
-    later = (write for write in around if write.good and first_bad_ns is not None and write.sent_ns > first_bad_ns)
-    good_ns = min((write.done_ns for write in later), default=None)
+    begun_ns, killed_ns, detected_ns, promoted_ns, led_ns = (at[step] for step in _STEPS)
+    around = writes(requests, probes, begun_ns)
+    # The primary died at some moment between the two: what it still acknowledged is no end of the outage.
+    last_ns = max((write.done_ns for write in around if write.good and write.done_ns <= detected_ns), default=begun_ns)
+    bad = [write for write in around if not write.good and write.done_ns >= last_ns]
+    good_ns = min((write.done_ns for write in around if write.good and write.done_ns > detected_ns), default=None)
+    during = [write for write in bad if good_ns is None or write.sent_ns < good_ns]
+    first_bad_ns = min((write.sent_ns for write in during), default=None)
     outage_ns = None if first_bad_ns is None or good_ns is None else good_ns - first_bad_ns
     return FailoverSeen(
         synchronous=synchronous,
@@ -68,7 +70,7 @@ def seen(
         promote_s=(promoted_ns - detected_ns) / NS,
         lead_s=(led_ns - promoted_ns) / NS,
         outage_s=None if outage_ns is None else outage_ns / NS,
-        failed_writes=sum(not write.good and (good_ns is None or write.sent_ns < good_ns) for write in around),
+        failed_writes=len(during),
     )
 
 

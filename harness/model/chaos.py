@@ -64,7 +64,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
 class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A failover as it went, in seconds: from the kill until it was detected, from there until the standby took
     writes, from there until the pods were led to it; and, for users, from the first write that failed to the first
-    good one. ``failed_writes`` counts those between the kill and the first good one.
+    good one. ``failed_writes`` counts those in between.
     """
 
     synchronous: bool

@@ -26,7 +26,7 @@ _ASK_S = 1.0
 _POLL_S = 0.05
 _DOWN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 #: The steps of a failover, in events of kind ``failover`` by their ``step``.
-KILLED, DETECTED, PROMOTED, LED = "killed", "detected", "promoted", "led"
+BEGUN, KILLED, DETECTED, PROMOTED, LED = "begun", "killed", "detected", "promoted", "led"
 
 
 async def follow(database: Database, clock: Clock, *, synchronous: bool) -> Undo:
@@ -70,8 +70,9 @@ async def fail_over(database: Database, feed: Feed, clock: Clock) -> None:
     def told(step: str, message: str) -> None:
         feed.event("failover", "postgres", message, step=step)
 
-    told(KILLED, "the primary is killed")
+    told(BEGUN, "the primary is to be killed")
     await database.kill()
+    told(KILLED, "the primary is dead")
     missed = 0
     while missed < MISSES:
         await clock.sleep(HEARTBEAT_S)

@@ -13,7 +13,7 @@ from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, Reque
 from harness.model.verdict import Verdict
 
 KILLED = 1_000 * NS
-STEPS = {"killed": 0.0, "detected": 3.0, "promoted": 3.4, "led": 3.5}
+STEPS = {"begun": -0.3, "killed": 0.0, "detected": 3.0, "promoted": 3.4, "led": 3.5}
 EXPECTS = Failover(synchronous=True, most_outage_s=10)
 PASSED = Judged(verdict=Verdict.PASS, reason="so far", calls=100, failed=10, outage_s=4, recovered_s=0)
 
@@ -44,7 +44,7 @@ def probe(sent_s: float, *, good: bool, method: str = "PUT") -> ProbeRow:
 
 
 def found(requests: list[RequestRow], probes: list[ProbeRow] = []) -> FailoverSeen | None:  # noqa: B006 - read only
-    return seen(steps(events(), KILLED), requests, probes, synchronous=True)
+    return seen(steps(events(), KILLED - NS), requests, probes, synchronous=True)
 
 
 def test_each_step_and_the_outage_from_the_first_failed_to_the_first_good_write() -> None:
@@ -58,6 +58,18 @@ def test_each_step_and_the_outage_from_the_first_failed_to_the_first_good_write(
     assert told.failed_writes == 3
 
 
+def test_what_the_dying_primary_still_acknowledged_is_no_end_of_the_outage() -> None:
+    """The kill takes a moment: a write may fail by itself, and later ones still be good."""
+    rows = [write(-0.25, good=False, took_s=0.01), write(-0.2, good=True), write(0.3, good=False), write(5, good=True)]
+    told = found(rows)
+    assert told is not None and told.outage_s == pytest.approx(4.8) and told.failed_writes == 1
+
+
+def test_a_write_under_way_when_the_primary_dies_belongs_to_the_outage() -> None:
+    told = found([write(-0.2, good=False, took_s=1), write(5, good=True)])
+    assert told is not None and told.outage_s == pytest.approx(5.3)
+
+
 def test_firestores_writes_and_those_before_the_kill_tell_nothing() -> None:
     told = found([write(-5, good=False), write(1, good=False, side=Side.FIRESTORE), write(4, good=True)])
     assert told is not None and told.outage_s is None and told.failed_writes == 0
@@ -65,7 +77,7 @@ def test_firestores_writes_and_those_before_the_kill_tell_nothing() -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_without_a_step_there_was_no_failover(step: str) -> None:
-    at = steps(events(**{step: 0.0}), KILLED)
+    at = steps(events(**{step: 0.0}), KILLED - NS)
     assert seen(at, [write(1, good=False), write(4, good=True)], [], synchronous=True) is None
     assert judged_failover(EXPECTS, None, PASSED).verdict is Verdict.INCONCLUSIVE
 

@@ -32,9 +32,10 @@ PROJECT_ID = "demo-tekutoko"
 DATABASE = "postgres"
 DATABASE_PORT = 5432  # of every instance on the cluster's network
 FAST_STOP_S = 10  # before a restart kills PostgreSQL; compose.yaml's stop_grace_period
+#: Only the first start copies the primary: the container may be restarted once it has become one.
 _FOLLOW = (
-    'umask 077; pg_basebackup -w -R -X stream --checkpoint=fast -D "$PGDATA"'
-    ' -d "host={host} port={port} user=postgres application_name={name}" && exec entrypoint.sh'
+    'umask 077; [ -s "$PGDATA/PG_VERSION" ] || pg_basebackup -w -R -X stream --checkpoint=fast -D "$PGDATA"'
+    ' -d "host={host} port={port} user=postgres application_name={name}" || exit 1; exec entrypoint.sh'
 )
 Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 
@@ -81,7 +82,7 @@ class Ground:
         self._planned: set[str] = set()
         self._replaced: list[Outside] = []
         self._standbys = 0
-        self._restarting = False  # PostgreSQL, as planned
+        self._let_go: set[int] = set()  # processes that followed the log of what was restarted
         self._use: uses.Use | None = None
         self._guards: list[asyncio.Task[None]] = []
 
@@ -191,11 +192,9 @@ class Ground:
     async def restart_database(self) -> None:
         """Returns when it takes logins again. The end of what follows its log is no death of a part."""
         service = self.services[DATABASE]
-        self._restarting = True
-        try:
-            self._guard(await service.restart(self._network, FAST_STOP_S))
-        finally:
-            self._restarting = False
+        if service.process is not None:
+            self._let_go.add(service.process.pid)
+        self._guard(await service.restart(self._network, FAST_STOP_S))
         await service.ready(self._check(DATABASE))
 
     async def start_standby(self) -> Outside:
@@ -285,8 +284,7 @@ class Ground:
 
     async def _notice(self, process: Process) -> None:
         await process.wait()
-        planned = process.part in self._planned
-        if self._ending or planned or (self._restarting and process.part == self.services[DATABASE].part):
+        if self._ending or process.part in self._planned or process.pid in self._let_go:
             return
         error: RehearsalError = process.part_died()
         self._feed.event("component", process.part, "died")

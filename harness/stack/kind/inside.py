@@ -11,7 +11,7 @@ from harness.clock import NS, Clock
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.feed import Feed
-from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind.api_server import ApiServer, Json
 from harness.stack.kind.evictions import Evictions
 from harness.stack.kind.logs import PodLogs
 from harness.stack.kind.record import Cluster
@@ -46,12 +46,12 @@ class Inside:
         self._progress = progress
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, state: RunState, made: Cluster) -> Address:
-        """Makes the namespace and follows it; where the Service's NodePort will answer. Raises ``StackNotStarted``."""
+    async def start(self, state: RunState, made: Cluster, service: Json) -> Address:
+        """Makes the namespace and ``service`` in it; where its NodePort will answer. Raises ``StackNotStarted``."""
         await self.workload.make_namespace(state.lease)
         for work in self.watching.works(self.pod_logs.follow):
             self._keep(work)
-        self.node_port = await self.workload.free_node_port(list(made.ports))
+        self.node_port = await self.workload.take_node_port(list(made.ports), service)
         return Address(host="127.0.0.1", port=made.ports[self.node_port])
 
     async def service_answers(self, service: Address, path: str) -> None:

@@ -255,7 +255,8 @@ class KindStack:
 
     async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
         """The namespace, and the address that users will ask."""
-        self._service = await inside.start(state, made)
+        services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
+        self._service = await inside.start(state, made, services[0])
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
         database = KindDatabase(ground, self._lead_pods)
