@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from harness.model.errors import BadInput
+from harness.model.errors import BadInput, RehearsalError
 from harness.model.stack import GATE_FAULTS, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.kind.disturbances import Disturbances
@@ -34,8 +34,12 @@ class Faults:
         if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
             raise BadInput("a latency fault needs a delay above 0 ms")
         if fault.kind not in GATE_FAULTS:
-            undo = await self._disturbances.inject(fault, self._target)
-            self._tell(fault)
+            self._tell(fault)  # before: what takes seconds to begin breaks things from its first moment on
+            try:
+                undo = await self._disturbances.inject(fault, self._target)
+            except RehearsalError:
+                self._feed.event("fault", fault.kind, f"undone: {fault}")
+                raise
             return self._once(fault, undo)
         gate = self._ground.gate
         if gate is None:
