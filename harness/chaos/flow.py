@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
-
 import msgspec
 
-from chaos.bridge import SOCKET
 from harness import state
 from harness.chaos.bridge import Bridge
 from harness.chaos.closing import closing_checks
 from harness.chaos.expecting import expect, judged_against
+from harness.chaos.making import broken_off, made
 from harness.chaos.report import write_report
-from harness.chaos.trial import TRIALS, trial
+from harness.chaos.trial import trials
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
@@ -25,7 +20,6 @@ from harness.judge.failover import judged_failover, seen, steps
 from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.load.children import ROOT
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
@@ -38,7 +32,7 @@ from harness.model.chaos import (
     ExperimentResult,
     FailoverSeen,
 )
-from harness.model.errors import Exit, PartDied, more_severe
+from harness.model.errors import Exit, more_severe
 from harness.model.flag import FLAG
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, Scenario
@@ -58,8 +52,6 @@ LEAD_S = 1.0
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
 _POLL_S = 0.5
-_TOOLKIT_LIMIT_S = 900.0
-_TRIAL_LIMIT_S = 90.0
 
 
 class ChaosRun:
@@ -217,10 +209,11 @@ class ChaosRun:
         self._computed = None
         self.evidence.event(start_ns, "phase", "experiment", experiment.title, number=number, name=experiment.name)
         self.progress(f"experiment {number} of {len(self.drawn)}: {experiment.title}")
-        if experiment.expects.repeated is not None:
-            self._detection_s = await self._tried()
+        if experiment.expects.repeated is not None and not await self._tried():
+            self._add(number, experiment, Verdict.INCONCLUSIVE, "there was no steady state to try the detection from")
+            return
         try:
-            journal = await self._toolkit(number, experiment)
+            journal = await made(experiment, number, self.folder, self.bridge.path, self.run_id)
         finally:
             await self.bridge.undo()
         course = self._course or Course(start_ns=start_ns, steady_before=False)
@@ -228,7 +221,7 @@ class ChaosRun:
         failover = self._failover(start_ns, experiment.expects)
         if experiment.expects.failover is not None:
             judged = judged_failover(experiment.expects.failover, failover, judged)
-        broken = _broken(journal)
+        broken = broken_off(journal)
         self.results.append(
             ExperimentResult(
                 number=number,
@@ -254,18 +247,15 @@ class ChaosRun:
         judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
         return judged if self._computed is None else judged_against(self._computed, judged)
 
-    async def _tried(self) -> float:
-        """The slowest detection of a killed pod, before the series begins; each trial from a steady state."""
+    async def _tried(self) -> bool:
+        """Tries the detection of a killed pod before the series begins; whether there was a steady state for it."""
         probe = self.manifests.deployment.template.containers[0].readiness
-        found = []
-        for _ in range(TRIALS):
-            until_ns = self.clock.now_ns() + round(_TRIAL_LIMIT_S * NS)
-            while self._why_not_steady(self.clock.now_ns()) and self.clock.now_ns() < until_ns:
-                await self.clock.sleep(_POLL_S)
-            found.append(await trial(self.stack, self.clock, probe.path if probe is not None else "/"))
-            await self.clock.sleep(SETTLE_S)  # the sample of ready pods is of after the kill
-        self.progress(f"  detection of a killed pod, tried: {', '.join(f'{each:.2f}' for each in found)} s")
-        return max(found)
+        path = probe.path if probe is not None else "/"
+        found = await trials(self.stack, self.clock, path, lambda: self._why_not_steady(self.clock.now_ns()))
+        if found:
+            self.progress(f"  detection of a killed pod, tried: {', '.join(f'{each:.2f}' for each in found)} s")
+            self._detection_s = max(found)  # what is computed from it is the most that can fail
+        return bool(found)
 
     def _failover(self, start_ns: int, expects: Expectation) -> FailoverSeen | None:
         """How the database's failover went, of an experiment that has one."""
@@ -273,33 +263,6 @@ class ChaosRun:
             return None
         evidence, at = self.evidence, steps(self.evidence.events, start_ns)
         return seen(at, evidence.requests, evidence.probes, synchronous=expects.failover.synchronous)
-
-    async def _toolkit(self, number: int, experiment: Experiment) -> dict[str, object]:
-        """Chaos Toolkit on the experiment, as a process; its journal."""
-        folder = self.folder / "journals"
-        folder.mkdir(exist_ok=True)
-        source = folder / f"{number:02d}-{experiment.name}.experiment.json"
-        journal = folder / f"{number:02d}-{experiment.name}.json"
-        source.write_text(json.dumps(experiment.document, ensure_ascii=False, indent=2))
-        assert self.bridge is not None
-        environment = {**os.environ, SOCKET: str(self.bridge.path), "TEKUTOKO_RUN_ID": self.run_id}
-        log = self.folder / "logs" / "chaostoolkit.log"
-        with log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "chaos.toolkit", str(source), str(journal),
-                cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True,
-            )  # fmt: skip
-        try:
-            async with asyncio.timeout(_TOOLKIT_LIMIT_S):
-                status = await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if status != 0 or not journal.exists():
-            raise PartDied(f"Chaos Toolkit ended with status {status}", where=str(log), remedy="read the log")
-        return dict(json.loads(journal.read_text()))
 
     # -- the steady state ----------------------------------------------------------------------------------------
 
@@ -427,13 +390,3 @@ class ChaosRun:
             errors=tuple(str(error) for error in self.lifecycle.errors),
             capabilities=tuple(sorted(self.stack.capabilities)),
         )
-
-
-def _broken(journal: dict[str, object]) -> str:
-    """What an action said when it could not be made; "" when all were."""
-    runs = [*(journal.get("run") or []), *(journal.get("rollbacks") or [])]  # type: ignore[misc]  # JSON
-    for run in runs:
-        if run.get("status") != "succeeded":
-            words = run.get("exception") or ["no reason given"]
-            return f"{run['activity']['name']}: {str(words[-1]).strip()}"
-    return ""
