@@ -257,16 +257,20 @@ async def test_a_restart_replaces_every_pod_and_refuses_nobody(stack: Stack) -> 
     assert not before & after
 
 
-async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
-    access = stack.database().access()
-    connection = await asyncpg.connect(
+async def superuser(access: DatabaseAccess) -> asyncpg.Connection:
+    return await asyncpg.connect(
         host=access.address.host,
         port=access.address.port,
         user=access.superuser,
         password=access.password,
         database=access.database,
         ssl=False,
+        command_timeout=10,
     )
+
+
+async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
+    connection = await superuser(stack.database().access())
     try:
         assert await connection.fetchval("SELECT usesuper FROM pg_user WHERE usename = current_user")
     finally:
@@ -297,15 +301,7 @@ async def test_a_standby_follows_and_takes_over(stack: Stack) -> None:
 
 async def written(access: DatabaseAccess, text: str) -> list[str]:
     """What was written so far, with ``text`` as the last."""
-    connection = await asyncpg.connect(
-        host=access.address.host,
-        port=access.address.port,
-        user=access.superuser,
-        password=access.password,
-        database=access.database,
-        ssl=False,
-        command_timeout=10,
-    )
+    connection = await superuser(access)
     try:
         await connection.execute("CREATE TABLE IF NOT EXISTS standby_test (n serial, text text)")
         await connection.execute("INSERT INTO standby_test (text) VALUES ($1)", text)
