@@ -10,14 +10,14 @@ from harness.recovery.restore import Serve
 from harness.recovery.server import Server, words
 from harness.recovery.site import Site
 from harness.stack import environment
-from harness.stack.kind import docker, labels
+from harness.stack.kind import docker, labels, leftovers
 from harness.stack.kind.database import KindDatabase
 from harness.stack.local import postgres_template
 from harness.stack.processes import Spec
 from harness.stack.protocol import Stack
 
 _PORT = 5432
-_REMOVE_LIMIT_S = 30.0
+_REMOVE_LIMIT_S = 60.0
 
 
 class ContainedServer(Server):
@@ -65,6 +65,11 @@ class ContainedServer(Server):
         with docker.gone():
             what = f"removing {self.name}"
             await docker.docker("rm", "--force", self._container, what=what, limit_s=_REMOVE_LIMIT_S)
+
+
+def containers_left(run_id: str) -> list[str]:
+    """Restored instances of the run that Docker still has, for the leak check."""
+    return leftovers.leaks(run_id, None, own=False)
 
 
 def contained(stack: Stack) -> Serve:

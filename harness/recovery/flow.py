@@ -18,7 +18,7 @@ from harness.model.recovery import RecoveryPlan
 from harness.model.stack import Rung, Target
 from harness.model.verdict import Verdict
 from harness.progress import Progress
-from harness.recovery.contained import contained
+from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
 from harness.recovery.findings import Observed, errata_seen, findings
 from harness.recovery.keeper import schedule_checks
@@ -97,7 +97,10 @@ class Recovery:
         self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
         remove_run_folder(self.run_id)
         found = [] if self._stack is None else self._stack.leaks()
-        self.leaks = tuple(found + ([] if self._site is None else self._site.leaks()))
+        found += [] if self._site is None else self._site.leaks()
+        if self._site is not None and self.options.rung is Rung.KIND:
+            found += containers_left(self._site.state.lease.run_id)
+        self.leaks = tuple(found)
         return self._report()
 
     def interrupt(self) -> None:
