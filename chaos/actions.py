@@ -48,3 +48,15 @@ def flag_off() -> int:
 def repeat(kind: str, every_s: float, times: int) -> int:
     """The fault ``times`` times, one begun every ``every_s``; returns how often a pod was there for it."""
     return int(ask("repeat", kind=kind, every_s=every_s, times=times))
+
+
+def standby(synchronous: bool) -> str:
+    """A standby of PostgreSQL that streams (``pg_basebackup -R``); with ``synchronous`` every commit waits for it.
+    ``undo`` ends it unless it has become the primary.
+    """
+    return str(ask("standby", synchronous=synchronous))
+
+
+def stop_receiving() -> str:
+    """The standby receives no more WAL: what is committed from now on is on the primary alone."""
+    return str(ask("stop_receiving"))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from harness.clock import Clock
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.stack import Rung, Target
-from harness.options import AUTO, RunOptions
+from harness.model.stack import OwnCluster, Rung, Target
+from harness.options import AUTO
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import Stack
 from harness.targets import ROOT
@@ -69,8 +69,32 @@ async def sweep(progress: Callable[[str], None]) -> None:
             progress(f"could not be looked for in Docker: {error.what}")
 
 
+class Wanted(Protocol):
+    """What a stack is made of, of a command's options."""
+
+    @property
+    def rung(self) -> Rung:
+        """The rung."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """The API under test."""
+        ...
+
+    @property
+    def service_port(self) -> int | None:
+        """The service's port; ``None`` for any."""
+        ...
+
+    @property
+    def own_cluster(self) -> OwnCluster | None:
+        """Somebody's own cluster, of the rung ``kube``."""
+        ...
+
+
 def stack_for(
-    options: RunOptions,
+    options: Wanted,
     *,
     run_id: str,
     manifests: Manifests,

@@ -16,6 +16,7 @@ from harness.clock import NS, Clock
 from harness.model.errors import BadInput, RehearsalError
 from harness.model.manifests import Deployment, Manifests
 from harness.model.stack import Fault, FaultKind
+from harness.stack.failover import follow, stop_receiving
 from harness.stack.protocol import Stack, Undo
 
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
@@ -88,7 +89,8 @@ class Bridge:
             asked = json.loads(await reader.readline() or b"{}")
             answer = await self._answer(str(asked.get("call")), asked.get("arguments") or {})
             writer.write(json.dumps(answer).encode() + b"\n")
-            await writer.drain()
+            with contextlib.suppress(OSError):  # Chaos Toolkit was ended meanwhile
+                await writer.drain()
         finally:
             writer.close()
 
@@ -104,6 +106,8 @@ class Bridge:
             "flap_flag": self._flap_flag,
             "flag_off": self._flag_off,
             "repeat": self._repeat,
+            "standby": self._standby,
+            "stop_receiving": self._stop_receiving,
         }
         if call not in calls:
             return {"error": f"the harness knows no {call!r}"}
@@ -199,6 +203,17 @@ class Bridge:
             await undo()
             done += 1
         return done
+
+    async def _standby(self, synchronous: bool) -> str:
+        """No fault yet: a standby follows, and with ``synchronous`` commits wait for it."""
+        self._note("a standby of PostgreSQL")
+        self._keep("end the standby", await follow(self._stack.database(), self._clock, synchronous=synchronous))
+        return "it streams"
+
+    async def _stop_receiving(self) -> str:
+        self._begun("the standby receives nothing more")
+        await stop_receiving(self._stack.database(), self._clock)
+        return "it has stopped"
 
     # -- undo steps ----------------------------------------------------------------------------------------------
 

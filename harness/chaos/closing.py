@@ -6,10 +6,12 @@ from collections.abc import Collection
 
 import msgspec
 
+from harness.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.healing import Direction
 from harness.clock import Clock
 from harness.collect import Collector
-from harness.invariants import Invariants
+from harness.invariants import ACKNOWLEDGED, ONCE, Invariants
+from harness.judge.failover import as_counterexample
 from harness.model.chaos import CheckSummary
 from harness.model.errors import RehearsalError
 from harness.model.evidence import Side
@@ -19,6 +21,9 @@ from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.reconcile.heal import heal, healed_summary
+
+#: Their stores differ once PostgreSQL has lost what Firestore and Storage have.
+_SEE_THE_LOSS = (ONCE, DUAL_WRITE, PHOTOS)
 
 
 async def closing_checks(
@@ -30,8 +35,12 @@ async def closing_checks(
     options: RunOptions,
     manifests: Manifests,
     reconcile: Direction | None,
+    loses: bool = False,
 ) -> list[CheckSummary]:
-    """Once the load has ended and every fault is undone. A store that does not answer is told as inconclusive."""
+    """Once the load has ended and every fault is undone. A store that does not answer is told as inconclusive.
+
+    With ``loses`` the run is the counterexample that has to lose acknowledged writes.
+    """
     progress("the load has ended; checking what the stores hold against what was acknowledged")
     invariants = Invariants(
         endpoints,
@@ -46,6 +55,8 @@ async def closing_checks(
     for check in found:
         evidence.event(clock.now_ns(), "check", check.id, check.reason, **msgspec.to_builtins(check))
     checks = [CheckSummary(name=each.id, verdict=each.verdict, detail=each.reason) for each in found]
+    if loses:
+        checks = as_counterexample(checks, ACKNOWLEDGED, _SEE_THE_LOSS)
     if reconcile is not None:
         checks.append(await _healed(endpoints, reconcile, evidence.writes.deleted[Side.API]))
     for told in checks:

@@ -55,6 +55,10 @@ def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
             sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
         return 0
     drawn = tuple(catalogue.load(name) for name in arguments.only or catalogue.usual())
+    loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
+    if loses and len(drawn) > 1:
+        what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
+        raise BadInput(what, remedy="run it alone, with one --only")
     words = [word for name in arguments.only for word in ("--only", name)]
     return _run(arguments, options_of(arguments), drawn, ["chaos", *words])
 

@@ -20,12 +20,14 @@ from harness.model.verdict import Verdict
 
 #: The steady state looked at: the last answers before the series.
 _LOOKED_AT = 200
-#: The endpoints are rewritten before the kill, and Envoy follows within milliseconds. A cluster's way is longer.
-DETECTION_S = 0.0
 
 
-def expect(repeated: Repeated, evidence: Collector, manifests: Manifests, scenario: Scenario) -> Expected:
-    """Computed from the offered rates, and from the latency of probes and the readiness of pods as seen so far."""
+def expect(
+    repeated: Repeated, evidence: Collector, manifests: Manifests, scenario: Scenario, detection_s: float
+) -> Expected:
+    """Computed from the offered rates, from the latency of probes and the readiness of pods as seen so far, and from
+    the detection as tried (``harness/chaos/trial.py``).
+    """
     rows = evidence.ledger.probes[-_LOOKED_AT:]
     latency_s = float(np.mean(rows["done_ns"] - rows["sent_ns"])) / NS if len(rows) else 0.0
     population = scenario.population
@@ -37,7 +39,7 @@ def expect(repeated: Repeated, evidence: Collector, manifests: Manifests, scenar
             user_rate_per_s=population.flag_on / population.pace_s,
             probe_rate_per_s=scenario.probes.rate_per_s,
             latency_s=latency_s,
-            detection_s=DETECTION_S,
+            detection_s=detection_s,
             ready_after_s=ready_after_s(evidence.events),
         )
     )

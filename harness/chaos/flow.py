@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
-
 import msgspec
 
-from chaos.bridge import SOCKET
 from harness import state
 from harness.chaos.bridge import Bridge
 from harness.chaos.closing import closing_checks
 from harness.chaos.expecting import expect, judged_against
+from harness.chaos.making import broken_off, made
 from harness.chaos.report import write_report
+from harness.chaos.trial import trials
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
+from harness.judge.failover import judged_failover, seen, steps
 from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.load.children import ROOT
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
-from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Expectation, Experiment, ExperimentResult
-from harness.model.errors import Exit, PartDied, more_severe
+from harness.model.chaos import (
+    SCHEMA_VERSION,
+    ChaosReport,
+    CheckSummary,
+    Expectation,
+    Experiment,
+    ExperimentResult,
+    FailoverSeen,
+)
+from harness.model.errors import Exit, more_severe
 from harness.model.flag import FLAG
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, Scenario
+from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
@@ -47,7 +52,6 @@ LEAD_S = 1.0
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
 _POLL_S = 0.5
-_TOOLKIT_LIMIT_S = 900.0
 
 
 class ChaosRun:
@@ -87,7 +91,8 @@ class ChaosRun:
             clock=clock,
             progress=progress,
             gate=False,
-            use_kept=False,  # the experiments break its parts
+            # On local the experiments break what is kept; of a kept cluster only what they do to its nodes.
+            use_kept=options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn),
         )
         self.lifecycle = Lifecycle(progress)
         self.load: LoadProcesses | None = None
@@ -99,6 +104,7 @@ class ChaosRun:
         self._course: Course | None = None
         self._expects: Expectation | None = None
         self._computed: Expected | None = None
+        self._detection_s = 0.0
 
     async def run(self) -> ChaosReport:
         """Runs the experiments, tears down whatever came of them, and reports."""
@@ -185,6 +191,7 @@ class ChaosRun:
             options=self.options,
             manifests=self.manifests,
             reconcile=self.reconcile,
+            loses=any(each.expects.failover and not each.expects.failover.synchronous for each in self.drawn),
         )
         self._mark("checked")
 
@@ -202,13 +209,19 @@ class ChaosRun:
         self._computed = None
         self.evidence.event(start_ns, "phase", "experiment", experiment.title, number=number, name=experiment.name)
         self.progress(f"experiment {number} of {len(self.drawn)}: {experiment.title}")
+        if experiment.expects.repeated is not None and not await self._tried():
+            self._add(number, experiment, Verdict.INCONCLUSIVE, "there was no steady state to try the detection from")
+            return
         try:
-            journal = await self._toolkit(number, experiment)
+            journal = await made(experiment, number, self.folder, self.bridge.path, self.run_id)
         finally:
             await self.bridge.undo()
         course = self._course or Course(start_ns=start_ns, steady_before=False)
         judged = self._judged(course, experiment.expects)
-        broken = _broken(journal)
+        failover = self._failover(start_ns, experiment.expects)
+        if experiment.expects.failover is not None:
+            judged = judged_failover(experiment.expects.failover, failover, judged)
+        broken = broken_off(journal)
         self.results.append(
             ExperimentResult(
                 number=number,
@@ -225,6 +238,7 @@ class ChaosRun:
                 start_ns=course.start_ns,
                 end_ns=course.steady_ns or self.clock.now_ns(),
                 journal=f"journals/{number:02d}-{experiment.name}.json",
+                failover=failover,
             )
         )
         self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
@@ -233,32 +247,22 @@ class ChaosRun:
         judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
         return judged if self._computed is None else judged_against(self._computed, judged)
 
-    async def _toolkit(self, number: int, experiment: Experiment) -> dict[str, object]:
-        """Chaos Toolkit on the experiment, as a process; its journal."""
-        folder = self.folder / "journals"
-        folder.mkdir(exist_ok=True)
-        source = folder / f"{number:02d}-{experiment.name}.experiment.json"
-        journal = folder / f"{number:02d}-{experiment.name}.json"
-        source.write_text(json.dumps(experiment.document, ensure_ascii=False, indent=2))
-        assert self.bridge is not None
-        environment = {**os.environ, SOCKET: str(self.bridge.path), "TEKUTOKO_RUN_ID": self.run_id}
-        log = self.folder / "logs" / "chaostoolkit.log"
-        with log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "chaos.toolkit", str(source), str(journal),
-                cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True,
-            )  # fmt: skip
-        try:
-            async with asyncio.timeout(_TOOLKIT_LIMIT_S):
-                status = await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if status != 0 or not journal.exists():
-            raise PartDied(f"Chaos Toolkit ended with status {status}", where=str(log), remedy="read the log")
-        return dict(json.loads(journal.read_text()))
+    async def _tried(self) -> bool:
+        """Tries the detection of a killed pod before the series begins; whether there was a steady state for it."""
+        probe = self.manifests.deployment.template.containers[0].readiness
+        path = probe.path if probe is not None else "/"
+        found = await trials(self.stack, self.clock, path, lambda: self._why_not_steady(self.clock.now_ns()))
+        if found:
+            self.progress(f"  detection of a killed pod, tried: {', '.join(f'{each:.2f}' for each in found)} s")
+            self._detection_s = max(found)  # what is computed from it is the most that can fail
+        return bool(found)
+
+    def _failover(self, start_ns: int, expects: Expectation) -> FailoverSeen | None:
+        """How the database's failover went, of an experiment that has one."""
+        if expects.failover is None:
+            return None
+        evidence, at = self.evidence, steps(self.evidence.events, start_ns)
+        return seen(at, evidence.requests, evidence.probes, synchronous=expects.failover.synchronous)
 
     # -- the steady state ----------------------------------------------------------------------------------------
 
@@ -289,7 +293,8 @@ class ChaosRun:
         if before:
             self._course = Course(start_ns=self.clock.now_ns(), steady_before=steady_ns is not None)
             if self._expects is not None and self._expects.repeated is not None:
-                self._computed = expect(self._expects.repeated, self.evidence, self.manifests, self.scenario)
+                told = (self.evidence, self.manifests, self.scenario, self._detection_s)
+                self._computed = expect(self._expects.repeated, *told)
                 self.progress(f"  {self._computed.sentence}")
             return
         assert self._course is not None and self.bridge is not None
@@ -385,13 +390,3 @@ class ChaosRun:
             errors=tuple(str(error) for error in self.lifecycle.errors),
             capabilities=tuple(sorted(self.stack.capabilities)),
         )
-
-
-def _broken(journal: dict[str, object]) -> str:
-    """What an action said when it could not be made; "" when all were."""
-    runs = [*(journal.get("run") or []), *(journal.get("rollbacks") or [])]  # type: ignore[misc]  # JSON
-    for run in runs:
-        if run.get("status") != "succeeded":
-            words = run.get("exception") or ["no reason given"]
-            return f"{run['activity']['name']}: {str(words[-1]).strip()}"
-    return ""

@@ -68,6 +68,47 @@ def rows(report: ChaosReport, say: Language) -> list[ExperimentRow]:
     ]
 
 
+class FailoverRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A failover as the tables show it."""
+
+    number: int
+    commit: str
+    detect: str
+    promote: str
+    lead: str
+    outage: str
+
+
+def failovers(report: ChaosReport, say: Language) -> list[FailoverRow]:
+    """Those of the database, in words; [] when no experiment had one."""
+    return [
+        FailoverRow(
+            number=result.number,
+            commit=say("synchronous") if seen.synchronous else say("asynchronous"),
+            detect=f"{seen.detect_s:.1f} s",
+            promote=f"{seen.promote_s:.2f} s",
+            lead=f"{seen.lead_s:.2f} s",
+            outage="–" if seen.outage_s is None else f"{seen.outage_s:.1f} s",
+        )
+        for result in report.experiments
+        if (seen := result.failover) is not None
+    ]
+
+
+def failover_heads(say: Language) -> tuple[str, ...]:
+    """Of ``FailoverRow``'s columns but the first."""
+    return (say("Commit"), say("Detected after"), say("Promoted in"), say("Pods led in"), say("Writes failed for"))
+
+
+def stand_in(say: Language) -> str:
+    """How real a failover here is."""
+    return say(
+        "A stand-in for Cloud SQL's regional disk replication: here PostgreSQL streams its WAL to a standby, a "
+        "heartbeat of the rehearsal's own detects the loss, and the sidecars are led to the standby in place of "
+        "an address that moves. Detection and promotion take other times at Cloud SQL."
+    )
+
+
 def title(report: ChaosReport, say: Language) -> str:
     """The page's title."""
     return say("Chaos: {count} experiments", count=len(report.experiments))
@@ -88,7 +129,7 @@ def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
         parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
     heads = (say("Experiment"), say("Verdict"), f"{say('Failed')}:", f"{say('Outage')}:", f"{say('Steady again')}:",
              say("Why"))  # fmt: skip
-    shown = [
+    experiments = [
         (
             plain(f"{r.result.number}. {r.result.title}"),
             r.verdict,
@@ -99,7 +140,11 @@ def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
         )
         for r in rows(report, say)
     ]
-    parts += [f"### {say('Experiments')}", table(heads, shown)]
+    parts += [f"### {say('Experiments')}", table(heads, experiments)]
+    if shown := failovers(report, say):
+        lines = [(f"{row.number}", row.commit, row.detect, row.promote, row.lead, row.outage) for row in shown]
+        told = table((say("Experiment"), *failover_heads(say)), lines)
+        parts += [f"### {say('Failover of the database')}", stand_in(say), told]
     if report.checks:
         checks = [(plain(c.name), say(words.VERDICT[c.verdict]), plain(c.detail)) for c in report.checks]
         check_heads = (say("Check"), say("Verdict"), say("Found"))
@@ -144,6 +189,9 @@ def html(report: ChaosReport, say: Language = ENGLISH) -> str:
             leaks=report.leaks,
         ),
         "experiments": rows(report, say),
+        "failovers": failovers(report, say),
+        "failover_heads": failover_heads(say),
+        "stand_in": stand_in(say),
         "checks": [
             verdict_row(c.verdict, say, subject=c.name, reason=c.detail, examples=c.examples) for c in report.checks
         ],

@@ -1,15 +1,17 @@
-"""How many requests and probes a series of killed pods should break, computed before it begins. Pure.
+"""How many requests and probes a series of killed pods can break at most, computed before it begins. Pure.
 
-A pod deleted with grace 0 leaves the endpoints and is killed at once. What breaks then:
+A pod deleted with grace 0 is killed while its leaving spreads: the EndpointSlice's and kube-proxy's way in a cluster,
+a delay of the same kind on the rung ``local``. What can break then:
 
-* a probe that is on its way on that pod: each has a connection of its own and is not repeated;
-* a probe's new connection that is still sent to the pod until its leaving has been detected: 0 s on the rung
-  ``local``, where the endpoints change before the kill; the EndpointSlice's and kube-proxy's way in a cluster;
+* a probe that is on its way: each has a connection of its own and is not repeated;
+* a new connection, until the leaving has been detected everywhere: every probe's, and that of each user whose kept
+  connection was to the killed pod, one in ``replicas``. Which pod it meets is chance, so all of them can break and one
+  in ``replicas`` does: with two pods half of the number, between the quarter and the whole that are held to;
 * of users, a CREATE that is on its way: a phone repeats a GET, PUT or DELETE once whose kept connection broke before
   the answer, and opens a kept connection that was closed meanwhile anew, so only a POST is lost;
 * everything, from a kill until a pod is ready again, if the successor takes longer to be ready than the next kill.
 
-Requests on their way are rate x latency (Little's law); one pod of ``replicas`` has its share of them.
+Requests on their way are rate x latency (Little's law).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class KillSeries(msgspec.Struct, frozen=True, kw_only=True):
     """Rates per second; times in seconds. ``latency_s`` is the mean of the steady state before, users' and probes'.
 
     ``ready_after_s`` is from a kill until the successor serves, ``detection_s`` until no new connection is sent to
-    the killed pod.
+    the killed pod: both as seen before the series begins.
     """
 
     times: int
@@ -65,20 +67,21 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """For people."""
         return (
-            f"{self.total:.1f} failures computed beforehand: {self.in_flight:.1f} on their way on a killed pod, "
-            f"{self.undetected:.1f} sent to it until that is detected, {self.none_ready:.1f} while no pod is ready"
+            f"{self.total:.1f} failures at most, computed beforehand: {self.in_flight:.1f} on their way when a pod is "
+            f"killed, {self.undetected:.1f} new connections until that is detected, {self.none_ready:.1f} while no pod "
+            "is ready"
         )
 
 
 def expected(series: KillSeries) -> Expected:
-    """The number of failures that the series should bring."""
-    share = 1 / series.replicas
+    """The most failures that the series can bring."""
     breakable_per_s = series.probe_rate_per_s + CREATE_SHARE * series.user_rate_per_s
+    connecting_per_s = series.probe_rate_per_s + series.user_rate_per_s / series.replicas
     every_per_s = series.probe_rate_per_s + series.user_rate_per_s
     # With r replicas a pod is killed again r intervals later: there is none only if its successors are all late.
     gap_s = max(0.0, series.ready_after_s - (series.replicas - 1) * series.every_s)
     return Expected(
-        in_flight=series.times * share * breakable_per_s * series.latency_s,
-        undetected=series.times * share * breakable_per_s * series.detection_s,
+        in_flight=series.times * breakable_per_s * series.latency_s,
+        undetected=series.times * connecting_per_s * series.detection_s,
         none_ready=series.times * every_per_s * gap_s,
     )

@@ -19,13 +19,25 @@ class Repeated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     times: int
 
 
+class Failover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PostgreSQL fails over to a standby: users' writes fail for at most ``most_outage_s``.
+
+    With ``synchronous`` commits wait for the standby and no acknowledged write is lost. Without, it is the
+    counterexample: the checker of acknowledged writes has to find that some are lost.
+    """
+
+    synchronous: bool
+    most_outage_s: float
+
+
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the target has to keep.
 
     From the first fault until the steady state is back, at most ``most_failed`` (0..1) of users' requests and probes
     may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. ``needs`` are
     capabilities of the rung. ``why`` says where the numbers come from. Fewer than ``least_calls`` cannot tell. One
-    with ``only_named`` takes minutes: it is run when it is named, and never drawn.
+    with ``only_named`` takes minutes: it is run when it is named, and never drawn. One that ``breaks_nodes`` runs on a
+    cluster of its own, never on one that other runs share.
     """
 
     most_failed: float
@@ -35,7 +47,9 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     needs: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     repeated: Repeated | None = None
+    failover: Failover | None = None
     only_named: bool = False
+    breaks_nodes: bool = False
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +59,20 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     expects: Expectation
     document: dict[str, Any]
+
+
+class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A failover as it went, in seconds: from the kill until it was detected, from there until the standby took
+    writes, from there until the pods were led to it; and, for users, from the first write that failed to the first
+    good one. ``failed_writes`` counts those in between.
+    """
+
+    synchronous: bool
+    detect_s: float
+    promote_s: float
+    lead_s: float
+    outage_s: float | None
+    failed_writes: int
 
 
 class ExperimentResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +96,7 @@ class ExperimentResult(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int = 0
     end_ns: int = 0
     journal: str = ""
+    failover: FailoverSeen | None = None
 
 
 class CheckSummary(msgspec.Struct, frozen=True, kw_only=True):

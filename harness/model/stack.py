@@ -57,6 +57,7 @@ class FaultKind(StrEnum):
     SIDECAR_HANG = "sidecar_hang"
     SIDECAR_DELAY = "sidecar_delay"  # of one pod, ``delay_ms`` each way
     DATABASE_RESTART = "database_restart"
+    DATABASE_FAILOVER = "database_failover"  # the primary killed, the standby that follows it promoted, pods led to it
     DATABASE_SLOW = "database_slow"  # every sidecar delays by ``delay_ms`` each way
     DATABASE_CUT = "database_cut"  # every sidecar cuts its connections and refuses others
     PART_HANG = "part_hang"  # ``subject`` of ``PARTS``: accepts, never answers

@@ -14,7 +14,9 @@ from harness.lifecycle import run_to_end
 from harness.model import units
 from harness.model.errors import BadInput
 from harness.model.recovery import RecoveryPlan
+from harness.model.stack import Rung
 from harness.progress import Progress
+from harness.rungs import overlay
 from harness.targets import ROOT, resolve
 from scenarios.recovery import checked, load, size_bytes
 
@@ -27,6 +29,8 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
         "plan", nargs="?", type=Path, help="a plan of your own (default: scenarios/plans/dr_restore.yaml)"
     )
     command.add_argument("--only", metavar="PART,...", help=f"only these parts of {_PARTS}")
+    rungs = [rung.value for rung in (Rung.LOCAL, Rung.KIND)]
+    command.add_argument("--on", choices=rungs, default=Rung.LOCAL.value, help="the stack's rung (default: local)")
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     command.add_argument("--seed", type=int, default=default_seed, help="seed of the restore points (default: 1)")
     command.add_argument("--points", type=int, metavar="N", help="random restore points (nightly: 50)")
@@ -35,9 +39,7 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     command.add_argument("--stall", metavar="TIME", help="how long the archiver stalls, in moved time, e.g. 90min")
     command.add_argument("--json", action="store_true", help="print dr.json on standard output")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
-    command.add_argument(
-        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
-    )
+    command.add_argument("--manifests", type=Path, help=argparse.SUPPRESS)
     command.set_defaults(handler=run)
 
 
@@ -75,17 +77,19 @@ def run(arguments: argparse.Namespace) -> int:
     asked = PARTS if arguments.only is None else tuple(part.strip() for part in arguments.only.split(","))
     if unknown := [part for part in asked if part not in PARTS]:
         raise BadInput(f"unknown part {unknown[0]!r}", where="--only", remedy=f"the parts are {_PARTS}")
+    rung = Rung(arguments.on)
     options = Options(
         plan=plan,
+        rung=rung,
         target=resolve(arguments.target),
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
-        manifests=arguments.manifests,
+        manifests=arguments.manifests or overlay(rung),
         parts=tuple(part for part in PARTS if part in asked),
         changed=changed,
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, rung local, target {options.target.name}; replay: {options.replay}")
+    progress.plain(f"seed {options.seed}, rung {rung}, target {options.target.name}; replay: {options.replay}")
 
     return run_to_end(
         lambda: Recovery(options, clock, progress),

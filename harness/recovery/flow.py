@@ -15,13 +15,14 @@ from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.manifests import load as load_manifests
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.recovery import RecoveryPlan
-from harness.model.stack import Rung, Target
+from harness.model.stack import OwnCluster, Rung, Target
 from harness.model.verdict import Verdict
 from harness.progress import Progress
+from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
 from harness.recovery.findings import Observed, errata_seen, findings
 from harness.recovery.keeper import schedule_checks
-from harness.recovery.on_stack import StackRecovery
+from harness.recovery.on_stack import StackRecovery, in_place
 from harness.recovery.points import random_points
 from harness.recovery.report import write_report
 from harness.recovery.result import SCHEMA_VERSION, RecoveryReport
@@ -32,7 +33,8 @@ from harness.recovery.stall import stalled
 from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.stack.local import LocalStack
+from harness.rungs import stack_for
+from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder
 
 PARTS = ("disasters", "schedule", "stall", "points", "sizes", "stack")
@@ -56,12 +58,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     manifests: Path
     parts: tuple[str, ...] = PARTS
     changed: tuple[str, ...] = ()
+    rung: Rung = Rung.LOCAL
+    service_port: int | None = None
+    own_cluster: OwnCluster | None = None  # the rung kube restores nothing
     lang: str = "en"  # of the pages; dr.json is the same in any
 
     @property
     def replay(self) -> str:
         """The command that runs this again."""
-        return shlex.join(["python", "-m", "harness", "dr_restore", "--seed", str(self.seed), *self.changed])
+        line = ["python", "-m", "harness", "dr_restore", "--on", str(self.rung), "--seed", str(self.seed)]
+        return shlex.join([*line, *self.changed])
 
 
 class Recovery:
@@ -80,7 +86,7 @@ class Recovery:
         self.timings: dict[str, float] = {}
         self.leaks: tuple[str, ...] = ()
         self._site: Site | None = None
-        self._stack: LocalStack | None = None
+        self._stack: Stack | None = None
         self._on_stack: StackRecovery | None = None
 
     async def run(self) -> RecoveryReport:
@@ -92,7 +98,10 @@ class Recovery:
         self.timings["tear_down"] = (self.clock.now_ns() - begun_ns) / NS
         remove_run_folder(self.run_id)
         found = [] if self._stack is None else self._stack.leaks()
-        self.leaks = tuple(found + ([] if self._site is None else self._site.leaks()))
+        found += [] if self._site is None else self._site.leaks()
+        if self._site is not None and self.options.rung is Rung.KIND:
+            found += containers_left(self._site.state.lease.run_id)
+        self.leaks = tuple(found)
         return self._report()
 
     def interrupt(self) -> None:
@@ -143,13 +152,16 @@ class Recovery:
 
     async def _with_stack(self, site: Site) -> None:
         manifests = load_manifests(self.options.manifests)
-        self._stack = LocalStack(
+        kind = self.options.rung is Rung.KIND
+        self._stack = stack_for(
+            self.options,
             run_id=self.run_id,
             manifests=manifests,
-            target=self.options.target,
             folder=self.folder,
             clock=self.clock,
             progress=self.progress,
+            gate=False,
+            use_kept=kind,  # on local the disaster strikes what is kept
         )
         self._on_stack = StackRecovery(
             self.plan,
@@ -161,6 +173,7 @@ class Recovery:
             folder=self.folder,
             clock=self.clock,
             progress=self.progress,
+            serve=contained if kind else in_place,
         )
         self.seen.stack = await self._on_stack.run()
         self.seen.cases.append(self.seen.stack.case)
@@ -210,7 +223,7 @@ class Recovery:
             scenario=self.plan.name,
             title=self.plan.title,
             started_utc=utc(self.clock.anchor, self.started_ns),
-            rung=Rung.LOCAL,
+            rung=self.options.rung,
             seed=self.options.seed,
             replay=self.options.replay,
             target=self.options.target.name,

@@ -7,6 +7,7 @@ while) -> the sidecar's instance switched in the Deployment -> pods replaced -> 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from harness.model.rollout import rollout_template
 from harness.model.stack import DatabaseAccess
 from harness.recovery import backup, sentinel
 from harness.recovery.archive import Archive, Stream
-from harness.recovery.restore import Point, Restored, Source, restore
+from harness.recovery.restore import Point, Restored, Serve, Source, restore
 from harness.recovery.result import CaseResult, Check, Loss
 from harness.recovery.sentinel import Sentinels, closing, loss, recovered
+from harness.recovery.server import Server
 from harness.recovery.site import Site
 from harness.recovery.traffic import Seen, Traffic
 from harness.stack.protocol import Stack
@@ -32,6 +34,11 @@ from harness.stack.protocol import Stack
 INSTANCE = "PROJECT_ID:REGION:INSTANCE_NAME-restored"
 DETECT_LIMIT_S = 60.0
 READY_LIMIT_S = 180.0
+
+
+def in_place(_: Stack) -> Serve:
+    """Restored instances are processes of this machine, as the stack's own PostgreSQL."""
+    return Server
 
 
 class OnStack(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,13 +70,16 @@ class StackRecovery:
         folder: Path,
         clock: Clock,
         progress: Callable[[str], None],
+        serve: Callable[[Stack], Serve],
     ) -> None:
+        """``serve`` makes the restored instance, once the stack is up."""
         self.plan = plan
         self.stack = stack
         self.manifests = manifests
         self.site = site
         self.clock = clock
         self.progress = progress
+        self.serve = serve
         self.result: OnStack | None = None
         self._run_id = run_id
         self._seed = seed
@@ -104,6 +114,7 @@ class StackRecovery:
     async def _flow(self, traffic: Traffic) -> None:
         access = self.stack.database().access()
         source, sentinels, stream = await self._protect(access)
+        self._serve = self.serve(self.stack)  # before the disaster: of the image of what is about to be lost
         await traffic.begin()
         begun_ns = self.clock.now_ns() + NS
         await self.clock.sleep(1 + self.plan.traffic.before_s)
@@ -115,7 +126,7 @@ class StackRecovery:
         await stream.stop()
         restored = await self._restored(source, traffic)
         lost, checks = await self._verified(restored, sentinels, disaster_ns, traffic)
-        self.stack.database().register(INSTANCE, restored.server.address)
+        await self.stack.database().register(INSTANCE, restored.server.address)
         written = await self._as_written(traffic)
         switch_s, ready_s = await self._as_corrected(traffic)
         restart_s, restart_seen = await self._restarted(traffic)
@@ -165,7 +176,7 @@ class StackRecovery:
 
     async def _restored(self, source: Source, traffic: Traffic) -> Restored:
         """Step 1: 特定時点に復元, into a new instance."""
-        restored = await restore(self.site, source, Point(), "stack-restored")
+        restored = await restore(self.site, source, Point(), "stack-restored", serve=self._serve)
         self._ends.append(restored.server.stop)
         traffic.event("component", "database", f"restored on {restored.server.address}")
         self.progress(f"restored in {restored.restore_s:.1f} s, replayed in {restored.replay_s:.1f} s")
@@ -265,13 +276,18 @@ def _case(  # noqa: PLR0917 - the parts of an RTO, in their order
 
 
 def led_to(manifests: Manifests, instance: str) -> Manifests:
-    """The manifests with ``instance`` in the sidecar's last argument; the template's digest changes with it."""
+    """The manifests with ``instance`` in the sidecar's last argument, in both their forms; the digest changes too."""
     template = manifests.deployment.template
     first, *sidecars = template.containers
     moved = tuple(
         msgspec.structs.replace(each, args=(*each.args[:-1], instance)) if each.args else each for each in sidecars
     )
+    documents = copy.deepcopy(manifests.documents)
+    pod = documents[f"Deployment/{manifests.deployment.name}"]["spec"]["template"]["spec"]
+    for container in (*pod["containers"][1:], *pod.get("initContainers", [])):
+        if container.get("args"):
+            container["args"] = [*container["args"][:-1], instance]
     digest = f"{template.digest[:8]}-{instance.rpartition('-')[2]}"
     changed = msgspec.structs.replace(template, containers=(first, *moved), digest=digest)
     deployment = msgspec.structs.replace(manifests.deployment, template=changed)
-    return msgspec.structs.replace(manifests, deployment=deployment)
+    return msgspec.structs.replace(manifests, deployment=deployment, documents=documents)

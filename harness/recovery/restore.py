@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -76,8 +77,14 @@ class PointNotReached(StackNotStarted):
     """The WAL at hand ends before the point asked for."""
 
 
-async def restore(site: Site, source: Source, point: Point, name: str, *, verified: bool = False) -> Restored:
-    """A new instance ``name`` as of ``point``.
+#: Makes the server on a data folder, not started: site, name, folder, the superuser's password.
+Serve = Callable[[Site, str, Path, str], Server]
+
+
+async def restore(
+    site: Site, source: Source, point: Point, name: str, *, verified: bool = False, serve: Serve = Server
+) -> Restored:
+    """A new instance ``name`` as of ``point``, by ``serve``.
 
     Raises ``BackupDamaged`` before anything is copied, ``PointNotReached`` when replay ends too early,
     ``StackNotStarted`` for the rest. ``verified`` leaves the manifest's check out: the caller made it.
@@ -93,14 +100,14 @@ async def restore(site: Site, source: Source, point: Point, name: str, *, verifi
     await copy_tree(site, source.backup.folder, data)
     restore_s = site.seconds_since(begun_ns)
     begun_ns = site.clock.now_ns()
-    server = await replay(site, source, point, data)
+    server = await replay(site, source, point, data, serve)
     return Restored(server=server, point=point, restore_s=restore_s, replay_s=site.seconds_since(begun_ns))
 
 
-async def replay(site: Site, source: Source, point: Point, data: Path) -> Server:
+async def replay(site: Site, source: Source, point: Point, data: Path, serve: Serve = Server) -> Server:
     """Starts the copied backup in ``data`` in recovery; returns when it was promoted."""
     (data / "recovery.signal").touch()
-    server = Server(site, data.name, data, source.password)
+    server = serve(site, data.name, data, source.password)
     server.start({"restore_command": source.archive.restore_command, **point.settings})
     try:
         await server.ready(REPLAY_LIMIT_S, promoted=True)

@@ -47,17 +47,18 @@ class Server:
 
     def start(self, settings: Mapping[str, str]) -> None:
         """Starts it with ``settings`` on top of the rehearsal's own."""
-        words = [w for key, value in {**_SETTINGS, **settings}.items() for w in ("-c", f"{key}={value}")]
+        self.process = spawn(self._spec({**_SETTINGS, **settings}), self.site.state)
+
+    def _spec(self, settings: Mapping[str, str]) -> Spec:
         program = str(postgres_template.binaries() / "postgres")
-        spec = Spec(
+        return Spec(
             part=self.name,
-            command=[program, "-D", str(self.data), "-p", str(self.address.port), *words],
+            command=[program, "-D", str(self.data), "-p", str(self.address.port), *words(settings)],
             environment=postgres_template.ENVIRONMENT,
             log=self.log,
             folder=self.data,
             account=postgres_template.account(),
         )
-        self.process = spawn(spec, self.site.state)
 
     async def ready(self, limit_s: float = 30.0, *, promoted: bool = False) -> None:
         """Returns when it answers, with ``promoted`` when it takes writes. Raises ``StackNotStarted`` with its log."""
@@ -117,6 +118,11 @@ class Server:
         """The disaster: killed, and its data folder gone."""
         await self.kill()
         await remove_killed(self.data, self.site.clock)
+
+
+def words(settings: Mapping[str, str]) -> list[str]:
+    """As PostgreSQL's command line takes them."""
+    return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
 
 
 async def new_primary(site: Site, name: str, settings: Mapping[str, str], *, small_segments: bool = True) -> Server:

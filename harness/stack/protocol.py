@@ -14,6 +14,8 @@ from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung
 
 Undo = Callable[[], Awaitable[None]]
+#: How a standby names itself to its primary (``application_name``).
+STANDBY = "rehearsal_standby"
 
 
 class Database(Protocol):
@@ -23,14 +25,40 @@ class Database(Protocol):
         """The instance that the stack was brought up with."""
         ...
 
-    def register(self, instance: str, address: Address) -> None:
+    async def register(self, instance: str, address: Address) -> None:
         """Makes ``instance`` known: a pod started from now on whose sidecar names it in its last argument is led to
         ``address``. Names that nobody registered lead to the instance of ``access``, as the manifests' placeholder.
+        Raises ``NotCapable`` when pods cannot reach it.
         """
         ...
 
     async def lose(self) -> None:
         """The disaster: the server killed and its data folder gone. There is no undo."""
+        ...
+
+    def standby(self) -> DatabaseAccess | None:
+        """The standby that follows the instance of ``access``, where one does."""
+        ...
+
+    async def start_standby(self) -> DatabaseAccess:
+        """Makes one by ``pg_basebackup -R``; returns when it answers reads. Its ``application_name`` is ``STANDBY``.
+
+        Raises ``BadInput`` when one is there already, ``StackNotStarted`` when it does not come up.
+        """
+        ...
+
+    async def end_standby(self) -> None:
+        """Stops it, its data gone; nothing without one."""
+        ...
+
+    async def kill(self) -> None:
+        """SIGKILL of the server of ``access``, as when its zone is lost; nobody starts it again."""
+        ...
+
+    async def take_over(self) -> None:
+        """The standby becomes the instance of ``access``, and the sidecars of all pods are led to it without a restart,
+        as Cloud SQL keeps an instance's address. Promoting it is the caller's. Raises ``BadInput`` without a standby.
+        """
         ...
 
 

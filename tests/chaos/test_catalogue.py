@@ -16,7 +16,7 @@ from harness.model.stack import DELAYS, GATE_FAULTS, PARTS, Capability, FaultKin
 from scenarios import claims
 
 NAMES = catalogue.names()
-LONG = ("flag_off", "pod_kill_series")
+LONG = ("database_failover_async", "flag_off", "pod_kill_series")
 
 
 def activities(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -51,6 +51,8 @@ def test_it_names_only_what_exists(name: str) -> None:
 def test_experiments_of_minutes_are_run_when_they_are_named_and_never_drawn() -> None:
     assert set(NAMES) - set(catalogue.usual()) == set(LONG)
     assert catalogue.load("pod_kill_series").expects.repeated is not None
+    failover = catalogue.load("database_failover_async").expects.failover
+    assert failover is not None and not failover.synchronous
 
 
 def test_every_fault_of_the_stack_is_in_some_experiment() -> None:

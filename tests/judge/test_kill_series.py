@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.chaos.expecting import judged_against, ready_after_s
+from harness.chaos.trial import detection_s
 from harness.judge.chaos import Judged
 from harness.judge.kill_series import Expected, KillSeries, expected
 from harness.model.evidence import EventRow
@@ -28,14 +29,14 @@ SERIES = KillSeries(
 
 def test_a_series_that_is_always_survived_breaks_only_what_is_on_its_way() -> None:
     found = expected(SERIES)
-    assert found.in_flight == pytest.approx(15 / 2 * 10.5 * 0.04)
+    assert found.in_flight == pytest.approx(15 * 10.5 * 0.04)
     assert (found.undetected, found.none_ready) == (0, 0)
-    assert (found.least, found.most) == (0, 4)
+    assert (found.least, found.most) == (1, 7)
 
 
 def test_detection_and_a_late_successor_add_their_time() -> None:
     late = expected(msgspec.structs.replace(SERIES, detection_s=1.0, ready_after_s=24))
-    assert late.undetected == pytest.approx(15 / 2 * 10.5)
+    assert late.undetected == pytest.approx(15 * (10 + 10 / 2))  # every probe's, and those of users led to that pod
     assert late.none_ready == pytest.approx(15 * 20 * 4)
     assert expected(msgspec.structs.replace(SERIES, replicas=4, ready_after_s=50)).none_ready == 0
 
@@ -67,3 +68,12 @@ def test_readiness_is_the_longest_first_wait_that_was_seen() -> None:
     ]
     assert ready_after_s(events) == 13
     assert ready_after_s([]) == 0
+
+
+def test_the_detection_is_the_last_bad_answer_after_the_kill() -> None:
+    def at(*answers: tuple[float, bool]) -> float:
+        return detection_s(10**9, [(round((1 + after_s) * 10**9), good) for after_s, good in answers])
+
+    assert at((-0.5, False), (0.1, True), (0.3, False), (0.4, True), (0.25, False)) == pytest.approx(0.3)
+    assert at((-0.5, False), (0.1, True)) == 0
+    assert at() == 0

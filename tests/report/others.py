@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult
+from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, FailoverSeen
 from harness.model.load_stages import Arrivals, ClaimResult, Knee, LoadReport, Step, StepFigures, StepResult
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -74,7 +74,7 @@ def _step(pods: int, rate: float) -> StepResult:
 
 
 def chaos_report() -> ChaosReport:
-    """Two experiments, one of them not exercised, and a check."""
+    """Three experiments, one of them not exercised, one a failover, and a check."""
     return ChaosReport(
         **_HEAD,
         replay="python -m harness chaos --on local --seed 7",
@@ -99,6 +99,16 @@ def chaos_report() -> ChaosReport:
                 title="All pods of a zone are gone",
                 verdict=Verdict.NOT_EXERCISED,
                 reason="the rung has no zones",
+            ),
+            ExperimentResult(
+                number=3,
+                name="database_failover",
+                title="PostgreSQL fails over to a standby",
+                verdict=Verdict.PASS,
+                reason="users' writes failed for 3.2 s",
+                failover=FailoverSeen(
+                    synchronous=True, detect_s=3.0, promote_s=0.11, lead_s=0.02, outage_s=3.2, failed_writes=42
+                ),
             ),
         ),
         checks=(CheckSummary(name="writes", verdict=Verdict.PASS, detail="120 acknowledged writes, all there"),),

@@ -17,10 +17,12 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from harness.clock import MachineClock
 from harness.model.errors import BadInput, NotCapable
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import FLAG, Parameter, Template
-from harness.model.stack import Capability, Fault, FaultKind, Rung
+from harness.model.stack import Capability, DatabaseAccess, Fault, FaultKind, Rung
+from harness.stack.failover import follow
 from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
 from tests.stack.rungs import RUNGS, Answer, ask, changed, exchange, manifests
@@ -275,17 +277,54 @@ async def test_a_restart_replaces_every_pod_and_refuses_nobody(stack: Stack) -> 
     assert not before & after
 
 
-async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
-    access = stack.database().access()
-    connection = await asyncpg.connect(
+async def superuser(access: DatabaseAccess) -> asyncpg.Connection:
+    return await asyncpg.connect(
         host=access.address.host,
         port=access.address.port,
         user=access.superuser,
         password=access.password,
         database=access.database,
         ssl=False,
+        command_timeout=10,
     )
+
+
+async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
+    connection = await superuser(stack.database().access())
     try:
         assert await connection.fetchval("SELECT usesuper FROM pg_user WHERE usename = current_user")
+    finally:
+        await connection.close()
+
+
+async def test_a_standby_follows_and_takes_over(stack: Stack) -> None:
+    clock, database = MachineClock(), stack.database()
+    with pytest.raises(BadInput, match="no standby"):
+        await stack.inject(Fault(kind=FaultKind.DATABASE_FAILOVER))
+    undo = await follow(database, clock, synchronous=True)
+    with pytest.raises(BadInput, match="already"):
+        await database.start_standby()
+    await written(database.access(), "waits for the standby")
+    await undo()
+    assert database.standby() is None
+    await written(database.access(), "waits for nobody")
+    before = database.access().address
+    undo = await follow(database, clock, synchronous=True)
+    await stack.inject(Fault(kind=FaultKind.DATABASE_FAILOVER))
+    await undo()  # it is the primary now: there is nothing to end
+    assert database.standby() is None and before != database.access().address == stack.endpoints().database
+    rows = await written(database.access(), "to the new primary")
+    assert rows == ["waits for the standby", "waits for nobody", "to the new primary"]
+    await stack.inject(Fault(kind=FaultKind.DATABASE_RESTART))
+    assert (await written(database.access(), "after its restart"))[:3] == rows
+
+
+async def written(access: DatabaseAccess, text: str) -> list[str]:
+    """What was written so far, with ``text`` as the last."""
+    connection = await superuser(access)
+    try:
+        await connection.execute("CREATE TABLE IF NOT EXISTS standby_test (n serial, text text)")
+        await connection.execute("INSERT INTO standby_test (text) VALUES ($1)", text)
+        return [row["text"] for row in await connection.fetch("SELECT text FROM standby_test ORDER BY n")]
     finally:
         await connection.close()

@@ -10,19 +10,19 @@ from typing import Any
 from harness.clock import Clock
 from harness.model.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
+from harness.stack.failover import fail_over
+from harness.stack.feed import Feed
 from harness.stack.kind import docker
+from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
 from harness.stack.kind.outside import Outside
-from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kind.sidecars import CTR, Sidecars
+from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.pods import Pod
-from harness.stack.kubernetes.watching import Watching
 from harness.stack.protocol import Undo
 
 KILL_LIMIT_S = 15.0
-#: Where the sidecar of the overlay kind reads what a fault asks for (harness/stack/sidecar.py).
-CONTROL = "/tmp/sidecar.control"  # noqa: S108 - inside the sidecar's own container
 ZONE = "topology.kubernetes.io/zone"
-_CTR = ("ctr", "--namespace", "k8s.io", "tasks")
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
 _MOST_DELAY_MS = 60_000
 
@@ -34,16 +34,21 @@ async def nothing() -> None:
 class Disturbances:
     """One stack's. Of the ready pods the first by name is taken."""
 
-    def __init__(self, ground: Ground, api: ApiServer, namespace: str, watching: Watching, clock: Clock) -> None:
+    def __init__(
+        self, ground: Ground, inside: Inside, database: KindDatabase, *, sidecars: Sidecars, feed: Feed, clock: Clock
+    ) -> None:
         self._ground = ground
-        self._api = api
-        self._namespace = namespace
-        self._watching = watching
+        self._api = inside.api
+        self._namespace = inside.namespace
+        self._watching = inside.watching
+        self._database = database
+        self._sidecars = sidecars
+        self._feed = feed
         self._clock = clock
-        self._execs = 0
 
-    async def inject(self, fault: Fault, target: str, sidecar: str) -> Undo:
-        """``target`` and ``sidecar`` are the containers' names. Raises ``BadInput``, ``NotCapable``."""
+    async def inject(self, fault: Fault, target: str) -> Undo:
+        """``target`` is the container's name. Raises ``BadInput``, ``NotCapable``."""
+        sidecar = self._sidecars.container
         if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
             raise BadInput(f"{fault.kind} needs a delay within 0..{_MOST_DELAY_MS} ms")
         delay = f"delay {fault.delay_ms:g}"
@@ -59,6 +64,8 @@ class Disturbances:
             FaultKind.SIDECAR_DELAY: lambda: self._control(sidecar, [self._pod(sidecar)], delay),
             FaultKind.DATABASE_SLOW: lambda: self._control(sidecar, self._watching.pods.ready(), delay),
             FaultKind.DATABASE_CUT: lambda: self._control(sidecar, self._watching.pods.ready(), "cut"),
+            FaultKind.DATABASE_RESTART: self._restart_database,
+            FaultKind.DATABASE_FAILOVER: self._fail_over,
             FaultKind.PART_HANG: lambda: self._pause(fault.subject),
             FaultKind.PART_SLOW: lambda: self._slow(fault.subject),
         }
@@ -101,7 +108,7 @@ class Disturbances:
         return self._until_undone(again())
 
     async def _kill(self, pod: Pod, container: str, signal: str) -> None:
-        command = (*_CTR, "kill", "--signal", signal, pod.containers[container])
+        command = (*CTR, "kill", "--signal", signal, pod.containers[container])
         await docker.docker("exec", pod.node, *command, what=f"{signal} to {pod.name}", limit_s=KILL_LIMIT_S)
 
     async def _delete(self, grace_s: int | None) -> Undo:
@@ -116,20 +123,24 @@ class Disturbances:
         """Told to the sidecars there are; one that starts meanwhile is well."""
         told = [(pod, pod.containers[container]) for pod in pods if container in pod.containers]
         for pod, found in told:
-            await self._write(pod.node, found, order)
+            await self._sidecars.write(pod.node, found, order)
 
         async def undo() -> None:
             for pod, found in told:
                 with contextlib.suppress(StackNotStarted):  # its pod is gone
-                    await self._write(pod.node, found, "")
+                    await self._sidecars.write(pod.node, found, "")
 
         return undo
 
-    async def _write(self, node: str, container: str, order: str) -> None:
-        self._execs += 1
-        command = (*_CTR, "exec", "--exec-id", f"rehearsal-{self._execs}", container, "/bin/sh", "-c")
-        script = f"printf '%s' '{order}' > {CONTROL}"
-        await docker.docker("exec", node, *command, script, what="telling a sidecar", limit_s=KILL_LIMIT_S)
+    # -- the database --------------------------------------------------------------------------------------------
+
+    async def _restart_database(self) -> Undo:
+        await self._database.restart()
+        return nothing
+
+    async def _fail_over(self) -> Undo:
+        await fail_over(self._database, self._feed, self._clock)
+        return nothing
 
     # -- nodes and outside services ------------------------------------------------------------------------------
 

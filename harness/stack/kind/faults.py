@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from harness.model.errors import BadInput
+from harness.model.errors import BadInput, RehearsalError
 from harness.model.stack import GATE_FAULTS, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.kind.disturbances import Disturbances
@@ -20,12 +20,11 @@ from harness.stack.protocol import Undo
 class Faults:
     """Injects and undoes."""
 
-    def __init__(self, ground: Ground, disturbances: Disturbances, target: str, sidecar: str, feed: Feed) -> None:
-        """``target`` and ``sidecar`` are the names of the pods' containers."""
+    def __init__(self, ground: Ground, disturbances: Disturbances, target: str, feed: Feed) -> None:
+        """``target`` is the name of the pods' first container."""
         self._ground = ground
         self._disturbances = disturbances
         self._target = target
-        self._sidecar = sidecar
         self._feed = feed
 
     async def inject(self, fault: Fault) -> Undo:
@@ -35,8 +34,12 @@ class Faults:
         if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
             raise BadInput("a latency fault needs a delay above 0 ms")
         if fault.kind not in GATE_FAULTS:
-            undo = await self._disturbances.inject(fault, self._target, self._sidecar)
-            self._tell(fault)
+            self._tell(fault)  # before: what takes seconds to begin breaks things from its first moment on
+            try:
+                undo = await self._disturbances.inject(fault, self._target)
+            except RehearsalError:
+                self._feed.event("fault", fault.kind, f"undone: {fault}")
+                raise
             return self._once(fault, undo)
         gate = self._ground.gate
         if gate is None:

@@ -11,17 +11,18 @@ from typing import Any
 import msgspec
 
 from harness.clock import Clock
-from harness.model.errors import RehearsalError
+from harness.model.errors import BadInput, RehearsalError
 from harness.model.stack import Address, Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
-from harness.stack.kind import cluster, record, uses
+from harness.stack.kind import cluster, docker, outside, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
 from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import definitions
 from harness.stack.processes import Process
+from harness.stack.protocol import STANDBY
 from harness.stack.ready import CHECKS, logs_in
 from harness.stack.waiting import together
 from harness.state import RunState
@@ -29,6 +30,13 @@ from harness.state import RunState
 KEPT = "TEKUTOKO_KIND_CLUSTER_LABEL"  # in the environment: the cluster that runs use instead of the kept one
 PROJECT_ID = "demo-tekutoko"
 DATABASE = "postgres"
+DATABASE_PORT = 5432  # of every instance on the cluster's network
+FAST_STOP_S = 10  # before a restart kills PostgreSQL; compose.yaml's stop_grace_period
+#: Only the first start copies the primary: the container may be restarted once it has become one.
+_FOLLOW = (
+    'umask 077; [ -s "$PGDATA/PG_VERSION" ] || pg_basebackup -w -R -X stream --checkpoint=fast -D "$PGDATA"'
+    ' -d "host={host} port={port} user=postgres application_name={name}" || exit 1; exec entrypoint.sh'
+)
 Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 
 
@@ -57,6 +65,8 @@ class Ground:
         self.gate: Gate | None = None
         self.password = password
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.standby: Outside | None = None
+        self.instances: dict[str, str] = {}  # registered ones: host:port on the cluster's network
         self.services = {name: Outside(name, found, state, logs, clock) for name, found in definitions().items()}
         self._state = state
         self._logs = logs
@@ -65,6 +75,9 @@ class Ground:
         self._progress = progress
         self._ending = False
         self._planned: set[str] = set()
+        self._replaced: list[Outside] = []
+        self._standbys = 0
+        self._let_go: set[int] = set()  # processes that followed the log of what was restarted
         self._use: uses.Use | None = None
         self._guards: list[asyncio.Task[None]] = []
 
@@ -159,15 +172,75 @@ class Ground:
             database_password=self.password,
         )
 
-    def expect_end(self, part: str) -> None:
-        """The part's end is planned from now on."""
-        self._planned.add(part)
+    # -- PostgreSQL as its operator has it ----------------------------------------------------------------------
+
+    async def lose_database(self) -> None:
+        """Its container and its data are gone."""
+        self._planned.add(self.services[DATABASE].part)
+        await self.services[DATABASE].stop()
+
+    async def kill_database(self) -> None:
+        """SIGKILL; nobody starts it again."""
+        self._planned.add(self.services[DATABASE].part)
+        await self.services[DATABASE].kill()
+
+    async def restart_database(self) -> None:
+        """Returns when it takes logins again. The end of what follows its log is no death of a part."""
+        service = self.services[DATABASE]
+        if service.process is not None:
+            self._let_go.add(service.process.pid)
+        self._guard(await service.restart(self._network, FAST_STOP_S))
+        await service.ready(self._check(DATABASE))
+
+    async def start_standby(self) -> Outside:
+        """A second container that begins with ``pg_basebackup -R`` and follows; returns when it answers reads."""
+        primary = self.services[DATABASE]
+        self._standbys += 1
+        part = f"{DATABASE}-standby-{self._standbys}"
+        standby = self.standby = Outside(part, definitions()[DATABASE], self._state, self._logs, self._clock)
+        host, _, port = primary.inside.partition(":")
+        variables = {"POSTGRES_PASSWORD": self.password, "PGPASSWORD": self.password}
+        script = _FOLLOW.format(host=host, port=port, name=STANDBY)
+        self._guard(await standby.start(primary.image, variables, network=self._network, script=script))
+        await standby.ready(self._check(DATABASE))
+        self._feed.event("component", part, f"answers on {standby.address}", port=standby.address.port)
+        return standby
+
+    async def end_standby(self) -> None:
+        """As planned; nothing without one."""
+        standby, self.standby = self.standby, None
+        if standby is not None:
+            self._planned.add(standby.part)
+            await standby.stop()
+
+    def take_over(self) -> None:
+        """The standby is PostgreSQL from now on; the one before stays to be removed. Raises ``BadInput``."""
+        if self.standby is None:
+            raise BadInput("no standby follows PostgreSQL")
+        self._replaced.append(self.services[DATABASE])
+        self.services[DATABASE], self.standby = self.standby, None
+
+    async def admit(self, instance: str, address: Address) -> bool:
+        """Leads pods that name ``instance`` to the container that publishes ``address``; whether there is one."""
+        ask = ("ps", "--quiet", "--filter", f"publish={address.port}")
+        found = (await docker.docker(*ask, what=f"looking for {address}")).split()
+        if not found:
+            return False
+        await docker.docker("network", "connect", self._network, found[0], what=f"leading the cluster to {instance}")
+        self.instances[instance] = f"{await outside.address_of(found[0], self._network)}:{DATABASE_PORT}"
+        return True
+
+    @property
+    def _network(self) -> str:
+        assert self.cluster is not None
+        return self.cluster.network
 
     async def stop(self) -> None:
         """Gate, services, the run's own cluster; each whatever became of the others. Raises the first error."""
         self._ending = True
         front = [self.gate.stop()] if self.gate is not None else []
-        services = (service.stop() for service in self.services.values())
+        others = [*self._replaced, *([self.standby] if self.standby is not None else [])]
+        services = (service.stop() for service in (*self.services.values(), *others))
         ended: list[object] = list(await asyncio.gather(*front, *services, return_exceptions=True))
         self._give_back()
         ended += await asyncio.gather(self._delete_cluster(), return_exceptions=True)
@@ -206,7 +279,7 @@ class Ground:
 
     async def _notice(self, process: Process) -> None:
         await process.wait()
-        if self._ending or process.part in self._planned:
+        if self._ending or process.part in self._planned or process.pid in self._let_go:
             return
         error: RehearsalError = process.part_died()
         self._feed.event("component", process.part, "died")

@@ -25,6 +25,12 @@ READY_LIMIT_S = 90.0
 _START_LIMIT_S = 60.0
 
 
+async def address_of(container: str, network: str) -> str:
+    """A container's address on ``network``. Raises ``StackNotStarted``."""
+    question = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
+    return (await docker.docker("inspect", "--format", question, container, what="asking for an address")).strip()
+
+
 class Outside:
     """One outside service. ``start`` then ``ready``; ``stop`` removes the container and its data."""
 
@@ -32,6 +38,7 @@ class Outside:
         self.part = part
         self.address = Address(host="127.0.0.1", port=state.take_port())
         self.inside = ""  # host:port on the cluster's network, after ``join``
+        self.image = ""  # after ``start``
         self._definition = definition
         self._state = state
         self._log = logs / f"{part}.log"
@@ -39,18 +46,31 @@ class Outside:
         self._name = labels.container(state.lease.run_id, part)
         self.process: Process | None = None
 
-    async def start(self, image: str, variables: dict[str, str]) -> Process:
-        """Starts the container; ``variables`` are added to its environment. Raises ``StackNotStarted``."""
+    async def start(self, image: str, variables: dict[str, str], *, network: str = "", script: str = "") -> Process:
+        """Starts the container; ``variables`` are added to its environment. Raises ``StackNotStarted``.
+
+        With ``network`` it is on that one from the start, and ``inside`` is known; ``script`` is run by a shell in
+        place of the image's own entry point.
+        """
+        self.image = image
         wanted = {**self._definition.environment, **variables}
         await docker.docker(
             *("run", "--detach", "--name", self._name, "--pull", "never"),
             *labels.arguments(self._state.lease),
             *("--publish", f"{self.address}:{self._definition.port}", "--shm-size", self._definition.shm_size),
+            *(("--network", network) if network else ()),
+            *(("--entrypoint", "/bin/sh") if script else ()),
             *(word for name, value in wanted.items() for word in ("--env", f"{name}={value}")),
-            *(image, *self._definition.command),
+            *(image, *(("-c", script) if script else self._definition.command)),
             what=f"starting the container of {self.part}",
             limit_s=_START_LIMIT_S,
         )
+        if network:
+            await self._look_up(network)
+        return self._follow()
+
+    def _follow(self) -> Process:
+        """Keeps its log and notices its end."""
         self.process = spawn(
             Spec(
                 part=self.part,
@@ -66,9 +86,21 @@ class Outside:
     async def join(self, network: str) -> None:
         """Joins the cluster's network, which may come up later; ``inside`` is known from then on."""
         await docker.docker("network", "connect", network, self._name, what=f"leading the cluster to {self.part}")
-        question = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
-        address = await docker.docker("inspect", "--format", question, self._name, what="asking for an address")
-        self.inside = f"{address.strip()}:{self._definition.port}"
+        await self._look_up(network)
+
+    async def _look_up(self, network: str) -> None:
+        self.inside = f"{await address_of(self._name, network)}:{self._definition.port}"
+
+    async def kill(self) -> None:
+        """SIGKILL of its first process; the container stays, ended, with its data."""
+        await docker.docker("kill", "--signal", "KILL", self._name, what=f"killing {self.part}")
+
+    async def restart(self, network: str, grace_s: int) -> Process:
+        """Its stop signal, SIGKILL after ``grace_s``, then started again; ``inside`` may be another afterwards."""
+        what = f"restarting {self.part}"
+        await docker.docker("restart", "--time", str(grace_s), self._name, what=what, limit_s=_START_LIMIT_S)
+        await self._look_up(network)
+        return self._follow()
 
     async def ready(self, check: Callable[[Address], Awaitable[bool]]) -> None:
         """Returns when ``check`` holds at its loopback address. Raises ``StackNotStarted``."""

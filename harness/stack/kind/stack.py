@@ -28,6 +28,7 @@ from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
 from harness.stack.kind.ground import DATABASE, Ground, Images
 from harness.stack.kind.images.load import load
+from harness.stack.kind.sidecars import Sidecars
 from harness.stack.kubernetes import documents, labels
 from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.inside import Inside
@@ -80,6 +81,7 @@ class KindStack:
                 Capability.ZONES,
                 Capability.POD_SIGNALS,
                 Capability.NODES,
+                Capability.DATABASE_INSTANCES,
                 Capability.DOCUMENT_TEMPO,
                 *limits,
             }
@@ -93,9 +95,8 @@ class KindStack:
         self._with_gate = gate or service_port is not None
         self._progress = progress
         self._feed = Feed(clock)
-        self._place = Place(
-            labels.namespace(run_id), manifests.deployment.name, manifests.deployment.template.containers[0].name
-        )
+        names = [container.name for container in manifests.deployment.template.containers[:2]]
+        self._place = Place(labels.namespace(run_id), manifests.deployment.name, *names)
         self._state: RunState | None = None
         self._ground: Ground | None = None
         self._images: Images | None = None
@@ -189,7 +190,15 @@ class KindStack:
         """The run's PostgreSQL."""
         self._running()
         assert self._ground is not None
-        return KindDatabase(self._ground)
+        return KindDatabase(self._ground, self._lead_pods)
+
+    async def _lead_pods(self) -> None:
+        """The pods follow the outside services' addresses as they are now, without a restart."""
+        assert self._ground is not None
+        inside = self._running()
+        configs = [document for document in self._documents() if document["kind"] == "ConfigMap"]
+        host, _, port = self._ground.services[DATABASE].inside.partition(":")
+        await together(inside.workload.apply(configs), self._sidecars.lead_to(host, port))
 
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
@@ -253,14 +262,17 @@ class KindStack:
     async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
         """The namespace, and the address that users will ask."""
         await inside.start(state.lease)
-        self._node_port = await inside.workload.free_node_port(list(made.ports))
+        services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
+        self._node_port = await inside.workload.take_node_port(list(made.ports), services[0])
         self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
-        disturbances = Disturbances(ground, inside.api, self._place.namespace, inside.watching, self._clock)
-        containers = self._manifests.deployment.template.containers
-        sidecar = containers[1].name if len(containers) > 1 else ""
-        self._faults = Faults(ground, disturbances, self._place.container, sidecar, self._feed)
+        database = KindDatabase(ground, self._lead_pods)
+        self._sidecars = Sidecars(self._place.sidecar, inside.watching)
+        disturbances = Disturbances(
+            ground, inside, database, sidecars=self._sidecars, feed=self._feed, clock=self._clock
+        )
+        self._faults = Faults(ground, disturbances, self._place.container, self._feed)
 
     def _documents(self) -> list[dict[str, Any]]:
         assert self._ground is not None and self._images is not None and self._inside is not None
@@ -273,6 +285,7 @@ class KindStack:
             database_password=self._ground.password,
             node_port=self._node_port,
             cpu_factor=self.cpu_factor,
+            instances=self._ground.instances,
         )
         return documents.prepared(self._manifests, facts)
 

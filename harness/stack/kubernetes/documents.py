@@ -25,6 +25,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     database_password: str
     node_port: int = 0  # of the Service; 0 leaves it as it is
     cpu_factor: float
+    instances: dict[str, str] = {}  # database instances that sidecars may name in their last argument
 
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
@@ -80,6 +81,8 @@ def _pods(pod: dict[str, Any], facts: Facts) -> None:
     for container in others:
         if container["image"].startswith("tekutoko-rehearsal/database-sidecar:"):
             container["image"] = facts.sidecar_image
+            if (led := facts.instances.get(container["args"][-1])) is not None:
+                container["args"][1:3] = led.split(":")
     for container in (target, *others):
         for amounts in container.get("resources", {}).values():
             if "cpu" in amounts and facts.cpu_factor != 1:

@@ -30,6 +30,7 @@ class Inside:
     def __init__(
         self, api: ApiServer, place: Place, *, logs: Path, feed: Feed, clock: Clock, progress: Callable[[str], None]
     ) -> None:
+        self.namespace = place.namespace
         self.api = api
         self.watching = Watching(api, place, feed, clock)
         self.pod_logs = PodLogs(api, place, logs, feed)

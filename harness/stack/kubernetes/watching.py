@@ -25,11 +25,12 @@ SILENT_LIMIT_S = 15
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where the target is: its namespace, its Deployment, and the container in it."""
+    """Where the target is: its namespace, its Deployment, and the containers in it; ``sidecar`` is "" without one."""
 
     namespace: str
     deployment: str
     container: str
+    sidecar: str = ""
 
 
 class Watching:

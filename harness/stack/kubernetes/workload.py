@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from harness.clock import NS, Clock, utc
@@ -17,6 +18,7 @@ from harness.state.machine import identity
 NAMESPACES = "/api/v1/namespaces"
 READY_LIMIT_S = 180.0
 GONE_LIMIT_S = 60.0
+UNPROCESSABLE = 422
 NODE_PORTS_IN_USE = "/api/v1/services"
 #: A pod that restarts so often without ever being ready is given up, as on the local rung.
 RESTARTS_LIMIT = 3
@@ -56,13 +58,25 @@ class Workload:
         made = await self._api.post(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         self._uid = made["metadata"]["uid"]
 
-    async def free_node_port(self, mapped: Sequence[int]) -> int:
-        """A mapped NodePort that no Service of the cluster has. Raises ``StackNotStarted`` when all are taken."""
+    async def take_node_port(self, mapped: Sequence[int], service: Json) -> int:
+        """Makes ``service`` with a mapped NodePort that no Service of the cluster has, which is its own from then on.
+
+        Raises ``StackNotStarted`` when all are taken.
+        """
         services = (await self._api.get(NODE_PORTS_IN_USE))["items"]
-        taken = {port.get("nodePort") for service in services for port in service["spec"].get("ports", [])}
+        taken = {port.get("nodePort") for each in services for port in each["spec"].get("ports", [])}
         for port in mapped:
-            if port not in taken:
-                return port
+            if port in taken:
+                continue
+            document = copy.deepcopy(service)
+            document["spec"]["ports"][0]["nodePort"] = port
+            try:
+                await self._api.apply(document, self._namespace)
+            except Refused as error:
+                if error.status != UNPROCESSABLE or "already allocated" not in error.what:
+                    raise
+                continue  # another run was quicker
+            return port
         raise StackNotStarted(
             f"all {len(mapped)} NodePorts that lead out of the cluster are taken by other runs",
             where=NODE_PORTS_IN_USE,

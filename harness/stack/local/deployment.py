@@ -56,7 +56,7 @@ class DeploymentController:
         return [pod.view() for pod in self.pods.values()]
 
     def ready_pods(self) -> list[Pod]:
-        """The pods behind the service, by name."""
+        """The pods that are ready, by name."""
         return [self.pods[name] for name in ready_endpoints(self.views())]
 
     async def run(self) -> None:
@@ -98,7 +98,12 @@ class DeploymentController:
 
     def reroute(self) -> None:
         """Writes the endpoints anew though they are the same pods: their addresses changed."""
-        self._service.route(self.ready_pods())
+        self._service.route(self._endpoints())
+
+    def _endpoints(self) -> list[Pod]:
+        """The ready pods, and those killed of which the service has not heard yet."""
+        names = {*ready_endpoints(self.views()), *(name for name, pod in self.pods.items() if pod.undetected)}
+        return [self.pods[name] for name in sorted(names)]
 
     def _reconcile(self) -> None:
         now_ns = self._clock.now_ns()
@@ -142,7 +147,7 @@ class DeploymentController:
         self._news.set()
 
     def _sync_endpoints(self) -> None:
-        ready = self.ready_pods()
+        ready = self._endpoints()
         names = tuple(pod.name for pod in ready)
         if names != self._routed:
             self._routed = names

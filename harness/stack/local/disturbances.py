@@ -13,7 +13,9 @@ from typing import Any
 from harness.clock import Clock
 from harness.model.errors import BadInput, NotCapable
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
+from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
+from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Pod
@@ -46,6 +48,7 @@ class Disturbances:
         self._logs = logs
         self._hogs = 0
         self.controller: DeploymentController | None = None
+        self.database: LocalDatabase | None = None
 
     async def inject(self, fault: Fault) -> Undo:
         """Starts it; the undo may be called twice. Raises ``BadInput``, and ``NotCapable`` for what needs a cluster."""
@@ -65,6 +68,7 @@ class Disturbances:
             FaultKind.SIDECAR_HANG: self._sidecar_hang,
             FaultKind.SIDECAR_DELAY: self._sidecar_delay,
             FaultKind.DATABASE_RESTART: self._database_restart,
+            FaultKind.DATABASE_FAILOVER: self._database_failover,
             FaultKind.DATABASE_SLOW: self._database_slow,
             FaultKind.DATABASE_CUT: self._database_cut,
             FaultKind.PART_HANG: self._part_hang,
@@ -106,7 +110,7 @@ class Disturbances:
         return self._until_undone(again())
 
     async def _pod_kill(self, _: Fault) -> Undo:
-        self._pod().terminate(0)
+        self._pod().kill()
         return _nothing
 
     async def _pod_delete(self, _: Fault) -> Undo:
@@ -156,6 +160,11 @@ class Disturbances:
 
     async def _database_restart(self, _: Fault) -> Undo:
         await self._parts.restart_postgres()
+        return _nothing
+
+    async def _database_failover(self, _: Fault) -> Undo:
+        assert self.database is not None
+        await fail_over(self.database, self._feed, self._clock)
         return _nothing
 
     def _every_sidecar(self, order: str) -> Undo:

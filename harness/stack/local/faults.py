@@ -9,6 +9,7 @@ from harness.model.errors import BadInput
 from harness.model.stack import GATE_FAULTS, Address, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
+from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.disturbances import Disturbances
 from harness.stack.local.parts import Parts
@@ -26,16 +27,12 @@ class Faults:
         self._gated: dict[str, tuple[int, Address]] = {}  # by pod: its own port, and the gate's address before it
         self._turn = asyncio.Lock()
         self._shut = 0  # faults that refuse every connection
-        self._controller: DeploymentController | None = None
+        self.controller: DeploymentController | None = None
 
-    @property
-    def controller(self) -> DeploymentController | None:
-        """Set once the pods' controller exists."""
-        return self._controller
-
-    @controller.setter
-    def controller(self, controller: DeploymentController) -> None:
-        self._controller = self._disturbances.controller = controller
+    def lead(self, controller: DeploymentController, database: LocalDatabase) -> None:
+        """Told once the pods' controller exists."""
+        self.controller = self._disturbances.controller = controller
+        self._disturbances.database = database
 
     def route(self, pods: Sequence[Pod]) -> None:
         """Tells Envoy where the ready pods are. A pod that the gate does not listen for yet is left out till then."""

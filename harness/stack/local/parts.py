@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.clock import Clock
 from harness.firebase import commands
-from harness.model.errors import RehearsalError
+from harness.model.errors import BadInput, RehearsalError
 from harness.model.stack import Address, Endpoints
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
@@ -17,7 +17,7 @@ from harness.stack.local.adopted import Adopted
 from harness.stack.local.emulators import Emulator, installed
 from harness.stack.local.envoy import Envoy
 from harness.stack.local.kept import Borrowed
-from harness.stack.local.postgres import Postgres
+from harness.stack.local.postgres import Postgres, remove_killed
 from harness.stack.processes import Watched
 from harness.stack.ready import CHECKS
 from harness.stack.waiting import together
@@ -50,6 +50,8 @@ class Parts:
         self._guards: list[asyncio.Task[None]] = []
         self.processes: dict[str, int] = {}
         self.postgres = Postgres(state, logs, clock)
+        self.standby: Postgres | None = None
+        self._standbys = 0
         self._emulators = tuple(Emulator(part, state, logs, clock) for part in CHECKS)
         self.auth, self.firestore, self.remote_config, self.storage = self._emulators
         self.envoy = Envoy(state, logs, clock, service_port)
@@ -110,6 +112,31 @@ class Parts:
             self._feed.event("component", "gate", "in front of the pods")
         return self.gate
 
+    async def start_standby(self) -> Postgres:
+        """A standby of PostgreSQL, beside it; returns when the application's role can log in."""
+        self._standbys += 1
+        standby = Postgres(self._state, self._logs, self._clock, f"postgres-standby-{self._standbys}")
+        self._guard(await standby.follow(self.postgres))
+        self.standby = standby
+        await standby.ready()
+        self._told(standby.part, standby.address)
+        return standby
+
+    async def end_standby(self) -> None:
+        """As planned; nothing without one."""
+        standby, self.standby = self.standby, None
+        if standby is not None and standby.process is not None:
+            self._planned.add(standby.process.pid)
+            await standby.stop()
+            await remove_killed(standby.data, self._clock)
+
+    def take_over(self) -> None:
+        """The standby is PostgreSQL from now on. Raises ``BadInput`` without one."""
+        if self.standby is None:
+            raise BadInput("no standby follows PostgreSQL")
+        self.postgres, self.standby = self.standby, None
+        self._told("postgres", self.postgres.address)
+
     async def lose_postgres(self) -> None:
         """Kills PostgreSQL as planned: its end is no death of a part."""
         if (process := self.postgres.process) is not None:
@@ -135,7 +162,8 @@ class Parts:
     async def stop_back(self) -> None:
         """PostgreSQL and the Firebase parts."""
         self._ending = True
-        await asyncio.gather(self.postgres.stop(), *(emulator.stop() for emulator in self._emulators))
+        servers = [self.postgres, *([self.standby] if self.standby is not None else [])]
+        await asyncio.gather(*(server.stop() for server in servers), *(part.stop() for part in self._emulators))
         for guard in self._guards:
             guard.cancel()
         await asyncio.gather(*self._guards, return_exceptions=True)

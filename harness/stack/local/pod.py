@@ -20,6 +20,11 @@ from harness.stack.processes import Spec, tail
 from harness.state import RunState, cgroups
 from harness.state.cgroups import Group, Limits
 
+#: From the kill of a pod deleted with grace 0 until no new connection is sent to it, as seen on the rung kind.
+DETECTION_S = 0.3
+#: Among the instances: where names lead that nobody registered, once that is not the instance of the beginning.
+OTHERS = ""
+
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What every pod of a run stands on."""
@@ -30,7 +35,11 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     logs: Path
     target: Target
     endpoints: Endpoints
-    instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument
+    instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument; ``OTHERS``
+
+    def database(self, instance: str) -> Address:
+        """Where a sidecar that names ``instance`` leads."""
+        return self.instances.get(instance) or self.instances.get(OTHERS) or self.endpoints.database
 
 
 class Pod:
@@ -49,12 +58,15 @@ class Pod:
         self.ready_changed_ns = self._created_ns
         self._told: PodState | None = None
         self.terminating = False
+        #: Killed, and still among the endpoints.
+        self.undetected = False
         self.was_ready = False
         state = ground.state
         self.address = Address(host="127.0.0.1", port=state.take_port())
         self._database_port = state.take_port()
         #: What a fault writes for the sidecar to read (``harness/stack/sidecar.py``).
         self.sidecar_control = state.folder / f"{name}.sidecar.control"
+        self._lead = state.folder / f"{name}.sidecar.control.lead"
         self.target = self._target(template)
         self.sidecar = self._sidecar(template)
         self._keepers: list[asyncio.Task[None]] = []
@@ -119,6 +131,23 @@ class Pod:
             restarts=max(container.restarts for container in self.containers),
         )
 
+    def lead_to(self, database: Address) -> None:
+        """Its sidecar's new connections go there, the ones before are broken; within a moment, without a restart."""
+        new = self._lead.with_suffix(".new")
+        new.write_text(f"{database.host} {database.port}")
+        new.replace(self._lead)
+
+    def kill(self) -> None:
+        """Deleted with grace 0: killed now, while the endpoints still lead to it for ``DETECTION_S``.
+
+        Kubernetes: kubelet and EndpointSlice controller hear of the deletion at once, and kube-proxy follows the
+        latter; nothing waits for anything.
+        """
+        self.undetected = not self.terminating and self.ready
+        for container in self.containers:
+            container.crash()
+        self.terminate(0)
+
     def terminate(self, grace_s: float | None = None) -> asyncio.Task[None]:
         """Begins termination (once): out of the endpoints now, SIGTERM to all containers, SIGKILL after the grace.
 
@@ -146,9 +175,14 @@ class Pod:
             await self.sidecar.stop(left_s)
         else:
             await asyncio.gather(*(container.stop(left_s) for container in self.containers))
+        if self.undetected:
+            await self._ground.clock.sleep(DETECTION_S)
+            self.undetected = False
+            self._changed()
         for port in (self.address.port, self._database_port):
             self._ground.state.give_back_port(port)
-        self.sidecar_control.unlink(missing_ok=True)
+        for path in (self.sidecar_control, self._lead):
+            path.unlink(missing_ok=True)
         self._tell(PodState.GONE, "gone")
 
     def _ended(self, termination: asyncio.Task[None]) -> None:
@@ -215,7 +249,7 @@ class Pod:
     def _sidecar(self, template: PodTemplate) -> Container:
         ground = self._ground
         named = [container.args[-1] for container in template.containers[1:] if container.args]
-        database = ground.instances.get(named[0] if named else "", ground.endpoints.database)
+        database = ground.database(named[0] if named else OTHERS)
         script = str(Path(sidecar.__file__))
         ports = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
         spec = Spec(

@@ -7,6 +7,7 @@ lies in ``/dev/shm``; one small System V segment, PostgreSQL's lock, goes with t
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.stack.local import postgres_template
 from harness.stack.local.adopted import Adopted
 from harness.stack.local.postgres_template import DATABASE, USER
 from harness.stack.processes import Process, Spec, Watched, spawn
+from harness.stack.protocol import STANDBY
 from harness.stack.ready import logs_in
 from harness.stack.waiting import until
 from harness.state import RunState
@@ -25,6 +27,8 @@ from harness.state import RunState
 MAX_CONNECTIONS = 100  # PostgreSQL's own default
 READY_LIMIT_S = 20.0
 FAST_STOP_S = 3.0
+BACKUP_LIMIT_S = 60.0
+SUPERUSER = "postgres"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -53,13 +57,12 @@ def _removed(data: Path) -> bool:
 class Postgres:
     """One run's server. ``start`` then ``ready``; ``stop`` is a fast shutdown."""
 
-    part = "postgres"
-
-    def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
+    def __init__(self, state: RunState, logs: Path, clock: Clock, part: str = "postgres") -> None:
+        self.part = part
         self._state = state
-        self._log = logs / "postgres.log"
+        self._log = logs / f"{part}.log"
         self._clock = clock
-        self.data = state.folder / "postgres"
+        self.data = state.folder / part
         self.address = Address(host="127.0.0.1", port=state.take_port())
         self.password = ""
         self.process: Watched | None = None
@@ -74,6 +77,35 @@ class Postgres:
         template = await postgres_template.ensure(self._clock)
         self.password = (template / "password").read_text()
         postgres_template.copy(template, self.data)
+        return self._spawn()
+
+    async def follow(self, primary: Postgres) -> Process:
+        """Instead of ``start``: a standby of ``primary``, by ``pg_basebackup -R``. Raises ``StackNotStarted``."""
+        self.password = primary.password
+        owner = postgres_template.account()
+        self.data.mkdir(mode=0o700)
+        if owner is not None:
+            os.chown(self.data, owner.uid, owner.gid)
+        login = f"host={primary.address.host} port={primary.address.port} user={SUPERUSER} application_name={STANDBY}"
+        program = str(postgres_template.binaries() / "pg_basebackup")
+        options = ("-w", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D", str(self.data))
+        backup = spawn(
+            Spec(
+                part=f"{self.part}-basebackup",
+                command=[program, "-d", login, *options],
+                environment={**postgres_template.ENVIRONMENT, "PGPASSWORD": self.password},
+                log=self._log,
+                folder=self.data,
+                account=owner,
+            ),
+            self._state,
+        )
+        try:
+            await backup.ended_within(BACKUP_LIMIT_S)
+            if backup.returncode != 0:
+                raise backup.not_started(f"the base backup {backup.died()}")
+        finally:
+            await backup.stop(signal.SIGKILL, 0)
         return self._spawn()
 
     async def restart(self) -> Process:

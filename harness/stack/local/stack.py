@@ -159,9 +159,9 @@ class LocalStack:
 
     def database(self) -> LocalDatabase:
         """The run's PostgreSQL."""
-        self._running()
+        controllers = self._running()
         assert self._parts is not None and self._ground is not None
-        return LocalDatabase(self._parts, self._ground)
+        return LocalDatabase(self._parts, self._ground, controllers.deployment)
 
     def start_beside(self, name: str, database_port: int) -> Beside:
         """Runs the target once more, as no pod: nothing probes, restarts or routes to it. The caller stops it."""
@@ -217,7 +217,7 @@ class LocalStack:
             logs=self._logs,
         )
         controllers = self._controllers = Controllers(self._manifests, ground, faults)
-        faults.controller = controllers.deployment
+        faults.lead(controllers.deployment, LocalDatabase(parts, ground, controllers.deployment))
         for loop in controllers.loops():
             self._keep(loop)
         if Capability.CPU_LIMITS not in self.capabilities:

@@ -11,7 +11,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   initdb --no-sync --username=postgres --pwfile=/tmp/password --auth-local=peer --auth-host=scram-sha-256 \
     --encoding=UTF8 --no-locale -D "$PGDATA" >/dev/null
   rm /tmp/password
-  echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+  printf 'host all all all scram-sha-256\nhost replication all all scram-sha-256\n' >>"$PGDATA/pg_hba.conf"
   # A single-user server reads one statement a line, and quotes are doubled as SQL has it.
   password=$(printf %s "$POSTGRES_PASSWORD" | sed "s/'/''/g")
   printf 'CREATE ROLE "%s" LOGIN PASSWORD '"'%s'"';\nCREATE DATABASE "%s" OWNER "%s";\n' \

@@ -1,0 +1,54 @@
+"""The documents as the rung applies them: which PostgreSQL a sidecar is led to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.manifests import load
+from harness.model.manifests import Manifests
+from harness.recovery.on_stack import INSTANCE, led_to
+from harness.stack.kubernetes.documents import Facts, prepared
+
+OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
+FACTS = Facts(
+    image="target:1",
+    sidecar_image="sidecar:1",
+    command=(),
+    environment={},
+    outside=dict.fromkeys(("auth", "firestore", "remote_config", "storage"), "10.0.0.9:80")
+    | {"postgres": "10.0.0.5:5432"},
+    database_password="p",
+    node_port=30000,
+    cpu_factor=1.0,
+)
+
+
+def sidecar(manifests: Manifests, facts: Facts) -> list[str]:
+    """The sidecar's arguments as applied."""
+    (deployment,) = (each for each in prepared(manifests, facts) if each["kind"] == "Deployment")
+    pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    everything = (*pod["containers"], *pod.get("initContainers", []))
+    (arguments,) = (each["args"] for each in everything if each["image"] == facts.sidecar_image)
+    return list(arguments)
+
+
+@pytest.mark.parametrize("overlay", ["kind", "kind-graceful"])
+def test_a_sidecar_is_led_to_the_instance_it_names_once_that_is_registered(overlay: str) -> None:
+    manifests = load(OVERLAYS / overlay)
+    registered = msgspec.structs.replace(FACTS, instances={INSTANCE: "10.0.0.7:5432"})
+    as_written = sidecar(manifests, registered)
+    assert as_written[:3] == ["5432", "$(DATABASE_HOST)", "$(DATABASE_PORT)"]
+    assert as_written[-1] == "PROJECT_ID:REGION:INSTANCE_NAME"
+    moved = led_to(manifests, INSTANCE)
+    assert sidecar(moved, registered)[:3] == ["5432", "10.0.0.7", "5432"]
+    assert sidecar(moved, FACTS)[:3] == as_written[:3]  # nobody registered it: the instance of the beginning
+    assert sidecar(manifests, registered) == as_written  # the manifests themselves are unchanged
+
+
+def test_the_pods_read_the_databases_address_from_the_config_map() -> None:
+    (config,) = (each for each in prepared(load(OVERLAYS / "kind"), FACTS) if each["kind"] == "ConfigMap")
+    assert config["data"]["outside_database_host"] == "10.0.0.5"
