@@ -24,14 +24,10 @@ from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.children import ROOT
-from harness.load.plan import LoadPlan
-from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
 from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Expectation, Experiment, ExperimentResult
 from harness.model.errors import Exit, PartDied, more_severe
-from harness.model.flag import FLAG
-from harness.model.rollout import off_template, rollout_template
-from harness.model.scenario import PopulationPlan, Scenario
+from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
@@ -40,10 +36,8 @@ from harness.report.latest import point_latest
 from harness.rungs import stack_for
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder, run_folder
+from harness.under_load import UnderLoad
 
-GATHER_EVERY_S = 0.25
-ADMISSION_LIMIT_S = 60.0
-LEAD_S = 1.0
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
 _POLL_S = 0.5
@@ -63,6 +57,7 @@ class ChaosRun:
         replay: str,
         budget_s: float | None = None,
         reconcile: Direction | None = None,
+        use_kept: bool = False,  # most experiments break the stack's parts
     ) -> None:
         self.reconcile = reconcile
         self.drawn = drawn
@@ -87,10 +82,12 @@ class ChaosRun:
             clock=clock,
             progress=progress,
             gate=False,
-            use_kept=False,  # the experiments break its parts
+            use_kept=use_kept,
         )
         self.lifecycle = Lifecycle(progress)
-        self.load: LoadProcesses | None = None
+        self.load = UnderLoad(
+            self.stack, self.evidence, clock, progress, options=options, run_id=self.run_id, logs=self.folder / "logs"
+        )
         self.bridge: Bridge | None = None
         self.results: list[ExperimentResult] = []
         self.checks: list[CheckSummary] = []
@@ -104,7 +101,7 @@ class ChaosRun:
         """Runs the experiments, tears down whatever came of them, and reports."""
         await self.lifecycle.run(self._supervised())
         self.timings["tear_down"] = await self.lifecycle.take_down(
-            self.clock, self._undo, self._stop_load, self.stack.down
+            self.clock, self._undo, self.load.stop, self.stack.down
         )
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
@@ -121,10 +118,10 @@ class ChaosRun:
         state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         self.progress("bringing the stack up")
         await self.stack.up()
-        population = self.scenario.population
-        await self._set_flag(True)
+        await self.load.set_flag(True)
         self._mark("stack_up")
-        await self._admit(population)
+        await self.load.admit()
+        self._mark("admitted")
         await self._open_bridge()
         for number, experiment in enumerate(self.drawn, 1):
             if self.budget_s is not None and (self.clock.now_ns() - self.started_ns) / NS > self.budget_s:
@@ -134,26 +131,6 @@ class ChaosRun:
         self._mark("experiments")
         await self._check()
 
-    async def _admit(self, population: PopulationPlan) -> None:
-        self.progress(f"admitting {population.users} users, {population.flag_on} of them on the API")
-        plan = LoadPlan(
-            run_id=self.run_id,
-            seed=self.options.seed,
-            population=population,
-            probes=self.scenario.probes,
-            endpoints=self.stack.endpoints(),
-            anchor=self.clock.anchor,
-            spool="",
-            request_timeout_s=self.scenario.request_timeout_s,
-            admission_limit_s=ADMISSION_LIMIT_S,
-        )
-        self.load = load = LoadProcesses(plan, run_folder(self.run_id), self.clock, logs=self.folder / "logs")
-        await load.start()
-        self.evidence.follow(load.spools)
-        await load.admitted(ADMISSION_LIMIT_S)
-        self._mark("admitted")
-        await load.go(self.clock.now_ns() + round(LEAD_S * NS))
-
     async def _open_bridge(self) -> None:
         self.bridge = Bridge(
             self.stack,
@@ -161,22 +138,14 @@ class ChaosRun:
             self.clock,
             run_folder(self.run_id),
             steady=self._steady,
-            set_flag=self._set_flag,
+            set_flag=self.load.set_flag,
         )
         await self.bridge.start()
-
-    async def _set_flag(self, on: bool) -> int:
-        at_ns = self.clock.now_ns()  # before the publish: no client can have seen it earlier
-        population = self.scenario.population
-        version = await self.stack.set_flag(rollout_template(population) if on else off_template())
-        users = population.flag_on if on else 0
-        self.evidence.event(at_ns, "flag", FLAG, f"published version {version}", version=version, on=users)
-        return version
 
     async def _check(self) -> None:
         """The checkers' word, once the load has ended and every fault is undone."""
         await self._undo()
-        await self._stop_load()
+        await self.load.stop()
         self.checks += await closing_checks(
             self.stack.endpoints(),
             self.evidence,
@@ -317,27 +286,11 @@ class ChaosRun:
 
     async def _supervised(self) -> None:
         """The flow, with the gathering of evidence and the watch over stack and load beside it."""
-        await with_beside(self.flow(), self._gather(), self._watch())
-
-    async def _gather(self) -> None:
-        while True:
-            self.evidence.gather()
-            if self.load is not None:
-                self.load.check()
-            await self.clock.sleep(GATHER_EVERY_S)
-
-    async def _watch(self) -> None:
-        async for row in self.stack.watch():
-            self.evidence.add([row])
+        await with_beside(self.flow(), self.load.gather(), self.load.watch())
 
     async def _undo(self) -> None:
         if self.bridge is not None:
             await self.bridge.stop()
-
-    async def _stop_load(self) -> None:
-        if self.load is not None:
-            await self.load.stop()
-            self.evidence.gather()
 
     def _add(self, number: int, experiment: Experiment, verdict: Verdict, reason: str) -> None:
         self.results.append(

@@ -158,6 +158,24 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     bundled: bool = False
 
 
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """A next version of the target: the same program, and what its image puts in front of it.
+
+    ``error_share`` (0..1) of the requests to ``/v1`` is answered 500, each waits ``delay_ms`` first; with
+    ``never_ready`` every other path is answered 500, the probes' among them.
+    """
+
+    name: str
+    never_ready: bool = False
+    error_share: float = 0.0
+    delay_ms: float = 0.0
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether anything stands in front of the target."""
+        return self.never_ready or self.error_share > 0 or self.delay_ms > 0
+
+
 class PodState(StrEnum):
     """A pod's phase as the timeline shows it."""
 
