@@ -15,7 +15,7 @@ from harness.chaos.undo import add_arguments as add_undo_arguments
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
-from harness.deploy.command import add_arguments as add_deploy_arguments
+from harness.deploys.command import add_arguments as add_deploy_arguments
 from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
@@ -232,7 +232,7 @@ def _rolling_update(arguments: argparse.Namespace) -> int:
 
 
 def _deploy_rehearsal(arguments: argparse.Namespace) -> int:
-    from harness.deploy.command import run
+    from harness.deploys.command import run
 
     return run(arguments, _week4)
 

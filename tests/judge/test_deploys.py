@@ -7,7 +7,7 @@ import pytest
 from harness.judge import deploys
 from harness.judge.deploys import Pods, Tally, Undone
 from harness.judge.window import NS
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, Row
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.units import Unit
 from harness.model.verdict import CriterionKind, CriterionResult, Verdict
@@ -41,8 +41,12 @@ def verdicts(found: list[ScalingFinding]) -> dict[str, Verdict]:
     return {each.claim: each.verdict for each in found}
 
 
-def released(rows: list[EventRow], met: Tally = QUIET, ran: Ran = OK, *claims: str) -> dict[str, Verdict]:
-    found = deploys.released(claims or RELEASE, [OK, ran], seen(rows), met, replicas=2, surge=1, least_calls=300)
+def released(
+    rows: list[EventRow], met: Tally = QUIET, ran: Ran = OK, *claims: str, races: bool = True
+) -> dict[str, Verdict]:
+    found = deploys.released(
+        claims or RELEASE, [OK, ran], seen(rows), met, replicas=2, surge=1, least_calls=300, races=races
+    )
     return verdicts(found)
 
 
@@ -72,10 +76,12 @@ def test_one_failed_request_is_downtime_and_an_erratum_is_passed_by_being_seen()
     assert released(replaced(), lost, OK, *claims) == {claims[0]: FAIL, claims[1]: PASS}
     assert released(replaced(), QUIET, OK, *claims) == {claims[0]: PASS, claims[1]: INCONCLUSIVE}
     assert released(replaced(), Tally(calls=299, failed=0), OK, claims[0]) == {claims[0]: INCONCLUSIVE}
+    assert released(replaced(), QUIET, OK, claims[1], races=False) == {claims[1]: Verdict.NOT_EXERCISED}
+    assert released(replaced(), lost, OK, claims[1], races=False) == {claims[1]: PASS}
 
 
 def test_bad_answers_are_counted_by_when_they_came() -> None:
-    rows = [request(1), request(2, latency_ms=700), probe(3, good=False), request(90)]
+    rows: list[Row] = [request(1), request(2, latency_ms=700), probe(3, good=False), request(90)]
     failed = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS)
     assert (failed.calls, failed.failed, failed.bad_s) == (3, 1, 0.0)
     slow = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS, 600)

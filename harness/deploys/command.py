@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
         f"replay: {replay}"
     )
     progress.plain(f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}")
-    from harness.deploy.flow import DeployRun  # SciPy and psutil load here
-    from harness.deploy.report import DEPLOY_JSON, text
+    from harness.deploys.flow import DeployRun  # SciPy and psutil load here
+    from harness.deploys.report import DEPLOY_JSON, text
 
     return run_to_end(
         lambda: DeployRun(plan, options, clock, progress, replay=replay),

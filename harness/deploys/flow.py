@@ -8,8 +8,8 @@ from harness.chaos.closing import closing_checks
 from harness.chaos.rolling import GRACEFUL
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
-from harness.deploy.parts import Parts
-from harness.deploy.report import write_report
+from harness.deploys.parts import Parts
+from harness.deploys.report import write_report
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
@@ -107,15 +107,16 @@ class DeployRun:
         self._mark("checked")
 
     async def _images(self) -> dict[str, str]:
-        """Before the load begins: building takes the CPU that users need. Empty of what the target cannot be."""
+        """By version, before the load begins: building takes the CPU that users need. Without what cannot be made."""
         self.progress("making the images of the versions")
-        built: dict[str, str] = {}
-        for part in self.plan.parts:
-            try:
-                (built[part.version.name],) = await self.stack.build(part.version)
-            except NotCapable as error:
-                self.progress(f"  {part.version.name}: {error.what}")
-        return built
+        versions = [part.version for part in self.plan.parts]
+        try:
+            images = await self.stack.build(*versions)
+        except NotCapable as error:
+            self.progress(f"  {error.what}")
+            versions = [version for version in versions if not version.wrapped]
+            images = await self.stack.build(*versions)
+        return {version.name: image for version, image in zip(versions, images, strict=True)}
 
     async def _follow(self, part: DeployPart) -> None:
         wanted = self._folder(part)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE
 from harness.clock import NS, Clock
 from harness.collect import Collector
 from harness.control.rollout import limits as fenceposts
-from harness.deploy.schema import NotApplicable, counts, migrate
+from harness.deploys.schema import NotApplicable, counts, migrate
 from harness.judge import deploys
 from harness.judge.chaos import STEADY_S, steady
 from harness.judge.deploys import Pods, Tally, Undone
@@ -19,6 +20,7 @@ from harness.model.deploy import DeployPart, DeployPlan, PartKind, PartResult
 from harness.model.manifests import Deployment
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.scenario import Scenario
+from harness.model.stack import Capability
 from harness.model.verdict import CriterionResult, Verdict
 from harness.progress import Progress
 from harness.stack.protocol import Stack
@@ -109,6 +111,7 @@ class Parts:
         found = deploys.released(
             part.claims, self._ran, seen, met,
             replicas=self._replicas, surge=self._surge, least_calls=part.least_calls,
+            races=Capability.ENDPOINTS_BEFORE_SIGNALS not in self._stack.capabilities,
         )  # fmt: skip
         return found, met
 
@@ -144,6 +147,7 @@ class Parts:
 
     async def _breaking_schema(self, part: DeployPart) -> tuple[list[ScalingFinding], Tally]:
         since_ns = self._clock.now_ns()
+        self._fault(INJECTED, part)
         await self._migrate(part.breaking)
         try:
             await self._set_image(part)
@@ -153,6 +157,7 @@ class Parts:
         finally:
             back_ns = self._clock.now_ns()
             await self._migrate(part.back)
+            self._fault(UNDONE, part)
         mended_ns = self._clock.now_ns() + round(self._scenario.probes.timeout_s * NS)
         await self._clock.sleep(self._scenario.probes.timeout_s + TAIL_S + SETTLE_S)
         met = self._tally(since_ns, mended_ns)
@@ -199,6 +204,9 @@ class Parts:
         at_ns = self._clock.now_ns()
         self._evidence.event(at_ns, "component", "schema", statement)
         self._observed.append(statement)
+
+    def _fault(self, word: str, part: DeployPart) -> None:
+        self._evidence.event(self._clock.now_ns(), "fault", SCHEMA, f"{word}{part.breaking}")
 
     async def _until_now(self, since_ns: int) -> tuple[Tally, Pods]:
         """Until the pods that went are gone and users were looked at for a while more."""
