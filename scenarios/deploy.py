@@ -57,6 +57,8 @@ def load(path: Path = PLAN) -> DeployPlan:
     try:
         form = msgspec.convert(found[0][0], PlanForm)
         parts = tuple(_part(each) for each in form.parts)
+        if len({part.name for part in parts}) < len(parts) or len({part.version.name for part in parts}) < len(parts):
+            raise ValueError("every part and every version has one name of its own")
     except (msgspec.ValidationError, ValueError) as error:
         raise BadInput(str(error), where=str(path), remedy=f"see {PLAN.name} for the right form") from error
     limits = tuple(each for each in load_scenario(form.limits).criteria if each.kind is CriterionKind.ROLLBACK)
