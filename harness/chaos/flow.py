@@ -10,7 +10,6 @@ import sys
 import msgspec
 
 from chaos.bridge import SOCKET
-from harness import state
 from harness.chaos.bridge import Bridge
 from harness.chaos.closing import closing_checks
 from harness.chaos.expecting import expect, judged_against
@@ -33,7 +32,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for
+from harness.rungs import stack_for, sweep
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.under_load import UnderLoad
@@ -115,7 +114,7 @@ class ChaosRun:
 
     async def flow(self) -> None:
         """The steps in order; each may raise, and tear down always follows."""
-        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         self.progress("bringing the stack up")
         await self.stack.up()
         await self.load.set_flag(True)
