@@ -12,9 +12,8 @@ import msgspec
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.deploy import DeployPlan
-from harness.model.errors import BadInput
 from harness.model.units import seconds
-from harness.options import RunOptions
+from harness.options import RunOptions, chosen
 from harness.progress import Progress
 
 NAME = "deploy_rehearsal"
@@ -32,12 +31,7 @@ def plan_of(arguments: argparse.Namespace) -> DeployPlan:
     from scenarios.deploy import PLAN, load
 
     plan = load(arguments.plan or PLAN)
-    names = [part.name for part in plan.parts]
-    unknown = sorted(set(arguments.only) - set(names))
-    if unknown:
-        raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
-    chosen = tuple(part for part in plan.parts if not arguments.only or part.name in arguments.only)
-    return msgspec.structs.replace(plan, parts=chosen)
+    return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
 
 
 def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
