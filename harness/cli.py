@@ -15,6 +15,7 @@ from harness.chaos.undo import add_arguments as add_undo_arguments
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
+from harness.deploys.command import add_arguments as add_deploy_arguments
 from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
@@ -89,18 +90,7 @@ def parser() -> argparse.ArgumentParser:
     add_scaling_arguments(scaling)
     _add_run_options(scaling, printed="scaling.json")
     scaling.set_defaults(handler=_scaling)
-    chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
-    add_chaos_arguments(chaos)
-    _add_run_options(chaos, printed="chaos.json")
-    chaos.set_defaults(handler=_chaos)
-    nightly = commands.add_parser("chaos_nightly", help="a drawn schedule of experiments", allow_abbrev=False)
-    add_nightly_arguments(nightly)
-    _add_run_options(nightly, printed="chaos.json")
-    nightly.set_defaults(handler=_chaos_nightly)
-    rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
-    add_rolling_arguments(rolling)
-    _add_run_options(rolling, printed="both halves")
-    rolling.set_defaults(handler=_rolling_update)
+    _add_under_load(commands)
     undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
     add_undo_arguments(undo)
     reconcile = commands.add_parser(
@@ -128,6 +118,28 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)
     return top
+
+
+def _add_under_load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What happens to a stack while users and probes are on it."""
+    chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
+    add_chaos_arguments(chaos)
+    _add_run_options(chaos, printed="chaos.json")
+    chaos.set_defaults(handler=_chaos)
+    nightly = commands.add_parser("chaos_nightly", help="a drawn schedule of experiments", allow_abbrev=False)
+    add_nightly_arguments(nightly)
+    _add_run_options(nightly, printed="chaos.json")
+    nightly.set_defaults(handler=_chaos_nightly)
+    rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
+    add_rolling_arguments(rolling)
+    _add_run_options(rolling, printed="both halves")
+    rolling.set_defaults(handler=_rolling_update)
+    deploy = commands.add_parser(
+        "deploy_rehearsal", help="versions rolled out and undone under load", allow_abbrev=False
+    )
+    add_deploy_arguments(deploy)
+    _add_run_options(deploy, printed="deploy.json")
+    deploy.set_defaults(handler=_deploy_rehearsal)
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -222,6 +234,12 @@ def _chaos_nightly(arguments: argparse.Namespace) -> int:
 
 def _rolling_update(arguments: argparse.Namespace) -> int:
     from harness.chaos.rolling import run
+
+    return run(arguments, _week4)
+
+
+def _deploy_rehearsal(arguments: argparse.Namespace) -> int:
+    from harness.deploys.command import run
 
     return run(arguments, _week4)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -42,6 +44,27 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         """The command that replays this run."""
         words = ["python", "-m", "harness", "run", self.scenario_name, "--on", str(self.rung)]
         return shlex.join([*words, "--seed", str(self.seed), *self.changed])
+
+
+class Named(Protocol):
+    """A part of a plan."""
+
+    @property
+    def name(self) -> str:
+        """What ``--only`` calls it."""
+        ...
+
+
+P = TypeVar("P", bound=Named)
+
+
+def chosen(parts: Sequence[P], only: Sequence[str]) -> tuple[P, ...]:
+    """The parts that ``--only`` names, in their own order; all when it names none. Raises ``BadInput``."""
+    names = [part.name for part in parts]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
+    return tuple(part for part in parts if not only or part.name in only)
 
 
 def fault(text: str) -> Fault:

@@ -22,8 +22,10 @@ SLACK_S = 10.0
 #: These stop no mirror write: they act in front of the pods, end a pod in order, or stop what the mirror does not use.
 _HARMLESS = GATE_FAULTS | {FaultKind.POD_DELETE}
 _FIRESTORE = "firestore"
+#: The subject of the event of a schema that the target cannot read: its mirror reads walks too.
+SCHEMA = "schema"
 _PART_FAULTS = frozenset({FaultKind.PART_HANG, FaultKind.PART_SLOW})
-_INJECTED, _UNDONE = "injected: ", "undone: "
+INJECTED, UNDONE = "injected: ", "undone: "
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +70,9 @@ def outages(events: Iterable[EventRow], end_ns: int) -> tuple[Outage, ...]:
     restarts: dict[str, int] = {}
     for event in sorted(events, key=lambda event: event.at_ns):
         if event.kind == "fault" and _matters(event):
-            if event.message.startswith(_INJECTED):
-                begun[event.message.removeprefix(_INJECTED)].append(event.at_ns)
-            elif (what := event.message.removeprefix(_UNDONE)) in begun and begun[what]:
+            if event.message.startswith(INJECTED):
+                begun[event.message.removeprefix(INJECTED)].append(event.at_ns)
+            elif (what := event.message.removeprefix(UNDONE)) in begun and begun[what]:
                 found.append(Outage(from_ns=begun[what].pop(0), to_ns=event.at_ns, what=what))
         elif event.kind == "pod":
             count = int(event.data.get("restarts", 0))
@@ -125,4 +127,4 @@ def _matters(event: EventRow) -> bool:
     kind = FaultKind(event.subject) if event.subject in set(FaultKind) else None
     if kind in _PART_FAULTS:
         return _FIRESTORE in event.message
-    return kind is not None and kind not in _HARMLESS
+    return event.subject == SCHEMA or (kind is not None and kind not in _HARMLESS)

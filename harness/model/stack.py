@@ -32,6 +32,7 @@ class Capability(StrEnum):
     #: A pod is out of the Service before its containers are signalled; on a real cluster the two race.
     ENDPOINTS_BEFORE_SIGNALS = "endpoints_before_signals"
     DATABASE_INSTANCES = "database_instances"  # pods can be led to another PostgreSQL (``Database.register``)
+    VERSIONS = "versions"  # next versions of the target can be built and brought where pods start (``Stack.build``)
     DOCUMENT_TEMPO = "document_tempo"  # controllers' periods as Kubernetes has them (tempo 1)
 
 
@@ -172,6 +173,24 @@ class OwnCluster(msgspec.Struct, frozen=True, kw_only=True):
     kubeconfig: str
     server: str
     registry: str = ""
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """A next version of the target: the same program, and what its image puts in front of it.
+
+    ``error_share`` (0..1) of the requests to ``/v1`` is answered 500, each waits ``delay_ms`` first; with
+    ``never_ready`` every other path is answered 500, the probes' among them.
+    """
+
+    name: str
+    never_ready: bool = False
+    error_share: float = 0.0
+    delay_ms: float = 0.0
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether anything stands in front of the target."""
+        return self.never_ready or self.error_share > 0 or self.delay_ms > 0
 
 
 class PodState(StrEnum):

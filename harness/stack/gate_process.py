@@ -136,7 +136,7 @@ class Exchange:
         """Requests in turn until one side ends. Raises ``Broken`` at the latest then."""
         while True:
             request = await self._request()
-            verdict = self.faults.judge()
+            verdict = self.judge(request)
             if verdict.cut:
                 raise Cut
             if verdict.delay_s:
@@ -148,6 +148,10 @@ class Exchange:
             if self.client.http.our_state is not h11.DONE or self.client.http.their_state is not h11.DONE:
                 raise Broken
             self.client.http.start_next_cycle()
+
+    def judge(self, _request: h11.Request) -> Verdict:
+        """What becomes of the request."""
+        return self.faults.judge()
 
     async def _request(self) -> h11.Request:
         """The next request's head. A pod that ends the idle connection ends it for the client."""
@@ -195,6 +199,29 @@ class Exchange:
         await self.client.send(h11.EndOfMessage())
 
 
+async def relay(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    pod_port: int,
+    faults: Faults,
+    exchange: type[Exchange] = Exchange,
+) -> None:
+    """One client connection to one of its own to the pod, until either ends."""
+    try:
+        pod_reader, pod_writer = await asyncio.open_connection(HOST, pod_port)
+    except OSError:
+        writer.transport.abort()
+        return
+    try:
+        await exchange(Side(h11.SERVER, reader, writer), Side(h11.CLIENT, pod_reader, pod_writer), faults).run()
+    except Cut:
+        writer.transport.abort()
+    except Broken:
+        writer.close()  # after what was sent so far has gone out
+    finally:
+        pod_writer.transport.abort()
+
+
 class Gate:
     """All listeners and faults; driven by ``command``."""
 
@@ -211,26 +238,9 @@ class Gate:
             return
         self.clients.add(writer)
         try:
-            await self._serve(reader, writer, pod_port)
+            await relay(reader, writer, pod_port, self.faults)
         finally:
             self.clients.discard(writer)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pod_port: int) -> None:
-        try:
-            pod_reader, pod_writer = await asyncio.open_connection(HOST, pod_port)
-        except OSError:
-            writer.transport.abort()
-            return
-        try:
-            await Exchange(
-                Side(h11.SERVER, reader, writer), Side(h11.CLIENT, pod_reader, pod_writer), self.faults
-            ).run()
-        except Cut:
-            writer.transport.abort()
-        except Broken:
-            writer.close()  # after what was sent so far has gone out
-        finally:
-            pod_writer.transport.abort()
 
     async def command(self, order: dict[str, Any]) -> None:
         """One order: ``listen`` {port, pod_port}, ``unlisten`` {port}, ``fault`` {id, ...}, ``undo`` {id}."""

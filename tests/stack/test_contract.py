@@ -21,7 +21,7 @@ from harness.clock import MachineClock
 from harness.model.errors import BadInput, NotCapable
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import FLAG, Parameter, Template
-from harness.model.stack import Capability, DatabaseAccess, Fault, FaultKind, Rung
+from harness.model.stack import Capability, DatabaseAccess, Fault, FaultKind, Rung, Version
 from harness.stack.failover import follow
 from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
@@ -70,6 +70,14 @@ async def wait_for(stack: Stack, wanted: str, *, limit_s: float = 20) -> EventRo
 
 async def many(stack: Stack, count: int, path: str = "/v1/walks") -> list[Answer]:
     return [await ask(stack.endpoints().service, path) for _ in range(count)]
+
+
+async def pods_of(stack: Stack) -> set[str]:
+    """Who answers, once those that leave have left the endpoints."""
+    await asyncio.sleep(1.5)
+    answers = await many(stack, 40)
+    assert {answer.status for answer in answers} == {200}
+    return {answer.headers["x-pod"] for answer in answers}
 
 
 async def test_says_what_it_is(stack: Stack) -> None:
@@ -275,6 +283,47 @@ async def test_a_restart_replaces_every_pod_and_refuses_nobody(stack: Stack) -> 
     after = {answer.headers["x-pod"] for answer in answers}
     assert len(after) == 2
     assert not before & after
+
+
+async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
+    if Capability.VERSIONS not in stack.capabilities:
+        with pytest.raises(NotCapable):
+            await stack.build(Version(name="good"))
+        return
+    before = {answer.headers["x-pod"] for answer in await many(stack, 30)}
+    good, broken = await stack.build(Version(name="good"), Version(name="broken", error_share=0.5, delay_ms=50))
+    assert (await stack.set_image(good)).status == 0
+    out = await stack.rollout_status(limit_s=60)
+    assert out.status == 0 and "successfully rolled out" in out.output
+    served = await pods_of(stack)
+    assert len(served) == 2 and not before & served
+    assert (await stack.set_image(broken)).status == 0
+    assert (await stack.rollout_status(limit_s=60)).status == 0
+    await asyncio.sleep(1.5)  # until the old ones have left the endpoints
+    answers = [(await ask(stack.endpoints().service, "/v1/walks")).status for _ in range(40)]
+    assert set(answers) == {200, 500} and answers.count(500) in (19, 20)  # every second of each pod's own
+    assert {(await ask(stack.endpoints().service, "/health")).status for _ in range(10)} == {200}
+    assert (await stack.rollout_undo()).status == 0
+    assert (await stack.rollout_status(limit_s=60)).status == 0
+    assert {answer.status for answer in await many(stack, 30)} == {200}
+
+
+async def test_a_version_that_is_never_ready_takes_nobody_s_place(stack: Stack) -> None:
+    if Capability.VERSIONS not in stack.capabilities:
+        with pytest.raises(BadInput, match="nobody built"):
+            await stack.set_image("nobody/made:this")
+        return
+    before = await pods_of(stack)
+    (image,) = await stack.build(Version(name="never-ready", never_ready=True))
+    assert (await stack.set_image(image)).status == 0
+    out = await stack.rollout_status(limit_s=5)
+    assert out.status == 1 and out.output.strip()
+    assert await pods_of(stack) == before
+    assert (await stack.rollout_undo()).status == 0
+    assert (await stack.rollout_status(limit_s=60)).status == 0
+    assert await pods_of(stack) == before
+    with pytest.raises(BadInput, match="nobody built"):
+        await stack.set_image("nobody/made:this")
 
 
 async def superuser(access: DatabaseAccess) -> asyncpg.Connection:

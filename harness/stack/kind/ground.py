@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.clock import Clock
-from harness.model.errors import BadInput, RehearsalError
-from harness.model.stack import Address, Endpoints, Target
+from harness.model.errors import BadInput, NotCapable, RehearsalError
+from harness.model.stack import Address, Endpoints, Target, Version
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
 from harness.stack.kind import cluster, docker, outside, record, uses
 from harness.stack.kind.commands import Progress
+from harness.stack.kind.docker import command_of
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
 from harness.stack.kind.outside import Outside
@@ -90,16 +91,21 @@ class Ground:
             wrapped = recipes.api(self._clock) if target.bundled else recipes.target(target)
             wanted.append(wrapped)
         tags = {recipe.name: await build.ensure(recipe, self._clock, self._progress) for recipe in wanted}
-        command: tuple[str, ...] = target.command
-        if wrapped is not None:
-            command = () if target.bundled else (f"/target/{Path(target.command[0]).name}", *target.command[1:])
         services = {name: tags["postgres" if name == DATABASE else "firebase"] for name in self.services}
         return Images(
             target=tags[wrapped.name] if wrapped is not None else target.image,
-            command=command,
+            command=target.command if target.image else (),
             sidecar=tags[sidecar.name],
             by_service=services,
         )
+
+    async def versions(self, images: Images, wanted: Sequence[Version]) -> tuple[str, ...]:
+        """The images of the target's next versions, each a layer on its own. Raises ``NotCapable``."""
+        command = images.command or await command_of(images.target)
+        recipes_ = [recipes.version(version, images.target, command) for version in wanted]
+        if images.command and any(version.wrapped for version in wanted):
+            raise NotCapable("the pods' command is given, so that an image has no say in it")
+        return tuple([await build.ensure(recipe, self._clock, self._progress) for recipe in recipes_])
 
     async def start_cluster(
         self, load: Callable[[record.Cluster], Coroutine[Any, Any, None]], *, use_kept: bool

@@ -14,12 +14,12 @@ from harness.clock import Clock
 from harness.firebase import admin
 from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained, Eviction
-from harness.model.errors import PartDied, RehearsalError, StackNotStarted
+from harness.model.errors import BadInput, PartDied, RehearsalError, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
-from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
+from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.feed import Feed
 from harness.stack.kind import leftovers, record
 from harness.stack.kind.by_hand import by_hand
@@ -40,6 +40,7 @@ from harness.stack.waiting import together
 from harness.state import RunState, holder_of
 from harness.state.ports import can_bind
 
+KUBECTL_SLACK_S = 10.0
 DOWN_LIMIT_S = 240.0  # a whole cluster on a busy machine
 
 
@@ -82,6 +83,7 @@ class KindStack:
                 Capability.POD_SIGNALS,
                 Capability.NODES,
                 Capability.DATABASE_INSTANCES,
+                Capability.VERSIONS,
                 Capability.DOCUMENT_TEMPO,
                 *limits,
             }
@@ -97,6 +99,8 @@ class KindStack:
         self._feed = Feed(clock)
         names = [container.name for container in manifests.deployment.template.containers[:2]]
         self._place = Place(labels.namespace(run_id), manifests.deployment.name, *names)
+        self._named = f"deployment/{manifests.deployment.name}"
+        self._versions: set[str] = set()  # images that were built for this run
         self._state: RunState | None = None
         self._ground: Ground | None = None
         self._images: Images | None = None
@@ -177,6 +181,34 @@ class KindStack:
         """Publishes to the Remote Config emulator."""
         endpoints = self.endpoints()
         return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
+
+    async def build(self, *versions: Version) -> tuple[str, ...]:
+        """By a layer on the target's image, loaded into the nodes as that is."""
+        self._running()
+        ground = self._ground
+        assert ground is not None and ground.cluster is not None
+        assert self._images is not None and self._state is not None
+        tags = await ground.versions(self._images, versions)
+        await load(ground.cluster.nodes[1:], tags, self._state.folder, self._progress)
+        self._versions.update(tags)
+        return tags
+
+    async def set_image(self, image: str) -> Ran:
+        """By kubectl, as the document's workflow writes it."""
+        self._running()
+        if image not in self._versions:
+            raise BadInput(f"nobody built the image {image!r}", remedy="build() names the images there are")
+        return await self.kubectl("set", "image", self._named, f"{self._place.container}={image}")
+
+    async def rollout_status(self, *, limit_s: float) -> Ran:
+        """By kubectl."""
+        return await self.kubectl(
+            "rollout", "status", self._named, f"--timeout={limit_s:g}s", limit_s=limit_s + KUBECTL_SLACK_S
+        )
+
+    async def rollout_undo(self) -> Ran:
+        """By kubectl."""
+        return await self.kubectl("rollout", "undo", self._named)
 
     async def evict(self, pod: str) -> Eviction:
         """The API server's own answer, under the manifests' PodDisruptionBudget."""

@@ -10,10 +10,10 @@ from typing import Any
 from harness.checks.leaks import leaks
 from harness.clock import Clock
 from harness.model.disruption import Drained
-from harness.model.errors import NotCapable, RehearsalError, StackNotStarted
+from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
-from harness.model.stack import Address, Capability, Endpoints, Fault, OwnCluster, Rung, Target
+from harness.model.stack import Address, Capability, Endpoints, Fault, OwnCluster, Rung, Target, Version
 from harness.stack.gate import Gate
 from harness.stack.kube import by_hand, faults, leftovers, preflight
 from harness.stack.kube.beside import Beside
@@ -151,6 +151,23 @@ class KubeStack(Driven):
         self._running()
         assert self._beside is not None
         return KubeDatabase(self._beside, self.endpoints().database)
+
+    async def build(self, *versions: Version) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
+        """Raises ``NotCapable``: nothing is pushed to somebody's registry."""
+        raise NotCapable("the rung kube builds no images for somebody's cluster", remedy="rehearse it with --on kind")
+
+    async def set_image(self, image: str) -> Ran:
+        """Raises ``BadInput``: ``build`` names none."""
+        raise BadInput(f"nobody built the image {image!r}", remedy="rehearse it with --on kind")
+
+    async def rollout_status(self, *, limit_s: float) -> Ran:
+        """By kubectl."""
+        named = f"deployment/{self._place.deployment}"
+        return await self.kubectl("rollout", "status", named, f"--timeout={limit_s:g}s", limit_s=limit_s + 10.0)
+
+    async def rollout_undo(self) -> Ran:
+        """By kubectl."""
+        return await self.kubectl("rollout", "undo", f"deployment/{self._place.deployment}")
 
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """This machine's kubectl in the run's namespace. Raises ``NotCapable`` where it has none."""

@@ -75,8 +75,27 @@ class DeploymentController:
     def follow(self, deployment: Deployment) -> None:
         """What to keep from now on."""
         self.deployment = deployment
+        self._templates.pop(deployment.template.digest, None)  # an old revision becomes the newest again
         self._templates[deployment.template.digest] = deployment.template
         self._news.set()
+
+    def before(self) -> PodTemplate | None:
+        """The template of the revision before the newest, as ``kubectl rollout undo`` takes it."""
+        return list(self._templates.values())[-2] if len(self._templates) > 1 else None
+
+    async def status(self, limit_s: float) -> tuple[bool, str]:
+        """As ``kubectl rollout status --timeout``: whether it is out, and what is said last."""
+        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        while True:
+            # The controller's own view, so that a change that it has not seen yet is none that it has completed.
+            if not self._news.is_set():
+                counts = progress.count(self.views(), self.deployment, self._clock.now_ns())
+                done, said = progress.told(self.deployment.name, self._progress, counts, self.deployment.replicas)
+                if done is not None:
+                    return done, said
+            if self._clock.now_ns() > give_up_ns:
+                return False, "error: timed out waiting for the condition"
+            await self._clock.sleep(0.05)
 
     async def settled(self, limit_s: float = PROGRESS_LIMIT_S) -> None:
         """Returns when the pods are as asked for, available, and none is terminating.

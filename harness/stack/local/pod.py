@@ -12,11 +12,12 @@ import msgspec
 from harness.clock import NS, Clock
 from harness.model.cluster import PodView
 from harness.model.manifests import PodTemplate
-from harness.model.stack import Address, Endpoints, PodState, Target
+from harness.model.stack import Address, Endpoints, PodState, Target, Version
 from harness.stack import environment, sidecar
 from harness.stack.feed import Feed
 from harness.stack.local.container import Container
 from harness.stack.processes import Spec, tail
+from harness.stack.versions import in_front
 from harness.state import RunState, cgroups
 from harness.state.cgroups import Group, Limits
 
@@ -36,6 +37,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     endpoints: Endpoints
     instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument; ``OTHERS``
+    versions: dict[str, Version] = {}  # by the image that names them
 
     def database(self, instance: str) -> Address:
         """Where a sidecar that names ``instance`` leads."""
@@ -219,6 +221,7 @@ class Pod:
     def _target(self, template: PodTemplate) -> Container:
         container = template.containers[0]
         ground = self._ground
+        command, version = ground.target.command, ground.versions.get(container.image)
         variables = environment.of_target(
             container,
             ground.target,
@@ -229,7 +232,7 @@ class Pod:
         )
         spec = Spec(
             part=self.name,
-            command=ground.target.command,
+            command=command if version is None else in_front(version, command, host=self.address.host),
             environment=variables,
             log=ground.logs / f"{self.name}.log",
             folder=Path(ground.target.folder),
