@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness.clock import Clock
+from harness.model.errors import PartDied
 from harness.model.evidence import SampleRow
 from harness.model.stack import OwnCluster
 from harness.stack.feed import Feed
@@ -19,6 +20,8 @@ from harness.stack.kube import parts
 from harness.stack.processes import Process, Spec, spawn
 from harness.state import RunState
 
+SLOW_MS = 2000.0
+SLOW_IN_A_ROW = 2
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -27,6 +30,30 @@ class RoundTrip(msgspec.Struct, frozen=True):
 
     name: str
     round_trip_ms: float
+
+
+class Patience:
+    """How long the way to the service may take. A probe has 2 s: a way that takes them itself measures nothing else.
+
+    One slow round trip may be chance; ``SLOW_IN_A_ROW`` are an error of the measurement, which is neither a pass nor a
+    fail and ends the run.
+    """
+
+    def __init__(self) -> None:
+        self._slow = 0
+
+    def heard(self, trip: RoundTrip) -> None:
+        """Raises ``PartDied`` when it is at its end. The other ways carry no probe."""
+        if trip.name != parts.SERVICE:
+            return
+        self._slow = self._slow + 1 if trip.round_trip_ms > SLOW_MS else 0
+        if self._slow >= SLOW_IN_A_ROW:
+            raise PartDied(
+                f"tunnel: the way to the service is too slow: {trip.round_trip_ms / 1000:.1f} s for a round trip, "
+                f"{self._slow} times in a row; what is measured through it says nothing of the target",
+                where="way_round_trip_ms in the evidence",
+                remedy="run from a machine that is nearer to the cluster or less busy",
+            )
 
 
 class Tunnel:
@@ -57,16 +84,20 @@ class Tunnel:
         return self.process
 
     async def follow(self) -> None:
-        """Makes samples of the round trips, which every measured latency contains, until the process ends."""
+        """Makes samples of the round trips, which every measured latency contains, until the process ends.
+
+        Raises ``PartDied`` when they are too long.
+        """
         assert self.process is not None
         loop = asyncio.get_running_loop()
-        said = asyncio.StreamReader()
+        said, patience = asyncio.StreamReader(), Patience()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), self.process.popen.stdout)
         while line := await said.readline():
             trip = msgspec.json.decode(line, type=RoundTrip)
             at_ns = self._clock.now_ns()
             row = SampleRow(at_ns=at_ns, metric="way_round_trip_ms", subject=trip.name, value=trip.round_trip_ms)
             self._feed.publish(row)
+            patience.heard(trip)
 
     async def stop(self) -> None:
         """Ends it at once; bounded."""

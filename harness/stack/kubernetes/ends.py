@@ -64,7 +64,7 @@ class Ends:
         if self._ending or task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, RehearsalError):
-            self._feed.event("component", error.what.partition(" ")[0], "died")
+            self._feed.event("component", error.what.partition(" ")[0].rstrip(":"), "died")
         self._feed.fail_with(error)
         if not self.death.done():
             self.death.set_exception(error)
