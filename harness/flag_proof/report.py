@@ -73,7 +73,7 @@ def case_row(case: ProofCase, say: Language) -> VerdictRow:
         verdict,
         say,
         subject=case.id,
-        value="" if case.last_s is None else f"{case.last_s:,.1f} s",
+        value="" if case.last_s is None else f"{case.last_s:,.1f}\N{NO-BREAK SPACE}s",
         reason=say.told(case.told, case.reason),
         examples=(say("erratum {erratum}", erratum=case.erratum),) if case.erratum else (),
     )
