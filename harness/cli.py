@@ -111,7 +111,8 @@ def parser() -> argparse.ArgumentParser:
     add_mirror_stop_arguments(mirror_stop, DEFAULT_SEED)
     recovery = commands.add_parser("dr_restore", help="rehearse disaster recovery", allow_abbrev=False)
     add_recovery_arguments(recovery, DEFAULT_SEED)
-    add_lang(recovery)
+    for with_a_page in (conformance, flag_proof, mirror_stop, recovery):
+        add_lang(with_a_page)
     add_stored_commands(commands, ROOT / "reports")
     _add_stack(commands)
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.checks.dual_write import Comparison, Finding, Flaw
 from harness.model.evidence import EventRow
+from harness.model.message import Told, message
 from harness.model.stack import GATE_FAULTS, FaultKind
 
 NS = 1_000_000_000
@@ -51,16 +52,27 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
         return not self.unexplained and not self.doubled
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
         every = [finding for finding, _ in self.explained] + list(self.unexplained)
-        counts = ", ".join(f"{sum(f.flaw is flaw for f in every)} {flaw}" for flaw in Flaw)
-        told = f"{self.compared} walks compared with their documents: {counts}, {len(self.doubled)} doubled"
+        told = [
+            message(
+                "{compared} walks compared with their documents: {missing} missing, {extra} extra, {stale} stale, "
+                "{different} different, {doubled} doubled",
+                compared=str(self.compared),
+                doubled=str(len(self.doubled)),
+                **{flaw.value: str(sum(f.flaw is flaw for f in every)) for flaw in Flaw},
+            )
+        ]
         if self.explained:
-            reasons = ", ".join(sorted({what for _, what in self.explained}))
-            told += f"; {len(self.explained)} explained by an injected outage ({reasons})"
-        told += f"; {len(self.unexplained)} not explained" if every else ""
-        return told + (f"; {self.direct} walks were written to Firestore by the app itself" if self.direct else "")
+            outages = ", ".join(sorted({what for _, what in self.explained}))
+            count = str(len(self.explained))
+            told.append(message("{count} explained by an injected outage ({outages})", count=count, outages=outages))
+        if every:
+            told.append(message("{count} not explained", count=str(len(self.unexplained))))
+        if self.direct:
+            told.append(message("{count} walks were written to Firestore by the app itself", count=str(self.direct)))
+        return tuple(told)
 
 
 def outages(events: Iterable[EventRow], end_ns: int) -> tuple[Outage, ...]:

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.message import Message, marked, message
+
 
 class Rung(StrEnum):
     """How real the stack is."""
@@ -65,6 +67,28 @@ class FaultKind(StrEnum):
     PART_SLOW = "part_slow"  # ``subject``: stopped and continued in turn
 
 
+#: In words.
+FAULT = {
+    FaultKind.ERRORS: marked("errors"),
+    FaultKind.LATENCY: marked("latency"),
+    FaultKind.UNAVAILABLE: marked("unavailable"),
+    FaultKind.POD_CRASH: marked("a pod crashed"),
+    FaultKind.POD_CRASH_LOOP: marked("pod crash loop"),
+    FaultKind.POD_KILL: marked("pod kill"),
+    FaultKind.POD_DELETE: marked("pod delete"),
+    FaultKind.POD_HANG: marked("pod hang"),
+    FaultKind.POD_CPU: marked("pod cpu"),
+    FaultKind.POD_MEMORY: marked("pod memory"),
+    FaultKind.ZONE_LOSS: marked("zone loss"),
+    FaultKind.SIDECAR_KILL: marked("sidecar kill"),
+    FaultKind.SIDECAR_HANG: marked("sidecar hang"),
+    FaultKind.SIDECAR_DELAY: marked("sidecar delay"),
+    FaultKind.DATABASE_RESTART: marked("database restart"),
+    FaultKind.DATABASE_SLOW: marked("database slow"),
+    FaultKind.DATABASE_CUT: marked("database cut"),
+    FaultKind.PART_HANG: marked("part hang"),
+    FaultKind.PART_SLOW: marked("part slow"),
+}
 #: Faults in front of the pods: they need the fault gate.
 GATE_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
 #: Faults that take a delay.
@@ -92,16 +116,21 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every new connection is refused while it lasts."""
         return self.kind is FaultKind.UNAVAILABLE and self.share >= 1
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> Message:
         """As a person reads it, without the time."""
-        if self.kind is FaultKind.POD_CRASH:
-            return "a pod crashed"
-        if self.kind not in GATE_FAULTS:
-            about = [self.subject] if self.subject else []
-            about += [f"{self.delay_ms:g} ms"] if self.kind in DELAYS else []
-            return " ".join([self.kind.replace("_", " "), *about])
-        delay = f" {self.delay_ms:g} ms" if self.kind is FaultKind.LATENCY else ""
-        return f"{self.kind}{delay} on {self.share * 100:g} % of requests"
+        about = [self.subject] if self.subject else []
+        about += [f"{self.delay_ms:g} ms"] if self.kind in DELAYS else []
+        what = Message(text=FAULT[self.kind])
+        if about:
+            what = message("{fault} {about}", fault=what, about=" ".join(about))
+        if self.kind in GATE_FAULTS:
+            return message("{fault} on {share} % of requests", fault=what, share=f"{self.share * 100:g}")
+        return what
+
+    def __str__(self) -> str:
+        """The same in English."""
+        return str(self.told)
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):

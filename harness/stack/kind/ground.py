@@ -12,6 +12,7 @@ import msgspec
 
 from harness.clock import Clock
 from harness.model.errors import BadInput, NotCapable, RehearsalError
+from harness.model.message import message
 from harness.model.stack import Address, Endpoints, Target, Version
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
@@ -123,7 +124,9 @@ class Ground:
             label = f"run-{os.getpid():x}"
             made = await cluster.ensure(label, self._clock, self._progress, kept=False, meanwhile=load)
         self.cluster = made
-        self._feed.event("component", made.name, f"{len(made.nodes)} nodes ready", nodes=made.nodes)
+        self._feed.event(
+            "component", made.name, message("{count} nodes ready", count=str(len(made.nodes))), nodes=made.nodes
+        )
 
     async def _kept(self) -> record.Cluster | None:
         """The kept cluster, held until ``stop``; ``None``, with the reason told, when this run makes its own."""
@@ -161,7 +164,7 @@ class Ground:
         """The gate before the loopback port that leads to the NodePort; its own address."""
         self.gate = Gate(self._state, self._logs, self._clock)
         self._guard(await self.gate.start())
-        self._feed.event("component", "gate", "in front of the service")
+        self._feed.event("component", "gate", message("in front of the service"))
         return await self.gate.listen(node_port, service_port)
 
     def endpoints(self, service: Address) -> Endpoints:
@@ -272,7 +275,9 @@ class Ground:
         variables = {"POSTGRES_PASSWORD": self.password} if name == DATABASE else {}
         self._guard(await service.start(image, variables))
         await service.ready(self._check(name))
-        self._feed.event("component", name, f"answers on {service.address}", port=service.address.port)
+        self._feed.event(
+            "component", name, message("answers on {address}", address=str(service.address)), port=service.address.port
+        )
 
     def _check(self, name: str) -> Callable[[Address], Awaitable[bool]]:
         if name == DATABASE:
@@ -288,7 +293,7 @@ class Ground:
         if self._ending or process.part in self._planned or process.pid in self._let_go:
             return
         error: RehearsalError = process.part_died()
-        self._feed.event("component", process.part, "died")
+        self._feed.event("component", process.part, message("died"))
         self._feed.fail(error)
         if not self.death.done():
             self.death.set_exception(error)

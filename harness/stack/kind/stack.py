@@ -18,6 +18,7 @@ from harness.model.errors import BadInput, PartDied, RehearsalError, StackNotSta
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.feed import Feed
@@ -257,7 +258,11 @@ class KindStack:
     async def _bring_up(self, state: RunState, ground: Ground) -> None:
         factor = f"are scaled by {self.cpu_factor:.2f} to fit" if self.cpu_factor < 1 else "are the manifests', on"
         self._progress(f"CPU requests and limits {factor} {os.cpu_count()} cores")
-        self._feed.event("component", "cpu", f"CPU requests and limits {factor} the machine", factor=self.cpu_factor)
+        scaled = message(
+            "CPU requests and limits are scaled by {factor} to fit the machine", factor=f"{self.cpu_factor:.2f}"
+        )
+        told = scaled if self.cpu_factor < 1 else message("CPU requests and limits are the manifests', on the machine")
+        self._feed.event("component", "cpu", told, factor=self.cpu_factor)
         # The cluster takes longest: images are built and the outside services start meanwhile.
         await together(ground.start_cluster(self._load, use_kept=self._use_kept), self._prepare(state, ground))
         made = ground.cluster

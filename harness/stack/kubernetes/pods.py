@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import Json
@@ -57,7 +58,7 @@ class Pods:
         before = self.known.get(pod.name)
         if change == "DELETED":
             if self.known.pop(pod.name, None) is not None:
-                self._tell(pod, PodState.GONE, "gone")
+                self._tell(pod, PodState.GONE, message("gone"))
             return None
         was_ready = pod.ready or (before is not None and before.was_ready)
         pod = self.known[pod.name] = msgspec.structs.replace(pod, was_ready=was_ready)
@@ -65,11 +66,11 @@ class Pods:
             self._tell(pod, pod.state, pod.trouble or _word(before, pod))
         return pod
 
-    def _tell(self, pod: Pod, state: PodState, message: str) -> None:
+    def _tell(self, pod: Pod, state: PodState, said: str | Message) -> None:
         self._feed.event(
             "pod",
             pod.name,
-            message,
+            said,
             state=state.value,
             restarts=pod.restarts,
             revision=pod.revision,
@@ -136,9 +137,10 @@ def _waiting(container: Any) -> dict[str, Any]:
     return waiting
 
 
-def _word(before: Pod | None, pod: Pod) -> str:
+def _word(before: Pod | None, pod: Pod) -> str | Message:
     if before is None:
-        return "created"
+        return message("created")
     if pod.restarts > before.restarts:
-        return "a container was restarted"
-    return {PodState.READY: "ready", PodState.TERMINATING: "terminating"}.get(pod.state, pod.state.value.lower())
+        return message("a container was restarted")
+    words = {PodState.READY: message("ready"), PodState.TERMINATING: message("terminating")}
+    return words.get(pod.state, pod.state.value.lower())

@@ -12,7 +12,7 @@ from harness.clock import NS, Clock
 from harness.manifests import quantity
 from harness.model.errors import PartDied
 from harness.model.evidence import SampleRow
-from harness.stack.feed import Feed
+from harness.stack.feed import Feed, endpoints_told
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.pods import Pod, Pods
@@ -89,7 +89,7 @@ class Watching:
             self.endpoints_ready = len(names)
             if names != self._endpoints:
                 self._endpoints = names
-                self._feed.event("component", "service", f"endpoints: {', '.join(names) or 'none'}", pods=names)
+                self._feed.event("component", "service", endpoints_told(names), pods=names)
 
     async def _watch_hpa(self, path: str) -> None:
         async for change, item in self._api.watch(path):

@@ -13,6 +13,8 @@ from harness.control.endpoints import ready_endpoints
 from harness.model.cluster import PodView, ReplicaSet
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Deployment, PodTemplate
+from harness.model.message import message
+from harness.stack.feed import endpoints_told
 from harness.stack.local.pod import Ground, Pod
 
 TICK_S = 0.5  # only minReadySeconds needs time alone; everything else is told
@@ -150,15 +152,15 @@ class DeploymentController:
                 self._progress = progress.begin(self._progress, now_ns)
             if each.replicas != (was := before.get(each.revision, 0)):
                 way = "up" if each.replicas > was else "down"
-                message = f"Scaled {way} replica set {each.revision[:8]} from {was} to {each.replicas}"
-                self._ground.feed.event("deployment", self.deployment.name, message, reason="ScalingReplicaSet")
+                scaled = f"Scaled {way} replica set {each.revision[:8]} from {was} to {each.replicas}"
+                self._ground.feed.event("deployment", self.deployment.name, scaled, reason="ScalingReplicaSet")
         self._sets = sets
         counts = progress.count(views, self.deployment, now_ns)
         deadline_s = self.deployment.progress_deadline_s
         after = progress.follow(self._progress, counts, self.deployment.replicas, deadline_s, now_ns)
         if after.stuck and not self._progress.stuck:
-            message = f"no progress for {deadline_s:g} s"
-            self._ground.feed.event("deployment", self.deployment.name, message, reason=after.reason)
+            said = message("no progress for {seconds} s", seconds=f"{deadline_s:g}")
+            self._ground.feed.event("deployment", self.deployment.name, said, reason=after.reason)
         self._progress = after
 
     def _changed(self) -> None:
@@ -171,7 +173,7 @@ class DeploymentController:
         if names != self._routed:
             self._routed = names
             self._service.route(ready)
-            self._ground.feed.event("component", "service", f"endpoints: {', '.join(names) or 'none'}", pods=names)
+            self._ground.feed.event("component", "service", endpoints_told(names), pods=names)
 
     def _forget_gone(self) -> None:
         self.pods = {name: pod for name, pod in self.pods.items() if not pod.gone}

@@ -16,6 +16,7 @@ from harness.model.errors import BadInput, PartDied, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.scaling import Ran
 from harness.model.stack import Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.feed import Feed
@@ -257,7 +258,7 @@ class LocalStack:
             self._keep(loop)
         if Capability.CPU_LIMITS not in self.capabilities:
             self._feed.event(
-                "component", "limits", "CPU and memory limits are not enforced: no writable cgroup v1 here"
+                "component", "limits", message("CPU and memory limits are not enforced: no writable cgroup v1 here")
             )
         self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
         await controllers.deployment.settled(UP_LIMIT_S)
