@@ -83,10 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add_stages_arguments(stages)
     _add_run_options(stages, printed="load.json")
     stages.set_defaults(handler=_load_stages)
-    scaling = commands.add_parser("scaling", help="scaling by hand, by the HPA, under the PDB", allow_abbrev=False)
-    add_scaling_arguments(scaling)
-    _add_run_options(scaling, printed="scaling.json")
-    scaling.set_defaults(handler=_scaling)
+    _add_scaling(commands)
     chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
     add_chaos_arguments(chaos)
     _add_run_options(chaos, printed="chaos.json")
@@ -126,6 +123,18 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)
     return top
+
+
+def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """``scaling`` and ``zone_loss``: two plans, one form."""
+    for name, told in (
+        ("scaling", "scaling by hand, by the HPA, under the PDB"),
+        ("zone_loss", "a zone lost under load, as written and with a spread"),
+    ):
+        command = commands.add_parser(name, help=told, allow_abbrev=False)
+        add_scaling_arguments(command)
+        _add_run_options(command, printed="scaling.json")
+        command.set_defaults(handler=_scaling)
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

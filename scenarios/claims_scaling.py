@@ -68,6 +68,12 @@ _SCALING = (
         MEASUREMENT,
         "D",
         "Back to 2 after the load ends",
+        wrong(
+            "scaling.memory_seldom_falls",
+            "memory that a program has once asked for seldom goes back to the system, so its utilization stays and the "
+            "pods that were added for memory stay too",
+            "scale by CPU or by the rate of requests; leave memory to limits and an alert",
+        ),
     ),
     promise(
         "scaling.time.manual_up",

@@ -12,6 +12,7 @@ from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.feed import Feed
 from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind.around import Around
 from harness.stack.kind.evictions import Evictions
 from harness.stack.kind.logs import PodLogs
 from harness.stack.kind.record import Cluster
@@ -46,7 +47,8 @@ class Inside:
     async def start(self, state: RunState, made: Cluster) -> Address:
         """Makes the namespace and follows it; where the Service's NodePort will answer. Raises ``StackNotStarted``."""
         await self.workload.make_namespace(state.lease)
-        for work in self.watching.works(self.pod_logs.follow):
+        around = Around(self.api, self._feed, self._clock)
+        for work in (*self.watching.works(self.pod_logs.follow), *around.works()):
             self._keep(work)
         self.node_port = await self.workload.free_node_port(list(made.ports))
         return Address(host="127.0.0.1", port=made.ports[self.node_port])

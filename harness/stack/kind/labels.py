@@ -10,6 +10,7 @@ RUN = "tekutoko-rehearsal.run"
 OWNER = "tekutoko-rehearsal.owner"
 MANAGED = "app.kubernetes.io/managed-by"
 MANAGER = "tekutoko-rehearsal"
+ZONE = "topology.kubernetes.io/zone"  # of a node
 _LONGEST = 63  # RFC 1123 label
 
 

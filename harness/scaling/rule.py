@@ -1,0 +1,166 @@
+"""What the autoscaling rule (``harness.control.hpa``) asks for at the moments a real controller decided.
+
+The evidence has what the controller read: metrics-server's figures of each pod with their own time stamps, and the
+pods' states from the watch. Which figures it had at hand is known to a scrape: every cut of the last 45 s counts, and a
+decision agrees when its size is among the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from harness.clock import NS
+from harness.control.hpa.grouping import Settings
+from harness.control.hpa.history import History
+from harness.control.hpa.proposal import Readings, propose
+from harness.control.hpa.rates import with_behavior, without_behavior
+from harness.control.hpa.replicas import Ground, Tolerances
+from harness.judge.scaling import resizes
+from harness.model.autoscaling import ContainerRequests, Hpa, PodPhase, PodUsage, ScaledPod
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.manifests import Manifests
+from harness.model.scaling import Decision
+from harness.model.stack import PodState
+
+SEEN_WITHIN_S = 45  # a figure is up to 15 s old when scraped, stands for 15 s, and a sync comes every 15 s
+_SYNC_S, _STEP_S = 15, 5
+WINDOW_S = 15.0  # metrics-server's, where it does not say
+_METRICS = {"cpu_cores": "cpu", "memory_bytes": "memory"}
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """A pod as the watch last told of it."""
+
+    state: str
+    started_ns: int
+    changed_ns: int  # of its condition Ready
+
+
+class Course:
+    """Usage and pods over time, from the rows of the evidence."""
+
+    def __init__(self, rows: Iterable[EventRow], samples: Iterable[SampleRow], manifests: Manifests) -> None:
+        """``manifests`` are as applied: their requests scaled as the pods' are."""
+        self._pods = [row for row in rows if row.kind == "pod"]
+        self._usage: dict[str, dict[int, dict[str, float]]] = {}
+        for row in samples:
+            if row.subject.startswith("pod/") and row.metric in {*_METRICS, "window_s"}:
+                figures = self._usage.setdefault(row.subject.removeprefix("pod/"), {})
+                figures.setdefault(row.at_ns, {})[row.metric] = row.value
+        self._requests = tuple(
+            ContainerRequests(
+                name=each.name,
+                requests_m=_known(cpu=each.request_cpu_m, memory=_milli(each.request_memory_bytes)),
+            )
+            for each in manifests.deployment.template.containers
+        )
+
+    def requests_m(self, resource: str) -> int:
+        """Milli-units that a pod asks for, all its containers together."""
+        return sum(each.requests_m.get(resource, 0) for each in self._requests)
+
+    def asks(self, hpa: Hpa, current: int, at_ns: int, cut_ns: int) -> int | None:
+        """Replicas before any limit, of the pods at ``at_ns`` and the figures until ``cut_ns``; ``None`` without."""
+        ground = Ground(
+            current=current,
+            pods=list(self._scaled(at_ns)),
+            tolerances=Tolerances(down=Settings().tolerance, up=Settings().tolerance),
+            settings=Settings(),
+            now_ns=at_ns,
+        )
+        return propose(hpa, ground, Readings(pods=list(self._read(cut_ns))), current).replicas
+
+    def _scaled(self, at_ns: int) -> Iterator[ScaledPod]:
+        seen: dict[str, _Seen] = {}
+        for row in self._pods:
+            if row.at_ns > at_ns:
+                break
+            before = seen.get(row.subject, _Seen("", row.at_ns, row.at_ns))
+            state = row.data["state"]
+            turned = (state == PodState.READY) != (before.state == PodState.READY)
+            seen[row.subject] = _Seen(state, before.started_ns, row.at_ns if turned else before.changed_ns)
+        for name, pod in seen.items():
+            if pod.state != PodState.GONE:
+                yield ScaledPod(
+                    name=name,
+                    containers=self._requests,
+                    phase=PodPhase.PENDING if pod.state == PodState.PENDING else PodPhase.RUNNING,
+                    terminating=pod.state == PodState.TERMINATING,
+                    started_ns=pod.started_ns,
+                    ready=pod.state == PodState.READY,
+                    ready_changed_ns=pod.changed_ns,
+                )
+
+    def _read(self, cut_ns: int) -> Iterator[PodUsage]:
+        for name, figures in self._usage.items():
+            at_ns = max((at_ns for at_ns in figures if at_ns <= cut_ns), default=None)
+            if at_ns is not None:
+                found = figures[at_ns]
+                used = {_METRICS[metric]: round(value * 1000) for metric, value in found.items() if metric in _METRICS}
+                window_ns = round(found.get("window_s", WINDOW_S) * NS)
+                yield PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used})
+
+
+def decisions(
+    rows: Sequence[EventRow], samples: Sequence[SampleRow], manifests: Manifests, low: int, since_ns: int
+) -> list[Decision]:
+    """Each of the controller's decisions since, beside the sizes that the rule allows; ``low`` pods at first."""
+    hpa = manifests.hpa
+    assert hpa is not None
+    course = Course(rows, samples, manifests)
+    found: list[Decision] = []
+    sizes = [(since_ns, low)]
+    for each in resizes(rows, since_ns):
+        before = sizes[-1][1]
+        allowed = _up(course, hpa, before, each.at_ns) if each.size > before else _down(course, hpa, sizes, each.at_ns)
+        found.append(
+            Decision(
+                at_ns=each.at_ns, before=before, size=each.size, reason=each.reason, allowed=tuple(sorted(allowed))
+            )
+        )
+        sizes.append((each.at_ns, each.size))
+    return found
+
+
+def _up(course: Course, hpa: Hpa, current: int, at_ns: int) -> set[int]:
+    asked = {course.asks(hpa, current, at_ns, at_ns - back * NS) for back in range(SEEN_WITHIN_S)}
+    return {_limited(hpa, current, each, at_ns) for each in asked if each is not None}
+
+
+def _limited(hpa: Hpa, current: int, desired: int, at_ns: int) -> int:
+    if hpa.behavior is None:
+        return without_behavior(hpa, current, desired).replicas
+    return with_behavior(hpa, hpa.behavior, History(), current=current, desired=desired, now_ns=at_ns).replicas
+
+
+def _down(course: Course, hpa: Hpa, sizes: Sequence[tuple[int, int]], at_ns: int) -> set[int]:
+    """The most that was asked for within the window of stabilisation. Which seconds of the 15 between two syncs the
+    controller took, and where exactly the window begins, is not known: each possibility counts."""
+    window_ns = Settings().downscale_stabilization_ns
+    if hpa.behavior is not None and hpa.behavior.down.stabilization_s is not None:
+        window_ns = hpa.behavior.down.stabilization_s * NS
+    current = sizes[-1][1]
+
+    def asked(moment_ns: int) -> int | None:
+        then = [size for since_ns, size in sizes if since_ns <= moment_ns]
+        return course.asks(hpa, then[-1] if then else sizes[0][1], moment_ns, moment_ns)
+
+    answers = {back_s: asked(at_ns - back_s * NS) for back_s in range(0, window_ns // NS + SEEN_WITHIN_S, _STEP_S)}
+    allowed = set()
+    for begin_s in range(window_ns // NS - SEEN_WITHIN_S, window_ns // NS + SEEN_WITHIN_S, _STEP_S):
+        for phase_s in range(0, _SYNC_S, _STEP_S):
+            read = [answers.get(back_s) for back_s in range(phase_s, begin_s, _SYNC_S)]
+            known = [each for each in read if each is not None]
+            if known:
+                allowed.add(_limited(hpa, current, max(known), at_ns))
+    return allowed
+
+
+def _known(**amounts: int | None) -> dict[str, int]:
+    return {resource: amount for resource, amount in amounts.items() if amount is not None}
+
+
+def _milli(amount: int | None) -> int | None:
+    return None if amount is None else amount * 1000
