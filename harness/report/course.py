@@ -21,6 +21,8 @@ MARKED = {
     "flag": marked("flag"),
     "decision": marked("decision"),
     "measurement_error": marked("measurement error"),
+    "autoscaler": marked("autoscaler"),
+    "node": marked("node"),
 }
 MOST_MARKS = 30
 MOST_EVENTS = 300

@@ -148,8 +148,9 @@ async def memory_of(stack: Stack, pod: str, wanted: Callable[[float], bool]) -> 
     begun_ns = time.monotonic_ns()
     async with asyncio.timeout(2 * SAMPLES_LIMIT_S[stack.rung]):
         async for row in stack.watch():
-            of_pod = isinstance(row, SampleRow) and (row.metric, row.subject) == ("memory_bytes", f"pod/{pod}")
-            if of_pod and row.at_ns > begun_ns and wanted(row.value):
+            if not isinstance(row, SampleRow) or row.at_ns <= begun_ns:
+                continue
+            if (row.metric, row.subject) == ("memory_bytes", f"pod/{pod}") and wanted(row.value):
                 return
     raise AssertionError("watch ended")
 
