@@ -21,7 +21,7 @@ from harness.model.stack import Fault, FaultKind, Rung
 from harness.progress import Progress
 from harness.scaling import observed
 from harness.scaling.by_kubectl import Commands
-from harness.scaling.rule import Course, decisions
+from harness.scaling.rule import Course, decisions, recommended
 from harness.stack.protocol import ByKubectl, Stack, Undo
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
@@ -140,9 +140,12 @@ class Parts:
         self._progress(f"the load has ended; waiting up to {part.wait_s:g} s for {part.low} pods")
         await self._until(lambda: self._endpoints(end_ns, part.low), part.wait_s)
         resource = "memory" if part.hold else "cpu"
-        ruled = self._ruled(part, resource, load_ns) if self._stack.rung is not Rung.LOCAL else None
+        ruled, asked = None, self._asked
+        if self._stack.rung is not Rung.LOCAL:  # there the autoscaler is the rule, and tells what it was asked for
+            seen = (self._events, self._samples, self._manifests, part.low)
+            ruled, asked = self._ruled(part, resource, load_ns), recommended(*seen, (load_ns, end_ns))
         return Done(
-            findings=judge.autoscaled(part, self._events, load_ns, end_ns, asked=self._asked, ruled=ruled),
+            findings=judge.autoscaled(part, self._events, load_ns, end_ns, asked=asked, ruled=ruled),
             observed=observed.of_autoscaling(part, self._events, self._samples, load_ns, end_ns),
             load_ns=load_ns,
             end_ns=end_ns,

@@ -124,6 +124,22 @@ def decisions(
     return found
 
 
+def recommended(
+    rows: Sequence[EventRow], samples: Sequence[SampleRow], manifests: Manifests, low: int, span_ns: tuple[int, int]
+) -> list[tuple[int, str, float]]:
+    """What the metrics ask for every 5 s of a span, in the form of the local rung's own samples."""
+    hpa = manifests.hpa
+    assert hpa is not None
+    course, steps = Course(rows, samples, manifests), resizes(rows, span_ns[0])
+    found = []
+    for at_ns in range(*span_ns, _STEP_S * NS):
+        current = [low, *(each.size for each in steps if each.at_ns <= at_ns)][-1]
+        asks = course.asks(hpa, current, at_ns, at_ns)
+        if asks is not None:
+            found.append((at_ns, hpa.name, float(asks)))
+    return found
+
+
 def _up(course: Course, hpa: Hpa, current: int, at_ns: int) -> set[int]:
     asked = {course.asks(hpa, current, at_ns, at_ns - back * NS) for back in range(SEEN_WITHIN_S)}
     return {_limited(hpa, current, each, at_ns) for each in asked if each is not None}

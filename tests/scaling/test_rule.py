@@ -9,7 +9,7 @@ import pytest
 from harness.clock import NS
 from harness.manifests import load as load_manifests
 from harness.model.evidence import EventRow, SampleRow
-from harness.scaling.rule import Course, decisions
+from harness.scaling.rule import Course, decisions, recommended
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
 MIB = 2**20
@@ -82,5 +82,8 @@ def test_a_decision_up_and_one_down_beside_the_rule() -> None:
     assert (up.before, up.size, down.before, down.size) == (2, 4, 4, 2)
     assert 4 in up.allowed and 10 not in up.allowed
     assert 2 in down.allowed
+    asked = recommended(rows, samples, MANIFESTS, 2, (100 * NS, 400 * NS))
+    last_of_four = max(at_ns for at_ns, _, size in asked if size == 4)
+    assert 290 * NS <= last_of_four < 315 * NS
     early = [*rows[:-1], resize(400, 2, "All metrics below target")]  # the memory was held 100 s ago
     assert 2 not in decisions(early, samples, MANIFESTS, 2, 90 * NS)[1].allowed
