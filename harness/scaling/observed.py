@@ -34,7 +34,7 @@ def of_autoscaling(
                 "system, and then the autoscaler keeps the pods it has added for memory"
             )
     if most_endpoints(rows, load_ns, end_ns) > part.low:
-        told.append("the nodes had room for every pod; Autopilot first provisions nodes, which adds minutes")
+        told.append("there was room for every pod at once; Autopilot first provisions nodes, which adds minutes")
     return told
 
 

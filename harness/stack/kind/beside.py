@@ -13,7 +13,7 @@ from harness.stack.kind import docker
 from harness.stack.kind.pods import Pod
 from harness.stack.protocol import Undo
 
-BEGIN_LIMIT_S = 15.0
+BEGIN_LIMIT_S = 60.0
 BUSY = "while :; do :; done"
 #: `tail` keeps the last bytes of what it reads until its input ends.
 _HOLD = "{{ head -c {bytes} /dev/zero; exec sleep infinity; }} | tail -c {more} > /dev/null"
