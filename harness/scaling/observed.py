@@ -54,8 +54,13 @@ def of_effects(effects: Iterable[Effect], resizes: Iterable[Resize]) -> list[str
 
 
 def of_zone(loss: ZoneLoss) -> list[str]:
-    """Where every pod was."""
-    return [f"{pod} was in {zone or 'no zone that is known'}" for pod, zone in sorted(loss.placed.items())]
+    """Where every pod was, and what Kubernetes does by itself."""
+    told = [f"{pod} was in {zone or 'no zone that is known'}" for pod, zone in sorted(loss.placed.items())]
+    told.append(
+        "by default a node is called unreachable after 50 s without a word (node-monitor-grace-period), its pods leave "
+        "the endpoints then, and are given up 300 s later (DefaultTolerationSeconds) unless they say otherwise"
+    )
+    return told
 
 
 def _mean(samples: Iterable[SampleRow], since_ns: int, until_ns: int) -> float | None:

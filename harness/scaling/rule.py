@@ -1,13 +1,14 @@
 """What the autoscaling rule (``harness.control.hpa``) asks for at the moments a real controller decided.
 
-The evidence has what the controller read: metrics-server's figures of each pod with their own time stamps, and the
-pods' states from the watch. Which figures it had at hand is known to a scrape: every cut of the last 45 s counts, and a
-decision agrees when its size is among the answers.
+The evidence has what the controller read: metrics-server's figures of each pod with the time at which they could be
+asked for, and the pods' states from the watch. Both are known to some seconds: a decision agrees when its size is among
+the answers of every state that it can have seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -24,7 +25,9 @@ from harness.model.manifests import Manifests
 from harness.model.scaling import Decision
 from harness.model.stack import PodState
 
-SEEN_WITHIN_S = 45  # a figure is up to 15 s old when scraped, stands for 15 s, and a sync comes every 15 s
+ASKED_EVERY_S = 5  # the harness asks metrics-server so often: a figure was there up to so long before it was seen
+SEEN_LATE_S = 3  # a decision is told by an event, after the pods that it made
+EDGE_S = 20  # where the window of stabilisation begins
 _SYNC_S, _STEP_S = 15, 5
 WINDOW_S = 15.0  # metrics-server's, where it does not say
 _METRICS = {"cpu_cores": "cpu", "memory_bytes": "memory"}
@@ -45,8 +48,9 @@ class Course:
         """``manifests`` are as applied: their requests scaled as the pods' are."""
         self._pods = [row for row in rows if row.kind == "pod"]
         self._usage: dict[str, dict[int, dict[str, float]]] = {}
+        self._asked: dict[tuple[int, int, int], int | None] = {}
         for row in samples:
-            if row.subject.startswith("pod/") and row.metric in {*_METRICS, "window_s"}:
+            if row.subject.startswith("pod/") and row.metric in {*_METRICS, "cpu_milli", "window_s", "lag_s"}:
                 figures = self._usage.setdefault(row.subject.removeprefix("pod/"), {})
                 figures.setdefault(row.at_ns, {})[row.metric] = row.value
         self._requests = tuple(
@@ -62,17 +66,21 @@ class Course:
         return sum(each.requests_m.get(resource, 0) for each in self._requests)
 
     def asks(self, hpa: Hpa, current: int, at_ns: int, cut_ns: int) -> int | None:
-        """Replicas before any limit, of the pods at ``at_ns`` and the figures until ``cut_ns``; ``None`` without."""
-        ground = Ground(
-            current=current,
-            pods=list(self._scaled(at_ns)),
-            tolerances=Tolerances(down=Settings().tolerance, up=Settings().tolerance),
-            settings=Settings(),
-            now_ns=at_ns,
-        )
-        return propose(hpa, ground, Readings(pods=list(self._read(cut_ns))), current).replicas
+        """Replicas before any limit, of the pods at ``at_ns`` and the figures there were at ``cut_ns``; ``None``
+        without."""
+        key = (current, at_ns, cut_ns)
+        if key not in self._asked:
+            ground = Ground(
+                current=current,
+                pods=self._scaled(at_ns),
+                tolerances=Tolerances(down=Settings().tolerance, up=Settings().tolerance),
+                settings=Settings(),
+                now_ns=at_ns,
+            )
+            self._asked[key] = propose(hpa, ground, Readings(pods=self._read(cut_ns)), current).replicas
+        return self._asked[key]
 
-    def _scaled(self, at_ns: int) -> Iterator[ScaledPod]:
+    def _scaled(self, at_ns: int) -> list[ScaledPod]:
         seen: dict[str, _Seen] = {}
         for row in self._pods:
             if row.at_ns > at_ns:
@@ -81,26 +89,33 @@ class Course:
             state = row.data["state"]
             turned = (state == PodState.READY) != (before.state == PodState.READY)
             seen[row.subject] = _Seen(state, before.started_ns, row.at_ns if turned else before.changed_ns)
-        for name, pod in seen.items():
-            if pod.state != PodState.GONE:
-                yield ScaledPod(
-                    name=name,
-                    containers=self._requests,
-                    phase=PodPhase.PENDING if pod.state == PodState.PENDING else PodPhase.RUNNING,
-                    terminating=pod.state == PodState.TERMINATING,
-                    started_ns=pod.started_ns,
-                    ready=pod.state == PodState.READY,
-                    ready_changed_ns=pod.changed_ns,
-                )
+        return [
+            ScaledPod(
+                name=name,
+                containers=self._requests,
+                phase=PodPhase.PENDING if pod.state == PodState.PENDING else PodPhase.RUNNING,
+                terminating=pod.state == PodState.TERMINATING,
+                started_ns=pod.started_ns,
+                ready=pod.state == PodState.READY,
+                ready_changed_ns=pod.changed_ns,
+            )
+            for name, pod in seen.items()
+            if pod.state != PodState.GONE
+        ]
 
-    def _read(self, cut_ns: int) -> Iterator[PodUsage]:
+    def _read(self, cut_ns: int) -> list[PodUsage]:
+        """Each pod's last figure that was there."""
+        found = []
         for name, figures in self._usage.items():
-            at_ns = max((at_ns for at_ns in figures if at_ns <= cut_ns), default=None)
-            if at_ns is not None:
-                found = figures[at_ns]
-                used = {_METRICS[metric]: round(value * 1000) for metric, value in found.items() if metric in _METRICS}
-                window_ns = round(found.get("window_s", WINDOW_S) * NS)
-                yield PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used})
+            there = [at_ns for at_ns, each in figures.items() if at_ns + each.get("lag_s", 0.0) * NS <= cut_ns]
+            if there:
+                last = figures[max(there)]
+                used = {resource: _milli_up(last[metric]) for metric, resource in _METRICS.items() if metric in last}
+                if "cpu_milli" in last:
+                    used["cpu"] = round(last["cpu_milli"])
+                window_ns = round(last.get("window_s", WINDOW_S) * NS)
+                found.append(PodUsage(name=name, at_ns=max(there), window_ns=window_ns, containers_m={"": used}))
+        return found
 
 
 def decisions(
@@ -140,9 +155,17 @@ def recommended(
     return found
 
 
+def _possible(course: Course, hpa: Hpa, current: int, seen_ns: int) -> set[int]:
+    """What a sync that was seen at ``seen_ns`` can have asked for."""
+    found = set()
+    for back_s in range(SEEN_LATE_S + 1):
+        moment_ns = seen_ns - back_s * NS
+        found |= {course.asks(hpa, current, moment_ns, moment_ns + s * NS) for s in range(ASKED_EVERY_S + 1)}
+    return {each for each in found if each is not None}
+
+
 def _up(course: Course, hpa: Hpa, current: int, at_ns: int) -> set[int]:
-    asked = {course.asks(hpa, current, at_ns, at_ns - back * NS) for back in range(SEEN_WITHIN_S)}
-    return {_limited(hpa, current, each, at_ns) for each in asked if each is not None}
+    return {_limited(hpa, current, each, at_ns) for each in _possible(course, hpa, current, at_ns)}
 
 
 def _limited(hpa: Hpa, current: int, desired: int, at_ns: int) -> int:
@@ -152,26 +175,37 @@ def _limited(hpa: Hpa, current: int, desired: int, at_ns: int) -> int:
 
 
 def _down(course: Course, hpa: Hpa, sizes: Sequence[tuple[int, int]], at_ns: int) -> set[int]:
-    """The most that was asked for within the window of stabilisation. Which seconds of the 15 between two syncs the
-    controller took, and where exactly the window begins, is not known: each possibility counts."""
-    window_ns = Settings().downscale_stabilization_ns
+    """The most that was asked for within the window of stabilisation.
+
+    Each sync of the window has its possible answers; their most is one of them, and no less than the most of what each
+    at least asked for. Which seconds of the 15 between two syncs were taken, and where exactly the window begins, is
+    not known: the least bound of all counts.
+    """
+    window_s = Settings().downscale_stabilization_ns // NS
     if hpa.behavior is not None and hpa.behavior.down.stabilization_s is not None:
-        window_ns = hpa.behavior.down.stabilization_s * NS
+        window_s = hpa.behavior.down.stabilization_s
     current = sizes[-1][1]
 
-    def asked(moment_ns: int) -> int | None:
-        then = [size for since_ns, size in sizes if since_ns <= moment_ns]
-        return course.asks(hpa, then[-1] if then else sizes[0][1], moment_ns, moment_ns)
+    def answers(back_s: int) -> set[int]:
+        seen_ns = at_ns - back_s * NS
+        then = [size for since_ns, size in sizes if since_ns <= seen_ns]
+        return _possible(course, hpa, then[-1] if then else sizes[0][1], seen_ns)
 
-    answers = {back_s: asked(at_ns - back_s * NS) for back_s in range(0, window_ns // NS + SEEN_WITHIN_S, _STEP_S)}
-    allowed = set()
-    for begin_s in range(window_ns // NS - SEEN_WITHIN_S, window_ns // NS + SEEN_WITHIN_S, _STEP_S):
-        for phase_s in range(0, _SYNC_S, _STEP_S):
-            read = [answers.get(back_s) for back_s in range(phase_s, begin_s, _SYNC_S)]
-            known = [each for each in read if each is not None]
-            if known:
-                allowed.add(_limited(hpa, current, max(known), at_ns))
-    return allowed
+    read = {back_s: answers(back_s) for back_s in range(0, window_s + EDGE_S, _STEP_S)}
+    surely = [
+        max(
+            (min(read[back_s]) for back_s in range(phase_s, window_s - EDGE_S, _SYNC_S) if read[back_s]),
+            default=0,
+        )
+        for phase_s in range(0, _SYNC_S, _STEP_S)
+    ]
+    every = set().union(*read.values())
+    return {_limited(hpa, current, each, at_ns) for each in every if each >= min(surely)}
+
+
+def _milli_up(value: float) -> int:
+    """``Quantity.MilliValue`` rounds up; what floating point adds below a millionth is not there."""
+    return math.ceil(round(value * 1000, 6))
 
 
 def _known(**amounts: int | None) -> dict[str, int]:

@@ -14,7 +14,7 @@ from harness.model.evidence import SampleRow
 from harness.stack.feed import Feed
 from harness.stack.kind.api_server import NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kind.pods import Pod, Pods
-from harness.stack.kind.times import monotonic_ns
+from harness.stack.kind.times import duration_s, monotonic_ns
 
 SAMPLE_EVERY_S = 2.0
 USAGE_EVERY_S = 5.0  # metrics-server has a new figure every 15 s; sooner than that one is not missed
@@ -157,8 +157,13 @@ class Watching:
                 memory = float(sum(quantity.parse(usage["memory"]) for usage in usages))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_cores", subject=f"pod/{name}", value=cores))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="memory_bytes", subject=f"pod/{name}", value=memory))
-                window_s = float(str(item.get("window", "15s")).removesuffix("s"))
+                # As the autoscaler reads it: each container's rounded up to milli-units.
+                milli = float(sum(quantity.millicores(usage["cpu"]) for usage in usages))
+                self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_milli", subject=f"pod/{name}", value=milli))
+                window_s = duration_s(item.get("window", "15s"))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="window_s", subject=f"pod/{name}", value=window_s))
+                lag_s = (self._clock.now_ns() - at_ns) / NS
+                self._feed.publish(SampleRow(at_ns=at_ns, metric="lag_s", subject=f"pod/{name}", value=lag_s))
             await self._clock.sleep(USAGE_EVERY_S)
 
     def _put(self, metric: str, subject: str, value: float) -> None:
