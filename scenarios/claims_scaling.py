@@ -25,6 +25,12 @@ _SCALING = (
             "metrics say (after the 5 minutes of stabilisation on the way down)",
             "raise minReplicas for a planned peak; set replicas by hand only with the HPA removed",
         ),
+        wrong(
+            "scaling.hpa_puts_back",
+            "a smaller number that is applied lasts seconds: the HPA remembers for 5 minutes what it has asked for, and "
+            "scales back up to it although all metrics are below target",
+            "leave replicas out of deployment.yaml while an HPA owns it",
+        ),
     ),
     promise(
         "scaling.manual.command",

@@ -195,7 +195,7 @@ def autoscaled(
     fell_s = (falls[0].at_ns - last_ns) / NS if falls else None
     since = f"the last recommendation of {most}, {(end_ns - last_ns) / NS:.0f} s before the end of load,"
     since = "the end of load" if last_ns == end_ns else since
-    path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({each.reason})" for each in rises)
+    path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
     low_s = endpoints_reached_s(rows, end_ns, lambda count: count <= part.low)
     return [
         timed("scaling.time.hpa_up", reached_s, part.up_within_s, f"load to {most} ready endpoints [{path}]"),
@@ -210,6 +210,11 @@ def autoscaled(
             f"{most} -> {part.low} endpoints after the end of load",
         ),
     ]
+
+
+def _short(reason: str) -> str:
+    """Without the words that every reason of a utilization has."""
+    return reason.replace(" resource utilization (percentage of request)", "")
 
 
 def _rose(part: Part, rises: Sequence[Resize], most: int, path: str, ruled: Ruled | None) -> ScalingFinding:
