@@ -162,8 +162,7 @@ class Parts:
                         undos[pod] = await self._stack.inject(fault)
                 await self._clock.sleep(_POLL_S)
         finally:
-            for undo in undos.values():
-                await undo()
+            await asyncio.gather(*(undo() for undo in undos.values()))
 
     def _ruled(self, part: Part, resource: str, since_ns: int) -> Ruled:
         """What the rule says of the controller's decisions since."""

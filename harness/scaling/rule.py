@@ -88,7 +88,8 @@ class Course:
             before = seen.get(row.subject, _Seen("", row.at_ns, row.at_ns))
             state = row.data["state"]
             turned = (state == PodState.READY) != (before.state == PodState.READY)
-            seen[row.subject] = _Seen(state, before.started_ns, row.at_ns if turned else before.changed_ns)
+            told_ns = row.data.get("ready_changed_ns") or (row.at_ns if turned else before.changed_ns)
+            seen[row.subject] = _Seen(state, before.started_ns, told_ns)
         return [
             ScaledPod(
                 name=name,

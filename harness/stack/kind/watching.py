@@ -43,7 +43,7 @@ class Watching:
         self._endpoints: tuple[str, ...] | None = None
         self._slices: dict[str, Json] = {}
         self._measured: dict[str, str] = {}
-        self.pods = Pods(feed)
+        self.pods = Pods(feed, clock.anchor)
         self.endpoints_ready = 0  # addresses that the Service sends to
 
     def works(self, pod_changed: Callable[[Pod], None]) -> list[Coroutine[Any, Any, None]]:
