@@ -6,9 +6,6 @@ be in it. The node's own `sh`, `head`, `tail` and `nsenter` do the work.
 
 from __future__ import annotations
 
-import contextlib
-
-from harness.model.errors import StackNotStarted
 from harness.stack.kind import docker
 from harness.stack.kind.pods import Pod
 from harness.stack.protocol import Undo
@@ -34,6 +31,8 @@ setsid sh -c '
 ' "$pid" "$2" "$groups" < /dev/null > /dev/null 2>&1 &
 echo $!
 """
+#: Well too when it ended with its container.
+_END = "kill -s KILL -- -{group} || test ! -e /proc/{group}"
 
 
 def holding(amount_bytes: int) -> str:
@@ -44,15 +43,13 @@ def holding(amount_bytes: int) -> str:
 async def begin(pod: Pod, container: str, hierarchy: str, script: str) -> Undo:
     """Runs ``script`` beside ``container``; ``hierarchy`` is where cgroup v1 counts it: ``cpu`` or ``memory``.
 
-    The undo ends it. Raises ``StackNotStarted``.
+    The undo ends it, and raises as this does when it cannot. Raises ``StackNotStarted``.
     """
     command = ("sh", "-c", _BEGIN, pod.containers[container], hierarchy, script)
     said = await docker.docker("exec", pod.node, *command, what=f"a process beside {pod.name}", limit_s=BEGIN_LIMIT_S)
     group = int(said)
 
     async def undo() -> None:
-        with contextlib.suppress(StackNotStarted):  # it ended with its container
-            kill = ("sh", "-c", f"kill -KILL -- -{group}")
-            await docker.docker("exec", pod.node, *kill, what=f"ending what is beside {pod.name}")
+        await docker.docker("exec", pod.node, "sh", "-c", _END.format(group=group), what=f"ending it on {pod.node}")
 
     return undo
