@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.clock import Clock
+from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung, Target
@@ -48,6 +49,12 @@ def choose(asked: str, target: Target) -> Choice:
 def overlay(rung: Rung) -> Path:
     """The manifests that ``rung`` takes unless told otherwise."""
     return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+
+
+def manifests_of(options: RunOptions) -> Manifests:
+    """The manifests of a run: its folder, with the rung's own patches where the rung needs them and the folder was
+    made for none. Raises ``BadInput``."""
+    return load_manifests(options.manifests, overlay(Rung.KIND) if options.rung is Rung.KIND else None)
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

@@ -26,7 +26,6 @@ from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.children import ROOT
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
-from harness.manifests import load as load_manifests
 from harness.model.chaos import SCHEMA_VERSION, ChaosReport, CheckSummary, Expectation, Experiment, ExperimentResult
 from harness.model.errors import Exit, PartDied, more_severe
 from harness.model.flag import FLAG
@@ -37,7 +36,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for
+from harness.rungs import manifests_of, stack_for
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder, run_folder
 
@@ -75,7 +74,7 @@ class ChaosRun:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, "chaos", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        self.manifests = load_manifests(options.manifests)
+        self.manifests = manifests_of(options)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
         )

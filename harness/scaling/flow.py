@@ -11,7 +11,6 @@ from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.errors import Exit, more_severe
@@ -22,7 +21,7 @@ from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.latest import point_latest
-from harness.rungs import overlay, stack_for, sweep
+from harness.rungs import manifests_of, overlay, stack_for, sweep
 from harness.scaling.parts import ACCOUNTS, Parts
 from harness.scaling.report import write_report
 from harness.stack.protocol import Stack
@@ -48,7 +47,7 @@ class ScalingRun:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        found = load_manifests(options.manifests)
+        found = manifests_of(options)
         pods = max(part.pods for part in plan.parts)
         self.cpu_factor = cpu_factor(found, os.cpu_count() or 1, pods)
         # The rung kind scales what it applies by the same rule.

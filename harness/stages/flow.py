@@ -14,7 +14,6 @@ from harness.judge.steps import Limits, generator_words
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.model.errors import Exit, more_severe
 from harness.model.load_stages import SCHEMA_VERSION, Arrivals, Knee, LoadReport, LoadStagesPlan, Step, StepResult
@@ -24,7 +23,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for
+from harness.rungs import manifests_of, stack_for
 from harness.stack.protocol import Stack
 from harness.stages.claims import judged
 from harness.stages.measure import Measuring
@@ -52,7 +51,7 @@ class LoadStages:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        self.manifests = without_autoscaler(load_manifests(options.manifests), plan.pods)
+        self.manifests = without_autoscaler(manifests_of(options), plan.pods)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
         )

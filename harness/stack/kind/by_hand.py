@@ -17,13 +17,15 @@ _GRACE_S = 5
 async def by_hand(
     control_plane: str, namespace: str, *arguments: str, limit_s: float, folder: Path | None = None
 ) -> Ran:
-    """Runs it in a folder that holds a copy of ``folder``. Ended after ``limit_s``: status -1, with what was said.
+    """Runs it in a folder that holds a copy of ``folder``, one such at a time.
+
+    Ended after ``limit_s``: status -1, with what was said.
 
     Raises ``StackNotStarted`` when the folder cannot be copied.
     """
-    at = f"{_IN}/{namespace}"
-    await docker("exec", control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
+    at = f"{_IN}/{namespace}" if folder is not None else "/"
     if folder is not None:
+        await docker("exec", control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
         await docker("cp", folder, f"{control_plane}:{at}/", what="copying manifests for kubectl")
     # Ended inside the node: ending the client of `docker exec` leaves the program running there.
     bounded = ("timeout", f"--kill-after={_GRACE_S}", f"{limit_s:g}")
@@ -39,7 +41,8 @@ async def by_hand(
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        await docker("exec", control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
+        if folder is not None:
+            await docker("exec", control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
     status = process.returncode
     ended = status in (124, 137)  # timeout's own
     return Ran(

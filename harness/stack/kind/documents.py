@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from harness.manifests import quantity
+from harness.model.errors import BadInput
 from harness.model.manifests import Manifests
 from harness.stack.kind import labels
 from harness.stack.kind.api_server import Json
+
+BY_THE_RUNG = "set-by-the-rung/"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +28,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     database_password: str
     node_port: int
     cpu_factor: float
+    nodes: tuple[str, ...] = ()  # the nodes' addresses there
 
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
@@ -50,7 +54,29 @@ def _prepared(document: Json, facts: Facts) -> Json:
             document["spec"]["ports"][0]["nodePort"] = facts.node_port
         case "Deployment":
             _pods(document["spec"]["template"]["spec"], facts)
+        case "NetworkPolicy":
+            _blocks(document, facts)
     return document
+
+
+def _blocks(policy: Json, facts: Facts) -> None:
+    """Puts addresses where a policy names a part: ``set-by-the-rung/postgres``, or every node's ``.../nodes``."""
+    known = {name: (address.rpartition(":")[0],) for name, address in facts.outside.items()} | {"nodes": facts.nodes}
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for rule in policy["spec"].get(direction) or []:
+            if peers in rule:
+                rule[peers] = [made for peer in rule[peers] for made in _peers(peer, known, policy)]
+
+
+def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[Json]:
+    name = str(peer.get("ipBlock", {}).get("cidr", "")).partition(BY_THE_RUNG)
+    if not name[1]:
+        return [peer]
+    if name[2] not in known:
+        where = f"NetworkPolicy/{policy['metadata']['name']}"
+        what = f"the rung has no address of {name[2]!r}"
+        raise BadInput(what, where=where, remedy=f"it has those of: {', '.join(known)}")
+    return [{"ipBlock": {"cidr": f"{address}/32"}} for address in known[name[2]]]
 
 
 def _values(facts: Facts) -> dict[str, str]:

@@ -21,7 +21,7 @@ from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
-from harness.stack.kind import documents, labels, leftovers, record
+from harness.stack.kind import documents, labels, leftovers, network, record
 from harness.stack.kind.api_server import ApiServer
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
@@ -98,6 +98,7 @@ class KindStack:
         self._inside: Inside | None = None
         self._faults: Faults | None = None
         self._service: Address | None = None
+        self._nodes: tuple[str, ...] = ()
         self._is_up = False
         self._down: asyncio.Task[None] | None = None
         self._use_kept = use_kept
@@ -186,6 +187,12 @@ class KindStack:
         assert self._ground is not None
         return KindDatabase(self._ground)
 
+    def outside(self) -> dict[str, str]:
+        """Where pods reach the outside services: ``host:port`` by part."""
+        self._running()
+        assert self._ground is not None
+        return {name: service.inside for name, service in self._ground.services.items()}
+
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
         self._running()
@@ -217,6 +224,7 @@ class KindStack:
         made = ground.cluster
         assert made is not None
         api = await ApiServer.open(made.kubeconfig, made.context, state.folder, self._clock)
+        self._nodes = tuple(node.address for node in await network.nodes(made.control_plane))
         self._inside = inside = Inside(
             api, self._place, logs=self._logs_folder, feed=self._feed, clock=self._clock, progress=self._progress
         )
@@ -266,6 +274,7 @@ class KindStack:
             database_password=self._ground.password,
             node_port=self._inside.node_port,
             cpu_factor=self.cpu_factor,
+            nodes=self._nodes,
         )
         return documents.prepared(self._manifests, facts)
 
