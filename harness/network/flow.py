@@ -229,7 +229,7 @@ class NetworkRun:
 
     def _judged(self) -> list[NetworkFinding]:
         if self._lacking:
-            return judge.not_exercised(self.plan, self._lacking)
+            return judge.not_exercised(self._lacking)
         results = [
             judge.path_result(path, self.rounds.get("before"), self.rounds.get("after"), self.rounds.get("replaced"))
             for path in self.plan.paths
@@ -242,6 +242,7 @@ class NetworkRun:
             judge.users(self.evidence.requests, *self.loaded_ns, self.plan.most_failed),
             judge.opt_in(self.listed.get("before"), self.listed.get("after"), policies(self.protected)),
             judge.few_paths(results),
+            judge.ingress(),
         ]
 
     def _report(self) -> NetworkReport:
