@@ -134,12 +134,13 @@ def few_paths(results: Sequence[PathResult]) -> NetworkFinding:
     )  # fmt: skip
 
 
-def ingress() -> NetworkFinding:
+def ingress() -> list[NetworkFinding]:
     """HTTPS by an Ingress: the rehearsal has no Ingress controller yet, so nobody was asked by HTTPS."""
-    return NetworkFinding(
-        check="ingress.tls", claim=TLS, verdict=Verdict.NOT_EXERCISED, value="",
-        reason="no Ingress controller is at hand: users were asked through the Service, by HTTP",
-    )  # fmt: skip
+    reason = "no Ingress controller is at hand: users were asked through the Service, by HTTP"
+    return [
+        NetworkFinding(check=check, claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason)
+        for check, claim in (("ingress.opt_in", PHASE_4), ("ingress.tls", TLS))
+    ]
 
 
 def not_exercised(reason: str) -> list[NetworkFinding]:
@@ -152,7 +153,7 @@ def not_exercised(reason: str) -> list[NetworkFinding]:
         NetworkFinding(check=check, claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason)
         for check, claim in checks
     ]
-    return [*found, ingress()]
+    return [*found, *ingress()]
 
 
 def _judged(path: NetworkPath, asked: dict[str, list[Attempt]]) -> tuple[Verdict, str]:

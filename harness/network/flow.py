@@ -242,7 +242,7 @@ class NetworkRun:
             judge.users(self.evidence.requests, *self.loaded_ns, self.plan.most_failed),
             judge.opt_in(self.listed.get("before"), self.listed.get("after"), policies(self.protected)),
             judge.few_paths(results),
-            judge.ingress(),
+            *judge.ingress(),
         ]
 
     def _report(self) -> NetworkReport:

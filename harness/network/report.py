@@ -37,7 +37,8 @@ def write_report(folder: Path, report: NetworkReport, say: Language = ENGLISH) -
 def text(report: NetworkReport, folder: str) -> str:
     """The closing lines for a terminal."""
     lines = [f"  {each.verdict:<13} {each.check} ({each.claim}): {each.reason}" for each in report.findings]
-    lines += [f"    {line}" for each in report.findings for line in each.examples]
+    failed = [each for each in report.findings if each.verdict is Verdict.FAIL]
+    lines += [f"    {line}" for each in failed for line in each.examples]
     lines += [f"  observed: {line}" for line in report.observed]
     lines += [f"LEAK {leak}" for leak in report.leaks]
     lines += [f"error: {error}" for error in report.errors]

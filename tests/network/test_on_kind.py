@@ -55,7 +55,7 @@ def test_allowed_paths_work_and_all_others_are_refused(tmp_path: Path) -> None:
     job, report = network(tmp_path)
     assert report["exit_status"] == Exit.OK, job.text
     verdicts = {each["check"]: each["verdict"] for each in report["findings"]}
-    assert verdicts.pop("ingress.tls") == "not_exercised"
+    assert verdicts.pop("ingress.opt_in") == verdicts.pop("ingress.tls") == "not_exercised"
     assert set(verdicts.values()) == {"pass"}
     assert len(report["paths"]) == 20
     refused = [path for path in report["paths"] if not path["allowed"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import ipaddress
 from typing import Any
 
 import msgspec
@@ -69,14 +70,21 @@ def _blocks(policy: Json, facts: Facts) -> None:
 
 
 def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[Json]:
-    name = str(peer.get("ipBlock", {}).get("cidr", "")).partition(BY_THE_RUNG)
-    if not name[1]:
+    if "ipBlock" not in peer:
         return [peer]
-    if name[2] not in known:
-        where = f"NetworkPolicy/{policy['metadata']['name']}"
-        what = f"the rung has no address of {name[2]!r}"
+    where = f"NetworkPolicy/{policy['metadata']['name']}"
+    _, by_the_rung, name = (cidr := str(peer["ipBlock"].get("cidr", ""))).partition(BY_THE_RUNG)
+    if not by_the_rung:
+        try:
+            ipaddress.ip_network(cidr)
+        except ValueError as error:
+            remedy = "patch it for this rung, as deploy/kubernetes/overlays/kind-networkpolicy does"
+            raise BadInput(f"{cidr!r} is no range of addresses", where=where, remedy=remedy) from error
+        return [peer]
+    if name not in known:
+        what = f"the rung has no address of {name!r}"
         raise BadInput(what, where=where, remedy=f"it has those of: {', '.join(known)}")
-    return [{"ipBlock": {"cidr": f"{address}/32"}} for address in known[name[2]]]
+    return [{"ipBlock": {"cidr": f"{address}/32"}} for address in known[name]]
 
 
 def _values(facts: Facts) -> dict[str, str]:
