@@ -78,7 +78,7 @@ def kubelet(
     held_s = (replaced_ns - applied_ns) / NS
     reason = (
         f"no pod lost its readiness in {held_s:.0f} s under the policies; {len(fresh)} of {wanted} pods started under "
-        "them became ready, which needs the kubelet's probe, DNS and the database behind /ready"
+        "them became ready, which needs the kubelet's probe and the database behind /ready"
     )
     return found(Verdict.PASS if len(fresh) >= wanted else Verdict.INCONCLUSIVE, f"{len(fresh)} pods", reason)
 
@@ -110,7 +110,7 @@ def opt_in(before: Sequence[str] | None, after: Sequence[str] | None, wanted: Se
     """The namespace's policies by name: none by default, those of the component once it is asked for."""
     verdict, reason = Verdict.INCONCLUSIVE, "the policies were not listed"
     if before is not None and after is not None:
-        kept = not before and sorted(after) == sorted(wanted)
+        kept = bool(wanted) and not before and sorted(after) == sorted(wanted)
         verdict = Verdict.PASS if kept else Verdict.FAIL
         reason = f"without the component: {_listed(before)}; with it: {_listed(after)}"
     return NetworkFinding(

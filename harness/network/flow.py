@@ -61,7 +61,7 @@ class NetworkRun:
         found = manifests_of(options)
         self.protected = without_autoscaler(found, found.deployment.replicas)
         self.plain = without_policies(self.protected)
-        if options.rung is Rung.KIND and not policies(self.protected):
+        if options.rung is not Rung.LOCAL and not policies(self.protected):
             remedy = "add the component networkpolicy, as deploy/kubernetes/overlays/kind-networkpolicy does"
             raise BadInput("the manifests have no NetworkPolicy", where=str(options.manifests), remedy=remedy)
         self.folder = open_folder(options.reports, self.run_id)

@@ -148,6 +148,10 @@ def test_opt_in(before: list[str] | None, after: list[str] | None, verdict: Verd
     assert judge.opt_in(before, after, ("dns", "deny")).verdict is verdict
 
 
+def test_a_component_without_policies_is_none() -> None:
+    assert judge.opt_in([], [], ()).verdict is Verdict.FAIL
+
+
 def test_few_paths_are_needed() -> None:
     database = NetworkPath(client=Client.TARGET, place=Place.POSTGRES, allowed=True, why="")
     other = NetworkPath(client=Client.TARGET, place=Place.OTHER_POD, allowed=False, why="")
