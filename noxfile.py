@@ -83,6 +83,12 @@ def zone_loss(session: nox.Session) -> None:
 
 
 @nox.session
+def network(session: nox.Session) -> None:
+    """NetworkPolicies on a real cluster: allowed paths work, all others are refused (rung kind)."""
+    run(session, "-m", "harness", "network", *session.posargs)
+
+
+@nox.session
 def mirror_stop(session: nox.Session) -> None:
     """Stops the mirror to Firestore stepwise, 100 -> 50 -> 0 %, and shows what a later flag-off would lose."""
     run(session, "-m", "harness", "mirror_stop", *session.posargs)

@@ -21,6 +21,7 @@ from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
+from harness.network.command import add_arguments as add_network_arguments
 from harness.options import AUTO, RUNGS, RunOptions
 from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.progress import Progress
@@ -63,7 +64,7 @@ def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
     )
     command.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
-    command.add_argument("--manifests", type=Path, help=argparse.SUPPRESS)
+    command.add_argument("--manifests", type=Path, metavar="DIR", help="a kustomize folder of your own")
     add_lang(command)
     command.add_argument("--json", action="store_true", help=f"print {printed} on standard output")
 
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run_options(stages, printed="load.json")
     stages.set_defaults(handler=_load_stages)
     _add_scaling(commands)
+    _add_network(commands)
     _add_under_load(commands)
     undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
     add_undo_arguments(undo)
@@ -150,6 +152,13 @@ def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         add_scaling_arguments(command)
         _add_run_options(command, printed="scaling.json")
         command.set_defaults(handler=_scaling)
+
+
+def _add_network(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    network = commands.add_parser("network", help="who reaches whom, with NetworkPolicies", allow_abbrev=False)
+    add_network_arguments(network)
+    _add_run_options(network, printed="network.json")
+    network.set_defaults(handler=_network)
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -230,6 +239,12 @@ def _scaling(arguments: argparse.Namespace) -> int:
     return run(arguments, _week4)
 
 
+def _network(arguments: argparse.Namespace) -> int:
+    from harness.network.command import run
+
+    return run(arguments, _week4)
+
+
 def _chaos(arguments: argparse.Namespace) -> int:
     from harness.chaos.command import run_chaos
 
@@ -296,6 +311,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     changed += ["--target", arguments.target] if arguments.target is not None else []
     changed += [word for text in arguments.fault for word in ("--fault", text)]
     changed += own_cluster.words(arguments)
+    changed += ["--manifests", str(arguments.manifests)] if arguments.manifests is not None else []
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
     target = resolve(arguments.target)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
+from harness.manifests.honour import not_honoured_by_processes
 from harness.model.errors import Interrupted, RehearsalError
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.run import Run
 from harness.model.scenario import Scenario
-from harness.model.stack import Capability
+from harness.model.stack import Capability, Rung
 from harness.model.verdict import CheckResult, CriterionResult
 from harness.options import RunOptions
 from harness.report import words
@@ -29,9 +31,16 @@ def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
         "seed": options.seed,
         "replay": options.replay,
         "faults": tuple(f"{plan}, {plan.after_s:g} s into the window" for plan in options.faults),
-        "rung_changes": tuple(f"{p.name}: {p.reason}" for p in manifests.patches if "overlays/" in p.layer),
+        "rung_changes": tuple(_rung_changes(options, manifests)),
         "errata": tuple(sorted({p.erratum for p in manifests.patches if p.erratum})),
     }
+
+
+def _rung_changes(options: RunOptions, manifests: Manifests) -> Iterator[str]:
+    """What the rung forced upon the manifests, and what of them it does not honour."""
+    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if "overlays/" in patch.layer)
+    if options.rung is Rung.LOCAL:
+        yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
 
 
 def not_exercised(scenario: Scenario, capabilities: frozenset[Capability]) -> dict[str, Message]:

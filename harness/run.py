@@ -29,7 +29,6 @@ from harness.judge.window import Window
 from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
-from harness.manifests import load as load_manifests
 from harness.model.errors import EvidenceNotWritten, Exit, RehearsalError, more_severe
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, message
@@ -45,7 +44,7 @@ from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import write_reports
-from harness.rungs import stack_for, sweep
+from harness.rungs import manifests_of, stack_for, sweep
 from harness.stack.protocol import Stack, Undo
 from harness.state.lease import remove_run_folder, run_folder
 from scenarios import claims
@@ -67,7 +66,7 @@ class Rehearsal:
         self.started_ns = started_ns
         self.run_id = run_identity(clock, options.scenario.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        self.manifests = load_manifests(options.manifests)
+        self.manifests = manifests_of(options)
         self.ledger = Ledger()
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from harness.clock import Clock
+from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.stack import OwnCluster, Rung, Target
-from harness.options import AUTO
+from harness.options import AUTO, RunOptions
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import Stack
 from harness.targets import ROOT
@@ -54,6 +55,12 @@ def choose(asked: str, target: Target) -> Choice:
 def overlay(rung: Rung) -> Path:
     """The manifests that ``rung`` takes unless told otherwise."""
     return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+
+
+def manifests_of(options: RunOptions) -> Manifests:
+    """The manifests of a run: its folder, with the rung's own patches where the rung needs them and the folder was
+    made for none. Raises ``BadInput``."""
+    return load_manifests(options.manifests, overlay(options.rung) if options.rung in (Rung.KIND, Rung.KUBE) else None)
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

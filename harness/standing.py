@@ -14,12 +14,11 @@ from harness import state
 from harness.clock import Clock, utc
 from harness.home import runs_folder
 from harness.lifecycle import Lifecycle, open_folder
-from harness.manifests import load as load_manifests
 from harness.model.errors import Exit, more_severe
 from harness.model.stack import Endpoints, Rung
 from harness.options import RunOptions
 from harness.progress import Progress
-from harness.rungs import stack_for
+from harness.rungs import manifests_of, stack_for
 from harness.stack.keeping import PartStatus, Standing
 from harness.state.lease import Lease, read_lease, remove_run_folder, run_folder
 from harness.state.processes import wait_gone
@@ -53,7 +52,7 @@ class StandingStack:
         self._stack = stack_for(
             options,
             run_id=self.run_id,
-            manifests=load_manifests(options.manifests),
+            manifests=manifests_of(options),
             folder=self._folder,
             clock=clock,
             progress=progress,

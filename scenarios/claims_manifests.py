@@ -44,6 +44,12 @@ _FOLDER = (
         MANIFEST,
         "C",
         "Opt-in components, rehearsed on kind",
+        wrong(
+            "manifest.phase4_not_printed",
+            "networkpolicy.yaml and ingress.yaml are named with a purpose and printed nowhere: which paths are open, "
+            "and which certificate answers, is decided by nobody",
+            "print them; deploy/kubernetes/components has the least that the document's architecture needs",
+        ),
     ),
 )
 

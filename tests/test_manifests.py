@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.manifests import digest, kustomize, load, quantity
+from harness.manifests import by_kubectl, digest, kustomize, load, quantity
 from harness.manifests.change import with_env
 from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
 from harness.model.disruption import Budget
@@ -127,13 +127,14 @@ MISTAKES: list[tuple[Change, str, str]] = [
     (put(resources={"requests": {"memory": "512MiB"}}), "not a Kubernetes quantity", "requests.memory"),
     (put(resources={"limits": {"memory": "-1Gi"}}), "is negative", "memory"),
     (put(resources={"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}), "above its limit", "resources"),
-    (put(livenessProbe={"tcpSocket": {"port": 1}}), "only httpGet", "livenessProbe"),
+    (put(livenessProbe={"periodSeconds": 5}), "asks nothing", "livenessProbe"),
     (put(livenessProbe={"httpGet": {"port": "web"}}), "no named container port", "livenessProbe.httpGet.port"),
     (put(livenessProbe={"httpGet": {"port": 8080}, "successThreshold": 2}), "must be 1", "livenessProbe"),
     (put(readinessProbe={"httpGet": {"port": 8080}, "periodSeconds": 0}), "periodSeconds is 0", "readinessProbe"),
     (put(readinessProbe={"httpGet": {"port": 70000}}), "outside 1..65535", "readinessProbe.httpGet.port"),
     (put(resources={"limits": {"ephemeral-storage": "much"}}), "not a Kubernetes quantity", "limits.ephemeral-storage"),
-    (put(startupProbe={"httpGet": {"port": 8080}}), "startupProbe is not read", "containers[0] (api)"),
+    (put(startupProbe={"httpGet": {"port": 8080}, "successThreshold": 2}), "must be 1", "startupProbe"),
+    (put(lifecycle={"preStop": {}}), "does nothing", "containers[0] (api).lifecycle"),
     (put(name="cloud-sql-proxy"), "two containers have one name", "containers"),
     (put(volumeMounts=[{"name": "v", "mountPath": "/v"}]), "volumeMount 'v' names no volume", "containers (api)"),
     (
@@ -243,7 +244,7 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
         ({"resources": "all.yaml"}, "Expected `array`", "kustomization.yaml"),
         ({"patches": [{"path": "p.yaml", "target": {"kind": "Deployment"}}]}, "cannot read", "p.yaml"),
         ({"patches": [{"target": {"kind": "Deployment"}}]}, "either path or patch", "patches[0]"),
-        ({"patches": [{"patch": "- op: x"}]}, "missing required field `target`", "kustomization.yaml"),
+        ({"patches": [{"patch": "- op: x"}]}, "a patch without a target", "patches[0]"),
         (
             {"patches": [{"patch": "[]", "target": {"kind": "Deployment", "labelSelector": "a=b"}}]},
             "unknown field `labelSelector`",
@@ -256,7 +257,7 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
         ),
         (
             {"patches": [{"patch": "kind: Deployment", "target": {"kind": "Deployment"}}]},
-            "strategic merge patches are not read",
+            "one manifest's kind, metadata",
             "patches[0].patch",
         ),
         (
@@ -267,7 +268,10 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
         ({"kind": "Component", "apiVersion": "kustomize.config.k8s.io/v1beta1"}, "kind 'Component' is not read", "own"),
     ],
 )
-def test_kustomize_mistakes_are_named(tmp_path: Path, kustomization: dict[str, Any], what: str, where: str) -> None:
+def test_kustomize_mistakes_are_named(
+    tmp_path: Path, kustomization: dict[str, Any], what: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_kubectl, "program", lambda: None)
     error = refused(folder(tmp_path, lambda _documents: None, **kustomization))
     assert what in error.what
     assert where in error.where

@@ -19,7 +19,6 @@ from harness.judge.failover import judged_failover, seen, steps
 from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.manifests import load as load_manifests
 from harness.model.chaos import (
     SCHEMA_VERSION,
     ChaosReport,
@@ -37,7 +36,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for, sweep
+from harness.rungs import manifests_of, stack_for, sweep
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.under_load import UnderLoad
@@ -73,7 +72,7 @@ class ChaosRun:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, "chaos", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        self.manifests = load_manifests(options.manifests)
+        self.manifests = manifests_of(options)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
         )

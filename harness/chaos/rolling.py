@@ -17,7 +17,7 @@ import msgspec
 
 from harness.clock import MachineClock
 from harness.model.chaos import ChaosReport, Experiment
-from harness.model.errors import Exit, more_severe
+from harness.model.errors import BadInput, Exit, more_severe
 from harness.model.units import seconds
 from harness.options import RunOptions
 from harness.progress import Progress
@@ -59,6 +59,9 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
     seconds(arguments.pace)
     clock = MachineClock()
     progress = Progress(clock)
+    if arguments.manifests is not None:
+        remedy = "add the component graceful to your folder, and run `chaos --only rolling_update --manifests DIR`"
+        raise BadInput("rolling_update compares the bundled overlays, with the component and without", remedy=remedy)
     options = options_of(arguments)
     words = ["python", "-m", "harness", EXPERIMENT, "--on", str(options.rung), "--seed", str(options.seed)]
     replay = shlex.join([*words, *options.changed])

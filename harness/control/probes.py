@@ -42,6 +42,14 @@ def next_due_ns(probe: Probe, state: ProbeState) -> int:
     return first_ns + ((state.last_at_ns - first_ns) // period_ns + 1) * period_ns
 
 
+def skip(state: ProbeState, *, at_ns: int) -> ProbeState:
+    """The state after a tick at ``at_ns`` that was lost.
+
+    Kubernetes: ``doProbe`` probes nothing for liveness and readiness before the startup probe has passed.
+    """
+    return msgspec.structs.replace(state, last_at_ns=at_ns)
+
+
 def observe(probe: Probe, state: ProbeState, *, ok: bool, at_ns: int) -> ProbeState:
     """The state after a result at ``at_ns`` (a probe that took longer than ``timeoutSeconds`` is not ``ok``).
 

@@ -22,14 +22,19 @@ S = TypeVar("S", bound=spec.K8s)
 
 __all__ = ["load"]
 
+RUNG_IMAGES = ("tekutoko-rehearsal/", "local-process/")
 
-def load(folder: Path) -> Manifests:
+
+def load(folder: Path, layer: Path | None = None) -> Manifests:
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
-    Raises ``BadInput`` naming the file or the resource and the key: unknown kustomize keys, a patch that does not
-    fit, no or several Deployments or Services, a dangling reference, a bad quantity, probe or port.
+    ``layer`` is the rung's own folder: its patches are laid over a folder that was not made for a rung, as
+    production's is not. Raises ``BadInput`` naming the file or the resource and the key: a patch that does not fit, no
+    or several Deployments or Services, a dangling reference, a bad quantity, probe or port.
     """
     documents, notes = kustomize.render(folder)
+    if layer is not None and not _made_for_a_rung(documents):
+        documents, notes = kustomize.with_layer(documents, notes, layer)
     sources = _sources(documents, folder)
     name, deployment = _one(documents, "Deployment", spec.DeploymentSpec, folder)
     service_name, service = _one(documents, "Service", spec.ServiceSpec, folder)
@@ -55,6 +60,13 @@ def load(folder: Path) -> Manifests:
         pdb=_pdb(documents, labels, folder),
         patches=notes,
     )
+
+
+def _made_for_a_rung(documents: kustomize.Documents) -> bool:
+    """Whether a container's image is one that an overlay of ours puts in."""
+    pods_ = (document["spec"]["template"]["spec"] for key, document in documents.items() if key.startswith("Deploy"))
+    images = [str(each.get("image", "")) for pod in pods_ for each in pod.get("containers", [])]
+    return any(image.startswith(RUNG_IMAGES) for image in images)
 
 
 def _deployment(

@@ -31,3 +31,14 @@ def without_autoscaler(manifests: Manifests, replicas: int) -> Manifests:
     documents = {name: doc for name, doc in manifests.documents.items() if not name.startswith("HorizontalPodAuto")}
     deployment = msgspec.structs.replace(manifests.deployment, replicas=replicas)
     return msgspec.structs.replace(manifests, documents=documents, hpa=None, deployment=deployment)
+
+
+def without_policies(manifests: Manifests) -> Manifests:
+    """Without NetworkPolicies: every pod reaches every other, as by default."""
+    documents = {name: doc for name, doc in manifests.documents.items() if not name.startswith("NetworkPolicy/")}
+    return msgspec.structs.replace(manifests, documents=documents)
+
+
+def policies(manifests: Manifests) -> tuple[str, ...]:
+    """The NetworkPolicies by name."""
+    return tuple(key.partition("/")[2] for key in manifests.documents if key.startswith("NetworkPolicy/"))

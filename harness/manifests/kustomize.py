@@ -1,6 +1,7 @@
-"""The part of kustomize that the layers use: ``resources``, ``components``, JSON 6902 ``patches``. No more is read.
+"""The part of kustomize that is read here: ``resources``, ``components``, ``patches`` (JSON 6902, strategic merge).
 
-``kubectl apply -k`` reads the same folders; a test compares its rendering with this one.
+``kubectl apply -k`` reads the same folders; a test compares its rendering with this one. Where a folder uses more of
+kustomize, ``kubectl kustomize`` renders it; without a kubectl it is refused.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import jsonpointer
 import msgspec
 
 from harness import yamltext
+from harness.manifests import by_kubectl, strategic
 from harness.model.errors import BadInput
 from harness.model.manifests import PatchNote
 
 FILE = "kustomization.yaml"
 KINDS = {"kustomize.config.k8s.io/v1beta1": "Kustomization", "kustomize.config.k8s.io/v1alpha1": "Component"}
 RENDER = (
-    "this reader knows resources and JSON 6902 patches; render the rest once with "
-    "`kubectl kustomize DIR > rendered/all.yaml` and put a kustomization.yaml with `resources: [all.yaml]` beside it"
+    "put a kubectl on the PATH, which renders all of kustomize; or render the folder once where there is one, with "
+    "`kubectl kustomize DIR > rendered/all.yaml`, and put a kustomization.yaml with `resources: [all.yaml]` beside it"
 )
 MAX_FOLDERS = 20
 
@@ -38,10 +40,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: str = ""
 
 
-class Patch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of ``patches``: a file, or the operations inline."""
+class Unread(BadInput):
+    """A folder that uses more of kustomize than is read here."""
 
-    target: Target
+
+class Patch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of ``patches``: a file, or its text inline. A strategic merge patch may name its target itself."""
+
+    target: Target | None = None
     path: str = ""
     patch: str = ""
 
@@ -63,8 +69,48 @@ def render(folder: Path) -> tuple[Documents, tuple[PatchNote, ...]]:
     """
     documents: Documents = {}
     notes: list[PatchNote] = []
-    _folder(folder, documents, notes, ())
+    try:
+        _folder(folder, documents, notes, ())
+    except Unread as unread:
+        kubectl = by_kubectl.program()
+        if kubectl is None:
+            raise
+        return _by_kubectl(folder, kubectl, unread)
     return documents, tuple(notes)
+
+
+def with_layer(
+    documents: Documents, notes: tuple[PatchNote, ...], layer: Path
+) -> tuple[Documents, tuple[PatchNote, ...]]:
+    """Rendered ``documents`` with the patches of the folder ``layer`` on top, as if it had them for its resources.
+
+    Raises ``BadInput`` naming the patch that does not fit.
+    """
+    changed, told = dict(documents), list(notes)
+    for index, patch in enumerate(_kustomization(layer / FILE).patches):
+        told.append(_apply(patch, layer, f"{layer / FILE}, patches[{index}]", changed))
+    return changed, tuple(told)
+
+
+def _by_kubectl(folder: Path, kubectl: str, unread: Unread) -> tuple[Documents, tuple[PatchNote, ...]]:
+    documents: Documents = {}
+    _read(by_kubectl.rendered(folder, kubectl), f"kubectl kustomize {folder}", documents)
+    below: list[PatchNote] = []
+    _notes_below(folder, below, ())
+    reason = f"rendered by kubectl kustomize ({unread.what})"
+    return documents, (*below, PatchNote(name=FILE, layer=_layer(folder), reason=reason))
+
+
+def _notes_below(folder: Path, notes: list[PatchNote], above: tuple[Path, ...]) -> None:
+    """The notes of the folders that ``folder`` builds on, as far as they are read here."""
+    data = yamltext.documents(yamltext.read(folder / FILE), str(folder / FILE))[0][0]
+    for name in data.get("resources", []):
+        path = folder / str(name)
+        if path.is_dir() and path.resolve() not in above and len(above) < MAX_FOLDERS:
+            try:
+                _folder(path, {}, notes, ())
+            except Unread:
+                _notes_below(path, notes, (*above, path.resolve()))
 
 
 def _folder(folder: Path, documents: Documents, notes: list[PatchNote], above: tuple[Path, ...]) -> None:
@@ -119,7 +165,8 @@ def _kustomization(file: Path) -> Kustomization:
         message = str(error)
         key = re.search(r"unknown field `(\w+)`", message)
         at = yamltext.place(str(file), lines, (key[1],) if key else ())
-        raise BadInput(f"{file.name}: {message}", where=at, remedy=RENDER) from error
+        refused = Unread if key else BadInput
+        raise refused(f"{file.name}: {message}", where=at, remedy=RENDER) from error
     if KINDS.get(kustomization.api_version, kustomization.kind) != kustomization.kind:
         raise BadInput(f"kind {kustomization.kind!r} is not read", where=str(file), remedy=RENDER)
     return kustomization
@@ -128,17 +175,22 @@ def _kustomization(file: Path) -> Kustomization:
 def _resource(path: Path, where: str, documents: Documents) -> None:
     if "://" in str(path) or not path.is_file():
         raise BadInput(f"resource {path} does not exist", where=where, remedy="name a file or folder beside it")
-    for data, _lines in yamltext.documents(yamltext.read(path), str(path)):
+    _read(yamltext.read(path), str(path), documents)
+
+
+def _read(text: str, source: str, documents: Documents) -> None:
+    """Adds the manifests of ``text`` to ``documents``."""
+    for data, _lines in yamltext.documents(text, source):
         if data is None:  # an empty document between two "---"
             continue
         kind = data.get("kind") if isinstance(data, dict) else None
         metadata = data.get("metadata") if isinstance(data, dict) else None
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if not isinstance(kind, str) or not isinstance(name, str):
-            raise BadInput("a manifest needs kind and metadata.name", where=str(path), remedy="add them")
+            raise BadInput("a manifest needs kind and metadata.name", where=source, remedy="add them")
         key = f"{kind}/{name}"
         if key in documents:
-            raise BadInput(f"{key} is defined twice", where=str(path), remedy="keep one")
+            raise BadInput(f"{key} is defined twice", where=source, remedy="keep one")
         documents[key] = _without_nulls(data)
 
 
@@ -155,14 +207,18 @@ def _apply(patch: Patch, folder: Path, where: str, documents: Documents) -> Patc
     file = folder / patch.path
     text = yamltext.read(file) if patch.path else patch.patch
     source = str(file) if patch.path else f"{where}.patch"
-    operations = _operations(text, source)
-    keys = [key for key, document in documents.items() if _matches(patch.target, document)]
+    change = _change(text, source)
+    target = patch.target or _own_target(change, where)
+    keys = [key for key, document in documents.items() if _matches(target, document)]
     if not keys:
-        wanted = f"{patch.target.kind or '*'}/{patch.target.name or '*'}"
+        wanted = f"{target.kind or '*'}/{target.name or '*'}"
         here = ", ".join(documents)
         raise BadInput(f"patch target {wanted} is not among the resources", where=where, remedy=f"there are: {here}")
     for key in keys:
-        documents[key] = _patched(documents[key], operations, key, source)
+        if isinstance(change, list):
+            documents[key] = _patched(documents[key], change, key, source)
+        else:
+            _lay_over(documents, key, change, source)
     reason, erratum = notes(text)
     return PatchNote(
         name=Path(patch.path).stem if patch.path else f"{keys[0]} (inline)",
@@ -172,16 +228,43 @@ def _apply(patch: Patch, folder: Path, where: str, documents: Documents) -> Patc
     )
 
 
-def _operations(text: str, source: str) -> list[dict[str, Any]]:
+def _change(text: str, source: str) -> list[dict[str, Any]] | dict[str, Any]:
+    """JSON 6902 operations, or a strategic merge patch."""
     found = yamltext.documents(text, source)
-    operations = found[0][0] if len(found) == 1 else None
-    if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
+    change = found[0][0] if len(found) == 1 else None
+    if isinstance(change, dict) and "kind" in change and isinstance(change.get("metadata"), dict):
+        return change
+    if not isinstance(change, list) or not all(isinstance(item, dict) for item in change):
         raise BadInput(
-            "a patch must be a list of JSON 6902 operations (strategic merge patches are not read)",
+            "a patch must be a list of JSON 6902 operations, or one manifest's kind, metadata and what changes",
             where=source,
             remedy="e.g. `- {op: replace, path: /spec/replicas, value: 3}`",
         )
-    return operations
+    return change
+
+
+def _own_target(change: list[dict[str, Any]] | dict[str, Any], where: str) -> Target:
+    """What a strategic merge patch names itself."""
+    name = change["metadata"].get("name", "") if isinstance(change, dict) else ""
+    if not name or not isinstance(change, dict):
+        remedy = "add target: {kind: ..., name: ...}; a strategic merge patch may name its own"
+        raise BadInput("a patch without a target", where=where, remedy=remedy)
+    group, _, version = str(change.get("apiVersion", "")).rpartition("/")
+    return Target(kind=str(change["kind"]), name=str(name), group=group, version=version)
+
+
+def _lay_over(documents: Documents, key: str, change: dict[str, Any], source: str) -> None:
+    """A strategic merge patch; what it names itself stays the document's."""
+    if change.get("$patch") == "delete":
+        del documents[key]
+        return
+    document = documents[key]
+    try:
+        result: dict[str, Any] = strategic.merge(document, change)
+    except ValueError as error:
+        raise BadInput(f"patch does not fit {key}: {error}", where=source, remedy="check its directives") from error
+    result |= {name: document[name] for name in ("apiVersion", "kind") if name in document}
+    documents[key] = {**result, "metadata": {**result["metadata"], "name": document["metadata"]["name"]}}
 
 
 def _patched(document: dict[str, Any], operations: list[dict[str, Any]], key: str, source: str) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def template(raw: dict[str, Any], pod: spec.PodSpec, sources: Sources, where: st
     ) + tuple(
         _native_sidecar(each, sources, f"{where}.initContainers[{index}] ({each.name})")
         for index, each in enumerate(pod.init_containers)
+        if each.restart_policy == "Always"  # one that ends is the kubelet's affair; ``honour`` says so
     )
     if len({each.name for each in containers}) != len(containers):
         raise BadInput("two containers have one name", where=f"{where}.containers", remedy="give each its own")
@@ -83,11 +84,6 @@ def _volumes(pod: spec.PodSpec, sources: Sources, where: str) -> None:
 
 def _native_sidecar(container: spec.ContainerSpec, sources: Sources, where: str) -> Container:
     """Kubernetes: an init container with ``restartPolicy: Always`` starts before the others and ends after them."""
-    if container.restart_policy != "Always":
-        what = "an init container that ends is not read by the rehearsal's own pods"
-        raise BadInput(
-            what, where=where, remedy="give it `restartPolicy: Always`, or remove it by a patch for this rung"
-        )
     return msgspec.structs.replace(_container(container, sources, where), native_sidecar=True)
 
 
@@ -95,14 +91,13 @@ def _pre_stop_s(lifecycle: spec.Lifecycle | None, where: str) -> float:
     if lifecycle is None or lifecycle.pre_stop is None:
         return 0
     if lifecycle.pre_stop.sleep is None:
-        raise BadInput("only a preStop that sleeps is read", where=where, remedy="write preStop: {sleep: {seconds: 5}}")
+        if lifecycle.pre_stop.exec or lifecycle.pre_stop.http_get:
+            return 0  # the kubelet's affair, as above
+        raise BadInput("a preStop that does nothing", where=where, remedy="write preStop: {sleep: {seconds: 5}}")
     return lifecycle.pre_stop.sleep.seconds
 
 
 def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> Container:
-    if container.startup_probe is not None:
-        what = "a startupProbe is not read by the rehearsal's own pods"
-        raise BadInput(what, where=where, remedy="remove it by a patch for this rung")
     for name, amounts in (("requests", container.resources.requests), ("limits", container.resources.limits)):
         for key in amounts:
             _amount(amounts, key, quantity.whole_bytes, f"{where}.resources.{name}")
@@ -128,6 +123,7 @@ def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> C
         pre_stop_s=_pre_stop_s(container.lifecycle, f"{where}.lifecycle"),
         liveness=_probe(container.liveness_probe, container, f"{where}.livenessProbe"),
         readiness=_probe(container.readiness_probe, container, f"{where}.readinessProbe"),
+        startup=_probe(container.startup_probe, container, f"{where}.startupProbe"),
         request_cpu_m=numbers["request_cpu_m"],
         request_memory_bytes=numbers["request_memory_bytes"],
         limit_cpu_m=numbers["limit_cpu_m"],
@@ -195,7 +191,9 @@ def _probe(probe: spec.ProbeSpec | None, container: spec.ContainerSpec, where: s
     if probe is None:
         return None
     if probe.http_get is None:
-        raise BadInput("only httpGet probes are read", where=where, remedy="write httpGet with path and port")
+        if probe.exec or probe.tcp_socket or probe.grpc:
+            return None  # the kubelet's affair; a rung without one says that it does not probe (``honour``)
+        raise BadInput("a probe that asks nothing", where=where, remedy="write httpGet with path and port")
     least = {
         "initialDelaySeconds": (probe.initial_delay_seconds, 0),
         "periodSeconds": (probe.period_seconds, 1),
@@ -206,8 +204,9 @@ def _probe(probe: spec.ProbeSpec | None, container: spec.ContainerSpec, where: s
     for name, (value, minimum) in least.items():
         if value < minimum:
             raise BadInput(f"{name} is {value}", where=where, remedy=f"it must be at least {minimum}")
-    if where.endswith("livenessProbe") and probe.success_threshold != 1:
-        raise BadInput("successThreshold of a liveness probe must be 1", where=where, remedy="remove it")
+    if where.endswith(("livenessProbe", "startupProbe")) and probe.success_threshold != 1:
+        kind = "liveness" if where.endswith("livenessProbe") else "startup"
+        raise BadInput(f"successThreshold of a {kind} probe must be 1", where=where, remedy="remove it")
     return Probe(
         path=probe.http_get.path,
         port=port_number(probe.http_get.port, container.ports, f"{where}.httpGet.port"),

@@ -23,6 +23,9 @@ class HttpGet(K8s):
 
 class ProbeSpec(K8s):
     http_get: HttpGet | None = None
+    exec: dict[str, Any] | None = None
+    tcp_socket: dict[str, Any] | None = None
+    grpc: dict[str, Any] | None = None
     initial_delay_seconds: int = 0
     period_seconds: int = 10
     timeout_seconds: int = 1
@@ -84,6 +87,8 @@ class SleepAction(K8s):
 
 class LifecycleHandler(K8s):
     sleep: SleepAction | None = None
+    exec: dict[str, Any] | None = None
+    http_get: dict[str, Any] | None = None
 
 
 class Lifecycle(K8s):
@@ -102,7 +107,7 @@ class ContainerSpec(K8s):
     resources: Resources = msgspec.field(default_factory=Resources)
     liveness_probe: ProbeSpec | None = None
     readiness_probe: ProbeSpec | None = None
-    startup_probe: dict[str, Any] | None = None
+    startup_probe: ProbeSpec | None = None
     volume_mounts: list[VolumeMount] = []
 
 

@@ -48,6 +48,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     limit_memory_bytes: int | None = None
     liveness: Probe | None = None
     readiness: Probe | None = None
+    startup: Probe | None = None  # the others begin when it has passed
     pre_stop_s: float = 0  # ``lifecycle.preStop.sleep``: waited before SIGTERM, within the grace period
     native_sidecar: bool = False  # an init container with ``restartPolicy: Always``: ends after the others
 

@@ -25,7 +25,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import overlay, stack_for, sweep
+from harness.rungs import manifests_of, overlay, stack_for, sweep
 from harness.scaling.compare import compare
 from harness.scaling.parts import ACCOUNTS, Evidence, Parts
 from harness.scaling.report import Beside, write_report
@@ -61,7 +61,7 @@ class ScalingRun:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        found = load_manifests(options.manifests)
+        found = manifests_of(options)
         pods = max(part.pods for part in plan.parts)
         self.cpu_factor = cpu_factor(found, os.cpu_count() or 1, pods)
         self.manifests = scaled(found, self.cpu_factor)
@@ -164,7 +164,7 @@ class ScalingRun:
     def _with_component(self, name: str) -> Manifests:
         """The overlay beside the rung's own, without the autoscaler. Raises ``BadInput``."""
         folder = self.options.manifests
-        found = load_manifests(folder.with_name(f"{folder.name}-{name}")) if name else load_manifests(folder)
+        found = load_manifests(folder.with_name(f"{folder.name}-{name}")) if name else manifests_of(self.options)
         return without_autoscaler(scaled(found, self.cpu_factor), self.plain.deployment.replicas)
 
     async def _admitted(self) -> StageProcesses:

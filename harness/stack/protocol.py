@@ -167,3 +167,7 @@ class ByKubectl(Protocol):
         ``limit_s`` with status -1.
         """
         ...
+
+    def outside(self) -> dict[str, str]:
+        """Where pods reach what stands outside the cluster, ``host:port`` by part. Valid after ``up``."""
+        ...

@@ -16,7 +16,6 @@ from harness.judge.steps import Limits, generator_words
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import limits_factor, scaled
 from harness.model.errors import Exit, more_severe
@@ -27,7 +26,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for
+from harness.rungs import manifests_of, stack_for
 from harness.stack.protocol import Stack
 from harness.stages.claims import judged
 from harness.stages.measure import Measuring
@@ -55,7 +54,7 @@ class LoadStages:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        self.manifests = without_autoscaler(load_manifests(options.manifests), plan.pods)
+        self.manifests = without_autoscaler(manifests_of(options), plan.pods)
         share, most = plan.knee.cpu_share, max(plan.knee.pods, default=plan.pods)
         cores = (os.cpu_count() or 1) * share
         self.knee_cpu_factor = limits_factor(self.manifests, cores, most) if share else 1.0

@@ -69,3 +69,10 @@ def test_the_next_probe_is_always_later(delay_s: float, period_s: float, waits_n
         assert due_ns > at_ns
         at_ns = due_ns + wait_ns
         state = probes.observe(probe, state, ok=True, at_ns=at_ns)
+
+
+def test_a_lost_tick_changes_nothing_but_when_the_next_is_due() -> None:
+    state = probes.start(READINESS, 0, passing=False)
+    lost = probes.skip(state, at_ns=5 * S)
+    assert (lost.passing, lost.streak, lost.last_ok) == (state.passing, 0, None)
+    assert probes.next_due_ns(READINESS, lost) == 15 * S

@@ -18,7 +18,15 @@ from scenarios import index
 from tests.scenarios.test_index import seed_text
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-LAYERS = ("document", "base", "overlays/local", "overlays/kind", "overlays/local-graceful", "overlays/kind-graceful")
+LAYERS = (
+    "document",
+    "base",
+    "overlays/local",
+    "overlays/kind",
+    "overlays/local-graceful",
+    "overlays/kind-graceful",
+    "overlays/kind-networkpolicy",
+)
 
 #: The environment contract (facts/walk-api.md); the emulators' hosts and the credentials' path are the rung's.
 CONTRACT = {

@@ -22,7 +22,7 @@ from harness.model.message import message
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.feed import Feed
-from harness.stack.kind import leftovers, record
+from harness.stack.kind import leftovers, network, record
 from harness.stack.kind.around import Around
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
@@ -110,6 +110,7 @@ class KindStack:
         self._faults: Faults | None = None
         self._node_port = 0  # the Service's
         self._service: Address | None = None
+        self._nodes: tuple[str, ...] = ()
         self._is_up = False
         self._down: asyncio.Task[None] | None = None
         self._use_kept = use_kept
@@ -234,6 +235,12 @@ class KindStack:
         host, _, port = self._ground.services[DATABASE].inside.partition(":")
         await together(inside.workload.apply(configs), self._sidecars.lead_to(host, port))
 
+    def outside(self) -> dict[str, str]:
+        """Where pods reach the outside services: ``host:port`` by part."""
+        self._running()
+        assert self._ground is not None
+        return {name: service.inside for name, service in self._ground.services.items()}
+
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
         self._running()
@@ -269,6 +276,7 @@ class KindStack:
         made = ground.cluster
         assert made is not None
         api = await ApiServer.open(made.kubeconfig, made.context, state.folder, self._clock)
+        self._nodes = tuple(node.address for node in await network.nodes(made.control_plane))
         self._inside = inside = Inside(
             api, self._place, logs=self._logs_folder, feed=self._feed, clock=self._clock, progress=self._progress
         )
@@ -326,6 +334,7 @@ class KindStack:
             node_port=self._node_port,
             cpu_factor=self.cpu_factor,
             instances=self._ground.instances,
+            nodes=self._nodes,
         )
         return documents.prepared(self._manifests, facts)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import copy
+import ipaddress
 from typing import Any
 
 import msgspec
 
 from harness.manifests import quantity
+from harness.model.errors import BadInput
 from harness.model.manifests import Manifests
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
+
+BY_THE_RUNG = "set-by-the-rung/"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     node_port: int = 0  # of the Service; 0 leaves it as it is
     cpu_factor: float
     instances: dict[str, str] = {}  # database instances that sidecars may name in their last argument
+    nodes: tuple[str, ...] = ()  # the nodes' addresses there
 
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
@@ -52,7 +57,36 @@ def _prepared(document: Json, facts: Facts) -> Json:
                 document["spec"]["ports"][0]["nodePort"] = facts.node_port
         case "Deployment":
             _pods(document["spec"]["template"]["spec"], facts)
+        case "NetworkPolicy":
+            _blocks(document, facts)
     return document
+
+
+def _blocks(policy: Json, facts: Facts) -> None:
+    """Puts addresses where a policy names a part: ``set-by-the-rung/postgres``, or every node's ``.../nodes``."""
+    known = {name: (address.rpartition(":")[0],) for name, address in facts.outside.items()} | {"nodes": facts.nodes}
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for rule in policy["spec"].get(direction) or []:
+            if peers in rule:
+                rule[peers] = [made for peer in rule[peers] for made in _peers(peer, known, policy)]
+
+
+def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[Json]:
+    if "ipBlock" not in peer:
+        return [peer]
+    where = f"NetworkPolicy/{policy['metadata']['name']}"
+    _, by_the_rung, name = (cidr := str(peer["ipBlock"].get("cidr", ""))).partition(BY_THE_RUNG)
+    if not by_the_rung:
+        try:
+            ipaddress.ip_network(cidr)
+        except ValueError as error:
+            remedy = "patch it for this rung, as deploy/kubernetes/overlays/kind-networkpolicy does"
+            raise BadInput(f"{cidr!r} is no range of addresses", where=where, remedy=remedy) from error
+        return [peer]
+    if name not in known:
+        what = f"the rung has no address of {name!r}"
+        raise BadInput(what, where=where, remedy=f"it has those of: {', '.join(known)}")
+    return [{"ipBlock": {"cidr": f"{address}/32"}} for address in known[name]]
 
 
 def _values(facts: Facts) -> dict[str, str]:

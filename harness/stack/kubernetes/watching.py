@@ -22,6 +22,7 @@ OF_THE_TARGET = f"!{labels.PART}"
 SAMPLE_EVERY_S = 2.0
 USAGE_EVERY_S = 5.0  # metrics-server has a new figure every 15 s; sooner than that one is not missed
 SILENT_LIMIT_S = 45  # longer than two asks that time out (20 s each): on a crowded machine one alone is no death
+OF_A_DEPLOYMENT = "pod-template-hash"  # a label that the Deployment's controller gives
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -70,6 +71,8 @@ class Watching:
 
     async def _watch_pods(self, path: str, changed: Callable[[Pod], None]) -> None:
         async for change, item in self._api.watch(path, labelSelector=OF_THE_TARGET):
+            if OF_A_DEPLOYMENT not in item["metadata"].get("labels", {}):
+                continue  # a pod of its own, beside the target's
             pod = self.pods.take(change, item)
             if pod is not None:
                 changed(pod)

@@ -31,6 +31,7 @@ class Container:
         address: Address | None = None,
         liveness: Probe | None = None,
         readiness: Probe | None = None,
+        startup: Probe | None = None,
         grace_s: float = 30.0,
         group: Group | None = None,
     ) -> None:
@@ -47,9 +48,11 @@ class Container:
         self._address = address
         self._liveness = liveness
         self._readiness = readiness
+        self._startup = startup
         self._grace_s = grace_s
         self._group = group
         self._probed_ready = False
+        self._has_started = startup is None
 
     @property
     def running(self) -> bool:
@@ -58,8 +61,8 @@ class Container:
 
     @property
     def ready(self) -> bool:
-        """Runs, and its readiness probe passes where it has one."""
-        return self.running and (self._readiness is None or self._probed_ready)
+        """Runs, its startup probe has passed and its readiness probe passes, where it has them."""
+        return self.running and self._has_started and (self._readiness is None or self._probed_ready)
 
     def pids(self) -> list[int]:
         """Its process and what a fault put beside it; [] when its process does not run."""
@@ -79,6 +82,7 @@ class Container:
         while True:
             started_ns = self.started_ns = self._clock.now_ns()
             self._probed_ready = False
+            self._has_started = self._startup is None
             self.process = spawn(self.spec, self._state)
             if self._group is not None:
                 self._group.add(self.process.pid)
@@ -117,6 +121,7 @@ class Container:
     async def _probe_until_end(self, process: Process, started_ns: int) -> None:
         end: asyncio.Future[Any] = asyncio.ensure_future(process.wait())
         workers = [
+            asyncio.ensure_future(self._probe_startup(process, started_ns)),
             asyncio.ensure_future(self._probe_readiness(started_ns)),
             asyncio.ensure_future(self._probe_liveness(process, started_ns)),
         ]
@@ -131,10 +136,24 @@ class Container:
                 task.cancel()
             await asyncio.gather(end, *workers, return_exceptions=True)
 
+    async def _probe_startup(self, process: Process, started_ns: int) -> None:
+        """Until it has passed once; then the other probes begin. When it fails, the kubelet stops the container."""
+        if self._startup is None:
+            return
+        async for passing, ok in self._results(self._startup, started_ns, passing=True):
+            if ok:
+                self._has_started = True
+                self._changed(message("startup probe passes"))
+                return
+            if not passing:
+                self._changed(message("startup probe fails: the container is stopped"))
+                await process.stop(signal.SIGTERM, self._grace_s)
+                return
+
     async def _probe_readiness(self, started_ns: int) -> None:
         if self._readiness is None:
             return
-        async for passing in self._results(self._readiness, started_ns, passing=False):
+        async for passing, _ in self._results(self._readiness, started_ns, passing=False):
             if passing != self._probed_ready:
                 self._probed_ready = passing
                 self._changed(message("readiness probe passes") if passing else message("readiness probe fails"))
@@ -143,20 +162,26 @@ class Container:
         """When it fails, the kubelet stops the container with its grace period; ``keep`` then restarts it."""
         if self._liveness is None:
             return
-        async for passing in self._results(self._liveness, started_ns, passing=True):
+        async for passing, _ in self._results(self._liveness, started_ns, passing=True):
             if not passing:
                 self._changed(message("liveness probe fails: the container is stopped"))
                 await process.stop(signal.SIGTERM, self._grace_s)
                 return
 
-    async def _results(self, probe: Probe, started_ns: int, *, passing: bool) -> AsyncIterator[bool]:
-        """The probe's standing after each attempt, for ever."""
+    async def _results(self, probe: Probe, started_ns: int, *, passing: bool) -> AsyncIterator[tuple[bool, bool]]:
+        """The probe's standing after each attempt, and whether that one went well; for ever.
+
+        Kubernetes: until the startup probe has passed the others' ticks are lost (``doProbe``).
+        """
         assert self._address is not None
         state = probes.start(probe, started_ns, passing=passing)
         while True:
             wait_ns = probes.next_due_ns(probe, state) - self._clock.now_ns()
             await self._clock.sleep(max(0.0, wait_ns / NS))
+            if not self._has_started and probe is not self._startup:
+                state = probes.skip(state, at_ns=self._clock.now_ns())
+                continue
             status = await http_status(self._address, probe.path, probe.timeout_s)
             ok = 200 <= status < 400  # the kubelet's rule for HTTP probes
             state = probes.observe(probe, state, ok=ok, at_ns=self._clock.now_ns())
-            yield state.passing
+            yield state.passing, ok

@@ -245,6 +245,7 @@ class Pod:
             address=self.address,
             liveness=container.liveness,
             readiness=container.readiness,
+            startup=container.startup,
             grace_s=self._grace_s,
             group=self._group(0),
         )

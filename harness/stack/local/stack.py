@@ -11,6 +11,7 @@ from typing import Any
 from harness.checks.leaks import Traces, leaks, shared_files
 from harness.clock import Clock
 from harness.firebase import admin
+from harness.manifests.honour import not_honoured_by_processes
 from harness.model.disruption import Drained, Eviction
 from harness.model.errors import BadInput, PartDied, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
@@ -256,6 +257,9 @@ class LocalStack:
         faults.lead(controllers.deployment, LocalDatabase(parts, ground, controllers.deployment))
         for loop in controllers.loops():
             self._keep(loop)
+        for line in not_honoured_by_processes(self._manifests):
+            self._progress(f"not honoured on this rung: {line}")
+            self._feed.event("component", "manifests", f"not honoured: {line}")
         if Capability.CPU_LIMITS not in self.capabilities:
             self._feed.event(
                 "component", "limits", message("CPU and memory limits are not enforced: no writable cgroup v1 here")

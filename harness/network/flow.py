@@ -1,0 +1,295 @@
+"""A run of the network rehearsal in one direction: stack up -> asked without policies -> with them -> pods replaced
+under them -> tear down -> judge -> report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from harness.clock import NS, Clock, utc
+from harness.collect import Collector
+from harness.evidence.store import EvidenceStore
+from harness.judge import network as judge
+from harness.judge.ledger import Ledger
+from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
+from harness.load.stages.plan import WorkerPlan
+from harness.load.stages.process import StageProcesses
+from harness.manifests.change import policies, without_autoscaler, without_policies
+from harness.model.errors import BadInput, Exit, StackNotStarted, more_severe
+from harness.model.load_stages import Arrivals, Step
+from harness.model.network import SCHEMA_VERSION, NetworkFinding, NetworkPath, NetworkPlan, NetworkReport, Round
+from harness.model.stack import Capability, Rung
+from harness.model.verdict import Verdict
+from harness.network.clients import Clients
+from harness.network.matrix import Matrix, fixed
+from harness.network.report import write_report
+from harness.options import RunOptions
+from harness.progress import Progress
+from harness.report.language import language
+from harness.report.latest import point_latest
+from harness.rungs import manifests_of, stack_for, sweep
+from harness.stack.protocol import ByKubectl, Stack
+from harness.state.lease import remove_run_folder, run_folder
+from harness.state.ports import any_free_port
+from scenarios import claims
+
+GATHER_EVERY_S = 0.5
+ACCOUNTS = 20  # a user's share of 10/s is 30 a minute, below the rate limit
+_REQUEST_TIMEOUT_S = 10.0
+_LEAD_S = 0.5
+_AGAIN_S = 1.0  # between rounds, while the enforcer catches up
+_NO_PODS = "its pods are processes of one machine without a network of their own; NetworkPolicies need a real cluster"
+
+
+class NetworkRun:
+    """One run under way. ``run`` always returns a report, however it ended."""
+
+    def __init__(
+        self, plan: NetworkPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str
+    ) -> None:
+        self.plan = plan
+        self.options = options
+        self.clock = clock
+        self.progress = progress
+        self.replay = replay
+        self.started_ns = clock.now_ns()
+        self.run_id = run_identity(clock, plan.name, options.seed)
+        found = manifests_of(options)
+        self.protected = without_autoscaler(found, found.deployment.replicas)
+        self.plain = without_policies(self.protected)
+        if options.rung is not Rung.LOCAL and not policies(self.protected):
+            remedy = "add the component networkpolicy, as deploy/kubernetes/overlays/kind-networkpolicy does"
+            raise BadInput("the manifests have no NetworkPolicy", where=str(options.manifests), remedy=remedy)
+        self.folder = open_folder(options.reports, self.run_id)
+        self.evidence = Collector(
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
+        )
+        self.stack: Stack = stack_for(
+            options, run_id=self.run_id, manifests=self.plain, folder=self.folder, clock=clock, progress=progress,
+            gate=False,
+        )  # fmt: skip
+        self.lifecycle = Lifecycle(progress)
+        self.load: StageProcesses | None = None
+        self.clients: Clients | None = None
+        self.rounds: dict[str, Round] = {}
+        self.listed: dict[str, list[str]] = {}
+        self.applied_ns: int | None = None
+        self.replaced_ns: int | None = None
+        self.loaded_ns = (0, 0)
+        self.trouble = ""
+        self.observed: list[str] = []
+        self.leaks: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
+
+    @property
+    def _lacking(self) -> str:
+        if Capability.REAL_KUBERNETES in self.stack.capabilities:
+            return ""
+        return f"the rung {self.options.rung}: {_NO_PODS}"
+
+    async def run(self) -> NetworkReport:
+        """Runs the plan, tears down whatever came of it, and reports."""
+        if self._lacking:
+            self.progress(f"not exercised: {self._lacking}")
+        else:
+            await self.lifecycle.run(with_beside(self.flow(), self._gather(), self._watch()))
+            steps = (self._stop_load, self._stop_clients, self.stack.down)
+            self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
+            remove_run_folder(self.run_id)
+            self.leaks = tuple(self.stack.leaks())
+        return self._report()
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow."""
+        self.lifecycle.interrupt()
+
+    async def flow(self) -> None:
+        """The rounds in order; each may raise, and tear down always follows."""
+        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        self.progress("bringing the stack up, without NetworkPolicies")
+        await self.stack.up()
+        assert isinstance(self.stack, ByKubectl)  # it has real_kubernetes
+        self._mark("stack_up")
+        service = next(key.partition("/")[2] for key in self.plain.documents if key.startswith("Service/"))
+        self.clients = clients = Clients(self.stack, self.plain.deployment.name, self.folder)
+        await clients.start()
+        known = await fixed(clients, service, self.stack.outside())
+        matrix = Matrix(clients, self.plan.paths, known, self.clock)
+        load = await self._admitted()
+        self.listed["before"] = await matrix.policies()
+        await self._ask(matrix, "before")
+        self._mark("before")
+        await self._under_load(load, self._protect(matrix))
+        self._mark("after")
+        await self._replace(matrix)
+        self._mark("replaced")
+        await self._observe(matrix)
+
+    async def _protect(self, matrix: Matrix) -> None:
+        """Applies the policies, and asks until they act or the time for it has passed."""
+        self.progress(f"applying {len(policies(self.protected))} NetworkPolicies")
+        self.applied_ns = self.clock.now_ns()
+        self.evidence.event(self.applied_ns, "phase", "policies", "applied", names=policies(self.protected))
+        await self.stack.apply(self.protected)
+        await self._ask(matrix, "after", since_ns=self.applied_ns)
+        self.listed["after"] = await matrix.policies()
+
+    async def _replace(self, matrix: Matrix) -> None:
+        """New pods, which start under the policies."""
+        self.progress("replacing the pods under the policies")
+        self.replaced_ns = self.clock.now_ns()
+        try:
+            await self.stack.restart()
+        except StackNotStarted as error:  # what the policies are judged for
+            self.trouble = error.what.replace("\n", " ")
+            self.progress(f"the new pods are not ready: {self.trouble}")
+            return
+        await self._ask(matrix, "replaced", since_ns=self.applied_ns)
+
+    async def _observe(self, matrix: Matrix) -> None:
+        through = await matrix.through_the_node_port()
+        told = f"a pod without the label asked the Service's NodePort at a node: {through}"
+        if through.works:
+            told += ": there the pods see the node's address, which the load balancer's users have too. No policy tells"
+            told += " the two apart while externalTrafficPolicy is Cluster"
+        self.observed.append(told)
+        self.progress(told)
+
+    async def _ask(self, matrix: Matrix, name: str, *, since_ns: int | None = None) -> None:
+        """Rounds until one is as wanted, at most for the plan's time; the last one counts."""
+        wanted = self.plan.paths if since_ns is not None else _all_open(self.plan)
+        give_up_ns = self.clock.now_ns() + round(self.plan.enforced_within_s * NS)
+        count = 0
+        while True:
+            count += 1
+            asked = await matrix.ask(name, since_ns=since_ns)
+            good = judge.as_wanted(wanted, asked)
+            if good or self.clock.now_ns() >= give_up_ns:
+                break
+            await self.clock.sleep(_AGAIN_S)
+        self.rounds[name] = asked
+        for each in asked.attempts:
+            told = f"{each.client} → {each.place} ({each.address}): {each.outcome}"
+            self.evidence.event(asked.start_ns, "dial", f"pod/{each.pod}", told, round=name)
+        ending = "as wanted" if good else "not as wanted"
+        self.progress(f"{name}: {len(asked.attempts)} addresses asked, round {count} is {ending}")
+
+    async def _under_load(self, load: StageProcesses, work: Coroutine[Any, Any, None]) -> None:
+        """``work`` while users load the service, for the plan's time or longer."""
+        plan = self.plan
+        start_ns = self.clock.now_ns() + round(_LEAD_S * NS)
+        step = Step(
+            name="policies", arrivals=Arrivals.EVEN, seconds=plan.hold_s, users=ACCOUNTS, rate_per_s=plan.rate_per_s
+        )
+        self.loaded_ns = (start_ns, start_ns + round(plan.hold_s * NS))
+        self.progress(f"{plan.rate_per_s:g} requests/s through the service for {plan.hold_s:g} s")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.step(step, start_ns))
+            group.create_task(work)
+        self.evidence.gather()
+
+    async def _admitted(self) -> StageProcesses:
+        self.progress(f"admitting {ACCOUNTS} accounts")
+        plan = WorkerPlan(
+            run_id=self.run_id, seed=self.options.seed, accounts=ACCOUNTS, worker=0, workers=1,
+            master_port=any_free_port(), endpoints=self.stack.endpoints(), anchor=self.clock.anchor, spool="",
+            request_timeout_s=_REQUEST_TIMEOUT_S,
+        )  # fmt: skip
+        self.load = StageProcesses(plan, run_folder(self.run_id), self.clock, logs=self.folder / "logs")
+        await self.load.start()
+        self.evidence.follow(self.load.spools)
+        return self.load
+
+    async def _gather(self) -> None:
+        while True:
+            self.evidence.gather()
+            await self.clock.sleep(GATHER_EVERY_S)
+
+    async def _watch(self) -> None:
+        async for row in self.stack.watch():
+            self.evidence.add([row])
+
+    async def _stop_load(self) -> None:
+        if self.load is not None:
+            await self.load.stop()
+            self.evidence.gather()
+
+    async def _stop_clients(self) -> None:
+        if self.clients is not None:
+            await self.clients.stop()
+
+    def _mark(self, name: str) -> None:
+        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
+
+    # -- the ending ----------------------------------------------------------------------------------------------
+
+    def _judged(self) -> list[NetworkFinding]:
+        if self._lacking:
+            return judge.not_exercised(self._lacking)
+        results = [
+            judge.path_result(path, self.rounds.get("before"), self.rounds.get("after"), self.rounds.get("replaced"))
+            for path in self.plan.paths
+        ]
+        events, wanted = self.evidence.events, self.protected.deployment.replicas
+        return [
+            judge.paths_finding(results, allowed=True),
+            judge.paths_finding(results, allowed=False),
+            judge.kubelet(events, self.applied_ns, self.replaced_ns, wanted=wanted, trouble=self.trouble),
+            judge.users(self.evidence.requests, *self.loaded_ns, self.plan.most_failed),
+            judge.opt_in(self.listed.get("before"), self.listed.get("after"), policies(self.protected)),
+            judge.few_paths(results),
+            *judge.ingress(),
+        ]
+
+    def _report(self) -> NetworkReport:
+        self.lifecycle.write(
+            self.evidence.store.close,
+            lambda: write_report(self.folder, self._document(), language(self.options.lang)),
+            lambda: point_latest(self.options.reports, self.folder),
+        )
+        return self._document()
+
+    def _document(self) -> NetworkReport:
+        options = self.options
+        findings = self._judged()
+        outcomes = [error.exit for error in self.lifecycle.errors]
+        if not outcomes and not {each.verdict for each in findings} <= {Verdict.PASS, Verdict.NOT_EXERCISED}:
+            outcomes.append(Exit.HOLD)
+        if self.leaks:
+            outcomes.append(Exit.LEAK)
+        rounds = [self.rounds.get(name) for name in ("before", "after", "replaced")]
+        return NetworkReport(
+            schema_version=SCHEMA_VERSION,
+            run_id=self.run_id,
+            title=self.plan.title,
+            rung=options.rung,
+            target=options.target.name,
+            target_bundled=options.target.bundled,
+            seed=options.seed,
+            replay=self.replay,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            exit_status=more_severe(*outcomes),
+            manifests=options.manifests.name,
+            findings=tuple(findings),
+            paths=tuple(judge.path_result(path, *rounds) for path in self.plan.paths) if any(rounds) else (),
+            rounds=tuple(each for each in rounds if each is not None),
+            timings={name: round(value, 3) for name, value in self.timings.items()},
+            observed=tuple(self.observed),
+            leaks=self.leaks,
+            errors=tuple(str(error) for error in self.lifecycle.errors),
+            errata=errata_of(findings),
+        )
+
+
+def errata_of(findings: list[NetworkFinding]) -> tuple[str, ...]:
+    """The document's errata that the findings are about."""
+    return tuple(sorted({erratum.id for each in findings for erratum in claims.REGISTER[each.claim].errata}))
+
+
+def _all_open(plan: NetworkPlan) -> tuple[NetworkPath, ...]:
+    """The paths as they are without a policy."""
+    return tuple(msgspec.structs.replace(path, allowed=True) for path in plan.paths)

@@ -1,0 +1,137 @@
+"""``network.json``, ``report.html``, ``junit.xml``, ``summary.md``, and the lines on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from junitparser import Error, Failure, Skipped, TestCase
+
+from harness.model.message import marked
+from harness.model.network import NetworkFinding, NetworkReport
+from harness.model.verdict import Verdict
+from harness.report import words
+from harness.report.files import write_atomically
+from harness.report.frame import by_status, head, run_facts
+from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.language import ENGLISH, Language
+from harness.report.page import known_errata
+from harness.report.summary import bullets, code, plain, table
+from harness.report.templates import page
+from harness.report.verdict_rows import counted, verdict_row
+from scenarios import claims
+
+NETWORK_JSON = "network.json"
+SUITE = "network"
+TITLE = marked("Network of the pods: allowed paths work, all others are refused")
+
+
+def write_report(folder: Path, report: NetworkReport, say: Language = ENGLISH) -> None:
+    """Writes all of them into ``folder``. Raises ``EvidenceNotWritten``."""
+    write_atomically(folder / NETWORK_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    write_atomically(folder / "junit.xml", junit(report))
+    write_atomically(folder / "summary.md", summary(report, say).encode())
+    write_atomically(folder / "report.html", html(report, say).encode())
+
+
+def text(report: NetworkReport, folder: str) -> str:
+    """The closing lines for a terminal."""
+    lines = [f"  {each.verdict:<13} {each.check} ({each.claim}): {each.reason}" for each in report.findings]
+    failed = [each for each in report.findings if each.verdict is Verdict.FAIL]
+    lines += [f"    {line}" for each in failed for line in each.examples]
+    lines += [f"  observed: {line}" for line in report.observed]
+    lines += [f"LEAK {leak}" for leak in report.leaks]
+    lines += [f"error: {error}" for error in report.errors]
+    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
+    lines += [f"timings: {timings}"] if timings else []
+    return "\n".join([*lines, f"report: {folder}/report.html (exit status {report.exit_status})"])
+
+
+def summary(report: NetworkReport, say: Language = ENGLISH) -> str:
+    """``summary.md``."""
+    ending = by_status(report.exit_status, say, counted([each.verdict for each in report.findings], say))
+    facts = run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled)
+    parts = [f"## {ending.sign} {ending.word}: {say(TITLE)}", ending.reason, code(report.replay), bullets(facts)]
+    if report.errors:
+        parts += [f"### {say('What broke')}", bullets(report.errors)]
+    if report.leaks:
+        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    heads = (say("Check"), say("Verdict"), say("claim"), f"{say('Measured')}:", say("Why"))
+    found = [
+        (each.check, say(words.VERDICT[each.verdict]), each.claim, plain(each.value), plain(each.reason))
+        for each in report.findings
+    ]
+    parts += [f"### {say('Checks')}", table(heads, found)]
+    if report.paths:
+        asked = [
+            (
+                plain(each.path),
+                say("allowed") if each.allowed else say("refused"),
+                say(words.VERDICT[each.verdict]),
+                *(plain(outcome) or "–" for outcome in (each.before, each.after, each.replaced)),
+            )
+            for each in report.paths
+        ]
+        parts += [f"### {say('Paths between pods')}", table(_path_heads(say), asked)]
+    parts += [f"### {say('Observed')}", bullets(report.observed)] if report.observed else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _path_heads(say: Language) -> tuple[str, ...]:
+    return (
+        say("Path"), say("Meant to be"), say("Verdict"), say("Without policies"), say("With policies"),
+        say("New pods under policies"),
+    )  # fmt: skip
+
+
+def junit(report: NetworkReport) -> bytes:
+    """One test case a check, one for what broke, one for leaks."""
+    cases = [_case(each) for each in report.findings]
+    cases += [
+        case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
+        for name, told in (("run", report.errors), ("leaks", report.leaks))
+    ]
+    properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
+    return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
+
+
+def _case(finding: NetworkFinding) -> TestCase:
+    told = xml_text("; ".join((finding.value, finding.reason, *finding.examples)))
+    results: dict[Verdict, Failure | Error | Skipped] = {
+        Verdict.FAIL: Failure(told, "fail"),
+        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
+        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
+    }
+    return case(f"{SUITE}.{finding.claim}", finding.check, results.get(finding.verdict), told)
+
+
+def html(report: NetworkReport, say: Language = ENGLISH) -> str:
+    """``report.html``: self-contained, without script."""
+    ending = by_status(report.exit_status, say, counted([each.verdict for each in report.findings], say))
+    context = {
+        "report": report,
+        "head": head(
+            report,
+            say,
+            title=say(TITLE),
+            ending=ending,
+            bundled=report.target_bundled,
+            broke=report.errors,
+            leaks=report.leaks,
+        ),
+        "findings": [
+            verdict_row(
+                each.verdict,
+                say,
+                subject=f"{each.check} ({each.claim})",
+                value=each.value,
+                reason=each.reason,
+                examples=each.examples,
+            )
+            for each in report.findings
+        ],
+        "paths": [(each, words.VERDICT_SIGN[each.verdict], say(words.VERDICT[each.verdict])) for each in report.paths],
+        "path_heads": _path_heads(say),
+        "errata": known_errata(report.errata, claims.REGISTER, say),
+    }
+    return page("network.html.j2", say, context)

@@ -1,0 +1,158 @@
+"""A person's own kustomize folder (``--manifests``): rendered as kustomize does, honoured or said not to be."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.manifests import by_kubectl, kustomize, load, strategic
+from harness.manifests.honour import not_honoured_by_processes
+from harness.model.autoscaling import PolicyKind
+from harness.model.errors import BadInput
+from harness.model.manifests import Probe
+from harness.model.stack import Rung
+from harness.rungs import overlay
+from harness.targets import ROOT
+
+OWN = Path(__file__).parent / "own"
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+
+
+def by_kind_and_name(text: str) -> dict[str, Any]:
+    return {f"{each['kind']}/{each['metadata']['name']}": each for each in yaml.safe_load_all(text)}
+
+
+def kubectl() -> str:
+    found = by_kubectl.program()
+    if found is None:
+        pytest.skip("no kubectl is at hand")
+    return found
+
+
+def test_a_folder_with_strategic_merge_patches_is_rendered_as_kustomize_does() -> None:
+    assert by_kind_and_name(by_kubectl.rendered(OWN, kubectl())) == kustomize.render(OWN)[0]
+
+
+def test_what_it_asks_for_is_read() -> None:
+    manifests = load(OWN)
+    container = manifests.deployment.template.containers[0]
+    assert container.startup == Probe(path="/health", port=8080, period_s=1, failure_threshold=60)
+    assert container.readiness == Probe(path="/ready", port=8080, period_s=5)
+    assert manifests.deployment.template.termination_grace_s == 20
+    assert manifests.hpa is not None and manifests.hpa.behavior is not None
+    down = manifests.hpa.behavior.down
+    assert (down.stabilization_s, [(p.kind, p.value, p.period_s) for p in down.policies]) == (
+        120,
+        [(PolicyKind.PODS, 1, 60)],
+    )
+    assert manifests.pdb is not None and manifests.pdb.min_available == "50%"
+    assert {note.reason for note in manifests.patches} >= {"What the platform's own rules ask for."}
+
+
+def test_the_rung_lays_its_own_patches_over_a_folder_made_for_none() -> None:
+    manifests = load(OWN, overlay(Rung.KIND))
+    images = [each.image for each in manifests.deployment.template.containers]
+    assert images == ["tekutoko-rehearsal/api:current", "tekutoko-rehearsal/database-sidecar:current"]
+    assert "outside_auth" in manifests.config
+    raw = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]
+    assert raw["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+    assert "overlays/kind" in {note.layer for note in manifests.patches}
+
+
+def test_a_folder_made_for_the_rung_stays_as_it_is() -> None:
+    folder = overlay(Rung.KIND)
+    assert load(folder, folder) == load(folder)
+
+
+def test_what_processes_cannot_honour_is_said() -> None:
+    said = not_honoured_by_processes(load(OWN))
+    told = " ".join(said)
+    for word in ("securityContext of the pod", "securityContext of container api", "topologySpreadConstraints",
+                 "volumes of the pod", "volumeMounts of container api"):  # fmt: skip
+        assert word in told
+    assert "startupProbe" not in told  # it is kept
+    assert not_honoured_by_processes(load(overlay(Rung.LOCAL))) == ()
+
+
+MORE = {
+    "resources": ["../own"],
+    "labels": [{"pairs": {"team": "walks"}}],
+    "images": [{"name": "gcr.io/PROJECT_ID/tekutoko-api", "newTag": "v2"}],
+}
+
+
+def more(tmp_path: Path) -> Path:
+    shutil.copytree(KUBERNETES, tmp_path / "deploy" / "kubernetes")
+    shutil.copytree(OWN, tmp_path / "tests" / "deploy" / "own")
+    folder = tmp_path / "tests" / "deploy" / "more"
+    folder.mkdir()
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(MORE), encoding="utf-8")
+    return folder
+
+
+def test_more_of_kustomize_is_rendered_by_kubectl(tmp_path: Path) -> None:
+    kubectl()
+    manifests = load(more(tmp_path), overlay(Rung.KIND))
+    assert manifests.documents["Service/tekutoko-api"]["metadata"]["labels"] == {"team": "walks"}
+    reasons = [note.reason for note in manifests.patches]
+    assert any("rendered by kubectl kustomize" in reason and "unknown field" in reason for reason in reasons)
+    assert "environment" in {note.name for note in manifests.patches}  # of base, below it
+    plain = load(more(tmp_path / "again"))
+    assert plain.deployment.template.containers[0].image == "gcr.io/PROJECT_ID/tekutoko-api:v2"
+
+
+def test_more_of_kustomize_without_kubectl_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_kubectl, "program", lambda: None)
+    with pytest.raises(BadInput, match="unknown field") as caught:
+        load(more(tmp_path))
+    assert "kubectl" in caught.value.remedy
+
+
+def test_what_kubectl_refuses_is_said(tmp_path: Path) -> None:
+    kubectl()
+    folder = more(tmp_path)
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({**MORE, "nonsense": 1}), encoding="utf-8")
+    with pytest.raises(BadInput, match="kubectl kustomize refuses the folder"):
+        load(folder)
+
+
+PODS = {
+    "spec": {"containers": [{"name": "a", "env": [{"name": "X", "value": "1"}], "args": ["1", "2"]}, {"name": "b"}]}
+}
+
+
+@pytest.mark.parametrize(
+    ("patch", "wanted"),
+    [
+        ({"spec": {"containers": [{"name": "b", "image": "i"}]}}, ["a", "b"]),
+        ({"spec": {"containers": [{"name": "c"}]}}, ["c", "a", "b"]),
+        ({"spec": {"containers": [{"name": "a", "$patch": "delete"}]}}, ["b"]),
+        ({"spec": {"containers": [{"$patch": "replace"}, {"name": "c"}]}}, ["c"]),
+    ],
+)
+def test_lists_are_merged_by_their_key(patch: dict[str, Any], wanted: list[str]) -> None:
+    merged = strategic.merge(PODS, patch)
+    assert [each["name"] for each in merged["spec"]["containers"]] == wanted
+    assert len(PODS["spec"]["containers"]) == 2
+
+
+def test_null_removes_and_a_list_without_key_is_replaced() -> None:
+    patch = {"spec": {"containers": [{"name": "a", "args": ["3"], "env": None}]}}
+    first = strategic.merge(PODS, patch)["spec"]["containers"][0]
+    assert first == {"name": "a", "args": ["3"]}
+    with pytest.raises(ValueError, match="setElementOrder"):
+        strategic.merge(PODS, {"spec": {"$setElementOrder/containers": []}})
+
+
+def test_a_patch_that_names_no_resource_is_refused(tmp_path: Path) -> None:
+    folder = more(tmp_path)
+    patch = "kind: Deployment\nmetadata: {name: other}\nspec: {replicas: 3}\n"
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": ["../own"], "patches": [{"patch": patch}]}), encoding="utf-8"
+    )
+    with pytest.raises(BadInput, match="patch target Deployment/other is not among"):
+        load(folder)

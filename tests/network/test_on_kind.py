@@ -1,0 +1,101 @@
+"""The network rehearsal on a real cluster, as a person runs it: it passes, it fails when it should, nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.model.errors import Exit
+from harness.model.stack import Rung
+from harness.stack.kind import at_hand, record
+from harness.stack.kind.ground import kept_cluster
+from harness.targets import ROOT
+from tests.main_job import Job, left_since, machine_state
+from tests.test_kind_job import in_docker
+
+pytestmark = [
+    pytest.mark.kind,
+    pytest.mark.slow,
+    pytest.mark.timeout(1500, func_only=True),
+    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    pytest.mark.usefixtures("kind_cluster"),
+]
+LIMIT_S = 1200
+OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-networkpolicy"
+
+
+def namespaces(run_id: str) -> list[str]:
+    """Those that are left of a run."""
+    found = record.read(kept_cluster())
+    assert found is not None
+    kubectl = ("docker", "exec", found.control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
+    listed = subprocess.run([*kubectl, "get", "namespaces", "-o", "name"], capture_output=True, text=True, check=True)
+    stem = run_id.lower().replace("_", "-")[:40]
+    return [name for name in listed.stdout.split() if stem in name]
+
+
+def network(tmp_path: Path, *words: str) -> tuple[Job, dict[str, Any]]:
+    job = Job(tmp_path / "reports", *words, command=("network",), on=Rung.KIND)
+    job.finish(LIMIT_S)
+    report: dict[str, Any] = json.loads((job.folder / "network.json").read_text())
+    return job, report
+
+
+def test_allowed_paths_work_and_all_others_are_refused(tmp_path: Path) -> None:
+    before, docker = machine_state(), in_docker()
+    job, report = network(tmp_path)
+    assert report["exit_status"] == Exit.OK, job.text
+    verdicts = {each["check"]: each["verdict"] for each in report["findings"]}
+    assert verdicts.pop("ingress.opt_in") == verdicts.pop("ingress.tls") == "not_exercised"
+    assert set(verdicts.values()) == {"pass"}
+    assert len(report["paths"]) == 20
+    refused = [path for path in report["paths"] if not path["allowed"]]
+    assert all("answered" in path["before"] and "answered" not in path["after"] for path in refused)
+    assert namespaces(report["run_id"]) == []
+    assert left_since(before, job) == {}
+    assert in_docker() <= docker
+
+
+@pytest.mark.nightly
+def test_a_policy_that_lets_everybody_in_is_found(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    patch = "- {op: replace, path: /spec/ingress/0/from, value: [{namespaceSelector: {}}]}"
+    target = {"kind": "NetworkPolicy", "name": "tekutoko-api-edge"}
+    kustomization = {"resources": [str(OVERLAY)], "patches": [{"target": target, "patch": patch}]}
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    job, report = network(tmp_path, "--manifests", str(own))
+    assert report["exit_status"] == Exit.HOLD, job.text
+    failed = {path["path"] for path in report["paths"] if path["verdict"] == "fail"}
+    # The target's own pods still may not leave for each other: that is egress.
+    assert failed == {"stranger → pod", "stranger → service", "foreign → pod", "foreign → service"}
+
+
+@pytest.mark.nightly
+def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path: Path) -> None:
+    job = Job(tmp_path / "reports", command=("network",), on=Rung.KIND)
+    until = time.monotonic() + 600
+    while "admitting" not in job.text:
+        assert time.monotonic() < until and job.process.poll() is None, job.text
+        time.sleep(0.5)
+    run_id = job.folder.name
+    assert len(namespaces(run_id)) == 2
+    os.killpg(job.process.pid, signal.SIGKILL)
+    job.process.wait()
+    subprocess.run(
+        [sys.executable, "-c", "import asyncio, harness.rungs as r; asyncio.run(r.sweep(print))"],
+        cwd=ROOT, check=True, timeout=300,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while namespaces(run_id):
+        assert time.monotonic() < until, "its namespaces are still there"
+        time.sleep(1)
