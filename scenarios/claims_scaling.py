@@ -27,8 +27,8 @@ _SCALING = (
         ),
         wrong(
             "scaling.hpa_puts_back",
-            "a smaller number that is applied lasts seconds: the HPA remembers for 5 minutes what it asked for, and "
-            "scales back up to it although all metrics are below target",
+            "a smaller number that is applied lasts seconds: the HPA remembers for 5 minutes what it has asked for, "
+            "and scales back up to it although all metrics are below target",
             "leave replicas out of deployment.yaml while an HPA owns it",
         ),
     ),

@@ -31,6 +31,7 @@ _POLL_S = 1.0
 _BEFORE_LOSS_S = 20.0  # of load, so that the requests before the loss can be compared
 
 Asked = Sequence[tuple[int, str, float]]
+Seen = tuple[Sequence[EventRow], Sequence[SampleRow], Manifests, int]  # what the rule reads, and the pods at first
 Admit = Callable[[], Awaitable[StageProcesses]]
 
 
@@ -142,8 +143,10 @@ class Parts:
         resource = "memory" if part.hold else "cpu"
         ruled, asked = None, self._asked
         if self._stack.rung is not Rung.LOCAL:  # there the autoscaler is the rule, and tells what it was asked for
-            seen = (self._events, self._samples, self._manifests, part.low)
-            ruled, asked = self._ruled(part, resource, load_ns), recommended(*seen, (load_ns, end_ns))
+            seen = (tuple(self._events), tuple(self._samples), self._manifests, part.low)
+            # Seconds of pure calculation, while the cluster is watched on.
+            ruled = await asyncio.to_thread(self._ruled, part, resource, load_ns, seen)
+            asked = await asyncio.to_thread(recommended, *seen, (load_ns, end_ns))
         return Done(
             findings=judge.autoscaled(part, self._events, load_ns, end_ns, asked=asked, ruled=ruled),
             observed=observed.of_autoscaling(part, self._events, self._samples, load_ns, end_ns),
@@ -164,16 +167,14 @@ class Parts:
         finally:
             await asyncio.gather(*(undo() for undo in undos.values()))
 
-    def _ruled(self, part: Part, resource: str, since_ns: int) -> Ruled:
+    def _ruled(self, part: Part, resource: str, since_ns: int, seen: Seen) -> Ruled:
         """What the rule says of the controller's decisions since."""
-        now_ns = self._clock.now_ns()
-        course = Course(self._events, self._samples, self._manifests)
         first = self._manifests.deployment.template.containers[0]
         alone_m = (first.request_memory_bytes or 0) * 1000 if part.hold else first.request_cpu_m or 0
         return Ruled(
-            decisions=decisions(self._events, self._samples, self._manifests, part.low, since_ns),
-            utilizations=utilizations(self._events, resource, since_ns, now_ns),
-            request_m=course.requests_m(resource),
+            decisions=decisions(*seen, since_ns),
+            utilizations=utilizations(seen[0], resource, since_ns, self._clock.now_ns()),
+            request_m=Course(*seen[:3]).requests_m(resource),
             alone_m=alone_m,
         )
 
