@@ -54,7 +54,7 @@ async def closing_checks(
     found = [*await invariants.results(), invariants.off_in_time()]
     for check in found:
         evidence.event(clock.now_ns(), "check", check.id, check.reason, **msgspec.to_builtins(check))
-    checks = [CheckSummary(name=each.id, verdict=each.verdict, detail=each.reason) for each in found]
+    checks = [CheckSummary(name=each.id, verdict=each.verdict, detail=each.reason, told=each.told) for each in found]
     if loses:
         checks = as_counterexample(checks, ACKNOWLEDGED, _SEE_THE_LOSS)
     if reconcile is not None:

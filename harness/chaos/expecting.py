@@ -14,6 +14,7 @@ from harness.judge.window import NS
 from harness.model.chaos import Repeated
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
+from harness.model.message import english, message
 from harness.model.scenario import Scenario
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
@@ -60,7 +61,11 @@ def ready_after_s(events: Iterable[EventRow]) -> float:
 
 def judged_against(computed: Expected, judged: Judged) -> Judged:
     """A verdict that stands otherwise falls when the failures are fewer than a quarter, or more than computed."""
-    told = f"{judged.failed} failed of {computed.sentence}; held to {computed.least}..{computed.most}"
+    told = (
+        message("{failed} failed of {computed}", failed=str(judged.failed), computed=computed.told),
+        message("held to {least}..{most}", least=str(computed.least), most=str(computed.most)),
+    )
     within = computed.least <= judged.failed <= computed.most
     verdict = Verdict.FAIL if judged.verdict is Verdict.PASS and not within else judged.verdict
-    return msgspec.structs.replace(judged, verdict=verdict, reason=f"{judged.reason}; {told}")
+    reason = f"{judged.reason}; {english(told)}"
+    return msgspec.structs.replace(judged, verdict=verdict, reason=reason, told=(*judged.told, *told))

@@ -196,6 +196,7 @@ class ChaosRun:
                 title=experiment.title,
                 verdict=Verdict.INCONCLUSIVE if broken else judged.verdict,
                 reason=f"the experiment could not be made: {broken}" if broken else judged.reason,
+                told=() if broken else judged.told,
                 calls=judged.calls,
                 failed=judged.failed,
                 outage_s=judged.outage_s,

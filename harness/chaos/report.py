@@ -135,7 +135,7 @@ def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
             r.failed,
             r.outage,
             r.recovered,
-            plain(r.result.reason),
+            plain(say.told(r.result.told, r.result.reason)),
         )
         for r in rows(report, say)
     ]
@@ -145,7 +145,9 @@ def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
         told = table((say("Experiment"), *failover_heads(say)), lines)
         parts += [f"### {say('Failover of the database')}", stand_in(say), told]
     if report.checks:
-        checks = [(plain(c.name), say(words.VERDICT[c.verdict]), plain(c.detail)) for c in report.checks]
+        checks = [
+            (plain(c.name), say(words.VERDICT[c.verdict]), plain(say.told(c.told, c.detail))) for c in report.checks
+        ]
         check_heads = (say("Check"), say("Verdict"), say("Found"))
         parts += [f"### {say('Checks of the whole run')}", table(check_heads, checks)]
     return "\n\n".join(parts) + "\n"
@@ -182,7 +184,8 @@ def html(report: ChaosReport, say: Language = ENGLISH) -> str:
         "failover_heads": failover_heads(say),
         "stand_in": stand_in(say),
         "checks": [
-            verdict_row(c.verdict, say, subject=c.name, reason=c.detail, examples=c.examples) for c in report.checks
+            verdict_row(c.verdict, say, subject=c.name, reason=say.told(c.told, c.detail), examples=c.examples)
+            for c in report.checks
         ],
     }
     return page("chaos.html.j2", say, context)

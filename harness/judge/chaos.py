@@ -9,6 +9,7 @@ from harness.judge.ledger import Calls, Ledger
 from harness.judge.window import NS, Window
 from harness.model.chaos import Expectation
 from harness.model.evidence import Side
+from harness.model.message import Message, Told, english, message
 from harness.model.verdict import Verdict
 
 #: The steady state: so long without a failed request or probe, with every pod of the Deployment ready.
@@ -36,6 +37,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     outage_s: float | None
     recovered_s: float | None
+    told: Told = ()  # the reason as messages
 
 
 def steady(ledger: Ledger, now_ns: int, *, probes_per_s: float, wanted: int | None, settle_s: float) -> str:
@@ -69,10 +71,11 @@ def judge(ledger: Ledger, course: Course, expects: Expectation, end_ns: int) -> 
     if course.steady_ns is not None and course.undone_ns is not None:
         recovered_s = max(0.0, (course.steady_ns - course.undone_ns) / NS)
 
-    def judged(verdict: Verdict, reason: str) -> Judged:
+    def judged(verdict: Verdict, *told: Message) -> Judged:
         return Judged(
             verdict=verdict,
-            reason=reason,
+            reason=english(told),
+            told=told,
             calls=len(rows),
             failed=len(failures),
             outage_s=outage_s,
@@ -80,19 +83,24 @@ def judge(ledger: Ledger, course: Course, expects: Expectation, end_ns: int) -> 
         )
 
     if not course.steady_before:
-        return judged(Verdict.INCONCLUSIVE, "there was no steady state to begin with")
+        return judged(Verdict.INCONCLUSIVE, message("there was no steady state to begin with"))
     if len(rows) < expects.least_calls:
-        reason = f"{len(rows)} requests and probes were due, and {expects.least_calls} are needed"
-        return judged(Verdict.INCONCLUSIVE, reason)
+        due, needed = str(len(rows)), str(expects.least_calls)
+        few = message("{due} requests and probes were due, and {needed} are needed", due=due, needed=needed)
+        return judged(Verdict.INCONCLUSIVE, few)
     share = len(failures) / len(rows)
-    told = f"{len(failures)} of {len(rows)} requests and probes failed ({share * 100:.1f} %)"
+    counts = {"failed": str(len(failures)), "all": str(len(rows)), "share": f"{share * 100:.1f}"}
+    told = message("{failed} of {all} requests and probes failed ({share} %)", **counts)
     if course.steady_ns is None:
-        return judged(Verdict.FAIL, f"{told}; the steady state did not come back in {expects.recover_within_s:g} s")
+        limit = f"{expects.recover_within_s:g}"
+        return judged(Verdict.FAIL, told, message("the steady state did not come back in {limit} s", limit=limit))
     if share > expects.most_failed:
-        return judged(Verdict.FAIL, f"{told}; at most {expects.most_failed * 100:g} % are allowed")
+        most = f"{expects.most_failed * 100:g}"
+        return judged(Verdict.FAIL, told, message("at most {most} % are allowed", most=most))
     if recovered_s is not None and recovered_s > expects.recover_within_s:
-        return judged(Verdict.FAIL, f"{told}; steady again only after {recovered_s:.1f} s")
-    return judged(Verdict.PASS, f"{told}; steady again {recovered_s or 0:.1f} s after the undo")
+        return judged(Verdict.FAIL, told, message("steady again only after {seconds} s", seconds=f"{recovered_s:.1f}"))
+    seconds = f"{recovered_s or 0:.1f}"
+    return judged(Verdict.PASS, told, message("steady again {seconds} s after the undo", seconds=seconds))
 
 
 def _failed(rows: Calls) -> int:

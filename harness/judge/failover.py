@@ -14,6 +14,7 @@ from harness.judge.chaos import Judged
 from harness.judge.window import NS
 from harness.model.chaos import CheckSummary, Failover, FailoverSeen
 from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
+from harness.model.message import Message, english, message
 from harness.model.verdict import Verdict
 
 _STEPS = ("begun", "killed", "detected", "promoted", "led")
@@ -79,21 +80,33 @@ def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judge
     when nobody wrote meanwhile.
     """
     if found is None:
-        told = "the failover did not come to its end"
-        return msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE, reason=f"{judged.reason}; {told}")
-    commit = "synchronous" if found.synchronous else "asynchronous"
-    told = (
-        f"{commit} commit: detected after {found.detect_s:.1f} s, promoted in {found.promote_s:.2f} s, pods led in "
-        f"{found.lead_s:.2f} s"
+        return _with(judged, Verdict.INCONCLUSIVE, message("the failover did not come to its end"))
+    went = {"detect": f"{found.detect_s:.1f}", "promote": f"{found.promote_s:.2f}", "lead": f"{found.lead_s:.2f}"}
+    steps_told = (
+        message(
+            "synchronous commit: detected after {detect} s, promoted in {promote} s, pods led in {lead} s",
+            **went,
+        )
+        if found.synchronous
+        else message(
+            "asynchronous commit: detected after {detect} s, promoted in {promote} s, pods led in {lead} s",
+            **went,
+        )
     )
     if found.outage_s is None:
-        verdict, told = Verdict.INCONCLUSIVE, f"{told}; no write failed, or none was good again: no outage to measure"
-    else:
-        told = f"{told}; users' writes failed for {found.outage_s:.1f} s ({found.failed_writes} of them)"
-        verdict = judged.verdict
-        if verdict is Verdict.PASS and found.outage_s > expects.most_outage_s:
-            verdict, told = Verdict.FAIL, f"{told}, longer than {expects.most_outage_s:g} s"
-    return msgspec.structs.replace(judged, verdict=verdict, reason=f"{judged.reason}; {told}")
+        nothing = message("no write failed, or none was good again: no outage to measure")
+        return _with(judged, Verdict.INCONCLUSIVE, steps_told, nothing)
+    failed = {"seconds": f"{found.outage_s:.1f}", "count": str(found.failed_writes)}
+    outage = message("users' writes failed for {seconds} s ({count} of them)", **failed)
+    if judged.verdict is Verdict.PASS and found.outage_s > expects.most_outage_s:
+        limit = message("longer than {limit} s", limit=f"{expects.most_outage_s:g}")
+        return _with(judged, Verdict.FAIL, steps_told, outage, limit)
+    return _with(judged, judged.verdict, steps_told, outage)
+
+
+def _with(judged: Judged, verdict: Verdict, *told: Message) -> Judged:
+    reason = f"{judged.reason}; {english(told)}"
+    return msgspec.structs.replace(judged, verdict=verdict, reason=reason, told=(*judged.told, *told))
 
 
 def as_counterexample(checks: Sequence[CheckSummary], wanted: str, follow: Sequence[str]) -> list[CheckSummary]:
@@ -105,13 +118,15 @@ def as_counterexample(checks: Sequence[CheckSummary], wanted: str, follow: Seque
     for check in checks:
         changed = check
         if check.name == wanted and check.verdict is Verdict.FAIL:
-            told = f"the counterexample's loss was found, as it has to be: {check.detail}"
-            changed = msgspec.structs.replace(check, verdict=Verdict.PASS, detail=told)
+            changed = _turned(check, Verdict.PASS, message("the counterexample's loss was found, as it has to be"))
         elif check.name == wanted and check.verdict is Verdict.PASS:
-            told = f"the counterexample has to lose acknowledged writes, and nothing was found: {check.detail}"
-            changed = msgspec.structs.replace(check, verdict=Verdict.FAIL, detail=told)
+            missed = message("the counterexample has to lose acknowledged writes, and nothing was found")
+            changed = _turned(check, Verdict.FAIL, missed)
         elif check.name in follow and check.verdict is Verdict.FAIL:
-            told = f"after the counterexample's loss: {check.detail}"
-            changed = msgspec.structs.replace(check, verdict=Verdict.NOT_EXERCISED, detail=told)
+            changed = _turned(check, Verdict.NOT_EXERCISED, message("after the counterexample's loss"))
         turned.append(changed)
     return turned
+
+
+def _turned(check: CheckSummary, verdict: Verdict, told: Message) -> CheckSummary:
+    return msgspec.structs.replace(check, verdict=verdict, detail=f"{told}: {check.detail}", told=(told, *check.told))

@@ -20,6 +20,8 @@ import math
 
 import msgspec
 
+from harness.model.message import Message, message
+
 #: Of a user's requests, CREATE is one in twenty (facts/walk-api.md, "Load in real use").
 CREATE_SHARE = 0.05
 
@@ -64,13 +66,21 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
         return math.ceil(self.total)
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Message:
         """For people."""
-        return (
-            f"{self.total:.1f} failures at most, computed beforehand: {self.in_flight:.1f} on their way when a pod is "
-            f"killed, {self.undetected:.1f} new connections until that is detected, {self.none_ready:.1f} while no pod "
-            "is ready"
+        return message(
+            "{total} failures at most, computed beforehand: {in_flight} on their way when a pod is killed, "
+            "{undetected} new connections until that is detected, {none_ready} while no pod is ready",
+            total=f"{self.total:.1f}",
+            in_flight=f"{self.in_flight:.1f}",
+            undetected=f"{self.undetected:.1f}",
+            none_ready=f"{self.none_ready:.1f}",
         )
+
+    @property
+    def sentence(self) -> str:
+        """The same in English."""
+        return str(self.told)
 
 
 def expected(series: KillSeries) -> Expected:

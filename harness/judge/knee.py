@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.model.load_stages import Knee, KneePlan
+from harness.model.message import Message, english, message
 from harness.model.verdict import Verdict
 
 
@@ -45,22 +46,23 @@ def knee(plan: KneePlan, pods: int, tried: Sequence[Tried]) -> Knee:
     """What the finished search found."""
     good, broken = _bracket(tried)
     if tried and tried[-1].generator_limited:
-        shown = "no rate was shown" if good is None else f"at least {good:.1f}/s"
-        reason = f"{shown}; the generator was the limit above"
-        return Knee(pods=pods, rate_per_s=good, broken_per_s=broken, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        shown = message("no rate was shown") if good is None else message("at least {rate}/s", rate=f"{good:.1f}")
+        told = (shown, message("the generator was the limit above"))
+        return _knee(pods, good, broken, Verdict.INCONCLUSIVE, *told)
     if good is None:
-        reason = f"no rate down to {min(t.rate_per_s for t in tried):.1f}/s kept the limits" if tried else "not tried"
-        return Knee(pods=pods, rate_per_s=None, broken_per_s=broken, verdict=Verdict.FAIL, reason=reason)
+        lowest = f"{min((t.rate_per_s for t in tried), default=0):.1f}"
+        none = message("no rate down to {rate}/s kept the limits", rate=lowest) if tried else message("not tried")
+        return _knee(pods, None, broken, Verdict.FAIL, none)
     if broken is None:
-        reason = f"{good:.1f}/s kept, and nothing above was tried (most {plan.most_rate_per_s:g}/s)"
-        return Knee(pods=pods, rate_per_s=good, broken_per_s=None, verdict=Verdict.INCONCLUSIVE, reason=reason)
-    return Knee(
-        pods=pods,
-        rate_per_s=good,
-        broken_per_s=broken,
-        verdict=Verdict.PASS,
-        reason=f"{good:.1f}/s kept the limits, {broken:.1f}/s did not",
-    )
+        rates = {"kept": f"{good:.1f}", "most": f"{plan.most_rate_per_s:g}"}
+        most = message("{kept}/s kept, and nothing above was tried (most {most}/s)", **rates)
+        return _knee(pods, good, None, Verdict.INCONCLUSIVE, most)
+    both = message("{kept}/s kept the limits, {broken}/s did not", kept=f"{good:.1f}", broken=f"{broken:.1f}")
+    return _knee(pods, good, broken, Verdict.PASS, both)
+
+
+def _knee(pods: int, good: float | None, broken: float | None, verdict: Verdict, *told: Message) -> Knee:
+    return Knee(pods=pods, rate_per_s=good, broken_per_s=broken, verdict=verdict, reason=english(told), told=told)
 
 
 def _bracket(tried: Sequence[Tried]) -> tuple[float | None, float | None]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from harness.model.message import Told
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 
@@ -97,6 +98,7 @@ class ExperimentResult(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int = 0
     journal: str = ""
     failover: FailoverSeen | None = None
+    told: Told = ()  # the reason as messages, for the page's language
 
 
 class CheckSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ class CheckSummary(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     detail: str
     examples: tuple[str, ...] = ()
+    told: Told = ()  # the detail as messages
 
 
 class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.message import Told
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 
@@ -122,6 +123,7 @@ class Knee(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     photos_per_s: float = 0.0
+    told: Told = ()  # the reason as messages, for the page's language
 
 
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +133,7 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     value: str
     reason: str
+    told: Told = ()  # the reason as messages
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.model.load_stages import Arrivals, ClaimResult, Knee, LoadStagesPlan, StepResult
+from harness.model.message import Message, Told, english, message, verbatim
 from harness.model.verdict import Verdict
+from harness.report.words import VERDICT
 
 #: 500mCPU/512Mi x 2 replicas: about 20 requests/s.
 CAPACITY_PODS, CAPACITY_PER_S = 2, 20.0
@@ -51,13 +53,12 @@ def _target(steps: Sequence[StepResult]) -> ClaimResult:
             good_per_s = (figures.requests - figures.failed) / step.seconds
             value = f"{good_per_s:.2f}/s"
             if result.verdict is not Verdict.PASS:
-                return ClaimResult(claim=claim, verdict=result.verdict, value=value, reason=result.reason)
+                return _result(claim, result.verdict, value, verbatim(result.reason))
             kept = round(good_per_s, 6) >= TARGET_PER_S
-            told = Verdict.PASS if kept else Verdict.FAIL
-            return ClaimResult(
-                claim=claim, verdict=told, value=value, reason=f"{figures.failed} failed; {result.reason}"
-            )
-    return _none(claim, f"no stage of {TARGET_USERS} users was run")
+            verdict = Verdict.PASS if kept else Verdict.FAIL
+            failed = message("{count} failed", count=str(figures.failed))
+            return _result(claim, verdict, value, failed, verbatim(result.reason))
+    return _none(claim, message("no stage of {users} users was run", users=str(TARGET_USERS)))
 
 
 def _stages(steps: Sequence[StepResult]) -> ClaimResult:
@@ -65,32 +66,36 @@ def _stages(steps: Sequence[StepResult]) -> ClaimResult:
     claim = "load.stages"
     users = [result for result in steps if result.step.arrivals is Arrivals.EVEN]
     if not users:
-        return _none(claim, "no stage of users was run")
+        return _none(claim, message("no stage of users was run"))
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
     worst = min((result.verdict for result in users), key=order.index)
     value = ", ".join(f"{result.step.users} users {result.verdict}" for result in users)
-    flights = [f"{r.step.in_flight} in flight {r.verdict}" for r in steps if r.step.arrivals is Arrivals.CLOSED]
-    return ClaimResult(claim=claim, verdict=worst, value=value, reason="; ".join(["in the other reading", *flights]))
+    flights = [
+        message("{count} in flight {verdict}", count=str(r.step.in_flight), verdict=Message(text=VERDICT[r.verdict]))
+        for r in steps
+        if r.step.arrivals is Arrivals.CLOSED
+    ]
+    return _result(claim, worst, value, message("in the other reading"), *flights)
 
 
 def _capacity(knees: Sequence[Knee], *, bundled: bool, limits_enforced: bool, cpu_factor: float) -> ClaimResult:
     claim = "load.pod_capacity"
     knee = next((knee for knee in knees if knee.pods == CAPACITY_PODS and not knee.photos_per_s), None)
     if knee is None:
-        return _none(claim, f"no knee of {CAPACITY_PODS} pods was searched")
+        return _none(claim, message("no knee of {pods} pods was searched", pods=str(CAPACITY_PODS)))
     value = "no rate" if knee.rate_per_s is None else f"{knee.rate_per_s:.1f}/s"
     lacking = [
-        *(["the target is the bundled Python API, and the claim is about Go"] if bundled else []),
-        *([] if limits_enforced else ["CPU and memory limits were not enforced"]),
-        *([] if cpu_factor == 1 else [f"CPU limits were multiplied by {cpu_factor:.3f}"]),
+        *([message("the target is the bundled Python API, and the claim is about Go")] if bundled else []),
+        *([] if limits_enforced else [message("CPU and memory limits were not enforced")]),
+        *([] if cpu_factor == 1 else [message("CPU limits were multiplied by {factor}", factor=f"{cpu_factor:.3f}")]),
     ]
     if lacking:
-        reason = f"{'; '.join(lacking)}. Measured here: {knee.reason}"
-        return ClaimResult(claim=claim, verdict=Verdict.NOT_EXERCISED, value=value, reason=reason)
+        first, *more = _of_knee(knee)
+        measured = message("measured here: {what}", what=first)
+        return _result(claim, Verdict.NOT_EXERCISED, value, *lacking, measured, *more)
     kept = knee.rate_per_s is not None and knee.rate_per_s >= CAPACITY_PER_S
     missed = Verdict.INCONCLUSIVE if knee.verdict is Verdict.INCONCLUSIVE else Verdict.FAIL
-    told = Verdict.PASS if kept else missed
-    return ClaimResult(claim=claim, verdict=told, value=value, reason=knee.reason)
+    return _result(claim, Verdict.PASS if kept else missed, value, *_of_knee(knee))
 
 
 def _sizing(steps: Sequence[StepResult], knees: Sequence[Knee], *, request_cores: float) -> ClaimResult:
@@ -98,29 +103,42 @@ def _sizing(steps: Sequence[StepResult], knees: Sequence[Knee], *, request_cores
     claim = "checklist.performance.sizing"
     plain = [knee for knee in knees if not knee.photos_per_s]
     if not plain:
-        return _none(claim, "no knee was searched")
-    told = [_one_size(steps, knee, request_cores) for knee in plain]
+        return _none(claim, message("no knee was searched"))
+    told = [part for knee in plain for part in _one_size(steps, knee, request_cores)]
     value = ", ".join(f"{k.pods} pods {k.rate_per_s:.1f}/s" if k.rate_per_s else f"{k.pods} pods: none" for k in plain)
     missing = any(knee.verdict is not Verdict.PASS for knee in plain)
     verdict = Verdict.INCONCLUSIVE if missing else Verdict.PASS
-    return ClaimResult(claim=claim, verdict=verdict, value=value, reason="; ".join(told))
+    return _result(claim, verdict, value, *told)
 
 
-def _one_size(steps: Sequence[StepResult], knee: Knee, request_cores: float) -> str:
+def _one_size(steps: Sequence[StepResult], knee: Knee, request_cores: float) -> Told:
+    pods = str(knee.pods)
     if knee.verdict is not Verdict.PASS or knee.rate_per_s is None:
-        return f"{knee.pods} pods: {knee.reason}"
-    words = f"{knee.pods} pods: {knee.rate_per_s / knee.pods:.1f}/s a pod"
+        first, *more = _of_knee(knee)
+        return (message("{pods} pods: {why}", pods=pods, why=first), *more)
+    rate = f"{knee.rate_per_s / knee.pods:.1f}"
+    words = message("{pods} pods: {rate}/s a pod", pods=pods, rate=rate)
     at = next(
         (s.figures for s in steps if s.pods == knee.pods and s.step.rate_per_s == knee.rate_per_s
          and s.step.name.startswith("knee_") and not s.step.photos_per_s and s.verdict is Verdict.PASS),
         None,
     )  # fmt: skip
     if at is None or at.pods_cpu_cores is None or not request_cores:
-        return words
+        return (words,)
     used = at.pods_cpu_cores / knee.pods / request_cores
-    acts = "acts before the limit" if used > HPA_RISES_AT else "would not have acted yet"
-    memory = "" if at.pods_memory_bytes is None else f", {at.pods_memory_bytes / knee.pods / _MIB:.0f} MiB of memory"
-    return f"{words} at {used * 100:.0f} % of its CPU request (the HPA {acts}){memory}"
+    share = f"{used * 100:.0f}"
+    if used > HPA_RISES_AT:
+        found = message(
+            "{rate} at {share} % of its CPU request (the HPA acts before the limit)", rate=words, share=share
+        )
+    else:
+        found = message(
+            "{rate} at {share} % of its CPU request (the HPA would not have acted yet)", rate=words, share=share
+        )
+    if at.pods_memory_bytes is None:
+        return (found,)
+    mib = f"{at.pods_memory_bytes / knee.pods / _MIB:.0f}"
+    return (message("{found}, {mib} MiB of memory", found=found, mib=mib),)
 
 
 def _connections(steps: Sequence[StepResult]) -> ClaimResult:
@@ -128,16 +146,28 @@ def _connections(steps: Sequence[StepResult]) -> ClaimResult:
     claim = "manifest.hpa.max"
     seen = [(r.figures.database_connections / r.pods) for r in steps if r.figures.database_connections]
     if not seen:
-        return _none(claim, "the database's connections were not read")
+        return _none(claim, message("the database's connections were not read"))
     pool = max(seen)
     needed = pool * (MOST_PODS + SURGE)
-    told = Verdict.PASS if needed <= MAX_CONNECTIONS else Verdict.FAIL
-    reason = (
-        f"at most {pool:.1f} connections a pod were seen; {MOST_PODS} pods and {SURGE} of surge need {needed:.0f} "
-        f"of Cloud SQL's {MAX_CONNECTIONS} at 4 GB"
+    verdict = Verdict.PASS if needed <= MAX_CONNECTIONS else Verdict.FAIL
+    most = message("at most {pool} connections a pod were seen", pool=f"{pool:.1f}")
+    all_of_them = message(
+        "{pods} pods and {surge} of surge need {needed} of Cloud SQL's {limit} at 4 GB",
+        pods=str(MOST_PODS),
+        surge=str(SURGE),
+        needed=f"{needed:.0f}",
+        limit=str(MAX_CONNECTIONS),
     )
-    return ClaimResult(claim=claim, verdict=told, value=f"{needed:.0f}", reason=reason)
+    return _result(claim, verdict, f"{needed:.0f}", most, all_of_them)
 
 
-def _none(claim: str, reason: str) -> ClaimResult:
-    return ClaimResult(claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason)
+def _of_knee(knee: Knee) -> Told:
+    return knee.told or (verbatim(knee.reason),)
+
+
+def _none(claim: str, why: Message) -> ClaimResult:
+    return _result(claim, Verdict.NOT_EXERCISED, "", why)
+
+
+def _result(claim: str, verdict: Verdict, value: str, *told: Message) -> ClaimResult:
+    return ClaimResult(claim=claim, verdict=verdict, value=value, reason=english(told), told=told)

@@ -110,11 +110,15 @@ def summary(report: LoadReport, say: Language = ENGLISH) -> str:
         parts += [f"### {say('What broke')}", bullets(report.errors)]
     if report.leaks:
         parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
-    claims = [(say(words.VERDICT[c.verdict]), c.claim, plain(c.value), plain(c.reason)) for c in report.claims]
+    claims = [
+        (say(words.VERDICT[c.verdict]), c.claim, plain(c.value), plain(say.told(c.told, c.reason)))
+        for c in report.claims
+    ]
     claim_heads = (say("verdict"), say("claim"), say("measured"), say("why"))
     parts += [f"### {say('Claims')}", table(claim_heads, claims)]
     knees = [
-        (str(k.pods), "" if k.rate_per_s is None else f"{k.rate_per_s:.1f}", plain(k.reason)) for k in report.knees
+        (str(k.pods), "" if k.rate_per_s is None else f"{k.rate_per_s:.1f}", plain(say.told(k.told, k.reason)))
+        for k in report.knees
     ]
     knee_heads = (f"{say('pods')}:", f"{say('requests/s')}:", say("why"))
     parts += [f"### {say('Knee')}", table(knee_heads, knees)] if knees else []
@@ -157,7 +161,10 @@ def html(report: LoadReport, register: Mapping[str, Claim], say: Language = ENGL
             leaks=report.leaks,
         ),
         "limits": limits(report, say),
-        "claims": [verdict_row(c.verdict, say, subject=c.claim, value=c.value, reason=c.reason) for c in report.claims],
+        "claims": [
+            verdict_row(c.verdict, say, subject=c.claim, value=c.value, reason=say.told(c.told, c.reason))
+            for c in report.claims
+        ],
         "errata": known_errata(report.errata, register, say),
         "heads": heads(say),
         "rows": rows(report.steps, say),

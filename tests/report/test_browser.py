@@ -149,8 +149,8 @@ def test_the_criteria_are_whole_in_print(
         assert squeezed(f"{criterion.samples:,}") in paper
     for reason in REASONS.get(kind, ()):
         assert squeezed(reason) in paper
-    for told in TOLD.get(kind, ()):
-        assert squeezed(say.told(told, "")) in paper
+    for parts in TOLD.get(kind, ()):
+        assert squeezed(say.told(parts, "")) in paper
 
 
 def test_the_japanese_page_speaks_the_documents_terms(browser: Browser, pages: dict[tuple[str, str], Path]) -> None:
