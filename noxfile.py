@@ -95,6 +95,12 @@ def rolling_update(session: nox.Session) -> None:
 
 
 @nox.session
+def deploy_rehearsal(session: nox.Session) -> None:
+    """Versions rolled out under load: a good one, bad ones undone, the schema changed: -- --only good."""
+    run(session, "-m", "harness", "deploy_rehearsal", *session.posargs)
+
+
+@nox.session
 def chaos_nightly(session: nox.Session) -> None:
     """A schedule of experiments drawn from the seed, within a budget of time."""
     run(session, "-m", "harness", "chaos_nightly", *session.posargs)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import harness_cpu, recorder, report, side_by_side, stall
+from bench import cluster, harness_cpu, recorder, report, side_by_side, stall
 from bench.result import Result, text
 
 Bench = Callable[[Path], Coroutine[object, None, Result]]
@@ -22,6 +22,8 @@ FULL: dict[str, Bench] = {
     "stall": lambda folder: stall.bench(folder, stall.FULL),
     "harness": harness_cpu.bench,
 }
+#: Only when named: they need more than Python.
+NAMED: dict[str, Bench] = {"cluster": cluster.bench}
 #: Too short to say anything of speed; shows that everything runs, and that API and twin answer alike.
 QUICK: dict[str, Bench] = {
     "api": lambda folder: side_by_side.bench(folder, side_by_side.QUICK),
@@ -36,9 +38,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="only show that everything runs, in about 20 s")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--only", action="append", choices=sorted(FULL), help="one of them (repeatable)")
+    parser.add_argument("--only", action="append", choices=sorted(FULL | NAMED), help="one of them (repeatable)")
     options = parser.parse_args(arguments)
-    benches = QUICK if options.quick else FULL
+    benches = (QUICK if options.quick else FULL) | (NAMED if options.only else {})
     chosen = [name for name in benches if options.only is None or name in options.only]
     results = []
     with tempfile.TemporaryDirectory(prefix="tekutoko-bench-") as made:

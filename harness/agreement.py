@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from harness.checks.dual_write import Comparison, Flaw
 from harness.checks.photos import Photos
 from harness.checks.reconciled import Reconciled
+from harness.model.message import Told, english, message, verbatim
 from harness.model.units import Unit
 from harness.model.verdict import CheckResult, Verdict
 
@@ -21,13 +24,13 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool)
     A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised.
     """
     verdict = Verdict.PASS if found.good else Verdict.FAIL
-    reason = "; ".join([found.sentence, *map(str, found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]])
+    told = with_examples(found.told, [*map(str, found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]])
     if not found.compared:
-        verdict, reason = Verdict.INCONCLUSIVE, "no walk was written through the API alone"
+        verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)
     elif not bundled and compared.count(Flaw.MISSING) == compared.compared:
-        verdict, reason = Verdict.NOT_EXERCISED, f"the target mirrors nothing: {found.sentence}"
+        verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
     flaws = len(found.unexplained) + len(found.doubled)
-    return result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, reason, unit=Unit.WALKS)
+    return result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
 
 
 def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:
@@ -36,22 +39,26 @@ def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:
     Holds no week: the document names no promise about photos.
     """
     verdict = Verdict.PASS if seen.good else Verdict.FAIL
-    reason = seen.sentence
+    told = seen.told
     if not seen.with_thumbnail and not seen.objects:
-        verdict, reason = Verdict.INCONCLUSIVE, "no walk got a thumbnail"
+        verdict, told = Verdict.INCONCLUSIVE, (message("no walk got a thumbnail"),)
     elif seen.left and not bundled and not (seen.lost or seen.foreign):
-        verdict, reason = Verdict.NOT_EXERCISED, f"the target may not handle Storage: {reason}"
+        verdict, told = Verdict.NOT_EXERCISED, (message("the target may not handle Storage"), *told)
     flaws = len(seen.lost) + len(seen.foreign) + len(seen.left)
-    told = result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, reason, unit=Unit.WALKS)
-    return told_only(told)
+    return told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
 
 
-def unseen(verdict: Verdict, reason: str) -> tuple[CheckResult, ...]:
+def unseen(verdict: Verdict, told: Told) -> tuple[CheckResult, ...]:
     """Both, when a store could not be read."""
     return (
-        result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, None, 0, reason, unit=Unit.WALKS),
-        told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, reason, unit=Unit.WALKS)),
+        result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, None, 0, told, unit=Unit.WALKS),
+        told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, told, unit=Unit.WALKS)),
     )
+
+
+def with_examples(told: Told, examples: Iterable[str]) -> Told:
+    """What was told, and examples as the evidence says them."""
+    return (*told, *(verbatim(example) for example in examples))
 
 
 def told_only(check: CheckResult) -> CheckResult:
@@ -60,7 +67,7 @@ def told_only(check: CheckResult) -> CheckResult:
 
 
 def result(  # noqa: PLR0917 - the fields of the result
-    check_id: str, claim: str, verdict: Verdict, flaws: int | None, samples: int, reason: str, unit: Unit = Unit.FLAWS
+    check_id: str, claim: str, verdict: Verdict, flaws: int | None, samples: int, told: Told, unit: Unit = Unit.FLAWS
 ) -> CheckResult:
     """``flaws`` found of ``samples`` looked at, none planned. What was not exercised holds no week."""
     return CheckResult(
@@ -71,6 +78,7 @@ def result(  # noqa: PLR0917 - the fields of the result
         planned=0.0,
         unit=unit,
         samples=samples,
-        reason=reason,
+        reason=english(told),
+        told=told,
         holds=verdict is not Verdict.NOT_EXERCISED,
     )

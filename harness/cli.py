@@ -15,12 +15,14 @@ from harness.chaos.undo import add_arguments as add_undo_arguments
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
+from harness.deploys.command import add_arguments as add_deploy_arguments
 from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError
 from harness.options import AUTO, RUNGS, RunOptions
+from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.progress import Progress
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
@@ -50,6 +52,7 @@ def _unit(parse: Callable[[str], float]) -> Callable[[str], str]:
 def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
     """What a run and a rollout take alike."""
     command.add_argument("--on", choices=RUNGS, default=AUTO, help="the rung (default: kind where it is at hand)")
+    add_cluster_arguments(command)
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     command.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
     command.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
@@ -87,18 +90,7 @@ def parser() -> argparse.ArgumentParser:
     add_scaling_arguments(scaling)
     _add_run_options(scaling, printed="scaling.json")
     scaling.set_defaults(handler=_scaling)
-    chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
-    add_chaos_arguments(chaos)
-    _add_run_options(chaos, printed="chaos.json")
-    chaos.set_defaults(handler=_chaos)
-    nightly = commands.add_parser("chaos_nightly", help="a drawn schedule of experiments", allow_abbrev=False)
-    add_nightly_arguments(nightly)
-    _add_run_options(nightly, printed="chaos.json")
-    nightly.set_defaults(handler=_chaos_nightly)
-    rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
-    add_rolling_arguments(rolling)
-    _add_run_options(rolling, printed="both halves")
-    rolling.set_defaults(handler=_rolling_update)
+    _add_under_load(commands)
     undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
     add_undo_arguments(undo)
     reconcile = commands.add_parser(
@@ -119,13 +111,36 @@ def parser() -> argparse.ArgumentParser:
     add_mirror_stop_arguments(mirror_stop, DEFAULT_SEED)
     recovery = commands.add_parser("dr_restore", help="rehearse disaster recovery", allow_abbrev=False)
     add_recovery_arguments(recovery, DEFAULT_SEED)
-    add_lang(recovery)
+    for with_a_page in (conformance, flag_proof, mirror_stop, recovery):
+        add_lang(with_a_page)
     add_stored_commands(commands, ROOT / "reports")
     _add_stack(commands)
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)
     return top
+
+
+def _add_under_load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """What happens to a stack while users and probes are on it."""
+    chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
+    add_chaos_arguments(chaos)
+    _add_run_options(chaos, printed="chaos.json")
+    chaos.set_defaults(handler=_chaos)
+    nightly = commands.add_parser("chaos_nightly", help="a drawn schedule of experiments", allow_abbrev=False)
+    add_nightly_arguments(nightly)
+    _add_run_options(nightly, printed="chaos.json")
+    nightly.set_defaults(handler=_chaos_nightly)
+    rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
+    add_rolling_arguments(rolling)
+    _add_run_options(rolling, printed="both halves")
+    rolling.set_defaults(handler=_rolling_update)
+    deploy = commands.add_parser(
+        "deploy_rehearsal", help="versions rolled out and undone under load", allow_abbrev=False
+    )
+    add_deploy_arguments(deploy)
+    _add_run_options(deploy, printed="deploy.json")
+    deploy.set_defaults(handler=_deploy_rehearsal)
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -142,8 +157,13 @@ def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     status.add_argument("--json", action="store_true", help="print it as JSON")
     down = verbs.add_parser("down", help="end all that was left running", allow_abbrev=False)
     down.add_argument("--force", action="store_true", help="also kept parts that a run uses: the run will break")
-    for command in (status, down):
-        command.add_argument("--on", choices=["local", "kind"], help="what is kept of one rung (default: everything)")
+    status.add_argument("--on", choices=["local", "kind"], help="what is kept of one rung (default: everything)")
+    down.add_argument(
+        "--on",
+        choices=["local", "kind", "kube"],
+        help="what is kept of one rung, left on a cluster (default: all here)",
+    )
+    add_cluster_arguments(down)
     for command in (keep, status, down):
         command.set_defaults(handler=_stack)
 
@@ -219,6 +239,12 @@ def _rolling_update(arguments: argparse.Namespace) -> int:
     return run(arguments, _week4)
 
 
+def _deploy_rehearsal(arguments: argparse.Namespace) -> int:
+    from harness.deploys.command import run
+
+    return run(arguments, _week4)
+
+
 def _week4(arguments: argparse.Namespace) -> RunOptions:
     """The options of week 4, everybody on the API: rung, target, seed, folders, and the population of the others."""
     options: RunOptions = _options(argparse.Namespace(**{**vars(arguments), "scenario": "rollout_week4"}))
@@ -245,6 +271,7 @@ def _stack_up(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
+    from harness import own_cluster
     from harness.options import RunOptions, fault
     from harness.rungs import choose, overlay
     from harness.targets import resolve
@@ -259,6 +286,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     changed = [word for name, text in named.items() if text for word in (name, text)]
     changed += ["--target", arguments.target] if arguments.target is not None else []
     changed += [word for text in arguments.fault for word in ("--fault", text)]
+    changed += own_cluster.words(arguments)
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
     target = resolve(arguments.target)
@@ -277,6 +305,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         faults=tuple(fault(text) for text in arguments.fault),
         service_port=arguments.service_port,
         changed=tuple(changed),
+        own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
         lang=arguments.lang,
     )
 

@@ -11,7 +11,8 @@ from harness.checks.writes import Writes
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, happened
+from harness.model.message import Message, Told
 
 
 class Collector:
@@ -54,9 +55,9 @@ class Collector:
                 if self._window and self._window[0] <= row.due_ns < self._window[1]:
                     self.requests_due_in_window += 1
 
-    def event(self, at_ns: int, kind: str, subject: str, message: str, **data: Any) -> None:
+    def event(self, at_ns: int, kind: str, subject: str, message: str | Message | Told, **data: Any) -> None:
         """Appends an event of the run itself."""
-        self.add([EventRow(at_ns=at_ns, kind=kind, subject=subject, message=message, data=data)])
+        self.add([happened(at_ns, kind, subject, message, data)])
 
     def gather(self) -> None:
         """Reads what the spools have gained."""

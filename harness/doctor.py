@@ -1,4 +1,4 @@
-"""``doctor``: what this machine has and lacks for the ``local`` rung, each lack with what to do about it."""
+"""``doctor``: what this machine has and lacks for the rungs, each lack with what to do about it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from harness.model.errors import RehearsalError
 from harness.stack.kind import at_hand
 
 MEMORY_NEEDED = 2 * 1024**3  # the whole stack at 2 replicas
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_NEEDED = 1024  # four nodes, Envoy and what else the machine runs
 DISK_NEEDED = 1024**3  # a run's evidence, logs and PostgreSQL folder, with room
 
 
@@ -121,6 +123,22 @@ def _kind() -> Check:
     return Check(name="kind", ok=True, found=f"not at hand: {missing}" if missing else str(at_hand.node_image()))
 
 
+def _inotify() -> Check:
+    """Each node of a cluster and each Envoy holds some: below the limit kubelets fail with "too many open files"."""
+    missing = at_hand.lacking()
+    try:
+        instances = int(INOTIFY.read_text())
+    except (OSError, ValueError) as error:
+        return Check(name="inotify instances", ok=True, found=f"cannot be read: {error}")
+    enough = instances >= INOTIFY_NEEDED or bool(missing)  # only the rung kind needs so many
+    return Check(
+        name="inotify instances",
+        ok=enough,
+        found=f"{instances} for each user" + ("" if missing else f", {INOTIFY_NEEDED} wanted for a cluster"),
+        remedy=f"as root: sysctl fs.inotify.max_user_instances={INOTIFY_NEEDED} (.ci/dockerd does it)",
+    )
+
+
 CHECKS: tuple[Callable[[], Check], ...] = (
     _python,
     _home,
@@ -131,5 +149,6 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     _node,
     _emulators,
     _kind,
+    _inotify,
     _killed_runs,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.model.errors import Interrupted, RehearsalError
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import Message, Told, message, verbatim
 from harness.model.run import Run
 from harness.model.scenario import Scenario
 from harness.model.stack import Capability
@@ -42,6 +42,12 @@ def not_exercised(scenario: Scenario, capabilities: frozenset[Capability]) -> di
         if lacking:
             reasons[criterion.id] = message("the rung lacks {capabilities}", capabilities=", ".join(lacking))
     return reasons
+
+
+def reasons_told(result: CriterionResult | CheckResult) -> Told:
+    """Why a criterion or a check is what it is, beginning with its id."""
+    first, *more = result.told or (verbatim(result.reason),)
+    return (message("{what}: {why}", what=result.id, why=first), *more)
 
 
 def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:

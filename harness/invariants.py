@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import agreement, stores
-from harness.agreement import result
+from harness.agreement import result, with_examples
 from harness.checks.acknowledged import Acknowledged, acknowledged
 from harness.checks.applied_once import Once, applied_once
 from harness.checks.budget import BudgetKept, budget_kept
@@ -27,6 +27,7 @@ from harness.firebase.documents import Documents
 from harness.model.errors import PartDied
 from harness.model.evidence import Side
 from harness.model.manifests import Manifests
+from harness.model.message import Told, message, verbatim
 from harness.model.run import SwitchOver
 from harness.model.scenario import Scenario
 from harness.model.stack import Endpoints, Target
@@ -46,6 +47,7 @@ CLAIM = {
     OFF: "rollout.rollback.step2",
 }
 MOST_WALKS = 20_000
+_EXAMPLES = 3
 
 
 class Invariants:
@@ -101,15 +103,16 @@ class Invariants:
         found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
         return off_result(found)
 
-    async def _stored(self) -> list[StoredWalk] | tuple[Verdict, int | None, int, str]:
+    async def _stored(self) -> list[StoredWalk] | tuple[Verdict, int | None, int, Told]:
         try:
             walks = await stores.read_walks(self._endpoints, MOST_WALKS)
         except stores.NotAsNamed as error:
-            return Verdict.NOT_EXERCISED, None, 0, str(error)
+            return Verdict.NOT_EXERCISED, None, 0, (verbatim(str(error)),)
         except PartDied as error:
-            return Verdict.INCONCLUSIVE, None, 0, error.what
+            return Verdict.INCONCLUSIVE, None, 0, (verbatim(error.what),)
         if len(walks) >= MOST_WALKS:
-            return Verdict.INCONCLUSIVE, None, 0, f"there are {MOST_WALKS} walks or more: not all were read"
+            told = message("there are {walks} walks or more: not all were read", walks=str(MOST_WALKS))
+            return Verdict.INCONCLUSIVE, None, 0, (told,)
         return walks
 
     def _of_writes(self, stored: Sequence[StoredWalk]) -> tuple[CheckResult, CheckResult]:
@@ -137,9 +140,9 @@ class Invariants:
             )
             seen = await stores.stored_photos(self._endpoints, documents, writes, self._clock, held=held)
         except stores.NotAsNamed as error:
-            return agreement.unseen(Verdict.NOT_EXERCISED, str(error))
+            return agreement.unseen(Verdict.NOT_EXERCISED, (verbatim(str(error)),))
         except PartDied as error:
-            return agreement.unseen(Verdict.INCONCLUSIVE, error.what)
+            return agreement.unseen(Verdict.INCONCLUSIVE, (verbatim(error.what),))
         finally:
             await documents.close()
         known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
@@ -163,7 +166,7 @@ class Invariants:
         try:
             asked = await trespass(self._endpoints, self._users, own, self._seed, MOST_WALKS)
         except (PartDied, stores.NotAsNamed) as error:
-            return result(ISOLATION, CLAIM[ISOLATION], Verdict.INCONCLUSIVE, None, 0, str(error))
+            return result(ISOLATION, CLAIM[ISOLATION], Verdict.INCONCLUSIVE, None, 0, (verbatim(str(error)),))
         return isolation_result(isolation(foreign_answers(self._evidence.requests), asked))
 
 
@@ -179,8 +182,8 @@ def acknowledged_result(found: Acknowledged, sent: Sent) -> CheckResult:
     verdict = Verdict.FAIL if found.lost else Verdict.PASS if found.writes else Verdict.INCONCLUSIVE
     if sent.unmatched and not found.lost:
         verdict = Verdict.INCONCLUSIVE
-    reason = _with_examples(found.sentence, [str(lost) for lost in found.lost]) + _unmatched(sent)
-    return result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, len(walks), found.writes, reason)
+    told = (*_with_examples(found.told, [str(lost) for lost in found.lost]), *_unmatched(sent))
+    return result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, len(walks), found.writes, told)
 
 
 def once_result(found: Once, sent: Sent) -> CheckResult:
@@ -188,32 +191,37 @@ def once_result(found: Once, sent: Sent) -> CheckResult:
     verdict = Verdict.FAIL if found.repeated else Verdict.PASS if found.walks else Verdict.INCONCLUSIVE
     if sent.unmatched:
         verdict = Verdict.INCONCLUSIVE
-    reason = _with_examples(found.sentence, found.repeated) + _unmatched(sent)
-    return result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, reason)
+    told = (*_with_examples(found.told, found.repeated), *_unmatched(sent))
+    return result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told)
 
 
 def isolation_result(found: Isolation) -> CheckResult:
     """At least one walk of another's must have been asked for and answered."""
     answered = found.asked - found.unanswered
     verdict = Verdict.FAIL if found.wrong else Verdict.PASS if answered else Verdict.INCONCLUSIVE
-    reason = _with_examples(found.sentence, found.wrong)
-    return result(ISOLATION, CLAIM[ISOLATION], verdict, len(found.wrong), found.answered + answered, reason)
+    told = _with_examples(found.told, found.wrong)
+    return result(ISOLATION, CLAIM[ISOLATION], verdict, len(found.wrong), found.answered + answered, told)
 
 
 def switch_over_result(found: SwitchOver) -> CheckResult:
     """Of a roll back: every client on Firestore, and in time."""
     verdict = Verdict.FAIL if found.late_users else Verdict.PASS if found.clients else Verdict.INCONCLUSIVE
-    last = "" if found.last_s is None else f", the last after {found.last_s:.1f} s"
-    sentence = f"{found.switched} of {found.clients} clients back on Firestore{last}, limit {found.limit_s:g} s"
-    reason = _with_examples(sentence, found.late_users)
-    return result(OFF, CLAIM[OFF], verdict, len(found.late_users), found.clients, reason, unit=Unit.USERS)
+    counts = message(
+        "{switched} of {clients} clients back on Firestore, limit {limit} s",
+        switched=str(found.switched),
+        clients=str(found.clients),
+        limit=f"{found.limit_s:g}",
+    )
+    last = () if found.last_s is None else (message("the last after {seconds} s", seconds=f"{found.last_s:.1f}"),)
+    told = _with_examples((counts, *last), found.late_users)
+    return result(OFF, CLAIM[OFF], verdict, len(found.late_users), found.clients, told, unit=Unit.USERS)
 
 
 def off_result(found: OffInTime) -> CheckResult:
     """Without a ``false`` that stood for the whole limit there is nothing to see."""
     verdict = Verdict.FAIL if found.late else Verdict.PASS if found.offs else Verdict.NOT_EXERCISED
-    reason = _with_examples(found.sentence, found.late)
-    return result(OFF, CLAIM[OFF], verdict, len(found.late), found.offs, reason, unit=Unit.USERS)
+    told = _with_examples(found.told, found.late)
+    return result(OFF, CLAIM[OFF], verdict, len(found.late), found.offs, told, unit=Unit.USERS)
 
 
 def budget_result(found: BudgetKept) -> CheckResult:
@@ -221,8 +229,8 @@ def budget_result(found: BudgetKept) -> CheckResult:
     verdict = Verdict.FAIL if found.beyond else Verdict.PASS
     if not found.granted + found.refused:
         verdict = Verdict.NOT_EXERCISED
-    reason = _with_examples(found.sentence, found.beyond)
-    return result(BUDGET, CLAIM[BUDGET], verdict, len(found.beyond), found.granted + found.refused, reason)
+    told = _with_examples(found.told, found.beyond)
+    return result(BUDGET, CLAIM[BUDGET], verdict, len(found.beyond), found.granted + found.refused, told)
 
 
 def connections_result(found: NewConnections) -> CheckResult:
@@ -230,15 +238,16 @@ def connections_result(found: NewConnections) -> CheckResult:
     verdict = Verdict.FAIL if found.late else Verdict.PASS
     if not found.left or not found.probes:
         verdict = Verdict.NOT_EXERCISED
-    reason = _with_examples(found.sentence, found.late)
-    return result(NEW_CONNECTIONS, CLAIM[NEW_CONNECTIONS], verdict, len(found.late), found.probes, reason)
+    told = _with_examples(found.told, found.late)
+    return result(NEW_CONNECTIONS, CLAIM[NEW_CONNECTIONS], verdict, len(found.late), found.probes, told)
 
 
-def _with_examples(sentence: str, examples: Sequence[str]) -> str:
-    return "; ".join([sentence, *examples[:3]])
+def _with_examples(told: Told, examples: Sequence[str]) -> Told:
+    return with_examples(told, examples[:_EXAMPLES])
 
 
-def _unmatched(sent: Sent) -> str:
+def _unmatched(sent: Sent) -> Told:
     if not sent.unmatched:
-        return ""
-    return f"; {len(sent.unmatched)} writes do not fit the schedule, the first is {sent.unmatched[0]}"
+        return ()
+    count, first = str(len(sent.unmatched)), sent.unmatched[0]
+    return (message("{count} writes do not fit the schedule, the first is {first}", count=count, first=first),)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from harness.model import units
 from harness.model.errors import BadInput
 from harness.model.scenario import Scenario
-from harness.model.stack import GATE_FAULTS, Fault, FaultKind, Rung, Target
+from harness.model.stack import GATE_FAULTS, Fault, FaultKind, OwnCluster, Rung, Target
 
 #: The faults that a week's run takes; the others belong to the experiments of ``chaos/``.
 PLAIN_FAULTS = GATE_FAULTS | {FaultKind.POD_CRASH}
 FAULT_FORMS = "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, each with @30s to begin later"
 
 AUTO = "auto"
-RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value)  # what --on takes
+RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value, Rung.KUBE.value)  # what --on takes
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     service_port: int | None = None
     changed: tuple[str, ...] = ()
+    own_cluster: OwnCluster | None = None  # of the rung kube
     lang: str = "en"  # of the reports and the closing words; run.json is the same in any
 
     @property
@@ -41,6 +44,27 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         """The command that replays this run."""
         words = ["python", "-m", "harness", "run", self.scenario_name, "--on", str(self.rung)]
         return shlex.join([*words, "--seed", str(self.seed), *self.changed])
+
+
+class Named(Protocol):
+    """A part of a plan."""
+
+    @property
+    def name(self) -> str:
+        """What ``--only`` calls it."""
+        ...
+
+
+P = TypeVar("P", bound=Named)
+
+
+def chosen(parts: Sequence[P], only: Sequence[str]) -> tuple[P, ...]:
+    """The parts that ``--only`` names, in their own order; all when it names none. Raises ``BadInput``."""
+    names = [part.name for part in parts]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
+    return tuple(part for part in parts if not only or part.name in only)
 
 
 def fault(text: str) -> Fault:

@@ -25,7 +25,7 @@ OptionsOf = Callable[[argparse.Namespace], RunOptions]
 Parse = Callable[[Sequence[str]], argparse.Namespace]
 
 #: What a resume may be given: the rest is the rollout's own, as it was begun.
-_FREE = {"resume", "reports", "json", "lang", "handler", "command"}
+_FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "handler", "command"}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -72,7 +72,9 @@ def plan(
         _nothing_else(arguments, parse([]))
         folder = _folder(arguments.resume, reports)
         rollout = resumable(ROLLOUT.read(folder / ROLLOUT_JSON))
-        weeks = _options(parse(rollout.options), rollout.weeks_asked, options_of)
+        begun = parse(rollout.options)
+        begun.yes_use_this_cluster = arguments.yes_use_this_cluster
+        weeks = _options(begun, rollout.weeks_asked, options_of)
         weeks = {week: msgspec.structs.replace(each, lang=arguments.lang) for week, each in weeks.items()}
         left = {week: options for week, options in weeks.items() if week >= (rollout.next_week or 1)}
         return rollout, folder, left

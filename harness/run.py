@@ -17,7 +17,7 @@ from harness import machine
 from harness.checks.switch_over import switch_over
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
-from harness.document import first_failure, not_exercised, plan_facts
+from harness.document import first_failure, not_exercised, plan_facts, reasons_told
 from harness.evidence.store import EvidenceStore
 from harness.invariants import Invariants, switch_over_result
 from harness.judge.decision import decide
@@ -32,6 +32,7 @@ from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
 from harness.model.errors import EvidenceNotWritten, Exit, RehearsalError, more_severe
 from harness.model.evidence import Side
+from harness.model.message import Message, Told, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
 from harness.model.stack import GATE_FAULTS, Fault
@@ -130,7 +131,7 @@ class Rehearsal:
 
     async def stack_up(self) -> None:
         """Brings the stack up and publishes the scenario's flag."""
-        self._phase("stack", "bringing the stack up")
+        self._phase("stack", message("bringing the stack up"))
         await self.stack.up()
         await self._set_flag(on=True)
         self._mark("stack_up")
@@ -138,7 +139,7 @@ class Rehearsal:
 
     async def admit(self) -> None:
         """Starts the load processes: every account made, signed in, its flag fetched."""
-        self._phase("admission", f"admitting {self.scenario.population.users} users")
+        self._phase("admission", message("admitting {count} users", count=str(self.scenario.population.users)))
         self.load = load = LoadProcesses(
             self._load_plan(), run_folder(self.run_id), self.clock, logs=self.folder / "logs"
         )
@@ -155,7 +156,8 @@ class Rehearsal:
         end_ns = start_ns + int(self.scenario.window_s * NS)
         self.window = Window(start_ns=start_ns, end_ns=end_ns)
         self.evidence.count_window(start_ns, end_ns)
-        self._phase("window", f"measuring for {self.scenario.window_s:g} s", start_ns=start_ns, end_ns=end_ns)
+        measuring = message("measuring for {seconds} s", seconds=f"{self.scenario.window_s:g}")
+        self._phase("window", measuring, start_ns=start_ns, end_ns=end_ns)
         assert self.load is not None
         await self.load.go(start_ns)
         faults = [asyncio.ensure_future(self._inject(fault, start_ns)) for fault in self.options.faults]
@@ -195,10 +197,10 @@ class Rehearsal:
             await self.roll_back()
         if self.decision is None:
             self.checks = self.evidence.flag.results(self.scenario, self.judged_ns)
-            self._event("phase", "judged", "the window is judged", judged_ns=self.judged_ns)
+            self._event("phase", "judged", message("the window is judged"), judged_ns=self.judged_ns)
         await self.check_invariants()
         if self.decision is None:
-            unproved = (f"{c.id}: {c.reason}" for c in self.checks if c.holds and c.verdict is not Verdict.PASS)
+            unproved = [c for c in self.checks if c.holds and c.verdict is not Verdict.PASS]
             self._decide(decide(self.results, self.checks), *unproved)
 
     async def roll_back(self) -> None:
@@ -208,7 +210,7 @@ class Rehearsal:
         self.checks = self.evidence.flag.results(self.scenario, self.judged_ns)
         fired = [r for r in self.results if r.kind is CriterionKind.ROLLBACK and r.verdict is Verdict.FAIL]
         self.window = msgspec.structs.replace(self.window, end_ns=min(self.window.end_ns, self.clock.now_ns()))
-        self._decide(Decision.ROLL_BACK, *(f"{r.id}: {r.reason}" for r in fired))
+        self._decide(Decision.ROLL_BACK, *fired)
         published_ns = await self._set_flag(on=False)
         users = tuple(a.user for a in accounts(self.scenario.population, self.options.seed) if a.flag_expected)
         limit_s = self.scenario.switch_over_limit_s
@@ -270,7 +272,7 @@ class Rehearsal:
     def report(self) -> Run:
         """Closes the evidence and writes the reports. Never raises for a full disk: it says so in the exit status."""
         with self._noting():
-            self.evidence.event(self.clock.now_ns(), "phase", "end", "the run ended")
+            self.evidence.event(self.clock.now_ns(), "phase", "end", message("the run ended"))
         with self._noting():
             self.evidence.store.close()
         run = self._document()
@@ -337,8 +339,11 @@ class Rehearsal:
         template = rollout_template(self.scenario.population) if on else off_template()
         published_ns = self.clock.now_ns()  # before the publish: no client can have seen it earlier
         version = await self.stack.set_flag(template)
-        share = f"{self.scenario.population.flag_on} of {self.scenario.population.users} users" if on else "nobody"
-        self._event("flag", "use_go_backend", f"published version {version}: on for {share}", version=version)
+        population = self.scenario.population
+        users = message("{on} of {users} users", on=str(population.flag_on), users=str(population.users))
+        share = users if on else message("nobody")
+        said = message("published version {version}: on for {share}", version=str(version), share=share)
+        self._event("flag", "use_go_backend", said, version=version)
         return published_ns
 
     def _judge_now(self) -> bool:
@@ -367,19 +372,20 @@ class Rehearsal:
         ]
         return f"window {max(0, elapsed_s):.0f}/{self.scenario.window_s:.0f} s | " + " | ".join(shown)
 
-    def _decide(self, decision: Decision, *reasons: str) -> None:
+    def _decide(self, decision: Decision, *because: CriterionResult | CheckResult) -> None:
         self.decision = decision
         self._mark("decision")
         # With the moment of the judgement, so that the same rows judged again give the same to the digit.
-        self._event("decision", decision, "; ".join(reasons) or decision, judged_ns=self.judged_ns)
-        self.progress(f"decision: {decision}" + "".join(f"\n  {reason}" for reason in reasons))
+        told = tuple(part for each in because for part in reasons_told(each))
+        self._event("decision", decision, told or decision, judged_ns=self.judged_ns)
+        self.progress(f"decision: {decision}" + "".join(f"\n  {each.id}: {each.reason}" for each in because))
 
-    def _phase(self, subject: str, message: str, **data: int) -> None:
-        self._event("phase", subject, message, **data)
-        self.progress(message)
+    def _phase(self, subject: str, said: Message, **data: int) -> None:
+        self._event("phase", subject, said, **data)
+        self.progress(str(said))
 
-    def _event(self, kind: str, subject: str, message: str, **data: object) -> None:
-        self.evidence.event(self.clock.now_ns(), kind, subject, message, **data)
+    def _event(self, kind: str, subject: str, said: str | Message | Told, **data: object) -> None:
+        self.evidence.event(self.clock.now_ns(), kind, subject, said, **data)
 
     def _mark(self, name: str) -> None:
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from harness.clock import Clock
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.stack import Rung, Target
+from harness.model.stack import OwnCluster, Rung, Target
 from harness.options import AUTO
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import Stack
 from harness.targets import ROOT
+
+if TYPE_CHECKING:
+    from harness.stack.kube.parts import Images
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -41,6 +44,8 @@ def choose(asked: str, target: Target) -> Choice:
 
         missing = lacking()
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
+    if choice.rung is Rung.KUBE and not (target.bundled or target.image):
+        raise BadInput(f"the rung kube cannot run the command {target.name}", remedy="name an image: image:NAME")
     if target.image and choice.rung is Rung.LOCAL:
         raise BadInput(f"the rung local cannot run the image {target.image}", remedy="use --on kind, or a command")
     return choice
@@ -80,6 +85,11 @@ class Wanted(Protocol):
     @property
     def service_port(self) -> int | None:
         """The service's port; ``None`` for any."""
+        ...
+
+    @property
+    def own_cluster(self) -> OwnCluster | None:
+        """Somebody's own cluster, of the rung ``kube``."""
         ...
 
 
@@ -125,7 +135,39 @@ def stack_for(
             use_kept=use_kept,
             progress=progress,
         )
+    if options.rung is Rung.KUBE and options.own_cluster is not None:
+        from harness.stack.kube.stack import KubeStack
+
+        return KubeStack(
+            run_id=run_id,
+            manifests=manifests,
+            target=options.target,
+            cluster=options.own_cluster,
+            images=cluster_images(options.target, options.own_cluster.registry, clock),
+            folder=folder,
+            clock=clock,
+            service_port=options.service_port,
+            gate=gate,
+            progress=progress,
+        )
     raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local or --on kind")
+
+
+def cluster_images(target: Target, registry: str, clock: Clock) -> Images:
+    """Our images as somebody's own cluster knows them: below ``registry``, or, without one, on its nodes already."""
+    from harness.stack.kind.images import recipes
+    from harness.stack.kube.parts import Images
+
+    prefix, pull = (f"{registry}/", "IfNotPresent") if registry else ("", "Never")
+    return Images(
+        target=target.image or prefix + recipes.api(clock).tag,
+        command=target.command if target.image else (),
+        sidecar=prefix + recipes.sidecar().tag,
+        postgres=prefix + recipes.postgres().tag,
+        firebase=prefix + recipes.firebase(clock).tag,
+        pull=pull,
+        target_pull="IfNotPresent" if target.image else pull,
+    )
 
 
 def keepers() -> dict[Rung, Keeper]:

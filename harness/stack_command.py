@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import state
+from harness import own_cluster, state
 from harness.clock import NS, MachineClock
 from harness.home import home
 from harness.model.errors import BadInput, Exit, StackNotStarted
@@ -54,6 +54,7 @@ def _words(arguments: argparse.Namespace, options: RunOptions) -> list[str]:
     """What the detached process is told; its input was checked here already."""
     words = ["--on", str(options.rung), "--reports", str(options.reports), "--manifests", str(options.manifests)]
     words += ["--target", arguments.target] if arguments.target is not None else []
+    words += own_cluster.kubeconfig_words(arguments)
     return words + (["--service-port", str(options.service_port)] if options.service_port is not None else [])
 
 
@@ -149,6 +150,9 @@ def _shown(each: Standing) -> str:
 
 def down(arguments: argparse.Namespace) -> int:
     """Ends what was left running, and what killed runs left. 40 when something could not be ended."""
+    if arguments.on == Rung.KUBE:
+        sys.stdout.write("".join(f"{line}\n" for line in own_cluster.down(arguments)) or "nothing was left there\n")
+        return Exit.OK
     lines = end_standing_stacks() if arguments.on is None else []
     for keeper in _asked(arguments.on):
         lines += keeper.down(force=arguments.force)

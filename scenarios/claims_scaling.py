@@ -203,6 +203,13 @@ _PIPELINE = (
         PROCEDURE,
         "C",
         "Run as written; the next kubectl apply is run after it (erratum manifest.deployment.image_latest)",
+        wrong(
+            "cicd.no_schema_step",
+            "no step changes the database's schema: old and new pods run side by side on whatever schema there is, and "
+            "after a change that the old ones cannot live with kubectl rollout undo mends nothing",
+            "before kubectl set image run the migrations as a job, and let them expand only; contract when no old pod "
+            "is left",
+        ),
     ),
     promise(
         "cicd.rollout_status",

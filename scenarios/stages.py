@@ -45,6 +45,7 @@ class KneeForm(Form):
     most_rate: str
     precision: str
     photos: PhotosForm | None = None
+    cpu: str | None = None
 
 
 class PlanForm(Form):
@@ -103,6 +104,7 @@ def _plan(name: str, form: PlanForm) -> LoadStagesPlan:
         precision=units.ratio(form.knee.precision),
         photos_per_s=units.quantity(form.knee.photos.rate, Unit.PER_SECOND) if form.knee.photos else 0.0,
         photo_bytes=form.knee.photos.bytes if form.knee.photos else 0,
+        cpu_share=units.ratio(form.knee.cpu) if form.knee.cpu else 0.0,
     )
     if not 0 < knee.first_rate_per_s <= knee.most_rate_per_s or not knee.precision:
         raise ValueError("knee: first_rate is above most_rate, or nothing, or precision is 0%")

@@ -22,7 +22,7 @@ OWNERS = {
     "harness/evidence/spool.py",
     "harness/stack/sidecar.py",  # a process of its own, run as a file: it delays chunks
     "harness/stack/gate_process.py",  # a process of its own, run as a file: it delays requests
-    "harness/stack/kind/ground.py",  # makes a password: a secret, no die of the run
+    "harness/stack/kubernetes/password.py",  # makes a password: a secret, no die of the run
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
     "api/clock.py",
     "bench/clock.py",

@@ -90,7 +90,9 @@ def test_the_planted_fault_rolls_back_and_every_client_returns(tmp_path: Path) -
     (fired,) = [c for c in run["criteria"] if c["kind"] == "rollback"]
     assert fired["verdict"] == "fail"
     assert fired["samples"] >= 300
-    assert fired["value"] == pytest.approx(0.88, abs=0.05)  # the spacing counts users' and probes' requests together
+    assert fired["value"] == pytest.approx(
+        0.88, abs=0.06
+    )  # which of the two a hit meets is chance: 4 standard deviations
     assert run["switch_over"]["clients"] == run["switch_over"]["switched"] == 250
     assert run["switch_over"]["last_s"] < 10 + 14 + 6  # the fetch interval, one request of each user, some slack
     with closing_connect(job.folder / "evidence.sqlite") as evidence:

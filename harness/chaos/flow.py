@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from harness import state
 from harness.chaos.bridge import Bridge
 from harness.chaos.closing import closing_checks
 from harness.chaos.expecting import expect, judged_against
@@ -20,8 +19,6 @@ from harness.judge.failover import judged_failover, seen, steps
 from harness.judge.kill_series import Expected
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.load.plan import LoadPlan
-from harness.load.process import LoadProcesses
 from harness.manifests import load as load_manifests
 from harness.model.chaos import (
     SCHEMA_VERSION,
@@ -33,22 +30,18 @@ from harness.model.chaos import (
     FailoverSeen,
 )
 from harness.model.errors import Exit, more_severe
-from harness.model.flag import FLAG
-from harness.model.rollout import off_template, rollout_template
-from harness.model.scenario import PopulationPlan, Scenario
+from harness.model.scenario import Scenario
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for
+from harness.rungs import stack_for, sweep
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder, run_folder
+from harness.under_load import UnderLoad
 
-GATHER_EVERY_S = 0.25
-ADMISSION_LIMIT_S = 60.0
-LEAD_S = 1.0
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
 _POLL_S = 0.5
@@ -67,6 +60,7 @@ class ChaosRun:
         replay: str,
         budget_s: float | None = None,
         reconcile: Direction | None = None,
+        use_kept: bool = False,  # most experiments break the stack's parts
     ) -> None:
         self.reconcile = reconcile
         self.drawn = drawn
@@ -92,10 +86,12 @@ class ChaosRun:
             progress=progress,
             gate=False,
             # On local the experiments break what is kept; of a kept cluster only what they do to its nodes.
-            use_kept=options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn),
+            use_kept=use_kept or (options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn)),
         )
         self.lifecycle = Lifecycle(progress)
-        self.load: LoadProcesses | None = None
+        self.load = UnderLoad(
+            self.stack, self.evidence, clock, progress, options=options, run_id=self.run_id, logs=self.folder / "logs"
+        )
         self.bridge: Bridge | None = None
         self.results: list[ExperimentResult] = []
         self.checks: list[CheckSummary] = []
@@ -110,7 +106,7 @@ class ChaosRun:
         """Runs the experiments, tears down whatever came of them, and reports."""
         await self.lifecycle.run(self._supervised())
         self.timings["tear_down"] = await self.lifecycle.take_down(
-            self.clock, self._undo, self._stop_load, self.stack.down
+            self.clock, self._undo, self.load.stop, self.stack.down
         )
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
@@ -124,13 +120,13 @@ class ChaosRun:
 
     async def flow(self) -> None:
         """The steps in order; each may raise, and tear down always follows."""
-        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         self.progress("bringing the stack up")
         await self.stack.up()
-        population = self.scenario.population
-        await self._set_flag(True)
+        await self.load.set_flag(True)
         self._mark("stack_up")
-        await self._admit(population)
+        await self.load.admit()
+        self._mark("admitted")
         await self._open_bridge()
         for number, experiment in enumerate(self.drawn, 1):
             if self.budget_s is not None and (self.clock.now_ns() - self.started_ns) / NS > self.budget_s:
@@ -140,26 +136,6 @@ class ChaosRun:
         self._mark("experiments")
         await self._check()
 
-    async def _admit(self, population: PopulationPlan) -> None:
-        self.progress(f"admitting {population.users} users, {population.flag_on} of them on the API")
-        plan = LoadPlan(
-            run_id=self.run_id,
-            seed=self.options.seed,
-            population=population,
-            probes=self.scenario.probes,
-            endpoints=self.stack.endpoints(),
-            anchor=self.clock.anchor,
-            spool="",
-            request_timeout_s=self.scenario.request_timeout_s,
-            admission_limit_s=ADMISSION_LIMIT_S,
-        )
-        self.load = load = LoadProcesses(plan, run_folder(self.run_id), self.clock, logs=self.folder / "logs")
-        await load.start()
-        self.evidence.follow(load.spools)
-        await load.admitted(ADMISSION_LIMIT_S)
-        self._mark("admitted")
-        await load.go(self.clock.now_ns() + round(LEAD_S * NS))
-
     async def _open_bridge(self) -> None:
         self.bridge = Bridge(
             self.stack,
@@ -167,22 +143,14 @@ class ChaosRun:
             self.clock,
             run_folder(self.run_id),
             steady=self._steady,
-            set_flag=self._set_flag,
+            set_flag=self.load.set_flag,
         )
         await self.bridge.start()
-
-    async def _set_flag(self, on: bool) -> int:
-        at_ns = self.clock.now_ns()  # before the publish: no client can have seen it earlier
-        population = self.scenario.population
-        version = await self.stack.set_flag(rollout_template(population) if on else off_template())
-        users = population.flag_on if on else 0
-        self.evidence.event(at_ns, "flag", FLAG, f"published version {version}", version=version, on=users)
-        return version
 
     async def _check(self) -> None:
         """The checkers' word, once the load has ended and every fault is undone."""
         await self._undo()
-        await self._stop_load()
+        await self.load.stop()
         self.checks += await closing_checks(
             self.stack.endpoints(),
             self.evidence,
@@ -322,27 +290,11 @@ class ChaosRun:
 
     async def _supervised(self) -> None:
         """The flow, with the gathering of evidence and the watch over stack and load beside it."""
-        await with_beside(self.flow(), self._gather(), self._watch())
-
-    async def _gather(self) -> None:
-        while True:
-            self.evidence.gather()
-            if self.load is not None:
-                self.load.check()
-            await self.clock.sleep(GATHER_EVERY_S)
-
-    async def _watch(self) -> None:
-        async for row in self.stack.watch():
-            self.evidence.add([row])
+        await with_beside(self.flow(), self.load.gather(), self.load.watch())
 
     async def _undo(self) -> None:
         if self.bridge is not None:
             await self.bridge.stop()
-
-    async def _stop_load(self) -> None:
-        if self.load is not None:
-            await self.load.stop()
-            self.evidence.gather()
 
     def _add(self, number: int, experiment: Experiment, verdict: Verdict, reason: str) -> None:
         self.results.append(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from junitparser import Error, Failure, Skipped, TestCase
+from junitparser import Failure
 
-from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult
-from harness.model.verdict import Verdict
+from harness.model.chaos import ChaosReport, ExperimentResult
 from harness.report import words
 from harness.report.files import write_atomically
 from harness.report.frame import by_status, head, run_facts
-from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.junit_parts import case, judged_case, suite_document, xml_text
 from harness.report.language import ENGLISH, Language
 from harness.report.summary import bullets, code, plain, table
 from harness.report.templates import page
@@ -154,24 +153,14 @@ def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
 
 def junit(report: ChaosReport) -> bytes:
     """One test case an experiment and a checker, one for what broke, one for leaks."""
-    cases = [_case(f"{r.number:02d}-{r.name}", r) for r in report.experiments]
-    cases += [_case(c.name, c) for c in report.checks]
+    cases = [judged_case(SUITE, f"{r.number:02d}-{r.name}", r.verdict, r.reason) for r in report.experiments]
+    cases += [judged_case(SUITE, c.name, c.verdict, c.detail) for c in report.checks]
     cases += [
         case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
         for name, told in (("run", report.errors), ("leaks", report.leaks))
     ]
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
     return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
-
-
-def _case(name: str, result: ExperimentResult | CheckSummary) -> TestCase:
-    told = xml_text(result.reason if isinstance(result, ExperimentResult) else result.detail)
-    results: dict[Verdict, Failure | Error | Skipped] = {
-        Verdict.FAIL: Failure(told, "fail"),
-        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
-        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
-    }
-    return case(SUITE, name, results.get(result.verdict), told)
 
 
 def html(report: ChaosReport, say: Language = ENGLISH) -> str:

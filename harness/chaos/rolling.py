@@ -73,7 +73,12 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
             manifests = folder.with_name(folder.name + suffix)
             progress(f"manifests: {manifests.name}")
             half = ChaosRun(
-                drawn, msgspec.structs.replace(options, manifests=manifests), clock, progress, replay=replay
+                drawn,
+                msgspec.structs.replace(options, manifests=manifests),
+                clock,
+                progress,
+                replay=replay,
+                use_kept=True,  # only pods go
             )
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 asyncio.get_running_loop().add_signal_handler(number, half.interrupt)

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Create, Put, Sent, SentWalk, Write
+from harness.model.message import Told, message
 from harness.population.walk import Location, WalkUpdate
 
 _ALWAYS = ("title", "status", "start_time", "total_distance", "total_steps", "polyline_data")
@@ -46,13 +47,20 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     overtaken: int
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
-        told = f"{self.writes} acknowledged writes: {len(self.lost)} lost"
-        told += (
-            f"; {self.unconfirmed} without an acknowledgement: {self.applied} seen there, {self.absent} seen not there"
-        )
-        return told + (f", {self.overtaken} in place of a later write" if self.overtaken else "")
+        told = [
+            message("{writes} acknowledged writes: {lost} lost", writes=str(self.writes), lost=str(len(self.lost))),
+            message(
+                "{count} without an acknowledgement: {applied} seen there, {absent} seen not there",
+                count=str(self.unconfirmed),
+                applied=str(self.applied),
+                absent=str(self.absent),
+            ),
+        ]
+        if self.overtaken:
+            told.append(message("{count} in place of a later write", count=str(self.overtaken)))
+        return tuple(told)
 
 
 class _Counts(msgspec.Struct):

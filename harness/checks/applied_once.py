@@ -13,6 +13,7 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Sent
+from harness.model.message import Told, message
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,9 +24,16 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
     repeated: tuple[str, ...]
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
-        return f"{self.walks} walks with {self.locations} locations: {len(self.repeated)} there more often than sent"
+        return (
+            message(
+                "{walks} walks with {locations} locations: {count} there more often than sent",
+                walks=str(self.walks),
+                locations=str(self.locations),
+                count=str(len(self.repeated)),
+            ),
+        )
 
 
 def applied_once(sent: Sent, stored: Sequence[StoredWalk], users: Collection[str]) -> Once:

@@ -13,6 +13,7 @@ import msgspec
 from harness.control.amount import resolve
 from harness.model.disruption import Budget
 from harness.model.evidence import EventRow
+from harness.model.message import Told, message
 from harness.model.stack import PodState
 
 GRANTED = 201
@@ -26,9 +27,16 @@ class BudgetKept(msgspec.Struct, frozen=True, kw_only=True):
     beyond: tuple[str, ...]
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
-        return f"{self.granted} evictions granted, {self.refused} refused: {len(self.beyond)} beyond the budget"
+        return (
+            message(
+                "{granted} evictions granted, {refused} refused: {beyond} beyond the budget",
+                granted=str(self.granted),
+                refused=str(self.refused),
+                beyond=str(len(self.beyond)),
+            ),
+        )
 
 
 def desired(budget: Budget, scale: int) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from harness.model.evidence import EventRow, ProbeRow
+from harness.model.message import Told, message
 
 NS = 1_000_000_000
 #: So long after a pod left the endpoints it may still be given new connections (kube-proxy follows the EndpointSlice).
@@ -27,11 +28,17 @@ class NewConnections(msgspec.Struct, frozen=True, kw_only=True):
     late: tuple[str, ...]
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
         return (
-            f"{self.probes} new connections, pods left the endpoints {self.left} times: {len(self.late)} went to one "
-            f"that had left {LIMIT_S:g} s before (users' kept connections are exempt)"
+            message(
+                "{probes} new connections, pods left the endpoints {left} times: {late} went to one that had left "
+                "{limit} s before (users' kept connections are exempt)",
+                probes=str(self.probes),
+                left=str(self.left),
+                late=str(len(self.late)),
+                limit=f"{LIMIT_S:g}",
+            ),
         )
 
 

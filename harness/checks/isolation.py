@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.message import Told, message
 
 _READS = frozenset({Operation.LIST_WALKS, Operation.GET_WALK})
 _NOT_FOUND = 404
@@ -40,12 +41,16 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
     wrong: tuple[str, ...]
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
-        told = (
-            f"{self.answered} lists and walks answered, {self.asked} walks of others asked for: {len(self.wrong)} wrong"
+        counts = message(
+            "{answered} lists and walks answered, {asked} walks of others asked for: {wrong} wrong",
+            answered=str(self.answered),
+            asked=str(self.asked),
+            wrong=str(len(self.wrong)),
         )
-        return told + (f"; {self.unanswered} of those were not answered" if self.unanswered else "")
+        more = message("{count} of those were not answered", count=str(self.unanswered))
+        return (counts, more) if self.unanswered else (counts,)
 
 
 def foreign_answers(rows: Iterable[object]) -> tuple[int, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.model.evidence import EventRow, RequestRow, Side
+from harness.model.message import Told, message
 
 NS = 1_000_000_000
 FLAG = "use_go_backend"
@@ -28,11 +29,17 @@ class OffInTime(msgspec.Struct, frozen=True, kw_only=True):
     limit_s: float
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
         return (
-            f"the flag went off {self.offs + self.short} times, {self.offs} of them for {self.limit_s:g} s or more: "
-            f"{len(self.late)} users sent to the API after that"
+            message(
+                "the flag went off {times} times, {offs} of them for {limit} s or more: {late} users sent to the API "
+                "after that",
+                times=str(self.offs + self.short),
+                offs=str(self.offs),
+                limit=f"{self.limit_s:g}",
+                late=str(len(self.late)),
+            ),
         )
 
 

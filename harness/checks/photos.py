@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from harness.model.message import Told, message
 from harness.population import thumbnail
 
 
@@ -30,14 +31,24 @@ class Photos(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.lost or self.foreign or self.left)
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
         examples = [*self.lost, *self.foreign, *self.left][:3]
-        return (
-            f"{self.with_thumbnail} walks name a thumbnail: {len(self.lost)} not in Storage, {len(self.foreign)} not "
-            f"the walk's own; {self.objects} objects: {len(self.left)} of deleted walks, {self.unnamed} not named"
-            + (f"; for example {', '.join(examples)}" if examples else "")
+        counts = (
+            message(
+                "{walks} walks name a thumbnail: {lost} not in Storage, {foreign} not the walk's own",
+                walks=str(self.with_thumbnail),
+                lost=str(len(self.lost)),
+                foreign=str(len(self.foreign)),
+            ),
+            message(
+                "{objects} objects: {left} of deleted walks, {unnamed} not named",
+                objects=str(self.objects),
+                left=str(len(self.left)),
+                unnamed=str(self.unnamed),
+            ),
         )
+        return (*counts, message("for example {examples}", examples=", ".join(examples))) if examples else counts
 
 
 def photos(

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.checks.dual_write import Comparison, Finding, Flaw
 from harness.model.evidence import EventRow
+from harness.model.message import Told, message
 from harness.model.stack import GATE_FAULTS, FaultKind
 
 NS = 1_000_000_000
@@ -22,8 +23,10 @@ SLACK_S = 10.0
 #: These stop no mirror write: they act in front of the pods, end a pod in order, or stop what the mirror does not use.
 _HARMLESS = GATE_FAULTS | {FaultKind.POD_DELETE}
 _FIRESTORE = "firestore"
+#: The subject of the event of a schema that the target cannot read: its mirror reads walks too.
+SCHEMA = "schema"
 _PART_FAULTS = frozenset({FaultKind.PART_HANG, FaultKind.PART_SLOW})
-_INJECTED, _UNDONE = "injected: ", "undone: "
+INJECTED, UNDONE = "injected: ", "undone: "
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,16 +52,27 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
         return not self.unexplained and not self.doubled
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Told:
         """All counts, for people."""
         every = [finding for finding, _ in self.explained] + list(self.unexplained)
-        counts = ", ".join(f"{sum(f.flaw is flaw for f in every)} {flaw}" for flaw in Flaw)
-        told = f"{self.compared} walks compared with their documents: {counts}, {len(self.doubled)} doubled"
+        told = [
+            message(
+                "{compared} walks compared with their documents: {missing} missing, {extra} extra, {stale} stale, "
+                "{different} different, {doubled} doubled",
+                compared=str(self.compared),
+                doubled=str(len(self.doubled)),
+                **{flaw.value: str(sum(f.flaw is flaw for f in every)) for flaw in Flaw},
+            )
+        ]
         if self.explained:
-            reasons = ", ".join(sorted({what for _, what in self.explained}))
-            told += f"; {len(self.explained)} explained by an injected outage ({reasons})"
-        told += f"; {len(self.unexplained)} not explained" if every else ""
-        return told + (f"; {self.direct} walks were written to Firestore by the app itself" if self.direct else "")
+            outages = ", ".join(sorted({what for _, what in self.explained}))
+            count = str(len(self.explained))
+            told.append(message("{count} explained by an injected outage ({outages})", count=count, outages=outages))
+        if every:
+            told.append(message("{count} not explained", count=str(len(self.unexplained))))
+        if self.direct:
+            told.append(message("{count} walks were written to Firestore by the app itself", count=str(self.direct)))
+        return tuple(told)
 
 
 def outages(events: Iterable[EventRow], end_ns: int) -> tuple[Outage, ...]:
@@ -68,9 +82,9 @@ def outages(events: Iterable[EventRow], end_ns: int) -> tuple[Outage, ...]:
     restarts: dict[str, int] = {}
     for event in sorted(events, key=lambda event: event.at_ns):
         if event.kind == "fault" and _matters(event):
-            if event.message.startswith(_INJECTED):
-                begun[event.message.removeprefix(_INJECTED)].append(event.at_ns)
-            elif (what := event.message.removeprefix(_UNDONE)) in begun and begun[what]:
+            if event.message.startswith(INJECTED):
+                begun[event.message.removeprefix(INJECTED)].append(event.at_ns)
+            elif (what := event.message.removeprefix(UNDONE)) in begun and begun[what]:
                 found.append(Outage(from_ns=begun[what].pop(0), to_ns=event.at_ns, what=what))
         elif event.kind == "pod":
             count = int(event.data.get("restarts", 0))
@@ -125,4 +139,4 @@ def _matters(event: EventRow) -> bool:
     kind = FaultKind(event.subject) if event.subject in set(FaultKind) else None
     if kind in _PART_FAULTS:
         return _FIRESTORE in event.message
-    return kind is not None and kind not in _HARMLESS
+    return event.subject == SCHEMA or (kind is not None and kind not in _HARMLESS)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from harness.model.message import Message, Told, english, marked, message
 from harness.population.walk import Location
 
 _SHOWN = 5
@@ -44,16 +45,25 @@ class Continuity(msgspec.Struct, frozen=True, kw_only=True):
         """Something was recorded, and nothing of it is missing or different."""
         return self.walks > 0 and not (self.walks_missing or self.locations_missing or self.locations_changed)
 
-    def __str__(self) -> str:
-        told = f"{self.walks} walks with {self.locations} locations recorded"
-        for what, found in (
-            ("walks missing", self.walks_missing),
-            ("locations missing", self.locations_missing),
-            ("locations changed", self.locations_changed),
+    @property
+    def told(self) -> Told:
+        """All counts, for people, with examples."""
+        counts = {"walks": str(self.walks), "locations": str(self.locations)}
+        if self.whole:
+            return (message("{walks} walks with {locations} locations recorded, all there", **counts),)
+        told = [message("{walks} walks with {locations} locations recorded", **counts)]
+        for text, found in (
+            (marked("{count} walks missing: {examples}"), self.walks_missing),
+            (marked("{count} locations missing: {examples}"), self.locations_missing),
+            (marked("{count} locations changed: {examples}"), self.locations_changed),
         ):
             if found:
-                told += f"; {len(found)} {what}: {', '.join(found[:_SHOWN])}"
-        return told if not self.whole else f"{told}, all there"
+                values: dict[str, str | Message] = {"count": str(len(found)), "examples": ", ".join(found[:_SHOWN])}
+                told.append(Message(text=text, values=values))
+        return tuple(told)
+
+    def __str__(self) -> str:
+        return english(self.told)
 
 
 def continuity(recorded: Mapping[str, Points], held: Mapping[str, Points]) -> Continuity:

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         only=tuple(arguments.only),
         junit=arguments.junit,
         fuzz_s=arguments.fuzz,
+        lang=arguments.lang,
     )
     progress.plain(f"seed {options.seed}, rung local, target {target.name}; replay: {options.replay}")
 

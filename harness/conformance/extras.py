@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.conformance import http
 from harness.conformance.result import Extra
+from harness.model.message import marked
 from harness.model.stack import Address
 
 
@@ -16,11 +17,11 @@ async def extras(service: Address) -> tuple[Extra, ...]:
         Extra(
             name="X-Pod-Name",
             offered="x-pod-name" in health.headers,
-            without="the evidence does not tell which pod answered a request",
+            without=marked("the evidence does not tell which pod answered a request"),
         ),
         Extra(
             name="GET /metrics",
             offered=prometheus,
-            without="a criterion on the target's own metrics (mirror queue, pool) is not exercised",
+            without=marked("a criterion on the target's own metrics (mirror queue, pool) is not exercised"),
         ),
     )

@@ -27,6 +27,7 @@ from harness.manifests.change import without_autoscaler
 from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.model.stack import Rung, Target
 from harness.progress import Progress
+from harness.report.language import language
 from harness.stack.local import LocalStack
 from harness.state.lease import remove_run_folder
 
@@ -42,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     junit: Path | None = None
     fuzz_s: int = 0
+    lang: str = "en"  # of report.html; everything else is in English
 
     @property
     def replay(self) -> str:
@@ -151,7 +153,7 @@ class Conformance:
     def _report(self) -> Report:
         report = self._document()
         try:
-            write_report(self.folder, report, self.options.junit)
+            write_report(self.folder, report, self.options.junit, language(self.options.lang))
         except RehearsalError as error:
             self.lifecycle.note(error)
             report = self._document()

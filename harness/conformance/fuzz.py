@@ -39,7 +39,7 @@ LEAST_SIGNED_IN = 0.95
 MOST_LIMITED = 0.5
 _SERVER_ERRORS = "fuzz.server_errors"
 _SCHEMA = "fuzz.schema"
-_SENTENCES = {
+SENTENCES = {
     _SERVER_ERRORS: "no request that the OpenAPI file allows, or forbids, is answered with 5xx or not at all",
     _SCHEMA: "every answer has a status, headers and a body that the OpenAPI file names",
 }
@@ -131,7 +131,7 @@ def read(har: Path) -> tuple[Entry, ...]:
 def judged(entries: Sequence[Entry], status: int) -> tuple[CheckResult, ...]:
     """What the requests say of the target, ``status`` being schemathesis' exit status (1: an answer was odd)."""
     if lacking := _lacking(entries, status):
-        return tuple(_result(id_, Outcome.MEASUREMENT_ERROR, reason=lacking) for id_ in _SENTENCES)
+        return tuple(_result(id_, Outcome.MEASUREMENT_ERROR, reason=lacking) for id_ in SENTENCES)
     failed = [entry for entry in entries if not 0 < entry.status < 500]
     if failed:
         first = failed[0]
@@ -164,4 +164,4 @@ def _lacking(entries: Sequence[Entry], status: int) -> str:
 
 
 def _result(id_: str, outcome: Outcome, *, expected: str = "", got: str = "", reason: str = "") -> CheckResult:
-    return CheckResult(id=id_, sentence=_SENTENCES[id_], outcome=outcome, expected=expected, got=got, reason=reason)
+    return CheckResult(id=id_, sentence=SENTENCES[id_], outcome=outcome, expected=expected, got=got, reason=reason)

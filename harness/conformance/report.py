@@ -1,4 +1,4 @@
-"""``conformance.json``, ``conformance.xml`` (JUnit), ``summary.md``, and the table on the terminal."""
+"""``conformance.json``, ``conformance.xml`` (JUnit), ``summary.md``, and the lines on the terminal."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ from pathlib import Path
 import msgspec
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from harness.conformance.page import html, shortened
 from harness.conformance.result import CheckResult, Outcome, Report
 from harness.report.files import write_atomically
+from harness.report.html import REPORT_HTML
+from harness.report.language import ENGLISH, Language
 from harness.report.summary import bullets, code, plain, table
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TOKEN = re.compile(r"(Bearer [A-Za-z0-9_-]{12})[A-Za-z0-9_.-]{30,}")
 
 
-def write_report(folder: Path, report: Report, junit: Path | None = None) -> None:
-    """Writes all three into ``folder``, and the JUnit document to ``junit`` too. Raises ``EvidenceNotWritten``."""
+def write_report(folder: Path, report: Report, junit: Path | None = None, say: Language = ENGLISH) -> None:
+    """Writes them and ``report.html`` into ``folder``, and the JUnit document to ``junit`` too.
+
+    ``say`` is the page's language. Raises ``EvidenceNotWritten``.
+    """
     write_atomically(folder / "conformance.json", msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     document = junit_document(report)
     write_atomically(folder / "conformance.xml", document)
     write_atomically(folder / "summary.md", summary(report).encode())
+    write_atomically(folder / REPORT_HTML, html(folder, report, say).encode())
     if junit is not None:
         write_atomically(junit, document)
 
@@ -54,7 +60,11 @@ def text(report: Report, folder: str) -> str:
     lines += [f"not covered    {what}" for what in report.not_covered]
     lines += [f"not offered    {line}" for line in _not_offered(report)]
     timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
-    lines += [verdict(report), f"timings: {timings}", f"report: {folder}/summary.md (exit status {report.exit_status})"]
+    lines += [
+        verdict(report),
+        f"timings: {timings}",
+        f"report: {folder}/report.html (exit status {report.exit_status})",
+    ]
     return "\n".join(lines)
 
 
@@ -85,12 +95,6 @@ def _deviation(check: CheckResult) -> list[str]:
     if check.curl:
         found += [f"    request:  {shortened(check.curl)}", f"    raw:      {check.request_file}"]
     return found
-
-
-def shortened(curl: str) -> str:
-    """A curl line whose token and body fit a screen; ``conformance.json`` holds it whole."""
-    curl = _TOKEN.sub(r"\1...", curl)
-    return curl if len(curl) <= 600 else f"{curl[:400]} ... {curl[-150:]}"
 
 
 def summary(report: Report) -> str:

@@ -77,6 +77,22 @@ def follow(progress: Progress, counts: Counts, replicas: int, deadline_s: float 
     return msgspec.structs.replace(progress, counts=counts)
 
 
+def told(name: str, progress: Progress, counts: Counts, replicas: int) -> tuple[bool | None, str]:
+    """What ``kubectl rollout status`` says (``DeploymentStatusViewer.Status``), and whether it ends: well, badly, or
+    not yet (``None``). A condition of an earlier replacement is believed too.
+    """
+    if progress.stuck:
+        return False, f'error: deployment "{name}" exceeded its progress deadline'
+    waiting = f'Waiting for deployment "{name}" rollout to finish: '
+    if counts.updated < replicas:
+        return None, waiting + f"{counts.updated} out of {replicas} new replicas have been updated..."
+    if counts.replicas > counts.updated:
+        return None, waiting + f"{counts.replicas - counts.updated} old replicas are pending termination..."
+    if counts.available < counts.updated:
+        return None, waiting + f"{counts.available} of {counts.updated} updated replicas are available..."
+    return True, f'deployment "{name}" successfully rolled out'
+
+
 def _moved(before: Counts, after: Counts) -> bool:
     return (
         after.updated > before.updated

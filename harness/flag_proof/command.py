@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         reports=arguments.reports.absolute(),
         manifests=arguments.manifests,
         virtual_only=arguments.virtual_only,
+        lang=arguments.lang,
     )
     rung = "virtual" if options.virtual_only else "local"
     progress.plain(f"seed {options.seed}, rung {rung}, target {options.target.name}; replay: {options.replay}")

@@ -173,5 +173,6 @@ def _case(name: str, claim: str, as_expected: bool, found: Continuity, *, erratu
         claim=claim,
         outcome=good if as_expected else bad,
         reason=str(found),
+        told=found.told,
         erratum=erratum,
     )

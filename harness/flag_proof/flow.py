@@ -19,6 +19,7 @@ from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.flag_proof import FlagPlan, FlagProof, Outcome, ProofCase
 from harness.model.stack import Target
 from harness.progress import Progress
+from harness.report.language import language
 from harness.stack.local import LocalStack
 from harness.state.lease import remove_run_folder, run_folder
 
@@ -35,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     reports: Path
     manifests: Path
     virtual_only: bool = False
+    lang: str = "en"  # of report.html; everything else is in English
 
     @property
     def replay(self) -> str:
@@ -76,7 +78,7 @@ class Proof:
             self.leaks = tuple(self.stack.leaks())
         proof = self._document()
         try:
-            write_report(self.folder, proof)
+            write_report(self.folder, proof, language(self.options.lang))
         except RehearsalError as error:
             self.lifecycle.note(error)
             proof = self._document()
@@ -146,6 +148,7 @@ class Proof:
             started_utc=utc(self.clock.anchor, self.started_ns),
             rung="virtual" if self.options.virtual_only else str(self.stack.rung),
             target=self.options.target.name,
+            target_bundled=self.options.target.bundled,
             seed=self.options.seed,
             replay=self.options.replay,
             title=self.options.plan.title,

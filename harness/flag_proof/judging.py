@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.flag_proof.virtual import bound_s, drawn, switch_s
 from harness.model.flag_proof import Direction, FetchCase, FlagPlan, Kind, Outcome, ProofCase
+from harness.model.message import english, message
 
 
 def virtual_cases(plan: FlagPlan, seed: int) -> list[ProofCase]:
@@ -54,25 +55,29 @@ def judged(
     """
     last = max(took_s, default=None)
     within = last is not None and len(took_s) == clients
-    told = f"{len(took_s)} of {clients} clients switched" + (
-        f", the last after {last:.1f} s" if last is not None else ""
-    )
+    told = [message("{switched} of {clients} clients switched", switched=str(len(took_s)), clients=str(clients))]
+    told += [message("the last after {seconds} s", seconds=f"{last:.1f}")] if last is not None else []
+    rule = message("the rule's bound is {bound} s", bound=f"{bound:.1f}")
+    allowed = message("the document allows {limit} s", limit=f"{limit or 0:g}")
     if not within or last is None or last > bound:
-        outcome, told = Outcome.FAILED, f"{told}; the rule's bound is {bound:.1f} s"
+        outcome = Outcome.FAILED
+        told.append(rule)
     elif limit is None:
-        outcome, told = Outcome.PASSED, f"{told}, within the rule's bound of {bound:.1f} s (times are scaled)"
+        outcome = Outcome.PASSED
+        told.append(message("within the rule's bound of {bound} s (times are scaled)", bound=f"{bound:.1f}"))
     elif late:
         outcome = Outcome.ERRATUM_SHOWN if last > limit else Outcome.MISSED
-        told += f"; the document allows {limit:g} s"
+        told.append(allowed)
     else:
         outcome = Outcome.PASSED if last <= limit else Outcome.FAILED
-        told += f"; the document allows {limit:g} s, the rule's bound is {bound:.1f} s"
+        told += [allowed, rule]
     return ProofCase(
         id=case_id,
         mode=mode,
         claim=claim,
         outcome=outcome,
-        reason=told,
+        reason=english(told),
+        told=tuple(told),
         erratum=late if limit is not None else "",
         clients=clients,
         switched=len(took_s),

@@ -23,6 +23,7 @@ from harness.load.plan import LoadPlan, Offline
 from harness.load.process import LoadProcesses
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.flag_proof import Direction, FetchCase, FlagPlan, Outcome, ProofCase
+from harness.model.message import english, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.population.accounts import accounts
@@ -147,12 +148,14 @@ class RealCase:
             documents.close()
             await connection.close()
         both = len({row.walk_id for row in seen if row.side is Side.API} & set(recorded))
+        told = (*found.told, message("{count} of the walks were on the API for a while", count=str(both)))
         return ProofCase(
             id=f"real.{self._name}.walks",
             mode="real",
             claim=_CLAIM_WALKS,
             outcome=Outcome.PASSED if found.whole and both else Outcome.FAILED,
-            reason=f"{found}; {both} of the walks were on the API for a while",
+            reason=english(told),
+            told=told,
             clients=plan.population.users,
         )
 

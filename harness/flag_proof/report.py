@@ -1,31 +1,109 @@
-"""``flag_proof.json``, ``flag_proof.xml`` (JUnit), ``summary.md``, and the lines on the terminal."""
+"""``flag_proof.json``, ``report.html``, ``flag_proof.xml`` (JUnit), ``summary.md``, and the lines on the terminal."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from harness.model.flag_proof import FlagProof, Outcome, ProofCase
+from harness.model.message import marked
+from harness.model.verdict import Verdict
 from harness.report.files import write_atomically
+from harness.report.frame import BROKE, Ending, head
+from harness.report.html import REPORT_HTML
+from harness.report.language import ENGLISH, Language
+from harness.report.page import files, known_errata
 from harness.report.summary import bullets, code, plain, table
+from harness.report.templates import page
+from harness.report.verdict_rows import VerdictRow, verdict_row
+from scenarios.claims import REGISTER
 
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _AGAINST = frozenset({Outcome.FAILED, Outcome.MISSED})
 HOW = (
-    "virtual cases compute the client's own fetch rule at the document's times: nobody waits for 12 h",
-    "real cases run phones, Remote Config, API and Firestore with every time divided by the plan's scale, and are "
-    "judged by the rule's bound, not by the document's 5 minutes",
+    marked("virtual cases compute the client's own fetch rule at the document's times: nobody waits for 12 h"),
+    marked(
+        "real cases run phones, Remote Config, API and Firestore with every time divided by the plan's scale, and are "
+        "judged by the rule's bound, not by the document's 5 minutes"
+    ),
 )
+PROVED, NOT_PROVED = marked("Proved"), marked("Not proved")
+OUTCOME = {
+    Outcome.PASSED: marked("pass"),
+    Outcome.ERRATUM_SHOWN: marked("erratum shown"),
+    Outcome.FAILED: marked("fail"),
+    Outcome.MISSED: marked("erratum missed"),
+}
+_VERDICT = {Outcome.PASSED: Verdict.PASS, Outcome.ERRATUM_SHOWN: Verdict.INCONCLUSIVE}
+_MODES = {"virtual": marked("In virtual time"), "real": marked("On real parts")}
+_VIRTUAL = marked("the client's fetch rule in virtual time; no stack")
 
 
-def write_report(folder: Path, proof: FlagProof) -> None:
-    """Writes all three. Raises ``EvidenceNotWritten``."""
+def write_report(folder: Path, proof: FlagProof, say: Language = ENGLISH) -> None:
+    """Writes all of them; ``say`` is the page's language. Raises ``EvidenceNotWritten``."""
     write_atomically(folder / "flag_proof.json", msgspec.json.format(msgspec.json.encode(proof)) + b"\n")
     write_atomically(folder / "flag_proof.xml", junit(proof))
     write_atomically(folder / "summary.md", summary(proof).encode())
+    write_atomically(folder / REPORT_HTML, html(folder, proof, say).encode())
+
+
+def ending(proof: FlagProof, say: Language) -> Ending:
+    """How it ended: a word, and how many cases of each outcome."""
+    outcomes = [case.outcome for case in proof.cases]
+    counts = say.listed(
+        say("{count} {verdict}", count=outcomes.count(each), verdict=say(OUTCOME[each]))
+        for each in Outcome
+        if each in outcomes
+    )
+    if proof.errors:
+        return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=counts)
+    if proof.proved:
+        return Ending(sign="✓", word=say(PROVED), css="advance", reason=counts)
+    return Ending(sign="■", word=say(NOT_PROVED), css="hold", reason=counts or say("no case ran"))
+
+
+def case_row(case: ProofCase, say: Language) -> VerdictRow:
+    """A case as the page shows it; an erratum that showed itself is neither good nor bad."""
+    verdict = _VERDICT.get(case.outcome, Verdict.FAIL)
+    row = verdict_row(
+        verdict,
+        say,
+        subject=case.id,
+        value="" if case.last_s is None else f"{case.last_s:,.1f}\N{NO-BREAK SPACE}s",
+        reason=say.told(case.told, case.reason),
+        examples=(say("erratum {erratum}", erratum=case.erratum),) if case.erratum else (),
+    )
+    return msgspec.structs.replace(row, verdict=say(OUTCOME[case.outcome]))
+
+
+def html(folder: Path, proof: FlagProof, say: Language = ENGLISH) -> str:
+    """``report.html``: self-contained, without script; its links lead into ``folder``."""
+    virtual = proof.rung == "virtual"
+    context: dict[str, Any] = {
+        "report": proof,
+        "head": head(
+            proof,
+            say,
+            title=say(proof.title),
+            ending=ending(proof, say),
+            bundled=proof.target_bundled,
+            broke=proof.errors,
+            leaks=proof.leaks,
+            rung_words=say(_VIRTUAL) if virtual else "",
+        ),
+        "modes": [
+            (say(_MODES.get(mode, mode)), [case_row(case, say) for case in proof.cases if case.mode == mode])
+            for mode in dict.fromkeys(case.mode for case in proof.cases)
+        ],
+        "how": [say(line) for line in HOW],
+        "errata": known_errata([case.erratum for case in proof.cases if case.erratum], REGISTER, say),
+        "files": files(folder),
+    }
+    return page("flag_proof.html.j2", say, context)
 
 
 def verdict(proof: FlagProof) -> str:
@@ -44,7 +122,7 @@ def text(proof: FlagProof, folder: str) -> str:
     lines += [f"error: {error}" for error in proof.errors]
     timings = ", ".join(f"{name} {value:.1f} s" for name, value in proof.timings.items())
     lines += [*HOW, verdict(proof), f"timings: {timings}"]
-    return "\n".join([*lines, f"report: {folder}/summary.md (exit status {proof.exit_status})"])
+    return "\n".join([*lines, f"report: {folder}/report.html (exit status {proof.exit_status})"])
 
 
 def _told(case: ProofCase) -> str:

@@ -7,6 +7,7 @@ In a process of its own, because importing locust patches the sockets. It admits
 from __future__ import annotations
 
 # isort: off
+from harness.model.message import message
 from harness.load.patched import locust  # before all else: it patches the standard library
 # isort: on
 
@@ -153,7 +154,7 @@ def _load(plan: LoadPlan, recorder: Recorder) -> None:
     gevent.signal_handler(signal.SIGTERM, ending.tell)
     firestore = connect(plan.endpoints.firestore, plan.endpoints.project_id)
     phones = admit(shared, firestore)
-    recorder.event("phase", "admitted", f"{len(phones)} users admitted", users=len(phones))
+    recorder.event("phase", "admitted", message("{count} users admitted", count=str(len(phones))), users=len(phones))
     recorder.flush()
     gc.collect()
     gc.freeze()  # what was admitted stays; collecting it again and again would only delay requests
@@ -168,7 +169,7 @@ def _load(plan: LoadPlan, recorder: Recorder) -> None:
     recorder.event(
         "component",
         "load",
-        "ended",
+        message("ended"),
         requests=shared.requests,
         retried=shared.retried,
         flags_not_fetched=shared.not_fetched,

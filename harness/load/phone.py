@@ -33,6 +33,7 @@ from harness.load.result import Result
 from harness.load.storage_side import StorageSide
 from harness.load.time import NS, gevent_wait_until, now_ns
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.message import message
 from harness.population.accounts import Account
 from harness.population.schedule import Planned
 from harness.population.walk import Status, WalkUpdate, digest, moment
@@ -209,7 +210,7 @@ class Phone:
             # The app keeps what it has. It is told, because the switch of clients is measured by it.
             self._cache.failed(now_ns(), error.status)
             self._shared.not_fetched += 1
-            self._shared.recorder.event("flag", self.account.user, f"not fetched: {error.what}")
+            self._shared.recorder.event("flag", self.account.user, message("not fetched: {why}", why=error.what))
         finally:
             client.close()
 

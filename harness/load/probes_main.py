@@ -22,6 +22,7 @@ from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
 from harness.load.time import NS, now_ns, sleep, sleep_until
 from harness.model.evidence import Operation, ProbeRow
+from harness.model.message import message
 from harness.population.accounts import canaries
 
 _AUTH_TIMEOUT_S = 30.0
@@ -127,7 +128,8 @@ async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> N
     lines = await _input()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lines.feed_eof)
-    recorder.event("phase", "probes_admitted", f"{len(probers)} canary users admitted", users=len(probers))
+    admitted = message("{count} canary users admitted", count=str(len(probers)))
+    recorder.event("phase", "probes_admitted", admitted, users=len(probers))
     recorder.flush()
     try:
         async with asyncio.timeout(GO_LIMIT_S):

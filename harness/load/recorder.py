@@ -7,7 +7,8 @@ from pathlib import Path
 from harness.evidence.spool import SpoolWriter
 from harness.load.time import now_ns
 from harness.model.errors import EvidenceNotWritten
-from harness.model.evidence import EventRow, Row
+from harness.model.evidence import Row, happened
+from harness.model.message import Message
 
 FLUSH_EVERY_S = 0.2
 
@@ -30,9 +31,9 @@ class Recorder:
         except OSError as error:
             raise self._refused(error) from error
 
-    def event(self, kind: str, subject: str, message: str, **data: object) -> None:
+    def event(self, kind: str, subject: str, message: str | Message, **data: object) -> None:
         """Queues an event of now."""
-        self.write(EventRow(at_ns=now_ns(), kind=kind, subject=subject, message=message, data=data))
+        self.write(happened(now_ns(), kind, subject, message, data))
 
     def flush(self) -> None:
         """Hands everything to the operating system."""

@@ -13,6 +13,7 @@ import gevent
 
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
+from harness.model.message import message
 from harness.population import thumbnail
 
 STORAGE_TIMEOUT_S = 5.0
@@ -48,7 +49,7 @@ class StorageSide:
             return thumbnail.url(self._bucket, self._user, walk_id)
         if not greenlet.dead:
             greenlet.kill(block=False)
-            self._recorder.event("storage", walk_id, "thumbnail not uploaded: too late")
+            self._recorder.event("storage", walk_id, message("thumbnail not uploaded: {why}", why=message("too late")))
         return None
 
     def begin_delete(self, walk_id: str) -> None:
@@ -75,7 +76,6 @@ class StorageSide:
     def _call(self, method: str, path: str, good: tuple[int, ...], walk_id: str, body: bytes) -> bool:
         address = self._plan.endpoints.storage
         assert address is not None
-        what = "uploaded" if method == "POST" else "deleted"
         connection = http.client.HTTPConnection(address.host, address.port, timeout=STORAGE_TIMEOUT_S)
         try:
             connection.request(method, path, body, {"Content-Type": thumbnail.CONTENT_TYPE} if body else {})
@@ -88,5 +88,11 @@ class StorageSide:
             why = f"{type(error).__name__}: {error}"
         finally:
             connection.close()
-        self._recorder.event("storage", walk_id, f"thumbnail not {what}: {why}")
+        uploading = method == "POST"
+        told = (
+            message("thumbnail not uploaded: {why}", why=why)
+            if uploading
+            else message("thumbnail not deleted: {why}", why=why)
+        )
+        self._recorder.event("storage", walk_id, told)
         return False

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         reports=arguments.reports.absolute(),
         manifests=arguments.manifests,
         changed=changed,
+        lang=arguments.lang,
     )
     progress.plain(f"seed {options.seed}, rung local, bundled walk API; replay: {options.replay}")
 
@@ -79,7 +80,7 @@ def text(result: MirrorStopResult, folder: str) -> str:
     lines += [f"LEAK {leak}" for leak in result.leaks]
     lines += [f"error: {error}" for error in result.errors]
     timings = ", ".join(f"{name} {value:.1f} s" for name, value in result.timings.items())
-    lines += [f"timings: {timings}", f"report: {folder}/mirror_stop.json (exit status {result.exit_status})"]
+    lines += [f"timings: {timings}", f"report: {folder}/report.html (exit status {result.exit_status})"]
     return "\n".join(lines)
 
 

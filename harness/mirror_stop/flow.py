@@ -24,6 +24,7 @@ from harness.manifests import load as load_manifests
 from harness.manifests.change import with_env
 from harness.mirror_stop import steps
 from harness.mirror_stop.killed_pod import Burst
+from harness.mirror_stop.report import write_report
 from harness.mirror_stop.result import SCHEMA_VERSION, Judgement, KilledPod, MirrorStopResult, Step
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.evidence import Side
@@ -33,7 +34,7 @@ from harness.model.scenario import ProbePlan
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.progress import Progress
-from harness.report.files import write_atomically
+from harness.report.language import language
 from harness.stack.local import LocalStack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.targets import bundled
@@ -52,6 +53,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     reports: Path
     manifests: Path
     changed: tuple[str, ...] = ()
+    lang: str = "en"  # of report.html; mirror_stop.json is the same in any
 
     @property
     def replay(self) -> str:
@@ -211,8 +213,7 @@ class MirrorStop:
     def _report(self) -> MirrorStopResult:
         result = self._document()
         try:
-            encoded = msgspec.json.format(msgspec.json.encode(result)) + b"\n"
-            write_atomically(self.folder / "mirror_stop.json", encoded)
+            write_report(self.folder, result, language(self.options.lang))
         except RehearsalError as error:
             self.lifecycle.note(error)
             result = self._document()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.message import Told
 from harness.model.verdict import Verdict
 
 SCHEMA_VERSION = 1
@@ -65,6 +66,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     claim: str
     verdict: Verdict
     reason: str
+    told: Told = ()  # the reason as messages, for the page's language
     erratum: str = ""
 
 

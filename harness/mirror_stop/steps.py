@@ -10,6 +10,7 @@ from harness.firebase.documents import Documents, Fields
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.mirror_stop.killed_pod import USER_PREFIX
 from harness.mirror_stop.result import Judgement, KilledPod, Step, UserLoss
+from harness.model.message import Message, english, message
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
 from harness.stores import read_walks
@@ -63,7 +64,8 @@ def figures(
 def judge(step: Step) -> tuple[Judgement, Judgement]:
     """The step itself (is the share that was asked for mirrored?), and the roll back after it (is nothing lost?)."""
     share = step.share_percent / 100
-    told = f"{step.mirrored} of {step.written} walks written at {step.share_percent} % reached Firestore"
+    counts = {"mirrored": str(step.mirrored), "written": str(step.written), "share": str(step.share_percent)}
+    told = [message("{mirrored} of {written} walks written at {share} % reached Firestore", **counts)]
     if not step.written:
         kept = Verdict.INCONCLUSIVE
     elif share in (0.0, 1.0):
@@ -72,39 +74,66 @@ def judge(step: Step) -> tuple[Judgement, Judgement]:
         low = ratio_lower(step.mirrored, step.written, _CONFIDENCE)
         high = ratio_upper(step.mirrored, step.written, _CONFIDENCE)
         kept = Verdict.PASS if low <= share <= high else Verdict.FAIL
-        told += f", a share of {low * 100:.0f} to {high * 100:.0f} %"
+        told.append(message("a share of {low} to {high} %", low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"))
     lost = step.missing + step.stale + step.come_back + step.different
     nothing_lost = Verdict.PASS if step.walks else Verdict.INCONCLUSIVE
     safe = Verdict.FAIL if lost else nothing_lost
-    loss = (
-        f"a flag-off after {step.share_percent} % would lose {step.missing} walks and the last state of {step.stale} "
-        f"more ({step.lost_locations} locations, {len(step.losses)} users), and bring {step.come_back} deleted walks "
-        f"back; {step.different} documents differ; of {step.walks} walks"
-    )
+    loss = _loss(step)
     return (
-        Judgement(id=f"mirror.share_{step.share_percent}", claim=mirror_stop.CLAIM_STOP, verdict=kept, reason=told),
+        Judgement(
+            id=f"mirror.share_{step.share_percent}",
+            claim=mirror_stop.CLAIM_STOP,
+            verdict=kept,
+            reason=english(told),
+            told=tuple(told),
+        ),
         Judgement(
             id=f"mirror.rollback_after_{step.share_percent}",
             claim=mirror_stop.CLAIM_FALLBACK,
             verdict=safe,
-            reason=loss,
+            reason=str(loss),
+            told=(loss,),
             erratum=mirror_stop.ERRATUM_STOP if lost and step.share_percent < 100 else "",
         ),
     )
 
 
+def _loss(step: Step) -> Message:
+    return message(
+        "a flag-off after {share} % would lose {missing} walks and the last state of {stale} more ({locations} "
+        "locations, {users} users), and bring {back} deleted walks back; {different} documents differ; of {walks} "
+        "walks",
+        share=str(step.share_percent),
+        missing=str(step.missing),
+        stale=str(step.stale),
+        locations=str(step.lost_locations),
+        users=str(len(step.losses)),
+        back=str(step.come_back),
+        different=str(step.different),
+        walks=str(step.walks),
+    )
+
+
 def judge_killed(pod: KilledPod) -> Judgement:
     """Are the writes that a killed pod loses counted by what it logged?"""
-    told = (
-        f"{pod.pod} was killed with {pod.queued} mirror writes waiting by its log, up to {pod.under_way} of them on "
-        f"the wire: of {pod.acknowledged} acknowledged walks {pod.in_postgresql} are in PostgreSQL and {pod.lost} not "
-        f"in Firestore; the other pods lost {pod.lost_by_others}"
+    told = message(
+        "{pod} was killed with {queued} mirror writes waiting by its log, up to {under_way} of them on the wire: of "
+        "{acknowledged} acknowledged walks {stored} are in PostgreSQL and {lost} not in Firestore; the other pods lost "
+        "{others}",
+        pod=pod.pod,
+        queued=str(pod.queued),
+        under_way=str(pod.under_way),
+        acknowledged=str(pod.acknowledged),
+        stored=str(pod.in_postgresql),
+        lost=str(pod.lost),
+        others=str(pod.lost_by_others),
     )
     return Judgement(
         id="mirror.killed_pod",
         claim=mirror_stop.CLAIM_LOGGED,
         verdict=Verdict.PASS if pod.counted and not pod.lost_by_others else Verdict.FAIL,
-        reason=told,
+        reason=str(told),
+        told=(told,),
         erratum=mirror_stop.ERRATUM_QUEUE if pod.lost else "",
     )
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from harness.model.message import Message, Told, english
+
 
 class Side(StrEnum):
     """Where a request went: flag on, the API; flag off, Firestore as the old app."""
@@ -127,7 +129,16 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="
     kind: str  # "phase", "pod", "fault", "flag", "decision", "component", "measurement_error", "log"
     subject: str
     message: str
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = {}  # "told" of it, where kept: the message's parts, for the reports' languages
+
+
+def happened(at_ns: int, kind: str, subject: str, said: str | Message | Told, data: dict[str, Any]) -> EventRow:
+    """An event. What is ``said`` as messages stands in English in the row, and as messages in its data ("told")."""
+    if isinstance(said, str):
+        return EventRow(at_ns=at_ns, kind=kind, subject=subject, message=said, data=data)
+    told = (said,) if isinstance(said, Message) else said
+    kept = {**data, "told": msgspec.to_builtins(told)}
+    return EventRow(at_ns=at_ns, kind=kind, subject=subject, message=english(told), data=kept)
 
 
 Row = RequestRow | ProbeRow | FlagRow | SessionRow | SampleRow | EventRow

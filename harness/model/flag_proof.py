@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.message import Told
+
 
 class Direction(StrEnum):
     """Which way the flag is flipped."""
@@ -78,6 +80,7 @@ class ProofCase(msgspec.Struct, frozen=True, kw_only=True):
     claim: str
     outcome: Outcome
     reason: str
+    told: Told = ()  # the reason as messages, for the page's language
     erratum: str = ""
     clients: int = 0
     switched: int = 0
@@ -103,3 +106,4 @@ class FlagProof(msgspec.Struct, frozen=True, kw_only=True):
     timings: dict[str, float]
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    target_bundled: bool = False

@@ -40,7 +40,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The search for the highest rate that keeps the limits, for each number of pods: doubled from ``first_rate_per_s``
-    until a step fails, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %)."""
+    until a step fails, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %).
+
+    ``cpu_share`` of the machine's cores is all that the most pods may use together (their limits are scaled down to
+    it), so that generator and database keep the rest and the pods are what breaks; 0 leaves the manifests' limits.
+    """
 
     pods: tuple[int, ...]
     step_s: float
@@ -49,6 +53,7 @@ class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     precision: float
     photos_per_s: float = 0.0  # the first number of pods is searched once more with photos as interference
     photo_bytes: int = 0
+    cpu_share: float = 0.0
 
 
 class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +132,8 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
-    """``load.json``. ``timings`` are seconds by name."""
+    """``load.json``. ``timings`` are seconds by name; ``knee_cpu_factor`` multiplied CPU requests and limits for the
+    search of the knees."""
 
     schema_version: int
     run_id: str
@@ -150,3 +156,4 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     errata: tuple[str, ...] = ()
+    knee_cpu_factor: float = 1.0

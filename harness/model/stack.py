@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.message import Message, marked, message
+
 
 class Rung(StrEnum):
     """How real the stack is."""
@@ -26,10 +28,13 @@ class Capability(StrEnum):
     AUTOSCALING = "autoscaling"
     EVICTION = "eviction"
     ZONES = "zones"
+    POD_SIGNALS = "pod_signals"  # a pod's processes can be killed or stopped, as a crash or a hang
+    NODES = "nodes"  # the nodes are the run's to cordon and drain by name
     LONG_WINDOWS = "long_windows"  # windows of days, in virtual time
     #: A pod is out of the Service before its containers are signalled; on a real cluster the two race.
     ENDPOINTS_BEFORE_SIGNALS = "endpoints_before_signals"
     DATABASE_INSTANCES = "database_instances"  # pods can be led to another PostgreSQL (``Database.register``)
+    VERSIONS = "versions"  # next versions of the target can be built and brought where pods start (``Stack.build``)
     DOCUMENT_TEMPO = "document_tempo"  # controllers' periods as Kubernetes has them (tempo 1)
 
 
@@ -62,6 +67,28 @@ class FaultKind(StrEnum):
     PART_SLOW = "part_slow"  # ``subject``: stopped and continued in turn
 
 
+#: In words.
+FAULT = {
+    FaultKind.ERRORS: marked("errors"),
+    FaultKind.LATENCY: marked("latency"),
+    FaultKind.UNAVAILABLE: marked("unavailable"),
+    FaultKind.POD_CRASH: marked("a pod crashed"),
+    FaultKind.POD_CRASH_LOOP: marked("pod crash loop"),
+    FaultKind.POD_KILL: marked("pod kill"),
+    FaultKind.POD_DELETE: marked("pod delete"),
+    FaultKind.POD_HANG: marked("pod hang"),
+    FaultKind.POD_CPU: marked("pod cpu"),
+    FaultKind.POD_MEMORY: marked("pod memory"),
+    FaultKind.ZONE_LOSS: marked("zone loss"),
+    FaultKind.SIDECAR_KILL: marked("sidecar kill"),
+    FaultKind.SIDECAR_HANG: marked("sidecar hang"),
+    FaultKind.SIDECAR_DELAY: marked("sidecar delay"),
+    FaultKind.DATABASE_RESTART: marked("database restart"),
+    FaultKind.DATABASE_SLOW: marked("database slow"),
+    FaultKind.DATABASE_CUT: marked("database cut"),
+    FaultKind.PART_HANG: marked("part hang"),
+    FaultKind.PART_SLOW: marked("part slow"),
+}
 #: Faults in front of the pods: they need the fault gate.
 GATE_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
 #: Faults that take a delay.
@@ -73,7 +100,7 @@ PARTS = ("auth", "firestore", "remote_config", "storage")
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A deterministic fault.
 
-    ``share`` is the ratio of requests hit (12 % is 3 of each 25, evenly spaced, users' and probes' alike);
+    ``share`` is the ratio of requests hit (12 % is 3 of each 25, users' and probes' alike);
     ``delay_ms`` belongs to ``DELAYS``, ``subject`` to the kinds that say so. ``after_s`` counts from the start of the
     measuring window.
     """
@@ -89,16 +116,21 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every new connection is refused while it lasts."""
         return self.kind is FaultKind.UNAVAILABLE and self.share >= 1
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> Message:
         """As a person reads it, without the time."""
-        if self.kind is FaultKind.POD_CRASH:
-            return "a pod crashed"
-        if self.kind not in GATE_FAULTS:
-            about = [self.subject] if self.subject else []
-            about += [f"{self.delay_ms:g} ms"] if self.kind in DELAYS else []
-            return " ".join([self.kind.replace("_", " "), *about])
-        delay = f" {self.delay_ms:g} ms" if self.kind is FaultKind.LATENCY else ""
-        return f"{self.kind}{delay} on {self.share * 100:g} % of requests"
+        about = [self.subject] if self.subject else []
+        about += [f"{self.delay_ms:g} ms"] if self.kind in DELAYS else []
+        what = Message(text=FAULT[self.kind])
+        if about:
+            what = message("{fault} {about}", fault=what, about=" ".join(about))
+        if self.kind in GATE_FAULTS:
+            return message("{fault} on {share} % of requests", fault=what, share=f"{self.share * 100:g}")
+        return what
+
+    def __str__(self) -> str:
+        """The same in English."""
+        return str(self.told)
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +189,37 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[str, ...] = ()
     migrations_folder: str = ""
     bundled: bool = False
+
+
+class OwnCluster(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's own cluster, for the rung ``kube``.
+
+    ``kubeconfig`` is one file or several joined as in ``KUBECONFIG``; ``server`` is the API server's address, for
+    people. ``registry`` stands before the names of our images, "" where the nodes have them already.
+    """
+
+    context: str
+    kubeconfig: str
+    server: str
+    registry: str = ""
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """A next version of the target: the same program, and what its image puts in front of it.
+
+    ``error_share`` (0..1) of the requests to ``/v1`` is answered 500, each waits ``delay_ms`` first; with
+    ``never_ready`` every other path is answered 500, the probes' among them.
+    """
+
+    name: str
+    never_ready: bool = False
+    error_share: float = 0.0
+    delay_ms: float = 0.0
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether anything stands in front of the target."""
+        return self.never_ready or self.error_share > 0 or self.delay_ms > 0
 
 
 class PodState(StrEnum):

@@ -10,8 +10,9 @@ from harness.recovery.restore import Serve
 from harness.recovery.server import Server, words
 from harness.recovery.site import Site
 from harness.stack import environment
-from harness.stack.kind import docker, labels, leftovers
+from harness.stack.kind import docker, leftovers
 from harness.stack.kind.database import KindDatabase
+from harness.stack.kubernetes import labels
 from harness.stack.local import postgres_template
 from harness.stack.processes import Spec
 from harness.stack.protocol import Stack

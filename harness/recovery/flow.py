@@ -15,7 +15,7 @@ from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.manifests import load as load_manifests
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.recovery import RecoveryPlan
-from harness.model.stack import Rung, Target
+from harness.model.stack import OwnCluster, Rung, Target
 from harness.model.verdict import Verdict
 from harness.progress import Progress
 from harness.recovery.contained import contained, containers_left
@@ -60,6 +60,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[str, ...] = ()
     rung: Rung = Rung.LOCAL
     service_port: int | None = None
+    own_cluster: OwnCluster | None = None  # the rung kube restores nothing
     lang: str = "en"  # of the pages; dr.json is the same in any
 
     @property

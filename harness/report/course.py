@@ -6,8 +6,10 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from harness.evidence.read import connect
-from harness.model.message import marked
+from harness.model.message import Told, marked
 from harness.model.run import Run
 from harness.report import words
 from harness.report.language import Language
@@ -22,11 +24,26 @@ MARKED = {
     "decision": marked("decision"),
     "measurement_error": marked("measurement error"),
 }
+KIND = MARKED | {
+    "autoscaler": marked("autoscaler"),
+    "check": marked("check"),
+    "component": marked("component"),
+    "deployment": marked("deployment"),
+    "eviction": marked("eviction"),
+    "log": marked("log"),
+    "phase": marked("phase"),
+    "pod": marked("pod"),
+    "storage": marked("storage"),
+}
 MOST_MARKS = 30
 MOST_EVENTS = 300
 #: Marks nearer than this (in per cent of the axis) are set below each other; that is one mark on a phone.
 _NEAR = 5.0
 _ROWS = 4
+
+
+class _Data(msgspec.Struct):
+    told: Told = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ class Event:
     time: str
     utc: str
     kind: str
+    word: str
     subject: str
     message: str
 
@@ -77,9 +95,9 @@ class Course:
 def load_course(evidence: Path, run: Run, axis: Axis, say: Language) -> Course:
     """The course of ``run``. Raises ``BadInput`` when the evidence cannot be read."""
     with connect(evidence) as connection:
-        listed = _events(connection, axis, "1", MOST_EVENTS)
-        moments = _events(connection, axis, f"kind IN ({', '.join(repr(kind) for kind in MARKED)})", MOST_MARKS)
-        phases = _events(connection, axis, "kind = 'phase'", MOST_MARKS)
+        listed = _events(connection, axis, say, "1", MOST_EVENTS)
+        moments = _events(connection, axis, say, f"kind IN ({', '.join(repr(kind) for kind in MARKED)})", MOST_MARKS)
+        phases = _events(connection, axis, say, "kind = 'phase'", MOST_MARKS)
         [(total, in_all)] = connection.execute(
             f"SELECT COUNT(*), SUM(kind IN ({', '.join(repr(kind) for kind in MARKED)})) FROM events"  # noqa: S608 - our own words
         )
@@ -91,12 +109,23 @@ def percent(axis: Axis, at_ns: int) -> float:
     return min(100.0, max(0.0, 100 * (at_ns - axis.start_ns) / (axis.end_ns - axis.start_ns)))
 
 
-def _events(connection: sqlite3.Connection, axis: Axis, where: str, most: int) -> list[Event]:
+def _events(connection: sqlite3.Connection, axis: Axis, say: Language, where: str, most: int) -> list[Event]:
     rows = connection.execute(
-        f"SELECT at_ns, utc, kind, subject, message FROM events WHERE {where} ORDER BY at_ns, seq LIMIT ?",  # noqa: S608 - our own words
+        f"SELECT at_ns, utc, kind, subject, message, data FROM events WHERE {where} ORDER BY at_ns, seq LIMIT ?",  # noqa: S608 - our own words
         (most,),
     )
-    return [Event(at_ns, _time(axis, at_ns), utc, kind, subject, text) for at_ns, utc, kind, subject, text in rows]
+    return [
+        Event(at_ns, _time(axis, at_ns), utc, kind, say(KIND.get(kind, kind)), subject, say.told(_told(data), text))
+        for at_ns, utc, kind, subject, text, data in rows
+    ]
+
+
+def _told(data: str) -> Told:
+    """The messages that an event's data keeps; none where it keeps none that can be said."""
+    try:
+        return msgspec.json.decode(data, type=_Data).told
+    except msgspec.DecodeError:
+        return ()
 
 
 def _time(axis: Axis, at_ns: int) -> str:

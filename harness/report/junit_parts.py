@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from harness.model.verdict import Verdict
+
 #: What XML 1.0 cannot hold at all, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -27,6 +29,17 @@ def case(
     if output:
         made.system_out = xml_text(output)
     return made
+
+
+def judged_case(suite: str, name: str, verdict: Verdict, told: str) -> TestCase:
+    """A test case for a verdict with its reason."""
+    text = xml_text(told)
+    results: dict[Verdict, Failure | Error | Skipped] = {
+        Verdict.FAIL: Failure(text, "fail"),
+        Verdict.INCONCLUSIVE: Error(text, "inconclusive"),
+        Verdict.NOT_EXERCISED: Skipped(text, "not_exercised"),
+    }
+    return case(suite, name, results.get(verdict), text)
 
 
 def suite_document(

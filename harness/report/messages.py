@@ -2,8 +2,8 @@
 
 ``python -m harness.report.messages`` (``nox -s messages``) extracts every message, merges it into the catalogues and
 writes them; what is left empty or marked fuzzy is for a translator, and a test refuses it. ``report`` holds the
-words of the reports and of the judge; ``claims`` the register's sentences, the scenarios' titles and the reasons of
-the manifests' patches.
+words of the reports and of the judge; ``claims`` the register's sentences, the contract's, the scenarios' titles
+and the reasons of the manifests' patches.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from harness.conformance.checks import ALL
+from harness.conformance.fuzz import SENTENCES
 from harness.manifests import load as load_manifests
 from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
 from scenarios import claims
@@ -55,6 +57,9 @@ def _register() -> Iterator[tuple[str, str]]:
         for erratum in claim.errata:
             yield erratum.id, erratum.why
             yield erratum.id, erratum.correction
+    for check in ALL:
+        yield check.id, check.sentence
+    yield from SENTENCES.items()
     for path in sorted((*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("scenarios/plans/*.yaml"))):
         if title := yaml.safe_load(path.read_text()).get("title"):
             yield path.stem, title

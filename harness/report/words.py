@@ -75,6 +75,8 @@ CAPABILITY = {
     Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
     Capability.DATABASE_INSTANCES: marked("pods led to another PostgreSQL instance"),
     Capability.ZONES: marked("zones"),
+    Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
+    Capability.NODES: marked("nodes drained by name"),
     Capability.LONG_WINDOWS: marked("windows of days"),
     Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
 }

@@ -13,9 +13,8 @@ from pathlib import Path
 import msgspec
 
 from harness.clock import MachineClock
-from harness.model.errors import BadInput
 from harness.model.scaling import ScalingPlan
-from harness.options import RunOptions
+from harness.options import RunOptions, chosen
 from harness.progress import Progress
 
 
@@ -30,12 +29,7 @@ def plan_of(arguments: argparse.Namespace) -> ScalingPlan:
     from scenarios.scaling import PLAN, load
 
     plan = load(arguments.plan or PLAN)
-    names = [part.name for part in plan.parts]
-    unknown = sorted(set(arguments.only) - set(names))
-    if unknown:
-        raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
-    chosen = tuple(part for part in plan.parts if not arguments.only or part.name in arguments.only)
-    return msgspec.structs.replace(plan, parts=chosen)
+    return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
 
 
 def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:

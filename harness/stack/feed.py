@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from harness.clock import Clock
 from harness.model.errors import RehearsalError
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import EventRow, SampleRow, happened
+from harness.model.message import Message, message
 
 KEPT_ROWS = 50_000  # a reader that falls behind by more loses the oldest
+
+
+def endpoints_told(pods: Sequence[str]) -> Message:
+    """The pods behind the service, as an event says them."""
+    return message("endpoints: {pods}", pods=", ".join(pods)) if pods else message("endpoints: none")
 
 
 class Feed:
@@ -25,9 +31,9 @@ class Feed:
         self._closed = False
         self.error: RehearsalError | None = None
 
-    def event(self, kind: str, subject: str, message: str, **data: Any) -> None:
+    def event(self, kind: str, subject: str, message: str | Message, **data: Any) -> None:
         """Publishes an event that happened now."""
-        self.publish(EventRow(at_ns=self._clock.now_ns(), kind=kind, subject=subject, message=message, data=data))
+        self.publish(happened(self._clock.now_ns(), kind, subject, message, data))
 
     def publish(self, row: EventRow | SampleRow) -> None:
         """Appends a row and wakes the readers."""

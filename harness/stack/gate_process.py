@@ -2,7 +2,9 @@
 
 Run as a file by ``gate.py``, which speaks JSON lines with it over stdin and stdout; it ends when stdin does, so it
 never outlives its harness. Which requests a fault hits is exact: one counter a fault over all requests of all pods,
-request n (0-based) is hit when floor((n+1) * share) > floor(n * share); 12 % hits the 9th, 17th and 25th of each 25.
+one hit in each stretch that the share makes (12 %: of 8, 8 and 9 requests, so 3 of each 25). Where in its stretch is
+drawn from the stretch's number, always the same: at even spaces a fault would beat against users and probes, who are
+even too, and hit the one and spare the other.
 A connection to a pod that refuses, or that the pod ends, is ended towards the client, as the service itself does it.
 While everything is unavailable nobody listens, so that the system refuses; a share of "unavailable" resets instead.
 """
@@ -10,6 +12,7 @@ While everything is unavailable nobody listens, so that the system refuses; a sh
 import asyncio
 import contextlib
 import functools
+import hashlib
 import json
 import sys
 from dataclasses import dataclass, field
@@ -32,12 +35,23 @@ class Fault:
     denominator: int
     delay_s: float = 0.0
     seen: int = 0
+    stretch: int = 0  # how many stretches have begun
+    end: int = 0  # of the present one
+    place: int = -1  # of its hit
 
     def hits(self) -> bool:
         """Whether the next request is hit."""
-        before = self.seen * self.numerator // self.denominator
+        if self.seen == self.end:
+            self.stretch += 1
+            self.end = self.stretch * self.denominator // self.numerator
+            self.place = self.seen + drawn(self.stretch, self.end - self.seen)
         self.seen += 1
-        return self.seen * self.numerator // self.denominator > before
+        return self.seen - 1 == self.place
+
+
+def drawn(stretch: int, places: int) -> int:
+    """One of ``places``, the same on every machine. This file runs by itself, without ``harness.seed``."""
+    return int.from_bytes(hashlib.sha256(f"stretch {stretch}".encode()).digest()[:8], "big") % places
 
 
 @dataclass
@@ -122,7 +136,7 @@ class Exchange:
         """Requests in turn until one side ends. Raises ``Broken`` at the latest then."""
         while True:
             request = await self._request()
-            verdict = self.faults.judge()
+            verdict = self.judge(request)
             if verdict.cut:
                 raise Cut
             if verdict.delay_s:
@@ -134,6 +148,10 @@ class Exchange:
             if self.client.http.our_state is not h11.DONE or self.client.http.their_state is not h11.DONE:
                 raise Broken
             self.client.http.start_next_cycle()
+
+    def judge(self, _request: h11.Request) -> Verdict:
+        """What becomes of the request."""
+        return self.faults.judge()
 
     async def _request(self) -> h11.Request:
         """The next request's head. A pod that ends the idle connection ends it for the client."""
@@ -181,6 +199,29 @@ class Exchange:
         await self.client.send(h11.EndOfMessage())
 
 
+async def relay(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    pod_port: int,
+    faults: Faults,
+    exchange: type[Exchange] = Exchange,
+) -> None:
+    """One client connection to one of its own to the pod, until either ends."""
+    try:
+        pod_reader, pod_writer = await asyncio.open_connection(HOST, pod_port)
+    except OSError:
+        writer.transport.abort()
+        return
+    try:
+        await exchange(Side(h11.SERVER, reader, writer), Side(h11.CLIENT, pod_reader, pod_writer), faults).run()
+    except Cut:
+        writer.transport.abort()
+    except Broken:
+        writer.close()  # after what was sent so far has gone out
+    finally:
+        pod_writer.transport.abort()
+
+
 class Gate:
     """All listeners and faults; driven by ``command``."""
 
@@ -197,26 +238,9 @@ class Gate:
             return
         self.clients.add(writer)
         try:
-            await self._serve(reader, writer, pod_port)
+            await relay(reader, writer, pod_port, self.faults)
         finally:
             self.clients.discard(writer)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pod_port: int) -> None:
-        try:
-            pod_reader, pod_writer = await asyncio.open_connection(HOST, pod_port)
-        except OSError:
-            writer.transport.abort()
-            return
-        try:
-            await Exchange(
-                Side(h11.SERVER, reader, writer), Side(h11.CLIENT, pod_reader, pod_writer), self.faults
-            ).run()
-        except Cut:
-            writer.transport.abort()
-        except Broken:
-            writer.close()  # after what was sent so far has gone out
-        finally:
-            pod_writer.transport.abort()
 
     async def command(self, order: dict[str, Any]) -> None:
         """One order: ``listen`` {port, pod_port}, ``unlisten`` {port}, ``fault`` {id, ...}, ``undo`` {id}."""

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from harness.model.manifests import PodTemplate
+from harness.model.message import message
 from harness.model.stack import Endpoints, Target
 from harness.stack import environment
 from harness.stack.feed import Feed
@@ -49,4 +50,4 @@ async def migrate(
     finally:
         if process.returncode is None:
             await asyncio.shield(asyncio.ensure_future(process.stop(signal.SIGKILL, 1.0)))
-    feed.event("component", NAME, "applied")
+    feed.event("component", NAME, message("applied"))

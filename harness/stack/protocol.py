@@ -11,7 +11,7 @@ from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
-from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung
+from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung, Version
 
 Undo = Callable[[], Awaitable[None]]
 #: How a standby names itself to its primary (``application_name``).
@@ -103,6 +103,28 @@ class Stack(Protocol):
         """Replaces all pods by the strategy, as ``kubectl rollout restart``; returns when the new ones are ready and
         the old ones gone. Raises ``StackNotStarted`` when they do not become ready.
         """
+        ...
+
+    async def build(self, *versions: Version) -> tuple[str, ...]:
+        """Makes the images of ``versions`` and brings them where pods start; their names.
+
+        Raises ``NotCapable`` when the target cannot be wrapped, ``StackNotStarted`` when an image cannot be made.
+        """
+        ...
+
+    async def set_image(self, image: str) -> Ran:
+        """As ``kubectl set image`` of the target's container: returns once that is said, before any pod follows.
+
+        Raises ``BadInput`` for an image that ``build`` has not named. ``apply`` sets the manifests' own again.
+        """
+        ...
+
+    async def rollout_status(self, *, limit_s: float) -> Ran:
+        """As ``kubectl rollout status --timeout``: status 0 when the newest template is out, else 1."""
+        ...
+
+    async def rollout_undo(self) -> Ran:
+        """As ``kubectl rollout undo``: returns once that is said. Status 1 when there is no revision before."""
         ...
 
     async def evict(self, pod: str) -> Eviction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from harness import state
@@ -16,6 +18,7 @@ from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
+from harness.manifests.cpu import limits_factor, scaled
 from harness.model.errors import Exit, more_severe
 from harness.model.load_stages import SCHEMA_VERSION, Arrivals, Knee, LoadReport, LoadStagesPlan, Step, StepResult
 from harness.model.stack import Capability
@@ -53,6 +56,9 @@ class LoadStages:
         self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.manifests = without_autoscaler(load_manifests(options.manifests), plan.pods)
+        share, most = plan.knee.cpu_share, max(plan.knee.pods, default=plan.pods)
+        cores = (os.cpu_count() or 1) * share
+        self.knee_cpu_factor = limits_factor(self.manifests, cores, most) if share else 1.0
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
         )
@@ -94,11 +100,7 @@ class LoadStages:
         for step in self.plan.stages:
             await self._step(measuring, step, self.plan.pods)
         self._mark("stages")
-        for pods in self.plan.knee.pods:
-            await self._knee(measuring, pods)
-        if self.plan.knee.photos_per_s:
-            for pods in self.plan.knee.pods[:1]:
-                await self._knee(measuring, pods, photos_per_s=self.plan.knee.photos_per_s)
+        await self._knees(measuring)
         self._mark("knees")
 
     async def _admit(self) -> Measuring:
@@ -135,6 +137,17 @@ class LoadStages:
         await self.clock.sleep(SETTLE_S)
         return result
 
+    async def _knees(self, measuring: Measuring) -> None:
+        plan = self.plan.knee
+        if plan.pods and self.knee_cpu_factor != 1:
+            told = f"CPU requests and limits are multiplied by {self.knee_cpu_factor:.3f}"
+            self.progress(f"for the knees {told}: the pods together get {plan.cpu_share * 100:g} % of the machine")
+            await self.stack.apply(scaled(self.manifests, self.knee_cpu_factor))
+        for pods in plan.pods:
+            await self._knee(measuring, pods)
+        for pods in plan.pods[:1] if plan.photos_per_s else ():
+            await self._knee(measuring, pods, photos_per_s=plan.photos_per_s)
+
     async def _knee(self, measuring: Measuring, pods: int, *, photos_per_s: float = 0.0) -> None:
         self.progress(f"scaling to {pods} pods")
         await self.stack.scale(pods)
@@ -154,6 +167,7 @@ class LoadStages:
             tried.append(Tried(rate_per_s=rate, verdict=result.verdict, generator_limited=limited))
         found = knee(self.plan.knee, pods, tried)
         beside = f"; beside {photos_per_s:g} photos/s" if photos_per_s else ""
+        beside += "" if self.knee_cpu_factor == 1 else f"; CPU limits times {self.knee_cpu_factor:.3f}"
         self.knees.append(msgspec.structs.replace(found, photos_per_s=photos_per_s, reason=f"{found.reason}{beside}"))
         self.progress(f"knee of {pods} pods: {self.knees[-1].reason}")
 
@@ -194,6 +208,8 @@ class LoadStages:
             self.knees,
             bundled=options.target.bundled,
             limits_enforced=Capability.CPU_LIMITS in self.stack.capabilities,
+            cpu_factor=self.knee_cpu_factor,
+            request_m=sum(each.request_cpu_m or 0 for each in self.manifests.deployment.template.containers),
         )
         outcomes = [error.exit for error in self.lifecycle.errors]
         wanted = {Verdict.PASS, Verdict.NOT_EXERCISED}
@@ -224,4 +240,5 @@ class LoadStages:
             errors=tuple(str(error) for error in self.lifecycle.errors),
             capabilities=tuple(sorted(self.stack.capabilities)),
             errata=tuple(sorted(errata)),
+            knee_cpu_factor=round(self.knee_cpu_factor, 4),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.photos import photos
+from harness.model.message import english
 from harness.population import thumbnail
 
 BUCKET = "demo-tekutoko.appspot.com"
@@ -24,7 +25,7 @@ def test_a_thumbnail_that_is_not_there_is_lost() -> None:
     seen = photos(OBJECTS[:1], NAMED, set())
     assert not seen.good
     assert seen.lost == (TWO,)
-    assert TWO in seen.sentence
+    assert TWO in english(seen.told)
 
 
 def test_an_object_of_a_deleted_walk_is_left() -> None:

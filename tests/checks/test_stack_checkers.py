@@ -11,7 +11,7 @@ from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
 from harness.checks.isolation import Asked, foreign_answers, isolation
 from harness.checks.off_in_time import FLAG, off_in_time
-from harness.checks.reconciled import outages, reconciled
+from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
 from harness.invariants import CLAIM, budget_result, connections_result, isolation_result, off_result, with_unknown
 from harness.model.disruption import Budget
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
@@ -123,6 +123,16 @@ def test_a_difference_is_explained_by_an_outage_of_what_the_mirror_needs_and_by_
     ):
         found = reconciled(half, {OTHER: at_s * NS}, outages(events, 150 * NS))
         assert (len(found.explained), len(found.unexplained)) == (explained, 1 - explained), (at_s, events)
+
+
+def test_a_schema_that_the_target_cannot_read_is_an_outage_of_its_mirror() -> None:
+    events = [event(50, "fault", SCHEMA, f"{INJECTED}RENAME"), event(60, "fault", SCHEMA, f"{UNDONE}RENAME")]
+    half = compare([walk()], {})
+    for at_s, explained in ((39, 0), (45, 1), (55, 1), (71, 0)):
+        found = reconciled(half, {WALK: at_s * NS}, outages(events, 150 * NS))
+        assert len(found.explained) == explained, at_s
+    told = [event(50, "component", SCHEMA, "ALTER TABLE walks ADD COLUMN x text")]
+    assert outages(told, 150 * NS) == ()
 
 
 def test_a_document_written_wrong_doubled_or_of_no_walk_is_never_explained() -> None:

@@ -40,3 +40,20 @@ def test_complete_stays_complete_until_a_new_template() -> None:
 
 def test_without_a_deadline_there_is_no_condition() -> None:
     assert follow(Progress(progress.UPDATED, 0, STUCK), STUCK, 2, None, 10**6 * S).reason == ""
+
+
+def test_what_rollout_status_says() -> None:
+    def told(counts: Counts, reason: str = progress.UPDATED) -> tuple[bool | None, str]:
+        return progress.told("api", Progress(reason, 0, counts), counts, 2)
+
+    assert told(Counts(2, 0, 2, 2)) == (
+        None,
+        'Waiting for deployment "api" rollout to finish: 0 out of 2 new replicas have been updated...',
+    )
+    assert told(Counts(3, 2, 3, 3))[1].endswith("1 old replicas are pending termination...")
+    assert told(Counts(2, 2, 1, 1))[1].endswith("1 of 2 updated replicas are available...")
+    assert told(Counts(2, 2, 2, 2)) == (True, 'deployment "api" successfully rolled out')
+    assert told(Counts(3, 1, 2, 2), progress.TIMED_OUT) == (
+        False,
+        'error: deployment "api" exceeded its progress deadline',
+    )

@@ -133,7 +133,12 @@ def test_virtual_only_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert proof.proved
     assert {case.mode for case in proof.cases} == {"virtual"}
     (folder,) = tmp_path.iterdir()
-    assert {path.name for path in folder.iterdir()} >= {"flag_proof.json", "flag_proof.xml", "summary.md"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "flag_proof.json",
+        "flag_proof.xml",
+        "report.html",
+        "summary.md",
+    }
     worse = msgspec.structs.replace(proof.cases[0], outcome=Shown.MISSED)
     document = msgspec.structs.replace(proof, cases=(worse,), proved=False, exit_status=10)
     assert b'failures="2"' in junit(document)

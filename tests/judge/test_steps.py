@@ -119,6 +119,17 @@ def test_a_limited_generator_ends_the_search_and_is_named() -> None:
     assert "at least 80.0/s; the generator was the limit" in found.reason
 
 
+def test_one_hiccup_of_the_generator_is_tried_again() -> None:
+    hiccup = Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE, generator_limited=True)
+    tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), hiccup]
+    assert next_rate(PLAN, tried) == 40
+    assert next_rate(PLAN, [*tried, hiccup]) is None
+    again = [*tried, Tried(rate_per_s=40, verdict=Verdict.FAIL)]
+    assert next_rate(PLAN, again) == pytest.approx(28.28, abs=0.01)
+    done = [*again, Tried(rate_per_s=28.28, verdict=Verdict.PASS), Tried(rate_per_s=30, verdict=Verdict.FAIL)]
+    assert knee(PLAN, 2, done).verdict is Verdict.PASS
+
+
 def test_a_pass_above_a_failure_is_not_the_knee() -> None:
     tried = [
         Tried(rate_per_s=20, verdict=Verdict.PASS),

@@ -1,10 +1,18 @@
-"""Small documents of the load stages and of chaos, for their pages."""
+"""Small documents of the commands that have a page beside the runs'."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from harness.conformance.checks import ALL, NOT_COVERED
+from harness.conformance.result import CheckResult, Extra, Report, TargetFacts
+from harness.conformance.result import Outcome as CheckOutcome
+from harness.flag_proof.judging import judged
+from harness.mirror_stop.result import KilledPod, MirrorStopResult, UserLoss
+from harness.mirror_stop.result import Step as MirrorStep
+from harness.mirror_stop.steps import judge, judge_killed
 from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, FailoverSeen
+from harness.model.flag_proof import FlagProof
 from harness.model.load_stages import Arrivals, ClaimResult, Knee, LoadReport, Step, StepFigures, StepResult
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -113,4 +121,85 @@ def chaos_report() -> ChaosReport:
         ),
         checks=(CheckSummary(name="writes", verdict=Verdict.PASS, detail="120 acknowledged writes, all there"),),
         timings={"stack up": 9.1},
+    )
+
+
+def flag_proof() -> FlagProof:
+    """A case that passes, one that shows an erratum, and one whose times are scaled."""
+    head = {name: value for name, value in _HEAD.items() if name != "rung"}
+    given: dict[str, Any] = {"clients": 3, "bound": 110.0}
+    claim = "rollout.rollback.step2"
+    late = "rollout.rollback.twelve_hours"
+    return FlagProof(
+        **head,
+        rung="local",
+        title="The flag: from the publish to every client's first request on the new side",
+        replay="python -m harness flag_proof --seed 7",
+        proved=True,
+        exit_status=0,
+        cases=(
+            judged("virtual.60s.open.on_to_off", claim, [1, 2, 60], mode="virtual", limit=300.0, **given),
+            judged("virtual.12h.open.on_to_off", claim, [1, 2, 99], mode="virtual", limit=30.0, late=late, **given),
+            judged("real.60s.on_to_off", claim, [1, 2, 3], mode="real", limit=None, **given),
+        ),
+        timings={"virtual": 1.5},
+    )
+
+
+def mirror_stop() -> MirrorStopResult:
+    """A killed pod, a step that loses nothing and one that does."""
+    pod = KilledPod(pod="pod-1", acknowledged=9, in_postgresql=9, queued=9, under_way=4, lost=7, lost_by_others=0)
+    whole = MirrorStep(
+        share_percent=100, walks=40, written=40, mirrored=40, missing=0, stale=0, come_back=0, different=0,
+        lost_locations=0, losses=(), examples=(),
+    )  # fmt: skip
+    half = MirrorStep(
+        share_percent=50, walks=60, written=40, mirrored=20, missing=12, stale=8, come_back=1, different=0,
+        lost_locations=77, losses=(UserLoss(user="g001", walks=20, locations=77),), examples=("missing walk 1 of g001",),
+    )  # fmt: skip
+    head = {name: value for name, value in _HEAD.items() if name != "target_bundled"}
+    return MirrorStopResult(
+        **head,
+        replay="python -m harness mirror_stop --seed 7",
+        killed_pod=pod,
+        steps=(whole, half),
+        judgements=(judge_killed(pod), *judge(whole), *judge(half)),
+        exit_status=10,
+        timings={"stack_up": 9.1},
+        leaks=(),
+        errors=(),
+    )
+
+
+def conformance() -> Report:
+    """Every check: the first deviates, the second was not exercised, all others passed."""
+    changed: dict[int, dict[str, Any]] = {
+        0: {
+            "outcome": CheckOutcome.DEVIATION,
+            "expected": "status 200",
+            "got": "status 500, body <b>oops</b>",
+            "curl": "curl -i -H 'Authorization: Bearer " + "x" * 100 + '\' "$API/health"',
+            "request_file": "requests/operations.health.http",
+        },
+        1: {"outcome": CheckOutcome.NOT_EXERCISED, "reason": "it needs /health to work"},
+    }
+    results = (
+        {"id": check.id, "sentence": check.sentence, "outcome": CheckOutcome.PASSED, **changed.get(number, {})}
+        for number, check in enumerate(ALL)
+    )
+    head = {name: value for name, value in _HEAD.items() if name not in {"target", "target_bundled"}}
+    return Report(
+        **head,
+        replay="python -m harness conformance --seed 7",
+        target=TargetFacts(
+            name="go-api", bundled=False, command=("./api",), folder="backend", environment=(), migrations=()
+        ),
+        conforms=False,
+        exit_status=10,
+        checks=tuple(CheckResult(**result) for result in results),
+        not_covered=NOT_COVERED,
+        extras=(
+            Extra(name="X-Pod-Name", offered=False, without="the evidence does not tell which pod answered a request"),
+        ),
+        timings={"stack_up": 9.1},
     )

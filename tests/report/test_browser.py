@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.chaos.report import html as chaos_html
+from harness.conformance.page import html as conformance_html
+from harness.flag_proof.report import html as flag_proof_html
+from harness.mirror_stop.report import html as mirror_stop_html
 from harness.model.evidence import Row
+from harness.model.message import Message, Told
 from harness.model.run import Run
 from harness.recovery.report import html as recovery_html
 from harness.report.html import write_html
@@ -20,13 +24,23 @@ from scenarios import claims
 from tests.recovery.test_report import observed
 from tests.recovery.test_report import report as recovery_report
 from tests.report.browser import PHONE_PX, Browser, chromium, pdf_pages
-from tests.report.others import chaos_report, load_report
+from tests.report.others import chaos_report, conformance, flag_proof, load_report, mirror_stop
 from tests.report.runs import rollout_of
 from tests.report.synthetic import write
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-KINDS = ("healthy", "rolled_back", "rollout", "load_stages", "chaos", "recovery")
+KINDS = (
+    "healthy",
+    "rolled_back",
+    "rollout",
+    "load_stages",
+    "chaos",
+    "recovery",
+    "flag_proof",
+    "mirror_stop",
+    "conformance",
+)
 PAGES = [(kind, code) for kind in KINDS for code in LANGUAGES]
 RECOVERY = recovery_report(observed())
 #: What the pages without criteria have to print.
@@ -34,6 +48,12 @@ REASONS = {
     "load_stages": [*(c.reason for c in load_report().claims), *(k.reason for k in load_report().knees)],
     "recovery": [finding.reason for finding in RECOVERY.findings],
     "chaos": [*(each.reason for each in chaos_report().experiments), *(c.detail for c in chaos_report().checks)],
+}
+#: The same, in the page's language.
+TOLD: dict[str, list[Told]] = {
+    "flag_proof": [case.told for case in flag_proof().cases],
+    "mirror_stop": [each.told for each in mirror_stop().judgements],
+    "conformance": [(Message(text=check.sentence),) for check in conformance().checks],
 }
 DECISION = {
     ("healthy", "en"): "Advance",
@@ -48,6 +68,12 @@ DECISION = {
     ("chaos", "ja"): "すべて合格",
     ("recovery", "en"): "Recovered as promised",
     ("recovery", "ja"): "約束どおり復旧した",
+    ("flag_proof", "en"): "Proved",
+    ("flag_proof", "ja"): "実証済み",
+    ("mirror_stop", "en"): "Not all passed",
+    ("mirror_stop", "ja"): "合格でないものあり",
+    ("conformance", "en"): "Does not conform",
+    ("conformance", "ja"): "不適合",
 }
 
 
@@ -74,11 +100,14 @@ def pages(
             made[kind, code] = write_html(folder, run, claims.REGISTER, language(code))
         rollout = rollout_of(healthy[0], rolled_back[0])
         made["rollout", code] = write_rollout_reports(parent, rollout, claims.REGISTER, language(code))[-1]
-        for name in ("load_stages", "chaos", "recovery"):
+        for name in KINDS[3:]:
             made[name, code] = parent / f"{name}.html"
         made["load_stages", code].write_text(load_stages_html(load_report(), claims.REGISTER, language(code)))
         made["chaos", code].write_text(chaos_html(chaos_report(), language(code)))
         made["recovery", code].write_text(recovery_html(parent, RECOVERY, language(code)))
+        made["flag_proof", code].write_text(flag_proof_html(parent, flag_proof(), language(code)))
+        made["mirror_stop", code].write_text(mirror_stop_html(parent, mirror_stop(), language(code)))
+        made["conformance", code].write_text(conformance_html(parent, conformance(), language(code)))
     return made
 
 
@@ -109,10 +138,10 @@ def test_the_criteria_are_whole_in_print(
     browser: Browser, pages: dict[tuple[str, str], Path], runs: dict[str, Run], tmp_path: Path, kind: str, code: str
 ) -> None:
     browser.open(pages[kind, code])
-    told = pdf_pages(browser.printed(tmp_path / "report.pdf"))
-    assert 1 <= len(told) <= 12
-    assert DECISION[kind, code] in told[0]
-    paper = squeezed("".join(told))
+    sheets = pdf_pages(browser.printed(tmp_path / "report.pdf"))
+    assert 1 <= len(sheets) <= 12
+    assert DECISION[kind, code] in sheets[0]
+    paper = squeezed("".join(sheets))
     shown = [run for name, run in runs.items() if kind in (name, "rollout")]
     say = language(code)
     for criterion in (each for run in shown for each in run.criteria):
@@ -120,6 +149,8 @@ def test_the_criteria_are_whole_in_print(
         assert squeezed(f"{criterion.samples:,}") in paper
     for reason in REASONS.get(kind, ()):
         assert squeezed(reason) in paper
+    for told in TOLD.get(kind, ()):
+        assert squeezed(say.told(told, "")) in paper
 
 
 def test_the_japanese_page_speaks_the_documents_terms(browser: Browser, pages: dict[tuple[str, str], Path]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from junitparser import JUnitXml
 
 from harness.manifests import load as load_manifests
-from harness.manifests.cpu import cpu_factor, scaled
+from harness.manifests.cpu import cpu_factor, limits_factor, scaled
 from harness.model.disruption import Budget
 from harness.model.errors import BadInput
 from harness.model.scaling import PartResult, ScalingFinding, ScalingReport
@@ -59,8 +59,20 @@ def test_one_factor_for_requests_and_limits() -> None:
     manifests = load_manifests(KUBERNETES / "overlays" / "local")
     factor = cpu_factor(manifests, 2, 8)  # 8 x 600m on 2 cores
     assert factor == pytest.approx(2000 / 4800)
-    first = scaled(manifests, factor).deployment.template.containers[0]
+    small = scaled(manifests, factor)
+    first = small.deployment.template.containers[0]
     assert (first.request_cpu_m, first.limit_cpu_m) == (208, 417)
+    assert small.deployment.template.digest != manifests.deployment.template.digest, "the pods are due for replacement"
+    raw = small.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]["containers"]
+    assert raw[0]["resources"]["limits"]["cpu"] == "417m", "what is applied to a cluster says the same"
+    assert scaled(manifests, 1.0) is manifests
+
+
+def test_limits_that_fit_together() -> None:
+    manifests = load_manifests(KUBERNETES / "overlays" / "local")
+    factor = limits_factor(manifests, 0.8, 10)  # 10 x (1000m + the sidecar's request of 100m) on 0.8 cores
+    assert factor == pytest.approx(800 / 11_000)
+    assert limits_factor(manifests, 64, 10) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from typing import Any
 import h11
 import msgspec
 
-from harness.clock import MachineClock
+from harness.clock import Clock, MachineClock
 from harness.manifests import load
 from harness.model.manifests import Manifests, Probe
-from harness.model.stack import Address, Rung, Target
+from harness.model.stack import Address, OwnCluster, Rung, Target
 from harness.progress import Progress
 from harness.stack.local import LocalStack
 from harness.stack.protocol import Stack
@@ -98,23 +98,15 @@ def local(
 
 async def kind(folder: Path) -> Stack:
     """On the session's cluster, which the fixture ``kind_cluster`` made."""
-    from harness.stack.kind.images import build, recipes
-    from harness.stack.kind.images.recipe import Recipe, here
     from harness.stack.kind.stack import KindStack
 
     clock = MachineClock()
     progress = Progress(clock)
-    recipe = Recipe(
-        name="test-target",
-        packages=recipes.PYTHON,
-        dockerfile=Path(__file__).parent / "kind_target" / "Dockerfile",
-        parts=(here("target.py", Path(__file__).parent / "target.py"),),
-    )
-    image = await build.ensure(recipe, clock, progress)
+    image = await small_image(clock, progress)
     return KindStack(
         run_id=run_id(),
         manifests=manifests(Rung.KIND),
-        target=Target(name="small test target", command=(), image=image, environment={"HOST": "0.0.0.0"}),
+        target=small_target(image),
         folder=folder,
         clock=clock,
         gate=True,
@@ -122,12 +114,63 @@ async def kind(folder: Path) -> Stack:
     )
 
 
+async def small_image(clock: Clock, progress: Progress) -> str:
+    """The small test target as an image of this Docker."""
+    from harness.stack.kind.images import build, recipes
+    from harness.stack.kind.images.recipe import Recipe, here
+
+    recipe = Recipe(
+        name="test-target",
+        packages=recipes.PYTHON,
+        dockerfile=Path(__file__).parent / "kind_target" / "Dockerfile",
+        parts=(here("target.py", Path(__file__).parent / "target.py"),),
+    )
+    return await build.ensure(recipe, clock, progress)
+
+
+async def kube(folder: Path) -> Stack:
+    """On the session's cluster too, as somebody's own: by its kubeconfig and context alone, once it has the images."""
+    from harness.rungs import cluster_images
+    from harness.stack.kind import ground, record
+    from harness.stack.kind.images import build, recipes
+    from harness.stack.kind.images import load as loading
+    from harness.stack.kube.stack import KubeStack
+
+    clock = MachineClock()
+    progress = Progress(clock)
+    target = small_target(await small_image(clock, progress))
+    ours = [await build.ensure(each, clock, progress) for each in recipes.ours(clock) if each.name != "api"]
+    made = record.read(ground.kept_cluster())
+    assert made is not None
+    await loading.load(made.nodes[1:], [target.image, *ours], folder, progress)
+    own = OwnCluster(context=made.context, kubeconfig=str(made.kubeconfig), server=f"127.0.0.1:{made.api_port}")
+    return KubeStack(
+        run_id=run_id(),
+        manifests=manifests(Rung.KUBE),
+        target=target,
+        cluster=own,
+        images=cluster_images(target, "", clock),
+        folder=folder,
+        clock=clock,
+        gate=True,
+        progress=progress,
+    )
+
+
+def small_target(image: str) -> Target:
+    return Target(name="small test target", command=(), image=image, environment={"HOST": "0.0.0.0"})
+
+
 async def local_stack(folder: Path) -> Stack:
     return local(folder, gate=True)
 
 
 #: The rungs that the contract suite runs against.
-RUNGS: dict[Rung, Callable[[Path], Awaitable[Stack]]] = {Rung.LOCAL: local_stack, Rung.KIND: kind}
+RUNGS: dict[Rung, Callable[[Path], Awaitable[Stack]]] = {
+    Rung.LOCAL: local_stack,
+    Rung.KIND: kind,
+    Rung.KUBE: kube,
+}
 
 
 class Answer(msgspec.Struct, frozen=True):

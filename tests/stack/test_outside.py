@@ -20,9 +20,10 @@ from harness.firebase import admin
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.progress import Progress
-from harness.stack.kind import at_hand, labels
+from harness.stack.kind import at_hand
 from harness.stack.kind.images import build, recipes
-from harness.stack.kind.outside import COMPOSE, definitions
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.compose import COMPOSE, definitions
 from harness.stack.ready import CHECKS, logs_in
 from harness.state.processes import identify
 from tests.kind.shared import cannot_build

@@ -11,6 +11,8 @@ from harness.stages.claims import judged
 from scenarios.stages import load
 
 PLAN = load()
+CAPACITY = msgspec.structs.replace(PLAN, claims=("load.pod_capacity",))
+SIZING = msgspec.structs.replace(PLAN, claims=("checklist.performance.sizing",))
 FIGURES = StepFigures(
     offered_per_s=10, answered_per_s=10, requests=600, failed=0, statuses={"200": 600}, latency_p50_ms=5,
     latency_p95_ms=20, latency_p99_ms=30, latency_p95_lower_ms=18, latency_p95_upper_ms=22, error_upper=0.005,
@@ -60,6 +62,32 @@ def test_the_stages_are_judged_in_the_reading_of_users() -> None:
 
 def knee(rate: float | None, verdict: Verdict = Verdict.PASS, pods: int = 2) -> list[Knee]:
     return [Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, reason="why")]
+
+
+def test_a_capacity_under_scaled_limits_is_not_exercised() -> None:
+    (told,) = judged(CAPACITY, [], knee(25), bundled=False, limits_enforced=True, cpu_factor=0.08)
+    assert told.verdict is Verdict.NOT_EXERCISED and "multiplied by 0.080" in told.reason
+
+
+@pytest.mark.parametrize(
+    ("cores", "words"), [(0.1, "acts before the limit"), (0.05, "would not have acted yet"), (None, "a pod")]
+)
+def test_the_sizing_says_whether_the_autoscaler_acts_before_users_notice(cores: float | None, words: str) -> None:
+    step = Step(name="knee_2_3", arrivals=Arrivals.POISSON, rate_per_s=25, users=1000, seconds=8)
+    figures = msgspec.structs.replace(FIGURES, pods_cpu_cores=cores, pods_memory_bytes=2 * 100 * 2**20)
+    steps = [StepResult(step=step, pods=2, figures=figures, verdict=Verdict.PASS, reason="", start_ns=0)]
+    # 600m times 0.1: a pod asks for 60m, two for 0.12 cores.
+    (told,) = judged(SIZING, steps, knee(25), bundled=True, limits_enforced=True, cpu_factor=0.1, request_m=600)
+    assert told.verdict is Verdict.PASS and told.value == "2 pods 25.0/s"
+    assert words in told.reason and "12.5/s a pod" in told.reason
+    assert ("100 MiB" in told.reason) is (cores is not None)
+
+
+def test_no_sizing_without_every_knee() -> None:
+    some = [*knee(25), *knee(40, Verdict.INCONCLUSIVE, pods=4)]
+    (told,) = judged(SIZING, [], some, bundled=True, limits_enforced=True, request_m=600)
+    assert told.verdict is Verdict.INCONCLUSIVE
+    assert judged(SIZING, [], [], bundled=True, limits_enforced=True)[0].verdict is Verdict.NOT_EXERCISED
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,20 @@ _GRACE_S = 5
 async def by_hand(
     control_plane: str, namespace: str, *arguments: str, limit_s: float, folder: Path | None = None
 ) -> Ran:
-    """Runs it in a folder that holds a copy of ``folder``. Ended after ``limit_s``: status -1, with what was said.
+    """Runs it where a copy of ``folder`` lies, if one is named. Ended after ``limit_s``: status -1, with what was said.
 
     Raises ``StackNotStarted`` when the folder cannot be copied.
     """
     at = f"{_IN}/{namespace}"
-    await docker("exec", control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
+    place: tuple[str, ...] = ()
     if folder is not None:
+        place = ("--workdir", at)
+        await docker("exec", control_plane, "mkdir", "-p", at, what="making a folder for kubectl")
         await docker("cp", folder, f"{control_plane}:{at}/", what="copying manifests for kubectl")
     # Ended inside the node: ending the client of `docker exec` leaves the program running there.
     bounded = ("timeout", f"--kill-after={_GRACE_S}", f"{limit_s:g}")
     process = await asyncio.create_subprocess_exec(
-        "docker", "exec", "--workdir", at, control_plane, *bounded,
+        "docker", "exec", *place, control_plane, *bounded,
         "kubectl", _CONFIG, f"--namespace={namespace}", *arguments,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
@@ -39,7 +41,8 @@ async def by_hand(
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        await docker("exec", control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
+        if folder is not None:
+            await docker("exec", control_plane, "rm", "-rf", at, what="removing the copy for kubectl")
     status = process.returncode
     ended = status in (124, 137)  # timeout's own
     return Ran(

@@ -57,7 +57,7 @@ async def ensure(
     kind = await choice.ensure_kind(clock, progress)
     async with locked(home() / "kind" / "create.lock", clock, progress, limit_s=_WAIT_LIMIT_S):
         await sweep(progress)
-        planned = _plan(name, wanted, images, kept=kept)
+        planned = plan(name, wanted, images, kept=kept)
         if (found := record.read(name)) is not None:
             if (why := await unfit(found, planned)) is None:
                 progress(f"reusing the cluster {name}")
@@ -143,7 +143,8 @@ async def answers(cluster: Cluster) -> bool:
     return sorted(node.name for node in nodes if node.ready) == sorted(cluster.nodes)
 
 
-def _plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) -> Cluster:
+def plan(name: str, wanted: dict[str, Any], images: NodeImages, *, kept: bool) -> Cluster:
+    """The record of a cluster to be made of ``wanted``: free ports, the nodes' names, this process as its maker."""
     maker = identify(os.getpid())
     assert maker is not None
     node_ports = config.node_ports(wanted)

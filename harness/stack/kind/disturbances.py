@@ -15,10 +15,10 @@ from harness.stack.feed import Feed
 from harness.stack.kind import docker
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
-from harness.stack.kind.inside import Inside
 from harness.stack.kind.outside import Outside
-from harness.stack.kind.pods import Pod
-from harness.stack.kind.sidecars import CTR
+from harness.stack.kind.sidecars import CTR, Sidecars
+from harness.stack.kubernetes.inside import Inside
+from harness.stack.kubernetes.pods import Pod
 from harness.stack.protocol import Undo
 
 KILL_LIMIT_S = 15.0
@@ -34,13 +34,15 @@ async def nothing() -> None:
 class Disturbances:
     """One stack's. Of the ready pods the first by name is taken."""
 
-    def __init__(self, ground: Ground, inside: Inside, database: KindDatabase, feed: Feed, clock: Clock) -> None:
+    def __init__(
+        self, ground: Ground, inside: Inside, database: KindDatabase, *, sidecars: Sidecars, feed: Feed, clock: Clock
+    ) -> None:
         self._ground = ground
         self._api = inside.api
         self._namespace = inside.namespace
         self._watching = inside.watching
         self._database = database
-        self._sidecars = inside.sidecars
+        self._sidecars = sidecars
         self._feed = feed
         self._clock = clock
 

@@ -108,3 +108,11 @@ def gone() -> Iterator[None]:
 async def has_image(name: str) -> bool:
     """Whether Docker holds the image."""
     return bool((await docker("image", "ls", "--quiet", name, what="listing images")).strip())
+
+
+async def command_of(image: str) -> tuple[str, ...]:
+    """What a container of ``image`` runs: its entrypoint and its arguments. Raises ``StackNotStarted``."""
+    form = "[{{json .Config.Entrypoint}}, {{json .Config.Cmd}}]"
+    said = await docker("image", "inspect", "--format", form, image, what=f"reading the command of {image}")
+    entrypoint, arguments = msgspec.json.decode(said, type=tuple[list[str] | None, list[str] | None])
+    return (*(entrypoint or ()), *(arguments or ()))

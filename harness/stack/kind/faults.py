@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from harness.model.errors import BadInput, RehearsalError
+from harness.model.message import message
 from harness.model.stack import GATE_FAULTS, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.kind.disturbances import Disturbances
@@ -38,7 +39,7 @@ class Faults:
             try:
                 undo = await self._disturbances.inject(fault, self._target)
             except RehearsalError:
-                self._feed.event("fault", fault.kind, f"undone: {fault}")
+                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
                 raise
             return self._once(fault, undo)
         gate = self._ground.gate
@@ -59,9 +60,10 @@ class Faults:
             if not undone:
                 undone = True
                 await end()
-                self._feed.event("fault", fault.kind, f"undone: {fault}")
+                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
 
         return undo
 
     def _tell(self, fault: Fault) -> None:
-        self._feed.event("fault", fault.kind, f"injected: {fault}", share=fault.share, delay_ms=fault.delay_ms)
+        told = message("injected: {fault}", fault=fault.told)
+        self._feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)

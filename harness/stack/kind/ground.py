@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.clock import Clock
-from harness.model.errors import BadInput, RehearsalError
-from harness.model.stack import Address, Endpoints, Target
+from harness.model.errors import BadInput, NotCapable, RehearsalError
+from harness.model.message import message
+from harness.model.stack import Address, Endpoints, Target, Version
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
 from harness.stack.kind import cluster, docker, outside, record, uses
 from harness.stack.kind.commands import Progress
+from harness.stack.kind.docker import command_of
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
-from harness.stack.kind.outside import Outside, definitions
+from harness.stack.kind.outside import Outside
+from harness.stack.kubernetes.compose import definitions
 from harness.stack.processes import Process
 from harness.stack.protocol import STANDBY
 from harness.stack.ready import CHECKS, logs_in
@@ -43,11 +45,6 @@ Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 def kept_cluster() -> str:
     """The name of the cluster that runs use where it stands: the one that `stack keep` leaves, or of ``KEPT``."""
     return record.name_of(os.environ.get(KEPT, "kept"))
-
-
-def new_password() -> str:
-    """A secret of one run's own database, no die of its seed."""
-    return secrets.token_urlsafe(18)
 
 
 class Images(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,16 +92,21 @@ class Ground:
             wrapped = recipes.api(self._clock) if target.bundled else recipes.target(target)
             wanted.append(wrapped)
         tags = {recipe.name: await build.ensure(recipe, self._clock, self._progress) for recipe in wanted}
-        command: tuple[str, ...] = target.command
-        if wrapped is not None:
-            command = () if target.bundled else (f"/target/{Path(target.command[0]).name}", *target.command[1:])
         services = {name: tags["postgres" if name == DATABASE else "firebase"] for name in self.services}
         return Images(
             target=tags[wrapped.name] if wrapped is not None else target.image,
-            command=command,
+            command=target.command if target.image else (),
             sidecar=tags[sidecar.name],
             by_service=services,
         )
+
+    async def versions(self, images: Images, wanted: Sequence[Version]) -> tuple[str, ...]:
+        """The images of the target's next versions, each a layer on its own. Raises ``NotCapable``."""
+        command = images.command or await command_of(images.target)
+        recipes_ = [recipes.version(version, images.target, command) for version in wanted]
+        if images.command and any(version.wrapped for version in wanted):
+            raise NotCapable("the pods' command is given, so that an image has no say in it")
+        return tuple([await build.ensure(recipe, self._clock, self._progress) for recipe in recipes_])
 
     async def start_cluster(
         self, load: Callable[[record.Cluster], Coroutine[Any, Any, None]], *, use_kept: bool
@@ -122,7 +124,9 @@ class Ground:
             label = f"run-{os.getpid():x}"
             made = await cluster.ensure(label, self._clock, self._progress, kept=False, meanwhile=load)
         self.cluster = made
-        self._feed.event("component", made.name, f"{len(made.nodes)} nodes ready", nodes=made.nodes)
+        self._feed.event(
+            "component", made.name, message("{count} nodes ready", count=str(len(made.nodes))), nodes=made.nodes
+        )
 
     async def _kept(self) -> record.Cluster | None:
         """The kept cluster, held until ``stop``; ``None``, with the reason told, when this run makes its own."""
@@ -160,7 +164,7 @@ class Ground:
         """The gate before the loopback port that leads to the NodePort; its own address."""
         self.gate = Gate(self._state, self._logs, self._clock)
         self._guard(await self.gate.start())
-        self._feed.event("component", "gate", "in front of the service")
+        self._feed.event("component", "gate", message("in front of the service"))
         return await self.gate.listen(node_port, service_port)
 
     def endpoints(self, service: Address) -> Endpoints:
@@ -271,7 +275,9 @@ class Ground:
         variables = {"POSTGRES_PASSWORD": self.password} if name == DATABASE else {}
         self._guard(await service.start(image, variables))
         await service.ready(self._check(name))
-        self._feed.event("component", name, f"answers on {service.address}", port=service.address.port)
+        self._feed.event(
+            "component", name, message("answers on {address}", address=str(service.address)), port=service.address.port
+        )
 
     def _check(self, name: str) -> Callable[[Address], Awaitable[bool]]:
         if name == DATABASE:
@@ -287,7 +293,7 @@ class Ground:
         if self._ending or process.part in self._planned or process.pid in self._let_go:
             return
         error: RehearsalError = process.part_died()
-        self._feed.event("component", process.part, "died")
+        self._feed.event("component", process.part, message("died"))
         self._feed.fail(error)
         if not self.death.done():
             self.death.set_exception(error)

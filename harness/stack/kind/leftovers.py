@@ -6,8 +6,9 @@ import json
 import shutil
 import subprocess
 
-from harness.stack.kind import cluster, docker, labels, network, record
+from harness.stack.kind import cluster, docker, network, record
 from harness.stack.kind.commands import Progress
+from harness.stack.kubernetes import labels
 from harness.state.processes import ProcessIdentity
 
 _LOOK_LIMIT_S = 20.0

@@ -1,4 +1,4 @@
-"""The cluster's outside services: PostgreSQL and the Firebase parts as containers, read from compose.yaml.
+"""The cluster's outside services: PostgreSQL and the Firebase parts as containers, as compose.yaml has them.
 
 Each is published on a loopback port of the run's range for the harness, and joins the cluster's Docker network, where
 pods reach it at its address there, as they would reach Cloud SQL and Firebase. ``docker logs --follow`` keeps its log
@@ -7,47 +7,22 @@ and notices its end.
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgspec
-import yaml
-
 from harness.clock import Clock
 from harness.model.stack import Address
 from harness.stack import environment
-from harness.stack.kind import docker, labels
+from harness.stack.kind import docker
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.compose import Definition
 from harness.stack.processes import Process, Spec, spawn
 from harness.stack.waiting import until
 from harness.state import RunState
 
-COMPOSE = Path(__file__).resolve().parents[3] / "compose.yaml"
 READY_LIMIT_S = 90.0
 _START_LIMIT_S = 60.0
-_VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")  # compose's ${NAME:-default}
-
-
-class Definition(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run needs of a service of compose.yaml; its healthcheck is for those who run compose itself."""
-
-    image: str
-    ports: list[str]
-    command: list[str] = []
-    environment: dict[str, str] = {}
-    shm_size: str = "64mb"
-
-    @property
-    def port(self) -> int:
-        """The container's port, the one that is published."""
-        return int(self.ports[0].rpartition(":")[2])
-
-
-def definitions(path: Path = COMPOSE) -> dict[str, Definition]:
-    """The services of compose.yaml by name, with the defaults of their variables."""
-    text = _VARIABLE.sub(lambda match: match[1], path.read_text())
-    return msgspec.convert(yaml.safe_load(text)["services"], dict[str, Definition])
 
 
 async def address_of(container: str, network: str) -> str:

@@ -7,8 +7,8 @@ import itertools
 
 from harness.model.errors import StackNotStarted
 from harness.stack.kind import docker
-from harness.stack.kind.pods import Pod
-from harness.stack.kind.watching import Watching
+from harness.stack.kubernetes.pods import Pod
+from harness.stack.kubernetes.watching import Watching
 
 #: Where the sidecar of the overlay kind reads what a fault asks for (harness/stack/sidecar.py).
 CONTROL = "/tmp/sidecar.control"  # noqa: S108 - inside the sidecar's own container

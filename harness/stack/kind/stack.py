@@ -14,29 +14,34 @@ from harness.clock import Clock
 from harness.firebase import admin
 from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained, Eviction
-from harness.model.errors import PartDied, RehearsalError, StackNotStarted
+from harness.model.errors import BadInput, PartDied, RehearsalError, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.scaling import Ran
-from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
+from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.feed import Feed
-from harness.stack.kind import documents, labels, leftovers, record
-from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind import leftovers, record
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
-from harness.stack.kind.ground import DATABASE, Ground, Images, new_password
+from harness.stack.kind.ground import DATABASE, Ground, Images
 from harness.stack.kind.images.load import load
-from harness.stack.kind.inside import Inside
-from harness.stack.kind.watching import Place
+from harness.stack.kind.sidecars import Sidecars
+from harness.stack.kubernetes import documents, labels
+from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.inside import Inside
+from harness.stack.kubernetes.password import new_password
+from harness.stack.kubernetes.watching import Place
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.waiting import together
 from harness.state import RunState, holder_of
 from harness.state.ports import can_bind
 
+KUBECTL_SLACK_S = 10.0
 DOWN_LIMIT_S = 240.0  # a whole cluster on a busy machine
 
 
@@ -76,7 +81,10 @@ class KindStack:
                 Capability.AUTOSCALING,
                 Capability.EVICTION,
                 Capability.ZONES,
+                Capability.POD_SIGNALS,
+                Capability.NODES,
                 Capability.DATABASE_INSTANCES,
+                Capability.VERSIONS,
                 Capability.DOCUMENT_TEMPO,
                 *limits,
             }
@@ -92,11 +100,14 @@ class KindStack:
         self._feed = Feed(clock)
         names = [container.name for container in manifests.deployment.template.containers[:2]]
         self._place = Place(labels.namespace(run_id), manifests.deployment.name, *names)
+        self._named = f"deployment/{manifests.deployment.name}"
+        self._versions: set[str] = set()  # images that were built for this run
         self._state: RunState | None = None
         self._ground: Ground | None = None
         self._images: Images | None = None
         self._inside: Inside | None = None
         self._faults: Faults | None = None
+        self._node_port = 0  # the Service's
         self._service: Address | None = None
         self._is_up = False
         self._down: asyncio.Task[None] | None = None
@@ -172,6 +183,34 @@ class KindStack:
         endpoints = self.endpoints()
         return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
 
+    async def build(self, *versions: Version) -> tuple[str, ...]:
+        """By a layer on the target's image, loaded into the nodes as that is."""
+        self._running()
+        ground = self._ground
+        assert ground is not None and ground.cluster is not None
+        assert self._images is not None and self._state is not None
+        tags = await ground.versions(self._images, versions)
+        await load(ground.cluster.nodes[1:], tags, self._state.folder, self._progress)
+        self._versions.update(tags)
+        return tags
+
+    async def set_image(self, image: str) -> Ran:
+        """By kubectl, as the document's workflow writes it."""
+        self._running()
+        if image not in self._versions:
+            raise BadInput(f"nobody built the image {image!r}", remedy="build() names the images there are")
+        return await self.kubectl("set", "image", self._named, f"{self._place.container}={image}")
+
+    async def rollout_status(self, *, limit_s: float) -> Ran:
+        """By kubectl."""
+        return await self.kubectl(
+            "rollout", "status", self._named, f"--timeout={limit_s:g}s", limit_s=limit_s + KUBECTL_SLACK_S
+        )
+
+    async def rollout_undo(self) -> Ran:
+        """By kubectl."""
+        return await self.kubectl("rollout", "undo", self._named)
+
     async def evict(self, pod: str) -> Eviction:
         """The API server's own answer, under the manifests' PodDisruptionBudget."""
         return await self._running().evictions.evict(pod)
@@ -192,7 +231,7 @@ class KindStack:
         inside = self._running()
         configs = [document for document in self._documents() if document["kind"] == "ConfigMap"]
         host, _, port = self._ground.services[DATABASE].inside.partition(":")
-        await together(inside.workload.apply(configs), inside.sidecars.lead_to(host, port))
+        await together(inside.workload.apply(configs), self._sidecars.lead_to(host, port))
 
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
@@ -219,7 +258,11 @@ class KindStack:
     async def _bring_up(self, state: RunState, ground: Ground) -> None:
         factor = f"are scaled by {self.cpu_factor:.2f} to fit" if self.cpu_factor < 1 else "are the manifests', on"
         self._progress(f"CPU requests and limits {factor} {os.cpu_count()} cores")
-        self._feed.event("component", "cpu", f"CPU requests and limits {factor} the machine", factor=self.cpu_factor)
+        scaled = message(
+            "CPU requests and limits are scaled by {factor} to fit the machine", factor=f"{self.cpu_factor:.2f}"
+        )
+        told = scaled if self.cpu_factor < 1 else message("CPU requests and limits are the manifests', on the machine")
+        self._feed.event("component", "cpu", told, factor=self.cpu_factor)
         # The cluster takes longest: images are built and the outside services start meanwhile.
         await together(ground.start_cluster(self._load, use_kept=self._use_kept), self._prepare(state, ground))
         made = ground.cluster
@@ -255,12 +298,17 @@ class KindStack:
 
     async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
         """The namespace, and the address that users will ask."""
+        await inside.start(state.lease)
         services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
-        self._service = await inside.start(state, made, services[0])
+        self._node_port = await inside.workload.take_node_port(list(made.ports), services[0])
+        self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
         database = KindDatabase(ground, self._lead_pods)
-        disturbances = Disturbances(ground, inside, database, self._feed, self._clock)
+        self._sidecars = Sidecars(self._place.sidecar, inside.watching)
+        disturbances = Disturbances(
+            ground, inside, database, sidecars=self._sidecars, feed=self._feed, clock=self._clock
+        )
         self._faults = Faults(ground, disturbances, self._place.container, self._feed)
 
     def _documents(self) -> list[dict[str, Any]]:
@@ -272,7 +320,7 @@ class KindStack:
             environment={} if self._target.bundled else self._target.environment,
             outside={name: service.inside for name, service in self._ground.services.items()},
             database_password=self._ground.password,
-            node_port=self._inside.node_port,
+            node_port=self._node_port,
             cpu_factor=self.cpu_factor,
             instances=self._ground.instances,
         )

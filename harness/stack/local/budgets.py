@@ -9,6 +9,7 @@ from harness.control.disruption import GuardedPod, evict, status
 from harness.model.autoscaling import PodPhase
 from harness.model.disruption import Budget, BudgetStatus, Drained, Eviction
 from harness.model.errors import BadInput, StackNotStarted
+from harness.model.message import message
 from harness.stack.feed import Feed
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.pod import Pod
@@ -51,8 +52,9 @@ class Budgets:
         if answer.status is not None:
             self._disrupted = answer.status.disrupted
         allowed = {} if known is None else {"allowed": known.disruptions_allowed, "healthy": known.current_healthy}
-        message = "evicted" if answer.granted else f"eviction refused ({answer.code}): {answer.message}"
-        self._feed.event("eviction", name, message, code=answer.code, **allowed)
+        refused = message("eviction refused ({code}): {why}", code=str(answer.code), why=answer.message)
+        said = message("evicted") if answer.granted else refused
+        self._feed.event("eviction", name, said, code=answer.code, **allowed)
         if answer.granted:
             pod.terminate()
         return answer

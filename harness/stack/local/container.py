@@ -10,6 +10,7 @@ from typing import Any
 from harness.clock import NS, Clock
 from harness.control import backoff, probes
 from harness.model.manifests import Probe
+from harness.model.message import Message, message
 from harness.model.stack import Address
 from harness.stack.processes import Process, Spec, spawn
 from harness.stack.waiting import http_status
@@ -25,7 +26,7 @@ class Container:
         spec: Spec,
         state: RunState,
         clock: Clock,
-        changed: Callable[[str], None],
+        changed: Callable[[Message], None],
         *,
         address: Address | None = None,
         liveness: Probe | None = None,
@@ -68,14 +69,14 @@ class Container:
             self.process = spawn(self.spec, self._state)
             if self._group is not None:
                 self._group.add(self.process.pid)
-            self._changed("started")
+            self._changed(message("started"))
             await self._probe_until_end(self.process, started_ns)
             self._probed_ready = False
             self.last_end = self.process.died()
             count = backoff.restarts_after_run(count, (self._clock.now_ns() - started_ns) / NS)
             delay_s = backoff.restart_delay_s(count)
             self.backing_off = delay_s > 0
-            self._changed(f"{self.last_end}; restart in {delay_s:g} s")
+            self._changed(message("{end}; restart in {delay}", end=self.last_end, delay=f"{delay_s:g} s"))
             await self._clock.sleep(delay_s)
             self.backing_off = False
             count += 1
@@ -116,7 +117,7 @@ class Container:
         async for passing in self._results(self._readiness, started_ns, passing=False):
             if passing != self._probed_ready:
                 self._probed_ready = passing
-                self._changed("readiness probe passes" if passing else "readiness probe fails")
+                self._changed(message("readiness probe passes") if passing else message("readiness probe fails"))
 
     async def _probe_liveness(self, process: Process, started_ns: int) -> None:
         """When it fails, the kubelet stops the container with its grace period; ``keep`` then restarts it."""
@@ -124,7 +125,7 @@ class Container:
             return
         async for passing in self._results(self._liveness, started_ns, passing=True):
             if not passing:
-                self._changed("liveness probe fails: the container is stopped")
+                self._changed(message("liveness probe fails: the container is stopped"))
                 await process.stop(signal.SIGTERM, self._grace_s)
                 return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Coroutine
 from typing import Any
 
@@ -27,6 +28,8 @@ def capabilities() -> frozenset[Capability]:
             Capability.EVICTION,
             Capability.ENDPOINTS_BEFORE_SIGNALS,
             Capability.DATABASE_INSTANCES,
+            Capability.VERSIONS,
+            Capability.POD_SIGNALS,
         }
     )
     return always | {Capability.CPU_LIMITS} if cgroups.usable() else always
@@ -56,6 +59,24 @@ class Controllers:
         """As ``kubectl scale``: the template stays."""
         self.deployment.follow(msgspec.structs.replace(self.deployment.deployment, replicas=replicas))
         await self.deployment.settled()
+
+    def set_image(self, image: str) -> None:
+        """As ``kubectl set image`` of the first container."""
+        deployment, template = self.deployment.deployment, self.deployment.deployment.template
+        first, *others = template.containers
+        renewed = msgspec.structs.replace(
+            template,
+            containers=(msgspec.structs.replace(first, image=image), *others),
+            digest=hashlib.sha256(f"{template.digest}\n{image}".encode()).hexdigest()[:16],
+        )
+        self.deployment.follow(msgspec.structs.replace(deployment, template=renewed))
+
+    def undo(self) -> bool:
+        """As ``kubectl rollout undo``: the template before, as the newest; whether there was one."""
+        before = self.deployment.before()
+        if before is not None:
+            self.deployment.follow(msgspec.structs.replace(self.deployment.deployment, template=before))
+        return before is not None
 
     async def restart(self) -> None:
         """As ``kubectl rollout restart``: the pod template gets another annotation, and so another digest."""

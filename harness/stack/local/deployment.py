@@ -13,6 +13,8 @@ from harness.control.endpoints import ready_endpoints
 from harness.model.cluster import PodView, ReplicaSet
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Deployment, PodTemplate
+from harness.model.message import message
+from harness.stack.feed import endpoints_told
 from harness.stack.local.pod import Ground, Pod
 
 TICK_S = 0.5  # only minReadySeconds needs time alone; everything else is told
@@ -75,8 +77,27 @@ class DeploymentController:
     def follow(self, deployment: Deployment) -> None:
         """What to keep from now on."""
         self.deployment = deployment
+        self._templates.pop(deployment.template.digest, None)  # an old revision becomes the newest again
         self._templates[deployment.template.digest] = deployment.template
         self._news.set()
+
+    def before(self) -> PodTemplate | None:
+        """The template of the revision before the newest, as ``kubectl rollout undo`` takes it."""
+        return list(self._templates.values())[-2] if len(self._templates) > 1 else None
+
+    async def status(self, limit_s: float) -> tuple[bool, str]:
+        """As ``kubectl rollout status --timeout``: whether it is out, and what is said last."""
+        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        while True:
+            # The controller's own view, so that a change that it has not seen yet is none that it has completed.
+            if not self._news.is_set():
+                counts = progress.count(self.views(), self.deployment, self._clock.now_ns())
+                done, said = progress.told(self.deployment.name, self._progress, counts, self.deployment.replicas)
+                if done is not None:
+                    return done, said
+            if self._clock.now_ns() > give_up_ns:
+                return False, "error: timed out waiting for the condition"
+            await self._clock.sleep(0.05)
 
     async def settled(self, limit_s: float = PROGRESS_LIMIT_S) -> None:
         """Returns when the pods are as asked for, available, and none is terminating.
@@ -131,15 +152,15 @@ class DeploymentController:
                 self._progress = progress.begin(self._progress, now_ns)
             if each.replicas != (was := before.get(each.revision, 0)):
                 way = "up" if each.replicas > was else "down"
-                message = f"Scaled {way} replica set {each.revision[:8]} from {was} to {each.replicas}"
-                self._ground.feed.event("deployment", self.deployment.name, message, reason="ScalingReplicaSet")
+                scaled = f"Scaled {way} replica set {each.revision[:8]} from {was} to {each.replicas}"
+                self._ground.feed.event("deployment", self.deployment.name, scaled, reason="ScalingReplicaSet")
         self._sets = sets
         counts = progress.count(views, self.deployment, now_ns)
         deadline_s = self.deployment.progress_deadline_s
         after = progress.follow(self._progress, counts, self.deployment.replicas, deadline_s, now_ns)
         if after.stuck and not self._progress.stuck:
-            message = f"no progress for {deadline_s:g} s"
-            self._ground.feed.event("deployment", self.deployment.name, message, reason=after.reason)
+            said = message("no progress for {seconds} s", seconds=f"{deadline_s:g}")
+            self._ground.feed.event("deployment", self.deployment.name, said, reason=after.reason)
         self._progress = after
 
     def _changed(self) -> None:
@@ -152,7 +173,7 @@ class DeploymentController:
         if names != self._routed:
             self._routed = names
             self._service.route(ready)
-            self._ground.feed.event("component", "service", f"endpoints: {', '.join(names) or 'none'}", pods=names)
+            self._ground.feed.event("component", "service", endpoints_told(names), pods=names)
 
     def _forget_gone(self) -> None:
         self.pods = {name: pod for name, pod in self.pods.items() if not pod.gone}

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.clock import Clock
 from harness.model.errors import BadInput, NotCapable
+from harness.model.message import message
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
@@ -82,7 +83,7 @@ class Disturbances:
             if not undone:
                 undone = True
                 await undo()
-                self._feed.event("fault", fault.kind, f"undone: {fault}")
+                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
 
         return once
 

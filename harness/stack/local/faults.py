@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from harness.model.errors import BadInput
+from harness.model.message import message
 from harness.model.stack import GATE_FAULTS, Address, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
@@ -68,7 +69,8 @@ class Faults:
             raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
         if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
             raise BadInput("a latency fault needs a delay above 0 ms")
-        self._feed.event("fault", fault.kind, f"injected: {fault}", share=fault.share, delay_ms=fault.delay_ms)
+        told = message("injected: {fault}", fault=fault.told)
+        self._feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)
         if fault.kind not in GATE_FAULTS:
             return await self._disturbances.inject(fault)
         await self.open_gate()
@@ -86,7 +88,7 @@ class Faults:
                 await gate.undo(number)
                 if fault.refuses:
                     await self._refuse(-1)
-                self._feed.event("fault", fault.kind, f"undone: {fault}")
+                self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
 
         return undo
 

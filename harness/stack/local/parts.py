@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.clock import Clock
 from harness.firebase import commands
 from harness.model.errors import BadInput, RehearsalError
+from harness.model.message import message
 from harness.model.stack import Address, Endpoints
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
@@ -109,7 +110,7 @@ class Parts:
             gate = Gate(self._state, self._logs, self._clock)
             self.gate = gate  # before the first wait: ``stop`` must find it
             self._guard(await gate.start())
-            self._feed.event("component", "gate", "in front of the pods")
+            self._feed.event("component", "gate", message("in front of the pods"))
         return self.gate
 
     async def start_standby(self) -> Postgres:
@@ -142,13 +143,13 @@ class Parts:
         if (process := self.postgres.process) is not None:
             self._planned.add(process.pid)
             await process.stop(signal.SIGKILL, 2.0)
-            self._feed.event("component", "postgres", "killed, as planned")
+            self._feed.event("component", "postgres", message("killed, as planned"))
 
     async def restart_postgres(self) -> None:
         """As planned; returns when it takes logins again."""
         if (process := self.postgres.process) is not None:
             self._planned.add(process.pid)
-        self._feed.event("component", "postgres", "restarts, as planned")
+        self._feed.event("component", "postgres", message("restarts, as planned"))
         self._guard(await self.postgres.restart())
         await self.postgres.ready()
         self._told("postgres", self.postgres.address)
@@ -188,7 +189,7 @@ class Parts:
         self._told(emulator.part, emulator.address)
 
     def _told(self, part: str, address: Address) -> None:
-        self._feed.event("component", part, f"answers on {address}", port=address.port)
+        self._feed.event("component", part, message("answers on {address}", address=str(address)), port=address.port)
 
     def _guard(self, process: Watched) -> None:
         self.processes[process.part] = process.pid
@@ -200,7 +201,7 @@ class Parts:
         if self._ending or process.pid in self._planned:
             return
         error: RehearsalError = process.part_died()
-        self._feed.event("component", process.part, f"died: {process.died()}")
+        self._feed.event("component", process.part, message("died: {end}", end=process.died()))
         self._feed.fail(error)
         if not self.death.done():
             self.death.set_exception(error)

@@ -12,11 +12,13 @@ import msgspec
 from harness.clock import NS, Clock
 from harness.model.cluster import PodView
 from harness.model.manifests import PodTemplate
-from harness.model.stack import Address, Endpoints, PodState, Target
+from harness.model.message import Message, message
+from harness.model.stack import Address, Endpoints, PodState, Target, Version
 from harness.stack import environment, sidecar
 from harness.stack.feed import Feed
 from harness.stack.local.container import Container
 from harness.stack.processes import Spec, tail
+from harness.stack.versions import in_front
 from harness.state import RunState, cgroups
 from harness.state.cgroups import Group, Limits
 
@@ -38,6 +40,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     endpoints: Endpoints
     instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument; ``OTHERS``
+    versions: dict[str, Version] = {}  # by the image that names them
 
     def database(self, instance: str) -> Address:
         """Where a sidecar that names ``instance`` leads."""
@@ -115,7 +118,7 @@ class Pod:
 
     def start(self) -> None:
         """Starts both containers and keeps them. An error of ours in doing so is told through the feed's error."""
-        self._tell(PodState.PENDING, "created")
+        self._tell(PodState.PENDING, message("created"))
         self._keepers = [asyncio.ensure_future(container.keep()) for container in self.containers]
         for keeper in self._keepers:
             keeper.add_done_callback(self._keeper_ended)
@@ -160,7 +163,7 @@ class Pod:
             self.terminating = True
             for keeper in self._keepers:
                 keeper.cancel()
-            self._tell(PodState.TERMINATING, "terminating")
+            self._tell(PodState.TERMINATING, message("terminating"))
             self._changed()  # the endpoints are rewritten before the first signal goes out
             self._termination = asyncio.ensure_future(self._end(self._grace_s if grace_s is None else grace_s))
             self._termination.add_done_callback(self._ended)
@@ -185,7 +188,7 @@ class Pod:
             self._ground.state.give_back_port(port)
         for path in (self.sidecar_control, self._lead):
             path.unlink(missing_ok=True)
-        self._tell(PodState.GONE, "gone")
+        self._tell(PodState.GONE, message("gone"))
 
     def _ended(self, termination: asyncio.Task[None]) -> None:
         if not termination.cancelled() and (error := termination.exception()) is not None:
@@ -196,14 +199,14 @@ class Pod:
         if not keeper.cancelled() and (error := keeper.exception()) is not None:
             self._ground.feed.fail_with(error)
 
-    def _container_changed(self, container: str, what: str) -> None:
+    def _container_changed(self, container: str, what: Message) -> None:
         if self.terminating:
             return
         if self.ready != (self._ready_since_ns is not None):
             self.ready_changed_ns = self._ground.clock.now_ns()
             self._ready_since_ns = self.ready_changed_ns if self.ready else None
             self.was_ready = self.was_ready or self.ready
-        self._tell(self._state(), f"{container}: {what}")
+        self._tell(self._state(), message("{container}: {what}", container=container, what=what))
         self._changed()
 
     def _state(self) -> PodState:
@@ -213,14 +216,15 @@ class Pod:
             return PodState.READY
         return PodState.RUNNING if all(container.running for container in self.containers) else PodState.PENDING
 
-    def _tell(self, state: PodState, message: str) -> None:
+    def _tell(self, state: PodState, said: Message) -> None:
         restarts = self.view().restarts if self._told is not None else 0
         self._told = state
-        self._ground.feed.event("pod", self.name, message, state=state.value, restarts=restarts, revision=self.revision)
+        self._ground.feed.event("pod", self.name, said, state=state.value, restarts=restarts, revision=self.revision)
 
     def _target(self, template: PodTemplate) -> Container:
         container = template.containers[0]
         ground = self._ground
+        command, version = ground.target.command, ground.versions.get(container.image)
         variables = environment.of_target(
             container,
             ground.target,
@@ -231,7 +235,7 @@ class Pod:
         )
         spec = Spec(
             part=self.name,
-            command=ground.target.command,
+            command=command if version is None else in_front(version, command, host=self.address.host),
             environment=variables,
             log=ground.logs / f"{self.name}.log",
             folder=Path(ground.target.folder),

@@ -16,7 +16,9 @@ from harness.model.errors import BadInput, PartDied, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
-from harness.model.stack import Capability, Endpoints, Fault, Rung, Target
+from harness.model.message import message
+from harness.model.scaling import Ran
+from harness.model.stack import Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.feed import Feed
 from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.controllers import Controllers, capabilities
@@ -147,6 +149,40 @@ class LocalStack:
         """The HPA and the PDB have no say in it."""
         await self._running().restart()
 
+    async def build(self, *versions: Version) -> tuple[str, ...]:
+        """Another command is another image here."""
+        self._running()
+        assert self._ground is not None
+        named = {f"{self._target.name}:{version.name}": version for version in versions}
+        self._ground.versions.update(named)
+        return tuple(named)
+
+    async def set_image(self, image: str) -> Ran:
+        """By the rules of ``harness.control``, as all of a rollout here."""
+        controllers, name = self._running(), self._manifests.deployment.name
+        assert self._ground is not None
+        if image not in self._ground.versions:
+            raise BadInput(f"nobody built the image {image!r}", remedy="build() names the images there are")
+        controllers.set_image(image)
+        container = self._manifests.deployment.template.containers[0].name
+        said = f"deployment.apps/{name} image updated"
+        return Ran(command=f"set image deployment/{name} {container}={image}", status=0, output=said)
+
+    async def rollout_status(self, *, limit_s: float) -> Ran:
+        """``progressDeadlineSeconds`` is the manifests'."""
+        name = self._manifests.deployment.name
+        done, said = await self._running().deployment.status(limit_s)
+        return Ran(
+            command=f"rollout status deployment/{name} --timeout={limit_s:g}s", status=0 if done else 1, output=said
+        )
+
+    async def rollout_undo(self) -> Ran:
+        """Every template since ``up`` is kept."""
+        name = self._manifests.deployment.name
+        undone = self._running().undo()
+        said = f"deployment.apps/{name} rolled back" if undone else "error: no rollout history found"
+        return Ran(command=f"rollout undo deployment/{name}", status=0 if undone else 1, output=said)
+
     async def evict(self, pod: str) -> Eviction:
         """Under the manifests' PodDisruptionBudget; without one every eviction is granted."""
         return self._running().budgets.evict(pod)
@@ -222,7 +258,7 @@ class LocalStack:
             self._keep(loop)
         if Capability.CPU_LIMITS not in self.capabilities:
             self._feed.event(
-                "component", "limits", "CPU and memory limits are not enforced: no writable cgroup v1 here"
+                "component", "limits", message("CPU and memory limits are not enforced: no writable cgroup v1 here")
             )
         self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
         await controllers.deployment.settled(UP_LIMIT_S)

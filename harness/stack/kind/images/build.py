@@ -29,7 +29,7 @@ async def ensure(recipe: Recipe, clock: Clock, progress: Progress) -> str:
 
 
 async def _build(recipe: Recipe, tag: str, clock: Clock, progress: Progress) -> None:
-    base_tag = await base.ensure(recipe.packages, clock, progress, suite="bookworm")
+    base_tag = recipe.base or await base.ensure(recipe.packages, clock, progress, suite="bookworm")
     folder = home() / "kind" / f"context-{recipe.name}"
     shutil.rmtree(folder, ignore_errors=True)  # a killed run's; the lock is ours
     folder.mkdir(parents=True)

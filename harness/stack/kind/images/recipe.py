@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Awaitable, Callable
@@ -30,25 +31,30 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """``packages`` are the Debian 12 packages of the base image."""
+    """``packages`` are the Debian 12 packages of the base image; ``base`` is an image of ours in its place.
+
+    ``entrypoint`` is what a container runs, where the Dockerfile does not say.
+    """
 
     name: str
     packages: tuple[str, ...]
     dockerfile: Path
     parts: tuple[Part, ...] = ()
-    labels: dict[str, str] = {}
+    base: str = ""
+    entrypoint: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
         """``tekutoko-rehearsal/<name>:<content key>``."""
-        digest = hashlib.sha256(f"{LAYOUT} {sorted(self.packages)}".encode() + self.dockerfile.read_bytes())
+        digest = hashlib.sha256(f"{LAYOUT} {sorted(self.packages)}".encode() + self._dockerfile())
+        digest.update(self.base.encode())
         for part in self.parts:
             digest.update(f"\0{part.at}\0{part.digest}".encode())
         return f"{REPOSITORY}/{self.name}:{digest.hexdigest()[:16]}"
 
     async def lay_out(self, folder: Path, progress: Progress) -> None:
         """Makes the build context in the empty ``folder``."""
-        shutil.copy(self.dockerfile, folder / "Dockerfile")
+        (folder / "Dockerfile").write_bytes(self._dockerfile())
         for part in self.parts:
             source, target = (await part.source(progress)).resolve(), folder / part.at
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +63,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
                 shutil.copytree(source, target, symlinks=True, ignore=left_out, copy_function=_linked)
             else:
                 _linked(str(source), str(target))
+
+    def _dockerfile(self) -> bytes:
+        written = self.dockerfile.read_text()
+        return (f"{written}ENTRYPOINT {json.dumps(self.entrypoint)}\n" if self.entrypoint else written).encode()
 
 
 def here(at: str, path: Path) -> Part:

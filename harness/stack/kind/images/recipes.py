@@ -7,13 +7,16 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
+import h11
+
 from harness.clock import Clock
 from harness.firebase import install
 from harness.model.errors import BadInput
-from harness.model.stack import Target
+from harness.model.stack import Target, Version
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import wheels
 from harness.stack.kind.images.recipe import Part, Recipe, here
+from harness.stack.versions import in_front
 
 ROOT = Path(__file__).resolve().parents[4]
 _FILES = Path(__file__).parent
@@ -21,7 +24,6 @@ PYTHON = ("python3", "ca-certificates")
 _API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "uvicorn")
 _FIREBASE = ("gcp-storage-emulator", "h11", "msgspec", "starlette", "uvicorn")
 _OF_HARNESS = ("__init__.py", "clock.py", "home.py", "http1.py", "firebase", "model")
-_LIBRARIES = ("ca-certificates",)  # of a wrapped program: static, or against Debian 12's libc
 
 
 def api(clock: Clock) -> Recipe:
@@ -81,7 +83,8 @@ def ours(clock: Clock) -> tuple[Recipe, ...]:
 
 
 def target(wanted: Target) -> Recipe:
-    """A user's own command, wrapped: its program, and the files beside it that its words name.
+    """A user's own command, wrapped: its program (static, or against Debian 12's libc), and the files beside it that
+    its words name. Python is in it for what a rehearsed version puts in front.
 
     Raises ``BadInput`` when the program is an interpreter of this machine, whose libraries an image would lack.
     """
@@ -95,11 +98,36 @@ def target(wanted: Target) -> Recipe:
     words = [word for word in wanted.command[1:] if (Path(wanted.folder) / word).is_file()]
     return Recipe(
         name="target",
-        packages=_LIBRARIES,
+        packages=PYTHON,
         dockerfile=_FILES / "target" / "Dockerfile",
         parts=(
             here(f"target/{program.name}", program),
             *(here(f"target/{word}", Path(wanted.folder) / word) for word in words if not Path(word).is_absolute()),
+        ),
+        entrypoint=(f"/target/{program.name}", *wanted.command[1:]),
+    )
+
+
+def version(wanted: Version, base: str, command: tuple[str, ...]) -> Recipe:
+    """A next version of the target whose image is ``base`` and runs ``command``."""
+    stack = ROOT / "harness" / "stack"
+    files = ("gate_process.py", "version_process.py")
+    assert h11.__file__ is not None
+    return Recipe(
+        name=f"version-{wanted.name}",
+        packages=(),
+        base=base,
+        dockerfile=_FILES / "version" / "Dockerfile",
+        parts=(
+            here("version/h11", Path(h11.__file__).parent),
+            *(here(f"version/harness/stack/{name}", stack / name) for name in files),
+        ),
+        entrypoint=in_front(
+            wanted,
+            command,
+            host="0.0.0.0",  # noqa: S104 - of its own pod
+            python="python3",
+            script="/version/harness/stack/version_process.py",
         ),
     )
 

@@ -11,15 +11,13 @@ from harness.clock import NS, Clock
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.feed import Feed
-from harness.stack.kind.api_server import ApiServer, Json
-from harness.stack.kind.evictions import Evictions
-from harness.stack.kind.logs import PodLogs
-from harness.stack.kind.record import Cluster
-from harness.stack.kind.sidecars import Sidecars
-from harness.stack.kind.watching import Place, Watching
-from harness.stack.kind.workload import Workload
+from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.evictions import Evictions
+from harness.stack.kubernetes.logs import PodLogs
+from harness.stack.kubernetes.watching import Place, Watching
+from harness.stack.kubernetes.workload import Workload
 from harness.stack.waiting import http_status
-from harness.state import RunState
+from harness.state import Lease
 
 SERVICE_LIMIT_S = 20.0
 METRICS_LIMIT_S = 90.0
@@ -36,23 +34,19 @@ class Inside:
         self.api = api
         self.watching = Watching(api, place, feed, clock)
         self.pod_logs = PodLogs(api, place, logs, feed)
-        self.sidecars = Sidecars(place.sidecar, self.watching)
         self.workload = Workload(api, place, self.watching, self.pod_logs, clock)
         self.evictions = Evictions(api, place.namespace, self.watching, clock)
-        self.node_port = 0  # the Service's, after ``start``
         self._place = place
         self._feed = feed
         self._clock = clock
         self._progress = progress
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, state: RunState, made: Cluster, service: Json) -> Address:
-        """Makes the namespace and ``service`` in it; where its NodePort will answer. Raises ``StackNotStarted``."""
-        await self.workload.make_namespace(state.lease)
+    async def start(self, lease: Lease) -> None:
+        """Makes the namespace and follows it. Raises ``StackNotStarted``."""
+        await self.workload.make_namespace(lease)
         for work in self.watching.works(self.pod_logs.follow):
-            self._keep(work)
-        self.node_port = await self.workload.take_node_port(list(made.ports), service)
-        return Address(host="127.0.0.1", port=made.ports[self.node_port])
+            self.keep(work)
 
     async def service_answers(self, service: Address, path: str) -> None:
         """Asks as users will. Raises ``StackNotStarted`` after 20 s."""
@@ -86,7 +80,8 @@ class Inside:
         await self.pod_logs.close()
         await self.api.close()
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs ``work`` until ``close``; what it raises is the stack's failure."""
         task = asyncio.ensure_future(work)
         task.add_done_callback(self._kept_ended)
         self._tasks.append(task)

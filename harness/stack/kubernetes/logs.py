@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from harness.stack.feed import Feed
-from harness.stack.kind.api_server import ApiServer, Refused
-from harness.stack.kind.pods import Pod
-from harness.stack.kind.watching import Place
+from harness.stack.kubernetes.api_server import ApiServer, Refused
+from harness.stack.kubernetes.pods import Pod
+from harness.stack.kubernetes.watching import Place
 
 
 class PodLogs:

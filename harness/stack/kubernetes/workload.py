@@ -7,19 +7,23 @@ from collections.abc import Sequence
 
 from harness.clock import NS, Clock, utc
 from harness.model.errors import StackNotStarted
-from harness.stack.kind import labels
-from harness.stack.kind.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
-from harness.stack.kind.logs import PodLogs
-from harness.stack.kind.watching import Place, Watching
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
+from harness.stack.kubernetes.logs import PodLogs
+from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.processes import tail
 from harness.state import Lease
+from harness.state.machine import identity
 
+NAMESPACES = "/api/v1/namespaces"
 READY_LIMIT_S = 180.0
 GONE_LIMIT_S = 60.0
 UNPROCESSABLE = 422
 NODE_PORTS_IN_USE = "/api/v1/services"
 #: A pod that restarts so often without ever being ready is given up, as on the local rung.
 RESTARTS_LIMIT = 3
+#: Answers of a server that has too much to do, or none in time: it is asked again. A conflict is another's turn.
+BUSY = (0, CONFLICT, 429, 500, 503, 504)
 _POLL_S = 0.25
 _RULES_S = 1.0  # kube-proxy writes its rules at most once a second (minSyncPeriod)
 
@@ -36,15 +40,23 @@ class Workload:
         self._watching = watching
         self._logs = logs
         self._clock = clock
+        self._lease: Lease | None = None  # once the namespace is being made
+        self._uid = ""  # of the namespace, once it is made
 
     async def make_namespace(self, lease: Lease) -> None:
-        """The run's own, marked with its owner. Raises ``Refused``."""
+        """The run's own, marked with its owner. Raises ``Refused``, also when there is one of that name."""
+        self._lease = lease
         metadata = {
             "name": self._namespace,
             "labels": {labels.MANAGED: labels.MANAGER},
-            "annotations": {labels.RUN: lease.run_id, labels.OWNER: labels.owner(lease)},
+            "annotations": {
+                labels.RUN: lease.run_id,
+                labels.OWNER: labels.owner(lease),
+                labels.MACHINE: identity(),
+            },
         }
-        await self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, self._namespace)
+        made = await self._api.post(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        self._uid = made["metadata"]["uid"]
 
     async def take_node_port(self, mapped: Sequence[int], service: Json) -> int:
         """Makes ``service`` with a mapped NodePort that no Service of the cluster has, which is its own from then on.
@@ -99,21 +111,41 @@ class Workload:
             await self._clock.sleep(_POLL_S)
         await self._clock.sleep(_RULES_S)
 
-    async def remove(self) -> None:
-        """Deletes the namespace and waits until it is gone. Raises ``StackNotStarted``."""
-        await self._api.delete(self._place)  # first: in a namespace that ends no controller makes new pods
-        await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
-        give_up_ns = self._clock.now_ns() + round(GONE_LIMIT_S * NS)
+    async def remove(self, limit_s: float = GONE_LIMIT_S) -> None:
+        """Deletes the namespace that it made and waits until it is gone. Raises ``StackNotStarted``."""
+        if self._lease is None:
+            return
+        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        asked = False
         while self._clock.now_ns() < give_up_ns:
             try:
+                if not asked:
+                    if not (uid := self._uid or await self._own()):
+                        return
+                    # First: in a namespace that ends no controller makes new pods.
+                    await self._api.delete_own(self._place, uid)
+                    await self._api.delete(f"{self._place}/pods", gracePeriodSeconds=1)
+                    asked = True
                 await self._api.get(self._place)
             except Refused as error:
                 if error.status == NOT_FOUND:
                     return
-                if error.status != CONFLICT:
+                if error.status not in BUSY:
                     raise
             await self._clock.sleep(_POLL_S)
-        raise StackNotStarted(f"namespace {self._namespace} is not gone after {GONE_LIMIT_S:g} s")
+        raise StackNotStarted(f"namespace {self._namespace} is not gone after {limit_s:g} s")
+
+    async def _own(self) -> str:
+        """The namespace's uid when it is this run's all the same: its making was interrupted before the answer came."""
+        found = (await self._api.get(self._place))["metadata"]
+        marks = found.get("annotations", {})
+        lease = self._lease
+        ours = (
+            lease is not None
+            and marks.get(labels.RUN) == lease.run_id
+            and marks.get(labels.OWNER) == labels.owner(lease)
+        )
+        return str(found["uid"]) if ours else ""
 
     async def _complete(self) -> bool:
         """As ``kubectl rollout status``, and no pod is left over."""

@@ -8,6 +8,8 @@ from harness.state import Lease
 
 RUN = "tekutoko-rehearsal.run"
 OWNER = "tekutoko-rehearsal.owner"
+PART = "tekutoko-rehearsal.part"  # on whatever in the namespace is no part of the target
+MACHINE = "tekutoko-rehearsal.machine"  # of the owner, where a cluster is not this machine's alone
 MANAGED = "app.kubernetes.io/managed-by"
 MANAGER = "tekutoko-rehearsal"
 _LONGEST = 63  # RFC 1123 label

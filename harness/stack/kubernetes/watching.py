@@ -12,10 +12,13 @@ from harness.clock import NS, Clock
 from harness.manifests import quantity
 from harness.model.errors import PartDied
 from harness.model.evidence import SampleRow
-from harness.stack.feed import Feed
-from harness.stack.kind.api_server import NOT_FOUND, ApiServer, Json, Refused
-from harness.stack.kind.pods import Pod, Pods
+from harness.stack.feed import Feed, endpoints_told
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
+from harness.stack.kubernetes.pods import Pod, Pods
 
+#: What is followed besides events: what the manifests made, and nothing that a rung put beside it.
+OF_THE_TARGET = f"!{labels.PART}"
 SAMPLE_EVERY_S = 2.0
 USAGE_EVERY_S = 5.0  # metrics-server has a new figure every 15 s; sooner than that one is not missed
 SILENT_LIMIT_S = 60  # an API server that its kubelet restarts on a busy machine is back within this
@@ -65,13 +68,13 @@ class Watching:
         return bool(ready) and ready <= self._measured.keys()
 
     async def _watch_pods(self, path: str, changed: Callable[[Pod], None]) -> None:
-        async for change, item in self._api.watch(path):
+        async for change, item in self._api.watch(path, labelSelector=OF_THE_TARGET):
             pod = self.pods.take(change, item)
             if pod is not None:
                 changed(pod)
 
     async def _watch_slices(self, path: str) -> None:
-        async for change, item in self._api.watch(path):
+        async for change, item in self._api.watch(path, labelSelector=OF_THE_TARGET):
             if change == "DELETED":
                 self._slices.pop(item["metadata"]["name"], None)
             else:
@@ -86,7 +89,7 @@ class Watching:
             self.endpoints_ready = len(names)
             if names != self._endpoints:
                 self._endpoints = names
-                self._feed.event("component", "service", f"endpoints: {', '.join(names) or 'none'}", pods=names)
+                self._feed.event("component", "service", endpoints_told(names), pods=names)
 
     async def _watch_hpa(self, path: str) -> None:
         async for change, item in self._api.watch(path):
@@ -131,7 +134,7 @@ class Watching:
         """As ``kubectl top pod``: all containers of a pod together, at the time that metrics-server says."""
         while True:
             try:
-                listed = (await self._api.get(path)).get("items", [])
+                listed = (await self._api.get(path, labelSelector=OF_THE_TARGET)).get("items", [])
             except Refused:  # metrics-server is not ready yet, or busy: there is no figure, so none is written
                 listed = []
             for item in listed:

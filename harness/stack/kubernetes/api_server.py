@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_kube_config
+from kubernetes.aio.config import ConfigException, kube_config, load_kube_config
 
 from harness.clock import Clock
 from harness.model.errors import RehearsalError, StackNotStarted
@@ -54,6 +54,7 @@ class ApiServer:
         """By a kubeconfig file; its keys are unpacked into ``scratch``. Raises ``StackNotStarted``."""
         settings = Configuration()
         settings.connection_pool_maxsize = 0  # no limit: each watch and each followed log holds one
+        kube_config._temp_files.clear()  # keys unpacked for an earlier run went with its scratch folder
         try:
             await load_kube_config(  # type: ignore[no-untyped-call]
                 str(kubeconfig), context, settings, persist_config=False, temp_file_path=str(scratch)
@@ -91,8 +92,16 @@ class ApiServer:
 
     async def delete(self, path: str, **query: str | int) -> None:
         """Begins a deletion; what is not there is deleted. Raises ``Refused``."""
+        await self._delete(path, query)
+
+    async def delete_own(self, path: str, uid: str) -> None:
+        """As ``delete``, of the object with ``uid`` and no namesake. Raises ``Refused``."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        await self._delete(path, {}, options, "application/json")
+
+    async def _delete(self, path: str, query: Query, body: Json | None = None, content: str = "") -> None:
         try:
-            await self._ask("DELETE", path, query)
+            await self._ask("DELETE", path, query, body, content)
         except Refused as error:
             if error.status != NOT_FOUND:
                 raise

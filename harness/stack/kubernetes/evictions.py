@@ -5,9 +5,9 @@ from __future__ import annotations
 from harness.clock import NS, Clock
 from harness.model.disruption import Drained, Eviction
 from harness.model.errors import BadInput, StackNotStarted
-from harness.stack.kind.api_server import NOT_FOUND, ApiServer, Refused
-from harness.stack.kind.pods import Pod
-from harness.stack.kind.watching import Watching
+from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Refused
+from harness.stack.kubernetes.pods import Pod
+from harness.stack.kubernetes.watching import Watching
 
 TOO_MANY = 429  # the budget forbids it
 RETRY_S = 5.0  # kubectl's own

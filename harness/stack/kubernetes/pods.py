@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.stack.feed import Feed
-from harness.stack.kind.api_server import Json
+from harness.stack.kubernetes.api_server import Json
 
 #: Waiting reasons that end by themselves only when something else is changed.
 STUCK = (
@@ -20,6 +21,8 @@ STUCK = (
     "CreateContainerError",
     "RunContainerError",
 )
+#: Words of a waiting message that the kubelet takes back by itself at its next look: a busy node, not a wrong manifest.
+PASSING = ("timed out waiting for the condition", "context deadline exceeded", "failed to sync")
 
 
 class Pod(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +58,7 @@ class Pods:
         before = self.known.get(pod.name)
         if change == "DELETED":
             if self.known.pop(pod.name, None) is not None:
-                self._tell(pod, PodState.GONE, "gone")
+                self._tell(pod, PodState.GONE, message("gone"))
             return None
         was_ready = pod.ready or (before is not None and before.was_ready)
         pod = self.known[pod.name] = msgspec.structs.replace(pod, was_ready=was_ready)
@@ -63,11 +66,11 @@ class Pods:
             self._tell(pod, pod.state, pod.trouble or _word(before, pod))
         return pod
 
-    def _tell(self, pod: Pod, state: PodState, message: str) -> None:
+    def _tell(self, pod: Pod, state: PodState, said: str | Message) -> None:
         self._feed.event(
             "pod",
             pod.name,
-            message,
+            said,
             state=state.value,
             restarts=pod.restarts,
             revision=pod.revision,
@@ -120,7 +123,9 @@ def _trouble(containers: list[Any], conditions: dict[str, Any]) -> tuple[str, bo
         waiting = _waiting(each)
         reason = waiting.get("reason", "")
         if reason and reason not in ("ContainerCreating", "PodInitializing"):
-            return f"{each['name']}: {reason} {waiting.get('message', '')}".rstrip(), reason in STUCK
+            message = waiting.get("message", "")
+            stuck = reason in STUCK and not any(words in message for words in PASSING)
+            return f"{each['name']}: {reason} {message}".rstrip(), stuck
         ended = each.get("state", {}).get("terminated")
         if ended:
             return f"{each['name']}: ended with {ended.get('exitCode')} ({ended.get('reason', '')})", False
@@ -132,9 +137,10 @@ def _waiting(container: Any) -> dict[str, Any]:
     return waiting
 
 
-def _word(before: Pod | None, pod: Pod) -> str:
+def _word(before: Pod | None, pod: Pod) -> str | Message:
     if before is None:
-        return "created"
+        return message("created")
     if pod.restarts > before.restarts:
-        return "a container was restarted"
-    return {PodState.READY: "ready", PodState.TERMINATING: "terminating"}.get(pod.state, pod.state.value.lower())
+        return message("a container was restarted")
+    words = {PodState.READY: message("ready"), PodState.TERMINATING: message("terminating")}
+    return words.get(pod.state, pod.state.value.lower())

@@ -10,8 +10,8 @@ import msgspec
 
 from harness.manifests import quantity
 from harness.model.manifests import Manifests
-from harness.stack.kind import labels
-from harness.stack.kind.api_server import Json
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.api_server import Json
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     outside: dict[str, str]  # by part
     database_password: str
-    node_port: int
+    node_port: int = 0  # of the Service; 0 leaves it as it is
     cpu_factor: float
     instances: dict[str, str] = {}  # database instances that sidecars may name in their last argument
 
@@ -48,7 +48,8 @@ def _prepared(document: Json, facts: Facts) -> Json:
             encoded = base64.b64encode(facts.database_password.encode()).decode()
             _fill(document.get("data", {}), {"db_password": encoded})
         case "Service":
-            document["spec"]["ports"][0]["nodePort"] = facts.node_port
+            if facts.node_port:
+                document["spec"]["ports"][0]["nodePort"] = facts.node_port
         case "Deployment":
             _pods(document["spec"]["template"]["spec"], facts)
     return document

@@ -1,0 +1,89 @@
+"""The kind cluster against a bare ``kind create cluster`` of the same configuration and images, in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+import yaml
+
+from bench import clock
+from bench.result import Figure, Result, of_runs
+from harness.clock import MachineClock
+from harness.model.errors import RehearsalError
+from harness.stack.kind import cluster, config, record
+from harness.stack.kind.commands import run
+from harness.stack.kind.images import choice
+
+NODES_LIMIT_S, RATIO_LIMIT = 45.0, 1.15
+_CREATE_LIMIT_S = 300.0
+ROUNDS = 3
+
+
+async def bench(_folder: Path) -> Result:
+    """Needs Docker. Ours counts from the first container to four nodes ready, bare kind as long as its command runs."""
+    ours: list[float] = []
+    bare: list[float] = []
+    try:
+        for _ in range(ROUNDS):
+            bare.append(await _bare())
+            ours.append(await _ours())
+    except RehearsalError as error:
+        raise RuntimeError(str(error)) from error
+    ratios = [one / other for one, other in zip(ours, bare, strict=True)]
+    figures = (
+        Figure(name="ours / bare", value=median(ratios), unit="", limit=RATIO_LIMIT, runs=tuple(ratios)),
+        Figure(name="ours, four nodes ready", value=median(ours), unit="s", limit=NODES_LIMIT_S, runs=tuple(ours)),
+        of_runs("bare kind create cluster", "s", bare, "its nodes may not be ready yet"),
+    )
+    return Result(name="cluster", how=f"bare kind, then ours, {ROUNDS} times; each deleted again", figures=figures)
+
+
+async def _ours() -> float:
+    machine = MachineClock()
+    marks: dict[str, int] = {}
+
+    def progress(line: str) -> None:
+        for word in ("creating the cluster", "nodes ready"):
+            if word in line:
+                marks.setdefault(word, clock.now_ns())
+
+    made = await cluster.ensure("bench", machine, progress, kept=False)
+    await cluster.delete(made.name, progress)
+    return (marks["nodes ready"] - marks["creating the cluster"]) / 1e9
+
+
+async def _bare() -> float:
+    machine = MachineClock()
+    images = await choice.ensure_images(machine, _quiet)
+    kind = await choice.ensure_kind(machine, _quiet)
+    wanted = config.read()
+    planned = cluster.plan(record.name_of("bare"), wanted, images, kept=False)
+    made = yaml.safe_dump(config.merged(wanted, planned, images)).encode()
+    record.write(planned)
+    began_ns = clock.now_ns()
+    try:
+        await run(
+            [
+                kind,
+                "create",
+                "cluster",
+                "--name",
+                planned.name,
+                "--kubeconfig",
+                str(planned.kubeconfig),
+                "--config",
+                "-",
+            ],
+            what="kind create cluster",
+            limit_s=_CREATE_LIMIT_S,
+            stdin=made,
+            environment={"KIND_EXPERIMENTAL_DOCKER_NETWORK": planned.network, cluster.MARKER: planned.name},
+        )
+        return (clock.now_ns() - began_ns) / 1e9
+    finally:
+        await cluster.delete(planned.name, _quiet)
+
+
+def _quiet(_line: str) -> None:
+    """What is made beside the figures is not told."""

@@ -1,0 +1,95 @@
+"""``report.html`` of a conformance run: every deviation with the request that shows it, then what passed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.conformance.result import Outcome, Report
+from harness.model.message import marked
+from harness.report.frame import BROKE, Ending, head
+from harness.report.language import ENGLISH, Language
+from harness.report.page import files
+from harness.report.templates import page
+
+_TOKEN = re.compile(r"(Bearer [A-Za-z0-9_-]{12})[A-Za-z0-9_.-]{30,}")
+
+CONFORMS, DOES_NOT = marked("Conforms"), marked("Does not conform")
+OUTCOME = {
+    Outcome.PASSED: marked("{count} passed"),
+    Outcome.DEVIATION: marked("{count} deviations"),
+    Outcome.NOT_EXERCISED: marked("{count} not exercised"),
+    Outcome.MEASUREMENT_ERROR: marked("{count} errors of the measurement"),
+}
+_CSS = {
+    Outcome.PASSED: "pass",
+    Outcome.DEVIATION: "fail",
+    Outcome.NOT_EXERCISED: "not_exercised",
+    Outcome.MEASUREMENT_ERROR: "inconclusive",
+}
+_SIGN = {Outcome.PASSED: "✓", Outcome.DEVIATION: "✗", Outcome.NOT_EXERCISED: "–", Outcome.MEASUREMENT_ERROR: "~"}
+
+
+class _Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The report's facts as the frame wants them: the target by its name."""
+
+    rung: str
+    target: str
+    seed: int
+    replay: str
+    started_utc: str
+
+
+def shortened(curl: str) -> str:
+    """A curl line whose token and body fit a screen; ``conformance.json`` holds it whole."""
+    curl = _TOKEN.sub(r"\1...", curl)
+    return curl if len(curl) <= 600 else f"{curl[:400]} ... {curl[-150:]}"
+
+
+def ending(report: Report, say: Language) -> Ending:
+    """How it ended: a word, and how many checks of each outcome."""
+    counts = say.listed(
+        say(OUTCOME[outcome], count=report.count(outcome)) for outcome in Outcome if report.count(outcome)
+    )
+    if report.errors:
+        return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=counts)
+    if report.conforms:
+        return Ending(sign="✓", word=say(CONFORMS), css="advance", reason=counts)
+    return Ending(sign="■", word=say(DOES_NOT), css="hold", reason=counts or say("no check ran"))
+
+
+def html(folder: Path, report: Report, say: Language = ENGLISH) -> str:
+    """The page: self-contained, without script; its links lead into ``folder``."""
+    of = {outcome: [check for check in report.checks if check.outcome is outcome] for outcome in Outcome}
+    facts = _Facts(
+        rung=report.rung,
+        target=report.target.name,
+        seed=report.seed,
+        replay=report.replay,
+        started_utc=report.started_utc,
+    )
+    context: dict[str, Any] = {
+        "report": report,
+        "head": head(
+            facts,
+            say,
+            title=say("Conformance of {target} to the contract", target=report.target.name),
+            ending=ending(report, say),
+            bundled=report.target.bundled,
+            broke=report.errors,
+            leaks=report.leaks,
+        ),
+        "deviations": of[Outcome.DEVIATION],
+        "broken": of[Outcome.MEASUREMENT_ERROR],
+        "left_out": of[Outcome.NOT_EXERCISED],
+        "passed": of[Outcome.PASSED],
+        "css": _CSS,
+        "signs": _SIGN,
+        "shortened": shortened,
+        "lacking": [extra for extra in report.extras if not extra.offered],
+        "files": [file for file in files(folder) if not file.name.startswith("requests/")],
+    }
+    return page("conformance.html.j2", say, context)

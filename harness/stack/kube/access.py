@@ -1,0 +1,71 @@
+"""A context of a kubeconfig, looked at without asking its cluster anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+
+from harness.model.errors import BadInput
+from harness.model.stack import OwnCluster
+
+CONFIRM = "--yes-use-this-cluster"
+
+
+def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
+    """The cluster that ``context`` names; ``kubeconfig`` "" is ``KUBECONFIG`` or ``~/.kube/config``, as for kubectl.
+
+    Raises ``BadInput``: no such file, a file that does not read, an unknown context (with those there are).
+    """
+    files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    if not _existing(files):
+        raise BadInput("there is no kubeconfig", where=files, remedy="name it with --kubeconfig, or set KUBECONFIG")
+    try:
+        contexts, servers = _read(files)
+    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"the kubeconfig does not read: {error!r}", where=files, remedy="kubectl config view") from error
+    if context not in contexts:
+        there = ", ".join(sorted(contexts)) or "none"
+        raise BadInput(f"the kubeconfig has no context {context!r}", where=files, remedy=f"its contexts are: {there}")
+    server = servers.get(contexts[context], "")
+    if not server:
+        raise BadInput(f"the context {context!r} names no cluster with a server", where=files)
+    return OwnCluster(context=context, kubeconfig=files, server=server, registry=registry.rstrip("/"))
+
+
+def _existing(files: str) -> list[Path]:
+    named = (Path(name).expanduser() for name in files.split(os.pathsep) if name)
+    return [path for path in named if path.exists()]
+
+
+def _read(files: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The cluster of each context and the server of each cluster; of a name that two files have, the first's."""
+    contexts: dict[str, str] = {}
+    servers: dict[str, str] = {}
+    for path in _existing(files):
+        found = yaml.safe_load(path.read_text())
+        for each in found.get("contexts") or []:
+            contexts.setdefault(each["name"], each["context"].get("cluster", ""))
+        for each in found.get("clusters") or []:
+            servers.setdefault(each["name"], each["cluster"].get("server", ""))
+    return contexts, servers
+
+
+def unconfirmed(cluster: OwnCluster) -> BadInput:
+    """What is said where nobody has confirmed: which cluster, and what would be made on it."""
+    return BadInput(
+        f"nothing was done: the cluster of context {cluster.context} is not this run's own until you say so",
+        where=cluster.server,
+        remedy=f"{made(cluster)}. If that is wanted: {CONFIRM}",
+    )
+
+
+def made(cluster: OwnCluster) -> str:
+    """What a run makes on the cluster, in words."""
+    images = f"images of {cluster.registry}" if cluster.registry else "images that its nodes have already"
+    return (
+        f"a run makes one namespace tekutoko-<run id> on {cluster.server}, in it the manifests' objects, PostgreSQL, "
+        f"four Firebase emulators and a gateway pod, of {images}; it deletes the namespace at its end and touches "
+        "nothing else"
+    )

@@ -1,0 +1,65 @@
+"""Namespaces that runs of this machine have left on a cluster: swept when their owner is dead; nobody else's ever."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.clock import NS, Clock
+from harness.model.errors import StackNotStarted
+from harness.model.stack import OwnCluster
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.api_server import ApiServer, Json
+from harness.stack.kubernetes.workload import GONE_LIMIT_S, NAMESPACES
+from harness.state.machine import identity
+from harness.state.processes import ProcessIdentity
+
+_POLL_S = 0.25
+OURS = f"{labels.MANAGED}={labels.MANAGER}"
+
+
+async def sweep(api: ApiServer, progress: Callable[[str], None]) -> list[str]:
+    """Begins to delete the namespaces whose owner was a process of this machine and is dead; their names.
+
+    One of another machine is told of and left: whether its owner lives cannot be known here. Raises ``Refused``.
+    """
+    removed, others = [], []
+    for item in (await api.get(NAMESPACES, labelSelector=OURS))["items"]:
+        name, marks = item["metadata"]["name"], item["metadata"].get("annotations", {})
+        if marks.get(labels.MACHINE) != identity():
+            others.append(name)
+        elif not _alive(marks.get(labels.OWNER, "")) and "deletionTimestamp" not in item["metadata"]:
+            progress(f"left by a killed run: removing namespace {name}")
+            await api.delete_own(f"{NAMESPACES}/{name}", item["metadata"]["uid"])
+            removed.append(name)
+    if others:
+        progress(f"of runs on other machines, not looked into: {', '.join(others)}")
+    return removed
+
+
+async def of_run(api: ApiServer, run_id: str) -> list[str]:
+    """The run's namespaces that are still there, one line each. Raises ``Refused``."""
+    items: list[Json] = (await api.get(NAMESPACES, labelSelector=OURS))["items"]
+    mine = [item for item in items if item["metadata"].get("annotations", {}).get(labels.RUN) == run_id]
+    return [f"namespace/{item['metadata']['name']} is left" for item in mine]
+
+
+async def take_down(cluster: OwnCluster, scratch: Path, clock: Clock, told: Callable[[str], None]) -> None:
+    """``sweep`` by itself; returns when what it removed is gone. Raises ``StackNotStarted``, ``Refused``."""
+    with tempfile.TemporaryDirectory(dir=scratch) as keys:
+        api = await ApiServer.open(Path(cluster.kubeconfig), cluster.context, Path(keys), clock)
+        try:
+            removed = set(await sweep(api, told))
+            give_up_ns = clock.now_ns() + round(GONE_LIMIT_S * NS)
+            while removed & {item["metadata"]["name"] for item in (await api.get(NAMESPACES))["items"]}:
+                if clock.now_ns() > give_up_ns:
+                    raise StackNotStarted(f"not gone after {GONE_LIMIT_S:g} s: {', '.join(sorted(removed))}")
+                await clock.sleep(_POLL_S)
+        finally:
+            await api.close()
+
+
+def _alive(owner: str) -> bool:
+    pid, _, started = owner.partition("/")
+    return pid.isdigit() and ProcessIdentity(int(pid), started).alive()

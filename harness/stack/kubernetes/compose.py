@@ -1,0 +1,33 @@
+"""The outside services as compose.yaml defines them: PostgreSQL and the Firebase parts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import yaml
+
+COMPOSE = Path(__file__).resolve().parents[3] / "compose.yaml"
+_VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")  # compose's ${NAME:-default}
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run needs of a service of compose.yaml; its healthcheck is for those who run compose itself."""
+
+    image: str
+    ports: list[str]
+    command: list[str] = []
+    environment: dict[str, str] = {}
+    shm_size: str = "64mb"
+
+    @property
+    def port(self) -> int:
+        """The container's port, the one that is published."""
+        return int(self.ports[0].rpartition(":")[2])
+
+
+def definitions(path: Path = COMPOSE) -> dict[str, Definition]:
+    """The services of compose.yaml by name, with the defaults of their variables."""
+    text = _VARIABLE.sub(lambda match: match[1], path.read_text())
+    return msgspec.convert(yaml.safe_load(text)["services"], dict[str, Definition])

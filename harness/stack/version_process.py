@@ -1,0 +1,79 @@
+"""What a rehearsed version's image puts in front of its target: errors, delays, or a readiness that never comes.
+
+Run as a file with a JSON object (``host``, ``never_ready``, ``numerator``, ``denominator``, ``delay_ms``) and the
+target's command; it needs h11 and ``gate_process``. It listens on ``PORT`` and gives the target another one. Only
+requests to ``/v1`` are hit, by the gate's exact count. On SIGTERM it stops accepting, passes the signal on, and ends
+with the target's status once that has finished what runs.
+"""
+
+import asyncio
+import functools
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import h11
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from harness.stack.gate_process import HOST, Exchange, Fault, Faults, Verdict, relay
+
+LAST_ANSWERS_S = 2.0
+_API = b"/v1"
+
+
+class InFront(Exchange):
+    """Hits the API's requests."""
+
+    def judge(self, request: h11.Request) -> Verdict:
+        """Probes pass, unless they are never to."""
+        return self.faults.judge() if request.target.startswith(_API) else Verdict()
+
+
+class NeverReady(InFront):
+    """Hits everything that is no request to the API."""
+
+    def judge(self, request: h11.Request) -> Verdict:
+        """Liveness passes: the pod is not restarted, it just never becomes ready."""
+        return super().judge(request) if request.target.startswith((_API, b"/health")) else Verdict(error=True)
+
+
+def free_port() -> int:
+    """A port for the target, on loopback."""
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        return int(found.getsockname()[1])
+
+
+async def main(asked: dict[str, Any], command: list[str]) -> int:
+    """Serves until the target has ended; its status."""
+    faults = Faults()
+    if asked["numerator"]:
+        faults.active[0] = Fault("errors", asked["numerator"], asked["denominator"])
+    if asked["delay_ms"]:
+        faults.active[1] = Fault("latency", 1, 1, asked["delay_ms"] / 1000)
+    inner = free_port()
+    target = await asyncio.create_subprocess_exec(*command, env={**os.environ, "PORT": str(inner)})
+    serve = functools.partial(
+        relay, pod_port=inner, faults=faults, exchange=NeverReady if asked["never_ready"] else InFront
+    )
+    server = await asyncio.start_server(serve, asked["host"], int(os.environ["PORT"]))
+
+    def stop() -> None:
+        server.close()
+        target.terminate()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    status = await target.wait()
+    server.close()
+    under_way = asyncio.all_tasks() - {asyncio.current_task()}
+    if under_way:
+        await asyncio.wait(under_way, timeout=LAST_ANSWERS_S)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(json.loads(sys.argv[1]), sys.argv[2:])))

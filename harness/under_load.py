@@ -1,0 +1,87 @@
+"""A stack under the scenario's users and probes, with their evidence gathered: what several commands run on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.clock import NS, Clock
+from harness.collect import Collector
+from harness.load.plan import LoadPlan
+from harness.load.process import LoadProcesses
+from harness.model.flag import FLAG
+from harness.model.rollout import off_template, rollout_template
+from harness.options import RunOptions
+from harness.progress import Progress
+from harness.stack.protocol import Stack
+from harness.state.lease import run_folder
+
+GATHER_EVERY_S = 0.25
+ADMISSION_LIMIT_S = 60.0
+LEAD_S = 1.0
+
+
+class UnderLoad:
+    """One run's. ``gather`` and ``watch`` are to run beside the flow; ``stop`` ends the load."""
+
+    def __init__(
+        self, stack: Stack, evidence: Collector, clock: Clock, progress: Progress,
+        *, options: RunOptions, run_id: str, logs: Path,
+    ) -> None:  # fmt: skip
+        self._stack = stack
+        self._evidence = evidence
+        self._clock = clock
+        self._progress = progress
+        self._options = options
+        self._run_id = run_id
+        self._logs = logs
+        self._load: LoadProcesses | None = None
+
+    async def admit(self) -> None:
+        """Every account made, signed in, its flag fetched; then users and probes begin."""
+        scenario = self._options.scenario
+        population = scenario.population
+        self._progress(f"admitting {population.users} users, {population.flag_on} of them on the API")
+        plan = LoadPlan(
+            run_id=self._run_id,
+            seed=self._options.seed,
+            population=population,
+            probes=scenario.probes,
+            endpoints=self._stack.endpoints(),
+            anchor=self._clock.anchor,
+            spool="",
+            request_timeout_s=scenario.request_timeout_s,
+            admission_limit_s=ADMISSION_LIMIT_S,
+        )
+        self._load = load = LoadProcesses(plan, run_folder(self._run_id), self._clock, logs=self._logs)
+        await load.start()
+        self._evidence.follow(load.spools)
+        await load.admitted(ADMISSION_LIMIT_S)
+        await load.go(self._clock.now_ns() + round(LEAD_S * NS))
+
+    async def set_flag(self, on: bool) -> int:
+        """Publishes it for the scenario's audiences, or off; the version."""
+        at_ns = self._clock.now_ns()  # before the publish: no client can have seen it earlier
+        population = self._options.scenario.population
+        version = await self._stack.set_flag(rollout_template(population) if on else off_template())
+        users = population.flag_on if on else 0
+        self._evidence.event(at_ns, "flag", FLAG, f"published version {version}", version=version, on=users)
+        return version
+
+    async def gather(self) -> None:
+        """For ever; raises when a part of the load dies."""
+        while True:
+            self._evidence.gather()
+            if self._load is not None:
+                self._load.check()
+            await self._clock.sleep(GATHER_EVERY_S)
+
+    async def watch(self) -> None:
+        """The stack's own rows, until it is down; raises when a part of it dies."""
+        async for row in self._stack.watch():
+            self._evidence.add([row])
+
+    async def stop(self) -> None:
+        """Requests under way finish or time out; the last answers are gathered."""
+        if self._load is not None:
+            await self._load.stop()
+            self._evidence.gather()

@@ -1,0 +1,172 @@
+"""Deploys judged on planted courses: every way in which a good one, a bad one and a changed schema can go wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge import deploys
+from harness.judge.deploys import Pods, Tally, Undone
+from harness.judge.window import NS
+from harness.model.evidence import EventRow, Row
+from harness.model.scaling import Ran, ScalingFinding
+from harness.model.units import Unit
+from harness.model.verdict import CriterionKind, CriterionResult, Verdict
+from tests.judge.evidence import START_NS, criterion, ledger, probe, request
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+OK, BAD = Ran(command="rollout", status=0, output="said"), Ran(command="rollout", status=1, output="error: timed out")
+QUIET = Tally(calls=1000, failed=0)
+RELEASE = ("cicd.set_image", "deploy.rolling.one_up", "deploy.rolling.one_down", "deploy.rolling.complete")
+
+
+def pod(at_s: float, name: str, state: str) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data={"state": state})
+
+
+def replaced(*, old_first: bool = False, stays: bool = False, surge: int = 1) -> list[EventRow]:
+    """Two old pods, two new ones, from 0 s on."""
+    rows = [pod(-9, "a", "Ready"), pod(-9, "b", "Ready")]
+    rows += [pod(1, f"n{number}", "Pending") for number in range(surge)]
+    rows += [pod(2, "a", "Terminating")] if old_first else []
+    rows += [pod(5, "n0", "Ready"), pod(5.1, "a", "Terminating"), pod(5.2, "n1", "Pending"), pod(7, "a", "Gone")]
+    rows += [pod(9, "n1", "Ready")]
+    return rows if stays else [*rows, pod(9.1, "b", "Terminating"), pod(11, "b", "Gone")]
+
+
+def seen(rows: list[EventRow], until_s: float = 60) -> Pods:
+    return deploys.pods(rows, 0, round(until_s * NS))
+
+
+def verdicts(found: list[ScalingFinding]) -> dict[str, Verdict]:
+    return {each.claim: each.verdict for each in found}
+
+
+def released(
+    rows: list[EventRow], met: Tally = QUIET, ran: Ran = OK, *claims: str, races: bool = True
+) -> dict[str, Verdict]:
+    found = deploys.released(
+        claims or RELEASE, [OK, ran], seen(rows), met, replicas=2, surge=1, least_calls=300, races=races
+    )
+    return verdicts(found)
+
+
+def test_the_pods_are_followed_through_a_replacement() -> None:
+    found = seen(replaced())
+    assert (found.most, found.fewest_ready, found.new, found.ready) == (3, 2, ("n0", "n1"), ("n0", "n1"))
+    assert found.new_ready_ns == {"n0": 5 * NS, "n1": 9 * NS}
+    assert seen(replaced(), until_s=10).left == {"b", "n0", "n1"}
+
+
+def test_a_good_version_one_by_one() -> None:
+    assert released(replaced()) == dict.fromkeys(RELEASE, PASS)
+    assert released(replaced(old_first=True))["deploy.rolling.one_down"] is FAIL
+    assert released(replaced(stays=True))["deploy.rolling.complete"] is FAIL
+    assert released(replaced(surge=2))["deploy.rolling.one_up"] is FAIL
+    assert released(replaced(), QUIET, BAD)["cicd.set_image"] is FAIL
+
+
+def test_without_a_new_pod_nothing_is_told_of_pods() -> None:
+    found = released([pod(-9, "a", "Ready"), pod(3, "a", "Ready")])
+    assert [found[claim] for claim in RELEASE[1:]] == [INCONCLUSIVE] * 3
+
+
+def test_one_failed_request_is_downtime_and_an_erratum_is_passed_by_being_seen() -> None:
+    claims = ("deploy.rolling.no_downtime", "deploy.downtime_without_prestop")
+    lost = Tally(calls=1000, failed=1, first_ns=0, last_ns=NS)
+    assert released(replaced(), lost, OK, *claims) == {claims[0]: FAIL, claims[1]: PASS}
+    assert released(replaced(), QUIET, OK, *claims) == {claims[0]: PASS, claims[1]: INCONCLUSIVE}
+    assert released(replaced(), Tally(calls=299, failed=0), OK, claims[0]) == {claims[0]: INCONCLUSIVE}
+    assert released(replaced(), QUIET, OK, claims[1], races=False) == {claims[1]: Verdict.NOT_EXERCISED}
+    assert released(replaced(), lost, OK, claims[1], races=False) == {claims[1]: PASS}
+
+
+def test_bad_answers_are_counted_by_when_they_came() -> None:
+    rows: list[Row] = [request(1), request(2, latency_ms=700), probe(3, good=False), request(90)]
+    failed = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS)
+    assert (failed.calls, failed.failed, failed.bad_s) == (3, 1, 0.0)
+    slow = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS, 600)
+    assert slow.failed == 2 and slow.bad_s == pytest.approx(0.31)
+
+
+def never_ready(**changed: object) -> dict[str, Verdict]:
+    stuck = [pod(-9, "a", "Ready"), pod(-9, "b", "Ready"), pod(1, "n0", "Running")]
+    given: dict[str, object] = {
+        "status": BAD, "undo": OK, "after": OK, "before_undo": seen(stuck), "met": QUIET,
+        "seen": seen([*stuck, pod(40, "n0", "Terminating"), pod(45, "n0", "Gone")]), "replicas": 2, "least_calls": 300,
+    }  # fmt: skip
+    return verdicts(deploys.never_ready(**(given | changed)))  # type: ignore[arg-type]  # one of each
+
+
+def test_a_version_that_is_never_ready_is_told_and_undone() -> None:
+    assert set(never_ready().values()) == {PASS}
+    assert never_ready(status=OK)["cicd.rollout_status"] is FAIL
+    ended = Ran(command="rollout status", status=-1, output="Waiting")
+    assert never_ready(status=ended)["cicd.rollout_status"] is FAIL  # it said nothing; we ended it
+    assert never_ready(undo=BAD)["phase2.cicd"] is FAIL
+    assert never_ready(after=BAD)["phase2.cicd"] is FAIL
+    assert never_ready(met=Tally(calls=1000, failed=1))["phase2.cicd"] is FAIL
+    assert never_ready(met=Tally(calls=10, failed=0))["phase2.cicd"] is INCONCLUSIVE
+    assert never_ready(seen=seen(replaced()))["phase2.cicd"] is FAIL  # it did become ready
+    lost = [pod(-9, "a", "Ready"), pod(-9, "b", "Ready"), pod(2, "a", "Terminating"), pod(3, "a", "Gone")]
+    assert never_ready(seen=seen(lost))["phase2.cicd"] is FAIL
+    undone = [*replaced(), pod(12, "n0", "Gone")]
+    assert never_ready(before_undo=seen(undone))["cicd.no_undo"] is INCONCLUSIVE
+
+
+def fired(at_s: float, metric: str = "error_ratio", limit: str = "rollback.error_ratio") -> CriterionResult:
+    return CriterionResult(
+        id=limit, claim="c", kind=CriterionKind.ROLLBACK, metric=metric, comparison=">", threshold=0.03,
+        unit=Unit.RATIO, verdict=FAIL, value=0.12, bound=None, samples=100, reason="fired", fired_at_ns=round(at_s * NS),
+    )  # fmt: skip
+
+
+def undone(metric: str = "error_ratio", ran: Ran = OK) -> Undone:
+    return Undone(fired=fired(12, metric), undo_ns=13 * NS, done_ns=20 * NS, ran=(OK, ran))
+
+
+MET = Tally(calls=2000, failed=80, first_ns=10 * NS, last_ns=24 * NS)
+
+
+def broken(what: Undone, met: Tally = MET, after: Tally = QUIET, within_s: float = 60) -> ScalingFinding:
+    return deploys.limit_broken("claim", what, met, after, within_s=within_s, least_after=100)
+
+
+def test_a_broken_limit_is_undone_in_time_and_nothing_bad_is_left() -> None:
+    good = broken(undone())
+    assert (good.verdict, good.value) == (PASS, "14.0 s") and "fired 2.0 s after the first bad answer" in good.reason
+    assert broken(undone(), within_s=13).verdict is FAIL
+    assert broken(undone(ran=BAD)).verdict is FAIL
+    assert broken(Undone(fired=None)).verdict is FAIL
+    assert broken(undone(), after=Tally(calls=1000, failed=1)).verdict is FAIL
+    assert broken(undone("latency_p95"), after=Tally(calls=1000, failed=50)).verdict is PASS  # p95 allows a twentieth
+    assert broken(undone("latency_p95"), after=Tally(calls=1000, failed=51)).verdict is FAIL
+    assert broken(undone(), after=Tally(calls=99, failed=0)).verdict is INCONCLUSIVE
+    assert broken(undone(), met=QUIET).verdict is INCONCLUSIVE  # it was not bad at all
+
+
+def test_the_limit_that_fired_first_counts_and_says_what_slow_is() -> None:
+    early, late = fired(3), fired(5, "latency_p95", "rollback.latency_p95")
+    assert deploys.broke([late, early]) == early
+    assert deploys.broke([]) is None
+    limits = [criterion("rollback", "latency_p95", ">", 600), criterion("rollback", "error_ratio", ">", 0.03)]
+    assert deploys.slow_limit_ms(limits, late) == 600
+    assert deploys.slow_limit_ms(limits, early) is None
+    assert deploys.slow_limit_ms(limits, None) is None
+
+
+def test_a_breaking_schema_is_shown_only_when_undo_did_not_help_and_the_way_back_did() -> None:
+    def judged(what: Undone, past: int, mended: Tally = QUIET) -> Verdict:
+        past_undo = Tally(calls=100, failed=past)
+        found = deploys.breaking_schema("e", what, met=MET, past_undo=past_undo, mended=mended, least_calls=100)
+        return found.verdict
+
+    assert judged(undone(), 60) is PASS
+    assert judged(undone(), 0) is INCONCLUSIVE
+    assert judged(Undone(fired=None), 60) is INCONCLUSIVE
+    assert judged(undone(), 60, Tally(calls=1000, failed=2)) is INCONCLUSIVE
+    assert judged(undone(), 60, Tally(calls=9, failed=0)) is INCONCLUSIVE
+
+
+def test_who_wrote_the_new_column() -> None:
+    assert deploys.side_by_side({"a": 3, "n0": 4, "migration": 9}, ["a"], ["n0"]).startswith("rows")
+    assert "3 inserted by old pods, 4 by new" in deploys.side_by_side({"a": 3, "n0": 4, "x": 9}, ["a"], ["n0"])

@@ -1,0 +1,119 @@
+"""What a person gets wrong before any cluster is asked: each a clear error, exit status 2 or 30, and nothing made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.cli import main
+from harness.clock import MachineClock
+from harness.manifests import load
+from harness.model.errors import Exit, StackNotStarted
+from harness.model.stack import Rung, Target
+from harness.options import RunOptions
+from harness.run import Rehearsal
+from harness.rungs import cluster_images, overlay
+from harness.stack.kube.access import look
+from harness.stack.kube.stack import KubeStack
+
+NOWHERE = "https://127.0.0.1:1"
+
+
+def kubeconfig(path: Path, *contexts: str, server: str = NOWHERE) -> Path:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "there", "cluster": {"server": server}}],
+        "users": [{"name": "somebody", "user": {"token": "none"}}],
+        "contexts": [{"name": name, "context": {"cluster": "there", "user": "somebody"}} for name in contexts],
+        "current-context": contexts[0] if contexts else "",
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def run(folder: Path, *words: str) -> int:
+    return main(["run", "rollout_week3", "--on", "kube", "--reports", str(folder / "reports"), *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--on kube needs --context"),
+        (("--context", "mine", "--kubeconfig", "{}/none"), "there is no kubeconfig"),
+        (("--context", "other", "--kubeconfig", "{}/config"), "its contexts are: mine"),
+        (("--context", "mine", "--kubeconfig", "{}/broken"), "does not read"),
+        (("--context", "mine", "--kubeconfig", "{}/config"), "--yes-use-this-cluster"),
+        (("--context", "mine", "--kubeconfig", "{}/config", "--target", "/bin/true"), "name an image"),
+    ],
+)
+def test_wrong_usage_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    kubeconfig(tmp_path / "config", "mine")
+    (tmp_path / "broken").write_text("contexts: [1, 2]\n")
+    assert run(tmp_path, *(word.format(tmp_path) for word in words)) == Exit.USAGE
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "reports").exists()
+
+
+def test_what_would_be_made_and_where_is_said_before_it_is_confirmed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = kubeconfig(tmp_path / "config", "mine")
+    run(tmp_path, "--context", "mine", "--kubeconfig", str(config), "--image-registry", "registry.example/x/")
+    said = capsys.readouterr().err
+    assert all(words in said for words in ("mine", NOWHERE, "one namespace tekutoko-", "registry.example/x;"))
+
+
+def test_the_options_of_a_cluster_belong_to_kube_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "rollout_week3", "--on", "local", "--context", "mine", "--reports", str(tmp_path)]
+    assert main(words) == Exit.USAGE
+    assert "--context belongs to --on kube" in capsys.readouterr().err
+
+
+async def test_a_server_that_does_not_answer_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    config = kubeconfig(tmp_path / "config", "mine")
+    target = Target(name="none", command=(), image="none:1")
+    stack = KubeStack(
+        run_id=f"test-{os.getpid()}-unreachable",
+        manifests=load(overlay(Rung.KUBE)),
+        target=target,
+        cluster=look("mine", str(config)),
+        images=cluster_images(target, "", MachineClock()),
+        folder=tmp_path,
+        clock=MachineClock(),
+        progress=lambda _line: None,
+    )
+    with pytest.raises(StackNotStarted, match="the cluster cannot be reached"):
+        await stack.up()
+    await stack.down()
+    assert stack.leaks() == []
+
+
+def test_of_several_files_the_first_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = kubeconfig(tmp_path / "first", "mine", server="https://127.0.0.1:2")
+    second = kubeconfig(tmp_path / "second", "mine", "other")
+    monkeypatch.setenv("KUBECONFIG", f"{first}:{tmp_path / 'missing'}:{second}")
+    assert look("mine", "").server == "https://127.0.0.1:2"
+    assert look("other", "").context == "other"
+
+
+def test_the_replay_names_the_cluster_and_leaves_the_confirmation_to_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = kubeconfig(tmp_path / "config", "mine")
+    seen: list[RunOptions] = []
+
+    def remembered(make: Callable[[], Rehearsal], *_more: object, **_named: object) -> int:
+        seen.append(make().options)
+        return 0
+
+    monkeypatch.setattr("harness.cli.run_to_end", remembered)
+    run(tmp_path, "--context", "mine", "--kubeconfig", str(config), "--yes-use-this-cluster")
+    assert f"--on kube --seed 1 --context mine --kubeconfig {config}" in seen[0].replay
+    assert "--yes" not in seen[0].replay
