@@ -77,6 +77,12 @@ def scaling(session: nox.Session) -> None:
 
 
 @nox.session
+def zone_loss(session: nox.Session) -> None:
+    """A zone lost under load, with the manifests as written, then with topology spread (rung kind)."""
+    run(session, "-m", "harness", "zone_loss", *session.posargs)
+
+
+@nox.session
 def mirror_stop(session: nox.Session) -> None:
     """Stops the mirror to Firestore stepwise, 100 -> 50 -> 0 %, and shows what a later flag-off would lose."""
     run(session, "-m", "harness", "mirror_stop", *session.posargs)

@@ -86,10 +86,7 @@ def parser() -> argparse.ArgumentParser:
     add_stages_arguments(stages)
     _add_run_options(stages, printed="load.json")
     stages.set_defaults(handler=_load_stages)
-    scaling = commands.add_parser("scaling", help="scaling by hand, by the HPA, under the PDB", allow_abbrev=False)
-    add_scaling_arguments(scaling)
-    _add_run_options(scaling, printed="scaling.json")
-    scaling.set_defaults(handler=_scaling)
+    _add_scaling(commands)
     _add_under_load(commands)
     undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
     add_undo_arguments(undo)
@@ -141,6 +138,18 @@ def _add_under_load(commands: argparse._SubParsersAction[argparse.ArgumentParser
     add_deploy_arguments(deploy)
     _add_run_options(deploy, printed="deploy.json")
     deploy.set_defaults(handler=_deploy_rehearsal)
+
+
+def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """``scaling`` and ``zone_loss``: two plans, one form."""
+    for name, told in (
+        ("scaling", "scaling by hand, by the HPA, under the PDB"),
+        ("zone_loss", "a zone lost under load, as written and with a spread"),
+    ):
+        command = commands.add_parser(name, help=told, allow_abbrev=False)
+        add_scaling_arguments(command)
+        _add_run_options(command, printed="scaling.json")
+        command.set_defaults(handler=_scaling)
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

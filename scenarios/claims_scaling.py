@@ -25,6 +25,12 @@ _SCALING = (
             "metrics say (after the 5 minutes of stabilisation on the way down)",
             "raise minReplicas for a planned peak; set replicas by hand only with the HPA removed",
         ),
+        wrong(
+            "scaling.hpa_puts_back",
+            "a smaller number that is applied lasts seconds: the HPA remembers for 5 minutes what it asked for, and "
+            "scales back up to it although all metrics are below target",
+            "leave replicas out of deployment.yaml while an HPA owns it",
+        ),
     ),
     promise(
         "scaling.manual.command",
@@ -68,6 +74,12 @@ _SCALING = (
         MEASUREMENT,
         "D",
         "Back to 2 after the load ends",
+        wrong(
+            "scaling.memory_seldom_falls",
+            "memory that a program has once asked for seldom goes back to the system, so its utilization stays and the "
+            "pods that were added for memory stay too",
+            "scale by CPU or by the rate of requests; leave memory to limits and an alert",
+        ),
     ),
     promise(
         "scaling.time.manual_up",

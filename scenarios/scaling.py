@@ -15,7 +15,9 @@ from scenarios import claims
 from scenarios.form import Form, nearest
 
 PLAN = Path(__file__).parent / "plans" / "scaling.yaml"
-MOST_PODS = 20
+ZONE_LOSS = PLAN.with_name("zone_loss.yaml")
+MOST_PODS = 40
+MOST_HOLD = 0.9  # of the memory limit, beside what the target itself needs
 
 
 class PartForm(Form):
@@ -33,6 +35,10 @@ class PartForm(Form):
     wait: str = "300s"
     load: str = "0s"
     in_flight: int = 0
+    hold: str = "0%"
+    held: int = 0
+    rate: str = "0/s"
+    component: str = ""
 
 
 class PlanForm(Form):
@@ -62,6 +68,8 @@ def _part(form: PartForm) -> Part:
     for count in (form.low, form.high, form.pods):
         if not 1 <= count <= MOST_PODS:
             raise ValueError(f"{form.name}: {count} pods, not within 1..{MOST_PODS}")
+    if not 0 <= units.ratio(form.hold) <= MOST_HOLD:
+        raise ValueError(f"{form.name}: hold {form.hold}, not within 0..{MOST_HOLD:.0%}")
     if form.low > form.high:
         raise ValueError(f"{form.name}: low {form.low} is above high {form.high}")
     return Part(
@@ -79,6 +87,10 @@ def _part(form: PartForm) -> Part:
         wait_s=units.seconds(form.wait),
         load_s=units.seconds(form.load),
         in_flight=form.in_flight,
+        hold=units.ratio(form.hold),
+        held=form.held,
+        rate_per_s=units.quantity(form.rate, units.Unit.PER_SECOND),
+        component=form.component,
     )
 
 
@@ -87,6 +99,6 @@ def _check_order(parts: tuple[Part, ...]) -> None:
     kinds = [part.kind for part in parts]
     with_it = [kind not in PLAIN for kind in kinds]
     if with_it != sorted(with_it) or PartKind.COMMANDS in kinds[:-1]:
-        raise ValueError("the order is: manual, apply, drain; then takes_back, hpa; commands last, once")
+        raise ValueError("the order is: manual, apply, drain, zone; then takes_back, hpa; commands last, once")
     if len({part.name for part in parts}) != len(parts):
         raise ValueError("two parts have one name")

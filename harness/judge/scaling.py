@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from harness.judge.autoscaling import Ruled, by_rule
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
-from harness.model.scaling import Part, Ran, ScalingFinding
+from harness.model.scaling import Course, Effect, Part, Ran, ScalingFinding, Size
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
 
@@ -41,6 +42,14 @@ def endpoints_reached_s(rows: Iterable[EventRow], since_ns: int, wanted: Callabl
         if at_ns >= since_ns and wanted(count):
             return (at_ns - since_ns) / NS
     return None
+
+
+def endpoints_now(rows: Sequence[EventRow]) -> tuple[str, ...]:
+    """The pods that the Service leads to, by the last row that tells."""
+    for row in reversed(rows):
+        if row.kind == "component" and row.subject == "service" and "pods" in row.data:
+            return tuple(row.data["pods"])
+    return ()
 
 
 def most_endpoints(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> int:
@@ -83,6 +92,23 @@ def resizes(rows: Iterable[EventRow], since_ns: int) -> list[Resize]:
         if told is not None and row.at_ns >= since_ns:
             found.append(Resize(at_ns=row.at_ns, size=int(told[1]), reason=told[2]))
     return found
+
+
+def course_of(rows: Sequence[EventRow], origin_ns: int, since_ns: int, until_ns: int) -> Course:
+    """Endpoints and decisions between two moments, in seconds from ``origin_ns``."""
+    before = [count for at_ns, count in _endpoints(rows) if at_ns < since_ns][-1:]
+    first = [Size(at_s=(since_ns - origin_ns) / NS, pods=count) for count in before]
+    later = [
+        Size(at_s=(at_ns - origin_ns) / NS, pods=count)
+        for at_ns, count in _endpoints(rows)
+        if since_ns <= at_ns < until_ns
+    ]
+    decided = [
+        Size(at_s=(each.at_ns - origin_ns) / NS, pods=each.size, why=each.reason)
+        for each in resizes(rows, since_ns)
+        if each.at_ns < until_ns
+    ]
+    return Course(endpoints=(*first, *later), decisions=tuple(decided))
 
 
 def timed(claim: str, seconds: float | None, within_s: float, what: str, after_s: float = 0.0) -> ScalingFinding:
@@ -145,12 +171,20 @@ def drained(
 
 
 def autoscaled(
-    part: Part, rows: Sequence[EventRow], load_ns: int, end_ns: int, asked: Iterable[tuple[int, str, float]] = ()
+    part: Part,
+    rows: Sequence[EventRow],
+    load_ns: int,
+    end_ns: int,
+    *,
+    asked: Iterable[tuple[int, str, float]] = (),
+    ruled: Ruled | None = None,
 ) -> list[ScalingFinding]:
-    """Under CPU alone: up while the load lasts (``load_ns``..``end_ns``), down after it.
+    """Under one resource alone, memory where the part holds some: up while that lasts (``load_ns``..``end_ns``), down
+    after it.
 
     ``asked`` are the metrics' own recommendations (when, which, replicas), where the rung tells them: stabilisation
-    counts from the last of the most, which may lie before the end of load.
+    counts from the last of the most, which may lie before the end of load. ``ruled`` is what the rule says of a real
+    controller's decisions; ``None`` where the autoscaler is the rule itself.
     """
     most = most_endpoints(rows, load_ns, end_ns)
     steps = resizes(rows, load_ns)
@@ -161,12 +195,11 @@ def autoscaled(
     fell_s = (falls[0].at_ns - last_ns) / NS if falls else None
     since = f"the last recommendation of {most}, {(end_ns - last_ns) / NS:.0f} s before the end of load,"
     since = "the end of load" if last_ns == end_ns else since
-    path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({each.reason})" for each in rises)
+    path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
     low_s = endpoints_reached_s(rows, end_ns, lambda count: count <= part.low)
-    by_cpu = [each for each in rises if "cpu" in each.reason]
     return [
         timed("scaling.time.hpa_up", reached_s, part.up_within_s, f"load to {most} ready endpoints [{path}]"),
-        held("scaling.hpa.cpu", bool(by_cpu), f"{part.low} -> {most}", path or "the autoscaler added no pod"),
+        _rose(part, rises, most, path, ruled),
         timed(
             "scaling.time.hpa_down", fell_s, part.down_within_s, f"from {since} to fewer replicas", part.down_after_s
         ),
@@ -177,6 +210,25 @@ def autoscaled(
             f"{most} -> {part.low} endpoints after the end of load",
         ),
     ]
+
+
+def _short(reason: str) -> str:
+    """Without the words that every reason of a utilization has."""
+    return reason.replace(" resource utilization (percentage of request)", "")
+
+
+def _rose(part: Part, rises: Sequence[Resize], most: int, path: str, ruled: Ruled | None) -> ScalingFinding:
+    """By the one resource alone, as far as the part wants, and each decision as the rule has it."""
+    resource = "memory" if part.hold else "cpu"
+    claim, value = f"scaling.hpa.{resource}", f"{part.low} -> {most}"
+    others = [each for each in rises if resource not in each.reason]
+    if not rises or others:
+        told = "the autoscaler added no pod" if not rises else f"not by {resource} alone: {path}"
+        return held(claim, False, value, told)
+    verdict, told = (Verdict.PASS, "the rung's autoscaler is the rule itself") if ruled is None else by_rule(ruled)
+    if most < part.high and verdict is Verdict.PASS:
+        verdict, told = Verdict.INCONCLUSIVE, f"the load asked for {most}, not for {part.high}; {told}"
+    return ScalingFinding(claim=claim, verdict=verdict, value=value, reason=f"{path}; {told}")
 
 
 def taken_back(part: Part, rows: Sequence[EventRow], scaled_ns: int) -> list[ScalingFinding]:
@@ -194,8 +246,10 @@ def taken_back(part: Part, rows: Sequence[EventRow], scaled_ns: int) -> list[Sca
     return [held(claim, True, f"{after_s:.0f} s", reason)]
 
 
-def commands(ran: dict[str, Ran]) -> list[ScalingFinding]:
-    """``ran`` by a short name; a command that the plan could not run is missing, and inconclusive."""
+def commands(ran: dict[str, Ran], effects: Sequence[Effect] = ()) -> list[ScalingFinding]:
+    """``ran`` by a short name; a command that the plan could not run is missing, and inconclusive. ``effects`` are of
+    the document's two ways to another number of pods; the autoscaler may undo them, so only those without it are
+    judged."""
     watched = ("get pods", "logs", "top pods", "get hpa", "get events")
     return [
         _all_ran("monitoring.commands", ran, watched),
@@ -203,6 +257,8 @@ def commands(ran: dict[str, Ran]) -> list[ScalingFinding]:
         _all_ran("cicd.set_image", ran, ("set image",)),
         _fails_as_it_should(ran),
         _first_deploy(ran),
+        _set_by_hand("scaling.manual.command", [each for each in effects if " scale " in each.command]),
+        _set_by_hand("scaling.manual.manifest", [each for each in effects if " apply " in each.command]),
     ]
 
 
@@ -230,6 +286,20 @@ def _fails_as_it_should(ran: dict[str, Ran]) -> ScalingFinding:
         f"rollout undo in {ran['rollout undo'].status}, rollout status after it in {undone}"
     )
     return held(claim, status != 0 and ran["rollout undo"].status == 0 and undone == 0, f"status {status}", reason)
+
+
+def _set_by_hand(claim: str, effects: Sequence[Effect]) -> ScalingFinding:
+    alone = [each for each in effects if not each.autoscaler]
+    if not alone:
+        return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason="not run without the HPA")
+    told = "; ".join(f"{each.command}: {_seconds(each.after_s)}" for each in alone)
+    never = [each for each in alone if each.after_s is None]
+    slowest = max((each.after_s for each in alone if each.after_s is not None), default=None)
+    return held(claim, not never, "never" if never else _seconds(slowest), f"without the HPA: {told}")
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.0f} s"
 
 
 def _first_deploy(ran: dict[str, Ran]) -> ScalingFinding:

@@ -26,7 +26,8 @@ class Arrivals(StrEnum):
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One load for a time. ``users`` is how many accounts it is spread over; ``rate_per_s`` counts for open loops,
-    ``in_flight`` for closed ones."""
+    ``in_flight`` for closed ones. ``new_connections``: each request opens its own, so that a Service leads it to any of
+    the pods there are; kept ones stay with the pod they began on."""
 
     name: str
     arrivals: Arrivals
@@ -36,6 +37,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     in_flight: int = 0
     photos_per_s: float = 0.0  # uploaded to Storage meanwhile, ``photo_bytes`` each
     photo_bytes: int = 0
+    new_connections: bool = False
 
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -53,8 +53,8 @@ class FaultKind(StrEnum):
     POD_KILL = "pod_kill"  # deleted with grace 0
     POD_DELETE = "pod_delete"  # deleted with its grace period
     POD_HANG = "pod_hang"  # the target stopped: accepts, never answers
-    POD_CPU = "pod_cpu"  # a busy loop beside the target
-    POD_MEMORY = "pod_memory"  # ``share`` of the pod's memory limit held beside the target
+    POD_CPU = "pod_cpu"  # a busy loop beside the target, in its control group; of the pod ``subject``, or of the first
+    POD_MEMORY = "pod_memory"  # ``share`` of the target's memory limit held beside it, likewise
     ZONE_LOSS = "zone_loss"  # every pod of zone ``subject``
     SIDECAR_KILL = "sidecar_kill"
     SIDECAR_HANG = "sidecar_hang"

@@ -23,6 +23,8 @@ MARKED = {
     "flag": marked("flag"),
     "decision": marked("decision"),
     "measurement_error": marked("measurement error"),
+    "autoscaler": marked("autoscaler"),
+    "node": marked("node"),
 }
 KIND = MARKED | {
     "autoscaler": marked("autoscaler"),

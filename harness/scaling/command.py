@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,22 +11,28 @@ from pathlib import Path
 import msgspec
 
 from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
 from harness.model.scaling import ScalingPlan
 from harness.options import RunOptions, chosen
 from harness.progress import Progress
+from harness.report.language import Language
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Its options beside those of every run."""
     command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/scaling.yaml")
+    command.add_argument(
+        "--compare", metavar="RUN", help="put a run of scaling on another rung beside this one in the report"
+    )
     command.add_argument("--only", action="append", default=[], metavar="NAME", help="a part of the plan (repeatable)")
 
 
 def plan_of(arguments: argparse.Namespace) -> ScalingPlan:
     """The plan with the command line's choice of parts, in the plan's order. Raises ``BadInput``."""
-    from scenarios.scaling import PLAN, load
+    from scenarios.scaling import PLAN, ZONE_LOSS, load
 
-    plan = load(arguments.plan or PLAN)
+    bundled = ZONE_LOSS if arguments.command == ZONE_LOSS.stem else PLAN
+    plan = load(arguments.plan or bundled)
     return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
 
 
@@ -38,28 +42,51 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     progress = Progress(clock)
     plan = plan_of(arguments)
     options = options_of(arguments)
-    words = ["python", "-m", "harness", "scaling", "--on", str(options.rung), "--seed", str(options.seed)]
+    name = str(arguments.command)
+    words = ["python", "-m", "harness", name, "--on", str(options.rung), "--seed", str(options.seed)]
     words += ["--plan", str(arguments.plan)] if arguments.plan else []
-    words += [word for name in arguments.only for word in ("--only", name)]
+    words += [word for part in arguments.only for word in ("--only", part)]
+    words += ["--compare", arguments.compare] if arguments.compare else []
     replay = shlex.join([*words, *options.changed])
     progress.plain(
         f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
         f"replay: {replay}"
     )
     progress.plain(f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}")
-    from harness.scaling.flow import ScalingRun  # SciPy and psutil load here
+    from harness.scaling.compare import read  # SciPy and psutil load here
+    from harness.scaling.flow import ScalingRun
     from harness.scaling.report import SCALING_JSON, text
 
-    async def rehearse() -> int:
-        scaling = ScalingRun(plan, options, clock, progress, replay=replay)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, scaling.interrupt)
-        report = await scaling.run()
-        progress.plain("")
-        progress.plain(text(report, str(scaling.folder)))
-        if arguments.json:
-            sys.stdout.write((scaling.folder / SCALING_JSON).read_text())
-        return report.exit_status
+    compared = read(arguments.compare, options.reports) if arguments.compare else None
+    return run_to_end(
+        lambda: ScalingRun(plan, options, clock, progress, replay=replay, compared=compared),
+        progress,
+        text,
+        printed=SCALING_JSON if arguments.json else None,
+    )
 
-    return asyncio.run(rehearse())
+
+def compare_command(a: str, b: str, reports: Path, say: Language, *, as_json: bool) -> int | None:
+    """``compare`` of two runs of scaling: prints it, and writes ``compared.html`` beside the second's report.
+
+    ``None`` when neither is a run of scaling. Raises ``BadInput``, ``EvidenceNotWritten``.
+    """
+    from harness.report.files import write_atomically
+    from harness.scaling.compare import compare, folder_of, read
+    from harness.scaling.report import Beside, compared_text, html
+    from scenarios import claims
+
+    folder = folder_of(b, reports)
+    if folder is None and folder_of(a, reports) is None:
+        return None
+    one, other = read(a, reports), read(b, reports)
+    found = compare(one, other)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+    else:
+        sys.stdout.write(compared_text(found))
+    assert folder is not None  # read has found it
+    path = folder / "compared.html"
+    write_atomically(path, html(other, claims.REGISTER, say, Beside(report=one, comparison=found)).encode())
+    sys.stderr.write(f"written: {path}\n")
+    return found.exit_status

@@ -8,23 +8,28 @@ from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
+from harness.judge.scaling import course_of
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import cpu_factor, scaled
-from harness.model.errors import Exit, more_severe
+from harness.model.errors import BadInput, Exit, more_severe
 from harness.model.evidence import SampleRow
-from harness.model.scaling import SCHEMA_VERSION, Part, PartResult, ScalingFinding, ScalingPlan, ScalingReport
+from harness.model.manifests import Manifests
+from harness.model.scaling import SCHEMA_VERSION, Part, PartKind, PartResult, ScalingFinding, ScalingPlan, ScalingReport
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import overlay, stack_for, sweep
-from harness.scaling.parts import ACCOUNTS, Parts
-from harness.scaling.report import write_report
+from harness.scaling.compare import compare
+from harness.scaling.parts import ACCOUNTS, Evidence, Parts
+from harness.scaling.report import Beside, write_report
+from harness.scaling.timeline import timeline
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.state.ports import any_free_port
@@ -38,8 +43,16 @@ class ScalingRun:
     """One run under way. ``run`` always returns a report, however it ended."""
 
     def __init__(
-        self, plan: ScalingPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str
+        self,
+        plan: ScalingPlan,
+        options: RunOptions,
+        clock: Clock,
+        progress: Progress,
+        *,
+        replay: str,
+        compared: ScalingReport | None = None,
     ) -> None:
+        self.compared = compared
         self.plan = plan
         self.options = options
         self.clock = clock
@@ -51,8 +64,7 @@ class ScalingRun:
         found = load_manifests(options.manifests)
         pods = max(part.pods for part in plan.parts)
         self.cpu_factor = cpu_factor(found, os.cpu_count() or 1, pods)
-        # The rung kind scales what it applies by the same rule.
-        self.manifests = scaled(found, self.cpu_factor) if options.rung is Rung.LOCAL else found
+        self.manifests = scaled(found, self.cpu_factor)
         self.plain = without_autoscaler(self.manifests, self.manifests.deployment.replicas)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
@@ -60,15 +72,21 @@ class ScalingRun:
         self.stack: Stack = stack_for(
             options,
             run_id=self.run_id,
-            manifests=self.plain,
+            # The rung kind scales the documents that it applies by the same rule, itself.
+            manifests=self.plain
+            if options.rung is Rung.LOCAL
+            else without_autoscaler(found, self.plain.deployment.replicas),
             folder=self.folder,
             clock=clock,
             progress=progress,
             gate=False,
             peak_pods=pods,
+            # A zone is lost by freezing its nodes: nobody else may be on them.
+            use_kept=all(part.kind is not PartKind.ZONE for part in plan.parts),
         )
         self.lifecycle = Lifecycle(progress)
         self.load: StageProcesses | None = None
+        self.samples: list[SampleRow] = []
         self.asked: list[tuple[int, str, float]] = []  # the autoscaler's metrics, where the rung tells them
         self.results: list[PartResult] = []
         self.leaks: tuple[str, ...] = ()
@@ -93,12 +111,21 @@ class ScalingRun:
         self.progress("bringing the stack up")
         await self.stack.up()
         self._mark("stack_up")
+        evidence = Evidence(
+            events=self.evidence.events, samples=self.samples, requests=self.evidence.requests, asked=self.asked
+        )
         parts = Parts(
-            self.stack, self.manifests, self.plain, self.evidence.events,
-            clock=self.clock, progress=self.progress, admit=self._admitted,
-            asked=self.asked,
-            document=str(overlay(self.options.rung).parents[1] / "document"), folder=str(self.folder),
-        )  # fmt: skip
+            self.stack,
+            evidence,
+            manifests=self.manifests,
+            plain=self.plain,
+            with_component=self._with_component,
+            clock=self.clock,
+            progress=self.progress,
+            admit=self._admitted,
+            document=str(overlay(self.options.rung).parents[1] / "document"),
+            folder=str(self.folder),
+        )
         for part in self.plan.parts:
             await self._part(parts, part)
 
@@ -119,6 +146,8 @@ class ScalingRun:
                 observed=tuple(done.observed),
                 start_ns=start_ns,
                 end_ns=self.clock.now_ns(),
+                course=course_of(self.evidence.events, done.load_ns or start_ns, start_ns, self.clock.now_ns()),
+                load_s=(done.end_ns - done.load_ns) / NS,
             )
         )
         for each in self.results[-1].findings:
@@ -131,6 +160,12 @@ class ScalingRun:
         )
         self.results.append(PartResult(name=part.name, title=part.title, findings=findings))
         self.progress(f"{part.name}: not exercised: {reason}")
+
+    def _with_component(self, name: str) -> Manifests:
+        """The overlay beside the rung's own, without the autoscaler. Raises ``BadInput``."""
+        folder = self.options.manifests
+        found = load_manifests(folder.with_name(f"{folder.name}-{name}")) if name else load_manifests(folder)
+        return without_autoscaler(scaled(found, self.cpu_factor), self.plain.deployment.replicas)
 
     async def _admitted(self) -> StageProcesses:
         if self.load is None:
@@ -164,8 +199,10 @@ class ScalingRun:
     async def _watch(self) -> None:
         async for row in self.stack.watch():
             self.evidence.add([row])
-            if isinstance(row, SampleRow) and row.metric == "metric_replicas":
-                self.asked.append((row.at_ns, row.subject, row.value))
+            if isinstance(row, SampleRow):
+                self.samples.append(row)
+                if row.metric == "metric_replicas":
+                    self.asked.append((row.at_ns, row.subject, row.value))
 
     async def _stop_load(self) -> None:
         if self.load is not None:
@@ -178,7 +215,9 @@ class ScalingRun:
     def _report(self) -> ScalingReport:
         self.lifecycle.write(
             self.evidence.store.close,
-            lambda: write_report(self.folder, self._document()),
+            lambda: write_report(
+                self.folder, self._document(), claims.REGISTER, language(self.options.lang), self._beside()
+            ),
             lambda: point_latest(self.options.reports, self.folder),
         )
         return self._document()
@@ -209,7 +248,18 @@ class ScalingRun:
             errors=tuple(str(error) for error in self.lifecycle.errors),
             capabilities=tuple(sorted(self.stack.capabilities)),
             errata=errata_of(self.results),
+            timeline=timeline(self.evidence.events, self.started_ns),
         )
+
+    def _beside(self) -> Beside | None:
+        """The run that this one is compared with; a part less in common is told, and no reason to lose the report."""
+        if self.compared is None:
+            return None
+        try:
+            return Beside(report=self.compared, comparison=compare(self.compared, self._document()))
+        except BadInput as error:
+            self.progress(f"not compared: {error.what}")
+            return None
 
 
 def errata_of(results: list[PartResult]) -> tuple[str, ...]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from harness.clock import NS, Clock
 from harness.judge import scaling as judge
+from harness.judge import zones
+from harness.judge.autoscaling import Ruled, utilizations
 from harness.load.stages.process import StageProcesses
 from harness.model.disruption import Budget
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, RequestRow, SampleRow
 from harness.model.load_stages import Arrivals, Step
 from harness.model.manifests import Manifests
 from harness.model.scaling import Part, PartKind, ScalingFinding
+from harness.model.stack import Fault, FaultKind, Rung
 from harness.progress import Progress
-from harness.scaling.by_kubectl import run_commands
-from harness.stack.protocol import ByKubectl, Stack
+from harness.scaling import observed
+from harness.scaling.by_kubectl import Commands
+from harness.scaling.rule import Course, decisions, recommended
+from harness.stack.protocol import ByKubectl, Stack, Undo
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0
 _LEAD_S = 0.5
 _POLL_S = 1.0
+_BEFORE_LOSS_S = 20.0  # of load, so that the requests before the loss can be compared
 
 Asked = Sequence[tuple[int, str, float]]
 Admit = Callable[[], Awaitable[StageProcesses]]
@@ -32,27 +39,42 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
     findings: list[ScalingFinding]
     observed: list[str] = []
+    load_ns: int = 0  # when what the part is about began and ended
+    end_ns: int = 0
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What grows while the parts run. ``asked`` are the metrics' own recommendations, where the rung tells them."""
+
+    events: list[EventRow]
+    samples: list[SampleRow]
+    requests: list[RequestRow]
+    asked: Asked
 
 
 class Parts:
-    """Runs parts on a stack that is up. ``events`` grows while it does; ``admit`` starts the load, once; ``asked``
-    grows with the metrics' own recommendations.
+    """Runs parts on a stack that is up; ``admit`` starts the load, once.
 
-    ``manifests`` have the autoscaler; the stack was brought up with ``plain``, the same without.
+    ``manifests`` have the autoscaler, and requests as applied; the stack was brought up with ``plain``, the same
+    without; ``with_component`` gives the latter of the overlay beside the rung's own.
     """
 
     def __init__(
-        self, stack: Stack, manifests: Manifests, plain: Manifests, events: list[EventRow],
-        *, clock: Clock, progress: Progress, admit: Admit, asked: Asked, document: str, folder: str,
+        self, stack: Stack, evidence: Evidence, *, manifests: Manifests, plain: Manifests,
+        with_component: Callable[[str], Manifests], clock: Clock, progress: Progress, admit: Admit, document: str,
+        folder: str,
     ) -> None:  # fmt: skip
         self._stack = stack
         self._manifests = manifests
         self._plain = plain
-        self._events = events
+        self._events = evidence.events
+        self._samples = evidence.samples
+        self._requests = evidence.requests
+        self._asked = evidence.asked
+        self._with_component = with_component
         self._clock = clock
         self._progress = progress
         self._admit = admit
-        self._asked = asked
         self._document = document
         self._folder = folder
 
@@ -64,6 +86,7 @@ class Parts:
             PartKind.DRAIN: self._drain,
             PartKind.TAKES_BACK: self._takes_back,
             PartKind.HPA: self._hpa,
+            PartKind.ZONE: self._zone,
             PartKind.COMMANDS: self._commands,
         }[part.kind]
         return await does(part)
@@ -106,24 +129,95 @@ class Parts:
 
     async def _hpa(self, part: Part) -> Done:
         await self._stack.apply(self._manifests)
-        load = await self._admit()
+        load = None if part.hold else await self._admit()
         load_ns = await self._settle() + round(_LEAD_S * NS)
-        step = Step(
-            name=part.name, arrivals=Arrivals.CLOSED, seconds=part.load_s, users=ACCOUNTS, in_flight=part.in_flight
-        )
-        await load.step(step, load_ns)
         end_ns = load_ns + round(part.load_s * NS)
+        if load is None:
+            await self._hold(part, end_ns)
+            end_ns = self._clock.now_ns()
+        else:
+            await load.step(_step(part), load_ns)
         self._progress(f"the load has ended; waiting up to {part.wait_s:g} s for {part.low} pods")
         await self._until(lambda: self._endpoints(end_ns, part.low), part.wait_s)
-        return Done(findings=judge.autoscaled(part, self._events, load_ns, end_ns, self._asked))
+        resource = "memory" if part.hold else "cpu"
+        ruled, asked = None, self._asked
+        if self._stack.rung is not Rung.LOCAL:  # there the autoscaler is the rule, and tells what it was asked for
+            seen = (self._events, self._samples, self._manifests, part.low)
+            ruled, asked = self._ruled(part, resource, load_ns), recommended(*seen, (load_ns, end_ns))
+        return Done(
+            findings=judge.autoscaled(part, self._events, load_ns, end_ns, asked=asked, ruled=ruled),
+            observed=observed.of_autoscaling(part, self._events, self._samples, load_ns, end_ns),
+            load_ns=load_ns,
+            end_ns=end_ns,
+        )
 
-    async def _commands(self, _part: Part) -> Done:
+    async def _hold(self, part: Part, end_ns: int) -> None:
+        """The first ``held`` pods that are endpoints hold memory, each from when it is seen, until ``end_ns``."""
+        undos: dict[str, Undo] = {}
+        try:
+            while self._clock.now_ns() < end_ns:
+                for pod in judge.endpoints_now(self._events):
+                    if pod not in undos and len(undos) < part.held:
+                        fault = Fault(kind=FaultKind.POD_MEMORY, share=part.hold, subject=pod)
+                        undos[pod] = await self._stack.inject(fault)
+                await self._clock.sleep(_POLL_S)
+        finally:
+            await asyncio.gather(*(undo() for undo in undos.values()))
+
+    def _ruled(self, part: Part, resource: str, since_ns: int) -> Ruled:
+        """What the rule says of the controller's decisions since."""
+        now_ns = self._clock.now_ns()
+        course = Course(self._events, self._samples, self._manifests)
+        first = self._manifests.deployment.template.containers[0]
+        alone_m = (first.request_memory_bytes or 0) * 1000 if part.hold else first.request_cpu_m or 0
+        return Ruled(
+            decisions=decisions(self._events, self._samples, self._manifests, part.low, since_ns),
+            utilizations=utilizations(self._events, resource, since_ns, now_ns),
+            request_m=course.requests_m(resource),
+            alone_m=alone_m,
+        )
+
+    async def _zone(self, part: Part) -> Done:
+        await self._stack.apply(self._with_component(part.component))
+        load = await self._admit()
+        load_ns = await self._settle() + round(_LEAD_S * NS)
+        step = asyncio.ensure_future(load.step(_step(part), load_ns))
+        undo: Undo | None = None
+        try:
+            await self._clock.sleep(_BEFORE_LOSS_S)
+            lost_ns = self._clock.now_ns()
+            zone = zones.fullest(zones.placement(self._events, lost_ns))
+            self._progress(f"losing the zone {zone}")
+            undo = await self._stack.inject(Fault(kind=FaultKind.ZONE_LOSS, subject=zone))
+            await step
+        finally:
+            step.cancel()
+            if undo is not None:
+                await undo()
+        end_ns = await self._settle()
+        loss = zones.seen(part, self._events, self._requests, zone=zone, lost_ns=lost_ns, end_ns=end_ns)
+        return Done(findings=zones.judged(part, loss), observed=observed.of_zone(loss), load_ns=lost_ns, end_ns=end_ns)
+
+    async def _commands(self, part: Part) -> Done:
         assert isinstance(self._stack, ByKubectl)  # the part needs real_kubernetes
         await self._stack.apply(self._manifests)
         name = self._manifests.deployment.name
-        ran = await run_commands(self._stack, name, self._document, self._folder, self._progress)
-        observed = [f"`{one.command}` ended in {one.status}" for one in ran.values()]
-        return Done(findings=judge.commands(ran), observed=observed)
+        doing = Commands(
+            self._stack, part, name, document=self._document, folder=self._folder, progress=self._progress,
+            reached=lambda pods: self._reached(pods, part.wait_s),
+        )  # fmt: skip
+        begun_ns = self._clock.now_ns()
+        await doing.run()
+        told = [f"`{one.command}` ended in {one.status}" for one in doing.ran.values()]
+        told += observed.of_effects(doing.effects, judge.resizes(self._events, begun_ns))
+        return Done(findings=judge.commands(doing.ran, doing.effects), observed=told)
+
+    async def _reached(self, pods: int, limit_s: float) -> tuple[int, float | None]:
+        """Now, and the seconds until exactly so many pods are endpoints, ``None`` when they are not in ``limit_s``."""
+        since_ns = self._clock.now_ns()
+        await self._until(lambda: len(judge.endpoints_now(self._events)) == pods, limit_s)
+        reached = len(judge.endpoints_now(self._events)) == pods
+        return since_ns, (self._clock.now_ns() - since_ns) / NS if reached else None
 
     def _smaller(self, since_ns: int, count: int) -> bool:
         return any(each.size < count for each in judge.resizes(self._events, since_ns))
@@ -142,7 +236,21 @@ class Parts:
             await self._clock.sleep(_POLL_S)
 
 
-ACCOUNTS = 200  # enough that nobody sends 100 requests a minute
+ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
+
+
+def _step(part: Part) -> Step:
+    """Each request on a connection of its own, as phones that ask once in 50 s: a kept one stays with its pod, and new
+    pods would get nothing of the load."""
+    return Step(
+        name=part.name,
+        arrivals=Arrivals.EVEN if part.rate_per_s else Arrivals.CLOSED,
+        seconds=part.load_s,
+        users=ACCOUNTS,
+        rate_per_s=part.rate_per_s,
+        in_flight=part.in_flight,
+        new_connections=True,
+    )
 
 
 def least_available(budget: Budget | None, replicas: int) -> int:

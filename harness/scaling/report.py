@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from junitparser import Error, Failure, Skipped, TestCase
 
-from harness.model.scaling import PartResult, ScalingFinding, ScalingReport
+from harness.model.claim import Claim
+from harness.model.message import marked
+from harness.model.scaling import Comparison, PartResult, ReachedSize, ScalingFinding, ScalingReport
 from harness.model.verdict import Verdict
+from harness.report import words
 from harness.report.files import write_atomically
+from harness.report.frame import by_status, head, run_facts
 from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.language import ENGLISH, Language
+from harness.report.page import known_errata
 from harness.report.summary import bullets, code, plain, table
+from harness.report.templates import page
+from harness.report.verdict_rows import counted, verdict_row
+from harness.scaling.chart import chart
 
 SCALING_JSON = "scaling.json"
 SUITE = "scaling"
-_TEMPLATES = Path(__file__).resolve().parent.parent / "report" / "templates"
+_NEVER = marked("never")
 
 
-def write_report(folder: Path, report: ScalingReport) -> None:
-    """Writes all of them into ``folder``. Raises ``EvidenceNotWritten``."""
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """Another run, and how this one compares with it."""
+
+    report: ScalingReport
+    comparison: Comparison
+
+
+def write_report(
+    folder: Path,
+    report: ScalingReport,
+    register: Mapping[str, Claim],
+    say: Language = ENGLISH,
+    beside: Beside | None = None,
+) -> None:
+    """Writes all into ``folder``; ``beside`` puts another run beside this one. Raises ``EvidenceNotWritten``."""
     write_atomically(folder / SCALING_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     write_atomically(folder / "junit.xml", junit(report))
-    write_atomically(folder / "summary.md", summary(report).encode())
-    write_atomically(folder / "report.html", html(report).encode())
+    write_atomically(folder / "summary.md", summary(report, say, beside).encode())
+    write_atomically(folder / "report.html", html(report, register, say, beside).encode())
 
 
 def text(report: ScalingReport, folder: str) -> str:
@@ -41,26 +64,49 @@ def text(report: ScalingReport, folder: str) -> str:
     return "\n".join(lines)
 
 
-def summary(report: ScalingReport) -> str:
+def compared_text(found: Comparison) -> str:
+    """The comparison for a terminal and for ``summary.md``'s readers."""
+    lines = [f"A: {found.a.run_id} on {found.a.rung}", f"B: {found.b.run_id} on {found.b.rung}"]
+    lines += [f"  not alike: {each}" for each in found.unlike]
+    for part in found.parts:
+        lines.append(f"{part.name}: {part.title}")
+        lines += [
+            "  {:<4} {:>2} pods: A {}, B {}; decided: A {}, B {}".format(*row) for row in _rows(part.sizes, ENGLISH)
+        ]
+        lines += [
+            f"  {each.claim}: A {each.a} ({each.a_value or '-'}), B {each.b} ({each.b_value or '-'})"
+            for each in part.claims
+        ]
+    return "\n".join([*lines, ""])
+
+
+def summary(report: ScalingReport, say: Language = ENGLISH, beside: Beside | None = None) -> str:
     """``summary.md``."""
-    told = "all claims exercised passed" if report.exit_status == 0 else f"exit status {report.exit_status}"
-    facts = [
-        f"seed {report.seed}, rung {report.rung}, run {report.run_id}, started {report.started_utc}",
-        f"target: {report.target}; CPU requests and limits times {report.cpu_factor:.2f}",
+    ending = by_status(report.exit_status, say, counted(_verdicts(report), say))
+    facts = run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled)
+    facts.append(_factor(report, say))
+    parts = [
+        f"## {ending.sign} {ending.word}: {plain(say(report.title))}",
+        ending.reason,
+        code(report.replay),
+        bullets(facts),
     ]
-    parts = [f"## {plain(report.title)}: {told}", code(report.replay), bullets(facts)]
     if report.errors:
-        parts += ["### What broke", bullets(report.errors)]
+        parts += [f"### {say('What broke')}", bullets(report.errors)]
     if report.leaks:
-        parts += ["### Left on the machine", bullets(report.leaks)]
+        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
     rows = [
-        (part.name, str(each.verdict).replace("_", " "), each.claim, plain(each.value), plain(each.reason))
+        (part.name, say(words.VERDICT[each.verdict]), each.claim, plain(each.value), plain(each.reason))
         for part in report.parts
         for each in part.findings
     ]
-    parts += ["### Claims", table(("part", "verdict", "claim", "measured", "why"), rows)]
+    heads = (say("part"), say("verdict"), say("claim"), say("measured"), say("why"))
+    parts += [f"### {say('Claims')}", table(heads, rows)]
     observed = [plain(f"{part.name}: {line}") for part in report.parts for line in part.observed]
-    parts += ["### Observed", bullets(observed)] if observed else []
+    parts += [f"### {say('Observed')}", bullets(observed)] if observed else []
+    if beside is not None:
+        parts += [f"### {say('Beside another run')}"]
+        parts += [table(_heads(beside.comparison, say), _rows(part.sizes, say)) for part in beside.comparison.parts]
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,6 +121,91 @@ def junit(report: ScalingReport) -> bytes:
     return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
 
 
+def html(
+    report: ScalingReport, register: Mapping[str, Claim], say: Language = ENGLISH, beside: Beside | None = None
+) -> str:
+    """``report.html``: self-contained, without script."""
+    context: dict[str, Any] = {
+        "report": report,
+        "head": head(
+            report,
+            say,
+            title=say(report.title),
+            ending=by_status(report.exit_status, say, counted(_verdicts(report), say)),
+            bundled=report.target_bundled,
+            broke=report.errors,
+            leaks=report.leaks,
+        ),
+        "factor": _factor(report, say),
+        "parts_of": [_part(part, say) for part in report.parts],
+        "errata": known_errata(report.errata, register, say),
+        "beside": beside and _beside(beside, report, say),
+    }
+    return page("scaling.html.j2", say, context)
+
+
+def _part(part: PartResult, say: Language) -> dict[str, Any]:
+    return {
+        "title": part.title,
+        "rows": [
+            verdict_row(each.verdict, say, subject=each.claim, value=each.value, reason=each.reason)
+            for each in part.findings
+        ],
+        "observed": part.observed,
+        "chart": chart([(part.name, part)]),
+    }
+
+
+def _beside(beside: Beside, report: ScalingReport, say: Language) -> dict[str, Any]:
+    found = beside.comparison
+    of = {part.name: part for part in report.parts}
+    other = {part.name: part for part in beside.report.parts}
+    names = (f"A {found.a.rung}", f"B {found.b.rung}")
+    parts = [
+        {
+            "title": part.title,
+            "chart": chart([(names[0], other[part.name]), (names[1], of[part.name])]),
+            "rows": _rows(part.sizes, say),
+            "claims": [
+                (each.claim, say(words.VERDICT[each.a]), each.a_value, say(words.VERDICT[each.b]), each.b_value)
+                for each in part.claims
+            ],
+        }
+        for part in found.parts
+    ]
+    return {"a": found.a, "b": found.b, "unlike": found.unlike, "heads": _heads(found, say), "parts": parts}
+
+
+def _heads(found: Comparison, say: Language) -> tuple[str, ...]:
+    a, b = f"A {found.a.rung}", f"B {found.b.rung}"
+    decided = say("decided")
+    return (say("way"), f"{say('pods')}:", f"{a}:", f"{b}:", f"{a}, {decided}:", f"{b}, {decided}:")
+
+
+def _rows(sizes: tuple[ReachedSize, ...], say: Language) -> list[tuple[str, ...]]:
+    up, down = say("up"), say("down")
+    return [
+        (
+            down if each.down else up,
+            str(each.pods),
+            *(_seconds(value, say) for value in (each.a_s, each.b_s, each.decided_a_s, each.decided_b_s)),
+        )
+        for each in sizes
+    ]
+
+
+def _seconds(value: float | None, say: Language) -> str:
+    return say(_NEVER) if value is None else f"{value:.0f} s"
+
+
+def _factor(report: ScalingReport, say: Language) -> str:
+    return say("CPU requests and limits were multiplied by {factor}", factor=f"{report.cpu_factor:.2f}")
+
+
+def _verdicts(report: ScalingReport) -> list[Verdict]:
+    return [each.verdict for part in report.parts for each in part.findings]
+
+
 def _case(part: PartResult, finding: ScalingFinding) -> TestCase:
     told = xml_text(f"{finding.value}; {finding.reason}")
     results: dict[Verdict, Failure | Error | Skipped] = {
@@ -84,15 +215,3 @@ def _case(part: PartResult, finding: ScalingFinding) -> TestCase:
     }
     seconds = (part.end_ns - part.start_ns) / 1e9 / max(1, len(part.findings))
     return case(f"{SUITE}.{part.name}", finding.claim, results.get(finding.verdict), told, seconds)
-
-
-def html(report: ScalingReport) -> str:
-    """``report.html``: self-contained, without script."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("scaling.html.j2").render(report=report)

@@ -53,14 +53,19 @@ def _judge(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    from harness.scaling.command import compare_command
     from harness.stored.compare import compare
     from harness.stored.folder import read_stored
     from harness.stored.rejudge import observed
     from harness.stored.words import compared_words
 
+    say = language(arguments.lang)
+    status = compare_command(arguments.a, arguments.b, arguments.reports, say, as_json=arguments.json)
+    if status is not None:
+        return status
     a, b = (read_stored(text, arguments.reports) for text in (arguments.a, arguments.b))
     found = compare(a, observed(a), b, observed(b))
-    sys.stdout.write(_json(found).decode() if arguments.json else compared_words(found, language(arguments.lang)))
+    sys.stdout.write(_json(found).decode() if arguments.json else compared_words(found, say))
     return found.exit_status
 
 

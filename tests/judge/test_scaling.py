@@ -5,13 +5,13 @@ from __future__ import annotations
 from harness.judge import scaling
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
-from harness.model.scaling import Part, PartKind, Ran, ScalingFinding
+from harness.model.scaling import Effect, Part, PartKind, Ran, ScalingFinding
 from harness.model.verdict import Verdict
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 MANUAL = Part(name="manual", kind=PartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15)
 HPA = Part(
-    name="hpa", kind=PartKind.HPA, title="", claims=(), low=2, high=10,
+    name="hpa", kind=PartKind.HPA, title="", claims=(), low=2, high=5,
     up_within_s=180, down_after_s=285, down_within_s=390,
 )  # fmt: skip
 
@@ -84,7 +84,7 @@ def test_the_autoscaler_up_and_down() -> None:
     # The load pressed no more from 190 s on: 310 s later the window is over.
     fell = [resize(500, 2, "All metrics below target"), endpoints(502, 2)]
     asked = [(60 * NS, "hpa", 5.0), (190 * NS, "hpa", 5.0), (205 * NS, "hpa", 4.0)]
-    down_s = scaling.autoscaled(HPA, up + fell, 0, 240 * NS, asked)[2]
+    down_s = scaling.autoscaled(HPA, up + fell, 0, 240 * NS, asked=asked)[2]
     assert (down_s.verdict, down_s.value) == (PASS, "310.0 s") and "50 s before" in down_s.reason
     assert scaling.autoscaled(HPA, up + fell, 0, 240 * NS)[2].verdict is FAIL
     still = verdicts(scaling.autoscaled(HPA, up, 0, 200 * NS))
@@ -101,12 +101,20 @@ def test_a_number_set_by_hand_that_stays_shows_no_erratum() -> None:
     assert (found.verdict, found.value) == (PASS, "320 s")
 
 
+def effect(command: str, pods: int, after_s: float | None = 9.0, *, autoscaler: bool = False) -> Effect:
+    return Effect(command=command, autoscaler=autoscaler, pods=pods, after_s=after_s)
+
+
 def test_commands_that_fail_and_commands_not_run() -> None:
     names = ("get pods", "logs", "top pods", "get hpa", "get events", "apply hpa", "set image", "rollout undo",
              "status after undo", "apply folder")  # fmt: skip
     ran = {name: Ran(command=name, status=0, output="said") for name in names}
     ran["rollout status"] = Ran(command="rollout status", status=-1, output="Waiting")
-    assert set(verdicts(scaling.commands(ran)).values()) == {PASS}
+    effects = [effect("kubectl scale d --replicas=8", 8), effect("kubectl apply -f f (replicas: 2)", 2)]
+    assert set(verdicts(scaling.commands(ran, effects)).values()) == {PASS}
+    assert verdicts(scaling.commands(ran, [effect("kubectl scale d", 8, None)]))["scaling.manual.command"] is FAIL
+    with_it = verdicts(scaling.commands(ran, [effect("kubectl scale d", 8, None, autoscaler=True), *effects]))
+    assert with_it["scaling.manual.command"] is PASS  # the autoscaler may take it back
     ran["rollout status"] = Ran(command="rollout status", status=0, output="successfully rolled out")
     ran["top pods"] = Ran(command="top pods", status=1, output="error: Metrics API not available")
     ran["get events"] = Ran(command="get events", status=0, output="")

@@ -19,6 +19,7 @@ from harness.scaling.by_kubectl import SEVEN, copied
 from harness.scaling.command import plan_of
 from harness.scaling.parts import least_available
 from harness.scaling.report import write_report
+from scenarios import claims
 from scenarios.scaling import PLAN, load
 
 KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
@@ -26,7 +27,8 @@ KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kuberne
 
 def test_the_bundled_plan() -> None:
     plan = load()
-    assert [part.name for part in plan.parts] == ["manual", "apply", "drain", "takes_back", "hpa_cpu", "commands"]
+    names = ["manual", "apply", "drain", "takes_back", "hpa_cpu", "hpa_memory", "commands"]
+    assert [part.name for part in plan.parts] == names
     assert (plan.parts[0].low, plan.parts[0].high) == (2, 8)
 
 
@@ -35,7 +37,8 @@ def test_the_bundled_plan() -> None:
     [
         ("kind: manual", "kind: hpa", "the order is"),
         ("scaling.time.manual_up", "scaling.time.manual_upp", "did you mean"),
-        ("high: 8", "high: 80", "not within 1..20"),
+        ("high: 8", "high: 80", "not within 1..40"),
+        ("hold: 85%", "hold: 95%", "not within 0..90%"),
         ("kind: drain", "kind: drains", "'drains' is not a valid PartKind"),
         ("needs: [eviction]", "needs: [evictions]", "not a valid Capability"),
         ("name: apply", "name: manual", "one name"),
@@ -48,11 +51,25 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
         load(path)
 
 
+def asked(only: list[str], command: str = "scaling") -> argparse.Namespace:
+    return argparse.Namespace(plan=None, only=only, command=command)
+
+
+def test_zone_loss_is_a_plan_of_its_own() -> None:
+    plan = plan_of(asked([], "zone_loss"))
+    assert [(part.name, part.component) for part in plan.parts] == [("as_written", ""), ("spread", "spread")]
+    for part in plan.parts:
+        overlay = KUBERNETES / "overlays" / "-".join(filter(None, ("kind", part.component)))
+        deployment = load_manifests(overlay).documents["Deployment/tekutoko-api"]
+        pod = deployment["spec"]["template"]["spec"]
+        assert ("topologySpreadConstraints" in pod) == bool(part.component)
+
+
 def test_only_names_parts() -> None:
-    chosen = plan_of(argparse.Namespace(plan=None, only=["drain", "manual"]))
+    chosen = plan_of(asked(["drain", "manual"]))
     assert [part.name for part in chosen.parts] == ["manual", "drain"]
     with pytest.raises(BadInput, match="no such part"):
-        plan_of(argparse.Namespace(plan=None, only=["zones"]))
+        plan_of(asked(["zones"]))
 
 
 def test_one_factor_for_requests_and_limits() -> None:
@@ -104,9 +121,9 @@ def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
         replay="python", started_utc="2026-01-01T00:00:00Z", exit_status=10, cpu_factor=0.5, timings={},
         parts=(PartResult(name="p", title="Part", findings=findings, observed=("seen",)),), errors=("broke",),
     )  # fmt: skip
-    write_report(tmp_path, report)
+    write_report(tmp_path, report, claims.REGISTER)
     suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 2, 1, 1)
     page = (tmp_path / "report.html").read_text()
-    assert "&lt;why&gt;" in page and "http" not in page and "<script" not in page
+    assert "&lt;why&gt;" in page and "http://" not in page and "<script" not in page
     assert all(f"claim.{verdict}" in (tmp_path / "summary.md").read_text() for verdict in Verdict)

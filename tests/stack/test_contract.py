@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import h11
@@ -155,6 +155,32 @@ async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -
         while row.subject not in {answer.headers["x-pod"] for answer in answers}:
             answers += await many(stack, 40)
             assert {answer.status for answer in answers} == {200}
+
+
+async def memory_of(stack: Stack, pod: str, wanted: Callable[[float], bool]) -> None:
+    """Returns when a figure of the pod from now on is as wanted."""
+    begun_ns = time.monotonic_ns()
+    async with asyncio.timeout(2 * SAMPLES_LIMIT_S[stack.rung]):
+        async for row in stack.watch():
+            if not isinstance(row, SampleRow) or row.at_ns <= begun_ns:
+                continue
+            if (row.metric, row.subject) == ("memory_bytes", f"pod/{pod}") and wanted(row.value):
+                return
+    raise AssertionError("watch ended")
+
+
+async def test_memory_held_beside_a_target_is_its_pod_s_until_the_undo(stack: Stack) -> None:
+    pod = sorted({answer.headers["x-pod"] for answer in await many(stack, 60)})[-1]
+    limit = manifests(stack.rung).deployment.template.containers[0].limit_memory_bytes
+    assert limit is not None
+    undo = await stack.inject(Fault(kind=FaultKind.POD_MEMORY, share=0.3, subject=pod))
+    await memory_of(stack, pod, lambda used: 0.3 * limit < used < 0.5 * limit)
+    await undo()
+    await memory_of(stack, pod, lambda used: used < 0.3 * limit)
+    await undo()
+    with pytest.raises(BadInput, match="nobody is not ready"):
+        await stack.inject(Fault(kind=FaultKind.POD_MEMORY, share=0.3, subject="nobody"))
+    assert {answer.status for answer in await many(stack, 20)} == {200}
 
 
 async def test_scales_up_and_down(stack: Stack) -> None:

@@ -52,6 +52,11 @@ class Board:
             self._begun.wait()
         return self.steps
 
+    @property
+    def new_connections(self) -> bool:
+        """Whether each request of this step opens a connection."""
+        return self._command is not None and self._command.step.new_connections
+
     def requests(self, user: int) -> Iterator[tuple[int, Any]]:
         """The due times of ``user`` in this step, each with the account to act for, when it is due; then accounts for
         the user's end of the step."""

@@ -99,6 +99,8 @@ def user_class(board: Board, senders: Iterator[Sender], failed: Any) -> type[loc
             try:
                 for due_ns, identity in board.requests(self.number):
                     self.sender.send(due_ns, identity)
+                    if board.new_connections:
+                        self.sender.close()
             except Exception as error:
                 failed(error)
                 raise locust.exception.StopUser from error

@@ -8,21 +8,22 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from harness.clock import Clock
+from harness.manifests import quantity
 from harness.model.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
-from harness.stack.kind import docker
+from harness.stack.kind import beside, docker
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.ground import Ground
 from harness.stack.kind.outside import Outside
 from harness.stack.kind.sidecars import CTR, Sidecars
 from harness.stack.kubernetes.inside import Inside
+from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.pods import Pod
 from harness.stack.protocol import Undo
 
 KILL_LIMIT_S = 15.0
-ZONE = "topology.kubernetes.io/zone"
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
 _MOST_DELAY_MS = 60_000
 
@@ -32,7 +33,7 @@ async def nothing() -> None:
 
 
 class Disturbances:
-    """One stack's. Of the ready pods the first by name is taken."""
+    """One stack's. Of the ready pods the first by name is taken, unless the fault names one."""
 
     def __init__(
         self, ground: Ground, inside: Inside, database: KindDatabase, *, sidecars: Sidecars, feed: Feed, clock: Clock
@@ -58,6 +59,8 @@ class Disturbances:
             FaultKind.POD_KILL: lambda: self._delete(grace_s=0),
             FaultKind.POD_DELETE: lambda: self._delete(grace_s=None),
             FaultKind.POD_HANG: lambda: self._signal(target, "SIGSTOP", "SIGCONT"),
+            FaultKind.POD_CPU: lambda: self._busy(target, fault.subject),
+            FaultKind.POD_MEMORY: lambda: self._hold(target, fault.subject, fault.share),
             FaultKind.ZONE_LOSS: lambda: self._lose_zone(fault.subject),
             FaultKind.SIDECAR_KILL: lambda: self._signal(sidecar, "SIGKILL"),
             FaultKind.SIDECAR_HANG: lambda: self._signal(sidecar, "SIGSTOP", "SIGCONT"),
@@ -75,11 +78,25 @@ class Disturbances:
 
     # -- pods ----------------------------------------------------------------------------------------------------
 
-    def _pod(self, container: str) -> Pod:
-        ready = [pod for pod in self._watching.pods.ready() if container in pod.containers]
+    def _pod(self, container: str, name: str = "") -> Pod:
+        ready = [pod for pod in self._watching.pods.ready() if container in pod.containers and name in ("", pod.name)]
         if not ready:
-            raise BadInput("no pod is ready, so none can be disturbed")
+            raise BadInput(f"the pod {name} is not ready" if name else "no pod is ready, so none can be disturbed")
         return ready[0]
+
+    async def _busy(self, container: str, name: str) -> Undo:
+        return await beside.begin(self._pod(container, name), container, "cpu", beside.BUSY)
+
+    async def _hold(self, container: str, name: str, share: float) -> Undo:
+        """``share`` of the limit that the API server knows."""
+        pod = self._pod(container, name)
+        spec = (await self._api.get(f"/api/v1/namespaces/{self._namespace}/pods/{pod.name}"))["spec"]
+        limits = next(each for each in spec["containers"] if each["name"] == container).get("resources", {})
+        limit = limits.get("limits", {}).get("memory")
+        if limit is None:
+            raise BadInput("the manifest sets no memory limit, so there is no share of it")
+        script = beside.holding(round(float(quantity.parse(limit)) * share))
+        return await beside.begin(pod, container, "memory", script)
 
     async def _signal(self, container: str, begin: str, end: str = "") -> Undo:
         """To the container's first process, by containerd on its node: from inside, the kernel protects it."""

@@ -23,6 +23,7 @@ from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.feed import Feed
 from harness.stack.kind import leftovers, record
+from harness.stack.kind.around import Around
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
@@ -299,6 +300,8 @@ class KindStack:
     async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
         """The namespace, and the address that users will ask."""
         await inside.start(state.lease)
+        for work in Around(inside.api, self._feed, self._clock).works():
+            inside.keep(work)
         services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
         self._node_port = await inside.workload.take_node_port(list(made.ports), services[0])
         self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])

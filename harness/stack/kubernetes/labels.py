@@ -12,6 +12,7 @@ PART = "tekutoko-rehearsal.part"  # on whatever in the namespace is no part of t
 MACHINE = "tekutoko-rehearsal.machine"  # of the owner, where a cluster is not this machine's alone
 MANAGED = "app.kubernetes.io/managed-by"
 MANAGER = "tekutoko-rehearsal"
+ZONE = "topology.kubernetes.io/zone"  # of a node
 _LONGEST = 63  # RFC 1123 label
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,12 +15,13 @@ from harness.stack.feed import Feed, endpoints_told
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.pods import Pod, Pods
+from harness.stack.kubernetes.times import duration_s, monotonic_ns
 
 #: What is followed besides events: what the manifests made, and nothing that a rung put beside it.
 OF_THE_TARGET = f"!{labels.PART}"
 SAMPLE_EVERY_S = 2.0
 USAGE_EVERY_S = 5.0  # metrics-server has a new figure every 15 s; sooner than that one is not missed
-SILENT_LIMIT_S = 60  # an API server that its kubelet restarts on a busy machine is back within this
+SILENT_LIMIT_S = 45  # longer than two asks that time out (20 s each): on a crowded machine one alone is no death
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -43,10 +43,11 @@ class Watching:
         self._feed = feed
         self._clock = clock
         self._hpa = ""
+        self._conditions: dict[str, str] = {}
         self._endpoints: tuple[str, ...] | None = None
         self._slices: dict[str, Json] = {}
         self._measured: dict[str, str] = {}
-        self.pods = Pods(feed)
+        self.pods = Pods(feed, clock.anchor)
         self.endpoints_ready = 0  # addresses that the Service sends to
 
     def works(self, pod_changed: Callable[[Pod], None]) -> list[Coroutine[Any, Any, None]]:
@@ -96,12 +97,24 @@ class Watching:
             status = item.get("status", {})
             current, desired = status.get("currentReplicas", 0), status.get("desiredReplicas", 0)
             name = item["metadata"]["name"]
-            metrics = ", ".join(filter(None, (_metric(each) for each in status.get("currentMetrics") or [])))
-            said = f"{change}: wants {desired} of {current} replicas; {metrics or 'no metrics yet'}"
+            metrics = list(filter(None, (_metric(each) for each in status.get("currentMetrics") or [])))
+            words = ", ".join(f"{each['name']} {each['utilization']} %" for each in metrics)
+            said = f"{change}: wants {desired} of {current} replicas; {words or 'no metrics yet'}"
             if said != self._hpa:
                 self._hpa = said
-                self._feed.event("component", f"hpa/{name}", said, current=current, desired=desired)
+                self._feed.event("component", f"hpa/{name}", said, current=current, desired=desired, metrics=metrics)
+            for condition in status.get("conditions") or []:
+                self._tell(name, condition)
             self._put("hpa_desired_replicas", name, desired)
+
+    def _tell(self, hpa: str, condition: Json) -> None:
+        """A condition of the HPA, when its status or its reason changed."""
+        kind, reason = condition["type"], condition.get("reason", "")
+        stands = f"{condition['status']} {reason}"
+        if self._conditions.get(kind) != stands:
+            self._conditions[kind] = stands
+            said = f"{kind} is {condition['status']}: {condition.get('message', '')}"
+            self._feed.event("autoscaler", hpa, said, reason=reason)
 
     async def _watch_events(self, path: str) -> None:
         """Kubernetes' own events; a repeated one is told again with its count."""
@@ -143,23 +156,29 @@ class Watching:
                     continue
                 self._measured[name] = item["timestamp"]
                 usages = [container["usage"] for container in item["containers"]]
-                at_ns = self._monotonic_ns(item["timestamp"])
+                at_ns = monotonic_ns(self._clock.anchor, item["timestamp"])
                 cores = float(sum(quantity.parse(usage["cpu"]) for usage in usages))
                 memory = float(sum(quantity.parse(usage["memory"]) for usage in usages))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_cores", subject=f"pod/{name}", value=cores))
                 self._feed.publish(SampleRow(at_ns=at_ns, metric="memory_bytes", subject=f"pod/{name}", value=memory))
+                # As the autoscaler reads it: each container's rounded up to milli-units.
+                milli = float(sum(quantity.millicores(usage["cpu"]) for usage in usages))
+                self._feed.publish(SampleRow(at_ns=at_ns, metric="cpu_milli", subject=f"pod/{name}", value=milli))
+                window_s = duration_s(item.get("window", "15s"))
+                self._feed.publish(SampleRow(at_ns=at_ns, metric="window_s", subject=f"pod/{name}", value=window_s))
+                lag_s = (self._clock.now_ns() - at_ns) / NS
+                self._feed.publish(SampleRow(at_ns=at_ns, metric="lag_s", subject=f"pod/{name}", value=lag_s))
             await self._clock.sleep(USAGE_EVERY_S)
-
-    def _monotonic_ns(self, stamp: str) -> int:
-        anchor = self._clock.anchor
-        unix_ns = int(datetime.fromisoformat(stamp).timestamp() * NS)
-        return anchor.monotonic_ns + unix_ns - anchor.unix_ns
 
     def _put(self, metric: str, subject: str, value: float) -> None:
         self._feed.publish(SampleRow(at_ns=self._clock.now_ns(), metric=metric, subject=subject, value=float(value)))
 
 
-def _metric(each: Json) -> str:
+def _metric(each: Json) -> Json | None:
+    """``status.currentMetrics[]``: percent of the requests, and the mean a pod in milli-units."""
     resource = each.get("resource", {})
-    used = resource.get("current", {}).get("averageUtilization")
-    return f"{resource.get('name')} {used} %" if used is not None else ""
+    current = resource.get("current", {})
+    if "averageUtilization" not in current:
+        return None
+    average_m = int(quantity.parse(current.get("averageValue", "0")) * 1000)
+    return {"name": resource["name"], "utilization": current["averageUtilization"], "average_m": average_m}

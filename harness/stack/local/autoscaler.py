@@ -53,12 +53,10 @@ class MetricsServer:
     def _pod(self, pod: Pod, tree: dict[int, list[int]]) -> dict[str, Reading]:
         found: dict[str, Reading] = {}
         for name, container in pod.named_containers():
-            if not container.running or container.process is None:
-                continue
-            used = usage_of(container.process.pid, tree)
-            if used is not None:
-                now_ns = self._clock.now_ns()
-                found[name] = Reading(now_ns, container.started_ns, used.cpu_s, used.memory_bytes)
+            used = [usage for pid in container.pids() if (usage := usage_of(pid, tree)) is not None]
+            if used:
+                cpu_s, memory_bytes = sum(each.cpu_s for each in used), sum(each.memory_bytes for each in used)
+                found[name] = Reading(self._clock.now_ns(), container.started_ns, cpu_s, memory_bytes)
         return found
 
 

@@ -40,6 +40,7 @@ class Container:
         self.process: Process | None = None
         self.backing_off = False
         self.last_end = ""
+        self._beside: list[Process] = []
         self._state = state
         self._clock = clock
         self._changed = changed
@@ -60,6 +61,18 @@ class Container:
         """Runs, and its readiness probe passes where it has one."""
         return self.running and (self._readiness is None or self._probed_ready)
 
+    def pids(self) -> list[int]:
+        """Its process and what a fault put beside it; [] when its process does not run."""
+        if self.process is None or not self.running:
+            return []
+        return [self.process.pid, *(process.pid for process in self._beside if process.returncode is None)]
+
+    def put_beside(self, process: Process) -> None:
+        """Counts ``process`` as the container's own: it is bound by its limits, and ends with it."""
+        self._beside.append(process)
+        if self._group is not None:
+            self._group.add(process.pid)
+
     async def keep(self) -> None:
         """Starts the process, probes it, restarts it with back-off; until cancelled. Cancelling leaves the process."""
         count = 0
@@ -73,6 +86,7 @@ class Container:
             await self._probe_until_end(self.process, started_ns)
             self._probed_ready = False
             self.last_end = self.process.died()
+            await self._end_beside()
             count = backoff.restarts_after_run(count, (self._clock.now_ns() - started_ns) / NS)
             delay_s = backoff.restart_delay_s(count)
             self.backing_off = delay_s > 0
@@ -86,6 +100,7 @@ class Container:
         """SIGTERM, SIGKILL after ``grace_s``. ``keep`` must have been cancelled."""
         if self.process is not None:
             await self.process.stop(signal.SIGTERM, grace_s)
+        await self._end_beside()
         if self._group is not None:
             self._group.remove()
 
@@ -93,6 +108,11 @@ class Container:
         """SIGKILL of the process, as a fault."""
         if self.process is not None:
             self.process.send(signal.SIGKILL)
+
+    async def _end_beside(self) -> None:
+        for process in self._beside:
+            await process.stop(signal.SIGKILL, 1.0)
+        self._beside.clear()
 
     async def _probe_until_end(self, process: Process, started_ns: int) -> None:
         end: asyncio.Future[Any] = asyncio.ensure_future(process.wait())

@@ -39,7 +39,7 @@ async def _nothing() -> None:
 
 
 class Disturbances:
-    """One stack's. Of the ready pods the first by name is taken: the same state gives the same fault."""
+    """One stack's. Of the ready pods the first by name is taken, unless the fault names one."""
 
     def __init__(self, parts: Parts, feed: Feed, state: RunState, clock: Clock, logs: Path) -> None:
         self._parts = parts
@@ -89,10 +89,11 @@ class Disturbances:
 
     # -- pods ----------------------------------------------------------------------------------------------------
 
-    def _pod(self) -> Pod:
+    def _pod(self, name: str = "") -> Pod:
         ready = self.controller.ready_pods() if self.controller is not None else []
+        ready = [pod for pod in ready if name in ("", pod.name)]
         if not ready:
-            raise BadInput("no pod is ready, so none can be disturbed")
+            raise BadInput(f"the pod {name} is not ready" if name else "no pod is ready, so none can be disturbed")
         return ready[0]
 
     async def _pod_crash(self, _: Fault) -> Undo:
@@ -123,15 +124,15 @@ class Disturbances:
         assert process is not None
         return self._stopped(process.pid)
 
-    async def _pod_cpu(self, _: Fault) -> Undo:
-        self._pod()
-        return self._hog("cpu", _BUSY)
+    async def _pod_cpu(self, fault: Fault) -> Undo:
+        return self._hog(self._pod(fault.subject), "cpu", _BUSY)
 
     async def _pod_memory(self, fault: Fault) -> Undo:
-        limit = self._pod().template.containers[0].limit_memory_bytes
+        pod = self._pod(fault.subject)
+        limit = pod.template.containers[0].limit_memory_bytes
         if limit is None:
             raise BadInput("the manifest sets no memory limit, so there is no share of it")
-        return self._hog("memory", _HOLD, str(round(limit * fault.share)))
+        return self._hog(pod, "memory", _HOLD, str(round(limit * fault.share)))
 
     # -- sidecars and the database -------------------------------------------------------------------------------
 
@@ -234,7 +235,7 @@ class Disturbances:
 
         return undo
 
-    def _hog(self, what: str, script: str, *arguments: str) -> Undo:
+    def _hog(self, pod: Pod, what: str, script: str, *arguments: str) -> Undo:
         self._hogs += 1
         part = f"hog-{what}-{self._hogs}"
         spec = Spec(
@@ -245,6 +246,7 @@ class Disturbances:
             folder=self._state.folder,
         )
         process = spawn(spec, self._state)
+        pod.target.put_beside(process)
 
         async def undo() -> None:
             await process.stop(signal.SIGKILL, 1.0)

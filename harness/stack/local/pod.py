@@ -103,9 +103,8 @@ class Pod:
         return any(container.backing_off for container in self.containers)
 
     def pids(self) -> list[int]:
-        """The first process of each running container."""
-        processes = (container.process for container in self.containers if container.running)
-        return [process.pid for process in processes if process is not None]
+        """The first process of each running container, and what a fault put beside it."""
+        return [pid for container in self.containers for pid in container.pids()]
 
     def trouble(self) -> str:
         """Why it is not ready, for people: how its target last ended, and the end of its log."""

@@ -1,0 +1,58 @@
+"""The autoscaler under memory and the loss of a zone on a real cluster, as a person runs them: nox -s nightly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.model.errors import Exit
+from harness.model.stack import Rung
+from harness.stack.kind import at_hand
+from tests.main_job import Job, left_since, machine_state
+
+pytestmark = [
+    pytest.mark.kind,
+    pytest.mark.nightly,
+    pytest.mark.timeout(1800, func_only=True),
+    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+]
+LIMIT_S = 1700
+
+#: Two pods that hold memory ask for four; what comes after it needs the five minutes of stabilisation.
+MEMORY = """
+title: Memory for a short time
+parts:
+- {name: memory, kind: hpa, title: Memory, claims: [scaling.hpa.memory], low: 2, high: 4, hold: 85%, held: 2,
+   load: 120s, wait: 1s}
+"""
+
+
+def findings(job: Job) -> dict[str, dict[str, Any]]:
+    report = json.loads((job.folder / "scaling.json").read_text())
+    assert report["leaks"] == []
+    return {each["claim"]: each for part in report["parts"] for each in part["findings"]}
+
+
+def test_memory_alone_asks_for_what_the_rule_says(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(MEMORY)
+    before = machine_state()
+    job = Job(tmp_path / "reports", "--plan", str(tmp_path / "plan.yaml"), command=("scaling",), on=Rung.KIND)
+    assert job.finish(LIMIT_S) == Exit.OK, job.text
+    told = findings(job)["scaling.hpa.memory"]
+    assert (told["verdict"], told["value"]) == ("pass", "2 -> 4"), told
+    assert "1 of 1 decisions as the rule has them" in told["reason"]
+    assert left_since(before, job) == {}
+
+
+def test_a_lost_zone_is_survived_with_topology_spread(tmp_path: Path) -> None:
+    before = machine_state()
+    words = ("--only", "spread")
+    job = Job(tmp_path / "reports", *words, command=("zone_loss",), on=Rung.KIND)
+    assert job.finish(LIMIT_S) == Exit.OK, job.text
+    told = findings(job)
+    assert {each["verdict"] for each in told.values()} == {"pass"}
+    assert "pods given up after" in told["checklist.availability.multi_zone"]["reason"]
+    assert left_since(before, job) == {}

@@ -1,0 +1,89 @@
+"""The rule over a planted course: what it asks for of pods that hold memory, and of pods that are idle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS
+from harness.manifests import load as load_manifests
+from harness.model.evidence import EventRow, SampleRow
+from harness.scaling.rule import Course, decisions, recommended
+
+MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
+MIB = 2**20
+MEMORY = "memory resource utilization (percentage of request) above target"
+
+
+def pod(at_s: float, name: str, state: str) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data={"state": state})
+
+
+def usage(at_s: float, name: str, cores: float, mib: float) -> list[SampleRow]:
+    at_ns, subject = round(at_s * NS), f"pod/{name}"
+    return [
+        SampleRow(at_ns=at_ns, metric="cpu_cores", subject=subject, value=cores),
+        SampleRow(at_ns=at_ns, metric="memory_bytes", subject=subject, value=mib * MIB),
+        SampleRow(at_ns=at_ns, metric="window_s", subject=subject, value=15.0),
+    ]
+
+
+def resize(at_s: float, size: int, reason: str) -> EventRow:
+    message = f"SuccessfulRescale: New size: {size}; reason: {reason}"
+    return EventRow(at_ns=round(at_s * NS), kind="kubernetes", subject="hpa", message=message)
+
+
+def pods(*names: str, at_s: float = 0.0) -> list[EventRow]:
+    return [row for name in names for row in (pod(at_s, name, "Pending"), pod(at_s + 5, name, "Ready"))]
+
+
+def test_requests_are_those_of_both_containers() -> None:
+    course = Course([], [], MANIFESTS)
+    assert (course.requests_m("cpu"), course.requests_m("memory")) == (600, 640 * MIB * 1000)
+
+
+@pytest.mark.parametrize(
+    ("mib", "wanted"),
+    [
+        (560, 2),  # 87 %: within the tolerance
+        (570, 3),  # 89 %: 2 x 89 / 80 is 2.2
+        (970, 4),  # 151 %: 3.8
+    ],
+)
+def test_memory_of_two_pods(mib: float, wanted: int) -> None:
+    hpa = MANIFESTS.hpa
+    assert hpa is not None
+    samples = [row for name in "ab" for row in usage(90, name, 0.01, mib)]
+    assert Course(pods("a", "b"), samples, MANIFESTS).asks(hpa, 2, 100 * NS, 100 * NS) == wanted
+
+
+def test_without_figures_it_asks_for_nothing() -> None:
+    hpa = MANIFESTS.hpa
+    assert hpa is not None
+    assert Course(pods("a", "b"), [], MANIFESTS).asks(hpa, 2, 100 * NS, 100 * NS) is None
+    assert decisions([*pods("a", "b"), resize(100, 4, MEMORY)], [], MANIFESTS, 2, 0)[0].allowed == ()
+
+
+def test_a_decision_up_and_one_down_beside_the_rule() -> None:
+    """Two pods hold 970 MiB from 100 s to 300 s."""
+    rows = [
+        *pods("a", "b"),
+        resize(130, 4, MEMORY),
+        *pods("c", "d", at_s=131),
+        resize(610, 2, "All metrics below target"),
+    ]
+    samples: list[SampleRow] = []
+    for at_s in range(60, 620, 15):
+        holding = 100 <= at_s < 300
+        samples += [row for name in "ab" for row in usage(at_s, name, 0.01, 970 if holding else 90)]
+        samples += [row for name in "cd" if at_s > 150 for row in usage(at_s, name, 0.01, 90)]
+    up, down = decisions(rows, samples, MANIFESTS, 2, 90 * NS)
+    assert (up.before, up.size, down.before, down.size) == (2, 4, 4, 2)
+    assert 4 in up.allowed and 10 not in up.allowed
+    assert 2 in down.allowed
+    asked = recommended(rows, samples, MANIFESTS, 2, (100 * NS, 400 * NS))
+    last_of_four = max(at_ns for at_ns, _, size in asked if size == 4)
+    assert 290 * NS <= last_of_four < 315 * NS
+    early = [*rows[:-1], resize(400, 2, "All metrics below target")]  # the memory was held 100 s ago
+    assert 2 not in decisions(early, samples, MANIFESTS, 2, 90 * NS)[1].allowed

@@ -1,0 +1,75 @@
+"""The timeline of a page, sentences about effects and memory, and a Deployment as a file again."""
+
+from __future__ import annotations
+
+from harness.clock import NS
+from harness.judge.scaling import Resize
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.scaling import Effect, Part, PartKind
+from harness.scaling import observed
+from harness.scaling.by_kubectl import edited
+from harness.scaling.timeline import MOST, timeline
+
+MIB = 2**20
+
+
+def event(at_s: float, kind: str, subject: str, message: str, **data: object) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind=kind, subject=subject, message=message, data=data)
+
+
+def test_the_timeline_has_what_a_reader_looks_for() -> None:
+    rows = [
+        event(1, "kubernetes", "pod/a", "Pulled: image", reason="Pulled"),
+        event(2, "kubernetes", "hpa", "New size: 4", reason="SuccessfulRescale"),
+        event(3, "autoscaler", "hpa", "AbleToScale is True"),
+        event(4, "autoscaler", "hpa", "AbleToScale is True"),
+        event(5, "node", "n1", "not ready"),
+        event(6, "component", "hpa/x", "MODIFIED: wants 4 of 2 replicas; memory 147 %"),
+        event(7, "component", "postgres", "answers"),
+        event(8, "log", "a", "logs/a.log"),
+    ]
+    assert [moment.at_s for moment in timeline(rows, NS)] == [1, 2, 4, 5, 7]
+    many = [event(number, "phase", str(number), "part") for number in range(MOST + 9)]
+    assert len(timeline(many, 0)) == MOST
+
+
+def test_effects_and_the_autoscaler_in_their_order() -> None:
+    effects = [
+        Effect(command="kubectl scale --replicas=8", autoscaler=True, pods=8, after_s=9.0, at_ns=10 * NS),
+        Effect(command="kubectl apply", autoscaler=False, pods=2, after_s=None, at_ns=5 * NS),
+    ]
+    told = observed.of_effects(effects, [Resize(at_ns=25 * NS, size=2, reason="All metrics below target")])
+    assert told == [
+        "without the HPA: `kubectl apply`: never 2 pods",
+        "with the HPA: `kubectl scale --replicas=8`: 8 pods after 9 s",
+        "15 s after that the autoscaler set 2: All metrics below target",
+    ]
+
+
+def test_memory_before_during_and_after() -> None:
+    part = Part(name="m", kind=PartKind.HPA, title="", claims=(), hold=0.85)
+
+    def sample(at_s: int, mib: float) -> SampleRow:
+        return SampleRow(at_ns=at_s * NS, metric="memory_bytes", subject="pod/a", value=mib * MIB)
+
+    samples = [sample(-10, 60), sample(190, 940), sample(290, 70)]
+    told = observed.of_autoscaling(part, [], samples, 0, 200 * NS)
+    assert told[0].startswith("memory a pod: 60 MiB before, 940 MiB in the last minute of load, 70 MiB")
+    assert "own heap seldom goes back" in told[1]
+    assert observed.of_autoscaling(part, [], samples[:1], 0, 200 * NS) == []
+
+
+def test_a_deployment_as_a_person_keeps_it() -> None:
+    found = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d", "labels": {"a": "b"}, "uid": "1", "resourceVersion": "2", "annotations": {"r": "1"}},
+        "spec": {"replicas": 2, "template": {}},
+        "status": {"replicas": 2},
+    }
+    assert edited(found, 8) == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d", "labels": {"a": "b"}},
+        "spec": {"replicas": 8, "template": {}},
+    }
