@@ -19,7 +19,8 @@ from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Isolation, foreign_answers, isolation
 from harness.checks.off_in_time import OffInTime, off_in_time
-from harness.checks.reconciled import outages, reconciled
+from harness.checks.photos import explained
+from harness.checks.reconciled import STORAGE, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
 from harness.clock import NS, Clock
 from harness.collect import Collector
@@ -148,7 +149,9 @@ class Invariants:
         known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
         whole = with_unknown(compared, [*held], known)
         broken = outages(self._evidence.events, self._clock.now_ns())
-        found = reconciled(whole, self._written_ns(stored), broken, names=held, direct=len(writes.direct))
+        written_ns = self._written_ns(stored)
+        seen = explained(seen, written_ns, outages(self._evidence.events, self._clock.now_ns(), STORAGE))
+        found = reconciled(whole, written_ns, broken, names=held, direct=len(writes.direct))
         return (
             agreement.reconciled_result(found, compared, bundled=self._target.bundled),
             agreement.photos_result(seen, bundled=self._target.bundled),

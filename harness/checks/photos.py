@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from harness.checks.reconciled import Outage, near
 from harness.model.message import Told, message
 from harness.population import thumbnail
 
@@ -14,8 +15,8 @@ class Photos(msgspec.Struct, frozen=True, kw_only=True):
     """``with_thumbnail`` walks name a picture, ``lost`` ones (walk ids) name one that is not there.
 
     ``foreign`` are walks whose URL is none of Storage's, or names a picture of another walk. ``left`` are objects of
-    deleted walks. ``unnamed`` objects belong to walks that do not name them: uploaded, and the write that was to
-    follow came too late or never.
+    deleted walks, ``explained`` ones too, whose walk was deleted in an injected outage. ``unnamed`` objects belong to
+    walks that do not name them: uploaded, and the write that was to follow came too late or never.
     """
 
     objects: int
@@ -24,17 +25,18 @@ class Photos(msgspec.Struct, frozen=True, kw_only=True):
     foreign: tuple[str, ...]
     left: tuple[str, ...]
     unnamed: int
+    explained: tuple[tuple[str, str], ...] = ()  # the object, and the outage
 
     @property
     def good(self) -> bool:
-        """Nothing lost, nothing left."""
+        """Nothing lost, nothing left without an injected outage."""
         return not (self.lost or self.foreign or self.left)
 
     @property
     def told(self) -> Told:
         """All counts, for people."""
         examples = [*self.lost, *self.foreign, *self.left][:3]
-        counts = (
+        counts: Told = (
             message(
                 "{walks} walks name a thumbnail: {lost} not in Storage, {foreign} not the walk's own",
                 walks=str(self.with_thumbnail),
@@ -44,10 +46,14 @@ class Photos(msgspec.Struct, frozen=True, kw_only=True):
             message(
                 "{objects} objects: {left} of deleted walks, {unnamed} not named",
                 objects=str(self.objects),
-                left=str(len(self.left)),
+                left=str(len(self.left) + len(self.explained)),
                 unnamed=str(self.unnamed),
             ),
         )
+        if self.explained:
+            told = ", ".join(sorted({what for _, what in self.explained}))
+            left = str(len(self.explained))
+            counts += (message("{count} explained by an injected outage ({outages})", count=left, outages=told),)
         return (*counts, message("for example {examples}", examples=", ".join(examples))) if examples else counts
 
 
@@ -71,6 +77,20 @@ def photos(
         left=tuple(sorted(left)),
         unnamed=len(there - set(own.values()) - left),
     )
+
+
+def explained(seen: Photos, written_ns: Mapping[str, int], outages: Sequence[Outage]) -> Photos:
+    """``seen`` with what an outage of Storage, or of a pod, explains set apart: a photo is removed once its walk is
+    deleted, by one try. ``written_ns``: when each walk was last written or deleted, by id.
+    """
+    why: dict[str, str] = {}
+    for name in seen.left:
+        at_ns = written_ns.get(name.split("/")[-2].lower())
+        outage = next((each for each in outages if at_ns is not None and near(each, at_ns)), None)
+        if outage is not None:
+            why[name] = outage.what
+    kept = tuple(name for name in seen.left if name not in why)
+    return msgspec.structs.replace(seen, left=kept, explained=tuple(why.items()))
 
 
 def _of(name: str, user: str, walk_id: str) -> bool:

@@ -22,7 +22,7 @@ NS = 1_000_000_000
 SLACK_S = 10.0
 #: These stop no mirror write: they act in front of the pods, end a pod in order, or stop what the mirror does not use.
 _HARMLESS = GATE_FAULTS | {FaultKind.POD_DELETE}
-_FIRESTORE = "firestore"
+FIRESTORE, STORAGE = "firestore", "storage"
 #: The subject of the event of a schema that the target cannot read: its mirror reads walks too.
 SCHEMA = "schema"
 _PART_FAULTS = frozenset({FaultKind.PART_HANG, FaultKind.PART_SLOW})
@@ -75,13 +75,16 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(told)
 
 
-def outages(events: Iterable[EventRow], end_ns: int) -> tuple[Outage, ...]:
-    """Faults from their injection to their undoing (``end_ns`` when that never came), and containers that ended."""
+def outages(events: Iterable[EventRow], end_ns: int, part: str = FIRESTORE) -> tuple[Outage, ...]:
+    """Faults from their injection to their undoing (``end_ns`` when that never came), and containers that ended.
+
+    Of the parts beside the pods only ``part`` counts: the one that a write behind a walk's goes to.
+    """
     begun: defaultdict[str, list[int]] = defaultdict(list)
     found: list[Outage] = []
     restarts: dict[str, int] = {}
     for event in sorted(events, key=lambda event: event.at_ns):
-        if event.kind == "fault" and _matters(event):
+        if event.kind == "fault" and _matters(event, part):
             if event.message.startswith(INJECTED):
                 begun[event.message.removeprefix(INJECTED)].append(event.at_ns)
             elif (what := event.message.removeprefix(UNDONE)) in begun and begun[what]:
@@ -113,7 +116,7 @@ def reconciled(
         at_ns = written_ns.get(finding.walk_id)
         # A document of the last write that says something else was not lost, but written wrong.
         lost = finding.flaw is not Flaw.DIFFERENT and at_ns is not None
-        outage = next((each for each in outages if lost and at_ns is not None and _near(each, at_ns)), None)
+        outage = next((each for each in outages if lost and at_ns is not None and near(each, at_ns)), None)
         if outage is None:
             unexplained.append(finding)
         else:
@@ -130,13 +133,14 @@ def reconciled(
     )
 
 
-def _near(outage: Outage, at_ns: int) -> bool:
+def near(outage: Outage, at_ns: int) -> bool:
+    """Whether what followed a write of ``at_ns`` may have been lost by ``outage``."""
     slack_ns = round(SLACK_S * NS)
     return outage.from_ns - slack_ns <= at_ns <= outage.to_ns + slack_ns
 
 
-def _matters(event: EventRow) -> bool:
+def _matters(event: EventRow, part: str) -> bool:
     kind = FaultKind(event.subject) if event.subject in set(FaultKind) else None
     if kind in _PART_FAULTS:
-        return _FIRESTORE in event.message
+        return part in event.message
     return event.subject == SCHEMA or (kind is not None and kind not in _HARMLESS)

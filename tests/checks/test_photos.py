@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from harness.checks.photos import photos
+import pytest
+
+from harness.checks.photos import explained, photos
+from harness.checks.reconciled import STORAGE, outages
 from harness.model.message import english
 from harness.population import thumbnail
+from tests.checks.test_stack_checkers import event
 
+NS = 1_000_000_000
 BUCKET = "demo-tekutoko.appspot.com"
 ONE, TWO = "0b3a6c9e-1111-4222-8333-444455556666", "0c3a6c9e-1111-4222-8333-444455556666"
 NAMED = {
@@ -33,6 +38,29 @@ def test_an_object_of_a_deleted_walk_is_left() -> None:
     assert not seen.good
     assert seen.left == (OBJECTS[1],)
     assert seen.unnamed == 0
+
+
+@pytest.mark.parametrize(
+    ("deleted_s", "fault", "good"),
+    [
+        (30.0, "part hang storage", True),
+        (80.0, "part hang storage", False),  # long after the outage
+        (None, "part hang storage", False),  # nobody knows when
+        (30.0, "part hang firestore", False),  # Storage was well
+    ],
+)
+def test_only_an_outage_of_storage_explains_what_is_left(deleted_s: float | None, fault: str, good: bool) -> None:
+    seen = photos(OBJECTS, {ONE: NAMED[ONE]}, {("u2", TWO)})
+    events = [
+        event(20, "fault", "part_hang", f"injected: {fault}"),
+        event(50, "fault", "part_hang", f"undone: {fault}"),
+    ]
+    written_ns = {} if deleted_s is None else {TWO: round(deleted_s * NS)}
+    found = explained(seen, written_ns, outages(events, 100 * NS, STORAGE))
+    assert found.good is good
+    assert len(found.left) + len(found.explained) == 1
+    assert ("1 explained by an injected outage (part hang storage)" in english(found.told)) is good
+    assert "1 of deleted walks" in english(found.told)
 
 
 def test_any_photo_of_a_deleted_walk_is_left() -> None:
