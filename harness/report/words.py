@@ -79,6 +79,7 @@ CAPABILITY = {
     Capability.NODES: marked("nodes drained by name"),
     Capability.VERSIONS: marked("next versions of the target built and rolled out"),
     Capability.LONG_WINDOWS: marked("windows of days"),
+    Capability.VERSIONS: marked("versions of the target built and deployed"),
     Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
 }
 
