@@ -84,6 +84,7 @@ FAULT = {
     FaultKind.SIDECAR_HANG: marked("sidecar hang"),
     FaultKind.SIDECAR_DELAY: marked("sidecar delay"),
     FaultKind.DATABASE_RESTART: marked("database restart"),
+    FaultKind.DATABASE_FAILOVER: marked("database failover"),
     FaultKind.DATABASE_SLOW: marked("database slow"),
     FaultKind.DATABASE_CUT: marked("database cut"),
     FaultKind.PART_HANG: marked("part hang"),
