@@ -13,11 +13,13 @@ from harness.model.errors import BadInput
 from harness.model.evidence import Row
 from harness.model.message import message, quantity
 from harness.model.run import Run
+from harness.model.stack import FAULT, Capability, FaultKind
 from harness.model.units import Unit
 from harness.report.html import render
 from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
 from harness.report.messages import MESSAGES, read
 from harness.report.summary import summary
+from harness.report.words import CAPABILITY
 from scenarios import claims
 from tests.report.synthetic import write
 
@@ -95,3 +97,8 @@ def test_a_japanese_report_uses_the_documents_terms(name: str, request: pytest.F
     told = summary(run, language("ja")) + conclusion(run, "reports/x", language("ja"))
     assert "成功基準" in told
     assert "limit" not in told
+
+
+def test_every_fault_and_capability_has_its_words() -> None:
+    assert set(FAULT) == set(FaultKind)
+    assert set(CAPABILITY) == set(Capability)
