@@ -26,6 +26,7 @@ from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.scaling.command import add_arguments as add_scaling_arguments
+from harness.secret_rotation.command import add_arguments as add_secret_rotation_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     add_scaling_arguments(scaling)
     _add_run_options(scaling, printed="scaling.json")
     scaling.set_defaults(handler=_scaling)
+    _add_secret_rotation(commands)
     chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
     add_chaos_arguments(chaos)
     _add_run_options(chaos, printed="chaos.json")
@@ -126,6 +128,13 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)
     return top
+
+
+def _add_secret_rotation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("secret_rotation", help="a database password rotated under load", allow_abbrev=False)
+    add_secret_rotation_arguments(command)
+    _add_run_options(command, printed="secret_rotation.json")
+    command.set_defaults(handler=_secret_rotation)
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -197,6 +206,12 @@ def _load_stages(arguments: argparse.Namespace) -> int:
 
 def _scaling(arguments: argparse.Namespace) -> int:
     from harness.scaling.command import run
+
+    return run(arguments, _week4)
+
+
+def _secret_rotation(arguments: argparse.Namespace) -> int:
+    from harness.secret_rotation.command import run
 
     return run(arguments, _week4)
 

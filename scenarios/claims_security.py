@@ -107,8 +107,8 @@ _HARD = (
         "The CSI pattern with a local provider; a password rotated under load",
         wrong(
             "security.csi.volume_alone",
-            "the volume is mounted by no container and the class tekutoko-secrets is defined nowhere: with it no "
-            "pod starts, and nothing would read the secret",
+            "no container mounts the volume, so kubelet passes over it: the pod starts and the driver is never asked; "
+            "with a mount, the class tekutoko-secrets is defined nowhere and no pod starts",
             "add SecretProviderClass, volumeMount and secretObjects (base removes the volume until then)",
         ),
         wrong(

@@ -256,7 +256,7 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
         ),
         (
             {"patches": [{"patch": "kind: Deployment", "target": {"kind": "Deployment"}}]},
-            "strategic merge patches are not read",
+            "of strategic merge patches only",
             "patches[0].patch",
         ),
         (

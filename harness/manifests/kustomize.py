@@ -1,4 +1,5 @@
-"""The part of kustomize that the layers use: ``resources``, ``components``, JSON 6902 ``patches``. No more is read.
+"""The part of kustomize that the layers use: ``resources``, ``components``, and ``patches`` that are JSON 6902 or
+``$patch: delete``. No more is read.
 
 ``kubectl apply -k`` reads the same folders; a test compares its rendering with this one.
 """
@@ -155,14 +156,20 @@ def _apply(patch: Patch, folder: Path, where: str, documents: Documents) -> Patc
     file = folder / patch.path
     text = yamltext.read(file) if patch.path else patch.patch
     source = str(file) if patch.path else f"{where}.patch"
-    operations = _operations(text, source)
+    found = yamltext.documents(text, source)
+    content = found[0][0] if len(found) == 1 else None
     keys = [key for key, document in documents.items() if _matches(patch.target, document)]
     if not keys:
         wanted = f"{patch.target.kind or '*'}/{patch.target.name or '*'}"
         here = ", ".join(documents)
         raise BadInput(f"patch target {wanted} is not among the resources", where=where, remedy=f"there are: {here}")
-    for key in keys:
-        documents[key] = _patched(documents[key], operations, key, source)
+    if isinstance(content, dict) and content.get("$patch") == "delete":
+        for key in keys:
+            del documents[key]
+    else:
+        operations = _operations(content, source)
+        for key in keys:
+            documents[key] = _patched(documents[key], operations, key, source)
     reason, erratum = notes(text)
     return PatchNote(
         name=Path(patch.path).stem if patch.path else f"{keys[0]} (inline)",
@@ -172,16 +179,14 @@ def _apply(patch: Patch, folder: Path, where: str, documents: Documents) -> Patc
     )
 
 
-def _operations(text: str, source: str) -> list[dict[str, Any]]:
-    found = yamltext.documents(text, source)
-    operations = found[0][0] if len(found) == 1 else None
-    if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
+def _operations(content: Any, source: str) -> list[dict[str, Any]]:
+    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         raise BadInput(
-            "a patch must be a list of JSON 6902 operations (strategic merge patches are not read)",
+            "a patch must be a list of JSON 6902 operations (of strategic merge patches only `$patch: delete` is read)",
             where=source,
             remedy="e.g. `- {op: replace, path: /spec/replicas, value: 3}`",
         )
-    return operations
+    return content
 
 
 def _patched(document: dict[str, Any], operations: list[dict[str, Any]], key: str, source: str) -> dict[str, Any]:

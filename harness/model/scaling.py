@@ -27,21 +27,28 @@ class PartKind(StrEnum):
 PLAIN = (PartKind.MANUAL, PartKind.APPLY, PartKind.DRAIN)
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of the plan, with the limits it is judged by. Times in seconds.
+class AnyPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a plan whatever it does.
 
     ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do.
-    ``wait_s`` bounds every wait of the part. ``in_flight`` requests are kept under way for ``load_s``.
     """
 
     name: str
-    kind: PartKind
     title: str
     claims: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    pods: int = 3
+
+
+class Part(AnyPart, frozen=True, kw_only=True):
+    """One part of the plan, with the limits it is judged by. Times in seconds.
+
+    ``wait_s`` bounds every wait of the part. ``in_flight`` requests are kept under way for ``load_s``.
+    """
+
+    kind: PartKind
     low: int = 2
     high: int = 2
-    pods: int = 3
     up_within_s: float = 0.0
     down_after_s: float = 0.0
     down_within_s: float = 0.0
@@ -50,11 +57,17 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int = 0
 
 
-class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts in their order: those without the autoscaler first, the commands last."""
+class AnyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Parts in their order."""
 
     name: str
     title: str
+    parts: tuple[AnyPart, ...]
+
+
+class ScalingPlan(AnyPlan, frozen=True, kw_only=True):
+    """The parts in their order: those without the autoscaler first, the commands last."""
+
     parts: tuple[Part, ...]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
@@ -16,16 +18,16 @@ from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.errors import Exit, more_severe
 from harness.model.evidence import SampleRow
-from harness.model.scaling import SCHEMA_VERSION, Part, PartResult, ScalingFinding, ScalingPlan, ScalingReport
+from harness.model.scaling import SCHEMA_VERSION, AnyPart, AnyPlan, PartResult, ScalingFinding, ScalingReport
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.latest import point_latest
 from harness.rungs import overlay, stack_for, sweep
-from harness.scaling.parts import ACCOUNTS, Parts
+from harness.scaling.parts import ACCOUNTS, Done, Parts
 from harness.scaling.report import write_report
-from harness.stack.protocol import Stack
+from harness.stack.protocol import SecretsPlan, Stack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.state.ports import any_free_port
 from scenarios import claims
@@ -37,9 +39,7 @@ _REQUEST_TIMEOUT_S = 10.0
 class ScalingRun:
     """One run under way. ``run`` always returns a report, however it ended."""
 
-    def __init__(
-        self, plan: ScalingPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str
-    ) -> None:
+    def __init__(self, plan: AnyPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str) -> None:
         self.plan = plan
         self.options = options
         self.clock = clock
@@ -57,22 +57,40 @@ class ScalingRun:
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
         )
-        self.stack: Stack = stack_for(
-            options,
-            run_id=self.run_id,
-            manifests=self.plain,
-            folder=self.folder,
-            clock=clock,
-            progress=progress,
-            gate=False,
-            peak_pods=pods,
-        )
+        self.stack: Stack = self.make_stack(pods)
         self.lifecycle = Lifecycle(progress)
         self.load: StageProcesses | None = None
         self.asked: list[tuple[int, str, float]] = []  # the autoscaler's metrics, where the rung tells them
         self.results: list[PartResult] = []
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
+
+    def make_stack(self, pods: int, secrets: SecretsPlan | None = None) -> Stack:
+        """The stack that the parts are run on, not yet up; at most ``pods`` at once."""
+        return stack_for(
+            self.options,
+            run_id=self.run_id,
+            manifests=self.plain,
+            folder=self.folder,
+            clock=self.clock,
+            progress=self.progress,
+            gate=False,
+            peak_pods=pods,
+            secrets=secrets,
+        )
+
+    def runner(self) -> Callable[[Any], Awaitable[Done]]:
+        """What runs a part of the plan on the stack, which is up."""
+        return Parts(
+            self.stack, self.manifests, self.plain, self.evidence.events,
+            clock=self.clock, progress=self.progress, admit=self.admitted,
+            asked=self.asked,
+            document=str(overlay(self.options.rung).parents[1] / "document"), folder=str(self.folder),
+        ).run  # fmt: skip
+
+    def write(self, report: ScalingReport) -> None:
+        """Writes the report's files."""
+        write_report(self.folder, report)
 
     async def run(self) -> ScalingReport:
         """Runs the plan, tears down whatever came of it, and reports."""
@@ -89,28 +107,29 @@ class ScalingRun:
     async def flow(self) -> None:
         """The parts in order; each may raise, and tear down always follows."""
         await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        if all(self._lacking(part) for part in self.plan.parts):
+            for part in self.plan.parts:
+                self._not_exercised(part)
+            return
         self.progress(f"CPU requests and limits are multiplied by {self.cpu_factor:.2f}")
         self.progress("bringing the stack up")
         await self.stack.up()
         self._mark("stack_up")
-        parts = Parts(
-            self.stack, self.manifests, self.plain, self.evidence.events,
-            clock=self.clock, progress=self.progress, admit=self._admitted,
-            asked=self.asked,
-            document=str(overlay(self.options.rung).parents[1] / "document"), folder=str(self.folder),
-        )  # fmt: skip
+        run_part = self.runner()
         for part in self.plan.parts:
-            await self._part(parts, part)
+            await self._part(run_part, part)
 
-    async def _part(self, parts: Parts, part: Part) -> None:
-        lacking = sorted(set(part.needs) - {str(each) for each in self.stack.capabilities})
-        if lacking:
-            self._not_exercised(part, f"the rung lacks {', '.join(lacking)}")
+    def _lacking(self, part: AnyPart) -> list[str]:
+        return sorted(set(part.needs) - {str(each) for each in self.stack.capabilities})
+
+    async def _part(self, run_part: Callable[[Any], Awaitable[Done]], part: AnyPart) -> None:
+        if self._lacking(part):
+            self._not_exercised(part)
             return
         start_ns = self.clock.now_ns()
         self.evidence.event(start_ns, "phase", "part", part.title, name=part.name)
         self.progress(f"{part.name}: {part.title}")
-        done = await parts.run(part)
+        done = await run_part(part)
         self.results.append(
             PartResult(
                 name=part.name,
@@ -125,14 +144,16 @@ class ScalingRun:
             self.progress(f"  {each.verdict}: {each.claim}: {each.reason}")
         self._mark(part.name)
 
-    def _not_exercised(self, part: Part, reason: str) -> None:
+    def _not_exercised(self, part: AnyPart) -> None:
+        reason = f"the rung lacks {', '.join(self._lacking(part))}"
         findings = tuple(
             ScalingFinding(claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason) for claim in part.claims
         )
         self.results.append(PartResult(name=part.name, title=part.title, findings=findings))
         self.progress(f"{part.name}: not exercised: {reason}")
 
-    async def _admitted(self) -> StageProcesses:
+    async def admitted(self) -> StageProcesses:
+        """The load, started once."""
         if self.load is None:
             self.progress(f"admitting {ACCOUNTS} accounts")
             plan = WorkerPlan(
@@ -178,12 +199,13 @@ class ScalingRun:
     def _report(self) -> ScalingReport:
         self.lifecycle.write(
             self.evidence.store.close,
-            lambda: write_report(self.folder, self._document()),
+            lambda: self.write(self.document()),
             lambda: point_latest(self.options.reports, self.folder),
         )
-        return self._document()
+        return self.document()
 
-    def _document(self) -> ScalingReport:
+    def document(self) -> ScalingReport:
+        """What the report says."""
         options = self.options
         outcomes = [error.exit for error in self.lifecycle.errors]
         verdicts = {finding.verdict for result in self.results for finding in result.findings}

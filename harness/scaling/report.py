@@ -19,12 +19,12 @@ SUITE = "scaling"
 _TEMPLATES = Path(__file__).resolve().parent.parent / "report" / "templates"
 
 
-def write_report(folder: Path, report: ScalingReport) -> None:
-    """Writes all of them into ``folder``. Raises ``EvidenceNotWritten``."""
-    write_atomically(folder / SCALING_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    write_atomically(folder / "junit.xml", junit(report))
+def write_report(folder: Path, report: ScalingReport, suite: str = SUITE) -> None:
+    """Writes all of them into ``folder``, the JSON as ``<suite>.json``. Raises ``EvidenceNotWritten``."""
+    write_atomically(folder / f"{suite}.json", msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    write_atomically(folder / "junit.xml", junit(report, suite))
     write_atomically(folder / "summary.md", summary(report).encode())
-    write_atomically(folder / "report.html", html(report).encode())
+    write_atomically(folder / "report.html", html(report, suite).encode())
 
 
 def text(report: ScalingReport, folder: str) -> str:
@@ -64,18 +64,18 @@ def summary(report: ScalingReport) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def junit(report: ScalingReport) -> bytes:
+def junit(report: ScalingReport, suite: str = SUITE) -> bytes:
     """One test case a claim of a part, one for what broke, one for leaks."""
-    cases = [_case(part, each) for part in report.parts for each in part.findings]
+    cases = [_case(part, each, suite) for part in report.parts for each in part.findings]
     cases += [
-        case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
+        case(suite, name, Failure(xml_text("; ".join(told)), name) if told else None)
         for name, told in (("run", report.errors), ("leaks", report.leaks))
     ]
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
-    return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
+    return suite_document(suite, cases, started_utc=report.started_utc, properties=properties)
 
 
-def _case(part: PartResult, finding: ScalingFinding) -> TestCase:
+def _case(part: PartResult, finding: ScalingFinding, suite: str) -> TestCase:
     told = xml_text(f"{finding.value}; {finding.reason}")
     results: dict[Verdict, Failure | Error | Skipped] = {
         Verdict.FAIL: Failure(told, "fail"),
@@ -83,10 +83,10 @@ def _case(part: PartResult, finding: ScalingFinding) -> TestCase:
         Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
     }
     seconds = (part.end_ns - part.start_ns) / 1e9 / max(1, len(part.findings))
-    return case(f"{SUITE}.{part.name}", finding.claim, results.get(finding.verdict), told, seconds)
+    return case(f"{suite}.{part.name}", finding.claim, results.get(finding.verdict), told, seconds)
 
 
-def html(report: ScalingReport) -> str:
+def html(report: ScalingReport, suite: str = SUITE) -> str:
     """``report.html``: self-contained, without script."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -95,4 +95,4 @@ def html(report: ScalingReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("scaling.html.j2").render(report=report)
+    return environment.get_template("scaling.html.j2").render(report=report, suite=suite)

@@ -8,13 +8,21 @@ import asyncpg
 
 from harness.firebase import commands
 from harness.model.stack import Address
+from harness.stack.waiting import http_status
 
-#: The Firebase parts, by name.
+
+async def secrets_served(address: Address) -> bool:
+    """Whether the stand-in for Secret Manager answers."""
+    return await http_status(address, "/healthz") == 200
+
+
+#: The parts that are no database, by name.
 CHECKS: dict[str, Callable[[Address], Awaitable[bool]]] = {
     "auth": commands.auth_ready,
     "firestore": commands.firestore_ready,
     "remote_config": commands.remote_config_ready,
     "storage": commands.storage_ready,
+    "secret_manager": secrets_served,
 }
 
 

@@ -12,6 +12,7 @@ from harness.manifests import quantity
 from harness.model.manifests import Manifests
 from harness.stack.kind import labels
 from harness.stack.kind.api_server import Json
+from harness.stack.kind.outside import SECRET_MANAGER
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
     """The documents in the order they are applied: what others need comes first."""
-    order = ("ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment")
+    order = ("ServiceAccount", "ConfigMap", "Secret", "SecretProviderClass", "Service", "Deployment")
     documents = [_prepared(copy.deepcopy(document), facts) for document in manifests.documents.values()]
     for document in documents:
         if document["kind"] == "Deployment":  # a scenario may ask for another number than the file
@@ -46,6 +47,8 @@ def _prepared(document: Json, facts: Facts) -> Json:
         case "Secret":
             encoded = base64.b64encode(facts.database_password.encode()).decode()
             _fill(document.get("data", {}), {"db_password": encoded})
+        case "SecretProviderClass":
+            _fill(document["spec"].get("parameters", {}), {"endpoint": facts.outside.get(SECRET_MANAGER, "")})
         case "Service":
             document["spec"]["ports"][0]["nodePort"] = facts.node_port
         case "Deployment":

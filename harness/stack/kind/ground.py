@@ -20,7 +20,7 @@ from harness.stack.kind import cluster, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
-from harness.stack.kind.outside import Outside, definitions
+from harness.stack.kind.outside import SECRET_MANAGER, Outside, definitions, secret_manager
 from harness.stack.processes import Process
 from harness.stack.ready import CHECKS, logs_in
 from harness.stack.waiting import together
@@ -55,14 +55,16 @@ class Ground:
     """Everything that is no pod. ``death`` is set to the first unplanned end of a part."""
 
     def __init__(
-        self, state: RunState, *, password: str, logs: Path, clock: Clock, feed: Feed, progress: Progress
-    ) -> None:
+        self, state: RunState, *, password: str, logs: Path, clock: Clock, feed: Feed, progress: Progress,
+        secrets: bool = False,
+    ) -> None:  # fmt: skip
         self.cluster: record.Cluster | None = None
         self.own_cluster = True
         self.gate: Gate | None = None
         self.password = password
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.services = {name: Outside(name, found, state, logs, clock) for name, found in definitions().items()}
+        wanted = definitions() | ({SECRET_MANAGER: secret_manager()} if secrets else {})
+        self.services = {name: Outside(name, found, state, logs, clock) for name, found in wanted.items()}
         self._state = state
         self._logs = logs
         self._clock = clock
@@ -77,6 +79,10 @@ class Ground:
         """All images, built where they are missing. Raises ``StackNotStarted``, ``BadInput``."""
         sidecar, postgres, firebase = recipes.sidecar(), recipes.postgres(), recipes.firebase(self._clock)
         wanted = [sidecar, postgres, firebase]
+        recipe_of = {DATABASE: postgres.name}
+        if SECRET_MANAGER in self.services:
+            wanted.append(recipes.secrets_store(self._clock))
+            recipe_of[SECRET_MANAGER] = wanted[-1].name
         wrapped: Recipe | None = None
         if not target.image:
             wrapped = recipes.api(self._clock) if target.bundled else recipes.target(target)
@@ -85,7 +91,7 @@ class Ground:
         command: tuple[str, ...] = target.command
         if wrapped is not None:
             command = () if target.bundled else (f"/target/{Path(target.command[0]).name}", *target.command[1:])
-        services = {name: tags["postgres" if name == DATABASE else "firebase"] for name in self.services}
+        services = {name: tags[recipe_of.get(name, firebase.name)] for name in self.services}
         return Images(
             target=tags[wrapped.name] if wrapped is not None else target.image,
             command=command,

@@ -24,6 +24,7 @@ from harness.stack.waiting import until
 from harness.state import RunState
 
 COMPOSE = Path(__file__).resolve().parents[3] / "compose.yaml"
+SECRET_MANAGER = "secret_manager"  # noqa: S105 - no service of compose.yaml: only the rehearsal of secrets has it
 READY_LIMIT_S = 90.0
 _START_LIMIT_S = 60.0
 _VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")  # compose's ${NAME:-default}
@@ -42,6 +43,11 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     def port(self) -> int:
         """The container's port, the one that is published."""
         return int(self.ports[0].rpartition(":")[2])
+
+
+def secret_manager() -> Definition:
+    """The stand-in for Secret Manager (``images/go/secrets-store/secretmanager``)."""
+    return Definition(image="", ports=["8085"], command=["secretmanager", "serve", ":8085"])
 
 
 def definitions(path: Path = COMPOSE) -> dict[str, Definition]:

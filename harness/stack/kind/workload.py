@@ -15,6 +15,7 @@ from harness.state import Lease
 
 READY_LIMIT_S = 180.0
 GONE_LIMIT_S = 60.0
+PORT_LIMIT_S = 300.0
 NODE_PORTS_IN_USE = "/api/v1/services"
 #: A pod that restarts so often without ever being ready is given up, as on the local rung.
 RESTARTS_LIMIT = 3
@@ -34,6 +35,7 @@ class Workload:
         self._watching = watching
         self._logs = logs
         self._clock = clock
+        self.secret_comes_later = False  # the CSI driver makes it once the first pod has the volume
 
     async def make_namespace(self, lease: Lease) -> None:
         """The run's own, marked with its owner. Raises ``Refused``."""
@@ -45,12 +47,18 @@ class Workload:
         await self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, self._namespace)
 
     async def free_node_port(self, mapped: Sequence[int]) -> int:
-        """A mapped NodePort that no Service of the cluster has. Raises ``StackNotStarted`` when all are taken."""
-        services = (await self._api.get(NODE_PORTS_IN_USE))["items"]
-        taken = {port.get("nodePort") for service in services for port in service["spec"].get("ports", [])}
-        for port in mapped:
-            if port not in taken:
-                return port
+        """A mapped NodePort that no Service of the cluster has; other runs' ends are waited for, up to five minutes.
+
+        Raises ``StackNotStarted`` when all are taken then.
+        """
+        give_up_ns = self._clock.now_ns() + round(PORT_LIMIT_S * NS)
+        while self._clock.now_ns() < give_up_ns:
+            services = (await self._api.get(NODE_PORTS_IN_USE))["items"]
+            taken = {port.get("nodePort") for service in services for port in service["spec"].get("ports", [])}
+            for port in mapped:
+                if port not in taken:
+                    return port
+            await self._clock.sleep(_POLL_S)
         raise StackNotStarted(
             f"all {len(mapped)} NodePorts that lead out of the cluster are taken by other runs",
             where=NODE_PORTS_IN_USE,
@@ -113,7 +121,8 @@ class Workload:
 
     def _refuse_hopeless(self) -> None:
         for pod in self._watching.pods.known.values():
-            if pod.stuck or (not pod.was_ready and pod.restarts >= RESTARTS_LIMIT):
+            waits = self.secret_comes_later and "CreateContainerConfigError" in pod.trouble
+            if (pod.stuck and not waits) or (not pod.was_ready and pod.restarts >= RESTARTS_LIMIT):
                 raise self._not_settled(f"{pod.name} cannot become ready")
 
     def _not_settled(self, what: str) -> StackNotStarted:
