@@ -17,7 +17,7 @@ from scenarios.form import Form, nearest
 PLAN = Path(__file__).parent / "plans" / "secret_rotation.yaml"
 MOST_RATE_PER_S = 50.0  # this is no load test
 MOST_LOAD_S = 600.0
-_PODS = 3  # two and the surge
+_PODS = 6  # two, the surge, and the three that are tried
 
 
 class PartForm(Form):

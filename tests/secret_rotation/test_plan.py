@@ -35,7 +35,7 @@ def test_the_bundled_plan() -> None:
     [
         ("kind: naive", "kind: native", "'native' is not a valid PartKind"),
         ("iac.csi_rotation_gap", "iac.csi_rotation_gab", "did you mean"),
-        ("load: 150s", "load: 0s", "a rotation needs a load"),
+        ("load: 180s", "load: 0s", "a rotation needs a load"),
         ("rate: 10/s", "rate: 100/s", "a rotation needs a load"),
         ("name: start", "name: naive", "one name"),
     ],

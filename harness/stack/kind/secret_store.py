@@ -161,7 +161,7 @@ class KindSecretStore:
 
     async def _mounts(self, namespace: str, pod: str) -> tuple[str, ...]:
         lines = (await self._in_container(namespace, pod, "cat /proc/self/mounts")).splitlines()
-        points = [line.split()[1] for line in lines if len(line.split()) > 2]
+        points = [line.split()[1] for line in lines if len(line.split()) > 2 and "kubernetes.io" not in line]
         return tuple(
             point for point in points if point.startswith("/var/run/secrets") or point.startswith("/run/secrets")
         )
