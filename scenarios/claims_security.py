@@ -115,7 +115,8 @@ _HARD = (
             "security.csi.driver_on_autopilot",
             "GKE's managed add-on, the one for Autopilot, registers secrets-store-gke.csi.k8s.io; the name "
             "printed is the open-source driver's",
-            "enable the Secret Manager add-on and use its driver name, provider gke",
+            "enable the Secret Manager add-on and use its driver name, provider gke; it mounts files only, so for the "
+            "variable DB_PASSWORD also GKE's secret synchronization (1.34 or newer), which makes the Secret",
         ),
     ),
     promise(

@@ -21,6 +21,7 @@ SLACK_S = 10.0
 #: Of the requests due by plan, this share must be in evidence.
 COMPLETE = 0.9
 _MOUNT_FAILED = "FailedMount"
+_ROTATION_FAILED = "SecretRotationFailed"  # the driver's event, at every poll
 
 
 def as_written(alone: Trial | None, classless: Trial | None) -> ScalingFinding:
@@ -47,10 +48,11 @@ def existing(trial: Trial | None) -> ScalingFinding:
     claim = "iac.csi_existing_secret"
     if trial is None or not trial.asked:
         return _nothing(claim, "the driver gave no volume to the pod that was to show it")
+    left = "took the Secret over" if trial.managed else "left the Secret as it was"
     reason = (
-        f"with the template applied first, the driver mounted the files and left the Secret as it was "
-        f"({'its own now' if trial.managed else 'no label of its own'}); "
-        f"the pod {'started' if trial.started else 'did not start'}"
+        f"with the template applied first, the driver mounted the files and {left}; "
+        f"the pod {'started' if trial.started else 'did not start'} "
+        f"({next((event for event in trial.events if _ROTATION_FAILED in event), 'no event about the Secret')[:200]})"
     )
     return held(claim, not trial.managed, "left" if not trial.managed else "taken over", reason)
 
@@ -64,16 +66,17 @@ def started(
         return [_nothing(claim, f"{len(seen)} of {wanted} pods could be asked") for claim in claims]
     files = [each for each in seen if each.file == digest and versions.get(each.pod) == published]
     variables = [each for each in seen if each.variable == digest]
-    told = f"of {len(seen)} pods so many have"
     made = "no Secret" if synced is None else "a Secret of the driver's" if synced.managed else "a Secret of others"
     right = synced is not None and synced.managed and synced.digest == digest
     return [
-        held(claims[0], len(files) == len(seen), f"{len(files)} of {len(seen)}", f"{told} the files of {published}"),
+        held(
+            claims[0], len(files) == len(seen), f"{len(files)} of {len(seen)}", f"pods whose files are of {published}"
+        ),
         held(
             claims[1],
             len(variables) == len(seen),
             f"{len(variables)} of {len(seen)}",
-            f"{told} DB_PASSWORD as published (by digest)",
+            "pods whose DB_PASSWORD is the published one (by digest)",
         ),
         held(claims[2], right, made, f"there is {made}, {'with' if right else 'without'} the published password"),
     ]
@@ -82,7 +85,7 @@ def started(
 def rotation(part: RotationPart, course: Course, calls: Calls) -> Rotation:
     """The figures: phases between the steps that were reached, and times from the publishing."""
     marks = [("changed", course.begun_ns), ("published", course.published_ns)]
-    later = {"old sessions ended": course.revoked_ns, "synced": course.synced_ns, "restarted": course.restarted_ns}
+    later = {"old password out": course.revoked_ns, "synced": course.synced_ns, "restarted": course.restarted_ns}
     later["settled"] = course.settled_ns
     marks += [(name, at_ns) for name, at_ns in later.items() if at_ns is not None]
     marks.sort(key=lambda mark: mark[1])

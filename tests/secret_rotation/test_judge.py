@@ -141,7 +141,7 @@ def test_variables_that_follow_are_no_erratum() -> None:
 def test_the_figures_by_phase() -> None:
     found = judge.rotation(PART, IN_PLACE, calls(*range(16, 50)))
     assert [each.name for each in found.phases] == [
-        "before", "changed", "published", "old sessions ended", "synced", "restarted", "settled",
+        "before", "changed", "published", "old password out", "synced", "restarted", "settled",
     ]  # fmt: skip
     assert [(each.requests, each.failed) for each in found.phases][2:4] == [(40, 0), (90, 80)]
     assert sum(each.requests for each in found.phases) == 1000
