@@ -22,7 +22,7 @@ from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target
 from harness.stack.feed import Feed
 from harness.stack.kind import documents, labels, leftovers, record
-from harness.stack.kind.api_server import ApiServer
+from harness.stack.kind.api_server import ApiServer, Refused
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
@@ -40,6 +40,7 @@ from harness.stack.waiting import together
 from harness.state import RunState, holder_of
 from harness.state.ports import can_bind
 
+_CLAIMS = 10
 DOWN_LIMIT_S = 240.0  # a whole cluster on a busy machine
 
 
@@ -291,14 +292,27 @@ class KindStack:
     async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
         """The namespace, and the address that users will ask."""
         self._service = await inside.start(state, made)
-        # At once: from now on the NodePort is this run's.
-        await inside.workload.apply([each for each in self._documents() if each["kind"] == "Service"])
+        await self._claim_port(inside, made)
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
         disturbances = Disturbances(ground, inside.api, self._place.namespace, inside.watching, self._clock)
         containers = self._manifests.deployment.template.containers
         sidecar = containers[1].name if len(containers) > 1 else ""
         self._faults = Faults(ground, disturbances, self._place.container, sidecar, self._feed)
+
+    async def _claim_port(self, inside: Inside, made: record.Cluster) -> None:
+        """Makes the Service at once: a NodePort that is only chosen may be another run's when all is applied."""
+        for _ in range(_CLAIMS):
+            try:
+                await inside.workload.apply([each for each in self._documents() if each["kind"] == "Service"])
+            except Refused as error:
+                if "already allocated" not in error.message:
+                    raise
+                inside.node_port = await inside.workload.free_node_port(list(made.ports))
+                self._service = Address(host="127.0.0.1", port=made.ports[inside.node_port])
+            else:
+                return
+        raise StackNotStarted("another run was always first at a free NodePort", remedy="run this again")
 
     def _documents(self) -> list[dict[str, Any]]:
         return self._documents_of(self._manifests)
