@@ -48,7 +48,7 @@ class Inside:
         await self.workload.make_namespace(state.lease)
         for work in self.watching.works(self.pod_logs.follow):
             self._keep(work)
-        self.node_port = await self.workload.free_node_port(list(made.ports))
+        self.node_port = await self.workload.free_node_port(list(made.ports), self._progress)
         return Address(host="127.0.0.1", port=made.ports[self.node_port])
 
     async def service_answers(self, service: Address, path: str) -> None:

@@ -308,7 +308,7 @@ class KindStack:
             except Refused as error:
                 if "already allocated" not in error.message:
                     raise
-                inside.node_port = await inside.workload.free_node_port(list(made.ports))
+                inside.node_port = await inside.workload.free_node_port(list(made.ports), self._progress)
                 self._service = Address(host="127.0.0.1", port=made.ports[inside.node_port])
             else:
                 return

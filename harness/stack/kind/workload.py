@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.clock import NS, Clock, utc
 from harness.model.errors import StackNotStarted
@@ -46,18 +46,21 @@ class Workload:
         }
         await self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, self._namespace)
 
-    async def free_node_port(self, mapped: Sequence[int]) -> int:
+    async def free_node_port(self, mapped: Sequence[int], progress: Callable[[str], None]) -> int:
         """A mapped NodePort that no Service of the cluster has; other runs' ends are waited for, up to five minutes.
 
         Raises ``StackNotStarted`` when all are taken then.
         """
-        give_up_ns = self._clock.now_ns() + round(PORT_LIMIT_S * NS)
+        give_up_ns, told = self._clock.now_ns() + round(PORT_LIMIT_S * NS), False
         while self._clock.now_ns() < give_up_ns:
             services = (await self._api.get(NODE_PORTS_IN_USE))["items"]
             taken = {port.get("nodePort") for service in services for port in service["spec"].get("ports", [])}
             for port in mapped:
                 if port not in taken:
                     return port
+            if not told:
+                progress(f"all {len(mapped)} NodePorts are taken by other runs; waiting for one")
+                told = True
             await self._clock.sleep(_POLL_S)
         raise StackNotStarted(
             f"all {len(mapped)} NodePorts that lead out of the cluster are taken by other runs",
