@@ -16,13 +16,12 @@ async def secrets_served(address: Address) -> bool:
     return await http_status(address, "/healthz") == 200
 
 
-#: The parts that are no database, by name.
+#: The Firebase parts, by name.
 CHECKS: dict[str, Callable[[Address], Awaitable[bool]]] = {
     "auth": commands.auth_ready,
     "firestore": commands.firestore_ready,
     "remote_config": commands.remote_config_ready,
     "storage": commands.storage_ready,
-    "secret_manager": secrets_served,
 }
 
 

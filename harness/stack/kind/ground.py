@@ -22,7 +22,7 @@ from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
 from harness.stack.kind.outside import SECRET_MANAGER, Outside, definitions, secret_manager
 from harness.stack.processes import Process
-from harness.stack.ready import CHECKS, logs_in
+from harness.stack.ready import CHECKS, logs_in, secrets_served
 from harness.stack.waiting import together
 from harness.state import RunState
 
@@ -209,7 +209,7 @@ class Ground:
     def _check(self, name: str) -> Callable[[Address], Awaitable[bool]]:
         if name == DATABASE:
             return lambda address: logs_in(address, "tekutoko", "tekutoko", self.password)
-        return CHECKS[name]
+        return secrets_served if name == SECRET_MANAGER else CHECKS[name]
 
     def _guard(self, process: Process) -> None:
         self._feed.event("log", process.part, f"logs/{process.log.name}")
