@@ -89,6 +89,12 @@ def network(session: nox.Session) -> None:
 
 
 @nox.session
+def secret_rotation(session: nox.Session) -> None:
+    """Secret Manager by CSI on kind: the volume as written, as corrected, a database password rotated under load."""
+    run(session, "-m", "harness", "secret_rotation", *session.posargs)
+
+
+@nox.session
 def mirror_stop(session: nox.Session) -> None:
     """Stops the mirror to Firestore stepwise, 100 -> 50 -> 0 %, and shows what a later flag-off would lose."""
     run(session, "-m", "harness", "mirror_stop", *session.posargs)

@@ -29,6 +29,7 @@ from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.scaling.command import add_arguments as add_scaling_arguments
+from harness.secret_rotation.command import add_arguments as add_secret_rotation_arguments
 from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
@@ -89,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     stages.set_defaults(handler=_load_stages)
     _add_scaling(commands)
     _add_network(commands)
+    _add_secret_rotation(commands)
     _add_under_load(commands)
     undo = commands.add_parser("undo", help="end what killed runs had begun and left", allow_abbrev=False)
     add_undo_arguments(undo)
@@ -159,6 +161,13 @@ def _add_network(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_network_arguments(network)
     _add_run_options(network, printed="network.json")
     network.set_defaults(handler=_network)
+
+
+def _add_secret_rotation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("secret_rotation", help="a database password rotated under load", allow_abbrev=False)
+    add_secret_rotation_arguments(command)
+    _add_run_options(command, printed="secret_rotation.json")
+    command.set_defaults(handler=_secret_rotation)
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -241,6 +250,12 @@ def _scaling(arguments: argparse.Namespace) -> int:
 
 def _network(arguments: argparse.Namespace) -> int:
     from harness.network.command import run
+
+    return run(arguments, _week4)
+
+
+def _secret_rotation(arguments: argparse.Namespace) -> int:
+    from harness.secret_rotation.command import run
 
     return run(arguments, _week4)
 

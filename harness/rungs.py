@@ -15,7 +15,7 @@ from harness.model.manifests import Manifests
 from harness.model.stack import OwnCluster, Rung, Target
 from harness.options import AUTO, RunOptions
 from harness.stack.keeping import Keeper
-from harness.stack.protocol import Stack
+from harness.stack.protocol import SecretsPlan, Stack
 from harness.targets import ROOT
 
 if TYPE_CHECKING:
@@ -111,8 +111,12 @@ def stack_for(
     gate: bool,
     use_kept: bool = True,
     peak_pods: int | None = None,
+    secrets: SecretsPlan | None = None,
 ) -> Stack:
-    """The stack of the rung that ``options`` name, not yet up. ``peak_pods`` are to fit a cluster's CPU at once."""
+    """The stack of the rung that ``options`` name, not yet up. ``peak_pods`` are to fit a cluster's CPU at once.
+
+    ``secrets`` is for rungs that are ``WithSecretStore``; the others leave it.
+    """
     if options.rung is Rung.LOCAL:
         from harness.stack.local import LocalStack
 
@@ -140,6 +144,7 @@ def stack_for(
             gate=gate,
             peak_pods=peak_pods,
             use_kept=use_kept,
+            secrets=secrets,
             progress=progress,
         )
     if options.rung is Rung.KUBE and options.own_cluster is not None:

@@ -114,6 +114,18 @@ CLAIMS: tuple[Claim, ...] = (
             "the volume, and the variable DB_PASSWORD is not renewed by a rotation",
             "read the mounted file, or sync by secretObjects and restart pods on rotation",
         ),
+        wrong(
+            "iac.csi_existing_secret",
+            "the driver leaves a Secret alone that exists already: with secret.yaml applied, the pods keep the "
+            "template's value whatever Secret Manager holds",
+            "do not apply secret.yaml where the driver syncs app-secret (component secret-manager deletes it)",
+        ),
+        wrong(
+            "iac.csi_rotation_gap",
+            "no step for a rotation is planned: changed in place, the password keeps every running pod from the "
+            "database once its sessions end, until the Secret is synced and the pods are restarted",
+            "two roles in turn: prepare the idle one, publish, wait for the Secret, restart, revoke the old one",
+        ),
     ),
     promise(
         "iac.secrets.tfvars",

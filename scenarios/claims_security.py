@@ -107,15 +107,16 @@ _HARD = (
         "The CSI pattern with a local provider; a password rotated under load",
         wrong(
             "security.csi.volume_alone",
-            "the volume is mounted by no container and the class tekutoko-secrets is defined nowhere: with it no "
-            "pod starts, and nothing would read the secret",
+            "no container mounts the volume, so kubelet passes over it: the pod starts and the driver is never asked; "
+            "with a mount, the class tekutoko-secrets is defined nowhere and no pod starts",
             "add SecretProviderClass, volumeMount and secretObjects (base removes the volume until then)",
         ),
         wrong(
             "security.csi.driver_on_autopilot",
             "GKE's managed add-on, the one for Autopilot, registers secrets-store-gke.csi.k8s.io; the name "
             "printed is the open-source driver's",
-            "enable the Secret Manager add-on and use its driver name, provider gke",
+            "enable the Secret Manager add-on and use its driver name, provider gke; it mounts files only, so for the "
+            "variable DB_PASSWORD also GKE's secret synchronization (1.34 or newer), which makes the Secret",
         ),
     ),
     promise(

@@ -109,6 +109,11 @@ def _sources(documents: kustomize.Documents, folder: Path) -> pods.Sources:
         if kind in maps:
             data = _convert(document, spec.Data, f"{folder}: {key}")
             maps[kind][name] = data.data | data.string_data
+        if kind == "SecretProviderClass":  # the Secrets Store CSI driver makes these Secrets once a pod mounts it
+            for each in _spec(document, spec.ProviderClassSpec, f"{folder}: {key}").secret_objects:
+                maps["Secret"].setdefault(each.secret_name, {}).update(
+                    dict.fromkeys((one.key for one in each.data), "")
+                )
     return pods.Sources(maps["ConfigMap"], maps["Secret"])
 
 

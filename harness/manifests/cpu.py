@@ -33,8 +33,11 @@ def limits_factor(manifests: Manifests, cores: float, pods: int) -> float:
     return min(1.0, cores * _MILLI / limited) if limited else 1.0
 
 
-def scaled(manifests: Manifests, factor: float) -> Manifests:
-    """The manifests, typed and raw, with CPU requests and limits times ``factor``: other pods, so another digest."""
+def scaled(manifests: Manifests, factor: float, *, raw: bool = False) -> Manifests:
+    """The typed manifests with CPU requests and limits times ``factor``: other pods, so another digest.
+
+    With ``raw`` the documents too, for a stack whose own factor is 1.
+    """
     if factor == 1:
         return manifests
     template = manifests.deployment.template
@@ -43,7 +46,7 @@ def scaled(manifests: Manifests, factor: float) -> Manifests:
     template = msgspec.structs.replace(template, containers=containers, digest=digest)
     deployment = msgspec.structs.replace(manifests.deployment, template=template)
     documents = copy.deepcopy(manifests.documents)
-    for amounts in _amounts(documents):
+    for amounts in _amounts(documents) if raw else ():
         amounts["cpu"] = f"{_times(quantity.millicores(amounts['cpu']), factor)}m"
     return msgspec.structs.replace(manifests, deployment=deployment, documents=documents)
 

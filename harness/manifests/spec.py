@@ -239,6 +239,21 @@ class PdbSpec(K8s):
     unhealthy_pod_eviction_policy: str = "IfHealthyBudget"
 
 
+class ObjectKey(K8s):
+    key: str
+
+
+class SecretObject(K8s):
+    secret_name: str
+    data: list[ObjectKey] = []
+
+
+class ProviderClassSpec(K8s):
+    """``secrets-store.csi.x-k8s.io/v1``: what is synced into Secrets."""
+
+    secret_objects: list[SecretObject] = []
+
+
 class Data(K8s):
     data: dict[str, str] = {}
     string_data: dict[str, str] = {}

@@ -29,24 +29,31 @@ class PartKind(StrEnum):
 PLAIN = (PartKind.MANUAL, PartKind.APPLY, PartKind.DRAIN, PartKind.ZONE)
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of the plan, with the limits it is judged by. Times in seconds.
+class AnyPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a plan whatever it does.
 
     ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do.
+    """
+
+    name: str
+    title: str
+    claims: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    pods: int = 3
+
+
+class Part(AnyPart, frozen=True, kw_only=True):
+    """One part of the plan, with the limits it is judged by. Times in seconds.
+
     ``wait_s`` bounds every wait of the part. For ``load_s`` there are ``in_flight`` requests under way, each on a
     connection of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the
     share ``hold`` of their memory limit. ``component`` names the overlay beside the rung's own, as in
     ``overlays/kind-spread``.
     """
 
-    name: str
     kind: PartKind
-    title: str
-    claims: tuple[str, ...]
-    needs: tuple[str, ...] = ()
     low: int = 2
     high: int = 2
-    pods: int = 3
     up_within_s: float = 0.0
     down_after_s: float = 0.0
     down_within_s: float = 0.0
@@ -59,11 +66,17 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     component: str = ""
 
 
-class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts in their order: those without the autoscaler first, the commands last."""
+class AnyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Parts in their order."""
 
     name: str
     title: str
+    parts: tuple[AnyPart, ...]
+
+
+class ScalingPlan(AnyPlan, frozen=True, kw_only=True):
+    """The parts in their order: those without the autoscaler first, the commands last."""
+
     parts: tuple[Part, ...]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
@@ -18,7 +20,16 @@ from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.errors import BadInput, Exit, more_severe
 from harness.model.evidence import SampleRow
 from harness.model.manifests import Manifests
-from harness.model.scaling import SCHEMA_VERSION, Part, PartKind, PartResult, ScalingFinding, ScalingPlan, ScalingReport
+from harness.model.scaling import (
+    SCHEMA_VERSION,
+    AnyPart,
+    AnyPlan,
+    Part,
+    PartKind,
+    PartResult,
+    ScalingFinding,
+    ScalingReport,
+)
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
@@ -27,10 +38,10 @@ from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import manifests_of, overlay, stack_for, sweep
 from harness.scaling.compare import compare
-from harness.scaling.parts import ACCOUNTS, Evidence, Parts
+from harness.scaling.parts import ACCOUNTS, Done, Evidence, Parts
 from harness.scaling.report import Beside, write_report
 from harness.scaling.timeline import timeline
-from harness.stack.protocol import Stack
+from harness.stack.protocol import SecretsPlan, Stack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.state.ports import any_free_port
 from scenarios import claims
@@ -44,7 +55,7 @@ class ScalingRun:
 
     def __init__(
         self,
-        plan: ScalingPlan,
+        plan: AnyPlan,
         options: RunOptions,
         clock: Clock,
         progress: Progress,
@@ -61,7 +72,7 @@ class ScalingRun:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
-        found = manifests_of(options)
+        self.found = found = manifests_of(options)
         pods = max(part.pods for part in plan.parts)
         self.cpu_factor = cpu_factor(found, os.cpu_count() or 1, pods)
         self.manifests = scaled(found, self.cpu_factor)
@@ -69,21 +80,7 @@ class ScalingRun:
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
         )
-        self.stack: Stack = stack_for(
-            options,
-            run_id=self.run_id,
-            # The rung kind scales the documents that it applies by the same rule, itself.
-            manifests=self.plain
-            if options.rung is Rung.LOCAL
-            else without_autoscaler(found, self.plain.deployment.replicas),
-            folder=self.folder,
-            clock=clock,
-            progress=progress,
-            gate=False,
-            peak_pods=pods,
-            # A zone is lost by freezing its nodes: nobody else may be on them.
-            use_kept=all(part.kind is not PartKind.ZONE for part in plan.parts),
-        )
+        self.stack: Stack = self.make_stack(pods)
         self.lifecycle = Lifecycle(progress)
         self.load: StageProcesses | None = None
         self.samples: list[SampleRow] = []
@@ -91,6 +88,46 @@ class ScalingRun:
         self.results: list[PartResult] = []
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
+
+    def make_stack(self, pods: int, secrets: SecretsPlan | None = None) -> Stack:
+        """The stack that the parts are run on, not yet up; at most ``pods`` at once."""
+        # A rung on a cluster scales the documents that it applies by the same rule, itself.
+        found = scaled(self.found, self.cpu_factor) if self.options.rung is Rung.LOCAL else self.found
+        return stack_for(
+            self.options,
+            run_id=self.run_id,
+            manifests=without_autoscaler(found, self.plain.deployment.replicas),
+            folder=self.folder,
+            clock=self.clock,
+            progress=self.progress,
+            gate=False,
+            peak_pods=pods,
+            secrets=secrets,
+            # A zone is lost by freezing its nodes: nobody else may be on them.
+            use_kept=not any(isinstance(part, Part) and part.kind is PartKind.ZONE for part in self.plan.parts),
+        )
+
+    def runner(self) -> Callable[[Any], Awaitable[Done]]:
+        """What runs a part of the plan on the stack, which is up."""
+        evidence = Evidence(
+            events=self.evidence.events, samples=self.samples, requests=self.evidence.requests, asked=self.asked
+        )
+        return Parts(
+            self.stack,
+            evidence,
+            manifests=self.manifests,
+            plain=self.plain,
+            with_component=self._with_component,
+            clock=self.clock,
+            progress=self.progress,
+            admit=self.admitted,
+            document=str(overlay(self.options.rung).parents[1] / "document"),
+            folder=str(self.folder),
+        ).run
+
+    def write(self, report: ScalingReport) -> None:
+        """Writes the report's files."""
+        write_report(self.folder, report, claims.REGISTER, language(self.options.lang), self._beside())
 
     async def run(self) -> ScalingReport:
         """Runs the plan, tears down whatever came of it, and reports."""
@@ -107,37 +144,29 @@ class ScalingRun:
     async def flow(self) -> None:
         """The parts in order; each may raise, and tear down always follows."""
         await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        if all(self._lacking(part) for part in self.plan.parts):
+            for part in self.plan.parts:
+                self._not_exercised(part)
+            return
         self.progress(f"CPU requests and limits are multiplied by {self.cpu_factor:.2f}")
         self.progress("bringing the stack up")
         await self.stack.up()
         self._mark("stack_up")
-        evidence = Evidence(
-            events=self.evidence.events, samples=self.samples, requests=self.evidence.requests, asked=self.asked
-        )
-        parts = Parts(
-            self.stack,
-            evidence,
-            manifests=self.manifests,
-            plain=self.plain,
-            with_component=self._with_component,
-            clock=self.clock,
-            progress=self.progress,
-            admit=self._admitted,
-            document=str(overlay(self.options.rung).parents[1] / "document"),
-            folder=str(self.folder),
-        )
+        run_part = self.runner()
         for part in self.plan.parts:
-            await self._part(parts, part)
+            await self._part(run_part, part)
 
-    async def _part(self, parts: Parts, part: Part) -> None:
-        lacking = sorted(set(part.needs) - {str(each) for each in self.stack.capabilities})
-        if lacking:
-            self._not_exercised(part, f"the rung lacks {', '.join(lacking)}")
+    def _lacking(self, part: AnyPart) -> list[str]:
+        return sorted(set(part.needs) - {str(each) for each in self.stack.capabilities})
+
+    async def _part(self, run_part: Callable[[Any], Awaitable[Done]], part: AnyPart) -> None:
+        if self._lacking(part):
+            self._not_exercised(part)
             return
         start_ns = self.clock.now_ns()
         self.evidence.event(start_ns, "phase", "part", part.title, name=part.name)
         self.progress(f"{part.name}: {part.title}")
-        done = await parts.run(part)
+        done = await run_part(part)
         self.results.append(
             PartResult(
                 name=part.name,
@@ -154,7 +183,8 @@ class ScalingRun:
             self.progress(f"  {each.verdict}: {each.claim}: {each.reason}")
         self._mark(part.name)
 
-    def _not_exercised(self, part: Part, reason: str) -> None:
+    def _not_exercised(self, part: AnyPart) -> None:
+        reason = f"the rung lacks {', '.join(self._lacking(part))}"
         findings = tuple(
             ScalingFinding(claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason) for claim in part.claims
         )
@@ -167,7 +197,8 @@ class ScalingRun:
         found = load_manifests(folder.with_name(f"{folder.name}-{name}")) if name else manifests_of(self.options)
         return without_autoscaler(scaled(found, self.cpu_factor), self.plain.deployment.replicas)
 
-    async def _admitted(self) -> StageProcesses:
+    async def admitted(self) -> StageProcesses:
+        """The load, started once."""
         if self.load is None:
             self.progress(f"admitting {ACCOUNTS} accounts")
             plan = WorkerPlan(
@@ -215,14 +246,13 @@ class ScalingRun:
     def _report(self) -> ScalingReport:
         self.lifecycle.write(
             self.evidence.store.close,
-            lambda: write_report(
-                self.folder, self._document(), claims.REGISTER, language(self.options.lang), self._beside()
-            ),
+            lambda: self.write(self.document()),
             lambda: point_latest(self.options.reports, self.folder),
         )
-        return self._document()
+        return self.document()
 
-    def _document(self) -> ScalingReport:
+    def document(self) -> ScalingReport:
+        """What the report says."""
         options = self.options
         outcomes = [error.exit for error in self.lifecycle.errors]
         verdicts = {finding.verdict for result in self.results for finding in result.findings}
@@ -256,7 +286,7 @@ class ScalingRun:
         if self.compared is None:
             return None
         try:
-            return Beside(report=self.compared, comparison=compare(self.compared, self._document()))
+            return Beside(report=self.compared, comparison=compare(self.compared, self.document()))
         except BadInput as error:
             self.progress(f"not compared: {error.what}")
             return None

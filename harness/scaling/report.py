@@ -42,12 +42,17 @@ def write_report(
     register: Mapping[str, Claim],
     say: Language = ENGLISH,
     beside: Beside | None = None,
+    *,
+    suite: str = SUITE,
 ) -> None:
-    """Writes all into ``folder``; ``beside`` puts another run beside this one. Raises ``EvidenceNotWritten``."""
-    write_atomically(folder / SCALING_JSON, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    write_atomically(folder / "junit.xml", junit(report))
+    """Writes all into ``folder``, the JSON as ``<suite>.json``; ``beside`` puts another run beside this one.
+
+    Raises ``EvidenceNotWritten``.
+    """
+    write_atomically(folder / f"{suite}.json", msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    write_atomically(folder / "junit.xml", junit(report, suite))
     write_atomically(folder / "summary.md", summary(report, say, beside).encode())
-    write_atomically(folder / "report.html", html(report, register, say, beside).encode())
+    write_atomically(folder / "report.html", html(report, register, say, beside, suite).encode())
 
 
 def text(report: ScalingReport, folder: str) -> str:
@@ -110,19 +115,23 @@ def summary(report: ScalingReport, say: Language = ENGLISH, beside: Beside | Non
     return "\n\n".join(parts) + "\n"
 
 
-def junit(report: ScalingReport) -> bytes:
+def junit(report: ScalingReport, suite: str = SUITE) -> bytes:
     """One test case a claim of a part, one for what broke, one for leaks."""
-    cases = [_case(part, each) for part in report.parts for each in part.findings]
+    cases = [_case(part, each, suite) for part in report.parts for each in part.findings]
     cases += [
-        case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
+        case(suite, name, Failure(xml_text("; ".join(told)), name) if told else None)
         for name, told in (("run", report.errors), ("leaks", report.leaks))
     ]
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
-    return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
+    return suite_document(suite, cases, started_utc=report.started_utc, properties=properties)
 
 
 def html(
-    report: ScalingReport, register: Mapping[str, Claim], say: Language = ENGLISH, beside: Beside | None = None
+    report: ScalingReport,
+    register: Mapping[str, Claim],
+    say: Language = ENGLISH,
+    beside: Beside | None = None,
+    suite: str = SUITE,
 ) -> str:
     """``report.html``: self-contained, without script."""
     context: dict[str, Any] = {
@@ -140,6 +149,7 @@ def html(
         "parts_of": [_part(part, say) for part in report.parts],
         "errata": known_errata(report.errata, register, say),
         "beside": beside and _beside(beside, report, say),
+        "suite": suite,
     }
     return page("scaling.html.j2", say, context)
 
@@ -206,7 +216,7 @@ def _verdicts(report: ScalingReport) -> list[Verdict]:
     return [each.verdict for part in report.parts for each in part.findings]
 
 
-def _case(part: PartResult, finding: ScalingFinding) -> TestCase:
+def _case(part: PartResult, finding: ScalingFinding, suite: str) -> TestCase:
     told = xml_text(f"{finding.value}; {finding.reason}")
     results: dict[Verdict, Failure | Error | Skipped] = {
         Verdict.FAIL: Failure(told, "fail"),
@@ -214,4 +224,4 @@ def _case(part: PartResult, finding: ScalingFinding) -> TestCase:
         Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
     }
     seconds = (part.end_ns - part.start_ns) / 1e9 / max(1, len(part.findings))
-    return case(f"{SUITE}.{part.name}", finding.claim, results.get(finding.verdict), told, seconds)
+    return case(f"{suite}.{part.name}", finding.claim, results.get(finding.verdict), told, seconds)

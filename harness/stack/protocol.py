@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from harness.model.disruption import Drained, Eviction
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
+from harness.model.secret_rotation import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung, Version
 
 Undo = Callable[[], Awaitable[None]]
@@ -170,4 +173,49 @@ class ByKubectl(Protocol):
 
     def outside(self) -> dict[str, str]:
         """Where pods reach what stands outside the cluster, ``host:port`` by part. Valid after ``up``."""
+        ...
+
+
+class SecretsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """That a stack takes its database credentials from a secret store, whose driver looks for new versions every
+    ``poll_s``. ``first`` makes the database's first role with the password given, before any pod is there."""
+
+    poll_s: float
+    first: Callable[[DatabaseAccess, str], Awaitable[Credentials]]
+
+
+class SecretStore(Protocol):
+    """The secret that the pods' database credentials are versions of, and what becomes of a version."""
+
+    def new_password(self) -> str:
+        """Another secret."""
+        ...
+
+    async def publish(self, credentials: Credentials) -> str:
+        """Adds a version; its name. Raises ``StackNotStarted``."""
+        ...
+
+    async def synced(self) -> Synced | None:
+        """The Kubernetes Secret as it is now; ``None`` when there is none."""
+        ...
+
+    async def versions(self) -> dict[str, str]:
+        """By pod: the version of the secret in its mounted files, as the driver tells it."""
+        ...
+
+    async def seen(self, pods: Sequence[str]) -> tuple[Seen, ...]:
+        """What the target's container of each pod has; "" where it cannot be asked."""
+        ...
+
+    async def trial(self, name: str, manifests: Manifests, watch_s: float) -> Trial:
+        """One pod of ``manifests`` apart from the target, watched for ``watch_s``, then removed."""
+        ...
+
+
+@runtime_checkable
+class WithSecretStore(Protocol):
+    """What a stack brought up with a ``SecretsPlan`` has besides."""
+
+    def secret_store(self) -> SecretStore:
+        """Valid after ``up``."""
         ...

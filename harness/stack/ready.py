@@ -9,6 +9,13 @@ import asyncpg
 
 from harness.firebase import commands
 from harness.model.stack import Address
+from harness.stack.waiting import http_status
+
+
+async def secrets_served(address: Address) -> bool:
+    """Whether the stand-in for Secret Manager answers."""
+    return await http_status(address, "/healthz") == 200
+
 
 #: The Firebase parts, by name.
 CHECKS: dict[str, Callable[[Address], Awaitable[bool]]] = {

@@ -141,7 +141,7 @@ class LoadStages:
         if plan.pods and self.knee_cpu_factor != 1:
             told = f"CPU requests and limits are multiplied by {self.knee_cpu_factor:.3f}"
             self.progress(f"for the knees {told}: the pods together get {plan.cpu_share * 100:g} % of the machine")
-            await self.stack.apply(scaled(self.manifests, self.knee_cpu_factor))
+            await self.stack.apply(scaled(self.manifests, self.knee_cpu_factor, raw=True))
         for pods in plan.pods:
             await self._knee(measuring, pods)
         for pods in plan.pods[:1] if plan.photos_per_s else ():

@@ -26,6 +26,7 @@ LAYERS = (
     "overlays/local-graceful",
     "overlays/kind-graceful",
     "overlays/kind-networkpolicy",
+    "overlays/kind-secret-manager",
 )
 
 #: The environment contract (facts/walk-api.md); the emulators' hosts and the credentials' path are the rung's.
@@ -94,7 +95,7 @@ def test_the_local_project_never_reaches_firebase() -> None:
     assert load(KUBERNETES / "overlays/local").config["firebase_project_id"].startswith("demo-")
 
 
-@pytest.mark.parametrize("layer", ["base", "overlays/local", "overlays/kind"])
+@pytest.mark.parametrize("layer", ["base", "overlays/local", "overlays/kind", "overlays/kind-secret-manager"])
 def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
     folder = KUBERNETES / layer
     used = [patch["path"] for patch in parsed((folder / "kustomization.yaml").read_text(encoding="utf-8"))["patches"]]

@@ -76,12 +76,13 @@ def test_one_factor_for_requests_and_limits() -> None:
     manifests = load_manifests(KUBERNETES / "overlays" / "local")
     factor = cpu_factor(manifests, 2, 8)  # 8 x 600m on 2 cores
     assert factor == pytest.approx(2000 / 4800)
-    small = scaled(manifests, factor)
+    small = scaled(manifests, factor, raw=True)
     first = small.deployment.template.containers[0]
     assert (first.request_cpu_m, first.limit_cpu_m) == (208, 417)
     assert small.deployment.template.digest != manifests.deployment.template.digest, "the pods are due for replacement"
     raw = small.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]["containers"]
     assert raw[0]["resources"]["limits"]["cpu"] == "417m", "what is applied to a cluster says the same"
+    assert scaled(manifests, factor).documents == manifests.documents, "a cluster's stack scales them itself"
     assert scaled(manifests, 1.0) is manifests
 
 

@@ -21,11 +21,12 @@ from harness.stack.kind.commands import Progress
 from harness.stack.kind.docker import command_of
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images.recipe import Recipe
-from harness.stack.kind.outside import Outside
+from harness.stack.kind.outside import Outside, secret_manager
 from harness.stack.kubernetes.compose import definitions
+from harness.stack.kubernetes.documents import SECRET_MANAGER
 from harness.stack.processes import Process
 from harness.stack.protocol import STANDBY
-from harness.stack.ready import CHECKS, logs_in
+from harness.stack.ready import CHECKS, logs_in, secrets_served
 from harness.stack.waiting import together
 from harness.state import RunState
 
@@ -60,8 +61,9 @@ class Ground:
     """Everything that is no pod. ``death`` is set to the first unplanned end of a part."""
 
     def __init__(
-        self, state: RunState, *, password: str, logs: Path, clock: Clock, feed: Feed, progress: Progress
-    ) -> None:
+        self, state: RunState, *, password: str, logs: Path, clock: Clock, feed: Feed, progress: Progress,
+        secrets: bool = False,
+    ) -> None:  # fmt: skip
         self.cluster: record.Cluster | None = None
         self.own_cluster = True
         self.gate: Gate | None = None
@@ -69,7 +71,8 @@ class Ground:
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.standby: Outside | None = None
         self.instances: dict[str, str] = {}  # registered ones: host:port on the cluster's network
-        self.services = {name: Outside(name, found, state, logs, clock) for name, found in definitions().items()}
+        wanted = definitions() | ({SECRET_MANAGER: secret_manager()} if secrets else {})
+        self.services = {name: Outside(name, found, state, logs, clock) for name, found in wanted.items()}
         self._state = state
         self._logs = logs
         self._clock = clock
@@ -87,12 +90,16 @@ class Ground:
         """All images, built where they are missing. Raises ``StackNotStarted``, ``BadInput``."""
         sidecar, postgres, firebase = recipes.sidecar(), recipes.postgres(), recipes.firebase(self._clock)
         wanted = [sidecar, postgres, firebase]
+        recipe_of = {DATABASE: postgres.name}
+        if SECRET_MANAGER in self.services:
+            wanted.append(recipes.secrets_store(self._clock))
+            recipe_of[SECRET_MANAGER] = wanted[-1].name
         wrapped: Recipe | None = None
         if not target.image:
             wrapped = recipes.api(self._clock) if target.bundled else recipes.target(target)
             wanted.append(wrapped)
         tags = {recipe.name: await build.ensure(recipe, self._clock, self._progress) for recipe in wanted}
-        services = {name: tags["postgres" if name == DATABASE else "firebase"] for name in self.services}
+        services = {name: tags[recipe_of.get(name, firebase.name)] for name in self.services}
         return Images(
             target=tags[wrapped.name] if wrapped is not None else target.image,
             command=target.command if target.image else (),
@@ -282,7 +289,7 @@ class Ground:
     def _check(self, name: str) -> Callable[[Address], Awaitable[bool]]:
         if name == DATABASE:
             return lambda address: logs_in(address, "tekutoko", "tekutoko", self.password)
-        return CHECKS[name]
+        return secrets_served if name == SECRET_MANAGER else CHECKS[name]
 
     def _guard(self, process: Process) -> None:
         self._feed.event("log", process.part, f"logs/{process.log.name}")

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 
-from harness.stack.kind import cluster, docker, network, record
+from harness.stack.kind import cluster, docker, network, record, secrets_driver
 from harness.stack.kind.commands import Progress
 from harness.stack.kubernetes import labels
 from harness.state.processes import ProcessIdentity
@@ -29,6 +29,7 @@ async def sweep(progress: Progress) -> None:
         found = record.read(name)
         if found is not None and found.complete and await cluster.answers(found):
             await _sweep_namespaces(found, progress)
+            await secrets_driver.sweep(found, progress)
 
 
 async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:
@@ -57,7 +58,7 @@ def leaks(run_id: str, used: record.Cluster | None, *, own: bool) -> list[str]:
         elif used is not None:
             kubectl = ("exec", used.control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
             listed = _look(*kubectl, "get", "namespaces", "--output=name").split()
-            left += [name for name in listed if name == f"namespace/{labels.namespace(run_id)}"]
+            left += [name for name in listed if name.startswith(f"namespace/{labels.namespace(run_id)}")]
     except (OSError, subprocess.SubprocessError) as error:
         return [f"could not look into Docker: {error}"]
     return [f"{thing} is left" for thing in left]

@@ -31,6 +31,11 @@ async def address_of(container: str, network: str) -> str:
     return (await docker.docker("inspect", "--format", question, container, what="asking for an address")).strip()
 
 
+def secret_manager() -> Definition:
+    """The stand-in for Secret Manager (``images/go/secrets-store/secretmanager``)."""
+    return Definition(image="", ports=["8085"], command=["secretmanager", "serve", ":8085"])
+
+
 class Outside:
     """One outside service. ``start`` then ``ready``; ``stop`` removes the container and its data."""
 

@@ -28,16 +28,19 @@ from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
-from harness.stack.kind.ground import DATABASE, Ground, Images
+from harness.stack.kind.ground import DATABASE, PROJECT_ID, Ground, Images
 from harness.stack.kind.images.load import load
+from harness.stack.kind.secret_store import KindSecretStore, publish
+from harness.stack.kind.secrets_driver import Driver
 from harness.stack.kind.sidecars import Sidecars
 from harness.stack.kubernetes import documents, labels
 from harness.stack.kubernetes.api_server import ApiServer
+from harness.stack.kubernetes.documents import SECRET_MANAGER
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.password import new_password
 from harness.stack.kubernetes.watching import Place
 from harness.stack.migrations import migrate
-from harness.stack.protocol import Undo
+from harness.stack.protocol import SecretsPlan, Undo
 from harness.stack.waiting import together
 from harness.state import RunState, holder_of
 from harness.state.ports import can_bind
@@ -51,7 +54,8 @@ class KindStack:
 
     PostgreSQL and the Firebase parts are containers beside the cluster. ``folder/logs/<part>.log`` holds every part's
     output. ``gate`` puts the fault gate in front of the service; without it only ``pod_crash`` can be injected. A kept
-    cluster is used where one stands and stays; else the run has one of its own, deleted with the rest.
+    cluster is used where one stands and stays; else the run has one of its own, deleted with the rest. With ``secrets``
+    the cluster has the Secrets Store CSI driver while the run lasts, and ``secret_store`` can be asked for.
     """
 
     rung = Rung.KIND
@@ -68,6 +72,7 @@ class KindStack:
         gate: bool = False,
         peak_pods: int | None = None,
         use_kept: bool = True,
+        secrets: SecretsPlan | None = None,
         progress: Callable[[str], None],
     ) -> None:
         surge = manifests.deployment.strategy.max_surge
@@ -114,6 +119,9 @@ class KindStack:
         self._is_up = False
         self._down: asyncio.Task[None] | None = None
         self._use_kept = use_kept
+        self._secrets = secrets
+        self._driver: Driver | None = None
+        self._secret_store: KindSecretStore | None = None
         self._shared_before: frozenset[str] = frozenset()
         self._traces: Traces | None = None
 
@@ -132,6 +140,7 @@ class KindStack:
             clock=self._clock,
             feed=self._feed,
             progress=self._progress,
+            secrets=self._secrets is not None,
         )
         self._built: asyncio.Future[Images] = asyncio.get_running_loop().create_future()
         bring_up = asyncio.ensure_future(self._bring_up(self._state, self._ground))
@@ -241,6 +250,12 @@ class KindStack:
         assert self._ground is not None
         return {name: service.inside for name, service in self._ground.services.items()}
 
+    def secret_store(self) -> KindSecretStore:
+        """Valid after ``up`` of a stack that was asked for one."""
+        self._running()
+        assert self._secret_store is not None, "the stack was made without secrets"
+        return self._secret_store
+
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
         self._running()
@@ -259,6 +274,8 @@ class KindStack:
         if self._traces is None or self._ground is None:
             return []
         left = leftovers.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
+        if self._driver is not None and not self._ground.own_cluster and self._driver.installed:
+            left.append("the CSI driver is left in the cluster")
         return leaks(self._traces) + left
 
     # -- up ------------------------------------------------------------------------------------------------------
@@ -281,7 +298,9 @@ class KindStack:
             api, self._place, logs=self._logs_folder, feed=self._feed, clock=self._clock, progress=self._progress
         )
         await together(
-            ground.lead_the_cluster_to_the_services(made.network), self._lead_users_in(inside, state, ground, made)
+            ground.lead_the_cluster_to_the_services(made.network),
+            self._lead_users_in(inside, state, ground, made),
+            self._install_driver(ground, made),
         )
         await inside.workload.apply(self._documents())
         self._progress("the manifests are applied")
@@ -297,13 +316,37 @@ class KindStack:
         self._built.set_result(images)
         await ground.start_services(images)
         endpoints = ground.endpoints(ground.services[DATABASE].address)  # the service's own is not known yet
+        if self._secrets is not None:
+            first = await self._secrets.first(KindDatabase(ground, self._lead_pods).access(), new_password())
+            await publish(ground.services[SECRET_MANAGER].address, endpoints.project_id, first)
         template = self._manifests.deployment.template
         await migrate(template, self._target, endpoints, state=state, feed=self._feed, logs=self._logs_folder)
 
     async def _load(self, made: record.Cluster) -> None:
         images = await asyncio.shield(self._built)
         assert self._state is not None
-        await load(made.nodes[1:], [images.target, images.sidecar], self._state.folder, self._progress)
+        wanted = [images.target, images.sidecar]
+        wanted += [images.by_service[SECRET_MANAGER]] if self._secrets is not None else []
+        await load(made.nodes[1:], wanted, self._state.folder, self._progress)
+
+    async def _install_driver(self, ground: Ground, made: record.Cluster) -> None:
+        """The CSI driver, and what the scenario asks of secrets."""
+        if self._secrets is None:
+            return
+        assert self._images is not None and self._inside is not None and self._state is not None
+        self._inside.workload.secret_comes_later = True
+        self._driver = Driver(made, self._clock, self._progress)
+        self._secret_store = KindSecretStore(
+            self._inside.api,
+            self._state.lease,
+            address=ground.services[SECRET_MANAGER].address,
+            control_plane=made.control_plane,
+            project=PROJECT_ID,
+            container=self._place.container,
+            documents=self._documents_of,
+            clock=self._clock,
+        )
+        await self._driver.install(self._images.by_service[SECRET_MANAGER], self._secrets.poll_s)
 
     async def _lead_users_in(self, inside: Inside, state: RunState, ground: Ground, made: record.Cluster) -> None:
         """The namespace, and the address that users will ask."""
@@ -311,7 +354,7 @@ class KindStack:
         for work in Around(inside.api, self._feed, self._clock).works():
             inside.keep(work)
         services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
-        self._node_port = await inside.workload.take_node_port(list(made.ports), services[0])
+        self._node_port = await inside.workload.take_node_port(list(made.ports), services[0], self._progress)
         self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
@@ -323,6 +366,9 @@ class KindStack:
         self._faults = Faults(ground, disturbances, self._place.container, self._feed)
 
     def _documents(self) -> list[dict[str, Any]]:
+        return self._documents_of(self._manifests)
+
+    def _documents_of(self, manifests: Manifests) -> list[dict[str, Any]]:
         assert self._ground is not None and self._images is not None and self._inside is not None
         facts = documents.Facts(
             image=self._images.target,
@@ -336,7 +382,7 @@ class KindStack:
             instances=self._ground.instances,
             nodes=self._nodes,
         )
-        return documents.prepared(self._manifests, facts)
+        return documents.prepared(manifests, facts)
 
     def _running(self) -> Inside:
         if self._inside is None or not self._is_up or self._down is not None:
@@ -380,11 +426,19 @@ class KindStack:
                 if self._inside is not None:
                     if not ground.own_cluster:
                         await self._noting(self._inside.workload.remove())
+                        await self._noting(self._remove_driver())
                     await self._inside.close()
                 await ground.stop()
         except TimeoutError:
             remedy = "`python -m harness stack down` takes away what is left"
             raise StackNotStarted(f"the stack is not down after {DOWN_LIMIT_S:g} s", remedy=remedy) from None
+
+    async def _remove_driver(self) -> None:
+        """Once no pod of the run is left that has a volume of it."""
+        if self._secret_store is not None:
+            await self._secret_store.remove_trials()
+        if self._driver is not None:
+            await self._driver.remove()
 
     async def _noting(self, work: Coroutine[Any, Any, None]) -> None:
         """What could not be taken down is told, and found again by the leak check."""

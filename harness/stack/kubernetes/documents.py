@@ -16,6 +16,7 @@ from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 
 BY_THE_RUNG = "set-by-the-rung/"
+SECRET_MANAGER = "secret_manager"  # noqa: S105 - no service of compose.yaml: only the rehearsal of secrets has it
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +36,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
     """The documents in the order they are applied: what others need comes first."""
-    order = ("ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment")
+    order = ("ServiceAccount", "ConfigMap", "Secret", "SecretProviderClass", "Service", "Deployment")
     documents = [_prepared(copy.deepcopy(document), facts) for document in manifests.documents.values()]
     for document in documents:
         if document["kind"] == "Deployment":  # a scenario may ask for another number than the file
@@ -52,6 +53,8 @@ def _prepared(document: Json, facts: Facts) -> Json:
         case "Secret":
             encoded = base64.b64encode(facts.database_password.encode()).decode()
             _fill(document.get("data", {}), {"db_password": encoded})
+        case "SecretProviderClass":
+            _fill(document["spec"].get("parameters", {}), {"endpoint": facts.outside.get(SECRET_MANAGER, "")})
         case "Service":
             if facts.node_port:
                 document["spec"]["ports"][0]["nodePort"] = facts.node_port

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.clock import NS, Clock, utc
 from harness.model.errors import StackNotStarted
@@ -19,6 +19,7 @@ NAMESPACES = "/api/v1/namespaces"
 READY_LIMIT_S = 180.0
 GONE_LIMIT_S = 60.0
 UNPROCESSABLE = 422
+PORT_LIMIT_S = 300.0
 NODE_PORTS_IN_USE = "/api/v1/services"
 #: A pod that restarts so often without ever being ready is given up, as on the local rung.
 RESTARTS_LIMIT = 3
@@ -42,6 +43,7 @@ class Workload:
         self._clock = clock
         self._lease: Lease | None = None  # once the namespace is being made
         self._uid = ""  # of the namespace, once it is made
+        self.secret_comes_later = False  # the CSI driver makes it once the first pod has the volume
 
     async def make_namespace(self, lease: Lease) -> None:
         """The run's own, marked with its owner. Raises ``Refused``, also when there is one of that name."""
@@ -58,30 +60,39 @@ class Workload:
         made = await self._api.post(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         self._uid = made["metadata"]["uid"]
 
-    async def take_node_port(self, mapped: Sequence[int], service: Json) -> int:
+    async def take_node_port(self, mapped: Sequence[int], service: Json, progress: Callable[[str], None]) -> int:
         """Makes ``service`` with a mapped NodePort that no Service of the cluster has, which is its own from then on.
 
-        Raises ``StackNotStarted`` when all are taken.
+        Other runs' ends are waited for, up to five minutes. Raises ``StackNotStarted`` when all are taken then.
         """
-        services = (await self._api.get(NODE_PORTS_IN_USE))["items"]
-        taken = {port.get("nodePort") for each in services for port in each["spec"].get("ports", [])}
-        for port in mapped:
-            if port in taken:
-                continue
-            document = copy.deepcopy(service)
-            document["spec"]["ports"][0]["nodePort"] = port
-            try:
-                await self._api.apply(document, self._namespace)
-            except Refused as error:
-                if error.status != UNPROCESSABLE or "already allocated" not in error.what:
-                    raise
-                continue  # another run was quicker
-            return port
+        give_up_ns, told = self._clock.now_ns() + round(PORT_LIMIT_S * NS), False
+        while self._clock.now_ns() < give_up_ns:
+            services = (await self._api.get(NODE_PORTS_IN_USE))["items"]
+            taken = {port.get("nodePort") for each in services for port in each["spec"].get("ports", [])}
+            for port in mapped:
+                if port not in taken and await self._takes(port, service):
+                    return port
+            if not told:
+                progress(f"all {len(mapped)} NodePorts are taken by other runs; waiting for one")
+                told = True
+            await self._clock.sleep(_POLL_S)
         raise StackNotStarted(
             f"all {len(mapped)} NodePorts that lead out of the cluster are taken by other runs",
             where=NODE_PORTS_IN_USE,
             remedy="wait for another run to end",
         )
+
+    async def _takes(self, port: int, service: Json) -> bool:
+        """False when another run was quicker."""
+        document = copy.deepcopy(service)
+        document["spec"]["ports"][0]["nodePort"] = port
+        try:
+            await self._api.apply(document, self._namespace)
+        except Refused as error:
+            if error.status != UNPROCESSABLE or "already allocated" not in error.what:
+                raise
+            return False
+        return True
 
     async def apply(self, documents: Sequence[Json]) -> None:
         """Server-side apply, as ``kubectl apply`` of the folder: the replicas become the manifest's again."""
@@ -159,7 +170,8 @@ class Workload:
 
     def _refuse_hopeless(self) -> None:
         for pod in self._watching.pods.known.values():
-            if pod.stuck or (not pod.was_ready and pod.restarts >= RESTARTS_LIMIT):
+            waits = self.secret_comes_later and "CreateContainerConfigError" in pod.trouble
+            if (pod.stuck and not waits) or (not pod.was_ready and pod.restarts >= RESTARTS_LIMIT):
                 raise self._not_settled(f"{pod.name} cannot become ready")
 
     def _not_settled(self, what: str) -> StackNotStarted:

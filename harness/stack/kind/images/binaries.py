@@ -45,7 +45,7 @@ class Module(msgspec.Struct, frozen=True):
     def folder(self) -> Path:
         """Where its programs lie, built or not."""
         facts = " ".join([platform.machine(), *self.link_flags(), *(f"{k}={v}" for k, v in self.programs.items())])
-        sources = sorted(path for path in (SOURCES / self.name).iterdir() if path.is_file())
+        sources = sorted(path for path in (SOURCES / self.name).rglob("*") if path.is_file())
         key = hashlib.sha256(facts.encode() + b"".join(path.read_bytes() for path in sources))
         return home() / "kind" / "binaries" / f"{self.name}-{key.hexdigest()[:12]}"
 
@@ -87,6 +87,15 @@ KUBE_ROUTER = Module(
 )
 COREDNS = Module("coredns", {"coredns": "github.com/coredns/coredns"}, "github.com/coredns/coredns")
 PAUSE = Module("pause", {"pause": "."})
+SECRETS_STORE = Module(
+    "secrets-store",
+    {
+        "secrets-store-csi-driver": "sigs.k8s.io/secrets-store-csi-driver/cmd/secrets-store-csi-driver",
+        "registrar": "./registrar",  # kubernetes-csi's own is not served by every module proxy
+        "secretmanager": "./secretmanager",
+    },
+    "sigs.k8s.io/secrets-store-csi-driver",
+)
 KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, "sigs.k8s.io/kwok")
 
 

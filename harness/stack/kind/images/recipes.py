@@ -14,7 +14,7 @@ from harness.firebase import install
 from harness.model.errors import BadInput
 from harness.model.stack import Target, Version
 from harness.stack.kind.commands import Progress
-from harness.stack.kind.images import wheels
+from harness.stack.kind.images import binaries, wheels
 from harness.stack.kind.images.recipe import Part, Recipe, here
 from harness.stack.versions import in_front
 
@@ -74,6 +74,21 @@ def firebase(clock: Clock) -> Recipe:
             node,
             modules,
         ),
+    )
+
+
+def secrets_store(clock: Clock) -> Recipe:
+    """The Secrets Store CSI driver, what registers it with kubelet, and Secret Manager's stand-in with its provider."""
+    module = binaries.SECRETS_STORE
+
+    async def built(progress: Progress) -> Path:
+        return await binaries.ensure(module, clock, progress)
+
+    return Recipe(
+        name="secrets-store",
+        packages=("mount",),  # the driver mounts a tmpfs by the command
+        dockerfile=_FILES / "secrets-store" / "Dockerfile",
+        parts=(Part(at="programs", digest=module.folder().name, source=built),),
     )
 
 

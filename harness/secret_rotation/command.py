@@ -1,0 +1,71 @@
+"""``python -m harness secret_rotation``: its options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
+from harness.model.errors import BadInput
+from harness.model.secret_rotation import RotationPlan
+from harness.model.stack import Rung
+from harness.options import RunOptions
+from harness.progress import Progress
+from harness.rungs import overlay
+
+COMPONENT = "-secret-manager"  # the overlay's suffix
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Its options beside those of every run."""
+    command.add_argument(
+        "--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/secret_rotation.yaml"
+    )
+    command.add_argument("--only", action="append", default=[], metavar="NAME", help="a part of the plan (repeatable)")
+
+
+def plan_of(arguments: argparse.Namespace) -> RotationPlan:
+    """The plan with the command line's choice of parts, in the plan's order. Raises ``BadInput``."""
+    from scenarios.secret_rotation import PLAN, load
+
+    plan = load(arguments.plan or PLAN)
+    names = [part.name for part in plan.parts]
+    unknown = sorted(set(arguments.only) - set(names))
+    if unknown:
+        raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
+    chosen = tuple(part for part in plan.parts if not arguments.only or part.name in arguments.only)
+    return msgspec.structs.replace(plan, parts=chosen)
+
+
+def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    plan = plan_of(arguments)
+    options = options_of(arguments)
+    if options.rung is Rung.KIND and arguments.manifests is None:
+        folder = overlay(options.rung)
+        options = msgspec.structs.replace(options, manifests=folder.with_name(folder.name + COMPONENT))
+    words = ["python", "-m", "harness", "secret_rotation", "--on", str(options.rung), "--seed", str(options.seed)]
+    words += ["--plan", str(arguments.plan)] if arguments.plan else []
+    words += [word for name in arguments.only for word in ("--only", name)]
+    replay = shlex.join([*words, *options.changed])
+    progress.plain(
+        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
+        f"replay: {replay}"
+    )
+    progress.plain(f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}")
+    from harness.scaling.report import text
+    from harness.secret_rotation.flow import NAME, SecretRotationRun  # SciPy and psutil load here
+
+    return run_to_end(
+        lambda: SecretRotationRun(plan, options, clock, progress, replay=replay),
+        progress,
+        text,
+        printed=f"{NAME}.json" if arguments.json else None,
+    )

@@ -1,0 +1,151 @@
+"""The judge of the rehearsal of secrets: bad evidence fails, none is inconclusive."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from harness.judge import secret_rotation as judge
+from harness.judge.ledger import CALL, Calls
+from harness.judge.window import NS
+from harness.model.secret_rotation import Course, PartKind, RotationPart, Seen, Synced, Trial
+from harness.model.verdict import Verdict
+
+PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+PART = RotationPart(
+    name="r", title="R", claims=(), kind=PartKind.TWO_ROLES, rate_per_s=10, load_s=100, least_requests=900
+)
+SEEN = (Seen(pod="a", variable="old", file="new"), Seen(pod="b", variable="old", file="new"))
+COURSE = Course(
+    begun_ns=10 * NS, published_ns=11 * NS, files_ns=25 * NS, synced_ns=24 * NS, restarted_ns=26 * NS, settled_ns=60 * NS,
+    revoked_ns=62 * NS, loaded_ns=100 * NS, old_refused=True, variables_before_restart=SEEN,
+    old_digest="old", new_digest="new", sessions_ended=8,
+)  # fmt: skip
+IN_PLACE = msgspec.structs.replace(COURSE, revoked_ns=15 * NS)
+ALONE = Trial(name="alone", watched_s=40, started=True, ready=True, asked=False, managed=False)
+CLASSLESS = Trial(
+    name="classless", watched_s=40, started=False, ready=False, asked=False, managed=False,
+    events=("Warning FailedMount: secretproviderclass not found",),
+)  # fmt: skip
+
+
+def calls(*failed_s: float, count: int = 1000) -> Calls:
+    """One call in 100 ms from 0 s on; those due in whole seconds of ``failed_s`` fail."""
+    rows = np.zeros(count, dtype=CALL)
+    rows["due_ns"] = np.arange(count) * (NS // 10)
+    rows["api"] = True
+    rows["ok"] = ~np.isin(rows["due_ns"] // NS, failed_s)
+    return rows
+
+
+def test_as_written_is_shown_by_both_pods() -> None:
+    found = judge.as_written(ALONE, CLASSLESS)
+    assert found.verdict is PASS
+    assert "never asked" in found.reason and "FailedMount" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("alone", "classless", "verdict"),
+    [
+        (None, CLASSLESS, NOTHING),
+        (ALONE, None, NOTHING),
+        (msgspec.structs.replace(ALONE, watched_s=0), CLASSLESS, NOTHING),
+        (ALONE, msgspec.structs.replace(CLASSLESS, events=()), NOTHING),  # it hung, and nothing says why
+        (msgspec.structs.replace(ALONE, asked=True), CLASSLESS, FAIL),  # the document's volume works after all
+        (msgspec.structs.replace(ALONE, managed=True), CLASSLESS, FAIL),
+        (ALONE, msgspec.structs.replace(CLASSLESS, started=True), FAIL),
+    ],
+)
+def test_as_written_on_other_evidence(alone: Trial | None, classless: Trial | None, verdict: Verdict) -> None:
+    assert judge.as_written(alone, classless).verdict is verdict
+
+
+def test_an_existing_secret() -> None:
+    trial = Trial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False)
+    assert judge.existing(trial).verdict is PASS
+    assert judge.existing(msgspec.structs.replace(trial, managed=True)).verdict is FAIL
+    assert judge.existing(msgspec.structs.replace(trial, asked=False)).verdict is NOTHING
+    assert judge.existing(None).verdict is NOTHING
+
+
+def test_the_corrected_pods() -> None:
+    seen = (Seen(pod="a", variable="d", file="d"), Seen(pod="b", variable="d", file="d"))
+    synced = Synced(user="u", digest="d", managed=True)
+
+    def verdicts(seen: tuple[Seen, ...] = seen, synced: Synced | None = synced, b: str = "v1") -> list[Verdict]:
+        found = judge.started(2, {"a": "v1", "b": b}, seen, synced, published="v1", digest="d")
+        return [each.verdict for each in found]
+
+    assert verdicts() == [PASS, PASS, PASS]
+    assert verdicts(b="v0") == [FAIL, PASS, PASS]
+    assert verdicts(seen=(seen[0], Seen(pod="b", variable="", file="d"))) == [PASS, FAIL, PASS]
+    assert verdicts(synced=None) == [PASS, PASS, FAIL]
+    assert verdicts(synced=msgspec.structs.replace(synced, managed=False)) == [PASS, PASS, FAIL]
+    assert verdicts(seen=seen[:1]) == [NOTHING] * 3
+
+
+def test_two_roles_may_lose_nothing() -> None:
+    whole, timed = judge.two_roles(PART, COURSE, calls(), 20)
+    assert (whole.claim, whole.verdict) == ("checklist.security.csi", PASS)
+    assert (timed.claim, timed.verdict, timed.value) == ("iac.secrets.csi", PASS, "14.0 s")
+    assert judge.two_roles(PART, COURSE, calls(99), 20)[0].verdict is FAIL
+    assert judge.two_roles(PART, COURSE, calls(0), 20)[0].verdict is FAIL
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({"settled_ns": None}, FAIL),
+        ({"old_refused": False}, FAIL),
+        ({"old_refused": None}, FAIL),
+        ({"loaded_ns": 61 * NS}, NOTHING),
+        ({"loaded_ns": None}, NOTHING),
+    ],
+)
+def test_two_roles_on_a_course_that_fell_short(changed: dict[str, object], verdict: Verdict) -> None:
+    course = msgspec.structs.replace(COURSE, **changed)
+    assert judge.two_roles(PART, course, calls(), 20)[0].verdict is verdict
+
+
+def test_too_few_requests_carry_nothing() -> None:
+    assert judge.two_roles(PART, COURSE, calls(count=899), 20)[0].verdict is NOTHING
+    assert judge.two_roles(PART, COURSE, calls(count=0), 20)[0].verdict is NOTHING
+    assert judge.naive(PART, IN_PLACE, calls(count=0))[0].verdict is NOTHING
+
+
+def test_the_poll_interval_is_a_limit() -> None:
+    late = msgspec.structs.replace(COURSE, files_ns=42 * NS)
+    assert judge.found_in_time(late, 20).verdict is FAIL
+    assert judge.found_in_time(late, 30).verdict is PASS
+    assert judge.found_in_time(msgspec.structs.replace(COURSE, synced_ns=None), 20).verdict is FAIL
+
+
+def test_in_place_shows_the_gap() -> None:
+    gap, renewed = judge.naive(PART, IN_PLACE, calls(*range(16, 50)))
+    assert (gap.claim, gap.verdict, gap.value) == ("iac.csi_rotation_gap", PASS, "340 failed")
+    assert "340 of 450 once 8 of them" in gap.reason and "0 of 50 requests failed while" in gap.reason
+    assert (renewed.claim, renewed.verdict) == ("iac.csi_mounts_files", PASS)
+    assert judge.naive(PART, IN_PLACE, calls())[0].verdict is FAIL  # no gap: the erratum is not so
+    assert judge.naive(PART, IN_PLACE, calls(16, 80))[0].verdict is NOTHING  # something else failed afterwards
+
+
+def test_variables_that_follow_are_no_erratum() -> None:
+    fresh = (Seen(pod="a", variable="new", file="new"),)
+    assert judge.renewed(msgspec.structs.replace(COURSE, variables_before_restart=fresh)).verdict is FAIL
+    blind = (Seen(pod="a", variable="", file="new"),)
+    assert judge.renewed(msgspec.structs.replace(COURSE, variables_before_restart=blind)).verdict is NOTHING
+    assert judge.renewed(msgspec.structs.replace(COURSE, variables_before_restart=())).verdict is NOTHING
+
+
+def test_the_figures_by_phase() -> None:
+    found = judge.rotation(PART, IN_PLACE, calls(*range(16, 50)))
+    assert [each.name for each in found.phases] == [
+        "before", "changed", "published", "old password out", "synced", "restarted", "settled",
+    ]  # fmt: skip
+    assert [(each.requests, each.failed) for each in found.phases][2:4] == [(40, 0), (90, 80)]
+    assert sum(each.requests for each in found.phases) == 1000
+    assert (found.files_after_s, found.synced_after_s, found.revoked_after_s) == (14, 13, 4)
+    assert found.outage_s == pytest.approx(33.9)
+    unreached = msgspec.structs.replace(COURSE, files_ns=None, synced_ns=None, restarted_ns=None, settled_ns=None)
+    assert judge.rotation(PART, unreached, calls(count=0)).outage_s is None

@@ -1,0 +1,100 @@
+"""The plan, the component and what is tried; the driver's DaemonSet; the report where nothing can be exercised."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.manifests import load as load_manifests
+from harness.model.errors import BadInput
+from harness.secret_rotation import trials
+from harness.secret_rotation.command import plan_of
+from harness.secret_rotation.roles import PAIR, other
+from harness.stack.kind import secrets_driver
+from harness.stack.kind.images import binaries
+from harness.targets import ROOT
+from scenarios.secret_rotation import PLAN, load
+
+OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-secret-manager"
+
+
+def test_the_bundled_plan() -> None:
+    plan = load()
+    assert [part.name for part in plan.parts] == ["as_written", "start", "naive", "two_roles"]
+    assert plan.poll_s == 20
+    assert [part.name for part in plan_of(argparse.Namespace(plan=None, only=["start"])).parts] == ["start"]
+    with pytest.raises(BadInput, match="no such part"):
+        plan_of(argparse.Namespace(plan=None, only=["begin"]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("kind: naive", "kind: native", "'native' is not a valid PartKind"),
+        ("iac.csi_rotation_gap", "iac.csi_rotation_gab", "did you mean"),
+        ("load: 180s", "load: 0s", "a rotation needs a load"),
+        ("rate: 10/s", "rate: 100/s", "a rotation needs a load"),
+        ("name: start", "name: naive", "one name"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.read_text().replace(old, new, 1))
+    with pytest.raises(BadInput, match=told):
+        load(path)
+
+
+def test_the_component_has_all_that_the_volume_lacks() -> None:
+    manifests = load_manifests(OVERLAY)
+    assert "Secret/app-secret" not in manifests.documents  # the driver makes it
+    provider = manifests.documents["SecretProviderClass/tekutoko-secrets"]["spec"]
+    pod = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]
+    (volume,) = pod["volumes"]
+    assert volume["csi"]["volumeAttributes"]["secretProviderClass"] == "tekutoko-secrets"
+    assert [mount["name"] for mount in pod["containers"][0]["volumeMounts"]] == [volume["name"]]
+    written = {entry["path"] for entry in yaml.safe_load(provider["parameters"]["secrets"])}
+    synced = {each["objectName"]: each["key"] for each in provider["secretObjects"][0]["data"]}
+    assert synced.keys() == written
+    sources = {each.name: each.source for each in manifests.deployment.template.containers[0].env}
+    assert sources["DB_USER"] == "secret:app-secret/db_user"
+    assert sources["DB_PASSWORD"] == "secret:app-secret/db_password"
+    assert set(manifests.secret_keys) == set(synced.values())
+
+
+def test_what_is_tried() -> None:
+    tried = trials.manifests_of(OVERLAY)
+    pods = {name: each.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"] for name, each in tried.items()}
+    assert list(pods) == ["alone", "classless", "existing"]
+    assert {str(pod["volumes"]) for pod in pods.values()} == {str(pods["alone"]["volumes"])}  # all the document's
+    assert "volumeMounts" not in pods["alone"]["containers"][0]
+    assert pods["classless"]["containers"][0]["volumeMounts"] == pods["existing"]["containers"][0]["volumeMounts"]
+    assert ["SecretProviderClass/tekutoko-secrets" in each.documents for each in tried.values()] == [False, False, True]
+    assert all("Secret/app-secret" in each.documents for each in tried.values())
+
+
+def test_the_daemon_set_is_filled_in() -> None:
+    text = secrets_driver.daemon_set("image:1", 20)
+    assert "set-by-the-rung" not in text
+    containers = yaml.safe_load(text)["spec"]["template"]["spec"]["containers"]
+    assert {container["image"] for container in containers} == {"image:1"}
+    assert "--rotation-poll-interval=20s" in containers[0]["command"]
+    programs = {container["command"][0] for container in containers}
+    assert programs == set(binaries.SECRETS_STORE.programs)
+
+
+def test_two_roles_take_turns() -> None:
+    assert (other(PAIR[0]), other(PAIR[1])) == (PAIR[1], PAIR[0])
+
+
+def test_our_own_go_is_part_of_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = tmp_path / "secrets-store"
+    (module / "registrar").mkdir(parents=True)
+    (module / "go.mod").write_text("module m\n")
+    (module / "registrar" / "main.go").write_text("package main\n")
+    monkeypatch.setattr(binaries, "SOURCES", tmp_path)
+    before = binaries.SECRETS_STORE.folder()
+    (module / "registrar" / "main.go").write_text("package main // changed\n")
+    assert binaries.SECRETS_STORE.folder() != before
