@@ -69,8 +69,8 @@ def test_allowed_paths_work_and_all_others_are_refused(tmp_path: Path) -> None:
 def test_a_policy_that_lets_everybody_in_is_found(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    patch = "- {op: replace, path: /spec/ingress/0/from, value: [{namespaceSelector: {}}]}"
-    target = {"kind": "NetworkPolicy", "name": "tekutoko-api-edge"}
+    patch = "- {op: replace, path: /spec/ingress/1/from, value: [{namespaceSelector: {}}]}"
+    target = {"kind": "NetworkPolicy", "name": "tekutoko-api"}
     kustomization = {"resources": [str(OVERLAY)], "patches": [{"target": target, "patch": patch}]}
     (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     job, report = network(tmp_path, "--manifests", str(own))

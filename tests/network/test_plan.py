@@ -63,14 +63,14 @@ def prepared() -> dict[str, dict[str, Any]]:
             "storage": "172.18.0.13:9199", "remote_config": "172.18.0.14:9299",
         },
     )  # fmt: skip
-    return {each["metadata"]["name"]: each for each in documents.prepared(load_manifests(OVERLAY), facts)}
+    return {each["kind"]: each for each in documents.prepared(load_manifests(OVERLAY), facts)}
 
 
 def test_the_rung_fills_in_addresses() -> None:
     found = prepared()
-    users = found["tekutoko-api-users"]["spec"]["ingress"][0]["from"]
+    users = found["NetworkPolicy"]["spec"]["ingress"][0]["from"]
     assert [each["ipBlock"]["cidr"] for each in users] == ["172.18.0.2/32", "172.18.0.3/32"]
-    google = found["tekutoko-api-google"]["spec"]["egress"]
+    google = found["NetworkPolicy"]["spec"]["egress"][2:]
     assert [(rule["to"][0]["ipBlock"]["cidr"], rule["ports"][0]["port"]) for rule in google] == [
         ("172.18.0.11/32", 9099),
         ("172.18.0.12/32", 8080),
@@ -88,7 +88,7 @@ def test_an_address_that_the_rung_has_not_is_named() -> None:
         image="", sidecar_image="", command=(), environment={}, outside={"postgres": "1.2.3.4:5"}, node_port=1,
         database_password="", cpu_factor=1.0,
     )  # fmt: skip
-    only = {key: each for key, each in broken.items() if key == "NetworkPolicy/tekutoko-api-google"}
+    only = {key: each for key, each in broken.items() if key == "NetworkPolicy/tekutoko-api"}
     with pytest.raises(BadInput, match="no address of 'mail'"):
         documents.prepared(msgspec.structs.replace(manifests, documents=only), facts)
 
@@ -110,15 +110,15 @@ def test_a_placeholder_of_the_component_is_named() -> None:
 
 def test_the_default_is_to_deny_and_the_edge_has_the_clients_label() -> None:
     found = prepared()
-    deny = found["tekutoko-api-default-deny"]["spec"]
-    assert deny["policyTypes"] == ["Ingress", "Egress"] and "ingress" not in deny and "egress" not in deny
-    (peer,) = found["tekutoko-api-edge"]["spec"]["ingress"][0]["from"]
+    spec = found["NetworkPolicy"]["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]  # what no rule lets through is denied
+    (peer,) = spec["ingress"][1]["from"]
     assert peer == {"podSelector": {"matchLabels": EDGE}}
 
 
 def test_the_component_is_opt_in() -> None:
     manifests = load_manifests(OVERLAY)
-    assert len(policies(manifests)) == 6
+    assert policies(manifests) == ("tekutoko-api",)
     plain = load_manifests(OVERLAY.with_name("kind"))
     assert policies(plain) == policies(without_policies(manifests)) == ()
     assert without_policies(manifests).documents == plain.documents
