@@ -135,8 +135,8 @@ def few_paths(results: Sequence[PathResult]) -> NetworkFinding:
 
 
 def ingress() -> list[NetworkFinding]:
-    """HTTPS by an Ingress: the rehearsal has no Ingress controller yet, so nobody was asked by HTTPS."""
-    reason = "no Ingress controller is at hand: users were asked through the Service, by HTTP"
+    """HTTPS by an Ingress: the component is there, but no controller in the cluster, so nobody was asked by HTTPS."""
+    reason = "no Ingress controller is in the cluster: users were asked through the Service, by HTTP"
     return [
         NetworkFinding(check=check, claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason)
         for check, claim in (("ingress.opt_in", PHASE_4), ("ingress.tls", TLS))

@@ -160,3 +160,21 @@ def test_placeholders_are_the_documents_own() -> None:
     assert (
         set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", text)) & {"BASE64_ENCODED_PASSWORD", "BASE64_ENCODED_JSON"} == set()
     )
+
+
+def test_the_ingress_ends_https_and_leads_to_the_service(tmp_path: Path) -> None:
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    mine = tmp_path / "kubernetes" / "overlays" / "mine"
+    mine.mkdir()
+    (mine / "kustomization.yaml").write_text("resources: [../../base]\ncomponents: [../../components/ingress]\n")
+    found = load(mine)
+    ingress, service = found.documents["Ingress/tekutoko-api"], found.documents["Service/tekutoko-api"]
+    assert service["spec"]["type"] == "ClusterIP", "no way in beside the Ingress"
+    (rule,) = ingress["spec"]["rules"]
+    assert [tls["hosts"] for tls in ingress["spec"]["tls"]] == [[rule["host"]]], "every host ends TLS"
+    (path,) = rule["http"]["paths"]
+    assert path["path"] == "/v1", "probes, metrics and what else the pods serve stay inside"
+    backend = path["backend"]["service"]
+    assert backend["name"] == service["metadata"]["name"]
+    assert backend["port"]["name"] in [port["name"] for port in service["spec"]["ports"]]
+    assert ingress["metadata"]["annotations"]["kubernetes.io/ingress.allow-http"] == "false"
