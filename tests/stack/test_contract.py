@@ -170,6 +170,10 @@ async def memory_of(stack: Stack, pod: str, wanted: Callable[[float], bool]) -> 
 
 
 async def test_memory_held_beside_a_target_is_its_pod_s_until_the_undo(stack: Stack) -> None:
+    if Capability.POD_SIGNALS not in stack.capabilities:
+        with pytest.raises(NotCapable):
+            await stack.inject(Fault(kind=FaultKind.POD_MEMORY, share=0.3))
+        pytest.skip(f"{stack.rung} starts nothing inside a pod")
     pod = sorted({answer.headers["x-pod"] for answer in await many(stack, 60)})[-1]
     limit = manifests(stack.rung).deployment.template.containers[0].limit_memory_bytes
     assert limit is not None
@@ -373,6 +377,10 @@ async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
 
 
 async def test_a_standby_follows_and_takes_over(stack: Stack) -> None:
+    if Capability.DATABASE_INSTANCES not in stack.capabilities:
+        with pytest.raises(NotCapable):
+            await stack.inject(Fault(kind=FaultKind.DATABASE_FAILOVER))
+        pytest.skip(f"{stack.rung} has one PostgreSQL")
     clock, database = MachineClock(), stack.database()
     with pytest.raises(BadInput, match="no standby"):
         await stack.inject(Fault(kind=FaultKind.DATABASE_FAILOVER))
