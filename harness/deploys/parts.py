@@ -17,6 +17,7 @@ from harness.judge.deploys import Pods, Tally, Undone
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.model.deploy import DeployPart, DeployPlan, PartKind, PartResult
+from harness.model.evidence import ProbeRow, RequestRow
 from harness.model.manifests import Deployment
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.scenario import Scenario
@@ -139,7 +140,10 @@ class Parts:
         gone_ns = self._clock.now_ns()
         await self._clock.sleep(TAIL_S + SETTLE_S)
         slow_ms = deploys.slow_limit_ms(self._plan.limits, undone.fired)
-        met = self._tally(since_ns, gone_ns, slow_ms)
+        met, new = self._tally(since_ns, gone_ns), self._pods(since_ns).new
+        if slow_ms is not None:
+            rows: list[RequestRow | ProbeRow] = [*self._evidence.requests, *self._evidence.probes]
+            met = deploys.slow_answers(rows, new, since_ns, gone_ns, slow_ms)
         after = self._tally(gone_ns, gone_ns + round(TAIL_S * NS), slow_ms)
         least = part.least_calls // 3
         found = deploys.limit_broken(part.claims[0], undone, met, after, within_s=part.within_s, least_after=least)

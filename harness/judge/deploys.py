@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from harness.judge.figures import latencies_ms
+from harness.judge.figures import MS, latencies_ms
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.scaling import held
 from harness.judge.window import NS, Window
-from harness.model.evidence import EventRow, Side
+from harness.model.evidence import EventRow, Outcome, ProbeRow, RequestRow, Side
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.scenario import Criterion, Metric
 from harness.model.stack import PodState
@@ -64,6 +64,23 @@ def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = No
     if not len(done_ns):
         return Tally(calls=len(rows), failed=0)
     return Tally(calls=len(rows), failed=len(done_ns), first_ns=int(done_ns.min()), last_ns=int(done_ns.max()))
+
+
+def slow_answers(
+    rows: Iterable[RequestRow | ProbeRow], of: Iterable[str], start_ns: int, end_ns: int, slow_ms: float
+) -> Tally:
+    """As ``tally``, but an answer is bad when it failed or came late from a pod of ``of``: on a busy machine others
+    are slow too, and no version's doing.
+    """
+    of, calls, bad_ns = set(of), 0, list[int]()
+    for row in rows:
+        if start_ns <= row.due_ns < end_ns and (isinstance(row, ProbeRow) or row.side is Side.API):
+            calls += 1
+            late = row.pod in of and (row.done_ns - row.due_ns) / MS > slow_ms
+            bad_ns += [row.done_ns] if late or row.outcome is not Outcome.OK else []
+    if not bad_ns:
+        return Tally(calls=calls, failed=0)
+    return Tally(calls=calls, failed=len(bad_ns), first_ns=min(bad_ns), last_ns=max(bad_ns))
 
 
 def pods(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> Pods:

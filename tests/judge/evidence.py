@@ -91,6 +91,7 @@ def request(
     outcome: Outcome = Outcome.OK,
     status: int = 200,
     side: Side = Side.API,
+    pod: str = "",
 ) -> RequestRow:
     """Due ``due_s`` after the window's start; ``latency_ms`` counts from then."""
     due_ns = START_NS + round(due_s * NS)
@@ -108,6 +109,7 @@ def request(
         acknowledged=False,
         payload_digest="",
         flag=side is Side.API,
+        pod=pod,
     )
 
 

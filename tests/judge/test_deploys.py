@@ -88,6 +88,13 @@ def test_bad_answers_are_counted_by_when_they_came() -> None:
     assert slow.failed == 2 and slow.bad_s == pytest.approx(0.31)
 
 
+def test_only_the_version_s_own_pods_are_slow_by_its_doing() -> None:
+    rows = [request(1, latency_ms=900, pod="a"), request(5, latency_ms=700, pod="n0"), request(9, pod="n0")]
+    found = deploys.slow_answers(rows, ["n0", "n1"], START_NS, START_NS + 60 * NS, 600)
+    assert (found.calls, found.failed, found.bad_s) == (3, 1, 0.0)
+    assert deploys.slow_answers(rows, [], START_NS, START_NS + 60 * NS, 600).failed == 0
+
+
 def never_ready(**changed: object) -> dict[str, Verdict]:
     stuck = [pod(-9, "a", "Ready"), pod(-9, "b", "Ready"), pod(1, "n0", "Running")]
     given: dict[str, object] = {
