@@ -11,7 +11,7 @@ from harness.model.stack import Fault, FaultKind
 from harness.stack.protocol import Stack
 from harness.stack.waiting import http_status
 
-TRIALS = 3
+TRIALS = 6  # in a cluster each is another: the kubelet and kube-proxy race, and sometimes nothing breaks at all
 STEADY_LIMIT_S = 90.0
 ASK_EVERY_S, ASKED_FOR_S = 0.03, 4.0
 #: After a trial, until the samples and answers looked at are of after the kill.
@@ -19,9 +19,14 @@ SETTLE_S, POLL_S = 2.5, 0.5
 _SERVER_ERROR = 500
 
 
-def detection_s(killed_ns: int, answers: list[tuple[int, bool]]) -> float:
-    """From the kill until the last connection was opened that was not answered well; 0 when all were. Pure."""
-    return max((at_ns - killed_ns for at_ns, good in answers if not good and at_ns >= killed_ns), default=0) / NS
+def detection_s(asked_ns: int, answers: list[tuple[int, bool]]) -> float:
+    """How long connections were opened that were not answered well, after the kill was asked for; 0 when all were.
+
+    From the first to the last of them, and one interval of asking: until the pod is dead it still answers, and that
+    time is none in which anything breaks. Pure.
+    """
+    bad = [at_ns for at_ns, good in answers if not good and at_ns >= asked_ns]
+    return (max(bad) - min(bad)) / NS + ASK_EVERY_S if bad else 0.0
 
 
 async def trial(stack: Stack, clock: Clock, path: str) -> float | None:

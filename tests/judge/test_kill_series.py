@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.chaos.expecting import judged_against, ready_after_s
-from harness.chaos.trial import detection_s
+from harness.chaos.trial import ASK_EVERY_S, detection_s
 from harness.judge.chaos import Judged
 from harness.judge.kill_series import Expected, KillSeries, expected
 from harness.model.evidence import EventRow
@@ -70,10 +70,11 @@ def test_readiness_is_the_longest_first_wait_that_was_seen() -> None:
     assert ready_after_s([]) == 0
 
 
-def test_the_detection_is_the_last_bad_answer_after_the_kill() -> None:
+def test_the_detection_is_from_the_first_to_the_last_bad_answer_after_the_kill() -> None:
     def at(*answers: tuple[float, bool]) -> float:
         return detection_s(10**9, [(round((1 + after_s) * 10**9), good) for after_s, good in answers])
 
-    assert at((-0.5, False), (0.1, True), (0.3, False), (0.4, True), (0.25, False)) == pytest.approx(0.3)
+    assert at((-0.5, False), (0.1, True), (0.3, False), (0.4, True), (0.25, False)) == pytest.approx(0.05 + ASK_EVERY_S)
+    assert at((0.3, True), (0.9, False), (1.0, True)) == ASK_EVERY_S, "until it is dead a pod answers"
     assert at((-0.5, False), (0.1, True)) == 0
     assert at() == 0

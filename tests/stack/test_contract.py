@@ -27,6 +27,7 @@ from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
 from tests.stack.rungs import RUNGS, Answer, ask, changed, exchange, manifests
 
+ROLLOUT_LIMIT_S = 180.0  # two pods, one after the other, on a machine that others use too
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
 #: Seconds. A namespace or a cluster goes slower than processes; metrics-server has a new figure every 15 s.
@@ -323,18 +324,18 @@ async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     before = {answer.headers["x-pod"] for answer in await many(stack, 30)}
     good, broken = await stack.build(Version(name="good"), Version(name="broken", error_share=0.5, delay_ms=50))
     assert (await stack.set_image(good)).status == 0
-    out = await stack.rollout_status(limit_s=60)
+    out = await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)
     assert out.status == 0 and "successfully rolled out" in out.output
     served = await pods_of(stack)
     assert len(served) == 2 and not before & served
     assert (await stack.set_image(broken)).status == 0
-    assert (await stack.rollout_status(limit_s=60)).status == 0
+    assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
     await asyncio.sleep(1.5)  # until the old ones have left the endpoints
     answers = [(await ask(stack.endpoints().service, "/v1/walks")).status for _ in range(40)]
     assert set(answers) == {200, 500} and answers.count(500) in (19, 20)  # every second of each pod's own
     assert {(await ask(stack.endpoints().service, "/health")).status for _ in range(10)} == {200}
     assert (await stack.rollout_undo()).status == 0
-    assert (await stack.rollout_status(limit_s=60)).status == 0
+    assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
     assert {answer.status for answer in await many(stack, 30)} == {200}
 
 
@@ -350,7 +351,7 @@ async def test_a_version_that_is_never_ready_takes_nobody_s_place(stack: Stack) 
     assert out.status == 1 and out.output.strip()
     assert await pods_of(stack) == before
     assert (await stack.rollout_undo()).status == 0
-    assert (await stack.rollout_status(limit_s=60)).status == 0
+    assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
     assert await pods_of(stack) == before
     with pytest.raises(BadInput, match="nobody built"):
         await stack.set_image("nobody/made:this")

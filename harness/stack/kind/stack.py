@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.checks.leaks import Traces, leaks, shared_files
+from harness.checks.leaks import leaks
 from harness.clock import Clock
-from harness.firebase import admin
 from harness.manifests.cpu import cpu_factor
-from harness.model.disruption import Drained, Eviction
-from harness.model.errors import BadInput, PartDied, RehearsalError, StackNotStarted
-from harness.model.evidence import EventRow, SampleRow
-from harness.model.flag import Template
+from harness.model.disruption import Drained
+from harness.model.errors import BadInput, PartDied, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
-from harness.stack.feed import Feed
 from harness.stack.kind import leftovers, network, record
 from harness.stack.kind.around import Around
 from harness.stack.kind.by_hand import by_hand
@@ -33,23 +28,21 @@ from harness.stack.kind.images.load import load
 from harness.stack.kind.secret_store import KindSecretStore, publish
 from harness.stack.kind.secrets_driver import Driver
 from harness.stack.kind.sidecars import Sidecars
-from harness.stack.kubernetes import documents, labels
+from harness.stack.kubernetes import documents
 from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.documents import SECRET_MANAGER
+from harness.stack.kubernetes.driven import Driven
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.password import new_password
-from harness.stack.kubernetes.watching import Place
 from harness.stack.migrations import migrate
 from harness.stack.protocol import SecretsPlan, Undo
 from harness.stack.waiting import together
-from harness.state import RunState, holder_of
-from harness.state.ports import can_bind
+from harness.state import RunState
 
-KUBECTL_SLACK_S = 10.0
 DOWN_LIMIT_S = 240.0  # a whole cluster on a busy machine
 
 
-class KindStack:
+class KindStack(Driven):
     """The target is a Deployment in a namespace of the run's own; kind leads the Service's NodePort to loopback.
 
     PostgreSQL and the Firebase parts are containers beside the cluster. ``folder/logs/<part>.log`` holds every part's
@@ -95,46 +88,32 @@ class KindStack:
                 *limits,
             }
         )
-        self._run_id = run_id
-        self._manifests = manifests
-        self._target = target
-        self._logs_folder = folder / "logs"
-        self._clock = clock
-        self._service_port = service_port
+        super().__init__(
+            run_id=run_id,
+            manifests=manifests,
+            target=target,
+            folder=folder,
+            clock=clock,
+            service_port=service_port,
+            progress=progress,
+        )
         self._with_gate = gate or service_port is not None
-        self._progress = progress
-        self._feed = Feed(clock)
-        names = [container.name for container in manifests.deployment.template.containers[:2]]
-        self._place = Place(labels.namespace(run_id), manifests.deployment.name, *names)
-        self._named = f"deployment/{manifests.deployment.name}"
         self._versions: set[str] = set()  # images that were built for this run
-        self._state: RunState | None = None
         self._ground: Ground | None = None
         self._images: Images | None = None
-        self._inside: Inside | None = None
         self._faults: Faults | None = None
         self._node_port = 0  # the Service's
-        self._service: Address | None = None
         self._nodes: tuple[str, ...] = ()
-        self._is_up = False
-        self._down: asyncio.Task[None] | None = None
         self._use_kept = use_kept
         self._secrets = secrets
         self._driver: Driver | None = None
         self._secret_store: KindSecretStore | None = None
-        self._shared_before: frozenset[str] = frozenset()
-        self._traces: Traces | None = None
 
     async def up(self) -> None:
         """Starts every part. Raises ``StackNotStarted`` naming the part."""
-        if self._state is not None or self._down is not None:
-            raise StackNotStarted("a stack is brought up once", remedy="make a new one")
-        self._refuse_taken_port()
-        self._shared_before = shared_files()
-        self._state = RunState.begin(self._run_id)
-        self._logs_folder.mkdir(parents=True, exist_ok=True)
+        state = self._begin()
         self._ground = Ground(
-            self._state,
+            state,
             password=new_password(),
             logs=self._logs_folder,
             clock=self._clock,
@@ -143,7 +122,7 @@ class KindStack:
             secrets=self._secrets is not None,
         )
         self._built: asyncio.Future[Images] = asyncio.get_running_loop().create_future()
-        bring_up = asyncio.ensure_future(self._bring_up(self._state, self._ground))
+        bring_up = asyncio.ensure_future(self._bring_up(state, self._ground))
         try:
             await asyncio.wait([bring_up, self._ground.death], return_when=asyncio.FIRST_COMPLETED)
             if bring_up.done():
@@ -155,25 +134,6 @@ class KindStack:
             bring_up.cancel()
             await asyncio.gather(bring_up, return_exceptions=True)
 
-    async def apply(self, manifests: Manifests) -> None:
-        """As ``kubectl apply`` of the folder; returns when the rollout is complete and the old pods are gone."""
-        workload = self._running().workload
-        self._manifests = manifests
-        await workload.apply(self._documents())
-        await workload.settled()
-
-    async def scale(self, replicas: int) -> None:
-        """As ``kubectl scale``: the template stays. Raises ``StackNotStarted`` when the pods do not become ready."""
-        workload = self._running().workload
-        await workload.scale(replicas)
-        await workload.settled()
-
-    async def restart(self) -> None:
-        """As ``kubectl rollout restart``."""
-        workload = self._running().workload
-        await workload.restart()
-        await workload.settled()
-
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. ``pod_crash`` kills one ready pod's target, and has nothing to undo."""
         self._running()
@@ -184,15 +144,6 @@ class KindStack:
         """Valid after ``up``."""
         assert self._ground is not None and self._service is not None
         return self._ground.endpoints(self._service)
-
-    def watch(self) -> AsyncIterator[EventRow | SampleRow]:
-        """Every event and sample from the first moment of ``up``; ends after ``down``; raises ``PartDied``."""
-        return self._feed.follow()
-
-    async def set_flag(self, template: Template) -> int:
-        """Publishes to the Remote Config emulator."""
-        endpoints = self.endpoints()
-        return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
 
     async def build(self, *versions: Version) -> tuple[str, ...]:
         """By a layer on the target's image, loaded into the nodes as that is."""
@@ -210,21 +161,7 @@ class KindStack:
         self._running()
         if image not in self._versions:
             raise BadInput(f"nobody built the image {image!r}", remedy="build() names the images there are")
-        return await self.kubectl("set", "image", self._named, f"{self._place.container}={image}")
-
-    async def rollout_status(self, *, limit_s: float) -> Ran:
-        """By kubectl."""
-        return await self.kubectl(
-            "rollout", "status", self._named, f"--timeout={limit_s:g}s", limit_s=limit_s + KUBECTL_SLACK_S
-        )
-
-    async def rollout_undo(self) -> Ran:
-        """By kubectl."""
-        return await self.kubectl("rollout", "undo", self._named)
-
-    async def evict(self, pod: str) -> Eviction:
-        """The API server's own answer, under the manifests' PodDisruptionBudget."""
-        return await self._running().evictions.evict(pod)
+        return await self.kubectl("set", "image", self._deployment, f"{self._place.container}={image}")
 
     async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
         """As ``kubectl drain``; the node takes pods again when it returns. "" is every pod, on whatever node."""
@@ -262,12 +199,6 @@ class KindStack:
         assert self._ground is not None and self._ground.cluster is not None
         place = (self._ground.cluster.control_plane, self._place.namespace)
         return await by_hand(*place, *arguments, limit_s=limit_s, folder=folder)
-
-    async def down(self) -> None:
-        """Bounded, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""
-        if self._down is None:
-            self._down = asyncio.ensure_future(self._take_down())
-        await asyncio.shield(self._down)
 
     def leaks(self) -> list[str]:
         """Valid after ``down``."""
@@ -384,43 +315,13 @@ class KindStack:
         )
         return documents.prepared(manifests, facts)
 
-    def _running(self) -> Inside:
-        if self._inside is None or not self._is_up or self._down is not None:
-            raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
-        return self._inside
-
-    def _refuse_taken_port(self) -> None:
-        port = self._service_port
-        if port is None or can_bind(port):
-            return
-        holder = holder_of(port)
-        raise StackNotStarted(
-            f"the service's port {port} is taken" + (f" by {holder}" if holder else " or may not be bound"),
-            where=f"127.0.0.1:{port}",
-            remedy="end that process, or choose another port with --service-port (by default a free one is taken)",
-        )
-
     # -- down ----------------------------------------------------------------------------------------------------
 
-    async def _take_down(self) -> None:
-        state, ground = self._state, self._ground
-        if state is None or ground is None:
-            self._feed.close()
-            return
-        await self._noting(self._take_parts_down(ground))
-        self._traces = Traces(
-            run_id=self._run_id,
-            folder=state.folder,
-            processes=tuple(part.identity for part in state.lease.parts),
-            ports=tuple(state.lease.ports),
-            shared_files_before=self._shared_before,
-        )
-        with contextlib.suppress(OSError):  # then the leak check names the folder
-            state.end()
-        self._feed.close()
-
-    async def _take_parts_down(self, ground: Ground) -> None:
+    async def _take_parts_down(self) -> None:
         """Each whatever became of the others. Raises ``StackNotStarted`` for the first that stays."""
+        ground = self._ground
+        if ground is None:
+            return
         try:
             async with asyncio.timeout(DOWN_LIMIT_S):
                 if self._inside is not None:
@@ -439,10 +340,3 @@ class KindStack:
             await self._secret_store.remove_trials()
         if self._driver is not None:
             await self._driver.remove()
-
-    async def _noting(self, work: Coroutine[Any, Any, None]) -> None:
-        """What could not be taken down is told, and found again by the leak check."""
-        try:
-            await work
-        except RehearsalError as error:
-            self._progress(f"tear down: {error.what}")

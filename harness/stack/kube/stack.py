@@ -160,15 +160,6 @@ class KubeStack(Driven):
         """Raises ``BadInput``: ``build`` names none."""
         raise BadInput(f"nobody built the image {image!r}", remedy="rehearse it with --on kind")
 
-    async def rollout_status(self, *, limit_s: float) -> Ran:
-        """By kubectl."""
-        named = f"deployment/{self._place.deployment}"
-        return await self.kubectl("rollout", "status", named, f"--timeout={limit_s:g}s", limit_s=limit_s + 10.0)
-
-    async def rollout_undo(self) -> Ran:
-        """By kubectl."""
-        return await self.kubectl("rollout", "undo", f"deployment/{self._place.deployment}")
-
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """This machine's kubectl in the run's namespace. Raises ``NotCapable`` where it has none."""
         self._running()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness.model.errors import RehearsalError, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
+from harness.model.scaling import Ran
 from harness.model.stack import Address, Endpoints, Target
 from harness.stack.feed import Feed
 from harness.stack.kubernetes import labels
@@ -24,8 +26,10 @@ from harness.stack.kubernetes.watching import Place
 from harness.state import RunState, holder_of
 from harness.state.ports import can_bind
 
+KUBECTL_SLACK_S = 10.0  # beyond the limit that kubectl keeps itself
 
-class Driven:
+
+class Driven(ABC):
     """Half of a stack; the other half makes what these stand on, says where it answers, and takes it away again."""
 
     def __init__(
@@ -47,8 +51,9 @@ class Driven:
         self._service_port = service_port
         self._progress = progress
         self._feed = Feed(clock)
-        container = manifests.deployment.template.containers[0].name
-        self._place = Place(labels.namespace(run_id), manifests.deployment.name, container)
+        names = [container.name for container in manifests.deployment.template.containers[:2]]
+        self._place = Place(labels.namespace(run_id), manifests.deployment.name, *names)
+        self._deployment = f"deployment/{manifests.deployment.name}"
         self._state: RunState | None = None
         self._inside: Inside | None = None
         self._service: Address | None = None
@@ -57,17 +62,21 @@ class Driven:
         self._shared_before: frozenset[str] = frozenset()
         self._traces: Traces | None = None
 
+    @abstractmethod
     def endpoints(self) -> Endpoints:
         """Valid after ``up``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _documents(self) -> list[dict[str, Any]]:
         """The manifests as the rung applies them."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _take_parts_down(self) -> None:
         """Everything that ``up`` made, as far as it came."""
-        raise NotImplementedError
+
+    @abstractmethod
+    async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
+        """kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
 
     async def apply(self, manifests: Manifests) -> None:
         """As ``kubectl apply`` of the folder; returns when the rollout is complete and the old pods are gone."""
@@ -87,6 +96,15 @@ class Driven:
         workload = self._running().workload
         await workload.restart()
         await workload.settled()
+
+    async def rollout_status(self, *, limit_s: float) -> Ran:
+        """By kubectl."""
+        words = ("rollout", "status", self._deployment, f"--timeout={limit_s:g}s")
+        return await self.kubectl(*words, limit_s=limit_s + KUBECTL_SLACK_S)
+
+    async def rollout_undo(self) -> Ran:
+        """By kubectl."""
+        return await self.kubectl("rollout", "undo", self._deployment)
 
     async def evict(self, pod: str) -> Eviction:
         """The API server's own answer, under the manifests' PodDisruptionBudget."""
