@@ -30,7 +30,7 @@ class KillSeries(msgspec.Struct, frozen=True, kw_only=True):
     """Rates per second; times in seconds. ``latency_s`` is the mean of the steady state before, users' and probes'.
 
     ``ready_after_s`` is from a kill until the successor serves, ``detection_s`` until no new connection is sent to
-    the killed pod once it is dead: both as seen before the series begins, the mean of the trials.
+    the killed pod once it is dead: both as seen before the series begins, the median of the trials.
     """
 
     times: int
