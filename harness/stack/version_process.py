@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where an image without h11 has that too
 import h11
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from harness.stack.gate_process import HOST, Exchange, Fault, Faults, Verdict, relay
 
 LAST_ANSWERS_S = 2.0
