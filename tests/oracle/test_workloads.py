@@ -19,7 +19,7 @@ from tests.oracle.workload import Rest, State, Workload, alike, guarded, known, 
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
 
 SEED = 6
-WAIT_S = 15.0
+WAIT_S = 60.0
 ROUNDS_OF_ONE = 25
 S = 10**9
 
