@@ -332,10 +332,11 @@ async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
     await asyncio.sleep(1.5)  # until the old ones have left the endpoints
     answers = [(await ask(stack.endpoints().service, "/v1/walks")).status for _ in range(40)]
-    assert set(answers) == {200, 500} and answers.count(500) in (19, 20)  # every second of each pod's own
+    assert set(answers) == {200, 500} and answers.count(500) in (19, 20, 21)  # one of each two of each pod's own
     assert {(await ask(stack.endpoints().service, "/health")).status for _ in range(10)} == {200}
     assert (await stack.rollout_undo()).status == 0
     assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
+    await asyncio.sleep(1.5)
     assert {answer.status for answer in await many(stack, 30)} == {200}
 
 
