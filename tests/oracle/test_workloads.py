@@ -19,8 +19,9 @@ from tests.oracle.workload import Rest, State, Workload, alike, guarded, known, 
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
 
 SEED = 6
-WAIT_S = 60.0
+WAIT_S = 30.0
 ROUNDS_OF_ONE = 25
+ENOUGH_FOR_REFUSALS = 2000
 S = 10**9
 
 
@@ -55,7 +56,9 @@ def test_the_same_sizes_victims_budgets_and_evictions(client: Client, samples: i
     print(f"\n{tally}")
     assert tally.sizes_changed > tally.rounds / 10
     assert tally.victims > 0
-    assert {201, 429} <= set(tally.evictions)
+    assert 201 in tally.evictions
+    if samples >= ENOUGH_FOR_REFUSALS:  # by chance: a few dozen evictions may all be granted
+        assert 429 in tally.evictions
     assert tally.ambiguous_victims <= max(2, tally.rounds / 10)
 
 
@@ -125,5 +128,8 @@ def _wait(work: Workload, budget: Budget, there: Callable[[State], bool], what: 
         found = work.read()
         return found if settled(found) else None
 
-    state: State = until(f"{work.name}: {what}\nbudget {budget}, now {work.read()}", look, WAIT_S)
+    try:
+        state: State = until(f"{work.name}: {what}\nbudget {budget}", look, WAIT_S)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nat the end {work.read()}\nknown {known(work.read())}") from error
     return state
