@@ -9,6 +9,7 @@ import msgspec
 from harness import yamltext
 from harness.model import units
 from harness.model.errors import BadInput
+from harness.model.ingress import Host, IngressAsk, IngressPlan
 from harness.model.network import Client, NetworkPath, NetworkPlan, Place
 from scenarios.form import Form
 
@@ -23,6 +24,21 @@ class PathForm(Form, rename={"client": "from", "place": "to"}):
     why: str
 
 
+class AskForm(Form):
+    ask: str
+    host: Host
+    token: bool
+    status: int
+    why: str
+
+
+class IngressForm(Form):
+    follows_within: str
+    renewal: str
+    rate: str
+    asks: list[AskForm]
+
+
 class PlanForm(Form):
     title: str
     enforced_within: str
@@ -30,6 +46,7 @@ class PlanForm(Form):
     rate: str
     most_failed: str
     paths: list[PathForm]
+    ingress: IngressForm
 
 
 def load(path: Path = PLAN) -> NetworkPlan:
@@ -50,6 +67,7 @@ def load(path: Path = PLAN) -> NetworkPlan:
             hold_s=units.seconds(form.hold),
             rate_per_s=units.quantity(form.rate, units.Unit.PER_SECOND),
             most_failed=units.ratio(form.most_failed),
+            ingress=_ingress(form.ingress),
         )
         _check(plan)
     except (msgspec.ValidationError, ValueError) as error:
@@ -69,5 +87,26 @@ def _check(plan: NetworkPlan) -> None:
             raise ValueError(f"{path.name}: only the target's pods have others of their kind")
         if path.place.value == path.client.value:
             raise ValueError(f"{path.name}: a pod that asks itself asks no network")
-    if not 0 < plan.rate_per_s <= MOST_RATE_PER_S:
-        raise ValueError(f"rate {plan.rate_per_s:g}/s is not within 0..{MOST_RATE_PER_S:g}/s")
+    for rate in (plan.rate_per_s, plan.ingress.rate_per_s):
+        if not 0 < rate <= MOST_RATE_PER_S:
+            raise ValueError(f"rate {rate:g}/s is not within 0..{MOST_RATE_PER_S:g}/s")
+    asks = [ask.name for ask in plan.ingress.asks]
+    if twice := {name for name in asks if asks.count(name) > 1}:
+        raise ValueError(f"{min(twice)} is there twice")
+    if {bool(ask.status) for ask in plan.ingress.asks} != {True, False}:
+        raise ValueError("an Ingress is asked for what a pod answers, and for what none may")
+
+
+def _ingress(form: IngressForm) -> IngressPlan:
+    words = [each.ask.split() for each in form.asks]
+    if bad := [each for each in words if len(each) != 2]:
+        raise ValueError(f"{' '.join(bad[0])!r} is no method and path")
+    return IngressPlan(
+        asks=tuple(
+            IngressAsk(method=method, path=path, host=each.host, token=each.token, status=each.status, why=each.why)
+            for (method, path), each in zip(words, form.asks, strict=True)
+        ),
+        follows_within_s=units.seconds(form.follows_within),
+        renewal_s=units.seconds(form.renewal),
+        rate_per_s=units.quantity(form.rate, units.Unit.PER_SECOND),
+    )

@@ -19,7 +19,6 @@ from harness.model.verdict import Verdict
 POLICY = "security.network.policy"
 PHASE_4 = "manifest.phase4_added"
 FEW_PATHS = "strategy.versus.network"
-TLS = "checklist.security.tls"
 #: Places that are pods of somebody else's, or the target's own others.
 _PODS = (Place.OTHER_POD, Place.STRANGER, Place.FOREIGN)
 
@@ -134,26 +133,16 @@ def few_paths(results: Sequence[PathResult]) -> NetworkFinding:
     )  # fmt: skip
 
 
-def ingress() -> list[NetworkFinding]:
-    """HTTPS by an Ingress: the component is there, but no controller in the cluster, so nobody was asked by HTTPS."""
-    reason = "no Ingress controller is in the cluster: users were asked through the Service, by HTTP"
-    return [
-        NetworkFinding(check=check, claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason)
-        for check, claim in (("ingress.opt_in", PHASE_4), ("ingress.tls", TLS))
-    ]
-
-
 def not_exercised(reason: str) -> list[NetworkFinding]:
     """Every check, not exercised for ``reason``."""
     checks = (
         ("paths.allowed", POLICY), ("paths.refused", POLICY), ("kubelet.probes", POLICY), ("users.service", POLICY),
         ("component.opt_in", PHASE_4), ("paths.needed", FEW_PATHS),
     )  # fmt: skip
-    found = [
+    return [
         NetworkFinding(check=check, claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason)
         for check, claim in checks
     ]
-    return [*found, *ingress()]
 
 
 def _judged(path: NetworkPath, asked: dict[str, list[Attempt]]) -> tuple[Verdict, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 
 import msgspec
 
 from harness.model.manifests import EnvVar, Manifests
+
+ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
 
 
 def with_env(manifests: Manifests, **variables: str) -> Manifests:
@@ -42,3 +45,34 @@ def without_policies(manifests: Manifests) -> Manifests:
 def policies(manifests: Manifests) -> tuple[str, ...]:
     """The NetworkPolicies by name."""
     return tuple(key.partition("/")[2] for key in manifests.documents if key.startswith("NetworkPolicy/"))
+
+
+def ingresses(manifests: Manifests) -> tuple[str, ...]:
+    """The Ingresses by name."""
+    return tuple(key.partition("/")[2] for key in manifests.documents if key.startswith("Ingress/"))
+
+
+def without_ingress(manifests: Manifests) -> Manifests:
+    """Without Ingresses: users come to the Service, which has a way in of its own again."""
+    documents = {name: doc for name, doc in _reachable(manifests).documents.items() if not name.startswith("Ingress/")}
+    return msgspec.structs.replace(manifests, documents=documents)
+
+
+def http_allowed(manifests: Manifests) -> Manifests:
+    """With Ingresses that do not forbid plain HTTP, and the Service reachable beside them: on the way from one to the
+    other."""
+    documents = copy.deepcopy(_reachable(manifests).documents)
+    for key, document in documents.items():
+        if key.startswith("Ingress/"):
+            document["metadata"].get("annotations", {}).pop(ALLOW_HTTP, None)
+    return msgspec.structs.replace(manifests, documents=documents)
+
+
+def _reachable(manifests: Manifests) -> Manifests:
+    """A Service that only an Ingress leads to gets the rung's way in, a NodePort."""
+    documents = dict(manifests.documents)
+    if ingresses(manifests):
+        for key, document in manifests.documents.items():
+            if key.startswith("Service/") and document["spec"].get("type") == "ClusterIP":
+                documents[key] = {**document, "spec": {**document["spec"], "type": "NodePort"}}
+    return msgspec.structs.replace(manifests, documents=documents)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.ingress import IngressEvidence, IngressPlan
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 
@@ -87,6 +88,7 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: float
     rate_per_s: float
     most_failed: float  # of the users' requests under the policy, 0..1
+    ingress: IngressPlan  # of ``--ingress``
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +152,7 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[PathResult, ...]
     rounds: tuple[Round, ...]
     timings: dict[str, float]
+    ingress: IngressEvidence | None = None
     observed: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ import msgspec
 
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.network import Client
+from harness.stack.kubernetes import labels
 from harness.stack.protocol import ByKubectl
 
 EDGE = {"tekutoko.example/edge": "true"}  # as the component networkpolicy lets in
@@ -173,4 +174,6 @@ def _client(item: Json, namespace: str = "") -> Asker:
 def _of_the_target(item: Json) -> bool:
     metadata, status = item["metadata"], item.get("status", {})
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
-    return "pod-template-hash" in metadata.get("labels", {}) and "deletionTimestamp" not in metadata and ready
+    labels_ = metadata.get("labels", {})
+    of_it = "pod-template-hash" in labels_ and labels.PART not in labels_
+    return of_it and "deletionTimestamp" not in metadata and ready

@@ -16,11 +16,14 @@ from harness.progress import Progress
 from harness.rungs import overlay
 
 COMPONENT = "-networkpolicy"  # of the overlay that has it
+WITH_INGRESS = "-ingress"  # of the one that has both
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Its options beside those of every run."""
     command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/network.yaml")
+    told = "bring a real Ingress controller (Contour, built once a machine) and ask through it by HTTPS, too"
+    command.add_argument("--ingress", action="store_true", help=told)
 
 
 def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
@@ -33,10 +36,11 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     options = options_of(arguments)
     if arguments.manifests is None:
         own = overlay(options.rung)
-        with_it = own.with_name(own.name + COMPONENT)
+        with_it = own.with_name(own.name + (WITH_INGRESS if arguments.ingress else COMPONENT))
         options = msgspec.structs.replace(options, manifests=with_it if with_it.exists() else own)
     words = ["python", "-m", "harness", "network", "--on", str(options.rung), "--seed", str(options.seed)]
     words += ["--plan", str(arguments.plan)] if arguments.plan else []
+    words += ["--ingress"] if arguments.ingress else []
     replay = shlex.join([*words, *options.changed])
     progress.plain(
         f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     from harness.network.report import NETWORK_JSON, text
 
     return run_to_end(
-        lambda: NetworkRun(plan, options, clock, progress, replay=replay),
+        lambda: NetworkRun(plan, options, clock, progress, replay=replay, with_ingress=arguments.ingress),
         progress,
         text,
         printed=NETWORK_JSON if arguments.json else None,

@@ -1,5 +1,5 @@
 """A run of the network rehearsal in one direction: stack up -> asked without policies -> with them -> pods replaced
-under them -> tear down -> judge -> report.
+under them -> (an Ingress in front) -> tear down -> judge -> report.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import msgspec
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
+from harness.judge import ingress as ingress_judge
 from harness.judge import network as judge
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.manifests.change import policies, without_autoscaler, without_policies
+from harness.manifests.change import ingresses, policies, without_autoscaler, without_ingress, without_policies
 from harness.model.errors import BadInput, Exit, StackNotStarted, more_severe
+from harness.model.ingress import IngressEvidence
 from harness.model.load_stages import Arrivals, Step
 from harness.model.network import SCHEMA_VERSION, NetworkFinding, NetworkPath, NetworkPlan, NetworkReport, Round
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
 from harness.network.clients import Clients
+from harness.network.front import Front, named
 from harness.network.matrix import Matrix, fixed
 from harness.network.report import write_report
 from harness.options import RunOptions
@@ -32,7 +35,7 @@ from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import manifests_of, stack_for, sweep
-from harness.stack.protocol import ByKubectl, Stack
+from harness.stack.protocol import ByKubectl, Stack, WithIngress
 from harness.state.lease import remove_run_folder, run_folder
 from harness.state.ports import any_free_port
 from scenarios import claims
@@ -49,9 +52,11 @@ class NetworkRun:
     """One run under way. ``run`` always returns a report, however it ended."""
 
     def __init__(
-        self, plan: NetworkPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str
-    ) -> None:
+        self, plan: NetworkPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str,
+        with_ingress: bool = False,
+    ) -> None:  # fmt: skip
         self.plan = plan
+        self.with_ingress = with_ingress
         self.options = options
         self.clock = clock
         self.progress = progress
@@ -59,11 +64,14 @@ class NetworkRun:
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, plan.name, options.seed)
         found = manifests_of(options)
-        self.protected = without_autoscaler(found, found.deployment.replicas)
+        self.fronted = without_autoscaler(found, found.deployment.replicas)
+        self.protected = without_ingress(self.fronted)
         self.plain = without_policies(self.protected)
         if options.rung is not Rung.LOCAL and not policies(self.protected):
             remedy = "add the component networkpolicy, as deploy/kubernetes/overlays/kind-networkpolicy does"
             raise BadInput("the manifests have no NetworkPolicy", where=str(options.manifests), remedy=remedy)
+        if options.rung is not Rung.LOCAL and with_ingress:
+            named(self.fronted)
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
@@ -75,6 +83,7 @@ class NetworkRun:
         self.lifecycle = Lifecycle(progress)
         self.load: StageProcesses | None = None
         self.clients: Clients | None = None
+        self.front: Front | None = None
         self.rounds: dict[str, Round] = {}
         self.listed: dict[str, list[str]] = {}
         self.applied_ns: int | None = None
@@ -128,6 +137,7 @@ class NetworkRun:
         await self._replace(matrix)
         self._mark("replaced")
         await self._observe(matrix)
+        await self._bring_ingress(matrix, clients)
 
     async def _protect(self, matrix: Matrix) -> None:
         """Applies the policies, and asks until they act or the time for it has passed."""
@@ -158,6 +168,19 @@ class NetworkRun:
             told += " the two apart while externalTrafficPolicy is Cluster"
         self.observed.append(told)
         self.progress(told)
+
+    async def _bring_ingress(self, matrix: Matrix, clients: Clients) -> None:
+        """Where it was asked for, and the rung can."""
+        if not self.with_ingress or not isinstance(self.stack, WithIngress) or not isinstance(self.stack, ByKubectl):
+            return
+        self.front = Front(
+            self.stack, self.fronted, self.plan, clients, matrix, clock=self.clock, progress=self.progress,
+            evidence=self.evidence,
+        )  # fmt: skip
+        await self.front.run()
+        if self.front.seen.update is not None:
+            self.observed.append(ingress_judge.update_told(self.front.seen.update))
+        self._mark("ingress")
 
     async def _ask(self, matrix: Matrix, name: str, *, since_ns: int | None = None) -> None:
         """Rounds until one is as wanted, at most for the plan's time; the last one counts."""
@@ -229,7 +252,7 @@ class NetworkRun:
 
     def _judged(self) -> list[NetworkFinding]:
         if self._lacking:
-            return judge.not_exercised(self._lacking)
+            return [*judge.not_exercised(self._lacking), *ingress_judge.not_exercised(self._lacking)]
         results = [
             judge.path_result(path, self.rounds.get("before"), self.rounds.get("after"), self.rounds.get("replaced"))
             for path in self.plan.paths
@@ -242,8 +265,16 @@ class NetworkRun:
             judge.users(self.evidence.requests, *self.loaded_ns, self.plan.most_failed),
             judge.opt_in(self.listed.get("before"), self.listed.get("after"), policies(self.protected)),
             judge.few_paths(results),
-            *judge.ingress(),
+            *self._ingress_findings(),
         ]
+
+    def _ingress_findings(self) -> list[NetworkFinding]:
+        if not self.with_ingress:
+            return ingress_judge.not_exercised(ingress_judge.NOT_ASKED)
+        if not isinstance(self.stack, WithIngress):
+            return ingress_judge.not_exercised(f"the rung {self.options.rung} brings no controller")
+        seen = self.front.seen if self.front is not None else IngressEvidence(wanted=ingresses(self.fronted))
+        return ingress_judge.findings(self.plan.ingress, seen)
 
     def _report(self) -> NetworkReport:
         self.lifecycle.write(
@@ -278,6 +309,7 @@ class NetworkRun:
             paths=tuple(judge.path_result(path, *rounds) for path in self.plan.paths) if any(rounds) else (),
             rounds=tuple(each for each in rounds if each is not None),
             timings={name: round(value, 3) for name, value in self.timings.items()},
+            ingress=self.front.seen if self.front is not None else None,
             observed=tuple(self.observed),
             leaks=self.leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),

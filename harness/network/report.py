@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from junitparser import Error, Failure, Skipped, TestCase
 
+from harness.model.ingress import Scene
 from harness.model.message import marked
 from harness.model.network import NetworkFinding, NetworkReport
 from harness.model.verdict import Verdict
@@ -23,6 +24,11 @@ from scenarios import claims
 
 NETWORK_JSON = "network.json"
 SUITE = "network"
+SCENES = {
+    Scene.KEPT_OUT: marked("its pod without the label"),
+    Scene.OPEN: marked("on the way"),
+    Scene.AS_WRITTEN: marked("the component as it is"),
+}
 TITLE = marked("Network of the pods: allowed paths work, all others are refused")
 
 
@@ -73,6 +79,9 @@ def summary(report: NetworkReport, say: Language = ENGLISH) -> str:
             for each in report.paths
         ]
         parts += [f"### {say('Paths between pods')}", table(_path_heads(say), asked)]
+    if report.ingress is not None and report.ingress.answers:
+        asked_https = [tuple(map(plain, row)) for row in _ingress_rows(report, say)]
+        parts += [f"### {say('Through the Ingress')}", table(_ingress_heads(say), asked_https)]
     parts += [f"### {say('Observed')}", bullets(report.observed)] if report.observed else []
     return "\n\n".join(parts) + "\n"
 
@@ -82,6 +91,15 @@ def _path_heads(say: Language) -> tuple[str, ...]:
         say("Path"), say("Meant to be"), say("Verdict"), say("Without policies"), say("With policies"),
         say("New pods under policies"),
     )  # fmt: skip
+
+
+def _ingress_heads(say: Language) -> tuple[str, ...]:
+    return (say("Request by HTTPS"), say("Controller"), say("What came of it"))
+
+
+def _ingress_rows(report: NetworkReport, say: Language) -> list[tuple[str, str, str]]:
+    answers = report.ingress.answers if report.ingress is not None else ()
+    return [(each.ask, say(SCENES[each.scene]), each.told) for each in answers]
 
 
 def junit(report: NetworkReport) -> bytes:
@@ -132,6 +150,8 @@ def html(report: NetworkReport, say: Language = ENGLISH) -> str:
         ],
         "paths": [(each, words.VERDICT_SIGN[each.verdict], say(words.VERDICT[each.verdict])) for each in report.paths],
         "path_heads": _path_heads(say),
+        "asked": _ingress_rows(report, say),
+        "asked_heads": _ingress_heads(say),
         "errata": known_errata(report.errata, claims.REGISTER, say),
     }
     return page("network.html.j2", say, context)

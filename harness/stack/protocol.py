@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -11,6 +11,7 @@ import msgspec
 from harness.model.disruption import Drained, Eviction
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
+from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
 from harness.model.secret_rotation import Credentials, Seen, Synced, Trial
@@ -218,4 +219,19 @@ class WithSecretStore(Protocol):
 
     def secret_store(self) -> SecretStore:
         """Valid after ``up``."""
+        ...
+
+
+@runtime_checkable
+class WithIngress(Protocol):
+    """What a stack has besides that can bring up a real Ingress controller beside the target."""
+
+    async def start_ingress(self, ingress_class: str, pod_labels: Mapping[str, str]) -> IngressEntry:
+        """Makes the controller for Ingresses of ``ingress_class``, or changes its class and its pod's labels; returns
+        once it is ready, with where it answers. It stays until ``down``. Raises ``StackNotStarted``.
+        """
+        ...
+
+    async def put_certificate(self, name: str, chain: bytes, key: bytes) -> None:
+        """The Secret ``name`` that an Ingress names: a certificate chain and its key, both PEM."""
         ...

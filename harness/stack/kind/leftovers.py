@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 
-from harness.stack.kind import cluster, docker, network, record, secrets_driver
+from harness.stack.kind import cluster, docker, ingress, network, record, secrets_driver
 from harness.stack.kind.commands import Progress
 from harness.stack.kubernetes import labels
 from harness.state.processes import ProcessIdentity
@@ -30,6 +30,7 @@ async def sweep(progress: Progress) -> None:
         if found is not None and found.complete and await cluster.answers(found):
             await _sweep_namespaces(found, progress)
             await secrets_driver.sweep(found, progress)
+            await ingress.sweep(found, progress)
 
 
 async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:

@@ -1,13 +1,10 @@
 """The real Secrets Store CSI driver in a cluster, for the runs that ask for it: installed, removed, swept.
 
-It is of the whole cluster, so one run at a time has it: a lock in the cluster's folder. A mark beside it says that it
-is (or may be) installed; whoever finds the mark without the lock removes the driver.
+It is of the whole cluster, so one run at a time has it (``cluster_wide``).
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 from pathlib import Path
 
@@ -15,10 +12,9 @@ import yaml
 
 from harness.clock import NS, Clock, MachineClock
 from harness.model.errors import StackNotStarted
-from harness.stack.kind import record
+from harness.stack.kind.cluster_wide import ClusterWide
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import binaries
-from harness.stack.kind.lock import locked
 from harness.stack.kind.network import kubectl
 from harness.stack.kind.record import Cluster
 
@@ -27,7 +23,6 @@ ADDON = Path(__file__).parent / "addons" / "secrets-store.yaml"
 MARKED = "secrets-store"  # the file in the cluster's folder
 INSTALL_LIMIT_S = 300.0
 UNUSED_LIMIT_S = 60.0
-LOCK_LIMIT_S = 900.0  # another run's whole rehearsal
 _POLL_S = 1.0
 _MODULE = "sigs.k8s.io/secrets-store-csi-driver"
 #: Of the module's ``deploy/``: its kinds, what it is for kubelet, its roles.
@@ -49,21 +44,19 @@ class Driver:
         self._made = made
         self._clock = clock
         self._progress = progress
-        self._held = contextlib.AsyncExitStack()
+        self._place = ClusterWide(made.name, MARKED)
 
     @property
     def installed(self) -> bool:
-        """Whether it is in the cluster, or may be."""
-        return _mark(self._made.name).exists()
+        """Whether this run brought it into the cluster, or may have, and it is not removed yet."""
+        return self._place.installed
 
     async def install(self, image: str, poll_s: float) -> None:
         """Installs it with ``image``, to look for new versions every ``poll_s``; returns when every worker has it.
 
         Waits while another run has the cluster's. Raises ``StackNotStarted``.
         """
-        lock = locked(_lock(self._made.name), self._clock, self._progress, limit_s=LOCK_LIMIT_S)
-        await self._held.enter_async_context(lock)
-        _mark(self._made.name).touch()
+        await self._place.take(self._clock, self._progress)
         text = await _manifests(image, poll_s)
         await self._kubectl("apply", "--filename=-", what="installing the CSI driver", stdin=text)
         await self._kubectl("wait", "--for=condition=Established", *_kinds(), what="waiting for the driver's kinds")
@@ -77,8 +70,9 @@ class Driver:
         try:
             if self.installed:
                 await _remove(self._made, self._clock)
+                self._place.unmark()
         finally:
-            await self._held.aclose()
+            await self._place.release()
 
     async def _kubectl(self, *arguments: str, what: str, limit_s: float = 60.0, stdin: str = "") -> str:
         return await kubectl(self._made.control_plane, *arguments, what=what, limit_s=limit_s, stdin=stdin)
@@ -86,15 +80,12 @@ class Driver:
 
 async def sweep(found: Cluster, progress: Progress) -> None:
     """Removes the driver that a killed run left. Raises ``StackNotStarted``."""
-    if not _mark(found.name).exists():
-        return
-    with _lock(found.name).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return  # a run has it
-        await _remove(found, MachineClock())
-    progress(f"removed the CSI driver from {found.name}")
+    place = ClusterWide(found.name, MARKED)
+    with place.left() as left:
+        if left:
+            await _remove(found, MachineClock())
+            place.unmark()
+            progress(f"removed the CSI driver from {found.name}")
 
 
 async def _remove(made: Cluster, clock: Clock) -> None:
@@ -107,7 +98,6 @@ async def _remove(made: Cluster, clock: Clock) -> None:
     gone = ("delete", "--filename=-", "--ignore-not-found", "--timeout=60s")
     text = await _manifests("", 60)
     await kubectl(made.control_plane, *gone, what="removing the CSI driver", limit_s=90, stdin=text)
-    _unmark(made.name)
 
 
 async def _users(made: Cluster) -> list[str]:
@@ -148,15 +138,3 @@ def _kinds() -> list[str]:
 
 def _module_folder() -> Path:
     return binaries.SOURCES / binaries.SECRETS_STORE.name
-
-
-def _lock(name: str) -> Path:
-    return record.folder(name) / f"{MARKED}.lock"
-
-
-def _mark(name: str) -> Path:
-    return record.folder(name) / MARKED
-
-
-def _unmark(name: str) -> None:
-    _mark(name).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.clock import Clock
 from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained
 from harness.model.errors import BadInput, PartDied, StackNotStarted
+from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scaling import Ran
@@ -25,6 +26,7 @@ from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
 from harness.stack.kind.ground import DATABASE, PROJECT_ID, Ground, Images
 from harness.stack.kind.images.load import load
+from harness.stack.kind.ingress import KindIngress
 from harness.stack.kind.secret_store import KindSecretStore, publish
 from harness.stack.kind.secrets_driver import Driver
 from harness.stack.kind.sidecars import Sidecars
@@ -108,6 +110,7 @@ class KindStack(Driven):
         self._secrets = secrets
         self._driver: Driver | None = None
         self._secret_store: KindSecretStore | None = None
+        self._ingress: KindIngress | None = None
 
     async def up(self) -> None:
         """Starts every part. Raises ``StackNotStarted`` naming the part."""
@@ -193,6 +196,21 @@ class KindStack(Driven):
         assert self._secret_store is not None, "the stack was made without secrets"
         return self._secret_store
 
+    async def start_ingress(self, ingress_class: str, pod_labels: Mapping[str, str]) -> IngressEntry:
+        """Contour and Envoy, in the run's namespace; built, where they are missing, when they are first asked for."""
+        inside = self._running()
+        if self._ingress is None:
+            assert self._ground is not None and self._ground.cluster is not None and self._state is not None
+            made, scratch = self._ground.cluster, self._state.folder
+            self._ingress = KindIngress(made, inside, scratch=scratch, clock=self._clock, progress=self._progress)
+        return await self._ingress.start(ingress_class, pod_labels)
+
+    async def put_certificate(self, name: str, chain: bytes, key: bytes) -> None:
+        """Valid after ``start_ingress``."""
+        self._running()
+        assert self._ingress is not None, "there is no controller that would read it"
+        await self._ingress.put_certificate(name, chain, key)
+
     async def kubectl(self, *arguments: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
         """Runs kubectl in the run's namespace, with a copy of ``folder`` at hand under its own name."""
         self._running()
@@ -207,6 +225,8 @@ class KindStack(Driven):
         left = leftovers.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
         if self._driver is not None and not self._ground.own_cluster and self._driver.installed:
             left.append("the CSI driver is left in the cluster")
+        if self._ingress is not None and not self._ground.own_cluster and self._ingress.installed:
+            left.append("the Ingress controller's kinds are left in the cluster")
         return leaks(self._traces) + left
 
     # -- up ------------------------------------------------------------------------------------------------------
@@ -325,9 +345,13 @@ class KindStack(Driven):
         try:
             async with asyncio.timeout(DOWN_LIMIT_S):
                 if self._inside is not None:
+                    if self._ingress is not None and self._ingress.installed:
+                        await self._noting(self._ingress.keep_log(self._logs_folder))
                     if not ground.own_cluster:
                         await self._noting(self._inside.workload.remove())
                         await self._noting(self._remove_driver())
+                        if self._ingress is not None:
+                            await self._noting(self._ingress.remove())
                     await self._inside.close()
                 await ground.stop()
         except TimeoutError:

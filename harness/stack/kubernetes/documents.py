@@ -56,7 +56,7 @@ def _prepared(document: Json, facts: Facts) -> Json:
         case "SecretProviderClass":
             _fill(document["spec"].get("parameters", {}), {"endpoint": facts.outside.get(SECRET_MANAGER, "")})
         case "Service":
-            if facts.node_port:
+            if facts.node_port and document["spec"].get("type") != "ClusterIP":
                 document["spec"]["ports"][0]["nodePort"] = facts.node_port
         case "Deployment":
             _pods(document["spec"]["template"]["spec"], facts)

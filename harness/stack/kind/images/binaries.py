@@ -96,6 +96,11 @@ SECRETS_STORE = Module(
     },
     "sigs.k8s.io/secrets-store-csi-driver",
 )
+CONTOUR = Module(  # Apache-2.0, of the CNCF: an Ingress controller that needs no cluster-wide rights
+    "contour",
+    {"contour": "github.com/projectcontour/contour/cmd/contour"},
+    "github.com/projectcontour/contour",
+)
 KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, "sigs.k8s.io/kwok")
 
 

