@@ -88,6 +88,7 @@ class NetworkRun:
         self.listed: dict[str, list[str]] = {}
         self.applied_ns: int | None = None
         self.replaced_ns: int | None = None
+        self.fronted_ns: int | None = None
         self.loaded_ns = (0, 0)
         self.trouble = ""
         self.observed: list[str] = []
@@ -177,6 +178,7 @@ class NetworkRun:
             self.stack, self.fronted, self.plan, clients, matrix, clock=self.clock, progress=self.progress,
             evidence=self.evidence,
         )  # fmt: skip
+        self.fronted_ns = self.clock.now_ns()
         await self.front.run()
         if self.front.seen.update is not None:
             self.observed.append(ingress_judge.update_told(self.front.seen.update))
@@ -257,7 +259,8 @@ class NetworkRun:
             judge.path_result(path, self.rounds.get("before"), self.rounds.get("after"), self.rounds.get("replaced"))
             for path in self.plan.paths
         ]
-        events, wanted = self.evidence.events, self.protected.deployment.replicas
+        events = [row for row in self.evidence.events if self.fronted_ns is None or row.at_ns < self.fronted_ns]
+        wanted = self.protected.deployment.replicas
         return [
             judge.paths_finding(results, allowed=True),
             judge.paths_finding(results, allowed=False),
