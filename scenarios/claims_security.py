@@ -57,7 +57,7 @@ _NET = (
         "HTTPS終端（Phase4でIngressに移行）",
         MANIFEST,
         "C",
-        "Looked for in the Service",
+        "Asked by HTTPS: the Service, then the Ingress",
         wrong(
             "security.load_balancer_ends_no_tls",
             "a layer-4 LoadBalancer Service with port 80 ends no TLS: there is nothing to move in Phase 4, and ID "

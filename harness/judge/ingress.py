@@ -14,11 +14,13 @@ from harness.model.verdict import Verdict
 PHASE_4 = "manifest.phase4_added"
 TLS = "checklist.security.tls"
 POLICY = "security.network.policy"
+MOVED = "security.network.tls"
 NOT_ASKED = "asked for with --ingress, which brings a controller: users were asked through the Service, by HTTP"
 #: What a controller itself may answer where no pod is to: nothing there, no such name on this connection.
 _NOBODY = (404, 421)
 _LEAST_RENEWAL = 60
 _CHECKS = {
+    "ingress.as_written": MOVED,
     "ingress.opt_in": PHASE_4,
     "ingress.routes": PHASE_4,
     "ingress.as_the_service": PHASE_4,
@@ -37,6 +39,7 @@ def not_exercised(reason: str) -> list[NetworkFinding]:
 def findings(plan: IngressPlan, seen: IngressEvidence) -> list[NetworkFinding]:
     """Every check."""
     return [
+        as_written(seen),
         opt_in(seen),
         routes(plan, seen),
         as_the_service(seen),
@@ -59,6 +62,22 @@ def as_wanted(ask: IngressAsk, answer: IngressAnswer) -> bool:
 def kept_out(answer: IngressAnswer) -> bool:
     """The controller answered for itself that it reaches no pod."""
     return answer.met is Met.ANSWERED and not answer.reached and answer.status >= 500
+
+
+def as_written(seen: IngressEvidence) -> NetworkFinding:
+    """HTTPS ends at a LoadBalancer, says the document, and moves to the Ingress in Phase 4: nothing ends there before,
+    and a token travels in the clear."""
+    check, met, status = "ingress.as_written", seen.service_https, seen.service_http
+    if met is None or not status:
+        return _found(check, Verdict.INCONCLUSIVE, "", "the Service was not asked before there was an Ingress")
+    reason = (
+        f"without the Ingress, HTTPS at the Service: {met}; with its token in the clear the same request gets {status}"
+    )
+    if met in (Met.ANSWERED, Met.UNTRUSTED):
+        return _found(check, Verdict.FAIL, str(met), f"{reason}: TLS ends at the Service after all")
+    if met is not Met.CLOSED or status != 200:
+        return _found(check, Verdict.INCONCLUSIVE, str(met), reason)
+    return _found(check, Verdict.PASS, str(met), f"{reason}: the erratum is so")
 
 
 def opt_in(seen: IngressEvidence) -> NetworkFinding:

@@ -123,12 +123,16 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 class IngressEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that was seen of the Ingress. By scene: the answers, and what plain HTTP met inside the cluster.
 
-    ``wanted`` are the component's Ingresses by name, ``before`` and ``after`` those in the namespace; ``service_type``
-    is the Service's under the component. ``without_ca`` is what a client met that trusts the machine's authorities.
-    ``issued`` and ``renewed`` are serials. ``paths_hold``: every path of the plan between pods is as wanted still.
+    ``service_https`` is what HTTPS met at the Service before there was an Ingress, ``service_http`` the status of the
+    same request with its token in the clear. ``wanted`` are the component's Ingresses by name, ``before`` and ``after``
+    those in the namespace; ``service_type`` is the Service's under the component. ``without_ca`` is what a client met
+    that trusts the machine's authorities. ``issued`` and ``renewed`` are serials. ``paths_hold``: every path
+    of the plan between pods is as wanted still.
     """
 
     wanted: tuple[str, ...]
+    service_https: Met | None = None
+    service_http: int = 0
     before: tuple[str, ...] | None = None
     after: tuple[str, ...] | None = None
     service_type: str = ""

@@ -14,7 +14,7 @@ from harness.collect import Collector
 from harness.firebase.sign_up import sign_up
 from harness.judge import ingress as judge
 from harness.judge.network import as_wanted as paths_as_wanted
-from harness.load.http1 import Refused, exchange
+from harness.load.http1 import Answer, Refused, exchange
 from harness.manifests.change import http_allowed, ingresses
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.ingress import (
@@ -105,6 +105,9 @@ class Front:
         endpoints = self._stack.endpoints()
         users = [await sign_up(endpoints.auth, endpoints.project_id, f"ingress{n}") for n in range(USERS)]
         self._tokens = [user.token for user in users]
+        in_the_clear = await self._by_service()
+        by_https = await ask(endpoints.service, self._list(0), self._trust)
+        self._see(service_https=by_https.met, service_http=in_the_clear.status)
         await self._kept_out()
         await self._opened()
         await self._as_written()
@@ -131,7 +134,7 @@ class Front:
         await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], judge.as_wanted)
         await self._plainly(Scene.OPEN, lambda met: met is Met.ANSWERED)
         service, ingress = await self._by_service(), await self._https(self._list(0))
-        there = _document(service)
+        there = _document(service.body)
         self._see(
             lists=Lists(
                 service=_digest(there), ingress=_digest(_document(ingress.body)), walks=len(there.get("walks", []))
@@ -237,11 +240,11 @@ class Front:
         host = self._named.host
         return Request(name=host, host=host, method="GET", path=LIST, token=self._tokens[number % USERS])
 
-    async def _by_service(self) -> bytes:
+    async def _by_service(self) -> Answer:
         """The same list, of the Service, asked as users asked it before. Raises ``StackNotStarted``."""
         service = self._stack.endpoints().service
         try:
-            return (await exchange(service, "GET", LIST, self._tokens[0], b"")).body
+            return await exchange(service, "GET", LIST, self._tokens[0], b"")
         except (Refused, OSError, EOFError) as error:
             raise StackNotStarted(f"the Service does not answer: {error}", where=str(service)) from error
 

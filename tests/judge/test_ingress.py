@@ -44,7 +44,7 @@ ANSWERS = (
     *(right(Scene.AS_WRITTEN, number) for number in range(len(PLAN.asks))),
 )
 SEEN = IngressEvidence(
-    wanted=("tekutoko-api",), before=(), after=("tekutoko-api",), service_type="ClusterIP", answers=ANSWERS,
+    service_https=Met.CLOSED, service_http=200, wanted=("tekutoko-api",), before=(), after=("tekutoko-api",), service_type="ClusterIP", answers=ANSWERS,
     without_ca=Met.UNTRUSTED, plain={Scene.OPEN: Met.ANSWERED, Scene.AS_WRITTEN: Met.REFUSED},
     lists=Lists(service="d", ingress="d", walks=1), issued=OLD, renewed=NEW, renewal=stream(), update=stream(),
     paths_hold=True,
@@ -70,7 +70,7 @@ def all_met(met: Met) -> tuple[IngressAnswer, ...]:
 def test_good_evidence_passes_and_serves_its_claims() -> None:
     found = judge.findings(PLAN, SEEN)
     assert {each.verdict for each in found} == {PASS}
-    assert {each.claim for each in found} == {judge.PHASE_4, judge.TLS, judge.POLICY}
+    assert {each.claim for each in found} == {judge.MOVED, judge.PHASE_4, judge.TLS, judge.POLICY}
     assert "1.0 s after it was put into the Secret" in found[-1].reason
 
 
@@ -96,6 +96,12 @@ def test_an_absent_controller_fails(met: Met) -> None:
 @pytest.mark.parametrize(
     ("changes", "check", "verdict"),
     [
+        ({"service_https": Met.ANSWERED}, "as_written", FAIL),  # TLS ends there: the erratum is not so
+        ({"service_https": Met.UNTRUSTED}, "as_written", FAIL),
+        ({"service_https": Met.TIMED_OUT}, "as_written", NOTHING),
+        ({"service_https": None}, "as_written", NOTHING),
+        ({"service_http": 503}, "as_written", NOTHING),
+        ({"service_http": 0}, "as_written", NOTHING),
         ({"before": ("tekutoko-api",)}, "opt_in", FAIL),  # it is there by default
         ({"after": ()}, "opt_in", FAIL),
         ({"after": ("tekutoko-api", "another")}, "opt_in", FAIL),

@@ -102,7 +102,9 @@ def test_the_ingress_answers_by_https(tmp_path: Path) -> None:
     assert report["exit_status"] == Exit.OK, job.text
     assert {each["verdict"] for each in report["findings"]} == {"pass"}
     by_https = {each["check"]: each["claim"] for each in report["findings"] if each["check"].startswith("ingress.")}
-    assert set(by_https.values()) == {"manifest.phase4_added", "checklist.security.tls", "security.network.policy"}
+    claims = {"manifest.phase4_added", "checklist.security.tls", "security.network.policy", "security.network.tls"}
+    assert set(by_https.values()) == claims
+    assert "security.load_balancer_ends_no_tls" in report["errata"]
     assert {each["status"] for each in report["ingress"]["renewal"]["answers"]} == {200}
     assert namespaces(report["run_id"]) == contours_kinds() == []
     assert left_since(before, job) == {}
