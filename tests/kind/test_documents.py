@@ -26,6 +26,8 @@ FACTS = Facts(
     cpu_factor=1.0,
 )
 
+FACTS_WITH_NODES = msgspec.structs.replace(FACTS, nodes=("10.0.0.2",))
+
 
 def sidecar(manifests: Manifests, facts: Facts) -> list[str]:
     """The sidecar's arguments as applied."""
@@ -52,3 +54,9 @@ def test_a_sidecar_is_led_to_the_instance_it_names_once_that_is_registered(overl
 def test_the_pods_read_the_databases_address_from_the_config_map() -> None:
     (config,) = (each for each in prepared(load(OVERLAYS / "kind"), FACTS) if each["kind"] == "ConfigMap")
     assert config["data"]["outside_database_host"] == "10.0.0.5"
+
+
+@pytest.mark.parametrize(("overlay", "node_port"), [("kind", 30000), ("kind-ingress", None)])
+def test_a_service_that_only_the_ingress_leads_to_has_no_node_port(overlay: str, node_port: int | None) -> None:
+    (service,) = (each for each in prepared(load(OVERLAYS / overlay), FACTS_WITH_NODES) if each["kind"] == "Service")
+    assert service["spec"]["ports"][0].get("nodePort") == node_port

@@ -99,10 +99,10 @@ class KindIngress:
         """``folder/ingress.log``."""
         (folder / "ingress.log").write_text(await self.log())
 
-    async def remove(self) -> None:
-        """Removes its kinds; the rest is gone with the namespace. Raises ``StackNotStarted``."""
+    async def remove(self, *, whole_cluster_goes: bool) -> None:
+        """Removes its kinds, unless the cluster goes; the rest went with the namespace. Raises ``StackNotStarted``."""
         try:
-            if self.installed:
+            if self.installed and not whole_cluster_goes:
                 await _remove(self._made)
                 self._place.unmark()
         finally:

@@ -350,8 +350,8 @@ class KindStack(Driven):
                     if not ground.own_cluster:
                         await self._noting(self._inside.workload.remove())
                         await self._noting(self._remove_driver())
-                        if self._ingress is not None:
-                            await self._noting(self._ingress.remove())
+                    if self._ingress is not None:
+                        await self._noting(self._ingress.remove(whole_cluster_goes=ground.own_cluster))
                     await self._inside.close()
                 await ground.stop()
         except TimeoutError:
