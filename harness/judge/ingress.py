@@ -92,7 +92,7 @@ def opt_in(seen: IngressEvidence) -> NetworkFinding:
         f"{seen.service_type or 'none'}, {'a' if answers else 'no'} controller answers"
     )
     verdict = Verdict.PASS if kept and inside and answers else Verdict.FAIL
-    return _found("ingress.opt_in", verdict, f"{len(seen.after)} Ingresses", reason)
+    return _found("ingress.opt_in", verdict, f"Ingresses: {len(seen.after)}", reason)
 
 
 def routes(plan: IngressPlan, seen: IngressEvidence) -> NetworkFinding:
@@ -117,9 +117,9 @@ def as_the_service(seen: IngressEvidence) -> NetworkFinding:
         reason = "the lists were not read" if lists is None else "no walk was in the Service's list: it shows nothing"
         return _found("ingress.as_the_service", Verdict.INCONCLUSIVE, "", reason)
     same = lists.service == lists.ingress
-    reason = f"a user's list of {lists.walks} walks through the Ingress is {'' if same else 'not '}the Service's own"
+    reason = f"a user's list of walks ({lists.walks}) through the Ingress is {'' if same else 'not '}the Service's own"
     verdict = Verdict.PASS if same else Verdict.FAIL
-    return _found("ingress.as_the_service", verdict, f"{lists.walks} walks", reason)
+    return _found("ingress.as_the_service", verdict, f"walks: {lists.walks}", reason)
 
 
 def policy(plan: IngressPlan, seen: IngressEvidence) -> NetworkFinding:
