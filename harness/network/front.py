@@ -153,7 +153,7 @@ class Front:
             after=await self._listed(),
             service_type=(await self._clients.read("get", "service", service))["spec"]["type"],
             without_ca=asked.met,
-            paths_hold=paths_as_wanted(self._paths.paths, await self._matrix.ask("fronted")),
+            paths_hold=await self._paths_hold(),
         )
 
     async def _renew(self) -> None:
@@ -223,6 +223,15 @@ class Front:
         return Course(
             changed_ns=times[0], done_ns=times[1] or None, answers=tuple(sorted(found, key=lambda each: each.at_ns))
         )
+
+    async def _paths_hold(self) -> bool:
+        """Whether the paths between pods are as wanted in some round within the plan's time."""
+        give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
+        while not paths_as_wanted(self._paths.paths, await self._matrix.ask("fronted")):
+            if self._clock.now_ns() >= give_up_ns:
+                return False
+            await self._clock.sleep(_AGAIN_S)
+        return True
 
     async def _https(self, request: Request, *, trusted: bool = True) -> Answered:
         assert self._entry is not None
