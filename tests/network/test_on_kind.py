@@ -140,7 +140,7 @@ def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path: Path, words: tu
     assert len(namespaces(run_id)) == 2
     assert bool(contours_kinds()) is bool(words)
     os.killpg(job.process.pid, signal.SIGKILL)
-    job.process.wait()
+    job.kill()  # its pipes
     subprocess.run(
         [sys.executable, "-c", "import asyncio, harness.rungs as r; asyncio.run(r.sweep(print))"],
         cwd=ROOT, check=True, timeout=300,
