@@ -22,6 +22,9 @@ from harness.stack.protocol import Stack, Undo
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
 UNDO_FILE = "undo.json"
 _MOST_CONNECTIONS = 500
+#: Arrivals are evenly spaced: faults that come every whole number of their intervals would all meet the same phase, and
+#: break twice as many as by chance or none. So each is late by less than a second, spread by the golden ratio.
+_SPREAD_S, _GOLDEN = 1.0, (5**0.5 - 1) / 2
 
 Answer = Callable[[], Awaitable[bool]]
 
@@ -189,12 +192,15 @@ class Bridge:
         return await self._set_flag(False)
 
     async def _repeat(self, kind: str, every_s: float, times: int) -> int:
-        """The fault again and again, each at its own time from the first; undone by nothing but time."""
+        """The fault again and again, each at its own time from the first; undone by nothing but time.
+
+        The times are ``every_s`` apart, each late by a part of ``_SPREAD_S``.
+        """
         fault = Fault(kind=FaultKind(kind))
         self._begun(f"{fault}, {times} times")
         begun_ns, done = self._clock.now_ns(), 0
         for number in range(times):
-            due_ns = begun_ns + round(number * every_s * NS)
+            due_ns = begun_ns + round((number * every_s + number * _GOLDEN % _SPREAD_S) * NS)
             await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
             try:
                 undo = await self._stack.inject(fault)
