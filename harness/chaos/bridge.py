@@ -29,6 +29,11 @@ _SPREAD_S, _GOLDEN = 1.0, (5**0.5 - 1) / 2
 Answer = Callable[[], Awaitable[bool]]
 
 
+def due_s(number: int, every_s: float) -> float:
+    """When the fault ``number`` of a series is due, in seconds from its first."""
+    return number * every_s + number * _GOLDEN % _SPREAD_S
+
+
 class Bridge:
     """One run's. ``steady`` answers the experiments' probe; ``set_flag`` publishes the flag, and tells the evidence."""
 
@@ -192,15 +197,12 @@ class Bridge:
         return await self._set_flag(False)
 
     async def _repeat(self, kind: str, every_s: float, times: int) -> int:
-        """The fault again and again, each at its own time from the first; undone by nothing but time.
-
-        The times are ``every_s`` apart, each late by a part of ``_SPREAD_S``.
-        """
+        """The fault again and again, each at its own time from the first; undone by nothing but time."""
         fault = Fault(kind=FaultKind(kind))
         self._begun(f"{fault}, {times} times")
         begun_ns, done = self._clock.now_ns(), 0
         for number in range(times):
-            due_ns = begun_ns + round((number * every_s + number * _GOLDEN % _SPREAD_S) * NS)
+            due_ns = begun_ns + round(due_s(number, every_s) * NS)
             await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
             try:
                 undo = await self._stack.inject(fault)
