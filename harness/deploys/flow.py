@@ -13,7 +13,6 @@ from harness.deploys.report import write_report
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.model.chaos import CheckSummary
 from harness.model.deploy import SCHEMA_VERSION, DeployPart, DeployPlan, DeployReport, PartResult
@@ -25,7 +24,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for, sweep
+from harness.rungs import manifests_of, stack_for, sweep
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder
 from harness.under_load import UnderLoad
@@ -44,7 +43,7 @@ class DeployRun:
         self.run_id = run_identity(clock, plan.name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.applied = self._folder(plan.parts[0])
-        self.manifests = _fixed(self.applied)
+        self.manifests = self._fixed(self.applied)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
         )
@@ -122,7 +121,7 @@ class DeployRun:
         wanted = self._folder(part)
         if wanted != self.applied:
             self.progress(f"applying {wanted.name}")
-            self.applied, self.manifests = wanted, _fixed(wanted)
+            self.applied, self.manifests = wanted, self._fixed(wanted)
             await self.stack.apply(self.manifests)
 
     def _folder(self, part: DeployPart) -> Path:
@@ -130,6 +129,11 @@ class DeployRun:
         folder = self.options.manifests
         graceful = folder.with_name(folder.name + GRACEFUL)
         return graceful if part.graceful and graceful.is_dir() else folder
+
+    def _fixed(self, folder: Path) -> Manifests:
+        """Without the autoscaler: what changes the number of pods is the deploy alone."""
+        found = manifests_of(self.options, folder)
+        return without_autoscaler(found, found.deployment.replicas)
 
     def _mark(self, name: str) -> None:
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
@@ -169,12 +173,6 @@ class DeployRun:
             errors=tuple(str(error) for error in self.lifecycle.errors),
             capabilities=tuple(sorted(self.stack.capabilities)),
         )
-
-
-def _fixed(folder: Path) -> Manifests:
-    """Without the autoscaler: what changes the number of pods is the deploy alone."""
-    found = load_manifests(folder)
-    return without_autoscaler(found, found.deployment.replicas)
 
 
 def _not_exercised(part: DeployPart, manifests: str) -> PartResult:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.errors import Exit
+from harness.model.message import Told
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 
@@ -156,6 +157,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     subject: str
     message: str
+    told: Told = ()  # the same as messages, for the page's language
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):

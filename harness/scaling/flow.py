@@ -14,7 +14,6 @@ from harness.judge.scaling import course_of
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.errors import BadInput, Exit, more_severe
@@ -194,7 +193,7 @@ class ScalingRun:
     def _with_component(self, name: str) -> Manifests:
         """The overlay beside the rung's own, without the autoscaler. Raises ``BadInput``."""
         folder = self.options.manifests
-        found = load_manifests(folder.with_name(f"{folder.name}-{name}")) if name else manifests_of(self.options)
+        found = manifests_of(self.options, folder.with_name(f"{folder.name}-{name}") if name else None)
         return without_autoscaler(scaled(found, self.cpu_factor), self.plain.deployment.replicas)
 
     async def admitted(self) -> StageProcesses:

@@ -259,7 +259,7 @@ class LocalStack:
             self._keep(loop)
         for line in not_honoured_by_processes(self._manifests):
             self._progress(f"not honoured on this rung: {line}")
-            self._feed.event("component", "manifests", f"not honoured: {line}")
+            self._feed.event("component", "manifests", message("not honoured: {what}", what=line))
         if Capability.CPU_LIMITS not in self.capabilities:
             self._feed.event(
                 "component", "limits", message("CPU and memory limits are not enforced: no writable cgroup v1 here")
