@@ -69,15 +69,14 @@ def rows(steps: tuple[StepResult, ...], say: Language) -> list[tuple[str, ...]]:
 
 
 def step_words(step: Step, say: Language) -> str:
-    """A step's load; of a knee, which try it was."""
+    """A step's load in words, with the name that the evidence calls it by."""
     if step.arrivals is Arrivals.CLOSED:
-        return say("{count} in flight", count=step.in_flight)
-    if step.arrivals is Arrivals.EVEN:
-        return say("{number} users", number=step.users)
-    tried = step.name.rpartition("_")[2]
-    return (
-        say("knee beside photos, {number}", number=tried) if step.photos_per_s else say("knee, {number}", number=tried)
-    )
+        load = say("{count} in flight", count=step.in_flight)
+    elif step.arrivals is Arrivals.EVEN:
+        load = say("{number} users", number=step.users)
+    else:
+        load = say("knee, beside photos") if step.photos_per_s else say("knee")
+    return f"{load} ({step.name})"
 
 
 def heads(say: Language) -> tuple[str, ...]:
