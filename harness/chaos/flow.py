@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from statistics import median
 
 import msgspec
 
@@ -17,7 +16,7 @@ from harness.checks.healing import Direction
 from harness.clock import NS, Clock
 from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
 from harness.judge.failover import judged_failover, seen, steps
-from harness.judge.kill_series import Expected
+from harness.judge.kill_series import Detection, Expected, detection
 from harness.model.chaos import (
     SCHEMA_VERSION,
     ChaosReport,
@@ -74,7 +73,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         self._course: Course | None = None
         self._expects: Expectation | None = None
         self._computed: Expected | None = None
-        self._detection_s = 0.0
+        self._detection = Detection()
 
     def endings(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """Every fault undone, then the load."""
@@ -141,7 +140,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         self._computed = None
         self.evidence.event(start_ns, "phase", "experiment", experiment.title, number=number, name=experiment.name)
         self.progress(f"experiment {number} of {len(self.drawn)}: {experiment.title}")
-        if experiment.expects.repeated is not None and not await self._tried():
+        if experiment.expects.repeated is not None and not await self._tried(experiment.expects.repeated.times):
             self._add(number, experiment, Verdict.INCONCLUSIVE, "there was no steady state to try the detection from")
             return
         try:
@@ -180,14 +179,14 @@ class ChaosRun(UsersRun[ChaosReport]):
         judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
         return judged if self._computed is None else judged_against(self._computed, judged)
 
-    async def _tried(self) -> bool:
-        """Tries the detection of a killed pod before the series begins; whether there was a steady state for it."""
+    async def _tried(self, times: int) -> bool:
+        """Tries the detection of a killed pod before a series of ``times``; whether there was a steady state for it."""
         probe = self.manifests.deployment.template.containers[0].readiness
         path = probe.path if probe is not None else "/"
         found = await trials(self.stack, self.clock, path, lambda: self._why_not_steady(self.clock.now_ns()))
         if found:
             self.progress(f"  detection of a killed pod, tried: {', '.join(f'{each:.2f}' for each in found)} s")
-            self._detection_s = median(found)  # one slow answer of a busy machine must not stand for all
+            self._detection = detection(found, times)
         return bool(found)
 
     def _failover(self, start_ns: int, expects: Expectation) -> FailoverSeen | None:
@@ -226,7 +225,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         if before:
             self._course = Course(start_ns=self.clock.now_ns(), steady_before=steady_ns is not None)
             if self._expects is not None and self._expects.repeated is not None:
-                told = (self.evidence, self.manifests, self.scenario, self._detection_s)
+                told = (self.evidence, self.manifests, self.scenario, self._detection)
                 self._computed = expect(self._expects.repeated, *told)
                 self.progress(f"  {self._computed.sentence}")
             return
