@@ -106,6 +106,10 @@ class StackRun(ABC, Generic[R]):
         self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, *self.endings(), self.stack.down)
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
+        return self.report()
+
+    def report(self) -> R:
+        """Closes the evidence, writes the report's files, and points ``latest`` at them."""
         self.lifecycle.write(
             self.evidence.store.close,
             lambda: self.write(self.document()),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.clock import Clock
 from harness.model.disruption import Eviction
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.scaling import Ran
-from harness.model.stack import Address, Target
+from harness.model.stack import Address
 from harness.stack.begun import Begun
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.inside import Inside
@@ -24,27 +23,19 @@ KUBECTL_SLACK_S = 10.0  # beyond the limit that kubectl keeps itself
 class Driven(Begun):
     """Half of a stack; the other half makes what these stand on, says where it answers, and takes it away again."""
 
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        manifests: Manifests,
-        target: Target,
-        folder: Path,
-        clock: Clock,
-        service_port: int | None,
-        progress: Callable[[str], None],
-    ) -> None:
-        super().__init__(
-            run_id=run_id, manifests=manifests, target=target, folder=folder, clock=clock, service_port=service_port,
-            progress=progress,
-        )  # fmt: skip
-        names = [container.name for container in manifests.deployment.template.containers[:2]]
-        self._place = Place(labels.namespace(run_id), manifests.deployment.name, *names)
-        self._deployment = f"deployment/{manifests.deployment.name}"
-        self._inside: Inside | None = None
-        self._service: Address | None = None
-        self._is_up = False
+    _inside: Inside | None = None
+    _service: Address | None = None
+    _is_up = False
+
+    @cached_property
+    def _place(self) -> Place:
+        """Where the target is, from before the first ``apply``."""
+        names = [container.name for container in self._manifests.deployment.template.containers[:2]]
+        return Place(labels.namespace(self._run_id), self._manifests.deployment.name, *names)
+
+    @property
+    def _deployment(self) -> str:
+        return f"deployment/{self._manifests.deployment.name}"
 
     @abstractmethod
     def _documents(self) -> list[dict[str, Any]]:
