@@ -67,6 +67,24 @@ def chosen(parts: Sequence[P], only: Sequence[str]) -> tuple[P, ...]:
     return tuple(part for part in parts if not only or part.name in only)
 
 
+def replay_of_parts(
+    command: str, options: RunOptions, *, plan: Path | None, only: Sequence[str] = (), more: Sequence[str] = ()
+) -> str:
+    """The command line that runs parts of a plan again; ``plan`` is what the bundled one was replaced by."""
+    words = ["python", "-m", "harness", command, "--on", str(options.rung), "--seed", str(options.seed)]
+    words += ["--plan", str(plan)] if plan else []
+    words += [word for name in only for word in ("--only", name)]
+    return shlex.join([*words, *more, *options.changed])
+
+
+def announced(options: RunOptions, replay: str, parts: Sequence[Named]) -> str:
+    """The first lines of a command that runs parts of a plan."""
+    return (
+        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
+        f"replay: {replay}\n{len(parts)} parts: {', '.join(part.name for part in parts)}"
+    )
+
+
 def fault(text: str) -> Fault:
     """A ``--fault`` of the command line; ``BadInput`` names the text and the forms."""
     try:

@@ -13,7 +13,7 @@ from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.stack import OwnCluster, Rung, Target
-from harness.options import AUTO, RunOptions
+from harness.options import AUTO
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import SecretsPlan, Stack
 from harness.targets import ROOT
@@ -57,10 +57,25 @@ def overlay(rung: Rung) -> Path:
     return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
 
 
-def manifests_of(options: RunOptions) -> Manifests:
+class WithManifests(Protocol):
+    """Where a run's manifests are, of a command's options."""
+
+    @property
+    def rung(self) -> Rung:
+        """The rung."""
+        ...
+
+    @property
+    def manifests(self) -> Path:
+        """The kustomize folder."""
+        ...
+
+
+def manifests_of(options: WithManifests, folder: Path | None = None) -> Manifests:
     """The manifests of a run: its folder, with the rung's own patches where the rung needs them and the folder was
-    made for none. Raises ``BadInput``."""
-    return load_manifests(options.manifests, overlay(options.rung) if options.rung in (Rung.KIND, Rung.KUBE) else None)
+    made for none. ``folder`` in the place of the options' own. Raises ``BadInput``."""
+    layer = overlay(options.rung) if options.rung in (Rung.KIND, Rung.KUBE) else None
+    return load_manifests(folder or options.manifests, layer)
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ from harness.collect import Collector
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.model.flag import FLAG
+from harness.model.message import message
 from harness.model.rollout import off_template, rollout_template
 from harness.options import RunOptions
 from harness.progress import Progress
@@ -64,7 +65,8 @@ class UnderLoad:
         population = self._options.scenario.population
         version = await self._stack.set_flag(rollout_template(population) if on else off_template())
         users = population.flag_on if on else 0
-        self._evidence.event(at_ns, "flag", FLAG, f"published version {version}", version=version, on=users)
+        said = message("published version {version}", version=str(version))
+        self._evidence.event(at_ns, "flag", FLAG, said, version=version, on=users)
         return version
 
     async def gather(self) -> None:

@@ -140,8 +140,9 @@ _PODS = (
         "Probed as written: first after 5 s, each 10 s, timeout 1 s, three failures",
         wrong(
             "manifest.readiness_follows_database",
-            "/ready answers 503 when the database is away, so a database failover takes every pod out of the "
-            "Service at once, and back only by the next 10 s probe",
+            "/ready answers 503 while the database is away: an outage that three probes in a row meet (20 s to 30 s) "
+            "takes every pod out of the Service at once, and back only by the next 10 s probe; failovers rehearsed "
+            "here were over in 3 s to 12 s and took none out",
             "keep it, but count these seconds in the availability objective",
         ),
     ),

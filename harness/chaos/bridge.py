@@ -22,8 +22,16 @@ from harness.stack.protocol import Stack, Undo
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
 UNDO_FILE = "undo.json"
 _MOST_CONNECTIONS = 500
+#: Arrivals are evenly spaced: faults that come every whole number of their intervals would all meet the same phase, and
+#: break twice as many as by chance or none. So each is late by less than a second, spread by the golden ratio.
+_SPREAD_S, _GOLDEN = 1.0, (5**0.5 - 1) / 2
 
 Answer = Callable[[], Awaitable[bool]]
+
+
+def due_s(number: int, every_s: float) -> float:
+    """When the fault ``number`` of a series is due, in seconds from its first."""
+    return number * every_s + number * _GOLDEN % _SPREAD_S
 
 
 class Bridge:
@@ -194,7 +202,7 @@ class Bridge:
         self._begun(f"{fault}, {times} times")
         begun_ns, done = self._clock.now_ns(), 0
         for number in range(times):
-            due_ns = begun_ns + round(number * every_s * NS)
+            due_ns = begun_ns + round(due_s(number, every_s) * NS)
             await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
             try:
                 undo = await self._stack.inject(fault)

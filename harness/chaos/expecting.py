@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.collect import Collector
 from harness.judge.chaos import Judged
-from harness.judge.kill_series import Expected, KillSeries, expected
+from harness.judge.kill_series import Detection, Expected, KillSeries, expected
 from harness.judge.window import NS
 from harness.model.chaos import Repeated
 from harness.model.evidence import EventRow
@@ -24,7 +24,7 @@ _LOOKED_AT = 200
 
 
 def expect(
-    repeated: Repeated, evidence: Collector, manifests: Manifests, scenario: Scenario, detection_s: float
+    repeated: Repeated, evidence: Collector, manifests: Manifests, scenario: Scenario, detection: Detection
 ) -> Expected:
     """Computed from the offered rates, from the latency of probes and the readiness of pods as seen so far, and from
     the detection as tried (``harness/chaos/trial.py``).
@@ -40,7 +40,7 @@ def expect(
             user_rate_per_s=population.flag_on / population.pace_s,
             probe_rate_per_s=scenario.probes.rate_per_s,
             latency_s=latency_s,
-            detection_s=detection_s,
+            detection=detection,
             ready_after_s=ready_after_s(evidence.events),
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -13,14 +13,10 @@ from harness.chaos.making import broken_off, made
 from harness.chaos.report import write_report
 from harness.chaos.trial import trials
 from harness.checks.healing import Direction
-from harness.clock import NS, Clock, utc
-from harness.collect import Collector
-from harness.evidence.store import EvidenceStore
+from harness.clock import NS, Clock
 from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
 from harness.judge.failover import judged_failover, seen, steps
-from harness.judge.kill_series import Expected
-from harness.judge.ledger import Ledger
-from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
+from harness.judge.kill_series import Detection, Expected, detection
 from harness.model.chaos import (
     SCHEMA_VERSION,
     ChaosReport,
@@ -30,25 +26,22 @@ from harness.model.chaos import (
     ExperimentResult,
     FailoverSeen,
 )
-from harness.model.errors import Exit, more_severe
 from harness.model.scenario import Scenario
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
-from harness.report.latest import point_latest
-from harness.rungs import manifests_of, stack_for, sweep
-from harness.stack.protocol import Stack
-from harness.state.lease import remove_run_folder, run_folder
-from harness.under_load import UnderLoad
+from harness.rungs import manifests_of
+from harness.stack_run import UsersRun
+from harness.state.lease import run_folder
 
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
 _POLL_S = 0.5
 
 
-class ChaosRun:
+class ChaosRun(UsersRun[ChaosReport]):
     """One run under way. ``run`` always returns a report, however it ended."""
 
     def __init__(
@@ -65,76 +58,45 @@ class ChaosRun:
     ) -> None:
         self.reconcile = reconcile
         self.drawn = drawn
-        self.options = options
+        super().__init__("chaos", options, clock, progress, replay=replay)
         self.scenario: Scenario = options.scenario
-        self.clock = clock
-        self.progress = progress
-        self.replay = replay
         self.budget_s = budget_s
-        self.started_ns = clock.now_ns()
-        self.run_id = run_identity(clock, "chaos", options.seed)
-        self.folder = open_folder(options.reports, self.run_id)
         self.manifests = manifests_of(options)
-        self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
-        )
-        self.stack: Stack = stack_for(
-            options,
-            run_id=self.run_id,
-            manifests=self.manifests,
-            folder=self.folder,
-            clock=clock,
-            progress=progress,
-            gate=False,
+        self.stack = self.stack_of(
+            self.manifests,
             # On local the experiments break what is kept; of a kept cluster only what they do to its nodes.
             use_kept=use_kept or (options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn)),
-        )
-        self.lifecycle = Lifecycle(progress)
-        self.load = UnderLoad(
-            self.stack, self.evidence, clock, progress, options=options, run_id=self.run_id, logs=self.folder / "logs"
         )
         self.bridge: Bridge | None = None
         self.results: list[ExperimentResult] = []
         self.checks: list[CheckSummary] = []
-        self.leaks: tuple[str, ...] = ()
-        self.timings: dict[str, float] = {}
         self._course: Course | None = None
         self._expects: Expectation | None = None
         self._computed: Expected | None = None
-        self._detection_s = 0.0
+        self._detection = Detection()
 
-    async def run(self) -> ChaosReport:
-        """Runs the experiments, tears down whatever came of them, and reports."""
-        await self.lifecycle.run(self._supervised())
-        self.timings["tear_down"] = await self.lifecycle.take_down(
-            self.clock, self._undo, self.load.stop, self.stack.down
-        )
-        remove_run_folder(self.run_id)
-        self.leaks = tuple(self.stack.leaks())
-        return self._report()
-
-    def interrupt(self) -> None:
-        """Ends the flow at its next wait; undo, tear down and report follow."""
-        self.lifecycle.interrupt()
+    def endings(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """Every fault undone, then the load."""
+        return self._undo, *super().endings()
 
     # -- the flow ------------------------------------------------------------------------------------------------
 
     async def flow(self) -> None:
         """The steps in order; each may raise, and tear down always follows."""
-        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        await self.sweep()
         self.progress("bringing the stack up")
         await self.stack.up()
         await self.load.set_flag(True)
-        self._mark("stack_up")
+        self.mark("stack_up")
         await self.load.admit()
-        self._mark("admitted")
+        self.mark("admitted")
         await self._open_bridge()
         for number, experiment in enumerate(self.drawn, 1):
             if self.budget_s is not None and (self.clock.now_ns() - self.started_ns) / NS > self.budget_s:
                 self.progress(f"the budget of {self.budget_s:g} s is spent; {number - 1} of {len(self.drawn)} were run")
                 break
             await self._experiment(number, experiment)
-        self._mark("experiments")
+        self.mark("experiments")
         await self._check()
 
     async def _open_bridge(self) -> None:
@@ -162,7 +124,7 @@ class ChaosRun:
             reconcile=self.reconcile,
             loses=any(each.expects.failover and not each.expects.failover.synchronous for each in self.drawn),
         )
-        self._mark("checked")
+        self.mark("checked")
 
     async def _experiment(self, number: int, experiment: Experiment) -> None:
         lacking = sorted(set(experiment.expects.needs) - {str(each) for each in self.stack.capabilities})
@@ -178,7 +140,7 @@ class ChaosRun:
         self._computed = None
         self.evidence.event(start_ns, "phase", "experiment", experiment.title, number=number, name=experiment.name)
         self.progress(f"experiment {number} of {len(self.drawn)}: {experiment.title}")
-        if experiment.expects.repeated is not None and not await self._tried():
+        if experiment.expects.repeated is not None and not await self._tried(experiment.expects.repeated.times):
             self._add(number, experiment, Verdict.INCONCLUSIVE, "there was no steady state to try the detection from")
             return
         try:
@@ -217,14 +179,14 @@ class ChaosRun:
         judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
         return judged if self._computed is None else judged_against(self._computed, judged)
 
-    async def _tried(self) -> bool:
-        """Tries the detection of a killed pod before the series begins; whether there was a steady state for it."""
+    async def _tried(self, times: int) -> bool:
+        """Tries the detection of a killed pod before a series of ``times``; whether there was a steady state for it."""
         probe = self.manifests.deployment.template.containers[0].readiness
         path = probe.path if probe is not None else "/"
         found = await trials(self.stack, self.clock, path, lambda: self._why_not_steady(self.clock.now_ns()))
         if found:
             self.progress(f"  detection of a killed pod, tried: {', '.join(f'{each:.2f}' for each in found)} s")
-            self._detection_s = median(found)  # one slow answer of a busy machine must not stand for all
+            self._detection = detection(found, times)
         return bool(found)
 
     def _failover(self, start_ns: int, expects: Expectation) -> FailoverSeen | None:
@@ -263,7 +225,7 @@ class ChaosRun:
         if before:
             self._course = Course(start_ns=self.clock.now_ns(), steady_before=steady_ns is not None)
             if self._expects is not None and self._expects.repeated is not None:
-                told = (self.evidence, self.manifests, self.scenario, self._detection_s)
+                told = (self.evidence, self.manifests, self.scenario, self._detection)
                 self._computed = expect(self._expects.repeated, *told)
                 self.progress(f"  {self._computed.sentence}")
             return
@@ -290,10 +252,6 @@ class ChaosRun:
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
-    async def _supervised(self) -> None:
-        """The flow, with the gathering of evidence and the watch over stack and load beside it."""
-        await with_beside(self.flow(), self.load.gather(), self.load.watch())
-
     async def _undo(self) -> None:
         if self.bridge is not None:
             await self.bridge.stop()
@@ -306,41 +264,16 @@ class ChaosRun:
         )
         self.progress(f"experiment {number}: {experiment.title}: {verdict}, {reason}")
 
-    def _mark(self, name: str) -> None:
-        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
+    def write(self, report: ChaosReport) -> None:
+        """Writes the report's files."""
+        write_report(self.folder, report, language(self.options.lang))
 
-    def _report(self) -> ChaosReport:
-        self.lifecycle.write(
-            self.evidence.store.close,
-            lambda: write_report(self.folder, self._document(), language(self.options.lang)),
-            lambda: point_latest(self.options.reports, self.folder),
-        )
-        return self._document()
-
-    def _document(self) -> ChaosReport:
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        wanted = {Verdict.PASS, Verdict.NOT_EXERCISED}
+    def document(self) -> ChaosReport:
+        """What the report says."""
         verdicts = [*(result.verdict for result in self.results), *(check.verdict for check in self.checks)]
-        if not outcomes and not wanted.issuperset(verdicts):
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
-        options = self.options
         return ChaosReport(
-            schema_version=SCHEMA_VERSION,
-            run_id=self.run_id,
-            rung=options.rung,
-            target=options.target.name,
-            target_bundled=options.target.bundled,
-            seed=options.seed,
-            replay=self.replay,
-            started_utc=utc(self.clock.anchor, self.started_ns),
-            exit_status=more_severe(*outcomes),
+            **self.facts(SCHEMA_VERSION, verdicts),
             drawn=tuple(experiment.name for experiment in self.drawn),
             experiments=tuple(self.results),
             checks=tuple(self.checks),
-            timings={name: round(value, 3) for name, value in self.timings.items()},
-            leaks=self.leaks,
-            errors=tuple(str(error) for error in self.lifecycle.errors),
-            capabilities=tuple(sorted(self.stack.capabilities)),
         )

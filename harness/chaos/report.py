@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from junitparser import Failure
 
 from harness.model.chaos import ChaosReport, ExperimentResult
 from harness.report import words
 from harness.report.files import write_atomically
-from harness.report.frame import by_status, head, run_facts
-from harness.report.junit_parts import case, judged_case, suite_document, xml_text
+from harness.report.frame import by_status, closing_lines, head
+from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.summary import bullets, code, plain, table
+from harness.report.summary import opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted, verdict_row
 
@@ -33,12 +32,7 @@ def text(report: ChaosReport, folder: str) -> str:
     """The closing lines for a terminal."""
     lines = [f"  {result.verdict:<13} {result.name}: {result.reason}" for result in report.experiments]
     lines += [f"  {check.verdict:<13} {check.name}: {check.detail}" for check in report.checks]
-    lines += [f"LEAK {leak}" for leak in report.leaks]
-    lines += [f"error: {error}" for error in report.errors]
-    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
-    return "\n".join(
-        [*lines, f"timings: {timings}", f"report: {folder}/report.html (exit status {report.exit_status})"]
-    )
+    return "\n".join([*lines, *closing_lines(report, folder)])
 
 
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,21 +110,12 @@ def title(report: ChaosReport, say: Language) -> str:
 def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
     ending = by_status(report.exit_status, say, counted([r.verdict for r in report.experiments], say))
-    parts = [
-        f"## {ending.sign} {ending.word}: {title(report, say)}",
-        ending.reason,
-        code(report.replay),
-        bullets(run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled)),
-    ]
-    if report.errors:
-        parts += [f"### {say('What broke')}", bullets(report.errors)]
-    if report.leaks:
-        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    parts = opening(report, say, title(report, say), ending, bundled=report.target_bundled)
     heads = (say("Experiment"), say("Verdict"), f"{say('Failed')}:", f"{say('Outage')}:", f"{say('Steady again')}:",
              say("Why"))  # fmt: skip
     experiments = [
         (
-            plain(f"{r.result.number}. {r.result.title}"),
+            plain(f"{r.result.number}. {say(r.result.title)}"),
             r.verdict,
             r.failed,
             r.outage,
@@ -157,10 +142,7 @@ def junit(report: ChaosReport) -> bytes:
     """One test case an experiment and a checker, one for what broke, one for leaks."""
     cases = [judged_case(SUITE, f"{r.number:02d}-{r.name}", r.verdict, r.reason) for r in report.experiments]
     cases += [judged_case(SUITE, c.name, c.verdict, c.detail) for c in report.checks]
-    cases += [
-        case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
-        for name, told in (("run", report.errors), ("leaks", report.leaks))
-    ]
+    cases += run_cases(SUITE, report)
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
     return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
 

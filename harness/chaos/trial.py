@@ -11,7 +11,7 @@ from harness.model.stack import Fault, FaultKind
 from harness.stack.protocol import Stack
 from harness.stack.waiting import http_status
 
-TRIALS = 6  # in a cluster each is another: the kubelet and kube-proxy race, and sometimes nothing breaks at all
+TRIALS = 10  # in a cluster each is another: the kubelet and kube-proxy race, and sometimes nothing breaks at all
 STEADY_LIMIT_S = 90.0
 ASK_EVERY_S, ASKED_FOR_S = 0.03, 4.0
 #: After a trial, until the samples and answers looked at are of after the kill.

@@ -22,12 +22,12 @@ from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz,
 from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.manifests import load as load_manifests
 from harness.manifests.change import without_autoscaler
 from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.model.stack import Rung, Target
 from harness.progress import Progress
 from harness.report.language import language
+from harness.rungs import manifests_of
 from harness.stack.local import LocalStack
 from harness.state.lease import remove_run_folder
 
@@ -40,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     reports: Path
     manifests: Path
+    rung: Rung = Rung.LOCAL  # the only one with what this needs
     only: tuple[str, ...] = ()
     junit: Path | None = None
     fuzz_s: int = 0
@@ -86,7 +87,7 @@ class Conformance:
         # One replica: what a target keeps in a process (its rate limit) is then the same for every request.
         self.stack = LocalStack(
             run_id=self.run_id,
-            manifests=without_autoscaler(load_manifests(options.manifests), 1),
+            manifests=without_autoscaler(manifests_of(options), 1),
             target=options.target,
             folder=self.folder,
             clock=clock,
@@ -174,7 +175,7 @@ class Conformance:
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
             started_utc=utc(self.clock.anchor, self.started_ns),
-            rung=Rung.LOCAL,
+            rung=self.options.rung,
             seed=self.options.seed,
             replay=self.options.replay,
             target=TargetFacts(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import msgspec
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Error, Failure, Skipped
 
 from harness.conformance.page import html, shortened
 from harness.conformance.result import CheckResult, Outcome, Report
 from harness.report.files import write_atomically
 from harness.report.html import REPORT_HTML
+from harness.report.junit_parts import case, suite_document, xml_text
 from harness.report.language import ENGLISH, Language
 from harness.report.summary import bullets, code, plain, table
 
-_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+SUITE = "conformance"
 
 
 def write_report(folder: Path, report: Report, junit: Path | None = None, say: Language = ENGLISH) -> None:
@@ -146,48 +146,28 @@ def _section(check: CheckResult) -> str:
 
 def junit_document(report: Report) -> bytes:
     """Green if and only if the target conforms: a CI shows skipped as green, so ``conforms`` is a case of its own."""
-    suite = TestSuite("conformance")
-    suite.timestamp = report.started_utc
+    told = verdict(report)
+    whole = None if report.conforms else Failure(xml_text(told), "does_not_conform")
+    cases = [case(SUITE, "conforms", whole, told)]
+    cases += [
+        case(SUITE, check.id, _result(check), "\n".join(_output(check)), check.duration_s) for check in report.checks
+    ]
+    broken = Error(xml_text("; ".join(report.errors)), "broken") if report.errors else None
+    left = Failure(xml_text("; ".join(report.leaks)), "leak") if report.leaks else None
+    cases += [case(SUITE, "run", broken), case(SUITE, "leaks", left)]
     facts = {"target": report.target.name, "seed": str(report.seed), "replay": report.replay, "run_id": report.run_id}
-    for name, value in facts.items():
-        suite.add_property(name, _xml(value))
-    whole = None if report.conforms else Failure(_xml(verdict(report)), "does_not_conform")
-    suite.add_testcase(_case("conforms", whole, 0.0, verdict(report)))
-    for check in report.checks:
-        suite.add_testcase(_case(check.id, _result(check), check.duration_s, "\n".join(_output(check))))
-    broken = Error(_xml("; ".join(report.errors)), "broken") if report.errors else None
-    suite.add_testcase(_case("run", broken, 0.0))
-    left = Failure(_xml("; ".join(report.leaks)), "leak") if report.leaks else None
-    suite.add_testcase(_case("leaks", left, 0.0))
-    document = JUnitXml()
-    document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]  # half typed upstream
-    content: bytes = document.tostring()  # type: ignore[no-untyped-call]  # half typed upstream
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + content + b"\n"
+    return suite_document(SUITE, cases, started_utc=report.started_utc, properties=facts)
 
 
 def _result(check: CheckResult) -> Failure | Error | Skipped | None:
     if check.outcome is Outcome.DEVIATION:
-        return Failure(_xml(f"expected {check.expected}, got {check.got}"), "deviation")
+        return Failure(xml_text(f"expected {check.expected}, got {check.got}"), "deviation")
     if check.outcome is Outcome.NOT_EXERCISED:
-        return Skipped(_xml(check.reason), "not_exercised")
+        return Skipped(xml_text(check.reason), "not_exercised")
     if check.outcome is Outcome.MEASUREMENT_ERROR:
-        return Error(_xml(check.reason), "measurement_error")
+        return Error(xml_text(check.reason), "measurement_error")
     return None
 
 
 def _output(check: CheckResult) -> list[str]:
     return [check.sentence, *([check.curl] if check.curl else [])]
-
-
-def _case(name: str, result: Failure | Error | Skipped | None, seconds: float, output: str = "") -> TestCase:
-    case = TestCase(_xml(name), classname="conformance", time=seconds)
-    if result is not None:
-        case.result = [result]
-    if output:
-        case.system_out = _xml(output)
-    return case
-
-
-def _xml(words: str) -> str:
-    return _NOT_XML.sub("�", words)

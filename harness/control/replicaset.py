@@ -66,12 +66,12 @@ def _younger_first(one: PodView, one_ns: int | None, other: PodView, other_ns: i
     """``afterOrZero`` for an unknown time, ``logarithmicRankDiff`` for known ones."""
     if one_ns is None or other_ns is None:
         return -1 if one_ns is None else 1
-    difference = _rank(now_ns - one_ns) - _rank(now_ns - other_ns)
+    difference = rank(now_ns - one_ns) - rank(now_ns - other_ns)
     if difference:
         return difference
     return -1 if one.name < other.name else 1
 
 
-def _rank(age_ns: int) -> int:
-    """The whole part of log2 of an age; -1 when it has none."""
+def rank(age_ns: int) -> int:
+    """The whole part of log2 of an age; -1 when it has none (``logarithmicRankDiff``)."""
     return age_ns.bit_length() - 1 if age_ns > 0 else -1

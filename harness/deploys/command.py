@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.deploy import DeployPlan
 from harness.model.units import seconds
-from harness.options import RunOptions, chosen
+from harness.options import RunOptions, announced, chosen, replay_of_parts
 from harness.progress import Progress
 
 NAME = "deploy_rehearsal"
@@ -42,15 +41,8 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     progress = Progress(clock)
     plan = plan_of(arguments)
     options = options_of(arguments)
-    words = ["python", "-m", "harness", NAME, "--on", str(options.rung), "--seed", str(options.seed)]
-    words += ["--plan", str(arguments.plan)] if arguments.plan else []
-    words += [word for name in arguments.only for word in ("--only", name)]
-    replay = shlex.join([*words, *options.changed])
-    progress.plain(
-        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
-        f"replay: {replay}"
-    )
-    progress.plain(f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}")
+    replay = replay_of_parts(NAME, options, plan=arguments.plan, only=arguments.only)
+    progress.plain(announced(options, replay, plan.parts))
     from harness.deploys.flow import DeployRun  # SciPy and psutil load here
     from harness.deploys.report import DEPLOY_JSON, text
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from junitparser import Failure
 
 from harness.model.deploy import DeployReport, PartResult
 from harness.model.verdict import Verdict
 from harness.report import words
 from harness.report.files import write_atomically
-from harness.report.frame import by_status, head, run_facts
-from harness.report.junit_parts import case, judged_case, suite_document, xml_text
+from harness.report.frame import by_status, closing_lines, head
+from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.summary import bullets, code, plain, table
+from harness.report.summary import bullets, opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import VerdictRow, counted, verdict_row
 
@@ -38,11 +37,7 @@ def text(report: DeployReport, folder: str) -> str:
         lines += [f"  {each.verdict:<13} {each.claim}: {each.reason}" for each in part.findings]
         lines += [f"  observed: {line}" for line in part.observed]
     lines += [f"  {check.verdict:<13} {check.name}: {check.detail}" for check in report.checks]
-    lines += [f"LEAK {leak}" for leak in report.leaks]
-    lines += [f"error: {error}" for error in report.errors]
-    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
-    lines += [f"timings: {timings}", f"report: {folder}/report.html (exit status {report.exit_status})"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing_lines(report, folder)])
 
 
 class PartView(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,18 +72,9 @@ def _verdicts(report: DeployReport) -> list[Verdict]:
 def summary(report: DeployReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
     ending = by_status(report.exit_status, say, counted(_verdicts(report), say))
-    parts = [
-        f"## {ending.sign} {ending.word}: {plain(report.title)}",
-        ending.reason,
-        code(report.replay),
-        bullets(run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled)),
-    ]
-    if report.errors:
-        parts += [f"### {say('What broke')}", bullets(report.errors)]
-    if report.leaks:
-        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    parts = opening(report, say, say(report.title), ending, bundled=report.target_bundled)
     for view in views(report, say):
-        parts.append(f"### {plain(view.part.title)}")
+        parts.append(f"### {plain(say(view.part.title))}")
         facts = [
             say(
                 "manifests {manifests}, version {version}",
@@ -114,10 +100,7 @@ def junit(report: DeployReport) -> bytes:
         for each in part.findings
     ]
     cases += [judged_case(SUITE, check.name, check.verdict, check.detail) for check in report.checks]
-    cases += [
-        case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
-        for name, told in (("run", report.errors), ("leaks", report.leaks))
-    ]
+    cases += run_cases(SUITE, report)
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
     return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
 
@@ -129,7 +112,8 @@ def html(report: DeployReport, say: Language = ENGLISH) -> str:
         "report": report,
         "head": head(
             report, say,
-            title=report.title, ending=ending, bundled=report.target_bundled, broke=report.errors, leaks=report.leaks,
+            title=say(report.title), ending=ending, bundled=report.target_bundled,
+            broke=report.errors, leaks=report.leaks,
         ),
         "views": views(report, say),
         "checks": [verdict_row(c.verdict, say, subject=c.name, reason=c.detail) for c in report.checks],

@@ -14,12 +14,12 @@ from harness.flag_proof.judging import virtual_cases
 from harness.flag_proof.real import RealCase, course
 from harness.flag_proof.report import write_report
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.manifests import load as load_manifests
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.flag_proof import FlagPlan, FlagProof, Outcome, ProofCase
-from harness.model.stack import Target
+from harness.model.stack import Rung, Target
 from harness.progress import Progress
 from harness.report.language import language
+from harness.rungs import manifests_of
 from harness.stack.local import LocalStack
 from harness.state.lease import remove_run_folder, run_folder
 
@@ -35,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     reports: Path
     manifests: Path
+    rung: Rung = Rung.LOCAL  # the only one with what this needs
     virtual_only: bool = False
     lang: str = "en"  # of report.html; everything else is in English
 
@@ -58,7 +59,7 @@ class Proof:
         self.folder = open_folder(options.reports, self.run_id)
         self.stack = LocalStack(
             run_id=self.run_id,
-            manifests=load_manifests(options.manifests),
+            manifests=manifests_of(options),
             target=options.target,
             folder=self.folder,
             clock=clock,

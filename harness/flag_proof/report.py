@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Error, Failure
 
 from harness.model.flag_proof import FlagProof, Outcome, ProofCase
 from harness.model.message import marked
@@ -15,6 +14,8 @@ from harness.model.verdict import Verdict
 from harness.report.files import write_atomically
 from harness.report.frame import BROKE, Ending, head
 from harness.report.html import REPORT_HTML
+from harness.report.junit_parts import case as junit_case
+from harness.report.junit_parts import suite_document, xml_text
 from harness.report.language import ENGLISH, Language
 from harness.report.page import files, known_errata
 from harness.report.summary import bullets, code, plain, table
@@ -22,7 +23,7 @@ from harness.report.templates import page
 from harness.report.verdict_rows import VerdictRow, verdict_row
 from scenarios.claims import REGISTER
 
-_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+SUITE = "flag_proof"
 _AGAINST = frozenset({Outcome.FAILED, Outcome.MISSED})
 HOW = (
     marked("virtual cases compute the client's own fetch rule at the document's times: nobody waits for 12 h"),
@@ -149,33 +150,17 @@ def summary(proof: FlagProof) -> str:
 
 def junit(proof: FlagProof) -> bytes:
     """Red for every case against the proof; ``proof`` is red too when it did not finish."""
-    suite = TestSuite("flag_proof")
-    suite.timestamp = proof.started_utc
-    for name in ("seed", "replay", "run_id", "rung", "target"):
-        suite.add_property(name, _xml(str(getattr(proof, name))))
-    for case in proof.cases:
-        told = _xml(_told(case))
-        failure = Failure(told, str(case.outcome)) if case.outcome in _AGAINST else None
-        suite.add_testcase(_case(case.id, failure, told))
-    broken = Error(_xml("; ".join(proof.errors)), "broken") if proof.errors else None
-    left = Failure(_xml("; ".join(proof.leaks)), "leak") if proof.leaks else None
-    whole = None if proof.proved else Failure(_xml(verdict(proof)), "not_proved")
-    for name, result in (("proof", whole), ("run", broken), ("leaks", left)):
-        suite.add_testcase(_case(name, result, verdict(proof)))
-    document = JUnitXml()
-    document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]  # half typed upstream
-    content: bytes = document.tostring()  # type: ignore[no-untyped-call]  # half typed upstream
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + content + b"\n"
-
-
-def _case(name: str, result: Failure | Error | None, output: str) -> TestCase:
-    case = TestCase(_xml(name), classname="flag_proof", time=0.0)
-    if result is not None:
-        case.result = [result]
-    case.system_out = _xml(output)
-    return case
-
-
-def _xml(words: str) -> str:
-    return _NOT_XML.sub("�", words)
+    cases = []
+    for each in proof.cases:
+        told = _told(each)
+        failure = Failure(xml_text(told), str(each.outcome)) if each.outcome in _AGAINST else None
+        cases.append(junit_case(SUITE, each.id, failure, told))
+    broken = Error(xml_text("; ".join(proof.errors)), "broken") if proof.errors else None
+    left = Failure(xml_text("; ".join(proof.leaks)), "leak") if proof.leaks else None
+    whole = None if proof.proved else Failure(xml_text(verdict(proof)), "not_proved")
+    cases += [
+        junit_case(SUITE, name, result, verdict(proof))
+        for name, result in (("proof", whole), ("run", broken), ("leaks", left))
+    ]
+    facts = {name: str(getattr(proof, name)) for name in ("seed", "replay", "run_id", "rung", "target")}
+    return suite_document(SUITE, cases, started_utc=proof.started_utc, properties=facts)

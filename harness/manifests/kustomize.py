@@ -84,10 +84,15 @@ def with_layer(
 ) -> tuple[Documents, tuple[PatchNote, ...]]:
     """Rendered ``documents`` with the patches of the folder ``layer`` on top, as if it had them for its resources.
 
-    Raises ``BadInput`` naming the patch that does not fit.
+    An overlay beside it that it builds on, as ``kube`` does on ``kind``, goes below. Raises ``BadInput`` naming the
+    patch that does not fit.
     """
+    kustomization = _kustomization(layer / FILE)
+    for each in kustomization.resources:
+        if (below := (layer / each).resolve()).parent == layer.resolve().parent:
+            documents, notes = with_layer(documents, notes, below)
     changed, told = dict(documents), list(notes)
-    for index, patch in enumerate(_kustomization(layer / FILE).patches):
+    for index, patch in enumerate(kustomization.patches):
         told.append(_apply(patch, layer, f"{layer / FILE}, patches[{index}]", changed))
     return changed, tuple(told)
 

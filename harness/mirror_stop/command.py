@@ -9,7 +9,6 @@ import msgspec
 
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
-from harness.mirror_stop.result import MirrorStopResult, Step
 from harness.model import units
 from harness.model.errors import BadInput
 from harness.progress import Progress
@@ -39,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.step is not None:
         plan, changed = msgspec.structs.replace(PLAN, step_s=_step_s(arguments.step)), ("--step", arguments.step)
     from harness.mirror_stop.flow import MirrorStop, Options  # psutil and asyncpg load here
+    from harness.mirror_stop.report import text
 
     options = Options(
         plan=plan,
@@ -66,26 +66,3 @@ def _step_s(given: str) -> float:
     if not _SHORTEST_S <= step_s <= _LONGEST_S:
         raise BadInput(f"--step {given} is not within {_SHORTEST_S:g}s..{_LONGEST_S:g}s", where="--step")
     return step_s
-
-
-def text(result: MirrorStopResult, folder: str) -> str:
-    """For a terminal: each claim's verdict, then what each user would lose after the last step."""
-    lines = []
-    for each in result.judgements:
-        lines.append(f"{each.verdict:<13} {each.id} ({each.claim}): {each.reason}")
-        if each.erratum:
-            lines.append(f"              erratum {each.erratum}")
-    for step in result.steps:
-        lines += _losses(step)
-    lines += [f"LEAK {leak}" for leak in result.leaks]
-    lines += [f"error: {error}" for error in result.errors]
-    timings = ", ".join(f"{name} {value:.1f} s" for name, value in result.timings.items())
-    lines += [f"timings: {timings}", f"report: {folder}/report.html (exit status {result.exit_status})"]
-    return "\n".join(lines)
-
-
-def _losses(step: Step) -> list[str]:
-    if not step.losses:
-        return []
-    told = ", ".join(f"{each.user} {each.walks} ({each.locations})" for each in step.losses)
-    return [f"a flag-off after {step.share_percent} % would lose, walks (locations) by user: {told}"]

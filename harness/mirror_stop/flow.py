@@ -20,7 +20,6 @@ from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
-from harness.manifests import load as load_manifests
 from harness.manifests.change import with_env
 from harness.mirror_stop import steps
 from harness.mirror_stop.killed_pod import Burst
@@ -35,6 +34,7 @@ from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.progress import Progress
 from harness.report.language import language
+from harness.rungs import manifests_of
 from harness.stack.local import LocalStack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.targets import bundled
@@ -52,6 +52,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     reports: Path
     manifests: Path
+    rung: Rung = Rung.LOCAL  # the only one with what this needs
     changed: tuple[str, ...] = ()
     lang: str = "en"  # of report.html; mirror_stop.json is the same in any
 
@@ -175,7 +176,7 @@ class MirrorStop:
 
     def _manifests(self, share: int) -> Manifests:
         lanes = {LANES_VARIABLE: str(self.plan.lanes)}
-        return with_env(load_manifests(self.options.manifests), **{SHARE_VARIABLE: str(share)}, **lanes)
+        return with_env(manifests_of(self.options), **{SHARE_VARIABLE: str(share)}, **lanes)
 
     def _killed(self) -> str | None:
         return next((e.subject for e in self.evidence.events if e.kind == "pod" and "SIGKILL" in e.message), None)
@@ -230,7 +231,7 @@ class MirrorStop:
             run_id=self.run_id,
             started_utc=utc(self.clock.anchor, self.started_ns),
             seed=self.options.seed,
-            rung=Rung.LOCAL,
+            rung=self.options.rung,
             target=bundled().name,
             replay=self.options.replay,
             killed_pod=self.killed,

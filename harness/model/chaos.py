@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from harness.model.message import Told
-from harness.model.stack import Rung
+from harness.model.run_report import RunReport
 from harness.model.verdict import Verdict
 
 SCHEMA_VERSION = 1
@@ -111,22 +111,9 @@ class CheckSummary(msgspec.Struct, frozen=True, kw_only=True):
     told: Told = ()  # the detail as messages
 
 
-class ChaosReport(msgspec.Struct, frozen=True, kw_only=True):
+class ChaosReport(RunReport, frozen=True, kw_only=True):
     """``chaos.json``. ``timings`` are seconds by name."""
 
-    schema_version: int
-    run_id: str
-    rung: Rung
-    target: str
-    target_bundled: bool
-    seed: int
-    replay: str
-    started_utc: str
-    exit_status: int
     drawn: tuple[str, ...]
     experiments: tuple[ExperimentResult, ...]
     checks: tuple[CheckSummary, ...]
-    timings: dict[str, float]
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] = ()

@@ -7,9 +7,10 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.chaos import CheckSummary
+from harness.model.run_report import RunReport
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.scenario import Criterion
-from harness.model.stack import Rung, Version
+from harness.model.stack import Version
 
 SCHEMA_VERSION = 1
 
@@ -75,22 +76,9 @@ class PartResult(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int = 0
 
 
-class DeployReport(msgspec.Struct, frozen=True, kw_only=True):
+class DeployReport(RunReport, frozen=True, kw_only=True):
     """``deploy.json``. ``timings`` are seconds by name."""
 
-    schema_version: int
-    run_id: str
     title: str
-    rung: Rung
-    target: str
-    target_bundled: bool
-    seed: int
-    replay: str
-    started_utc: str
-    exit_status: int
     parts: tuple[PartResult, ...]
     checks: tuple[CheckSummary, ...]
-    timings: dict[str, float]
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.message import Told
-from harness.model.stack import Rung
+from harness.model.run_report import RunReport
 from harness.model.verdict import Verdict
 
 SCHEMA_VERSION = 1
@@ -136,29 +136,16 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     told: Told = ()  # the reason as messages
 
 
-class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
+class LoadReport(RunReport, frozen=True, kw_only=True):
     """``load.json``. ``timings`` are seconds by name; ``knee_cpu_factor`` multiplied CPU requests and limits for the
     search of the knees."""
 
-    schema_version: int
-    run_id: str
     scenario: str
     title: str
-    rung: Rung
-    target: str
-    target_bundled: bool
-    seed: int
-    replay: str
-    started_utc: str
-    exit_status: int
     p95_limit_ms: float
     error_limit: float
     steps: tuple[StepResult, ...]
     knees: tuple[Knee, ...]
     claims: tuple[ClaimResult, ...]
-    timings: dict[str, float]
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] = ()
     errata: tuple[str, ...] = ()
     knee_cpu_factor: float = 1.0

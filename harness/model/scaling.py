@@ -7,6 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.errors import Exit
+from harness.model.message import Told
+from harness.model.run_report import RunReport
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 
@@ -156,6 +158,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     subject: str
     message: str
+    told: Told = ()  # the same as messages, for the page's language
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,25 +218,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return Exit.HOLD if worse else Exit.OK
 
 
-class ScalingReport(msgspec.Struct, frozen=True, kw_only=True):
+class ScalingReport(RunReport, frozen=True, kw_only=True):
     """``scaling.json``. ``cpu_factor`` is what requests and limits were multiplied by; timings in seconds;
     ``timeline`` the moments that the page lists."""
 
-    schema_version: int
-    run_id: str
     title: str
-    rung: Rung
-    target: str
-    target_bundled: bool
-    seed: int
-    replay: str
-    started_utc: str
-    exit_status: int
     cpu_factor: float
     parts: tuple[PartResult, ...]
-    timings: dict[str, float]
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] = ()
     errata: tuple[str, ...] = ()
     timeline: tuple[Moment, ...] = ()

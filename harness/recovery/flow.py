@@ -12,7 +12,6 @@ import msgspec
 from harness import machine, state
 from harness.clock import NS, Clock, utc
 from harness.lifecycle import Lifecycle, open_folder, run_identity
-from harness.manifests import load as load_manifests
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.recovery import RecoveryPlan
 from harness.model.stack import OwnCluster, Rung, Target
@@ -33,7 +32,7 @@ from harness.recovery.stall import stalled
 from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import stack_for
+from harness.rungs import manifests_of, stack_for
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder
 
@@ -151,7 +150,7 @@ class Recovery:
             self.seen.sizes = await sizes(site, self.plan.sizes, self._machine())
 
     async def _with_stack(self, site: Site) -> None:
-        manifests = load_manifests(self.options.manifests)
+        manifests = manifests_of(self.options)
         kind = self.options.rung is Rung.KIND
         self._stack = stack_for(
             self.options,

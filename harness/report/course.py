@@ -32,6 +32,8 @@ KIND = MARKED | {
     "component": marked("component"),
     "deployment": marked("deployment"),
     "eviction": marked("eviction"),
+    "failover": marked("failover"),
+    "kubernetes": marked("Kubernetes"),
     "log": marked("log"),
     "phase": marked("phase"),
     "pod": marked("pod"),
@@ -117,9 +119,14 @@ def _events(connection: sqlite3.Connection, axis: Axis, say: Language, where: st
         (most,),
     )
     return [
-        Event(at_ns, _time(axis, at_ns), utc, kind, say(KIND.get(kind, kind)), subject, say.told(_told(data), text))
+        Event(at_ns, _time(axis, at_ns), utc, kind, say(KIND.get(kind, kind)), subject, told_of(data, text, say))
         for at_ns, utc, kind, subject, text, data in rows
     ]
+
+
+def told_of(data: str, english: str, say: Language) -> str:
+    """What an event said. The titles of plans and experiments stand in the catalogue as they are."""
+    return say.told(_told(data), say(english))
 
 
 def _told(data: str) -> Told:

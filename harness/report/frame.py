@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -27,6 +27,21 @@ class Facts(Protocol):
     def replay(self) -> str: ...
     @property
     def started_utc(self) -> str: ...
+
+
+class Finished(Facts, Protocol):
+    """What a finished run's document says besides: its end, what broke, what was left on the machine."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def exit_status(self) -> int: ...
+    @property
+    def timings(self) -> Mapping[str, float]: ...
+    @property
+    def leaks(self) -> Sequence[str]: ...
+    @property
+    def errors(self) -> Sequence[str]: ...
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,4 +123,15 @@ def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language, *, bun
         ),
         say("rung {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[Rung(facts.rung)])),
         say("target: {target}", target=words.target_words(facts.target, say, bundled=bundled)),
+    ]
+
+
+def closing_lines(report: Finished, folder: str) -> list[str]:
+    """The last lines for a terminal: what was left and broke, the times, where the page is."""
+    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
+    return [
+        *(f"LEAK {leak}" for leak in report.leaks),
+        *(f"error: {error}" for error in report.errors),
+        *([f"timings: {timings}"] if timings else []),
+        f"report: {folder}/report.html (exit status {report.exit_status})",
     ]

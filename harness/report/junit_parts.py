@@ -9,6 +9,7 @@ from types import MappingProxyType
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.model.verdict import Verdict
+from harness.report.frame import Finished
 
 #: What XML 1.0 cannot hold at all, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -31,7 +32,7 @@ def case(
     return made
 
 
-def judged_case(suite: str, name: str, verdict: Verdict, told: str) -> TestCase:
+def judged_case(suite: str, name: str, verdict: Verdict, told: str, seconds: float = 0.0) -> TestCase:
     """A test case for a verdict with its reason."""
     text = xml_text(told)
     results: dict[Verdict, Failure | Error | Skipped] = {
@@ -39,7 +40,15 @@ def judged_case(suite: str, name: str, verdict: Verdict, told: str) -> TestCase:
         Verdict.INCONCLUSIVE: Error(text, "inconclusive"),
         Verdict.NOT_EXERCISED: Skipped(text, "not_exercised"),
     }
-    return case(suite, name, results.get(verdict), text)
+    return case(suite, name, results.get(verdict), text, seconds)
+
+
+def run_cases(suite: str, report: Finished) -> list[TestCase]:
+    """A test case for what broke, and one for what was left."""
+    return [
+        case(suite, name, Failure(xml_text("; ".join(told)), name) if told else None)
+        for name, told in (("run", report.errors), ("leaks", report.leaks))
+    ]
 
 
 def suite_document(

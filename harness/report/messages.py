@@ -17,6 +17,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from chaos import catalogue
 from harness.conformance.checks import ALL
 from harness.conformance.fuzz import SENTENCES
 from harness.manifests import load as load_manifests
@@ -61,8 +62,12 @@ def _register() -> Iterator[tuple[str, str]]:
         yield check.id, check.sentence
     yield from SENTENCES.items()
     for path in sorted((*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("scenarios/plans/*.yaml"))):
-        if title := yaml.safe_load(path.read_text()).get("title"):
-            yield path.stem, title
+        document = yaml.safe_load(path.read_text())
+        for each in (document, *(part for part in document.get("parts", ()) if isinstance(part, dict))):
+            if title := each.get("title"):
+                yield path.stem, title
+    for name in catalogue.names():
+        yield name, catalogue.load(name).title
     for overlay in _OVERLAYS:
         for patch in load_manifests(ROOT / "deploy/kubernetes/overlays" / overlay).patches:
             if "overlays/" in patch.layer:

@@ -10,6 +10,7 @@ from harness.model.run import Run, SwitchOver, WindowSummary
 from harness.model.units import Unit
 from harness.model.verdict import CriterionResult
 from harness.report.files import write_atomically
+from harness.report.frame import Ending, Finished, run_facts
 from harness.report.language import ENGLISH, Language
 from harness.report.page import replicas, side_word
 from harness.report.words import (
@@ -61,6 +62,23 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def bullets(lines: Iterable[str]) -> str:
     """A list of untrusted lines."""
     return "\n".join(f"- {plain(line)}" for line in lines)
+
+
+def opening(
+    report: Finished, say: Language, title: str, ending: Ending, *, bundled: bool, more: Sequence[str] = ()
+) -> list[str]:
+    """How a command's ``summary.md`` begins: the end, its facts and ``more``, what broke, what was left."""
+    parts = [
+        f"## {ending.sign} {ending.word}: {plain(title)}",
+        ending.reason,
+        code(report.replay),
+        bullets([*run_facts(report, report.run_id, report.exit_status, say, bundled=bundled), *more]),
+    ]
+    if report.errors:
+        parts += [_head(say("What broke")), bullets(report.errors)]
+    if report.leaks:
+        parts += [_head(say("Left on the machine")), bullets(report.leaks)]
+    return parts
 
 
 def summary(run: Run, say: Language = ENGLISH) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.scaling import ScalingPlan
-from harness.options import RunOptions, chosen
+from harness.options import RunOptions, announced, chosen, replay_of_parts
 from harness.progress import Progress
 from harness.report.language import Language
 
@@ -42,24 +41,16 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     progress = Progress(clock)
     plan = plan_of(arguments)
     options = options_of(arguments)
-    name = str(arguments.command)
-    words = ["python", "-m", "harness", name, "--on", str(options.rung), "--seed", str(options.seed)]
-    words += ["--plan", str(arguments.plan)] if arguments.plan else []
-    words += [word for part in arguments.only for word in ("--only", part)]
-    words += ["--compare", arguments.compare] if arguments.compare else []
-    replay = shlex.join([*words, *options.changed])
-    progress.plain(
-        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
-        f"replay: {replay}"
-    )
-    progress.plain(f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}")
+    compared = ["--compare", arguments.compare] if arguments.compare else []
+    replay = replay_of_parts(str(arguments.command), options, plan=arguments.plan, only=arguments.only, more=compared)
+    progress.plain(announced(options, replay, plan.parts))
     from harness.scaling.compare import read  # SciPy and psutil load here
     from harness.scaling.flow import ScalingRun
     from harness.scaling.report import SCALING_JSON, text
 
-    compared = read(arguments.compare, options.reports) if arguments.compare else None
+    other = read(arguments.compare, options.reports) if arguments.compare else None
     return run_to_end(
-        lambda: ScalingRun(plan, options, clock, progress, replay=replay, compared=compared),
+        lambda: ScalingRun(plan, options, clock, progress, replay=replay, compared=other),
         progress,
         text,
         printed=SCALING_JSON if arguments.json else None,

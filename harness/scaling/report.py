@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from junitparser import Error, Failure, Skipped, TestCase
+from junitparser import TestCase
 
 from harness.model.claim import Claim
 from harness.model.message import marked
 from harness.model.scaling import Comparison, PartResult, ReachedSize, ScalingFinding, ScalingReport
 from harness.model.verdict import Verdict
 from harness.report import words
+from harness.report.course import KIND
 from harness.report.files import write_atomically
-from harness.report.frame import by_status, head, run_facts
-from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.frame import by_status, closing_lines, head
+from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
 from harness.report.page import known_errata
-from harness.report.summary import bullets, code, plain, table
+from harness.report.summary import bullets, opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted, verdict_row
 from harness.scaling.chart import chart
@@ -62,11 +63,7 @@ def text(report: ScalingReport, folder: str) -> str:
         lines.append(f"{part.name}: {part.title}")
         lines += [f"  {each.verdict:<13} {each.claim}: {each.reason}" for each in part.findings]
         lines += [f"  observed: {line}" for line in part.observed]
-    lines += [f"LEAK {leak}" for leak in report.leaks]
-    lines += [f"error: {error}" for error in report.errors]
-    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
-    lines += [f"timings: {timings}", f"report: {folder}/report.html (exit status {report.exit_status})"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing_lines(report, folder)])
 
 
 def compared_text(found: Comparison) -> str:
@@ -88,18 +85,8 @@ def compared_text(found: Comparison) -> str:
 def summary(report: ScalingReport, say: Language = ENGLISH, beside: Beside | None = None) -> str:
     """``summary.md``."""
     ending = by_status(report.exit_status, say, counted(_verdicts(report), say))
-    facts = run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled)
-    facts.append(_factor(report, say))
-    parts = [
-        f"## {ending.sign} {ending.word}: {plain(say(report.title))}",
-        ending.reason,
-        code(report.replay),
-        bullets(facts),
-    ]
-    if report.errors:
-        parts += [f"### {say('What broke')}", bullets(report.errors)]
-    if report.leaks:
-        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    factor = _factor(report, say)
+    parts = opening(report, say, say(report.title), ending, bundled=report.target_bundled, more=[factor])
     rows = [
         (part.name, say(words.VERDICT[each.verdict]), each.claim, plain(each.value), plain(each.reason))
         for part in report.parts
@@ -118,10 +105,7 @@ def summary(report: ScalingReport, say: Language = ENGLISH, beside: Beside | Non
 def junit(report: ScalingReport, suite: str = SUITE) -> bytes:
     """One test case a claim of a part, one for what broke, one for leaks."""
     cases = [_case(part, each, suite) for part in report.parts for each in part.findings]
-    cases += [
-        case(suite, name, Failure(xml_text("; ".join(told)), name) if told else None)
-        for name, told in (("run", report.errors), ("leaks", report.leaks))
-    ]
+    cases += run_cases(suite, report)
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
     return suite_document(suite, cases, started_utc=report.started_utc, properties=properties)
 
@@ -150,13 +134,18 @@ def html(
         "errata": known_errata(report.errata, register, say),
         "beside": beside and _beside(beside, report, say),
         "suite": suite,
-    }
+        "timeline": [
+            (f"{each.at_s:.0f} s", say(KIND.get(each.kind, each.kind)), each.subject,
+             say.told(each.told, say(each.message)))
+            for each in report.timeline
+        ],
+    }  # fmt: skip
     return page("scaling.html.j2", say, context)
 
 
 def _part(part: PartResult, say: Language) -> dict[str, Any]:
     return {
-        "title": part.title,
+        "title": say(part.title),
         "rows": [
             verdict_row(each.verdict, say, subject=each.claim, value=each.value, reason=each.reason)
             for each in part.findings
@@ -173,7 +162,7 @@ def _beside(beside: Beside, report: ScalingReport, say: Language) -> dict[str, A
     names = (f"A {found.a.rung}", f"B {found.b.rung}")
     parts = [
         {
-            "title": part.title,
+            "title": say(part.title),
             "chart": chart([(names[0], other[part.name]), (names[1], of[part.name])]),
             "rows": _rows(part.sizes, say),
             "claims": [
@@ -217,11 +206,6 @@ def _verdicts(report: ScalingReport) -> list[Verdict]:
 
 
 def _case(part: PartResult, finding: ScalingFinding, suite: str) -> TestCase:
-    told = xml_text(f"{finding.value}; {finding.reason}")
-    results: dict[Verdict, Failure | Error | Skipped] = {
-        Verdict.FAIL: Failure(told, "fail"),
-        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
-        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
-    }
+    told = f"{finding.value}; {finding.reason}"
     seconds = (part.end_ns - part.start_ns) / 1e9 / max(1, len(part.findings))
-    return case(f"{suite}.{part.name}", finding.claim, results.get(finding.verdict), told, seconds)
+    return judged_case(f"{suite}.{part.name}", finding.claim, finding.verdict, told, seconds)

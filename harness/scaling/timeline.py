@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from harness.clock import NS
 from harness.model.evidence import EventRow
+from harness.model.message import Told
 from harness.model.scaling import Moment
 
 MOST = 400
@@ -32,10 +35,15 @@ def timeline(rows: Iterable[EventRow], origin_ns: int) -> tuple[Moment, ...]:
     for row in rows:
         if _listed(row) and told.get(row.subject) != row.message:
             told[row.subject] = row.message
-            moment = Moment(
-                at_s=round((row.at_ns - origin_ns) / NS, 1), kind=row.kind, subject=row.subject, message=row.message
+            found.append(
+                Moment(
+                    at_s=round((row.at_ns - origin_ns) / NS, 1),
+                    kind=row.kind,
+                    subject=row.subject,
+                    message=row.message,
+                    told=msgspec.convert(row.data.get("told", ()), Told),
+                )
             )
-            found.append(moment)
     return tuple(found[:MOST])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import msgspec
 
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
-from harness.model.errors import BadInput
 from harness.model.secret_rotation import RotationPlan
 from harness.model.stack import Rung
-from harness.options import RunOptions
+from harness.options import RunOptions, announced, chosen, replay_of_parts
 from harness.progress import Progress
 from harness.rungs import overlay
 
@@ -34,12 +32,7 @@ def plan_of(arguments: argparse.Namespace) -> RotationPlan:
     from scenarios.secret_rotation import PLAN, load
 
     plan = load(arguments.plan or PLAN)
-    names = [part.name for part in plan.parts]
-    unknown = sorted(set(arguments.only) - set(names))
-    if unknown:
-        raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
-    chosen = tuple(part for part in plan.parts if not arguments.only or part.name in arguments.only)
-    return msgspec.structs.replace(plan, parts=chosen)
+    return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
 
 
 def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
@@ -51,15 +44,8 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     if options.rung is Rung.KIND and arguments.manifests is None:
         folder = overlay(options.rung)
         options = msgspec.structs.replace(options, manifests=folder.with_name(folder.name + COMPONENT))
-    words = ["python", "-m", "harness", "secret_rotation", "--on", str(options.rung), "--seed", str(options.seed)]
-    words += ["--plan", str(arguments.plan)] if arguments.plan else []
-    words += [word for name in arguments.only for word in ("--only", name)]
-    replay = shlex.join([*words, *options.changed])
-    progress.plain(
-        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
-        f"replay: {replay}"
-    )
-    progress.plain(f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}")
+    replay = replay_of_parts("secret_rotation", options, plan=arguments.plan, only=arguments.only)
+    progress.plain(announced(options, replay, plan.parts))
     from harness.scaling.report import text
     from harness.secret_rotation.flow import NAME, SecretRotationRun  # SciPy and psutil load here
 

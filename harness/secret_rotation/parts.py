@@ -16,6 +16,7 @@ from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
 from harness.model.load_stages import Arrivals, Step
 from harness.model.manifests import Manifests
+from harness.model.message import Message, message
 from harness.model.secret_rotation import Course, Credentials, PartKind, Rotation, RotationPart, Synced, Trial
 from harness.progress import Progress
 from harness.scaling.parts import ACCOUNTS, Done
@@ -98,12 +99,12 @@ class RotationParts:
 
     async def _in_place(self, part: RotationPart, new: Credentials) -> Course:
         """The one role's password changed: what no running pod can follow."""
-        begun_ns = self._tell(part, f"the password of {new.user} is changed")
+        begun_ns = self._tell(part, message("the password of {user} is changed", user=new.user))
         await self._roles.prepare(new)
         course = await self._published(part, new, begun_ns)
         await self._clock.sleep(_BEFORE_S)  # open sessions go on: the new password is asked for at the next one only
         ended = await self._roles.end_sessions(new.user)
-        course = msgspec.structs.replace(course, revoked_ns=self._tell(part, f"{ended} old sessions are ended"))
+        course = msgspec.structs.replace(course, revoked_ns=self._tell(part, _ended(ended)))
         course = await self._restarted(part, await self._followed(part, new, course))
         refused = not await self._roles.logs_in(self._credentials)
         self._credentials = new
@@ -112,7 +113,7 @@ class RotationParts:
     async def _in_turn(self, part: RotationPart, new: Credentials) -> Course:
         """The idle role gets the new password; the old role goes when nobody uses it any more."""
         old = self._credentials
-        begun_ns = self._tell(part, f"the idle role {new.user} is prepared")
+        begun_ns = self._tell(part, message("the idle role {user} is prepared", user=new.user))
         await self._roles.prepare(new)
         course = await self._published(part, new, begun_ns)
         course = await self._restarted(part, await self._followed(part, new, course))
@@ -121,14 +122,14 @@ class RotationParts:
             await self._clock.sleep(_POLL_S)
         await self._roles.revoke(old.user)
         ended = await self._roles.end_sessions(old.user)
-        revoked_ns = self._tell(part, f"the role {old.user} is revoked, {ended} sessions of it ended")
+        revoked_ns = self._tell(part, _revoked(old.user, ended))
         refused = not await self._roles.logs_in(old)
         self._credentials = new
         return msgspec.structs.replace(course, revoked_ns=revoked_ns, sessions_ended=ended, old_refused=refused)
 
     async def _published(self, part: RotationPart, new: Credentials, begun_ns: int) -> Course:
         name = await self._store.publish(new)
-        published_ns = self._tell(part, f"{name} is published")
+        published_ns = self._tell(part, message("{name} is published", name=name))
         self._version = name
         return Course(
             begun_ns=begun_ns,
@@ -145,9 +146,9 @@ class RotationParts:
         while (files_ns is None or synced_ns is None) and self._clock.now_ns() < give_up_ns:
             versions = await self._store.versions()
             if files_ns is None and versions and set(versions.values()) == {self._version}:
-                files_ns = self._tell(part, "every pod's files are of the new version")
+                files_ns = self._tell(part, message("every pod's files are of the new version"))
             if synced_ns is None and _is(await self._store.synced(), new):
-                synced_ns = self._tell(part, "the Secret is of the new version")
+                synced_ns = self._tell(part, message("the Secret is of the new version"))
             await self._clock.sleep(_POLL_S)
         seen = await self._store.seen(sorted(await self._store.versions()))
         return msgspec.structs.replace(course, files_ns=files_ns, synced_ns=synced_ns, variables_before_restart=seen)
@@ -155,10 +156,10 @@ class RotationParts:
     async def _restarted(self, part: RotationPart, course: Course) -> Course:
         if course.synced_ns is None:
             return course
-        restarted_ns = self._tell(part, "the pods are restarted")
+        restarted_ns = self._tell(part, message("the pods are restarted"))
         await self._stack.restart()
         return msgspec.structs.replace(
-            course, restarted_ns=restarted_ns, settled_ns=self._tell(part, "the restart is complete")
+            course, restarted_ns=restarted_ns, settled_ns=self._tell(part, message("the restart is complete"))
         )
 
     async def _under_load(self, part: RotationPart, rotate: Callable[[], Awaitable[Course]]) -> tuple[Course, Calls]:
@@ -190,7 +191,7 @@ class RotationParts:
             for each in figures.phases
         ]
 
-    def _tell(self, part: RotationPart, said: str) -> int:
+    def _tell(self, part: RotationPart, said: Message) -> int:
         at_ns = self._clock.now_ns()
         self._evidence.event(at_ns, "phase", part.name, said)
         self._progress(f"  {said}")
@@ -202,3 +203,11 @@ class RotationParts:
 
 def _is(synced: Synced | None, wanted: Credentials) -> bool:
     return synced is not None and (synced.user, synced.digest) == (wanted.user, wanted.digest)
+
+
+def _ended(sessions: int) -> Message:
+    return message("{count} old sessions are ended", count=str(sessions))
+
+
+def _revoked(user: str, sessions: int) -> Message:
+    return message("the role {user} is revoked, {count} sessions of it ended", user=user, count=str(sessions))

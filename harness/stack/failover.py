@@ -13,6 +13,7 @@ import asyncpg
 
 from harness.clock import NS, Clock
 from harness.model.errors import BadInput, StackNotStarted
+from harness.model.message import Message, message
 from harness.model.stack import DatabaseAccess
 from harness.stack.feed import Feed
 from harness.stack.protocol import STANDBY, Database, Undo
@@ -67,24 +68,25 @@ async def fail_over(database: Database, feed: Feed, clock: Clock) -> None:
     """The primary dies, is missed, and the standby takes its place. Raises ``BadInput`` when no standby follows."""
     standby, primary = _standby(database), database.access()
 
-    def told(step: str, message: str) -> None:
-        feed.event("failover", "postgres", message, step=step)
+    def told(step: str, said: Message) -> None:
+        feed.event("failover", "postgres", said, step=step)
 
-    told(BEGUN, "the primary is to be killed")
+    told(BEGUN, message("the primary is to be killed"))
     await database.kill()
-    told(KILLED, "the primary is dead")
+    told(KILLED, message("the primary is dead"))
     missed = 0
     while missed < MISSES:
         await clock.sleep(HEARTBEAT_S)
         missed = 0 if await _answers(primary) else missed + 1
-    told(DETECTED, f"the primary has missed {MISSES} heartbeats, one each {HEARTBEAT_S:g} s")
+    counted = {"count": str(MISSES), "seconds": f"{HEARTBEAT_S:g}"}
+    told(DETECTED, message("the primary has missed {count} heartbeats, one each {seconds} s", **counted))
     async with _connected(standby) as server:
         promoted = await server.fetchval("SELECT pg_promote(true, $1)", PROMOTE_LIMIT_S)
     if not promoted:
         raise StackNotStarted(f"the standby was not promoted within {PROMOTE_LIMIT_S} s", where=str(standby.address))
-    told(PROMOTED, "the standby takes writes")
+    told(PROMOTED, message("the standby takes writes"))
     await database.take_over()
-    told(LED, f"the pods' sidecars lead to {standby.address}")
+    told(LED, message("the pods' sidecars lead to {address}", address=str(standby.address)))
 
 
 def _standby(database: Database) -> DatabaseAccess:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.clock import Clock
 from harness.model.errors import RehearsalError
 from harness.model.evidence import EventRow, SampleRow, happened
-from harness.model.message import Message, message
+from harness.model.message import Message, Told, message
 
 KEPT_ROWS = 50_000  # a reader that falls behind by more loses the oldest
 
@@ -31,7 +31,7 @@ class Feed:
         self._closed = False
         self.error: RehearsalError | None = None
 
-    def event(self, kind: str, subject: str, message: str | Message, **data: Any) -> None:
+    def event(self, kind: str, subject: str, message: str | Message | Told, **data: Any) -> None:
         """Publishes an event that happened now."""
         self.publish(happened(self._clock.now_ns(), kind, subject, message, data))
 

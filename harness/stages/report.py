@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from junitparser import Error, Failure, Skipped, TestCase
 
 from harness.model.claim import Claim
-from harness.model.load_stages import ClaimResult, LoadReport, StepResult
+from harness.model.load_stages import Arrivals, LoadReport, Step, StepResult
 from harness.model.units import Unit
-from harness.model.verdict import Verdict
 from harness.report import words
 from harness.report.files import write_atomically
-from harness.report.frame import by_status, head, run_facts
-from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.frame import by_status, closing_lines, head
+from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
 from harness.report.page import known_errata
-from harness.report.summary import bullets, code, plain, table
+from harness.report.summary import opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted, verdict_row
 from harness.stages.chart import chart
@@ -41,19 +39,14 @@ def text(report: LoadReport, folder: str) -> str:
     lines = [f"  {k.pods:>2} pods: {k.verdict:<13} {k.reason}" for k in report.knees]
     lines = ["knee of the rate with p95 and errors within their limits:", *lines] if lines else []
     lines += [f"  {c.verdict:<13} {c.claim}: {c.value or 'no data'}; {c.reason}" for c in report.claims]
-    lines += [f"LEAK {leak}" for leak in report.leaks]
-    lines += [f"error: {error}" for error in report.errors]
-    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
-    return "\n".join(
-        [*lines, f"timings: {timings}", f"report: {folder}/report.html (exit status {report.exit_status})"]
-    )
+    return "\n".join([*lines, *closing_lines(report, folder)])
 
 
 def rows(steps: tuple[StepResult, ...], say: Language) -> list[tuple[str, ...]]:
     """The steps as the table shows them."""
     return [
         (
-            result.step.name,
+            step_words(result.step, say),
             str(result.pods),
             f"{result.figures.offered_per_s:.1f}",
             f"{result.figures.answered_per_s:.1f}",
@@ -73,6 +66,17 @@ def rows(steps: tuple[StepResult, ...], say: Language) -> list[tuple[str, ...]]:
         )
         for result in steps
     ]
+
+
+def step_words(step: Step, say: Language) -> str:
+    """A step's load in words, with the name that the evidence calls it by."""
+    if step.arrivals is Arrivals.CLOSED:
+        load = say("{count} in flight", count=step.in_flight)
+    elif step.arrivals is Arrivals.EVEN:
+        load = say("{number} users", number=step.users)
+    else:
+        load = say("knee, beside photos") if step.photos_per_s else say("knee")
+    return f"{load} ({step.name})"
 
 
 def heads(say: Language) -> tuple[str, ...]:
@@ -95,21 +99,8 @@ def limits(report: LoadReport, say: Language) -> str:
 def summary(report: LoadReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
     ending = by_status(report.exit_status, say, counted([c.verdict for c in report.claims], say))
-    parts = [
-        f"## {ending.sign} {ending.word}: {plain(say(report.title))}",
-        ending.reason,
-        code(report.replay),
-        bullets(
-            [
-                *run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled),
-                say("limits: {limits}", limits=limits(report, say)),
-            ]
-        ),
-    ]
-    if report.errors:
-        parts += [f"### {say('What broke')}", bullets(report.errors)]
-    if report.leaks:
-        parts += [f"### {say('Left on the machine')}", bullets(report.leaks)]
+    more = [say("limits: {limits}", limits=limits(report, say))]
+    parts = opening(report, say, say(report.title), ending, bundled=report.target_bundled, more=more)
     claims = [
         (say(words.VERDICT[c.verdict]), c.claim, plain(c.value), plain(say.told(c.told, c.reason)))
         for c in report.claims
@@ -128,22 +119,9 @@ def summary(report: LoadReport, say: Language = ENGLISH) -> str:
 
 def junit(report: LoadReport) -> bytes:
     """One test case a claim, one for what broke, one for leaks."""
-    cases = [_case(claim) for claim in report.claims]
-    cases += [
-        case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
-        for name, told in (("run", report.errors), ("leaks", report.leaks))
-    ]
+    cases = [judged_case(SUITE, c.claim, c.verdict, f"{c.value}; {c.reason}") for c in report.claims]
+    cases += run_cases(SUITE, report)
     return suite_document(SUITE, cases, started_utc=report.started_utc, properties={"replay": report.replay})
-
-
-def _case(claim: ClaimResult) -> TestCase:
-    told = xml_text(f"{claim.value}; {claim.reason}")
-    results: dict[Verdict, Failure | Error | Skipped] = {
-        Verdict.FAIL: Failure(told, "fail"),
-        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
-        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
-    }
-    return case(SUITE, claim.claim, results.get(claim.verdict), told)
 
 
 def html(report: LoadReport, register: Mapping[str, Claim], say: Language = ENGLISH) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -15,7 +15,7 @@ from harness.model.autoscaling import PolicyKind
 from harness.model.errors import BadInput
 from harness.model.manifests import Probe
 from harness.model.stack import Rung
-from harness.rungs import overlay
+from harness.rungs import manifests_of, overlay
 from harness.targets import ROOT
 
 OWN = Path(__file__).parent / "own"
@@ -61,6 +61,21 @@ def test_the_rung_lays_its_own_patches_over_a_folder_made_for_none() -> None:
     raw = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]
     assert raw["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
     assert "overlays/kind" in {note.layer for note in manifests.patches}
+
+
+def test_a_commands_folder_and_another_in_its_place_get_the_rungs_patches_on_a_cluster_alone() -> None:
+    class Asked(NamedTuple):
+        rung: Rung
+        manifests: Path
+
+    for found in (
+        manifests_of(Asked(Rung.KIND, OWN)),
+        manifests_of(Asked(Rung.KIND, overlay(Rung.KIND)), OWN),
+        manifests_of(Asked(Rung.KUBE, OWN)),
+    ):
+        assert "outside_auth" in found.config
+    assert found.documents["Service/tekutoko-api"]["spec"]["type"] == "ClusterIP"  # of the last, on kube
+    assert manifests_of(Asked(Rung.LOCAL, OWN)) == load(OWN)
 
 
 def test_a_folder_made_for_the_rung_stays_as_it_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from harness.chaos.expecting import judged_against, ready_after_s
 from harness.chaos.trial import ASK_EVERY_S, detection_s
 from harness.judge.chaos import Judged
-from harness.judge.kill_series import Expected, KillSeries, expected
+from harness.judge.kill_series import Detection, Expected, KillSeries, detection, expected
 from harness.model.evidence import EventRow
 from harness.model.verdict import Verdict
 
@@ -22,7 +24,7 @@ SERIES = KillSeries(
     user_rate_per_s=10,
     probe_rate_per_s=10,
     latency_s=0.04,
-    detection_s=0,
+    detection=Detection(),
     ready_after_s=15,
 )
 
@@ -34,8 +36,12 @@ def test_a_series_that_is_always_survived_breaks_only_what_is_on_its_way() -> No
     assert (found.least, found.most) == (1, 7)
 
 
+def always(seconds: float) -> Detection:
+    return Detection(mean_s=seconds, least_s=seconds, most_s=seconds)
+
+
 def test_detection_and_a_late_successor_add_their_time() -> None:
-    late = expected(msgspec.structs.replace(SERIES, detection_s=1.0, ready_after_s=24))
+    late = expected(msgspec.structs.replace(SERIES, detection=always(1.0), ready_after_s=24))
     assert late.undetected == pytest.approx(15 * (10 + 10 / 2))  # every probe's, and those of users led to that pod
     assert late.none_ready == pytest.approx(15 * 20 * 4)
     assert expected(msgspec.structs.replace(SERIES, replicas=4, ready_after_s=50)).none_ready == 0
@@ -44,20 +50,48 @@ def test_detection_and_a_late_successor_add_their_time() -> None:
 @given(st.floats(0, 5), st.floats(0, 60), st.integers(1, 10))
 def test_more_latency_detection_or_readiness_never_expects_less(more_s: float, ready_s: float, replicas: int) -> None:
     base = msgspec.structs.replace(SERIES, ready_after_s=ready_s, replicas=replicas)
-    for name in ("latency_s", "detection_s", "ready_after_s"):
-        more = msgspec.structs.replace(base, **{name: getattr(base, name) + more_s})
-        assert expected(more).total >= expected(base).total
+    for changes in (
+        {"latency_s": SERIES.latency_s + more_s},
+        {"detection": always(more_s)},
+        {"ready_after_s": ready_s + more_s},
+    ):
+        assert expected(msgspec.structs.replace(base, **changes)).total >= expected(base).total
 
 
 @pytest.mark.parametrize(
     ("failed", "verdict"), [(24, Verdict.FAIL), (25, Verdict.PASS), (100, Verdict.PASS), (101, Verdict.FAIL)]
 )
 def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdict) -> None:
-    computed = Expected(in_flight=40, undetected=60, none_ready=0)
+    computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
     judged = Judged(verdict=Verdict.PASS, reason="", calls=9_000, failed=failed, outage_s=None, recovered_s=None)
     assert judged_against(computed, judged).verdict is verdict
     worse = msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE)
     assert judged_against(computed, worse).verdict is Verdict.INCONCLUSIVE
+
+
+def test_trials_that_are_alike_give_one_figure_and_those_that_differ_give_bounds() -> None:
+    alike = detection([0.3] * 10, 15)
+    assert (alike.mean_s, alike.least_s, alike.most_s) == pytest.approx((0.3, 0.3, 0.3))
+    differ = detection([0.1, 0.5] * 5, 15)
+    # s = 0.2108, t(9; 0.95) = 1.8331, sqrt(1/10 + 1/15) = 0.4082
+    assert (differ.mean_s, differ.least_s, differ.most_s) == pytest.approx((0.3, 0.1422, 0.4578), abs=1e-4)
+    assert detection([0.0, 0.0, 1.0], 15).least_s == 0
+    found = expected(msgspec.structs.replace(SERIES, latency_s=0, detection=differ))
+    assert (found.least, found.most) == (8, 103)  # a quarter of 32.00, all of 103.00: 15 kills x 15 connections/s
+
+
+def test_the_mean_of_a_series_lies_within_the_bounds_nine_times_of_ten() -> None:
+    """With detections as a cluster has them: most short, some up to kube-proxy's second."""
+    dice = Random(4)
+
+    def one() -> float:
+        return dice.uniform(0.0, 0.2) if dice.random() < 0.7 else dice.uniform(0.2, 1.0)
+
+    inside = 0
+    for _ in range(1000):
+        bounds = detection([one() for _ in range(10)], 15)
+        inside += bounds.least_s <= sum(one() for _ in range(15)) / 15 <= bounds.most_s
+    assert 850 <= inside <= 950
 
 
 def test_readiness_is_the_longest_first_wait_that_was_seen() -> None:

@@ -58,6 +58,28 @@ def test_no_space(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("refusals", "words", "asked"), [(2, "unable to freeze: unknown", 3), (9, "unable to freeze", 5), (9, "no such", 1)]
+)
+async def test_a_container_that_could_not_be_frozen_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusals: int, words: str, asked: int
+) -> None:
+    """Seen on a busy machine with cgroup v1: OCI runtime pause failed: unable to freeze."""
+    program, calls = tmp_path / "docker", tmp_path / "calls"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >>{calls}\n[ $(wc -l <{calls}) -gt {refusals} ] || {{ echo "{words}" >&2; exit 1; }}\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(docker, "_POLL_S", 0.01)
+    if refusals < asked:
+        await docker.pause("x", what="pausing x")
+    else:
+        with pytest.raises(StackNotStarted, match=words):
+            await docker.pause("x", what="pausing x")
+    assert calls.read_text().splitlines() == ["pause x"] * asked
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"kind": "Pod"}, "no kind configuration"),

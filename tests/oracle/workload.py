@@ -20,6 +20,7 @@ from tests.oracle.control_plane import NAMESPACE, Client, Json
 from tests.oracle.hpa_cases import when
 
 S = 10**9
+Kept = tuple[PodView, ...]
 NEW = "~new"  # the revision of a template that has no ReplicaSet yet; sorts behind every name
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
 APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
@@ -35,6 +36,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     names: dict[str, str]
     images: dict[str, str]  # of each ReplicaSet's template
     budget: Json | None
+    observed: bool = True  # the controllers have seen all that was written
 
     def pod(self, uid: str, **fields: Any) -> State:
         """With one pod changed."""
@@ -57,10 +59,10 @@ class Rest(msgspec.Struct, frozen=True):
 
     sizes: dict[str, int]
     active: dict[str, int]
-    kept: tuple[PodView, ...]
+    kept: Kept
 
 
-def alike(pods: Iterable[PodView]) -> tuple[PodView, ...]:
+def alike(pods: Iterable[PodView]) -> Kept:
     """``pods`` without their names, in an order."""
     return tuple(sorted((msgspec.structs.replace(pod, name="") for pod in pods), key=str))
 
@@ -117,7 +119,8 @@ class Workload:
 
     def read(self) -> State:
         """Everything as the API server has it now."""
-        deployment = self.client.get(f"{APPS}/deployments/{self.name}")["spec"]
+        whole = self.client.get(f"{APPS}/deployments/{self.name}")
+        deployment = whole["spec"]
         found = self.client.get(f"{APPS}/replicasets{self._select}")["items"]
         pods = self.client.get(f"{CORE}/pods{self._select}")["items"]
         images = {each["metadata"]["name"]: _image(each["spec"]) for each in found}
@@ -135,6 +138,7 @@ class Workload:
             names={each["metadata"]["uid"]: each["metadata"]["name"] for each in pods},
             images=images,
             budget=self.client.get(f"{POLICY}/poddisruptionbudgets/{self.name}").get("status"),
+            observed=_observed(whole) and all(_observed(each) and _acted(each) for each in found),
         )
 
     def change(self, image: str, spec: Json) -> None:
@@ -186,6 +190,15 @@ def known(state: State) -> BudgetStatus | None:
 def _image(spec: Json) -> str:
     image: str = spec["template"]["spec"]["containers"][0]["image"]
     return image
+
+
+def _observed(found: Json) -> bool:
+    """Whether its controller has seen the last write."""
+    return bool(found.get("status", {}).get("observedGeneration", 0) >= found["metadata"]["generation"])
+
+
+def _acted(replica_set: Json) -> bool:
+    return bool(replica_set["status"].get("replicas", 0) == replica_set["spec"]["replicas"])
 
 
 def _set(found: Json) -> ReplicaSet:

@@ -6,8 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from chaos import catalogue
+from harness.chaos.report import html as chaos_html
+from harness.chaos.report import summary as chaos_summary
 from harness.conformance.page import html as conformance_html
 from harness.conformance.report import write_report as write_conformance
 from harness.flag_proof.report import html as flag_proof_html
@@ -15,13 +19,17 @@ from harness.flag_proof.report import write_report as write_flag_proof
 from harness.mirror_stop.report import html as mirror_stop_html
 from harness.mirror_stop.report import write_report as write_mirror_stop
 from harness.model.evidence import EventRow, Row, happened
+from harness.model.load_stages import Arrivals, Step
 from harness.model.message import message, verbatim
 from harness.model.run import Run
 from harness.model.stack import FAULT, Fault, FaultKind
 from harness.report.html import render
-from harness.report.language import LANGUAGES, Language, language
+from harness.report.language import ENGLISH, LANGUAGES, Language, language
+from harness.stages.report import html as load_html
+from harness.stages.report import step_words
+from harness.stages.report import summary as load_summary
 from scenarios import claims
-from tests.report.others import conformance, flag_proof, mirror_stop
+from tests.report.others import chaos_report, conformance, flag_proof, load_report, mirror_stop
 from tests.report.synthetic import write
 from tests.report.test_html import Page
 
@@ -96,3 +104,23 @@ def test_every_fault_has_words() -> None:
     assert str(Fault(kind=FaultKind.DATABASE_SLOW, delay_ms=200)) == "database slow 200 ms"
     assert str(Fault(kind=FaultKind.POD_CRASH)) == "a pod crashed"
     assert str(Fault(kind=FaultKind.ERRORS, share=0.1)) == "errors on 10 % of requests"
+
+
+def test_titles_of_experiments_and_parts_and_load_steps_speak_japanese() -> None:
+    say = language("ja")
+    chaos = chaos_report()
+    title = catalogue.load("pod_kill").title
+    first = msgspec.structs.replace(chaos.experiments[0], title=title)
+    chaos = msgspec.structs.replace(chaos, experiments=(first, *chaos.experiments[1:]))
+    for told in (chaos_html(chaos, say), chaos_summary(chaos, say)):
+        assert "Podを猶予0で削除する" in told and title not in told
+    assert title in chaos_html(chaos) and title in chaos_summary(chaos)
+
+    load = load_report()
+    for told in (load_html(load, claims.REGISTER, say), load_summary(load, say)):
+        assert f"性能の限界点 ({load.steps[0].step.name})" in told and "knee (" not in told
+    closed = Step(name="in_flight_10", arrivals=Arrivals.CLOSED, seconds=1, users=10, in_flight=10)
+    assert (step_words(closed, ENGLISH), step_words(closed, say)) == (
+        "10 in flight (in_flight_10)",
+        "同時処理10件 (in_flight_10)",
+    )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from harness.clock import NS
 from harness.judge.scaling import Resize
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import EventRow, SampleRow, happened
+from harness.model.message import message
 from harness.model.scaling import Effect, Part, PartKind
+from harness.report.language import language
 from harness.scaling import observed
 from harness.scaling.by_kubectl import edited
 from harness.scaling.timeline import MOST, timeline
+from harness.stack.kind.around import node_told
 
 MIB = 2**20
 
@@ -31,6 +34,14 @@ def test_the_timeline_has_what_a_reader_looks_for() -> None:
     assert [moment.at_s for moment in timeline(rows, NS)] == [1, 2, 4, 5, 7]
     many = [event(number, "phase", str(number), "part") for number in range(MOST + 9)]
     assert len(timeline(many, 0)) == MOST
+
+
+def test_the_timeline_speaks_the_pages_language_where_messages_were_kept() -> None:
+    told = (message("ready in {zone}", zone="a"), message("taints: {taints}", taints="x:NoSchedule"))
+    assert node_told("a", ["x:NoSchedule"], ready=True) == told
+    [moment] = timeline([happened(NS, "node", "n1", told, {})], 0)
+    assert moment.message == "ready in a; taints: x:NoSchedule"
+    assert language("ja").told(moment.told, moment.message) == "aで準備完了。Taint: x:NoSchedule"
 
 
 def test_effects_and_the_autoscaler_in_their_order() -> None:

@@ -7,6 +7,7 @@ master quits or the standard input ends. After a step it writes ``phase``/``step
 from __future__ import annotations
 
 # isort: off
+from harness.model.message import message
 from harness.load.patched import locust  # before all else: it patches the standard library
 # isort: on
 
@@ -159,7 +160,8 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
 
     runner.register_message("step", take)
     helpers = [gevent.spawn(_await_end_of_input, board), gevent.spawn(_flush, recorder, failed)]
-    recorder.event("phase", "admitted", f"{len(identities)} accounts admitted", users=len(identities))
+    admitted = message("{count} accounts admitted", count=str(len(identities)))
+    recorder.event("phase", "admitted", admitted, users=len(identities))
     recorder.flush()
     gc.collect()
     gc.freeze()

@@ -8,6 +8,7 @@ from typing import Any
 from harness.clock import Clock
 from harness.manifests import quantity
 from harness.model.evidence import SampleRow
+from harness.model.message import Told, message
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 from harness.stack.kubernetes.labels import ZONE
@@ -23,7 +24,7 @@ class Around:
         self._api = api
         self._feed = feed
         self._clock = clock
-        self._told: dict[str, str] = {}
+        self._told: dict[str, Told] = {}
         self._measured: dict[str, str] = {}
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
@@ -35,8 +36,7 @@ class Around:
             name, zone = item["metadata"]["name"], item["metadata"]["labels"].get(ZONE, "")
             ready = change != "DELETED" and is_ready(item)
             taints = sorted(f"{taint['key']}:{taint['effect']}" for taint in item["spec"].get("taints") or [])
-            state = "ready" if ready else "not ready"
-            said = f"{state}{f' in {zone}' if zone else ''}{'; taints: ' + ', '.join(taints) if taints else ''}"
+            said = node_told(zone, taints, ready=ready)
             if self._told.get(name) != said:
                 # What is there at first is no news for the timeline.
                 kind, subject = ("node", name) if name in self._told else ("component", f"node/{name}")
@@ -78,3 +78,12 @@ def is_ready(node: Json) -> bool:
     """The node's condition Ready (core/v1 Node)."""
     conditions = node.get("status", {}).get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def node_told(zone: str, taints: list[str], *, ready: bool) -> Told:
+    """A node's state, as an event says it."""
+    if zone:
+        state = message("ready in {zone}", zone=zone) if ready else message("not ready in {zone}", zone=zone)
+    else:
+        state = message("ready") if ready else message("not ready")
+    return (state, message("taints: {taints}", taints=", ".join(taints))) if taints else (state,)

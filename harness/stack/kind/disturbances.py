@@ -169,7 +169,7 @@ class Disturbances:
         if not lost:
             raise BadInput(f"no node is in zone {zone!r}", remedy=f"the zones are: {', '.join(zones)}")
         for name in lost:
-            await docker.docker("pause", name, what=f"losing node {name}")
+            await docker.pause(name, what=f"losing node {name}")
 
         async def undo() -> None:
             for name in lost:

@@ -19,6 +19,7 @@ NO_DOCKER = "install and start Docker; as root on Debian: .ci/dockerd"
 _GONE = ("No such container", "No such network", "not found", "is not connected to")
 _BY_ANOTHER = ("is already in progress", *_GONE)  # in the words of the engine
 _POLL_S = 0.2
+_NOT_FROZEN, _FREEZES = "unable to freeze", 5
 _NO_SPACE = "free some space, for instance with: docker system prune"
 
 
@@ -73,6 +74,23 @@ async def check_privileged(image: str) -> None:
         remedy="kind's nodes are privileged containers; where root lacks CAP_SYS_RESOURCE, .ci/dockerd starts a Docker "
         "that does without it",
     )
+
+
+async def pause(name: str, *, what: str) -> None:
+    """Freezes a container. Raises ``StackNotStarted``.
+
+    With cgroup v1 runc gives up when processes begin faster than it stops them, and lets them go on; so it is asked
+    again.
+    """
+    for left in reversed(range(_FREEZES)):
+        try:
+            await docker("pause", name, what=what)
+        except StackNotStarted as error:
+            if not left or _NOT_FROZEN not in str(error):
+                raise
+            await MachineClock().sleep(_POLL_S)
+        else:
+            return
 
 
 async def remove(containers: Sequence[str], *, what: str, limit_s: float) -> None:

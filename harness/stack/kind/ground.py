@@ -219,7 +219,7 @@ class Ground:
         script = _FOLLOW.format(host=host, port=port, name=STANDBY)
         self._guard(await standby.start(primary.image, variables, network=self._network, script=script))
         await standby.ready(self._check(DATABASE))
-        self._feed.event("component", part, f"answers on {standby.address}", port=standby.address.port)
+        self._tell_address(part, standby.address)
         return standby
 
     async def end_standby(self) -> None:
@@ -282,9 +282,10 @@ class Ground:
         variables = {"POSTGRES_PASSWORD": self.password} if name == DATABASE else {}
         self._guard(await service.start(image, variables))
         await service.ready(self._check(name))
-        self._feed.event(
-            "component", name, message("answers on {address}", address=str(service.address)), port=service.address.port
-        )
+        self._tell_address(name, service.address)
+
+    def _tell_address(self, part: str, address: Address) -> None:
+        self._feed.event("component", part, message("answers on {address}", address=str(address)), port=address.port)
 
     def _check(self, name: str) -> Callable[[Address], Awaitable[bool]]:
         if name == DATABASE:

@@ -114,7 +114,10 @@ class Outside:
 
     async def pause(self, *, on: bool) -> None:
         """Freezes all its processes, or lets them go on."""
-        await docker.docker("pause" if on else "unpause", self._name, what=f"pausing {self.part}")
+        if on:
+            await docker.pause(self._name, what=f"pausing {self.part}")
+        else:
+            await docker.docker("unpause", self._name, what=f"letting {self.part} go on")
 
     async def stop(self) -> None:
         """Removes the container with its data; idempotent, bounded."""

@@ -12,7 +12,7 @@ from harness.checks.leaks import leaks
 from harness.clock import Clock
 from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained
-from harness.model.errors import BadInput, PartDied, StackNotStarted
+from harness.model.errors import BadInput, StackNotStarted
 from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -125,17 +125,7 @@ class KindStack(Driven):
             secrets=self._secrets is not None,
         )
         self._built: asyncio.Future[Images] = asyncio.get_running_loop().create_future()
-        bring_up = asyncio.ensure_future(self._bring_up(state, self._ground))
-        try:
-            await asyncio.wait([bring_up, self._ground.death], return_when=asyncio.FIRST_COMPLETED)
-            if bring_up.done():
-                bring_up.result()
-            elif isinstance(death := self._ground.death.exception(), PartDied):
-                remedy = "read the log; `python -m harness doctor` says what this machine lacks"
-                raise StackNotStarted(death.what, where=death.where, remedy=remedy) from death
-        finally:
-            bring_up.cancel()
-            await asyncio.gather(bring_up, return_exceptions=True)
+        await self._unless_dead(self._bring_up(state, self._ground), self._ground.death)
 
     async def inject(self, fault: Fault) -> Undo:
         """``after_s`` is the caller's to wait. ``pod_crash`` kills one ready pod's target, and has nothing to undo."""

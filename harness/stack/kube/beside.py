@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.clock import NS, Clock
 from harness.model.errors import PartDied, StackNotStarted
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.stack.feed import Feed
 from harness.stack.kube import parts
 from harness.stack.kube.parts import DATABASE, GATEWAY, OUTSIDE, SERVICE, Images
@@ -71,7 +72,7 @@ class Beside:
             if pod.stuck:
                 raise StackNotStarted(f"{pod.name} cannot start: {pod.trouble}", where=_image(item), remedy=IMAGES)
             if pod.ready and not (before is not None and before.ready):
-                self._feed.event("component", pod.name, "runs", node=pod.node)
+                self._feed.event("component", pod.name, message("runs"), node=pod.node)
 
     async def close(self) -> None:
         """Ends the logs."""

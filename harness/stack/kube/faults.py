@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from harness.model.errors import BadInput, NotCapable
+from harness.model.message import message
 from harness.model.stack import GATE_FAULTS, Fault, FaultKind
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
@@ -50,7 +51,9 @@ async def inject(fault: Fault, *, gate: Gate | None, inside: Inside, namespace: 
             f"the rung kube cannot make the fault {fault.kind}: it would reach beyond the run's namespace",
             remedy="run it with --on kind or --on local",
         )
-    feed.event("fault", fault.kind, f"injected: {fault}", share=fault.share, delay_ms=fault.delay_ms)
+    feed.event(
+        "fault", fault.kind, message("injected: {fault}", fault=fault.told), share=fault.share, delay_ms=fault.delay_ms
+    )
     return _once(fault, end, feed)
 
 
@@ -63,6 +66,6 @@ def _once(fault: Fault, end: Callable[[], Awaitable[None]] | None, feed: Feed) -
             undone = True
             if end is not None:
                 await end()
-            feed.event("fault", fault.kind, f"undone: {fault}")
+            feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))
 
     return undo

@@ -12,6 +12,7 @@ from harness.clock import Clock
 from harness.model.disruption import Drained
 from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.manifests import Manifests
+from harness.model.message import message
 from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, OwnCluster, Rung, Target, Version
 from harness.stack.gate import Gate
@@ -181,7 +182,9 @@ class KubeStack(Driven):
             self.capabilities |= {Capability.AUTOSCALING}
         else:
             self._progress("the cluster serves no metrics API: an HPA stands still, usage is unknown")
-        about = f"Kubernetes {found.version} of context {self._cluster.context}"
+        about = message(
+            "Kubernetes {version} of context {context}", version=found.version, context=self._cluster.context
+        )
         self._progress(f"{about}, namespace {self._place.namespace}")
         self._feed.event("component", "cluster", about, version=found.version, metrics=found.metrics)
         await leftovers.sweep(api, self._progress)
@@ -245,7 +248,9 @@ class KubeStack(Driven):
             await until(
                 lambda: checks[name](address), process, self._clock, limit_s=READY_LIMIT_S, what=f"answered for {name}"
             )
-            self._feed.event("component", name, f"answers on {address}", port=address.port)
+            self._feed.event(
+                "component", name, message("answers on {address}", address=str(address)), port=address.port
+            )
 
         await together(*(ready(name) for name in OUTSIDE))
         template = self._manifests.deployment.template

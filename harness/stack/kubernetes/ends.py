@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from harness.model.errors import RehearsalError
+from harness.model.message import message
 from harness.stack.feed import Feed
 from harness.stack.processes import Process
 
@@ -64,7 +65,7 @@ class Ends:
         if self._ending or task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, RehearsalError):
-            self._feed.event("component", error.what.partition(" ")[0].rstrip(":"), "died")
+            self._feed.event("component", error.what.partition(" ")[0].rstrip(":"), message("died"))
         self._feed.fail_with(error)
         if not self.death.done():
             self.death.set_exception(error)

@@ -149,5 +149,10 @@ def _word(before: Pod | None, pod: Pod) -> str | Message:
         return message("created")
     if pod.restarts > before.restarts:
         return message("a container was restarted")
-    words = {PodState.READY: message("ready"), PodState.TERMINATING: message("terminating")}
+    words = {
+        PodState.PENDING: message("pending"),
+        PodState.RUNNING: message("running"),
+        PodState.READY: message("ready"),
+        PodState.TERMINATING: message("terminating"),
+    }
     return words.get(pod.state, pod.state.value.lower())

@@ -11,6 +11,7 @@ from harness.clock import NS, Clock
 from harness.manifests import quantity
 from harness.model.errors import PartDied
 from harness.model.evidence import SampleRow
+from harness.model.message import Message, message
 from harness.stack.feed import Feed, endpoints_told
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
@@ -43,7 +44,7 @@ class Watching:
         self._deployment = place.deployment
         self._feed = feed
         self._clock = clock
-        self._hpa = ""
+        self._hpa: Message | None = None
         self._conditions: dict[str, str] = {}
         self._endpoints: tuple[str, ...] | None = None
         self._slices: dict[str, Json] = {}
@@ -102,7 +103,10 @@ class Watching:
             name = item["metadata"]["name"]
             metrics = list(filter(None, (_metric(each) for each in status.get("currentMetrics") or [])))
             words = ", ".join(f"{each['name']} {each['utilization']} %" for each in metrics)
-            said = f"{change}: wants {desired} of {current} replicas; {words or 'no metrics yet'}"
+            said = message(
+                "{change}: wants {desired} of {current} replicas; {metrics}",
+                change=change, desired=str(desired), current=str(current), metrics=words or message("no metrics yet"),
+            )  # fmt: skip
             if said != self._hpa:
                 self._hpa = said
                 self._feed.event("component", f"hpa/{name}", said, current=current, desired=desired, metrics=metrics)

@@ -22,9 +22,10 @@ from harness.stack.versions import in_front
 from harness.state import RunState, cgroups
 from harness.state.cgroups import Group, Limits
 
-#: From the kill of a pod deleted with grace 0 until no new connection is sent to it. An estimate: in a cluster the
+#: From the kill of a pod deleted with grace 0 until no new connection is sent to it. In a cluster that is the
 #: EndpointSlice controller's write, kube-proxy's watch and its next sync of the rules (at most 1 s later, at once after
-#: a quiet second) take some tenths of a second. Who computes from it tries it first (harness/chaos/trial.py).
+#: a quiet second): on kind trials saw 0.0-0.2 s on a quiet machine and up to 3 s on a busy one, so this lies between
+#: them. Who computes from it tries it first (harness/chaos/trial.py).
 DETECTION_S = 0.3
 #: Among the instances: where names lead that nobody registered, once that is not the instance of the beginning.
 OTHERS = ""

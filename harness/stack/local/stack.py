@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.checks.leaks import Traces, leaks, shared_files
+from harness.checks.leaks import leaks
 from harness.clock import Clock
-from harness.firebase import admin
 from harness.manifests.honour import not_honoured_by_processes
 from harness.model.disruption import Drained, Eviction
-from harness.model.errors import BadInput, PartDied, StackNotStarted
-from harness.model.evidence import EventRow, SampleRow
-from harness.model.flag import Template
+from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scaling import Ran
 from harness.model.stack import Capability, Endpoints, Fault, Rung, Target, Version
-from harness.stack.feed import Feed
+from harness.stack.begun import Begun
 from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.controllers import Controllers, capabilities
 from harness.stack.local.database import LocalDatabase
@@ -35,14 +31,12 @@ from harness.stack.local.teardown import end_strays
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.waiting import http_status, together
-from harness.state import RunState, holder_of
-from harness.state.ports import can_bind
 
 POD_GRACE_AT_DOWN_S = 2.5  # tear down is bounded; a termination in a run has the manifest's grace
 SERVICE_LIMIT_S = 10.0
 
 
-class LocalStack:
+class LocalStack(Begun):
     """Pods are a target process and a database sidecar each; Envoy is the Service; PostgreSQL and Firebase are real.
 
     ``folder/logs/<part>.log`` holds every part's output. ``gate`` puts the fault gate in front of the pods from the
@@ -67,52 +61,29 @@ class LocalStack:
         progress: Callable[[str], None],
     ) -> None:
         self.capabilities = capabilities()
-        self._run_id = run_id
-        self._manifests = manifests
-        self._target = target
-        self._logs = folder / "logs"
-        self._clock = clock
-        self._service_port = service_port
+        super().__init__(
+            run_id=run_id, manifests=manifests, target=target, folder=folder, clock=clock, service_port=service_port,
+            progress=progress,
+        )  # fmt: skip
         self._gate = gate
         self._use_kept = use_kept
-        self._progress = progress
-        self._feed = Feed(clock)
-        self._state: RunState | None = None
         self._parts: Parts | None = None
         self._controllers: Controllers | None = None
         self._borrowed: Borrowed | None = None
         self._faults: Faults | None = None
         self._ground: Ground | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._down: asyncio.Task[None] | None = None
-        self._shared_before: frozenset[str] = frozenset()
-        self._traces: Traces | None = None
 
     async def up(self) -> None:
         """Starts every part. Raises ``StackNotStarted`` naming the part, with the last lines of its log."""
-        if self._state is not None or self._down is not None:
-            raise StackNotStarted("a stack is brought up once", remedy="make a new one")
-        self._refuse_taken_port()
-        self._shared_before = shared_files()
-        self._state = RunState.begin(self._run_id)
-        self._logs.mkdir(parents=True, exist_ok=True)
+        state = self._begin()
         if self._use_kept:
             self._borrowed = await borrow(self._run_id, self._progress)
-        ground = (self._state, self._logs, self._clock, self._feed)
+        ground = (state, self._logs_folder, self._clock, self._feed)
         self._parts = Parts(*ground, service_port=self._service_port, borrowed=self._borrowed)
-        disturbances = Disturbances(self._parts, self._feed, self._state, self._clock, self._logs)
+        disturbances = Disturbances(self._parts, self._feed, state, self._clock, self._logs_folder)
         self._faults = Faults(self._parts, self._feed, disturbances)
-        bring_up = asyncio.ensure_future(self._bring_up(self._parts, self._faults))
-        try:
-            await asyncio.wait([bring_up, self._parts.death], return_when=asyncio.FIRST_COMPLETED)
-            if bring_up.done():
-                bring_up.result()
-            elif isinstance(death := self._parts.death.exception(), PartDied):
-                remedy = "read the log; `python -m harness doctor` says what this machine lacks"
-                raise StackNotStarted(death.what, where=death.where, remedy=remedy) from death
-        finally:
-            bring_up.cancel()
-            await asyncio.gather(bring_up, return_exceptions=True)
+        await self._unless_dead(self._bring_up(self._parts, self._faults), self._parts.death)
 
     async def apply(self, manifests: Manifests) -> None:
         """Returns when the rollout is complete and the old pods are gone; else raises ``StackNotStarted``."""
@@ -136,15 +107,6 @@ class LocalStack:
         """Valid after ``up``."""
         assert self._parts is not None
         return self._parts.endpoints()
-
-    def watch(self) -> AsyncIterator[EventRow | SampleRow]:
-        """Every event and sample from the first moment of ``up``; ends after ``down``; raises ``PartDied``."""
-        return self._feed.follow()
-
-    async def set_flag(self, template: Template) -> int:
-        """Publishes to the Remote Config emulator."""
-        endpoints = self.endpoints()
-        return await admin.publish(endpoints.remote_config, endpoints.project_id, template)
 
     async def restart(self) -> None:
         """The HPA and the PDB have no say in it."""
@@ -206,12 +168,6 @@ class LocalStack:
         assert self._ground is not None
         return start_beside(self._manifests.deployment.template, self._ground, name, database_port)
 
-    async def down(self) -> None:
-        """Within 5 s, whatever state the stack is in. When cancelled it goes on; a second call waits for the first."""
-        if self._down is None:
-            self._down = asyncio.ensure_future(self._take_down())
-        await asyncio.shield(self._down)
-
     def leaks(self) -> list[str]:
         """Valid after ``down``."""
         return [] if self._traces is None else leaks(self._traces)
@@ -240,7 +196,7 @@ class LocalStack:
             state=self._state,
             clock=self._clock,
             feed=self._feed,
-            logs=self._logs,
+            logs=self._logs_folder,
             target=self._target,
             endpoints=parts.endpoints(),
         )
@@ -251,7 +207,7 @@ class LocalStack:
             ground.endpoints,
             state=self._state,
             feed=self._feed,
-            logs=self._logs,
+            logs=self._logs_folder,
         )
         controllers = self._controllers = Controllers(self._manifests, ground, faults)
         faults.lead(controllers.deployment, LocalDatabase(parts, ground, controllers.deployment))
@@ -259,7 +215,7 @@ class LocalStack:
             self._keep(loop)
         for line in not_honoured_by_processes(self._manifests):
             self._progress(f"not honoured on this rung: {line}")
-            self._feed.event("component", "manifests", f"not honoured: {line}")
+            self._feed.event("component", "manifests", message("not honoured: {what}", what=line))
         if Capability.CPU_LIMITS not in self.capabilities:
             self._feed.event(
                 "component", "limits", message("CPU and memory limits are not enforced: no writable cgroup v1 here")
@@ -277,7 +233,7 @@ class LocalStack:
             await self._clock.sleep(0.1)
         raise StackNotStarted(
             f"the pods are ready, but the service does not answer on {parts.envoy.address}",
-            where=str(self._logs / "envoy.log"),
+            where=str(self._logs_folder / "envoy.log"),
         )
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
@@ -294,24 +250,11 @@ class LocalStack:
             raise StackNotStarted("the stack is not up", remedy="call up() first, and nothing after down()")
         return self._controllers
 
-    def _refuse_taken_port(self) -> None:
-        port = self._service_port
-        if port is None or can_bind(port):
-            return
-        holder = holder_of(port)
-        raise StackNotStarted(
-            f"the service's port {port} is taken" + (f" by {holder}" if holder else " or may not be bound"),
-            where=f"127.0.0.1:{port}",
-            remedy="end that process, or choose another port with --service-port (by default a free one is taken)",
-        )
-
     # -- down ----------------------------------------------------------------------------------------------------
 
-    async def _take_down(self) -> None:
-        state = self._state
-        if state is None:
-            self._feed.close()
-            return
+    async def _take_parts_down(self) -> None:
+        """Within 5 s."""
+        assert self._state is not None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -323,15 +266,5 @@ class LocalStack:
         if self._parts is not None:
             await self._parts.stop_back()
         if self._borrowed is not None:
-            self._borrowed.give_back(self._logs)
-        await end_strays(state, self._clock)
-        self._traces = Traces(
-            run_id=self._run_id,
-            folder=state.folder,
-            processes=tuple(part.identity for part in state.lease.parts),
-            ports=tuple(state.lease.ports),
-            shared_files_before=self._shared_before,
-        )
-        with contextlib.suppress(OSError):  # then the leak check names the folder
-            state.end()
-        self._feed.close()
+            self._borrowed.give_back(self._logs_folder)
+        await end_strays(self._state, self._clock)

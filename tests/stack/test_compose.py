@@ -1,0 +1,153 @@
+"""``docker compose up --wait`` on compose.yaml as the README has it: ready when it returns, usable, and gone after down.
+
+Skipped where Docker has no compose plugin; ``test_outside.py`` starts the same services without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+import yaml
+
+from harness.clock import MachineClock
+from harness.firebase import admin, rest, storage
+from harness.firebase.documents import Documents, Value
+from harness.model.flag import FLAG, Parameter, Template
+from harness.model.stack import Address
+from harness.progress import Progress
+from harness.stack.kind import at_hand
+from harness.stack.kind.images import build, recipes
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.compose import COMPOSE, definitions
+from harness.state.ports import any_free_port
+from harness.state.processes import identify
+from tests.kind.shared import cannot_build
+
+PROJECT = "demo-tekutoko"
+PASSWORD = "of this test's own"
+UP_LIMIT_S = 120  # five containers at once on a busy machine; a quiet one takes 10
+
+pytestmark = [
+    pytest.mark.kind,
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
+    pytest.mark.skipif(
+        at_hand.ask("compose", "version", "--short") is None, reason="this Docker has no compose plugin"
+    ),
+]
+
+
+class Composed:
+    """The project of this test: compose.yaml, with ports and a name of its own and a label that a sweep knows."""
+
+    def __init__(self, folder: Path) -> None:
+        me = identify(os.getpid())
+        assert me is not None
+        self.name = f"tekutoko-test-{me.pid}"
+        self.addresses = {part: Address(host="127.0.0.1", port=any_free_port()) for part in definitions()}
+        marked = {"labels": {labels.OWNER: f"{me.pid}/{me.started}"}}
+        self._marks = folder / "marks.yaml"  # a session that is killed leaves its containers to the next sweep
+        self._marks.write_text(yaml.safe_dump({"services": dict.fromkeys(self.addresses, marked)}))
+
+    def __call__(self, *arguments: str, limit_s: float = 60) -> str:
+        ports = {f"{part.upper()}_PORT": str(address.port) for part, address in self.addresses.items()}
+        done = subprocess.run(
+            ["docker", "compose", "-p", self.name, "-f", str(COMPOSE), "-f", str(self._marks), *arguments],
+            env={**os.environ, **ports, "POSTGRES_PASSWORD": PASSWORD},
+            capture_output=True, text=True, timeout=limit_s, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"docker compose {arguments}: {done.stderr}"
+        return done.stdout
+
+    def up(self) -> None:
+        self("up", "--wait", "--wait-timeout", str(UP_LIMIT_S), limit_s=UP_LIMIT_S + 30)
+
+    def left(self) -> list[str]:
+        """What Docker still has of the project, of any kind."""
+        of = f"label=com.docker.compose.project={self.name}"
+        kinds = (("ps", "--all"), ("network", "ls"), ("volume", "ls"))
+        return [line for kind in kinds for line in (at_hand.ask(*kind, "-q", "--filter", of) or "").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    if lacking := cannot_build():
+        pytest.skip(lacking)
+    clock = MachineClock()
+
+    async def built() -> None:
+        for recipe in (recipes.postgres(), recipes.firebase(clock)):
+            await build.ensure(recipe, clock, Progress(clock))
+
+    asyncio.run(built())
+    project = Composed(tmp_path_factory.mktemp("compose"))
+    try:
+        project.up()
+        yield project
+    finally:
+        project("down", "--volumes", limit_s=120)
+    assert project.left() == []
+
+
+async def connected(address: Address) -> Any:
+    return await asyncpg.connect(
+        host=address.host, port=address.port, user="tekutoko", database="tekutoko", password=PASSWORD, ssl=False
+    )
+
+
+def test_every_service_is_healthy_and_on_loopback_alone(composed: Composed) -> None:
+    rows = [json.loads(line) for line in composed("ps", "--all", "--format", "json").splitlines()]
+    assert {row["Service"]: (row["State"], row["Health"]) for row in rows} == dict.fromkeys(
+        definitions(), ("running", "healthy")
+    )
+    published = {row["Service"]: {(each["URL"], each["PublishedPort"]) for each in row["Publishers"]} for row in rows}
+    assert published == {part: {(each.host, each.port)} for part, each in composed.addresses.items()}
+
+
+async def test_each_firebase_part_does_its_work_at_once(composed: Composed) -> None:
+    at = composed.addresses
+    new = {"email": "walker@rehearsal.invalid", "password": "walks-a-lot", "returnSecureToken": True}
+    path = "/identitytoolkit.googleapis.com/v1/accounts:signUp?key=any"
+    signed = await rest.request(at["auth"], "POST", path, body=msgspec.json.encode(new))
+    assert signed.status == 200 and msgspec.json.decode(signed.body)["idToken"]
+
+    documents, walk = Documents(at["firestore"], PROJECT), {"title": Value("string", "Ueno")}
+    await documents.put("w1", walk)
+    assert await documents.all() == {"w1": walk}
+    await documents.close()
+
+    bucket = f"{PROJECT}.appspot.com"
+    await storage.put(at["storage"], bucket, "walks/photo.jpg", b"\xff\xd8 a photo", "image/jpeg")
+    assert [each.name for each in await storage.objects(at["storage"], bucket)] == ["walks/photo.jpg"]
+
+    template = Template(parameters={FLAG: Parameter(default="true")})
+    assert await admin.publish(at["remote_config"], PROJECT, template) >= 1
+
+
+async def test_the_database_outlives_down_and_not_down_with_its_volumes(composed: Composed) -> None:
+    connection = await connected(composed.addresses["postgres"])
+    assert (await connection.fetchval("SHOW server_version")).startswith("15.")
+    await connection.execute("CREATE TABLE kept (id int)")
+    await connection.close()
+
+    composed("down")
+    composed.up()
+    connection = await connected(composed.addresses["postgres"])
+    assert await connection.fetchval("SELECT count(*) FROM kept") == 0
+    await connection.close()
+
+    composed("down", "--volumes")
+    assert composed.left() == []
+    composed.up()
+    connection = await connected(composed.addresses["postgres"])
+    assert await connection.fetchval("SELECT to_regclass('kept')") is None
+    await connection.close()
