@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.ingress import IngressEvidence, IngressPlan
-from harness.model.stack import Rung
+from harness.model.run_report import RunReport
 from harness.model.verdict import Verdict
 
 SCHEMA_VERSION = 1
@@ -134,26 +134,14 @@ class PathResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkReport(RunReport, frozen=True, kw_only=True):
     """``network.json``. Timings in seconds."""
 
-    schema_version: int
-    run_id: str
     title: str
-    rung: Rung
-    target: str
-    target_bundled: bool
-    seed: int
-    replay: str
-    started_utc: str
-    exit_status: int
     manifests: str
     findings: tuple[NetworkFinding, ...]
     paths: tuple[PathResult, ...]
     rounds: tuple[Round, ...]
-    timings: dict[str, float]
     ingress: IngressEvidence | None = None
     observed: tuple[str, ...] = ()
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
     errata: tuple[str, ...] = ()

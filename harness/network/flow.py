@@ -5,27 +5,21 @@ under them -> (an Ingress in front) -> tear down -> judge -> report.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
 
-from harness.clock import NS, Clock, utc
-from harness.collect import Collector
-from harness.evidence.store import EvidenceStore
+from harness.clock import NS, Clock
 from harness.judge import ingress as ingress_judge
 from harness.judge import network as judge
-from harness.judge.ledger import Ledger
-from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.manifests.change import ingresses, policies, without_autoscaler, without_ingress, without_policies
-from harness.model.errors import BadInput, Exit, StackNotStarted, more_severe
+from harness.model.errors import BadInput, StackNotStarted
 from harness.model.ingress import IngressEvidence
 from harness.model.load_stages import Arrivals, Step
 from harness.model.network import SCHEMA_VERSION, NetworkFinding, NetworkPath, NetworkPlan, NetworkReport, Round
 from harness.model.stack import Capability, Rung
-from harness.model.verdict import Verdict
 from harness.network.clients import Clients
 from harness.network.front import Front, named
 from harness.network.matrix import Matrix, fixed
@@ -33,11 +27,9 @@ from harness.network.report import write_report
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
-from harness.report.latest import point_latest
-from harness.rungs import manifests_of, stack_for, sweep
-from harness.stack.protocol import ByKubectl, Stack, WithIngress
-from harness.state.lease import remove_run_folder, run_folder
-from harness.state.ports import any_free_port
+from harness.rungs import manifests_of
+from harness.stack.protocol import ByKubectl, WithIngress
+from harness.stack_run import StageRun
 from scenarios import claims
 
 GATHER_EVERY_S = 0.5
@@ -48,7 +40,7 @@ _AGAIN_S = 1.0  # between rounds, while the enforcer catches up
 _NO_PODS = "its pods are processes of one machine without a network of their own; NetworkPolicies need a real cluster"
 
 
-class NetworkRun:
+class NetworkRun(StageRun[NetworkReport]):
     """One run under way. ``run`` always returns a report, however it ended."""
 
     def __init__(
@@ -57,12 +49,6 @@ class NetworkRun:
     ) -> None:  # fmt: skip
         self.plan = plan
         self.with_ingress = with_ingress
-        self.options = options
-        self.clock = clock
-        self.progress = progress
-        self.replay = replay
-        self.started_ns = clock.now_ns()
-        self.run_id = run_identity(clock, plan.name, options.seed)
         found = manifests_of(options)
         self.fronted = without_autoscaler(found, found.deployment.replicas)
         self.protected = without_ingress(self.fronted)
@@ -72,16 +58,8 @@ class NetworkRun:
             raise BadInput("the manifests have no NetworkPolicy", where=str(options.manifests), remedy=remedy)
         if options.rung is not Rung.LOCAL and with_ingress:
             named(self.fronted)
-        self.folder = open_folder(options.reports, self.run_id)
-        self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
-        )
-        self.stack: Stack = stack_for(
-            options, run_id=self.run_id, manifests=self.plain, folder=self.folder, clock=clock, progress=progress,
-            gate=False,
-        )  # fmt: skip
-        self.lifecycle = Lifecycle(progress)
-        self.load: StageProcesses | None = None
+        super().__init__(plan.name, options, clock, progress, replay=replay)
+        self.stack = self.stack_of(self.plain)
         self.clients: Clients | None = None
         self.front: Front | None = None
         self.rounds: dict[str, Round] = {}
@@ -92,8 +70,6 @@ class NetworkRun:
         self.loaded_ns = (0, 0)
         self.trouble = ""
         self.observed: list[str] = []
-        self.leaks: tuple[str, ...] = ()
-        self.timings: dict[str, float] = {}
 
     @property
     def _lacking(self) -> str:
@@ -102,28 +78,23 @@ class NetworkRun:
         return f"the rung {self.options.rung}: {_NO_PODS}"
 
     async def run(self) -> NetworkReport:
-        """Runs the plan, tears down whatever came of it, and reports."""
-        if self._lacking:
-            self.progress(f"not exercised: {self._lacking}")
-        else:
-            await self.lifecycle.run(with_beside(self.flow(), self._gather(), self._watch()))
-            steps = (self._stop_load, self._stop_clients, self.stack.down)
-            self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
-            remove_run_folder(self.run_id)
-            self.leaks = tuple(self.stack.leaks())
-        return self._report()
+        """Nothing is brought up where the rung lacks what it takes."""
+        if not self._lacking:
+            return await super().run()
+        self.progress(f"not exercised: {self._lacking}")
+        return self.report()
 
-    def interrupt(self) -> None:
-        """Ends the flow at its next wait; tear down and report follow."""
-        self.lifecycle.interrupt()
+    def endings(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """The load, then the pods that ask."""
+        return *super().endings(), self._stop_clients
 
     async def flow(self) -> None:
         """The rounds in order; each may raise, and tear down always follows."""
-        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        await self.sweep()
         self.progress("bringing the stack up, without NetworkPolicies")
         await self.stack.up()
         assert isinstance(self.stack, ByKubectl)  # it has real_kubernetes
-        self._mark("stack_up")
+        self.mark("stack_up")
         service = next(key.partition("/")[2] for key in self.plain.documents if key.startswith("Service/"))
         self.clients = clients = Clients(self.stack, self.plain.deployment.name, self.folder)
         await clients.start()
@@ -132,11 +103,11 @@ class NetworkRun:
         load = await self._admitted()
         self.listed["before"] = await matrix.policies()
         await self._ask(matrix, "before")
-        self._mark("before")
+        self.mark("before")
         await self._under_load(load, self._protect(matrix))
-        self._mark("after")
+        self.mark("after")
         await self._replace(matrix)
-        self._mark("replaced")
+        self.mark("replaced")
         await self._observe(matrix)
         await self._bring_ingress(matrix, clients)
 
@@ -182,7 +153,7 @@ class NetworkRun:
         await self.front.run()
         if self.front.seen.update is not None:
             self.observed.append(ingress_judge.update_told(self.front.seen.update))
-        self._mark("ingress")
+        self.mark("ingress")
 
     async def _ask(self, matrix: Matrix, name: str, *, since_ns: int | None = None) -> None:
         """Rounds until one is as wanted, at most for the plan's time; the last one counts."""
@@ -219,36 +190,11 @@ class NetworkRun:
 
     async def _admitted(self) -> StageProcesses:
         self.progress(f"admitting {ACCOUNTS} accounts")
-        plan = WorkerPlan(
-            run_id=self.run_id, seed=self.options.seed, accounts=ACCOUNTS, worker=0, workers=1,
-            master_port=any_free_port(), endpoints=self.stack.endpoints(), anchor=self.clock.anchor, spool="",
-            request_timeout_s=_REQUEST_TIMEOUT_S,
-        )  # fmt: skip
-        self.load = StageProcesses(plan, run_folder(self.run_id), self.clock, logs=self.folder / "logs")
-        await self.load.start()
-        self.evidence.follow(self.load.spools)
-        return self.load
-
-    async def _gather(self) -> None:
-        while True:
-            self.evidence.gather()
-            await self.clock.sleep(GATHER_EVERY_S)
-
-    async def _watch(self) -> None:
-        async for row in self.stack.watch():
-            self.evidence.add([row])
-
-    async def _stop_load(self) -> None:
-        if self.load is not None:
-            await self.load.stop()
-            self.evidence.gather()
+        return await self.admit(ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S)
 
     async def _stop_clients(self) -> None:
         if self.clients is not None:
             await self.clients.stop()
-
-    def _mark(self, name: str) -> None:
-        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
 
     # -- the ending ----------------------------------------------------------------------------------------------
 
@@ -279,43 +225,23 @@ class NetworkRun:
         seen = self.front.seen if self.front is not None else IngressEvidence(wanted=ingresses(self.fronted))
         return ingress_judge.findings(self.plan.ingress, seen)
 
-    def _report(self) -> NetworkReport:
-        self.lifecycle.write(
-            self.evidence.store.close,
-            lambda: write_report(self.folder, self._document(), language(self.options.lang)),
-            lambda: point_latest(self.options.reports, self.folder),
-        )
-        return self._document()
+    def write(self, report: NetworkReport) -> None:
+        """Writes the report's files."""
+        write_report(self.folder, report, language(self.options.lang))
 
-    def _document(self) -> NetworkReport:
-        options = self.options
+    def document(self) -> NetworkReport:
+        """What the report says."""
         findings = self._judged()
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not outcomes and not {each.verdict for each in findings} <= {Verdict.PASS, Verdict.NOT_EXERCISED}:
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
         rounds = [self.rounds.get(name) for name in ("before", "after", "replaced")]
         return NetworkReport(
-            schema_version=SCHEMA_VERSION,
-            run_id=self.run_id,
+            **self.facts(SCHEMA_VERSION, [each.verdict for each in findings]),
             title=self.plan.title,
-            rung=options.rung,
-            target=options.target.name,
-            target_bundled=options.target.bundled,
-            seed=options.seed,
-            replay=self.replay,
-            started_utc=utc(self.clock.anchor, self.started_ns),
-            exit_status=more_severe(*outcomes),
-            manifests=options.manifests.name,
+            manifests=self.options.manifests.name,
             findings=tuple(findings),
             paths=tuple(judge.path_result(path, *rounds) for path in self.plan.paths) if any(rounds) else (),
             rounds=tuple(each for each in rounds if each is not None),
-            timings={name: round(value, 3) for name, value in self.timings.items()},
             ingress=self.front.seen if self.front is not None else None,
             observed=tuple(self.observed),
-            leaks=self.leaks,
-            errors=tuple(str(error) for error in self.lifecycle.errors),
             errata=errata_of(findings),
         )
 
