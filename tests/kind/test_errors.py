@@ -16,6 +16,9 @@ from harness.clock import MachineClock
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.stack.kind import cluster, commands, config, docker, lock, record
 from harness.stack.kind.images import binaries, choice
+from harness.stack.kind.outside import Outside
+from harness.stack.kubernetes.compose import Definition
+from harness.state import RunState
 from harness.state.processes import ProcessIdentity, identify
 
 CLOCK = MachineClock()
@@ -181,3 +184,31 @@ def test_which_cluster_is_abandoned(alive: bool, kept: bool, complete: bool, aba
         config_digest="", api_port=1, ports={}, nodes=["x-control-plane"],
     )  # fmt: skip
     assert made.abandoned() is abandoned
+
+
+async def test_a_part_that_stutters_runs_in_the_end_also_when_a_freeze_was_on_its_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The engine answers late, and says of the first thaw that there was nothing to thaw."""
+    program, calls = tmp_path / "docker", tmp_path / "calls"
+    program.write_text(
+        f"""#!/bin/sh
+echo "$1" >>{calls}
+[ "$1" = unpause ] || {{ sleep 1; exit 0; }}
+echo "Error response from daemon: Container x is not paused" >&2
+exit 1
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    state = RunState.begin("20260101T000000Z-test-s1-0001")
+    try:
+        part = Outside("firestore", Definition(image="x", ports=["1"]), state, tmp_path, CLOCK)
+        work = asyncio.ensure_future(part.stutter(0.1, 0.1))
+        await asyncio.sleep(0.5)  # half of the time that the freeze takes
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+    finally:
+        state.end()
+    assert calls.read_text().split() == ["pause", "unpause"]

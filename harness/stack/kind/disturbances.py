@@ -173,7 +173,7 @@ class Disturbances:
 
         async def undo() -> None:
             for name in lost:
-                await docker.docker("unpause", name, what=f"bringing node {name} back")
+                await docker.unpause(name, what=f"bringing node {name} back")
 
         return undo
 
@@ -187,23 +187,7 @@ class Disturbances:
         return undo
 
     async def _slow(self, part: str) -> Undo:
-        service = self._service(part)
-
-        async def by_turns() -> None:
-            paused = False
-            try:
-                while True:
-                    await service.pause(on=True)
-                    paused = True
-                    await self._clock.sleep(_SLOW_STOPPED_S)
-                    await service.pause(on=False)
-                    paused = False
-                    await self._clock.sleep(_SLOW_RUNNING_S)
-            finally:
-                if paused:
-                    await service.pause(on=False)
-
-        return self._until_undone(by_turns())
+        return self._until_undone(self._service(part).stutter(_SLOW_STOPPED_S, _SLOW_RUNNING_S))
 
     def _service(self, part: str) -> Outside:
         if part not in PARTS:

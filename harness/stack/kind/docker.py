@@ -20,6 +20,7 @@ _GONE = ("No such container", "No such network", "not found", "is not connected 
 _BY_ANOTHER = ("is already in progress", *_GONE)  # in the words of the engine
 _POLL_S = 0.2
 _NOT_FROZEN, _FREEZES = "unable to freeze", 5
+_NOT_PAUSED = "is not paused"  # in the words of the engine
 _NO_SPACE = "free some space, for instance with: docker system prune"
 
 
@@ -91,6 +92,15 @@ async def pause(name: str, *, what: str) -> None:
             await MachineClock().sleep(_POLL_S)
         else:
             return
+
+
+async def unpause(name: str, *, what: str) -> None:
+    """Lets a container go on, if it is frozen. Raises ``StackNotStarted``."""
+    try:
+        await docker("unpause", name, what=what)
+    except StackNotStarted as error:
+        if _NOT_PAUSED not in str(error):
+            raise
 
 
 async def remove(containers: Sequence[str], *, what: str, limit_s: float) -> None:

@@ -117,7 +117,18 @@ class Outside:
         if on:
             await docker.pause(self._name, what=f"pausing {self.part}")
         else:
-            await docker.docker("unpause", self._name, what=f"letting {self.part} go on")
+            await docker.unpause(self._name, what=f"letting {self.part} go on")
+
+    async def stutter(self, stopped_s: float, running_s: float) -> None:
+        """Frozen and running by turns until it is cancelled; then it runs, also if a freeze was on its way."""
+        try:
+            while True:
+                await self.pause(on=True)
+                await self._clock.sleep(stopped_s)
+                await self.pause(on=False)
+                await self._clock.sleep(running_s)
+        finally:
+            await self.pause(on=False)
 
     async def stop(self) -> None:
         """Removes the container with its data; idempotent, bounded."""
