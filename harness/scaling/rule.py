@@ -47,12 +47,15 @@ class Course:
     def __init__(self, rows: Iterable[EventRow], samples: Iterable[SampleRow], manifests: Manifests) -> None:
         """``manifests`` are as applied: their requests scaled as the pods' are."""
         self._pods = [row for row in rows if row.kind == "pod"]
-        self._usage: dict[str, dict[int, dict[str, float]]] = {}
+        self._usage: dict[str, list[tuple[int, dict[str, float]]]] = {}
         self._asked: dict[tuple[int, int, int], int | None] = {}
         for row in samples:
             if row.subject.startswith("pod/") and row.metric in {*_METRICS, "cpu_milli", "window_s", "lag_s"}:
-                figures = self._usage.setdefault(row.subject.removeprefix("pod/"), {})
-                figures.setdefault(row.at_ns, {})[row.metric] = row.value
+                figures = self._usage.setdefault(row.subject.removeprefix("pod/"), [])
+                # Two figures may have one time: metrics-server's is that of the container measured longest ago.
+                if not figures or figures[-1][0] != row.at_ns or row.metric in figures[-1][1]:
+                    figures.append((row.at_ns, {}))
+                figures[-1][1][row.metric] = row.value
         self._requests = tuple(
             ContainerRequests(
                 name=each.name,
@@ -70,14 +73,15 @@ class Course:
         without."""
         key = (current, at_ns, cut_ns)
         if key not in self._asked:
+            pods = self._scaled(at_ns)
             ground = Ground(
                 current=current,
-                pods=self._scaled(at_ns),
+                pods=pods,
                 tolerances=Tolerances(down=Settings().tolerance, up=Settings().tolerance),
                 settings=Settings(),
                 now_ns=at_ns,
             )
-            self._asked[key] = propose(hpa, ground, Readings(pods=self._read(cut_ns)), current).replicas
+            self._asked[key] = propose(hpa, ground, Readings(pods=self._read(cut_ns, pods)), current).replicas
         return self._asked[key]
 
     def _scaled(self, at_ns: int) -> list[ScaledPod]:
@@ -104,18 +108,19 @@ class Course:
             if pod.state != PodState.GONE
         ]
 
-    def _read(self, cut_ns: int) -> list[PodUsage]:
-        """Each pod's last figure that was there."""
+    def _read(self, cut_ns: int, pods: Iterable[ScaledPod]) -> list[PodUsage]:
+        """The last figure that was there of each of ``pods``: metrics-server answers for pods that exist alone."""
         found = []
-        for name, figures in self._usage.items():
-            there = [at_ns for at_ns, each in figures.items() if at_ns + each.get("lag_s", 0.0) * NS <= cut_ns]
+        for name in (pod.name for pod in pods):
+            figures = self._usage.get(name, [])
+            there = [each for each in figures if each[0] + each[1].get("lag_s", 0.0) * NS <= cut_ns]
             if there:
-                last = figures[max(there)]
+                at_ns, last = there[-1]
                 used = {resource: _milli_up(last[metric]) for metric, resource in _METRICS.items() if metric in last}
                 if "cpu_milli" in last:
                     used["cpu"] = round(last["cpu_milli"])
                 window_ns = round(last.get("window_s", WINDOW_S) * NS)
-                found.append(PodUsage(name=name, at_ns=max(there), window_ns=window_ns, containers_m={"": used}))
+                found.append(PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used}))
         return found
 
 

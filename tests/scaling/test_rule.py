@@ -87,3 +87,28 @@ def test_a_decision_up_and_one_down_beside_the_rule() -> None:
     assert 290 * NS <= last_of_four < 315 * NS
     early = [*rows[:-1], resize(400, 2, "All metrics below target")]  # the memory was held 100 s ago
     assert 2 not in decisions(early, samples, MANIFESTS, 2, 90 * NS)[1].allowed
+
+
+def test_pods_of_before_count_no_more_though_their_last_figures_are_there() -> None:
+    """Seen on kind: eight pods of an earlier part made the rule ask for 23 where the controller rightly asked for 7."""
+    hpa = MANIFESTS.hpa
+    assert hpa is not None
+    gone = [row for name in ("x", "y", "z") for row in (*pods(name), pod(50, name, "Gone"))]
+    samples = [row for name in "abxyz" for row in usage(40, name, 0.01, 970)]
+    samples += [row for name in "ab" for row in usage(90, name, 0.01, 970)]
+    rows = sorted([*gone, *pods("a", "b"), pod(80, "c", "Pending"), pod(85, "c", "Ready")], key=lambda row: row.at_ns)
+    # c has no figure yet, so it counts for nothing on the way up: 2 x 970 MiB over 3 x 640 MiB are 101 % of the 80 %.
+    assert Course(rows, samples, MANIFESTS).asks(hpa, 3, 100 * NS, 100 * NS) == 4
+
+
+def test_of_two_figures_of_one_time_the_one_that_was_there_counts() -> None:
+    hpa = MANIFESTS.hpa
+    assert hpa is not None
+
+    def seen(mib: float, lag_s: float) -> list[SampleRow]:
+        lag = [SampleRow(at_ns=90 * NS, metric="lag_s", subject=f"pod/{name}", value=lag_s) for name in "ab"]
+        (one, two) = (usage(90, name, 0.01, mib) for name in "ab")
+        return [*one, lag[0], *two, lag[1]]
+
+    course = Course(pods("a", "b"), [*seen(90, 5), *seen(970, 20)], MANIFESTS)
+    assert [course.asks(hpa, 2, at_s * NS, at_s * NS) for at_s in (100, 109, 110)] == [1, 1, 4]

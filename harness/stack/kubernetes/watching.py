@@ -48,7 +48,7 @@ class Watching:
         self._conditions: dict[str, str] = {}
         self._endpoints: tuple[str, ...] | None = None
         self._slices: dict[str, Json] = {}
-        self._measured: dict[str, str] = {}
+        self._measured: dict[str, tuple[str, list[Json]]] = {}
         self.pods = Pods(feed, clock.anchor)
         self.endpoints_ready = 0  # addresses that the Service sends to
 
@@ -159,9 +159,10 @@ class Watching:
                 listed = []
             for item in listed:
                 name = item["metadata"]["name"]
-                if self._measured.get(name) == item["timestamp"] or not item["containers"]:
+                figure = (item["timestamp"], item["containers"])  # the time is that of one container alone
+                if self._measured.get(name) == figure or not item["containers"]:
                     continue
-                self._measured[name] = item["timestamp"]
+                self._measured[name] = figure
                 usages = [container["usage"] for container in item["containers"]]
                 at_ns = monotonic_ns(self._clock.anchor, item["timestamp"])
                 cores = float(sum(quantity.parse(usage["cpu"]) for usage in usages))
