@@ -49,17 +49,25 @@ def desired(budget: Budget, scale: int) -> int:
 
 
 def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -> BudgetKept:
-    """``events`` in the order in which they were told; ``scale`` is the Deployment's replicas. No budget allows all."""
+    """``events`` in the order in which they were told; ``scale`` is the Deployment's replicas. No budget allows all.
+
+    In a cluster the watch may tell that the pod terminates before the answer to its eviction is there: then the pods
+    that were ready when it left count.
+    """
     ready: set[str] = set()
+    left: dict[str, int] = {}  # the ready pods when a ready one began to terminate, itself among them
     granted = refused = 0
     beyond: list[str] = []
     for event in events:
         if event.kind == "pod":
+            if event.data.get("state") == PodState.TERMINATING and event.subject in ready:
+                left[event.subject] = len(ready)
             (ready.add if event.data.get("state") == PodState.READY else ready.discard)(event.subject)
         elif event.kind == "eviction" and event.data.get("code") == GRANTED:
             granted += 1
-            if budget is not None and event.subject in ready and len(ready) - 1 < desired(budget, scale):
-                beyond.append(f"{event.subject}: {len(ready)} pods were ready, {desired(budget, scale)} must stay")
+            there = len(ready) if event.subject in ready else left.pop(event.subject, 0)
+            if budget is not None and 0 < there <= desired(budget, scale):
+                beyond.append(f"{event.subject}: {there} pods were ready, {desired(budget, scale)} must stay")
             ready.discard(event.subject)
         elif event.kind == "eviction":
             refused += 1

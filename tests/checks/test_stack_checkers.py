@@ -68,6 +68,16 @@ def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None
     assert budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], half, 2).beyond != ()
 
 
+def test_evictions_are_counted_also_when_the_watch_told_of_the_pod_before_the_answer_came() -> None:
+    two = [pod(0, "a", "Ready"), pod(0, "b", "Ready")]
+    first = [pod(1, "a", "Terminating"), event(1, "eviction", "a", code=201)]
+    second = [pod(2, "b", "Terminating"), event(2, "eviction", "b", code=201)]
+    assert budget_kept([*two, *first], ONE, 2).beyond == ()
+    assert budget_kept([*two, *first, *second], ONE, 2).beyond == ("b: 1 pods were ready, 1 must stay",)
+    again = [pod(1.5, "c", "Ready"), *second]
+    assert budget_kept([*two, *first, *again], ONE, 2).beyond == ()
+
+
 def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> None:
     course = [service(0, "a", "b"), service(10, "b"), service(20, "a", "b")]
     fine = new_connections(course, [probe(9, "a"), probe(11.9, "a"), probe(30, "a"), probe(15, "b")])

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from harness.checks.budget import budget_kept
 from harness.clock import MachineClock
 from harness.model.errors import BadInput, NotCapable
 from harness.model.evidence import EventRow, SampleRow
@@ -236,6 +237,17 @@ async def test_an_eviction_is_refused_where_it_would_breach_the_budget(stack: St
     assert pods[0] not in {answer.headers["x-pod"] for answer in await many(stack, 60)}
 
 
+async def events(stack: Stack) -> list[EventRow]:
+    """All so far."""
+    found: list[EventRow] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            async for row in stack.watch():
+                if isinstance(row, EventRow):
+                    found.append(row)
+    return found
+
+
 async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
     if Capability.EVICTION not in stack.capabilities:
         pytest.skip(f"{stack.rung} cannot drain")
@@ -243,6 +255,8 @@ async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
     drained = await stack.drain(limit_s=60)
     assert set(drained.evicted) == before
     assert drained.refusals >= 1  # two pods, of which one must stay: the second waits for a successor
+    told = budget_kept(await events(stack), manifests(stack.rung).pdb, 2)
+    assert told.granted >= 2 and told.refused >= 1 and told.beyond == ()
     await stack.scale(2)
     after = await many(stack, 60)
     assert {answer.status for answer in after} == {200}

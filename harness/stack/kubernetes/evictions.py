@@ -5,6 +5,8 @@ from __future__ import annotations
 from harness.clock import NS, Clock
 from harness.model.disruption import Drained, Eviction
 from harness.model.errors import BadInput, StackNotStarted
+from harness.model.message import message
+from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Refused
 from harness.stack.kubernetes.pods import Pod
 from harness.stack.kubernetes.watching import Watching
@@ -17,8 +19,9 @@ _POLL_S = 0.25
 class Evictions:
     """Of the pods of one namespace."""
 
-    def __init__(self, api: ApiServer, namespace: str, watching: Watching, clock: Clock) -> None:
+    def __init__(self, api: ApiServer, namespace: str, watching: Watching, feed: Feed, clock: Clock) -> None:
         self._api = api
+        self._feed = feed
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._namespace = namespace
         self._watching = watching
@@ -36,8 +39,12 @@ class Evictions:
         except Refused as error:
             if error.status == NOT_FOUND:
                 raise BadInput(f"there is no pod {pod!r}", where=self._namespace) from error
-            return Eviction(code=error.status, message=error.message)
-        return Eviction(code=201)
+            answer = Eviction(code=error.status, message=error.message)
+            said = message("eviction refused ({code}): {why}", code=str(answer.code), why=answer.message)
+        else:
+            answer, said = Eviction(code=201), message("evicted")
+        self._feed.event("eviction", pod, said, code=answer.code)
+        return answer
 
     async def drain(self, node: str, limit_s: float) -> Drained:
         """Cordons ``node``, evicts the target's pods on it, waits until they are gone, and uncordons it again.

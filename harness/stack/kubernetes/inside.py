@@ -35,7 +35,7 @@ class Inside:
         self.watching = Watching(api, place, feed, clock)
         self.pod_logs = PodLogs(api, place, logs, feed)
         self.workload = Workload(api, place, self.watching, self.pod_logs, clock)
-        self.evictions = Evictions(api, place.namespace, self.watching, clock)
+        self.evictions = Evictions(api, place.namespace, self.watching, feed, clock)
         self._place = place
         self._feed = feed
         self._clock = clock
