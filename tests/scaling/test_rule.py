@@ -10,6 +10,7 @@ from harness.clock import NS
 from harness.manifests import load as load_manifests
 from harness.model.evidence import EventRow, SampleRow
 from harness.scaling.rule import Course, decisions, recommended
+from scenarios.scaling import load
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
 MIB = 2**20
@@ -112,3 +113,18 @@ def test_of_two_figures_of_one_time_the_one_that_was_there_counts() -> None:
 
     course = Course(pods("a", "b"), [*seen(90, 5), *seen(970, 20)], MANIFESTS)
     assert [course.asks(hpa, 2, at_s * NS, at_s * NS) for at_s in (100, 109, 110)] == [1, 1, 4]
+
+
+def test_the_plan_s_memory_asks_for_all_ten_pods_at_every_size() -> None:
+    """With five pods that held it, nine were within the tolerance, and the autoscaler rightly stayed there."""
+    hpa = MANIFESTS.hpa
+    assert hpa is not None
+    part = next(each for each in load().parts if each.name == "hpa_memory")
+    limit_mib = (MANIFESTS.deployment.template.containers[0].limit_memory_bytes or 0) / MIB
+    names = "abcdefghi"
+    assert part.held <= len(names)
+    for size in range(part.held, part.high):
+        used = [part.hold * limit_mib if number < part.held else 67 for number in range(size)]
+        samples = [row for name, mib in zip(names, used, strict=False) for row in usage(90, name, 0.01, mib)]
+        asked = Course(pods(*names[:size]), samples, MANIFESTS).asks(hpa, size, 100 * NS, 100 * NS)
+        assert asked is not None and asked >= part.high, size
