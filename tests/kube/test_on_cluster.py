@@ -162,7 +162,7 @@ def test_what_a_killed_run_leaves_goes_with_stack_down_and_nothing_else_does(on:
         down = harness("stack", "down", "--on", "kube", *words, "--yes-use-this-cluster")
         said, _ = down.communicate(timeout=180)
         assert down.returncode == Exit.OK, said
-        assert f"-{process.pid:x}" in said and remote in said
+        assert f"-{process.pid:x}" in said and remote in said, said
         assert on.namespaces(f"-{process.pid:x}") == set()
         assert on.namespaces() >= {foreign, remote}
     finally:

@@ -22,16 +22,18 @@ OURS = f"{labels.MANAGED}={labels.MANAGER}"
 async def sweep(api: ApiServer, progress: Callable[[str], None]) -> list[str]:
     """Begins to delete the namespaces whose owner was a process of this machine and is dead; their names.
 
-    One of another machine is told of and left: whether its owner lives cannot be known here. Raises ``Refused``.
+    One that ends already, as its run was killed while it took it down, is among them. One of another machine is told of and left: whether its owner lives cannot be known here. Raises ``Refused``.
     """
     removed, others = [], []
     for item in (await api.get(NAMESPACES, labelSelector=OURS))["items"]:
         name, marks = item["metadata"]["name"], item["metadata"].get("annotations", {})
         if marks.get(labels.MACHINE) != identity():
             others.append(name)
-        elif not _alive(marks.get(labels.OWNER, "")) and "deletionTimestamp" not in item["metadata"]:
-            progress(f"left by a killed run: removing namespace {name}")
-            await api.delete_own(f"{NAMESPACES}/{name}", item["metadata"]["uid"])
+        elif not _alive(marks.get(labels.OWNER, "")):
+            ending = "deletionTimestamp" in item["metadata"]
+            progress(f"left by a killed run: {'waiting for the end of' if ending else 'removing'} namespace {name}")
+            if not ending:
+                await api.delete_own(f"{NAMESPACES}/{name}", item["metadata"]["uid"])
             removed.append(name)
     if others:
         progress(f"of runs on other machines, not looked into: {', '.join(others)}")
