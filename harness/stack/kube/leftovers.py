@@ -22,7 +22,8 @@ OURS = f"{labels.MANAGED}={labels.MANAGER}"
 async def sweep(api: ApiServer, progress: Callable[[str], None]) -> list[str]:
     """Begins to delete the namespaces whose owner was a process of this machine and is dead; their names.
 
-    One that ends already, as its run was killed while it took it down, is among them. One of another machine is told of and left: whether its owner lives cannot be known here. Raises ``Refused``.
+    One that ends already, as its run was killed while it took it down, is among them. One of another machine is told
+    of and left: whether its owner lives cannot be known here. Raises ``Refused``.
     """
     removed, others = [], []
     for item in (await api.get(NAMESPACES, labelSelector=OURS))["items"]:
