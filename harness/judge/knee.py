@@ -13,11 +13,20 @@ from harness.model.verdict import Verdict
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A rate that was tried. ``generator_limited``: the step says nothing of the target, however it looks."""
+    """A rate that was tried.
+
+    ``generator_limited``, ``unspread``: the step says nothing of the target, however it looks.
+    """
 
     rate_per_s: float
     verdict: Verdict
     generator_limited: bool = False
+    unspread: bool = False
+
+    @property
+    def mute(self) -> bool:
+        """Whether the step says nothing."""
+        return self.generator_limited or self.unspread
 
 
 def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
@@ -27,9 +36,9 @@ def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
     """
     if not tried:
         return plan.first_rate_per_s
-    if tried[-1].generator_limited:
+    if tried[-1].mute:
         # Once more: on a shared machine a hiccup is no limit. Twice in a row it is.
-        again = len(tried) > 1 and tried[-2].generator_limited
+        again = len(tried) > 1 and tried[-2].mute
         return None if again else tried[-1].rate_per_s
     good, broken = _bracket(tried)
     if broken is None:
@@ -45,10 +54,12 @@ def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
 def knee(plan: KneePlan, pods: int, tried: Sequence[Tried]) -> Knee:
     """What the finished search found."""
     good, broken = _bracket(tried)
-    if tried and tried[-1].generator_limited:
+    if tried and tried[-1].mute:
         shown = message("no rate was shown") if good is None else message("at least {rate}/s", rate=f"{good:.1f}")
-        told = (shown, message("the generator was the limit above"))
-        return _knee(pods, good, broken, Verdict.INCONCLUSIVE, *told)
+        limited = message("the generator was the limit above")
+        unspread = message("above, the load was not spread over the pods")
+        told = limited if tried[-1].generator_limited else unspread
+        return _knee(pods, good, broken, Verdict.INCONCLUSIVE, shown, told)
     if good is None:
         lowest = f"{min((t.rate_per_s for t in tried), default=0):.1f}"
         none = message("no rate down to {rate}/s kept the limits", rate=lowest) if tried else message("not tried")
@@ -67,7 +78,7 @@ def _knee(pods: int, good: float | None, broken: float | None, verdict: Verdict,
 
 def _bracket(tried: Sequence[Tried]) -> tuple[float | None, float | None]:
     """The lowest rate not kept, and the highest kept below it: a noisy pass above a failure is not the knee."""
-    told = [attempt for attempt in tried if not attempt.generator_limited]
+    told = [attempt for attempt in tried if not attempt.mute]
     broken = min((t.rate_per_s for t in told if t.verdict is not Verdict.PASS), default=None)
     good = max(
         (t.rate_per_s for t in told if t.verdict is Verdict.PASS and (broken is None or t.rate_per_s < broken)),

@@ -38,6 +38,7 @@ CALL = np.dtype(
     ]
 )
 
+_BY_POD = np.dtype([("pod", np.int32), ("due_ns", np.int64)])
 _SESSION = np.dtype([("user", np.int32), ("live", np.bool_), ("at_ns", np.int64)])
 
 #: Rows of ``CALL``.
@@ -79,10 +80,13 @@ class Ledger:
     def __init__(self) -> None:
         #: By name: the ledger's own number of each user, in the order of arrival.
         self.users: dict[str, int] = {}
+        #: The same of each pod that named itself in an answer.
+        self.pods: dict[str, int] = {}
         #: By metric: (at_ns, subject, value).
         self.samples: defaultdict[str, list[tuple[int, str, float]]] = defaultdict(list)
         self.measurement_errors: list[EventRow] = []
         self._requests = _Table(CALL)
+        self._by_pod = _Table(_BY_POD)
         self._probes = _Table(CALL)
         self._sessions = _Table(_SESSION)
 
@@ -93,6 +97,8 @@ class Ledger:
                 ok, api = row.outcome is Outcome.OK, row.side is Side.API
                 number = self._number(row.user)
                 self._requests.append(number, api, ok, row.status, row.due_ns, row.sent_ns, row.done_ns)
+                if row.pod:
+                    self._by_pod.append(self.pods.setdefault(row.pod, len(self.pods)), row.due_ns)
             case ProbeRow():
                 number = self._number(row.user)
                 self._probes.append(number, True, row.good, row.status, row.due_ns, row.sent_ns, row.done_ns)
@@ -125,6 +131,12 @@ class Ledger:
         rows = self.requests
         chosen: Calls = rows[_due_in(rows, window) & (rows["api"] == (side is Side.API))]
         return chosen
+
+    def pods_due(self, window: Window) -> dict[str, int]:
+        """How many requests that were due in ``window`` each pod answered, of those whose answer names its pod."""
+        rows = self._by_pod.rows()
+        counts = np.bincount(rows["pod"][_due_in(rows, window)], minlength=len(self.pods))
+        return {pod: int(counts[number]) for pod, number in self.pods.items() if counts[number]}
 
     def probe_rows_due(self, window: Window) -> Calls:
         """The probes that were due in ``window``."""

@@ -1,7 +1,8 @@
 """A step of load: its figures from the evidence, and whether it kept the limits. Pure.
 
 The generator proves that it was not the limit: a step whose requests were sent late, or whose busiest worker had no
-core left, is inconclusive, whatever it shows.
+core left, is inconclusive, whatever it shows. So is one whose requests did not reach all of the pods alike: kept
+connections stay with the pods that they began on.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from harness.model.verdict import Verdict
 
 #: Of a core: above it the busiest worker may be what kept the requests waiting.
 MOST_GENERATOR_CORES = 0.9
+#: Of its even share: connections that a Service deals out by chance stay below it, from so many requests a pod on.
+MOST_OF_ITS_SHARE, REQUESTS_A_POD = 2.0, 20
 _MS = 1_000_000
 _P95_SAMPLES = 59
 
@@ -43,6 +46,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     cpu_samples: list[tuple[int, str, float]] = []
     memory_samples: list[tuple[int, str, float]] = []
     histogram: str = ""
+    requests_by_pod: dict[str, int] = {}
 
 
 def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
@@ -76,17 +80,18 @@ def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
         pods_memory_bytes=max(memory, default=None),
         database_connections=around.database_connections,
         histogram=around.histogram,
+        requests_by_pod=around.requests_by_pod,
     )
 
 
-def verdict(measured: StepFigures, limits: Limits) -> tuple[Verdict, str]:
-    """Whether the step kept its limits, and why.
+def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, str]:
+    """Whether the step kept its limits with so many ``pods``, and why.
 
     Errors are judged by their bound once the sample can carry it, on the measured ratio below that, which is said.
     """
     if not measured.requests or measured.latency_p95_ms is None:
         return Verdict.INCONCLUSIVE, "no request was due"
-    if limited := generator_words(measured):
+    if limited := generator_words(measured) or spread_words(measured, pods):
         return Verdict.INCONCLUSIVE, limited
     return _kept(measured, measured.latency_p95_ms, limits)
 
@@ -115,6 +120,19 @@ def generator_words(measured: StepFigures) -> str:
         return f"the generator was the limit: its p99 lag is {measured.lag_p99_ms:.0f} ms"
     if measured.generator_cpu_cores is not None and measured.generator_cpu_cores > MOST_GENERATOR_CORES:
         return f"the generator was the limit: a worker used {measured.generator_cpu_cores:.2f} of a core"
+    return ""
+
+
+def spread_words(measured: StepFigures, pods: int) -> str:
+    """Why the load was not one on all ``pods``; "" when it was, or when answers do not name their pods."""
+    by_pod = measured.requests_by_pod
+    total = sum(by_pod.values())
+    if not by_pod or total < REQUESTS_A_POD * pods:
+        return ""
+    if len(by_pod) < pods:
+        return f"the load was not spread: {len(by_pod)} of {pods} pods answered"
+    if (most := max(by_pod.values())) > MOST_OF_ITS_SHARE * total / pods:
+        return f"the load was not spread: one of {pods} pods answered {most} of {total}"
     return ""
 
 

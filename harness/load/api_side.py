@@ -43,6 +43,10 @@ class ApiSide:
             return Result(status=0, outcome=ended.outcome, acknowledged=False, walk_id=walk_id)
         return _result(planned, answer, missing_expected=missing_expected)
 
+    def reopen(self) -> None:
+        """Another connection, at once."""
+        self._connection.reopen()
+
     def close(self) -> None:
         """Idempotent."""
         self._connection.close()

@@ -9,6 +9,7 @@ before a byte of the answer, and the method is idempotent. The same rule holds h
 
 from __future__ import annotations
 
+import contextlib
 import socket as plain_socket
 
 import gevent
@@ -62,6 +63,12 @@ class PhoneConnection:
         except BaseException:  # killed in mid-exchange: the connection is in no known state
             self.close()
             raise
+
+    def reopen(self) -> None:
+        """Another connection, at once. When it cannot be had, the next exchange opens its own."""
+        self.close()
+        with contextlib.suppress(NoAnswer):
+            self._connect()
 
     def close(self) -> None:
         """Idempotent."""

@@ -27,8 +27,8 @@ class Arrivals(StrEnum):
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One load for a time. ``users`` is how many accounts it is spread over; ``rate_per_s`` counts for open loops,
-    ``in_flight`` for closed ones. ``new_connections``: each request opens its own, so that a Service leads it to any of
-    the pods there are; kept ones stay with the pod they began on."""
+    ``in_flight`` for closed ones. A kept connection stays with the pod it began on: with ``new_connections`` each
+    request opens its own, with ``reopen`` each user opens its own anew before the step: new pods get their share."""
 
     name: str
     arrivals: Arrivals
@@ -39,6 +39,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     photos_per_s: float = 0.0  # uploaded to Storage meanwhile, ``photo_bytes`` each
     photo_bytes: int = 0
     new_connections: bool = False
+    reopen: bool = False
 
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +79,7 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured in a step. Latencies in ms from the due time, exact; ratios 0..1; CPU in cores.
 
     ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine.
+    ``requests_by_pod`` counts the answers that name their pod.
     ``histogram`` is the step's HDR histogram of latencies in microseconds, in its own base64 form.
     """
 
@@ -99,11 +101,12 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     pods_memory_bytes: float | None
     database_connections: int | None
     histogram: str
+    requests_by_pod: dict[str, int] = {}
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
-    the sample cannot tell, or the generator was the limit."""
+    the sample cannot tell, the generator was the limit, or the load was not spread over the pods."""
 
     step: Step
     pods: int

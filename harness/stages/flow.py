@@ -8,7 +8,7 @@ import msgspec
 
 from harness.clock import Clock
 from harness.judge.knee import Tried, knee, next_rate
-from harness.judge.steps import Limits, generator_words
+from harness.judge.steps import Limits, generator_words, spread_words
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import limits_factor, scaled
 from harness.model.load_stages import SCHEMA_VERSION, Arrivals, Knee, LoadReport, LoadStagesPlan, Step, StepResult
@@ -100,10 +100,13 @@ class LoadStages(StageRun[LoadReport]):
                 seconds=self.plan.knee.step_s,
                 photos_per_s=photos_per_s,
                 photo_bytes=self.plan.knee.photo_bytes if photos_per_s else 0,
+                reopen=not tried,
             )
             result = await self._step(measuring, step, pods)
-            limited = bool(generator_words(result.figures))
-            tried.append(Tried(rate_per_s=rate, verdict=result.verdict, generator_limited=limited))
+            limited, unspread = generator_words(result.figures), spread_words(result.figures, pods)
+            tried.append(
+                Tried(rate_per_s=rate, verdict=result.verdict, generator_limited=bool(limited), unspread=bool(unspread))
+            )
         found = knee(self.plan.knee, pods, tried)
         beside = f"; beside {photos_per_s:g} photos/s" if photos_per_s else ""
         beside += "" if self.knee_cpu_factor == 1 else f"; CPU limits times {self.knee_cpu_factor:.3f}"

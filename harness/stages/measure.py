@@ -22,6 +22,7 @@ from harness.model.load_stages import Step, StepResult
 from harness.model.stack import Endpoints
 
 LEAD_S = 0.5
+REOPEN_LEAD_S = 3.0  # for a thousand connections to pods that may have little CPU
 _MOST_LATENCY_US = 120_000_000
 _DATABASE_EVERY_S = 1.0
 
@@ -40,11 +41,12 @@ class Measuring:
 
     async def step(self, step: Step, pods: int) -> StepResult:
         """Raises what ended the load."""
-        origin_ns = self._clock.now_ns() + round(LEAD_S * NS)
+        lead_s = REOPEN_LEAD_S if step.reopen else LEAD_S
+        origin_ns = self._clock.now_ns() + round(lead_s * NS)
         window = window_of(origin_ns, step.seconds)
         cpu_before = self._load.cpu_s()
         psutil.cpu_percent()  # its next call counts from here
-        connections = asyncio.ensure_future(self._most_connections(step.seconds + LEAD_S))
+        connections = asyncio.ensure_future(self._most_connections(step.seconds + lead_s))
         try:
             await self._load.step(step, origin_ns)
             machine = psutil.cpu_percent() / 100
@@ -63,9 +65,10 @@ class Measuring:
             cpu_samples=_samples(ledger, "cpu_cores"),
             memory_samples=_samples(ledger, "memory_bytes"),
             histogram=histogram(calls),
+            requests_by_pod=ledger.pods_due(window),
         )
         measured = figures(calls, window, around)
-        told, reason = verdict(measured, self._limits)
+        told, reason = verdict(measured, self._limits, pods)
         return StepResult(step=step, pods=pods, figures=measured, verdict=told, reason=reason, start_ns=window.start_ns)
 
     async def _most_connections(self, seconds: float) -> int | None:

@@ -29,9 +29,9 @@ def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0) -
     return rows
 
 
-def judged(rows: Calls, **around: float) -> tuple[Verdict, str, StepFigures]:
+def judged(rows: Calls, **around: float | dict[str, int]) -> tuple[Verdict, str, StepFigures]:
     measured = figures(rows, window_of(0, 10), msgspec.convert(around, Around))
-    return *verdict(measured, LIMITS), measured
+    return *verdict(measured, LIMITS, 2), measured
 
 
 def test_figures_are_those_of_the_rows() -> None:
@@ -81,6 +81,35 @@ def test_what_cannot_tell_is_inconclusive(rows: Calls, around: dict[str, float],
     assert words in reason
 
 
+@pytest.mark.parametrize(
+    ("by_pod", "words"),
+    [
+        ({"a": 400}, "1 of 2 pods answered"),
+        ({"a": 10, "b": 390}, ""),  # less than twice its even share: of two pods none can have more
+        ({"a": 200, "b": 200}, ""),
+        ({"a": 39}, ""),  # too few to tell
+        ({}, ""),  # the target does not name its pods
+    ],
+)
+def test_a_load_that_does_not_reach_every_pod_says_nothing_of_them(by_pod: dict[str, int], words: str) -> None:
+    told, reason, measured = judged(calls([20.0] * 400), requests_by_pod=by_pod)
+    assert told is (Verdict.INCONCLUSIVE if words else Verdict.PASS)
+    assert words in reason
+    assert measured.requests_by_pod == by_pod
+
+
+def test_a_load_on_few_of_many_pods_says_nothing_of_them() -> None:
+    """Seen: after 2 -> 10 pods, connections kept by the users stayed with the first two."""
+    even = {f"p{number}": 40 for number in range(10)}
+    few = even | {"p0": 320, "p1": 320}
+    measured = figures(calls([20.0] * 400), window_of(0, 10), Around(requests_by_pod=few))
+    told, reason = verdict(measured, LIMITS, 10)
+    assert told is Verdict.INCONCLUSIVE
+    assert "one of 10 pods answered 320 of 960" in reason
+    measured = figures(calls([20.0] * 400), window_of(0, 10), Around(requests_by_pod=even))
+    assert verdict(measured, LIMITS, 10)[0] is Verdict.PASS
+
+
 def search(plan: KneePlan, kept_until: float, generator_until: float = float("inf")) -> list[Tried]:
     """The search against a target that keeps its limits up to a rate, with a generator that can make another."""
     tried: list[Tried] = []
@@ -128,6 +157,16 @@ def test_one_hiccup_of_the_generator_is_tried_again() -> None:
     assert next_rate(PLAN, again) == pytest.approx(28.28, abs=0.01)
     done = [*again, Tried(rate_per_s=28.28, verdict=Verdict.PASS), Tried(rate_per_s=30, verdict=Verdict.FAIL)]
     assert knee(PLAN, 2, done).verdict is Verdict.PASS
+
+
+def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
+    unspread = Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE, unspread=True)
+    tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), unspread]
+    assert next_rate(PLAN, tried) == 40
+    assert next_rate(PLAN, [*tried, unspread]) is None
+    found = knee(PLAN, 2, [*tried, unspread])
+    assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
+    assert "not spread over the pods" in found.reason
 
 
 def test_a_pass_above_a_failure_is_not_the_knee() -> None:

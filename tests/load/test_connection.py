@@ -158,6 +158,25 @@ def test_a_slow_answer_times_out_and_the_connection_is_not_used_again() -> None:
         assert served == [0, 1]
 
 
+def test_a_reopened_connection_is_another_and_opened_at_once() -> None:
+    with scripted(answers(OK), answers(OK)) as (connection, served):
+        connection.exchange("GET", "/", "t", b"", 5)
+        connection.reopen()
+        kept = connection._kept()
+        assert kept is not None
+        assert not connection.exchange("GET", "/", "t", b"", 5).retried
+        assert connection._kept() is kept
+        assert served == [0, 1]
+
+
+def test_reopening_where_nobody_listens_leaves_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    connection = PhoneConnection(Address(host="127.0.0.1", port=port))
+    connection.reopen()
+    assert connection._kept() is None
+
+
 def test_nobody_listening_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

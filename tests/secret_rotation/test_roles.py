@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -80,20 +81,20 @@ async def test_a_database_that_does_not_answer_is_named() -> None:
         await Roles(nowhere).sessions("anybody")
 
 
-@pytest.fixture
-def manager() -> Iterator[Address]:
-    program = binaries.SECRETS_STORE.folder() / "secretmanager"
-    if not program.exists():
-        pytest.skip("the stand-in for Secret Manager is not built on this machine")
+@pytest_asyncio.fixture
+async def manager() -> AsyncIterator[Address]:
+    if binaries.missing(binaries.SECRETS_STORE) and shutil.which("go") is None and not binaries.USUAL_GO.exists():
+        pytest.skip("the stand-in for Secret Manager is not built on this machine, and there is no Go")
+    program = await binaries.ensure(binaries.SECRETS_STORE, MachineClock(), print) / "secretmanager"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = Address(host="127.0.0.1", port=probe.getsockname()[1])
-    process = subprocess.Popen([program, "serve", str(address)], stderr=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(program, "serve", str(address), stderr=subprocess.DEVNULL)
     try:
         yield address
     finally:
         process.kill()
-        process.wait(10)
+        await process.wait()
 
 
 async def test_versions_as_secret_manager_has_them(manager: Address) -> None:

@@ -24,7 +24,7 @@ p95_limit: 500ms
 error_limit: 1%
 users: {pace: 50s, stages: [{users: 500, window: 8s}]}
 in_flight: {window: 4s, stages: [10]}
-knee: {pods: [2], step: 4s, first_rate: 25/s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
+knee: {pods: [2, 3], step: 4s, first_rate: 25/s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
 """
 
 
@@ -43,12 +43,14 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 def test_each_step_made_its_load_and_no_other(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     steps = {step["step"]["name"]: step["figures"] for step in report["steps"]}
-    assert list(steps) == ["users_500", "in_flight_10", "knee_2_1", "knee_2_photos_1"]
+    assert list(steps) == ["users_500", "in_flight_10", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
     assert steps["users_500"]["requests"] == 80  # 500 users at one request in 50 s, for 8 s
     assert steps["in_flight_10"]["requests"] > 40
     assert steps["knee_2_1"]["requests"] == pytest.approx(100, abs=40)  # 25/s, Poisson
     assert all(figures["failed"] == 0 for figures in steps.values())
     assert all(figures["database_connections"] for figures in steps.values())
+    assert len(steps["knee_2_1"]["requests_by_pod"]) == 2
+    assert len(steps["knee_3_1"]["requests_by_pod"]) == 3  # connections that users kept would stay with two of them
     assert all(figures["generator_cpu_cores"] is not None for figures in steps.values())
 
 

@@ -57,6 +57,11 @@ class Board:
         """Whether each request of this step opens a connection."""
         return self._command is not None and self._command.step.new_connections
 
+    @property
+    def reopen(self) -> bool:
+        """Whether each user opens its connection anew before this step."""
+        return self._command is not None and self._command.step.reopen
+
     def requests(self, user: int) -> Iterator[tuple[int, Any]]:
         """The due times of ``user`` in this step, each with the account to act for, when it is due; then accounts for
         the user's end of the step."""

@@ -61,6 +61,10 @@ class Sender:
             )
         )
 
+    def reopen(self) -> None:
+        """Another connection, at once."""
+        self._api.reopen()
+
     def close(self) -> None:
         """Idempotent."""
         self._api.close()

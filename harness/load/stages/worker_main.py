@@ -97,6 +97,8 @@ def user_class(board: Board, senders: Iterator[Sender], failed: Any) -> type[loc
             self.seen = board.await_step(self.seen)
             if board.ended.is_set():
                 raise locust.exception.StopUser
+            if board.reopen:
+                self.sender.reopen()
             try:
                 for due_ns, identity in board.requests(self.number):
                     self.sender.send(due_ns, identity)
