@@ -159,7 +159,7 @@ def test_a_slow_answer_times_out_and_the_connection_is_not_used_again() -> None:
 
 
 def test_a_reopened_connection_is_another_and_opened_at_once() -> None:
-    with scripted(answers(OK), answers(OK)) as (connection, served):
+    with scripted(answers(OK), answers(OK, OK)) as (connection, served):
         connection.exchange("GET", "/", "t", b"", 5)
         connection.reopen()
         kept = connection._kept()
