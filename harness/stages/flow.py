@@ -24,7 +24,6 @@ from harness.stages.report import write_report
 from scenarios import claims
 
 GATHER_EVERY_S = 0.5
-SETTLE_S = 1.0  # between steps: what the last one left in queues
 
 
 class LoadStages(StageRun[LoadReport]):
@@ -73,7 +72,7 @@ class LoadStages(StageRun[LoadReport]):
             f"{step.name}, {pods} pods: {figures.offered_per_s:.1f}/s offered, "
             f"{figures.answered_per_s:.1f}/s answered, {result.verdict}: {result.reason}"
         )
-        await self.clock.sleep(SETTLE_S)
+        await measuring.settle()
         return result
 
     async def _knees(self, measuring: Measuring) -> None:

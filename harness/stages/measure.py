@@ -23,6 +23,9 @@ from harness.model.stack import Endpoints
 
 LEAD_S = 0.5
 REOPEN_LEAD_S = 3.0  # for a thousand connections to pods that may have little CPU
+#: Between steps, what the last one left in queues (the mirror's too) is worked off: at least and at most so long, until
+#: the machine is this busy.
+SETTLE_S, SETTLE_MOST_S, SETTLED = 1.0, 10.0, 0.3
 _MOST_LATENCY_US = 120_000_000
 _DATABASE_EVERY_S = 1.0
 
@@ -70,6 +73,15 @@ class Measuring:
         measured = figures(calls, window, around)
         told, reason = verdict(measured, self._limits, pods)
         return StepResult(step=step, pods=pods, figures=measured, verdict=told, reason=reason, start_ns=window.start_ns)
+
+    async def settle(self) -> None:
+        """Returns when the machine is nearly idle; on one that never is, after ``SETTLE_MOST_S``."""
+        give_up_ns = self._clock.now_ns() + round(SETTLE_MOST_S * NS)
+        while True:
+            psutil.cpu_percent()
+            await self._clock.sleep(SETTLE_S)
+            if psutil.cpu_percent() / 100 <= SETTLED or self._clock.now_ns() >= give_up_ns:
+                return
 
     async def _most_connections(self, seconds: float) -> int | None:
         """The most connections to the database seen in ``seconds``; ``None`` when it does not let itself be asked."""
