@@ -19,6 +19,7 @@ from harness.clock import MachineClock
 from harness.model.chaos import ChaosReport, Experiment
 from harness.model.errors import BadInput, Exit, more_severe
 from harness.model.units import seconds
+from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.rungs import overlay
@@ -107,5 +108,7 @@ def text(reports: dict[str, ChaosReport]) -> str:
         verdicts = ", ".join(result.verdict for result in report.experiments) or "nothing was run"
         lines.append(f"  {name:<16} {failed} of {calls} requests and probes failed: {verdicts}")
         lines += [f"    {result.reason}" for result in report.experiments]
+        broken = [check for check in report.checks if check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
+        lines += [f"    {check.name}: {check.verdict}: {check.detail}" for check in broken]
         lines += [f"LEAK {leak}" for leak in report.leaks] + [f"error: {error}" for error in report.errors]
     return "\n".join(lines)

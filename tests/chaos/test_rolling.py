@@ -10,7 +10,7 @@ import pytest
 from harness.chaos.rolling import LEAST_CALLS, halves, text
 from harness.manifests import load
 from harness.manifests.honour import not_honoured_by_processes
-from harness.model.chaos import ChaosReport, ExperimentResult
+from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 
@@ -66,8 +66,11 @@ def test_both_halves_are_told_side_by_side() -> None:
         )
         return ChaosReport(
             schema_version=1, run_id="r", rung=Rung.LOCAL, target="t", target_bundled=True, seed=1, replay="", started_utc="",
-            exit_status=0, drawn=(), experiments=(result,), checks=(), timings={},
+            exit_status=0, drawn=(), experiments=(result,), timings={}, checks=(
+                CheckSummary(name="dual_write.documents", verdict=verdict, detail="so many stale"),
+            ),
         )  # fmt: skip
 
     told = text({"local": report(216, Verdict.PASS), "local-graceful": report(1, Verdict.FAIL)})
+    assert told.count("dual_write.documents: fail: so many stale") == 1  # what passed is not told
     assert "216 of 3000" in told and "1 of 3000 requests and probes failed: fail" in told
