@@ -102,10 +102,8 @@ class LoadStages(StageRun[LoadReport]):
                 reopen=not tried,
             )
             result = await self._step(measuring, step, pods)
-            limited, unspread = generator_words(result.figures), spread_words(result.figures, pods)
-            tried.append(
-                Tried(rate_per_s=rate, verdict=result.verdict, generator_limited=bool(limited), unspread=bool(unspread))
-            )
+            limited, unspread = bool(generator_words(result.figures)), bool(spread_words(result.figures, pods))
+            tried.append(Tried(rate_per_s=rate, verdict=result.verdict, generator_limited=limited, unspread=unspread))
         found = knee(self.plan.knee, pods, tried)
         beside = f"; beside {photos_per_s:g} photos/s" if photos_per_s else ""
         beside += "" if self.knee_cpu_factor == 1 else f"; CPU limits times {self.knee_cpu_factor:.3f}"

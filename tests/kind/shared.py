@@ -24,12 +24,17 @@ KEEP = "TEKUTOKO_KEEP_CLUSTER"  # set: the cluster stays, and the next session r
 LABEL = "tests" if os.environ.get(KEEP) else f"tests-{os.getpid()}"
 
 
+def has_go() -> bool:
+    """Whether a Go is where ``binaries.go`` looks for one."""
+    return shutil.which("go") is not None or binaries.USUAL_GO.exists()
+
+
 def cannot_build() -> str:
     """Why images that Docker lacks cannot be made here; "" when they can, or are there."""
     if shutil.which("mmdebstrap") is None:
         return "no mmdebstrap here to make base images with"
     own = at_hand.node_image() is None and not asyncio.run(choice.registry_answers())
-    if own and shutil.which("go") is None and not binaries.USUAL_GO.exists():
+    if own and not has_go():
         return "no registry answers, and there is no Go to build the node image with"
     return ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator
@@ -26,6 +25,7 @@ from harness.recovery.world import world
 from harness.secret_rotation.roles import PAIR, Roles, first
 from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish
+from tests.kind.shared import has_go
 
 PATH = f"/v1/projects/p/secrets/{SECRET}"
 
@@ -83,7 +83,7 @@ async def test_a_database_that_does_not_answer_is_named() -> None:
 
 @pytest_asyncio.fixture
 async def manager() -> AsyncIterator[Address]:
-    if binaries.missing(binaries.SECRETS_STORE) and shutil.which("go") is None and not binaries.USUAL_GO.exists():
+    if binaries.missing(binaries.SECRETS_STORE) and not has_go():
         pytest.skip("the stand-in for Secret Manager is not built on this machine, and there is no Go")
     program = await binaries.ensure(binaries.SECRETS_STORE, MachineClock(), print) / "secretmanager"
     with socket.socket() as probe:
