@@ -11,6 +11,9 @@ from harness.model.load_stages import Knee, KneePlan
 from harness.model.message import Message, english, message
 from harness.model.verdict import Verdict
 
+#: A rate has broken when it was not kept in so many tries.
+TRIES = 2
+
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """A rate that was tried.
@@ -32,7 +35,9 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
     """The next rate to try, in requests/s; ``None`` when the search is over.
 
-    A step that cannot tell counts as broken: the knee is what was shown, not what was hoped for.
+    A rate that was not kept is tried once more before it bounds: pods that have just started, or a hiccup of the
+    machine, break a short step at any rate. A step that cannot tell counts as not kept: the knee is what was shown, not
+    what was hoped for.
     """
     if not tried:
         return plan.first_rate_per_s
@@ -40,6 +45,8 @@ def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
         # Once more: on a shared machine a hiccup is no limit. Twice in a row it is.
         again = len(tried) > 1 and tried[-2].mute
         return None if again else tried[-1].rate_per_s
+    if len(_verdicts(tried)[tried[-1].rate_per_s]) < TRIES and tried[-1].verdict is not Verdict.PASS:
+        return tried[-1].rate_per_s
     good, broken = _bracket(tried)
     if broken is None:
         return None if good is None or good >= plan.most_rate_per_s else min(2 * good, plan.most_rate_per_s)
@@ -77,11 +84,21 @@ def _knee(pods: int, good: float | None, broken: float | None, verdict: Verdict,
 
 
 def _bracket(tried: Sequence[Tried]) -> tuple[float | None, float | None]:
-    """The lowest rate not kept, and the highest kept below it: a noisy pass above a failure is not the knee."""
-    told = [attempt for attempt in tried if not attempt.mute]
-    broken = min((t.rate_per_s for t in told if t.verdict is not Verdict.PASS), default=None)
-    good = max(
-        (t.rate_per_s for t in told if t.verdict is Verdict.PASS and (broken is None or t.rate_per_s < broken)),
-        default=None,
-    )
-    return good, broken
+    """The lowest rate not kept in any try, and the highest kept below it: a noisy pass above that is not the knee."""
+    told = _verdicts(tried)
+    broken = min((rate for rate, verdicts in told.items() if _broken(verdicts)), default=None)
+    kept = (rate for rate, verdicts in told.items() if Verdict.PASS in verdicts)
+    return max((rate for rate in kept if broken is None or rate < broken), default=None), broken
+
+
+def _broken(verdicts: Sequence[Verdict]) -> bool:
+    return len(verdicts) >= TRIES and Verdict.PASS not in verdicts
+
+
+def _verdicts(tried: Sequence[Tried]) -> dict[float, list[Verdict]]:
+    """What the steps that say something told of each rate."""
+    told: dict[float, list[Verdict]] = {}
+    for attempt in tried:
+        if not attempt.mute:
+            told.setdefault(attempt.rate_per_s, []).append(attempt.verdict)
+    return told

@@ -44,7 +44,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The search for the highest rate that keeps the limits, for each number of pods: doubled from ``first_rate_per_s``
-    until a step fails, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %).
+    until a rate fails twice, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %).
 
     ``cpu_share`` of the machine's cores is all that the most pods may use together (their limits are scaled down to
     it), so that generator and database keep the rest and the pods are what breaks; 0 leaves the manifests' limits.
@@ -118,7 +118,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
 
 class Knee(msgspec.Struct, frozen=True, kw_only=True):
     """The knee of a number of pods: ``rate_per_s`` is the highest rate that passed, ``broken_per_s`` the lowest that
-    did not. ``verdict`` is ``pass`` when both are known, else ``inconclusive`` with the reason."""
+    did not in two tries. ``verdict`` is ``pass`` when both are known, else ``inconclusive`` with the reason."""
 
     pods: int
     rate_per_s: float | None

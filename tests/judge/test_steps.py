@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 import numpy as np
 import pytest
@@ -110,12 +113,23 @@ def test_a_load_on_few_of_many_pods_says_nothing_of_them() -> None:
     assert verdict(measured, LIMITS, 10)[0] is Verdict.PASS
 
 
-def search(plan: KneePlan, kept_until: float, generator_until: float = float("inf")) -> list[Tried]:
-    """The search against a target that keeps its limits up to a rate, with a generator that can make another."""
+NOT_KEPT = (Verdict.FAIL, Verdict.INCONCLUSIVE)
+
+
+def search(
+    plan: KneePlan,
+    kept_until: float,
+    generator_until: float = float("inf"),
+    hiccups: Mapping[int, Verdict] = MappingProxyType({}),
+) -> list[Tried]:
+    """The search against a target that keeps its limits up to a rate, with a generator that can make another.
+
+    ``hiccups`` are verdicts of single steps, by their number, whatever the target would have kept.
+    """
     tried: list[Tried] = []
     while (rate := next_rate(plan, tried)) is not None:
         assert len(tried) < 40, "the search does not end"
-        told = Verdict.PASS if rate <= kept_until else Verdict.FAIL
+        told = hiccups.get(len(tried), Verdict.PASS if rate <= kept_until else Verdict.FAIL)
         tried.append(Tried(rate_per_s=rate, verdict=told, generator_limited=rate > generator_until))
     return tried
 
@@ -130,6 +144,23 @@ def test_the_knee_is_found_within_the_precision(kept_until: float) -> None:
     if kept_until >= PLAN.first_rate_per_s:
         assert found.broken_per_s / found.rate_per_s <= 1.1 + 1e-9
     assert len(tried) <= 14
+
+
+@given(kept_until=st.floats(min_value=20, max_value=900), hiccup=st.integers(0, 13), told=st.sampled_from(NOT_KEPT))
+def test_one_failed_step_anywhere_does_not_move_the_knee(kept_until: float, hiccup: int, told: Verdict) -> None:
+    """Seen: ten pods that had just started failed their first 8 s, and 35 requests/s a pod became "the knee"."""
+    quiet, disturbed = search(PLAN, kept_until), search(PLAN, kept_until, hiccups={hiccup: told})
+    assert len(disturbed) <= len(quiet) + 1
+    before, after = knee(PLAN, 2, quiet), knee(PLAN, 2, disturbed)
+    assert (before.rate_per_s, before.broken_per_s) == (after.rate_per_s, after.broken_per_s)
+
+
+def test_a_rate_bounds_after_two_failures_and_not_before() -> None:
+    kept, failed = Tried(rate_per_s=20, verdict=Verdict.PASS), Tried(rate_per_s=40, verdict=Verdict.FAIL)
+    assert next_rate(PLAN, [kept, failed]) == 40
+    assert next_rate(PLAN, [kept, failed, failed]) == pytest.approx(28.28, abs=0.01)
+    passed = Tried(rate_per_s=40, verdict=Verdict.PASS)
+    assert next_rate(PLAN, [kept, failed, passed]) == 80
 
 
 def test_a_target_that_is_never_broken_has_no_knee_yet() -> None:
@@ -153,9 +184,9 @@ def test_one_hiccup_of_the_generator_is_tried_again() -> None:
     tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), hiccup]
     assert next_rate(PLAN, tried) == 40
     assert next_rate(PLAN, [*tried, hiccup]) is None
-    again = [*tried, Tried(rate_per_s=40, verdict=Verdict.FAIL)]
+    again = [*tried, *[Tried(rate_per_s=40, verdict=Verdict.FAIL)] * 2]
     assert next_rate(PLAN, again) == pytest.approx(28.28, abs=0.01)
-    done = [*again, Tried(rate_per_s=28.28, verdict=Verdict.PASS), Tried(rate_per_s=30, verdict=Verdict.FAIL)]
+    done = [*again, Tried(rate_per_s=28.28, verdict=Verdict.PASS), *[Tried(rate_per_s=30, verdict=Verdict.FAIL)] * 2]
     assert knee(PLAN, 2, done).verdict is Verdict.PASS
 
 
@@ -172,7 +203,7 @@ def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
 def test_a_pass_above_a_failure_is_not_the_knee() -> None:
     tried = [
         Tried(rate_per_s=20, verdict=Verdict.PASS),
-        Tried(rate_per_s=40, verdict=Verdict.FAIL),
+        *[Tried(rate_per_s=40, verdict=Verdict.FAIL)] * 2,
         Tried(rate_per_s=80, verdict=Verdict.PASS),
     ]
     assert knee(PLAN, 2, tried).rate_per_s == 20
