@@ -6,7 +6,7 @@ from chaos.bridge import ask
 
 
 def inject(kind: str, share: float = 1.0, delay_ms: float = 0.0, subject: str = "") -> str:
-    """Starts a fault (``harness.model.stack.FaultKind``); it lasts until ``undo``."""
+    """Starts a fault (``harness.model.stack.FaultKind``); it lasts until ``undo``. A zone is the one with most pods."""
     return str(ask("inject", kind=kind, share=share, delay_ms=delay_ms, subject=subject))
 
 
@@ -16,7 +16,7 @@ def undo() -> int:
 
 
 def drain() -> str:
-    """``kubectl drain`` of the node that holds the pods, under the PodDisruptionBudget."""
+    """``kubectl drain`` of the node with the most pods, under the PodDisruptionBudget."""
     return str(ask("drain"))
 
 
@@ -33,6 +33,11 @@ def never_ready() -> str:
 def exhaust_connections() -> int:
     """Takes every connection that PostgreSQL gives to the application's role; returns how many. ``undo`` frees them."""
     return int(ask("exhaust_connections"))
+
+
+def lock_walks() -> int:
+    """Locks the table of walks, as a migration does, until ``undo``; how many of the pools' connections wait for it."""
+    return int(ask("lock_walks"))
 
 
 def flap_flag(times: int = 3, every_s: float = 5.0) -> int:

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from harness import own_cluster, state
+from harness import own_cluster, rungs, state
 from harness.clock import NS, MachineClock
 from harness.home import home
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.model.stack import Endpoints, Rung
 from harness.options import RunOptions
 from harness.progress import Progress
-from harness.rungs import keepers
 from harness.stack.keeping import Keeper, Standing
 from harness.stack.processes import tail
 from harness.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
@@ -112,14 +111,14 @@ def keep(arguments: argparse.Namespace) -> int:
 
 
 def _keeper(name: str) -> Keeper:
-    keeper = keepers().get(Rung(name))
+    keeper = rungs.keepers().get(Rung(name))
     if keeper is None:
         raise BadInput(f"the rung {name} has nothing to keep", where="--on", remedy="use --on local")
     return keeper
 
 
 def _asked(name: str | None) -> list[Keeper]:
-    return list(keepers().values()) if name is None else [_keeper(name)]
+    return list(rungs.keepers().values()) if name is None else [_keeper(name)]
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -156,6 +155,9 @@ def down(arguments: argparse.Namespace) -> int:
     lines = end_standing_stacks() if arguments.on is None else []
     for keeper in _asked(arguments.on):
         lines += keeper.down(force=arguments.force)
-    lines += state.sweep(lambda _line: None)
+    if arguments.on == Rung.LOCAL:
+        state.sweep(lines.append)
+    else:
+        asyncio.run(rungs.sweep(lines.append))
     sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")
     return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK

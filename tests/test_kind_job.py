@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from harness.model.errors import Exit
 from harness.model.stack import Rung
 from harness.stack.kind import at_hand
 from harness.stack.kind.ground import KEPT
-from tests.main_job import Job, closing_connect, left_since, machine_state
+from harness.stack.kubernetes import labels
+from tests.main_job import ROOT, Job, closing_connect, left_since, machine_state
 
 pytestmark = [
     pytest.mark.kind,
@@ -72,3 +75,32 @@ def test_a_planted_fault_rolls_back_on_kind(tmp_path: Path) -> None:
     run = job.document()
     assert run["decision"] == "roll_back" and run["leaks"] == []
     assert run["switch_over"]["switched"] == run["switch_over"]["clients"] == 250
+
+
+def test_what_a_killed_run_of_chaos_left_in_docker_and_the_cluster_is_undone_by_command(tmp_path: Path) -> None:
+    """Firestore's container is frozen by the experiment when the harness dies."""
+    before, docker = machine_state(), in_docker()
+    job = Job(tmp_path / "reports", "--only", "firestore_down", command=("chaos",), on=Rung.KIND)
+    job.wait_for("experiment 1 of 1", limit_s=LIMIT_S)
+    until = time.monotonic() + 60
+    while not _frozen(job.folder.name):
+        assert time.monotonic() < until, f"no container was frozen:\n{job.text}"
+        time.sleep(0.2)
+    job.kill()
+    assert _of_run(job.folder.name), "nothing was left to undo"
+    undo = [sys.executable, "-m", "harness", "undo"]
+    done = subprocess.run(undo, cwd=ROOT, capture_output=True, text=True, check=True, timeout=180)
+    assert "part hang firestore" in done.stdout
+    assert "removed container" in done.stderr and "removing namespace" in done.stderr
+    assert _of_run(job.folder.name) == set()
+    assert {name for name in in_docker() - docker if job.folder.name in name} == set()
+    assert left_since(before, job) == {}
+
+
+def _frozen(run_id: str) -> set[str]:
+    return _of_run(run_id, "--filter", "status=paused")
+
+
+def _of_run(run_id: str, *more: str) -> set[str]:
+    words = ["docker", "ps", "--all", "--filter", f"label={labels.RUN}={run_id}", *more, "--format", "{{.Names}}"]
+    return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())

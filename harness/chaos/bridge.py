@@ -9,19 +9,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import msgspec
 
+from harness.chaos.holding import every_connection, holding, lock
+from harness.chaos.places import Places
 from harness.clock import NS, Clock
 from harness.model.errors import BadInput, RehearsalError
 from harness.model.manifests import Deployment, Manifests
-from harness.model.stack import Fault, FaultKind
+from harness.model.stack import Fault, FaultKind, Rung
 from harness.stack.failover import follow, stop_receiving
 from harness.stack.protocol import Stack, Undo
 
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
 UNDO_FILE = "undo.json"
-_MOST_CONNECTIONS = 500
 #: Arrivals are evenly spaced: faults that come every whole number of their intervals would all meet the same phase, and
 #: break twice as many as by chance or none. So each is late by less than a second, spread by the golden ratio.
 _SPREAD_S, _GOLDEN = 1.0, (5**0.5 - 1) / 2
@@ -35,7 +35,8 @@ def due_s(number: int, every_s: float) -> float:
 
 
 class Bridge:
-    """One run's. ``steady`` answers the experiments' probe; ``set_flag`` publishes the flag, and tells the evidence."""
+    """One run's. ``steady`` answers the experiments' probe; ``set_flag`` publishes the flag, and tells the evidence;
+    ``places`` says where the pods are."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Bridge:
         *,
         steady: Answer,
         set_flag: Callable[[bool], Awaitable[int]],
+        places: Places,
     ) -> None:
         self._stack = stack
         self._manifests = manifests
@@ -53,6 +55,7 @@ class Bridge:
         self._folder = folder
         self._steady = steady
         self._set_flag = set_flag
+        self._places = places
         self._undo: list[tuple[str, Undo]] = []
         self._server: asyncio.Server | None = None
         self.first_fault_ns: int | None = None
@@ -111,6 +114,7 @@ class Bridge:
             "restart": self._restart,
             "never_ready": self._never_ready,
             "exhaust_connections": self._exhaust_connections,
+            "lock_walks": self._lock_walks,
             "flap_flag": self._flap_flag,
             "flag_off": self._flag_off,
             "repeat": self._repeat,
@@ -126,13 +130,17 @@ class Bridge:
 
     async def _inject(self, **given: Any) -> str:
         fault = msgspec.convert(given, Fault)
+        if fault.kind is FaultKind.ZONE_LOSS and not fault.subject:
+            fault = msgspec.structs.replace(fault, subject=self._places.zone())
         self._begun(str(fault))
         self._keep(str(fault), await self._stack.inject(fault))
         return str(fault)
 
     async def _drain(self) -> str:
-        self._begun("drain")
-        return str(await self._stack.drain())
+        """On a rung with nodes of the run's own the one with the most pods; else every pod in turn."""
+        node = self._places.node() if self._stack.rung is Rung.KIND else ""
+        self._begun(f"drain {node}".rstrip())
+        return str(await self._stack.drain(node))
 
     async def _restart(self) -> str:
         self._begun("a rolling replacement")
@@ -156,26 +164,15 @@ class Bridge:
 
     async def _exhaust_connections(self) -> int:
         self._begun("every connection of PostgreSQL taken")
-        held: list[asyncpg.Connection] = []
-
-        async def free() -> None:
-            for connection in held:
-                connection.terminate()
-
+        held, free = holding(self._stack.endpoints())
         self._keep("free the connections", free)
-        at = self._stack.endpoints()
-        with contextlib.suppress(asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError):
-            while len(held) < _MOST_CONNECTIONS:
-                held.append(
-                    await asyncpg.connect(
-                        host=at.database.host,
-                        port=at.database.port,
-                        user=at.database_user,
-                        password=at.database_password,
-                        database=at.database_name,
-                    )
-                )
-        return len(held)
+        return await every_connection(held)
+
+    async def _lock_walks(self) -> int:
+        self._begun("the table of walks locked")
+        held, free = holding(self._stack.endpoints())
+        self._keep("free the lock", free)
+        return await lock(held, self._clock)
 
     async def _flap_flag(self, times: int, every_s: float) -> int:
         self._begun(f"the flag flaps {times} times")

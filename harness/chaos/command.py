@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
+import msgspec
+
+from chaos import catalogue
 from harness.chaos.draw import draw
+from harness.chaos.night import NAME, Night, Planned
 from harness.checks.healing import Direction
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
@@ -19,7 +21,6 @@ from harness.model.errors import BadInput
 from harness.options import RunOptions
 from harness.progress import Progress
 
-FAILING_SEEDS = "chaos-failing-seeds.json"
 _MOST_DRAWN = 500
 
 OptionsOf = Callable[[argparse.Namespace], RunOptions]
@@ -35,8 +36,9 @@ def add_chaos_arguments(command: argparse.ArgumentParser) -> None:
 def add_nightly_arguments(command: argparse.ArgumentParser) -> None:
     """The options of ``chaos_nightly`` beside those of every run."""
     add_reconcile_argument(command)
-    command.add_argument("--count", type=int, default=50, help="how many experiments to draw (default: %(default)s)")
-    command.add_argument("--budget", default="90min", help="begin no experiment after this time (default: %(default)s)")
+    command.add_argument("--count", type=int, default=50, help="how many schedules to draw (default: %(default)s)")
+    command.add_argument("--length", type=int, default=2, help="experiments in each (default: %(default)s)")
+    command.add_argument("--budget", default="90min", help="begin no schedule after this time (default: %(default)s)")
 
 
 def add_reconcile_argument(command: argparse.ArgumentParser) -> None:
@@ -48,8 +50,6 @@ def add_reconcile_argument(command: argparse.ArgumentParser) -> None:
 
 def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
     """All experiments in their order, or those named. Raises ``BadInput`` for what was typed."""
-    from chaos import catalogue
-
     if arguments.list:
         for name in catalogue.names():
             sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
@@ -64,56 +64,69 @@ def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
 
 
 def run_nightly(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
-    """A drawn schedule within a budget of time; a failing seed is kept. Raises ``BadInput``."""
-    from chaos import catalogue
-
-    if not 1 <= arguments.count <= _MOST_DRAWN:
-        raise BadInput(f"--count {arguments.count} is not within 1..{_MOST_DRAWN}")
+    """Many drawn schedules within a budget of time, each seed its own; failing seeds are kept. Raises ``BadInput``."""
+    for name, value in (("--count", arguments.count), ("--length", arguments.length)):
+        if not 1 <= value <= _MOST_DRAWN:
+            raise BadInput(f"{name} {value} is not within 1..{_MOST_DRAWN}")
     try:
         budget_s = units.seconds(arguments.budget)
     except ValueError as error:
         raise BadInput(f"--budget: {error}", remedy="for example --budget 90min") from error
     options = options_of(arguments)
-    drawn = tuple(catalogue.load(name) for name in draw(catalogue.usual(), arguments.count, options.seed))
-    words = ["--count", str(arguments.count), "--budget", arguments.budget]
-    status = _run(arguments, options, drawn, ["chaos_nightly", *words], budget_s)
-    if status not in {0, 130}:
-        _keep_seed(options.reports / FAILING_SEEDS, options.seed, arguments.count)
-    return status
-
-
-def _keep_seed(path: Path, seed: int, count: int) -> None:
-    """Adds the seed to those kept, once."""
-    kept = json.loads(path.read_text()) if path.exists() else []
-    entry = {"seed": seed, "count": count}
-    if entry not in kept:
-        path.write_text(json.dumps([*kept, entry], indent=2) + "\n")
-    sys.stderr.write(f"the seed is kept in {path}\n")
-
-
-def _run(
-    arguments: argparse.Namespace,
-    options: RunOptions,
-    drawn: tuple[Experiment, ...],
-    words: list[str],
-    budget_s: float | None = None,
-) -> int:
+    plan = tuple(_planned(arguments, options, options.seed + number) for number in range(arguments.count))
+    words = ["--count", str(arguments.count), "--length", str(arguments.length), "--budget", arguments.budget]
+    replay = _replay(arguments, options, NAME, *words)
     clock = MachineClock()
     progress = Progress(clock)
-    if arguments.reconcile:
-        words = [*words, "--reconcile", arguments.reconcile]
-    command, *others = words
-    line = ["python", "-m", "harness", command, "--on", str(options.rung), "--seed", str(options.seed)]
-    replay = shlex.join([*line, *others, *options.changed])
-    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {replay}")
+    _first_lines(progress, options, replay)
+    progress.plain(f"{len(plan)} schedules of {arguments.length} experiments, seeds {options.seed} and on")
+    from harness.chaos.flow import ChaosRun  # SciPy and psutil load here
+    from harness.chaos.night_report import NIGHT_JSON, text
+
+    heal = Direction(arguments.reconcile) if arguments.reconcile else None
+
+    def make(planned: Planned) -> ChaosRun:
+        drawn = tuple(catalogue.load(name) for name in planned.drawn)
+        return ChaosRun(drawn, planned.options, clock, progress, replay=planned.replay, reconcile=heal)
+
+    return run_to_end(
+        lambda: Night(plan, options, make, clock, progress, replay=replay, budget_s=budget_s),
+        progress,
+        text,
+        printed=NIGHT_JSON if arguments.json else None,
+    )
+
+
+def _planned(arguments: argparse.Namespace, options: RunOptions, seed: int) -> Planned:
+    """The schedule of ``seed``; its replay makes it alone."""
+    one = msgspec.structs.replace(options, seed=seed)
+    replay = _replay(arguments, one, NAME, "--count", "1", "--length", str(arguments.length))
+    return Planned(drawn=draw(catalogue.usual(), arguments.length, seed), options=one, replay=replay)
+
+
+def _run(arguments: argparse.Namespace, options: RunOptions, drawn: tuple[Experiment, ...], words: list[str]) -> int:
+    clock = MachineClock()
+    progress = Progress(clock)
+    replay = _replay(arguments, options, *words)
+    _first_lines(progress, options, replay)
     progress.plain(f"{len(drawn)} experiments: {', '.join(experiment.name for experiment in drawn)}")
     from harness.chaos.flow import ChaosRun  # SciPy and psutil load here
     from harness.chaos.report import CHAOS_JSON, text
 
     heal = Direction(arguments.reconcile) if arguments.reconcile else None
     return run_to_end(
-        lambda: ChaosRun(drawn, options, clock, progress, replay=replay, budget_s=budget_s, reconcile=heal),
+        lambda: ChaosRun(drawn, options, clock, progress, replay=replay, reconcile=heal),
         progress,
         text,
         printed=CHAOS_JSON if arguments.json else None,
     )
+
+
+def _replay(arguments: argparse.Namespace, options: RunOptions, command: str, *words: str) -> str:
+    healing = ["--reconcile", arguments.reconcile] if arguments.reconcile else []
+    line = ["python", "-m", "harness", command, "--on", str(options.rung), "--seed", str(options.seed)]
+    return shlex.join([*line, *words, *healing, *options.changed])
+
+
+def _first_lines(progress: Progress, options: RunOptions, replay: str) -> None:
+    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {replay}")

@@ -10,7 +10,9 @@ from harness.chaos.bridge import Bridge
 from harness.chaos.closing import closing_checks
 from harness.chaos.expecting import expect, judged_against
 from harness.chaos.making import broken_off, made
+from harness.chaos.places import Places
 from harness.chaos.report import write_report
+from harness.chaos.steady import steady_criteria
 from harness.chaos.trial import trials
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock
@@ -52,7 +54,6 @@ class ChaosRun(UsersRun[ChaosReport]):
         progress: Progress,
         *,
         replay: str,
-        budget_s: float | None = None,
         reconcile: Direction | None = None,
         use_kept: bool = False,  # most experiments break the stack's parts
     ) -> None:
@@ -60,7 +61,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         self.drawn = drawn
         super().__init__("chaos", options, clock, progress, replay=replay)
         self.scenario: Scenario = options.scenario
-        self.budget_s = budget_s
+        self.criteria = steady_criteria(self.scenario)
         self.manifests = manifests_of(options)
         self.stack = self.stack_of(
             self.manifests,
@@ -83,6 +84,10 @@ class ChaosRun(UsersRun[ChaosReport]):
 
     async def flow(self) -> None:
         """The steps in order; each may raise, and tear down always follows."""
+        if all(self._lacking(experiment) for experiment in self.drawn):
+            for number, experiment in enumerate(self.drawn, 1):  # no stack is worth that
+                self._not_exercised(number, experiment)
+            return
         await self.sweep()
         self.progress("bringing the stack up")
         await self.stack.up()
@@ -92,9 +97,6 @@ class ChaosRun(UsersRun[ChaosReport]):
         self.mark("admitted")
         await self._open_bridge()
         for number, experiment in enumerate(self.drawn, 1):
-            if self.budget_s is not None and (self.clock.now_ns() - self.started_ns) / NS > self.budget_s:
-                self.progress(f"the budget of {self.budget_s:g} s is spent; {number - 1} of {len(self.drawn)} were run")
-                break
             await self._experiment(number, experiment)
         self.mark("experiments")
         await self._check()
@@ -107,6 +109,7 @@ class ChaosRun(UsersRun[ChaosReport]):
             run_folder(self.run_id),
             steady=self._steady,
             set_flag=self.load.set_flag,
+            places=Places(lambda: self.evidence.events, self.clock),
         )
         await self.bridge.start()
 
@@ -127,10 +130,8 @@ class ChaosRun(UsersRun[ChaosReport]):
         self.mark("checked")
 
     async def _experiment(self, number: int, experiment: Experiment) -> None:
-        lacking = sorted(set(experiment.expects.needs) - {str(each) for each in self.stack.capabilities})
-        if lacking:
-            reason = f"the rung lacks {', '.join(lacking)}"
-            self._add(number, experiment, Verdict.NOT_EXERCISED, reason)
+        if self._lacking(experiment):
+            self._not_exercised(number, experiment)
             return
         assert self.bridge is not None
         self.bridge.first_fault_ns = self.bridge.undone_ns = None
@@ -176,7 +177,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
 
     def _judged(self, course: Course, expects: Expectation) -> Judged:
-        judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns())
+        judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns(), self.criteria)
         return judged if self._computed is None else judged_against(self._computed, judged)
 
     async def _tried(self, times: int) -> bool:
@@ -248,6 +249,7 @@ class ChaosRun(UsersRun[ChaosReport]):
             probes_per_s=self.scenario.probes.rate_per_s,
             wanted=self.manifests.deployment.replicas,
             settle_s=SETTLE_S,
+            criteria=self.criteria,
         )
 
     # -- parts ---------------------------------------------------------------------------------------------------
@@ -255,6 +257,13 @@ class ChaosRun(UsersRun[ChaosReport]):
     async def _undo(self) -> None:
         if self.bridge is not None:
             await self.bridge.stop()
+
+    def _lacking(self, experiment: Experiment) -> list[str]:
+        return sorted(set(experiment.expects.needs) - {str(each) for each in self.stack.capabilities})
+
+    def _not_exercised(self, number: int, experiment: Experiment) -> None:
+        reason = f"the rung lacks {', '.join(self._lacking(experiment))}"
+        self._add(number, experiment, Verdict.NOT_EXERCISED, reason)
 
     def _add(self, number: int, experiment: Experiment, verdict: Verdict, reason: str) -> None:
         self.results.append(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 
-from harness import state
+from harness import rungs, state
 from harness.chaos.bridge import UNDO_FILE
 from harness.state.lease import run_folder
 
@@ -18,23 +19,25 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Says which faults were under way in each dead run, and removes what is left of it. Live runs are left alone."""
+    """Says which faults were under way in each dead run, and removes what is left of it, on this machine and in its
+    Docker. Live runs are left alone."""
     begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
-    # Told at once: sweeping takes seconds.
-    removed = state.sweep(_told)
+    removed: list[str] = []
+
+    def told(line: str) -> None:  # at once: sweeping takes seconds
+        removed.append(line)
+        sys.stderr.write(f"{line}\n")
+
+    asyncio.run(rungs.sweep(told))
     if arguments.json:
         sys.stdout.write(json.dumps({"faults": begun, "removed": removed}) + "\n")
         return 0
     for run_id, steps in begun.items():
-        told = ", ".join(steps) if steps else "no fault was under way"
-        sys.stdout.write(f"run {run_id}: {told}\n")
+        faults = ", ".join(steps) if steps else "no fault was under way"
+        sys.stdout.write(f"run {run_id}: {faults}\n")
     if not removed:
         sys.stdout.write("nothing to undo: no killed run left anything\n")
     return 0
-
-
-def _told(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
 
 
 def _steps(run_id: str) -> list[str]:

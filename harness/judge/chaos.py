@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
+from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.window import NS, Window
 from harness.model.chaos import Expectation
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, english, message
+from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
 
-#: The steady state: so long without a failed request or probe, with every pod of the Deployment ready.
+#: The steady state: so long without a failed request or probe, every pod of the Deployment ready, the criteria kept.
 STEADY_S = 5.0
+#: Fewer answers than these have no p95 but their slowest.
+LEAST_FOR_P95 = 20
 #: Of the planned probes, this share must be in evidence for silence not to look like health.
 COMPLETE = 0.8
 
@@ -40,11 +46,20 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     told: Told = ()  # the reason as messages
 
 
-def steady(ledger: Ledger, now_ns: int, *, probes_per_s: float, wanted: int | None, settle_s: float) -> str:
+def steady(
+    ledger: Ledger,
+    now_ns: int,
+    *,
+    probes_per_s: float,
+    wanted: int | None,
+    settle_s: float,
+    criteria: Sequence[Criterion] = (),
+) -> str:
     """Why the steady state does not hold; "" when it does.
 
     Looks at what was due in the ``STEADY_S`` before ``now_ns - settle_s``, by when its answers are in. ``wanted`` is
-    the Deployment's replicas; ``None`` when the rung does not tell.
+    the Deployment's replicas; ``None`` when the rung does not tell. ``criteria`` are the scenario's, each by its value:
+    five seconds carry no bound. No failure at all is more than any of its shares asks for.
     """
     end_ns = now_ns - round(settle_s * NS)
     window = Window(start_ns=end_ns - round(STEADY_S * NS), end_ns=end_ns)
@@ -57,11 +72,23 @@ def steady(ledger: Ledger, now_ns: int, *, probes_per_s: float, wanted: int | No
     ready = [value for _, _, value in ledger.samples["ready_replicas"][-1:]]
     if wanted is not None and ready and round(ready[0]) < wanted:
         return f"{ready[0]:.0f} of {wanted} pods are ready"
+    for criterion in criteria:
+        rows = probes if criterion.metric is Metric.AVAILABILITY else requests
+        if len(rows) < LEAST_FOR_P95 and criterion.metric is Metric.LATENCY_P95:
+            continue
+        measured = figure(criterion, rows)
+        if measured is not None and not clears(criterion.comparison, measured.value, criterion.threshold):
+            return f"{measured.words} in the last {STEADY_S:g} s ({criterion.claim})"
     return ""
 
 
-def judge(ledger: Ledger, course: Course, expects: Expectation, end_ns: int) -> Judged:
-    """Of what was due from the first fault to the steady state (or to ``end_ns`` when that did not come back)."""
+def judge(
+    ledger: Ledger, course: Course, expects: Expectation, end_ns: int, criteria: Sequence[Criterion] = ()
+) -> Judged:
+    """Of what was due from the first fault to the steady state (or to ``end_ns`` when that did not come back).
+
+    With ``expects.unharmed`` the latency of users' requests keeps ``criteria`` as well, by its bound, to the undo.
+    """
     until_ns = course.steady_ns or end_ns
     window = Window(start_ns=course.start_ns, end_ns=max(until_ns, course.start_ns + 1))
     rows = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
@@ -91,16 +118,46 @@ def judge(ledger: Ledger, course: Course, expects: Expectation, end_ns: int) -> 
     share = len(failures) / len(rows)
     counts = {"failed": str(len(failures)), "all": str(len(rows)), "share": f"{share * 100:.1f}"}
     told = message("{failed} of {all} requests and probes failed ({share} %)", **counts)
-    if course.steady_ns is None:
-        limit = f"{expects.recover_within_s:g}"
-        return judged(Verdict.FAIL, told, message("the steady state did not come back in {limit} s", limit=limit))
+    broken = _broken(expects, share, recovered_s)
+    if broken is not None:
+        return judged(Verdict.FAIL, told, broken)
+    again = message("steady again {seconds} s after the undo", seconds=f"{recovered_s or 0:.1f}")
+    if not expects.unharmed:
+        return judged(Verdict.PASS, told, again)
+    faulty = Window(start_ns=course.start_ns, end_ns=course.undone_ns or until_ns)
+    verdict, *harm = _latency(ledger.requests_due(faulty, Side.API), criteria)
+    return judged(verdict, told, again, *harm)
+
+
+def _broken(expects: Expectation, share: float, recovered_s: float | None) -> Message | None:
+    """What was not kept; ``None`` when all was. ``recovered_s`` is ``None`` when the steady state did not come back."""
+    if recovered_s is None:
+        return message("the steady state did not come back in {limit} s", limit=f"{expects.recover_within_s:g}")
     if share > expects.most_failed:
-        most = f"{expects.most_failed * 100:g}"
-        return judged(Verdict.FAIL, told, message("at most {most} % are allowed", most=most))
-    if recovered_s is not None and recovered_s > expects.recover_within_s:
-        return judged(Verdict.FAIL, told, message("steady again only after {seconds} s", seconds=f"{recovered_s:.1f}"))
-    seconds = f"{recovered_s or 0:.1f}"
-    return judged(Verdict.PASS, told, message("steady again {seconds} s after the undo", seconds=seconds))
+        return message("at most {most} % are allowed", most=f"{expects.most_failed * 100:g}")
+    if recovered_s > expects.recover_within_s:
+        return message("steady again only after {seconds} s", seconds=f"{recovered_s:.1f}")
+    return None
+
+
+def _latency(rows: Calls, criteria: Sequence[Criterion]) -> tuple[Verdict, *tuple[Message, ...]]:
+    """Whether p95 keeps its limit while the fault lasts: by its bounds, with 95 % confidence."""
+    for criterion in criteria:
+        if criterion.metric is not Metric.LATENCY_P95:
+            continue
+        measured = figure(criterion, rows)
+        if measured is None:
+            return Verdict.INCONCLUSIVE, message("no request was answered meanwhile")
+        return _by_bounds(criterion, measured), measured.words
+    return (Verdict.PASS,)
+
+
+def _by_bounds(criterion: Criterion, measured: Figure) -> Verdict:
+    if measured.lower is not None and not clears(criterion.comparison, measured.lower, criterion.threshold):
+        return Verdict.FAIL
+    if measured.upper is not None and clears(criterion.comparison, measured.upper, criterion.threshold):
+        return Verdict.PASS
+    return Verdict.INCONCLUSIVE
 
 
 def _failed(rows: Calls) -> int:

@@ -41,21 +41,26 @@ def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
     """
     if not tried:
         return plan.first_rate_per_s
-    if tried[-1].mute:
-        # Once more: on a shared machine a hiccup is no limit. Twice in a row it is.
-        again = len(tried) > 1 and tried[-2].mute
-        return None if again else tried[-1].rate_per_s
-    if len(_verdicts(tried)[tried[-1].rate_per_s]) < TRIES and tried[-1].verdict is not Verdict.PASS:
+    if tried[-1].mute and _muted_twice(tried):
+        return None
+    if tried[-1].mute or _tried_once(tried):
         return tried[-1].rate_per_s
     good, broken = _bracket(tried)
     if broken is None:
         return None if good is None or good >= plan.most_rate_per_s else min(2 * good, plan.most_rate_per_s)
-    if good is None:
-        # Not even the first rate is kept: go down, to a tenth of it at most.
+    if good is None:  # not even the first rate is kept: go down, to a tenth of it at most
         return broken / 2 if broken > plan.first_rate_per_s / 10 else None
-    if broken / good <= 1 + plan.precision:
-        return None
-    return math.sqrt(good * broken)
+    return None if broken / good <= 1 + plan.precision else math.sqrt(good * broken)
+
+
+def _muted_twice(tried: Sequence[Tried]) -> bool:
+    """On a shared machine one hiccup is no limit; twice in a row it is."""
+    return len(tried) > 1 and tried[-2].mute
+
+
+def _tried_once(tried: Sequence[Tried]) -> bool:
+    """Whether the last rate was not kept, and not yet as often as bounds."""
+    return tried[-1].verdict is not Verdict.PASS and len(_verdicts(tried)[tried[-1].rate_per_s]) < TRIES
 
 
 def knee(plan: KneePlan, pods: int, tried: Sequence[Tried]) -> Knee:

@@ -47,6 +47,12 @@ def placement(rows: Iterable[EventRow], at_ns: int) -> dict[str, str]:
     return {pod: by_node.get(node, "") for pod, node in _nodes(until, endpoints_now(until)).items()}
 
 
+def nodes(rows: Iterable[EventRow], at_ns: int) -> dict[str, str]:
+    """Node by pod, of the pods that were endpoints at the moment; "" where the cluster did not tell."""
+    until = [row for row in rows if row.at_ns <= at_ns]
+    return _nodes(until, endpoints_now(until))
+
+
 def _nodes(rows: Iterable[EventRow], pods: Iterable[str]) -> dict[str, str]:
     """Node by pod; "" where the cluster did not tell."""
     known = {row.subject: row.data["node"] for row in rows if row.kind == "pod" and row.data.get("node")}
@@ -54,8 +60,8 @@ def _nodes(rows: Iterable[EventRow], pods: Iterable[str]) -> dict[str, str]:
 
 
 def fullest(placed: Mapping[str, str]) -> str:
-    """The zone with the most pods, the first by name of equals; "" without any."""
-    counts = {zone: list(placed.values()).count(zone) for zone in placed.values()}
+    """The zone (or node) with the most pods, the first by name of equals; "" without any."""
+    counts = {zone: list(placed.values()).count(zone) for zone in placed.values() if zone}
     return min(counts, key=lambda zone: (-counts[zone], zone), default="")
 
 

@@ -35,16 +35,17 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What the target has to keep.
 
     From the first fault until the steady state is back, at most ``most_failed`` (0..1) of users' requests and probes
-    may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. ``needs`` are
-    capabilities of the rung. ``why`` says where the numbers come from. Fewer than ``least_calls`` cannot tell. One
-    with ``only_named`` takes minutes: it is run when it is named, and never drawn. One that ``breaks_nodes`` runs on a
-    cluster of its own, never on one that other runs share.
+    may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. With ``unharmed`` requests
+    are as fast as without the fault. ``needs`` are capabilities of the rung. ``why`` says where the numbers come from.
+    Fewer than ``least_calls`` cannot tell. One with ``only_named`` takes minutes: it is run when it is named, and never
+    drawn. One that ``breaks_nodes`` runs on a cluster of its own, never on one that other runs share.
     """
 
     most_failed: float
     recover_within_s: float
     why: str
     least_calls: int = 1
+    unharmed: bool = False
     needs: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     repeated: Repeated | None = None
@@ -117,3 +118,35 @@ class ChaosReport(RunReport, frozen=True, kw_only=True):
     drawn: tuple[str, ...]
     experiments: tuple[ExperimentResult, ...]
     checks: tuple[CheckSummary, ...]
+
+
+class DrawnSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """One schedule of a night as it ended. ``folder`` is its run's, relative to the night's; ``None`` when none began.
+
+    ``shortcomings`` are the experiments and checks that neither passed nor were left out, a line each; ``broke`` what
+    was the rehearsal's own failure: its errors and leaks.
+    """
+
+    seed: int
+    drawn: tuple[str, ...]
+    folder: str | None
+    replay: str
+    seconds: float
+    exit_status: int
+    exercised: int = 0  # experiments that the rung could make
+    calls: int = 0
+    failed: int = 0
+    shortcomings: tuple[str, ...] = ()
+    broke: tuple[str, ...] = ()
+
+
+class NightReport(RunReport, frozen=True, kw_only=True):
+    """``chaos_nightly.json``: ``asked`` schedules of ``length`` experiments, those of them made within ``budget_s``.
+
+    The schedule ``n`` has the seed ``seed + n``. ``exit_status`` is the most severe of the schedules'.
+    """
+
+    asked: int
+    length: int
+    budget_s: float
+    schedules: tuple[DrawnSchedule, ...]

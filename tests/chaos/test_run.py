@@ -18,12 +18,16 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 
 def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     before = machine_state()
-    only = [word for name in ("pod_kill", "database_cut", "zone_loss", "drain") for word in ("--only", name)]
+    only = [
+        word
+        for name in ("pod_kill", "database_cut", "zone_loss", "drain", "pool_exhausted")
+        for word in ("--only", name)
+    ]
     words = ("--on", "local", *only, "--reconcile", "postgresql_to_firestore")
     job = Job(tmp_path / "reports", *words, command=("chaos",))
     assert job.finish() == Exit.OK, job.text
     report = json.loads((job.folder / "chaos.json").read_text())
-    kill, cut, zone, _ = report["experiments"]
+    kill, cut, zone, _, exhausted = report["experiments"]
     assert (kill["verdict"], cut["verdict"], zone["verdict"]) == ("pass", "pass", "not_exercised")
     assert "zones" in zone["reason"]
     assert cut["failed"] > 40 and cut["outage_s"] > 5  # nothing is served without a database
@@ -32,6 +36,9 @@ def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
         journal = json.loads((job.folder / result["journal"]).read_text())
         assert journal["status"] == "completed" and journal["deviated"] is False
         assert [run["status"] for run in journal["run"]] == ["succeeded"] * 2
+    assert exhausted["verdict"] == "pass" and exhausted["failed"] > 40
+    locked = json.loads((job.folder / exhausted["journal"]).read_text())["run"][0]
+    assert locked["output"] == 16, "two pods with pools of 8"
     checks = {check["name"]: check["verdict"] for check in report["checks"]}
     exercised = {"writes.acknowledged", "writes.applied_once", "walks.isolation", "pdb.budget", "reconcile"}
     exercised |= {"dual_write.documents", "service.new_connections"}

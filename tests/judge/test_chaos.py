@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from harness.chaos.steady import steady_criteria
 from harness.judge.chaos import Course, judge, steady
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS
 from harness.model.chaos import Expectation
-from harness.model.evidence import Outcome, ProbeRow, SampleRow
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
+from harness.model.scenario import Metric
 from harness.model.verdict import Verdict
+from scenarios.load import load
 
 START = 1_000 * NS
+
+
+P95 = next(each for each in steady_criteria(load("rollout_week4")) if each.metric is Metric.LATENCY_P95)
+
+
+def request(number: int, due_ns: int, latency_ms: float) -> RequestRow:
+    return RequestRow(
+        operation_id=f"o{number}", user="u", audience="general", side=Side.API, operation=Operation.GET_WALK,
+        due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + round(latency_ms * 1e6), status=200, outcome=Outcome.OK,
+        acknowledged=False, payload_digest="", flag=True,
+    )  # fmt: skip
+
+
+def slowed(latency_ms: float, slow_s: tuple[float, float] = (0, 60)) -> Ledger:
+    """Ten requests a second beside the probes, so slow within ``slow_s``, else of 10 ms."""
+    made = ledger()
+    for number in range(600):
+        slow = slow_s[0] <= number / 10 < slow_s[1]
+        made.add(request(number, START + round(number / 10 * NS), latency_ms if slow else 10))
+    return made
 
 
 def ledger(*, failed_s: tuple[float, float] = (0, 0), seconds: int = 60, ready: float = 2) -> Ledger:
@@ -47,6 +71,41 @@ def test_the_steady_state_is_five_seconds_without_a_failure_and_all_pods_ready()
     assert "30 failed" in why(ledger(failed_s=(12, 15)), 18.5)
     assert why(ledger(failed_s=(12, 15)), 22.6) == ""
     assert "of 50 probes" in why(ledger(seconds=14), 20)
+
+
+def test_the_steady_state_keeps_the_scenario_s_criteria() -> None:
+    """Week 4 itself has an availability; the latency is that of the rollout table's last row that names one."""
+    criteria = steady_criteria(load("rollout_week4"))
+    claims = {each.claim for each in criteria}
+    assert claims == {"rollout.week4.success.availability", "rollout.week2.success.latency_p95"}
+    assert [each.claim for each in steady_criteria(load("rollout_week2")) if each.metric is Metric.LATENCY_P95] == [
+        "rollout.week2.success.latency_p95"
+    ]
+
+    def why_not(made: Ledger) -> str:
+        at_ns = START + 20 * NS
+        return steady(made, at_ns, probes_per_s=10, wanted=2, settle_s=2.5, criteria=criteria)
+
+    assert why_not(slowed(499)) == ""
+    assert "rollout.week2.success.latency_p95" in why_not(slowed(501))
+    assert why_not(slowed(501, (0, 12))) == ""
+    assert why_not(ledger()) == "", "without users' requests there is no latency to break"
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"),
+    [
+        (slowed(300), Verdict.PASS),
+        (slowed(700), Verdict.FAIL),
+        (slowed(700, (20, 60)), Verdict.PASS),  # after the undo
+        (slowed(700, (10, 10.6)), Verdict.INCONCLUSIVE),  # 6 of 100: too near 5 % to tell
+        (ledger(), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_what_must_not_harm_keeps_the_latency_while_it_lasts(made: Ledger, verdict: Verdict) -> None:
+    unharmed = msgspec.structs.replace(EXPECTS, unharmed=True)
+    assert judge(made, course(), unharmed, START + 60 * NS, (P95,)).verdict is verdict
+    assert judge(made, course(), EXPECTS, START + 60 * NS, (P95,)).verdict is Verdict.PASS
 
 
 EXPECTS = Expectation(most_failed=0.1, recover_within_s=20, why="test")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from harness.chaos.places import Places
+from harness.clock import MachineClock
 from harness.judge import zones
 from harness.judge.window import NS
 from harness.judge.zones import MULTI_ZONE, REHEARSED
+from harness.model.errors import RehearsalError
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.scaling import Part, PartKind
 from harness.model.verdict import Verdict
@@ -90,3 +95,16 @@ def test_nothing_seen_is_inconclusive() -> None:
     placed_nowhere = [row for row in course() if not row.subject.startswith("node/")]
     for rows, requests in ((course(), []), (never_silent, load(51)), (placed_nowhere, load(51)), ([], load(51))):
         assert {verdict for verdict, _ in judged(rows, requests).values()} == {INCONCLUSIVE}
+
+
+def test_a_fault_of_a_place_strikes_where_the_most_pods_are() -> None:
+    rows = [node(-90, "n1", A), node(-90, "n2", B), node(-90, "n3", B)]
+    rows += [pod(-60, "p1", "n2"), pod(-60, "p2", "n3"), pod(-60, "p3", "n1"), pod(-60, "p4", "n1")]
+    clock = MachineClock()
+    places = Places(lambda: rows, clock)
+    with pytest.raises(RehearsalError, match="would strike nothing"):
+        places.zone()
+    rows.append(service(-50, "p1", "p2", "p3"))
+    assert places.zone() == B
+    rows.append(service(-40, "p1", "p3", "p4"))
+    assert (places.zone(), places.node()) == (A, "n1")
