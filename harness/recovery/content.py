@@ -33,14 +33,3 @@ async def content_of(connection: asyncpg.Connection, query: str) -> TableContent
     text = f"SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text FROM ({query}) t"  # noqa: S608 - ours
     rows, digest = await connection.fetchrow(text)
     return TableContent(rows=rows, digest=digest)
-
-
-def differences(expected: dict[str, TableContent], found: dict[str, TableContent]) -> list[str]:
-    """Where two databases differ, for people; ``[]`` when they hold the same."""
-    told = [f"{table} is missing" for table in expected if table not in found]
-    told += [f"{table} was not there before" for table in found if table not in expected]
-    for table, content in expected.items():
-        if table in found and found[table] != content:
-            rows = f"{found[table].rows} rows in place of {content.rows}"
-            told.append(f"{table}: {rows if found[table].rows != content.rows else 'other content in as many rows'}")
-    return told

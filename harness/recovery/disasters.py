@@ -31,9 +31,13 @@ TITLES = {
 
 
 class Struck(msgspec.Struct, kw_only=True):
-    """A disaster that happened and was noticed: the point to restore to, from which backup, with what was checked."""
+    """A disaster that happened and was noticed: the point to restore to, from which backup, with what was checked.
 
-    disaster_ns: int
+    It came between ``struck_ns`` and ``gone_ns``. Detection counts from the first, so that the RTO is at most that.
+    """
+
+    struck_ns: int
+    gone_ns: int
     detected_ns: int
     point: Point
     which: int = -1
@@ -58,7 +62,7 @@ async def _judged(here: World, disaster: Disaster, struck: Struck, restored: Res
     fence_s = here.site.seconds_since(fence_ns)
     before = list(here.sentinels.acknowledged)
     found, checks = await look(restored.server)
-    lost = loss(struck.disaster_ns, before, here.sentinels.sent, found)
+    lost = loss(struck.struck_ns, struck.gone_ns, before, here.sentinels.sent, found)
     switched_ns = here.site.clock.now_ns()
     here.sentinels.lead_to(restored.server.connect)
     ready_ns = await here.sentinels.succeeding(switched_ns, DETECT_LIMIT_S)
@@ -74,7 +78,7 @@ async def _judged(here: World, disaster: Disaster, struck: Struck, restored: Res
         point=str(restored.point),
         loss=lost,
         rto_s={
-            "detect": (struck.detected_ns - struck.disaster_ns) / NS,
+            "detect": (struck.detected_ns - struck.struck_ns) / NS,
             "restore": restored.restore_s,
             "replay": restored.replay_s,
             "switch": fence_s,  # then the next connection goes to the new address; on the stack pods are replaced
@@ -85,20 +89,22 @@ async def _judged(here: World, disaster: Disaster, struck: Struck, restored: Res
 
 
 async def _lost_data_folder(here: World) -> Struck:
-    disaster_ns = here.site.clock.now_ns()
+    struck_ns = here.site.clock.now_ns()
     await here.primary.lose()
+    gone_ns = here.site.clock.now_ns()
     detected_ns = await here.sentinels.failing(FAILURES, DETECT_LIMIT_S)
-    return Struck(disaster_ns=disaster_ns, detected_ns=detected_ns, point=Point())
+    return Struck(struck_ns=struck_ns, gone_ns=gone_ns, detected_ns=detected_ns, point=Point())
 
 
 async def _dropped_table(here: World) -> Struck:
     """Restored to the last whole second before the drop: a person knows the time, not the transaction."""
     clock = here.site.clock
-    disaster_ns = clock.now_ns()
+    struck_ns = clock.now_ns()
     await here.primary.sql("DROP TABLE walk_locations")
+    gone_ns = clock.now_ns()
     detected_ns = await here.sentinels.failing(FAILURES, DETECT_LIMIT_S)
-    second = time_of(clock.anchor, disaster_ns, whole_second=True)
-    return Struck(disaster_ns=disaster_ns, detected_ns=detected_ns, point=Point(kind="time", value=second))
+    point = Point(kind="time", value=time_of(clock.anchor, struck_ns, whole_second=True))
+    return Struck(struck_ns=struck_ns, gone_ns=gone_ns, detected_ns=detected_ns, point=point)
 
 
 async def _bad_migration(here: World) -> Struck:
@@ -106,17 +112,19 @@ async def _bad_migration(here: World) -> Struck:
     clock = here.site.clock
     connection = await here.primary.connect()
     try:
-        disaster_ns = clock.now_ns()
+        struck_ns = clock.now_ns()
         async with connection.transaction():
             xid = await connection.fetchval("SELECT pg_current_xact_id()::text")
             await connection.execute("ALTER TABLE walks ADD COLUMN pace double precision")
             await connection.execute("UPDATE walks SET total_distance = 0")
+        gone_ns = clock.now_ns()
         while not await connection.fetchval("SELECT bool_or(total_distance = 0) FROM walks"):
             await clock.sleep(0.1)
         detected_ns = clock.now_ns()
     finally:
         await closing(connection)
-    return Struck(disaster_ns=disaster_ns, detected_ns=detected_ns, point=Point(kind="xid", value=xid, inclusive=False))
+    point = Point(kind="xid", value=xid, inclusive=False)
+    return Struck(struck_ns=struck_ns, gone_ns=gone_ns, detected_ns=detected_ns, point=point)
 
 
 async def _corrupted_backup(here: World) -> Struck:

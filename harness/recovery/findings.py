@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 
-from harness.model.recovery import Disaster, RecoveryPlan
+from harness.model.recovery import RecoveryPlan
 from harness.model.verdict import Verdict
-from harness.recovery.on_stack import OnStack
-from harness.recovery.result import CaseResult, Check, ErratumSeen, Finding
+from harness.recovery.losses import rpo, stall, within
+from harness.recovery.result import CaseResult, Check, ErratumSeen, Finding, Prediction
 from harness.recovery.schedule import ZONES, daily_time, next_backup, reach_by_count
 from harness.recovery.sizes import Sizes
+from harness.recovery.stack_result import OnStack, changed_nothing
 from harness.recovery.stall import Stalled
 from harness.recovery.stall import told as stall_told
-
-#: The disasters in which everything up to the last moment can be recovered: the data folder is lost, the WAL is not.
-_STREAMED = {Disaster.LOST_DATA_FOLDER.value, Disaster.CORRUPTED_BACKUP.value, "stack_lost_data_folder"}
 
 
 class Observed(msgspec.Struct, kw_only=True):
@@ -33,84 +31,8 @@ class Observed(msgspec.Struct, kw_only=True):
 
 def findings(plan: RecoveryPlan, seen: Observed) -> tuple[Finding, ...]:
     """Every finding the parts that ran allow."""
-    parts = (_rpo(plan, seen.cases), _stall(plan, seen.stalled), _rto(plan, seen), _schedule(seen), _stack(plan, seen))
+    parts = (rpo(plan, seen.cases), stall(plan, seen.stalled), _rto(plan, seen), _schedule(seen), _stack(plan, seen))
     return tuple(finding for part in parts for finding in part)
-
-
-def _within(value: float | None, limit: float) -> Verdict:
-    if value is None:
-        return Verdict.INCONCLUSIVE
-    return Verdict.PASS if value <= limit else Verdict.FAIL
-
-
-def _rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Finding]:
-    if not cases:
-        return
-    known = [case.loss.rpo_s for case in cases]
-    worst = None if None in known else max(rpo for rpo in known if rpo is not None)
-    which = [case.id for case in cases if case.loss.rpo_s == worst]
-    yield Finding(
-        id="rpo.disasters",
-        claim="dr.rpo",
-        verdict=_within(worst, plan.rpo_s),
-        value=worst,
-        limit=plan.rpo_s,
-        samples=len(cases),
-        reason=f"the worst of {len(cases)} disasters: {which[0]}"
-        if worst is not None
-        else "a restore held no sentinel",
-    )
-    streamed = [case.loss.rpo_s for case in cases if case.id in _STREAMED]
-    if streamed:
-        most = None if None in streamed else max(rpo for rpo in streamed if rpo is not None)
-        yield Finding(
-            id="rpo.streaming",
-            claim="dr.rpo",
-            verdict=_within(most, plan.streaming_rpo_s),
-            value=most,
-            limit=plan.streaming_rpo_s,
-            samples=len(streamed),
-            reason="WAL streamed; a sentinel every "
-            f"{plan.sentinel_every_s * 1000:g} ms; the limit is ours, tighter than the document's",
-        )
-    bad = [f"{case.id}: {check.name} ({check.told})" for case in cases for check in case.checks if not check.ok]
-    yield Finding(
-        id="restore.verified",
-        claim="dr.restore.step1",
-        verdict=Verdict.FAIL if bad else Verdict.PASS,
-        samples=sum(len(case.checks) for case in cases),
-        reason="; ".join(bad) or "manifest, counts, content digests and commits agree in every restored instance",
-    )
-
-
-def _stall(plan: RecoveryPlan, found: Stalled | None) -> Iterator[Finding]:
-    if found is None:
-        return
-    law = found.stall_s + found.healthy_rpo_s
-    told = stall_told(found, plan.rpo_s)
-    for name, value, reason in (
-        ("rpo.archive_only", found.healthy_rpo_s, "archive alone, the disk lost just before a segment was due"),
-        ("rpo.stalled_archiver", found.stalled_rpo_s, told),
-    ):
-        yield Finding(
-            id=name,
-            claim="dr.rpo",
-            verdict=_within(value, plan.rpo_s),
-            value=value,
-            limit=plan.rpo_s,
-            samples=found.commits,
-            reason=f"{reason} (moved clock)",
-        )
-    ok = abs(found.stalled_rpo_s - law) < 1
-    yield Finding(
-        id="rpo.follows_the_stall",
-        claim="dr.rpo",
-        verdict=Verdict.PASS if ok else Verdict.FAIL,
-        value=found.stalled_rpo_s,
-        limit=law,
-        samples=found.commits,
-        reason="RPO = stall + what was not archived when it began",
-    )
 
 
 def _rto(plan: RecoveryPlan, seen: Observed) -> Iterator[Finding]:
@@ -121,12 +43,14 @@ def _rto(plan: RecoveryPlan, seen: Observed) -> Iterator[Finding]:
         yield Finding(
             id="rto.measured",
             claim="dr.rto",
-            verdict=_within(seen.stack.case.total_s, plan.rto_s),
+            verdict=within(seen.stack.case.total_s, plan.rto_s),
             value=seen.stack.case.total_s,
             limit=plan.rto_s,
             samples=1,
-            reason="detect + restore + replay + switch + ready, a small database under load; nobody had to be "
-            "woken, and the time spent on the procedure as written is left out",
+            reason="detect + restore + replay + switch (the new instance made known to the sidecars in "
+            f"{seen.stack.register_s:.2f} s of it) + ready, a small database under load; left out: nobody had to be "
+            f"woken, the {seen.stack.verify_s:.2f} s of looking at the restored instance before traffic, the "
+            f"{seen.stack.written_s:.0f} s of the procedure as written",
         )
     if seen.sizes is not None:
         yield from _by_size(plan, seen.sizes, around_s)
@@ -134,33 +58,47 @@ def _rto(plan: RecoveryPlan, seen: Observed) -> Iterator[Finding]:
 
 def _by_size(plan: RecoveryPlan, found: Sizes, around_s: float) -> Iterator[Finding]:
     """``around_s``: detect, switch and ready as the stack showed them; 0 where it did not run."""
-    guess, extra = found.prediction, found.overhead
-    upper = guess.upper_s + around_s
-    expected = guess.expected_s + around_s
-    verdict = _within(upper, plan.rto_s)
-    if verdict is Verdict.FAIL and expected <= plan.rto_s:
-        verdict = Verdict.INCONCLUSIVE
-    yield Finding(
-        id="rto.predicted",
-        claim="dr.rto",
-        verdict=verdict,
-        value=expected,
-        bound=upper,
-        limit=plan.rto_s,
-        samples=len(guess.points),
-        reason=f"{guess.name}: {guess.production_bytes / 1024**3:g} GiB on this machine's disk, by a line through "
-        f"{len(guess.points)} sizes, 95 % prediction bound; a cloud disk of another speed has another line"
-        + ("" if around_s else "; restore and replay alone, the stack did not run"),
-    )
+    extra = found.overhead
+    yield _predicted(plan, found.prediction, around_s)
     yield Finding(
         id="restore.overhead",
         claim="dr.restore.step1",
-        verdict=_within(extra.difference_s, plan.overhead_s),
+        verdict=within(extra.difference_s, plan.overhead_s),
         value=extra.difference_s,
         limit=plan.overhead_s,
         samples=1,
         reason=f"at {extra.size_bytes / 1024**2:g} MiB: restore {extra.restore_s:.1f} + replay {extra.replay_s:.1f} + "
         f"switch {extra.switch_s:.1f} s; bare copy {extra.raw_copy_s:.1f} + replay {extra.raw_replay_s:.1f} s",
+    )
+
+
+def _predicted(plan: RecoveryPlan, guess: Prediction, around_s: float) -> Finding:
+    expected_s = upper_s = None
+    if guess.expected_s is None or guess.upper_s is None:
+        verdict = Verdict.INCONCLUSIVE
+        reason = (
+            f"{guess.name}: nothing is predicted. The line through {len(guess.points)} sizes does not rise "
+            f"({guess.seconds_per_gib:.2f} s a GiB), so what was measured is noise: larger --sizes rise above it"
+        )
+    else:
+        expected_s, upper_s = guess.expected_s + around_s, guess.upper_s + around_s
+        verdict = within(upper_s, plan.rto_s)
+        if verdict is Verdict.FAIL and expected_s <= plan.rto_s:
+            verdict = Verdict.INCONCLUSIVE
+        reason = (
+            f"{guess.name}: {guess.production_bytes / 1024**3:g} GiB on this machine's disk, by a line through "
+            f"{len(guess.points)} sizes, 95 % prediction bound; a cloud disk of another speed has another line"
+            + ("" if around_s else "; restore and replay alone, the stack did not run")
+        )
+    return Finding(
+        id="rto.predicted",
+        claim="dr.rto",
+        verdict=verdict,
+        value=expected_s,
+        bound=upper_s,
+        limit=plan.rto_s,
+        samples=len(guess.points),
+        reason=reason,
     )
 
 
@@ -196,7 +134,7 @@ def _stack(plan: RecoveryPlan, seen: Observed) -> Iterator[Finding]:
     yield Finding(
         id="procedure.restart",
         claim="dr.restore.step3",
-        verdict=_within(found.restart_s, plan.restart_s),
+        verdict=within(found.restart_s, plan.restart_s),
         value=found.restart_s,
         limit=plan.restart_s,
         samples=found.restart_seen.requests,
@@ -235,12 +173,13 @@ def errata_seen(plan: RecoveryPlan, seen: Observed, now: datetime) -> tuple[Erra
         told = f"{days} daily backups kept by count reach back {least // timedelta(days=1)} days right "
         found.append(ErratumSeen(id="dr.backups_by_count", seen=f"{told}after a backup; this rehearsal keeps one more"))
     if seen.stalled is not None:
-        found.append(ErratumSeen(id="dr.archive_age_unwatched", seen=stall_told(seen.stalled, plan.rpo_s)))
+        found.append(ErratumSeen(id="dr.archive_age_unwatched", seen=stall_told(seen.stalled, plan.stall, plan.rpo_s)))
     if seen.stack is not None:
-        if not seen.stack.written_done and not seen.stack.written_seen.good:
+        if changed_nothing(seen.stack):
             told = (
-                f"as written, watched for {seen.stack.written_s:.0f} s: the restart did not complete, and none of "
-                f"{seen.stack.written_seen.probes} probes was good; corrected, the first was good after "
+                f"as written ({seen.stack.written_told}), watched for {seen.stack.written_s:.0f} s: the restart did "
+                f"not complete, none of {seen.stack.written_seen.probes} probes was good, no pod had a session on "
+                f"the new instance; corrected, {seen.stack.corrected_sessions} sessions, the first good answer after "
                 f"{seen.stack.case.rto_s['switch']:.1f} s"
             )
             found.append(ErratumSeen(id="dr.configmap_changes_nothing", seen=told))

@@ -43,7 +43,8 @@ _BASE_BYTES = 1024**3
 _REGION = "the rehearsal has one machine: the loss of a region is outside it (dr.backup.cross_region, Phase 4)"
 
 _DIRECT = (
-    "with the new endpoint in db_host pods would pass the proxy by; on this rung they reach it by the sidecar alone"
+    "the endpoint behind the proxy, localhost, is what was written; with the instance's own address in db_host pods "
+    "would pass the proxy by"
 )
 
 

@@ -1,7 +1,8 @@
 """The disaster on the whole stack under load: the document's procedure as written, then as corrected.
 
-data folder lost -> probes notice -> restored into a new instance, verified -> step 2 and 3 as written (watched for a
-while) -> the sidecar's instance switched in the Deployment -> pods replaced -> restarted in order -> traffic judged.
+data folder lost -> probes notice -> restored into a new instance, verified -> step 2 and 3 as written (the ConfigMap
+applied, pods restarted, watched for a while) -> the sidecar's instance switched in the Deployment -> pods replaced ->
+restarted in order -> traffic judged.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ import asyncpg
 import msgspec
 
 from harness.clock import NS, Clock
-from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.recovery import RecoveryPlan
 from harness.model.rollout import rollout_template
 from harness.model.stack import DatabaseAccess
 from harness.recovery import backup, sentinel
 from harness.recovery.archive import Archive, Stream
+from harness.recovery.procedure import KEY, as_written
 from harness.recovery.restore import Point, Restored, Serve, Source, restore
-from harness.recovery.result import CaseResult, Check, Loss
+from harness.recovery.result import Check, Loss
 from harness.recovery.sentinel import Sentinels, closing, loss, recovered
 from harness.recovery.server import Server
 from harness.recovery.site import Site
+from harness.recovery.stack_result import OnStack, case_of
 from harness.recovery.traffic import Seen, Traffic
+from harness.recovery.verification import Phones, archive_mode, as_of, sessions, verified
 from harness.stack.protocol import Stack
 
 INSTANCE = "PROJECT_ID:REGION:INSTANCE_NAME-restored"
@@ -39,20 +42,6 @@ READY_LIMIT_S = 180.0
 def in_place(_: Stack) -> Serve:
     """Restored instances are processes of this machine, as the stack's own PostgreSQL."""
     return Server
-
-
-class OnStack(msgspec.Struct, frozen=True, kw_only=True):
-    """What the stack showed. ``written_good``: probes that were good while the procedure as written was watched."""
-
-    case: CaseResult
-    restored_archiving: str  # the new instance's archive_mode: whether anything backs it up
-    written_s: float
-    written_done: bool
-    written_seen: Seen
-    restart_s: float
-    restart_seen: Seen
-    before: Seen
-    after: Seen
 
 
 class StackRecovery:
@@ -118,30 +107,45 @@ class StackRecovery:
         await traffic.begin()
         begun_ns = self.clock.now_ns() + NS
         await self.clock.sleep(1 + self.plan.traffic.before_s)
-        disaster_ns = traffic.event("fault", "database", "the server is killed and its data folder lost")
+        struck_ns = traffic.event("fault", "database", "the server is killed and its data folder lost")
         self.progress("disaster: the data folder is lost")
+        await self.stack.database().kill()
+        dead_ns = traffic.event("fault", "database", "the server is dead")
         await self.stack.database().lose()
-        detected_ns = await traffic.blackout(disaster_ns, DETECT_LIMIT_S)
+        traffic.event("fault", "database", "its data folder is gone")
+        detected_ns = await traffic.blackout(struck_ns, DETECT_LIMIT_S)
         traffic.event("phase", "detected", "five seconds without one good probe")
         await stream.stop()
         restored = await self._restored(source, traffic)
-        lost, checks = await self._verified(restored, sentinels, disaster_ns, traffic)
+        begun_verify_ns = self.clock.now_ns()
+        lost, checks = await self._verified(restored, sentinels, (struck_ns, dead_ns), traffic)
+        verify_s = (traffic.event("phase", "verified", "before any traffic") - begun_verify_ns) / NS
+        begun_register_ns = self.clock.now_ns()
         await self.stack.database().register(INSTANCE, restored.server.address)
-        written = await self._as_written(traffic)
+        register_s = (traffic.event("phase", "registered", INSTANCE) - begun_register_ns) / NS
+        written_s, written_done, written_told, written_seen = await self._as_written(traffic)
+        written_sessions = await self._sessions(restored)
         switch_s, ready_s = await self._as_corrected(traffic)
+        corrected_sessions = await self._sessions(restored)
         restart_s, restart_seen = await self._restarted(traffic)
         after_ns = traffic.event("phase", "window", "traffic judged again")
         await self.clock.sleep(self.plan.traffic.after_s + self.plan.traffic.probes.timeout_s)
         traffic.evidence.gather()
+        detect_s = (detected_ns - struck_ns) / NS
         self.result = OnStack(
-            case=_case(restored, lost, checks, (detected_ns - disaster_ns) / NS, switch_s, ready_s),
-            restored_archiving=await self._archiving(restored),
-            written_s=written[0],
-            written_done=written[1],
-            written_seen=written[2],
+            case=case_of(restored, lost, checks, detect_s, register_s + switch_s, ready_s),
+            restored_archiving=await archive_mode(restored.server),
+            written_s=written_s,
+            written_done=written_done,
+            written_told=written_told,
+            written_sessions=written_sessions,
+            written_seen=written_seen,
+            corrected_sessions=corrected_sessions,
+            verify_s=verify_s,
+            register_s=register_s,
             restart_s=restart_s,
             restart_seen=restart_seen,
-            before=traffic.seen(begun_ns, disaster_ns),
+            before=traffic.seen(begun_ns, struck_ns),
             after=traffic.seen(after_ns, after_ns + round(self.plan.traffic.after_s * NS)),
         )
 
@@ -183,54 +187,53 @@ class StackRecovery:
         return restored
 
     async def _verified(
-        self, restored: Restored, sentinels: Sentinels, disaster_ns: int, traffic: Traffic
+        self, restored: Restored, sentinels: Sentinels, disaster_ns: tuple[int, int], traffic: Traffic
     ) -> tuple[Loss, list[Check]]:
-        """Before any traffic: the sentinels, and the users' acknowledged walks up to the last one recovered."""
+        """Before any traffic: the sentinels, and what phones wrote up to the last one recovered.
+
+        ``disaster_ns``: when it was begun, and when the server was known dead. A backend may outlive the server's first
+        process for a moment: what it acknowledged was before the end.
+        """
         await sentinels.stop()
+        struck_ns, dead_ns = disaster_ns
+        gone_ns = max([dead_ns, *(each.acknowledged_ns for each in sentinels.acknowledged[-1:])])
         connection = await restored.server.connect()
         try:
             found = await recovered(connection)
-            walks = {str(row["id"]) for row in await connection.fetch("SELECT id FROM walks")}
         finally:
             await closing(connection)
-        lost = loss(disaster_ns, sentinels.acknowledged, sentinels.sent, found)
+        lost = loss(struck_ns, gone_ns, sentinels.acknowledged, sentinels.sent, found)
         last_ns = max((each.sent_ns for each in sentinels.acknowledged if each.n in found), default=0)
-        wanted = traffic.walks_written_before(last_ns)
-        missing = wanted - walks
-        told = (
+        traffic.evidence.gather()
+        endpoints = self.stack.endpoints()
+        phones = Phones(
+            population=self.plan.traffic.population,
+            probes=self.plan.traffic.probes,
+            seed=self._seed,
+            anchor_unix_ns=self.clock.anchor.unix_ns,
+            bucket=endpoints.storage_bucket,
+        )
+        rows = as_of(traffic.evidence.requests, last_ns, gone_ns)
+        content = await verified(restored.server, endpoints, phones, rows)
+        prefix = (
             f"{lost.recovered} of {lost.acknowledged} recovered, {len(lost.holes)} holes, {len(lost.unknown)} unknown"
         )
-        return lost, [
-            Check(
-                name="an unbroken prefix of the acknowledged commits", ok=lost.exact and lost.recovered > 0, told=told
-            ),
-            Check(
-                name="the users' walks acknowledged before the last recovered commit",
-                ok=bool(wanted) and not missing,
-                told=f"{len(wanted) - len(missing)} of {len(wanted)} are there",
-            ),
-        ]
+        exact = Check(
+            name="an unbroken prefix of the acknowledged commits", ok=lost.exact and lost.recovered > 0, told=prefix
+        )
+        return lost, [exact, *content]
 
-    async def _archiving(self, restored: Restored) -> str:
-        connection = await restored.server.connect()
-        try:
-            return str(await connection.fetchval("SHOW archive_mode"))
-        finally:
-            await closing(connection)
+    async def _sessions(self, restored: Restored) -> int:
+        return await sessions(restored.server, self.stack.endpoints().database_user)
 
-    async def _as_written(self, traffic: Traffic) -> tuple[float, bool, Seen]:
-        """Steps 2 and 3 as the document has them, with db_host as it must stay behind the proxy: localhost."""
-        begun_ns = traffic.event("phase", "as written", "kubectl rollout restart; db_host is the sidecar")
-        self.progress(f"the procedure as written, watched for {self.plan.traffic.written_limit_s:g} s")
-        done = False
-        try:
-            async with asyncio.timeout(self.plan.traffic.written_limit_s):
-                await self.stack.restart()
-                done = True
-        except (TimeoutError, StackNotStarted):
-            pass
+    async def _as_written(self, traffic: Traffic) -> tuple[float, bool, str, Seen]:
+        """Steps 2 and 3 as the document has them: seconds, whether the pods became ready, what was written."""
+        limit_s = self.plan.traffic.written_limit_s
+        begun_ns = traffic.event("phase", "as written", f"the endpoint into {KEY}, then restarted")
+        self.progress(f"the procedure as written, watched for {limit_s:g} s")
+        done, told = await as_written(self.stack, self.manifests, traffic, limit_s)
         end_ns = traffic.event("phase", "as written", "ended" if done else "given up")
-        return (end_ns - begun_ns) / NS, done, traffic.seen(begun_ns, end_ns)
+        return (end_ns - begun_ns) / NS, done, told, traffic.seen(begun_ns, end_ns)
 
     async def _as_corrected(self, traffic: Traffic) -> tuple[float, float]:
         """The instance in the sidecar's argument, applied: the pods are replaced by it. Seconds of switch and ready."""
@@ -253,26 +256,6 @@ class StackRecovery:
         end_ns = traffic.event("phase", "restart", "complete")
         self.progress(f"restarted in {(end_ns - begun_ns) / NS:.1f} s")
         return (end_ns - begun_ns) / NS, traffic.seen(begun_ns, end_ns)
-
-
-def _case(  # noqa: PLR0917 - the parts of an RTO, in their order
-    restored: Restored, lost: Loss, checks: list[Check], detect_s: float, switch_s: float, ready_s: float
-) -> CaseResult:
-    return CaseResult(
-        id="stack_lost_data_folder",
-        title="under load: the server dies and its data folder is lost",
-        with_stack=True,
-        point=str(restored.point),
-        loss=lost,
-        rto_s={
-            "detect": detect_s,
-            "restore": restored.restore_s,
-            "replay": restored.replay_s,
-            "switch": switch_s,
-            "ready": ready_s,
-        },
-        checks=tuple(checks),
-    )
 
 
 def led_to(manifests: Manifests, instance: str) -> Manifests:

@@ -115,10 +115,18 @@ def text(report: RecoveryReport, folder: str) -> str:
 
 
 def prediction(report: RecoveryReport, say: Language) -> str:
-    """The restore time of a production size, in one sentence; "" where none was predicted."""
+    """The restore time of a production size, in one sentence; "" where no sizes were measured."""
     found = report.prediction
     if found is None:
         return ""
+    if found.expected_s is None:
+        return say(
+            "{name}: nothing is predicted, the measured restores do not take longer with size ({slope} s a GiB). "
+            "Machine: {machine}.",
+            name=found.name,
+            slope=f"{found.seconds_per_gib:.2f}",
+            machine=found.machine,
+        )
     return say(
         "{name}, {size} GiB: {expected}, at most {upper} (95 % prediction bound of a straight line, {slope} s a GiB). "
         "Machine: {machine}.",

@@ -7,7 +7,7 @@ import msgspec
 from harness.model.verdict import Verdict
 
 SCHEMA_VERSION = 1
-#: The parts of an RTO, in order.
+#: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
 RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 
 
@@ -20,12 +20,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """What the restore lost, by the sentinels. ``rpo_s``: disaster minus commit of the last one recovered (sent: the
-    commit is later, so the true figure is at most this). ``holes``: acknowledged before it, and not there. ``unknown``:
-    there, and never sent.
+    """What the restore lost, by the sentinels. Disaster minus commit of the last one recovered lies between
+    ``rpo_least_s`` (the disaster begun, the commit acknowledged) and ``rpo_s`` (known to have happened, the commit
+    sent). ``holes``: acknowledged before it, and not there. ``unknown``: there, and never sent.
     """
 
     rpo_s: float | None
+    rpo_least_s: float | None
     acknowledged: int
     recovered: int
     lost: int
@@ -84,15 +85,18 @@ class SizePoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """Restore + replay for ``production_bytes`` by the line through ``points``; ``upper_s``: 95 % prediction bound."""
+    """Restore + replay for ``production_bytes`` by the line through ``points``; ``upper_s``: 95 % prediction bound.
+
+    ``None`` where the line does not rise: then size explains nothing, and nothing is said of a larger one.
+    """
 
     name: str
     production_bytes: int
     points: tuple[SizePoint, ...]
     seconds_per_gib: float
     fixed_s: float
-    expected_s: float
-    upper_s: float
+    expected_s: float | None
+    upper_s: float | None
     machine: str
 
 

@@ -112,15 +112,20 @@ async def recovered(connection: asyncpg.Connection) -> set[int]:
     return {n for (n,) in await connection.fetch("SELECT n FROM rehearsal.sentinel")}
 
 
-def loss(disaster_ns: int, acknowledged: Sequence[Sentinel], sent: Collection[int], found: set[int]) -> Loss:
-    """What was lost of the ``acknowledged`` by a disaster at ``disaster_ns``; pure.
+def loss(
+    struck_ns: int, gone_ns: int, acknowledged: Sequence[Sentinel], sent: Collection[int], found: set[int]
+) -> Loss:
+    """What was lost of the ``acknowledged`` by a disaster that came between ``struck_ns`` and ``gone_ns``; pure.
 
-    A sentinel that was sent and never answered may be there or not: both are right.
+    Nobody sees the moment itself: the loss is at most what counts from ``gone_ns``, when it was known to have happened,
+    and at least what counts from ``struck_ns``. Commits acknowledged between the two count as any other. A sentinel
+    that was sent and never answered may be there or not: both are right.
     """
     there = [sentinel for sentinel in acknowledged if sentinel.n in found]
     last = max(there, key=lambda sentinel: sentinel.n, default=None)
     return Loss(
-        rpo_s=None if last is None else max(0.0, (disaster_ns - last.sent_ns) / NS),
+        rpo_s=None if last is None else (gone_ns - last.sent_ns) / NS,
+        rpo_least_s=None if last is None else max(0.0, (struck_ns - last.acknowledged_ns) / NS),
         acknowledged=len(acknowledged),
         recovered=len(there),
         lost=len(acknowledged) - len(there),

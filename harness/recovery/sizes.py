@@ -146,8 +146,9 @@ async def _raw(site: Site, source: Source) -> tuple[float, float]:
 def predict(points: Sequence[SizePoint], plan: SizesPlan, machine: str) -> Prediction:
     """Restore + replay by a line through ``points``; ``upper_s`` is the one-sided 95 % bound of one new restore.
 
-    Ordinary least squares; the bound is the usual one with Student's t and n - 2 degrees of freedom. Raises
-    ``ValueError`` for fewer than four sizes.
+    Ordinary least squares; the bound is the usual one with Student's t and n - 2 degrees of freedom. A line that does
+    not rise is noise: no restore gets faster with size, so nothing is predicted by it. Raises ``ValueError`` for fewer
+    than four sizes.
     """
     from scipy import stats
 
@@ -162,14 +163,16 @@ def predict(points: Sequence[SizePoint], plan: SizesPlan, machine: str) -> Predi
     residual = sum((b - line.intercept - line.slope * a) ** 2 for a, b in zip(x, y, strict=True))
     spread = sum((a - mean) ** 2 for a in x)
     error = math.sqrt(residual / (n - 2) * (1 + 1 / n + (at - mean) ** 2 / spread))
+    rises = line.slope > 0
+    upper = expected + float(stats.t.ppf(CONFIDENCE, n - 2)) * error
     return Prediction(
         name=plan.production_name,
         production_bytes=plan.production_bytes,
         points=tuple(points),
         seconds_per_gib=float(line.slope),
         fixed_s=float(line.intercept),
-        expected_s=expected,
-        upper_s=expected + float(stats.t.ppf(CONFIDENCE, n - 2)) * error,
+        expected_s=expected if rises else None,
+        upper_s=upper if rises else None,
         machine=machine,
     )
 

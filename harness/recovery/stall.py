@@ -6,6 +6,7 @@ does), each at its moved time; nothing leaves the server while the archiver is s
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -19,20 +20,67 @@ from harness.recovery.sentinel import INSERT, closing, recovered
 from harness.recovery.site import Site
 from harness.recovery.world import World, world
 
+#: Moved time is whole nanoseconds, a plan's seconds are not: what differs by less is the same.
+ROUNDING_S = 0.001
+
 
 class Stalled(msgspec.Struct, frozen=True, kw_only=True):
-    """``healthy_rpo_s``: the disk lost when the stall began, the worst moment; ``stalled_rpo_s``: at its end."""
+    """``healthy_rpo_s``: the disk lost when the stall began, the worst moment; ``stalled_rpo_s``: at its end.
+
+    With nothing recovered both count from the beginning: at least that is lost.
+    """
 
     healthy_rpo_s: float
     stalled_rpo_s: float
-    stall_s: float
-    archive_timeout_s: float
     commits: int
     recovered: int
 
-    def tolerated_s(self, rpo_s: float) -> float:
-        """The longest stall that keeps ``rpo_s``."""
-        return max(0.0, rpo_s - self.archive_timeout_s)
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loss must lie in, seconds."""
+
+    least_s: float
+    most_s: float
+
+    def holds(self, value_s: float) -> bool:
+        """Whether ``value_s`` lies in it."""
+        return self.least_s - ROUNDING_S <= value_s <= self.most_s + ROUNDING_S
+
+
+def expected(plan: StallPlan) -> tuple[Range, Range]:
+    """The losses when the stall begins and when it ends, by what was set alone; pure.
+
+    Segments leave on whole ``archive_timeout_s`` (PostgreSQL: archive_timeout), the last time before the stall: that
+    long before, and the stall's length, is lost at least. The last commit of that segment is older than its switch by
+    at most ``commit_every_s``, and that is the tolerance.
+    """
+    age_s = round(plan.healthy_s * NS) % round(plan.archive_timeout_s * NS) / NS
+    begun, ended = (
+        Range(least_s=least_s, most_s=least_s + plan.commit_every_s) for least_s in (age_s, age_s + plan.stall_s)
+    )
+    return begun, ended
+
+
+def due(begun_ns: int, end_ns: int, plan: StallPlan) -> list[tuple[int, bool]]:
+    """What happens after ``begun_ns`` and until ``end_ns``, by moved time: ``True`` a commit, ``False`` a switch.
+
+    A switch goes before a commit of the same moment. The length need be no multiple of either.
+    """
+    commit_ns, switch_ns = round(plan.commit_every_s * NS), round(plan.archive_timeout_s * NS)
+    commits = [(at_ns, True) for at_ns in range(begun_ns + commit_ns, end_ns + 1, commit_ns)]
+    first_ns = (begun_ns // switch_ns + 1) * switch_ns
+    return sorted(commits + [(at_ns, False) for at_ns in range(first_ns, end_ns + 1, switch_ns)])
+
+
+def measured(times: Mapping[int, int], found: Collection[int], begun_ns: int, end_ns: int) -> Stalled:
+    """``times``: the moved time of every commit by its number; ``found``: the numbers that were recovered. Pure."""
+    last_ns = max((times[n] for n in found), default=0)
+    return Stalled(
+        healthy_rpo_s=(begun_ns - last_ns) / NS,
+        stalled_rpo_s=(end_ns - last_ns) / NS,
+        commits=len(times),
+        recovered=len(found),
+    )
 
 
 async def stalled(site: Site, plan: StallPlan) -> Stalled:
@@ -51,32 +99,24 @@ async def stalled(site: Site, plan: StallPlan) -> Stalled:
             found = await recovered(connection)
         finally:
             await closing(connection)
-        last_ns = max((times[n] for n in found), default=0)
-        return Stalled(
-            healthy_rpo_s=(begun_ns - last_ns) / NS,
-            stalled_rpo_s=(clock.now_ns() - last_ns) / NS,
-            stall_s=plan.stall_s,
-            archive_timeout_s=plan.archive_timeout_s,
-            commits=len(times),
-            recovered=len(found),
-        )
+        return measured(times, found, begun_ns, clock.now_ns())
 
 
 async def _commits(here: World, clock: MovedClock, plan: StallPlan, for_s: float, *, first: int) -> dict[int, int]:
-    """Commits for ``for_s`` of moved time; the moved time of each. Switches on whole ``archive_timeout_s``."""
+    """Commits and switches for exactly ``for_s`` of moved time; the moved time of each commit by its number."""
     times: dict[int, int] = {}
     end_ns = clock.now_ns() + round(for_s * NS)
-    every_ns = round(plan.archive_timeout_s * NS)
     connection = await here.primary.connect()
     try:
-        while clock.now_ns() + round(plan.commit_every_s * NS) <= end_ns:
-            before = clock.now_ns() // every_ns
-            await clock.sleep(plan.commit_every_s)
-            if clock.now_ns() // every_ns > before:
+        for at_ns, is_commit in due(clock.now_ns(), end_ns, plan):
+            await clock.sleep((at_ns - clock.now_ns()) / NS)
+            if not is_commit:
                 await _switch(here)
+                continue
             n = first + len(times)
             await connection.execute(INSERT, n, clock.now_ns())
             times[n] = clock.now_ns()
+        await clock.sleep((end_ns - clock.now_ns()) / NS)
     finally:
         await closing(connection)
     return times
@@ -89,9 +129,10 @@ async def _switch(here: World) -> None:
         await here.archive.caught_up(here.primary)
 
 
-def told(found: Stalled, rpo_s: float) -> str:
-    """For people."""
-    stall, safe = timedelta(seconds=found.stall_s), timedelta(seconds=found.tolerated_s(rpo_s))
+def told(found: Stalled, plan: StallPlan, rpo_s: float) -> str:
+    """For people. The longest stall that keeps ``rpo_s`` leaves room for one ``archive_timeout_s``."""
+    stall = timedelta(seconds=plan.stall_s)
+    safe = timedelta(seconds=max(0.0, rpo_s - plan.archive_timeout_s))
     return (
         f"an archiver stalled for {stall} loses the stall and what was not yet switched; {found.recovered} of "
         f"{found.commits} commits recovered. The limit holds up to a stall of {safe}; no alert of the document sees one"

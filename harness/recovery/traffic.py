@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.window import Window
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
-from harness.model.evidence import Operation, RequestRow, Row, Side
+from harness.model.evidence import Side
 from harness.model.recovery import TrafficPlan
 from harness.stack.protocol import Stack
 from harness.state.lease import run_folder
@@ -26,7 +26,6 @@ ADMISSION_LIMIT_S = 60.0
 LEAD_S = 1.0
 BLACKOUT_S = 5.0  # design.md, "Judging": five seconds without one good probe
 _GATHER_S = 0.2
-_WRITES = (Operation.CREATE_WALK, Operation.PUT_WALK)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,32 +43,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return self.good / self.probes if self.probes else None
 
 
-class _Writes(Collector):
-    """A collector that also keeps the acknowledged writes of walks on the API's side, and the walks deleted."""
-
-    def __init__(self, store: EvidenceStore, ledger: Ledger) -> None:
-        super().__init__(store, ledger)
-        self.acknowledged: list[RequestRow] = []
-        self.maybe_deleted: set[str] = set()
-
-    def add(self, rows: Iterable[Row]) -> None:
-        """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
-        rows = list(rows)
-        super().add(rows)
-        for row in rows:
-            if isinstance(row, RequestRow) and row.side is Side.API and row.walk_id:
-                if row.operation is Operation.DELETE_WALK:
-                    self.maybe_deleted.add(row.walk_id.lower())  # answered or not: it may be gone
-                elif row.operation in _WRITES and row.acknowledged:
-                    self.acknowledged.append(row)
-
-
 class Traffic:
     """Starts the load, gathers what it sees, judges windows of it; ``supervise`` ends with the first error."""
 
     def __init__(self, stack: Stack, plan: TrafficPlan, *, run_id: str, seed: int, folder: Path, clock: Clock) -> None:
         self.ledger = Ledger()
-        self.evidence = _Writes(
+        self.evidence = Collector(
             EvidenceStore(folder / "evidence.sqlite", anchor=clock.anchor, run_id=run_id), self.ledger
         )
         self._stack = stack
@@ -156,12 +135,6 @@ class Traffic:
             requests=len(requests),
             errors=int((~requests["ok"]).sum()),
         )
-
-    def walks_written_before(self, at_ns: int) -> set[str]:
-        """Walks whose write was acknowledged before ``at_ns``, without those that were ever asked to be deleted."""
-        return {
-            row.walk_id.lower() for row in self.evidence.acknowledged if row.done_ns < at_ns
-        } - self.evidence.maybe_deleted
 
     def _last_good_ns(self) -> int:
         rows = self.ledger.probes

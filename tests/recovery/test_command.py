@@ -15,6 +15,7 @@ import pytest
 
 from harness.home import runs_folder
 from harness.model.errors import Exit
+from harness.recovery.verification import CONTENT, COUNT
 from scenarios.recovery import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,8 +75,10 @@ def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_pat
     for name in ("restore.verified", "rto.measured", "rpo.streaming", "procedure.as_corrected", "procedure.restart"):
         assert verdicts[name][0] == "pass", verdicts
     assert verdicts["traffic.after"][0] == "inconclusive", "50 probes cannot carry > 99 %"
-    assert "dr.configmap_changes_nothing" in {each["id"] for each in report["errata"]}
+    seen = {each["id"]: each["seen"] for each in report["errata"]}
+    assert "ConfigMap/app-config db_host: localhost, as before" in seen["dr.configmap_changes_nothing"]
     (case,) = report["cases"]
+    assert [check["name"] for check in case["checks"]][1:] == [CONTENT, COUNT]
     assert case["rto_s"]["detect"] >= 5  # five seconds without a good probe
     assert case["loss"]["recovered"] > 50
     assert (tmp_path / "reports" / "latest" / "evidence.sqlite").stat().st_size > 10_000

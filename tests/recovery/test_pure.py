@@ -14,7 +14,7 @@ from harness.clock import MachineClock
 from harness.model.errors import BadInput, StackNotStarted
 from harness.recovery import keeper, wal
 from harness.recovery.keeper import Kept
-from harness.recovery.result import SizePoint
+from harness.recovery.result import Loss, SizePoint
 from harness.recovery.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
 from harness.recovery.sentinel import Sentinel, loss
 from harness.recovery.site import Site
@@ -139,23 +139,39 @@ def sentinels(*numbers: int) -> list[Sentinel]:
     return [Sentinel(n=n, sent_ns=n * 100_000_000, acknowledged_ns=n * 100_000_000 + 5) for n in numbers]
 
 
+SECOND = 1_000_000_000
+
+
+def lost_by(sent: list[Sentinel], numbers: set[int], found: set[int], struck_ns: int = SECOND) -> Loss:
+    return loss(struck_ns, SECOND, sent, numbers, found)
+
+
 def test_loss_counts_from_the_last_recovered_sentinel() -> None:
-    found = loss(1_000_000_000, sentinels(1, 2, 3, 4, 5), {1, 2, 3, 4, 5}, {1, 2, 3})
+    found = lost_by(sentinels(1, 2, 3, 4, 5), {1, 2, 3, 4, 5}, {1, 2, 3})
     assert (found.rpo_s, found.recovered, found.lost, found.exact) == (0.7, 3, 2, True)
 
 
+def test_a_slow_kill_makes_the_loss_no_smaller() -> None:
+    # Killed from 0.35 s on, known gone at 1 s; commits were acknowledged meanwhile, and only some came through.
+    found = lost_by(sentinels(1, 2, 3, 4, 5), {1, 2, 3, 4, 5}, {1, 2, 3}, struck_ns=350_000_000)
+    assert (found.rpo_s, found.lost) == (0.7, 2)
+    assert found.rpo_least_s == pytest.approx(0.05)
+    later = lost_by(sentinels(1, 2, 3, 4, 5), {1, 2, 3, 4, 5}, {1, 2, 3, 4, 5}, struck_ns=350_000_000)
+    assert (later.rpo_s, later.rpo_least_s, later.lost) == (0.5, 0.0, 0)
+
+
 def test_a_hole_and_an_unknown_commit_are_no_prefix() -> None:
-    assert loss(10**9, sentinels(1, 2, 3), {1, 2, 3}, {1, 3}).holes == (2,)
-    assert loss(10**9, sentinels(1, 2), {1, 2}, {1, 2, 99}).unknown == (99,)
+    assert lost_by(sentinels(1, 2, 3), {1, 2, 3}, {1, 3}).holes == (2,)
+    assert lost_by(sentinels(1, 2), {1, 2}, {1, 2, 99}).unknown == (99,)
 
 
 def test_a_commit_in_flight_may_be_there_or_not() -> None:
-    assert loss(10**9, sentinels(1, 2), {1, 2, 3}, {1, 2, 3}).exact
-    assert loss(10**9, sentinels(1, 2), {1, 2, 3}, {1, 2}).exact
+    assert lost_by(sentinels(1, 2), {1, 2, 3}, {1, 2, 3}).exact
+    assert lost_by(sentinels(1, 2), {1, 2, 3}, {1, 2}).exact
 
 
 def test_nothing_recovered_is_no_rpo() -> None:
-    assert loss(10**9, sentinels(1, 2), {1, 2}, set()).rpo_s is None
+    assert lost_by(sentinels(1, 2), {1, 2}, set()).rpo_s is None
 
 
 # -- prediction --------------------------------------------------------------------------------------------------
@@ -179,8 +195,16 @@ def test_a_straight_line_is_predicted_exactly() -> None:
 def test_the_bound_is_students() -> None:
     # By hand: slope 2, intercept 3, residuals +-0.5, +-0.5: s^2 = 1/2; x = 20, mean 2.5, spread 5; t(0.95, 2) = 2.92.
     found = predict(points(5.5, 6.5, 8.5, 11.5), load().sizes, "here")
+    assert found.expected_s is not None
     expected = found.expected_s + 2.91999 * (0.5 * (1 + 1 / 4 + (20 - 2.5) ** 2 / 5)) ** 0.5
     assert found.upper_s == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("seconds", [(5, 5, 5, 5), (5.3, 5.1, 5.2, 5.0)])
+def test_restores_that_do_not_take_longer_with_size_predict_nothing(seconds: tuple[float, ...]) -> None:
+    found = predict(points(*seconds), load().sizes, "here")
+    assert (found.expected_s, found.upper_s) == (None, None)
+    assert found.seconds_per_gib <= 0
 
 
 def test_three_sizes_are_no_prediction() -> None:

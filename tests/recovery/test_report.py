@@ -12,9 +12,10 @@ import msgspec
 import pytest
 from junitparser import JUnitXml
 
+from harness.model import units
+from harness.model.recovery import RecoveryPlan
 from harness.model.verdict import Verdict
 from harness.recovery.findings import Observed, errata_seen, findings
-from harness.recovery.on_stack import OnStack
 from harness.recovery.report import SCHEMA_FILE, schema, verdict, write_report
 from harness.recovery.result import (
     SCHEMA_VERSION,
@@ -27,10 +28,11 @@ from harness.recovery.result import (
     SizePoint,
 )
 from harness.recovery.sizes import Sizes
-from harness.recovery.stall import Stalled
+from harness.recovery.stack_result import OnStack
 from harness.recovery.traffic import Seen
 from scenarios.claims import ERRATA, REGISTER
 from scenarios.recovery import load
+from tests.recovery.stalls import lost
 
 PLAN = load()
 GOOD = Check(name="content", ok=True, told="as it was")
@@ -38,8 +40,11 @@ BAD = Check(name="content", ok=False, told="a row too few <b>")
 RTO = {"detect": 5.0, "restore": 1.0, "replay": 2.0, "switch": 15.0, "ready": 15.0}
 
 
-def case(name: str = "lost_data_folder", *, rpo_s: float | None = 0.1, check: Check = GOOD) -> CaseResult:
-    lost = Loss(rpo_s=rpo_s, acknowledged=100, recovered=99, lost=1)
+def case(
+    name: str = "lost_data_folder", *, rpo_s: float | None = 0.1, least_s: float | None = None, check: Check = GOOD
+) -> CaseResult:
+    least_s = rpo_s if least_s is None else least_s
+    lost = Loss(rpo_s=rpo_s, rpo_least_s=least_s, acknowledged=100, recovered=99, lost=1)
     return CaseResult(
         id=name, title=name, with_stack=False, point="the end", loss=lost, rto_s=dict(RTO), checks=(check,)
     )
@@ -53,7 +58,12 @@ def stack(**changes: Any) -> OnStack:
         restored_archiving="off",
         written_s=25,
         written_done=False,
+        written_told="ConfigMap/app-config db_host: localhost, as before",
+        written_sessions=0,
         written_seen=dark,
+        corrected_sessions=4,
+        verify_s=0.4,
+        register_s=0.2,
         restart_s=21,
         restart_seen=good,
         before=good,
@@ -62,7 +72,7 @@ def stack(**changes: Any) -> OnStack:
     return msgspec.structs.replace(made, **changes)
 
 
-def sizes(*, expected_s: float = 500, upper_s: float = 600, raw_s: float = 4) -> Sizes:
+def sizes(*, expected_s: float | None = 500, upper_s: float | None = 600, raw_s: float = 4) -> Sizes:
     point = SizePoint(size_bytes=2**24, wal_bytes=2**22, restore_s=1, replay_s=1)
     return Sizes(
         prediction=Prediction(
@@ -81,26 +91,19 @@ def sizes(*, expected_s: float = 500, upper_s: float = 600, raw_s: float = 4) ->
     )
 
 
-def stalled(stall_s: float = 3000, *, more_s: float = 0) -> Stalled:
-    return Stalled(
-        healthy_rpo_s=300,
-        stalled_rpo_s=300 + stall_s + more_s,
-        stall_s=stall_s,
-        archive_timeout_s=300,
-        commits=80,
-        recovered=24,
-    )
+def with_stall(stall_s: float) -> RecoveryPlan:
+    return msgspec.structs.replace(PLAN, stall=msgspec.structs.replace(PLAN.stall, stall_s=stall_s))
 
 
 def observed(**changes: Any) -> Observed:
     seen = Observed(
-        cases=[case()], schedule=[GOOD, GOOD], points=[GOOD], stalled=stalled(), sizes=sizes(), stack=stack()
+        cases=[case()], schedule=[GOOD, GOOD], points=[GOOD], stalled=lost(PLAN.stall), sizes=sizes(), stack=stack()
     )
     return msgspec.structs.replace(seen, **changes)
 
 
-def failed(seen: Observed) -> dict[str, Verdict]:
-    return {each.id: each.verdict for each in findings(PLAN, seen) if each.verdict is not Verdict.PASS}
+def failed(seen: Observed, plan: RecoveryPlan = PLAN) -> dict[str, Verdict]:
+    return {each.id: each.verdict for each in findings(plan, seen) if each.verdict is not Verdict.PASS}
 
 
 def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
@@ -115,17 +118,18 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
     [
         ({"cases": [case(rpo_s=3601)]}, {"rpo.disasters": "fail", "rpo.streaming": "fail"}),
         ({"cases": [case(rpo_s=1.1)]}, {"rpo.streaming": "fail"}),
+        ({"cases": [case(rpo_s=1.1, least_s=0.9)]}, {"rpo.streaming": "inconclusive"}),
+        ({"cases": [case(rpo_s=-0.1)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),
         ({"cases": [case("dropped_table", rpo_s=1.1)]}, {}),
         ({"cases": [case(rpo_s=None)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),
         ({"cases": [case(check=BAD)]}, {"restore.verified": "fail"}),
-        ({"stalled": stalled(5400)}, {"rpo.stalled_archiver": "fail"}),
-        ({"stalled": stalled(more_s=120)}, {"rpo.follows_the_stall": "fail"}),
         ({"schedule": [BAD, GOOD]}, {"backup.schedule": "fail"}),
         ({"schedule": [GOOD, BAD]}, {"backup.retention": "fail"}),
         ({"points": [GOOD, BAD]}, {"restore.points": "fail"}),
         ({"sizes": sizes(raw_s=-4)}, {"restore.overhead": "fail"}),
         ({"sizes": sizes(upper_s=20_000)}, {"rto.predicted": "inconclusive"}),
         ({"sizes": sizes(expected_s=15_000, upper_s=20_000)}, {"rto.predicted": "fail"}),
+        ({"sizes": sizes(expected_s=None, upper_s=None)}, {"rto.predicted": "inconclusive"}),
         ({"stack": stack(restart_s=601)}, {"procedure.restart": "fail"}),
         (
             {"stack": stack(after=Seen(probes=320, good=310, bound=0.94, requests=9, errors=9))},
@@ -145,6 +149,43 @@ def test_each_finding_fails_on_bad_evidence(changes: dict[str, Any], expected: d
     assert failed(observed(**changes)) == expected
 
 
+def test_a_stall_of_an_hour_and_a_half_breaks_the_hour_and_follows_the_law() -> None:
+    plan = with_stall(5400)
+    assert failed(observed(stalled=lost(plan.stall)), plan) == {"rpo.stalled_archiver": "fail"}
+
+
+def test_a_stall_that_is_no_multiple_of_the_commits_follows_the_law() -> None:
+    plan = with_stall(units.seconds("50.5min"))
+    assert failed(observed(stalled=lost(plan.stall)), plan) == {}
+
+
+def test_a_stall_that_leaked_passes_nothing() -> None:
+    leaked = lost(PLAN.stall, leaks=True)
+    assert leaked.stalled_rpo_s < PLAN.stall.stall_s
+    assert failed(observed(stalled=leaked)) == {
+        "rpo.archive_only": "inconclusive",
+        "rpo.stalled_archiver": "inconclusive",
+        "rpo.follows_the_stall": "fail",
+    }
+
+
+def test_an_archive_that_kept_nothing_breaks_the_law_and_the_hour() -> None:
+    nothing = lost(PLAN.stall, archived=False)
+    assert failed(observed(stalled=nothing)) == {"rpo.stalled_archiver": "fail", "rpo.follows_the_stall": "fail"}
+
+
+def test_the_rto_names_what_it_leaves_out() -> None:
+    (found,) = (each for each in findings(PLAN, observed()) if each.id == "rto.measured")
+    assert found.value == sum(RTO.values())
+    for told in ("0.20 s of it", "0.40 s of looking", "25 s of the procedure as written"):
+        assert told in found.reason
+
+
+def test_a_line_that_does_not_rise_is_shown_without_a_figure(tmp_path: Path) -> None:
+    write_report(tmp_path, report(observed(sizes=sizes(expected_s=None, upper_s=None))))
+    assert "nothing is predicted" in (tmp_path / "report.html").read_text()
+
+
 def test_an_rto_beyond_four_hours_fails() -> None:
     slow = msgspec.structs.replace(case("stack_lost_data_folder"), rto_s={**RTO, "restore": 14_400.0})
     assert failed(observed(stack=stack(case=slow)))["rto.measured"] == "fail"
@@ -155,10 +196,12 @@ def test_an_erratum_is_told_only_when_it_was_seen() -> None:
     told = {each.id for each in errata_seen(PLAN, observed(), now)}
     assert told <= set(ERRATA)
     assert {"dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "dr.restored_instance_unmanaged"} <= told
-    worked = stack(written_done=True, restored_archiving="on")
-    assert not {"dr.configmap_changes_nothing", "dr.restored_instance_unmanaged"} & {
-        each.id for each in errata_seen(PLAN, observed(stack=worked), now)
-    }
+    worked = {"written_done": True}, {"written_sessions": 2}, {"corrected_sessions": 0}
+    for changes in worked:
+        seen = observed(stack=stack(restored_archiving="on", **changes))
+        assert not {"dr.configmap_changes_nothing", "dr.restored_instance_unmanaged"} & {
+            each.id for each in errata_seen(PLAN, seen, now)
+        }, changes
 
 
 def report(seen: Observed, **changes: Any) -> RecoveryReport:

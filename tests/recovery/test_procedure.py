@@ -1,0 +1,87 @@
+"""The procedure as the document writes it: what is written into the ConfigMap, and that it is really applied."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from harness.manifests import load
+from harness.model.errors import StackNotStarted
+from harness.model.manifests import Manifests
+from harness.recovery import procedure
+from harness.recovery.procedure import as_written, reflected
+
+OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
+LOCAL = load(OVERLAYS / "local")
+
+
+@pytest.mark.parametrize("overlay", ["local", "kind"])
+def test_the_endpoint_behind_the_proxy_is_what_is_there_already(overlay: str) -> None:
+    manifests = load(OVERLAYS / overlay)
+    changed, told = reflected(manifests, procedure.ENDPOINT)
+    assert changed == manifests
+    assert told == "ConfigMap/app-config db_host: localhost, as before"
+
+
+def test_another_value_is_in_every_form_of_the_manifests_and_replaces_no_pod() -> None:
+    changed, told = reflected(LOCAL, "10.0.0.7")
+    assert changed.documents["ConfigMap/app-config"]["data"]["db_host"] == "10.0.0.7"
+    assert changed.config["db_host"] == "10.0.0.7"
+    (host,) = (each for each in changed.deployment.template.containers[0].env if each.name == "DB_HOST")
+    assert host.value == "10.0.0.7"
+    assert changed.deployment.template.digest == LOCAL.deployment.template.digest
+    assert LOCAL.config["db_host"] == "localhost"
+    assert told == "ConfigMap/app-config db_host: 10.0.0.7, was localhost"
+
+
+class FakeStack:
+    """Applies for ever, as while pods wait for their database; ``restart`` ends as told."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.did: list[Any] = []
+        self._error = error
+
+    async def apply(self, manifests: Manifests) -> None:
+        self.did.append(manifests)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.did.append("let go")
+
+    async def restart(self) -> None:
+        self.did.append("restart")
+        if self._error is not None:
+            raise self._error
+
+
+class FakeTraffic:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def event(self, _kind: str, _subject: str, message: str) -> int:
+        self.told.append(message)
+        return 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("error", "done"), [(None, True), (StackNotStarted("not ready"), False)])
+async def test_the_config_map_is_applied_then_the_pods_restarted(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, done: bool
+) -> None:
+    monkeypatch.setattr(procedure, "APPLY_LIMIT_S", 0.01)
+    stack, traffic = FakeStack(error), FakeTraffic()
+    found = await as_written(cast(Any, stack), LOCAL, cast(Any, traffic), 5.0)
+    assert found == (done, "ConfigMap/app-config db_host: localhost, as before")
+    assert stack.did == [LOCAL, "let go", "restart"]
+    assert traffic.told == [f"applied: {found[1]}", "kubectl rollout restart"]
+
+
+@pytest.mark.asyncio
+async def test_it_is_given_up_in_time() -> None:
+    stack, traffic = FakeStack(), FakeTraffic()
+    done, _told = await as_written(cast(Any, stack), LOCAL, cast(Any, traffic), 0.05)
+    assert not done
+    assert stack.did == [LOCAL, "let go"]

@@ -1,0 +1,89 @@
+"""The archive alone under a stall: the law by settings alone, and a real one, short, that holds and that leaks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from harness.clock import NS, MachineClock
+from harness.model.recovery import StallPlan
+from harness.model.verdict import Verdict
+from harness.recovery.archive import Archive
+from harness.recovery.findings import Observed, findings
+from harness.recovery.site import Site
+from harness.recovery.stall import Range, due, expected, stalled
+from scenarios.recovery import load
+from tests.recovery.stalls import lost
+
+PLAN = load()
+MINUTE = 60 * NS
+#: Switched last at 5 min of 9; a stall that leaked would switch at 10 too. Its length is no multiple of the commits.
+SHORT = StallPlan(archive_timeout_s=300, healthy_s=540, stall_s=270, commit_every_s=60)
+
+
+def test_the_documents_stall_is_computed_from_its_settings() -> None:
+    begun, ended = expected(PLAN.stall)  # 29 min healthy, switched last at 25; a commit every minute
+    assert (begun, ended) == (Range(least_s=240, most_s=300), Range(least_s=3240, most_s=3300))
+    assert (begun.holds(239), begun.holds(240), begun.holds(300), begun.holds(301)) == (False, True, True, False)
+
+
+def test_a_switch_goes_before_a_commit_of_its_moment_and_a_stretch_has_its_whole_length() -> None:
+    assert due(0, 5 * MINUTE, PLAN.stall)[-2:] == [(5 * MINUTE, False), (5 * MINUTE, True)]
+    assert due(29 * MINUTE, 30 * MINUTE + 1, PLAN.stall) == [(30 * MINUTE, False), (30 * MINUTE, True)]
+    assert due(0, MINUTE - 1, PLAN.stall) == []
+
+
+_LENGTH = st.integers(1, 7200).map(lambda tenths: tenths / 2)
+
+
+@hypothesis_settings(deadline=None)  # a busy machine is no failure
+@given(_LENGTH, _LENGTH, st.integers(1, 600), st.integers(1, 600))
+def test_any_stall_that_holds_keeps_the_law(healthy_s: float, stall_s: float, one: int, other: int) -> None:
+    every_s, timeout_s = sorted((one, other))
+    plan = StallPlan(archive_timeout_s=timeout_s, healthy_s=healthy_s, stall_s=stall_s, commit_every_s=every_s)
+    begun, ended = expected(plan)
+    found = lost(plan)
+    assert begun.holds(found.healthy_rpo_s)
+    assert ended.holds(found.stalled_rpo_s)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    made = Site.begin(f"test-stall-{os.getpid()}", tmp_path_factory.mktemp("logs"), MachineClock())
+    try:
+        yield made
+    finally:
+        await made.end()
+    assert made.leaks() == []
+
+
+async def verdicts(site: Site) -> dict[str, Verdict]:
+    found = await stalled(site, SHORT)
+    judged = findings(msgspec.structs.replace(PLAN, stall=SHORT), Observed(stalled=found))
+    return {each.id: each.verdict for each in judged}
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_short_stall_on_a_real_archive_costs_what_was_computed(site: Site) -> None:
+    assert await verdicts(site) == dict.fromkeys(
+        ("rpo.archive_only", "rpo.stalled_archiver", "rpo.follows_the_stall"), Verdict.PASS
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_stall_that_leaks_on_a_real_archive_is_seen(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Archive, "stall", lambda _archive: None)
+    assert await verdicts(site) == {
+        "rpo.archive_only": Verdict.INCONCLUSIVE,
+        "rpo.stalled_archiver": Verdict.INCONCLUSIVE,
+        "rpo.follows_the_stall": Verdict.FAIL,
+    }
