@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +22,8 @@ BURN = (
 )
 GROW = "input()\nkept = bytearray(200 * 2**20)\nprint(len(kept))"
 
-pytestmark = pytest.mark.skipif(
-    not cgroups.usable(), reason="control groups (v1, cpu and memory) cannot be made here: the rung enforces no limits"
+here = pytest.mark.skipif(
+    not cgroups.usable(), reason="control groups (cpu and memory) cannot be made here: the rung enforces no limits"
 )
 
 
@@ -44,39 +45,124 @@ def _run(code: str, limits: Limits) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(command, process.returncode, out)
 
 
+@here
 def test_cpu_is_held_to_the_limit() -> None:
     used_s = float(_run(BURN, Limits(cpu_m=200)).stdout)
     assert used_s < 0.45  # 0.2 of a second that was spun through, a period's burst and the start of Python
 
 
+@here
 def test_memory_beyond_the_limit_kills() -> None:
     assert _run(GROW, Limits(memory_bytes=100 * 2**20)).returncode == -signal.SIGKILL
     assert _run(GROW, Limits(memory_bytes=400 * 2**20)).returncode == 0
 
 
+@here
 def test_without_limits_nothing_is_held() -> None:
     assert _run(GROW, Limits()).returncode == 0
 
 
+@here
 def test_a_group_that_stays_is_a_leak_of_its_run_alone(tmp_path: Path) -> None:
     Group(RUN, "pod-1", Limits(cpu_m=500))
     had = Traces(run_id=RUN, folder=tmp_path / "gone", processes=(), ports=(), shared_files_before=frozenset())
-    assert len(leaks(had)) == len(cgroups.HIERARCHIES)
+    assert len(leaks(had)) == len(cgroups.hierarchies())
     assert cgroups.of_run(RUN[:-1]) == []
     assert cgroups.remove_of_run(RUN) == []
     assert leaks(had) == []
 
 
+@here
 def test_a_process_that_has_ended_is_no_error() -> None:
     group = Group(RUN, "part", Limits(cpu_m=500))
     group.add(2**22 - 1)
     group.remove()
 
 
+@here
 def test_groups_of_a_dead_owner_are_removed_and_a_live_one_s_stay() -> None:
     code = f"from harness.state.cgroups import Group, Limits; Group({RUN!r}, 'dead', Limits(cpu_m=500))"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     Group(RUN, "alive", Limits(cpu_m=500))
-    assert len(cgroups.of_run(RUN)) == 2 * len(cgroups.HIERARCHIES)
-    assert len([path for path in cgroups.remove_ownerless() if RUN in path.name]) == len(cgroups.HIERARCHIES)
+    assert len(cgroups.of_run(RUN)) == 2 * len(cgroups.hierarchies())
+    assert len([path for path in cgroups.remove_ownerless() if RUN in path.name]) == len(cgroups.hierarchies())
     assert {path.name.partition(":")[2] for path in cgroups.of_run(RUN)} == {"alive"}
+
+
+# -- cgroup v2, on a tree made by hand: what is written where ---------------------------------------------------------
+
+
+@pytest.fixture
+def v2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As a systemd host has it. The kernel's files go with their group; here they are removed first."""
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory hugetlb pids\n")
+    (tmp_path / "cgroup.subtree_control").write_text("memory pids\n")
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    monkeypatch.setattr(cgroups, "_remove", shutil.rmtree)
+    return tmp_path
+
+
+def usable() -> bool:
+    """Tried anew."""
+    return cgroups.usable.__wrapped__()
+
+
+def test_v2_has_one_group_with_both_limits(v2: Path) -> None:
+    group = Group(RUN, "pod.0", Limits(cpu_m=250, memory_bytes=2**28))
+    group.add(4711)
+    (folder,) = cgroups.of_run(RUN)
+    assert folder == v2 / f"tekutoko.{os.getpid()}.{RUN}:pod.0"
+    written = {path.name: path.read_text() for path in folder.iterdir()}
+    assert written == {"cpu.max": "25000 100000", "memory.max": str(2**28), "cgroup.procs": "4711"}
+    group.remove()
+    assert cgroups.of_run(RUN) == []
+
+
+def test_v2_s_memory_limit_is_no_invitation_to_swap(v2: Path) -> None:
+    folder = v2 / f"tekutoko.{os.getpid()}.{RUN}:pod.0"
+    folder.mkdir()
+    (folder / "memory.swap.max").write_text("max")
+    Group(RUN, "pod.0", Limits(cpu_m=250))
+    assert (folder / "memory.swap.max").read_text() == "max"
+    Group(RUN, "pod.0", Limits(memory_bytes=2**28))
+    assert (folder / "memory.swap.max").read_text() == "0"
+    assert cgroups.remove_of_run(RUN) == []
+
+
+def test_v2_without_a_limit_writes_none(v2: Path) -> None:
+    Group(RUN, "pod.0", Limits())
+    assert [list(folder.iterdir()) for folder in cgroups.of_run(RUN)] == [[]]
+    assert cgroups.remove_of_run(RUN) == []
+
+
+def test_v2_passes_on_only_the_controllers_that_lack(v2: Path) -> None:
+    assert usable()
+    control = v2 / "cgroup.subtree_control"
+    assert control.read_text() == "+cpu"
+    control.write_text("cpu memory\n")
+    assert usable()
+    assert control.read_text() == "cpu memory\n"
+    assert list(v2.glob("tekutoko.*")) == []
+
+
+@pytest.mark.parametrize("refused", ["cgroup.subtree_control", "cpu.max", "memory.max", "cgroup.procs"])
+def test_v2_that_refuses_a_file_enforces_nothing_and_keeps_no_group(
+    v2: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    written = Path.write_text
+
+    def write(path: Path, text: str) -> int:
+        if path.name == refused:
+            raise PermissionError(refused)
+        return written(path, text)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    assert not usable()
+    assert list(v2.glob("tekutoko.*")) == []
+
+
+def test_v2_beside_v1_s_hierarchies_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "unified").mkdir()
+    (tmp_path / "unified" / "cgroup.controllers").write_text("")
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    assert cgroups.hierarchies() == (tmp_path / "cpu", tmp_path / "memory")

@@ -2,11 +2,13 @@
 
 The evidence has what the controller read: metrics-server's figures of each pod with the time at which they could be
 asked for, and the pods' states from the watch. Both are known to some seconds: a decision agrees when its size is among
-the answers of every state that it can have seen.
+the answers of every state that it can have seen. What the controller remembers, recommendations and changes of size, is
+taken from the decisions seen before; its own restart, which it forgets them by, is not in the evidence.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -14,12 +16,12 @@ import msgspec
 
 from harness.clock import NS
 from harness.control.hpa.grouping import Settings
-from harness.control.hpa.history import History
+from harness.control.hpa.history import History, stored
 from harness.control.hpa.proposal import Readings, propose
 from harness.control.hpa.rates import with_behavior, without_behavior
-from harness.control.hpa.replicas import Ground, Tolerances
+from harness.control.hpa.replicas import Ground
 from harness.judge.scaling import resizes
-from harness.model.autoscaling import ContainerRequests, Hpa, PodPhase, PodUsage, ScaledPod
+from harness.model.autoscaling import Behavior, ContainerRequests, Hpa, PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.scaling import Decision
@@ -39,6 +41,14 @@ class _Seen(msgspec.Struct, frozen=True):
     state: str
     started_ns: int
     changed_ns: int  # of its condition Ready
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A change of size, when it was seen."""
+
+    at_ns: int
+    before: int
+    size: int
 
 
 class Course:
@@ -74,15 +84,13 @@ class Course:
         key = (current, at_ns, cut_ns)
         if key not in self._asked:
             pods = self._scaled(at_ns)
-            ground = Ground(
-                current=current,
-                pods=pods,
-                tolerances=Tolerances(down=Settings().tolerance, up=Settings().tolerance),
-                settings=Settings(),
-                now_ns=at_ns,
-            )
+            ground = Ground(current=current, pods=pods, settings=Settings(), now_ns=at_ns)
             self._asked[key] = propose(hpa, ground, Readings(pods=self._read(cut_ns, pods)), current).replicas
         return self._asked[key]
+
+    def size(self, at_ns: int) -> int:
+        """Pods that were there at ``at_ns``, without those on their way out."""
+        return sum(not pod.terminating for pod in self._scaled(at_ns))
 
     def _scaled(self, at_ns: int) -> list[ScaledPod]:
         seen: dict[str, _Seen] = {}
@@ -131,17 +139,14 @@ def decisions(
     hpa = manifests.hpa
     assert hpa is not None
     course = Course(rows, samples, manifests)
+    begun_ns = _begun_ns(rows, hpa, since_ns)
+    steps = [*_before(course, rows, begun_ns, since_ns), _Step(since_ns, low, low)]
     found: list[Decision] = []
-    sizes = [(since_ns, low)]
     for each in resizes(rows, since_ns):
-        before = sizes[-1][1]
-        allowed = _up(course, hpa, before, each.at_ns) if each.size > before else _down(course, hpa, sizes, each.at_ns)
-        found.append(
-            Decision(
-                at_ns=each.at_ns, before=before, size=each.size, reason=each.reason, allowed=tuple(sorted(allowed))
-            )
-        )
-        sizes.append((each.at_ns, each.size))
+        step = _Step(each.at_ns, steps[-1].size, each.size)
+        allowed = tuple(sorted(_allowed(course, hpa, steps, step, begun_ns)))
+        found.append(Decision(**msgspec.structs.asdict(step), reason=each.reason, allowed=allowed))
+        steps.append(step)
     return found
 
 
@@ -170,43 +175,100 @@ def _possible(course: Course, hpa: Hpa, current: int, seen_ns: int) -> set[int]:
     return {each for each in found if each is not None}
 
 
-def _up(course: Course, hpa: Hpa, current: int, at_ns: int) -> set[int]:
-    return {_limited(hpa, current, each, at_ns) for each in _possible(course, hpa, current, at_ns)}
+def _begun_ns(rows: Iterable[EventRow], hpa: Hpa, since_ns: int) -> int:
+    """Since when the HPA was there, at most ``since_ns``: the controller forgets one that is deleted."""
+    begun_ns: int | None = None
+    for row in rows:
+        if row.kind == "component" and row.subject == f"hpa/{hpa.name}" and row.at_ns <= since_ns:
+            if row.message.startswith("DELETED"):
+                begun_ns = None
+            elif begun_ns is None:
+                begun_ns = row.at_ns
+    return since_ns if begun_ns is None else begun_ns
 
 
-def _limited(hpa: Hpa, current: int, desired: int, at_ns: int) -> int:
+def _before(course: Course, rows: Iterable[EventRow], begun_ns: int, since_ns: int) -> list[_Step]:
+    """The decisions between: others set sizes too then, so that the pods tell from how many each went."""
+    return [
+        _Step(each.at_ns, course.size(each.at_ns - SEEN_LATE_S * NS), each.size)
+        for each in resizes(rows, begun_ns)
+        if each.at_ns < since_ns
+    ]
+
+
+def _allowed(course: Course, hpa: Hpa, steps: Sequence[_Step], step: _Step, begun_ns: int) -> set[int]:
+    """The sizes of every recommendation that ``step`` can have followed, under every history that it can have had."""
+    followed = _followed(course, hpa, steps, step, begun_ns)
     if hpa.behavior is None:
-        return without_behavior(hpa, current, desired).replicas
-    return with_behavior(hpa, hpa.behavior, History(), current=current, desired=desired, now_ns=at_ns).replicas
+        return {without_behavior(hpa, step.before, each).replicas for each in followed}
+    up = step.size > step.before
+    return {
+        with_behavior(hpa, hpa.behavior, history, current=step.before, desired=each, now_ns=step.at_ns).replicas
+        for each in followed
+        for history in _histories(hpa.behavior, steps, step.at_ns, up=up)
+    }
 
 
-def _down(course: Course, hpa: Hpa, sizes: Sequence[tuple[int, int]], at_ns: int) -> set[int]:
-    """The most that was asked for within the window of stabilisation.
+def _histories(behavior: Behavior, steps: Sequence[_Step], at_ns: int, *, up: bool) -> list[History]:
+    """The changes that the controller can remember: one that is seen at the begin of a policy's period, as near as a
+    decision may be seen late, was in it or not. There is one at most for each policy, syncs being 15 s apart.
+    """
+    late_ns, policies = SEEN_LATE_S * NS, (behavior.up if up else behavior.down).policies
+    changes = [step for step in steps if step.size != step.before]
+
+    def shifts_ns(step: _Step) -> tuple[int, ...]:
+        off_ns = [abs(at_ns - step.at_ns - policy.period_s * NS) for policy in policies]
+        return (-late_ns, late_ns) if min(off_ns) < late_ns else (0,)
+
+    found = []
+    for shifts in itertools.product(*map(shifts_ns, changes)):
+        history = History()
+        for step, shift_ns in zip(changes, shifts, strict=True):
+            history = stored(history, behavior, step.before, step.size, step.at_ns + shift_ns)
+        found.append(history)
+    return found
+
+
+def _followed(course: Course, hpa: Hpa, steps: Sequence[_Step], step: _Step, begun_ns: int) -> set[int]:
+    """The recommendations that the controller can have followed: the most of the window of stabilisation, or the least
+    on the way up under a ``behavior``.
 
     Each sync of the window has its possible answers; their most is one of them, and no less than the most of what each
     at least asked for. Which seconds of the 15 between two syncs were taken, and where exactly the window begins, is
-    not known: the least bound of all counts.
+    not known: the least bound of all counts. For the least all is the other way round: its answers are negated.
     """
-    window_s = Settings().downscale_stabilization_ns // NS
-    if hpa.behavior is not None and hpa.behavior.down.stabilization_s is not None:
-        window_s = hpa.behavior.down.stabilization_s
-    current = sizes[-1][1]
+    up = step.size > step.before
+    window_s, sign = _window_s(hpa, up=up), -1 if up and hpa.behavior is not None else 1
 
     def answers(back_s: int) -> set[int]:
-        seen_ns = at_ns - back_s * NS
-        then = [size for since_ns, size in sizes if since_ns <= seen_ns]
-        return _possible(course, hpa, then[-1] if then else sizes[0][1], seen_ns)
+        seen_ns = step.at_ns - back_s * NS
+        then = [each.size for each in steps if each.at_ns <= seen_ns]
+        return {sign * each for each in _possible(course, hpa, then[-1] if then else course.size(seen_ns), seen_ns)}
 
-    read = {back_s: answers(back_s) for back_s in range(0, window_s + EDGE_S, _STEP_S)}
+    now = answers(0)
+    if not now:
+        return set()
+    there_s = (step.at_ns - begun_ns) // NS
+    before = range(_STEP_S, min(window_s + EDGE_S, there_s + 1), _STEP_S) if window_s else ()
+    read = {0: now} | {back_s: answers(back_s) for back_s in before}
     surely = [
         max(
-            (min(read[back_s]) for back_s in range(phase_s, window_s - EDGE_S, _SYNC_S) if read[back_s]),
-            default=0,
+            (min(read[back_s]) for back_s in range(phase_s, window_s - EDGE_S, _SYNC_S) if read.get(back_s)),
+            default=min(now),
         )
         for phase_s in range(0, _SYNC_S, _STEP_S)
     ]
-    every = set().union(*read.values())
-    return {_limited(hpa, current, each, at_ns) for each in every if each >= min(surely)}
+    least = max(min(now), min(surely))
+    return {sign * each for each in set().union(*read.values()) if each >= least}
+
+
+def _window_s(hpa: Hpa, *, up: bool) -> int:
+    """Without ``behavior`` the controller's own window holds in both directions (``stabilizeRecommendation``)."""
+    if hpa.behavior is not None and up:
+        return hpa.behavior.up.stabilization_s or 0
+    if hpa.behavior is not None and hpa.behavior.down.stabilization_s is not None:
+        return hpa.behavior.down.stabilization_s
+    return Settings().downscale_stabilization_ns // NS
 
 
 def _milli_up(value: float) -> int:

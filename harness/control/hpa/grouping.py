@@ -19,14 +19,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The flags of kube-controller-manager that the rule reads, with their defaults.
 
     ``--horizontal-pod-autoscaler-tolerance``, ``-cpu-initialization-period``, ``-initial-readiness-delay`` and
-    ``-downscale-stabilization``. ``behavior_tolerance`` is the gate HPAConfigurableTolerance (alpha and off in 1.34).
+    ``-downscale-stabilization``. A tolerance in ``behavior`` is not read: its gate, HPAConfigurableTolerance, is
+    alpha and off in 1.34.
     """
 
     tolerance: float = 0.1
     cpu_initialization_ns: int = 300 * 10**9
     initial_readiness_delay_ns: int = 30 * 10**9
     downscale_stabilization_ns: int = 300 * 10**9
-    behavior_tolerance: bool = False
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -105,16 +105,15 @@ def _is_starting(pod: ScaledPod, metric: Measured, settings: Settings, now_ns: i
 def requests(pods: Iterable[ScaledPod], resource: str, container: str = "") -> dict[str, int]:
     """Milli-units asked for by each pod: summed over its containers, sidecars included, or of one container.
 
-    Raises ``MetricError`` when any pod, terminating ones too, has a container without a request.
+    Raises ``MetricError`` when any pod, terminating ones too, has a container without a request; of a pod with requests
+    of its own level, when neither it nor any of its containers has one.
     """
     return {pod.name: _request(pod, resource, container) for pod in pods}
 
 
 def _request(pod: ScaledPod, resource: str, container: str) -> int:
-    if pod.pod_requests_m is not None and not container:
-        if resource not in pod.pod_requests_m:
-            raise MetricError(f"missing pod-level request for {resource} in Pod {pod.name}")
-        return pod.pod_requests_m[resource]
+    if pod.pod_requests_m and not container:
+        return _of_pod_level(pod, pod.pod_requests_m, resource)
     total = 0
     for each in pod.containers:
         if container in ("", each.name):
@@ -122,3 +121,16 @@ def _request(pod: ScaledPod, resource: str, container: str) -> int:
                 raise MetricError(f"missing request for {resource} in container {each.name} of Pod {pod.name}")
             total += each.requests_m[resource]
     return total
+
+
+def _of_pod_level(pod: ScaledPod, own_m: Mapping[str, int], resource: str) -> int:
+    """``resourcehelpers.PodRequests``: the containers' sum, in which one may be missing, under the pod's own value.
+
+    Init containers that end, and ``spec.overhead``, which it counts too, are no part of a ``ScaledPod``.
+    """
+    if resource in own_m:
+        return own_m[resource]
+    asked = [each.requests_m[resource] for each in pod.containers if resource in each.requests_m]
+    if not asked:
+        raise MetricError(f"missing pod-level request for {resource} in Pod {pod.name}")
+    return sum(asked)

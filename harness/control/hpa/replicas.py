@@ -12,17 +12,6 @@ from harness.control.hpa.grouping import Groups, Measured, MetricError, Settings
 from harness.model.autoscaling import PodPhase, ScaledPod
 
 
-class Tolerances(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the ratio of usage to target may be from 1 without a change."""
-
-    down: float
-    up: float
-
-    def hold(self, ratio: float) -> bool:
-        """Whether ``ratio`` is near enough to 1."""
-        return 1.0 - self.down <= ratio <= 1.0 + self.up
-
-
 class Proposal(msgspec.Struct, frozen=True):
     """Replicas that a metric asks for; the average usage in milli-units and, of a utilization, in percent."""
 
@@ -36,9 +25,12 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
     current: int
     pods: Sequence[ScaledPod]
-    tolerances: Tolerances
     settings: Settings
     now_ns: int
+
+    def holds(self, ratio: float) -> bool:
+        """Whether ``ratio``, of usage to target, is near enough to 1 for no change."""
+        return 1.0 - self.settings.tolerance <= ratio <= 1.0 + self.settings.tolerance
 
 
 def by_utilization(
@@ -85,7 +77,7 @@ def by_value(ground: Ground, usage_m: int, target_m: int) -> Proposal:
     ratio = usage_m / target_m
     if ground.current == 0:
         return Proposal(int32(math.ceil(ratio)), usage_m)
-    if ground.tolerances.hold(ratio):
+    if ground.holds(ratio):
         return Proposal(ground.current, usage_m)
     if not ground.pods:
         raise MetricError(
@@ -98,7 +90,7 @@ def by_value(ground: Ground, usage_m: int, target_m: int) -> Proposal:
 def by_value_per_pod(ground: Ground, usage_m: int, target_m: int, status_replicas: int) -> Proposal:
     """``GetObjectPerPodMetricReplicas`` and the external one: one value shared by the pods that ``status`` counts."""
     whole = math.inf if status_replicas == 0 else usage_m / (target_m * status_replicas)
-    replicas = status_replicas if ground.tolerances.hold(whole) else min(math.ceil(usage_m / target_m), 2**31 - 1)
+    replicas = status_replicas if ground.holds(whole) else min(math.ceil(usage_m / target_m), 2**31 - 1)
     return Proposal(replicas, math.ceil(usage_m / status_replicas) if status_replicas else 0)
 
 
@@ -127,7 +119,7 @@ def _replicas(
     A pod without a metric is taken to use its whole target when the others are below theirs and nothing when they are
     above; an unready one uses nothing on the way up. If that turns the direction, nothing changes.
     """
-    held, current = ground.tolerances.hold, ground.current
+    held, current = ground.holds, ground.current
     with_unready = bool(groups.unready) and ratio > 1.0
     if not with_unready and not groups.missing:
         return current if held(ratio) else int32(math.ceil(ratio * groups.ready))

@@ -10,7 +10,7 @@ from harness.control.hpa import rates, stabilize
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History, Recommendation, condition, stored
 from harness.control.hpa.proposal import Readings, propose
-from harness.control.hpa.replicas import Ground, Tolerances
+from harness.control.hpa.replicas import Ground
 from harness.model.autoscaling import ConditionType, Hpa, ScaledPod, ScalingEvent
 
 
@@ -135,15 +135,4 @@ def _apply(look: Look, decision: _Decision) -> Outcome:
 
 
 def _ground(look: Look) -> Ground:
-    settings, behavior = look.settings, look.hpa.behavior
-    down = up = settings.tolerance
-    if behavior is not None and settings.behavior_tolerance:
-        down = down if behavior.down.tolerance is None else behavior.down.tolerance
-        up = up if behavior.up.tolerance is None else behavior.up.tolerance
-    return Ground(
-        current=look.scale.spec_replicas,
-        pods=look.pods,
-        tolerances=Tolerances(down=down, up=up),
-        settings=settings,
-        now_ns=look.now_ns,
-    )
+    return Ground(current=look.scale.spec_replicas, pods=look.pods, settings=look.settings, now_ns=look.now_ns)

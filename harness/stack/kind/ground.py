@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.clock import Clock
-from harness.model.errors import BadInput, NotCapable, RehearsalError
+from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints, Target, Version
 from harness.stack.feed import Feed
@@ -40,6 +40,7 @@ _FOLLOW = (
     'umask 077; [ -s "$PGDATA/PG_VERSION" ] || pg_basebackup -w -R -X stream --checkpoint=fast -D "$PGDATA"'
     ' -d "host={host} port={port} user=postgres application_name={name}" || exit 1; exec entrypoint.sh'
 )
+_KEEP_ADDRESS = "exec sleep infinity"
 Load = Callable[[record.Cluster], Coroutine[Any, Any, None]]
 
 
@@ -191,9 +192,17 @@ class Ground:
     # -- PostgreSQL as its operator has it ----------------------------------------------------------------------
 
     async def lose_database(self) -> None:
-        """Its container and its data are gone."""
-        self._planned.add(self.services[DATABASE].part)
-        await self.services[DATABASE].stop()
+        """Its container and its data are gone; its address is kept, with nobody behind it.
+
+        Docker gives a free address to whoever joins next: an instance restored in its place would have that of the
+        lost one, and pods would reach it without having been led there. Cloud SQL's new instance has an address anew.
+        """
+        lost = self.services[DATABASE]
+        self._planned.add(lost.part)
+        await lost.stop()
+        keeps = Outside(f"{lost.part}-lost", definitions()[DATABASE], self._state, self._logs, self._clock)
+        self._replaced.append(keeps)
+        await keeps.start(lost.image, {}, network=self._network, script=_KEEP_ADDRESS)
 
     async def kill_database(self) -> None:
         """SIGKILL; nobody starts it again."""
@@ -237,13 +246,19 @@ class Ground:
         self.services[DATABASE], self.standby = self.standby, None
 
     async def admit(self, instance: str, address: Address) -> bool:
-        """Leads pods that name ``instance`` to the container that publishes ``address``; whether there is one."""
+        """Leads pods that name ``instance`` to the container that publishes ``address``; whether there is one.
+
+        Raises ``StackNotStarted`` when it came to the address of the instance that pods are led to already.
+        """
         ask = ("ps", "--quiet", "--filter", f"publish={address.port}")
         found = (await docker.docker(*ask, what=f"looking for {address}")).split()
         if not found:
             return False
         await docker.docker("network", "connect", self._network, found[0], what=f"leading the cluster to {instance}")
-        self.instances[instance] = f"{await outside.address_of(found[0], self._network)}:{DATABASE_PORT}"
+        inside = f"{await outside.address_of(found[0], self._network)}:{DATABASE_PORT}"
+        if inside == self.services[DATABASE].inside:
+            raise StackNotStarted(f"Docker gave {instance} the lost instance's address", where=inside)
+        self.instances[instance] = inside
         return True
 
     @property

@@ -62,7 +62,6 @@ class Pod:
         self._ready_since_ns: int | None = None
         #: When its Ready condition last changed; a pod begins as not ready.
         self.ready_changed_ns = self._created_ns
-        self._told: PodState | None = None
         self.terminating = False
         #: Killed, and still among the endpoints.
         self.undetected = False
@@ -123,8 +122,14 @@ class Pod:
         for keeper in self._keepers:
             keeper.add_done_callback(self._keeper_ended)
 
+    @property
+    def restarts(self) -> int:
+        """The most restarts of any container."""
+        return max(container.restarts for container in self.containers)
+
     def view(self) -> PodView:
-        """As the control-plane rules see it."""
+        """As the control-plane rules see it. A native sidecar's restarts count apart (``maxContainerRestarts``)."""
+        native = any(container.native_sidecar for container in self.template.containers[1:2])
         return PodView(
             name=self.name,
             revision=self.revision,
@@ -133,7 +138,8 @@ class Pod:
             ready_since_ns=self._ready_since_ns,
             running=any(container.running for container in self.containers),
             terminating=self.terminating,
-            restarts=max(container.restarts for container in self.containers),
+            restarts=self.target.restarts if native else self.restarts,
+            sidecar_restarts=self.sidecar.restarts if native else 0,
         )
 
     def lead_to(self, database: Address) -> None:
@@ -217,9 +223,8 @@ class Pod:
         return PodState.RUNNING if all(container.running for container in self.containers) else PodState.PENDING
 
     def _tell(self, state: PodState, said: Message) -> None:
-        restarts = self.view().restarts if self._told is not None else 0
-        self._told = state
-        self._ground.feed.event("pod", self.name, said, state=state.value, restarts=restarts, revision=self.revision)
+        told = {"state": state.value, "restarts": self.restarts, "revision": self.revision}
+        self._ground.feed.event("pod", self.name, said, **told)
 
     def _target(self, template: PodTemplate) -> Container:
         container = template.containers[0]

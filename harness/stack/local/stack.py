@@ -217,9 +217,9 @@ class LocalStack(Begun):
             self._progress(f"not honoured on this rung: {line}")
             self._feed.event("component", "manifests", message("not honoured: {what}", what=line))
         if Capability.CPU_LIMITS not in self.capabilities:
-            self._feed.event(
-                "component", "limits", message("CPU and memory limits are not enforced: no writable cgroup v1 here")
-            )
+            said = message("CPU and memory limits are not enforced: no control groups can be made here")
+            self._progress(str(said))
+            self._feed.event("component", "limits", said)
         self._keep(Sampler(controllers.deployment, self._feed, self._clock).run(parts.processes))
         await controllers.deployment.settled(UP_LIMIT_S)
 

@@ -12,7 +12,16 @@ from harness.control.hpa.grouping import Measured
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Scale, sync
-from harness.model.autoscaling import ContainerRequests, MetricKind, MetricSpec, PodPhase, ScaledPod
+from harness.model.autoscaling import (
+    DEFAULT_DOWN,
+    DEFAULT_UP,
+    Behavior,
+    ContainerRequests,
+    MetricKind,
+    MetricSpec,
+    PodPhase,
+    ScaledPod,
+)
 from tests.control.hpa.cases import S, a_pod, an_hpa, cpu, look, memory, one, pods, usage, wanted
 
 
@@ -58,6 +67,31 @@ def test_requests_are_summed_over_all_containers_sidecars_included() -> None:
 def test_requests_of_the_pod_s_own_level_stand_for_the_containers() -> None:
     of = [msgspec.structs.replace(pod, pod_requests_m={"cpu": 200}) for pod in pods(2)]
     assert wanted(an_hpa(), of, usage([140, 140])) == 2
+    only = MetricSpec(kind=MetricKind.CONTAINER_RESOURCE, name="cpu", container="api", average_utilization=70)
+    named = usage([140, 140])
+    assert wanted(an_hpa(metrics=[only]), of, named) == 4  # of its own 100m
+
+
+def test_what_the_pod_s_own_level_leaves_out_is_the_containers_sum() -> None:
+    """``PodRequests`` lays the pod's values over the containers' sum, in which a container may have no request."""
+    containers = (
+        ContainerRequests(name="api", requests_m={"cpu": 100, "memory": 100_000}),
+        ContainerRequests(name="proxy", requests_m={"cpu": 50}),
+    )
+    of = [msgspec.structs.replace(pod, containers=containers, pod_requests_m={"cpu": 200}) for pod in pods(2)]
+    in_memory = an_hpa(metrics=[memory(80)])
+    assert wanted(in_memory, of, usage([160_000, 160_000], resource="memory")) == 4
+    bare = [msgspec.structs.replace(pod, pod_requests_m=None) for pod in of]  # then each container has to ask
+    assert wanted(in_memory, bare, usage([160_000, 160_000], resource="memory")) is None
+    nobody = [msgspec.structs.replace(pod, containers=containers[1:]) for pod in of]
+    outcome = one(in_memory, nobody, usage([160_000, 160_000], resource="memory"))
+    assert "missing pod-level request for memory in Pod api-0" in outcome.events[0].message
+
+
+def test_an_empty_pod_level_is_none() -> None:
+    """``IsPodLevelRequestsSet``."""
+    of = [msgspec.structs.replace(pod, pod_requests_m={}) for pod in pods(2)]
+    assert wanted(an_hpa(), of, usage([140, 140])) == 4
 
 
 def test_a_container_without_a_request_gives_no_number() -> None:
@@ -182,6 +216,15 @@ def test_the_tolerance_is_a_setting() -> None:
     assert sync(base, History()).metric_replicas == 12
     wide = msgspec.structs.replace(base.settings, tolerance=0.2)
     assert sync(msgspec.structs.replace(base, settings=wide), History()).metric_replicas == 10
+
+
+def test_a_tolerance_in_behavior_changes_nothing() -> None:
+    """``tolerancesForHpa`` with the gate HPAConfigurableTolerance as 1.34 has it: alpha, off."""
+    behavior = Behavior(
+        up=msgspec.structs.replace(DEFAULT_UP, tolerance=0.5), down=msgspec.structs.replace(DEFAULT_DOWN, tolerance=0.0)
+    )
+    for percent, replicas in ((78, 12), (70, 10), (65, 10), (62, 9)):
+        assert wanted(an_hpa(behavior=behavior), pods(10), usage([percent] * 10)) == replicas
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,178 @@
+"""One pod of the local rung by itself: what the control-plane rules see of it, and which control groups hold it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.clock import MachineClock
+from harness.control.replicaset import victims
+from harness.manifests import load
+from harness.model.evidence import EventRow
+from harness.model.manifests import PodTemplate
+from harness.model.stack import Address, Capability, Endpoints
+from harness.stack.feed import Feed
+from harness.stack.local import LocalStack
+from harness.stack.local.pod import Ground, Pod
+from harness.state import RunState, cgroups
+from tests.stack.rungs import ROOT, SMALL, local, manifests, run_id
+
+NOWHERE = Address(host="127.0.0.1", port=9)
+Make = Callable[[str, PodTemplate], Pod]
+
+held = pytest.mark.skipif(
+    not cgroups.usable(), reason="control groups cannot be made here: the rung enforces no limits"
+)
+
+
+def template(overlay: str = "local") -> PodTemplate:
+    return load(ROOT / "deploy" / "kubernetes" / "overlays" / overlay).deployment.template
+
+
+def limited() -> PodTemplate:
+    """The document's, and limits for its sidecar, which has none."""
+    given = template()
+    api, proxy = given.containers
+    proxy = msgspec.structs.replace(proxy, limit_cpu_m=200, limit_memory_bytes=2**27)
+    return msgspec.structs.replace(given, containers=(api, proxy))
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    """Makes pods of a run that has no other part; all are gone at the end, and nothing is left."""
+    state, clock, pods = RunState.begin(run_id()), MachineClock(), []
+    ground = Ground(
+        state=state,
+        clock=clock,
+        feed=Feed(clock),
+        logs=tmp_path,
+        target=SMALL,
+        endpoints=Endpoints(service=NOWHERE, auth=NOWHERE, firestore=NOWHERE, remote_config=NOWHERE, database=NOWHERE),
+    )
+
+    def one(name: str, of: PodTemplate) -> Pod:
+        pods.append(Pod(name, of, ground, lambda: None))
+        return pods[-1]
+
+    try:
+        yield one
+    finally:
+        await asyncio.gather(*(pod.terminate(0) for pod in pods))
+        left = cgroups.remove_of_run(state.lease.run_id)
+        state.end()
+    assert ground.feed.error is None
+    assert left == []
+
+
+def restarted(pod: Pod, target: int, sidecar: int) -> Pod:
+    pod.target.restarts, pod.sidecar.restarts = target, sidecar
+    return pod
+
+
+async def test_a_native_sidecar_s_restarts_count_apart(make: Make) -> None:
+    """``maxContainerRestarts``: those of regular containers first, those of restartable init containers after them."""
+    graceful = template("local-graceful")
+    api, proxy = restarted(make("api", graceful), 1, 0), restarted(make("proxy", graceful), 0, 5)
+    assert [(view.restarts, view.sidecar_restarts) for view in (api.view(), proxy.view())] == [(1, 0), (0, 5)]
+    assert victims([api.view(), proxy.view()], 1, 10**18) == ("api",)
+    assert (api.restarts, proxy.restarts) == (1, 5)  # what the evidence is told: a container ended
+
+
+async def test_a_regular_sidecar_s_restarts_count_as_the_target_s(make: Make) -> None:
+    api, proxy = restarted(make("api", template()), 1, 0), restarted(make("proxy", template()), 0, 5)
+    assert [(view.restarts, view.sidecar_restarts) for view in (api.view(), proxy.view())] == [(1, 0), (5, 0)]
+    assert victims([api.view(), proxy.view()], 1, 10**18) == ("proxy",)
+
+
+async def running(pod: Pod, restarts: int = 0) -> list[int]:
+    """The process of the target and of the sidecar, once both run and the target was restarted so often."""
+    for _ in range(500):
+        if all(each.running for each in pod.containers) and pod.target.restarts >= restarts:
+            return pod.pids()
+        await asyncio.sleep(0.02)
+    raise AssertionError(pod.trouble())
+
+
+def groups_of(pid: int) -> set[str]:
+    """The last parts of the paths of the groups of ours that hold a process, of whatever version and controller."""
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    return {line.rpartition("/")[2].partition(":")[2] for line in lines if "tekutoko." in line}
+
+
+@held
+async def test_its_processes_are_in_their_containers_groups(make: Make) -> None:
+    """Also after a restart."""
+    pod = make("small", limited())
+    pod.start()
+    target, sidecar = await running(pod)
+    assert (groups_of(target), groups_of(sidecar)) == ({"small.0"}, {"small.1"})
+    pod.target.crash()
+    again, sidecar = await running(pod, restarts=1)
+    assert again != target
+    assert (groups_of(again), groups_of(sidecar)) == ({"small.0"}, {"small.1"})
+
+
+@held
+async def test_a_container_without_limits_is_in_no_group(make: Make) -> None:
+    pod = make("small", template())
+    pod.start()
+    assert [groups_of(pid) for pid in await running(pod)] == [{"small.0"}, set()]
+
+
+@held
+async def test_its_groups_have_the_manifest_s_limits_and_go_with_it(make: Make) -> None:
+    pod = make("small", limited())
+    folders = cgroups.of_run(pod._ground.state.lease.run_id)
+    assert len(folders) == 2 * len(cgroups.hierarchies())
+    files = ("cpu.max", "cpu.cfs_quota_us", "memory.max", "memory.limit_in_bytes")
+    limits = {
+        (folder.name.partition(":")[2], int((folder / file).read_text().split()[0]))
+        for folder in folders
+        for file in files
+        if (folder / file).exists()
+    }
+    # A core of the document's, and a fifth of one, in 100 ms.
+    assert limits == {("small.0", 100_000), ("small.0", 2**30), ("small.1", 20_000), ("small.1", 2**27)}
+    await pod.terminate(0)
+    assert cgroups.of_run(pod._ground.state.lease.run_id) == []
+
+
+async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "usable", lambda: False)
+    pod = make("small", limited())
+    pod.start()
+    assert [groups_of(pid) for pid in await running(pod)] == [set(), set()]
+    assert cgroups.of_run(pod._ground.state.lease.run_id) == []
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_limits_that_are_not_enforced_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To who watches, to the evidence, and by the capability that reports and claims read."""
+    monkeypatch.setattr(cgroups, "usable", lambda: False)
+    assert await told(local(tmp_path, manifests_=manifests())) == (1, 1, False)
+
+
+@held
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_of_limits_that_are_enforced_nothing_is_told(tmp_path: Path) -> None:
+    assert await told(local(tmp_path, manifests_=manifests())) == (0, 0, True)
+
+
+async def told(stack: LocalStack) -> tuple[int, int, bool]:
+    """How often the progress and the events of a stack say it, and whether its capability does not."""
+    lines: list[str] = []
+    stack._progress = lines.append
+    try:
+        await stack.up()
+    finally:
+        await stack.down()
+    assert stack.leaks() == []
+    events = [row.message async for row in stack.watch() if isinstance(row, EventRow)]
+    said = [sum("limits are not enforced" in each for each in every) for every in (lines, events)]
+    return said[0], said[1], Capability.CPU_LIMITS in stack.capabilities
