@@ -131,7 +131,7 @@ _REQUIREMENTS = (
         "500mCPU/512Mi×2レプリカで約20 req/secまで対応可能",
         MEASUREMENT,
         "D",
-        "The knee with 2 pods under enforced limits: the highest rate with p95 below 500 ms",
+        "20 requests/s to two pods under enforced limits for a minute; the knee with 2 pods beside it",
         wrong(
             "load.pod_capacity_unfounded",
             "'a general figure of Go APIs' is no measurement: 10 requests/s and core is far below what such APIs "

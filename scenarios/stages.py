@@ -9,10 +9,11 @@ import msgspec
 from harness import yamltext
 from harness.model import units
 from harness.model.errors import BadInput
-from harness.model.load_stages import Arrivals, KneePlan, LoadStagesPlan, Step
+from harness.model.load_stages import CAPACITY, Arrivals, KneePlan, LoadStagesPlan, Step
 from harness.model.units import Unit
 from scenarios import claims
 from scenarios.form import Form, nearest
+from scenarios.load import CANARY_LIMIT_PER_MIN as RATE_LIMIT_PER_MIN
 
 PLAN = Path(__file__).parent / "plans" / "load_stages.yaml"
 MOST_PODS = 20
@@ -33,6 +34,11 @@ class InFlight(Form):
     stages: list[int]
 
 
+class CapacityForm(Form):
+    rate: str
+    window: str
+
+
 class PhotosForm(Form):
     rate: str
     bytes: int
@@ -40,8 +46,8 @@ class PhotosForm(Form):
 
 class KneeForm(Form):
     pods: list[int]
+    warm_up: str
     step: str
-    first_rate: str
     most_rate: str
     precision: str
     photos: PhotosForm | None = None
@@ -56,6 +62,7 @@ class PlanForm(Form):
     p95_limit: str
     error_limit: str
     users: Users
+    capacity: CapacityForm
     in_flight: InFlight
     knee: KneeForm
 
@@ -85,40 +92,37 @@ def _plan(name: str, form: PlanForm) -> LoadStagesPlan:
         if not 1 <= count <= form.accounts:
             raise ValueError(f"{count} at once need as many accounts; there are {form.accounts}")
     users = tuple(_users(stage, pace_s) for stage in form.users.stages)
-    window_s = units.seconds(form.in_flight.window)
-    in_flight = tuple(
-        Step(
-            name=f"in_flight_{count}",
-            arrivals=Arrivals.CLOSED,
-            in_flight=count,
-            users=form.accounts,
-            seconds=window_s,
-        )
-        for count in form.in_flight.stages
+    capacity = Step(
+        name=CAPACITY,
+        arrivals=Arrivals.POISSON,
+        rate_per_s=units.quantity(form.capacity.rate, Unit.PER_SECOND),
+        users=form.accounts,
+        seconds=units.seconds(form.capacity.window),
     )
-    knee = KneePlan(
-        pods=tuple(form.knee.pods),
-        step_s=units.seconds(form.knee.step),
-        first_rate_per_s=units.quantity(form.knee.first_rate, Unit.PER_SECOND),
-        most_rate_per_s=units.quantity(form.knee.most_rate, Unit.PER_SECOND),
-        precision=units.ratio(form.knee.precision),
-        photos_per_s=units.quantity(form.knee.photos.rate, Unit.PER_SECOND) if form.knee.photos else 0.0,
-        photo_bytes=form.knee.photos.bytes if form.knee.photos else 0,
-        cpu_share=units.ratio(form.knee.cpu) if form.knee.cpu else 0.0,
-    )
-    if not 0 < knee.first_rate_per_s <= knee.most_rate_per_s or not knee.precision:
-        raise ValueError("knee: first_rate is above most_rate, or nothing, or precision is 0%")
+    knee = _knee(form.knee, capacity.rate_per_s)
+    rates = [(step.name, step.rate_per_s, step.users) for step in (*users, capacity)]
+    for what, rate_per_s, accounts in (*rates, ("knee: most_rate", knee.most_rate_per_s, form.accounts)):
+        _below_the_limiter(what, rate_per_s, accounts)
     return LoadStagesPlan(
         name=name,
         title=form.title,
         claims=tuple(form.claims),
         accounts=form.accounts,
         pods=form.pods,
-        stages=users + in_flight,
+        stages=(*users, capacity, *_in_flight(form)),
         knee=knee,
         p95_limit_ms=units.quantity(form.p95_limit, Unit.MILLISECONDS),
         error_limit=units.ratio(form.error_limit),
     )
+
+
+def _below_the_limiter(what: str, rate_per_s: float, accounts: int) -> None:
+    """The API refuses each user beyond so many requests a minute (facts/walk-api.md): that limit is not the pods'."""
+    if rate_per_s * 60 >= RATE_LIMIT_PER_MIN * accounts:
+        raise ValueError(
+            f"{what}: {rate_per_s:g}/s from {accounts} accounts reach the API's rate limiter ({RATE_LIMIT_PER_MIN} "
+            "requests a minute each); more accounts are needed, or a lower rate"
+        )
 
 
 def _users(stage: UsersStage, pace_s: float) -> Step:
@@ -129,3 +133,37 @@ def _users(stage: UsersStage, pace_s: float) -> Step:
         users=stage.users,
         seconds=units.seconds(stage.window),
     )
+
+
+def _in_flight(form: PlanForm) -> tuple[Step, ...]:
+    window_s = units.seconds(form.in_flight.window)
+    return tuple(
+        Step(
+            name=f"in_flight_{count}",
+            arrivals=Arrivals.CLOSED,
+            in_flight=count,
+            users=form.accounts,
+            seconds=window_s,
+        )
+        for count in form.in_flight.stages
+    )
+
+
+def _knee(form: KneeForm, first_rate_per_s: float) -> KneePlan:
+    """The search begins at what the document says the pods carry."""
+    knee = KneePlan(
+        pods=tuple(form.pods),
+        warm_up_s=units.seconds(form.warm_up),
+        step_s=units.seconds(form.step),
+        first_rate_per_s=first_rate_per_s,
+        most_rate_per_s=units.quantity(form.most_rate, Unit.PER_SECOND),
+        precision=units.ratio(form.precision),
+        photos_per_s=units.quantity(form.photos.rate, Unit.PER_SECOND) if form.photos else 0.0,
+        photo_bytes=form.photos.bytes if form.photos else 0,
+        cpu_share=units.ratio(form.cpu) if form.cpu else 0.0,
+    )
+    if not 0 < knee.first_rate_per_s <= knee.most_rate_per_s:
+        raise ValueError("the capacity's rate, where the knee's search begins, is above most_rate, or nothing")
+    if not knee.precision:
+        raise ValueError("knee: precision is 0%")
+    return knee

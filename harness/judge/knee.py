@@ -18,18 +18,19 @@ TRIES = 2
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """A rate that was tried.
 
-    ``generator_limited``, ``unspread``: the step says nothing of the target, however it looks.
+    ``generator_limited``, ``unspread``, ``rate_limited``: the step says nothing of the target, however it looks.
     """
 
     rate_per_s: float
     verdict: Verdict
     generator_limited: bool = False
     unspread: bool = False
+    rate_limited: bool = False
 
     @property
     def mute(self) -> bool:
         """Whether the step says nothing."""
-        return self.generator_limited or self.unspread
+        return self.generator_limited or self.unspread or self.rate_limited
 
 
 def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
@@ -68,10 +69,7 @@ def knee(plan: KneePlan, pods: int, tried: Sequence[Tried]) -> Knee:
     good, broken = _bracket(tried)
     if tried and tried[-1].mute:
         shown = message("no rate was shown") if good is None else message("at least {rate}/s", rate=f"{good:.1f}")
-        limited = message("the generator was the limit above")
-        unspread = message("above, the load was not spread over the pods")
-        told = limited if tried[-1].generator_limited else unspread
-        return _knee(pods, good, broken, Verdict.INCONCLUSIVE, shown, told)
+        return _knee(pods, good, broken, Verdict.INCONCLUSIVE, shown, _why_mute(tried[-1]))
     if good is None:
         lowest = f"{min((t.rate_per_s for t in tried), default=0):.1f}"
         none = message("no rate down to {rate}/s kept the limits", rate=lowest) if tried else message("not tried")
@@ -80,8 +78,17 @@ def knee(plan: KneePlan, pods: int, tried: Sequence[Tried]) -> Knee:
         rates = {"kept": f"{good:.1f}", "most": f"{plan.most_rate_per_s:g}"}
         most = message("{kept}/s kept, and nothing above was tried (most {most}/s)", **rates)
         return _knee(pods, good, None, Verdict.INCONCLUSIVE, most)
-    both = message("{kept}/s kept the limits, {broken}/s did not", kept=f"{good:.1f}", broken=f"{broken:.1f}")
+    rates = {"kept": f"{good:.1f}", "broken": f"{broken:.1f}", "tries": str(TRIES)}
+    both = message("{kept}/s kept the limits, {broken}/s did not in {tries} tries", **rates)
     return _knee(pods, good, broken, Verdict.PASS, both)
+
+
+def _why_mute(last: Tried) -> Message:
+    if last.generator_limited:
+        return message("the generator was the limit above")
+    if last.unspread:
+        return message("above, the load was not spread over the pods")
+    return message("above, the API's rate limiter answered")
 
 
 def _knee(pods: int, good: float | None, broken: float | None, verdict: Verdict, *told: Message) -> Knee:

@@ -2,7 +2,7 @@
 
 The generator proves that it was not the limit: a step whose requests were sent late, or whose busiest worker had no
 core left, is inconclusive, whatever it shows. So is one whose requests did not reach all of the pods alike: kept
-connections stay with the pods that they began on.
+connections stay with the pods that they began on. And one that met the API's rate limiter: its answers cost nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ MOST_GENERATOR_CORES = 0.9
 MOST_OF_ITS_SHARE, REQUESTS_A_POD = 2.0, 20
 _MS = 1_000_000
 _P95_SAMPLES = 59
+_TOO_MANY_REQUESTS = "429"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     generator_cpu_cores: float | None = None
     machine_cpu_ratio: float | None = None
     database_connections: int | None = None
+    database_limit: int | None = None
     cpu_samples: list[tuple[int, str, float]] = []
     memory_samples: list[tuple[int, str, float]] = []
     histogram: str = ""
@@ -79,6 +81,7 @@ def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
         pods_cpu_cores=sum(cpu) / len(cpu) if cpu else None,
         pods_memory_bytes=max(memory, default=None),
         database_connections=around.database_connections,
+        database_limit=around.database_limit,
         histogram=around.histogram,
         requests_by_pod=around.requests_by_pod,
     )
@@ -91,7 +94,7 @@ def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, 
     """
     if not measured.requests or measured.latency_p95_ms is None:
         return Verdict.INCONCLUSIVE, "no request was due"
-    if limited := generator_words(measured) or spread_words(measured, pods):
+    if limited := generator_words(measured) or spread_words(measured, pods) or limiter_words(measured):
         return Verdict.INCONCLUSIVE, limited
     return _kept(measured, measured.latency_p95_ms, limits)
 
@@ -134,6 +137,17 @@ def spread_words(measured: StepFigures, pods: int) -> str:
     if (most := max(by_pod.values())) > MOST_OF_ITS_SHARE * total / pods:
         return f"the load was not spread: one of {pods} pods answered {most} of {total}"
     return ""
+
+
+def limited_times(measured: StepFigures) -> int:
+    """How many answers were the rate limiter's (429)."""
+    return measured.statuses.get(_TOO_MANY_REQUESTS, 0)
+
+
+def limiter_words(measured: StepFigures) -> str:
+    """Why the load was not the pods' to carry; "" when the rate limiter answered none of it."""
+    times = limited_times(measured)
+    return f"the rate limiter answered {times} times" if times else ""
 
 
 def window_of(origin_ns: int, seconds: float) -> Window:

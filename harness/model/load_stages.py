@@ -11,6 +11,8 @@ from harness.model.run_report import RunReport
 from harness.model.verdict import Verdict
 
 SCHEMA_VERSION = 1
+#: The step that offers what the document says the pods carry, under the manifests' own limits.
+CAPACITY = "capacity"
 
 
 class Arrivals(StrEnum):
@@ -41,16 +43,24 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     new_connections: bool = False
     reopen: bool = False
 
+    @property
+    def of_search(self) -> bool:
+        """Whether it is one of the search for the knee."""
+        return self.arrivals is Arrivals.POISSON and self.name != CAPACITY
+
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The search for the highest rate that keeps the limits, for each number of pods: doubled from ``first_rate_per_s``
     until a rate fails twice, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %).
+    Before it, in ``warm_up_s``, every user opens a connection anew and makes one request, which nothing judges: the
+    first ones of a new pod take far longer than those after them.
 
     ``cpu_share`` of the machine's cores is all that the most pods may use together (their limits are scaled down to
     it), so that generator and database keep the rest and the pods are what breaks; 0 leaves the manifests' limits.
     """
 
     pods: tuple[int, ...]
+    warm_up_s: float
     step_s: float
     first_rate_per_s: float
     most_rate_per_s: float
@@ -78,7 +88,8 @@ class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured in a step. Latencies in ms from the due time, exact; ratios 0..1; CPU in cores.
 
-    ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine.
+    ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine: both over
+    the step's own seconds. ``database_connections`` are the most seen of the ``database_limit`` (``max_connections``).
     ``requests_by_pod`` counts the answers that name their pod.
     ``histogram`` is the step's HDR histogram of latencies in microseconds, in its own base64 form.
     """
@@ -102,11 +113,13 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     database_connections: int | None
     histogram: str
     requests_by_pod: dict[str, int] = {}
+    database_limit: int | None = None
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
-    the sample cannot tell, the generator was the limit, or the load was not spread over the pods."""
+    the sample cannot tell, the generator was the limit, the load was not spread over the pods, or the API's rate
+    limiter answered."""
 
     step: Step
     pods: int
@@ -130,13 +143,15 @@ class Knee(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim of the document against what was measured."""
+    """A claim of the document against what was measured. ``of_target``: what it states, asked of the target at hand,
+    where the claim itself is about another (the Go backend)."""
 
     claim: str
     verdict: Verdict
     value: str
     reason: str
     told: Told = ()  # the reason as messages
+    of_target: bool = False
 
 
 class LoadReport(RunReport, frozen=True, kw_only=True):

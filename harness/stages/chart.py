@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import msgspec
 
-from harness.model.load_stages import Arrivals, LoadReport, StepResult
+from harness.model.load_stages import LoadReport, StepResult
 from harness.model.verdict import Verdict
 
 WIDTH, HEIGHT = 1000.0, 400.0
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """A step: place in the box, and what it says when pointed at."""
+    """A rate: place in the box, and what it says of each try when pointed at. It lies where it was kept, else where
+    its last try was."""
 
     x: float
     y: float
@@ -22,7 +25,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of one number of pods in the order of their rates."""
+    """The rates tried with one number of pods, ascending."""
 
     pods: int
     points: tuple[Point, ...]
@@ -41,11 +44,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 def chart(report: LoadReport) -> Chart | None:
     """``None`` when no knee was searched."""
-    steps = [
-        s
-        for s in report.steps
-        if s.step.arrivals is Arrivals.POISSON and not s.step.photos_per_s and s.figures.latency_p95_ms
-    ]
+    steps = [s for s in report.steps if s.step.of_search and not s.step.photos_per_s and s.figures.latency_p95_ms]
     if not steps:
         return None
     rates = [step.step.rate_per_s for step in steps]
@@ -59,26 +58,26 @@ def chart(report: LoadReport) -> Chart | None:
     def y(latency_ms: float) -> float:
         return HEIGHT * (1 - math.log(max(latency_ms, low_y) / low_y) / math.log(high_y / low_y))
 
-    def point(step: StepResult) -> Point:
-        p95 = step.figures.latency_p95_ms or low_y
-        title = f"{step.step.rate_per_s:.1f}/s: p95 {p95:.0f} ms, {step.verdict}"
-        return Point(x=x(step.step.rate_per_s), y=y(p95), kept=step.verdict is Verdict.PASS, title=title)
+    def point(rate: float, tries: Sequence[StepResult]) -> Point:
+        shown = next((each for each in tries if each.verdict is Verdict.PASS), tries[-1])
+        told = "; ".join(f"p95 {each.figures.latency_p95_ms:.0f} ms, {each.verdict}" for each in tries)
+        height = y(shown.figures.latency_p95_ms or low_y)
+        return Point(x=x(rate), y=height, kept=shown.verdict is Verdict.PASS, title=f"{rate:.1f}/s: {told}")
 
-    lines = tuple(
-        Line(
-            pods=pods,
-            points=tuple(
-                point(s) for s in sorted((s for s in steps if s.pods == pods), key=lambda s: s.step.rate_per_s)
-            ),
-        )
-        for pods in sorted({step.pods for step in steps})
-    )
+    def points(pods: int) -> tuple[Point, ...]:
+        ascending = sorted((step for step in steps if step.pods == pods), key=_rate)
+        return tuple(point(rate, list(tries)) for rate, tries in itertools.groupby(ascending, key=_rate))
+
     return Chart(
-        lines=lines,
+        lines=tuple(Line(pods=pods, points=points(pods)) for pods in sorted({step.pods for step in steps})),
         x_ticks=tuple((x(v), f"{v:g}/s") for v in _ticks(low_x, high_x)),
         y_ticks=tuple((y(v), f"{v:g} ms") for v in _ticks(low_y, high_y)),
         limit_y=y(report.p95_limit_ms),
     )
+
+
+def _rate(result: StepResult) -> float:
+    return result.step.rate_per_s
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -18,13 +18,15 @@ from harness.options import RunOptions
 from harness.progress import Progress
 
 MOST_WORKERS = 8
+#: What ``--only`` names beside the knee, by how its requests arrive.
+_PARTS = {"users": Arrivals.EVEN, "capacity": Arrivals.POISSON, "in_flight": Arrivals.CLOSED}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options that the load stages have beside those of every run."""
     command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/load_stages.yaml")
     command.add_argument("--pods", metavar="N,N", help="the knee is searched for these numbers of pods, e.g. 2,10")
-    command.add_argument("--only", choices=["users", "in_flight", "knee"], help="a part of the plan")
+    command.add_argument("--only", choices=[*_PARTS, "knee"], help="a part of the plan")
     command.add_argument(
         "--workers", type=int, default=1, help=f"Locust worker processes, 1..{MOST_WORKERS} (default: %(default)s)"
     )
@@ -54,8 +56,7 @@ def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
     if arguments.only == "knee":
         plan = msgspec.structs.replace(plan, stages=())
     elif arguments.only is not None:
-        closed = arguments.only == "in_flight"
-        chosen = tuple(stage for stage in plan.stages if (stage.arrivals is Arrivals.CLOSED) is closed)
+        chosen = tuple(stage for stage in plan.stages if stage.arrivals is _PARTS[arguments.only])
         knee = msgspec.structs.replace(plan.knee, pods=())
         plan = msgspec.structs.replace(plan, stages=chosen, knee=knee)
     return plan

@@ -8,10 +8,11 @@ import msgspec
 
 from harness.clock import Clock
 from harness.judge.knee import Tried, knee, next_rate
-from harness.judge.steps import Limits, generator_words, spread_words
+from harness.judge.steps import Limits, generator_words, limiter_words, spread_words
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import limits_factor, scaled
 from harness.model.load_stages import SCHEMA_VERSION, Arrivals, Knee, LoadReport, LoadStagesPlan, Step, StepResult
+from harness.model.message import Message, english, message
 from harness.model.stack import Capability
 from harness.options import RunOptions
 from harness.progress import Progress
@@ -35,7 +36,8 @@ class LoadStages(StageRun[LoadReport]):
         super().__init__(plan.name, options, clock, progress, replay=replay)
         self.plan = plan
         self.workers = workers
-        self.manifests = without_autoscaler(manifests_of(options), plan.pods)
+        self.written = manifests_of(options)
+        self.manifests = without_autoscaler(self.written, plan.pods)
         share, most = plan.knee.cpu_share, max(plan.knee.pods, default=plan.pods)
         cores = (os.cpu_count() or 1) * share
         self.knee_cpu_factor = limits_factor(self.manifests, cores, most) if share else 1.0
@@ -89,6 +91,7 @@ class LoadStages(StageRun[LoadReport]):
     async def _knee(self, measuring: Measuring, pods: int, *, photos_per_s: float = 0.0) -> None:
         self.progress(f"scaling to {pods} pods")
         await self.stack.scale(pods)
+        await self._warm_up(measuring, pods)
         tried: list[Tried] = []
         while (rate := next_rate(self.plan.knee, tried)) is not None:
             step = Step(
@@ -99,16 +102,36 @@ class LoadStages(StageRun[LoadReport]):
                 seconds=self.plan.knee.step_s,
                 photos_per_s=photos_per_s,
                 photo_bytes=self.plan.knee.photo_bytes if photos_per_s else 0,
-                reopen=not tried,
             )
             result = await self._step(measuring, step, pods)
-            limited, unspread = bool(generator_words(result.figures)), bool(spread_words(result.figures, pods))
-            tried.append(Tried(rate_per_s=rate, verdict=result.verdict, generator_limited=limited, unspread=unspread))
+            tried.append(_tried(result, pods))
         found = knee(self.plan.knee, pods, tried)
-        beside = f"; beside {photos_per_s:g} photos/s" if photos_per_s else ""
-        beside += "" if self.knee_cpu_factor == 1 else f"; CPU limits times {self.knee_cpu_factor:.3f}"
-        self.knees.append(msgspec.structs.replace(found, photos_per_s=photos_per_s, reason=f"{found.reason}{beside}"))
+        told = (*found.told, *self._conditions(photos_per_s))
+        self.knees.append(msgspec.structs.replace(found, photos_per_s=photos_per_s, told=told, reason=english(told)))
         self.progress(f"knee of {pods} pods: {self.knees[-1].reason}")
+
+    async def _warm_up(self, measuring: Measuring, pods: int) -> None:
+        seconds, users = self.plan.knee.warm_up_s, self.plan.accounts
+        step = Step(
+            name=f"warm_up_{pods}",
+            arrivals=Arrivals.EVEN,
+            rate_per_s=users / seconds,
+            users=users,
+            seconds=seconds,
+            reopen=True,
+        )
+        self.evidence.event(self.clock.now_ns(), "phase", "step", step.name, pods=pods)
+        await measuring.unjudged(step)
+        await measuring.settle()
+
+    def _conditions(self, photos_per_s: float) -> list[Message]:
+        """What a knee was found under, beside the rate."""
+        factor = f"{self.knee_cpu_factor:.3f}"
+        scaled_by = [message("CPU limits were multiplied by {factor}", factor=factor)]
+        return [
+            *([message("beside {rate} photos/s", rate=f"{photos_per_s:g}")] if photos_per_s else []),
+            *([] if self.knee_cpu_factor == 1 else scaled_by),
+        ]
 
     def write(self, report: LoadReport) -> None:
         """Writes the report's files."""
@@ -120,10 +143,10 @@ class LoadStages(StageRun[LoadReport]):
             self.plan,
             self.steps,
             self.knees,
+            manifests=self.written,
             bundled=self.options.target.bundled,
             limits_enforced=Capability.CPU_LIMITS in self.stack.capabilities,
             cpu_factor=self.knee_cpu_factor,
-            request_m=sum(each.request_cpu_m or 0 for each in self.manifests.deployment.template.containers),
         )
         errata = {erratum.id for claim in self.plan.claims for erratum in claims.REGISTER[claim].errata}
         return LoadReport(
@@ -138,3 +161,13 @@ class LoadStages(StageRun[LoadReport]):
             errata=tuple(sorted(errata)),
             knee_cpu_factor=round(self.knee_cpu_factor, 4),
         )
+
+
+def _tried(result: StepResult, pods: int) -> Tried:
+    return Tried(
+        rate_per_s=result.step.rate_per_s,
+        verdict=result.verdict,
+        generator_limited=bool(generator_words(result.figures)),
+        unspread=bool(spread_words(result.figures, pods)),
+        rate_limited=bool(limiter_words(result.figures)),
+    )

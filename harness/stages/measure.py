@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+from collections.abc import Mapping
 
 import asyncpg
 import numpy as np
@@ -16,6 +17,7 @@ from harness.collect import Collector
 from harness.judge.figures import latencies_ms
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.steps import Around, Limits, figures, verdict, window_of
+from harness.judge.window import Window
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
 from harness.model.load_stages import Step, StepResult
@@ -42,29 +44,32 @@ class Measuring:
         self._clock = clock
         self._limits = limits
 
+    async def unjudged(self, step: Step) -> None:
+        """Makes the load alone. Raises what ended it."""
+        await self._load.step(step, self._clock.now_ns() + round(_lead_s(step) * NS))
+
     async def step(self, step: Step, pods: int) -> StepResult:
         """Raises what ended the load."""
-        lead_s = REOPEN_LEAD_S if step.reopen else LEAD_S
+        lead_s = _lead_s(step)
         origin_ns = self._clock.now_ns() + round(lead_s * NS)
         window = window_of(origin_ns, step.seconds)
-        cpu_before = self._load.cpu_s()
-        psutil.cpu_percent()  # its next call counts from here
+        cpu = asyncio.ensure_future(self._cpu(window))
         connections = asyncio.ensure_future(self._most_connections(step.seconds + lead_s))
         try:
             await self._load.step(step, origin_ns)
-            machine = psutil.cpu_percent() / 100
-            elapsed_s = (self._clock.now_ns() - origin_ns) / NS
-            most = await connections
+            generator, machine = await cpu
+            most, limit = await connections
         finally:
+            cpu.cancel()
             connections.cancel()
         self._collector.gather()
         ledger = self._collector.ledger
         calls = ledger.requests_due(window, Side.API)
-        used = self._load.cpu_s()
         around = Around(
-            generator_cpu_cores=max((used[name] - cpu_before.get(name, 0.0) for name in used), default=0.0) / elapsed_s,
+            generator_cpu_cores=generator,
             machine_cpu_ratio=machine,
             database_connections=most,
+            database_limit=limit,
             cpu_samples=_samples(ledger, "cpu_cores"),
             memory_samples=_samples(ledger, "memory_bytes"),
             histogram=histogram(calls),
@@ -83,8 +88,22 @@ class Measuring:
             if psutil.cpu_percent() / 100 <= SETTLED or self._clock.now_ns() >= give_up_ns:
                 return
 
-    async def _most_connections(self, seconds: float) -> int | None:
-        """The most connections to the database seen in ``seconds``; ``None`` when it does not let itself be asked."""
+    async def _cpu(self, window: Window) -> tuple[float, float]:
+        """The busiest worker's cores, and the share of the machine's, within the window alone: answers that are still
+        awaited after it cost nothing, and would hide how busy the generator was."""
+        await self._until(window.start_ns)
+        begun_ns, before = self._clock.now_ns(), self._load.cpu_s()
+        psutil.cpu_percent()  # its next call counts from here
+        await self._until(window.end_ns)
+        machine, used = psutil.cpu_percent() / 100, self._load.cpu_s()
+        return _busiest_s(before, used) * NS / (self._clock.now_ns() - begun_ns), machine
+
+    async def _until(self, at_ns: int) -> None:
+        await self._clock.sleep(max(0, at_ns - self._clock.now_ns()) / NS)
+
+    async def _most_connections(self, seconds: float) -> tuple[int | None, int | None]:
+        """The most connections to the database seen in ``seconds``, and how many it allows; ``None`` when it does not
+        let itself be asked."""
         endpoints, most = self._endpoints, 0
         until_ns = self._clock.now_ns() + round(seconds * NS)
         with contextlib.suppress(OSError, asyncpg.PostgresError):
@@ -96,20 +115,30 @@ class Measuring:
                 database=endpoints.database_name,
             )
             try:
+                limit = int(await database.fetchval("show max_connections"))
                 while self._clock.now_ns() < until_ns:
                     found = await database.fetchval(_CONNECTIONS)
                     most = max(most, int(found))
                     await self._clock.sleep(_DATABASE_EVERY_S)
             finally:
                 await database.close()
-            return most
-        return None
+            return most, limit
+        return None, None
+
+
+def _lead_s(step: Step) -> float:
+    return REOPEN_LEAD_S if step.reopen else LEAD_S
 
 
 _CONNECTIONS = (
     "select count(*) from pg_stat_activity"
     " where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
 )
+
+
+def _busiest_s(before: Mapping[str, float], used: Mapping[str, float]) -> float:
+    """The CPU seconds of the worker that used the most of them since ``before``."""
+    return max((used[name] - before.get(name, 0.0) for name in used), default=0.0)
 
 
 def histogram(calls: Calls) -> str:

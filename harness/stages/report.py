@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.model.claim import Claim
-from harness.model.load_stages import Arrivals, LoadReport, Step, StepResult
+from harness.model.load_stages import Arrivals, ClaimResult, LoadReport, Step, StepResult
 from harness.model.units import Unit
 from harness.report import words
 from harness.report.files import write_atomically
@@ -38,7 +38,7 @@ def text(report: LoadReport, folder: str) -> str:
     """The closing lines for a terminal."""
     lines = [f"  {k.pods:>2} pods: {k.verdict:<13} {k.reason}" for k in report.knees]
     lines = ["knee of the rate with p95 and errors within their limits:", *lines] if lines else []
-    lines += [f"  {c.verdict:<13} {c.claim}: {c.value or 'no data'}; {c.reason}" for c in report.claims]
+    lines += [f"  {c.verdict:<13} {subject(c)}: {c.value or 'no data'}; {c.reason}" for c in report.claims]
     return "\n".join([*lines, *closing_lines(report, folder)])
 
 
@@ -68,12 +68,19 @@ def rows(steps: tuple[StepResult, ...], say: Language) -> list[tuple[str, ...]]:
     ]
 
 
+def subject(result: ClaimResult, say: Language = ENGLISH) -> str:
+    """What was judged: the claim, or what it states, of the target at hand."""
+    return say("{claim}, of this target", claim=result.claim) if result.of_target else result.claim
+
+
 def step_words(step: Step, say: Language) -> str:
     """A step's load in words, with the name that the evidence calls it by."""
     if step.arrivals is Arrivals.CLOSED:
         load = say("{count} in flight", count=step.in_flight)
     elif step.arrivals is Arrivals.EVEN:
         load = say("{number} users", number=step.users)
+    elif not step.of_search:
+        load = say("{rate}/s, as the document says", rate=f"{step.rate_per_s:g}")
     else:
         load = say("knee, beside photos") if step.photos_per_s else say("knee")
     return f"{load} ({step.name})"
@@ -102,7 +109,7 @@ def summary(report: LoadReport, say: Language = ENGLISH) -> str:
     more = [say("limits: {limits}", limits=limits(report, say))]
     parts = opening(report, say, say(report.title), ending, bundled=report.target_bundled, more=more)
     claims = [
-        (say(words.VERDICT[c.verdict]), c.claim, plain(c.value), plain(say.told(c.told, c.reason)))
+        (say(words.VERDICT[c.verdict]), subject(c, say), plain(c.value), plain(say.told(c.told, c.reason)))
         for c in report.claims
     ]
     claim_heads = (say("verdict"), say("claim"), say("measured"), say("why"))
@@ -119,7 +126,7 @@ def summary(report: LoadReport, say: Language = ENGLISH) -> str:
 
 def junit(report: LoadReport) -> bytes:
     """One test case a claim, one for what broke, one for leaks."""
-    cases = [judged_case(SUITE, c.claim, c.verdict, f"{c.value}; {c.reason}") for c in report.claims]
+    cases = [judged_case(SUITE, subject(c), c.verdict, f"{c.value}; {c.reason}") for c in report.claims]
     cases += run_cases(SUITE, report)
     return suite_document(SUITE, cases, started_utc=report.started_utc, properties={"replay": report.replay})
 
@@ -140,7 +147,7 @@ def html(report: LoadReport, register: Mapping[str, Claim], say: Language = ENGL
         ),
         "limits": limits(report, say),
         "claims": [
-            verdict_row(c.verdict, say, subject=c.claim, value=c.value, reason=say.told(c.told, c.reason))
+            verdict_row(c.verdict, say, subject=subject(c, say), value=c.value, reason=say.told(c.told, c.reason))
             for c in report.claims
         ],
         "errata": known_errata(report.errata, register, say),

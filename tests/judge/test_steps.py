@@ -19,14 +19,14 @@ from harness.model.verdict import Verdict
 
 MS = 1_000_000
 LIMITS = Limits(p95_ms=500, error_ratio=0.01)
-PLAN = KneePlan(pods=(2,), step_s=8, first_rate_per_s=20, most_rate_per_s=1000, precision=0.1)
+PLAN = KneePlan(pods=(2,), warm_up_s=20, step_s=8, first_rate_per_s=20, most_rate_per_s=1000, precision=0.1)
 
 
-def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0) -> Calls:
+def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0, failure: int = 500) -> Calls:
     rows = np.zeros(len(latencies_ms), dtype=CALL)
     for index, latency in enumerate(latencies_ms):
         due = index * 10 * MS
-        status = 500 if index < failed else 200
+        status = failure if index < failed else 200
         sent, done = due + round(late_ms * MS), due + round((late_ms + latency) * MS)
         rows[index] = (index, True, index >= failed, status, due, sent, done)
     return rows
@@ -111,6 +111,13 @@ def test_a_load_on_few_of_many_pods_says_nothing_of_them() -> None:
     assert "one of 10 pods answered 320 of 960" in reason
     measured = figures(calls([20.0] * 400), window_of(0, 10), Around(requests_by_pod=even))
     assert verdict(measured, LIMITS, 10)[0] is Verdict.PASS
+
+
+@pytest.mark.parametrize("times", [1, 40])
+def test_a_step_that_met_the_rate_limiter_says_nothing_of_the_pods(times: int) -> None:
+    told, reason, _ = judged(calls([20.0] * 400, failed=times, failure=429))
+    assert told is Verdict.INCONCLUSIVE
+    assert reason == f"the rate limiter answered {times} times"
 
 
 NOT_KEPT = (Verdict.FAIL, Verdict.INCONCLUSIVE)
@@ -198,6 +205,16 @@ def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
     found = knee(PLAN, 2, [*tried, unspread])
     assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
     assert "not spread over the pods" in found.reason
+
+
+def test_a_rate_that_met_the_rate_limiter_does_not_bound() -> None:
+    limited = Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE, rate_limited=True)
+    tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), limited]
+    assert next_rate(PLAN, tried) == 40
+    assert next_rate(PLAN, [*tried, limited]) is None
+    found = knee(PLAN, 2, [*tried, limited])
+    assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
+    assert "the API's rate limiter answered" in found.reason
 
 
 def test_a_pass_above_a_failure_is_not_the_knee() -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.manifests import load as load_manifests
 from harness.model.load_stages import Arrivals, Knee, Step, StepFigures, StepResult
+from harness.model.manifests import Manifests, RollingUpdate
+from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rungs import overlay
 from harness.stages.claims import judged
 from scenarios.stages import load
 
 PLAN = load()
-CAPACITY = msgspec.structs.replace(PLAN, claims=("load.pod_capacity",))
-SIZING = msgspec.structs.replace(PLAN, claims=("checklist.performance.sizing",))
+MANIFESTS = load_manifests(overlay(Rung.LOCAL))
 FIGURES = StepFigures(
     offered_per_s=10, answered_per_s=10, requests=600, failed=0, statuses={"200": 600}, latency_p50_ms=5,
     latency_p95_ms=20, latency_p99_ms=30, latency_p95_lower_ms=18, latency_p95_upper_ms=22, error_upper=0.005,
     lag_p99_ms=1, generator_cpu_cores=0.1, machine_cpu_ratio=0.5, pods_cpu_cores=0.2, pods_memory_bytes=1e8,
-    database_connections=16, histogram="",
+    database_connections=16, database_limit=100, histogram="",
 )  # fmt: skip
 
 
@@ -27,15 +30,13 @@ def users(count: int, verdict: Verdict = Verdict.PASS, **changed: float) -> Step
     return StepResult(step=step, pods=2, figures=figures, verdict=verdict, reason="why", start_ns=0)
 
 
-def flight(count: int, verdict: Verdict) -> StepResult:
+def flight(count: int, verdict: Verdict, figures: StepFigures = FIGURES) -> StepResult:
     step = Step(name=f"in_flight_{count}", arrivals=Arrivals.CLOSED, in_flight=count, users=1000, seconds=15)
-    return StepResult(step=step, pods=2, figures=FIGURES, verdict=verdict, reason="why", start_ns=0)
+    return StepResult(step=step, pods=2, figures=figures, verdict=verdict, reason="why", start_ns=0)
 
 
-def of(
-    claim: str, steps: list[StepResult], knees: list[Knee], *, bundled: bool = False, limits: bool = True
-) -> Verdict:
-    results = judged(PLAN, steps, knees, bundled=bundled, limits_enforced=limits)
+def of(claim: str, steps: list[StepResult]) -> Verdict:
+    results = judged(PLAN, steps, [], manifests=MANIFESTS, bundled=False, limits_enforced=True)
     return next(result.verdict for result in results if result.claim == claim)
 
 
@@ -50,61 +51,71 @@ def of(
     ],
 )
 def test_ten_requests_a_second(steps: list[StepResult], verdict: Verdict) -> None:
-    assert of("load.target_qps", steps, []) is verdict
+    assert of("load.target_qps", steps) is verdict
 
 
 def test_the_stages_are_judged_in_the_reading_of_users() -> None:
-    assert of("load.stages", [users(10), users(500), flight(500, Verdict.FAIL)], []) is Verdict.PASS
-    assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500)], []) is Verdict.INCONCLUSIVE
-    assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500, Verdict.FAIL)], []) is Verdict.FAIL
-    assert of("load.stages", [flight(10, Verdict.PASS)], []) is Verdict.NOT_EXERCISED
+    assert of("load.stages", [users(10), users(500), flight(500, Verdict.FAIL)]) is Verdict.PASS
+    assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500)]) is Verdict.INCONCLUSIVE
+    assert of("load.stages", [users(10, Verdict.INCONCLUSIVE), users(500, Verdict.FAIL)]) is Verdict.FAIL
+    assert of("load.stages", [flight(10, Verdict.PASS)]) is Verdict.NOT_EXERCISED
+
+
+def test_requests_in_flight_that_met_the_rate_limiter_say_so() -> None:
+    limited = flight(500, Verdict.INCONCLUSIVE)
+    figures = msgspec.structs.replace(limited.figures, statuses={"200": 500, "429": 100})
+    steps = [users(500), msgspec.structs.replace(limited, figures=figures)]
+    results = judged(PLAN, steps, [], manifests=MANIFESTS, bundled=False, limits_enforced=True)
+    (stages,) = (each for each in results if each.claim == "load.stages")
+    assert "500 in flight inconclusive (the rate limiter answered 100 times)" in stages.reason
 
 
 def knee(rate: float | None, verdict: Verdict = Verdict.PASS, pods: int = 2) -> list[Knee]:
-    return [Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, reason="why")]
+    return [Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, reason="the knee's reason")]
 
 
-def test_a_capacity_under_scaled_limits_is_not_exercised() -> None:
-    (told,) = judged(CAPACITY, [], knee(25), bundled=False, limits_enforced=True, cpu_factor=0.08)
-    assert told.verdict is Verdict.NOT_EXERCISED and "multiplied by 0.080" in told.reason
+def capacity(verdict: Verdict) -> list[StepResult]:
+    step = Step(name="capacity", arrivals=Arrivals.POISSON, rate_per_s=20, users=1000, seconds=60)
+    return [StepResult(step=step, pods=2, figures=FIGURES, verdict=verdict, reason="p95 20 ms", start_ns=0)]
 
 
-@pytest.mark.parametrize(
-    ("cores", "words"), [(0.1, "acts before the limit"), (0.05, "would not have acted yet"), (None, "a pod")]
-)
-def test_the_sizing_says_whether_the_autoscaler_acts_before_users_notice(cores: float | None, words: str) -> None:
-    step = Step(name="knee_2_3", arrivals=Arrivals.POISSON, rate_per_s=25, users=1000, seconds=8)
-    figures = msgspec.structs.replace(FIGURES, pods_cpu_cores=cores, pods_memory_bytes=2 * 100 * 2**20)
-    steps = [StepResult(step=step, pods=2, figures=figures, verdict=Verdict.PASS, reason="", start_ns=0)]
-    # 600m times 0.1: a pod asks for 60m, two for 0.12 cores.
-    (told,) = judged(SIZING, steps, knee(25), bundled=True, limits_enforced=True, cpu_factor=0.1, request_m=600)
-    assert told.verdict is Verdict.PASS and told.value == "2 pods 25.0/s"
-    assert words in told.reason and "12.5/s a pod" in told.reason
-    assert ("100 MiB" in told.reason) is (cores is not None)
+def carried(
+    steps: list[StepResult], knees: list[Knee], *, bundled: bool, limits: bool = True
+) -> list[tuple[Verdict, bool, str]]:
+    plan = msgspec.structs.replace(PLAN, claims=("load.pod_capacity",))
+    results = judged(plan, steps, knees, manifests=MANIFESTS, bundled=bundled, limits_enforced=limits, cpu_factor=0.05)
+    return [(each.verdict, each.of_target, each.reason) for each in results]
 
 
-def test_no_sizing_without_every_knee() -> None:
-    some = [*knee(25), *knee(40, Verdict.INCONCLUSIVE, pods=4)]
-    (told,) = judged(SIZING, [], some, bundled=True, limits_enforced=True, request_m=600)
-    assert told.verdict is Verdict.INCONCLUSIVE
-    assert judged(SIZING, [], [], bundled=True, limits_enforced=True)[0].verdict is Verdict.NOT_EXERCISED
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE])
+def test_the_documents_rate_is_judged_by_its_own_step(verdict: Verdict) -> None:
+    """Never by a knee: those are searched under scaled limits, and no verdict came of them on any target."""
+    ((told, of_target, reason),) = carried(capacity(verdict), knee(113), bundled=False)
+    assert (told, of_target) == (verdict, False)
+    assert "20/s to 2 pods of 500m/512Mi (at most 1000m/1024Mi); p95 20 ms" in reason
+    assert "the knee of 2 pods: the knee's reason" in reason
 
 
-@pytest.mark.parametrize(
-    ("knees", "bundled", "limits", "verdict"),
-    [
-        (knee(25), False, True, Verdict.PASS),
-        (knee(19.9), False, True, Verdict.FAIL),
-        (knee(None, Verdict.FAIL), False, True, Verdict.FAIL),
-        (knee(25, Verdict.INCONCLUSIVE), False, True, Verdict.PASS),  # at least 25/s is enough for the claim
-        (knee(15, Verdict.INCONCLUSIVE), False, True, Verdict.INCONCLUSIVE),
-        (knee(25), True, True, Verdict.NOT_EXERCISED),
-        (knee(25), False, False, Verdict.NOT_EXERCISED),
-        (knee(25, pods=4), False, True, Verdict.NOT_EXERCISED),
-    ],
-)
-def test_the_capacity_of_two_pods(knees: list[Knee], bundled: bool, limits: bool, verdict: Verdict) -> None:
-    assert of("load.pod_capacity", [], knees, bundled=bundled, limits=limits) is verdict
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL])
+def test_on_the_bundled_api_the_claim_about_go_stays_open_and_the_target_is_judged(verdict: Verdict) -> None:
+    go, target = carried(capacity(verdict), [], bundled=True)
+    assert go[:2] == (Verdict.NOT_EXERCISED, False)
+    assert "about Go" in go[2] and "measured here: 20/s to 2 pods" in go[2]
+    assert target[:2] == (verdict, True)
+    assert "about Go" not in target[2]
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_a_capacity_without_limits_is_not_exercised(bundled: bool) -> None:
+    found = carried(capacity(Verdict.PASS), [], bundled=bundled, limits=False)
+    assert {verdict for verdict, *_ in found} == {Verdict.NOT_EXERCISED}
+    assert all("not enforced" in reason for *_, reason in found)
+
+
+def test_no_capacity_without_its_step() -> None:
+    ((told, _, reason),) = carried([], knee(113), bundled=True)
+    assert told is Verdict.NOT_EXERCISED
+    assert "the stage of 20/s was not run" in reason and "the knee of 2 pods" in reason
 
 
 @pytest.mark.parametrize(
@@ -112,6 +123,33 @@ def test_the_capacity_of_two_pods(knees: list[Knee], bundled: bool, limits: bool
     [(16, Verdict.PASS), (18, Verdict.PASS), (20, Verdict.FAIL), (None, Verdict.NOT_EXERCISED)],
 )
 def test_the_connection_budget(connections: int | None, verdict: Verdict) -> None:
-    step = users(500)
-    figures = msgspec.structs.replace(step.figures, database_connections=connections)
-    assert of("manifest.hpa.max", [msgspec.structs.replace(step, figures=figures)], []) is verdict
+    assert budget(connections, MANIFESTS)[0] is verdict
+
+
+def test_a_pool_that_was_never_filled_proves_no_budget() -> None:
+    verdict, reason = budget(16, MANIFESTS, in_flight=16)
+    assert verdict is Verdict.INCONCLUSIVE and "no step had more requests in flight" in reason
+    assert budget(16, MANIFESTS, in_flight=17)[0] is Verdict.PASS
+    assert budget(20, MANIFESTS, in_flight=16)[0] is Verdict.FAIL  # too many are too many
+
+
+def budget(connections: int | None, manifests: Manifests, limit: int = 100, in_flight: int = 50) -> tuple[Verdict, str]:
+    figures = msgspec.structs.replace(FIGURES, database_connections=connections, database_limit=limit)
+    steps = [flight(in_flight, Verdict.PASS, figures)]
+    results = judged(PLAN, steps, [], manifests=manifests, bundled=False, limits_enforced=True)
+    return next((each.verdict, each.reason) for each in results if each.claim == "manifest.hpa.max")
+
+
+def test_the_connection_budget_is_that_of_the_manifests_and_the_database() -> None:
+    assert MANIFESTS.hpa is not None
+    more = msgspec.structs.replace(MANIFESTS, hpa=msgspec.structs.replace(MANIFESTS.hpa, max_replicas=12))
+    assert budget(16, more) == (
+        Verdict.FAIL,
+        "at most 8.0 connections a pod were seen; 12 pods and 1 of surge need 104 of the database's 100",
+    )
+    strategy = RollingUpdate(max_surge="25%", max_unavailable=0)
+    wider = msgspec.structs.replace(MANIFESTS.deployment, strategy=strategy)
+    told, reason = budget(16, msgspec.structs.replace(MANIFESTS, deployment=wider))
+    assert told is Verdict.FAIL and "10 pods and 3 of surge" in reason  # a quarter of ten, rounded up
+    assert budget(16, MANIFESTS, limit=50)[0] is Verdict.FAIL
+    assert budget(16, msgspec.structs.replace(MANIFESTS, hpa=None))[0] is Verdict.NOT_EXERCISED

@@ -20,6 +20,10 @@ def test_the_bundled_plan_is_the_documents() -> None:
     assert [s.in_flight for s in plan.stages if s.arrivals is Arrivals.CLOSED] == [10, 50, 100, 500]
     # Every stage of users gives p95 its 59 samples, and the rate limit of 100 a minute is never reached.
     assert all(s.rate_per_s * s.seconds >= 59 for s in plan.stages if s.arrivals is Arrivals.EVEN)
+    (capacity,) = (s for s in plan.stages if s.arrivals is Arrivals.POISSON)
+    # The document's rate stands in one place; its step comes before the limits are scaled, on two pods, over everyone.
+    assert (capacity.rate_per_s, plan.knee.first_rate_per_s, plan.pods, capacity.users) == (20, 20, 2, plan.accounts)
+    assert capacity.rate_per_s * capacity.seconds > 1049  # the error bound carries five failures
     assert plan.knee.most_rate_per_s / plan.accounts * 60 < 100
     assert (plan.p95_limit_ms, plan.error_limit) == (500, 0.01)
 
@@ -33,8 +37,13 @@ def test_the_bundled_plan_is_the_documents() -> None:
         ("pods: [2, 4, 6, 8, 10]", "pods: [0]", "0 pods"),
         ("accounts: 1000", "accounts: 400", "500 at once need as many accounts"),
         ("- load.stages", "- load.stage", "did you mean 'load.stages'"),
-        ("first_rate: 20/s", "first_rate: 2000/s", "first_rate is above most_rate"),
+        ("rate: 20/s", "rate: 1200/s", "the knee's search begins, is above most_rate"),
+        ("rate: 20/s", "rate: 0/s", "or nothing"),
+        ("precision: 10%", "precision: 0%", "precision is 0%"),
         ("most_rate: 1000/s", "most_rate: 1000users", "not in 1/s"),
+        ("most_rate: 1000/s", "most_rate: 1667/s", "knee: most_rate: 1667/s from 1000 accounts reach the API's rate"),
+        ("accounts: 1000", "accounts: 600", "from 600 accounts reach"),  # 100 a minute each, exactly
+        ("pace: 50s", "pace: 500ms", "users_10: 20/s from 10 accounts reach"),
     ],
 )
 def test_a_wrong_plan_is_refused_by_what_is_wrong(tmp_path: Path, before: str, after: str, words: str) -> None:
@@ -60,6 +69,9 @@ def test_the_command_line_narrows_the_plan() -> None:
     assert plan("--only", "knee").stages == ()
     assert next(s.name for s in plan("--only", "in_flight").stages) == "in_flight_10"
     assert plan("--only", "users").knee.pods == ()
+    assert [s.users for s in plan("--only", "users").stages] == [10, 50, 100, 500]
+    assert [s.name for s in plan("--only", "capacity").stages] == ["capacity"]
+    assert plan("--only", "capacity").knee.pods == ()
     assert max(s.seconds for s in plan("--quick").stages) == 30
     for wrong in ("x", "0", "2,99"):
         with pytest.raises(BadInput, match="--pods"):

@@ -11,6 +11,8 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from harness.model.errors import Exit
+from harness.model.stack import Capability
+from harness.stack.local.postgres import MAX_CONNECTIONS
 from tests.main_job import Job, left_since, machine_state
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -23,8 +25,9 @@ pods: 2
 p95_limit: 500ms
 error_limit: 1%
 users: {pace: 50s, stages: [{users: 500, window: 8s}]}
-in_flight: {window: 4s, stages: [10]}
-knee: {pods: [2, 3], step: 4s, first_rate: 25/s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
+capacity: {rate: 25/s, window: 5s}
+in_flight: {window: 4s, stages: [20]}
+knee: {pods: [2, 3], warm_up: 10s, step: 4s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
 """
 
 
@@ -43,12 +46,14 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 def test_each_step_made_its_load_and_no_other(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     steps = {step["step"]["name"]: step["figures"] for step in report["steps"]}
-    assert list(steps) == ["users_500", "in_flight_10", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
+    assert list(steps) == ["users_500", "capacity", "in_flight_20", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
     assert steps["users_500"]["requests"] == 80  # 500 users at one request in 50 s, for 8 s
-    assert steps["in_flight_10"]["requests"] > 40
+    assert steps["capacity"]["requests"] == pytest.approx(125, abs=45)  # 25/s, Poisson
+    assert steps["in_flight_20"]["requests"] > 40
     assert steps["knee_2_1"]["requests"] == pytest.approx(100, abs=40)  # 25/s, Poisson
     assert all(figures["failed"] == 0 for figures in steps.values())
     assert all(figures["database_connections"] for figures in steps.values())
+    assert {figures["database_limit"] for figures in steps.values()} == {MAX_CONNECTIONS}
     assert len(steps["knee_2_1"]["requests_by_pod"]) == 2
     assert len(steps["knee_3_1"]["requests_by_pod"]) == 3  # connections that users kept would stay with two of them
     assert all(figures["generator_cpu_cores"] is not None for figures in steps.values())
@@ -58,14 +63,15 @@ def test_the_evidence_holds_every_request_of_both_workers(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     with sqlite3.connect(job.folder / "evidence.sqlite") as database:
         rows = database.execute("select user, due_ns, sent_ns, done_ns from requests").fetchall()
-    assert len(rows) == sum(step["figures"]["requests"] for step in report["steps"])
+    warm_ups = 3 * 500  # before each search every account's first request, which no step counts
+    assert len(rows) == sum(step["figures"]["requests"] for step in report["steps"]) + warm_ups
     workers = {int(user.lstrip("u")) % 2 for user, *_ in rows}
     assert workers == {0, 1}
-    # In flight: never more than ten of the closed step at once, and ten of them at some moment.
-    start = next(s["start_ns"] for s in report["steps"] if s["step"]["name"] == "in_flight_10")
+    # In flight: never more than twenty of the closed step at once, and twenty of them at some moment.
+    start = next(s["start_ns"] for s in report["steps"] if s["step"]["name"] == "in_flight_20")
     closed = [(sent, done) for _, due, sent, done in rows if start <= due < start + 4_000_000_000]
     moments = sorted([(sent, 1) for sent, _ in closed] + [(done, -1) for _, done in closed])
-    assert max(np.cumsum([change for _, change in moments])) == 10
+    assert max(np.cumsum([change for _, change in moments])) == 20
 
 
 def test_photos_were_uploaded_beside_the_requests(job: Job) -> None:
@@ -95,9 +101,15 @@ def test_the_histogram_is_that_of_the_rows(job: Job) -> None:
 
 def test_the_report_says_what_was_and_was_not_judged(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
-    told = {claim["claim"]: claim for claim in report["claims"]}
+    told = {claim["claim"]: claim for claim in report["claims"] if not claim["of_target"]}
     assert told["load.pod_capacity"]["verdict"] == "not_exercised"
     assert "about Go" in told["load.pod_capacity"]["reason"]
+    (target,) = (claim for claim in report["claims"] if claim["of_target"])
+    (capacity,) = (step for step in report["steps"] if step["step"]["name"] == "capacity")
+    assert target["claim"] == "load.pod_capacity"
+    assert target["verdict"] == (
+        capacity["verdict"] if Capability.CPU_LIMITS in report["capabilities"] else "not_exercised"
+    )
     assert told["manifest.hpa.max"]["verdict"] == "pass", told["manifest.hpa.max"]
     page = (job.folder / "report.html").read_text()
     assert "users_500" in page and "<script" not in page

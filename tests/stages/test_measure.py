@@ -1,0 +1,117 @@
+"""A step measured in virtual time, by a generator made by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import asyncpg
+import looptime
+import pytest
+
+from harness.clock import NS
+from harness.judge.ledger import Ledger
+from harness.judge.steps import Limits
+from harness.model.evidence import Anchor, Operation, Outcome, RequestRow, Side
+from harness.model.load_stages import Arrivals, Step, StepResult
+from harness.model.stack import Address, Endpoints
+from harness.model.verdict import Verdict
+from harness.stages.measure import Measuring
+
+MS = 1_000_000
+BEGUN_S = 1
+ADDRESS = Address(host="127.0.0.1", port=1)
+ENDPOINTS = Endpoints(
+    service=ADDRESS, auth=ADDRESS, firestore=ADDRESS, remote_config=ADDRESS, database=ADDRESS
+)  # fmt: skip
+STEP = Step(name="in_flight_10", arrivals=Arrivals.CLOSED, in_flight=10, users=1000, seconds=15)
+
+
+class LoopClock:
+    """The event loop's own time."""
+
+    anchor = Anchor(monotonic_ns=0, unix_ns=0)
+
+    def now_ns(self) -> int:
+        return round(asyncio.get_running_loop().time() * NS)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Generator:
+    """Uses ``cores`` while the step lasts, ``before`` until then; its last answer is in ``straggles_s`` after it."""
+
+    def __init__(self, ledger: Ledger, *, cores: float, before: float = 0.0, straggles_s: float) -> None:
+        self._clock = LoopClock()
+        self._ledger = ledger
+        self._cores, self._before, self._straggles_s = cores, before, straggles_s
+        self._begun_ns, self._origin_ns = BEGUN_S * NS, BEGUN_S * NS
+
+    async def step(self, step: Step, origin_ns: int) -> None:
+        self._origin_ns = origin_ns
+        for number in range(400):
+            self._ledger.add(answered(number, origin_ns + number * 30 * MS))
+        end_ns = origin_ns + round((step.seconds + self._straggles_s) * NS)
+        await asyncio.sleep((end_ns - self._clock.now_ns()) / NS)
+
+    def cpu_s(self) -> dict[str, float]:
+        now_ns = self._clock.now_ns()
+        before_s = (min(now_ns, self._origin_ns) - self._begun_ns) / NS
+        within_s = min(max(now_ns - self._origin_ns, 0) / NS, STEP.seconds)
+        return {"worker-0": self._before * before_s + self._cores * within_s}
+
+
+class Evidence:
+    """A collector without spools."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def gather(self) -> None:
+        """All is there."""
+
+
+def answered(number: int, due_ns: int) -> RequestRow:
+    return RequestRow(
+        operation_id=str(number), user=f"u{number}", audience="general", side=Side.API, operation=Operation.LIST_WALKS,
+        due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 20 * MS, status=200, outcome=Outcome.OK,
+        acknowledged=False, payload_digest="", flag=True, walk_id="", pod="",
+    )  # fmt: skip
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, step: Step = STEP, **generator: float) -> StepResult:
+    async def refused(**_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncpg, "connect", refused)
+    ledger = Ledger()
+    loop = looptime.new_event_loop(start=BEGUN_S)
+    try:
+        load = cast(Any, Generator(ledger, **generator))
+        limits = Limits(p95_ms=500, error_ratio=0.01)
+        measuring = Measuring(load, cast(Any, Evidence(ledger)), ENDPOINTS, LoopClock(), limits)
+        result: StepResult = loop.run_until_complete(measuring.step(step, 2))
+        return result
+    finally:
+        loop.close()
+
+
+def test_a_straggler_does_not_hide_that_the_generator_was_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One core for 15 s is one core, though an answer was awaited for 10 s more: 15 s in 25 s are 0.6."""
+    result = measured(monkeypatch, cores=1.0, straggles_s=10)
+    assert result.figures.generator_cpu_cores == pytest.approx(1.0, abs=0.01)
+    assert result.verdict is Verdict.INCONCLUSIVE and "1.00 of a core" in result.reason
+
+
+def test_what_was_used_before_the_step_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections are opened anew before it, which costs a second or two."""
+    reopened = Step(name="knee_2_1", arrivals=Arrivals.POISSON, rate_per_s=30, users=1000, seconds=15, reopen=True)
+    result = measured(monkeypatch, reopened, cores=0.3, before=1.0, straggles_s=0)
+    assert result.figures.generator_cpu_cores == pytest.approx(0.3, abs=0.01)
+    assert result.verdict is Verdict.PASS
+
+
+def test_a_step_whose_last_answer_came_early_lasts_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = measured(monkeypatch, cores=0.5, straggles_s=-5)
+    assert result.figures.generator_cpu_cores == pytest.approx(0.5, abs=0.01)

@@ -1,0 +1,116 @@
+"""The size of a pod and the HPA's targets, against knees made by hand.
+
+The document's pod asks for 600m and 640Mi with its sidecar; at a factor of 0.1 for 60m, two of them for 0.12 cores.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.manifests import load as load_manifests
+from harness.model.autoscaling import MetricKind, MetricSpec
+from harness.model.load_stages import Arrivals, ClaimResult, Knee, Step, StepResult
+from harness.model.manifests import Manifests
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rungs import overlay
+from harness.stages.sizing import sizing
+from tests.stages.test_claims import FIGURES
+
+MANIFESTS = load_manifests(overlay(Rung.LOCAL))
+MIB = 2**20
+
+
+def knee(rate: float | None, verdict: Verdict = Verdict.PASS, pods: int = 2) -> Knee:
+    return Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, reason="why")
+
+
+def kept(rate: float, cores: float | None, mib: float | None, pods: int = 2) -> StepResult:
+    """A step of the search that passed, with what its pods used together."""
+    memory = None if mib is None else mib * MIB
+    figures = msgspec.structs.replace(FIGURES, pods_cpu_cores=cores, pods_memory_bytes=memory)
+    step = Step(name=f"knee_{pods}_{rate}", arrivals=Arrivals.POISSON, rate_per_s=rate, users=1000, seconds=8)
+    return StepResult(step=step, pods=pods, figures=figures, verdict=Verdict.PASS, reason="", start_ns=0)
+
+
+def told(steps: list[StepResult], *knees: Knee, manifests: Manifests = MANIFESTS) -> ClaimResult:
+    return sizing(steps, knees, manifests, cpu_factor=0.1)
+
+
+def with_metrics(*metrics: MetricSpec) -> Manifests:
+    assert MANIFESTS.hpa is not None
+    return msgspec.structs.replace(MANIFESTS, hpa=msgspec.structs.replace(MANIFESTS.hpa, metrics=metrics))
+
+
+@pytest.mark.parametrize(
+    ("cores", "mib", "verdict", "words"),
+    [
+        (0.1, 200, Verdict.PASS, "cpu passes its target first, at 25.0/s"),
+        (0.0936, 200, Verdict.PASS, "cpu passes its target first"),  # 78 %: above 70 % x 1.1
+        (0.0924, 200, Verdict.FAIL, "would not have acted yet"),  # 77 %: Kubernetes tolerates it
+        (0.05, 1140, Verdict.PASS, "memory passes its target first"),  # 570 MiB a pod: 89 % of 640Mi, above 80 % x 1.1
+        (0.05, 200, Verdict.FAIL, "would not have acted yet"),
+        (None, 200, Verdict.INCONCLUSIVE, "not all of the HPA's metrics were read"),
+        (None, None, Verdict.INCONCLUSIVE, "what the pods used was not read"),
+    ],
+)
+def test_a_size_is_founded_when_the_autoscaler_acts_before_users_notice(
+    cores: float | None, mib: float | None, verdict: Verdict, words: str
+) -> None:
+    found = told([kept(25, cores, mib)], knee(25))
+    assert (found.verdict, found.value) == (verdict, "2 pods 25.0/s")
+    assert words in found.reason and "2 pods: 12.5/s a pod" in found.reason
+
+
+def test_both_metrics_are_told_against_their_targets() -> None:
+    assert "cpu 83 % (70 %), memory 15 % (80 %)" in told([kept(25, 0.1, 200)], knee(25)).reason
+
+
+def test_the_metric_that_passes_first_is_that_of_the_lowest_rate() -> None:
+    steps = [kept(40, 0.3, 1200), kept(20, 0.05, 1150), kept(30, 0.1, 1150)]
+    assert "memory passes its target first, at 20.0/s" in told(steps, knee(40)).reason
+    # What was passed once, at the begin, and no more at the knee, is no reason to act there.
+    assert told([kept(20, 0.2, 200), kept(40, 0.05, 200)], knee(40)).verdict is Verdict.FAIL
+
+
+def test_one_size_of_which_the_autoscaler_sees_nothing_fails_them_all() -> None:
+    steps = [kept(25, 0.1, 200), kept(60, 0.1, 400, pods=4)]  # 41 % of what four ask for
+    found = told(steps, knee(25), knee(60, pods=4))
+    assert found.verdict is Verdict.FAIL
+    assert "cpu passes its target first" in found.reason and "would not have acted yet" in found.reason
+
+
+def test_at_its_most_pods_the_autoscaler_is_not_asked() -> None:
+    steps = [kept(25, 0.1, 200), kept(90, 0.1, 900, pods=10)]
+    found = told(steps, knee(25), knee(90, pods=10))
+    assert found.verdict is Verdict.PASS and "no more pods to add" in found.reason
+    assert told(steps, knee(90, pods=10)).verdict is Verdict.NOT_EXERCISED
+
+
+def test_no_sizing_without_every_knee() -> None:
+    step = kept(25, 0.1, 200)
+    assert told([step], knee(25), knee(40, Verdict.INCONCLUSIVE, pods=4)).verdict is Verdict.INCONCLUSIVE
+    assert told([]).verdict is Verdict.NOT_EXERCISED
+
+
+def test_the_targets_are_those_of_the_manifests() -> None:
+    cpu = MetricSpec(kind=MetricKind.RESOURCE, name="cpu", average_utilization=30)
+    step, found_at = kept(25, 0.05, 200), knee(25)  # 41 % of the request
+    assert told([step], found_at).verdict is Verdict.FAIL
+    assert told([step], found_at, manifests=with_metrics(cpu)).verdict is Verdict.PASS
+    rate = MetricSpec(kind=MetricKind.EXTERNAL, name="requests", average_value_m=10_000)
+    high = msgspec.structs.replace(cpu, average_utilization=70)
+    assert told([step], found_at, manifests=with_metrics(high, rate)).verdict is Verdict.INCONCLUSIVE
+    without = msgspec.structs.replace(MANIFESTS, hpa=None)
+    assert told([step], found_at, manifests=without).verdict is Verdict.NOT_EXERCISED
+
+
+def test_a_container_that_asks_for_nothing_leaves_no_share_to_compare() -> None:
+    deployment = MANIFESTS.deployment
+    first, *others = deployment.template.containers
+    silent = (msgspec.structs.replace(first, request_cpu_m=None), *others)
+    template = msgspec.structs.replace(deployment.template, containers=silent)
+    manifests = msgspec.structs.replace(MANIFESTS, deployment=msgspec.structs.replace(deployment, template=template))
+    found = told([kept(25, 0.1, 200)], knee(25), manifests=manifests)
+    assert found.verdict is Verdict.INCONCLUSIVE and "cpu" not in found.reason
