@@ -12,29 +12,32 @@ import msgspec
 
 from harness import agreement, stores
 from harness.agreement import result, with_examples
-from harness.checks.acknowledged import Acknowledged, acknowledged
+from harness.checks.acknowledged import Acknowledged, Probed, acknowledged
 from harness.checks.applied_once import Once, applied_once
 from harness.checks.budget import BudgetKept, budget_kept
 from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Isolation, foreign_answers, isolation
+from harness.checks.mirror_losses import by_firestore
 from harness.checks.off_in_time import OffInTime, off_in_time
 from harness.checks.photos import explained
-from harness.checks.reconciled import STORAGE, outages, reconciled
+from harness.checks.reconciled import FIRESTORE, STORAGE, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
 from harness.clock import NS, Clock
 from harness.collect import Collector
 from harness.firebase.documents import Documents
+from harness.load.probe import content
 from harness.model.errors import PartDied
-from harness.model.evidence import Side
+from harness.model.evidence import ProbeRow, Side
 from harness.model.manifests import Manifests
-from harness.model.message import Told, message, verbatim
+from harness.model.message import Told, english, message, verbatim
 from harness.model.run import SwitchOver
 from harness.model.scenario import Scenario
 from harness.model.stack import Endpoints, Target
 from harness.model.units import Unit
 from harness.model.verdict import CheckResult, Verdict
 from harness.population.accounts import Account, accounts, canaries
+from harness.population.walk import WalkUpdate
 from harness.trespass import trespass
 
 ACKNOWLEDGED, ONCE, ISOLATION = "writes.acknowledged", "writes.applied_once", "walks.isolation"
@@ -47,7 +50,6 @@ CLAIM = {
     NEW_CONNECTIONS: "manifest.service",
     OFF: "rollout.rollback.step2",
 }
-MOST_WALKS = 20_000
 _EXAMPLES = 3
 
 
@@ -72,6 +74,8 @@ class Invariants:
         self._manifests = manifests
         self._target = target
         self._seed = seed
+        #: Walks whose mirror write an outage of Firestore lost; ``None`` without one, or when stores were not compared.
+        self.lost_by_firestore: tuple[str, ...] | None = None
         self._users: tuple[Account, ...] = accounts(scenario.population, seed)
         self._sent: Sent = sent(
             api_writes(evidence.requests),
@@ -83,15 +87,13 @@ class Invariants:
         )
 
     async def results(self) -> tuple[CheckResult, ...]:
-        """All of them. A store that does not answer leaves its checks inconclusive."""
-        stored = await self._stored()
-        found = (
-            list(self._of_writes(stored))
-            if isinstance(stored, list)
-            else [result(check, CLAIM[check], *stored) for check in (ACKNOWLEDGED, ONCE)]
-        )
-        found += await self._of_stores(stored if isinstance(stored, list) else [])
-        found.append(await self._isolation(stored if isinstance(stored, list) else []))
+        """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
+        reads = foreign_answers(self._evidence.requests)
+        try:
+            stored = await stores.read_walks(self._endpoints)
+            found = [*self._of_writes(stored), *await self._of_stores(), await self._isolation(stored, reads)]
+        except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
+            found = list(unread(error, reads))
         events = self._evidence.events
         found.append(budget_result(budget_kept(events, self._manifests.pdb, self._manifests.deployment.replicas)))
         found.append(connections_result(new_connections(events, self._evidence.probes)))
@@ -104,46 +106,31 @@ class Invariants:
         found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
         return off_result(found)
 
-    async def _stored(self) -> list[StoredWalk] | tuple[Verdict, int | None, int, Told]:
-        try:
-            walks = await stores.read_walks(self._endpoints, MOST_WALKS)
-        except stores.NotAsNamed as error:
-            return Verdict.NOT_EXERCISED, None, 0, (verbatim(str(error)),)
-        except PartDied as error:
-            return Verdict.INCONCLUSIVE, None, 0, (verbatim(error.what),)
-        if len(walks) >= MOST_WALKS:
-            told = message("there are {walks} walks or more: not all were read", walks=str(MOST_WALKS))
-            return Verdict.INCONCLUSIVE, None, 0, (told,)
-        return walks
-
     def _of_writes(self, stored: Sequence[StoredWalk]) -> tuple[CheckResult, CheckResult]:
-        everybody = canaries(self._scenario.probes.canary_users, self._seed)
-        put = {probe.user for probe in self._evidence.probes if probe.method == "PUT" and probe.good}
-        probed = {each.walk_id: each.account.user for each in everybody if each.account.user in put}
+        plan, anchor = self._scenario.probes, self._clock.anchor
+        probed = probed_walks(self._evidence.probes, plan.canary_users, self._seed, anchor.unix_ns)
         users = [account.user for account in self._users]
         found = acknowledged(self._sent, {walk.id: walk for walk in stored}, probed)
         once = applied_once(self._sent, stored, users)
         return acknowledged_result(found, self._sent), once_result(once, self._sent)
 
-    async def _of_stores(self, stored: Sequence[StoredWalk]) -> tuple[CheckResult, ...]:
+    async def _of_stores(self) -> tuple[CheckResult, ...]:
         documents = Documents(self._endpoints.firestore, self._endpoints.project_id)
         writes = self._evidence.writes
-        there = {walk.id for walk in stored}
-        gone = {
-            walk.walk_id: walk.user
-            for walk in self._sent.walks.values()
-            if walk.walk_id not in there and any(not each.acknowledged for each in walk.deletes)
-        }
         try:
             held = await documents.all()
-            compared = await stores.dual_write(
-                self._endpoints, documents, writes, self._clock, perhaps_deleted=gone, held=held
-            )
-            seen = await stores.stored_photos(self._endpoints, documents, writes, self._clock, held=held)
-        except stores.NotAsNamed as error:
-            return agreement.unseen(Verdict.NOT_EXERCISED, (verbatim(str(error)),))
-        except PartDied as error:
-            return agreement.unseen(Verdict.INCONCLUSIVE, (verbatim(error.what),))
+            # After the documents: what is still written meanwhile makes a document stale, and that is read again.
+            stored = await stores.read_walks(self._endpoints)
+            there = {walk.id for walk in stored}
+            gone = {
+                walk.walk_id: walk.user
+                for walk in self._sent.walks.values()
+                if walk.walk_id not in there and any(not each.acknowledged for each in walk.deletes)
+            }
+            compared = await stores.dual_write(stored, documents, writes, self._clock, held=held, perhaps_deleted=gone)
+            seen = await stores.stored_photos(self._endpoints, stored, writes, self._clock, held=held)
+        except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
+            return agreement.unseen(*_unread(error))
         finally:
             await documents.close()
         known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
@@ -152,10 +139,10 @@ class Invariants:
         written_ns = self._written_ns(stored)
         seen = explained(seen, written_ns, outages(self._evidence.events, self._clock.now_ns(), STORAGE))
         found = reconciled(whole, written_ns, broken, names=held, direct=len(writes.direct))
-        return (
-            agreement.reconciled_result(found, compared, bundled=self._target.bundled),
-            agreement.photos_result(seen, bundled=self._target.bundled),
-        )
+        of_documents = agreement.reconciled_result(found, compared, bundled=self._target.bundled)
+        if of_documents.verdict in {Verdict.PASS, Verdict.FAIL} and any(FIRESTORE in each.what for each in broken):
+            self.lost_by_firestore = by_firestore(found.explained, written_ns, broken)
+        return of_documents, agreement.photos_result(seen, bundled=self._target.bundled)
 
     def _written_ns(self, stored: Sequence[StoredWalk]) -> Mapping[str, int]:
         anchor = self._clock.anchor
@@ -163,14 +150,50 @@ class Invariants:
         written = {walk.walk_id: walk.last_ns for walk in self._sent.walks.values()}
         return written | {walk.id: round(walk.updated_at.timestamp() * NS) + offset_ns for walk in stored}
 
-    async def _isolation(self, stored: Sequence[StoredWalk]) -> CheckResult:
+    async def _isolation(self, stored: Sequence[StoredWalk], reads: tuple[int, tuple[str, ...]]) -> CheckResult:
         users = {account.user for account in self._users}
         own = [walk for walk in stored if walk.user in users]
         try:
-            asked = await trespass(self._endpoints, self._users, own, self._seed, MOST_WALKS)
-        except (PartDied, stores.NotAsNamed) as error:
-            return result(ISOLATION, CLAIM[ISOLATION], Verdict.INCONCLUSIVE, None, 0, (verbatim(str(error)),))
-        return isolation_result(isolation(foreign_answers(self._evidence.requests), asked))
+            asked = await trespass(self._endpoints, self._users, own, self._seed, stores.MOST_WALKS)
+        except (PartDied, stores.TooManyWalks, stores.NotAsNamed) as error:
+            return _not_asked(reads, _unread(error)[1])
+        return isolation_result(isolation(reads, asked))
+
+
+def unread(error: Exception, reads: tuple[int, tuple[str, ...]]) -> tuple[CheckResult, ...]:
+    """Every check that needs PostgreSQL's walks, when those were not read, or not all, for what ``error`` says.
+
+    ``reads`` as ``foreign_answers`` gives them: what phones saw stays true.
+    """
+    verdict, told = _unread(error)
+    of_writes = (result(check, CLAIM[check], verdict, None, 0, told) for check in (ACKNOWLEDGED, ONCE))
+    return (*of_writes, *agreement.unseen(verdict, told), _not_asked(reads, told))
+
+
+def _unread(error: Exception) -> tuple[Verdict, Told]:
+    if isinstance(error, stores.TooManyWalks):
+        return Verdict.INCONCLUSIVE, (error.told,)
+    verdict = Verdict.INCONCLUSIVE if isinstance(error, PartDied) else Verdict.NOT_EXERCISED
+    return verdict, (verbatim(error.what if isinstance(error, PartDied) else str(error)),)
+
+
+def _not_asked(reads: tuple[int, tuple[str, ...]], why: Told) -> CheckResult:
+    found = isolation_result(isolation(reads, ()))
+    return msgspec.structs.replace(found, reason=english((*found.told, *why)), told=(*found.told, *why))
+
+
+def probed_walks(probes: Sequence[ProbeRow], users: int, seed: int, anchor_unix_ns: int) -> tuple[Probed, ...]:
+    """The walks of the canaries that had a PUT acknowledged, with what they put: a function of seed and anchor."""
+    put = {probe.user for probe in probes if probe.method == "PUT" and probe.good}
+    return tuple(
+        Probed(
+            walk_id=each.walk_id,
+            user=each.account.user,
+            body=msgspec.json.decode(content(each, anchor_unix_ns), type=WalkUpdate),
+        )
+        for each in canaries(users, seed)
+        if each.account.user in put
+    )
 
 
 def with_unknown(compared: Comparison, names: Sequence[str], known: set[str]) -> Comparison:

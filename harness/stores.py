@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -14,13 +14,16 @@ from harness.checks.writes import Writes
 from harness.clock import NS, Clock
 from harness.firebase import storage
 from harness.firebase.documents import Documents, Fields
-from harness.model.errors import PartDied
+from harness.model.errors import Exit, PartDied, RehearsalError
 from harness.model.evidence import Side
+from harness.model.message import Message, message
 from harness.model.stack import Endpoints
 
-MOST_WALKS = 2_000
+#: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
+MOST_WALKS = 20_000
 DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
 _SQL_TIMEOUT_S = 10.0
+_READ_TIMEOUT_S = 60.0  # MOST_WALKS have two million locations
 _AGAIN_S = 0.5
 _WALKS = """
 SELECT id::text, user_id, title, description, start_time, end_time, total_distance, total_steps, polyline_data,
@@ -38,10 +41,21 @@ class NotAsNamed(Exception):  # noqa: N818 - an outcome, not an error
     """Nothing can be read past the target: its tables are not the contract's, or the stack lacks the store."""
 
 
-async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:
-    """The ``most`` walks written last, with their locations, as of one moment.
+class TooManyWalks(RehearsalError):  # noqa: N818
+    """Not all walks would be read: what is wrong with the others would pass unseen."""
 
-    Raises ``NotAsNamed``, and ``PartDied`` when PostgreSQL does not answer.
+    exit = Exit.RUN_BROKEN
+
+    def __init__(self, most: int, where: str) -> None:
+        self.told: Message = message("there are {walks} walks or more: not all were read", walks=str(most))
+        super().__init__(str(self.told), where=where, remedy="a shorter run, or fewer users")
+
+
+async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:
+    """All walks, the last written first, with their locations, as of one moment.
+
+    Raises ``NotAsNamed``, ``TooManyWalks`` when there are ``most`` or more, and ``PartDied`` when PostgreSQL does not
+    answer.
     """
     try:
         connection = await asyncpg.connect(
@@ -54,9 +68,11 @@ async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[Store
         )
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                rows = await connection.fetch(_WALKS, most, timeout=_SQL_TIMEOUT_S)
+                rows = await connection.fetch(_WALKS, most, timeout=_READ_TIMEOUT_S)
+                if len(rows) >= most:
+                    raise TooManyWalks(most, str(endpoints.database))
                 ids = [row["id"] for row in rows]
-                points = await connection.fetch(_LOCATIONS, ids, timeout=_SQL_TIMEOUT_S)
+                points = await connection.fetch(_LOCATIONS, ids, timeout=_READ_TIMEOUT_S)
         finally:
             await connection.close(timeout=_SQL_TIMEOUT_S)
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
@@ -72,57 +88,56 @@ async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[Store
 
 
 async def dual_write(
-    endpoints: Endpoints,
+    walks: Sequence[StoredWalk],
     documents: Documents,
     writes: Writes,
     clock: Clock,
-    limit_s: float = DRAIN_LIMIT_S,
     *,
+    held: Mapping[str, Fields],
+    limit_s: float = DRAIN_LIMIT_S,
     perhaps_deleted: Mapping[str, str] | None = None,
-    held: Mapping[str, Fields] | None = None,
 ) -> Comparison:
     """The mirrored walks against their documents, once they agree or ``limit_s`` has passed. The load has ended.
 
+    ``held``: all documents, read before ``walks`` (all there are), so that only those that do not agree are read again.
     ``perhaps_deleted``: walks, and their users, whose DELETE was not acknowledged and that are gone all the same.
-    ``held``: all documents as they were read a moment ago, so that only those that do not agree are read again.
 
     Walks that the app wrote to Firestore itself are left out: there the mirror is not alone.
     """
-    walks = [walk for walk in await read_walks(endpoints) if walk.id not in writes.direct]
+    mirrored = [walk for walk in walks if walk.id not in writes.direct]
     gone = {**writes.deleted[Side.API], **(perhaps_deleted or {})}
     deleted = {walk_id: user for walk_id, user in gone.items() if walk_id not in writes.direct}
-    found: dict[str, Fields] = dict(held or {})
-    ask: Collection[str] = [] if held is not None else [*(walk.id for walk in walks), *deleted]
+    found: dict[str, Fields] = dict(held)
     until_ns = clock.now_ns() + round(limit_s * NS)
     while True:
-        names = [document_id(walk_id) for walk_id in ask]
-        found = {name: fields for name, fields in found.items() if name not in set(names)}
-        found |= await documents.get_many(names)
-        compared = compare(walks, found, deleted)
+        compared = compare(mirrored, found, deleted)
         # A document that has the last write and differs will not become right by waiting.
         ask = [each.walk_id for each in compared.findings if each.flaw is not Flaw.DIFFERENT]
         if not ask or clock.now_ns() >= until_ns:
             return compared
         await clock.sleep(_AGAIN_S)
+        names = {document_id(walk_id) for walk_id in ask}
+        found = {name: fields for name, fields in found.items() if name not in names}
+        found |= await documents.get_many(sorted(names))
 
 
 async def stored_photos(
     endpoints: Endpoints,
-    documents: Documents,
+    walks: Sequence[StoredWalk],
     writes: Writes,
     clock: Clock,
-    limit_s: float = DRAIN_LIMIT_S,
     *,
-    held: Mapping[str, Fields] | None = None,
+    held: Mapping[str, Fields],
+    limit_s: float = DRAIN_LIMIT_S,
 ) -> Photos:
     """Photos against the walks of both sides, once they agree or ``limit_s`` has passed. The load has ended.
 
-    ``held`` as ``dual_write`` takes it; the app's own documents change no more.
+    ``walks`` and ``held`` as ``dual_write`` takes them; the app's own documents change no more.
     """
     if endpoints.storage is None:
         raise NotAsNamed("the stack has no Storage")
     until_ns = clock.now_ns() + round(limit_s * NS)
-    thumbnails, deleted = await _thumbnails(endpoints, documents, writes, held)
+    thumbnails, deleted = thumbnails_of(walks, held, writes)
     while True:
         there = await storage.objects(endpoints.storage, endpoints.storage_bucket)
         seen = photos([each.name for each in there], thumbnails, deleted)
@@ -131,24 +146,17 @@ async def stored_photos(
         await clock.sleep(_AGAIN_S)
 
 
-async def _thumbnails(
-    endpoints: Endpoints, documents: Documents, writes: Writes, held: Mapping[str, Fields] | None
+def thumbnails_of(
+    walks: Sequence[StoredWalk], held: Mapping[str, Fields], writes: Writes
 ) -> tuple[dict[str, tuple[str, str]], set[tuple[str, str]]]:
-    """Of the walks that name a thumbnail: user and URL. And who deleted which walk for good.
+    """Of the walks that name a thumbnail: user and URL. And who deleted which walk for good. Pure.
 
     A walk that its user deleted on one side is gone for the user, whatever the other side still holds.
     """
     gone = writes.deleted[Side.API] | writes.deleted[Side.FIRESTORE]
-    named = {
-        walk.id: (walk.user, str(walk.columns["thumbnail_image_url"]))
-        for walk in await read_walks(endpoints)
-        if walk.columns["thumbnail_image_url"] is not None
-    }
-    direct = dict(list(writes.kept[Side.FIRESTORE].items())[-MOST_WALKS:])
     field = "thumbnail_image_url"
-    if held is None:
-        held = await documents.get_many([document_id(walk_id) for walk_id in direct], only=(field,))
-    for walk_id, user in direct.items():
+    named = {walk.id: (walk.user, str(walk.columns[field])) for walk in walks if walk.columns[field] is not None}
+    for walk_id, user in writes.kept[Side.FIRESTORE].items():
         url = held.get(document_id(walk_id), {}).get(field)
         if url is not None:
             named.setdefault(walk_id, (user, str(url.value)))

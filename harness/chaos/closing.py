@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from harness.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.healing import Direction
+from harness.checks.mirror_losses import judged, logged, losses
 from harness.clock import Clock
 from harness.collect import Collector
 from harness.invariants import ACKNOWLEDGED, ONCE, Invariants
@@ -16,12 +18,15 @@ from harness.model.chaos import CheckSummary
 from harness.model.errors import RehearsalError
 from harness.model.evidence import Side
 from harness.model.manifests import Manifests
+from harness.model.message import english
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.reconcile.heal import heal, healed_summary
 
+LOGGED = "dual_write.failures_logged"
+_EXAMPLES = 5
 #: Their stores differ once PostgreSQL has lost what Firestore and Storage have.
 _SEE_THE_LOSS = (ONCE, DUAL_WRITE, PHOTOS)
 
@@ -34,10 +39,13 @@ async def closing_checks(
     *,
     options: RunOptions,
     manifests: Manifests,
+    logs: Path,
     reconcile: Direction | None,
     loses: bool = False,
 ) -> list[CheckSummary]:
     """Once the load has ended and every fault is undone. A store that does not answer is told as inconclusive.
+
+    ``logs`` is the folder with ``<pod>.log`` of each pod.
 
     With ``loses`` the run is the counterexample that has to lose acknowledged writes.
     """
@@ -55,18 +63,32 @@ async def closing_checks(
     for check in found:
         evidence.event(clock.now_ns(), "check", check.id, check.reason, **msgspec.to_builtins(check))
     checks = [CheckSummary(name=each.id, verdict=each.verdict, detail=each.reason, told=each.told) for each in found]
+    if invariants.lost_by_firestore is not None:
+        checks.append(_logged(invariants.lost_by_firestore, evidence, logs))
     if loses:
         checks = as_counterexample(checks, ACKNOWLEDGED, _SEE_THE_LOSS)
     if reconcile is not None:
-        checks.append(await _healed(endpoints, reconcile, evidence.writes.deleted[Side.API]))
+        checks.append(await _healed(endpoints, reconcile, evidence))
     for told in checks:
         progress(f"  {told.name}: {told.verdict}; {told.detail}")
     return checks
 
 
-async def _healed(endpoints: Endpoints, direction: Direction, deleted: Collection[str]) -> CheckSummary:
+def _logged(lost: Sequence[str], evidence: Collector, logs: Path) -> CheckSummary:
+    files = [logs / f"{pod}.log" for pod in sorted({row.subject for row in evidence.events if row.kind == "pod"})]
+    lines = (line for file in files if file.exists() for line in file.read_bytes().splitlines())
+    found = losses(lost, logged(lines))
+    verdict, told = judged(found)
+    return CheckSummary(
+        name=LOGGED, verdict=verdict, detail=english(told), examples=found.unlogged[:_EXAMPLES], told=told
+    )
+
+
+async def _healed(endpoints: Endpoints, direction: Direction, evidence: Collector) -> CheckSummary:
+    deleted, own = evidence.writes.deleted[Side.API], evidence.writes.direct
     try:
-        healed = await heal(endpoints, direction, apply=True, deleted=deleted)
-        return healed_summary(healed, await heal(endpoints, direction, apply=True, deleted=deleted))
+        healed = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
+        left = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
     except RehearsalError as error:
         return CheckSummary(name="reconcile", verdict=Verdict.INCONCLUSIVE, detail=error.what)
+    return healed_summary(healed, left)

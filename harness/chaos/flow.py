@@ -124,6 +124,7 @@ class ChaosRun(UsersRun[ChaosReport]):
             self.progress,
             options=self.options,
             manifests=self.manifests,
+            logs=self.folder / "logs",
             reconcile=self.reconcile,
             loses=any(each.expects.failover and not each.expects.failover.synchronous for each in self.drawn),
         )

@@ -7,7 +7,7 @@ the acknowledged write's is no loss, and is counted apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -63,6 +63,14 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(told)
 
 
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """A canary's walk with an acknowledged PUT: whose it is, and what each of its PUTs says."""
+
+    walk_id: str
+    user: str
+    body: WalkUpdate
+
+
 class _Counts(msgspec.Struct):
     lost: list[Lost]
     applied: int = 0
@@ -70,26 +78,24 @@ class _Counts(msgspec.Struct):
     overtaken: int = 0
 
 
-def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Mapping[str, str] | None = None) -> Acknowledged:
-    """``stored`` by id in lower case: everything there is, not a choice.
-
-    ``probed`` are the walks of canaries with an acknowledged PUT, and whose they are: all their PUTs are alike.
-    """
+def acknowledged(sent: Sent, stored: Mapping[str, StoredWalk], probed: Collection[Probed] = ()) -> Acknowledged:
+    """``stored`` by id in lower case: everything there is, not a choice. ``probed`` are the canaries' walks."""
     counts = _Counts(lost=[])
     for walk in sent.walks.values():
         _walk(walk, stored.get(walk.walk_id), counts)
     for create in sent.creates:
         _create(create, stored, counts)
-    for walk_id, user in (probed or {}).items():
-        if walk_id not in stored or stored[walk_id].user != user:
-            counts.lost.append(Lost(walk_id=walk_id, user=user, what="the canary's walk is not there"))
+    for each in probed:
+        what = _of_canary(each, stored.get(each.walk_id))
+        if what:
+            counts.lost.append(Lost(walk_id=each.walk_id, user=each.user, what=what))
     writes: list[Write] = [
-        *(each for walk in sent.walks.values() for each in (*walk.puts, *walk.deletes)),
+        *(write for walk in sent.walks.values() for write in (*walk.puts, *walk.deletes)),
         *sent.creates,
     ]
     confirmed = sum(write.acknowledged for write in writes)
     return Acknowledged(
-        writes=confirmed + len(probed or ()),
+        writes=confirmed + len(probed),
         lost=tuple(counts.lost),
         unconfirmed=len(writes) - confirmed,
         applied=counts.applied,
@@ -156,6 +162,16 @@ def _create(create: Create, stored: Mapping[str, StoredWalk], counts: _Counts) -
         )
     if what:
         counts.lost.append(Lost(walk_id=create.walk_id, user=create.user, what=what))
+
+
+def _of_canary(probed: Probed, held: StoredWalk | None) -> str:
+    """What is wrong with the canary's walk; "" when nothing is. Its PUTs are alike, so their order does not matter."""
+    if held is None:
+        return "the canary's walk is not there"
+    if held.user != probed.user:
+        return f"the canary's walk is {held.user or 'nobody'}'s"
+    strange = len(held.locations) - len(probed.body.locations)
+    return _differs(probed.body, held) or (f"the canary's walk has {strange} locations too many" if strange else "")
 
 
 def _differs(body: WalkUpdate, held: StoredWalk) -> str:

@@ -1,9 +1,11 @@
 """What it takes to make PostgreSQL and Firestore agree, in a stated direction. Pure.
 
 The direction says which side is copied from. Nothing newer is ever overwritten: a document written after its walk (by
-the app itself, once the flag was off) is named when PostgreSQL is copied, and is what is copied the other way. A
+the app itself, once the flag was off) is named when PostgreSQL is copied, and is what is copied the other way, where a
+document that differs and is not newer is named. So whatever differs is either healed or named. A
 document without a walk is either a deleted walk's or one that the app made itself: it is deleted only when the
-evidence says that the API confirmed its deletion, and is named otherwise.
+evidence says that the API confirmed its deletion, and is named otherwise. Of the documents that the evidence knows to
+be the app's own (``own``), a difference is what is wanted while PostgreSQL is copied: they are counted, not named.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Healing(msgspec.Struct, frozen=True, kw_only=True):
     copy: tuple[str, ...] = ()  # documents to copy to PostgreSQL, which lacks their walks
     replace: tuple[str, ...] = ()  # documents to copy over older walks
     named: tuple[str, ...] = ()
+    own: int = 0  # the app's own documents, known as such and left alone
 
     @property
     def changes(self) -> int:
@@ -47,7 +50,8 @@ class Healing(msgspec.Struct, frozen=True, kw_only=True):
             told = f"{len(self.write)} documents to write, {len(self.delete)} to delete"
         else:
             told = f"{len(self.copy)} walks to copy, {len(self.replace)} to replace by newer documents"
-        return f"{self.direction}: {told}, {len(self.named)} left alone"
+        own = f", {self.own} of the app's own kept" if self.own else ""
+        return f"{self.direction}: {told}, {len(self.named)} left alone{own}"
 
 
 def healing(
@@ -55,31 +59,42 @@ def healing(
     documents: Mapping[str, Fields],
     deleted: Collection[str],
     direction: Direction,
+    own: Collection[str] = (),
 ) -> Healing:
-    """``documents`` are all there are, by id; ``deleted`` the walks whose deletion the API confirmed."""
+    """``documents`` are all there are, by id; ``deleted`` the walks whose deletion the API confirmed; ``own`` those
+    that the app wrote to Firestore itself, as far as that is known.
+    """
     stored = {document_id(walk.id): walk for walk in walks}
     if direction is Direction.TO_FIRESTORE:
-        return _to_firestore(stored, documents, {document_id(each) for each in deleted})
+        known = {document_id(each) for each in own}
+        return _to_firestore(stored, documents, {document_id(each) for each in deleted}, known)
     return _to_postgresql(stored, documents, {document_id(each) for each in deleted})
 
 
-def _to_firestore(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str]) -> Healing:
-    write, named = [], []
+def _to_firestore(
+    stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str], own: set[str]
+) -> Healing:
+    write: list[str] = []
+    left: dict[str, str] = {}
     for name, walk in stored.items():
         document = documents.get(name)
         if document == expected(walk):
             continue
         if document is not None and _newer(document, walk):
-            named.append(f"{walk.id} of {walk.user}: written to Firestore later, by the app itself")
+            left[name] = f"{walk.id} of {walk.user}: written to Firestore later, by the app itself"
         else:
             write.append(name)
     delete = [name for name in documents if name not in stored and name in deleted]
-    named += [
-        f"{name.lower()} of {_user(fields)}: in Firestore alone"
-        for name, fields in documents.items()
-        if name not in stored and name not in deleted
-    ]
-    return Healing(direction=Direction.TO_FIRESTORE, write=tuple(write), delete=tuple(delete), named=tuple(named))
+    for name, fields in documents.items():
+        if name not in stored and name not in deleted:
+            left[name] = f"{name.lower()} of {_user(fields)}: in Firestore alone"
+    return Healing(
+        direction=Direction.TO_FIRESTORE,
+        write=tuple(write),
+        delete=tuple(delete),
+        named=tuple(why for name, why in left.items() if name not in own),
+        own=sum(name in own for name in left),
+    )
 
 
 def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str]) -> Healing:
@@ -91,8 +106,10 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
         if walk is None:
             where = named if name in deleted else copy
             where.append(f"{name.lower()}: deleted through the API" if name in deleted else name)
-        elif document == expected(walk) or not _newer(document, walk):
+        elif document == expected(walk):
             continue
+        elif not _newer(document, walk):
+            named.append(f"{walk.id} of {walk.user}: the document differs and is not newer")
         elif len(document["location_data"].value) < len(walk.locations):
             named.append(f"{walk.id} of {walk.user}: the newer document has fewer locations")
         else:

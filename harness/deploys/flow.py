@@ -59,7 +59,7 @@ class DeployRun(UsersRun[DeployReport]):
         await self.load.stop()
         self.checks += await closing_checks(
             self.stack.endpoints(), self.evidence, self.clock, self.progress,
-            options=self.options, manifests=self.manifests, reconcile=None,
+            options=self.options, manifests=self.manifests, logs=self.folder / "logs", reconcile=None,
         )  # fmt: skip
         self.mark("checked")
 

@@ -50,14 +50,14 @@ class Documents:
         """The fields of the document, ``None`` when there is none. Raises ``PartDied`` when Firestore fails."""
         return (await self._read([document_id], _TIMEOUT_S)).get(document_id)
 
-    async def get_many(self, document_ids: Sequence[str], only: Sequence[str] = ()) -> dict[str, Fields]:
-        """Those of the documents that exist, by id; asked for in batches. ``only`` these fields, or all.
+    async def get_many(self, document_ids: Sequence[str]) -> dict[str, Fields]:
+        """Those of the documents that exist, by id; asked for in batches.
 
         Raises ``PartDied``.
         """
         found: dict[str, Fields] = {}
         for start in range(0, len(document_ids), _BATCH):
-            found |= await self._read(document_ids[start : start + _BATCH], _BATCH_TIMEOUT_S, only)
+            found |= await self._read(document_ids[start : start + _BATCH], _BATCH_TIMEOUT_S)
         return found
 
     async def all(self) -> dict[str, Fields]:
@@ -113,13 +113,11 @@ class Documents:
             await self._channel.close()
             self._channel = self._client = None
 
-    async def _read(self, document_ids: Sequence[str], timeout_s: float, only: Sequence[str] = ()) -> dict[str, Fields]:
+    async def _read(self, document_ids: Sequence[str], timeout_s: float) -> dict[str, Fields]:
         from google.api_core.exceptions import GoogleAPICallError
 
         folder = self._folder
         request: dict[str, Any] = {"database": self._database, "documents": [folder + each for each in document_ids]}
-        if only:
-            request["mask"] = {"field_paths": list(only)}
         found: dict[str, Fields] = {}
         try:
             stream = await self._open().batch_get_documents(

@@ -12,27 +12,31 @@ from harness.firebase.copy_walks import copy_walks
 from harness.firebase.document_writes import plain_fields
 from harness.firebase.documents import Documents, Fields
 from harness.model.chaos import CheckSummary
-from harness.model.errors import BadInput, PartDied
+from harness.model.errors import PartDied
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
 from harness.stores import read_walks
 
-MOST_WALKS = 20_000
 _SQL_TIMEOUT_S = 10.0
 
 
-async def heal(endpoints: Endpoints, direction: Direction, *, apply: bool, deleted: Collection[str] = ()) -> Healing:
-    """What there was to do, and with ``apply`` is done. ``deleted`` as ``healing`` takes it.
+async def heal(
+    endpoints: Endpoints,
+    direction: Direction,
+    *,
+    apply: bool,
+    deleted: Collection[str] = (),
+    own: Collection[str] = (),
+) -> Healing:
+    """What there was to do, and with ``apply`` is done. ``deleted`` and ``own`` as ``healing`` takes them.
 
-    Raises ``PartDied`` when a store does not answer, ``BadInput`` when there are more walks than it reads.
+    Raises ``PartDied`` when a store does not answer, ``TooManyWalks`` when there are more walks than are read.
     """
     documents = Documents(endpoints.firestore, endpoints.project_id)
     try:
-        walks = await read_walks(endpoints, MOST_WALKS)
+        walks = await read_walks(endpoints)
         held = await documents.all()
-        if max(len(walks), len(held)) >= MOST_WALKS:
-            raise BadInput(f"there are {MOST_WALKS} walks or more", where=str(endpoints.database))
-        plan = healing(walks, held, deleted, direction)
+        plan = healing(walks, held, deleted, direction, own)
         if apply:
             by_name = {document_id(walk.id): walk for walk in walks}
             for name in plan.write:
@@ -46,10 +50,13 @@ async def heal(endpoints: Endpoints, direction: Direction, *, apply: bool, delet
 
 
 def healed_summary(healed: Healing, left: Healing) -> CheckSummary:
-    """What a healing changed, and whether a second one finds nothing more to do."""
-    detail = f"{healed.sentence}; a second time: {left.changes} changes"
-    verdict = Verdict.FAIL if left.changes else Verdict.PASS
-    return CheckSummary(name="reconcile", verdict=verdict, detail=detail, examples=healed.named[:5])
+    """What a healing changed, and whether a second one finds nothing more to do, and nothing that was left alone.
+
+    What is left alone is not known to be the app's own, and may be a loss that this direction cannot heal.
+    """
+    detail = f"{healed.sentence}; a second time: {left.changes} changes, {len(left.named)} left alone"
+    verdict = Verdict.FAIL if left.changes else Verdict.INCONCLUSIVE if left.named else Verdict.PASS
+    return CheckSummary(name="reconcile", verdict=verdict, detail=detail, examples=left.named[:5])
 
 
 async def _to_postgresql(endpoints: Endpoints, held: dict[str, Fields], plan: Healing) -> None:

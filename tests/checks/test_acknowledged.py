@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from harness.checks.acknowledged import Acknowledged, acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
-from harness.model.evidence import Operation, RequestRow
+from harness.invariants import probed_walks
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from harness.population import thumbnail
+from harness.population.accounts import canaries
 from harness.population.walk import WalkUpdate, digest
-from tests.checks.sending import BUCKET, USERS, as_sent, held, planned, row, rows_of
+from tests.checks.sending import ANCHOR, BUCKET, NOON, SEED, USERS, as_sent, held, planned, row, rows_of
 
 NAMES = [account.user for account in USERS]
 ROWS = rows_of(*NAMES)
@@ -142,3 +144,45 @@ def test_what_is_there_more_often_than_it_was_sent_is_found() -> None:
     ):
         repeated = applied_once(SENT, planted, NAMES).repeated
         assert any(what in each for each in repeated), (what, repeated)
+
+
+CANARY = canaries(1, SEED)[0]
+
+
+def probe(method: str, outcome: Outcome) -> ProbeRow:
+    return ProbeRow(
+        probe_id=1, user=CANARY.account.user, method=method, due_ns=0, sent_ns=0, done_ns=1, status=200, outcome=outcome
+    )
+
+
+PROBED = probed_walks([probe("PUT", Outcome.OK)], 1, SEED, ANCHOR)
+
+
+def canary_walk(**changes: Any) -> StoredWalk:
+    """As PostgreSQL holds it after any number of the canary's PUTs."""
+    columns = {**msgspec.structs.asdict(PROBED[0].body), "user_id": CANARY.account.user, "description": ""}
+    return StoredWalk(id=CANARY.walk_id, columns=columns | changes, locations=())
+
+
+def test_a_canary_without_an_acknowledged_put_promises_nothing() -> None:
+    assert probed_walks([probe("GET", Outcome.OK), probe("PUT", Outcome.TIMEOUT)], 1, SEED, ANCHOR) == ()
+    found = acknowledged(SENT, {**HELD, CANARY.walk_id: canary_walk()}, PROBED)
+    assert (found.writes, found.lost) == (len(ROWS) + 1, ())
+
+
+@pytest.mark.parametrize(
+    ("stored", "what"),
+    [
+        (None, "the canary's walk is not there"),
+        (canary_walk(user_id="u0001"), "the canary's walk is u0001's"),
+        (canary_walk(title="x"), "title is x, must be Walk of canary01"),
+        (canary_walk(total_steps=3), "total_steps is 3, must be 0"),
+        (canary_walk(start_time=NOON), "start_time is "),
+        (msgspec.structs.replace(canary_walk(), locations=LONG.locations[:2]), "has 2 locations too many"),
+    ],
+    ids=["walk", "owner", "title", "steps", "time", "locations"],
+)
+def test_a_planted_loss_of_a_canarys_walk_is_found(stored: StoredWalk | None, what: str) -> None:
+    there = {**HELD} if stored is None else {**HELD, CANARY.walk_id: stored}
+    (lost,) = acknowledged(SENT, there, PROBED).lost
+    assert lost.walk_id == CANARY.walk_id and what in lost.what

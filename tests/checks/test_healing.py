@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
+
 from harness.checks.dual_write import document_id
-from harness.checks.healing import Direction, healing
+from harness.checks.healing import Direction, Healing, healing
 from harness.firebase.copy_walks import rows_of
 from harness.firebase.document_writes import plain_fields
 from harness.firebase.documents import Fields, Value
-from harness.reconcile.command import told
+from harness.model.errors import Exit
+from harness.model.stack import Address, Endpoints
+from harness.model.verdict import Verdict
+from harness.reconcile.command import run, told
+from harness.reconcile.heal import healed_summary
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 
 OTHER = WALK.replace("0b", "0c")
 BOTH = (Direction.TO_FIRESTORE, Direction.TO_POSTGRESQL)
+HERE = Address(host="127.0.0.1", port=1)
 NAME, OTHER_NAME = document_id(WALK), document_id(OTHER)
 
 
@@ -46,6 +56,14 @@ def test_what_the_app_wrote_to_firestore_itself_is_named_and_left_alone() -> Non
     assert "left alone" in told(found, applied=True)
 
 
+def test_what_is_known_to_be_the_app_s_own_is_kept_and_counted() -> None:
+    held = later() | documents(walk(OTHER))
+    found = healing([walk()], held, (), Direction.TO_FIRESTORE, own=[WALK])
+    assert (found.changes, found.own, len(found.named)) == (0, 1, 1)
+    assert "in Firestore alone" in found.named[0]
+    assert "1 left alone, 1 of the app's own kept" in found.sentence
+
+
 def test_newer_and_unknown_documents_are_copied_to_postgresql() -> None:
     found = healing([walk()], later(title="y") | documents(walk(OTHER)), (), Direction.TO_POSTGRESQL)
     assert (found.replace, found.copy, found.named) == ((NAME,), (OTHER_NAME,), ())
@@ -61,3 +79,53 @@ def test_nothing_is_lost_or_brought_back_on_the_way_to_postgresql() -> None:
     assert len(found.named) == 2
     alone = healing([walk()], {}, (), Direction.TO_POSTGRESQL)
     assert (alone.changes, len(alone.named)) == (0, 1)
+
+
+def differing() -> list[dict[str, Fields]]:
+    """A document of an earlier write, and one of this write that says something else."""
+    wrong = documents(walk())
+    wrong[NAME]["title"] = Value("string", "x")
+    return [documents(walk(updated_at=NOON)), wrong]
+
+
+def test_a_document_that_differs_and_is_not_newer_is_named_on_the_way_to_postgresql() -> None:
+    for held in differing():
+        found = healing([walk()], held, (), Direction.TO_POSTGRESQL)
+        assert (found.changes, found.named) == (0, (f"{WALK} of u1: the document differs and is not newer",))
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_the_command_ends_well_only_where_nothing_differs_any_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, apply: bool
+) -> None:
+    there = tmp_path / "endpoints.json"
+    there.write_bytes(
+        msgspec.json.encode(
+            {"endpoints": Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)}
+        )
+    )
+
+    def ends(found: Healing) -> int:
+        async def healed(*_: object, **__: object) -> Healing:
+            return found
+
+        monkeypatch.setattr("harness.reconcile.heal.heal", healed)
+        given = {"stack": "", "evidence": None, "direction": found.direction, "json": False}
+        return run(argparse.Namespace(endpoints=there, apply=apply, **given))
+
+    assert ends(healing([walk()], documents(walk()), (), Direction.TO_POSTGRESQL)) == Exit.OK
+    assert ends(healing([walk()], {}, (), Direction.TO_FIRESTORE)) == (Exit.OK if apply else Exit.HOLD)
+    for held in differing():
+        assert ends(healing([walk()], held, (), Direction.TO_POSTGRESQL)) == Exit.HOLD
+
+
+def test_a_second_healing_shows_what_was_not_healed_and_what_was_left_alone() -> None:
+    nothing = healing([walk()], documents(walk()), (), Direction.TO_POSTGRESQL)
+    again = healing([walk()], {}, (), Direction.TO_FIRESTORE)
+    assert healed_summary(again, nothing).verdict is Verdict.PASS
+    assert healed_summary(again, again).verdict is Verdict.FAIL
+    for held in (*differing(), {}):  # the last one: PostgreSQL alone has the walk
+        left = healing([walk()], held, (), Direction.TO_POSTGRESQL)
+        told = healed_summary(left, left)
+        assert (told.verdict, told.examples) == (Verdict.INCONCLUSIVE, left.named)
+        assert told.detail.endswith("a second time: 0 changes, 1 left alone")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.checks.budget import budget_kept
 from harness.checks.dual_write import Flaw, compare
@@ -12,8 +15,9 @@ from harness.checks.endpoints import NS, new_connections
 from harness.checks.isolation import Asked, foreign_answers, isolation
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
+from harness.control.disruption import GuardedPod, evict, status
 from harness.invariants import CLAIM, budget_result, connections_result, isolation_result, off_result, with_unknown
-from harness.model.disruption import Budget
+from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.verdict import Verdict
 from scenarios.claims import REGISTER
@@ -62,10 +66,37 @@ def test_an_eviction_beyond_the_budget_is_found_by_counting_ready_pods() -> None
     assert broken.beyond == ("b: 1 pods were ready, 1 must stay",)
     assert budget_result(broken).verdict is Verdict.FAIL
     assert budget_result(budget_kept(two, ONE, 2)).verdict is Verdict.NOT_EXERCISED
-    unready = budget_kept([two[0], event(1, "eviction", "b", code=201)], ONE, 2)
-    assert unready.beyond == ()  # a pod that is not ready costs nothing while the budget is met
     half = Budget(name="walk-api", max_unavailable="50%")
     assert budget_kept([*two, *granted, event(2, "eviction", "b", code=201)], half, 2).beyond != ()
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["answer first", "watch first"])
+@pytest.mark.parametrize("state", ["Pending", "Running", "CrashLoopBackOff"])
+def test_a_running_pod_that_is_not_ready_is_evicted_only_while_the_budget_is_met(state: str, watched: bool) -> None:
+    went = [event(2, "eviction", "b", code=201), pod(2, "b", "Terminating")]
+    course = [pod(0, "b", state), *(reversed(went) if watched else went)]
+    always = msgspec.structs.replace(ONE, unhealthy=UnhealthyPodEviction.ALWAYS_ALLOW)
+    two = Budget(name="walk-api", min_available=2)
+    assert budget_kept([pod(0, "a", "Ready"), *course], ONE, 2).beyond == ()
+    assert budget_kept(course, always, 2).beyond == budget_kept(course, None, 2).beyond == ()
+    for budget, others in ((ONE, 0), (two, 1)):
+        found = budget_kept([*[pod(0, "a", "Ready")] * others, *course], budget, 2)
+        why = f"b: it ran and was not ready, {others} pods were ready, {others + 1} must be"
+        assert found.beyond == (() if state == "Pending" else (why,))
+        assert budget_result(found).verdict is (Verdict.PASS if state == "Pending" else Verdict.FAIL)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=4), st.integers(0, 3), st.sampled_from(UnhealthyPodEviction))
+def test_what_the_rule_of_kubernetes_grants_and_refuses_is_judged_alike(
+    ready: list[bool], least: int, policy: UnhealthyPodEviction
+) -> None:
+    budget = Budget(name="walk-api", min_available=least, unhealthy=policy)
+    pods = [GuardedPod(name=f"p{number}", ready=each) for number, each in enumerate(ready)]
+    known = status(budget, pods, len(pods), {}, 0)
+    course = [pod(0, each.name, "Ready" if each.ready else "Running") for each in pods]
+    for each in pods:
+        found = budget_kept([*course, event(1, "eviction", each.name, code=201)], budget, len(pods))
+        assert (found.beyond == ()) is evict(each, [(budget, known)], 0).granted, each
 
 
 def test_evictions_are_counted_also_when_the_watch_told_of_the_pod_before_the_answer_came() -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.checks.acknowledged import acknowledged
-from harness.checks.dual_write import document_id, expected
+from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.healing import Direction
 from harness.firebase.documents import Documents, Value
 from harness.load.auth import create_accounts, sign_in
@@ -120,3 +120,15 @@ async def healed(endpoints: Endpoints, documents: Documents, file: Path) -> None
     walks = {walk.id: walk for walk in await read_walks(endpoints)}
     assert walks[two.id].columns["title"] == "later" and len(walks[two.id].locations) == len(two.locations)
     assert own.lower() in walks
+    await left_alone(walks[one.id], documents, file)
+
+
+async def left_alone(walk: StoredWalk, documents: Documents, file: Path) -> None:
+    """A document of an earlier write, and one of the same write that says something else: PostgreSQL keeps its own."""
+    for earlier_s in (60, 0):
+        at = Value("timestamp", walk.updated_at - timedelta(seconds=earlier_s))
+        await documents.put(document_id(walk.id), expected(walk) | {"title": Value("string", "x"), "updated_at": at})
+        for apply in (False, True):
+            assert await asyncio.to_thread(command, file, Direction.TO_POSTGRESQL, apply=apply) == Exit.HOLD
+    assert await asyncio.to_thread(command, file, Direction.TO_FIRESTORE, apply=True) == Exit.OK
+    assert await asyncio.to_thread(command, file, Direction.TO_POSTGRESQL, apply=True) == Exit.OK
