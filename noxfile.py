@@ -102,7 +102,7 @@ def mirror_stop(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Every experiment of chaos/ on a stack under load, judged."""
+    """The experiments of chaos/ on a stack under load, judged; those of minutes when they are named."""
     run(session, "-m", "harness", "chaos", *session.posargs)
 
 
@@ -120,7 +120,7 @@ def deploy_rehearsal(session: nox.Session) -> None:
 
 @nox.session
 def chaos_nightly(session: nox.Session) -> None:
-    """A schedule of experiments drawn from the seed, within a budget of time."""
+    """Schedules of experiments drawn from seeds, each on a stack of its own, within a budget of time."""
     run(session, "-m", "harness", "chaos_nightly", *session.posargs)
 
 

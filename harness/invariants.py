@@ -252,19 +252,19 @@ def off_result(found: OffInTime) -> CheckResult:
 
 def budget_result(found: BudgetKept) -> CheckResult:
     """Without an eviction nothing was asked of the budget."""
-    verdict = Verdict.FAIL if found.beyond else Verdict.PASS
+    verdict = Verdict.FAIL if found.beyond else Verdict.INCONCLUSIVE if found.unclear else Verdict.PASS
     if not found.granted + found.refused:
         verdict = Verdict.NOT_EXERCISED
-    told = _with_examples(found.told, found.beyond)
+    told = _with_examples(found.told, found.beyond or found.unclear)
     return result(BUDGET, CLAIM[BUDGET], verdict, len(found.beyond), found.granted + found.refused, told)
 
 
 def connections_result(found: NewConnections) -> CheckResult:
     """Without a pod that left, or a target that says which pod it is, nothing could go wrong."""
-    verdict = Verdict.FAIL if found.late else Verdict.PASS
+    verdict = Verdict.FAIL if found.late else Verdict.INCONCLUSIVE if found.perhaps else Verdict.PASS
     if not found.left or not found.probes:
         verdict = Verdict.NOT_EXERCISED
-    told = _with_examples(found.told, found.late)
+    told = _with_examples(found.told, found.late or found.perhaps)
     return result(NEW_CONNECTIONS, CLAIM[NEW_CONNECTIONS], verdict, len(found.late), found.probes, told)
 
 

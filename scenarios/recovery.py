@@ -13,7 +13,7 @@ import msgspec
 from harness import yamltext
 from harness.model import units
 from harness.model.errors import BadInput
-from harness.model.recovery import Disaster, RecoveryPlan, SizesPlan, StallPlan, TrafficPlan
+from harness.model.recovery import APPLY_LIMIT_S, Disaster, RecoveryPlan, SizesPlan, StallPlan, TrafficPlan
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.units import Unit
 from scenarios import claims
@@ -64,6 +64,7 @@ class _Traffic(Form):
     before: str
     after: str
     available_above: str
+    errors_below: str
     written_limit: str
 
 
@@ -162,6 +163,7 @@ def _traffic(read: _Traffic, value: Callable[..., float]) -> TrafficPlan:
         before_s=value(units.seconds, read.before, "traffic", "before"),
         after_s=value(units.seconds, read.after, "traffic", "after"),
         available_above=value(units.ratio, read.available_above, "traffic", "available_above"),
+        errors_below=value(units.ratio, read.errors_below, "traffic", "errors_below"),
         written_limit_s=value(units.seconds, read.written_limit, "traffic", "written_limit"),
     )
 
@@ -178,6 +180,9 @@ def checked(plan: RecoveryPlan, where: str) -> RecoveryPlan:
         "a stall lies within a day": not 0 <= plan.stall.stall_s <= 86400,
         "stall: commit_every is longer than archive_timeout": plan.stall.commit_every_s > plan.stall.archive_timeout_s,
         "users lie between 1 and 500": not 1 <= plan.traffic.population.users <= 500,
+        f"written_limit is {plan.traffic.written_limit_s:g} s; the apply alone may take {APPLY_LIMIT_S:g} s of it, and "
+        "nothing would be left for the restart": not plan.traffic.written_limit_s > APPLY_LIMIT_S,
+        "errors_below lies between 0 and 100 %": not 0 < plan.traffic.errors_below < 1,
         "a wait is not a number": not all(map(math.isfinite, (plan.rto_s, plan.rpo_s, plan.retention_s))),
     }
     for what, refused in refusals.items():

@@ -129,6 +129,34 @@ def test_v2_s_memory_limit_is_no_invitation_to_swap(v2: Path) -> None:
     assert cgroups.remove_of_run(RUN) == []
 
 
+@pytest.mark.parametrize(("cpu_m", "quota_us"), [(1, 1000), (9, 1000), (10, 1000), (11, 1100)])
+def test_a_quota_is_never_below_what_the_kernel_takes(
+    v2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpu_m: int, quota_us: int
+) -> None:
+    Group(RUN, "pod.0", Limits(cpu_m=cpu_m))
+    (folder,) = cgroups.of_run(RUN)
+    assert (folder / "cpu.max").read_text() == f"{quota_us} 100000"
+    v1 = tmp_path / "v1"
+    for controller in cgroups.CONTROLLERS:
+        (v1 / controller).mkdir(parents=True)
+    monkeypatch.setattr(cgroups, "ROOT", v1)
+    Group(RUN, "pod.0", Limits(cpu_m=cpu_m))
+    folder, _ = cgroups.of_run(RUN)
+    assert (folder / "cpu.cfs_quota_us").read_text() == str(quota_us)
+    assert cgroups.remove_of_run(RUN) == []
+
+
+@here
+def test_the_smallest_limit_is_taken_by_the_kernel_of_this_machine() -> None:
+    Group(RUN, "part", Limits(cpu_m=1)).remove()
+
+
+def test_no_millicores_are_no_limit(v2: Path) -> None:
+    Group(RUN, "pod.0", Limits(cpu_m=0))
+    assert [list(folder.iterdir()) for folder in cgroups.of_run(RUN)] == [[]]
+    assert cgroups.remove_of_run(RUN) == []
+
+
 def test_v2_without_a_limit_writes_none(v2: Path) -> None:
     Group(RUN, "pod.0", Limits())
     assert [list(folder.iterdir()) for folder in cgroups.of_run(RUN)] == [[]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,10 @@ class Bridge:
         self._places = places
         self._undo: list[tuple[str, Undo]] = []
         self._server: asyncio.Server | None = None
+        self._answering: set[asyncio.Task[None]] = set()
         self.first_fault_ns: int | None = None
+        #: How often the last series was made.
+        self.repeated = 0
         self.undone_ns: int | None = None
 
     @property
@@ -68,13 +71,16 @@ class Bridge:
 
     async def start(self) -> None:
         """Answers from now on."""
-        self._server = await asyncio.start_unix_server(self._serve, str(self.path))
+        self._server = await asyncio.start_unix_server(self._take, str(self.path))
 
     async def stop(self) -> None:
-        """Undoes what is not undone, and answers no more."""
+        """Ends what is under way, undoes what is not undone, and answers no more."""
         if self._server is not None:
             self._server.close()
             self.path.unlink(missing_ok=True)
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
         await self.undo()
 
     async def undo(self) -> int:
@@ -94,6 +100,11 @@ class Bridge:
         return count
 
     # -- what is asked -------------------------------------------------------------------------------------------
+
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -133,7 +144,7 @@ class Bridge:
         if fault.kind is FaultKind.ZONE_LOSS and not fault.subject:
             fault = msgspec.structs.replace(fault, subject=self._places.zone())
         self._begun(str(fault))
-        self._keep(str(fault), await self._stack.inject(fault))
+        await self._make(str(fault), self._stack.inject(fault))
         return str(fault)
 
     async def _drain(self) -> str:
@@ -207,12 +218,13 @@ class Bridge:
                 continue  # no pod is ready, so there is none to disturb
             await undo()
             done += 1
+        self.repeated = done
         return done
 
     async def _standby(self, synchronous: bool) -> str:
         """No fault yet: a standby follows, and with ``synchronous`` commits wait for it."""
         self._note("a standby of PostgreSQL")
-        self._keep("end the standby", await follow(self._stack.database(), self._clock, synchronous=synchronous))
+        await self._make("end the standby", follow(self._stack.database(), self._clock, synchronous=synchronous))
         return "it streams"
 
     async def _stop_receiving(self) -> str:
@@ -226,6 +238,18 @@ class Bridge:
         if self.first_fault_ns is None:
             self.first_fault_ns = self._clock.now_ns()
         self._note(what)
+
+    async def _make(self, what: str, making: Coroutine[Any, Any, Undo]) -> None:
+        """Keeps the undo of what is made. Cancelled, it waits for the whole all the same: half of it nobody undoes."""
+        task, cancelled = asyncio.ensure_future(making), False
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                cancelled = True
+        self._keep(what, task.result())
+        if cancelled:
+            raise asyncio.CancelledError
 
     def _keep(self, what: str, undo: Undo) -> None:
         self._undo.append((what, undo))

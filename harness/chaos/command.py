@@ -39,6 +39,7 @@ def add_nightly_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--count", type=int, default=50, help="how many schedules to draw (default: %(default)s)")
     command.add_argument("--length", type=int, default=2, help="experiments in each (default: %(default)s)")
     command.add_argument("--budget", default="90min", help="begin no schedule after this time (default: %(default)s)")
+    command.add_argument("--least", type=int, default=1, help="fewer made within it hold (default: %(default)s)")
 
 
 def add_reconcile_argument(command: argparse.ArgumentParser) -> None:
@@ -65,16 +66,18 @@ def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
 
 def run_nightly(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
     """Many drawn schedules within a budget of time, each seed its own; failing seeds are kept. Raises ``BadInput``."""
-    for name, value in (("--count", arguments.count), ("--length", arguments.length)):
-        if not 1 <= value <= _MOST_DRAWN:
-            raise BadInput(f"{name} {value} is not within 1..{_MOST_DRAWN}")
-    try:
-        budget_s = units.seconds(arguments.budget)
-    except ValueError as error:
-        raise BadInput(f"--budget: {error}", remedy="for example --budget 90min") from error
+    for name, value, most in (
+        ("--count", arguments.count, _MOST_DRAWN),
+        ("--length", arguments.length, _MOST_DRAWN),
+        ("--least", arguments.least, arguments.count),
+    ):
+        if not 1 <= value <= most:
+            raise BadInput(f"{name} {value} is not within 1..{most}")
+    budget_s = _budget_s(arguments.budget)
     options = options_of(arguments)
     plan = tuple(_planned(arguments, options, options.seed + number) for number in range(arguments.count))
     words = ["--count", str(arguments.count), "--length", str(arguments.length), "--budget", arguments.budget]
+    words += ["--least", str(arguments.least)]
     replay = _replay(arguments, options, NAME, *words)
     clock = MachineClock()
     progress = Progress(clock)
@@ -90,11 +93,21 @@ def run_nightly(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
         return ChaosRun(drawn, planned.options, clock, progress, replay=planned.replay, reconcile=heal)
 
     return run_to_end(
-        lambda: Night(plan, options, make, clock, progress, replay=replay, budget_s=budget_s),
+        lambda: Night(plan, options, make, clock, progress, replay=replay, budget_s=budget_s, least=arguments.least),
         progress,
         text,
         printed=NIGHT_JSON if arguments.json else None,
     )
+
+
+def _budget_s(given: str) -> float:
+    try:
+        budget_s = units.seconds(given)
+    except ValueError as error:
+        raise BadInput(f"--budget: {error}", remedy="for example --budget 90min") from error
+    if not budget_s:
+        raise BadInput("--budget is 0: no schedule would be begun", remedy="for example --budget 90min")
+    return budget_s
 
 
 def _planned(arguments: argparse.Namespace, options: RunOptions, seed: int) -> Planned:

@@ -14,7 +14,7 @@ from harness.judge.window import NS
 from harness.model.chaos import Repeated
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
-from harness.model.message import english, message
+from harness.model.message import Told, english, message
 from harness.model.scenario import Scenario
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
@@ -59,13 +59,21 @@ def ready_after_s(events: Iterable[EventRow]) -> float:
     return max(took_ns) / NS
 
 
-def judged_against(computed: Expected, judged: Judged) -> Judged:
-    """A verdict that stands otherwise falls when the failures are fewer than a quarter, or more than computed."""
-    told = (
+def judged_against(computed: Expected, judged: Judged, *, made: int, times: int) -> Judged:
+    """A verdict that stands otherwise falls when the failures are fewer than a quarter, or more than computed.
+
+    With fewer kills ``made`` than the ``times`` that were computed with, nothing was held against anything.
+    """
+    told: Told = (
         message("{failed} failed of {computed}", failed=str(judged.failed), computed=computed.told),
         message("held to {least}..{most}", least=str(computed.least), most=str(computed.most)),
     )
     within = computed.least <= judged.failed <= computed.most
     verdict = Verdict.FAIL if judged.verdict is Verdict.PASS and not within else judged.verdict
+    if made != times:
+        verdict, told = (
+            Verdict.INCONCLUSIVE,
+            (message("{made} of {times} were made", made=str(made), times=str(times)),),
+        )
     reason = f"{judged.reason}; {english(told)}"
     return msgspec.structs.replace(judged, verdict=verdict, reason=reason, told=(*judged.told, *told))

@@ -136,6 +136,7 @@ class ChaosRun(UsersRun[ChaosReport]):
             return
         assert self.bridge is not None
         self.bridge.first_fault_ns = self.bridge.undone_ns = None
+        self.bridge.repeated = 0
         start_ns = self.clock.now_ns()
         self._course = None
         self._expects = experiment.expects
@@ -179,7 +180,9 @@ class ChaosRun(UsersRun[ChaosReport]):
 
     def _judged(self, course: Course, expects: Expectation) -> Judged:
         judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns(), self.criteria)
-        return judged if self._computed is None else judged_against(self._computed, judged)
+        if self._computed is None or expects.repeated is None or self.bridge is None:
+            return judged
+        return judged_against(self._computed, judged, made=self.bridge.repeated, times=expects.repeated.times)
 
     async def _tried(self, times: int) -> bool:
         """Tries the detection of a killed pod before a series of ``times``; whether there was a steady state for it."""

@@ -18,6 +18,7 @@ from harness.model.errors import Exit, Interrupted, RehearsalError, more_severe
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
 
@@ -63,11 +64,14 @@ class Night:
         *,
         replay: str,
         budget_s: float,
+        least: int = 1,
     ) -> None:
+        """Fewer schedules than ``least`` in which anything was done are no night: it then ends as one that holds."""
         self.plan = plan
         self.options = options
         self.replay = replay
         self.budget_s = budget_s
+        self.least = least
         self._make = make
         self._clock = clock
         self._progress = progress
@@ -88,8 +92,8 @@ class Night:
             told = f"schedule {number} of {len(self.plan)}, seed {planned.options.seed}: {', '.join(planned.drawn)}"
             self._progress(told)
             self._schedules.append(await self._made(planned))
-            self._kept(self._schedules[-1])
             self._write()
+            self._kept(self._schedules[-1])
         if self._interrupted:
             self._errors.append(Interrupted("the night was interrupted", remedy="the schedules so far are reported"))
         self._write()
@@ -142,8 +146,13 @@ class Night:
         """A failing seed is kept at once: what the night comes to is not waited for."""
         if ended.exit_status not in {Exit.OK, Exit.INTERRUPTED}:
             path = self.options.reports / FAILING_SEEDS
-            keep_seed(path, {"seed": ended.seed, "rung": str(self.options.rung), "replay": ended.replay})
-            self._progress(f"the seed {ended.seed} is kept in {path}")
+            try:
+                keep_seed(path, {"seed": ended.seed, "rung": str(self.options.rung), "replay": ended.replay})
+            except RehearsalError as error:
+                self._errors.append(error)
+                self._progress(str(error))
+            else:
+                self._progress(f"the seed {ended.seed} is kept in {path}")
 
     def _write(self) -> None:
         try:
@@ -156,7 +165,7 @@ class Night:
     def document(self) -> NightReport:
         """What the report says."""
         outcomes = [Exit(each.exit_status) for each in self._schedules] + [error.exit for error in self._errors]
-        return NightReport(
+        report = NightReport(
             schema_version=SCHEMA_VERSION,
             run_id=self._run_id,
             rung=self.options.rung,
@@ -165,17 +174,20 @@ class Night:
             seed=self.options.seed,
             replay=self.replay,
             started_utc=utc(self._clock.anchor, self._started_ns),
-            exit_status=more_severe(*outcomes),
+            exit_status=Exit.OK,
             timings={"schedules": round((self._clock.now_ns() - self._started_ns) / NS, 3)},
             errors=(
                 *(str(error) for error in self._errors),
                 *(f"seed {each.seed}: {line}" for each in self._schedules for line in each.broke),
             ),
             asked=len(self.plan),
+            least=self.least,
             length=max((len(each.drawn) for each in self.plan), default=0),
             budget_s=self.budget_s,
             schedules=tuple(self._schedules),
         )
+        outcomes += [Exit.HOLD] if report.exercised < report.least else []
+        return msgspec.structs.replace(report, exit_status=more_severe(*outcomes))
 
 
 def shortcomings(report: ChaosReport) -> tuple[str, ...]:
@@ -187,11 +199,14 @@ def shortcomings(report: ChaosReport) -> tuple[str, ...]:
 
 
 def keep_seed(path: Path, entry: dict[str, object]) -> None:
-    """Adds ``entry`` to those kept in ``path``, once. One that cannot be read is begun anew, and told of."""
+    """Adds ``entry`` to those kept in ``path``, once. One that cannot be read is begun anew, and told of.
+
+    Raises ``EvidenceNotWritten``.
+    """
     try:
-        kept = json.loads(path.read_text()) if path.exists() else []
-    except (OSError, ValueError) as error:
+        kept = msgspec.json.decode(path.read_bytes(), type=list[dict[str, object]]) if path.exists() else []
+    except (OSError, msgspec.DecodeError) as error:
         sys.stderr.write(f"{path} cannot be read ({error}): it is begun anew\n")
         kept = []
     if entry not in kept:
-        path.write_text(json.dumps([*kept, entry], indent=2) + "\n")
+        write_atomically(path, (json.dumps([*kept, entry], indent=2) + "\n").encode())

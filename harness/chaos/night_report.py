@@ -45,7 +45,7 @@ def counts(report: NightReport, say: Language) -> str:
     """How many of the schedules asked for were made, and how they ended."""
     failed = [each for each in report.schedules if each.exit_status != Exit.OK]
     nothing = sum(each.exit_status == Exit.OK and not each.exercised for each in report.schedules)
-    return say(
+    told = say(
         "{made} of {asked} schedules made: {passed} passed, {nothing} had nothing that the rung can do, {failed} did "
         "not pass, {broke} of them for a failure of the rehearsal itself",
         made=str(len(report.schedules)),
@@ -55,6 +55,10 @@ def counts(report: NightReport, say: Language) -> str:
         failed=str(len(failed)),
         broke=str(sum(bool(each.broke) for each in failed)),
     )
+    if report.exercised >= report.least:
+        return told
+    too_few = say("that is too few: at least {least} were to do something", least=str(report.least))
+    return f"{told}; {too_few}"
 
 
 class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,44 +2,62 @@
 
 Kubernetes (pkg/registry/core/pod/storage/eviction.go): an eviction of a ready pod is granted while the healthy pods are
 more than the budget asks for; that of a pod which runs and is not ready also while they are as many, or always where
-the budget says ``AlwaysAllow``. A pod that has not started is not asked about, and pods that were deleted, scaled down
-or rolled over do not ask.
+the budget says ``AlwaysAllow``. A pod that has not started or already terminates is not asked about, and pods that were
+deleted, scaled down or rolled over do not ask.
+
+Percentages and ``maxUnavailable`` count from the replicas that the workload asks for at that time. Those are the
+manifest's until the autoscaler or the Deployment's controller tells of others; where more than one number may have held
+and they disagree, the eviction is ``unclear``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from harness.control.amount import resolve
+from harness.judge.scaling import resizes
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow
 from harness.model.message import Told, message
 from harness.model.stack import PodState
 
+NS = 1_000_000_000
 GRANTED = 201
+#: A watch tells of a termination or of another scale at most so long before or after the answer to an eviction.
+SLACK_S = 2.0
 _STARTED = frozenset({PodState.RUNNING, PodState.READY, PodState.BACK_OFF})
+#: The Deployment's controller, in the words of Kubernetes 1.34 and of those before it.
+_SIZED = re.compile(r"Scaled (?:up|down) replica set \S+(?: from (\d+))? to (\d+)(?: from (\d+))?")
 
 
 class BudgetKept(msgspec.Struct, frozen=True, kw_only=True):
-    """``granted`` and ``refused`` evictions; those granted beyond the budget."""
+    """``granted`` and ``refused`` evictions; those granted beyond the budget, and those that may have been."""
 
     granted: int
     refused: int
     beyond: tuple[str, ...]
+    unclear: tuple[str, ...]
 
     @property
     def told(self) -> Told:
         """All counts, for people."""
-        return (
-            message(
-                "{granted} evictions granted, {refused} refused: {beyond} beyond the budget",
-                granted=str(self.granted),
-                refused=str(self.refused),
-                beyond=str(len(self.beyond)),
-            ),
+        counts = message(
+            "{granted} evictions granted, {refused} refused: {beyond} beyond the budget",
+            granted=str(self.granted),
+            refused=str(self.refused),
+            beyond=str(len(self.beyond)),
         )
+        if not self.unclear:
+            return (counts,)
+        unclear = message(
+            "{count} may be beyond it: the replicas that were asked for then are not certain",
+            count=str(len(self.unclear)),
+        )
+        return (counts, unclear)
 
 
 def desired(budget: Budget, scale: int) -> int:
@@ -51,6 +69,36 @@ def desired(budget: Budget, scale: int) -> int:
     return 0
 
 
+def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -> BudgetKept:
+    """``events`` in the order in which they were told; ``scale`` is the manifest's replicas. No budget allows all.
+
+    In a cluster the watch may tell that the pod terminates before the answer to its eviction is there: then the pods
+    that were ready when it left count. One that had been terminating for longer goes unasked.
+    """
+    pods, scales = _Pods(), _Scales(events, scale)
+    granted = refused = 0
+    beyond: list[str] = []
+    unclear: list[str] = []
+    for event in events:
+        if event.kind == "pod":
+            pods.take(event)
+        elif event.kind == "eviction" and event.data.get("code") == GRANTED:
+            granted += 1
+            before = pods.evicted(event)
+            if budget is None or before is None:
+                continue
+            possible = scales.at(event.at_ns, before.healthy)
+            reasons = [_beyond(before, budget, desired(budget, each)) for each in possible]
+            if all(reasons):
+                beyond.append(f"{event.subject}: {reasons[-1]}")
+            elif any(reasons):
+                numbers = " or ".join(map(str, possible))
+                unclear.append(f"{event.subject}: {before.healthy} pods were ready, {numbers} were asked for")
+        elif event.kind == "eviction":
+            refused += 1
+    return BudgetKept(granted=granted, refused=refused, beyond=tuple(beyond), unclear=tuple(unclear))
+
+
 class _Before(msgspec.Struct, frozen=True):
     """Of a pod that had started, just before it left: was it ``ready``, and how many were, itself among them."""
 
@@ -58,35 +106,106 @@ class _Before(msgspec.Struct, frozen=True):
     healthy: int
 
 
-def budget_kept(events: Sequence[EventRow], budget: Budget | None, scale: int) -> BudgetKept:
-    """``events`` in the order in which they were told; ``scale`` is the Deployment's replicas. No budget allows all.
+class _Pods:
+    """The pods as the events tell of them so far."""
 
-    In a cluster the watch may tell that the pod terminates before the answer to its eviction is there: then the pods
-    that were ready when it left count.
-    """
-    started: set[str] = set()
-    ready: set[str] = set()
-    left: dict[str, _Before] = {}
-    granted = refused = 0
-    beyond: list[str] = []
-    for event in events:
+    def __init__(self) -> None:
+        self._started: set[str] = set()
+        self._ready: set[str] = set()
+        self._evicted: set[str] = set()
+        self._left: dict[str, tuple[int, _Before]] = {}
+
+    def take(self, event: EventRow) -> None:
+        """A pod's new state."""
+        pod, state = event.subject, event.data.get("state")
+        if state == PodState.TERMINATING:
+            self._left.setdefault(pod, (event.at_ns, self._now(pod)))
+        if state in _STARTED:
+            self._started.add(pod)
+        (self._ready.add if state == PodState.READY else self._ready.discard)(pod)
+
+    def evicted(self, event: EventRow) -> _Before | None:
+        """A granted eviction: how things stood before it; ``None`` when it needed no budget."""
         pod = event.subject
-        if event.kind == "pod":
-            state = event.data.get("state")
-            if state == PodState.TERMINATING and pod in started:
-                left.setdefault(pod, _Before(pod in ready, len(ready)))
-            if state in _STARTED:
-                started.add(pod)
-            (ready.add if state == PodState.READY else ready.discard)(pod)
-        elif event.kind == "eviction" and event.data.get("code") == GRANTED:
-            granted += 1
-            before = left.pop(pod, _Before(pod in ready, len(ready)))
-            if budget is not None and pod in started and (why := _beyond(before, budget, desired(budget, scale))):
-                beyond.append(f"{pod}: {why}")
-            ready.discard(pod)
-        elif event.kind == "eviction":
-            refused += 1
-    return BudgetKept(granted=granted, refused=refused, beyond=tuple(beyond))
+        left_ns, before = self._left.get(pod, (event.at_ns, self._now(pod)))
+        free = pod not in self._started or pod in self._evicted or event.at_ns - left_ns > round(SLACK_S * NS)
+        self._evicted.add(pod)
+        self._ready.discard(pod)
+        return None if free else before
+
+    def _now(self, pod: str) -> _Before:
+        return _Before(pod in self._ready, len(self._ready))
+
+
+class _Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """From ``at_ns`` on the workload asked for one of ``possible``; ``rolling``: pods of two revisions, some too many.
+
+    In the middle of a rolling update the sizes of the ReplicaSets tell nothing of it, so the number before stands.
+    """
+
+    at_ns: int
+    possible: tuple[int, ...]
+    rolling: bool = False
+
+
+class _Scales:
+    """How many replicas were asked for in the course of a run."""
+
+    def __init__(self, events: Iterable[EventRow], first: int) -> None:
+        self._course = [_Scale(at_ns=0, possible=(first,))]
+        self._untold = (-1, 0)  # since which told number, and how many pods were ready
+        sizes: list[int] = []
+        told: set[tuple[str, str]] = set()
+        for event in events:
+            if event.kind == "kubernetes":
+                # A watch that broke tells again what it told; a controller that repeats itself is told with a count.
+                if (event.subject, event.message) in told:
+                    continue
+                told.add((event.subject, event.message))
+            for resize in resizes((event,), event.at_ns):
+                self._add(event.at_ns, (resize.size,), rolling=self._course[-1].rolling)
+            if event.kind in {"deployment", "kubernetes"} and (found := _SIZED.search(event.message)):
+                self._sized(event.at_ns, sizes, int(found[1] or found[3] or 0), int(found[2]))
+
+    def at(self, at_ns: int, ready: int) -> tuple[int, ...]:
+        """Every number that may have held at ``at_ns``, when so many pods were ``ready``.
+
+        More ready pods than were ever asked for, and no rolling update, are a scale that nobody told of.
+        """
+        slack_ns = round(SLACK_S * NS)
+        begun = max(1, bisect_right(self._course, at_ns - slack_ns, key=_begins)) - 1
+        end = max(1, bisect_right(self._course, at_ns + slack_ns, key=_begins))
+        near = self._course[begun:end]
+        possible = {number for each in near for number in each.possible}
+        if ready > max(possible) and not any(each.rolling for each in near):
+            self._untold = (near[-1].at_ns, ready)
+        if self._untold[0] == near[-1].at_ns:
+            possible.add(self._untold[1])
+        return tuple(sorted(possible))
+
+    def _sized(self, at_ns: int, sizes: list[int], before: int, after: int) -> None:
+        """One ReplicaSet of ``sizes`` went from ``before`` to ``after`` pods."""
+        last = self._course[-1]
+        fits = before == 0 or before in sizes or not sizes
+        if before in sizes:
+            sizes.remove(before)
+        elif not fits:
+            sizes.clear()  # something was not told
+        if after:
+            sizes.append(after)
+        if len(sizes) > 1:
+            self._add(at_ns, last.possible, rolling=True)
+        elif sizes and fits and (not last.rolling or sizes[0] >= max(last.possible)):
+            self._add(at_ns, tuple(sizes))
+        elif sizes:  # an update that goes on, or another scale
+            self._add(at_ns, (*last.possible, *sizes), rolling=last.rolling)
+
+    def _add(self, at_ns: int, possible: tuple[int, ...], *, rolling: bool = False) -> None:
+        self._course.append(_Scale(at_ns=at_ns, possible=possible, rolling=rolling))
+
+
+def _begins(scale: _Scale) -> int:
+    return scale.at_ns
 
 
 def _beyond(before: _Before, budget: Budget, must: int) -> str:

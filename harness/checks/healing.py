@@ -4,8 +4,9 @@ The direction says which side is copied from. Nothing newer is ever overwritten:
 the app itself, once the flag was off) is named when PostgreSQL is copied, and is what is copied the other way, where a
 document that differs and is not newer is named. So whatever differs is either healed or named. A
 document without a walk is either a deleted walk's or one that the app made itself: it is deleted only when the
-evidence says that the API confirmed its deletion, and is named otherwise. Of the documents that the evidence knows to
-be the app's own (``own``), a difference is what is wanted while PostgreSQL is copied: they are counted, not named.
+evidence says that the API confirmed its deletion, and is named otherwise. What the evidence knows
+the app to have written or deleted itself (``own``) differs because it is to: while PostgreSQL is copied such documents
+are neither brought back nor deleted nor named, but counted; only one that is older than its walk is written.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Healing(msgspec.Struct, frozen=True, kw_only=True):
     copy: tuple[str, ...] = ()  # documents to copy to PostgreSQL, which lacks their walks
     replace: tuple[str, ...] = ()  # documents to copy over older walks
     named: tuple[str, ...] = ()
-    own: int = 0  # the app's own documents, known as such and left alone
+    own: int = 0  # what the app wrote or deleted itself, known as such and left alone
 
     @property
     def changes(self) -> int:
@@ -62,7 +63,7 @@ def healing(
     own: Collection[str] = (),
 ) -> Healing:
     """``documents`` are all there are, by id; ``deleted`` the walks whose deletion the API confirmed; ``own`` those
-    that the app wrote to Firestore itself, as far as that is known.
+    that the app wrote or deleted in Firestore itself, as far as that is known.
     """
     stored = {document_id(walk.id): walk for walk in walks}
     if direction is Direction.TO_FIRESTORE:
@@ -75,6 +76,7 @@ def _to_firestore(
     stored: Mapping[str, StoredWalk], documents: Mapping[str, Fields], deleted: set[str], own: set[str]
 ) -> Healing:
     write: list[str] = []
+    delete: list[str] = []
     left: dict[str, str] = {}
     for name, walk in stored.items():
         document = documents.get(name)
@@ -82,11 +84,16 @@ def _to_firestore(
             continue
         if document is not None and _newer(document, walk):
             left[name] = f"{walk.id} of {walk.user}: written to Firestore later, by the app itself"
+        elif document is None and name in own:
+            left[name] = f"{walk.id} of {walk.user}: deleted by the app itself"
         else:
             write.append(name)
-    delete = [name for name in documents if name not in stored and name in deleted]
     for name, fields in documents.items():
-        if name not in stored and name not in deleted:
+        if name in stored:
+            continue
+        if name in deleted and name not in own:
+            delete.append(name)
+        else:
             left[name] = f"{name.lower()} of {_user(fields)}: in Firestore alone"
     return Healing(
         direction=Direction.TO_FIRESTORE,

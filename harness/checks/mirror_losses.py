@@ -16,6 +16,8 @@ from harness.model.message import Told, message
 from harness.model.verdict import Verdict
 
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+#: What a line has to speak of: ours says "Mirror write failed", another's names the store.
+_MIRROR = (b"mirror", b"firestore")
 #: Cloud Logging's severities from which a line tells of a failure.
 _FAILURES = frozenset({"ERROR", "CRITICAL", "ALERT", "EMERGENCY"})
 
@@ -40,11 +42,13 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def logged(lines: Iterable[bytes]) -> Logged:
-    """The structured lines of a severity of ``_FAILURES`` that hold a walk's id, wherever the target puts it."""
+    """The structured lines of a severity of ``_FAILURES`` that speak of the mirror and hold a walk's id, wherever the
+    target puts it. A photo's lost removal names its walk too, and is none.
+    """
     failures, walks = 0, set[str]()
     for line in lines:
         named = {found.decode().lower() for found in _UUID.findall(line)}
-        if named and _fails(line):
+        if named and any(word in line.lower() for word in _MIRROR) and _fails(line):
             failures += 1
             walks |= named
     return Logged(failures=failures, walks=frozenset(walks))

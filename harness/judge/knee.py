@@ -18,7 +18,8 @@ TRIES = 2
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """A rate that was tried.
 
-    ``generator_limited``, ``unspread``, ``rate_limited``: the step says nothing of the target, however it looks.
+    ``generator_limited``, ``unspread``, ``rate_limited``, ``without_photos``: the step says nothing of the target (or
+    of it beside photos), however it looks.
     """
 
     rate_per_s: float
@@ -26,11 +27,12 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     generator_limited: bool = False
     unspread: bool = False
     rate_limited: bool = False
+    without_photos: bool = False
 
     @property
     def mute(self) -> bool:
         """Whether the step says nothing."""
-        return self.generator_limited or self.unspread or self.rate_limited
+        return self.generator_limited or self.unspread or self.rate_limited or self.without_photos
 
 
 def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
@@ -88,7 +90,9 @@ def _why_mute(last: Tried) -> Message:
         return message("the generator was the limit above")
     if last.unspread:
         return message("above, the load was not spread over the pods")
-    return message("above, the API's rate limiter answered")
+    if last.rate_limited:
+        return message("above, the API's rate limiter answered")
+    return message("above, the photos beside it were not uploaded")
 
 
 def _knee(pods: int, good: float | None, broken: float | None, verdict: Verdict, *told: Message) -> Knee:

@@ -3,6 +3,7 @@
 The generator proves that it was not the limit: a step whose requests were sent late, or whose busiest worker had no
 core left, is inconclusive, whatever it shows. So is one whose requests did not reach all of the pods alike: kept
 connections stay with the pods that they began on. And one that met the API's rate limiter: its answers cost nothing.
+And one beside photos that were not uploaded.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from harness.model.verdict import Verdict
 MOST_GENERATOR_CORES = 0.9
 #: Of its even share: connections that a Service deals out by chance stay below it, from so many requests a pod on.
 MOST_OF_ITS_SHARE, REQUESTS_A_POD = 2.0, 20
+#: Of the photos that were due beside a step: with fewer it was no interference.
+LEAST_PHOTOS = 0.9
 _MS = 1_000_000
 _P95_SAMPLES = 59
 _TOO_MANY_REQUESTS = "429"
@@ -49,6 +52,8 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     memory_samples: list[tuple[int, str, float]] = []
     histogram: str = ""
     requests_by_pod: dict[str, int] = {}
+    photos_due: int = 0
+    photos_uploaded: int = 0
 
 
 def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
@@ -84,6 +89,8 @@ def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
         database_limit=around.database_limit,
         histogram=around.histogram,
         requests_by_pod=around.requests_by_pod,
+        photos_due=around.photos_due,
+        photos_uploaded=around.photos_uploaded,
     )
 
 
@@ -94,8 +101,9 @@ def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, 
     """
     if not measured.requests or measured.latency_p95_ms is None:
         return Verdict.INCONCLUSIVE, "no request was due"
-    if limited := generator_words(measured) or spread_words(measured, pods) or limiter_words(measured):
-        return Verdict.INCONCLUSIVE, limited
+    spread = spread_words(measured, pods)
+    if mute := generator_words(measured) or spread or limiter_words(measured) or photo_words(measured):
+        return Verdict.INCONCLUSIVE, mute
     return _kept(measured, measured.latency_p95_ms, limits)
 
 
@@ -148,6 +156,12 @@ def limiter_words(measured: StepFigures) -> str:
     """Why the load was not the pods' to carry; "" when the rate limiter answered none of it."""
     times = limited_times(measured)
     return f"the rate limiter answered {times} times" if times else ""
+
+
+def photo_words(measured: StepFigures) -> str:
+    """Why the step was not one beside photos; "" when it was, or was not to be."""
+    due, uploaded = measured.photos_due, measured.photos_uploaded
+    return f"{uploaded} of {due} photos were uploaded" if uploaded < LEAST_PHOTOS * due else ""
 
 
 def window_of(origin_ns: int, seconds: float) -> Window:

@@ -36,7 +36,7 @@ def limits_factor(manifests: Manifests, cores: float, pods: int) -> float:
 def scaled(manifests: Manifests, factor: float, *, raw: bool = False) -> Manifests:
     """The typed manifests with CPU requests and limits times ``factor``: other pods, so another digest.
 
-    With ``raw`` the documents too, for a stack whose own factor is 1.
+    With ``raw`` the documents too, which a stack multiplies once more by its own factor.
     """
     if factor == 1:
         return manifests

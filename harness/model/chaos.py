@@ -143,10 +143,17 @@ class DrawnSchedule(msgspec.Struct, frozen=True, kw_only=True):
 class NightReport(RunReport, frozen=True, kw_only=True):
     """``chaos_nightly.json``: ``asked`` schedules of ``length`` experiments, those of them made within ``budget_s``.
 
-    The schedule ``n`` has the seed ``seed + n``. ``exit_status`` is the most severe of the schedules'.
+    The schedule ``n`` has the seed ``seed + n``. ``exit_status`` is the most severe of the schedules', and that of a
+    week that holds when fewer than ``least`` of them did anything.
     """
 
     asked: int
+    least: int
     length: int
     budget_s: float
     schedules: tuple[DrawnSchedule, ...]
+
+    @property
+    def exercised(self) -> int:
+        """The schedules in which anything was done."""
+        return sum(each.exercised > 0 for each in self.schedules)

@@ -90,7 +90,7 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine: both over
     the step's own seconds. ``database_connections`` are the most seen of the ``database_limit`` (``max_connections``).
-    ``requests_by_pod`` counts the answers that name their pod.
+    ``requests_by_pod`` counts the answers that name their pod. ``photos_uploaded`` of ``photos_due`` beside the step.
     ``histogram`` is the step's HDR histogram of latencies in microseconds, in its own base64 form.
     """
 
@@ -114,12 +114,14 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     histogram: str
     requests_by_pod: dict[str, int] = {}
     database_limit: int | None = None
+    photos_due: int = 0
+    photos_uploaded: int = 0
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
-    the sample cannot tell, the generator was the limit, the load was not spread over the pods, or the API's rate
-    limiter answered."""
+    the sample cannot tell, the generator was the limit, the load was not spread over the pods, the API's rate limiter
+    answered, or the photos beside it were not uploaded."""
 
     step: Step
     pods: int
@@ -131,7 +133,8 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
 
 class Knee(msgspec.Struct, frozen=True, kw_only=True):
     """The knee of a number of pods: ``rate_per_s`` is the highest rate that passed, ``broken_per_s`` the lowest that
-    did not in two tries. ``verdict`` is ``pass`` when both are known, else ``inconclusive`` with the reason."""
+    did not in two tries. ``verdict`` is ``pass`` when both are known, ``fail`` when no rate was kept, else
+    ``inconclusive``, with the reason."""
 
     pods: int
     rate_per_s: float | None

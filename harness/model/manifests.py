@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
+
+#: ``PROJECT:REGION:INSTANCE`` as Cloud SQL Proxy takes it; the project may lie in a domain, a query may follow.
+INSTANCE_NAMED = re.compile(r"((?:[A-Za-z][\w.-]*:)?[A-Za-z][\w-]*:[A-Za-z][\w-]*:[A-Za-z][\w-]*)(\?\S*)?")
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):

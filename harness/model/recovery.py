@@ -8,6 +8,9 @@ import msgspec
 
 from harness.model.scenario import PopulationPlan, ProbePlan
 
+#: By then an apply of the procedure as written is out; the rest of ``written_limit_s`` is the restart's.
+APPLY_LIMIT_S = 5.0
+
 
 class Disaster(StrEnum):
     """What happens to the database, or to what it is to be restored from."""
@@ -45,6 +48,7 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
     before_s: float
     after_s: float
     available_above: float
+    errors_below: float  # the users' own, as the rollout's criterion
     #: How long the procedure as written is watched: a rollout that cannot end would be waited for in vain.
     written_limit_s: float
 

@@ -24,7 +24,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     where = command.add_mutually_exclusive_group()
     where.add_argument("--endpoints", type=Path, metavar="FILE", help="JSON, as `stack up --json` prints it")
     where.add_argument("--stack", default="", metavar="ID", help="a stack that is up (default: the only one)")
-    command.add_argument("--evidence", type=Path, metavar="RUN", help="a run's folder: which walks the API deleted")
+    command.add_argument(
+        "--evidence",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder: which walks the API deleted, and which the app wrote itself",
+    )
     command.add_argument("--direction", required=True, choices=[str(each) for each in Direction])
     command.add_argument("--apply", action="store_true", help="do it; without it only say what differs")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -34,10 +39,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left alone."""
     endpoints = _endpoints(arguments)
-    deleted = _deleted(arguments.evidence) if arguments.evidence else {}
+    writes = _writes(arguments.evidence)
     from harness.reconcile.heal import heal
 
-    found = asyncio.run(heal(endpoints, Direction(arguments.direction), apply=arguments.apply, deleted=deleted))
+    found = asyncio.run(
+        heal(
+            endpoints,
+            Direction(arguments.direction),
+            apply=arguments.apply,
+            deleted=writes.deleted[Side.API],
+            own=writes.direct,
+        )
+    )
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
@@ -81,8 +94,8 @@ class _Told(msgspec.Struct):
     endpoints: Endpoints
 
 
-def _deleted(folder: Path) -> dict[str, str]:
+def _writes(folder: Path | None) -> Writes:
     writes = Writes()
-    for row in read_rows(folder / "evidence.sqlite"):
+    for row in read_rows(folder / "evidence.sqlite") if folder is not None else ():
         writes.add(row)
-    return writes.deleted[Side.API]
+    return writes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import machine, state
+from harness import machine
 from harness.clock import NS, Clock, utc
 from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.model.errors import Exit, RehearsalError, more_severe
@@ -19,7 +19,7 @@ from harness.model.verdict import Verdict
 from harness.progress import Progress
 from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
-from harness.recovery.findings import Observed, errata_seen, findings
+from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
 from harness.recovery.keeper import schedule_checks
 from harness.recovery.on_stack import StackRecovery, in_place
 from harness.recovery.points import random_points
@@ -32,7 +32,7 @@ from harness.recovery.stall import stalled
 from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
-from harness.rungs import manifests_of, stack_for
+from harness.rungs import manifests_of, stack_for, sweep
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder
 
@@ -110,7 +110,7 @@ class Recovery:
 
     async def flow(self) -> None:
         """The parts in order."""
-        state.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         write_atomically(self.folder / "plan.json", msgspec.json.format(msgspec.json.encode(self.plan)))
         largest = max(self.plan.sizes.sizes_bytes, default=0) if "sizes" in self.options.parts else 0
         needs = _BASE_BYTES + COPIES * largest
@@ -215,7 +215,7 @@ class Recovery:
         left_out = [(part, "not asked for (--only)") for part in PARTS if part not in self.options.parts]
         left_out += [(part, "the run ended before it") for part in self.options.parts if part not in self.timings]
         if self.seen.stack is not None:
-            left_out.append(("dr.restore.step2", _DIRECT))
+            left_out += [("dr.restore.step2", _DIRECT), *errata_not_exercised(self.seen)]
         now = datetime.fromtimestamp((self.clock.anchor.unix_ns) / NS, tz=UTC)
         return RecoveryReport(
             schema_version=SCHEMA_VERSION,

@@ -8,13 +8,11 @@ restarted in order -> traffic judged.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from harness.clock import NS, Clock
 from harness.model.manifests import Manifests
@@ -23,20 +21,21 @@ from harness.model.rollout import rollout_template
 from harness.model.stack import DatabaseAccess
 from harness.recovery import backup, sentinel
 from harness.recovery.archive import Archive, Stream
-from harness.recovery.procedure import KEY, as_written
+from harness.recovery.corrected import INSTANCE, as_corrected, led_to
+from harness.recovery.procedure import KEY, Reached, as_written
 from harness.recovery.restore import Point, Restored, Serve, Source, restore
 from harness.recovery.result import Check, Loss
 from harness.recovery.sentinel import Sentinels, closing, loss, recovered
 from harness.recovery.server import Server
 from harness.recovery.site import Site
-from harness.recovery.stack_result import OnStack, case_of
+from harness.recovery.stack_result import AsCorrected, AsWritten, OnStack, Restart, case_of
 from harness.recovery.traffic import Seen, Traffic
-from harness.recovery.verification import Phones, archive_mode, as_of, sessions, verified
+from harness.recovery.verification import Held, Phones, archive_mode, sessions, verified
 from harness.stack.protocol import Stack
 
-INSTANCE = "PROJECT_ID:REGION:INSTANCE_NAME-restored"
 DETECT_LIMIT_S = 60.0
-READY_LIMIT_S = 180.0
+#: Below what the rungs give a rollout (180 s): pods that never answer are a result of the procedure, not of the stack.
+GOOD_LIMIT_S = 150.0
 
 
 def in_place(_: Stack) -> Serve:
@@ -61,7 +60,7 @@ class StackRecovery:
         progress: Callable[[str], None],
         serve: Callable[[Stack], Serve],
     ) -> None:
-        """``serve`` makes the restored instance, once the stack is up."""
+        """``serve`` makes the restored instance, once the stack is up. Raises ``BadInput`` as ``led_to``."""
         self.plan = plan
         self.stack = stack
         self.manifests = manifests
@@ -70,13 +69,14 @@ class StackRecovery:
         self.progress = progress
         self.serve = serve
         self.result: OnStack | None = None
+        self._moved = led_to(manifests, INSTANCE)
         self._run_id = run_id
         self._seed = seed
         self._folder = folder
         self._ends: list[Any] = []
 
     async def run(self) -> OnStack:
-        """The whole. Raises ``StackNotStarted``, ``PartDied``."""
+        """The whole. Raises ``StackNotStarted``, ``PartDied``, ``NotInTime``."""
         await self.stack.up()
         await self.stack.set_flag(rollout_template(self.plan.traffic.population))
         traffic = Traffic(
@@ -102,19 +102,12 @@ class StackRecovery:
 
     async def _flow(self, traffic: Traffic) -> None:
         access = self.stack.database().access()
-        source, sentinels, stream = await self._protect(access)
+        source, sentinels, stream, lost_archiving = await self._protect(access)
         self._serve = self.serve(self.stack)  # before the disaster: of the image of what is about to be lost
         await traffic.begin()
         begun_ns = self.clock.now_ns() + NS
         await self.clock.sleep(1 + self.plan.traffic.before_s)
-        struck_ns = traffic.event("fault", "database", "the server is killed and its data folder lost")
-        self.progress("disaster: the data folder is lost")
-        await self.stack.database().kill()
-        dead_ns = traffic.event("fault", "database", "the server is dead")
-        await self.stack.database().lose()
-        traffic.event("fault", "database", "its data folder is gone")
-        detected_ns = await traffic.blackout(struck_ns, DETECT_LIMIT_S)
-        traffic.event("phase", "detected", "five seconds without one good probe")
+        struck_ns, dead_ns, detected_ns = await self._struck(traffic)
         await stream.stop()
         restored = await self._restored(source, traffic)
         begun_verify_ns = self.clock.now_ns()
@@ -123,34 +116,39 @@ class StackRecovery:
         begun_register_ns = self.clock.now_ns()
         await self.stack.database().register(INSTANCE, restored.server.address)
         register_s = (traffic.event("phase", "registered", INSTANCE) - begun_register_ns) / NS
-        written_s, written_done, written_told, written_seen = await self._as_written(traffic)
-        written_sessions = await self._sessions(restored)
-        switch_s, ready_s = await self._as_corrected(traffic)
-        corrected_sessions = await self._sessions(restored)
-        restart_s, restart_seen = await self._restarted(traffic)
-        after_ns = traffic.event("phase", "window", "traffic judged again")
-        await self.clock.sleep(self.plan.traffic.after_s + self.plan.traffic.probes.timeout_s)
-        traffic.evidence.gather()
+        written = await self._as_written(traffic, restored)
+        corrected = await self._as_corrected(traffic, restored)
+        restart, after = None, None
+        if corrected.first_good_s is not None:
+            restart, after = await self._restarted(traffic), await self._judged_again(traffic)
         detect_s = (detected_ns - struck_ns) / NS
         self.result = OnStack(
-            case=case_of(restored, lost, checks, detect_s, register_s + switch_s, ready_s),
-            restored_archiving=await archive_mode(restored.server),
-            written_s=written_s,
-            written_done=written_done,
-            written_told=written_told,
-            written_sessions=written_sessions,
-            written_seen=written_seen,
-            corrected_sessions=corrected_sessions,
+            case=case_of(restored, lost, checks, detect_s, register_s, corrected),
+            lost_archiving=lost_archiving,
+            restored_archiving=await self._archiving(restored),
+            written=written,
+            corrected=corrected,
             verify_s=verify_s,
             register_s=register_s,
-            restart_s=restart_s,
-            restart_seen=restart_seen,
+            restart=restart,
             before=traffic.seen(begun_ns, struck_ns),
-            after=traffic.seen(after_ns, after_ns + round(self.plan.traffic.after_s * NS)),
+            after=after,
         )
 
-    async def _protect(self, access: DatabaseAccess) -> tuple[Source, Sentinels, Stream]:
-        """Stream, base backup and sentinels on the stack's database."""
+    async def _struck(self, traffic: Traffic) -> tuple[int, int, int]:
+        """The disaster: when it was begun, when the server was known dead, when the probes had noticed."""
+        struck_ns = traffic.event("fault", "database", "the server is killed and its data folder lost")
+        self.progress("disaster: the data folder is lost")
+        await self.stack.database().kill()
+        dead_ns = traffic.event("fault", "database", "the server is dead")
+        await self.stack.database().lose()
+        traffic.event("fault", "database", "its data folder is gone")
+        detected_ns = await traffic.blackout(struck_ns, DETECT_LIMIT_S)
+        traffic.event("phase", "detected", "five seconds without one good probe")
+        return struck_ns, dead_ns, detected_ns
+
+    async def _protect(self, access: DatabaseAccess) -> tuple[Source, Sentinels, Stream, str]:
+        """Stream, base backup and sentinels on the stack's database; and the archive_mode it had without us."""
 
         async def connect() -> asyncpg.Connection:
             return await asyncpg.connect(
@@ -165,6 +163,7 @@ class StackRecovery:
 
         connection = await connect()
         try:
+            archiving = await archive_mode(connection)
             await connection.execute(sentinel.SCHEMA)
         finally:
             await closing(connection)
@@ -176,7 +175,7 @@ class StackRecovery:
         sentinels = Sentinels(self.clock, connect, self.plan.sentinel_every_s)
         self._ends.append(sentinels.stop)
         sentinels.start()
-        return Source(backup=taken, archive=archive, password=access.password), sentinels, stream
+        return Source(backup=taken, archive=archive, password=access.password), sentinels, stream, archiving
 
     async def _restored(self, source: Source, traffic: Traffic) -> Restored:
         """Step 1: 特定時点に復元, into a new instance."""
@@ -213,8 +212,8 @@ class StackRecovery:
             anchor_unix_ns=self.clock.anchor.unix_ns,
             bucket=endpoints.storage_bucket,
         )
-        rows = as_of(traffic.evidence.requests, last_ns, gone_ns)
-        content = await verified(restored.server, endpoints, phones, rows)
+        held = Held.of(traffic.evidence.requests, traffic.evidence.probes, last_ns, gone_ns)
+        content = await verified(restored.server, endpoints, phones, held)
         prefix = (
             f"{lost.recovered} of {lost.acknowledged} recovered, {len(lost.holes)} holes, {len(lost.unknown)} unknown"
         )
@@ -226,51 +225,56 @@ class StackRecovery:
     async def _sessions(self, restored: Restored) -> int:
         return await sessions(restored.server, self.stack.endpoints().database_user)
 
-    async def _as_written(self, traffic: Traffic) -> tuple[float, bool, str, Seen]:
-        """Steps 2 and 3 as the document has them: seconds, whether the pods became ready, what was written."""
+    async def _archiving(self, restored: Restored) -> str:
+        connection = await restored.server.connect()
+        try:
+            return await archive_mode(connection)
+        finally:
+            await closing(connection)
+
+    async def _as_written(self, traffic: Traffic, restored: Restored) -> AsWritten:
+        """Steps 2 and 3 as the document has them, watched until the pods are ready or the time is over."""
         limit_s = self.plan.traffic.written_limit_s
         begun_ns = traffic.event("phase", "as written", f"the endpoint into {KEY}, then restarted")
         self.progress(f"the procedure as written, watched for {limit_s:g} s")
-        done, told = await as_written(self.stack, self.manifests, traffic, limit_s)
-        end_ns = traffic.event("phase", "as written", "ended" if done else "given up")
-        return (end_ns - begun_ns) / NS, done, told, traffic.seen(begun_ns, end_ns)
+        steps = await as_written(self.stack, self.manifests, traffic, limit_s)
+        ended = "ended" if steps.reached is Reached.READY else "given up"
+        end_ns = traffic.event("phase", "as written", ended)
+        return AsWritten(
+            steps=steps,
+            watched_s=(end_ns - begun_ns) / NS,
+            sessions=await self._sessions(restored),
+            seen=traffic.seen(begun_ns, end_ns),
+        )
 
-    async def _as_corrected(self, traffic: Traffic) -> tuple[float, float]:
-        """The instance in the sidecar's argument, applied: the pods are replaced by it. Seconds of switch and ready."""
+    async def _as_corrected(self, traffic: Traffic, restored: Restored) -> AsCorrected:
+        """The instance in the sidecar's argument, applied: the pods are replaced by it."""
         begun_ns = traffic.event("phase", "as corrected", f"the sidecar's instance is {INSTANCE}")
-        applied = asyncio.ensure_future(self.stack.apply(led_to(self.manifests, INSTANCE)))
-        try:
-            good_ns = await traffic.first_good(begun_ns, READY_LIMIT_S)
-            await applied
-        finally:
-            applied.cancel()
-            await asyncio.gather(applied, return_exceptions=True)
-        ready_ns = traffic.event("phase", "recovered", "all pods are ready")
-        self.progress(f"the first good answer {(good_ns - begun_ns) / NS:.1f} s after the switch")
-        return (good_ns - begun_ns) / NS, max(0.0, (ready_ns - good_ns) / NS)
+        good_ns = await as_corrected(self.stack, self._moved, traffic.first_good(begun_ns, GOOD_LIMIT_S))
+        if good_ns is None:
+            end_ns = traffic.event("phase", "given up", f"no good answer in {GOOD_LIMIT_S:g} s")
+            self.progress(f"no good answer in {GOOD_LIMIT_S:g} s after the switch")
+        else:
+            end_ns = traffic.event("phase", "recovered", "all pods are ready")
+            self.progress(f"the first good answer {(good_ns - begun_ns) / NS:.1f} s after the switch")
+        return AsCorrected(
+            first_good_s=None if good_ns is None else (good_ns - begun_ns) / NS,
+            waited_s=(end_ns - begun_ns) / NS,
+            ready_s=0.0 if good_ns is None else max(0.0, (end_ns - good_ns) / NS),
+            sessions=await self._sessions(restored),
+            seen=traffic.seen(begun_ns, end_ns),
+        )
 
-    async def _restarted(self, traffic: Traffic) -> tuple[float, Seen]:
+    async def _restarted(self, traffic: Traffic) -> Restart:
         """Deployment再起動（5-10分）: measured on pods that can become ready."""
         begun_ns = traffic.event("phase", "restart", "kubectl rollout restart")
         await self.stack.restart()
         end_ns = traffic.event("phase", "restart", "complete")
         self.progress(f"restarted in {(end_ns - begun_ns) / NS:.1f} s")
-        return (end_ns - begun_ns) / NS, traffic.seen(begun_ns, end_ns)
+        return Restart(took_s=(end_ns - begun_ns) / NS, seen=traffic.seen(begun_ns, end_ns))
 
-
-def led_to(manifests: Manifests, instance: str) -> Manifests:
-    """The manifests with ``instance`` in the sidecar's last argument, in both their forms; the digest changes too."""
-    template = manifests.deployment.template
-    first, *sidecars = template.containers
-    moved = tuple(
-        msgspec.structs.replace(each, args=(*each.args[:-1], instance)) if each.args else each for each in sidecars
-    )
-    documents = copy.deepcopy(manifests.documents)
-    pod = documents[f"Deployment/{manifests.deployment.name}"]["spec"]["template"]["spec"]
-    for container in (*pod["containers"][1:], *pod.get("initContainers", [])):
-        if container.get("args"):
-            container["args"] = [*container["args"][:-1], instance]
-    digest = f"{template.digest[:8]}-{instance.rpartition('-')[2]}"
-    changed = msgspec.structs.replace(template, containers=(first, *moved), digest=digest)
-    deployment = msgspec.structs.replace(manifests.deployment, template=changed)
-    return msgspec.structs.replace(manifests, deployment=deployment, documents=documents)
+    async def _judged_again(self, traffic: Traffic) -> Seen:
+        after_ns = traffic.event("phase", "window", "traffic judged again")
+        await self.clock.sleep(self.plan.traffic.after_s + traffic.last_answer_s)
+        traffic.evidence.gather()
+        return traffic.seen(after_ns, after_ns + round(self.plan.traffic.after_s * NS))

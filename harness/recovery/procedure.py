@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from enum import StrEnum
 
 import msgspec
 
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Container, Manifests
+from harness.model.recovery import APPLY_LIMIT_S
 from harness.recovery.traffic import Traffic
 from harness.stack.protocol import Stack
 
 KEY = "db_host"
 #: The endpoint of any instance, as a container behind Cloud SQL Proxy has it (the document's own configmap.yaml).
 ENDPOINT = "localhost"
-#: By then an apply is out; it goes on waiting for pods that cannot become ready without their database.
-APPLY_LIMIT_S = 5.0
 
 
 def reflected(manifests: Manifests, host: str) -> tuple[Manifests, str]:
@@ -50,25 +50,49 @@ def _with_host(container: Container, host: str) -> Container:
     return msgspec.structs.replace(container, env=env)
 
 
-async def as_written(stack: Stack, manifests: Manifests, traffic: Traffic, limit_s: float) -> tuple[bool, str]:
-    """新インスタンスのエンドポイントをConfigMapに反映, Deployment再起動: whether the pods became ready in ``limit_s``.
+class Reached(StrEnum):
+    """How far the steps as written came within their time."""
 
-    And what was written, which the evidence has as an event.
+    APPLY = "apply"  # the restart was never asked for
+    RESTART = "restart"  # asked for, and not complete
+    READY = "ready"  # complete: the pods became ready
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the steps. ``told``: what was written over what; ``why``: what the restart said when it failed."""
+
+    reached: Reached
+    told: str
+    why: str = ""
+
+
+async def as_written(stack: Stack, manifests: Manifests, traffic: Traffic, limit_s: float) -> Written:
+    """新インスタンスのエンドポイントをConfigMapに反映, Deployment再起動: how far that came in ``limit_s``.
+
+    What was written is in the evidence as an event. Raises ``StackNotStarted`` when the apply itself fails.
     """
     changed, told = reflected(manifests, ENDPOINT)
+    reached, why = Reached.APPLY, ""
     try:
         async with asyncio.timeout(limit_s):
             await _applied(stack, changed)
             traffic.event("phase", "as written", f"applied: {told}")
             traffic.event("phase", "as written", "kubectl rollout restart")
-            await stack.restart()
-            return True, told
-    except (TimeoutError, StackNotStarted):
-        return False, told
+            reached = Reached.RESTART
+            try:
+                await stack.restart()
+                reached = Reached.READY
+            except StackNotStarted as error:
+                why = error.what
+    except TimeoutError:
+        pass
+    return Written(reached=reached, told=told, why=why)
 
 
 async def _applied(stack: Stack, manifests: Manifests) -> None:
-    """As ``kubectl apply``, which returns before any pod follows."""
+    """As ``kubectl apply``, which returns before any pod follows: the stack's own goes on waiting for pods that cannot
+    become ready without their database.
+    """
     applied = asyncio.ensure_future(stack.apply(manifests))
     try:
         await asyncio.wait({applied}, timeout=APPLY_LIMIT_S)

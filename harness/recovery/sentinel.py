@@ -11,6 +11,7 @@ import msgspec
 
 from harness.clock import NS, Clock
 from harness.recovery.result import Loss
+from harness.recovery.waiting import NotInTime
 
 SCHEMA = """
 CREATE SCHEMA rehearsal;
@@ -64,22 +65,30 @@ class Sentinels:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def failing(self, failures: int, limit_s: float) -> int:
-        """Returns the time at which ``failures`` commits in a row had failed. Raises ``TimeoutError``."""
+        """Returns the time at which ``failures`` commits in a row had failed. Raises ``NotInTime``."""
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         while self.failures_in_row < failures:
             if self._clock.now_ns() > give_up_ns:
-                raise TimeoutError(f"no {failures} sentinels in a row failed within {limit_s:g} s")
+                raise NotInTime(
+                    f"the disaster was not noticed: no {failures} sentinels in a row failed within {limit_s:g} s",
+                    where="the commits of the rehearsal's own connection to the database that was struck",
+                    remedy="read the servers' logs in the report's folder: is that server still there?",
+                )
             await self._clock.sleep(0.01)
         return self._clock.now_ns()
 
     async def succeeding(self, after_ns: int, limit_s: float) -> int:
-        """Returns when the first commit sent after ``after_ns`` was acknowledged. Raises ``TimeoutError``."""
+        """Returns when the first commit sent after ``after_ns`` was acknowledged. Raises ``NotInTime``."""
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         while self._clock.now_ns() < give_up_ns:
             if self.acknowledged and self.acknowledged[-1].sent_ns > after_ns:
                 return self.acknowledged[-1].acknowledged_ns
             await self._clock.sleep(0.01)
-        raise TimeoutError(f"no sentinel was acknowledged within {limit_s:g} s")
+        raise NotInTime(
+            f"the restored instance took no commit within {limit_s:g} s",
+            where="the commits of the rehearsal's own connection, led to the restored instance",
+            remedy="read its log in the report's folder",
+        )
 
     async def _run(self) -> None:
         due_ns = self._clock.now_ns()

@@ -19,10 +19,12 @@ from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.model.evidence import Side
 from harness.model.recovery import TrafficPlan
+from harness.recovery.waiting import NotInTime
 from harness.stack.protocol import Stack
 from harness.state.lease import run_folder
 
 ADMISSION_LIMIT_S = 60.0
+REQUEST_TIMEOUT_S = 5.0
 LEAD_S = 1.0
 BLACKOUT_S = 5.0  # design.md, "Judging": five seconds without one good probe
 _GATHER_S = 0.2
@@ -62,7 +64,7 @@ class Traffic:
             endpoints=stack.endpoints(),
             anchor=clock.anchor,
             spool="",
-            request_timeout_s=5.0,
+            request_timeout_s=REQUEST_TIMEOUT_S,
             admission_limit_s=ADMISSION_LIMIT_S,
         )
         self.load = LoadProcesses(load_plan, run_folder(run_id), clock, logs=folder / "logs")
@@ -102,17 +104,21 @@ class Traffic:
         return now_ns
 
     async def blackout(self, after_ns: int, limit_s: float) -> int:
-        """Returns the time at which ``BLACKOUT_S`` had passed since the last good probe. Raises ``TimeoutError``."""
+        """Returns the time at which ``BLACKOUT_S`` had passed since the last good probe. Raises ``NotInTime``."""
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         while (now_ns := self._clock.now_ns()) < give_up_ns:
             last_ns = max(self._last_good_ns(), after_ns)
             if now_ns - last_ns >= BLACKOUT_S * NS:
                 return now_ns
             await self._clock.sleep(0.05)
-        raise TimeoutError(f"good probes still come {limit_s:g} s after the disaster")
+        raise NotInTime(
+            f"the disaster was not noticed: good probes still come {limit_s:g} s after it",
+            where="the probes through the service",
+            remedy="do the pods read a database other than the stack's own? See the manifests, and the pods' logs",
+        )
 
-    async def first_good(self, after_ns: int, limit_s: float) -> int:
-        """Returns when the first probe sent after ``after_ns`` was good: its answer's time. Raises ``TimeoutError``."""
+    async def first_good(self, after_ns: int, limit_s: float) -> int | None:
+        """When the first probe sent after ``after_ns`` was good: its answer's time; ``None`` without one in time."""
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         while self._clock.now_ns() < give_up_ns:
             rows = self.ledger.probes
@@ -120,7 +126,12 @@ class Traffic:
             if len(good):
                 return int(good.min())
             await self._clock.sleep(0.05)
-        raise TimeoutError(f"no good probe within {limit_s:g} s")
+        return None
+
+    @property
+    def last_answer_s(self) -> float:
+        """By so long after a window the last call that was due in it is answered or given up."""
+        return max(self._plan.probes.timeout_s, REQUEST_TIMEOUT_S)
 
     def seen(self, start_ns: int, end_ns: int) -> Seen:
         """What was due in ``[start_ns, end_ns)`` and answered so far."""

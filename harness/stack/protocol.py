@@ -74,6 +74,7 @@ class Stack(Protocol):
 
     rung: Rung
     capabilities: frozenset[Capability]
+    cpu_factor: float  # of CPU requests and limits, so that the pods fit the machine; 1 where they are the manifests'
 
     async def up(self) -> None:
         """Starts every part and returns when the Deployment's replicas are ready and the service answers."""

@@ -80,6 +80,8 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     if not 1 <= arguments.workers <= MOST_WORKERS:
         raise BadInput(f"--workers {arguments.workers} is not within 1..{MOST_WORKERS}")
     plan = plan_of(arguments)
+    if plan.accounts % arguments.workers:
+        raise BadInput(f"--workers {arguments.workers} cannot share the plan's {plan.accounts} accounts evenly")
     options = options_of(arguments)
     line = replay(arguments, options)
     progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {line}")

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.clock import Clock
 from harness.judge.knee import Tried, knee, next_rate
-from harness.judge.steps import Limits, generator_words, limiter_words, spread_words
+from harness.judge.steps import Limits, generator_words, limiter_words, photo_words, spread_words
 from harness.manifests.change import without_autoscaler
 from harness.manifests.cpu import limits_factor, scaled
 from harness.model.load_stages import SCHEMA_VERSION, Arrivals, Knee, LoadReport, LoadStagesPlan, Step, StepResult
@@ -82,7 +82,7 @@ class LoadStages(StageRun[LoadReport]):
         if plan.pods and self.knee_cpu_factor != 1:
             told = f"CPU requests and limits are multiplied by {self.knee_cpu_factor:.3f}"
             self.progress(f"for the knees {told}: the pods together get {plan.cpu_share * 100:g} % of the machine")
-            await self.stack.apply(scaled(self.manifests, self.knee_cpu_factor, raw=True))
+            await self.stack.apply(scaled(self.manifests, self.knee_cpu_factor / self.stack.cpu_factor, raw=True))
         for pods in plan.pods:
             await self._knee(measuring, pods)
         for pods in plan.pods[:1] if plan.photos_per_s else ():
@@ -170,4 +170,5 @@ def _tried(result: StepResult, pods: int) -> Tried:
         generator_limited=bool(generator_words(result.figures)),
         unspread=bool(spread_words(result.figures, pods)),
         rate_limited=bool(limiter_words(result.figures)),
+        without_photos=bool(photo_words(result.figures)),
     )

@@ -28,6 +28,8 @@ REOPEN_LEAD_S = 3.0  # for a thousand connections to pods that may have little C
 #: Between steps, what the last one left in queues (the mirror's too) is worked off: at least and at most so long, until
 #: the machine is this busy.
 SETTLE_S, SETTLE_MOST_S, SETTLED = 1.0, 10.0, 0.3
+#: The event that a worker tells of its photos, and how long after the requests it may come: an upload's own limit.
+PHOTOS, PHOTOS_MOST_S = ("storage", "photos"), 25.0
 _MOST_LATENCY_US = 120_000_000
 _DATABASE_EVERY_S = 1.0
 
@@ -62,6 +64,7 @@ class Measuring:
         finally:
             cpu.cancel()
             connections.cancel()
+        uploaded = await self._photos(step)
         self._collector.gather()
         ledger = self._collector.ledger
         calls = ledger.requests_due(window, Side.API)
@@ -74,10 +77,24 @@ class Measuring:
             memory_samples=_samples(ledger, "memory_bytes"),
             histogram=histogram(calls),
             requests_by_pod=ledger.pods_due(window),
+            photos_due=_photos_due(step),
+            photos_uploaded=uploaded,
         )
         measured = figures(calls, window, around)
         told, reason = verdict(measured, self._limits, pods)
         return StepResult(step=step, pods=pods, figures=measured, verdict=told, reason=reason, start_ns=window.start_ns)
+
+    async def _photos(self, step: Step) -> int:
+        """How many were uploaded, once all workers have told it; a worker tells it when its last upload has ended."""
+        give_up_ns = self._clock.now_ns() + round(PHOTOS_MOST_S * NS)
+        while True:
+            self._collector.gather()
+            events = self._collector.events
+            told = [e.data for e in events if (e.kind, e.subject, e.data.get("step")) == (*PHOTOS, step.name)]
+            ended = sum(each["uploaded"] + each["failed"] + each["put_off"] for each in told)
+            if ended >= _photos_due(step) or self._endpoints.storage is None or self._clock.now_ns() >= give_up_ns:
+                return sum(each["uploaded"] for each in told)
+            await self._clock.sleep(SETTLE_S)
 
     async def settle(self) -> None:
         """Returns when the machine is nearly idle; on one that never is, after ``SETTLE_MOST_S``."""
@@ -124,6 +141,10 @@ class Measuring:
                 await database.close()
             return most, limit
         return None, None
+
+
+def _photos_due(step: Step) -> int:
+    return round(step.photos_per_s * step.seconds)
 
 
 def _lead_s(step: Step) -> float:

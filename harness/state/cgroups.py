@@ -26,10 +26,11 @@ ROOT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "memory")
 _NAME = re.compile(r"tekutoko\.(\d+)\.([^:]+):")  # a run id has no colon
 PERIOD_US = 100_000  # the kubelet's ``cpuCFSQuotaPeriod``
+LEAST_QUOTA_US = 1_000  # the kernel takes no less, so the kubelet (``MinQuotaPeriod``) raises what is below 10m to it
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a container may use: millicores and bytes; ``None`` sets no limit."""
+    """What a container may use: millicores and bytes; ``None`` sets no limit, nor do 0 millicores."""
 
     cpu_m: int | None = None
     memory_bytes: int | None = None
@@ -105,8 +106,8 @@ def remove_of_run(run_id: str) -> list[Path]:
 
 def _written(limits: Limits) -> Iterator[tuple[str, str]]:
     """The files of a group that hold its limits, and what is written into them, in that order."""
-    if limits.cpu_m is not None:
-        quota_us = limits.cpu_m * PERIOD_US // 1000
+    if limits.cpu_m:  # 0 is no limit to the kubelet
+        quota_us = max(LEAST_QUOTA_US, limits.cpu_m * PERIOD_US // 1000)
         if _is_v2():
             yield "cpu.max", f"{quota_us} {PERIOD_US}"
         else:

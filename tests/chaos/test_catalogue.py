@@ -50,7 +50,12 @@ def test_it_names_only_what_exists(name: str) -> None:
 
 def test_experiments_of_minutes_are_run_when_they_are_named_and_never_drawn() -> None:
     assert set(NAMES) - set(catalogue.usual()) == set(LONG)
-    assert catalogue.load("pod_kill_series").expects.repeated is not None
+    series = catalogue.load("pod_kill_series")
+    (given,) = (
+        each["provider"]["arguments"] for each in series.document["method"] if each["name"].startswith("repeat")
+    )
+    assert series.expects.repeated is not None  # what is made is what is computed with
+    assert (given["times"], given["every_s"]) == (series.expects.repeated.times, series.expects.repeated.every_s)
     failover = catalogue.load("database_failover_async").expects.failover
     assert failover is not None and not failover.synchronous
 

@@ -17,7 +17,7 @@ from harness.chaos.night import FAILING_SEEDS, Night, Planned, ScheduleRun, keep
 from harness.chaos.night_report import NIGHT_JSON, counts, html, junit, summary, text
 from harness.clock import NS, MachineClock
 from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, NightReport
-from harness.model.errors import Exit, StackNotStarted
+from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
@@ -96,7 +96,11 @@ def planned(given: RunOptions, seeds: range) -> tuple[Planned, ...]:
 
 
 async def night(
-    tmp_path: Path, seeds: range, budget_s: float = 1e6, after: Callable[[Night, Scripted], None] = lambda n, s: None
+    tmp_path: Path,
+    seeds: range,
+    budget_s: float = 1e6,
+    after: Callable[[Night, Scripted], None] = lambda n, s: None,
+    least: int = 1,
 ) -> NightReport:
     clock = HandClock()
     given = msgspec.structs.replace(options(tmp_path), seed=seeds[0])
@@ -107,8 +111,9 @@ async def night(
         return made
 
     under_way = Night(
-        planned(given, seeds), given, make, clock, Progress(clock), replay="the night's", budget_s=budget_s
-    )
+        planned(given, seeds), given, make, clock, Progress(clock),
+        replay="the night's", budget_s=budget_s, least=least,
+    )  # fmt: skip
     report = await under_way.run()
     assert msgspec.json.decode((under_way.folder / NIGHT_JSON).read_bytes(), type=NightReport) == report
     return report
@@ -148,6 +153,30 @@ async def test_no_schedule_is_begun_after_the_budget_and_the_report_says_so(tmp_
     assert len(report.schedules) == 2
     assert "2 of 5 schedules made" in text(report, "folder")
     assert "2 of 5 schedules made" in summary(report) and "2 of 5 schedules made" in html(report)
+    assert report.exit_status == Exit.OK and "too few" not in text(report, "folder")
+
+
+async def test_a_night_of_too_few_schedules_holds_and_says_so(tmp_path: Path) -> None:
+    report = await night(tmp_path, range(1, 6), budget_s=150, least=3)
+    assert len(report.schedules) == 2 and report.exit_status == Exit.HOLD
+    assert "too few: at least 3" in text(report, "folder")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("--budget", "0s"), "--budget is 0"), (("--count", "5", "--least", "6"), "--least 6 is not within 1..5")],
+)
+def test_a_night_that_could_come_to_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    arguments = cli.parser().parse_args(["chaos_nightly", "--on", "local", "--reports", str(tmp_path), *words])
+    with pytest.raises(BadInput, match=told):
+        command.run_nightly(arguments, cli._week4)
+
+
+async def test_seeds_that_cannot_be_kept_end_no_night(tmp_path: Path) -> None:
+    (tmp_path / FAILING_SEEDS).mkdir()
+    report = await night(tmp_path, range(11, 16))
+    assert len(report.schedules) == 5
+    assert any(FAILING_SEEDS in error for error in report.errors)
 
 
 async def test_an_interrupt_ends_the_schedule_under_way_and_begins_no_other(tmp_path: Path) -> None:
@@ -171,7 +200,7 @@ async def test_pages_name_each_schedule_with_its_replay_and_link(tmp_path: Path)
     assert junit(report).count(b"<failure") == 3  # two schedules, and what broke
 
 
-@pytest.mark.parametrize("found", ["", "{", "[]"])
+@pytest.mark.parametrize("found", ["", "{", "[]", "null"])
 def test_a_file_of_seeds_that_cannot_be_read_is_begun_anew(tmp_path: Path, found: str) -> None:
     path = tmp_path / FAILING_SEEDS
     path.write_text(found)

@@ -64,6 +64,15 @@ def test_what_is_known_to_be_the_app_s_own_is_kept_and_counted() -> None:
     assert "1 left alone, 1 of the app's own kept" in found.sentence
 
 
+def test_what_the_app_deleted_or_wrote_again_itself_is_neither_brought_back_nor_deleted() -> None:
+    gone = healing([walk()], {}, (), Direction.TO_FIRESTORE, own=[WALK])
+    assert (gone.changes, gone.named, gone.own) == (0, (), 1)
+    again = healing([walk()], documents(walk(), walk(OTHER)), {OTHER}, Direction.TO_FIRESTORE, own=[OTHER])
+    assert (again.changes, again.named, again.own) == (0, (), 1)
+    older = healing([walk()], documents(walk(updated_at=NOON)), (), Direction.TO_FIRESTORE, own=[WALK])
+    assert (older.write, older.own) == ((NAME,), 0)
+
+
 def test_newer_and_unknown_documents_are_copied_to_postgresql() -> None:
     found = healing([walk()], later(title="y") | documents(walk(OTHER)), (), Direction.TO_POSTGRESQL)
     assert (found.replace, found.copy, found.named) == ((NAME,), (OTHER_NAME,), ())

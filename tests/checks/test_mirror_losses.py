@@ -15,7 +15,8 @@ LINES = (
     b'{"severity":"INFO","message":"Mirror writes wait","walk_id":"%s"}' % B.encode(),
     b'{"severity":"ERROR","message":"no walk is named"}',
     b"ERROR not a record, of walk %s" % B.encode(),
-    b'{"severity": 3, "walk_id": "%s"}' % B.encode(),
+    b'{"severity": 3, "message":"Mirror write failed", "walk_id": "%s"}' % B.encode(),
+    b'{"severity":"ERROR","message":"Photo removal failed","walk_id":"%s"}' % B.encode(),
 )
 
 

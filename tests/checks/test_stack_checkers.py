@@ -45,11 +45,11 @@ def request(
     )  # fmt: skip
 
 
-def probe(at_s: float, name: str) -> ProbeRow:
+def probe(at_s: float, name: str, took_s: float = 0, outcome: Outcome = Outcome.OK) -> ProbeRow:
     at_ns = round(at_s * NS)
     return ProbeRow(
-        probe_id=1, user="c", method="GET", due_ns=at_ns, sent_ns=at_ns, done_ns=at_ns, status=200, outcome=Outcome.OK,
-        pod=name,
+        probe_id=1, user="c", method="GET", due_ns=at_ns, sent_ns=at_ns, done_ns=at_ns + round(took_s * NS), status=200,
+        outcome=outcome, pod=name,
     )  # fmt: skip
 
 
@@ -109,6 +109,95 @@ def test_evictions_are_counted_also_when_the_watch_told_of_the_pod_before_the_an
     assert budget_kept([*two, *first, *again], ONE, 2).beyond == ()
 
 
+def test_an_eviction_of_a_pod_that_had_been_terminating_for_a_while_needs_no_budget() -> None:
+    course = [pod(0, "a", "Ready"), pod(0, "b", "Running"), pod(1, "a", "Terminating")]
+    late = budget_kept([*course, event(20, "eviction", "a", code=201)], ONE, 2)
+    assert (late.granted, late.beyond, late.unclear) == (1, (), ())
+    assert budget_kept([*course, event(2, "eviction", "a", code=201)], ONE, 2).beyond != ()
+    twice = [event(0.5, "eviction", "b", code=201), *course[2:], event(1.1, "eviction", "a", code=201)]
+    again = budget_kept([*course[:2], *twice, event(1.2, "eviction", "a", code=201)], ONE, 2)
+    assert (again.granted, again.beyond) == (3, ("a: 1 pods were ready, 1 must stay",))
+
+
+FOUR = [pod(10, name, "Ready") for name in "abcd"]
+THREE_GO = [
+    row
+    for at_s, name in ((20, "a"), (21, "b"), (22, "c"))
+    for row in (event(at_s, "eviction", name, code=201), pod(at_s, name, "Terminating"))
+]
+RELATIVE = (
+    Budget(name="walk-api", max_unavailable=1),
+    Budget(name="walk-api", max_unavailable="25%"),
+    Budget(name="walk-api", min_available="75%"),
+)
+
+
+def sized(at_s: float, before: int, after: int, of: str = "x") -> EventRow:
+    way = "up" if after > before else "down"
+    told = f"ScalingReplicaSet: Scaled {way} replica set {of} from {before} to {after}"
+    return event(at_s, "kubernetes", "deployment/walk-api", told)
+
+
+def rescaled(at_s: float, size: int) -> EventRow:
+    return event(at_s, "autoscaler", "walk-api", f"New size: {size}; reason: cpu resource above target")
+
+
+@pytest.mark.parametrize("budget", RELATIVE)
+@pytest.mark.parametrize("told", [[rescaled(5, 4)], [sized(0, 0, 2), sized(5, 2, 4)]], ids=["HPA", "by hand"])
+def test_a_relative_budget_counts_from_the_scale_in_force(budget: Budget, told: list[EventRow]) -> None:
+    found = budget_kept([*told, *FOUR, *THREE_GO], budget, 2)
+    assert found.beyond == ("b: 3 pods were ready, 3 must stay", "c: 2 pods were ready, 3 must stay")
+    assert budget_kept([*told, *FOUR, *THREE_GO[:2]], budget, 2).beyond == ()
+    back = [rescaled(15, 2)] if told[0].kind == "autoscaler" else [sized(15, 4, 2)]
+    down = [*back, pod(15, "c", "Terminating"), pod(15, "d", "Terminating"), event(20, "eviction", "a", code=201)]
+    assert budget_kept([*told, *FOUR, *down], RELATIVE[0], 2).beyond == ()
+
+
+@pytest.mark.parametrize("budget", RELATIVE)
+def test_where_nobody_told_of_the_scale_a_relative_budget_is_no_pass(budget: Budget) -> None:
+    found = budget_kept([*FOUR, *THREE_GO], budget, 2)
+    assert found.unclear or found.beyond
+    result = budget_result(found)
+    assert result.verdict is not Verdict.PASS
+    assert budget_result(budget_kept([*FOUR, *THREE_GO], ONE, 2)).verdict is Verdict.PASS
+
+
+def test_a_scale_told_within_two_seconds_of_an_eviction_may_have_held_or_not() -> None:
+    two = [pod(0, "a", "Ready"), pod(0, "b", "Ready")]
+    budget = RELATIVE[0]
+    for at_s, verdict in (
+        (17, Verdict.FAIL),
+        (19, Verdict.INCONCLUSIVE),
+        (21, Verdict.INCONCLUSIVE),
+        (23, Verdict.PASS),
+    ):
+        rows = sorted([*two, rescaled(at_s, 4), event(20, "eviction", "a", code=201)], key=lambda row: row.at_ns)
+        found = budget_kept(rows, budget, 2)
+        assert budget_result(found).verdict is verdict, at_s
+    assert found.unclear == ()
+
+
+def test_a_rolling_update_is_no_other_scale_and_a_scale_told_again_is_not_new() -> None:
+    budget = RELATIVE[0]
+    began = [sized(0, 0, 2), pod(1, "a", "Ready"), pod(1, "b", "Ready")]
+    rolls = [sized(10, 0, 1, "y"), pod(12, "c", "Ready")]
+    rolled = [sized(12, 2, 1), pod(12, "a", "Terminating"), sized(12, 1, 2, "y"), sized(14, 1, 0)]
+    for rows in (rolls, [*rolls, *rolled]):
+        found = budget_kept([*began, *rows, event(20, "eviction", "c", code=201)], budget, 2)
+        assert (found.beyond, found.unclear) == ((), ()), rows
+    again = [sized(3, 2, 4), sized(5, 4, 2), sized(9, 2, 4), event(20, "eviction", "a", code=201)]
+    assert budget_kept([*began, *again], budget, 2).beyond == ()
+
+
+def test_of_an_update_that_takes_all_old_pods_first_it_is_not_known_whether_it_is_over() -> None:
+    began = [sized(0, 0, 3), *[pod(1, name, "Ready") for name in "abc"]]
+    rolls = [sized(10, 0, 1, "y"), sized(10, 3, 0), pod(10, "b", "Terminating"), pod(10, "c", "Terminating")]
+    found = budget_kept([*began, *rolls, event(20, "eviction", "a", code=201)], RELATIVE[0], 3)
+    assert found.unclear == ("a: 1 pods were ready, 1 or 3 were asked for",)
+    done = [sized(11, 1, 3, "y"), event(20, "eviction", "a", code=201)]
+    assert budget_kept([*began, *rolls, *done], RELATIVE[0], 3).beyond == ("a: 1 pods were ready, 2 must stay",)
+
+
 def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> None:
     course = [service(0, "a", "b"), service(10, "b"), service(20, "a", "b")]
     fine = new_connections(course, [probe(9, "a"), probe(11.9, "a"), probe(30, "a"), probe(15, "b")])
@@ -117,6 +206,58 @@ def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> Non
     assert "a, 2.5 s after it left" in late
     assert connections_result(new_connections(course, [probe(12.5, "a")])).verdict is Verdict.FAIL
     assert connections_result(new_connections(course[:1], [probe(1, "a")])).verdict is Verdict.NOT_EXERCISED
+
+
+KEPT = [probe(number / 5, "b") for number in range(300)]
+LEFT = [service(0, "a", "b"), service(10, "b")]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.REFUSED, Outcome.BROKEN])
+def test_a_probe_without_an_answer_may_have_gone_to_the_pod_that_left(outcome: Outcome) -> None:
+    silent = [probe(at_s, "", 2, outcome) for at_s in (11.9, 12.1, 25.1, 41.1)]
+    found = new_connections(LEFT, [*KEPT, *silent])
+    assert (found.late, found.silent) == ((), 4)
+    assert found.perhaps == tuple(f"probe 1: {outcome}, {since} s after a left" for since in ("2.1", "15.1"))
+    assert connections_result(found).verdict is Verdict.INCONCLUSIVE
+    late = connections_result(new_connections(LEFT, [*KEPT, *silent, probe(15, "a")]))
+    assert late.verdict is Verdict.FAIL
+    assert connections_result(new_connections(LEFT, KEPT)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("more", "counted"),
+    [
+        ([], True),
+        ([service(14, "a", "b")], False),
+        ([service(14), service(14.5, "b")], False),
+        ([service(26), service(26.5, "b")], False),
+        ([event(20, "fault", "part_hang", f"{INJECTED}part hang auth")], False),
+        ([event(20, "fault", "latency", f"{INJECTED}x"), event(21, "fault", "latency", f"{UNDONE}x")], False),
+        ([event(1, "fault", "latency", f"{INJECTED}x"), event(2, "fault", "latency", f"{UNDONE}x")], True),
+        ([event(20, "fault", "pod_kill", f"{INJECTED}pod kill")], False),
+        ([event(10, "fault", "pod_kill", f"{INJECTED}x"), event(40, "fault", "pod_kill", f"{UNDONE}x")], True),
+        ([event(24, "fault", "database", "the server is dead")], False),
+        ([pod(0, "b", "Ready"), pod(24, "b", "Pending", restarts=1)], False),
+    ],
+)
+def test_a_probe_without_an_answer_that_something_else_explains_is_told_and_no_more(
+    more: list[EventRow], counted: bool
+) -> None:
+    found = new_connections([*LEFT, *more], [*KEPT, probe(25.1, "", 2, Outcome.TIMEOUT)])
+    assert (found.silent, len(found.perhaps)) == (1, int(counted))
+    assert "1 probes got no answer" in connections_result(found).reason
+    assert connections_result(found).verdict is (Verdict.INCONCLUSIVE if counted else Verdict.PASS)
+
+
+def test_what_stops_the_whole_service_leads_no_probe_to_a_departed_pod() -> None:
+    locked = [probe(number / 5, "b") for number in range(100)]
+    locked += [probe(20 + number / 5, "", 2, Outcome.TIMEOUT) for number in range(40)]
+    locked += [probe(28 + number / 5, "b", 1.5 - number / 5) for number in range(5)]
+    stalled = [probe(20, ""), probe(20.2, "", 2, Outcome.TIMEOUT), probe(20.4, "b", 1.9), probe(20.6, "b", 1.7)]
+    for probes in (locked, stalled):
+        found = new_connections(LEFT, probes)
+        assert found.silent and found.perhaps == ()
+        assert connections_result(found).verdict is Verdict.PASS
 
 
 def test_answers_that_are_not_the_askers_are_found_and_so_is_a_changed_walk() -> None:

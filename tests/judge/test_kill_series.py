@@ -64,9 +64,11 @@ def test_more_latency_detection_or_readiness_never_expects_less(more_s: float, r
 def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdict) -> None:
     computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
     judged = Judged(verdict=Verdict.PASS, reason="", calls=9_000, failed=failed, outage_s=None, recovered_s=None)
-    assert judged_against(computed, judged).verdict is verdict
+    assert judged_against(computed, judged, made=15, times=15).verdict is verdict
     worse = msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE)
-    assert judged_against(computed, worse).verdict is Verdict.INCONCLUSIVE
+    assert judged_against(computed, worse, made=15, times=15).verdict is Verdict.INCONCLUSIVE
+    fewer = judged_against(computed, judged, made=5, times=15)
+    assert fewer.verdict is Verdict.INCONCLUSIVE and "5 of 15 were made" in fewer.reason
 
 
 def test_trials_that_are_alike_give_one_figure_and_those_that_differ_give_bounds() -> None:

@@ -120,6 +120,16 @@ def test_a_step_that_met_the_rate_limiter_says_nothing_of_the_pods(times: int) -
     assert reason == f"the rate limiter answered {times} times"
 
 
+@pytest.mark.parametrize(
+    ("uploaded", "told"), [(0, Verdict.INCONCLUSIVE), (89, Verdict.INCONCLUSIVE), (90, Verdict.PASS)]
+)
+def test_a_step_beside_photos_that_were_not_uploaded_says_nothing(uploaded: int, told: Verdict) -> None:
+    measured = figures(calls([20.0] * 400), window_of(0, 10), Around(photos_due=100, photos_uploaded=uploaded))
+    found, reason = verdict(measured, LIMITS, 2)
+    assert found is told
+    assert (reason == f"{uploaded} of 100 photos were uploaded") == (told is Verdict.INCONCLUSIVE)
+
+
 NOT_KEPT = (Verdict.FAIL, Verdict.INCONCLUSIVE)
 
 
@@ -207,14 +217,17 @@ def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
     assert "not spread over the pods" in found.reason
 
 
-def test_a_rate_that_met_the_rate_limiter_does_not_bound() -> None:
-    limited = Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE, rate_limited=True)
+@pytest.mark.parametrize(
+    ("why", "words"), [("rate_limited", "the API's rate limiter answered"), ("without_photos", "were not uploaded")]
+)
+def test_a_rate_whose_step_says_nothing_does_not_bound(why: str, words: str) -> None:
+    limited = msgspec.structs.replace(Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE), **{why: True})
     tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), limited]
     assert next_rate(PLAN, tried) == 40
     assert next_rate(PLAN, [*tried, limited]) is None
     found = knee(PLAN, 2, [*tried, limited])
     assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
-    assert "the API's rate limiter answered" in found.reason
+    assert words in found.reason
 
 
 def test_a_pass_above_a_failure_is_not_the_knee() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.manifests import load
 from harness.model.manifests import Manifests
-from harness.recovery.on_stack import INSTANCE, led_to
+from harness.recovery.corrected import INSTANCE, led_to
 from harness.stack.kubernetes.documents import Facts, prepared
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"

@@ -150,7 +150,7 @@ class Subject:
         if possible == {real}:
             self.tally.same += 1
             self._judge_conditions(found, _conditions(written))
-        elif len(possible) > 1 and min(possible) <= real <= max(possible):
+        elif real in possible:
             self.tally.ambiguous += 1
         else:
             told = (

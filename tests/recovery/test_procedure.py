@@ -12,7 +12,7 @@ from harness.manifests import load
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.recovery import procedure
-from harness.recovery.procedure import as_written, reflected
+from harness.recovery.procedure import Reached, Written, as_written, reflected
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 LOCAL = load(OVERLAYS / "local")
@@ -38,14 +38,17 @@ def test_another_value_is_in_every_form_of_the_manifests_and_replaces_no_pod() -
 
 
 class FakeStack:
-    """Applies for ever, as while pods wait for their database; ``restart`` ends as told."""
+    """Applies for ever, as while pods wait for their database, or fails; ``restart`` ends as told."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, *, refuses: Exception | None = None) -> None:
         self.did: list[Any] = []
         self._error = error
+        self._refuses = refuses
 
     async def apply(self, manifests: Manifests) -> None:
         self.did.append(manifests)
+        if self._refuses is not None:
+            raise self._refuses
         try:
             await asyncio.Event().wait()
         finally:
@@ -67,21 +70,41 @@ class FakeTraffic:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(("error", "done"), [(None, True), (StackNotStarted("not ready"), False)])
+@pytest.mark.parametrize(
+    ("error", "reached", "why"),
+    [(None, Reached.READY, ""), (StackNotStarted("not ready"), Reached.RESTART, "not ready")],
+)
 async def test_the_config_map_is_applied_then_the_pods_restarted(
-    monkeypatch: pytest.MonkeyPatch, error: Exception | None, done: bool
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, reached: Reached, why: str
 ) -> None:
     monkeypatch.setattr(procedure, "APPLY_LIMIT_S", 0.01)
     stack, traffic = FakeStack(error), FakeTraffic()
     found = await as_written(cast(Any, stack), LOCAL, cast(Any, traffic), 5.0)
-    assert found == (done, "ConfigMap/app-config db_host: localhost, as before")
+    assert found == Written(reached=reached, told="ConfigMap/app-config db_host: localhost, as before", why=why)
     assert stack.did == [LOCAL, "let go", "restart"]
-    assert traffic.told == [f"applied: {found[1]}", "kubectl rollout restart"]
+    assert traffic.told == [f"applied: {found.told}", "kubectl rollout restart"]
 
 
 @pytest.mark.asyncio
-async def test_it_is_given_up_in_time() -> None:
+async def test_it_is_given_up_in_time_and_says_that_the_restart_was_never_asked_for() -> None:
     stack, traffic = FakeStack(), FakeTraffic()
-    done, _told = await as_written(cast(Any, stack), LOCAL, cast(Any, traffic), 0.05)
-    assert not done
+    found = await as_written(cast(Any, stack), LOCAL, cast(Any, traffic), 0.05)
+    assert found.reached is Reached.APPLY
     assert stack.did == [LOCAL, "let go"]
+
+
+@pytest.mark.asyncio
+async def test_a_restart_that_never_ends_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procedure, "APPLY_LIMIT_S", 0.01)
+    stack = FakeStack()
+    monkeypatch.setattr(stack, "restart", asyncio.Event().wait)
+    found = await as_written(cast(Any, stack), LOCAL, cast(Any, FakeTraffic()), 0.1)
+    assert found.reached is Reached.RESTART
+
+
+@pytest.mark.asyncio
+async def test_an_apply_that_fails_is_no_outcome_of_the_procedure() -> None:
+    stack = FakeStack(refuses=StackNotStarted("the API server is gone"))
+    with pytest.raises(StackNotStarted, match="API server"):
+        await as_written(cast(Any, stack), LOCAL, cast(Any, FakeTraffic()), 5.0)
+    assert stack.did == [LOCAL]

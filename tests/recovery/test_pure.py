@@ -226,6 +226,9 @@ def test_the_bundled_plan_says_what_the_document_says() -> None:
     ("old", "new", "told"),
     [
         ("rto: 4h", "rto: 4x", "no unit of time"),
+        ("written_limit: 25s", "written_limit: 3s", "written_limit is 3 s; the apply alone may take 5 s"),
+        ("written_limit: 25s", "written_limit: 5s", "nothing would be left for the restart"),
+        ("errors_below: 1%", "errors_below: 0%", "errors_below lies between"),
         ("points: 3", "points: -1", "points is -1"),
         ("points: 3", "pints: 3", "pints"),
         ("- dr.rto", "- dr.rot", "unknown claim 'dr.rot'"),

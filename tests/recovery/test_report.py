@@ -15,7 +15,8 @@ from junitparser import JUnitXml
 from harness.model import units
 from harness.model.recovery import RecoveryPlan
 from harness.model.verdict import Verdict
-from harness.recovery.findings import Observed, errata_seen, findings
+from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
+from harness.recovery.procedure import Reached, Written
 from harness.recovery.report import SCHEMA_FILE, schema, verdict, write_report
 from harness.recovery.result import (
     SCHEMA_VERSION,
@@ -28,7 +29,7 @@ from harness.recovery.result import (
     SizePoint,
 )
 from harness.recovery.sizes import Sizes
-from harness.recovery.stack_result import OnStack
+from harness.recovery.stack_result import AsCorrected, AsWritten, OnStack, Restart
 from harness.recovery.traffic import Seen
 from scenarios.claims import ERRATA, REGISTER
 from scenarios.recovery import load
@@ -50,24 +51,50 @@ def case(
     )
 
 
+SEEN = Seen(probes=320, good=320, bound=0.9907, requests=300, errors=0)
+DARK = Seen(probes=250, good=0, bound=0.0, requests=250, errors=250)
+WRITTEN = AsWritten(
+    steps=Written(reached=Reached.RESTART, told="ConfigMap/app-config db_host: localhost, as before"),
+    watched_s=25,
+    sessions=0,
+    seen=DARK,
+)
+CORRECTED = AsCorrected(first_good_s=14.8, waited_s=30, ready_s=15, sessions=4, seen=SEEN)
+
+
+def seen_by(**changes: Any) -> Seen:
+    """A good window, changed."""
+    return msgspec.structs.replace(SEEN, **changes)
+
+
+def written(reached: Reached = Reached.RESTART, **changes: Any) -> OnStack:
+    """The stack, with another outcome of the procedure as written."""
+    steps = msgspec.structs.replace(WRITTEN.steps, reached=reached)
+    return stack(written=msgspec.structs.replace(WRITTEN, steps=steps, **changes))
+
+
+def corrected(**changes: Any) -> OnStack:
+    return stack(corrected=msgspec.structs.replace(CORRECTED, **changes))
+
+
+def never_answered(**changes: Any) -> OnStack:
+    """The correction brought no good answer, so nothing followed it."""
+    dark = AsCorrected(first_good_s=None, waited_s=150, ready_s=0, sessions=0, seen=DARK)
+    return stack(corrected=dark, restart=None, after=None, **changes)
+
+
 def stack(**changes: Any) -> OnStack:
-    good = Seen(probes=320, good=320, bound=0.9907, requests=300, errors=0)
-    dark = Seen(probes=250, good=0, bound=0.0, requests=250, errors=250)
     made = OnStack(
         case=case("stack_lost_data_folder"),
+        lost_archiving="on",
         restored_archiving="off",
-        written_s=25,
-        written_done=False,
-        written_told="ConfigMap/app-config db_host: localhost, as before",
-        written_sessions=0,
-        written_seen=dark,
-        corrected_sessions=4,
+        written=WRITTEN,
+        corrected=CORRECTED,
         verify_s=0.4,
         register_s=0.2,
-        restart_s=21,
-        restart_seen=good,
-        before=good,
-        after=good,
+        restart=Restart(took_s=21, seen=SEEN),
+        before=SEEN,
+        after=SEEN,
     )
     return msgspec.structs.replace(made, **changes)
 
@@ -109,7 +136,7 @@ def failed(seen: Observed, plan: RecoveryPlan = PLAN) -> dict[str, Verdict]:
 def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
     judged = findings(PLAN, observed())
     assert {each.verdict for each in judged} == {Verdict.PASS}
-    assert len(judged) == 15
+    assert len(judged) == 17
     assert {each.claim for each in judged} <= set(REGISTER)
 
 
@@ -130,18 +157,41 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
         ({"sizes": sizes(upper_s=20_000)}, {"rto.predicted": "inconclusive"}),
         ({"sizes": sizes(expected_s=15_000, upper_s=20_000)}, {"rto.predicted": "fail"}),
         ({"sizes": sizes(expected_s=None, upper_s=None)}, {"rto.predicted": "inconclusive"}),
-        ({"stack": stack(restart_s=601)}, {"procedure.restart": "fail"}),
+        ({"stack": stack(restart=Restart(took_s=601, seen=SEEN))}, {"procedure.restart": "fail"}),
+        ({"stack": stack(restart=Restart(took_s=21, seen=seen_by(errors=299)))}, {"procedure.restart": "fail"}),
         (
-            {"stack": stack(after=Seen(probes=320, good=310, bound=0.94, requests=9, errors=9))},
-            {"traffic.after": "fail"},
+            {"stack": stack(restart=Restart(took_s=21, seen=seen_by(requests=0)))},
+            {"procedure.restart": "inconclusive"},
         ),
-        (
-            {"stack": stack(after=Seen(probes=20, good=20, bound=0.86, requests=9, errors=0))},
-            {"traffic.after": "inconclusive"},
-        ),
+        ({"stack": stack(after=seen_by(good=310, bound=0.94))}, {"traffic.after": "fail"}),
+        ({"stack": stack(after=seen_by(probes=20, good=20, bound=0.86))}, {"traffic.after": "inconclusive"}),
+        ({"stack": stack(after=seen_by(errors=300))}, {"traffic.users": "fail"}),
+        ({"stack": stack(after=seen_by(errors=10))}, {"traffic.users": "fail"}),
+        ({"stack": stack(after=seen_by(errors=1))}, {"traffic.users": "inconclusive"}),
+        ({"stack": stack(after=seen_by(requests=9))}, {"traffic.users": "inconclusive"}),
         (
             {"stack": stack(after=Seen(probes=0, good=0, bound=None, requests=0, errors=0))},
-            {"procedure.as_corrected": "fail", "traffic.after": "inconclusive"},
+            {"procedure.as_corrected": "fail", "traffic.after": "inconclusive", "traffic.users": "inconclusive"},
+        ),
+        ({"stack": written(Reached.APPLY)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(Reached.READY)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(sessions=2)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(seen=SEEN)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(seen=seen_by(probes=0, good=0))}, {"procedure.as_written": "inconclusive"}),
+        (
+            {"stack": corrected(sessions=0)},
+            {"procedure.as_corrected": "fail", "procedure.as_written": "inconclusive"},
+        ),
+        (
+            {"stack": never_answered()},
+            {
+                "procedure.as_corrected": "fail",
+                "procedure.as_written": "inconclusive",
+                "procedure.restart": "inconclusive",
+                "rto.measured": "inconclusive",
+                "traffic.after": "inconclusive",
+                "traffic.users": "inconclusive",
+            },
         ),
     ],
 )
@@ -189,6 +239,15 @@ def test_a_line_that_does_not_rise_is_shown_without_a_figure(tmp_path: Path) -> 
 def test_an_rto_beyond_four_hours_fails() -> None:
     slow = msgspec.structs.replace(case("stack_lost_data_folder"), rto_s={**RTO, "restore": 14_400.0})
     assert failed(observed(stack=stack(case=slow)))["rto.measured"] == "fail"
+    assert failed(observed(stack=never_answered(case=slow)))["rto.measured"] == "fail"
+
+
+def test_a_correction_without_an_answer_says_so_and_gives_no_rto() -> None:
+    judged = {each.id: each for each in findings(PLAN, observed(stack=never_answered()))}
+    assert "no good answer in 150 s, none of 250 probes" in judged["procedure.as_corrected"].reason
+    assert "longer than this" in judged["rto.measured"].reason
+    assert (judged["rto.measured"].value, judged["procedure.restart"].value) == (None, None)
+    assert "the stack gave no figures" in judged["rto.predicted"].reason
 
 
 def test_an_erratum_is_told_only_when_it_was_seen() -> None:
@@ -196,12 +255,28 @@ def test_an_erratum_is_told_only_when_it_was_seen() -> None:
     told = {each.id for each in errata_seen(PLAN, observed(), now)}
     assert told <= set(ERRATA)
     assert {"dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "dr.restored_instance_unmanaged"} <= told
-    worked = {"written_done": True}, {"written_sessions": 2}, {"corrected_sessions": 0}
-    for changes in worked:
-        seen = observed(stack=stack(restored_archiving="on", **changes))
-        assert not {"dr.configmap_changes_nothing", "dr.restored_instance_unmanaged"} & {
-            each.id for each in errata_seen(PLAN, seen, now)
-        }, changes
+    for found in (written(Reached.READY), written(Reached.APPLY), written(sessions=2), corrected(sessions=0)):
+        seen = observed(stack=found)
+        assert "dr.configmap_changes_nothing" not in {each.id for each in errata_seen(PLAN, seen, now)}
+
+
+@pytest.mark.parametrize(
+    ("lost", "restored", "shown", "left_out"),
+    [
+        ("on", "off", True, False),
+        ("always", "off", True, False),
+        ("on", "on", False, False),
+        ("off", "off", False, True),
+    ],
+)
+def test_an_instance_without_archive_shows_something_only_where_the_lost_one_had_one(
+    lost: str, restored: str, shown: bool, left_out: bool
+) -> None:
+    name = "dr.restored_instance_unmanaged"
+    seen = observed(stack=stack(lost_archiving=lost, restored_archiving=restored))
+    told = {each.id: each.seen for each in errata_seen(PLAN, seen, datetime(2026, 1, 5, tzinfo=UTC))}
+    assert (name in told, name in dict(errata_not_exercised(seen))) == (shown, left_out)
+    assert not shown or f"the lost instance had archive_mode {lost}" in told[name]
 
 
 def report(seen: Observed, **changes: Any) -> RecoveryReport:

@@ -8,9 +8,12 @@ import msgspec
 import pytest
 
 from harness.checks.dual_write import StoredWalk
-from harness.model.evidence import Operation, RequestRow
+from harness.load.probe import content
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from harness.model.scenario import ProbePlan
-from harness.recovery.verification import CONTENT, COUNT, Phones, as_of, content_checks
+from harness.population.accounts import Canary, canaries
+from harness.population.walk import WalkUpdate
+from harness.recovery.verification import CONTENT, COUNT, LOCATIONS, Held, Phones, content_checks
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, rows_of
 
 ROWS = sorted(rows_of(*(account.user for account in USERS)), key=lambda row: row.done_ns)
@@ -18,12 +21,39 @@ PHONES = Phones(population=PLAN, probes=ProbePlan(rate_per_s=10), seed=SEED, anc
 #: The last recovered commit lies behind two thirds of the writes, the disaster behind all.
 LAST_NS, GONE_NS = ROWS[len(ROWS) * 2 // 3].done_ns, ROWS[-1].done_ns
 BEFORE = [row for row in ROWS if row.done_ns < LAST_NS]
-STORED = held(BEFORE)
+#: The first canary's PUT was answered before the last recovered commit, the second's behind it.
+KEPT, LATE, *_ = canaries(PHONES.probes.canary_users, SEED)
+
+
+def probe(canary: Canary, at_ns: int, *, good: bool = True) -> ProbeRow:
+    return ProbeRow(
+        probe_id=1,
+        user=canary.account.user,
+        method="PUT",
+        due_ns=at_ns - 1,
+        sent_ns=at_ns - 1,
+        done_ns=at_ns,
+        status=200 if good else 503,
+        outcome=Outcome.OK if good else Outcome.SERVER_ERROR,
+    )
+
+
+def put_by(canary: Canary) -> StoredWalk:
+    """The canary's walk as its PUT leaves it."""
+    body = msgspec.json.decode(content(canary, ANCHOR), type=WalkUpdate)
+    columns = {**msgspec.structs.asdict(body), "user_id": canary.account.user, "description": ""}
+    return StoredWalk(id=canary.walk_id, columns=columns, locations=[])
+
+
+PROBES = [probe(KEPT, LAST_NS - 1), probe(LATE, LAST_NS)]
+WALKS = held(BEFORE)
+STORED = {**WALKS, KEPT.walk_id: put_by(KEPT)}
 LONG = max(STORED.values(), key=lambda walk: len(walk.locations))
+STRANGER = "00000000-0000-4000-8000-000000000000"
 
 
 def failing(stored: dict[str, StoredWalk], rows: list[RequestRow] | None = None) -> dict[str, str]:
-    known = as_of(ROWS if rows is None else rows, LAST_NS, GONE_NS)
+    known = Held.of(ROWS if rows is None else rows, PROBES, LAST_NS, GONE_NS)
     return {check.name: check.told for check in content_checks(PHONES, known, stored) if not check.ok}
 
 
@@ -40,7 +70,8 @@ POINTS = [dict(point) for point in LONG.locations]
 
 def test_a_restore_up_to_the_last_commit_holds_and_so_does_one_that_has_more() -> None:
     assert failing(STORED) == {}
-    assert failing(held([row for row in ROWS if row.done_ns <= LAST_NS])) == {}
+    more = held([row for row in ROWS if row.done_ns <= LAST_NS])
+    assert failing({**more, KEPT.walk_id: put_by(KEPT), LATE.walk_id: put_by(LATE)}) == {}
 
 
 @pytest.mark.parametrize(
@@ -60,20 +91,93 @@ def test_a_planted_difference_is_found(stored: dict[str, StoredWalk], told: str)
     assert told in found[CONTENT]
 
 
+def test_a_canarys_walk_that_is_lost_or_changed_is_found() -> None:
+    found = failing(WALKS)
+    assert list(found) == [CONTENT]
+    assert KEPT.walk_id in found[CONTENT]
+    walk = put_by(KEPT)
+    other = msgspec.structs.replace(walk, columns={**walk.columns, "title": "another"})
+    assert list(failing({**STORED, KEPT.walk_id: other})) == [CONTENT]
+
+
 def test_a_walk_that_nobody_sent_is_found() -> None:
-    answered = [row for row in ROWS if row.operation is not Operation.CREATE_WALK or row.done_ns < LAST_NS]
-    stranger = msgspec.structs.replace(LONG, id="00000000-0000-4000-8000-000000000000")
-    found = failing({**STORED, stranger.id: stranger}, answered)
+    stranger = msgspec.structs.replace(LONG, id=STRANGER, locations=[])
+    found = failing({**STORED, STRANGER: stranger})
     assert list(found) == [COUNT]
-    assert stranger.id in found[COUNT]
+    assert STRANGER in found[COUNT]
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        (
+            [*POINTS, {**POINTS[-1], "sequence_number": 100_000}],
+            "1 locations that nobody sent, the first is number 100",
+        ),
+        ([*POINTS, POINTS[0]], f"location {POINTS[0]['sequence_number']} is there 2 times"),
+    ],
+    ids=["stranger", "doubled"],
+)
+def test_a_location_too_many_is_found(points: list[dict[str, Any]], told: str) -> None:
+    found = failing(located(points))
+    assert list(found) == [LOCATIONS]
+    assert told in found[LOCATIONS]
+
+
+def later_puts() -> list[RequestRow]:
+    return [row for row in ROWS if row.walk_id == LONG.id and row.done_ns >= LAST_NS]
+
+
+def test_a_location_of_a_put_that_came_later_is_no_stranger_only_when_that_was_sent() -> None:
+    later = held(ROWS)[LONG.id]
+    assert len(later.locations) > len(POINTS)
+    too_many = located([dict(point) for point in later.locations])
+    assert LOCATIONS not in failing(too_many)
+    unsent = [row for row in ROWS if row.walk_id != LONG.id or row.done_ns < LAST_NS]
+    assert any(row.user == LONG.user for row in unsent if row.due_ns > later_puts()[-1].due_ns)
+    assert list(failing(too_many, unsent)) == [LOCATIONS]
+
+
+#: A CREATE behind the last recovered commit, and the walk it made, under an id that its phone was never told.
+CREATE = next(row for row in ROWS if row.operation is Operation.CREATE_WALK and row.done_ns < LAST_NS)
+MADE = msgspec.structs.replace(WALKS[CREATE.walk_id], id=STRANGER)
+
+
+def answered(status: int) -> list[RequestRow]:
+    """All writes, the CREATE not acknowledged and answered with ``status``."""
+    other = msgspec.structs.replace(CREATE, status=status, outcome=Outcome.BROKEN, acknowledged=False)
+    return [other if row is CREATE else row for row in ROWS]
+
+
+@pytest.mark.parametrize(("status", "excused"), [(0, True), (503, True), (400, False), (429, False)])
+def test_only_a_create_whose_outcome_is_unknown_excuses_a_walk(status: int, excused: bool) -> None:
+    others = {key: walk for key, walk in STORED.items() if key != CREATE.walk_id}
+    assert (COUNT not in failing({**others, STRANGER: MADE}, answered(status))) is excused
+
+
+@pytest.mark.parametrize("change", [{"user_id": "u9999"}, {"title": "another"}], ids=["user", "title"])
+def test_it_excuses_a_walk_of_its_user_and_title_alone(change: dict[str, str]) -> None:
+    others = {key: walk for key, walk in STORED.items() if key != CREATE.walk_id}
+    other = msgspec.structs.replace(MADE, columns={**MADE.columns, **change})
+    assert COUNT in failing({**others, STRANGER: other}, answered(0))
+
+
+def test_it_excuses_one_walk() -> None:
+    others = {key: walk for key, walk in STORED.items() if key != CREATE.walk_id}
+    second = msgspec.structs.replace(MADE, id=STRANGER.replace("8000", "9000"))
+    found = failing({**others, STRANGER: MADE, second.id: second}, answered(0))
+    assert list(found) == [COUNT]
 
 
 def test_without_one_acknowledged_write_nothing_was_verified() -> None:
-    assert list(failing({}, [])) == [CONTENT]
+    nothing = content_checks(PHONES, Held(writes=[], probes=[]), {})
+    assert [check.name for check in nothing if not check.ok] == [CONTENT]
 
 
 def test_what_was_sent_after_the_data_was_gone_is_left_out() -> None:
-    assert {row.sent_ns <= GONE_NS for row in as_of(ROWS, LAST_NS, GONE_NS)} == {True}
-    assert as_of(ROWS, LAST_NS, 0) == []
-    late = [row for row in as_of(ROWS, LAST_NS, GONE_NS) if row.done_ns >= LAST_NS]
+    whole = Held.of(ROWS, PROBES, LAST_NS, GONE_NS)
+    assert {row.sent_ns <= GONE_NS for row in whole.writes} == {True}
+    assert Held.of(ROWS, PROBES, LAST_NS, 0).writes == []
+    late = [row for row in whole.writes if row.done_ns >= LAST_NS]
     assert late and not any(row.acknowledged for row in late)
+    assert whole.probes == PROBES[:1]

@@ -12,7 +12,7 @@ import pytest
 from harness.clock import NS
 from harness.judge.ledger import Ledger
 from harness.judge.steps import Limits
-from harness.model.evidence import Anchor, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Anchor, EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.load_stages import Arrivals, Step, StepResult
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
@@ -22,7 +22,7 @@ MS = 1_000_000
 BEGUN_S = 1
 ADDRESS = Address(host="127.0.0.1", port=1)
 ENDPOINTS = Endpoints(
-    service=ADDRESS, auth=ADDRESS, firestore=ADDRESS, remote_config=ADDRESS, database=ADDRESS
+    service=ADDRESS, auth=ADDRESS, firestore=ADDRESS, remote_config=ADDRESS, database=ADDRESS, storage=ADDRESS
 )  # fmt: skip
 STEP = Step(name="in_flight_10", arrivals=Arrivals.CLOSED, in_flight=10, users=1000, seconds=15)
 
@@ -63,13 +63,17 @@ class Generator:
 
 
 class Evidence:
-    """A collector without spools."""
+    """A collector without spools. ``later`` is gathered one by one."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, later: list[EventRow]) -> None:
         self.ledger = ledger
+        self.events: list[EventRow] = []
+        self._later = later
 
     def gather(self) -> None:
-        """All is there."""
+        """All else is there."""
+        self.events += self._later[:1]
+        del self._later[:1]
 
 
 def answered(number: int, due_ns: int) -> RequestRow:
@@ -80,7 +84,9 @@ def answered(number: int, due_ns: int) -> RequestRow:
     )  # fmt: skip
 
 
-def measured(monkeypatch: pytest.MonkeyPatch, step: Step = STEP, **generator: float) -> StepResult:
+def measured(
+    monkeypatch: pytest.MonkeyPatch, step: Step = STEP, told: list[EventRow] | None = None, **generator: float
+) -> StepResult:
     async def refused(**_: object) -> None:
         raise ConnectionRefusedError
 
@@ -90,7 +96,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, step: Step = STEP, **generator: fl
     try:
         load = cast(Any, Generator(ledger, **generator))
         limits = Limits(p95_ms=500, error_ratio=0.01)
-        measuring = Measuring(load, cast(Any, Evidence(ledger)), ENDPOINTS, LoopClock(), limits)
+        measuring = Measuring(load, cast(Any, Evidence(ledger, told or [])), ENDPOINTS, LoopClock(), limits)
         result: StepResult = loop.run_until_complete(measuring.step(step, 2))
         return result
     finally:
@@ -115,3 +121,32 @@ def test_what_was_used_before_the_step_is_not_its_own(monkeypatch: pytest.Monkey
 def test_a_step_whose_last_answer_came_early_lasts_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     result = measured(monkeypatch, cores=0.5, straggles_s=-5)
     assert result.figures.generator_cpu_cores == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("by_worker", "uploaded", "verdict"),
+    [
+        ([(15, 0, 0), (15, 0, 0)], 30, Verdict.PASS),
+        ([(15, 0, 0), (5, 6, 4)], 20, Verdict.INCONCLUSIVE),  # failed, and put off
+        ([(15, 0, 0)], 15, Verdict.INCONCLUSIVE),  # one worker never told
+    ],
+)
+def test_photos_count_once_every_worker_has_told_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, by_worker: list[tuple[int, int, int]], uploaded: int, verdict: Verdict
+) -> None:
+    beside = Step(
+        name="knee_2_photos_1", arrivals=Arrivals.POISSON, rate_per_s=30, users=1000, seconds=15, photos_per_s=2
+    )
+    told = [
+        EventRow(
+            at_ns=0,
+            kind="storage",
+            subject="photos",
+            message="",
+            data=dict(zip(("uploaded", "failed", "put_off"), each, strict=True)) | {"step": beside.name},
+        )
+        for each in by_worker
+    ]
+    result = measured(monkeypatch, beside, told, cores=0.3, straggles_s=0)
+    assert (result.figures.photos_uploaded, result.figures.photos_due) == (uploaded, 30)
+    assert result.verdict is verdict

@@ -9,7 +9,7 @@ import pytest
 from harness.cli import parser
 from harness.model.errors import BadInput
 from harness.model.load_stages import Arrivals
-from harness.stages.command import plan_of
+from harness.stages.command import plan_of, run
 from scenarios.stages import PLAN, load
 
 
@@ -73,6 +73,8 @@ def test_the_command_line_narrows_the_plan() -> None:
     assert [s.name for s in plan("--only", "capacity").stages] == ["capacity"]
     assert plan("--only", "capacity").knee.pods == ()
     assert max(s.seconds for s in plan("--quick").stages) == 30
+    with pytest.raises(BadInput, match="--workers 3 cannot share the plan's 1000 accounts"):
+        run(parser().parse_args(["load_stages", "--workers", "3"]), lambda _: pytest.fail("begun"))
     for wrong in ("x", "0", "2,99"):
         with pytest.raises(BadInput, match="--pods"):
             plan("--pods", wrong)

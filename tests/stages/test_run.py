@@ -80,6 +80,12 @@ def test_photos_were_uploaded_beside_the_requests(job: Job) -> None:
     counts = [json.loads(data) for (data,) in told]
     assert {count["step"] for count in counts} == {"knee_2_photos_1"}
     assert sum(count["uploaded"] for count in counts) == 4 and not any(count["failed"] for count in counts)
+    report = json.loads((job.folder / "load.json").read_text())
+    seen = {
+        step["step"]["name"]: (step["figures"]["photos_uploaded"], step["figures"]["photos_due"])
+        for step in report["steps"]
+    }
+    assert seen.pop("knee_2_photos_1") == (4, 4) and set(seen.values()) == {(0, 0)}
 
 
 def test_the_histogram_is_that_of_the_rows(job: Job) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from harness.clock import Clock
@@ -30,6 +30,20 @@ _MOST_DELAY_MS = 60_000
 
 async def nothing() -> None:
     """What has mended itself, or is mended by the kubelet, needs no undo."""
+
+
+@contextlib.asynccontextmanager
+async def undone_if_broken(undo: Undo) -> AsyncIterator[None]:
+    """What was begun in part is undone when the rest fails: no caller gets an undo for it.
+
+    The error is that of the beginning, whatever the undoing says.
+    """
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(StackNotStarted):
+            await undo()
+        raise
 
 
 class Disturbances:
@@ -137,17 +151,34 @@ class Disturbances:
         return nothing
 
     async def _control(self, container: str, pods: list[Pod], order: str) -> Undo:
-        """Told to the sidecars there are; one that starts meanwhile is well."""
-        told = [(pod, pod.containers[container]) for pod in pods if container in pod.containers]
-        for pod, found in told:
-            await self._sidecars.write(pod.node, found, order)
+        """Told to the sidecars there are; one that starts or ends meanwhile is passed over.
+
+        Raises ``StackNotStarted`` when one that still runs could not be told, or all have ended: then none is told.
+        """
+        there = [pod for pod in pods if container in pod.containers]
 
         async def undo() -> None:
-            for pod, found in told:
+            for pod in there:
                 with contextlib.suppress(StackNotStarted):  # its pod is gone
-                    await self._sidecars.write(pod.node, found, "")
+                    await self._sidecars.write(pod.node, pod.containers[container], "")
 
+        async with undone_if_broken(undo):
+            told = [await self._told(pod, container, order) for pod in there]
+            if told and not any(told):
+                raise StackNotStarted(f"every {container} ended before it could be told {order!r}")
         return undo
+
+    async def _told(self, pod: Pod, container: str, order: str) -> bool:
+        """False when its container has ended. Raises ``StackNotStarted``."""
+        found = pod.containers[container]
+        try:
+            await self._sidecars.write(pod.node, found, order)
+        except StackNotStarted:
+            now = self._watching.pods.known.get(pod.name)
+            if now is not None and now.containers.get(container) == found:
+                raise
+            return False
+        return True
 
     # -- the database --------------------------------------------------------------------------------------------
 
@@ -168,13 +199,13 @@ class Disturbances:
         zones = sorted({str(node["metadata"]["labels"].get(ZONE)) for node in nodes} - {"None"})
         if not lost:
             raise BadInput(f"no node is in zone {zone!r}", remedy=f"the zones are: {', '.join(zones)}")
-        for name in lost:
-            await docker.pause(name, what=f"losing node {name}")
 
         async def undo() -> None:
-            for name in lost:
-                await docker.unpause(name, what=f"bringing node {name} back")
+            await _bring_back(lost)
 
+        async with undone_if_broken(undo):
+            for name in lost:
+                await docker.pause(name, what=f"losing node {name}")
         return undo
 
     async def _pause(self, part: str) -> Undo:
@@ -203,3 +234,15 @@ class Disturbances:
                 await task
 
         return undo
+
+
+async def _bring_back(nodes: Sequence[str]) -> None:
+    """All of them; then raises what the first said that could not be brought back."""
+    first = None
+    for name in nodes:
+        try:
+            await docker.unpause(name, what=f"bringing node {name} back")
+        except StackNotStarted as error:
+            first = first or error
+    if first is not None:
+        raise first

@@ -74,6 +74,7 @@ class KubeStack(Driven):
         gate: bool = False,
         progress: Callable[[str], None],
     ) -> None:
+        self.cpu_factor = 1.0
         self.capabilities = frozenset(
             {
                 Capability.REAL_PROCESSES,
@@ -265,7 +266,7 @@ class KubeStack(Driven):
             environment={} if self._target.bundled else self._target.environment,
             outside=self._beside.inside,
             database_password=self._beside.password,
-            cpu_factor=1,
+            cpu_factor=self.cpu_factor,
         )
         return [closed(self._pulled(each)) for each in documents.prepared(self._manifests, facts)]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.clock import NS, Clock
 from harness.model.cluster import PodView
-from harness.model.manifests import PodTemplate
+from harness.model.manifests import INSTANCE_NAMED, PodTemplate
 from harness.model.message import Message, message
 from harness.model.stack import Address, Endpoints, PodState, Target, Version
 from harness.stack import environment, sidecar
@@ -40,7 +40,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     logs: Path
     target: Target
     endpoints: Endpoints
-    instances: dict[str, Address] = {}  # database instances by the name in the sidecar's last argument; ``OTHERS``
+    instances: dict[str, Address] = {}  # database instances by the name in the sidecar's arguments; ``OTHERS``
     versions: dict[str, Version] = {}  # by the image that names them
 
     def database(self, instance: str) -> Address:
@@ -260,8 +260,9 @@ class Pod:
 
     def _sidecar(self, template: PodTemplate) -> Container:
         ground = self._ground
-        named = [container.args[-1] for container in template.containers[1:] if container.args]
-        database = ground.database(named[0] if named else OTHERS)
+        beside = (argument for container in template.containers[1:] for argument in container.args)
+        named = next((found[1] for each in beside if (found := INSTANCE_NAMED.fullmatch(each))), OTHERS)
+        database = ground.database(named)
         script = str(Path(sidecar.__file__))
         ports = (str(self._database_port), database.host, str(database.port), str(self.sidecar_control))
         spec = Spec(

@@ -61,6 +61,7 @@ class LocalStack(Begun):
         progress: Callable[[str], None],
     ) -> None:
         self.capabilities = capabilities()
+        self.cpu_factor = 1.0
         super().__init__(
             run_id=run_id, manifests=manifests, target=target, folder=folder, clock=clock, service_port=service_port,
             progress=progress,

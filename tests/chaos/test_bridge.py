@@ -1,0 +1,65 @@
+"""The bridge's end: what Chaos Toolkit had asked for is ended or made whole, and undone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from harness.chaos.bridge import Bridge
+from harness.chaos.places import Places
+from harness.clock import MachineClock
+from harness.model.stack import Fault
+
+
+class SlowStack:
+    """Injecting takes a while."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+
+    async def inject(self, fault: Fault) -> Any:
+        self.did.append(f"begun {fault.kind}")
+        await asyncio.sleep(0.1)
+        self.did.append(f"made {fault.kind}")
+
+        async def undo() -> None:
+            self.did.append(f"undone {fault.kind}")
+
+        return undo
+
+
+async def asked(bridge: Bridge, call: str, **arguments: object) -> None:
+    _, writer = await asyncio.open_unix_connection(str(bridge.path))
+    writer.write(json.dumps({"call": call, "arguments": arguments}).encode() + b"\n")
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.close()
+
+
+async def ended(folder: Path, call: str, **arguments: object) -> list[str]:
+    """What a stack was made to do when the bridge is stopped just after it was asked."""
+
+    async def unasked(*_: object) -> Any:
+        raise AssertionError
+
+    stack, clock = SlowStack(), MachineClock()
+    bridge = Bridge(
+        cast(Any, stack), cast(Any, None), clock, folder,
+        steady=unasked, set_flag=unasked, places=Places(lambda: [], clock),
+    )  # fmt: skip
+    await bridge.start()
+    await asked(bridge, call, **arguments)
+    await bridge.stop()
+    await asyncio.sleep(0.2)
+    return stack.did
+
+
+async def test_a_fault_that_is_being_made_is_made_whole_and_undone(tmp_path: Path) -> None:
+    assert await ended(tmp_path, "inject", kind="pod_hang") == ["begun pod_hang", "made pod_hang", "undone pod_hang"]
+
+
+async def test_a_series_does_not_go_on_beside_the_tear_down(tmp_path: Path) -> None:
+    did = await ended(tmp_path, "repeat", kind="pod_kill", every_s=0.1, times=50)
+    assert did.count("begun pod_kill") == 1

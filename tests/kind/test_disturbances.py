@@ -1,0 +1,127 @@
+"""Faults of several pods or nodes that fail half-way: nothing stays cut or frozen. With fakes, without Docker."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.clock import MachineClock
+from harness.model.errors import StackNotStarted
+from harness.model.evidence import EventRow
+from harness.model.stack import Fault, FaultKind, PodState
+from harness.stack.feed import Feed
+from harness.stack.kind import docker
+from harness.stack.kind.disturbances import Disturbances
+from harness.stack.kind.faults import Faults
+from harness.stack.kubernetes.labels import ZONE
+from harness.stack.kubernetes.pods import Pod
+
+SIDECAR, CUT, LOST = "sql-proxy", Fault(kind=FaultKind.DATABASE_CUT), Fault(kind=FaultKind.ZONE_LOSS, subject="a")
+
+
+def pod(name: str) -> Pod:
+    return Pod(
+        name=name, state=PodState.READY, node=f"node-{name}", revision="1", ready=True, restarts=0, created="",
+        ready_changed="", containers={SIDECAR: f"id-{name}"},
+    )  # fmt: skip
+
+
+class World:
+    """Three pods with sidecars on three nodes of one zone; what is ``broken`` refuses its first order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *broken: str) -> None:
+        self.broken = set(broken)
+        self.pods = {name: pod(name) for name in ("1", "2", "3")}
+        self.orders: dict[str, str] = {}
+        self.frozen: set[str] = set()
+        self.feed = Feed(MachineClock())
+        known = SimpleNamespace(known=self.pods, ready=lambda: list(self.pods.values()))
+        inside = SimpleNamespace(api=self, namespace="n", watching=SimpleNamespace(pods=known))
+        monkeypatch.setattr(docker, "pause", self.pause)
+        monkeypatch.setattr(docker, "unpause", self.unpause)
+        made = Disturbances(
+            cast("Any", None), cast("Any", inside), cast("Any", None),
+            sidecars=cast("Any", SimpleNamespace(container=SIDECAR, write=self.write)),
+            feed=self.feed, clock=MachineClock(),
+        )  # fmt: skip
+        self.faults = Faults(cast("Any", None), made, "api", self.feed)
+
+    async def get(self, path: str) -> dict[str, Any]:
+        assert path == "/api/v1/nodes"
+        return {"items": [{"metadata": {"name": each.node, "labels": {ZONE: "a"}}} for each in self.pods.values()]}
+
+    async def write(self, node: str, container: str, text: str) -> None:
+        self._refuse(container)
+        self.orders[container] = text
+
+    async def pause(self, name: str, *, what: str) -> None:
+        self._refuse(name)
+        self.frozen.add(name)
+
+    async def unpause(self, name: str, *, what: str) -> None:
+        self._refuse(name)
+        self.frozen.discard(name)
+
+    def _refuse(self, name: str) -> None:
+        if name in self.broken:
+            raise StackNotStarted(f"{name} is broken")
+
+    async def told(self) -> list[str]:
+        self.feed.close()
+        return [row.message async for row in self.feed.follow() if isinstance(row, EventRow)]
+
+
+async def test_a_sidecar_that_cannot_be_told_leaves_none_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, "id-2")
+    with pytest.raises(StackNotStarted, match="id-2 is broken"):
+        await world.faults.inject(CUT)
+    assert world.orders == {"id-1": "", "id-3": ""}
+    assert await world.told() == ["injected: database cut", "undone: database cut"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["its pod is gone", "another container took its place"])
+async def test_a_sidecar_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    world = World(monkeypatch, "id-2")
+    write = world.write
+
+    async def gone(node: str, container: str, text: str) -> None:
+        world.pods.pop("2", None)
+        if again:
+            world.pods["2"] = pod("2b")
+        await write(node, container, text)
+
+    world.faults._disturbances._sidecars.write = gone  # type: ignore[method-assign,assignment]
+    undo = await world.faults.inject(CUT)
+    assert world.orders == {"id-1": "cut", "id-3": "cut"}
+    await undo()
+    assert world.orders == {"id-1": "", "id-3": ""}
+    assert await world.told() == ["injected: database cut", "undone: database cut"]
+
+
+async def test_where_every_sidecar_is_gone_nothing_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, "id-1", "id-2", "id-3")
+    there = list(world.pods.values())
+    monkeypatch.setattr(world.faults._disturbances._watching.pods, "ready", lambda: there)
+    world.pods.clear()
+    with pytest.raises(StackNotStarted, match="every sql-proxy ended"):
+        await world.faults.inject(CUT)
+
+
+async def test_a_node_that_cannot_be_frozen_leaves_none_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, "node-2")
+    with pytest.raises(StackNotStarted, match="node-2 is broken"):
+        await world.faults.inject(LOST)
+    assert world.frozen == set()
+    assert await world.told() == ["injected: zone loss a", "undone: zone loss a"]
+
+
+async def test_a_node_that_cannot_be_brought_back_does_not_keep_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    undo = await world.faults.inject(LOST)
+    assert len(world.frozen) == 3
+    world.broken.add("node-1")
+    with pytest.raises(StackNotStarted, match="node-1 is broken"):
+        await undo()
+    assert world.frozen == {"node-1"}
