@@ -13,7 +13,7 @@ import time
 import msgspec
 
 from harness.control.hpa.grouping import Settings
-from harness.control.hpa.history import History, stored
+from harness.control.hpa.history import History, Recommendation, stored
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Outcome, Scale, sync
 from harness.model.autoscaling import Condition, ConditionType, Hpa, ScaledPod
@@ -23,6 +23,8 @@ from tests.oracle.control_plane import NAMESPACE, Client, Json
 S = 10**9
 #: Short enough that a run sees many scale-downs; the default is 5 minutes.
 DOWNSCALE_S = 4
+#: At most so long before it asks for its first metric the controller notes what there is.
+BEFORE_ASKED_NS = S // 2
 SETTINGS = Settings(downscale_stabilization_ns=DOWNSCALE_S * S)
 FLAGS = (
     f"--horizontal-pod-autoscaler-downscale-stabilization={DOWNSCALE_S}s",
@@ -112,6 +114,8 @@ class Subject:
         """The controller reads a metric: a new sample at a reconciliation's first reading."""
         with self._lock:
             first = self._reads % len(self.hpa.metrics) == 0
+            if self._reads == 0:
+                self._begin(time.time_ns())
             self._reads += 1
             if first:
                 self._judge()
@@ -120,6 +124,13 @@ class Subject:
                 self._sample()
                 self._scale_by_hand()
             return self._items
+
+    def _begin(self, asked_ns: int) -> None:
+        """``recordInitialRecommendation`` comes before the first metric is asked for, not long before."""
+        self._early, self._late = (
+            History(recommendations=(Recommendation(at_ns, self._replicas),))
+            for at_ns in (asked_ns - BEFORE_ASKED_NS, asked_ns)
+        )
 
     def _sample(self) -> None:
         used = cases.usage(self._dice, self._pods, self.hpa)

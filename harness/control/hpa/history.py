@@ -1,7 +1,8 @@
 """What the controller remembers of one HPA: recommendations, changes that happened, conditions.
 
-Kubernetes overwrites one outdated entry a time; here all outdated ones are dropped. That differs only when an edited
-HPA lengthens a window or a period, where Kubernetes still knows some of what had run out.
+Of recommendations all outdated ones are dropped, where Kubernetes overwrites one a time. That differs only when an
+edited HPA lengthens a window, where Kubernetes still knows some of what had run out. Changes are overwritten as there:
+one that the policies of its own direction are done with still counts for a longer policy of the other.
 """
 
 from __future__ import annotations
@@ -55,11 +56,14 @@ def changed(changes: tuple[Change, ...], period_s: int, now_ns: int) -> int:
 
 
 def stored(history: History, behavior: Behavior, before: int, after: int, now_ns: int) -> History:
-    """``storeScaleEvent``: remembers a change that happened as long as the longest policy of its direction asks."""
+    """``storeScaleEvent``: remembers a change that happened, in the place of one that is older than the longest policy
+    of its direction asks for, the last such in the list (``markScaleEventsOutdated``), or behind all.
+    """
     rules, kept = (behavior.up, history.ups) if after > before else (behavior.down, history.downs)
     longest_s = max((policy.period_s for policy in rules.policies), default=0)
-    recent = tuple(change for change in kept if change.at_ns >= now_ns - longest_s * NS)
-    changes = (*recent, Change(now_ns, abs(after - before)))
+    new = Change(now_ns, abs(after - before))
+    outdated = [at for at, change in enumerate(kept) if change.at_ns < now_ns - longest_s * NS]
+    changes = (*kept[: outdated[-1]], new, *kept[outdated[-1] + 1 :]) if outdated else (*kept, new)
     if after > before:
         return msgspec.structs.replace(history, ups=changes)
     return msgspec.structs.replace(history, downs=changes)

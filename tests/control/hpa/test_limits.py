@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.control.hpa.history import Change, History, Recommendation
+from harness.control.hpa.history import Change, History, Recommendation, stored
 from harness.control.hpa.rates import down_limit, up_limit
 from harness.control.hpa.sync import sync
 from harness.model.autoscaling import (
@@ -187,6 +187,17 @@ def test_only_changes_that_happened_are_remembered() -> None:
     much_later = sync(look(hpa, pods(6), usage([900] * 6), at_s=100), again.history)
     assert much_later.history.ups == (Change(100 * S, 4),)
     assert sync(look(an_hpa(2, 10), pods(2), usage([900, 900])), History()).history.ups == ()
+
+
+def test_a_change_counts_for_the_longer_policy_of_the_other_direction() -> None:
+    """``storeScaleEvent`` overwrites one entry that its own direction is done with, and drops none."""
+    behavior = Behavior(up=_up(_percent(100, 16)).up, down=_down(_pods_policy(9, 5)).down)
+    history = History()
+    for at_s, before, after in ((0, 9, 8), (2, 8, 6), (9, 6, 5)):
+        history = stored(history, behavior, before, after, at_s * S)
+    assert history.downs == (Change(0, 1), Change(9 * S, 1))  # that of 2 s is overwritten, that of 0 s is not
+    assert up_limit(behavior.up, (), history.downs, 5, 10 * S) == 14  # 5 and the two that were removed, doubled
+    assert up_limit(behavior.up, (), history.downs, 5, 17 * S) == 12
 
 
 def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
