@@ -133,6 +133,17 @@ def test_a_pool_that_was_never_filled_proves_no_budget() -> None:
     assert budget(20, MANIFESTS, in_flight=16)[0] is Verdict.FAIL  # too many are too many
 
 
+@pytest.mark.parametrize(("latency_p50_ms", "verdict"), [(50, Verdict.INCONCLUSIVE), (2000, Verdict.PASS)])
+def test_an_open_loop_fills_the_pool_when_answers_take_long(latency_p50_ms: float, verdict: Verdict) -> None:
+    (over,) = capacity(Verdict.FAIL)
+    figures = msgspec.structs.replace(FIGURES, offered_per_s=310, latency_p50_ms=latency_p50_ms)
+    results = judged(
+        PLAN, [msgspec.structs.replace(over, figures=figures)], [],
+        manifests=MANIFESTS, bundled=False, limits_enforced=True,
+    )  # fmt: skip
+    assert next(each.verdict for each in results if each.claim == "manifest.hpa.max") is verdict
+
+
 def budget(connections: int | None, manifests: Manifests, limit: int = 100, in_flight: int = 50) -> tuple[Verdict, str]:
     figures = msgspec.structs.replace(FIGURES, database_connections=connections, database_limit=limit)
     steps = [flight(in_flight, Verdict.PASS, figures)]
