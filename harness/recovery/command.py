@@ -28,7 +28,8 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     command.add_argument(
         "plan", nargs="?", type=Path, help="a plan of your own (default: scenarios/plans/dr_restore.yaml)"
     )
-    command.add_argument("--only", metavar="PART,...", help=f"only these parts of {_PARTS}")
+    only = f"only these parts of {_PARTS} (repeatable)"
+    command.add_argument("--only", action="append", default=[], metavar="PART,...", help=only)
     rungs = [rung.value for rung in (Rung.LOCAL, Rung.KIND)]
     command.add_argument("--on", choices=rungs, default=Rung.LOCAL.value, help="the stack's rung (default: local)")
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
@@ -46,7 +47,8 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
 def overridden(plan: RecoveryPlan, arguments: argparse.Namespace) -> tuple[RecoveryPlan, tuple[str, ...]]:
     """The plan with the command line's changes, and those as typed. Raises ``BadInput``."""
     changed: list[str] = [str(arguments.plan)] if arguments.plan is not None else []
-    for option in ("only", "target", "points", "size", "sizes", "stall"):
+    changed += ["--only", ",".join(arguments.only)] if arguments.only else []
+    for option in ("target", "points", "size", "sizes", "stall"):
         if (text := getattr(arguments, option)) is not None:
             changed += [f"--{option}", str(text)]
     try:
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from harness.recovery.flow import PARTS, Options, Recovery  # SciPy, psutil and asyncpg load here
     from harness.recovery.report import text
 
-    asked = PARTS if arguments.only is None else tuple(part.strip() for part in arguments.only.split(","))
+    asked = tuple(part.strip() for parts in arguments.only for part in parts.split(",")) or PARTS
     if unknown := [part for part in asked if part not in PARTS]:
         raise BadInput(f"unknown part {unknown[0]!r}", where="--only", remedy=f"the parts are {_PARTS}")
     rung = Rung(arguments.on)

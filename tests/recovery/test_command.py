@@ -86,6 +86,15 @@ def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_pat
     assert (tmp_path / "reports" / "latest" / "evidence.sqlite").stat().st_size > 10_000
 
 
+def test_parts_may_be_named_one_by_one_and_none_is_dropped(tmp_path: Path) -> None:
+    words = command("--only", "schedule", "--only", "nothing", "--reports", str(tmp_path))
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == Exit.USAGE and "unknown part 'nothing'" in done.stderr
+    words = command("--only", "nothing", "--only", "schedule", "--reports", str(tmp_path))
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == Exit.USAGE  # the last one alone would be taken in silence
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
