@@ -19,7 +19,7 @@ from itertools import pairwise
 
 import msgspec
 
-from harness.checks.reconciled import INJECTED, UNDONE, Outage, near, outages
+from harness.checks.reconciled import INJECTED, UNDONE, Outage, ended_containers, near, stretches
 from harness.model.evidence import EventRow, Outcome, ProbeRow
 from harness.model.message import Told, message
 from harness.model.stack import FaultKind
@@ -162,18 +162,16 @@ def _prompt(other: ProbeRow, probe: ProbeRow) -> bool:
 def _disturbed(events: Sequence[EventRow], sent: Sequence[ProbeRow]) -> list[Outage]:
     """Every fault of whatever kind while it lasted, and containers that ended."""
     end_ns = max((probe.done_ns for probe in sent), default=0)
-    found = [each for each in outages(events, end_ns) if each.from_ns == each.to_ns]
-    begun: defaultdict[str, list[int]] = defaultdict(list)
-    for event in sorted(events, key=lambda event: event.at_ns):
-        if event.kind != "fault":
-            continue
-        injected, what = event.message.startswith(INJECTED), event.message.removeprefix(UNDONE).removeprefix(INJECTED)
-        if what == event.message or (injected and event.subject in _AT_ONCE):
-            found.append(Outage(from_ns=event.at_ns, to_ns=event.at_ns, what=what))
-        elif injected:
-            begun[what].append(event.at_ns)
-        elif begun[what]:
-            found.append(Outage(from_ns=begun[what].pop(0), to_ns=event.at_ns, what=what))
-    return found + [
-        Outage(from_ns=at_ns, to_ns=end_ns, what=what) for what, all_ns in begun.items() for at_ns in all_ns
+    moments = [
+        Outage(from_ns=event.at_ns, to_ns=event.at_ns, what=event.message)
+        for event in events
+        if event.kind == "fault" and _is_moment(event)
     ]
+    return [*stretches(events, end_ns, lambda event: not _is_moment(event)), *moments, *ended_containers(events)]
+
+
+def _is_moment(event: EventRow) -> bool:
+    """Of a fault: one that is over when it is injected, or a step of a disaster, which is told with no undoing."""
+    if event.message.startswith(INJECTED):
+        return event.subject in _AT_ONCE
+    return not event.message.startswith(UNDONE)

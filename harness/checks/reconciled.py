@@ -8,7 +8,7 @@ difference is the target's own.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -75,27 +75,42 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(told)
 
 
-def outages(events: Iterable[EventRow], end_ns: int, part: str = FIRESTORE) -> tuple[Outage, ...]:
+def outages(events: Sequence[EventRow], end_ns: int, part: str = FIRESTORE) -> tuple[Outage, ...]:
     """Faults from their injection to their undoing (``end_ns`` when that never came), and containers that ended.
 
     Of the parts beside the pods only ``part`` counts: the one that a write behind a walk's goes to.
     """
+    found = [*stretches(events, end_ns, lambda event: _matters(event, part)), *ended_containers(events)]
+    return tuple(sorted(found, key=lambda outage: outage.from_ns))
+
+
+def stretches(events: Iterable[EventRow], end_ns: int, matters: Callable[[EventRow], bool]) -> list[Outage]:
+    """The faults that ``matters``, each from its injection to its undoing, or to ``end_ns`` when that never came."""
     begun: defaultdict[str, list[int]] = defaultdict(list)
+    found: list[Outage] = []
+    for event in sorted(events, key=lambda event: event.at_ns):
+        if event.kind != "fault" or not matters(event):
+            continue
+        if event.message.startswith(INJECTED):
+            begun[event.message.removeprefix(INJECTED)].append(event.at_ns)
+        elif (what := event.message.removeprefix(UNDONE)) in begun and begun[what]:
+            found.append(Outage(from_ns=begun[what].pop(0), to_ns=event.at_ns, what=what))
+    return found + [
+        Outage(from_ns=at_ns, to_ns=end_ns, what=what) for what, all_ns in begun.items() for at_ns in all_ns
+    ]
+
+
+def ended_containers(events: Iterable[EventRow]) -> list[Outage]:
+    """The moments at which a container was told to have ended."""
     found: list[Outage] = []
     restarts: dict[str, int] = {}
     for event in sorted(events, key=lambda event: event.at_ns):
-        if event.kind == "fault" and _matters(event, part):
-            if event.message.startswith(INJECTED):
-                begun[event.message.removeprefix(INJECTED)].append(event.at_ns)
-            elif (what := event.message.removeprefix(UNDONE)) in begun and begun[what]:
-                found.append(Outage(from_ns=begun[what].pop(0), to_ns=event.at_ns, what=what))
-        elif event.kind == "pod":
+        if event.kind == "pod":
             count = int(event.data.get("restarts", 0))
             if count > restarts.get(event.subject, 0):
                 found.append(Outage(from_ns=event.at_ns, to_ns=event.at_ns, what="a container ended"))
             restarts[event.subject] = count
-    found += [Outage(from_ns=at_ns, to_ns=end_ns, what=what) for what, starts in begun.items() for at_ns in starts]
-    return tuple(sorted(found, key=lambda outage: outage.from_ns))
+    return found
 
 
 def reconciled(
