@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def made(reports: Path, *names: str) -> Job:
-    """The parts of these names, whatever they came to."""
+    """The parts of these names, to their end."""
     only = [word for name in names for word in ("--only", name)]
     job = Job(reports, "--on", "local", *only, "--pace", "10s", command=("deploy_rehearsal",))
     assert job.finish() in {Exit.OK, Exit.HOLD}, job.text
@@ -35,10 +35,14 @@ def test_versions_are_rolled_out_and_undone(tmp_path: Path) -> None:
     before = machine_state()
     job = made(tmp_path / "reports", "good", "never_ready", "errors")
     good, unready, errors = parts(job)
-    if good["failed"] == 1 and len(held(good)) == 1:
-        # Seen once in many runs on a busy machine and not explained: twice in a row it is no chance.
+    if lone := good["failed"] == 1 and len(held(good)) == 1:
+        # A CREATE sent on a kept connection in the milliseconds in which the ending pod closes it (RFC 9112, 9.5): seen in
+        # 2 of 10 runs. HTTP lets no client send that again by itself; twice in a row it is no chance.
         print(f"one request was lost, a good version is rolled out once more: {job.text}")
-        (good,) = parts(made(tmp_path / "again", "good"))
+        again = made(tmp_path / "again", "good")
+        assert again.process.returncode == Exit.OK, again.text
+        (good,) = parts(again)
+    assert job.process.returncode == (Exit.HOLD if lone else Exit.OK), job.text
     for part in (good, unready, errors):
         assert held(part) == set(), job.text
     assert good["failed"] == 0 and good["calls"] > 300
