@@ -218,7 +218,7 @@ def _histories(behavior: Behavior, steps: Sequence[_Step], at_ns: int, *, up: bo
 
     def shifts_ns(step: _Step) -> tuple[int, ...]:
         off_ns = [abs(at_ns - step.at_ns - policy.period_s * NS) for policy in policies]
-        return (-late_ns, late_ns) if min(off_ns) < late_ns else (0,)
+        return (-late_ns, late_ns) if min(off_ns) <= late_ns else (0,)
 
     found = []
     for shifts in itertools.product(*map(shifts_ns, changes)):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS
@@ -17,7 +17,7 @@ from harness.model.autoscaling import Behavior, PolicyKind, ScalingPolicy, Scali
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.scaling import Decision
-from harness.scaling.rule import Course, decisions
+from harness.scaling.rule import SEEN_LATE_S, Course, decisions
 from tests.scaling.test_rule import MANIFESTS, MEMORY, pod, resize, usage
 
 #: Memory of each pod in MiB since a time in s, however many there are; 512 MiB are the target of 80 % of 640 MiB.
@@ -155,9 +155,17 @@ RULES = st.builds(
     select=st.sampled_from([SelectPolicy.MAX, SelectPolicy.MIN]),
     stabilization_s=st.sampled_from([0, 30, 120]),
 )
+ONE_EACH_SYNC = ScalingRules(
+    policies=(ScalingPolicy(kind=PolicyKind.PODS, value=1, period_s=15),), select=SelectPolicy.MAX, stabilization_s=0
+)
 
 
 @settings(max_examples=25, deadline=None)
+@example(  # a change 12 s ago as it was seen is one of 15 s ago when it was seen as late as any: it counts no more
+    behavior=Behavior(up=ONE_EACH_SYNC, down=ONE_EACH_SYNC),
+    held=[40.0, 40.0, 620.0],
+    late_s=[0] * 13 + [SEEN_LATE_S] + [0] * 46,
+)
 @given(st.none() | st.builds(Behavior, up=RULES, down=RULES), HELD, st.lists(st.integers(0, 3), min_size=60))
 def test_whatever_a_controller_does_by_the_rule_agrees(
     behavior: Behavior | None, held: list[float], late_s: list[int]
