@@ -176,8 +176,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """The tests that are too slow for every change; arguments go to pytest."""
-    run(session, "-m", "pytest", "-m", "nightly", *session.posargs)
+    """The tests that are too slow for every change, and the properties on new examples; arguments go to pytest."""
+    run(session, "-m", "pytest", "-m", "nightly or hypothesis", "--hypothesis-profile", "search", *session.posargs)
 
 
 @nox.session

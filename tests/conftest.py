@@ -14,6 +14,8 @@ __all__ = ["kind_cluster"]
 # ResourceWarning, and so an error. Said that there is none, it makes none.
 asyncio.set_event_loop(None)
 
-# How long an example takes says what else the machine does, never whether the code is right.
-settings.register_profile("here", deadline=None)
-settings.load_profile("here")
+# How long an example takes says what else the machine does, never whether the code is right. A change is held to the
+# same examples each time; `nox -s nightly` draws others (--hypothesis-profile search), and prints how to draw them again.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.load_profile("same")
