@@ -1,4 +1,6 @@
-"""The document's restore procedure as corrected: the instance switched in the sidecar's argument, which rolls pods."""
+"""The document's restore procedure as corrected: the instance switched in the sidecar's argument, which rolls pods; and
+the restart in order after it.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,11 @@ from typing import Any
 
 import msgspec
 
-from harness.model.errors import BadInput
+from harness.clock import NS
+from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import INSTANCE_NAMED, Manifests
+from harness.recovery.stack_result import Restart
+from harness.recovery.traffic import Traffic
 from harness.stack.protocol import Stack
 
 INSTANCE = "PROJECT_ID:REGION:INSTANCE_NAME-restored"
@@ -73,3 +78,14 @@ async def as_corrected(stack: Stack, manifests: Manifests, good: Coroutine[Any, 
         for task in (applied, first):
             task.cancel()
         await asyncio.gather(applied, first, return_exceptions=True)
+
+
+async def restarted(stack: Stack, traffic: Traffic) -> Restart:
+    """Deployment再起動（5-10分）: of pods that can become ready. One that does not complete is a result, too."""
+    begun_ns, why = traffic.event("phase", "restart", "kubectl rollout restart"), ""
+    try:
+        await stack.restart()
+    except StackNotStarted as error:
+        why = error.what
+    end_ns = traffic.event("phase", "restart", f"not complete: {why}" if why else "complete")
+    return Restart(took_s=(end_ns - begun_ns) / NS, seen=traffic.seen(begun_ns, end_ns), why=why)

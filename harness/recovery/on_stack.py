@@ -21,7 +21,7 @@ from harness.model.rollout import rollout_template
 from harness.model.stack import DatabaseAccess
 from harness.recovery import backup, sentinel
 from harness.recovery.archive import Archive, Stream
-from harness.recovery.corrected import INSTANCE, as_corrected, led_to
+from harness.recovery.corrected import INSTANCE, as_corrected, led_to, restarted
 from harness.recovery.procedure import KEY, Reached, as_written
 from harness.recovery.restore import Point, Restored, Serve, Source, restore
 from harness.recovery.result import Check, Loss
@@ -266,12 +266,12 @@ class StackRecovery:
         )
 
     async def _restarted(self, traffic: Traffic) -> Restart:
-        """Deployment再起動（5-10分）: measured on pods that can become ready."""
-        begun_ns = traffic.event("phase", "restart", "kubectl rollout restart")
-        await self.stack.restart()
-        end_ns = traffic.event("phase", "restart", "complete")
-        self.progress(f"restarted in {(end_ns - begun_ns) / NS:.1f} s")
-        return Restart(took_s=(end_ns - begun_ns) / NS, seen=traffic.seen(begun_ns, end_ns))
+        found = await restarted(self.stack, traffic)
+        done = (
+            f"not restarted in {found.took_s:.0f} s: {found.why}" if found.why else f"restarted in {found.took_s:.1f} s"
+        )
+        self.progress(done)
+        return found
 
     async def _judged_again(self, traffic: Traffic) -> Seen:
         after_ns = traffic.event("phase", "window", "traffic judged again")

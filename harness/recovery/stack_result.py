@@ -40,10 +40,13 @@ class AsCorrected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True):
-    """The pods restarted in order, once they could become ready."""
+    """The pods restarted in order, once they could become ready. ``why``: what it said when it was not complete in
+    ``took_s``.
+    """
 
     took_s: float
     seen: Seen
+    why: str = ""
 
 
 class OnStack(msgspec.Struct, frozen=True, kw_only=True):

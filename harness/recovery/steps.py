@@ -9,7 +9,7 @@ from harness.model.recovery import RecoveryPlan
 from harness.model.verdict import Verdict
 from harness.recovery.losses import within
 from harness.recovery.result import Finding
-from harness.recovery.stack_result import OnStack, contrary
+from harness.recovery.stack_result import OnStack, Restart, contrary
 from harness.recovery.traffic import Seen
 
 #: The document says of the restart how long it takes. With most requests failing it is an outage, and no restart.
@@ -90,28 +90,35 @@ def _as_corrected(found: OnStack) -> Finding:
 
 def _restart(plan: RecoveryPlan, found: OnStack) -> Finding:
     restart = found.restart
-    verdict, reason = Verdict.INCONCLUSIVE, _NOT_REACHED
-    if restart is not None:
-        seen = restart.seen
-        verdict = within(restart.took_s, plan.restart_s)
-        reason = (
-            f"restarted in order under load, {seen.errors} of {seen.requests} requests failed; 5-10 min has room for "
-            "images and nodes, which this rung does not fetch"
-        )
-        if not seen.requests and verdict is Verdict.PASS:
-            verdict, reason = Verdict.INCONCLUSIVE, f"no request was due in its {restart.took_s:.0f} s"
-        elif seen.requests and ratio_lower(seen.errors, seen.requests) > MOST_FAILED:
-            verdict = Verdict.FAIL
-            reason = f"an outage, not a restart in order: {seen.errors} of {seen.requests} requests failed"
+    verdict, reason = (Verdict.INCONCLUSIVE, _NOT_REACHED) if restart is None else _in_order(restart, plan.restart_s)
+    complete = restart is not None and not restart.why
     return Finding(
         id="procedure.restart",
         claim="dr.restore.step3",
         verdict=verdict,
-        value=None if restart is None else restart.took_s,
+        value=restart.took_s if restart is not None and complete else None,
+        bound=None if restart is None or complete else restart.took_s,
         limit=plan.restart_s,
         samples=0 if restart is None else restart.seen.requests,
         reason=reason,
     )
+
+
+def _in_order(restart: Restart, limit_s: float) -> tuple[Verdict, str]:
+    """The verdict and its reason. One that did not complete is only known to take longer, as with ``rto_of``."""
+    seen, verdict = restart.seen, within(restart.took_s, limit_s)
+    failed = f"{seen.errors} of {seen.requests} requests failed"
+    late = (
+        f"not complete in {restart.took_s:.0f} s, so it takes longer than this: {restart.why}; " if restart.why else ""
+    )
+    if seen.requests and ratio_lower(seen.errors, seen.requests) > MOST_FAILED:
+        return Verdict.FAIL, f"{late}an outage, not a restart in order: {failed}"
+    if verdict is Verdict.PASS and not seen.requests:
+        return Verdict.INCONCLUSIVE, f"{late}no request was due in its {restart.took_s:.0f} s"
+    if late:
+        return Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict, f"{late}{failed}"
+    room = "5-10 min has room for images and nodes, which this rung does not fetch"
+    return verdict, f"restarted in order under load, {failed}; {room}"
 
 
 def _available(plan: RecoveryPlan, after: Seen | None) -> Finding:

@@ -8,11 +8,15 @@ from typing import Any, cast
 
 import pytest
 
+from harness.clock import NS
 from harness.manifests import load
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.recovery import procedure
+from harness.recovery.corrected import restarted
 from harness.recovery.procedure import Reached, Written, as_written, reflected
+from harness.recovery.stack_result import Restart
+from harness.recovery.traffic import Seen
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 LOCAL = load(OVERLAYS / "local")
@@ -66,7 +70,10 @@ class FakeTraffic:
 
     def event(self, _kind: str, _subject: str, message: str) -> int:
         self.told.append(message)
-        return 0
+        return len(self.told) * NS
+
+    def seen(self, start_ns: int, end_ns: int) -> Seen:
+        return Seen(probes=0, good=0, bound=None, requests=(end_ns - start_ns) // NS, errors=0)
 
 
 @pytest.mark.asyncio
@@ -108,3 +115,17 @@ async def test_an_apply_that_fails_is_no_outcome_of_the_procedure() -> None:
     with pytest.raises(StackNotStarted, match="API server"):
         await as_written(cast(Any, stack), LOCAL, cast(Any, FakeTraffic()), 5.0)
     assert stack.did == [LOCAL]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "why", "told"),
+    [(None, "", "complete"), (StackNotStarted("not ready"), "not ready", "not complete: not ready")],
+)
+async def test_a_restart_in_order_that_does_not_complete_is_a_result(
+    error: Exception | None, why: str, told: str
+) -> None:
+    traffic = FakeTraffic()
+    found = await restarted(cast(Any, FakeStack(error)), cast(Any, traffic))
+    assert found == Restart(took_s=1, seen=traffic.seen(NS, 2 * NS), why=why)
+    assert traffic.told == ["kubectl rollout restart", told]

@@ -59,6 +59,7 @@ WRITTEN = AsWritten(
     sessions=0,
     seen=DARK,
 )
+WHY = "not ready after 120 s"
 CORRECTED = AsCorrected(first_good_s=14.8, waited_s=30, ready_s=15, sessions=4, seen=SEEN)
 
 
@@ -159,6 +160,9 @@ def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
         ({"sizes": sizes(expected_s=None, upper_s=None)}, {"rto.predicted": "inconclusive"}),
         ({"stack": stack(restart=Restart(took_s=601, seen=SEEN))}, {"procedure.restart": "fail"}),
         ({"stack": stack(restart=Restart(took_s=21, seen=seen_by(errors=299)))}, {"procedure.restart": "fail"}),
+        ({"stack": stack(restart=Restart(took_s=120, seen=SEEN, why=WHY))}, {"procedure.restart": "inconclusive"}),
+        ({"stack": stack(restart=Restart(took_s=601, seen=SEEN, why=WHY))}, {"procedure.restart": "fail"}),
+        ({"stack": stack(restart=Restart(took_s=120, seen=DARK, why=WHY))}, {"procedure.restart": "fail"}),
         (
             {"stack": stack(restart=Restart(took_s=21, seen=seen_by(requests=0)))},
             {"procedure.restart": "inconclusive"},
