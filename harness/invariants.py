@@ -25,7 +25,7 @@ from harness.checks.reconciled import FIRESTORE, STORAGE, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
 from harness.clock import NS, Clock
 from harness.collect import Collector
-from harness.firebase.documents import Documents
+from harness.firebase.documents import Documents, Fields
 from harness.load.probe import content
 from harness.model.errors import PartDied
 from harness.model.evidence import ProbeRow, Side
@@ -89,11 +89,17 @@ class Invariants:
     async def results(self) -> tuple[CheckResult, ...]:
         """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
         reads = foreign_answers(self._evidence.requests)
+        documents = Documents(self._endpoints.firestore, self._endpoints.project_id)
         try:
+            held = await _all(documents)
+            # After the documents: what is still written meanwhile makes a document stale, and that is read again.
             stored = await stores.read_walks(self._endpoints)
-            found = [*self._of_writes(stored), *await self._of_stores(), await self._isolation(stored, reads)]
+            found = [*self._of_writes(stored), *await self._of_stores(documents, held, stored)]
+            found.append(await self._isolation(stored, reads))
         except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
             found = list(unread(error, reads))
+        finally:
+            await documents.close()
         events = self._evidence.events
         found.append(budget_result(budget_kept(events, self._manifests.pdb, self._manifests.deployment.replicas)))
         found.append(connections_result(new_connections(events, self._evidence.probes)))
@@ -114,25 +120,22 @@ class Invariants:
         once = applied_once(self._sent, stored, users)
         return acknowledged_result(found, self._sent), once_result(once, self._sent)
 
-    async def _of_stores(self) -> tuple[CheckResult, ...]:
-        documents = Documents(self._endpoints.firestore, self._endpoints.project_id)
-        writes = self._evidence.writes
+    async def _of_stores(
+        self, documents: Documents, held: Mapping[str, Fields] | PartDied, stored: Sequence[StoredWalk]
+    ) -> tuple[CheckResult, ...]:
+        if isinstance(held, PartDied):
+            return agreement.unseen(*_unread(held))
+        writes, there = self._evidence.writes, {walk.id for walk in stored}
+        gone = {
+            walk.walk_id: walk.user
+            for walk in self._sent.walks.values()
+            if walk.walk_id not in there and any(not each.acknowledged for each in walk.deletes)
+        }
         try:
-            held = await documents.all()
-            # After the documents: what is still written meanwhile makes a document stale, and that is read again.
-            stored = await stores.read_walks(self._endpoints)
-            there = {walk.id for walk in stored}
-            gone = {
-                walk.walk_id: walk.user
-                for walk in self._sent.walks.values()
-                if walk.walk_id not in there and any(not each.acknowledged for each in walk.deletes)
-            }
             compared = await stores.dual_write(stored, documents, writes, self._clock, held=held, perhaps_deleted=gone)
             seen = await stores.stored_photos(self._endpoints, stored, writes, self._clock, held=held)
         except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
             return agreement.unseen(*_unread(error))
-        finally:
-            await documents.close()
         known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
         whole = with_unknown(compared, [*held], known)
         broken = outages(self._evidence.events, self._clock.now_ns())
@@ -158,6 +161,14 @@ class Invariants:
         except (PartDied, stores.TooManyWalks, stores.NotAsNamed) as error:
             return _not_asked(reads, _unread(error)[1])
         return isolation_result(isolation(reads, asked))
+
+
+async def _all(documents: Documents) -> Mapping[str, Fields] | PartDied:
+    """Every document, or why they could not be read: PostgreSQL's walks are looked at nevertheless."""
+    try:
+        return await documents.all()
+    except PartDied as error:
+        return error
 
 
 def unread(error: Exception, reads: tuple[int, tuple[str, ...]]) -> tuple[CheckResult, ...]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
 from harness import stores
 from harness.agreement import DUAL_WRITE, PHOTOS
-from harness.checks.dual_write import Flaw
+from harness.checks.dual_write import Flaw, StoredWalk
 from harness.checks.writes import Writes
 from harness.clock import MachineClock
 from harness.firebase.documents import Documents
-from harness.invariants import ACKNOWLEDGED, ISOLATION, ONCE, unread
+from harness.invariants import ACKNOWLEDGED, ISOLATION, ONCE, Invariants, unread
+from harness.manifests import load as load_manifests
 from harness.model.errors import PartDied
-from harness.model.stack import Address
+from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
+from harness.population.accounts import accounts
+from harness.targets import ROOT, bundled
+from scenarios.load import load
 from tests.checks.sending import BUCKET
 from tests.checks.test_dual_write import WALK, documents, walk
 
@@ -39,6 +48,27 @@ def test_what_phones_saw_of_others_walks_stays_wrong_without_the_stores() -> Non
     found = {check.id: check for check in unread(PartDied("PostgreSQL failed"), (5, ("u1 saw u2's",)))}
     assert found[ISOLATION].verdict is Verdict.FAIL
     assert "u1 saw u2's" in found[ISOLATION].reason and "PostgreSQL failed" in found[ISOLATION].reason
+
+
+async def test_a_silent_firestore_leaves_what_postgresql_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens on port 1. Of the walks that PostgreSQL holds it is known nevertheless that nobody sent them."""
+    nowhere = Address(host="127.0.0.1", port=1)
+    at = Endpoints(service=nowhere, auth=nowhere, firestore=nowhere, remote_config=nowhere, database=nowhere)
+    evidence = SimpleNamespace(requests=[], probes=[], events=[], writes=Writes())
+    scenario, manifests = load("rollout_week3"), load_manifests(ROOT / "deploy/kubernetes/overlays/local")
+    invariants = Invariants(
+        at, cast(Any, evidence), MachineClock(), scenario=scenario, manifests=manifests, target=bundled(), seed=1
+    )
+    user = accounts(scenario.population, 1)[0].user
+
+    async def walks(*_: object) -> list[StoredWalk]:
+        return [walk(WALK, points=0, user=user)]
+
+    monkeypatch.setattr(stores, "read_walks", walks)
+    found = {check.id: check for check in await invariants.results()}
+    assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS)} == {Verdict.INCONCLUSIVE}
+    assert "Firestore" in found[DUAL_WRITE].reason
+    assert found[ONCE].verdict is Verdict.FAIL and WALK in found[ONCE].reason
 
 
 async def test_the_oldest_of_many_walks_is_compared_with_its_document() -> None:
