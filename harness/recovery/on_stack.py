@@ -139,8 +139,8 @@ class StackRecovery:
         """The disaster: when it was begun, when the server was known dead, when the probes had noticed."""
         struck_ns = traffic.event("fault", "database", "the server is killed and its data folder lost")
         self.progress("disaster: the data folder is lost")
-        await self.stack.database().kill()
-        dead_ns = traffic.event("fault", "database", "the server is dead")
+        dead_ns = await self.stack.database().kill()
+        traffic.event("fault", "database", f"the server is dead since {(dead_ns - struck_ns) / NS:.3f} s after that")
         await self.stack.database().lose()
         traffic.event("fault", "database", "its data folder is gone")
         detected_ns = await traffic.blackout(struck_ns, DETECT_LIMIT_S)

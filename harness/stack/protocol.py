@@ -55,8 +55,11 @@ class Database(Protocol):
         """Stops it, its data gone; nothing without one."""
         ...
 
-    async def kill(self) -> None:
-        """SIGKILL of the server of ``access``, as when its zone is lost; nobody starts it again."""
+    async def kill(self) -> int:
+        """SIGKILL of the server of ``access``, as when its zone is lost; nobody starts it again.
+
+        When it was dead at the latest, in ns of the run's clock.
+        """
         ...
 
     async def take_over(self) -> None:

@@ -55,9 +55,9 @@ class KindDatabase:
         """The container removed with its data."""
         await self._ground.end_standby()
 
-    async def kill(self) -> None:
+    async def kill(self) -> int:
         """SIGKILL of the container's first process; the container stays, ended."""
-        await self._ground.kill_database()
+        return await self._ground.kill_database()
 
     async def restart(self) -> None:
         """A fast shutdown and start of the container; the pods are led to its address again should that be another."""

@@ -204,10 +204,10 @@ class Ground:
         self._replaced.append(keeps)
         await keeps.start(lost.image, {}, network=self._network, script=_KEEP_ADDRESS)
 
-    async def kill_database(self) -> None:
-        """SIGKILL; nobody starts it again."""
+    async def kill_database(self) -> int:
+        """SIGKILL; nobody starts it again. When it was dead, as ``Outside.kill``."""
         self._planned.add(self.services[DATABASE].part)
-        await self.services[DATABASE].kill()
+        return await self.services[DATABASE].kill()
 
     async def restart_database(self) -> None:
         """Returns when it takes logins again. The end of what follows its log is no death of a part."""

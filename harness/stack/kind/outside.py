@@ -96,9 +96,17 @@ class Outside:
     async def _look_up(self, network: str) -> None:
         self.inside = f"{await address_of(self._name, network)}:{self._definition.port}"
 
-    async def kill(self) -> None:
-        """SIGKILL of its first process; the container stays, ended, with its data."""
+    async def kill(self) -> int:
+        """SIGKILL of its first process; the container stays, ended, with its data.
+
+        When it was dead at the latest, in ns of the run's clock: as the engine recorded it, whose answer may take a
+        second more. The kernel ends all processes of a container before its first.
+        """
+        asked_ns = self._clock.now_ns()
         await docker.docker("kill", "--signal", "KILL", self._name, what=f"killing {self.part}")
+        answered_ns, anchor = self._clock.now_ns(), self._clock.anchor
+        ended_ns = await docker.ended_unix_ns(self._name) - anchor.unix_ns + anchor.monotonic_ns
+        return ended_ns if asked_ns <= ended_ns <= answered_ns else answered_ns
 
     async def restart(self, network: str, grace_s: int) -> Process:
         """Its stop signal, SIGKILL after ``grace_s``, then started again; ``inside`` may be another afterwards."""

@@ -42,7 +42,7 @@ class KubeDatabase:
     async def end_standby(self) -> None:
         """There is none to end."""
 
-    async def kill(self) -> None:
+    async def kill(self) -> int:
         """Raises ``NotCapable``: nothing could take over."""
         raise _no_standby()
 

@@ -47,9 +47,10 @@ class LocalDatabase:
         """Fast shutdown, its data gone."""
         await self._parts.end_standby()
 
-    async def kill(self) -> None:
+    async def kill(self) -> int:
         """SIGKILL; the data stays where it is."""
         await self._parts.lose_postgres()
+        return self._ground.clock.now_ns()
 
     async def take_over(self) -> None:
         """Pods that start later are led there too."""
