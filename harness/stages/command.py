@@ -18,6 +18,7 @@ from harness.options import RunOptions
 from harness.progress import Progress
 
 MOST_WORKERS = 8
+_KNEE = "knee"
 #: What ``--only`` names beside the knee, by how its requests arrive.
 _PARTS = {"users": Arrivals.EVEN, "capacity": Arrivals.POISSON, "in_flight": Arrivals.CLOSED}
 
@@ -26,7 +27,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The options that the load stages have beside those of every run."""
     command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/load_stages.yaml")
     command.add_argument("--pods", metavar="N,N", help="the knee is searched for these numbers of pods, e.g. 2,10")
-    command.add_argument("--only", choices=[*_PARTS, "knee"], help="a part of the plan")
+    parts, told = [*_PARTS, _KNEE], "a part of the plan (repeatable)"
+    command.add_argument("--only", action="append", default=[], choices=parts, help=told)
     command.add_argument(
         "--workers", type=int, default=1, help=f"Locust worker processes, 1..{MOST_WORKERS} (default: %(default)s)"
     )
@@ -53,12 +55,11 @@ def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
     if arguments.quick:
         stages = tuple(msgspec.structs.replace(s, seconds=max(4.0, s.seconds / 10)) for s in plan.stages)
         plan = msgspec.structs.replace(plan, stages=stages)
-    if arguments.only == "knee":
-        plan = msgspec.structs.replace(plan, stages=())
-    elif arguments.only is not None:
-        chosen = tuple(stage for stage in plan.stages if stage.arrivals is _PARTS[arguments.only])
-        knee = msgspec.structs.replace(plan.knee, pods=())
-        plan = msgspec.structs.replace(plan, stages=chosen, knee=knee)
+    if arguments.only:
+        arrivals = {_PARTS[name] for name in arguments.only if name != _KNEE}
+        stages = tuple(stage for stage in plan.stages if stage.arrivals in arrivals)
+        pods = plan.knee.pods if _KNEE in arguments.only else ()
+        plan = msgspec.structs.replace(plan, stages=stages, knee=msgspec.structs.replace(plan.knee, pods=pods))
     return plan
 
 
@@ -67,7 +68,7 @@ def replay(arguments: argparse.Namespace, options: RunOptions) -> str:
     words = ["python", "-m", "harness", "load_stages", "--on", str(options.rung), "--seed", str(options.seed)]
     words += ["--plan", str(arguments.plan)] if arguments.plan else []
     words += ["--pods", arguments.pods] if arguments.pods else []
-    words += ["--only", arguments.only] if arguments.only else []
+    words += [word for name in arguments.only for word in ("--only", name)]
     words += ["--workers", str(arguments.workers)] if arguments.workers != 1 else []
     words += ["--quick"] if arguments.quick else []
     return shlex.join([*words, *options.changed])

@@ -72,6 +72,8 @@ def test_the_command_line_narrows_the_plan() -> None:
     assert [s.users for s in plan("--only", "users").stages] == [10, 50, 100, 500]
     assert [s.name for s in plan("--only", "capacity").stages] == ["capacity"]
     assert plan("--only", "capacity").knee.pods == ()
+    both = plan("--only", "knee", "--only", "capacity")
+    assert ([s.name for s in both.stages], both.knee) == (["capacity"], plan().knee)
     assert max(s.seconds for s in plan("--quick").stages) == 30
     with pytest.raises(BadInput, match="--workers 3 cannot share the plan's 1000 accounts"):
         run(parser().parse_args(["load_stages", "--workers", "3"]), lambda _: pytest.fail("begun"))
