@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -98,6 +100,32 @@ async def test_a_sidecar_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyP
     await undo()
     assert world.orders == {"id-1": "", "id-3": ""}
     assert await world.told() == ["injected: database cut", "undone: database cut"]
+
+
+async def test_a_sidecar_that_starts_meanwhile_is_cut_too_and_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another pod, one whose sidecar was started anew, and one that does not hear the first time."""
+    world = World(monkeypatch)
+    undo = await world.faults.inject(CUT)
+    world.broken.add("id-5")
+    world.pods |= {"1": pod("1b"), "4": pod("4"), "5": pod("5")}
+    await until(lambda: {"id-1b", "id-4"} <= world.orders.keys())
+    assert "id-5" not in world.orders
+    world.broken.clear()
+    await until(lambda: "id-5" in world.orders)
+    assert set(world.orders.values()) == {"cut"}
+    await undo()
+    assert world.orders == dict.fromkeys(("id-1", "id-2", "id-3", "id-1b", "id-4", "id-5"), "")
+    world.pods["6"] = pod("6")
+    await asyncio.sleep(0.5)
+    assert "id-6" not in world.orders
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(250):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("not within five seconds")
 
 
 async def test_where_every_sidecar_is_gone_nothing_was_cut(monkeypatch: pytest.MonkeyPatch) -> None:

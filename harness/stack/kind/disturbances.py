@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from harness.clock import Clock
@@ -25,6 +25,7 @@ from harness.stack.protocol import Undo
 
 KILL_LIMIT_S = 15.0
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
+_FOLLOW_S = 0.2  # between two looks for sidecars that start while the database is slow or cut
 _MOST_DELAY_MS = 60_000
 
 
@@ -79,8 +80,8 @@ class Disturbances:
             FaultKind.SIDECAR_KILL: lambda: self._signal(sidecar, "SIGKILL"),
             FaultKind.SIDECAR_HANG: lambda: self._signal(sidecar, "SIGSTOP", "SIGCONT"),
             FaultKind.SIDECAR_DELAY: lambda: self._control(sidecar, [self._pod(sidecar)], delay),
-            FaultKind.DATABASE_SLOW: lambda: self._control(sidecar, self._watching.pods.ready(), delay),
-            FaultKind.DATABASE_CUT: lambda: self._control(sidecar, self._watching.pods.ready(), "cut"),
+            FaultKind.DATABASE_SLOW: lambda: self._everywhere(sidecar, delay),
+            FaultKind.DATABASE_CUT: lambda: self._everywhere(sidecar, "cut"),
             FaultKind.DATABASE_RESTART: self._restart_database,
             FaultKind.DATABASE_FAILOVER: self._fail_over,
             FaultKind.PART_HANG: lambda: self._pause(fault.subject),
@@ -158,15 +159,47 @@ class Disturbances:
         there = [pod for pod in pods if container in pod.containers]
 
         async def undo() -> None:
-            for pod in there:
-                with contextlib.suppress(StackNotStarted):  # its pod is gone
-                    await self._sidecars.write(pod.node, pod.containers[container], "")
+            await self._well(container, there)
 
         async with undone_if_broken(undo):
             told = [await self._told(pod, container, order) for pod in there]
             if told and not any(told):
                 raise StackNotStarted(f"every {container} ended before it could be told {order!r}")
         return undo
+
+    async def _everywhere(self, container: str, order: str) -> Undo:
+        """Told to the sidecars of all ready pods, then to each other that there is or starts until it is undone, within
+        ``_FOLLOW_S`` and the part of a second that telling takes. Raises as ``_control``.
+        """
+        ready, known = self._watching.pods.ready(), self._watching.pods.known
+        undo_first = await self._control(container, ready, order)
+        seen = {pod.containers[container] for pod in ready if container in pod.containers}
+        later: dict[str, Pod] = {}
+        undone = asyncio.Event()
+
+        async def follow() -> None:
+            while not undone.is_set():
+                for pod in [one for one in known.values() if one.containers.get(container, "") not in {"", *seen}]:
+                    later[pod.containers[container]] = pod
+                    with contextlib.suppress(StackNotStarted):  # tried again
+                        await self._told(pod, container, order)
+                        seen.add(pod.containers[container])
+                await self._clock.sleep(_FOLLOW_S)
+
+        following = asyncio.ensure_future(follow())
+
+        async def undo() -> None:
+            undone.set()
+            await following  # not cancelled: a word half told could come after what is told now
+            await self._well(container, later.values())
+            await undo_first()
+
+        return undo
+
+    async def _well(self, container: str, pods: Iterable[Pod]) -> None:
+        for pod in pods:
+            with contextlib.suppress(StackNotStarted):  # its pod is gone
+                await self._sidecars.write(pod.node, pod.containers[container], "")
 
     async def _told(self, pod: Pod, container: str, order: str) -> bool:
         """False when its container has ended. Raises ``StackNotStarted``."""
