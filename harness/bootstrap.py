@@ -108,8 +108,18 @@ def ensure(progress: Progress = _say) -> Path:
     return folder / "bin" / "python"
 
 
-def main(arguments: list[str]) -> int:  # noqa: RET503 - os.execv never returns
+def enter(module: str) -> None:
+    """``python -m module`` goes on in the locked environment when this Python has none of its packages."""
+    if util.find_spec("msgspec") is None:
+        sys.exit(_go_on(["-m", module, *sys.argv[1:]]))
+
+
+def main(arguments: list[str]) -> int:
     """``python3 noxfile.py ...``: runs nox of the locked environment with ``arguments``; never returns on success."""
+    return _go_on(["-m", "nox", "-f", str(ROOT / "noxfile.py"), *arguments])
+
+
+def _go_on(arguments: list[str]) -> int:  # noqa: RET503 - os.execv never returns
     if sys.version_info < OLDEST:
         _say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {platform.python_version()}")
         return 2
@@ -119,4 +129,4 @@ def main(arguments: list[str]) -> int:  # noqa: RET503 - os.execv never returns
         _say(f"the locked packages could not be installed: {error}")
         _say(f"  to do: check the package index (pip's own settings are used) and the space below {home()}")
         return 2
-    os.execv(python, [str(python), "-m", "nox", "-f", str(ROOT / "noxfile.py"), *arguments])  # noqa: S606 - no shell
+    os.execv(python, [str(python), *arguments])  # noqa: S606 - no shell

@@ -7,6 +7,10 @@ import asyncio
 import sys
 from pathlib import Path
 
+from harness import bootstrap
+
+bootstrap.enter("harness.stack.kind")
+
 from harness.clock import MachineClock
 from harness.model.errors import RehearsalError
 from harness.progress import Progress

@@ -11,6 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from harness import bootstrap
+
+bootstrap.enter("harness.stack.kind.images")
+
 from harness.clock import MachineClock
 from harness.home import home
 from harness.model.errors import BadInput, RehearsalError
