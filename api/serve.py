@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from api.app import build_app
-from api.clock import SystemClock
+from api.clock import SystemClock, pause
 from api.cloud_storage import CloudStorage
 from api.ids import SystemIds
 from api.logs import Bridge, Log
@@ -55,8 +55,8 @@ class _Server(uvicorn.Server):
             if not _has_unread(connection.transport):
                 connection.shutdown()
             if loop.time() < one_by_one_until:
-                await asyncio.sleep(0)  # the loop closes this one's socket, and reads what came on the others
-        await asyncio.sleep(UNREAD_S)
+                await pause(0)  # the loop closes this one's socket, and reads what came on the others
+        await pause(UNREAD_S)
         await super().shutdown(sockets)
 
     def _stop(self) -> None:
