@@ -74,8 +74,9 @@ class Invariants:
         self._manifests = manifests
         self._target = target
         self._seed = seed
-        #: Walks whose mirror write an outage of Firestore lost; ``None`` without one, or when stores were not compared.
-        self.lost_by_firestore: tuple[str, ...] | None = None
+        #: Walks whose mirror write an outage of Firestore lost, as ``by_firestore``, in ns of the run's clock; ``None``
+        #: without an outage, or when stores were not compared.
+        self.lost_by_firestore: Mapping[str, int] | None = None
         self._users: tuple[Account, ...] = accounts(scenario.population, seed)
         self._sent: Sent = sent(
             api_writes(evidence.requests),

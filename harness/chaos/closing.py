@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,7 @@ from harness.invariants import ACKNOWLEDGED, ONCE, Invariants
 from harness.judge.failover import as_counterexample
 from harness.model.chaos import CheckSummary
 from harness.model.errors import RehearsalError
-from harness.model.evidence import Side
+from harness.model.evidence import Anchor, Side
 from harness.model.manifests import Manifests
 from harness.model.message import english
 from harness.model.stack import Endpoints
@@ -64,7 +64,7 @@ async def closing_checks(
         evidence.event(clock.now_ns(), "check", check.id, check.reason, **msgspec.to_builtins(check))
     checks = [CheckSummary(name=each.id, verdict=each.verdict, detail=each.reason, told=each.told) for each in found]
     if invariants.lost_by_firestore is not None:
-        checks.append(_logged(invariants.lost_by_firestore, evidence, logs))
+        checks.append(_logged(invariants.lost_by_firestore, clock.anchor, evidence, logs))
     if loses:
         checks = as_counterexample(checks, ACKNOWLEDGED, _SEE_THE_LOSS)
     if reconcile is not None:
@@ -74,10 +74,11 @@ async def closing_checks(
     return checks
 
 
-def _logged(lost: Sequence[str], evidence: Collector, logs: Path) -> CheckSummary:
+def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: Path) -> CheckSummary:
     files = [logs / f"{pod}.log" for pod in sorted({row.subject for row in evidence.events if row.kind == "pod"})]
     lines = (line for file in files if file.exists() for line in file.read_bytes().splitlines())
-    found = losses(lost, logged(lines))
+    utc_ns = {walk: at_ns - anchor.monotonic_ns + anchor.unix_ns for walk, at_ns in lost.items()}
+    found = losses(utc_ns, logged(lines))
     verdict, told = judged(found)
     return CheckSummary(
         name=LOGGED, verdict=verdict, detail=english(told), examples=found.unlogged[:_EXAMPLES], told=told

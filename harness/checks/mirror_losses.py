@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
-from harness.checks.dual_write import Finding
+from harness.checks.dual_write import Finding, Flaw
 from harness.checks.reconciled import FIRESTORE, Outage, near
+from harness.clock import NS
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
 
@@ -22,15 +24,23 @@ _MIRROR = (b"mirror", b"firestore")
 _FAILURES = frozenset({"ERROR", "CRITICAL", "ALERT", "EMERGENCY"})
 
 
+#: A line is of the last write when it is no more than this older: PostgreSQL's clock may be another than the pod's.
+_EARLIER_NS = NS
+
+
 class _Line(msgspec.Struct):
     severity: str = ""
+    timestamp: str = ""
+    time: str = ""  # the other name that Cloud Logging reads
 
 
 class Logged(msgspec.Struct, frozen=True, kw_only=True):
-    """The failures in the pods' logs that name a walk: how many lines, and which walks, in lower case."""
+    """The failures in the pods' logs that name a walk: how many lines, and of each walk, in lower case, when the last
+    was written, in ns of UTC; ``None`` when a line does not say.
+    """
 
     failures: int
-    walks: frozenset[str]
+    walks: Mapping[str, int | None]
 
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,33 +55,35 @@ def logged(lines: Iterable[bytes]) -> Logged:
     """The structured lines of a severity of ``_FAILURES`` that speak of the mirror and hold a walk's id, wherever the
     target puts it. A photo's lost removal names its walk too, and is none.
     """
-    failures, walks = 0, set[str]()
+    failures, walks = 0, dict[str, int | None]()
     for line in lines:
         named = {found.decode().lower() for found in _UUID.findall(line)}
-        if named and any(word in line.lower() for word in _MIRROR) and _fails(line):
+        if named and any(word in line.lower() for word in _MIRROR) and (read := _failure(line)) is not None:
             failures += 1
-            walks |= named
-    return Logged(failures=failures, walks=frozenset(walks))
+            at_ns = _utc_ns(read.timestamp or read.time)
+            walks |= {walk: _later(walks.get(walk, 0), at_ns) for walk in named}
+    return Logged(failures=failures, walks=walks)
 
 
 def by_firestore(
     explained: Iterable[tuple[Finding, str]], written_ns: Mapping[str, int], outages: Sequence[Outage]
-) -> tuple[str, ...]:
-    """Of the differences that an outage explains, the walks that nothing but Firestore's can have lost.
+) -> dict[str, int]:
+    """Of the differences that an outage explains, the walks that nothing but Firestore's can have lost, and when each
+    was written last, of ``written_ns``; 0 of a deleted one, of which only its phone knows, and as late as its answer.
 
     A killed pod logs nothing: where one may have taken its queue along, no line is asked for.
     """
-    lost = set()
+    lost = {}
     for finding, _ in explained:
         at_ns = written_ns[finding.walk_id]
         if all(FIRESTORE in each.what for each in outages if near(each, at_ns)):
-            lost.add(finding.walk_id.lower())
-    return tuple(sorted(lost))
+            lost[finding.walk_id.lower()] = 0 if finding.flaw is Flaw.EXTRA else at_ns
+    return dict(sorted(lost.items()))
 
 
-def losses(lost: Sequence[str], told: Logged) -> Losses:
-    """``lost`` as ``by_firestore`` gives them."""
-    unlogged = tuple(walk for walk in lost if walk not in told.walks)
+def losses(lost: Mapping[str, int], told: Logged) -> Losses:
+    """``lost`` as ``by_firestore`` gives them, in UTC. An earlier failure of the same walk tells of another write."""
+    unlogged = tuple(walk for walk, at_ns in lost.items() if not _names(told, walk, at_ns))
     return Losses(lost=tuple(lost), unlogged=unlogged, failures=told.failures)
 
 
@@ -89,8 +101,26 @@ def judged(found: Losses) -> tuple[Verdict, Told]:
     return (Verdict.PASS if found.failures else Verdict.NOT_EXERCISED), (told,)
 
 
-def _fails(line: bytes) -> bool:
+def _names(told: Logged, walk: str, at_ns: int) -> bool:
+    logged_ns = told.walks.get(walk, 0)
+    return logged_ns is None or logged_ns >= at_ns - _EARLIER_NS
+
+
+def _later(one_ns: int | None, other_ns: int | None) -> int | None:
+    return None if one_ns is None or other_ns is None else max(one_ns, other_ns)
+
+
+def _failure(line: bytes) -> _Line | None:
     try:
-        return msgspec.json.decode(line, type=_Line).severity.upper() in _FAILURES
+        read = msgspec.json.decode(line, type=_Line)
     except msgspec.DecodeError:
-        return False  # the target's own output, not a record of the log
+        return None  # the target's own output, not a record of the log
+    return read if read.severity.upper() in _FAILURES else None
+
+
+def _utc_ns(text: str) -> int | None:
+    """To the microsecond."""
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 10**6) * 1000
+    except ValueError:
+        return None
