@@ -135,6 +135,18 @@ def seen(on: On, process: subprocess.Popen[str]) -> None:
         time.sleep(0.5)
 
 
+@pytest.fixture
+def cordoned(on: On) -> Iterator[None]:
+    """Pods wait for a node, so that a run is in the middle for as long as a test wants."""
+    nodes = on.kubectl("get", "nodes", "-o", "name").split()
+    on.kubectl("cordon", *nodes)
+    try:
+        yield
+    finally:
+        on.kubectl("uncordon", *nodes)
+
+
+@pytest.mark.usefixtures("cordoned")
 def test_ctrl_c_in_the_middle_leaves_nothing(on: On, tmp_path: Path) -> None:
     process = up(on, tmp_path / "reports")
     seen(on, process)
@@ -145,6 +157,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing(on: On, tmp_path: Path) -> None:
     assert on.namespaces(f"-{process.pid:x}") == set()
 
 
+@pytest.mark.usefixtures("cordoned")
 def test_what_a_killed_run_leaves_goes_with_stack_down_and_nothing_else_does(on: On, tmp_path: Path) -> None:
     foreign, remote = f"foreign-{os.getpid()}", f"remote-{os.getpid()}"
     dead = {"tekutoko-rehearsal.owner": "1/none", "tekutoko-rehearsal.run": "x"}
