@@ -52,7 +52,7 @@ def test_week_3_advances_on_a_cluster_of_its_own(tmp_path: Path, monkeypatch: py
 
 def _week_3_advances(tmp_path: Path, cluster: str) -> None:
     before, docker = machine_state(), in_docker()
-    job = Job(tmp_path / "reports", "--window", "60s", on=Rung.KIND)
+    job = Job(tmp_path / "reports", "--window", "100s", on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     assert cluster in job.text
     run = job.document()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.model.errors import Exit
-from tests.main_job import Job, left_since, machine_state
+from tests.main_job import Job, closing_connect, left_since, machine_state
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -31,18 +31,35 @@ def held(part: dict[str, Any]) -> set[str]:
     return {finding["claim"] for finding in part["findings"] if finding["verdict"] != "pass"}
 
 
+def lone_creates(job: Job, part: dict[str, Any]) -> bool:
+    """Whether ``part`` is held for one or two CREATEs alone whose kept connection ended before the answer.
+
+    They were sent in the milliseconds in which the ending pod closed it (RFC 9112, 9.5): HTTP lets no client send one
+    again by itself. The API answers all that came before its end; of what was on its way then, at 75 requests a second,
+    the ends of 12 pods broke 3. Three rollouts in a row are no chance.
+    """
+    if part["failed"] not in {1, 2} or held(part) != {"deploy.rolling.no_downtime"}:
+        return False
+    with closing_connect(job.folder / "evidence.sqlite") as evidence:
+        lost = evidence.execute(
+            "SELECT operation, outcome FROM requests WHERE side = 'api' AND outcome != 'ok' AND due_ns BETWEEN ? AND ?",
+            (part["start_ns"], part["end_ns"]),
+        ).fetchall()
+    return lost == [("create_walk", "broken")] * part["failed"]
+
+
 def test_versions_are_rolled_out_and_undone(tmp_path: Path) -> None:
     before = machine_state()
     job = made(tmp_path / "reports", "good", "never_ready", "errors")
     good, unready, errors = parts(job)
-    if lone := good["failed"] == 1 and len(held(good)) == 1:
-        # A CREATE sent on a kept connection in the milliseconds in which the ending pod closes it (RFC 9112, 9.5): HTTP
-        # lets no client send that again by itself. The API answers all that came before its end; of what was on its way
-        # then, at 75 requests a second, the ends of 12 pods broke 3. Twice in a row it is no chance.
-        print(f"one request was lost, a good version is rolled out once more: {job.text}")
-        again = made(tmp_path / "again", "good")
-        assert again.process.returncode == Exit.OK, again.text
-        (good,) = parts(again)
+    last, lone = job, lone_creates(job, good)
+    for number in range(2):
+        if not lone_creates(last, good):
+            break
+        print(f"a CREATE was lost, a good version is rolled out once more: {last.text}")
+        last = made(tmp_path / f"again{number}", "good")
+        (good,) = parts(last)
+    assert last is job or last.process.returncode == Exit.OK, last.text
     assert job.process.returncode == (Exit.HOLD if lone else Exit.OK), job.text
     for part in (good, unready, errors):
         assert held(part) == set(), job.text

@@ -31,7 +31,7 @@ def test_the_bundled_plan() -> None:
     plan = load()
     assert sum(path.allowed for path in plan.paths) == 8
     assert sum(not path.allowed for path in plan.paths) == 12
-    assert plan.hold_s * plan.rate_per_s >= 299  # else no sample carries "< 1 %"
+    assert plan.hold_s * plan.rate_per_s >= 473  # so many carry "< 1 %" with one failure
     assert {path.client for path in plan.paths} == set(Client)
 
 

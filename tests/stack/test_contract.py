@@ -74,9 +74,13 @@ async def many(stack: Stack, count: int, path: str = "/v1/walks") -> list[Answer
     return [await ask(stack.endpoints().service, path) for _ in range(count)]
 
 
+#: Until pods that leave have left the endpoints of every node: kube-proxy took up to 3 s on a busy machine.
+LEFT_S = {Rung.LOCAL: 0.5, Rung.KIND: 5.0, Rung.KUBE: 5.0}
+
+
 async def pods_of(stack: Stack) -> set[str]:
     """Who answers, once those that leave have left the endpoints."""
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(LEFT_S[stack.rung])
     answers = await many(stack, 40)
     assert {answer.status for answer in answers} == {200}
     return {answer.headers["x-pod"] for answer in answers}
@@ -125,7 +129,7 @@ async def test_latency_is_added_and_taken_away(stack: Stack) -> None:
     slow = [await took_s() for _ in range(3)]
     await undo()
     assert min(slow) >= 0.4
-    assert await took_s() < 0.4
+    assert min([await took_s() for _ in range(3)]) < 0.4  # one that was not taken away meets every request
 
 
 async def test_unavailable_refuses_every_connection_and_ends_kept_ones_until_undone(stack: Stack) -> None:
@@ -344,13 +348,13 @@ async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     assert len(served) == 2 and not before & served
     assert (await stack.set_image(broken)).status == 0
     assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
-    await asyncio.sleep(1.5)  # until the old ones have left the endpoints
+    await asyncio.sleep(LEFT_S[stack.rung])
     answers = [(await ask(stack.endpoints().service, "/v1/walks")).status for _ in range(40)]
     assert set(answers) == {200, 500} and answers.count(500) in (19, 20, 21)  # one of each two of each pod's own
     assert {(await ask(stack.endpoints().service, "/health")).status for _ in range(10)} == {200}
     assert (await stack.rollout_undo()).status == 0
     assert (await stack.rollout_status(limit_s=ROLLOUT_LIMIT_S)).status == 0
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(LEFT_S[stack.rung])
     assert {answer.status for answer in await many(stack, 30)} == {200}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,10 +44,21 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return run
 
 
+def once_more(report: dict[str, Any]) -> set[str]:
+    """Second tries of a search, after a first that was not kept or said nothing: a hiccup of the machine. No third."""
+    steps = {step["step"]["name"]: step for step in report["steps"]}
+    again = {name for name in steps if re.fullmatch(r"knee_\d+_(photos_)?2", name)}
+    for name in again:
+        first = steps[name[:-1] + "1"]
+        assert first["verdict"] != "pass" and steps[name]["verdict"] == "pass", first["reason"]
+    return again
+
+
 def test_each_step_made_its_load_and_no_other(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     steps = {step["step"]["name"]: step["figures"] for step in report["steps"]}
-    assert list(steps) == ["users_500", "capacity", "in_flight_20", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
+    firsts = [name for name in steps if name not in once_more(report)]
+    assert firsts == ["users_500", "capacity", "in_flight_20", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
     assert steps["users_500"]["requests"] == 80  # 500 users at one request in 50 s, for 8 s
     assert steps["capacity"]["requests"] == pytest.approx(125, abs=45)  # 25/s, Poisson
     assert steps["in_flight_20"]["requests"] > 40
@@ -78,14 +90,15 @@ def test_photos_were_uploaded_beside_the_requests(job: Job) -> None:
     with sqlite3.connect(job.folder / "evidence.sqlite") as database:
         told = database.execute("select data from events where kind = 'storage' and subject = 'photos'").fetchall()
     counts = [json.loads(data) for (data,) in told]
-    assert {count["step"] for count in counts} == {"knee_2_photos_1"}
-    assert sum(count["uploaded"] for count in counts) == 4 and not any(count["failed"] for count in counts)
     report = json.loads((job.folder / "load.json").read_text())
+    beside = {"knee_2_photos_1"} | once_more(report) & {"knee_2_photos_2"}
+    assert {count["step"] for count in counts} == beside
+    assert sum(count["uploaded"] for count in counts) == 4 * len(beside) and not any(c["failed"] for c in counts)
     seen = {
         step["step"]["name"]: (step["figures"]["photos_uploaded"], step["figures"]["photos_due"])
         for step in report["steps"]
     }
-    assert seen.pop("knee_2_photos_1") == (4, 4) and set(seen.values()) == {(0, 0)}
+    assert {seen.pop(name) for name in beside} == {(4, 4)} and set(seen.values()) == {(0, 0)}
 
 
 def test_the_histogram_is_that_of_the_rows(job: Job) -> None:

@@ -27,6 +27,8 @@ from harness.state.cgroups import Group, Limits
 #: a quiet second): on kind trials saw 0.0-0.2 s on a quiet machine and up to 3 s on a busy one, so this lies between
 #: them. Who computes from it tries it first (harness/chaos/trial.py).
 DETECTION_S = 0.3
+#: Envoy follows its file within milliseconds: the first signal to a pod that leaves comes no sooner.
+FOLLOWED_S = 0.05
 #: Among the instances: where names lead that nobody registered, once that is not the instance of the beginning.
 OTHERS = ""
 
@@ -178,7 +180,7 @@ class Pod:
     async def _end(self, grace_s: float) -> None:
         target, *others = self.template.containers
         begun_ns = self._ground.clock.now_ns()
-        await self._ground.clock.sleep(min(target.pre_stop_s, grace_s))
+        await self._ground.clock.sleep(min(max(target.pre_stop_s, FOLLOWED_S), grace_s))
         left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
         await asyncio.gather(*self._keepers, return_exceptions=True)
         if others and others[0].native_sidecar:
