@@ -22,8 +22,6 @@ _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MIRROR = (b"mirror", b"firestore")
 #: Cloud Logging's severities from which a line tells of a failure.
 _FAILURES = frozenset({"ERROR", "CRITICAL", "ALERT", "EMERGENCY"})
-
-
 #: A line is of the last write when it is no more than this older: PostgreSQL's clock may be another than the pod's.
 _EARLIER_NS = NS
 
@@ -102,7 +100,9 @@ def judged(found: Losses) -> tuple[Verdict, Told]:
 
 
 def _names(told: Logged, walk: str, at_ns: int) -> bool:
-    logged_ns = told.walks.get(walk, 0)
+    if walk not in told.walks:
+        return False
+    logged_ns = told.walks[walk]
     return logged_ns is None or logged_ns >= at_ns - _EARLIER_NS
 
 

@@ -89,3 +89,8 @@ def test_a_failure_before_the_last_write_is_of_another_write(times: list[str], n
     line = '{"severity":"ERROR","message":"Mirror write failed","walk_id":"%s","%s":"2026-11-26T%s"}'
     found = losses({A: NOON}, logged((line % (A, key, time)).encode() for time in times))
     assert found.unlogged == (() if named else (A,))
+
+
+def test_a_lost_deletion_that_no_log_names_is_found() -> None:
+    """Its time is 0: any line of its walk is of it, and no line is no line."""
+    assert losses({A: 0, B: 0}, logged(LINES)).unlogged == (B,)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -139,13 +138,12 @@ async def has_image(name: str) -> bool:
     return bool((await docker("image", "ls", "--quiet", name, what="listing images")).strip())
 
 
-async def ended_unix_ns(container: str) -> int:
-    """When the container's first process ended, to the microsecond above, as the engine recorded it. Long ago while the
-    container's first run lasts. Raises ``StackNotStarted``.
+async def ended_at(container: str) -> str:
+    """When the container's first process ended, as the engine recorded it, in RFC 3339. Long ago while the container's
+    first run lasts. Raises ``StackNotStarted``.
     """
     form = "{{.State.FinishedAt}}"
-    said = await docker("inspect", "--format", form, container, what=f"asking when {container} ended")
-    return round(datetime.fromisoformat(said.strip()).timestamp() * 10**6 + 1) * 1000
+    return (await docker("inspect", "--format", form, container, what=f"asking when {container} ended")).strip()
 
 
 async def command_of(image: str) -> tuple[str, ...]:

@@ -17,12 +17,14 @@ from harness.stack import environment
 from harness.stack.kind import docker
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import Definition
+from harness.stack.kubernetes.times import monotonic_ns
 from harness.stack.processes import Process, Spec, spawn
 from harness.stack.waiting import until
 from harness.state import RunState
 
 READY_LIMIT_S = 90.0
 _START_LIMIT_S = 60.0
+_STAMP_NS = 1_000  # a time stamp is read to the microsecond below
 
 
 async def address_of(container: str, network: str) -> str:
@@ -104,8 +106,8 @@ class Outside:
         """
         asked_ns = self._clock.now_ns()
         await docker.docker("kill", "--signal", "KILL", self._name, what=f"killing {self.part}")
-        answered_ns, anchor = self._clock.now_ns(), self._clock.anchor
-        ended_ns = await docker.ended_unix_ns(self._name) - anchor.unix_ns + anchor.monotonic_ns
+        answered_ns = self._clock.now_ns()
+        ended_ns = monotonic_ns(self._clock.anchor, await docker.ended_at(self._name)) + _STAMP_NS
         return ended_ns if asked_ns <= ended_ns <= answered_ns else answered_ns
 
     async def restart(self, network: str, grace_s: int) -> Process:
