@@ -41,8 +41,12 @@ class MachineClock:
         await asyncio.sleep(seconds)
 
 
+def unix_ns(anchor: Anchor, at_ns: int) -> int:
+    """``at_ns`` of the run's clock in ns since 1970-01-01 UTC."""
+    return anchor.unix_ns + at_ns - anchor.monotonic_ns
+
+
 def utc(anchor: Anchor, at_ns: int) -> str:
     """``at_ns`` as RFC 3339 in UTC, milliseconds."""
-    unix_ns = anchor.unix_ns + at_ns - anchor.monotonic_ns
-    stamp = datetime.fromtimestamp(unix_ns / NS, tz=UTC)
+    stamp = datetime.fromtimestamp(unix_ns(anchor, at_ns) / NS, tz=UTC)
     return stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")

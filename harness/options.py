@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -67,13 +67,18 @@ def chosen(parts: Sequence[P], only: Sequence[str]) -> tuple[P, ...]:
     return tuple(part for part in parts if not only or part.name in only)
 
 
+def only_words(names: Iterable[str]) -> list[str]:
+    """``--only`` as it was given, for a command line that runs the same again."""
+    return [word for name in names for word in ("--only", name)]
+
+
 def replay_of_parts(
     command: str, options: RunOptions, *, plan: Path | None, only: Sequence[str] = (), more: Sequence[str] = ()
 ) -> str:
     """The command line that runs parts of a plan again; ``plan`` is what the bundled one was replaced by."""
     words = ["python", "-m", "harness", command, "--on", str(options.rung), "--seed", str(options.seed)]
     words += ["--plan", str(plan)] if plan else []
-    words += [word for name in only for word in ("--only", name)]
+    words += only_words(only)
     return shlex.join([*words, *more, *options.changed])
 
 

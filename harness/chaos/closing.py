@@ -10,7 +10,7 @@ import msgspec
 from harness.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.healing import Direction
 from harness.checks.mirror_losses import judged, logged, losses
-from harness.clock import Clock
+from harness.clock import Clock, unix_ns
 from harness.collect import Collector
 from harness.invariants import ACKNOWLEDGED, ONCE, Invariants
 from harness.judge.failover import as_counterexample
@@ -77,8 +77,7 @@ async def closing_checks(
 def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: Path) -> CheckSummary:
     files = [logs / f"{pod}.log" for pod in sorted({row.subject for row in evidence.events if row.kind == "pod"})]
     lines = (line for file in files if file.exists() for line in file.read_bytes().splitlines())
-    utc_ns = {walk: at_ns - anchor.monotonic_ns + anchor.unix_ns for walk, at_ns in lost.items()}
-    found = losses(utc_ns, logged(lines))
+    found = losses({walk: unix_ns(anchor, at_ns) for walk, at_ns in lost.items()}, logged(lines))
     verdict, told = judged(found)
     return CheckSummary(
         name=LOGGED, verdict=verdict, detail=english(told), examples=found.unlogged[:_EXAMPLES], told=told

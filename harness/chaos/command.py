@@ -18,7 +18,7 @@ from harness.lifecycle import run_to_end
 from harness.model import units
 from harness.model.chaos import Experiment
 from harness.model.errors import BadInput
-from harness.options import RunOptions
+from harness.options import RunOptions, only_words
 from harness.progress import Progress
 
 _MOST_DRAWN = 500
@@ -60,8 +60,7 @@ def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
     if loses and len(drawn) > 1:
         what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
         raise BadInput(what, remedy="run it alone, with one --only")
-    words = [word for name in arguments.only for word in ("--only", name)]
-    return _run(arguments, options_of(arguments), drawn, ["chaos", *words])
+    return _run(arguments, options_of(arguments), drawn, ["chaos", *only_words(arguments.only)])
 
 
 def run_nightly(arguments: argparse.Namespace, options_of: OptionsOf) -> int:

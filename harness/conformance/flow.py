@@ -25,6 +25,7 @@ from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.manifests.change import without_autoscaler
 from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.model.stack import Rung, Target
+from harness.options import only_words
 from harness.progress import Progress
 from harness.report.language import language
 from harness.rungs import manifests_of
@@ -52,7 +53,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         words = ["python", "-m", "harness", "conformance", "--seed", str(self.seed)]
         words += ["--target", self.target_text] if self.target_text is not None else []
         words += ["--fuzz", str(self.fuzz_s)] if self.fuzz_s else []
-        return shlex.join([*words, *(word for pattern in self.only for word in ("--only", pattern))])
+        return shlex.join([*words, *only_words(self.only)])
 
 
 def chosen(only: Sequence[str]) -> tuple[Check, ...]:

@@ -14,7 +14,7 @@ from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
 from harness.model.load_stages import Arrivals, LoadStagesPlan
-from harness.options import RunOptions
+from harness.options import RunOptions, only_words
 from harness.progress import Progress
 
 MOST_WORKERS = 8
@@ -68,7 +68,7 @@ def replay(arguments: argparse.Namespace, options: RunOptions) -> str:
     words = ["python", "-m", "harness", "load_stages", "--on", str(options.rung), "--seed", str(options.seed)]
     words += ["--plan", str(arguments.plan)] if arguments.plan else []
     words += ["--pods", arguments.pods] if arguments.pods else []
-    words += [word for name in arguments.only for word in ("--only", name)]
+    words += only_words(arguments.only)
     words += ["--workers", str(arguments.workers)] if arguments.workers != 1 else []
     words += ["--quick"] if arguments.quick else []
     return shlex.join([*words, *options.changed])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.clock import NS
+from harness.clock import NS, unix_ns
 from harness.conformance.bench import WALKS, Bench, Caller
 from harness.conformance.check import Checks, Deviates, NotExercised, must, needs
 from harness.conformance.checks.errors import must_carry
@@ -36,8 +36,7 @@ async def _limited(me: Caller) -> Exchange:
 
 
 def _minute(bench: Bench) -> int:
-    anchor = bench.clock.anchor
-    return (anchor.unix_ns + bench.clock.now_ns() - anchor.monotonic_ns) // (60 * NS)
+    return unix_ns(bench.clock.anchor, bench.clock.now_ns()) // (60 * NS)
 
 
 @CHECKS("rate_limit.limit", "100 requests a minute and user are let through; beyond them comes 429")
