@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import psutil
 import pytest
 
@@ -37,17 +36,17 @@ def pod(tmp_path: Path, migrated: DatabaseSettings, firestore: Firestore) -> Ite
         yield pod
 
 
-def mirror_outcomes(client: httpx.Client) -> dict[str, int]:
-    lines = client.get("/metrics").text.splitlines()
+def mirror_outcomes(pod: Pod) -> dict[str, int]:
+    lines = pod.metrics().splitlines()
     start = 'mirror_writes_total{outcome="'
     counts = {line.removeprefix(start).split('"')[0]: int(line.rsplit(" ", 1)[1]) for line in lines if start in line}
     [waiting] = [int(line.split(" ")[1]) for line in lines if line.startswith("mirror_queue ")]
     return counts | {"waiting": waiting}
 
 
-def wait_until_mirrored(client: httpx.Client) -> dict[str, int]:
+def wait_until_mirrored(pod: Pod) -> dict[str, int]:
     ends = time.monotonic() + 10
-    while (outcomes := mirror_outcomes(client))["waiting"]:
+    while (outcomes := mirror_outcomes(pod))["waiting"]:
         assert time.monotonic() < ends, outcomes
         time.sleep(0.02)
     return outcomes
@@ -69,7 +68,7 @@ def test_a_walk_through_a_real_pod_into_both_databases(pod: Pod, firestore: Fire
         answer = client.put(f"/v1/walks/{walk_id}", json=body)
         assert answer.status_code == 200
         assert answer.headers["x-pod-name"] == "tekutoko-api-test"
-        assert wait_until_mirrored(client)["written"] == 1
+        assert wait_until_mirrored(pod)["written"] == 1
         walk = answer.json()
         [document] = firestore.documents(walk_id)
         created, updated = ({"DatetimeWithNanoseconds": walk[n][:-1] + "+00:00"} for n in ("created_at", "updated_at"))
@@ -103,7 +102,7 @@ def test_a_walk_through_a_real_pod_into_both_databases(pod: Pod, firestore: Fire
             assert type(number) is float
         bare = client.post("/v1/walks", json={"title": "t"}).json()["id"]
         client.delete(f"/v1/walks/{walk_id}")
-        wait_until_mirrored(client)
+        wait_until_mirrored(pod)
         gone, without_locations = firestore.documents(walk_id, bare)
         assert gone is None
         assert without_locations["location_data"] == []  # always present
@@ -158,7 +157,7 @@ def test_sigterm_drains_the_mirror(pod: Pod, firestore: Firestore) -> None:
     with pod.client(new_user()) as client:
         with firestore.paused():
             ids = [client.post("/v1/walks", json={"title": "t"}).json()["id"] for _ in range(30)]
-            assert mirror_outcomes(client)["waiting"] == 30
+            assert mirror_outcomes(pod)["waiting"] == 30
             pod.process.terminate()
             time.sleep(1.0)
             assert pod.process.poll() is None  # it waits for the mirror
@@ -172,7 +171,7 @@ def test_sigterm_drains_the_mirror(pod: Pod, firestore: Firestore) -> None:
 def test_what_a_hanging_mirror_keeps_is_logged_and_the_pod_ends_in_time(pod: Pod, firestore: Firestore) -> None:
     with pod.client(new_user()) as client:
         client.post("/v1/walks", json={"title": "connects"})
-        wait_until_mirrored(client)
+        wait_until_mirrored(pod)
         with firestore.paused():
             began = time.monotonic()
             ids = [client.post("/v1/walks", json={"title": "t"}).json()["id"] for _ in range(40)]
@@ -190,7 +189,7 @@ def test_without_firestore_requests_are_unharmed(tmp_path: Path, migrated: Datab
         pod.wait_until_ready()
         answers = [client.post("/v1/walks", json={"title": "t"}) for _ in range(10)]
         assert {answer.status_code for answer in answers} == {201}
-        assert wait_until_mirrored(client)["failed"] == 10
+        assert wait_until_mirrored(pod)["failed"] == 10
         assert pod.stop()[0] == 0
         failed = [line for line in pod.lines() if line["message"] == "Mirror write failed"]
         assert [line["walk_id"] for line in failed] == [answer.json()["id"] for answer in answers] or {

@@ -57,6 +57,8 @@ async def test_an_emulator_token_names_its_user(emulated: FirebaseTokens) -> Non
         {"exp": float("nan")},
         {"iat": int(time.time()) + 3600},
         {"iat": None},
+        {"auth_time": None},
+        {"auth_time": int(time.time()) + 3600},
         {"sub": None},
         {"sub": ""},
         {"sub": 5},
@@ -141,6 +143,7 @@ class Signer:
             "iss": f"https://securetoken.google.com/{PROJECT}",
             "aud": PROJECT,
             "sub": uid,
+            "auth_time": now,
             "iat": now,
             "exp": now + 60,
         }
