@@ -17,7 +17,7 @@ from tests.stack.rungs import manifests
 
 #: facts/walk-api.md, "Environment contract"; FIREBASE_CREDENTIALS_PATH is absent against emulators.
 CONTRACT = {
-    *("PORT", "ENVIRONMENT", "POD_NAME", "LOG_LEVEL", "LOG_FORMAT"),
+    *("PORT", "METRICS_PORT", "ENVIRONMENT", "POD_NAME", "LOG_LEVEL", "LOG_FORMAT"),
     *("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_SSLMODE"),
     *("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "FIREBASE_AUTH_EMULATOR_HOST"),
     *("FIRESTORE_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"),

@@ -70,6 +70,7 @@ class Pod:
         self.was_ready = False
         state = ground.state
         self.address = Address(host="127.0.0.1", port=state.take_port())
+        self.metrics = Address(host="127.0.0.1", port=state.take_port())
         self._database_port = state.take_port()
         #: What a fault writes for the sidecar to read (``harness/stack/sidecar.py``).
         self.sidecar_control = state.folder / f"{name}.sidecar.control"
@@ -192,7 +193,7 @@ class Pod:
             await self._ground.clock.sleep(DETECTION_S)
             self.undetected = False
             self._changed()
-        for port in (self.address.port, self._database_port):
+        for port in (self.address.port, self.metrics.port, self._database_port):
             self._ground.state.give_back_port(port)
         for path in (self.sidecar_control, self._lead):
             path.unlink(missing_ok=True)
@@ -239,6 +240,7 @@ class Pod:
             pod=self.name,
             port=self.address.port,
             database_port=self._database_port,
+            metrics_port=self.metrics.port,
         )
         spec = Spec(
             part=self.name,

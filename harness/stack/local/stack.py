@@ -15,7 +15,7 @@ from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scaling import Ran
-from harness.model.stack import Capability, Endpoints, Fault, Rung, Target, Version
+from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.begun import Begun
 from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.controllers import Controllers, capabilities
@@ -168,6 +168,10 @@ class LocalStack(Begun):
         self._running()
         assert self._ground is not None
         return start_beside(self._manifests.deployment.template, self._ground, name, database_port)
+
+    def metrics(self) -> list[Address]:
+        """Where each pod that is ready may serve its metrics."""
+        return [pod.metrics for pod in self._running().deployment.ready_pods()]
 
     def leaks(self) -> list[str]:
         """Valid after ``down``."""
