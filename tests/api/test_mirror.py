@@ -197,3 +197,42 @@ async def test_without_a_sink_nothing_is_mirrored() -> None:
         mirror.submit(new_id(), "u")
         await mirror.drain(1)
         assert mirror.stats == MirrorStats(skipped=1)
+
+
+class _Unconfirmed(MemoryDatabase):
+    """Never says which version a walk has: the look after a write hangs."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock())
+        self.looking = asyncio.Event()
+
+    async def walk_version(self, walk_id: str) -> Any:
+        self.looking.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_write_that_succeeded_is_no_loss_though_the_stop_ends_the_look_after_it() -> None:
+    database = _Unconfirmed()
+    async with world.running(database) as api, api.as_user() as client:
+        await client.post("/v1/walks", json={"title": "t"})
+        await database.looking.wait()
+        api.service.begin_stop()
+        api.service._stopping_since_ns = -(10**12)  # the ten seconds are over
+    stats = api.service.mirror.stats
+    assert (stats.written, stats.dropped, stats.waiting) == (1, 0, 0)
+    assert balanced(stats)
+    assert [line for line in api.logs if line["severity"] == "ERROR"] == []
+
+
+async def test_a_write_that_others_overtake_each_time_fails_and_says_so() -> None:
+    class Contended(MemoryMirror):
+        async def look(self, walk_id: str) -> object:
+            return "never what is there"
+
+    async with world.running(None, Contended()) as api, api.as_user() as client:
+        walk_id = (await client.post("/v1/walks", json={"title": "t"})).json()["id"]
+        await settled(api)
+        stats = api.service.mirror.stats
+        assert (stats.failed, stats.overtaken) == (1, 10)
+        [line] = [line for line in api.logs if line["severity"] == "ERROR"]
+        assert line["walk_id"] == walk_id and "Overtaken" in line["error"]

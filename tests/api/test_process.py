@@ -184,6 +184,34 @@ def test_what_a_hanging_mirror_keeps_is_logged_and_the_pod_ends_in_time(pod: Pod
     assert {message.split(":")[0] for message in lost.values()} <= {"Mirror write dropped", "Mirror write failed"}
 
 
+async def test_the_worst_stop_ends_in_time_and_leaves_the_mirror_its_share(pod: Pod, firestore: Firestore) -> None:
+    """A request whose body never comes, and a Firestore that answers again only when the requests' time is over."""
+    with pod.client(new_user()) as client:
+        client.post("/v1/walks", json={"title": "connects"})
+        wait_until_mirrored(pod)
+        with firestore.paused():
+            reader, writer = await asyncio.open_connection("127.0.0.1", pod.port)
+            token = client.headers["authorization"]
+            head = f"POST /v1/walks HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Type: application/json\r\n"
+            writer.write(f"{head}Content-Length: 5\r\n\r\n".encode())
+            # The first four writes are given up after four seconds; the others have their turn then.
+            ids = [client.post("/v1/walks", json={"title": "t"}).json()["id"] for _ in range(8)]
+            began = time.monotonic()
+            stopping = asyncio.create_task(asyncio.to_thread(pod.stop))
+            answer = await reader.read()
+            answered_s = time.monotonic() - began
+        status, seconds = await stopping
+        writer.close()
+    print(f"answered after {answered_s:.1f} s, ended after {seconds:.1f} s")
+    assert answer.startswith(b"HTTP/1.1 503 ") and b'{"error":{"code":"INTERNAL_ERROR"' in answer
+    assert status == 0
+    assert 5 < answered_s < 7.5 and seconds < 9
+    written = [document is not None for document in firestore.documents(*ids)]
+    assert written[4:] == [True] * 4
+    lines = [line["message"] for line in pod.lines() if line["severity"] == "ERROR"]
+    assert not [message for message in lines if "dropped" in message or "Exception in ASGI" in message], lines
+
+
 def test_without_firestore_requests_are_unharmed(tmp_path: Path, migrated: DatabaseSettings) -> None:
     with Pod(tmp_path, migrated, free_port()) as pod, pod.client(new_user()) as client:
         pod.wait_until_ready()
