@@ -12,6 +12,7 @@ from msgspec import structs
 from api.firestore_document import SIZE_MAX_BYTES, size_bytes
 from api.model import MAX_LOCATIONS, MAX_POLYLINE, Location, WalkDetail
 from api.settings import DatabaseSettings
+from scenarios.claims import ERRATA
 from tests.api.test_contract import assert_error, location
 from tests.api.test_postgres import _connect
 from tests.api.world import World, new_id, new_user
@@ -97,6 +98,8 @@ def test_a_document_is_as_large_as_firestores_rules_say() -> None:
 def test_a_document_holds_fewer_locations_than_the_api_takes() -> None:
     """The erratum ``dual_write.document_of_one_mebibyte`` says these figures."""
     held = 5728
+    (_, erratum) = ERRATA["dual_write.document_of_one_mebibyte"]
+    assert f"{held:,} full locations (183 bytes each)" in erratum.why
     places = [structs.replace(FULL, timestamp=NOW + timedelta(seconds=n)) for n in range(held + 1)]
     assert size_bytes(walk(places[:-1])) <= SIZE_MAX_BYTES < size_bytes(walk(places))
     assert held < MAX_LOCATIONS
