@@ -78,7 +78,7 @@ class Certificates(transport.Request):
             _check(data)
             self._data = data
             lifetime_s = min(max(lifetime_s, LIFETIME_MIN_S), LIFETIME_MAX_S)
-        except (OSError, ValueError):  # TimeoutError is an OSError
+        except Exception:  # no answer, or whatever a wrong one breaks in a parser
             lifetime_s = RETRY_AFTER_S
         self._due_ns = self._clock.monotonic_ns() + round(lifetime_s * 1e9)
 
