@@ -67,6 +67,7 @@ class ChaosRun(UsersRun[ChaosReport]):
             self.manifests,
             # On local the experiments break what is kept; of a kept cluster only what they do to its nodes.
             use_kept=use_kept or (options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn)),
+            every_program=any(each.expects.failover is not None for each in drawn),
         )
         self.bridge: Bridge | None = None
         self.results: list[ExperimentResult] = []

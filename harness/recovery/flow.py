@@ -115,6 +115,7 @@ class Recovery:
         largest = max(self.plan.sizes.sizes_bytes, default=0) if "sizes" in self.options.parts else 0
         needs = _BASE_BYTES + COPIES * largest
         self._site = Site.begin(f"{self.run_id}-db", self.folder / "logs", self.clock, needs_bytes=needs)
+        await self._site.provide(self.progress)
         steps: dict[str, Callable[[Site], Awaitable[None]]] = {
             "disasters": self._disasters,
             "schedule": self._schedule,
@@ -162,6 +163,7 @@ class Recovery:
             progress=self.progress,
             gate=False,
             use_kept=kind,  # on local the disaster strikes what is kept
+            every_program=True,
         )
         self._on_stack = StackRecovery(
             self.plan,
