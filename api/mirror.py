@@ -173,6 +173,7 @@ class Mirror:
 
     async def _write(self, walk_id: str, sink: MirrorSink) -> WalkDetail | None:
         """The walk as it was written; ``None`` when it is gone, and its document with it."""
+        last: Overtaken | None = None
         for _ in range(ATTEMPTS):
             seen = await sink.look(walk_id)
             walk = await self._database.load_walk(walk_id)  # after the look: what was written before it is in here
@@ -181,8 +182,9 @@ class Mirror:
                     await sink.delete(walk_id, seen)
                 else:
                     await sink.write(walk, seen)
-            except Overtaken:
+            except Overtaken as overtaken:
                 self.stats.overtaken += 1
+                last = overtaken
             else:
                 return walk
-        raise Overtaken(f"{ATTEMPTS} times in turn")
+        raise Overtaken(f"{ATTEMPTS} times in turn") from last

@@ -128,6 +128,7 @@ def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
         ("command: sh\nenvironment: {X: 1}\n", 2, "environment"),
         ("command: sh\nenvironment: {X: 'a'}\nname: [1]\n", 3, "name"),
         ("command: sh\nenvironment:\n  PORT: '1'\n", 3, "PORT"),
+        ("command: sh\nenvironment:\n  METRICS_PORT: '1'\n", 3, "METRICS_PORT"),
         ("command: sh\nenvironment:\n  DB_HOST: x\n", 3, "DB_HOST"),
         ("command: sh\nenvironment:\n  'A=B': x\n", 3, "no name of an environment variable"),
         ("command: sh 'open\n", 1, "close the quotes"),
