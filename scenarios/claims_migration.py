@@ -92,7 +92,8 @@ CLAIMS: tuple[Claim, ...] = (
             "one document a walk cannot hold every walk: Firestore refuses one beyond 1 MiB, which by its own rules is "
             "5,728 full locations (183 bytes each), an hour and a half at one a second; from then on every mirror "
             "write of that walk fails for ever, and is only logged",
-            "keep the locations of a walk in a subcollection, or thin them in the mirror, and say how long a walk may be",
+            "keep the locations of a walk in a subcollection, or thin them in the mirror, and say how long a walk may "
+            "be",
         ),
     ),
     promise(
