@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -81,6 +82,8 @@ class Mirror:
         self._idle = asyncio.Event()
         self._idle.set()
         self._ended = False
+        #: Called with walk and user of each write that did not succeed: it may have been sent.
+        self.given_up: Callable[[str, str], None] = _nobody
         self.stats = MirrorStats()
 
     def start(self) -> None:
@@ -162,6 +165,7 @@ class Mirror:
         except Exception as error:
             self.stats.failed += 1
             self._log.error("Mirror write failed", walk_id=walk_id, user_id=user_id, error=describe(error))
+            self.given_up(walk_id, user_id)
             return False
         self.stats.written += 1
         try:
@@ -188,3 +192,7 @@ class Mirror:
             else:
                 return walk
         raise Overtaken(f"{ATTEMPTS} times in turn") from last
+
+
+def _nobody(walk_id: str, user_id: str) -> None:
+    """Where nobody asks."""

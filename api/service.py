@@ -53,6 +53,7 @@ class Service:
         )
         self.removals = Removals(ports.storage, self.log)
         self.unsettled = Unsettled(ports, self.mirror, self.removals, self.log)
+        self.mirror.given_up = self.unsettled.note_late
         self.in_flight = 0
         self._stopping_since_ns: int | None = None
 

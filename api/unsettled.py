@@ -7,6 +7,9 @@ minute, for a statement that something between held back. A look too many does n
 
 A walk that is not there is no walk deleted: it may live in Firestore alone, and be anybody's. Its document goes only
 when its own user asked for that.
+
+A mirror write that was given up may arrive late, too. Over a newer document it holds no more (``api.ports``), but after
+the walk was deleted there is none: what it makes then is found here, and deleted.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ class UnsettledStats(Struct):
 
 
 class _Write(Struct):
+    writes: bool  # PostgreSQL; else a mirror write that was given up
     deletes: bool
     noted_ns: int
     looks: int = 0
@@ -69,19 +73,28 @@ class Unsettled:
     def note(self, walk_id: str, user_id: str, *, deletes: bool = False) -> None:
         """Takes note that ``user_id`` may have written or deleted the walk. Never waits, never raises."""
         self._log.warning("The outcome of a write is unknown", walk_id=walk_id, user_id=user_id)
+        if not self._note((walk_id, user_id), _Write(True, deletes, self._clock.monotonic_ns())):
+            self._dropped((walk_id, user_id), "too many wait")
+
+    def note_late(self, walk_id: str, user_id: str) -> None:
+        """Takes note that the mirror gave up a write of the walk, which is logged. Never waits, never raises."""
+        self._note((walk_id, user_id), _Write(False, False, self._clock.monotonic_ns()))
+
+    def _note(self, key: tuple[str, str], write: _Write) -> bool:
+        """Whether there is room for it."""
         self.stats.noted += 1
-        key = (walk_id, user_id)
         before = self._writes.get(key)
-        if before is not None and not before.looks:
-            self._end(settled=True)  # one look tells of both
-        elif before is None and len(self._writes) >= WAITING_MAX:
+        if before is not None:
+            write.writes, write.deletes = write.writes or before.writes, write.deletes or before.deletes
+            if not before.looks:
+                self._end(settled=True)  # one look tells of both
+        elif len(self._writes) >= WAITING_MAX:
             self.stats.dropped += 1
-            self._dropped(key, "too many wait")
-            return
-        deletes = deletes or (before is not None and before.deletes)
-        self._writes[key] = _Write(deletes, self._clock.monotonic_ns())
+            return False
+        self._writes[key] = write
         self.stats.waiting += 1
         self._any.set()
+        return True
 
     async def drain(self, budget_s: float) -> None:
         """Looks at what was not looked at yet, for at most ``budget_s``; the rest is logged and counted."""
@@ -98,6 +111,7 @@ class Unsettled:
         for key, write in self._writes.items():
             if not write.looks:
                 self._end(settled=False)
+            if not write.looks and write.writes:
                 self._dropped(key, "the pod stopped before its outcome was known")
         self._writes.clear()
 
@@ -118,19 +132,20 @@ class Unsettled:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 there = await self._database.walk_version(walk_id) is not None
-                deletes = write.deletes and not there
-                mirrored = there or (deletes and await self._is_their_document(walk_id, user_id))
+                gone = not there and (write.deletes or not write.writes)
+                mirrored = (there and write.writes) or (gone and await self._is_their_document(walk_id, user_id))
         except Exception as error:
             self._log.debug("A write's outcome is still unknown", walk_id=walk_id, error=describe(error))
             return False
         if mirrored:
             self._mirror.submit(walk_id, user_id)
-        if deletes:
+        deleted = gone and write.deletes
+        if deleted:
             self._removals.submit(user_id, walk_id)
         if not write.looks:
             self._end(settled=True)
         write.looks += 1
-        if (deletes or write.looks == len(LOOK_AFTER_S)) and self._writes.get(key) is write:
+        if (deleted or write.looks == len(LOOK_AFTER_S)) and self._writes.get(key) is write:
             del self._writes[key]
         return True
 

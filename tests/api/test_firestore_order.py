@@ -21,7 +21,7 @@ from google.cloud.firestore_v1.types import (
 from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec import structs
 
-from api import firestore_mirror
+from api import firestore_mirror, unsettled
 from api.clock import SystemClock
 from api.firestore_mirror import DocumentTooLarge, FirestoreMirror
 from api.memory import MemoryDatabase
@@ -239,3 +239,35 @@ async def _mirrored(pod: Mirror, database: MemoryDatabase, user: User, walk_id: 
     async with asyncio.timeout(5):
         while pod.stats.waiting:  # noqa: ASYNC110 - the mirror tells no test when it is idle
             await asyncio.sleep(0.005)
+
+
+async def test_a_first_write_that_arrives_after_the_walk_was_deleted_leaves_no_document(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is there that it could be older than: the pod that gave it up looks again."""
+    monkeypatch.setattr(firestore_mirror, "RPC_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(unsettled, "LOOK_AFTER_S", (0.5, 1.0))
+    monkeypatch.setattr(unsettled, "EVERY_S", 0.05)
+    database, user, ids = MemoryDatabase(SystemClock()), User("u"), [new_id() for _ in range(2)]
+    async with (
+        world.running(database, await place.sink()) as one,
+        world.running(database, await place.sink()) as other,
+    ):
+        for walk_id in ids:
+            place.firestore.held = held = asyncio.Event()
+            await _mirrored(one.service.mirror, database, user, walk_id, "first")
+            assert place.firestore.title(walk_id) is None
+            if walk_id == ids[0]:
+                await database.delete_walk(user, walk_id)
+                other.service.mirror.submit(walk_id, "u")
+                await asyncio.sleep(0.1)
+            held.set()
+            await asyncio.sleep(0.05)
+            assert place.firestore.title(walk_id) == "first"  # it came late
+        async with asyncio.timeout(5):
+            while one.service.unsettled._writes:  # noqa: ASYNC110 - it tells no test when it is idle
+                await asyncio.sleep(0.02)
+        assert [place.firestore.title(walk_id) for walk_id in ids] == [None, "first"]
+        stats = one.service.unsettled.stats
+        assert (stats.noted, stats.settled, stats.dropped) == (2, 2, 0)
+        assert one.service.mirror.stats.submitted == 3  # of the walk that is there nothing more is written
