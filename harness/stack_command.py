@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from harness.progress import Progress
 from harness.stack.keeping import Keeper, Standing
 from harness.stack.processes import tail
 from harness.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
+from harness.terminal import ending_signals
 
 UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,7 @@ def up(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace],
 
     async def stand() -> Exit:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ending_signals():
             loop.add_signal_handler(number, standing.lifecycle.interrupt)
         return await standing.run(tell)
 
