@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from harness.clock import NS, Clock, utc
 from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
 from harness.progress import Progress
+from harness.state.processes import process_mark
 from harness.terminal import ending_signals
 
 
@@ -71,7 +71,7 @@ def run_to_end(
 def run_identity(clock: Clock, name: str, seed: int) -> str:
     """A run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
     stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
-    return f"{stamp}Z-{name}-s{seed}-{os.getpid():x}"
+    return f"{stamp}Z-{name}-s{seed}-{process_mark()}"
 
 
 async def with_beside(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:
