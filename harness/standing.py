@@ -17,6 +17,7 @@ from harness.lifecycle import Lifecycle, open_folder
 from harness.model.errors import Exit, more_severe
 from harness.model.stack import Endpoints, Rung
 from harness.options import RunOptions
+from harness.private import write_private
 from harness.progress import Progress
 from harness.rungs import manifests_of, stack_for
 from harness.stack.keeping import PartStatus, Standing
@@ -94,9 +95,7 @@ class StandingStack:
             logs=str(self._folder / "logs"),
             endpoints=self._stack.endpoints(),
         )
-        record = run_folder(self.run_id) / _RECORD
-        record.touch(mode=0o600)  # it holds the database's password
-        record.write_bytes(msgspec.json.encode(self.up))
+        write_private(run_folder(self.run_id) / _RECORD, msgspec.json.encode(self.up))
         told(self.up)
         async for _row in self._stack.watch():  # until a part dies or somebody interrupts
             pass

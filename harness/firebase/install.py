@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata, util
 from pathlib import Path
 
@@ -95,8 +95,9 @@ def _install(program: Path, key: Path, lock: int, progress: Callable[[str], None
         # npm holds the lock too: when we are killed the next run waits for it to end, and cleans up after it.
         # It stays in our process group, so that whoever ends the group ends it; it starts nothing itself.
         process = subprocess.Popen(
-            command, cwd=half, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(lock,)
-        )
+            command, cwd=half, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(lock,),
+            env={**os.environ, **npm_cache(os.environ)},
+        )  # fmt: skip
         try:
             status = _wait(process, progress)
         finally:
@@ -107,6 +108,20 @@ def _install(program: Path, key: Path, lock: int, progress: Callable[[str], None
         shutil.rmtree(half, ignore_errors=True)
         raise _failure(status, log)
     half.rename(key)
+
+
+def npm_cache(variables: Mapping[str, str]) -> dict[str, str]:
+    """npm's cache below ``home()``, where its own, in the person's home folder, cannot be written; else nothing, so
+    that what they have fetched is used."""
+    if any(name.lower() == "npm_config_cache" for name in variables):
+        return {}
+    own = Path(variables.get("HOME") or "/") / ".npm"
+    there = own if own.exists() else own.parent
+    return (
+        {}
+        if os.access(there, os.W_OK) and variables.get("HOME")
+        else {"npm_config_cache": str(home() / "npm" / "cache")}
+    )
 
 
 def _wait(process: subprocess.Popen[bytes], progress: Callable[[str], None]) -> int | None:
