@@ -40,10 +40,9 @@ def home() -> Path:
             cache = os.environ.get("XDG_CACHE_HOME")
             found = (Path(cache).absolute() if cache else Path.home() / ".cache") / "tekutoko-rehearsal"
     except RuntimeError as error:  # Path.home, expanduser
-        raise BadInput(
-            f"no folder for what is kept on this machine: HOME is not set and user {os.geteuid()} has no entry in passwd",
-            remedy=_NAME_ANOTHER.replace("another", "a"),
-        ) from error
+        user = f"HOME is not set and user {os.geteuid()} has no entry in passwd"
+        what = f"there is no folder for what is kept on this machine: {user}"
+        raise BadInput(what, remedy=_NAME_ANOTHER.replace("another", "a")) from error
     if why := _unfit(found):
         raise BadInput(f"the machine-wide folder cannot be used: {why}", where=repr(str(found)), remedy=_NAME_ANOTHER)
     return found
@@ -60,7 +59,7 @@ def expanded(name: str) -> Path:
 
 
 def _unfit(folder: Path) -> str:
-    """Why programs of a stack could not take the folder; "" when they can. Spaces, "%" and other scripts' letters do."""
+    """Why programs of a stack could not take the folder; "" when they can. Spaces, "%" and any letters do."""
     try:
         length = len(str(folder).encode())
     except UnicodeEncodeError:
