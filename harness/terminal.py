@@ -13,7 +13,7 @@ import signal
 import stat
 import sys
 from types import FrameType
-from typing import TextIO
+from typing import TextIO, cast
 
 #: Where the reader of a pipe or the terminal has gone away: nobody misses what is written then.
 _NO_READER = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO})
@@ -58,7 +58,7 @@ def forgiving(descriptor: int, before: TextIO | None, *, by_line: bool) -> TextI
     """A text stream on ``descriptor`` as ``before`` was, that raises neither for what cannot be written nor for what
     its encoding lacks."""
     return io.TextIOWrapper(
-        io.BufferedWriter(Lossy(descriptor)),
+        io.BufferedWriter(cast(io.RawIOBase, Lossy(descriptor))),
         encoding=before.encoding if before is not None else "utf-8",
         errors="backslashreplace",
         line_buffering=by_line,

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 
+from harness import stack_command
 from harness.clock import MachineClock
 from harness.firebase import install
 from harness.home import LONGEST_BYTES, expanded, home
@@ -29,6 +30,7 @@ from harness.stack.kind import docker
 from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import Definition
 from harness.stack.local import postgres_template
+from harness.stack.processes import Account
 from harness.state import RunState, ports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,7 +131,7 @@ def test_a_machine_without_ipv4_s_loopback_is_not_said_to_be_full_of_runs(monkey
         raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
     class NoLoopback(socket.socket):
-        bind = refused  # type: ignore[assignment]
+        bind = refused
 
     monkeypatch.setattr(socket, "socket", NoLoopback)
     with pytest.raises(StackNotStarted, match=r"nothing can listen on 127\.0\.0\.1: Cannot assign requested address"):
@@ -188,7 +190,7 @@ def test_what_stands_in_the_archive_as_a_link_is_not_read(tmp_path: Path, monkey
 
 def test_the_copy_of_the_template_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed: list[tuple[str, bool]] = []
-    monkeypatch.setattr(postgres_template, "account", lambda: postgres_template.Account(65534, 65534))
+    monkeypatch.setattr(postgres_template, "account", lambda: Account(65534, 65534))
     monkeypatch.setattr(
         os, "chown", lambda path, uid, gid, follow_symlinks=True: changed.append((str(path), follow_symlinks))
     )
@@ -241,6 +243,23 @@ def test_the_plan_of_the_load_is_for_its_user_alone(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("harness.load.plan.check", lambda plan: None)
     write_plan(cast(LoadPlan, {"endpoints": {"database_password": "secret"}}), tmp_path / "load.json")
     assert mode(tmp_path / "load.json") == 0o600
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_the_log_of_a_detached_stack_is_its_own_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the database's address with the password."""
+    said: list[list[str]] = []
+
+    def begun(command: list[str], **named: Any) -> None:
+        said.append(command)
+        os.write(named["stdout"].fileno(), f"run {len(said)}".encode())
+
+    monkeypatch.setattr(subprocess, "Popen", begun)
+    logs = [tmp_path / "reports" / f"stack-up-{number}.log" for number in (1, 2)]
+    for log in logs:
+        stack_command._start_detached(["--on", "local"], log)
+    assert [log.read_text() for log in logs] == ["run 1", "run 2"]
+    assert [mode(log) for log in logs] == [0o600, 0o600]
 
 
 async def test_no_password_is_on_the_engine_s_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

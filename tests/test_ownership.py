@@ -325,7 +325,7 @@ def test_segments_are_removed_by_numbers_of_this_boot_and_container_alone(
 def lease(run_id: str, **changed: object) -> Lease:
     me = identify(os.getpid())
     assert me is not None
-    return Lease(run_id=run_id, owner=msgspec.structs.replace(me, **changed))  # type: ignore[arg-type]
+    return Lease(run_id=run_id, owner=msgspec.structs.replace(me, **changed))
 
 
 def test_the_mark_of_a_folder_is_its_own_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +382,7 @@ def cluster(name: str, **changed: object) -> record.Cluster:
         name=name, maker=me, kept=False, complete=False, own_images=True, images=[], config_digest="", api_port=1,
         ports={}, nodes=[f"{name}-control-plane"],
     )  # fmt: skip
-    return msgspec.structs.replace(made, **changed)  # type: ignore[arg-type]
+    return msgspec.structs.replace(made, **changed)
 
 
 def test_a_cluster_is_its_maker_s_while_that_holds_its_lock() -> None:
