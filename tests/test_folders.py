@@ -18,7 +18,6 @@ import pytest
 
 from harness import stack_command
 from harness.clock import MachineClock
-from harness.firebase import install
 from harness.home import LONGEST_BYTES, expanded, home
 from harness.load.plan import LoadPlan
 from harness.load.plan import write as write_plan
@@ -31,7 +30,7 @@ from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import Definition
 from harness.stack.local import postgres_template
 from harness.stack.processes import Account
-from harness.state import RunState, ports
+from harness.state import RunState, npm, ports
 
 ROOT = Path(__file__).resolve().parent.parent
 ODD = 'with space/100%d 散歩/a\'b "c" $HOME'
@@ -118,12 +117,12 @@ def test_a_tilde_without_a_home_is_refused() -> None:
 
 def test_npm_s_own_cache_is_used_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
-    assert install.npm_cache({"HOME": str(tmp_path)}) == {}
-    assert install.npm_cache({"NPM_CONFIG_CACHE": "/elsewhere"}) == {}
+    assert npm.own_cache({"HOME": str(tmp_path)}) == {}
+    assert npm.own_cache({"NPM_CONFIG_CACHE": "/elsewhere"}) == {}
     ours = {"npm_config_cache": str(tmp_path / "home" / "npm" / "cache")}
-    assert install.npm_cache({}) == ours
+    assert npm.own_cache({}) == ours
     monkeypatch.setattr(os, "access", lambda path, how: False)
-    assert install.npm_cache({"HOME": str(tmp_path)}) == ours
+    assert npm.own_cache({"HOME": str(tmp_path)}) == ours
 
 
 def test_a_machine_without_ipv4_s_loopback_is_not_said_to_be_full_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
