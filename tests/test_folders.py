@@ -195,7 +195,10 @@ def test_the_copy_of_the_template_follows_no_link(tmp_path: Path, monkeypatch: p
     )
     (tmp_path / "data" / "base" / "1").mkdir(parents=True)
     (tmp_path / "data" / "base" / "1" / "file").write_text("x")
+    (tmp_path / "shadow").write_text("a secret of root's")
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "shadow")
     postgres_template.copy(tmp_path, tmp_path / "copy")
+    assert (tmp_path / "copy" / "link").is_symlink()  # nothing was read through it
     folders = [Path(path) for path, _ in changed if Path(path).is_dir()]
     assert folders == [tmp_path / "copy" / "base" / "1", tmp_path / "copy" / "base", tmp_path / "copy"]
     assert not any(followed for _, followed in changed)

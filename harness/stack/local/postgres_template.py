@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import StackNotStarted
-from harness.private import write_private
+from harness.private import open_beneath, write_private
 from harness.stack.local.postgres_programs import Programs
 from harness.stack.processes import Account
 
@@ -83,12 +83,14 @@ def copy(template: Path, data: Path) -> None:
 
     def copy_file(source: str, target: str) -> None:
         # Not copy2: times and attributes of 1,300 files cost four times as much as their content.
-        shutil.copyfile(source, target)
+        # The template is the account's too: a link that it put there is not read as root.
+        with os.fdopen(open_beneath(template, Path(source), os.O_RDONLY), "rb") as file, Path(target).open("wb") as new:
+            shutil.copyfileobj(file, new)
         Path(target).chmod(0o600)
         if owner is not None:
             os.chown(target, owner.uid, owner.gid, follow_symlinks=False)
 
-    shutil.copytree(template / "data", data, copy_function=copy_file)
+    shutil.copytree(template / "data", data, symlinks=True, copy_function=copy_file)
     if owner is not None:
         # The deepest first: in a folder that is the account's already, nothing of ours is changed any more.
         for folder, _folders, _files in os.walk(data, topdown=False):
