@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness import terminal
 from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
 from harness.chaos.rolling import add_arguments as add_rolling_arguments
 from harness.chaos.undo import add_arguments as add_undo_arguments
@@ -20,7 +21,7 @@ from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
-from harness.model.errors import BadInput, Exit, RehearsalError
+from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.network.command import add_arguments as add_network_arguments
 from harness.options import AUTO, RUNGS, RunOptions
 from harness.own_cluster import add_arguments as add_cluster_arguments
@@ -213,6 +214,15 @@ def main(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         sys.stderr.write("internal error: please keep the report's folder and tell the maintainers\n")
         return Exit.INTERNAL
+
+
+def with_output(status: int) -> int:
+    """``status``, or the more severe 31 when the disk under standard output took less than was said."""
+    lost = terminal.output_lost()
+    if lost is None:
+        return status
+    sys.stderr.write(f"error: standard output could not be written: {lost.strerror}\n  to do: free some space\n")
+    return more_severe(Exit(status), Exit.RUN_BROKEN) if status in set(Exit) else status
 
 
 def _run(arguments: argparse.Namespace) -> int:

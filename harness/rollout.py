@@ -31,6 +31,7 @@ from harness.report.latest import point_latest
 from harness.report.published import ROLLOUT
 from harness.report.rollout_pages import write_rollout_reports
 from harness.run import Rehearsal
+from harness.state.processes import process_mark
 from scenarios import claims
 
 WEEKS = (1, 2, 3, 4)
@@ -97,7 +98,7 @@ def new_rollout(
     stamp = started[:19].replace("-", "").replace(":", "")
     return Rollout(
         schema_version=ROLLOUT_SCHEMA_VERSION,
-        rollout_id=f"{stamp}Z-rollout-s{options.seed}-{os.getpid():x}",
+        rollout_id=f"{stamp}Z-rollout-s{options.seed}-{process_mark()}",
         rung=options.rung,
         target=options.target.name,
         target_bundled=options.target.bundled,

@@ -15,6 +15,7 @@ import pytest
 from harness.checks.leaks import Traces, leaks
 from harness.state import cgroups
 from harness.state.cgroups import Group, Limits
+from harness.state.processes import process_mark
 
 RUN = f"cgroups-test-{os.getpid()}"
 BURN = (
@@ -111,7 +112,7 @@ def test_v2_has_one_group_with_both_limits(v2: Path) -> None:
     group = Group(RUN, "pod.0", Limits(cpu_m=250, memory_bytes=2**28))
     group.add(4711)
     (folder,) = cgroups.of_run(RUN)
-    assert folder == v2 / f"tekutoko.{os.getpid()}.{RUN}:pod.0"
+    assert folder == v2 / f"tekutoko.{process_mark()}.{RUN}:pod.0"
     written = {path.name: path.read_text() for path in folder.iterdir()}
     assert written == {"cpu.max": "25000 100000", "memory.max": str(2**28), "cgroup.procs": "4711"}
     group.remove()
@@ -119,7 +120,7 @@ def test_v2_has_one_group_with_both_limits(v2: Path) -> None:
 
 
 def test_v2_s_memory_limit_is_no_invitation_to_swap(v2: Path) -> None:
-    folder = v2 / f"tekutoko.{os.getpid()}.{RUN}:pod.0"
+    folder = v2 / f"tekutoko.{process_mark()}.{RUN}:pod.0"
     folder.mkdir()
     (folder / "memory.swap.max").write_text("max")
     Group(RUN, "pod.0", Limits(cpu_m=250))

@@ -24,6 +24,7 @@ OWNERS = {
     "harness/stack/gate_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/kubernetes/password.py",  # makes a password: a secret, no die of the run
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
+    "harness/state/machine.py",  # makes the mark of a folder of state: no die of a run
     "api/clock.py",
     "bench/clock.py",
     "api/ids.py",

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 
@@ -23,6 +22,7 @@ from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.rungs import overlay
+from harness.terminal import ending_signals
 
 EXPERIMENT = "rolling_update"
 GRACEFUL = "-graceful"
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
                 replay=replay,
                 use_kept=True,  # only pods go
             )
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in ending_signals():
                 asyncio.get_running_loop().add_signal_handler(number, half.interrupt)
             reports[manifests.name] = report = await half.run()
             if report.errors or report.leaks:

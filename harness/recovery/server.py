@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ import asyncpg
 
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
-from harness.recovery.site import Site, refuse_full_disk
+from harness.recovery.site import Site, copy_tree, refuse_full_disk
 from harness.stack.local import postgres_template
 from harness.stack.local.postgres import MAX_CONNECTIONS, remove_killed
 from harness.stack.processes import Process, Spec, spawn, tail
@@ -129,7 +128,7 @@ async def new_primary(site: Site, name: str, settings: Mapping[str, str], *, sma
     """A fresh server from the machine's template, started with ``settings`` and ready."""
     template = await postgres_template.ensure(site.programs, site.clock)
     data = site.folder / name
-    await asyncio.to_thread(postgres_template.copy, template, data)
+    await copy_tree(site, template / "data", data)
     if small_segments:
         await site.tool("pg_resetwal", f"--wal-segsize={SMALL_SEGMENT_MIB}", "-D", str(data))
     server = Server(site, name, data, (template / "password").read_text())

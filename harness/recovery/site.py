@@ -17,6 +17,7 @@ from harness.checks.leaks import Traces, leaks, shared_files
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import EvidenceNotWritten, StackNotStarted
+from harness.private import open_beneath
 from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
@@ -43,6 +44,7 @@ class Site:
         self.state = state
         self.logs = logs
         self.clock = clock
+        self.top = state.folder  # ours; what is below may belong to PostgreSQL's account
         self.folder = self.make(state.folder / "recovery")
         self._shared_before = shared_files()
         self._traces: Traces | None = None
@@ -75,7 +77,11 @@ class Site:
         """Makes ``folder``, owned by the account that PostgreSQL runs as."""
         folder.mkdir(parents=True, mode=0o755)
         if (owner := account()) is not None:
-            os.chown(folder, owner.uid, owner.gid)
+            descriptor = open_beneath(self.top, folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fchown(descriptor, owner.uid, owner.gid)
+            finally:
+                os.close(descriptor)
         return folder
 
     async def tool(
@@ -141,6 +147,11 @@ class Site:
     def seconds_since(self, start_ns: int) -> float:
         """On the site's clock."""
         return (self.clock.now_ns() - start_ns) / NS
+
+
+async def copy_tree(site: Site, source: Path, target: Path) -> None:
+    """Copies a data folder as the account that owns it. PostgreSQL flushes the copy before it replays."""
+    await site.tool("/bin/cp", "-R", "--preserve=mode", str(source), str(target))
 
 
 def refuse_full_disk(text: str, where: Path) -> None:

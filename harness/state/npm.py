@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata, util
 from pathlib import Path
 
@@ -110,8 +110,9 @@ def _install(tree: Tree, program: Path, key: Path, lock: int, progress: Callable
         # npm holds the lock too: when we are killed the next run waits for it to end, and cleans up after it.
         # It stays in our process group, so that whoever ends the group ends it; it starts nothing itself.
         process = subprocess.Popen(
-            command, cwd=half, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(lock,)
-        )
+            command, cwd=half, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(lock,),
+            env={**os.environ, **own_cache(os.environ)},
+        )  # fmt: skip
         try:
             status = _wait(tree, process, progress)
         finally:
@@ -124,6 +125,18 @@ def _install(tree: Tree, program: Path, key: Path, lock: int, progress: Callable
     if tree.finish is not None:
         tree.finish(half / "node_modules")
     half.rename(key)
+
+
+def own_cache(variables: Mapping[str, str]) -> dict[str, str]:
+    """npm's cache below ``home()``, where its own, in the person's home folder, cannot be written; else nothing, so
+    that what they have fetched is used."""
+    if any(name.lower() == "npm_config_cache" for name in variables):
+        return {}
+    cache = Path(variables.get("HOME") or "/") / ".npm"
+    there = cache if cache.exists() else cache.parent
+    if variables.get("HOME") and os.access(there, os.W_OK):
+        return {}
+    return {"npm_config_cache": str(home() / "npm" / "cache")}
 
 
 def _wait(tree: Tree, process: subprocess.Popen[bytes], progress: Callable[[str], None]) -> int | None:

@@ -28,6 +28,7 @@ from harness.stack.kind import at_hand
 from harness.stack.kind.images import build, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import COMPOSE, definitions
+from harness.state.machine import identity
 from harness.state.ports import any_free_port
 from harness.state.processes import identify
 from tests.kind.shared import cannot_build
@@ -54,7 +55,7 @@ class Composed:
         assert me is not None
         self.name = f"tekutoko-test-{me.pid}"
         self.addresses = {part: Address(host="127.0.0.1", port=any_free_port()) for part in definitions()}
-        marked = {"labels": {labels.OWNER: f"{me.pid}/{me.started}"}}
+        marked = {"labels": {labels.OWNER: f"{me.pid}/{me.started}", labels.MACHINE: identity()}}
         self._marks = folder / "marks.yaml"  # a session that is killed leaves its containers to the next sweep
         self._marks.write_text(yaml.safe_dump({"services": dict.fromkeys(self.addresses, marked)}))
 

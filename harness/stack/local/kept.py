@@ -27,6 +27,7 @@ from harness.state.sweeping import end_run
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 PARTS = frozenset({"postgres", *CHECKS})
 RESET_LIMIT_S = 15.0
+ELSEWHERE = "they run in another container"
 RENEW = "`python -m harness stack keep` renews them"
 _PROGRAMS = ("harness/firebase", "harness/model", "requirements.lock")
 _SUFFIXES = {".py", ".js", ".json", ".lock"}
@@ -87,6 +88,8 @@ def trouble(found: kept.KeptSet | None, lease: Lease | None) -> str:
     missing = PARTS - {part.part for part in lease.parts}
     if missing:
         return f"{', '.join(sorted(missing))} is not among them"
+    if any(part.identity.elsewhere for part in lease.parts):
+        return ELSEWHERE
     dead = [part.part for part in lease.parts if not part.identity.alive()]
     if dead:
         return f"{', '.join(dead)} died"

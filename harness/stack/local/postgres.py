@@ -88,7 +88,7 @@ class Postgres:
         owner = postgres_template.account()
         self.data.mkdir(mode=0o700)
         if owner is not None:
-            os.chown(self.data, owner.uid, owner.gid)
+            os.chown(self.data, owner.uid, owner.gid, follow_symlinks=False)
         login = f"host={primary.address.host} port={primary.address.port} user={SUPERUSER} application_name={STANDBY}"
         program = self.programs.path("pg_basebackup")
         options = ("-w", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D", str(self.data))

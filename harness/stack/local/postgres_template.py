@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import StackNotStarted
+from harness.private import open_beneath, write_private
 from harness.stack.local.postgres_programs import Programs
 from harness.stack.processes import Account
 
@@ -29,11 +30,33 @@ ROLES = "CREATE ROLE {user} LOGIN PASSWORD '{password}';\nCREATE DATABASE {datab
 
 
 def account() -> Account | None:
-    """Whom PostgreSQL runs as: ourselves, or ``nobody`` where we are root, which PostgreSQL refuses."""
+    """Whom PostgreSQL runs as: ourselves, or ``nobody`` where we are root, which PostgreSQL refuses.
+
+    Raises ``StackNotStarted`` where there is no nobody.
+    """
     if os.geteuid() != 0:
         return None
-    entry = pwd.getpwnam("nobody")
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        remedy = "add it to /etc/passwd, or run as another user"
+        what = "PostgreSQL refuses to run as root, and there is no user nobody to run it as"
+        raise StackNotStarted(what, where="/etc/passwd", remedy=remedy) from None
     return Account(entry.pw_uid, entry.pw_gid)
+
+
+def check_account() -> None:
+    """Raises ``StackNotStarted`` when this user has no entry in passwd, as a random one that a container was begun
+    with: PostgreSQL's ``initdb`` asks for its name."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StackNotStarted(
+            f"PostgreSQL's template cannot be made by user {os.geteuid()}, who has no entry in passwd",
+            where="/etc/passwd",
+            remedy=f"add one (echo 'rehearsal:x:{os.geteuid()}:{os.getegid()}::/tmp:/bin/sh' >>/etc/passwd), "
+            "or run as a user who has",
+        ) from None
 
 
 async def ensure(programs: Programs, clock: Clock) -> Path:
@@ -60,15 +83,18 @@ def copy(template: Path, data: Path) -> None:
 
     def copy_file(source: str, target: str) -> None:
         # Not copy2: times and attributes of 1,300 files cost four times as much as their content.
-        shutil.copyfile(source, target)
+        # The template is the account's too: a link that it put there is not read as root.
+        with os.fdopen(open_beneath(template, Path(source), os.O_RDONLY), "rb") as file, Path(target).open("wb") as new:
+            shutil.copyfileobj(file, new)
         Path(target).chmod(0o600)
         if owner is not None:
-            os.chown(target, owner.uid, owner.gid)
+            os.chown(target, owner.uid, owner.gid, follow_symlinks=False)
 
-    shutil.copytree(template / "data", data, copy_function=copy_file)
+    shutil.copytree(template / "data", data, symlinks=True, copy_function=copy_file)
     if owner is not None:
-        for folder, _folders, _files in os.walk(data):
-            os.chown(folder, owner.uid, owner.gid)
+        # The deepest first: in a folder that is the account's already, nothing of ours is changed any more.
+        for folder, _folders, _files in os.walk(data, topdown=False):
+            os.chown(folder, owner.uid, owner.gid, follow_symlinks=False)
 
 
 def _made_alone(programs: Programs, template: Path) -> bool:
@@ -84,19 +110,19 @@ def _made_alone(programs: Programs, template: Path) -> bool:
 
 
 def _make(programs: Programs, template: Path) -> None:
+    check_account()
     folder = Path(f"{template}.new")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755)
     password = secrets.token_urlsafe(18)  # a secret of this machine, no die of a run's seed
     kept, handed = folder / "password", folder / "initdb-password"
     for file in (kept, handed):
-        file.touch(mode=0o600)
-        file.write_text(password)
+        write_private(file, password.encode())
     data = folder / "data"
     data.mkdir(mode=0o700)
     if (owner := account()) is not None:
         for path in (data, handed):
-            os.chown(path, owner.uid, owner.gid)
+            os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
     options = ["--no-sync", "--username=postgres", f"--pwfile={handed}", "--auth=scram-sha-256", "--encoding=UTF8"]
     _run(programs, "initdb", (*options, "--no-locale", "-D", str(data)), folder, "")
     handed.unlink()
