@@ -219,6 +219,7 @@ class RolloutRehearsal:
             checks=run.checks if run else (),
             claims=run.claims if run else (),
             errata=run.errata if run else (),
+            errata_seen=run.errata_seen if run else (),
         )
 
     # -- the parent's document -----------------------------------------------------------------------------------

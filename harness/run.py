@@ -401,6 +401,8 @@ class Rehearsal:
         outcomes = [error.exit for error in self.lifecycle.errors]
         if self.decision is not None:
             outcomes.append(DECISION_EXIT[self.decision])
+        elif not outcomes:
+            outcomes.append(Exit.HOLD)  # a run that decided nothing and broke in nothing exercised nothing
         if self.leaks:
             outcomes.append(Exit.LEAK)
         return more_severe(*outcomes)

@@ -17,6 +17,28 @@ class Verdict(StrEnum):
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_EXERCISED = "not_exercised"
+    ERRATUM_SHOWN = "erratum_shown"  # not kept as written, just as the register of claims says: no failure
+
+    @property
+    def good(self) -> bool:
+        """Whether it lets a command end in 0: kept, or wrong in the way that the register says."""
+        return self in (Verdict.PASS, Verdict.ERRATUM_SHOWN)
+
+
+class Combined(StrEnum):
+    """What all verdicts of a command without a decision come to (``harness.judge.combine``)."""
+
+    ALL_PASSED = "all_passed"
+    NOT_ALL_PASSED = "not_all_passed"
+    NOTHING_EXERCISED = "nothing_exercised"
+
+
+class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An erratum of the document, and what this run saw of it; ``told`` is the same as messages."""
+
+    id: str
+    seen: str
+    told: Told = ()
 
 
 class Decision(StrEnum):

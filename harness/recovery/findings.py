@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from harness.model.recovery import RecoveryPlan
-from harness.model.verdict import Verdict
+from harness.model.verdict import ErratumSeen, Verdict
 from harness.recovery.losses import rpo, stall, within
-from harness.recovery.result import CaseResult, Check, ErratumSeen, Finding, Prediction
+from harness.recovery.result import CaseResult, Check, Finding, Prediction
 from harness.recovery.schedule import ZONES, daily_time, next_backup, reach_by_count
 from harness.recovery.sizes import Sizes
 from harness.recovery.stack_result import OnStack, changed_nothing, managed_before

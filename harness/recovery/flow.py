@@ -11,11 +11,12 @@ import msgspec
 
 from harness import machine
 from harness.clock import NS, Clock, utc
+from harness.judge.combine import combine, exit_status
 from harness.lifecycle import Lifecycle, open_folder, run_identity
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.errors import RehearsalError
 from harness.model.recovery import RecoveryPlan
 from harness.model.stack import OwnCluster, Rung, Target
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined
 from harness.progress import Progress
 from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
@@ -206,12 +207,8 @@ class Recovery:
 
     def _document(self) -> RecoveryReport:
         judged = findings(self.plan, self.seen)
-        passed = bool(judged) and all(each.verdict is Verdict.PASS for each in judged) and not self.lifecycle.errors
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not passed and not outcomes:
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+        combined = combine(each.verdict for each in judged)
+        broke = [error.exit for error in self.lifecycle.errors]
         left_out = [(part, "not asked for (--only)") for part in PARTS if part not in self.options.parts]
         left_out += [(part, "the run ended before it") for part in self.options.parts if part not in self.timings]
         if self.seen.stack is not None:
@@ -228,8 +225,9 @@ class Recovery:
             replay=self.options.replay,
             target=self.options.target.name,
             machine=self._machine(),
-            passed=passed,
-            exit_status=more_severe(*outcomes),
+            passed=combined is Combined.ALL_PASSED and not broke,
+            exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
+            combined=combined,
             findings=judged,
             cases=tuple(self.seen.cases),
             prediction=self.seen.sizes.prediction if self.seen.sizes else None,

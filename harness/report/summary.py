@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.model.run import Run, SwitchOver, WindowSummary
 from harness.model.units import Unit
-from harness.model.verdict import CriterionResult
+from harness.model.verdict import CriterionResult, ErratumSeen
 from harness.report.files import write_atomically
-from harness.report.frame import Ending, Finished, run_facts
+from harness.report.frame import Ending, Facts, Finished, manifest_changes, run_facts
 from harness.report.language import ENGLISH, Language
 from harness.report.page import replicas, side_word
 from harness.report.words import (
@@ -101,11 +101,23 @@ def summary(run: Run, say: Language = ENGLISH) -> str:
     if run.windows:
         parts += [_head(say("Windows")), _windows(run.windows, say)]
     parts += [_head(say("Not exercised")), _not_exercised(run, say)]
-    if run.errata:
-        parts += [_head(say("Errata met")), bullets(run.errata)]
+    parts += errata_section(run.errata_seen, say)
+    parts += changes_section(run, say)
     if not run.leaks:
         parts.append(say("Nothing of the run was left on the machine."))
     return "\n\n".join(parts) + "\n"
+
+
+def errata_section(seen: Sequence[ErratumSeen], say: Language) -> list[str]:
+    """The errata with what was seen of each; [] of none. The page has what the register says of them."""
+    lines = [f"{each.id}: {say.told(each.told, each.seen)}" for each in seen]
+    return [_head(say("Errata seen")), bullets(lines)] if lines else []
+
+
+def changes_section(facts: Facts, say: Language) -> list[str]:
+    """What the rehearsal changes in the document's manifests on every rung; [] where the document does not say."""
+    changes = manifest_changes(facts, say)
+    return [_head(say("What the rehearsal changes in the document's manifests")), bullets(changes)] if changes else []
 
 
 def _head(text: str) -> str:
@@ -123,6 +135,7 @@ def _facts(run: Run, say: Language) -> list[str]:
         ),
         say("rung {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
         say("target: {target}", target=target_words(run.target, say, bundled=run.target_bundled)),
+        *([say("environment: {name}", name=run.environment)] if run.environment else []),
         *(say("fault planted: {fault}", fault=fault) for fault in run.faults),
     ]
 

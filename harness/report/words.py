@@ -28,10 +28,17 @@ VERDICT = {
     Verdict.FAIL: marked("fail"),
     Verdict.INCONCLUSIVE: marked("inconclusive"),
     Verdict.NOT_EXERCISED: marked("not exercised"),
+    Verdict.ERRATUM_SHOWN: marked("erratum shown"),
 }
 #: A rollback limit that fired is a verdict of ``fail`` in run.json; people read what happened.
 VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
-VERDICT_SIGN = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "~", Verdict.NOT_EXERCISED: "–"}
+VERDICT_SIGN = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✗",
+    Verdict.INCONCLUSIVE: "~",
+    Verdict.NOT_EXERCISED: "–",
+    Verdict.ERRATUM_SHOWN: "≠",  # not as written, as the register says
+}
 
 KIND = {CriterionKind.SUCCESS: marked("success criterion"), CriterionKind.ROLLBACK: marked("rollback limit")}
 

@@ -12,9 +12,11 @@ import msgspec
 import pytest
 from junitparser import JUnitXml
 
+from harness.judge.combine import combine, exit_status
 from harness.model import units
+from harness.model.errors import Exit
 from harness.model.recovery import RecoveryPlan
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined, Verdict
 from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
 from harness.recovery.procedure import Reached, Written
 from harness.recovery.report import SCHEMA_FILE, schema, verdict, write_report
@@ -296,8 +298,9 @@ def report(seen: Observed, **changes: Any) -> RecoveryReport:
         replay="python -m harness dr_restore --seed 1",
         target="t",
         machine="m",
-        passed=all(each.verdict is Verdict.PASS for each in judged),
-        exit_status=0,
+        passed=(combined := combine(each.verdict for each in judged)) is Combined.ALL_PASSED,
+        exit_status=exit_status(combined),
+        combined=combined,
         findings=judged,
         cases=tuple(seen.cases),
         prediction=seen.sizes.prediction if seen.sizes else None,
@@ -320,9 +323,10 @@ def test_junit_is_green_only_when_everything_passed(tmp_path: Path) -> None:
         write_report(tmp_path, report(seen))
         suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
         assert suite.failures + suite.errors == red
-    write_report(tmp_path, report(observed(), leaks=("a process",), errors=("it broke",)))
+    broken = {"leaks": ("a process",), "errors": ("it broke",), "exit_status": Exit.LEAK}
+    write_report(tmp_path, report(observed(), **broken))
     suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert (suite.failures, suite.errors) == (1, 1)
+    assert suite.failures == 2
 
 
 def test_the_page_opens_offline_and_escapes_what_it_shows(tmp_path: Path) -> None:
