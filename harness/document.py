@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+from harness.judge.chance import false_roll_backs
 from harness.manifests.honour import not_honoured_by_processes
 from harness.model.errors import Interrupted, RehearsalError
 from harness.model.manifests import Manifests
@@ -35,6 +36,7 @@ def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
         "rung_changes": tuple(_rung_changes(options, manifests)),
         "errata": tuple(each.id for each in seen),
         "errata_seen": seen,
+        "false_roll_backs": false_roll_backs(options.scenario),
         **manifest_facts(manifests),
     }
 

@@ -26,6 +26,7 @@ from harness.model.run import Run
 from harness.model.verdict import Decision
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report import words
 from harness.report.language import ENGLISH, Language, language
 from harness.report.latest import point_latest
 from harness.report.published import ROLLOUT
@@ -191,7 +192,8 @@ class RolloutRehearsal:
     async def _week(self, week: int) -> WeekRun:
         options = self.weeks[week]
         self.progress.plain("")
-        self.progress(f"entering {options.scenario.title}")
+        again = words.attempt_words(1 + sum(each.week == week for each in self.rollout.weeks), ENGLISH)
+        self.progress(f"entering {options.scenario.title}" + (f" ({again})" if again else ""))
         started_ns = self.clock.now_ns()
         run: Run | None = None
         errors: tuple[str, ...] = ()

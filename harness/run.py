@@ -20,6 +20,7 @@ from harness.collect import Collector
 from harness.document import first_failure, not_exercised, plan_facts, reasons_told
 from harness.evidence.store import EvidenceStore
 from harness.invariants import Invariants, switch_over_result
+from harness.judge.chance import false_roll_backs, sentence
 from harness.judge.decision import decide
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
@@ -124,6 +125,8 @@ class Rehearsal:
         await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         for requirement in requirements(self.scenario):
             self.progress.plain(f"  {requirement.sentence}")
+        for chance in false_roll_backs(self.scenario):
+            self.progress.plain(f"  {sentence(chance)}")
         self._save("scenario.json", self.scenario)
         self._save("manifests.json", self.manifests)
         self._save("machine.json", machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))

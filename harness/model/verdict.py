@@ -41,6 +41,17 @@ class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
     told: Told = ()
 
 
+class FalseRollBack(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a rollback limit fires by chance alone: in ``probability`` (0..1) of windows of ``samples`` answers,
+    each of which fails with ``failure_ratio``, the worst that the success criterion of the same metric lets advance.
+    """
+
+    id: str  # the criterion's
+    failure_ratio: float
+    samples: int
+    probability: float
+
+
 class Decision(StrEnum):
     """Of a phase."""
 

@@ -31,6 +31,7 @@ class CriterionView:
     bound: str
     reason: str
     query: str | None
+    chance: str = ""  # how often the limit fires by chance alone
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def criteria(run: Run, say: Language, *, stretch_s: float) -> list[CriterionView
             bound=words.measured(criterion, criterion.bound, say),
             reason=words.reason_words(criterion, say),
             query=value_query(run, criterion, stretch_s=stretch_s),
+            chance=words.chance_words(run, criterion, say),
         )
         for criterion in run.criteria
     ]

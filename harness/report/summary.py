@@ -20,6 +20,7 @@ from harness.report.words import (
     RUNG,
     VERDICT,
     VERDICT_SIGN,
+    chance_words,
     check_figures,
     check_word,
     decision_reason,
@@ -153,10 +154,10 @@ def _criteria(run: Run, say: Language) -> str:
         f"{say('Samples')}:",
         say("Why"),
     )
-    return table(heads, [_criterion(criterion, say) for criterion in run.criteria])
+    return table(heads, [_criterion(run, criterion, say) for criterion in run.criteria])
 
 
-def _criterion(criterion: CriterionResult, say: Language) -> tuple[str, ...]:
+def _criterion(run: Run, criterion: CriterionResult, say: Language) -> tuple[str, ...]:
     return (
         f"{VERDICT_SIGN[criterion.verdict]} **{verdict_word(criterion, say)}**",
         f"{plain(metric_word(criterion.metric, say))}<br>{plain(criterion.id)}",
@@ -165,7 +166,7 @@ def _criterion(criterion: CriterionResult, say: Language) -> tuple[str, ...]:
         plain(measured(criterion, criterion.bound, say)),
         plain(threshold_words(criterion, say)),
         f"{criterion.samples:,}",
-        plain(reason_words(criterion, say)),
+        plain(" ".join(filter(None, (reason_words(criterion, say), chance_words(run, criterion, say))))),
     )
 
 

@@ -5,11 +5,13 @@ What a dictionary holds is a message id; functions here are pure and speak the l
 
 from __future__ import annotations
 
+from harness.judge.chance import advances
 from harness.judge.words import beside
 from harness.model.message import marked, message, worded
 from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, SwitchOver
 from harness.model.stack import Capability, Rung
+from harness.model.units import Unit
 from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 from harness.report.language import Language
 
@@ -173,6 +175,31 @@ def rule_words(criterion: CriterionResult, say: Language) -> str:
 def reason_words(criterion: CriterionResult | CheckResult, say: Language) -> str:
     """Why the verdict is what it is."""
     return say.told(criterion.told, criterion.reason)
+
+
+def chance_words(run: Run, criterion: CriterionResult, say: Language) -> str:
+    """How often a rollback limit fires by chance alone; "" of a criterion of which that is not known."""
+    for each in run.false_roll_backs:
+        if each.id == criterion.id:
+            return say(
+                "By chance alone it fires in {share} of windows of {samples} samples when the true failure ratio is "
+                "{ratio}, the most that may still advance.",
+                share=say.amount(round(each.probability, 3), Unit.RATIO),
+                samples=f"{each.samples:,}",
+                ratio=say.amount(each.failure_ratio, Unit.RATIO),
+            )
+    return ""
+
+
+def attempt_words(attempt: int, say: Language) -> str:
+    """Which try of a week it is, and what so many tries do to the confidence of an advance; "" of the first."""
+    if attempt < 2:
+        return ""
+    return say(
+        "attempt {number}; a target that is just at its limit advances in one of {number} tries in up to {share}",
+        number=str(attempt),
+        share=say.amount(round(advances(attempt), 2), Unit.RATIO),
+    )
 
 
 def decision_reason(run: Run, say: Language) -> str:
