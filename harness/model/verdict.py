@@ -103,3 +103,9 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     told: Told = ()  # the reason as messages; () where it was not kept as such
     holds: bool = True
+    also: tuple[str, ...] = ()  # further claims that it is the verdict on
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """All claims that it is the verdict on."""
+        return (self.claim, *self.also)

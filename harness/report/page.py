@@ -121,7 +121,7 @@ def claims_met(run: Run, register: Mapping[str, Claim], say: Language) -> list[C
             judged=say(words.JUDGED[claim.judged]) if claim else "",
             verdicts=(
                 *(words.verdict_word(c, say) for c in run.criteria if c.claim == claim_id),
-                *(say(words.VERDICT[c.verdict]) for c in run.checks if c.claim == claim_id),
+                *(say(words.VERDICT[c.verdict]) for c in run.checks if claim_id in c.claims),
             ),
         )
         for claim_id in claim_ids(run)
@@ -130,7 +130,7 @@ def claims_met(run: Run, register: Mapping[str, Claim], say: Language) -> list[C
 
 def claim_ids(run: Run | WeekRun) -> list[str]:
     """The claims that the scenario names, and those that were judged."""
-    judged = [*(c.claim for c in run.criteria), *(check.claim for check in run.checks)]
+    judged = [*(c.claim for c in run.criteria), *(claim for check in run.checks for claim in check.claims)]
     return list(dict.fromkeys([*run.claims, *judged]))
 
 

@@ -58,7 +58,7 @@ CHECK = {
     "dual_write.documents": marked("walks whose Firestore document is not as the app reads it"),
     "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
     "writes.applied_once": marked("rows that are there more often than they were sent"),
-    "walks.isolation": marked("walks that another user saw or changed"),
+    "walks.isolation": marked("answers about walks that were not the asker's own, or not refused as the contract says"),
     "pdb.budget": marked("evictions beyond the disruption budget"),
     "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
     "flag.off_in_time": marked("clients still on the API 5 minutes after the flag went off"),
@@ -239,7 +239,7 @@ def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
     The steps of the roll back (ロールバック手順) are carried out exactly when a run is rolled back.
     """
     found = [(c.id, reason_words(c, say)) for c in run.criteria if c.verdict is Verdict.NOT_EXERCISED]
-    judged = {criterion.claim for criterion in run.criteria} | {check.claim for check in run.checks}
+    judged = {criterion.claim for criterion in run.criteria} | {each for check in run.checks for each in check.claims}
     for claim in run.claims:
         if claim.startswith(_ROLLBACK_STEPS):
             if run.switch_over is None:
