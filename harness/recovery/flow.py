@@ -43,11 +43,6 @@ COPIES = 5
 _BASE_BYTES = 1024**3
 _REGION = "the rehearsal has one machine: the loss of a region is outside it (dr.backup.cross_region, Phase 4)"
 
-_DIRECT = (
-    "the endpoint behind the proxy, localhost, is what was written; with the instance's own address in db_host pods "
-    "would pass the proxy by"
-)
-
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for. ``changed`` are the command line's overrides, as typed, for the replay."""
@@ -83,7 +78,7 @@ class Recovery:
         self.run_id = run_identity(clock, "dr_restore", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
-        self.seen = Observed()
+        self.seen = Observed(own_network=options.rung is not Rung.LOCAL)
         self.timings: dict[str, float] = {}
         self.leaks: tuple[str, ...] = ()
         self._site: Site | None = None
@@ -212,7 +207,7 @@ class Recovery:
         left_out = [(part, "not asked for (--only)") for part in PARTS if part not in self.options.parts]
         left_out += [(part, "the run ended before it") for part in self.options.parts if part not in self.timings]
         if self.seen.stack is not None:
-            left_out += [("dr.restore.step2", _DIRECT), *errata_not_exercised(self.seen)]
+            left_out += errata_not_exercised(self.seen)
         now = datetime.fromtimestamp((self.clock.anchor.unix_ns) / NS, tz=UTC)
         return RecoveryReport(
             schema_version=SCHEMA_VERSION,
