@@ -37,6 +37,7 @@ def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
         "errata": tuple(each.id for each in seen),
         "errata_seen": seen,
         "false_roll_backs": false_roll_backs(options.scenario),
+        "missing_manifests": missing_manifests(manifests),
         **manifest_facts(manifests),
     }
 
@@ -48,6 +49,18 @@ def manifest_facts(manifests: Manifests) -> dict[str, Any]:
         "environment": manifests.config.get("environment", ""),
         "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
     }
+
+
+#: The kinds of the seven files that Phase 2 requires (Kubernetes構成, manifest.phase2_required).
+_PHASE_2 = (
+    "Deployment", "Service", "ServiceAccount", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "PodDisruptionBudget",
+)  # fmt: skip
+
+
+def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
+    """The kinds of the seven that ``manifests``, as they were loaded, do not have."""
+    kinds = {key.partition("/")[0] for key in manifests.documents}
+    return tuple(kind for kind in _PHASE_2 if kind not in kinds)
 
 
 def patch_errata(manifests: Manifests) -> tuple[ErratumSeen, ...]:

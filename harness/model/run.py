@@ -77,5 +77,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     errata_seen: tuple[ErratumSeen, ...] = ()  # () in runs that were stored without it
     false_roll_backs: tuple[FalseRollBack, ...] = ()  # by chance alone, of the rollback limits on ratios
     environment: str = ""  # what the target is told to be: "staging"
+    missing_manifests: tuple[str, ...] = ()  # kinds that Phase 2 requires and the folder does not have
     manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests, on every rung
     options: dict[str, Any] = {}

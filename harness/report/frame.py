@@ -77,6 +77,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     broke: tuple[str, ...]
     leaks: tuple[str, ...]
     environment: str
+    missing: tuple[str, ...]
     changes: tuple[str, ...]
 
 
@@ -106,6 +107,7 @@ def head(
         broke=tuple(broke),
         leaks=tuple(leaks),
         environment=environment_of(facts),
+        missing=tuple(getattr(facts, "missing_manifests", ())),
         changes=manifest_changes(facts, say),
     )
 

@@ -137,8 +137,13 @@ def _facts(run: Run, say: Language) -> list[str]:
         say("rung {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
         say("target: {target}", target=target_words(run.target, say, bundled=run.target_bundled)),
         *([say("environment: {name}", name=run.environment)] if run.environment else []),
+        *([_missing(run.missing_manifests, say)] if run.missing_manifests else []),
         *(say("fault planted: {fault}", fault=fault) for fault in run.faults),
     ]
+
+
+def _missing(kinds: Sequence[str], say: Language) -> str:
+    return f"{say('Manifests that Phase 2 requires and that are missing')}: {', '.join(kinds)}"
 
 
 def _criteria(run: Run, say: Language) -> str:
