@@ -20,7 +20,7 @@ from harness.model.verdict import Combined
 from harness.progress import Progress
 from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
-from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
+from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
 from harness.recovery.keeper import schedule_checks
 from harness.recovery.on_stack import StackRecovery, in_place
 from harness.recovery.points import random_points
@@ -34,6 +34,7 @@ from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import manifests_of, stack_for, sweep
+from harness.stack.local.postgres_programs import whole
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder
 
@@ -111,6 +112,7 @@ class Recovery:
         largest = max(self.plan.sizes.sizes_bytes, default=0) if "sizes" in self.options.parts else 0
         needs = _BASE_BYTES + COPIES * largest
         self._site = Site.begin(f"{self.run_id}-db", self.folder / "logs", self.clock, needs_bytes=needs)
+        await self._site.provide(self.progress)
         steps: dict[str, Callable[[Site], Awaitable[None]]] = {
             "disasters": self._disasters,
             "schedule": self._schedule,
@@ -158,6 +160,7 @@ class Recovery:
             progress=self.progress,
             gate=False,
             use_kept=kind,  # on local the disaster strikes what is kept
+            every_program=True,
         )
         self._on_stack = StackRecovery(
             self.plan,
@@ -201,7 +204,8 @@ class Recovery:
         return report
 
     def _document(self) -> RecoveryReport:
-        judged = findings(self.plan, self.seen)
+        programs = whole() if self._site is None else self._site.programs
+        judged = on_server(findings(self.plan, self.seen), programs)
         combined = combine(each.verdict for each in judged)
         broke = [error.exit for error in self.lifecycle.errors]
         left_out = [(part, "not asked for (--only)") for part in PARTS if part not in self.options.parts]
@@ -220,6 +224,7 @@ class Recovery:
             replay=self.options.replay,
             target=self.options.target.name,
             machine=self._machine(),
+            database=programs.named,
             passed=combined is Combined.ALL_PASSED and not broke,
             exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
             combined=combined,

@@ -6,7 +6,7 @@ import msgspec
 
 from harness.model.verdict import Combined, ErratumSeen, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
 RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 
@@ -117,7 +117,7 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why."""
+    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why. ``database``: the PostgreSQL it ran on."""
 
     schema_version: int
     run_id: str
@@ -129,6 +129,7 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     replay: str
     target: str
     machine: str
+    database: str
     passed: bool
     exit_status: int
     combined: Combined | None = None  # ``None`` in runs that were stored without it
