@@ -22,6 +22,7 @@ from harness.evidence.store import EvidenceStore
 from harness.invariants import Invariants, switch_over_result
 from harness.judge.chance import false_roll_backs, sentence
 from harness.judge.decision import decide
+from harness.judge.errata import errata_seen, of_week
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.power import requirements
@@ -413,6 +414,9 @@ class Rehearsal:
     def _document(self) -> Run:
         if self.lifecycle.errors and self.decision is not Decision.ROLL_BACK:
             self.decision = None  # a run that broke decides nothing, whatever it had seen
+        facts = plan_facts(self.options, self.manifests)
+        seen = errata_seen((), (*facts["errata_seen"], *of_week(self.scenario, self.results)))
+        facts |= {"errata": tuple(each.id for each in seen), "errata_seen": seen}
         return Run(
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
@@ -428,7 +432,7 @@ class Rehearsal:
             switch_over=self.switched,
             checks=self.checks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
-            **plan_facts(self.options, self.manifests),
+            **facts,
         )
 
     def _all_probes_in(self) -> bool:

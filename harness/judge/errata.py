@@ -10,9 +10,12 @@ from typing import Protocol
 
 from harness.judge.scaling import NO_BASE64, Resize
 from harness.judge.window import NS
-from harness.model.message import Told
+from harness.model.message import Told, message
 from harness.model.scaling import Effect, Ran
-from harness.model.verdict import ErratumSeen
+from harness.model.scenario import Scenario
+from harness.model.verdict import CriterionResult, ErratumSeen
+
+_RATE_CLAIM = "rollout.week2.success.request_rate"
 
 
 class Shows(Protocol):
@@ -69,3 +72,26 @@ def of_first_deploy(ran: Ran | None) -> tuple[ErratumSeen, ...]:
         return ()
     lines = [line.strip() for line in ran.output.splitlines() if NO_BASE64 in line]
     return (ErratumSeen(id="manifest.secret.placeholders_not_base64", seen=lines[0][-300:]),) if lines else ()
+
+
+def of_week(scenario: Scenario, results: Iterable[CriterionResult]) -> tuple[ErratumSeen, ...]:
+    """What a week's window showed: of a rate without a margin, where just as many requests are offered as it asks for
+    (``--pace 50s``), so that one late request fails it.
+    """
+    offered = round(scenario.population.flag_on / scenario.population.pace_s, 9)
+    return tuple(
+        _without_margin(scenario, each, offered)
+        for each in results
+        if each.claim == _RATE_CLAIM and each.value is not None and offered == each.threshold
+    )
+
+
+def _without_margin(scenario: Scenario, result: CriterionResult, offered: float) -> ErratumSeen:
+    told = message(
+        "{users} users at one request in {pace} s offer {offered}/s, which is just what is asked for: {came}/s came",
+        users=str(scenario.population.flag_on),
+        pace=f"{scenario.population.pace_s:g}",
+        offered=f"{offered:g}",
+        came=f"{result.value or 0.0:.4g}",
+    )
+    return ErratumSeen(id="rollout.week2.rate_without_margin", seen=str(told), told=(told,))

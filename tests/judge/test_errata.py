@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from harness.judge.errata import errata_seen, of_effects, of_first_deploy
+from harness.judge.errata import errata_seen, of_effects, of_first_deploy, of_week
 from harness.judge.scaling import Resize
 from harness.judge.window import NS
 from harness.model.message import message
@@ -12,6 +13,8 @@ from harness.model.network import NetworkFinding
 from harness.model.scaling import Effect, Ran, ScalingFinding
 from harness.model.verdict import ErratumSeen, Verdict
 from scenarios.claims import ERRATA
+from scenarios.load import load
+from tests.report.runs import result
 
 PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
 BESIDE = "manifest.deployment.replicas_beside_hpa"
@@ -74,3 +77,17 @@ def test_the_refused_secret_is_told_in_the_api_server_s_words() -> None:
     assert found.id in ERRATA
     assert of_first_deploy(Ran(command="kubectl apply -f base/", status=0, output="secret created")) == ()
     assert of_first_deploy(None) == ()
+
+
+@pytest.mark.parametrize(("pace_s", "seen"), [(50.0, True), (45.0, False)])
+def test_a_rate_without_a_margin_is_seen_where_just_as_much_is_offered(pace_s: float, seen: bool) -> None:
+    plan = load("rollout_week2")
+    plan = msgspec.structs.replace(plan, population=msgspec.structs.replace(plan.population, pace_s=pace_s))
+    rate = result(
+        Verdict.INCONCLUSIVE, claim="rollout.week2.success.request_rate", metric="request_rate", threshold=3.0,
+        value=2.99,
+    )  # fmt: skip
+    found = of_week(plan, [rate])
+    assert [each.id for each in found] == (["rollout.week2.rate_without_margin"] if seen else [])
+    assert all(each.id in ERRATA and "2.99/s came" in each.seen for each in found)
+    assert of_week(plan, [msgspec.structs.replace(rate, value=None)]) == ()  # it broke before anything was measured
