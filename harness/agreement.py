@@ -14,9 +14,9 @@ from harness.model.units import Unit
 from harness.model.verdict import CheckResult, Verdict
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
-CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "api.identical", "architecture.storage"
-#: What else the documents are the verdict on: the two stores of the diagram, and the format of the mirror.
-ALSO_DUAL_WRITE = ("dual_write.diagram", "api.mirror_format")
+CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
+#: What the documents' format is the verdict on besides.
+CLAIMS_FORMAT = ("api.identical", "api.mirror_format")
 _EXAMPLES = 3
 
 
@@ -32,7 +32,12 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool)
     elif not bundled and compared.count(Flaw.MISSING) == compared.compared:
         verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
     flaws = len(found.unexplained) + len(found.doubled)
-    return _of_documents(verdict, flaws, found.compared, told)
+    judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
+    # A document that is missing, left or old says nothing of the format: then the claims about it stay unjudged.
+    format_fails = any(each.flaw is Flaw.DIFFERENT for each in found.unexplained)
+    return (
+        judged if verdict is Verdict.FAIL and not format_fails else msgspec.structs.replace(judged, also=CLAIMS_FORMAT)
+    )
 
 
 def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:
@@ -53,14 +58,9 @@ def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:
 def unseen(verdict: Verdict, told: Told) -> tuple[CheckResult, ...]:
     """Both, when a store could not be read."""
     return (
-        _of_documents(verdict, None, 0, told),
+        result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, None, 0, told, unit=Unit.WALKS),
         told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, told, unit=Unit.WALKS)),
     )
-
-
-def _of_documents(verdict: Verdict, flaws: int | None, samples: int, told: Told) -> CheckResult:
-    found = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, samples, told, unit=Unit.WALKS)
-    return msgspec.structs.replace(found, also=ALSO_DUAL_WRITE)
 
 
 def with_examples(told: Told, examples: Iterable[str]) -> Told:

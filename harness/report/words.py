@@ -55,7 +55,7 @@ METRIC = {
 CHECK = {
     "flag.share": marked("users with the flag on, as planned"),
     "flag.steady": marked("users who changed sides without a change of the template"),
-    "dual_write.documents": marked("walks whose Firestore document is not as the app reads it"),
+    "dual_write.documents": marked("walks whose Firestore document is missing, left, old, or not as the app reads it"),
     "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
     "writes.applied_once": marked("rows that are there more often than they were sent"),
     "walks.isolation": marked("answers about walks that were not the asker's own, or not refused as the contract says"),
