@@ -23,6 +23,7 @@ NO_BASE64 = "illegal base64"
 #: The HPA's stabilisation, which the document calls its time to scale in.
 _FIVE_MINUTES_S = 300.0
 
+_ERROR = re.compile(r"^(?=error\b)", re.MULTILINE | re.IGNORECASE)
 _RESIZE = re.compile(r"New size: (\d+); reason: (.*?)(?: \(\d+ times\))?$")
 
 
@@ -331,8 +332,8 @@ def _first_deploy(ran: dict[str, Ran]) -> ScalingFinding:
         return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason="not run")
     one = ran["apply folder"]
     value, reason = f"status {one.status}", f"{one.command}: {one.output.strip().replace(chr(10), '; ')[-600:]}"
-    others = [line for line in one.output.splitlines() if "error" in line.lower() and NO_BASE64 not in line]
-    if one.status != 0 and NO_BASE64 in one.output and not others:
+    errors = _ERROR.split(one.output)[1:]  # each with the lines that belong to it: of a patch there are several
+    if one.status != 0 and errors and all(NO_BASE64 in error for error in errors):
         return shown("operations.apply_placeholders", value, reason, claim=claim)
     return held(claim, one.status == 0, value, reason)
 

@@ -131,10 +131,22 @@ REFUSED = (
 )
 
 
+#: The same where a Secret of the name is there already, as in a namespace that was rehearsed in.
+PATCH_REFUSED = """Error from server (BadRequest): error when applying patch:
+{"data":{"db_password":"BASE64_ENCODED_PASSWORD"},"metadata":{"annotations":{}}}
+to:
+Resource: "/v1, Resource=secrets", GroupVersionKind: "/v1, Kind=Secret"
+Name: "app-secret", Namespace: "r"
+for: "base/secret.yaml": error when patching "base/secret.yaml": Secret in version "v1" cannot be handled as a Secret: \\
+illegal base64 data at input byte 6"""
+
+
 @pytest.mark.parametrize(
     ("status", "output", "verdict"),
     [
         (1, f"service/tekutoko-api created\n{REFUSED}", Verdict.ERRATUM_SHOWN),
+        (1, f"{PATCH_REFUSED}\nservice/tekutoko-api configured", Verdict.ERRATUM_SHOWN),
+        (1, f"{PATCH_REFUSED}\n{PATCH_REFUSED.replace('illegal base64 data', 'field is immutable')}", FAIL),
         (1, f"{REFUSED}\nError from server (Forbidden): deployments.apps is forbidden", FAIL),  # not the Secret alone
         (1, "error: the path base/ does not exist", FAIL),
         (1, "", FAIL),
