@@ -20,6 +20,7 @@ from harness.conformance.logs import Logs
 from harness.conformance.report import write_report
 from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
+from harness.document import manifest_facts
 from harness.firebase.documents import Documents
 from harness.judge.combine import combine, exit_status
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
@@ -84,6 +85,7 @@ class Conformance:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = manifest_facts(manifests_of(options))
         self.checks = chosen(options.only)
         self.run_id = run_identity(clock, "conformance", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
@@ -190,6 +192,7 @@ class Conformance:
             conforms=combined is Combined.ALL_PASSED and not broke,
             exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
             combined=combined,
+            **self._about_manifests,
             checks=results,
             not_covered=NOT_COVERED,
             extras=self.extras,

@@ -42,6 +42,8 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     replay: str
     started_utc: str
+    environment: str
+    manifest_changes: tuple[str, ...]
 
 
 def shortened(curl: str) -> str:
@@ -68,6 +70,8 @@ def html(folder: Path, report: Report, say: Language = ENGLISH) -> str:
         seed=report.seed,
         replay=report.replay,
         started_utc=report.started_utc,
+        environment=report.environment,
+        manifest_changes=report.manifest_changes,
     )
     context: dict[str, Any] = {
         "report": report,

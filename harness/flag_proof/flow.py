@@ -9,6 +9,7 @@ import msgspec
 
 from harness import state
 from harness.clock import NS, Clock, utc
+from harness.document import manifest_facts
 from harness.flag_proof.continuity import Stories
 from harness.flag_proof.judging import virtual_cases
 from harness.flag_proof.real import RealCase, course
@@ -57,6 +58,7 @@ class Proof:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = {} if options.virtual_only else manifest_facts(manifests_of(options))
         self.run_id = run_identity(clock, "flag_proof", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.stack = LocalStack(
@@ -153,6 +155,7 @@ class Proof:
             proved=combined is Combined.ALL_PASSED and not broke,
             exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
             combined=combined,
+            **self._about_manifests,
             cases=tuple(self.cases),
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,

@@ -14,6 +14,7 @@ import msgspec
 from harness import state
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
+from harness.document import manifest_facts
 from harness.evidence.store import EvidenceStore
 from harness.firebase.documents import Documents
 from harness.judge.combine import combine, exit_status
@@ -71,6 +72,7 @@ class MirrorStop:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = manifest_facts(manifests_of(options))
         self.run_id = run_identity(clock, "mirror_stop", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
@@ -236,6 +238,7 @@ class MirrorStop:
             judgements=tuple(self.judgements),
             exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
             combined=combined,
+            **self._about_manifests,
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),

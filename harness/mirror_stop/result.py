@@ -88,3 +88,5 @@ class MirrorStopResult(msgspec.Struct, frozen=True, kw_only=True):
     leaks: tuple[str, ...]
     errors: tuple[str, ...]
     combined: Combined | None = None  # ``None`` in runs that were stored without it
+    environment: str = ""  # what the target is told to be
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests

@@ -114,3 +114,5 @@ class FlagProof(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     target_bundled: bool = False
     combined: Combined | None = None  # ``None`` in runs that were stored without it
+    environment: str = ""  # what the target is told to be
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests

@@ -11,6 +11,7 @@ import msgspec
 
 from harness import machine
 from harness.clock import NS, Clock, utc
+from harness.document import manifest_facts
 from harness.judge.combine import combine, exit_status
 from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.model.errors import RehearsalError
@@ -76,6 +77,7 @@ class Recovery:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = manifest_facts(manifests_of(options))
         self.run_id = run_identity(clock, "dr_restore", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
@@ -228,6 +230,7 @@ class Recovery:
             passed=combined is Combined.ALL_PASSED and not broke,
             exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
             combined=combined,
+            **self._about_manifests,
             findings=judged,
             cases=tuple(self.seen.cases),
             prediction=self.seen.sizes.prediction if self.seen.sizes else None,

@@ -133,6 +133,8 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     exit_status: int
     combined: Combined | None = None  # ``None`` in runs that were stored without it
+    environment: str = ""  # what the target is told to be
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
     findings: tuple[Finding, ...]
     cases: tuple[CaseResult, ...]
     prediction: Prediction | None
