@@ -45,7 +45,7 @@ BUDGET, NEW_CONNECTIONS, OFF = "pdb.budget", "service.new_connections", "flag.of
 CLAIM = {
     ACKNOWLEDGED: "dual_write.order",
     ONCE: "dual_write.order",
-    ISOLATION: "api.identical",
+    ISOLATION: "api.version",  # the contract of /v1/walks: a walk is its owner's
     BUDGET: "manifest.pdb",
     NEW_CONNECTIONS: "manifest.service",
     OFF: "rollout.rollback.step2",

@@ -20,7 +20,9 @@ from harness.collect import Collector
 from harness.document import first_failure, not_exercised, plan_facts, reasons_told
 from harness.evidence.store import EvidenceStore
 from harness.invariants import Invariants, switch_over_result
+from harness.judge.chance import false_roll_backs, sentence
 from harness.judge.decision import decide
+from harness.judge.errata import errata_seen, of_week
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.power import requirements
@@ -124,6 +126,8 @@ class Rehearsal:
         await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         for requirement in requirements(self.scenario):
             self.progress.plain(f"  {requirement.sentence}")
+        for chance in false_roll_backs(self.scenario):
+            self.progress.plain(f"  {sentence(chance)}")
         self._save("scenario.json", self.scenario)
         self._save("manifests.json", self.manifests)
         self._save("machine.json", machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
@@ -401,6 +405,8 @@ class Rehearsal:
         outcomes = [error.exit for error in self.lifecycle.errors]
         if self.decision is not None:
             outcomes.append(DECISION_EXIT[self.decision])
+        elif not outcomes:
+            outcomes.append(Exit.HOLD)  # a run that decided nothing and broke in nothing exercised nothing
         if self.leaks:
             outcomes.append(Exit.LEAK)
         return more_severe(*outcomes)
@@ -408,6 +414,9 @@ class Rehearsal:
     def _document(self) -> Run:
         if self.lifecycle.errors and self.decision is not Decision.ROLL_BACK:
             self.decision = None  # a run that broke decides nothing, whatever it had seen
+        facts = plan_facts(self.options, self.manifests)
+        seen = errata_seen((), (*facts["errata_seen"], *of_week(self.scenario, self.results)))
+        facts |= {"errata": tuple(each.id for each in seen), "errata_seen": seen}
         return Run(
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
@@ -423,7 +432,7 @@ class Rehearsal:
             switch_over=self.switched,
             checks=self.checks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
-            **plan_facts(self.options, self.manifests),
+            **facts,
         )
 
     def _all_probes_in(self) -> bool:

@@ -16,7 +16,8 @@ from harness.chaos.steady import steady_criteria
 from harness.chaos.trial import trials
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock
-from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
+from harness.judge.chaos import STEADY_S, Course, Judged, judge, outright, steady
+from harness.judge.errata import errata_seen
 from harness.judge.failover import judged_failover, on_server, seen, steps
 from harness.judge.kill_series import Detection, Expected, detection
 from harness.model.chaos import (
@@ -176,12 +177,17 @@ class ChaosRun(UsersRun[ChaosReport]):
                 end_ns=course.steady_ns or self.clock.now_ns(),
                 journal=f"journals/{number:02d}-{experiment.name}.json",
                 failover=failover,
+                erratum=experiment.expects.erratum if judged.verdict is Verdict.ERRATUM_SHOWN and not broken else "",
             )
         )
         self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
 
     def _judged(self, course: Course, expects: Expectation) -> Judged:
-        judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns(), self.criteria)
+        now_ns = self.clock.now_ns()
+        judged = judge(self.evidence.ledger, course, expects, now_ns, self.criteria)
+        lost = outright(self.evidence.requests, course.start_ns, course.undone_ns or now_ns)
+        if lost is not None:
+            judged = msgspec.structs.replace(judged, reason=f"{judged.reason}; {lost}", told=(*judged.told, lost))
         if self._computed is None or expects.repeated is None or self.bridge is None:
             return judged
         return judged_against(self._computed, judged, made=self.bridge.repeated, times=expects.repeated.times)
@@ -285,9 +291,9 @@ class ChaosRun(UsersRun[ChaosReport]):
 
     def document(self) -> ChaosReport:
         """What the report says."""
-        verdicts = [*(result.verdict for result in self.results), *(check.verdict for check in self.checks)]
+        verdicts, checked = [each.verdict for each in self.results], [each.verdict for each in self.checks]
         return ChaosReport(
-            **self.facts(SCHEMA_VERSION, verdicts),
+            **self.facts(SCHEMA_VERSION, verdicts, beside=checked, seen=errata_seen(self.results)),
             drawn=tuple(experiment.name for experiment in self.drawn),
             experiments=tuple(self.results),
             checks=tuple(self.checks),

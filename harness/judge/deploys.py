@@ -13,6 +13,7 @@ import numpy as np
 from harness.judge.figures import MS, latencies_ms
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.scaling import held
+from harness.judge.scaling import shown as as_erratum
 from harness.judge.window import NS, Window
 from harness.model.evidence import EventRow, Outcome, ProbeRow, RequestRow, Side
 from harness.model.scaling import Ran, ScalingFinding
@@ -169,11 +170,10 @@ def undisturbed(claim: str, met: Tally, least_calls: int) -> ScalingFinding:
 
 
 def shown(erratum: str, seen: bool, value: str, reason: str) -> ScalingFinding:
-    """An erratum of the document: passed when it was seen; not seen proves nothing."""
-    verdict = Verdict.PASS if seen else Verdict.INCONCLUSIVE
-    return ScalingFinding(
-        claim=erratum, verdict=verdict, value=value, reason=f"{'shown' if seen else 'not seen'}: {reason}"
-    )
+    """An erratum of the document; not seen proves nothing."""
+    if seen:
+        return as_erratum(erratum, value, f"shown: {reason}")
+    return ScalingFinding(claim=erratum, verdict=Verdict.INCONCLUSIVE, value=value, reason=f"not seen: {reason}")
 
 
 def never_ready(

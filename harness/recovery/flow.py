@@ -11,11 +11,13 @@ import msgspec
 
 from harness import machine
 from harness.clock import NS, Clock, utc
+from harness.document import manifest_facts
+from harness.judge.combine import combine, exit_status
 from harness.lifecycle import Lifecycle, open_folder, run_identity
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.errors import RehearsalError
 from harness.model.recovery import RecoveryPlan
 from harness.model.stack import OwnCluster, Rung, Target
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined
 from harness.progress import Progress
 from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
@@ -42,11 +44,6 @@ PARTS = ("disasters", "schedule", "stall", "points", "sizes", "stack")
 COPIES = 5
 _BASE_BYTES = 1024**3
 _REGION = "the rehearsal has one machine: the loss of a region is outside it (dr.backup.cross_region, Phase 4)"
-
-_DIRECT = (
-    "the endpoint behind the proxy, localhost, is what was written; with the instance's own address in db_host pods "
-    "would pass the proxy by"
-)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +77,11 @@ class Recovery:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = manifest_facts(manifests_of(options))
         self.run_id = run_identity(clock, "dr_restore", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
-        self.seen = Observed()
+        self.seen = Observed(own_network=options.rung is not Rung.LOCAL)
         self.timings: dict[str, float] = {}
         self.leaks: tuple[str, ...] = ()
         self._site: Site | None = None
@@ -210,16 +208,12 @@ class Recovery:
     def _document(self) -> RecoveryReport:
         programs = whole() if self._site is None else self._site.programs
         judged = on_server(findings(self.plan, self.seen), programs)
-        passed = bool(judged) and all(each.verdict is Verdict.PASS for each in judged) and not self.lifecycle.errors
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not passed and not outcomes:
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+        combined = combine(each.verdict for each in judged)
+        broke = [error.exit for error in self.lifecycle.errors]
         left_out = [(part, "not asked for (--only)") for part in PARTS if part not in self.options.parts]
         left_out += [(part, "the run ended before it") for part in self.options.parts if part not in self.timings]
         if self.seen.stack is not None:
-            left_out += [("dr.restore.step2", _DIRECT), *errata_not_exercised(self.seen)]
+            left_out += errata_not_exercised(self.seen)
         now = datetime.fromtimestamp((self.clock.anchor.unix_ns) / NS, tz=UTC)
         return RecoveryReport(
             schema_version=SCHEMA_VERSION,
@@ -233,8 +227,10 @@ class Recovery:
             target=self.options.target.name,
             machine=self._machine(),
             database=programs.named,
-            passed=passed,
-            exit_status=more_severe(*outcomes),
+            passed=combined is Combined.ALL_PASSED and not broke,
+            exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
+            combined=combined,
+            **self._about_manifests,
             findings=judged,
             cases=tuple(self.seen.cases),
             prediction=self.seen.sizes.prediction if self.seen.sizes else None,

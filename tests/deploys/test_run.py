@@ -28,7 +28,7 @@ def parts(job: Job) -> list[dict[str, Any]]:
 
 
 def held(part: dict[str, Any]) -> set[str]:
-    return {finding["claim"] for finding in part["findings"] if finding["verdict"] != "pass"}
+    return {finding["claim"] for finding in part["findings"] if finding["verdict"] not in {"pass", "erratum_shown"}}
 
 
 def lone_creates(job: Job, part: dict[str, Any]) -> bool:
