@@ -166,10 +166,13 @@ async def _over_asgi(app: Any, method: str, path: str, token: str, body: bytes) 
         "server": ("127.0.0.1", 80),
     }
     sent: list[dict[str, Any]] = []
-    asked = iter([{"type": "http.request", "body": body, "more_body": False}])
+    asked: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
-        return next(asked, None) or await asyncio.Future()
+        if asked:
+            return asked.pop()
+        await asyncio.Future()  # it stays connected
+        raise AssertionError
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from harness.evidence.store import read_rows
 from harness.model.evidence import Row
 from harness.model.run import Run
+from harness.model.scenario import Scenario
 from harness.model.stack import Fault, Rung
+from harness.model.verdict import CheckResult, CriterionResult
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.run import Rehearsal
@@ -23,6 +26,23 @@ from tests.sim.clock import VirtualClock
 from tests.sim.world import Planted, World
 
 
+def table(number: int) -> Scenario:
+    """Week ``number`` of the document's rollout table, its own windows, users and pace."""
+    return load(f"rollout_week{number}")
+
+
+def cut(scenario: Scenario, *, window_s: float | None = None, **population: Any) -> Scenario:
+    """A smaller one, for what needs no more: without the users who keep the flag off, and changed as told."""
+    plan = scenario.population
+    on = tuple(
+        msgspec.structs.replace(each, users=each.flag_on, flag_on=each.flag_on)
+        for each in plan.audiences
+        if each.flag_on
+    )
+    plan = msgspec.structs.replace(plan, audiences=on, **population)
+    return msgspec.structs.replace(scenario, population=plan, window_s=window_s or scenario.window_s)
+
+
 class Week(msgspec.Struct, frozen=True, kw_only=True):
     """How it went: the run's document, the evidence as it was gathered, what was printed, the seconds it lasted."""
 
@@ -32,31 +52,30 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
     virtual_s: float
 
     @property
-    def verdicts(self) -> dict[str, str]:
-        """Of every criterion and check, by id."""
-        return {each.id: str(each.verdict) for each in (*self.run.criteria, *self.run.checks)}
+    def told(self) -> dict[str, CriterionResult | CheckResult]:
+        """Every criterion and check, by id."""
+        return {each.id: each for each in (*self.run.criteria, *self.run.checks)}
 
     @property
     def why(self) -> str:
         """For a test that fails."""
-        lines = [f"{each.id}: {each.verdict}; {each.reason}" for each in (*self.run.criteria, *self.run.checks)]
+        lines = [f"{each.id}: {each.verdict}; {each.reason}" for each in self.told.values()]
         return "\n".join((str(self.run.decision), *lines, *self.run.errors))
+
+    def bytes(self) -> bytes:
+        """Everything that is to repeat: the evidence as it was gathered, and the document."""
+        return b"\n".join(msgspec.json.encode(each) for each in (*self.rows, self.run))
 
 
 def week(
     folder: Path,
-    number: int,
+    scenario: Scenario,
     *,
     seed: int = 1,
     planted: Planted = Planted(),  # noqa: B008 - frozen
     faults: tuple[Fault, ...] = (),
-    fetch_interval_s: float | None = None,
 ) -> Week:
-    """Runs week ``number`` of the rollout table below ``folder``, which is new."""
-    scenario = load(f"rollout_week{number}")
-    if fetch_interval_s is not None:
-        population = msgspec.structs.replace(scenario.population, fetch_interval_s=fetch_interval_s)
-        scenario = msgspec.structs.replace(scenario, population=population)
+    """Runs ``scenario`` below ``folder``, which is new."""
     options = RunOptions(
         scenario=scenario,
         scenario_name=scenario.name,
