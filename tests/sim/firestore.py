@@ -15,20 +15,19 @@ from harness.firebase.documents import Fields, Value
 from tests.sim import greenlets
 
 DELAY_S = 0.02
-_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "double", datetime: "timestamp"}
+_KINDS: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "double", datetime: "timestamp"}
 
 
 def cell(value: object) -> Value:
     """A value as Google's client writes it, with its type."""
+    if kind := _KINDS.get(type(value)):
+        return Value(kind, value)
     if value is None:
         return Value("null", 0)
-    if isinstance(value, str):
-        return Value("string", str(value))
     if isinstance(value, Mapping):
         return Value("map", {name: cell(each) for name, each in value.items()})
-    if isinstance(value, Sequence):
-        return Value("array", [cell(each) for each in value])
-    return Value(_KINDS[type(value)], value)
+    assert isinstance(value, Sequence), f"nothing writes a {type(value)}"
+    return Value("array", [cell(each) for each in value])
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -56,10 +56,9 @@ class Greenlet:
 
     async def _drive(self) -> Any:
         self._inner.parent = greenlet.getcurrent()
-        if self._to_raise is not None:  # ended before it began
-            self._dead = True
-            return None
         try:
+            if self._to_raise is not None:  # ended before it began
+                return None
             asked = self._inner.switch()
             while not self._inner.dead:
                 asked = await self._answer(asked)

@@ -21,7 +21,7 @@ from tests.sim.world import Planted
 
 Answer = RequestRow | ProbeRow
 ROLLED_BACK = (Decision.ROLL_BACK, Exit.ROLLED_BACK)
-FETCH_S = 20.0  # so that clients are back sooner than with the table's 60 s
+FETCH_S = 5.0  # so that clients are back sooner than with the table's 60 s
 
 
 class RowOfTheTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ ROWS = [
     RowOfTheTable(
         week=1,
         id="rollback.error_ratio",  # > 5 %, read from 60 on: 3 of 60 are not more, 4 of 76 are
-        window_s=120,
+        window_s=80,
         over=Planted(errors=share("1/19")),
         under=Planted(errors=share("1/20")),
         fires_at=76,
@@ -52,7 +52,7 @@ ROWS = [
     RowOfTheTable(
         week=2,
         id="rollback.error_ratio",  # > 3 %, read from 100 on: 4 of 128 are 3.125 %
-        window_s=60,
+        window_s=45,
         over=Planted(errors=share("1/32")),
         under=Planted(errors=share("3/100")),
         fires_at=128,
@@ -68,7 +68,7 @@ ROWS = [
     RowOfTheTable(
         week=3,
         id="rollback.availability",  # < 99 %, read from 300 on: 4 of 300 failed
-        window_s=60,
+        window_s=40,
         over=Planted(unavailable=share("1/75")),
         under=Planted(unavailable=share("1/100")),
         fires_at=300,
@@ -76,7 +76,7 @@ ROWS = [
     RowOfTheTable(
         week=4,
         id="rollback.availability",  # < 99.5 %, read from 600 on: 4 of 600 failed
-        window_s=100,
+        window_s=65,
         over=Planted(unavailable=share("1/150")),
         under=Planted(unavailable=share("1/200")),
         fires_at=600,

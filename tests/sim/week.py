@@ -67,16 +67,9 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
         return b"\n".join(msgspec.json.encode(each) for each in (*self.rows, self.run))
 
 
-def week(
-    folder: Path,
-    scenario: Scenario,
-    *,
-    seed: int = 1,
-    planted: Planted = Planted(),  # noqa: B008 - frozen
-    faults: tuple[Fault, ...] = (),
-) -> Week:
-    """Runs ``scenario`` below ``folder``, which is new."""
-    options = RunOptions(
+def options_of(folder: Path, scenario: Scenario, *, seed: int, faults: tuple[Fault, ...] = ()) -> RunOptions:
+    """What ``--on sim`` would resolve to, with reports in ``folder``."""
+    return RunOptions(
         scenario=scenario,
         scenario_name=scenario.name,
         rung=Rung.SIM,
@@ -87,6 +80,18 @@ def week(
         manifests=overlay(Rung.LOCAL),
         faults=faults,
     )
+
+
+def week(
+    folder: Path,
+    scenario: Scenario,
+    *,
+    seed: int = 1,
+    planted: Planted = Planted(),  # noqa: B008 - frozen
+    faults: tuple[Fault, ...] = (),
+) -> Week:
+    """Runs ``scenario`` below ``folder``, which is new."""
+    options = options_of(folder, scenario, seed=seed, faults=faults)
     printed = io.StringIO()
 
     async def whole() -> Run:

@@ -12,6 +12,7 @@ from unittest import mock
 import msgspec
 
 from harness.checks.dual_write import StoredWalk
+from harness.clock import utc
 from harness.load.plan import LoadPlan
 from harness.load.runtime import running_on
 from harness.seed import stream
@@ -74,7 +75,7 @@ class World:
             "harness.run.LoadProcesses": self._load,
             "harness.run.run_folder": lambda run_id: self._folder / "state" / run_id,
             "harness.run.remove_run_folder": lambda run_id: None,
-            "harness.run.run_identity": lambda _clock, name, seed: f"sim-{name}-s{seed}",
+            "harness.run.run_identity": _run_identity,
             "harness.stores.read_walks": self._walks,
             "harness.trespass.read_walks": self._walks,
             "harness.invariants.Documents": lambda *_: MemoryDocuments(self.firestore),
@@ -99,3 +100,9 @@ class World:
 
 async def _nothing_to_sweep(_progress: object) -> None:
     """No run here leaves anything."""
+
+
+def _run_identity(clock: VirtualClock, name: str, seed: int) -> str:
+    """A run's id without the process that owns it: nothing of this machine."""
+    stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
+    return f"{stamp}Z-{name}-s{seed}-sim"
