@@ -54,7 +54,7 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> dict[str, CriterionResult | CheckResult]:
         """Every criterion and check, by id."""
-        return {each.id: each for each in (*self.run.criteria, *self.run.checks)}
+        return {each.id: each for each in self.run.criteria} | {each.id: each for each in self.run.checks}
 
     @property
     def why(self) -> str:
