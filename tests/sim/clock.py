@@ -31,6 +31,10 @@ class VirtualClock:
         """The monotonic time."""
         return round(self._loop.time() * NS)
 
+    def wall_ns(self) -> int:
+        """The wall clock, which nobody sets here."""
+        return ANCHOR.unix_ns + self.now_ns() - ANCHOR.monotonic_ns
+
     async def sleep(self, seconds: float) -> None:
         """Until the loop has jumped there."""
         await asyncio.sleep(seconds)
@@ -41,7 +45,7 @@ class VirtualClock:
 
     def unix_s(self) -> float:
         """Seconds since 1970-01-01 UTC."""
-        return (ANCHOR.unix_ns + self.now_ns() - ANCHOR.monotonic_ns) / NS
+        return self.wall_ns() / NS
 
 
 def run(work: Coroutine[Any, Any, T]) -> tuple[T, float]:

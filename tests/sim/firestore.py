@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,17 +31,25 @@ def cell(value: object) -> Value:
 
 
 class Document(msgspec.Struct, frozen=True):
-    """What was written: by the API a walk, by a phone the fields. It is made into cells when somebody reads it."""
+    """A document, and a snapshot of it as Google's client gives it. ``fields`` are all but the locations, ``walk`` the
+    API's, whose locations are made into a field when somebody reads them.
+    """
 
-    user: object
-    written: WalkDetail | Mapping[str, object]
+    id: str
+    fields: Mapping[str, object]
+    walk: WalkDetail | None = None
+    exists: bool = True
+
+    def get(self, field: str) -> object:
+        """Raises ``KeyError`` for one that is not there, as Google's."""
+        if field == "location_data" and self.walk is not None:
+            return [location_map(each) for each in self.walk.locations]
+        return self.fields[field]
 
     def read(self) -> Fields:
         """Every field with its type."""
-        content = self.written
-        if isinstance(content, WalkDetail):
-            content = {**fields(content), "location_data": [location_map(each) for each in content.locations]}
-        return {name: cell(value) for name, value in content.items()}
+        names = (*self.fields, *(["location_data"] if self.walk is not None else []))
+        return {name: cell(self.get(name)) for name in names}
 
 
 class MemoryFirestore:
@@ -50,47 +58,72 @@ class MemoryFirestore:
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
 
-    def collection(self, _name: str) -> _Query:
+    def collection(self, _name: str) -> Collection:
         """As Google's ``Client``."""
-        return _Query(self)
+        return Collection(self)
 
 
-class _Query:
-    """A collection, a query of it or a document of it: the calls that ``FirestoreSide`` makes."""
+class Collection:
+    """The calls that ``FirestoreSide`` makes."""
 
-    def __init__(self, store: MemoryFirestore, name: str = "", user: str = "") -> None:
-        self._store, self._name, self._user = store, name, user
+    def __init__(self, store: MemoryFirestore) -> None:
+        self._store = store
 
-    def where(self, *, filter: Any) -> _Query:  # noqa: A002 - Google's name
-        return _Query(self._store, user=filter.value)
+    def where(self, *, filter: Any) -> Query:  # noqa: A002 - Google's name
+        """The documents whose field is a value."""
+        found = filter.field_path, filter.value
+        return Query(self._store, lambda document: document.fields.get(found[0]) == found[1])
 
-    def order_by(self, _field: str, *, direction: str) -> _Query:
+    def document(self, name: str) -> Reference:
+        """One document, there or not."""
+        return Reference(self._store, name)
+
+
+class Query:
+    """Documents in an order, newest first."""
+
+    def __init__(self, store: MemoryFirestore, chosen: Callable[[Document], bool]) -> None:
+        self._store = store
+        self._chosen = chosen
+        self._by, self._most = "", 0
+
+    def order_by(self, field: str, *, direction: str) -> Query:
+        """By one field."""
+        assert direction == "DESCENDING"
+        self._by = field
         return self
 
-    def limit(self, _most: int) -> _Query:
+    def limit(self, most: int) -> Query:
+        """So many."""
+        self._most = most
         return self
-
-    def document(self, name: str) -> _Query:
-        return _Query(self._store, name)
-
-    @property
-    def exists(self) -> bool:
-        return self._name in self._store.documents
 
     def stream(self, **_options: Any) -> Iterator[Document]:
+        """Their snapshots."""
         greenlets.wait(asyncio.sleep(DELAY_S))
-        mine = [each for each in self._store.documents.values() if each.user == self._user]
-        return iter(mine)
+        found: list[Any] = [each for each in self._store.documents.values() if self._chosen(each)]
+        found.sort(key=lambda each: (each.fields[self._by], each.id), reverse=True)
+        return iter(found[: self._most])
 
-    def get(self, **_options: Any) -> _Query:
+
+class Reference:
+    """One document."""
+
+    def __init__(self, store: MemoryFirestore, name: str) -> None:
+        self._store, self._name = store, name
+
+    def get(self, **_options: Any) -> Document:
+        """Its snapshot, of none too."""
         greenlets.wait(asyncio.sleep(DELAY_S))
-        return self
+        return self._store.documents.get(self._name) or Document(self._name, {}, exists=False)
 
     def set(self, content: Mapping[str, object], **_options: Any) -> None:
+        """Replaces it."""
         greenlets.wait(asyncio.sleep(DELAY_S))
-        self._store.documents[self._name] = Document(content["user_id"], content)
+        self._store.documents[self._name] = Document(self._name, content)
 
     def delete(self, **_options: Any) -> None:
+        """Removes it."""
         greenlets.wait(asyncio.sleep(DELAY_S))
         self._store.documents.pop(self._name, None)
 
@@ -115,7 +148,8 @@ class Mirror:
         self._written += 1
         if self._loses and self._written % self._loses == 0:
             return
-        self._store.documents[document_id(walk.id)] = Document(walk.user_id, walk)
+        name = document_id(walk.id)
+        self._store.documents[name] = Document(name, fields(walk), walk)
 
     async def delete(self, walk_id: str) -> None:
         """Removes the document."""

@@ -50,6 +50,8 @@ class VirtualRuntime:
         self._clock = clock
         self._service = service
         self._parts = parts
+        #: What ended greenlets that nobody may be joining: none of it may be silent.
+        self.failures: list[BaseException] = []
 
     def now_ns(self) -> int:
         """The loop's time."""
@@ -63,8 +65,16 @@ class VirtualRuntime:
         return ended.is_set()
 
     def spawn(self, work: Callable[..., Any], *arguments: Any) -> greenlets.Greenlet:
-        """A greenlet on the loop."""
-        return greenlets.Greenlet(work, *arguments)
+        """A greenlet on the loop; what it raises is among ``failures``."""
+        made = greenlets.Greenlet(work, *arguments)
+        made.task.add_done_callback(self.note)
+        return made
+
+    def note(self, task: asyncio.Task[Any]) -> None:
+        """Keeps what ``task`` ended by, if it was not cancelled."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.failures.append(error)
 
     def join(self, works: Sequence[Background], timeout_s: float | None = None) -> None:
         """As the protocol says."""

@@ -144,3 +144,13 @@ def test_lost_writes_hold_a_week_that_every_criterion_passes(tmp_path: Path, pla
     assert found.verdict is Verdict.FAIL
     assert found.value is not None
     assert found.value >= 5
+
+
+def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("nobody joins this greenlet")
+
+    monkeypatch.setattr("harness.load.phone.fetch_flag", broken)
+    seen = week(tmp_path, cut(table(1), window_s=60, fetch_interval_s=10))
+    assert (seen.run.decision, seen.run.exit_status) == (None, Exit.RUN_BROKEN)
+    assert any("nobody joins this greenlet" in error for error in seen.run.errors)

@@ -61,6 +61,7 @@ class World:
         self.firestore = MemoryFirestore()
         self.mirror = Mirror(self.firestore, planted.documents_lost)
         self.parts = Parts(planted.deaf)
+        self.runtime = VirtualRuntime(clock, self.service, self.parts)
         self._folder = folder
 
     @contextlib.contextmanager
@@ -68,7 +69,6 @@ class World:
         """The parts where ``harness`` looks for them. A rung brings its stack by ``rungs`` alone, once the load and the
         stores are ports as the stack is.
         """
-        runtime = VirtualRuntime(self.clock, self.service, self.parts)
         places: dict[str, Any] = {
             "harness.run.sweep": _nothing_to_sweep,
             "harness.run.stack_for": self._stack,
@@ -84,15 +84,15 @@ class World:
         with contextlib.ExitStack() as stack:
             for name, part in places.items():
                 stack.enter_context(mock.patch(name, part))
-            stack.enter_context(running_on(runtime))
+            stack.enter_context(running_on(self.runtime))
             yield
 
     def _stack(self, _options: object, **given: Any) -> Stack:
         made = MemoryStack(self.clock, given["manifests"], self.service, self.database, self.mirror, self.parts)
         return cast("Stack", made)
 
-    def _load(self, plan: LoadPlan, folder: Path, clock: VirtualClock, **_: Any) -> VirtualLoad:
-        return VirtualLoad(plan, folder, clock, self.firestore)
+    def _load(self, plan: LoadPlan, folder: Path, _clock: VirtualClock, **_: Any) -> VirtualLoad:
+        return VirtualLoad(plan, folder, self.runtime, self.firestore)
 
     async def _walks(self, _endpoints: object, _most: int = 0) -> list[StoredWalk]:
         return self.database.stored()
