@@ -219,3 +219,16 @@ def test_five_seconds_without_a_good_probe_fire_at_once(tmp_path: Path) -> None:
     refused = {row.outcome for row in seen.rows if isinstance(row, ProbeRow) and row.outcome is not Outcome.OK}
     assert refused == {Outcome.REFUSED}
     assert_all_back(seen, scenario)
+
+
+@pytest.mark.nightly
+def test_the_fault_gate_s_errors_roll_week_3_back_at_the_first_answer_that_may_be_read(tmp_path: Path) -> None:
+    """12 % of all requests, users' and probes' alike: of 300 probes 36 fail, give or take the users' share of them."""
+    scenario = table(3)
+    seen = week(tmp_path, scenario, faults=(Fault(kind=FaultKind.ERRORS, share=0.12),))
+    assert (seen.run.decision, seen.run.exit_status) == ROLLED_BACK, seen.why
+    found = seen.told["rollback.availability"]
+    assert (found.verdict, found.samples) == (Verdict.FAIL, 300)
+    assert found.value == pytest.approx(0.88, abs=0.03)
+    assert {each.outcome for each in answers(seen, Metric.AVAILABILITY)} == {Outcome.OK, Outcome.SERVER_ERROR}
+    assert_all_back(seen, scenario)
