@@ -18,6 +18,7 @@ SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 OWNERS = {
     "harness/clock.py",
     "harness/seed.py",
+    "harness/load/runtime.py",
     "harness/load/time.py",
     "harness/evidence/spool.py",
     "harness/stack/sidecar.py",  # a process of its own, run as a file: it delays chunks

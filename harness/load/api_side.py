@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.load.answers import SUCCESS, classify, created_id
-from harness.load.connection import Answer, NoAnswer, PhoneConnection
+from harness.load.connection import Answer, NoAnswer
 from harness.load.result import Result
+from harness.load.runtime import runtime
 from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
 from harness.population.schedule import Planned
@@ -30,7 +31,7 @@ class ApiSide:
     """One user's API client. ``timeout_s`` is the phone's, from the moment it sends."""
 
     def __init__(self, service: Address, timeout_s: float) -> None:
-        self._connection = PhoneConnection(service)
+        self._connection = runtime().phone(service)
         self._timeout_s = timeout_s
 
     def execute(self, planned: Planned, token: str, *, missing_expected: bool) -> Result:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import gevent
 import msgspec
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.credentials import AnonymousCredentials
@@ -18,6 +17,7 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from harness.load.result import Result
+from harness.load.runtime import TimedOut, runtime
 from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
 from harness.population.firestore_document import COLLECTION, document, document_id, location
@@ -60,9 +60,9 @@ class FirestoreSide:
     def execute(self, planned: Planned, walk: PhoneWalk | None, now: datetime, *, missing_expected: bool) -> Result:
         """Never raises for what Firestore does. ``status`` is the gRPC code."""
         try:
-            with gevent.Timeout(self._timeout_s + _SLACK_S):
+            with runtime().timeout(self._timeout_s + _SLACK_S, TimedOut()):
                 found = self._call(planned, walk, now)
-        except gevent.Timeout:
+        except TimedOut:
             return self._failed(planned, 0, Outcome.TIMEOUT)
         except RetryError:
             return self._failed(planned, 4, Outcome.TIMEOUT)
