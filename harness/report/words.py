@@ -49,6 +49,7 @@ CHECK = {
     "dual_write.documents": marked("walks whose Firestore document is not as the app reads it"),
     "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
     "writes.applied_once": marked("rows that are there more often than they were sent"),
+    "reads.acknowledged": marked("answers that do not show what was acknowledged before they were asked"),
     "walks.isolation": marked("walks that another user saw or changed"),
     "pdb.budget": marked("evictions beyond the disruption budget"),
     "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
