@@ -69,9 +69,7 @@ class Plans:
             numbers = {row.operation_id: number_of(row.operation_id) for row in rows}
         except (IndexError, ValueError):
             return f"of {user}, a request without a number"
-        most = max(numbers.values()) + 1
-        schedule = user_schedule(user, self._slots[user], self._plan, self._seed, self._anchor_unix_ns)
-        planned = list(islice(schedule, most))
+        planned = self.schedule(user, max(numbers.values()) + 1)
         made: list[_Made] = []
         for row in rows:
             each = planned[numbers[row.operation_id]]
@@ -90,6 +88,11 @@ class Plans:
             if each.number not in told and each.operation in WRITES
         ]
         return _walks(made, planned)
+
+    def schedule(self, user: str, count: int) -> list[Planned]:
+        """The first ``count`` requests of ``user``, one of the plan's."""
+        endless = user_schedule(user, self._slots[user], self._plan, self._seed, self._anchor_unix_ns)
+        return list(islice(endless, count))
 
     def _perhaps(self, user: str, planned: Planned) -> tuple[NewWalk | WalkUpdate, ...]:
         body = planned.body

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cache
 
 import msgspec
 
 from harness.checks.reads import Reads, reads
 from harness.checks.written import Plans
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
-from harness.model.shown import Shown, ShownWalk, text
+from harness.model.shown import Shown, ShownWalk, parse, text
 from harness.population.content import Content, created, fingerprint, updated
 from harness.population.schedule import Planned
 from harness.population.walk import PAGE_WALKS, NewWalk, WalkUpdate
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, row
 
-PLANS = Plans(PLAN, USERS, seed=SEED, anchor_unix_ns=ANCHOR, bucket=BUCKET)
+
+class _Remembered(Plans):
+    """Schedules are made once, for all tests."""
+
+    def __init__(self) -> None:
+        super().__init__(PLAN, USERS, seed=SEED, anchor_unix_ns=ANCHOR, bucket=BUCKET)
+        self.schedule = cache(super().schedule)  # type: ignore[method-assign]
+
+
+PLANS = _Remembered()
 MS = 1_000_000
 
 
@@ -46,7 +56,8 @@ class Store:
                 self.walks[walk_id] = Held(created(body), 0, self._made)
             case WalkUpdate():
                 content = updated(body)  # no PUT follows the one that ends a walk
-                self.walks[walk_id] = Held(content, recorded, before.made if before else self._made)
+                there = max(recorded, before.locations) if before else recorded  # those not sent stay
+                self.walks[walk_id] = Held(content, there, before.made if before else self._made)
 
     def ask(self, operation: Operation, walk_id: str) -> tuple[int, str]:
         """Status and ``shown``."""
@@ -69,9 +80,10 @@ def judged(rows: Sequence[RequestRow]) -> Reads:
     return reads(rows, PLANS)
 
 
-def created_id(planned: Planned) -> str:
-    """The API's own id of a CREATE."""
-    return f"00000000-0000-4000-8000-{planned.number:012d}"
+def id_on(side: Side, planned: Planned) -> str:
+    """The walk's id: the API makes its own for a CREATE."""
+    own = planned.operation is Operation.CREATE_WALK and side is Side.API
+    return f"00000000-0000-4000-8000-{planned.number:012d}" if own else planned.walk_id
 
 
 def recorded(planned: Sequence[Planned], until: Planned) -> int:
@@ -83,31 +95,33 @@ def recorded(planned: Sequence[Planned], until: Planned) -> int:
     )
 
 
-def honest(plan: Sequence[Planned], store: Store, *, lost: frozenset[int] = frozenset()) -> list[RequestRow]:
-    """The rows of a store that does what it says; of ``lost`` numbers it does, and no answer comes."""
+def honest(plan: Sequence[Planned], store: Store, side: Side = Side.API) -> list[RequestRow]:
+    """The rows of a store that does what it says."""
     rows = []
     for each in plan:
-        walk_id = created_id(each) if each.operation is Operation.CREATE_WALK else each.walk_id
         if each.operation in WRITES:
-            store.apply(each, walk_id, recorded(plan, each))
-        rows.append(answered(each, store, walk_id) if each.number not in lost else row(each, ok=False))
+            store.apply(each, id_on(side, each), recorded(plan, each))
+        rows.append(answered(each, store, side))
     return rows
 
 
-def answered(each: Planned, store: Store, walk_id: str) -> RequestRow:
-    """The row of a request that ``store`` answers as it is."""
-    status, shown = (204, "") if each.operation is Operation.DELETE_WALK else store.ask(each.operation, walk_id)
+def answered(each: Planned, store: Store, side: Side = Side.API) -> RequestRow:
+    """The row of a request that ``store`` answers as it is. Firestore answers a write with nothing."""
+    walk_id = id_on(side, each)
+    silent = each.operation is Operation.DELETE_WALK or (side is Side.FIRESTORE and each.operation in WRITES)
+    status, shown = (204, "") if silent else store.ask(each.operation, walk_id)
+    if side is Side.FIRESTORE:
+        status, shown = 5 if status == 404 else 0, as_document(shown)
+    listed = each.operation is Operation.LIST_WALKS
     return msgspec.structs.replace(
-        row(each), walk_id="" if each.operation is Operation.LIST_WALKS else walk_id, status=status, shown=shown
+        row(each), side=side, flag=side is Side.API, walk_id="" if listed else walk_id, status=status, shown=shown
     )
 
 
-def on_firestore(rows: Sequence[RequestRow]) -> list[RequestRow]:
-    """The same as Firestore's side would be told; its answers count no locations and no total."""
-    return [
-        msgspec.structs.replace(each, side=Side.FIRESTORE, flag=False, status=5 if each.status == 404 else 0)
-        for each in rows
-    ]
+def as_document(shown: str) -> str:
+    """Without what is not kept of Firestore's answers."""
+    seen = parse(shown)
+    return text(Shown(tuple(ShownWalk(walk.id, walk.content) for walk in seen.walks))) if seen else ""
 
 
 def unanswered(each: RequestRow) -> RequestRow:
