@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,9 +21,6 @@ SUCCESS = {
 }
 _MAY_BE_MISSING = frozenset({Operation.GET_WALK, Operation.DELETE_WALK})
 
-
-#: Walks of lists that are remembered as they were answered: most lists show the walks of the list before.
-_REMEMBERED = 2_000
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
 _Status = Literal["not_started", "in_progress", "paused", "completed"]
@@ -59,21 +56,29 @@ class _Location(msgspec.Struct, frozen=True):
 
 
 class _WalkWithLocations(_Walk, frozen=True, kw_only=True):
-    locations: list[_Location]
+    locations: list[msgspec.Raw]
 
 
 class _NamedWithLocations(_Named, frozen=True, kw_only=True):
     locations: list[msgspec.Raw]
 
 
-class _Page(msgspec.Struct):
-    walks: list[msgspec.Raw]
+class _Counted(msgspec.Struct, kw_only=True):
     total_count: int
     page: int
     limit: int
 
 
-_page = msgspec.json.Decoder(_Page)
+class _Page(_Counted, kw_only=True):
+    walks: list[_Walk]
+
+
+class _RawPage(_Counted, kw_only=True):
+    walks: list[msgspec.Raw]
+
+
+_page, _raw_page = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_RawPage)
+_location = msgspec.json.Decoder(_Location)
 _walk, _walk_with_locations = msgspec.json.Decoder(_Walk), msgspec.json.Decoder(_WalkWithLocations)
 _named, _named_with_locations = msgspec.json.Decoder(_Named), msgspec.json.Decoder(_NamedWithLocations)
 
@@ -115,10 +120,9 @@ def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, 
         return None if body else ""
     try:
         if operation is Operation.LIST_WALKS:
-            page = _page.decode(body)
-            listed = [_listed(bytes(raw)) for raw in page.walks]
-            good = len(listed) <= page.limit and all(owner == user for owner, _ in listed)
-            return text(Shown(tuple(walk for _, walk in listed), page.total_count)) if good else None
+            page, walks = _listed(body)
+            good = len(walks) <= page.limit and all(walk.user_id == user for walk in walks)
+            return text(Shown(tuple(_shown(walk) for walk in walks), page.total_count)) if good else None
         walk = _single(body, located=operation is Operation.GET_WALK)
     except msgspec.DecodeError:
         return None
@@ -126,11 +130,14 @@ def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, 
     return text(Shown((_shown(walk, version=version),))) if same and walk.user_id == user else None
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _listed(body: bytes) -> tuple[str, ShownWalk]:
-    """A list's walk: whose it is, and what is shown of it. Raises ``msgspec.DecodeError``."""
-    walk = _single(body, located=False)
-    return walk.user_id, _shown(walk, version=False)
+def _listed(body: bytes) -> tuple[_Counted, Sequence[_Walk | _Named]]:
+    """Raises ``msgspec.DecodeError`` when it is not the contract's."""
+    try:
+        page = _page.decode(body)
+    except msgspec.ValidationError:  # perhaps of one walk's content only
+        raw = _raw_page.decode(body)
+        return raw, [_single(bytes(each), located=False) for each in raw.walks]
+    return page, page.walks
 
 
 def _single(body: bytes, *, located: bool) -> _Walk | _Named:
@@ -144,13 +151,19 @@ def _single(body: bytes, *, located: bool) -> _Walk | _Named:
     return found
 
 
-def _shown(walk: _Walk | _Named, *, version: bool) -> ShownWalk:
+def _shown(walk: _Walk | _Named, *, version: bool = False) -> ShownWalk:
     if isinstance(walk, _Named):
         return ShownWalk(walk.id.lower(), "")
     locations = _in_order(walk.locations) if isinstance(walk, _WalkWithLocations) else None
     return ShownWalk(walk.id.lower(), fingerprint(walk), locations, walk.updated_at if version else "")
 
 
-def _in_order(locations: list[_Location]) -> int:
-    numbers = [each.sequence_number for each in locations]
-    return len(numbers) if numbers == list(range(len(numbers))) else NOT_IN_ORDER
+def _in_order(locations: list[msgspec.Raw]) -> int:
+    """Told by the first and the last: reading each number would cost as much as all else that is read of an answer."""
+    if not locations:
+        return 0
+    try:
+        first, last = (_location.decode(each).sequence_number for each in (locations[0], locations[-1]))
+    except msgspec.ValidationError:
+        return NOT_IN_ORDER
+    return len(locations) if (first, last) == (0, len(locations) - 1) else NOT_IN_ORDER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -20,10 +21,15 @@ def _document(snapshot: Any) -> ShownWalk:
     fields = {}
     for name in Content.__struct_fields__:
         try:
-            fields[name] = snapshot.get(name)  # not the whole: a copy of all locations costs more than the request
+            fields[name] = _plain(snapshot.get(name))  # not the whole: copying all locations costs more than all else
         except KeyError:  # the app leaves out what is nil
             continue
     try:
         return ShownWalk(str(snapshot.id).lower(), fingerprint(msgspec.convert(fields, Content)))
     except (msgspec.ValidationError, ValueError, OverflowError):
         return ShownWalk(str(snapshot.id).lower(), "")
+
+
+def _plain(value: Any) -> Any:
+    """Firestore's own class of time is none that msgspec takes."""
+    return datetime.fromtimestamp(value.timestamp(), tz=UTC) if isinstance(value, datetime) else value

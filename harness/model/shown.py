@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-#: Of locations that do not stand in walking order, or with some left out between.
+#: Of locations whose first is not number 0, or whose last is not that of their count: some are left out or displaced.
 NOT_IN_ORDER = -1
 
 
 class ShownWalk(msgspec.Struct, frozen=True, array_like=True):
     """``content`` is ``harness.population.content.fingerprint``, "" where the fields could not be read.
 
-    ``locations`` counts those of a single walk that stand in walking order from 0, else ``NOT_IN_ORDER``; ``None``
-    where an answer has none. ``version`` is the answer's ``updated_at``, kept for probes.
+    ``locations`` counts those of a single walk, from number 0 to the last, else ``NOT_IN_ORDER``; ``None`` where an
+    answer has none. ``version`` is the answer's ``updated_at``, kept for probes.
     """
 
     id: str  # in lower case
