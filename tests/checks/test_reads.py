@@ -15,6 +15,7 @@ from harness.invariants import reads_result
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.shown import NOT_IN_ORDER, Shown, parse, text
 from harness.model.verdict import Verdict
+from harness.population.schedule import Planned
 from tests.checks.reading import PLANS, Store, answered, honest, id_on, judged, recorded, unanswered
 from tests.checks.sending import USERS
 
@@ -293,19 +294,21 @@ def test_lost_doubled_and_disordered_rows_never_make_an_answer_wrong(data: st.Da
     assert judged(rows).wrong == []
 
 
-def test_a_row_that_does_not_tell_what_was_shown_leaves_it_inconclusive() -> None:
-    for kept in ("", "[[", "null"):
-        found = judged(with_row(GETS[0], lambda row, kept=kept: msgspec.structs.replace(row, shown=kept)))
-        assert (found.unread, found.wrong) == (1, [])
-        assert reads_result(found).verdict is Verdict.INCONCLUSIVE
+@pytest.mark.parametrize("kept", ["", "[[", "null"])
+def test_a_row_that_does_not_tell_what_was_shown_leaves_it_inconclusive(kept: str) -> None:
+    found = judged(with_row(GETS[0], lambda row: msgspec.structs.replace(row, shown=kept)))
+    assert (found.unread, found.wrong) == (1, [])
+    assert reads_result(found).verdict is Verdict.INCONCLUSIVE
 
 
-def test_requests_that_do_not_fit_the_schedule_leave_it_inconclusive() -> None:
-    put = put_before(GETS[0])
-    for change in ({"payload_digest": "0" * 64}, {"operation": Operation.LIST_WALKS}, {"user": "u9999"}):
-        found = judged(with_row(put, lambda row, change=change: msgspec.structs.replace(row, **change)))
-        assert found.unmatched
-        assert reads_result(found).verdict is Verdict.INCONCLUSIVE
+@pytest.mark.parametrize(
+    "change",
+    [{"payload_digest": "0" * 64}, {"operation": Operation.LIST_WALKS}, {"user": "u9999"}, {"operation_id": "none"}],
+)
+def test_requests_that_do_not_fit_the_schedule_leave_it_inconclusive(change: dict[str, str]) -> None:
+    found = judged(with_row(GETS[0] - 1, lambda row: msgspec.structs.replace(row, **change)))
+    assert len(found.unmatched) == 1
+    assert reads_result(found).verdict is Verdict.INCONCLUSIVE
 
 
 def test_the_verdict() -> None:
@@ -328,7 +331,8 @@ def test_the_verdict() -> None:
 @settings(max_examples=100, deadline=None)
 def test_a_store_that_linearises_is_never_wrong(user: str, lost: set[int], data: st.DataObject) -> None:
     """Writes without an answer take effect at once, late, or never; what is shown is always the store as it is."""
-    plan, store, rows, waiting = planned(user, 60), Store(), [], []
+    plan, store, rows = planned(user, 60), Store(), []
+    waiting: list[Planned] = []
     for each in plan:
         while waiting and data.draw(st.booleans()):
             late = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))

@@ -139,7 +139,8 @@ def _own(value: Any) -> Any:
     if not isinstance(value, datetime):
         return value
     at = value.astimezone(UTC)
-    return DatetimeWithNanoseconds(*at.timetuple()[:6], at.microsecond, tzinfo=UTC)
+    own: Any = DatetimeWithNanoseconds
+    return own(*at.timetuple()[:6], at.microsecond, tzinfo=UTC)
 
 
 def test_documents_of_the_app_show_the_same() -> None:
