@@ -334,7 +334,7 @@ def test_a_store_that_linearises_is_never_wrong(user: str, lost: set[int], data:
     plan, store, rows = planned(user, 60), Store(), []
     waiting: list[Planned] = []
     for each in plan:
-        while waiting and data.draw(st.booleans()):
+        while data.draw(st.booleans()) and waiting:
             late = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
             store.apply(late, id_on(Side.API, late), recorded(plan, late))
         fails = each.number in lost

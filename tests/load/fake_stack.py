@@ -140,7 +140,7 @@ class FakeStack:
     def written(self, walk_id: str, owner: str, before: dict[str, Any] | None, body: dict[str, Any]) -> dict[str, Any]:
         """Locations that were not sent stay."""
         self.writes += 1
-        base = {"id": walk_id, "user_id": owner, "status": "not_started", "locations": []}
+        base: dict[str, Any] = {"id": walk_id, "user_id": owner, "status": "not_started", "locations": []}
         walk = {**base, **(before or {}), **body, "updated_at": f"2026-01-01T00:00:00.{self.writes:06d}Z"}
         known = {each["sequence_number"]: each for each in (before or base)["locations"]}
         known |= {each["sequence_number"]: each for each in body.get("locations", [])}
