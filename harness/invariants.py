@@ -267,7 +267,7 @@ def reads_result(found: Reads) -> CheckResult:
     """At least one answer of the API must have had an acknowledged write to show, and all answers must be known."""
     unknown = found.unread or found.unmatched or not found.bound
     verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
-    told = _with_examples(found.told, [str(wrong) for wrong in found.wrong])
+    told = _with_examples(found.told, [str(wrong) for wrong in found.examples])
     return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
 
 

@@ -76,6 +76,12 @@ class Reads(msgspec.Struct, kw_only=True):
         return self.lists + self.walks + self.writes + self.probes
 
     @property
+    def examples(self) -> list[WrongRead]:
+        """All that is wrong; first one of each flaw."""
+        first = {wrong.flaw: wrong for wrong in reversed(self.wrong)}
+        return [*first.values(), *(wrong for wrong in self.wrong if wrong is not first[wrong.flaw])]
+
+    @property
     def told(self) -> Told:
         """All counts, for people."""
         told = [

@@ -324,6 +324,16 @@ def test_the_verdict() -> None:
     assert reads_result(Reads()).verdict is Verdict.INCONCLUSIVE
 
 
+def test_the_examples_begin_with_one_of_each_flaw() -> None:
+    rows = ROWS
+    for index in LISTS[-4:]:
+        rows = old(index, 0, rows)
+    rows = old(GETS[1], write_before(GETS[1]), rows)
+    found = judged(rows)
+    assert {wrong.flaw for wrong in found.examples[:2]} == {Flaw.OLD, Flaw.MISSING}
+    assert sorted(map(str, found.examples)) == sorted(map(str, found.wrong))
+
+
 # -- a small model ----------------------------------------------------------------------------------------------------
 
 
