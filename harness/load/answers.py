@@ -164,6 +164,6 @@ def _in_order(locations: list[msgspec.Raw]) -> int:
         return 0
     try:
         first, last = (_location.decode(each).sequence_number for each in (locations[0], locations[-1]))
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return NOT_IN_ORDER
     return len(locations) if (first, last) == (0, len(locations) - 1) else NOT_IN_ORDER

@@ -121,6 +121,31 @@ def test_a_content_that_cannot_be_read_spoils_no_other(strange: dict[str, Any]) 
     assert shown(Operation.LIST_WALKS, page) == Shown((ShownWalk(PUTS[0].walk_id, ""), right), 2)
 
 
+@pytest.mark.parametrize(
+    "extreme",
+    [
+        {"total_steps": 2**70},
+        {"total_distance": 1e308},
+        {"total_distance": 10**400},
+        {"start_time": "0001-01-01T00:00:00+14:00"},
+        {"end_time": "9999-12-31T23:59:59.999999-12:00"},
+        {"title": "\ud800"},
+    ],
+)
+def test_no_value_is_too_strange_for_a_row(extreme: dict[str, Any]) -> None:
+    """Whatever an answer holds, it counts one way or another, and nothing is raised."""
+    for operation in (Operation.PUT_WALK, Operation.LIST_WALKS):
+        walk = as_api(PUTS[0], **extreme)
+        body = (
+            {"walks": [walk], "total_count": 1, "page": 1, "limit": 20} if operation is Operation.LIST_WALKS else walk
+        )
+        raw = json.dumps(body).encode()
+        answered = classify(operation, 200, raw, user=USER, walk_id=walk["id"], missing_expected=False)
+        seen = parse(answered.shown)
+        assert (answered.outcome is Outcome.OK) == (seen is not None)
+        assert seen is None or seen.walks[0].content != content(PUTS[0])
+
+
 class Snapshot:
     """As the official client gives one: times are of its own class, ``get`` copies."""
 
