@@ -43,7 +43,7 @@ def fingerprint(content: Content) -> str:
         _milliseconds(content.start_time),
         _milliseconds(content.end_time),
         float(content.total_distance),
-        str(content.total_steps),  # an answer may hold any number
+        content.total_steps,
         content.polyline_data,
         content.thumbnail_image_url,
     )
