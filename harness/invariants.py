@@ -264,8 +264,11 @@ def once_result(found: Once, sent: Sent) -> CheckResult:
 
 
 def reads_result(found: Reads) -> CheckResult:
-    """At least one answer of the API must have had an acknowledged write to show, and all answers must be known."""
-    unknown = found.unread or found.unmatched or not found.bound
+    """At least one answer of the API must have had an acknowledged write to show, and all answers must be known.
+
+    An answer that is not in evidence might be just the wrong one.
+    """
+    unknown = found.unread or found.missing or found.unmatched or not found.bound
     verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
     told = _with_examples(found.told, [str(wrong) for wrong in found.examples])
     return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)

@@ -21,8 +21,11 @@ _NOT_FOUND = 404
 def judge_probes(probes: Iterable[ProbeRow], contents: Mapping[str, str], found: Reads) -> None:
     """Adds to ``found``. ``contents`` by canary: the fingerprint of what it puts, which has no location."""
     by_user: defaultdict[str, dict[int, ProbeRow]] = defaultdict(dict)
+    numbers = set()
     for probe in probes:
         by_user[probe.user].setdefault(probe.probe_id, probe)
+        numbers.add(probe.probe_id)
+    found.missing += max(numbers, default=-1) + 1 - len(numbers)
     for user, own in by_user.items():
         if user in contents:
             _Canary(list(own.values()), contents[user]).judge(found)

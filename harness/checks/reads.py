@@ -15,6 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.checks.histories import NEVER, Asked, WalkHistory, fits
+from harness.checks.sent import number_of
 from harness.checks.written import Plans, UserWalks
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import Told, message
@@ -57,6 +58,7 @@ class Reads(msgspec.Struct, kw_only=True):
 
     ``bound`` are answers of the API to a list, a GET or a probe that had an acknowledged write to show. ``unread`` are
     good ones whose row does not tell what they showed; ``unmatched`` users' operations that do not fit the schedule.
+    ``missing`` are requests and probes that others after them show to have been due, without a row.
     ``from_other_side`` are answers that show a write of the other side. ``wrong`` has one flaw an answer.
     """
 
@@ -66,6 +68,7 @@ class Reads(msgspec.Struct, kw_only=True):
     probes: int = 0
     bound: int = 0
     unread: int = 0
+    missing: int = 0
     from_other_side: int = 0
     unmatched: list[str] = []
     wrong: list[WrongRead] = []
@@ -100,6 +103,8 @@ class Reads(msgspec.Struct, kw_only=True):
             told.append(message("{count} show a write of the other side", count=str(self.from_other_side)))
         if self.unread:
             told.append(message("of {count} it is not known what they showed", count=str(self.unread)))
+        if self.missing:
+            told.append(message("{count} requests that were due have no row", count=str(self.missing)))
         if self.unmatched:
             count, first = str(len(self.unmatched)), self.unmatched[0]
             told.append(message("{count} users' requests do not fit the schedule: {first}", count=count, first=first))
@@ -118,6 +123,8 @@ def reads(rows: Iterable[RequestRow], plans: Plans) -> Reads:
         if isinstance(written, str):
             found.unmatched.append(written)
             continue
+        numbers = {number_of(row.operation_id) for row in ordered}
+        found.missing += max(numbers) + 1 - len(numbers)
         for row in ordered:
             _Reader(row, written[row.side], found).judge()
     return found

@@ -94,5 +94,10 @@ def test_a_row_that_does_not_tell_what_was_shown_is_counted() -> None:
     assert (found.probes, found.unread, found.wrong) == (1, 1, [])
 
 
+def test_probes_without_a_row_are_counted() -> None:
+    assert judged(probe(0, "a"), probe(1, "a"), probe(4, "b")).missing == 2
+    assert judged().missing == 0
+
+
 def test_others_probes_are_passed_over() -> None:
     assert judged(msgspec.structs.replace(probe(0, "a"), user="somebody")).probes == 0

@@ -44,7 +44,7 @@ async def test_what_a_right_server_shows_is_right(fake: StartFake, tmp_path: Pat
     requests, probes = await seen(plan, tmp_path)
     found = judged(plan, requests, probes)
     assert [str(wrong) for wrong in found.wrong] == []
-    assert (found.unread, found.unmatched) == (0, [])
+    assert (found.unread, found.missing, found.unmatched) == (0, 0, [])
     asked = [row for row in requests if row.outcome is Outcome.OK]
     assert found.lists == sum(row.operation is Operation.LIST_WALKS for row in asked) > 100
     assert found.walks == sum(row.operation is Operation.GET_WALK for row in asked) > 50
