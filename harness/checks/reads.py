@@ -16,7 +16,7 @@ import msgspec
 
 from harness.checks.histories import NEVER, Asked, WalkHistory, fits
 from harness.checks.sent import number_of
-from harness.checks.written import Plans, UserWalks
+from harness.checks.written import NotAsPlanned, Plans, UserWalks
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import Told, message
 from harness.model.shown import Shown, ShownWalk, parse
@@ -119,9 +119,10 @@ def reads(rows: Iterable[RequestRow], plans: Plans) -> Reads:
     found = Reads()
     for user, own in by_user.items():
         ordered = sorted(own.values(), key=lambda row: row.sent_ns)
-        written = plans.written(user, ordered)
-        if isinstance(written, str):
-            found.unmatched.append(written)
+        try:
+            written = plans.written(user, ordered)
+        except NotAsPlanned as error:
+            found.unmatched.append(str(error))
             continue
         numbers = {number_of(row.operation_id) for row in ordered}
         found.missing += max(numbers) + 1 - len(numbers)

@@ -49,6 +49,10 @@ class UserWalks:
         return None
 
 
+class NotAsPlanned(Exception):  # noqa: N818 - evidence that does not fit, not an error of ours
+    """Says which request does not fit its user's schedule."""
+
+
 class Plans:
     """Every user's schedule, recomputed as far as it was used."""
 
@@ -61,26 +65,19 @@ class Plans:
         self._anchor_unix_ns = anchor_unix_ns
         self._bucket = bucket
 
-    def written(self, user: str, rows: Sequence[RequestRow]) -> Mapping[Side, UserWalks] | str:
-        """``user``'s writes among ``rows``, all of its own; else the operation that does not fit the schedule."""
+    def written(self, user: str, rows: Sequence[RequestRow]) -> Mapping[Side, UserWalks]:
+        """``user``'s writes among ``rows``, which are all of its own. Raises ``NotAsPlanned``."""
         if user not in self._slots:
-            return rows[0].operation_id
+            raise NotAsPlanned(rows[0].operation_id)
         try:
             numbers = {row.operation_id: number_of(row.operation_id) for row in rows}
         except (IndexError, ValueError):
-            return f"of {user}, a request without a number"
+            raise NotAsPlanned(f"of {user}, one without a number") from None
         planned = self.schedule(user, max(numbers.values()) + 1)
-        made: list[_Made] = []
+        made = [self._made(planned[numbers[row.operation_id]], row) for row in rows if row.operation in WRITES]
         for row in rows:
-            each = planned[numbers[row.operation_id]]
-            if row.operation is not each.operation:
-                return row.operation_id
-            if row.operation not in WRITES:
-                continue
-            body = body_of(each, row, self._bucket)
-            if body is None and row.operation is not Operation.DELETE_WALK:
-                return row.operation_id
-            made.append(_Made(each, row, () if body is None else (body,)))
+            if row.operation is not planned[numbers[row.operation_id]].operation:
+                raise NotAsPlanned(row.operation_id)
         told = set(numbers.values())
         made += [
             _Made(each, None, self._perhaps(user, each))
@@ -93,6 +90,12 @@ class Plans:
         """The first ``count`` requests of ``user``, one of the plan's."""
         endless = user_schedule(user, self._slots[user], self._plan, self._seed, self._anchor_unix_ns)
         return list(islice(endless, count))
+
+    def _made(self, planned: Planned, row: RequestRow) -> _Made:
+        body = body_of(planned, row, self._bucket)
+        if body is None and row.operation is not Operation.DELETE_WALK:
+            raise NotAsPlanned(row.operation_id)
+        return _Made(planned, row, () if body is None else (body,))
 
     def _perhaps(self, user: str, planned: Planned) -> tuple[NewWalk | WalkUpdate, ...]:
         body = planned.body
