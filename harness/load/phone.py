@@ -190,6 +190,8 @@ class Phone:
                 flag=on,
                 walk_id=result.walk_id if planned.operation is not Operation.LIST_WALKS else "",
                 pod=result.pod,
+                retried=result.retried,
+                shown=result.shown,
             )
         )
 

@@ -95,6 +95,7 @@ class Stream:
                 status=probed.status,
                 outcome=probed.outcome,
                 pod=probed.pod,
+                shown=probed.shown,
             )
         )
 

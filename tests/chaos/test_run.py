@@ -40,7 +40,8 @@ def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     locked = json.loads((job.folder / exhausted["journal"]).read_text())["run"][0]
     assert locked["output"] == 16, "two pods with pools of 8"
     checks = {check["name"]: check["verdict"] for check in report["checks"]}
-    exercised = {"writes.acknowledged", "writes.applied_once", "walks.isolation", "pdb.budget", "reconcile"}
+    exercised = {"writes.acknowledged", "writes.applied_once", "reads.acknowledged", "walks.isolation"}
+    exercised |= {"pdb.budget", "reconcile"}
     exercised |= {"dual_write.documents", "service.new_connections"}
     assert {name: checks[name] for name in exercised} == dict.fromkeys(exercised, "pass")
     assert checks["flag.off_in_time"] == "not_exercised"

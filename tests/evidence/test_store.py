@@ -380,3 +380,23 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
             store(path)
         assert str(path) in str(caught.value)
         assert caught.value.remedy
+
+
+def test_a_file_from_before_a_column_was_added_is_read_with_its_default(tmp_path: Path) -> None:
+    probe = ProbeRow(
+        probe_id=1, user="c", method="GET", due_ns=1, sent_ns=2, done_ns=3, status=200, outcome=Outcome.OK, shown="[[]]"
+    )
+    request = RequestRow(
+        operation_id="u1-0", user="u1", audience="general", side=Side.API, operation=Operation.LIST_WALKS, due_ns=1,
+        sent_ns=2, done_ns=4, status=200, outcome=Outcome.OK, acknowledged=False, payload_digest="", flag=True,
+        pod="p", retried=True, shown="[[]]",
+    )  # fmt: skip
+    path = tmp_path / "evidence.sqlite"
+    with EvidenceStore(path, "run", ANCHOR) as store:
+        store.append([probe, request])
+    assert list(read_rows(path)) == [probe, request]
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        for statement in ("requests DROP COLUMN retried", "requests DROP COLUMN shown", "probes DROP COLUMN shown"):
+            file.execute(f"ALTER TABLE {statement}")
+    older = [msgspec.structs.replace(probe, shown=""), msgspec.structs.replace(request, retried=False, shown="")]
+    assert list(read_rows(path)) == older
