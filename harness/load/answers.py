@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from harness.model.errors import NOT_JSON
 from harness.model.evidence import Operation, Outcome
 
 SUCCESS = {
@@ -62,14 +63,15 @@ def created_id(body: bytes) -> str:
 
 
 def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str) -> bool:
+    if operation is Operation.DELETE_WALK:
+        return not body
     try:
-        if operation is Operation.DELETE_WALK:
-            return not body
+        body.decode()  # JSON is UTF-8, in the fields too that are not read here
         if operation is Operation.LIST_WALKS:
             page = _page.decode(body)
             return len(page.walks) <= page.limit and all(walk.user_id == user for walk in page.walks)
         walk = (_walk_with_locations if operation is Operation.GET_WALK else _walk).decode(body)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return False
     same = operation is Operation.CREATE_WALK or walk.id.lower() == walk_id.lower()
     return same and walk.user_id == user

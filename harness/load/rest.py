@@ -7,6 +7,7 @@ import http.client
 import msgspec
 
 from harness.load.errors import MeasurementFailed
+from harness.model.errors import NOT_JSON
 from harness.model.stack import Address
 
 
@@ -40,7 +41,7 @@ class JsonClient:
         answer = self.post(path, msgspec.json.encode(body), headers)
         try:
             return msgspec.json.decode(answer, type=dict[str, object])
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise self._failed(path, f"not a JSON object: {answer[:200]!r}") from error
 
     def close(self) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+#: What decoding JSON that others wrote may raise: msgspec's own error is a ``ValueError``, and so is that of broken
+#: UTF-8, which msgspec passes on as it is; nesting of some 100,000 levels exceeds the interpreter's depth.
+NOT_JSON = (ValueError, RecursionError)
+
 
 class Exit(IntEnum):
     """Exit statuses of ``python -m harness`` (design.md, "Evidence and reports")."""
