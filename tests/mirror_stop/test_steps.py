@@ -86,7 +86,7 @@ def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:
     log = tmp_path / "pod.log"
     log.write_bytes(
         b'{"mirror_waiting": 7}\nTraceback\n{"mirror_waiting": 9}\n{"message": "Walk saved"}\n'
-        b'{"mirror_waiting": "\xe6"}\n{"mirror_wa'
+        b'{"deep": ' + b"[" * 200_000 + b'\n{"mirror_wa'
     )
     assert last_logged(log) == 9
     log.write_text("nothing of the kind\n")
