@@ -11,6 +11,7 @@ from harness.checks.writes import Writes
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
 from harness.judge.ledger import Ledger
+from harness.model.due import Due, probe_call
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, happened
 from harness.model.message import Message, Told
 
@@ -27,16 +28,16 @@ class Collector:
         self.requests: list[RequestRow] = []
         self.probes: list[ProbeRow] = []
         self._readers: list[SpoolReader] = []
-        self._window: tuple[int, int] | None = None
-        self.requests_due_in_window = 0
+        #: The ids of the calls that are still awaited, see ``expect``.
+        self.awaited: set[str] = set()
 
     def follow(self, spools: Iterable[Path]) -> None:
         """Reads these spools from now on."""
         self._readers += [SpoolReader(path) for path in spools]
 
-    def count_window(self, start_ns: int, end_ns: int) -> None:
-        """Counts the requests due in ``[start_ns, end_ns)``, to know when the window's last answer is in."""
-        self._window = (start_ns, end_ns)
+    def expect(self, due: Iterable[Due]) -> None:
+        """Awaits these calls, to know when the last answer is in."""
+        self.awaited |= {each.id for each in due}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
@@ -50,10 +51,10 @@ class Collector:
                 self.events.append(row)
             elif isinstance(row, ProbeRow):
                 self.probes.append(row)
+                self.awaited.discard(probe_call(row.probe_id))
             elif isinstance(row, RequestRow):
                 self.requests.append(row)
-                if self._window and self._window[0] <= row.due_ns < self._window[1]:
-                    self.requests_due_in_window += 1
+                self.awaited.discard(row.operation_id)
 
     def event(self, at_ns: int, kind: str, subject: str, message: str | Message | Told, **data: Any) -> None:
         """Appends an event of the run itself."""

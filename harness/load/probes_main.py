@@ -20,11 +20,12 @@ from harness.load.plan import LoadPlan
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
-from harness.load.time import NS, now_ns, sleep, sleep_until
+from harness.load.time import now_ns, sleep, sleep_until
 from harness.model.errors import RehearsalError
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
 from harness.population.accounts import canaries
+from harness.population.probes import canary_of, offset_ns
 
 _AUTH_TIMEOUT_S = 30.0
 
@@ -70,7 +71,7 @@ class Stream:
         rate = self._plan.probes.rate_per_s
         try:
             for number in range(int(rate * self._plan.max_duration_s)):
-                due_ns = origin_ns + round(number * NS / rate)
+                due_ns = origin_ns + offset_ns(self._plan.probes, number)
                 await sleep_until(due_ns)
                 self._check()
                 if len(self._underway) >= self._most:
@@ -81,7 +82,7 @@ class Stream:
             await self._finish()
 
     def _begin(self, number: int, due_ns: int) -> None:
-        prober = self._probers[number // 2 % len(self._probers)]
+        prober = self._probers[canary_of(self._plan.probes, number)]
         operation = Operation.GET_WALK if number % 2 else Operation.PUT_WALK
         task = asyncio.create_task(self._one(number, due_ns, prober, operation))
         self._underway.add(task)

@@ -15,12 +15,14 @@ from harness.load.errors import MeasurementFailed
 from harness.load.probe import Probed, Prober
 from harness.load.probes_main import Stream
 from harness.load.recorder import Recorder
-from harness.load.time import now_ns
+from harness.load.time import NS, now_ns
+from harness.model.due import Due, probe_call
 from harness.model.errors import EvidenceNotWritten
 from harness.model.evidence import Operation, Outcome, ProbeRow, Row
-from harness.model.scenario import ProbePlan
+from harness.model.scenario import ProbePlan, Scenario
 from harness.model.stack import Address
 from harness.population.accounts import canaries
+from harness.population.due import due_list
 from tests.load.conftest import plan_for
 
 NOWHERE = Address(host="127.0.0.1", port=1)
@@ -51,7 +53,7 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
 
 
 def stream(prober: Scripted, recorder: Recorder) -> Stream:
-    return Stream(PLAN, recorder, [cast("Prober", prober)])
+    return Stream(PLAN, recorder, [cast("Prober", prober)] * PLAN.probes.canary_users)
 
 
 async def cancelled_after(running: Stream, seconds: float) -> None:
@@ -105,3 +107,21 @@ async def test_a_row_that_cannot_be_written_ends_the_stream_as_itself(
     with pytest.raises(EvidenceNotWritten) as caught:
         await running.run(now_ns())
     assert caught.value is refused
+
+
+async def test_the_stream_makes_what_is_due(recorder: Recorder, tmp_path: Path) -> None:
+    """The due list that the judge is given, probe by probe: number, canary, time."""
+    everybody = [Scripted(0.0) for _ in range(PLAN.probes.canary_users)]
+    for scripted, canary in zip(everybody, canaries(PLAN.probes.canary_users, PLAN.seed), strict=True):
+        scripted.canary = canary
+    origin_ns = now_ns()
+    with pytest.raises(MeasurementFailed, match="ran longer"):
+        await Stream(PLAN, recorder, cast("list[Prober]", everybody)).run(origin_ns)
+    recorder.flush()
+    scenario = Scenario(
+        name="", title="", claims=(), population=PLAN.population, probes=PLAN.probes, criteria=(), window_s=1
+    )
+    made = [row for row in SpoolReader(tmp_path / "p.jsonl").read() if isinstance(row, ProbeRow)]
+    due = due_list(scenario, PLAN.seed, origin_ns, origin_ns + round(PLAN.max_duration_s * NS)).probes
+    assert len(made) == 30
+    assert [Due(id=probe_call(row.probe_id), user=row.user, due_ns=row.due_ns) for row in made] == list(due)
