@@ -70,7 +70,7 @@ class Rehearsal:
         self.manifests = manifests_of(options)
         self.ledger = Ledger()
         self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger, clock
         )
         self.stack: Stack = stack_for(
             options,
@@ -322,7 +322,7 @@ class Rehearsal:
             await self.load.stop()
 
     async def _gather_last(self) -> None:
-        self.evidence.gather()
+        self.evidence.gather_last()
 
     async def _gather(self) -> None:
         while True:

@@ -92,6 +92,12 @@ class EvidenceNotWritten(RehearsalError):  # noqa: N818
     exit = Exit.RUN_BROKEN
 
 
+class EvidenceNotRead(RehearsalError):  # noqa: N818
+    """What a process of the run wrote as evidence cannot be read: rows are lost, and nobody knows which."""
+
+    exit = Exit.RUN_BROKEN
+
+
 class Interrupted(RehearsalError):  # noqa: N818
     """The person pressed Ctrl-C, or the run was asked to end."""
 
