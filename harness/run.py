@@ -92,6 +92,7 @@ class Rehearsal:
         self.lifecycle = Lifecycle(progress)
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
+        self.planted: list[Fault] = []  # those that the stack has let in, each an event of its own
         self._undo: list[Undo] = []
         self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -167,16 +168,14 @@ class Rehearsal:
         try:
             while self.clock.now_ns() < end_ns:
                 await self.clock.sleep(min(1.0, max(0.01, (end_ns - self.clock.now_ns()) / NS)))
-                if self._judge_now():
-                    await self.roll_back()
-                    return
                 for task in faults:
                     if task.done():
                         task.result()
+                if self._judge_now():
+                    await self.roll_back()
+                    return
         finally:
-            for task in faults:
-                task.cancel()
-            await asyncio.gather(*faults, return_exceptions=True)
+            await self._end_faults([task for task in faults if not task.done()])
 
     async def await_answers(self) -> None:
         """Waits for the answers to what was due in the window: each, once sent, ends within a request's timeout, so
@@ -336,7 +335,16 @@ class Rehearsal:
     async def _inject(self, fault: Fault, start_ns: int) -> None:
         await self.clock.sleep((start_ns - self.clock.now_ns()) / NS + fault.after_s)
         self._undo.append(await self.stack.inject(fault))
+        self.planted.append(fault)
         self.progress(f"fault injected: {fault}")
+
+    async def _end_faults(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Gives up those whose time has not come; one that fails in this moment is noted."""
+        for task in waiting:
+            task.cancel()
+        for ended in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(ended, Exception):
+                self.lifecycle.note(ended)
 
     async def _set_flag(self, *, on: bool) -> int:
         template = rollout_template(self.scenario.population) if on else off_template()
@@ -428,6 +436,7 @@ class Rehearsal:
             switch_over=self.switched,
             checks=self.checks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
+            faults=tuple(f"{fault}, {fault.after_s:g} s into the window" for fault in self.planted),
             **plan_facts(self.options, self.manifests),
         )
 
