@@ -14,11 +14,12 @@ from types import TracebackType
 import msgspec
 
 from harness.model.errors import NOT_JSON, EvidenceNotRead
-from harness.model.evidence import Row
+from harness.model.evidence import ProbeRow, RequestRow, Row
 
 FLUSH_ROWS = 200
 FLUSH_NS = 250_000_000
 _SHOWN = 80  # bytes of a line that is told
+_MOST, _MOST_STATUS = 2**62, 999
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Row)
@@ -54,10 +55,12 @@ class SpoolWriter:
         self._flushed_ns = time.monotonic_ns()
 
     def close(self) -> None:
-        """Flushes and closes; idempotent."""
+        """Flushes and closes, also when the disk refuses; idempotent."""
         if not self._file.closed:
-            self.flush()
-            self._file.close()
+            try:
+                self.flush()
+            finally:
+                self._file.close()
 
     def __enter__(self) -> SpoolWriter:
         return self
@@ -92,7 +95,7 @@ class SpoolReader:
         for line in lines:
             self._lines += 1
             try:
-                rows.append(_decoder.decode(line))
+                rows.append(_row(line))
             except NOT_JSON as error:
                 self._broken = self._not_read(f"line {self._lines} is no row ({error}): {line[:_SHOWN]!r}")
                 break
@@ -131,3 +134,16 @@ class SpoolReader:
             where=str(self.path),
             remedy="run again; nothing else may write to or remove a run's files",
         )
+
+
+def _row(line: bytes) -> Row:
+    """Raises ``ValueError`` also for a number that no clock or counter shows: a line that was cut and joined with
+    another may still read as one row.
+    """
+    row: Row = _decoder.decode(line)
+    for value in msgspec.structs.astuple(row):
+        if type(value) is int and not -_MOST <= value <= _MOST:
+            raise ValueError("a number is out of range")
+    if isinstance(row, RequestRow | ProbeRow) and not 0 <= row.status <= _MOST_STATUS:
+        raise ValueError(f"{row.status} is no status")
+    return row

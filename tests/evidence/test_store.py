@@ -380,3 +380,11 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
             store(path)
         assert str(path) in str(caught.value)
         assert caught.value.remedy
+
+
+def test_a_value_that_sqlite_cannot_hold_is_told_and_leaves_the_store_usable(tmp_path: Path) -> None:
+    with EvidenceStore(tmp_path / "e.sqlite", "run", ANCHOR) as store:
+        with pytest.raises(EvidenceNotWritten, match="could not be written"):
+            store.append([SampleRow(at_ns=2**70, metric="m", subject="s", value=1.0)])
+        store.append([SampleRow(at_ns=1, metric="m", subject="s", value=1.0)])
+    assert len(list(read_rows(tmp_path / "e.sqlite"))) == 1

@@ -25,7 +25,7 @@ Calls = list[RequestRow | ProbeRow]
 Harm = Callable[[st.DataObject, Calls], Calls]
 _BETTER = {Verdict.FAIL: 0, Verdict.NOT_EXERCISED: 1, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
 LOOK = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
