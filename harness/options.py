@@ -90,6 +90,19 @@ def announced(options: RunOptions, replay: str, parts: Sequence[Named]) -> str:
     )
 
 
+def faults(texts: Iterable[str], scenario: Scenario) -> tuple[Fault, ...]:
+    """Every ``--fault``; ``BadInput`` also for one that would begin after the scenario's window: it would never be."""
+    planned = {text: fault(text) for text in texts}
+    for text, plan in planned.items():
+        if plan.after_s >= scenario.window_s:
+            raise BadInput(
+                f"--fault {text!r}: it begins {plan.after_s:g} s into a window of {scenario.window_s:g} s",
+                where=f"scenario {scenario.name}",
+                remedy="let it begin earlier, or make the window longer with --window",
+            )
+    return tuple(fault(text) for text in texts)
+
+
 def fault(text: str) -> Fault:
     """A ``--fault`` of the command line; ``BadInput`` names the text and the forms."""
     try:

@@ -12,7 +12,8 @@ import pytest
 from harness.cli import main
 from harness.model.errors import SEVERITY, BadInput, Exit, more_severe
 from harness.model.stack import Fault, FaultKind
-from harness.options import fault
+from harness.options import fault, faults
+from scenarios.load import load
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,25 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
         (["run", "rollout_week3", "--pace", "0s"], "pace"),
         (["run", "rollout_week3", "--seed", "x"], "seed"),
         (["run", "rollout_week3", "--fault", "errors=12"], "percentage"),
+        (["run", "rollout_week3", "--fault", "errors=12%@10min"], "600 s into a window of 120 s"),
+        (["run", "rollout_week3", "--fault", "errors=12%@120s"], "120 s into a window of 120 s"),
+        (["run", "rollout_week3", "--window", "60s", "--fault", "errors=12%@90s"], "make the window longer"),
+        (["rollout", "--fault", "errors=12%@200s"], "200 s into a window of 120 s"),  # week 2's
+        *(
+            ([command, "--fault", "errors=12%"], "unrecognized arguments: --fault")
+            for command in (
+                "chaos",
+                "chaos_nightly",
+                "rolling_update",
+                "deploy_rehearsal",
+                "load_stages",
+                "scaling",
+                "zone_loss",
+                "network",
+                "secret_rotation",
+            )
+        ),
+        (["stack", "up", "--fault", "errors=12%"], "unrecognized arguments: --fault"),
         (["run", "rollout_week3", "--service-port", "80"], "1024"),
         (["run", "rollout_week3", "--unknown"], "unknown"),
         (["run", "/no/such/scenario.yaml"], "/no/such/scenario.yaml"),
@@ -61,6 +81,11 @@ def test_bad_usage_ends_in_2_and_names_the_place(
 ) -> None:
     assert main(arguments) == Exit.USAGE
     assert says in capfd.readouterr().err
+
+
+def test_a_fault_may_begin_until_the_windows_end() -> None:
+    of = load("rollout_week3")
+    assert [plan.after_s for plan in faults(["errors=12%@119.9s", "errors=12%"], of)] == [119.9, 0]
 
 
 def test_help_ends_in_0() -> None:

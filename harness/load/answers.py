@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from harness.model.errors import NOT_JSON
 from harness.model.evidence import Operation, Outcome
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
 from harness.population.content import Content, fingerprint
@@ -119,12 +120,13 @@ def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, 
     if operation is Operation.DELETE_WALK:
         return None if body else ""
     try:
+        body.decode()  # JSON is UTF-8, in the fields too that are not read here
         if operation is Operation.LIST_WALKS:
             page, walks = _listed(body)
             good = len(walks) <= page.limit and all(walk.user_id == user for walk in walks)
             return text(Shown(tuple(_shown(walk) for walk in walks), page.total_count)) if good else None
         walk = _single(body, located=operation is Operation.GET_WALK)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None
     same = operation is Operation.CREATE_WALK or walk.id.lower() == walk_id.lower()
     return text(Shown((_shown(walk, version=version),))) if same and walk.user_id == user else None
@@ -164,6 +166,6 @@ def _in_order(locations: list[msgspec.Raw]) -> int:
         return 0
     try:
         first, last = (_location.decode(each).sequence_number for each in (locations[0], locations[-1]))
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return NOT_IN_ORDER
     return len(locations) if (first, last) == (0, len(locations) - 1) else NOT_IN_ORDER

@@ -400,3 +400,11 @@ def test_a_file_from_before_a_column_was_added_is_read_with_its_default(tmp_path
             file.execute(f"ALTER TABLE {statement}")
     older = [msgspec.structs.replace(probe, shown=""), msgspec.structs.replace(request, retried=False, shown="")]
     assert list(read_rows(path)) == older
+
+
+def test_a_value_that_sqlite_cannot_hold_is_told_and_leaves_the_store_usable(tmp_path: Path) -> None:
+    with EvidenceStore(tmp_path / "e.sqlite", "run", ANCHOR) as store:
+        with pytest.raises(EvidenceNotWritten, match="could not be written"):
+            store.append([SampleRow(at_ns=2**70, metric="m", subject="s", value=1.0)])
+        store.append([SampleRow(at_ns=1, metric="m", subject="s", value=1.0)])
+    assert len(list(read_rows(tmp_path / "e.sqlite"))) == 1
