@@ -68,6 +68,7 @@ def network(tmp_path: Path, *words: str) -> tuple[Job, dict[str, Any]]:
     return job, report
 
 
+@pytest.mark.nightly  # per push kind/test_cluster.py holds a policy to its word, and test_plan.py the judge
 def test_allowed_paths_work_and_all_others_are_refused(tmp_path: Path) -> None:
     before, docker = machine_state(), in_docker()
     job, report = network(tmp_path)

@@ -37,13 +37,27 @@ SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60, Rung.KUBE: 60}
 
 ON_A_CLUSTER = (Rung.KIND, Rung.KUBE)
 without_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
-PARAMS = [
-    Rung.LOCAL,
-    *(pytest.param(rung, marks=[pytest.mark.kind, pytest.mark.timeout(1800), without_docker]) for rung in ON_A_CLUSTER),
-]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=PARAMS)
+def on(*per_push: Rung) -> pytest.MarkDecorator:
+    """The rungs that a promise is held to at every push; the others are held to it at night.
+
+    Per push each thing that a rung does in its own way is asked of ``kind``, and of ``kube`` what its tunnel and its
+    bounds could break: it shares the rest with ``kind`` (``harness/stack/kubernetes/``).
+    """
+    made = []
+    for rung in (Rung.LOCAL, *ON_A_CLUSTER):
+        marks = [pytest.mark.kind, pytest.mark.timeout(1800), without_docker] if rung in ON_A_CLUSTER else []
+        made.append(pytest.param(rung, marks=marks if rung in per_push else [*marks, pytest.mark.nightly]))
+    return pytest.mark.parametrize("stack", made, indirect=True, scope="module")
+
+
+on_local = on(Rung.LOCAL)
+on_kind_too = on(Rung.LOCAL, Rung.KIND)
+on_every_rung = on(Rung.LOCAL, Rung.KIND, Rung.KUBE)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     if request.param in ON_A_CLUSTER:
         await asyncio.to_thread(request.getfixturevalue, "kind_cluster")  # it runs loops of its own
@@ -86,6 +100,7 @@ async def pods_of(stack: Stack) -> set[str]:
     return {answer.headers["x-pod"] for answer in answers}
 
 
+@on_every_rung
 async def test_says_what_it_is(stack: Stack) -> None:
     assert isinstance(stack.rung, Rung)
     assert Capability.REAL_PROCESSES in stack.capabilities
@@ -94,12 +109,14 @@ async def test_says_what_it_is(stack: Stack) -> None:
     assert {address.host for address in addresses} == {"127.0.0.1"}
 
 
+@on_every_rung
 async def test_the_service_answers_from_every_pod_by_new_connections(stack: Stack) -> None:
     answers = await many(stack, 60)
     assert {answer.status for answer in answers} == {200}
     assert len({answer.headers["x-pod"] for answer in answers}) == 2
 
 
+@on_kind_too
 async def test_a_share_of_errors_is_exact(stack: Stack) -> None:
     undo = await stack.inject(Fault(kind=FaultKind.ERRORS, share=0.12))
     statuses = [answer.status for answer in await many(stack, 100)]
@@ -110,6 +127,7 @@ async def test_a_share_of_errors_is_exact(stack: Stack) -> None:
     assert {answer.status for answer in await many(stack, 30)} == {200}
 
 
+@on_local
 async def test_an_injected_error_has_the_contract_s_body(stack: Stack) -> None:
     undo = await stack.inject(Fault(kind=FaultKind.ERRORS))
     answer = await ask(stack.endpoints().service, "/v1/walks", method="PUT", body=b"x" * 50_000)
@@ -119,6 +137,7 @@ async def test_an_injected_error_has_the_contract_s_body(stack: Stack) -> None:
     assert error["code"] == "INTERNAL_ERROR" and error["message"]
 
 
+@on_local
 async def test_latency_is_added_and_taken_away(stack: Stack) -> None:
     async def took_s() -> float:
         begun = time.monotonic()
@@ -132,6 +151,7 @@ async def test_latency_is_added_and_taken_away(stack: Stack) -> None:
     assert min([await took_s() for _ in range(3)]) < 0.4  # one that was not taken away meets every request
 
 
+@on_local
 async def test_unavailable_refuses_every_connection_and_ends_kept_ones_until_undone(stack: Stack) -> None:
     service = stack.endpoints().service
     reader, writer = await asyncio.open_connection(service.host, service.port)
@@ -147,6 +167,7 @@ async def test_unavailable_refuses_every_connection_and_ends_kept_ones_until_und
     assert {answer.status for answer in await many(stack, 10)} == {200}
 
 
+@on_local
 async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -> None:
     if Capability.POD_SIGNALS not in stack.capabilities:
         with pytest.raises(NotCapable):
@@ -175,6 +196,7 @@ async def memory_of(stack: Stack, pod: str, wanted: Callable[[float], bool]) -> 
     raise AssertionError("watch ended")
 
 
+@on_local
 async def test_memory_held_beside_a_target_is_its_pod_s_until_the_undo(stack: Stack) -> None:
     if Capability.POD_SIGNALS not in stack.capabilities:
         with pytest.raises(NotCapable):
@@ -193,6 +215,7 @@ async def test_memory_held_beside_a_target_is_its_pod_s_until_the_undo(stack: St
     assert {answer.status for answer in await many(stack, 20)} == {200}
 
 
+@on_every_rung
 async def test_scales_up_and_down(stack: Stack) -> None:
     await stack.scale(4)
     assert len({answer.headers["x-pod"] for answer in await many(stack, 100)}) == 4
@@ -202,31 +225,48 @@ async def test_scales_up_and_down(stack: Stack) -> None:
     assert len({answer.headers["x-pod"] for answer in answers}) == 2
 
 
-async def test_a_changed_template_replaces_the_pods_without_a_failed_request(stack: Stack) -> None:
+#: Seconds from when a pod is told to leave until no node of a cluster leads to it (``LEFT_S``), and by how much the
+#: watch may tell of it late.
+RACE_S, TOLD_LATE_S = 5.0, 1.0
+
+
+@on_kind_too
+async def test_a_changed_template_replaces_the_pods_and_fails_nobody_outside_the_race(stack: Stack) -> None:
+    """Where endpoints come before signals nobody fails. Elsewhere kubelet and kube-proxy race: without a preStop
+    connections may be refused, but only while a pod leaves, and no request gets a wrong answer.
+    """
     stop = asyncio.Event()
-    answers: list[Answer] = []
+    answers: list[tuple[float, int]] = []
 
     async def traffic() -> None:
         while not stop.is_set():
-            answers.append(await ask(stack.endpoints().service, "/v1/walks"))
+            sent_s = time.monotonic()
+            answers.append((sent_s, (await ask(stack.endpoints().service, "/v1/walks")).status))
             await asyncio.sleep(0.02)
 
+    begun_ns = time.monotonic_ns()
     running = [asyncio.ensure_future(traffic()) for _ in range(2)]
     before = {answer.headers["x-pod"] for answer in await many(stack, 40)}
     await stack.apply(changed(manifests(stack.rung), "c0ffee00c0ffee00"))
+    await asyncio.sleep(LEFT_S[stack.rung])
     stop.set()
     await asyncio.gather(*running)
     after = {answer.headers["x-pod"] for answer in await many(stack, 40)}
     assert len(after) == 2 and not before & after
     assert len(answers) > 20
-    failed = [answer.status for answer in answers if answer.status != 200]
+    failed = [(sent_s, status) for sent_s, status in answers if status != 200]
     if Capability.ENDPOINTS_BEFORE_SIGNALS in stack.capabilities:
         assert failed == []
-    else:  # a real kubelet signals at once, kube-proxy follows; without a preStop some connections are refused
-        assert set(failed) <= {0}
-        assert len(failed) < len(answers) / 4
+        return
+    leaving = [row for row in await events(stack) if row.at_ns >= begun_ns and row.data.get("state") == "Terminating"]
+    assert {row.subject for row in leaving} == before
+    assert {status for _, status in failed} <= {0}
+    left_s = [row.at_ns / 1e9 for row in leaving]
+    unexplained = [at_s for at_s, _ in failed if not any(-TOLD_LATE_S <= at_s - each_s <= RACE_S for each_s in left_s)]
+    assert unexplained == []
 
 
+@on_kind_too
 async def test_an_eviction_is_refused_where_it_would_breach_the_budget(stack: Stack) -> None:
     if Capability.EVICTION not in stack.capabilities:
         with pytest.raises(NotCapable):
@@ -252,6 +292,7 @@ async def events(stack: Stack) -> list[EventRow]:
     return found
 
 
+@on_kind_too
 async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
     if Capability.EVICTION not in stack.capabilities:
         pytest.skip(f"{stack.rung} cannot drain")
@@ -267,12 +308,14 @@ async def test_a_drain_moves_every_pod_within_the_budget(stack: Stack) -> None:
     assert before.isdisjoint({answer.headers["x-pod"] for answer in after})
 
 
+@on_local
 async def test_a_node_is_drained_by_name_only_where_it_is_the_run_s(stack: Stack) -> None:
     others_nodes = Capability.REAL_KUBERNETES in stack.capabilities and Capability.NODES not in stack.capabilities
     with pytest.raises(NotCapable if others_nodes else BadInput, match="no-such-node"):
         await stack.drain("no-such-node")
 
 
+@on_kind_too
 async def test_a_deleted_pod_is_replaced(stack: Stack) -> None:
     gone = asyncio.ensure_future(wait_for(stack, "Gone"))
     await stack.inject(Fault(kind=FaultKind.POD_KILL))
@@ -283,17 +326,21 @@ async def test_a_deleted_pod_is_replaced(stack: Stack) -> None:
     assert row.subject not in {answer.headers["x-pod"] for answer in answers}
 
 
+@on_local
 async def test_the_same_manifests_again_change_nothing(stack: Stack) -> None:
-    before = {answer.headers["x-pod"] for answer in await many(stack, 40)}
+    await stack.apply(changed(manifests(stack.rung), "c0ffee00c0ffee00"))
+    before = await pods_of(stack)
     await stack.apply(changed(manifests(stack.rung), "c0ffee00c0ffee00"))
     assert {answer.headers["x-pod"] for answer in await many(stack, 40)} == before
 
 
+@on_local
 async def test_the_flag_is_published_in_rising_versions(stack: Stack) -> None:
     first = await stack.set_flag(Template(parameters={FLAG: Parameter(default="false")}))
     assert await stack.set_flag(Template(parameters={FLAG: Parameter(default="true")})) == first + 1
 
 
+@on_kind_too
 async def test_watch_gives_the_samples_that_every_window_carries(stack: Stack) -> None:
     seen: dict[str, set[str]] = {}
     begun_ns = time.monotonic_ns()
@@ -311,6 +358,7 @@ async def test_watch_gives_the_samples_that_every_window_carries(stack: Stack) -
     assert seen["cpu_cores"] == seen["memory_bytes"]
 
 
+@on_local
 async def test_two_watchers_see_the_same_rows_from_the_beginning(stack: Stack) -> None:
     async def first(count: int) -> list[object]:
         rows: list[object] = []
@@ -324,6 +372,7 @@ async def test_two_watchers_see_the_same_rows_from_the_beginning(stack: Stack) -
     assert one == other
 
 
+@on_every_rung
 async def test_a_restart_replaces_every_pod_and_refuses_nobody(stack: Stack) -> None:
     before = {answer.headers["x-pod"] for answer in await many(stack, 30)}
     await stack.restart()
@@ -334,11 +383,12 @@ async def test_a_restart_replaces_every_pod_and_refuses_nobody(stack: Stack) -> 
     assert not before & after
 
 
+@on_kind_too
 async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     if Capability.VERSIONS not in stack.capabilities:
         with pytest.raises(NotCapable):
             await stack.build(Version(name="good"))
-        return
+        pytest.skip(f"{stack.rung} builds no versions")
     before = {answer.headers["x-pod"] for answer in await many(stack, 30)}
     good, broken = await stack.build(Version(name="good"), Version(name="broken", error_share=0.5, delay_ms=50))
     assert (await stack.set_image(good)).status == 0
@@ -358,11 +408,12 @@ async def test_a_version_is_rolled_out_and_undone(stack: Stack) -> None:
     assert {answer.status for answer in await many(stack, 30)} == {200}
 
 
+@on_local
 async def test_a_version_that_is_never_ready_takes_nobody_s_place(stack: Stack) -> None:
     if Capability.VERSIONS not in stack.capabilities:
         with pytest.raises(BadInput, match="nobody built"):
             await stack.set_image("nobody/made:this")
-        return
+        pytest.skip(f"{stack.rung} builds no versions")
     before = await pods_of(stack)
     (image,) = await stack.build(Version(name="never-ready", never_ready=True))
     assert (await stack.set_image(image)).status == 0
@@ -388,6 +439,7 @@ async def superuser(access: DatabaseAccess) -> asyncpg.Connection:
     )
 
 
+@on_local
 async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
     connection = await superuser(stack.database().access())
     try:
@@ -396,6 +448,7 @@ async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
         await connection.close()
 
 
+@on_local
 async def test_a_standby_follows_and_takes_over(stack: Stack) -> None:
     if Capability.DATABASE_INSTANCES not in stack.capabilities:
         with pytest.raises(NotCapable):
