@@ -14,6 +14,7 @@ from hdrh.histogram import HdrHistogram
 from harness.model.errors import Exit
 from harness.model.stack import Capability
 from harness.stack.local.postgres import MAX_CONNECTIONS
+from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -21,14 +22,14 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 PLAN = """
 title: "A short look"
 claims: [load.target_qps, load.pod_capacity, load.stages, manifest.hpa.max]
-accounts: 500
+accounts: 200
 pods: 2
 p95_limit: 500ms
 error_limit: 1%
-users: {pace: 50s, stages: [{users: 500, window: 8s}]}
+users: {pace: 20s, stages: [{users: 200, window: 8s}]}
 capacity: {rate: 25/s, window: 5s}
 in_flight: {window: 4s, stages: [20]}
-knee: {pods: [2, 3], warm_up: 10s, step: 4s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
+knee: {pods: [2, 3], warm_up: 4s, step: 4s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
 """
 
 
@@ -36,7 +37,7 @@ knee: {pods: [2, 3], warm_up: 10s, step: 4s, most_rate: 25/s, precision: 10%, ph
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("stages")
     (folder / "plan.yaml").write_text(PLAN)
-    words = ("--on", "local", "--plan", str(folder / "plan.yaml"), "--workers", "2")
+    words = ("--plan", str(folder / "plan.yaml"), "--workers", "2", *QUICK_PROBES)
     before = machine_state()
     run = Job(folder / "reports", *words, command=("load_stages",))
     assert run.finish() in {Exit.OK, Exit.HOLD}, run.text
@@ -58,8 +59,8 @@ def test_each_step_made_its_load_and_no_other(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     steps = {step["step"]["name"]: step["figures"] for step in report["steps"]}
     firsts = [name for name in steps if name not in once_more(report)]
-    assert firsts == ["users_500", "capacity", "in_flight_20", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
-    assert steps["users_500"]["requests"] == 80  # 500 users at one request in 50 s, for 8 s
+    assert firsts == ["users_200", "capacity", "in_flight_20", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
+    assert steps["users_200"]["requests"] == 80  # 200 users at one request in 20 s, for 8 s
     assert steps["capacity"]["requests"] == pytest.approx(125, abs=45)  # 25/s, Poisson
     assert steps["in_flight_20"]["requests"] > 40
     assert steps["knee_2_1"]["requests"] == pytest.approx(100, abs=40)  # 25/s, Poisson
@@ -75,7 +76,7 @@ def test_the_evidence_holds_every_request_of_both_workers(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     with sqlite3.connect(job.folder / "evidence.sqlite") as database:
         rows = database.execute("select user, due_ns, sent_ns, done_ns from requests").fetchall()
-    warm_ups = 3 * 500  # before each search every account's first request, which no step counts
+    warm_ups = 3 * 200  # before each search every account's first request, which no step counts
     assert len(rows) == sum(step["figures"]["requests"] for step in report["steps"]) + warm_ups
     workers = {int(user.lstrip("u")) % 2 for user, *_ in rows}
     assert workers == {0, 1}
@@ -131,7 +132,7 @@ def test_the_report_says_what_was_and_was_not_judged(job: Job) -> None:
     )
     assert told["manifest.hpa.max"]["verdict"] == "pass", told["manifest.hpa.max"]
     page = (job.folder / "report.html").read_text()
-    assert "users_500" in page and "<script" not in page
+    assert "users_200" in page and "<script" not in page
     assert re.search(r"https?://(?!www\.w3\.org)", page) is None
     for name in ("junit.xml", "summary.md"):
         assert (job.folder / name).stat().st_size > 0
