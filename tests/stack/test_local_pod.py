@@ -152,16 +152,9 @@ async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pyte
 @pytest.mark.stack
 @pytest.mark.slow
 async def test_limits_that_are_not_enforced_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To who watches, to the evidence, and by the capability that reports and claims read."""
+    """To who watches, to the evidence, and by the capability that reports and claims read; else test_local_behaviour.py."""
     monkeypatch.setattr(cgroups, "usable", lambda: False)
     assert await told(local(tmp_path, manifests_=manifests())) == (1, 1, False)
-
-
-@held
-@pytest.mark.stack
-@pytest.mark.slow
-async def test_of_limits_that_are_enforced_nothing_is_told(tmp_path: Path) -> None:
-    assert await told(local(tmp_path, manifests_=manifests())) == (0, 0, True)
 
 
 async def told(stack: LocalStack) -> tuple[int, int, bool]:
