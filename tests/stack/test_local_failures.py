@@ -54,7 +54,7 @@ async def watch_to_the_end(stack: LocalStack) -> RehearsalError | None:
     return None
 
 
-async def test_each_part_that_dies_is_named_with_its_log(tmp_path: Path) -> None:
+async def test_each_part_that_dies_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other on one stack: who watches hears of the first, the feed of every one."""
     stack = local(tmp_path, gate=True, manifests_=one_replica())
     errors: list[RehearsalError] = []
@@ -62,7 +62,12 @@ async def test_each_part_that_dies_is_named_with_its_log(tmp_path: Path) -> None
         await stack.up()
         watched = asyncio.ensure_future(watch_to_the_end(stack))
         fail = stack._feed.fail
-        stack._feed.fail = lambda error: (errors.append(error), fail(error))[1]  # type: ignore[method-assign]
+
+        def kept(error: RehearsalError) -> None:
+            errors.append(error)
+            fail(error)
+
+        monkeypatch.setattr(stack._feed, "fail", kept)
         for number, part in enumerate(PARTS, start=1):
             os.kill(pid_of(stack, part), signal.SIGKILL)
             async with asyncio.timeout(5):
