@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
-import asyncpg
 import h11
 import msgspec
 import pytest
@@ -20,20 +19,20 @@ import pytest_asyncio
 from harness.checks.budget import budget_kept
 from harness.clock import MachineClock
 from harness.model.errors import BadInput, NotCapable
-from harness.model.evidence import EventRow, SampleRow
+from harness.model.evidence import SampleRow
 from harness.model.flag import FLAG, Parameter, Template
-from harness.model.stack import Capability, DatabaseAccess, Fault, FaultKind, Rung, Version
+from harness.model.stack import Capability, Fault, FaultKind, Rung, Version
 from harness.stack.failover import follow
 from harness.stack.kind import at_hand
 from harness.stack.protocol import Stack
+from tests.stack.looking import LEFT_S, SAMPLES_LIMIT_S, events, many, memory_of, pods_of, superuser, wait_for, written
 from tests.stack.rungs import RUNGS, Answer, ask, changed, exchange, manifests
 
 ROLLOUT_LIMIT_S = 180.0  # two pods, one after the other, on a machine that others use too
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
-#: Seconds. A namespace or a cluster goes slower than processes; metrics-server has a new figure every 15 s.
+#: Seconds. A namespace or a cluster goes slower than processes.
 DOWN_LIMIT_S = {Rung.LOCAL: 5, Rung.KIND: 90, Rung.KUBE: 90}
-SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60, Rung.KUBE: 60}
 
 ON_A_CLUSTER = (Rung.KIND, Rung.KUBE)
 without_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")
@@ -72,32 +71,6 @@ async def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         await made.down()
     assert made.leaks() == []
     assert took_s < DOWN_LIMIT_S[made.rung]
-
-
-async def wait_for(stack: Stack, wanted: str, *, limit_s: float = 20) -> EventRow:
-    """The first pod event from now on with that state."""
-    begun_ns = time.monotonic_ns()
-    async with asyncio.timeout(limit_s):
-        async for row in stack.watch():
-            if isinstance(row, EventRow) and row.at_ns >= begun_ns and row.data.get("state") == wanted:
-                return row
-    raise AssertionError("watch ended")
-
-
-async def many(stack: Stack, count: int, path: str = "/v1/walks") -> list[Answer]:
-    return [await ask(stack.endpoints().service, path) for _ in range(count)]
-
-
-#: Until pods that leave have left the endpoints of every node: kube-proxy took up to 3 s on a busy machine.
-LEFT_S = {Rung.LOCAL: 0.5, Rung.KIND: 5.0, Rung.KUBE: 5.0}
-
-
-async def pods_of(stack: Stack) -> set[str]:
-    """Who answers, once those that leave have left the endpoints."""
-    await asyncio.sleep(LEFT_S[stack.rung])
-    answers = await many(stack, 40)
-    assert {answer.status for answer in answers} == {200}
-    return {answer.headers["x-pod"] for answer in answers}
 
 
 @on_every_rung
@@ -184,18 +157,6 @@ async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -
             assert {answer.status for answer in answers} == {200}
 
 
-async def memory_of(stack: Stack, pod: str, wanted: Callable[[float], bool]) -> None:
-    """Returns when a figure of the pod from now on is as wanted."""
-    begun_ns = time.monotonic_ns()
-    async with asyncio.timeout(2 * SAMPLES_LIMIT_S[stack.rung]):
-        async for row in stack.watch():
-            if not isinstance(row, SampleRow) or row.at_ns <= begun_ns:
-                continue
-            if (row.metric, row.subject) == ("memory_bytes", f"pod/{pod}") and wanted(row.value):
-                return
-    raise AssertionError("watch ended")
-
-
 @on_local
 async def test_memory_held_beside_a_target_is_its_pod_s_until_the_undo(stack: Stack) -> None:
     if Capability.POD_SIGNALS not in stack.capabilities:
@@ -279,17 +240,6 @@ async def test_an_eviction_is_refused_where_it_would_breach_the_budget(stack: St
         await stack.evict("nobody")
     await stack.scale(2)  # returns when the successor is ready
     assert pods[0] not in {answer.headers["x-pod"] for answer in await many(stack, 60)}
-
-
-async def events(stack: Stack) -> list[EventRow]:
-    """All so far."""
-    found: list[EventRow] = []
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1.0):
-            async for row in stack.watch():
-                if isinstance(row, EventRow):
-                    found.append(row)
-    return found
 
 
 @on_kind_too
@@ -427,18 +377,6 @@ async def test_a_version_that_is_never_ready_takes_nobody_s_place(stack: Stack) 
         await stack.set_image("nobody/made:this")
 
 
-async def superuser(access: DatabaseAccess) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        host=access.address.host,
-        port=access.address.port,
-        user=access.superuser,
-        password=access.password,
-        database=access.database,
-        ssl=False,
-        command_timeout=10,
-    )
-
-
 @on_local
 async def test_the_database_is_open_to_its_operator(stack: Stack) -> None:
     connection = await superuser(stack.database().access())
@@ -473,14 +411,3 @@ async def test_a_standby_follows_and_takes_over(stack: Stack) -> None:
     assert rows == ["waits for the standby", "waits for nobody", "to the new primary"]
     await stack.inject(Fault(kind=FaultKind.DATABASE_RESTART))
     assert (await written(database.access(), "after its restart"))[:3] == rows
-
-
-async def written(access: DatabaseAccess, text: str) -> list[str]:
-    """What was written so far, with ``text`` as the last."""
-    connection = await superuser(access)
-    try:
-        await connection.execute("CREATE TABLE IF NOT EXISTS standby_test (n serial, text text)")
-        await connection.execute("INSERT INTO standby_test (text) VALUES ($1)", text)
-        return [row["text"] for row in await connection.fetch("SELECT text FROM standby_test ORDER BY n")]
-    finally:
-        await connection.close()
