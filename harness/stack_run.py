@@ -84,6 +84,7 @@ class StackRun(ABC, Generic[R]):
         *,
         peak_pods: int | None = None,
         use_kept: bool = True,
+        every_program: bool = False,
         secrets: SecretsPlan | None = None,
     ) -> Stack:
         """The run's stack, not yet up; see ``stack_for``."""
@@ -98,6 +99,7 @@ class StackRun(ABC, Generic[R]):
             peak_pods=peak_pods,
             use_kept=use_kept,
             signals_at_once=self.options.signals_at_once,
+            every_program=every_program,
             secrets=secrets,
         )
 
