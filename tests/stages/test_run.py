@@ -26,14 +26,14 @@ SEED = 5
 PLAN = """
 title: "A short look"
 claims: [load.target_qps, load.pod_capacity, load.stages, manifest.hpa.max]
-accounts: 200
+accounts: 500
 pods: 2
 p95_limit: 500ms
 error_limit: 1%
-users: {pace: 20s, stages: [{users: 200, window: 8s}]}
+users: {pace: 50s, stages: [{users: 500, window: 8s}]}
 capacity: {rate: 25/s, window: 5s}
 in_flight: {window: 4s, stages: [20]}
-knee: {pods: [2, 3], warm_up: 4s, step: 4s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
+knee: {pods: [2, 3], warm_up: 6s, step: 4s, most_rate: 25/s, precision: 10%, photos: {rate: 1/s, bytes: 1000000}}
 """
 
 
@@ -44,9 +44,21 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     words = ("--seed", str(SEED), "--plan", str(folder / "plan.yaml"), "--workers", "2", *QUICK_PROBES)
     before = machine_state()
     run = Job(folder / "reports", *words, command=("load_stages",))
-    assert run.finish() in {Exit.OK, Exit.HOLD}, run.text
+    status = run.finish()
     assert left_since(before, run) == {}
+    report = json.loads((run.folder / "load.json").read_text())
+    verdicts = {claim["verdict"] for claim in report["claims"]}
+    assert status == report["exit_status"] == (Exit.OK if verdicts <= {"pass", "not_exercised"} else Exit.HOLD), (
+        run.text
+    )
+    # A machine that is too slow for a step of the plan holds it, and nothing else does.
+    assert status == Exit.OK or any(of_plan(step) and step["verdict"] != "pass" for step in report["steps"]), run.text
     return run
+
+
+def of_plan(step: dict[str, Any]) -> bool:
+    """Whether a step is one of the plan and none of the search for a knee, whose steps may fail."""
+    return not step["step"]["name"].startswith("knee_")
 
 
 def once_more(report: dict[str, Any]) -> set[str]:
@@ -63,11 +75,11 @@ def test_each_step_made_its_load_and_no_other(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     steps = {step["step"]["name"]: step["figures"] for step in report["steps"]}
     firsts = [name for name in steps if name not in once_more(report)]
-    assert firsts == ["users_200", "capacity", "in_flight_20", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
-    assert steps["users_200"]["requests"] == 80  # 200 users at one request in 20 s, for 8 s
+    assert firsts == ["users_500", "capacity", "in_flight_20", "knee_2_1", "knee_3_1", "knee_2_photos_1"]
+    assert steps["users_500"]["requests"] == 80  # 500 users at one request in 50 s, for 8 s
     assert steps["in_flight_20"]["requests"] > 40
-    planned = [msgspec.convert(step["step"], Step) for step in report["steps"]]
-    due = {step.name: len(offsets_ns(step, SEED)) for step in planned if step.arrivals is not Arrivals.CLOSED}
+    made = [msgspec.convert(step["step"], Step) for step in report["steps"]]
+    due = {step.name: len(offsets_ns(step, SEED)) for step in made if step.arrivals is not Arrivals.CLOSED}
     assert {name: steps[name]["requests"] for name in due} == due, "the very arrivals of the seed, each once"
     assert 80 < due["capacity"] < 170 and 60 < due["knee_2_1"] < 140  # Poisson, 25/s for 5 s and for 4 s
     assert all(figures["failed"] == 0 for figures in steps.values())
@@ -82,7 +94,7 @@ def test_the_evidence_holds_every_request_of_both_workers(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     with sqlite3.connect(job.folder / "evidence.sqlite") as database:
         rows = database.execute("select user, due_ns, sent_ns, done_ns from requests").fetchall()
-    warm_ups = 3 * 200  # before each search every account's first request, which no step counts
+    warm_ups = 3 * 500  # before each search every account's first request, which no step counts
     assert len(rows) == sum(step["figures"]["requests"] for step in report["steps"]) + warm_ups
     workers = {int(user.lstrip("u")) % 2 for user, *_ in rows}
     assert workers == {0, 1}
@@ -128,6 +140,7 @@ def test_the_histogram_is_that_of_the_rows(job: Job) -> None:
 def test_the_report_says_what_was_and_was_not_judged(job: Job) -> None:
     report = json.loads((job.folder / "load.json").read_text())
     told = {claim["claim"]: claim for claim in report["claims"] if not claim["of_target"]}
+    assert told["load.target_qps"]["verdict"] != "not_exercised", "500 users were there"
     assert told["load.pod_capacity"]["verdict"] == "not_exercised"
     assert "about Go" in told["load.pod_capacity"]["reason"]
     (target,) = (claim for claim in report["claims"] if claim["of_target"])
@@ -138,7 +151,7 @@ def test_the_report_says_what_was_and_was_not_judged(job: Job) -> None:
     )
     assert told["manifest.hpa.max"]["verdict"] == "pass", told["manifest.hpa.max"]
     page = (job.folder / "report.html").read_text()
-    assert "users_200" in page and "<script" not in page
+    assert "users_500" in page and "<script" not in page
     assert re.search(r"https?://(?!www\.w3\.org)", page) is None
     for name in ("junit.xml", "summary.md"):
         assert (job.folder / name).stat().st_size > 0
