@@ -53,7 +53,8 @@ def test_week_3_advances_on_a_cluster_of_its_own(tmp_path: Path, monkeypatch: py
 
 def _week_3_advances(tmp_path: Path, cluster: str) -> None:
     before, docker = machine_state(), in_docker()
-    job = Job(tmp_path / "reports", "--window", "24s", "--pace", "20s", scenario=hurried(3, tmp_path), on=Rung.KIND)
+    words = ("--window", "36s", "--pace", "30s")  # twice the probes: the pods share two cores with their cluster
+    job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     assert cluster in job.text
     run = job.document()
@@ -72,8 +73,8 @@ def _week_3_advances(tmp_path: Path, cluster: str) -> None:
 
 def test_a_planted_fault_rolls_back_on_kind(tmp_path: Path) -> None:
     before, docker = machine_state(), in_docker()
-    words = ("--window", "60s", "--pace", "10s", "--fault", "errors=12%", "--fetch-interval", "5s")
-    job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path), on=Rung.KIND)
+    words = ("--window", "60s", "--pace", "20s", "--fault", "errors=12%", "--fetch-interval", "5s")
+    job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.ROLLED_BACK, job.text
     run = job.document()
     assert run["decision"] == "roll_back" and run["leaks"] == []
