@@ -65,6 +65,11 @@ def _add_run_options(command: argparse.ArgumentParser, *, printed: str, plants: 
     if plants:
         command.add_argument("--fault", action="append", metavar="KIND=AMOUNT", help="e.g. errors=12%% (repeatable)")
     command.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
+    command.add_argument(
+        "--signals-at-once",
+        action="store_true",
+        help="local: signal a pod that leaves while the Service still leads to it, as every cluster does",
+    )
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument("--manifests", type=Path, metavar="DIR", help="a kustomize folder of your own")
     add_lang(command)
@@ -337,6 +342,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     changed += [word for text in arguments.fault for word in ("--fault", text)]
     changed += own_cluster.words(arguments)
     changed += ["--manifests", str(arguments.manifests)] if arguments.manifests is not None else []
+    changed += ["--signals-at-once"] if arguments.signals_at_once else []
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
     target = resolve(arguments.target)
@@ -357,6 +363,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         service_port=arguments.service_port,
         changed=tuple(changed),
         own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
+        signals_at_once=arguments.signals_at_once,
         lang=arguments.lang,
     )
 

@@ -82,6 +82,7 @@ class Rehearsal:
             clock=clock,
             progress=progress,
             gate=any(fault.kind in GATE_FAULTS for fault in options.faults),
+            signals_at_once=options.signals_at_once,
         )
         self.load: LoadProcesses | None = None
         self.window: Window | None = None

@@ -101,6 +101,7 @@ class StackRun(ABC, Generic[R]):
             gate=False,
             peak_pods=peak_pods,
             use_kept=use_kept,
+            signals_at_once=self.options.signals_at_once,
             every_program=every_program,
             secrets=secrets,
         )

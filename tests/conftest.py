@@ -7,8 +7,9 @@ import asyncio
 from hypothesis import settings
 
 from tests.kind.shared import kind_cluster
+from tests.real_runs import advanced_run, rolled_back_run
 
-__all__ = ["kind_cluster"]
+__all__ = ["advanced_run", "kind_cluster", "rolled_back_run"]
 
 # pytest-asyncio asks for the current event loop, which Python 3.11 makes on the spot and nobody closes: a
 # ResourceWarning, and so an error. Said that there is none, it makes none.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import cli
 from harness.cli import main
 from harness.model.errors import SEVERITY, BadInput, Exit, more_severe
 from harness.model.stack import Fault, FaultKind
@@ -86,6 +87,15 @@ def test_bad_usage_ends_in_2_and_names_the_place(
 def test_a_fault_may_begin_until_the_windows_end() -> None:
     of = load("rollout_week3")
     assert [plan.after_s for plan in faults(["errors=12%@119.9s", "errors=12%"], of)] == [119.9, 0]
+
+
+def test_signals_at_once_is_asked_for_and_replayed() -> None:
+    plain, racing = (
+        cli._options(cli.parser().parse_args(["run", "rollout_week3", "--on", "local", *words]))
+        for words in ([], ["--signals-at-once"])
+    )
+    assert (plain.signals_at_once, racing.signals_at_once) == (False, True)
+    assert racing.replay == f"{plain.replay} --signals-at-once"
 
 
 def test_help_ends_in_0() -> None:

@@ -53,6 +53,7 @@ KNOWN_ERRATA = {
     "cost.logging_price",
     "cost.replicas_leave_out_logging",
     "deploy.downtime_without_prestop",
+    "deploy.create_lost_at_close",
     "iac.tier_is_4_megabytes",
     "cicd.project_id_unset",
 }
