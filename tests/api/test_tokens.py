@@ -213,6 +213,7 @@ async def test_old_certificates_are_kept_when_they_cannot_be_renewed(app: Any, g
     assert (await tokens.verify(google.token("uid-2"))).uid == "uid-2"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

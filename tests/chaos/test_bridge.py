@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from harness.chaos.bridge import Bridge
 from harness.chaos.places import Places
 from harness.clock import MachineClock
 from harness.model.stack import Fault
+
+pytestmark = pytest.mark.process
 
 
 class SlowStack:

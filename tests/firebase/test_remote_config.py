@@ -18,6 +18,8 @@ from harness.model.flag import FLAG, Client, Condition, Parameter, Template, eva
 from harness.model.stack import Address
 from tests.firebase.processes import free_address, running
 
+pytestmark = pytest.mark.process
+
 PROJECT = "demo-tekutoko"
 PATH = f"/v1/projects/{PROJECT}/remoteConfig"
 

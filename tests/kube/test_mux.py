@@ -87,6 +87,7 @@ async def exchanged(port: int, sent: bytes) -> bytes:
         return found
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("size", [0, 1, mux.CHUNK_BYTES, 5 * mux.WINDOW_BYTES + 7])
 async def test_every_byte_comes_back_after_the_half_close(size: int) -> None:
     sent = bytes(n % 251 for n in range(size))
@@ -94,12 +95,14 @@ async def test_every_byte_comes_back_after_the_half_close(size: int) -> None:
         assert await exchanged(there.port, sent) == sent
 
 
+@pytest.mark.process
 async def test_many_connections_at_once_do_not_mix(count: int = 60) -> None:
     async with way(_echo) as there:
         sent = [bytes([n]) * (1000 * n + 1) for n in range(count)]
         assert await asyncio.gather(*(exchanged(there.port, each) for each in sent)) == sent
 
 
+@pytest.mark.process
 async def test_a_stream_that_nobody_reads_does_not_hold_up_the_others() -> None:
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if (await reader.read(1)) == b"!":
@@ -118,6 +121,7 @@ async def test_a_stream_that_nobody_reads_does_not_hold_up_the_others() -> None:
         writer.transport.abort()
 
 
+@pytest.mark.process
 async def test_a_refusal_there_is_a_broken_connection_here() -> None:
     async with way(None) as there:
         for _ in range(3):
@@ -125,6 +129,7 @@ async def test_a_refusal_there_is_a_broken_connection_here() -> None:
                 await exchanged_or_reset(there.port)
 
 
+@pytest.mark.process
 async def test_a_reset_there_is_a_reset_here() -> None:
     async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -147,6 +152,7 @@ async def exchanged_or_reset(port: int) -> None:
             writer.close()
 
 
+@pytest.mark.process
 async def test_when_the_way_breaks_every_connection_does() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)
@@ -163,6 +169,7 @@ async def test_when_the_way_breaks_every_connection_does() -> None:
         writer.close()
 
 
+@pytest.mark.process
 async def test_a_ping_is_answered() -> None:
     async with way(_echo) as there:
         heard = asyncio.get_running_loop().create_future()
@@ -171,6 +178,7 @@ async def test_a_ping_is_answered() -> None:
         assert await asyncio.wait_for(heard, 5) == b"12345678"
 
 
+@pytest.mark.process
 async def test_a_name_that_the_gateway_does_not_know_leads_nowhere() -> None:
     async with way(_echo, name="elsewhere") as there:
         with pytest.raises(ConnectionResetError):

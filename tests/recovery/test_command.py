@@ -18,6 +18,8 @@ from harness.model.errors import Exit
 from harness.recovery.verification import CONTENT, COUNT, LOCATIONS
 from scenarios.recovery import FOLDER
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -10,8 +10,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from harness.stack import sidecar
 from harness.state.ports import can_bind
+
+pytestmark = pytest.mark.process
 
 
 @asynccontextmanager
