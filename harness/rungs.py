@@ -125,11 +125,13 @@ def stack_for(
     progress: Callable[[str], None],
     gate: bool,
     use_kept: bool = True,
+    every_program: bool = False,
     peak_pods: int | None = None,
     secrets: SecretsPlan | None = None,
 ) -> Stack:
     """The stack of the rung that ``options`` name, not yet up. ``peak_pods`` are to fit a cluster's CPU at once.
 
+    ``every_program`` asks for a PostgreSQL with its programs for backups and standbys (``LocalStack``).
     ``secrets`` is for rungs that are ``WithSecretStore``; the others leave it.
     """
     if options.rung is Rung.LOCAL:
@@ -144,6 +146,7 @@ def stack_for(
             service_port=options.service_port,
             gate=gate,
             use_kept=use_kept,
+            every_program=every_program,
             progress=progress,
         )
     if options.rung is Rung.KIND:

@@ -84,6 +84,7 @@ class StackRun(ABC, Generic[R]):
         *,
         peak_pods: int | None = None,
         use_kept: bool = True,
+        every_program: bool = False,
         secrets: SecretsPlan | None = None,
     ) -> Stack:
         """The run's stack, not yet up; see ``stack_for``."""
@@ -97,6 +98,7 @@ class StackRun(ABC, Generic[R]):
             gate=False,
             peak_pods=peak_pods,
             use_kept=use_kept,
+            every_program=every_program,
             secrets=secrets,
         )
 

@@ -17,7 +17,7 @@ from harness.chaos.trial import trials
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock
 from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
-from harness.judge.failover import judged_failover, seen, steps
+from harness.judge.failover import judged_failover, on_server, seen, steps
 from harness.judge.kill_series import Detection, Expected, detection
 from harness.model.chaos import (
     SCHEMA_VERSION,
@@ -67,6 +67,7 @@ class ChaosRun(UsersRun[ChaosReport]):
             self.manifests,
             # On local the experiments break what is kept; of a kept cluster only what they do to its nodes.
             use_kept=use_kept or (options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn)),
+            every_program=any(each.expects.failover is not None for each in drawn),
         )
         self.bridge: Bridge | None = None
         self.results: list[ExperimentResult] = []
@@ -155,6 +156,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         failover = self._failover(start_ns, experiment.expects)
         if experiment.expects.failover is not None:
             judged = judged_failover(experiment.expects.failover, failover, judged)
+            judged = on_server(judged, self.stack.database().access().server)
         broken = broken_off(journal)
         self.results.append(
             ExperimentResult(

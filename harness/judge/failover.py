@@ -104,6 +104,11 @@ def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judge
     return _with(judged, judged.verdict, steps_told, outage)
 
 
+def on_server(judged: Judged, server: str) -> Judged:
+    """The same with the server that it was seen on, where the rung names one."""
+    return _with(judged, judged.verdict, message("on {server}", server=server)) if server else judged
+
+
 def _with(judged: Judged, verdict: Verdict, *told: Message) -> Judged:
     reason = f"{judged.reason}; {english(told)}"
     return msgspec.structs.replace(judged, verdict=verdict, reason=reason, told=(*judged.told, *told))

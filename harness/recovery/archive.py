@@ -123,15 +123,15 @@ class Stream:
         """Returns when the stream has begun to write. Raises ``StackNotStarted``."""
         where = ["-h", self._address.host, "-p", str(self._address.port), "-U", SUPERUSER, "-w"]
         # --synchronous flushes each piece as it comes; a slot keeps the server from recycling what is not yet here.
-        program = str(postgres_template.binaries() / "pg_receivewal")
         options = ["-D", str(self.archive.stream), "--synchronous", "--no-loop", "-v"]
         site = self.archive.site
+        program = site.programs.path("pg_receivewal")
         slot = [*where, "--slot=recovery", "--create-slot", "--if-not-exists"]
         await site.tool("pg_receivewal", *slot, password=self._password)
         spec = Spec(
             part=self._name,
             command=[program, *options, *where, "--slot=recovery"],
-            environment={**postgres_template.ENVIRONMENT, "PGPASSWORD": self._password},
+            environment={**site.programs.environment, "PGPASSWORD": self._password},
             log=self.log,
             folder=self.archive.folder,
             account=postgres_template.account(),

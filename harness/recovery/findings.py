@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,6 +17,7 @@ from harness.recovery.stack_result import OnStack, changed_nothing, managed_befo
 from harness.recovery.stall import Stalled
 from harness.recovery.stall import told as stall_told
 from harness.recovery.steps import rto_of, steps
+from harness.stack.local.postgres_programs import MAJOR, Programs
 
 UNMANAGED = "dr.restored_instance_unmanaged"
 
@@ -164,3 +165,11 @@ def errata_not_exercised(seen: Observed) -> Iterator[tuple[str, str]]:
     if seen.stack is not None and not managed_before(seen.stack):
         why = "the stack's own PostgreSQL archives nothing (archive_mode off): a restored one loses nothing by it"
         yield UNMANAGED, why
+
+
+def on_server(found: Iterable[Finding], programs: Programs) -> tuple[Finding, ...]:
+    """The same; each says the server's version where that is not the document's."""
+    if programs.major == MAJOR:
+        return tuple(found)
+    other = f"on {programs.named}, not the document's {MAJOR}"
+    return tuple(msgspec.structs.replace(each, reason=f"{each.reason}; {other}") for each in found)

@@ -19,7 +19,7 @@ from harness.model.verdict import Verdict
 from harness.progress import Progress
 from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
-from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
+from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
 from harness.recovery.keeper import schedule_checks
 from harness.recovery.on_stack import StackRecovery, in_place
 from harness.recovery.points import random_points
@@ -33,6 +33,7 @@ from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import manifests_of, stack_for, sweep
+from harness.stack.local.postgres_programs import whole
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder
 
@@ -115,6 +116,7 @@ class Recovery:
         largest = max(self.plan.sizes.sizes_bytes, default=0) if "sizes" in self.options.parts else 0
         needs = _BASE_BYTES + COPIES * largest
         self._site = Site.begin(f"{self.run_id}-db", self.folder / "logs", self.clock, needs_bytes=needs)
+        await self._site.provide(self.progress)
         steps: dict[str, Callable[[Site], Awaitable[None]]] = {
             "disasters": self._disasters,
             "schedule": self._schedule,
@@ -162,6 +164,7 @@ class Recovery:
             progress=self.progress,
             gate=False,
             use_kept=kind,  # on local the disaster strikes what is kept
+            every_program=True,
         )
         self._on_stack = StackRecovery(
             self.plan,
@@ -205,7 +208,8 @@ class Recovery:
         return report
 
     def _document(self) -> RecoveryReport:
-        judged = findings(self.plan, self.seen)
+        programs = whole() if self._site is None else self._site.programs
+        judged = on_server(findings(self.plan, self.seen), programs)
         passed = bool(judged) and all(each.verdict is Verdict.PASS for each in judged) and not self.lifecycle.errors
         outcomes = [error.exit for error in self.lifecycle.errors]
         if not passed and not outcomes:
@@ -228,6 +232,7 @@ class Recovery:
             replay=self.options.replay,
             target=self.options.target.name,
             machine=self._machine(),
+            database=programs.named,
             passed=passed,
             exit_status=more_severe(*outcomes),
             findings=judged,

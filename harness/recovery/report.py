@@ -54,7 +54,7 @@ PART = {
     "switch": marked("switch"),
     "ready": marked("ready"),
 }
-STAND_IN = marked("PostgreSQL 18 from the wheel stands in for Cloud SQL, its own tools for Cloud SQL's")
+STAND_IN = marked("{database} stands in for Cloud SQL, its own tools for Cloud SQL's")
 
 
 def ending(report: RecoveryReport, say: Language) -> Ending:
@@ -151,7 +151,7 @@ def html(folder: Path, report: RecoveryReport, say: Language = ENGLISH) -> str:
             bundled=False,
             broke=report.errors,
             leaks=report.leaks,
-            rung_words=say(STAND_IN),
+            rung_words=say(STAND_IN, database=report.database),
         ),
         "words": VERDICT,
         "signs": VERDICT_SIGN,

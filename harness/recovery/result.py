@@ -6,7 +6,7 @@ import msgspec
 
 from harness.model.verdict import Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
 RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 
@@ -124,7 +124,7 @@ class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why."""
+    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why. ``database``: the PostgreSQL it ran on."""
 
     schema_version: int
     run_id: str
@@ -136,6 +136,7 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     replay: str
     target: str
     machine: str
+    database: str
     passed: bool
     exit_status: int
     findings: tuple[Finding, ...]

@@ -50,11 +50,11 @@ class Server:
         self.process = spawn(self._spec({**_SETTINGS, **settings}), self.site.state)
 
     def _spec(self, settings: Mapping[str, str]) -> Spec:
-        program = str(postgres_template.binaries() / "postgres")
+        program = self.site.programs.path("postgres")
         return Spec(
             part=self.name,
             command=[program, "-D", str(self.data), "-p", str(self.address.port), *words(settings)],
-            environment=postgres_template.ENVIRONMENT,
+            environment=self.site.programs.environment,
             log=self.log,
             folder=self.data,
             account=postgres_template.account(),
@@ -127,7 +127,7 @@ def words(settings: Mapping[str, str]) -> list[str]:
 
 async def new_primary(site: Site, name: str, settings: Mapping[str, str], *, small_segments: bool = True) -> Server:
     """A fresh server from the machine's template, started with ``settings`` and ready."""
-    template = await postgres_template.ensure(site.clock)
+    template = await postgres_template.ensure(site.programs, site.clock)
     data = site.folder / name
     await asyncio.to_thread(postgres_template.copy, template, data)
     if small_segments:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,8 @@ from harness.checks.leaks import Traces, leaks, shared_files
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import EvidenceNotWritten, StackNotStarted
-from harness.stack.local.postgres_template import ENVIRONMENT, account, binaries
+from harness.stack.local.postgres_programs import Programs, provided, whole
+from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
 from harness.state import RunState, remove_run_folder
 from harness.state.processes import signal_group
@@ -44,6 +46,15 @@ class Site:
         self.folder = self.make(state.folder / "recovery")
         self._shared_before = shared_files()
         self._traces: Traces | None = None
+
+    @functools.cached_property
+    def programs(self) -> Programs:
+        """PostgreSQL's, all of one version: 15 where ``provide`` found one."""
+        return whole()
+
+    async def provide(self, progress: Callable[[str], None]) -> None:
+        """Fetches PostgreSQL 15 where none is at hand; once, before the first use of ``programs``."""
+        self.programs = await provided(every=True, state=self.state, logs=self.logs, progress=progress)
 
     @classmethod
     def begin(cls, run_id: str, logs: Path, clock: Clock, *, needs_bytes: int = 0) -> Site:
@@ -75,7 +86,7 @@ class Site:
         Raises ``EvidenceNotWritten`` for a full disk, ``StackNotStarted`` when it fails (with ``check``) or takes
         longer than ``limit_s``; cancelled or late, it is killed.
         """
-        program = name if name.startswith("/") else str(binaries() / name)
+        program = name if name.startswith("/") else self.programs.path(name)
         owner = account()
         process = await asyncio.create_subprocess_exec(
             program,
@@ -84,7 +95,11 @@ class Site:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=self.folder,
-            env={**ENVIRONMENT, **self.state.environment(name), **({"PGPASSWORD": password} if password else {})},
+            env={
+                **self.programs.environment,
+                **self.state.environment(name),
+                **({"PGPASSWORD": password} if password else {}),
+            },
             start_new_session=True,
             user=owner.uid if owner else None,
             group=owner.gid if owner else None,

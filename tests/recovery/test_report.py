@@ -15,7 +15,7 @@ from junitparser import JUnitXml
 from harness.model import units
 from harness.model.recovery import RecoveryPlan
 from harness.model.verdict import Verdict
-from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
+from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
 from harness.recovery.procedure import Reached, Written
 from harness.recovery.report import SCHEMA_FILE, schema, verdict, write_report
 from harness.recovery.result import (
@@ -31,6 +31,7 @@ from harness.recovery.result import (
 from harness.recovery.sizes import Sizes
 from harness.recovery.stack_result import AsCorrected, AsWritten, OnStack, Restart
 from harness.recovery.traffic import Seen
+from harness.stack.local.postgres_programs import Programs
 from scenarios.claims import ERRATA, REGISTER
 from scenarios.recovery import load
 from tests.recovery.stalls import lost
@@ -296,6 +297,7 @@ def report(seen: Observed, **changes: Any) -> RecoveryReport:
         replay="python -m harness dr_restore --seed 1",
         target="t",
         machine="m",
+        database="PostgreSQL 15.18 (npm)",
         passed=all(each.verdict is Verdict.PASS for each in judged),
         exit_status=0,
         findings=judged,
@@ -307,6 +309,16 @@ def report(seen: Observed, **changes: Any) -> RecoveryReport:
         timings={"disasters": 1.0},
     )
     return msgspec.structs.replace(made, **changes)
+
+
+@pytest.mark.parametrize(("version", "said"), [("18.6", True), ("15.18", False)])
+def test_another_version_than_the_documents_stands_beside_each_verdict(version: str, said: bool) -> None:
+    programs = Programs(folder=Path("/x"), version=version, origin="a wheel")
+    judged = findings(PLAN, observed())
+    told = on_server(judged, programs)
+    assert [each.verdict for each in told] == [each.verdict for each in judged]
+    assert len(told) > 3
+    assert all(each.reason.endswith("; on PostgreSQL 18.6 (a wheel), not the document's 15") is said for each in told)
 
 
 def test_the_schema_is_the_committed_one_and_the_report_keeps_it(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from harness.home import ENVIRONMENT_VARIABLE
 from harness.model.errors import Exit
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Rung
-from harness.stack.local import LocalStack, postgres_reset
+from harness.stack.local import LocalStack, postgres_programs, postgres_reset
 from harness.stack.local import kept as local_kept
 from harness.stack.local.kept import Borrowed, borrow
 from harness.stack.local.postgres_template import ensure as ensure_template
@@ -44,7 +44,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 def own_home() -> Iterator[None]:
     """Installed programs are shared with the machine's own folder; what runs is not."""
     tree = install.ensure(lambda line: None)
-    template = asyncio.run(ensure_template(MachineClock()))
+    postgres_programs.install(lambda line: None)
+    template = asyncio.run(ensure_template(postgres_programs.server(), MachineClock()))
     folder = Path(tempfile.mkdtemp(prefix="tekutoko-kept-", dir="/var/tmp"))
     folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
     (folder / "npm").symlink_to(tree.parent.parent)

@@ -105,7 +105,7 @@ async def _start(clock: Clock, progress: Callable[[str], None]) -> None:
     try:
         progress("starting the parts to keep")
         parts = Parts(state, state.folder / "logs", clock, Feed(clock))
-        await together(parts.start_emulators(progress), parts.start_postgres())
+        await together(parts.start_emulators(progress), parts.start_postgres(progress))
         if why := await made_empty(parts.endpoints()):  # so that no run waits for what an emulator does at first use
             raise StackNotStarted(f"the parts came up, but {why}", where=str(state.folder))
         state.lease.parts = [part for part in state.lease.parts if part.part in PARTS]

