@@ -177,11 +177,11 @@ def fast(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """What CI runs: lint, every test but the nightly ones, and that none vanished. -- PATH...: those alone."""
-    if session.posargs:
+    """What CI runs: lint, every test but the nightly ones, that none vanished. -- PATH: those; -- --part kind."""
+    if session.posargs and "--part" not in session.posargs:
         run(session, "-m", "pytest", *session.posargs)
     else:
-        run(session, "-m", "tests.session.push")
+        run(session, "-m", "tests.session.push", *session.posargs)
 
 
 @nox.session

@@ -75,6 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fits = fits and apart in {None, "only" if groups.ALONE in names else "without"}
         (kept if fits else left_out).append(item)
     items[:] = kept
+    if getattr(config.option, "loadgroup", False):  # a worker: the longest first, so that no one is last alone
+        items.sort(key=lambda item: groups.ALL.index(item.stash[GROUP]))
     workers.keep_together(kept, lambda item: item.stash[GROUP])
     if left_out:
         config.hook.pytest_deselected(items=left_out)

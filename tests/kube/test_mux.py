@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from harness.stack.kube import mux
-from harness.state.ports import can_bind
+from harness.state.ports import PortSlot
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -31,7 +31,8 @@ async def way(handler: Handler | None, name: str = "service") -> AsyncIterator[W
     there = server.sockets[0].getsockname()[1]
     if handler is None:
         server.close()
-    gate = next(port for port in range(29700, 29800) if can_bind(port))
+    slot = PortSlot()  # guarded: no test beside this one takes its ports
+    gate = slot.take()
     command = (sys.executable, "-I", "-S", mux.__file__, str(gate), f"service=127.0.0.1:{there}")
     gateway = await asyncio.create_subprocess_exec(*command)
     reader, writer = await connected(gate)
@@ -54,6 +55,7 @@ async def way(handler: Handler | None, name: str = "service") -> AsyncIterator[W
         writer.transport.abort()
         gateway.kill()
         await gateway.wait()
+        slot.release()
         await asyncio.sleep(0.05)  # the loop closes what was aborted in its next turns
 
 

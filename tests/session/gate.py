@@ -72,7 +72,12 @@ def lacks_here(environment: Mapping[str, str]) -> list[Lack]:
 
     Raises ``ValueError`` for an entry of ``TEKUTOKO_LACKS`` that has no group or no reason.
     """
-    found = [lack for lack in LACKS if lack.here()]
+    return [*(lack for lack in LACKS if lack.here()), *listed(environment)]
+
+
+def listed(environment: Mapping[str, str]) -> list[Lack]:
+    """The lacks that ``TEKUTOKO_LACKS`` lists; raises ``ValueError`` as ``lacks_here``."""
+    found = []
     for entry in filter(None, (each.strip() for each in environment.get(VARIABLE, "").split(";"))):
         group, _, reason = (part.strip() for part in entry.partition("="))
         if group not in groups.ALL or not reason:
@@ -83,9 +88,9 @@ def lacks_here(environment: Mapping[str, str]) -> list[Lack]:
 
 def findings(record: Record, known: Mapping[str, int], lacks: Iterable[Lack]) -> tuple[list[str], list[str]]:
     """What is wrong with a run, and what was forgiven, each as sentences; a run is whole when nothing is wrong."""
-    listed = list(lacks)
+    here = list(lacks)
     skipped = [test for test in record.tests if test.outcome == "skipped"]
-    excuse = {test.id: next((lack for lack in listed if lack.covers(test)), None) for test in skipped}
+    excuse = {test.id: next((lack for lack in here if lack.covers(test)), None) for test in skipped}
     ran = Counter(test.group for test in record.tests if test.outcome != "skipped")
     forgiven = Counter(test.group for test in skipped if excuse[test.id])
     wrong = [

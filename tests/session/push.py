@@ -6,13 +6,14 @@ It builds what can be built (Kubernetes' controllers for the oracle, Docker's co
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from tests.session import gate, record
+from tests.session import gate, groups, record
 
 ROOT = gate.ROOT
 FOLDER = ROOT / "reports" / "tests"  # generated, never committed
@@ -24,6 +25,15 @@ LINT = (
     ("mypy",),
     ("lint-imports",),
 )
+NOTHING_CHOSEN = 5  # pytest's status when a run has no tests; the gate counts what there must be
+ALL = frozenset(groups.ALL)
+#: What each job of CI runs; together all groups.
+PARTS = {
+    "fast": groups.IN_PROCESS,
+    "local": frozenset({"process", "browser", "stack"}),
+    "kind": frozenset({"kind", "compose"}),
+    "oracle": frozenset({"oracle"}),
+}
 NICE = "10"  # whatever is beside the tests gives way to them
 
 
@@ -58,22 +68,20 @@ def pytest(name: str, *words: str) -> tuple[int, record.Record]:
     return status, record.read(file) if file.exists() else record.Record(wall_s=0.0, tests=[])
 
 
-def fast(*words: str) -> tuple[int, record.Record]:
+def in_process() -> tuple[int, record.Record]:
     """The tests in process, on both cores."""
-    return pytest("fast", "--groups", "fast,document", "-n", "2", "--dist", "worksteal", *words)
+    return pytest("fast", "--groups", "fast,document", "-n", "2", "--dist", "worksteal")
 
 
-def rest() -> tuple[int, record.Record]:
-    """All others: those that share a stack or the cluster one after the other, all else beside them."""
-    others = ",".join(group for group in gate.groups.ALL if group not in gate.groups.IN_PROCESS)
+def on_the_machine(chosen: frozenset[str]) -> list[tuple[int, record.Record]]:
+    """All others: those that share a stack or the cluster one after the other, all else beside them; then those alone."""
+    named = ("--groups", ",".join(sorted(chosen)))
     workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
     spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
-    return pytest("rest", "--groups", others, "--alone", "without", *spread)
-
-
-def alone() -> tuple[int, record.Record]:
-    """Those that measure what the machine does, with nothing beside them."""
-    return pytest("alone", "--alone", "only")
+    return [
+        pytest("rest", *named, "--alone", "without", *spread),
+        pytest("alone", *named, "--alone", "only"),
+    ]
 
 
 def closing(whole: record.Record, began: float) -> str:
@@ -84,21 +92,34 @@ def closing(whole: record.Record, began: float) -> str:
     return f"{', '.join(words)} in {time.monotonic() - began:.0f} s"
 
 
-def main() -> int:
-    """Runs everything; 0 only when every test passed, none vanished, and lint found nothing."""
+def tested(chosen: frozenset[str]) -> tuple[list[tuple[int, record.Record]], list[str]]:
+    """The runs of pytest for these groups, and what else went wrong."""
+    scripts, wrong = Path(sys.executable).parent, []
+    lint = Beside("lint", *((str(scripts / command[0]), *command[1:]) for command in LINT)) if chosen == ALL else None
+    builds = Beside("builds", (sys.executable, "-m", "tests.session.builds", *sorted(chosen & {"compose", "oracle"})))
+    runs = [in_process()] if chosen & groups.IN_PROCESS else []
+    if builds.failed():
+        wrong.append(f"what the tests need could not be built: {FOLDER.name}/{builds.name}.log")
+    if others := chosen - groups.IN_PROCESS:
+        runs += on_the_machine(others)
+    if lint is not None and lint.failed():
+        wrong.append("lint found something")
+    return runs, wrong
+
+
+def main(arguments: list[str]) -> int:
+    """Runs everything, or one part; 0 only when every test passed, none vanished, and lint found nothing."""
+    parser = argparse.ArgumentParser(prog="nox -s tests --")
+    parser.add_argument("--part", choices=PARTS, help="the groups of one of CI's jobs alone, without lint")
+    part = parser.parse_args(arguments).part
+    chosen = PARTS[part] if part else ALL
     began = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    scripts = Path(sys.executable).parent
-    beside = Beside("lint", *((str(scripts / command[0]), *command[1:]) for command in LINT))
-    builds = Beside("builds", (sys.executable, "-m", "tests.session.builds"))
-    runs = [fast()]
-    wrong = [f"what the tests need could not be built: {builds.name}.log"] if builds.failed() else []
-    runs += [rest(), alone()]
-    if beside.failed():
-        wrong.append("lint found something")
+    runs, wrong = tested(chosen)
     whole = record.joined(found for _, found in runs)
     (FOLDER / "whole.json").write_bytes(record.encoded(whole))
-    missing, forgiven = gate.findings(whole, gate.known(), gate.lacks_here(os.environ))
+    known = {group: number for group, number in gate.known().items() if group in chosen}
+    missing, forgiven = gate.findings(whole, known, gate.lacks_here(os.environ))
     print("\n== time by group ==", *record.minutes(whole), sep="\n")
     print(
         "\n== gate ==",
@@ -109,8 +130,8 @@ def main() -> int:
     line = closing(whole, began)
     (FOLDER / "closing.txt").write_text(line + "\n")
     print(f"\n{line}", flush=True)
-    return 1 if wrong or missing or any(status != 0 for status, _ in runs) else 0
+    return 1 if wrong or missing or any(status not in {0, NOTHING_CHOSEN} for status, _ in runs) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
-from tests.session import gate, groups, record
+from tests.session import gate, groups, push, record
 from tests.session.record import Done, Record
 
 NO_DOCUMENT = gate.Lack("document", "not published", lambda: True)
@@ -55,17 +58,26 @@ def test_a_vanished_test_is_not_forgiven_by_a_lack() -> None:
 
 
 def test_a_machine_s_owner_lists_lacks_with_reasons() -> None:
-    found = gate.lacks_here({gate.VARIABLE: "kind=no root here; browser = no apt"})
-    assert [(lack.group, lack.reason) for lack in found[-2:]] == [("kind", "no root here"), ("browser", "no apt")]
+    found = gate.listed({gate.VARIABLE: "kind=no root here; browser = no apt"})
+    assert [(lack.group, lack.reason) for lack in found] == [("kind", "no root here"), ("browser", "no apt")]
     for bad in ("kind", "kind=", "king=of no known group"):
         with pytest.raises(ValueError, match="is not GROUP=REASON"):
-            gate.lacks_here({gate.VARIABLE: bad})
+            gate.listed({gate.VARIABLE: bad})
 
 
 def test_every_group_has_a_known_number_and_some_tests() -> None:
     known = gate.known()
     assert set(known) == set(groups.ALL)
     assert all(number > 0 for number in known.values())
+
+
+def test_ci_s_jobs_together_run_every_group_once() -> None:
+    assert sorted(group for part in push.PARTS.values() for group in part) == sorted(groups.ALL)
+
+
+def test_the_closing_line_counts_as_pytest_does() -> None:
+    found = run(done("a", "fast"), done("b", "fast", "failed"), done("c", "kind", "error"))
+    assert re.fullmatch(r"1 passed, 1 failed, 1 errors in \d+ s", push.closing(found, time.monotonic()))
 
 
 def test_minutes_and_the_slowest_are_told() -> None:
