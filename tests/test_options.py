@@ -41,6 +41,7 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
     assert "errors=12%" in caught.value.remedy
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -108,6 +109,7 @@ def test_the_more_severe_outcome_wins() -> None:
     assert [int(status) for status in SEVERITY] == [130, 41, 40, 31, 30, 2, 20, 10, 0]
 
 
+@pytest.mark.process
 def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path) -> None:
     blocker = tmp_path / "reports"
     blocker.write_text("a file where the folder should be")  # root may write anywhere, so permissions prove nothing
@@ -118,6 +120,7 @@ def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path)
     assert "--reports" in result.stderr
 
 
+@pytest.mark.process
 def test_the_first_line_holds_seed_rung_and_replay(tmp_path: Path) -> None:
     blocker = tmp_path / "reports"
     blocker.write_text("")

@@ -19,6 +19,8 @@ from tests.api.postgres import free_port
 from tests.api.test_contract import location
 from tests.api.world import new_id, new_user, unsigned_token
 
+pytestmark = pytest.mark.process
+
 TIME = {"DatetimeWithNanoseconds": "2025-10-20T09:00:00.250000+00:00"}
 
 

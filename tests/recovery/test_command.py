@@ -21,6 +21,8 @@ from harness.recovery.verification import CONTENT, COUNT, LOCATIONS
 from harness.state import MARKER, marked
 from scenarios.recovery import FOLDER
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -103,6 +103,7 @@ def groups_of(pid: int) -> set[str]:
     return {line.rpartition("/")[2].partition(":")[2] for line in lines if "tekutoko." in line}
 
 
+@pytest.mark.process
 @held
 async def test_its_processes_are_in_their_containers_groups(make: Make) -> None:
     """Also after a restart."""
@@ -116,6 +117,7 @@ async def test_its_processes_are_in_their_containers_groups(make: Make) -> None:
     assert (groups_of(again), groups_of(sidecar)) == ({"small.0"}, {"small.1"})
 
 
+@pytest.mark.process
 @held
 async def test_a_container_without_limits_is_in_no_group(make: Make) -> None:
     pod = make("small", template())
@@ -141,6 +143,7 @@ async def test_its_groups_have_the_manifest_s_limits_and_go_with_it(make: Make) 
     assert cgroups.of_run(pod._ground.state.lease.run_id) == []
 
 
+@pytest.mark.process
 async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "usable", lambda: False)
     pod = make("small", limited())
