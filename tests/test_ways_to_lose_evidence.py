@@ -256,8 +256,8 @@ class GoodRowsDoubled(World):
 @way
 class DoubledAndContradicting(World):
     def rows(self, name: str, rows: list[Row]) -> list[Row]:
-        good = [msgspec.structs.replace(r, outcome=Outcome.OK) for r in rows if failing(r)]  # type: ignore[type-var]
-        again = [msgspec.structs.replace(r, status=201) for r in rows[-9:] if not isinstance(r, SessionRow)]  # type: ignore[type-var]
+        good = [msgspec.structs.replace(r, outcome=Outcome.OK) for r in rows if failing(r)]
+        again = [msgspec.structs.replace(r, status=201) for r in rows[-9:] if not isinstance(r, SessionRow)]
         return [*rows, *good, *again]
 
 

@@ -14,6 +14,11 @@ def now_ns() -> int:
     return time.monotonic_ns()
 
 
+def wall_ns() -> int:
+    """The wall clock's time, ns since 1970-01-01 UTC: servers judge a token by it."""
+    return time.time_ns()
+
+
 def gevent_wait_until(due_ns: int, ended: Any) -> bool:
     """Returns at ``due_ns`` or as soon after as the greenlet gets its turn; before only when ``ended``, a gevent
     ``Event``, is set: then true.
