@@ -38,7 +38,8 @@ class Gate:
 
 def run_of(stack: Gate) -> Rehearsal:
     made = Rehearsal.__new__(Rehearsal)
-    made.clock, made.progress = MachineClock(), Progress()
+    made.clock = MachineClock()
+    made.progress = Progress(made.clock)
     made.lifecycle = Lifecycle(made.progress)
     made.stack = cast("Any", stack)
     made.planted, made._undo = [], []
