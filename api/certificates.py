@@ -1,8 +1,9 @@
 """Google's certificates for Firebase ID tokens, fetched with the event loop and held until they expire.
 
 Stands in for the transport that firebase-admin would fetch them with (``google.auth.transport.Request``): what it is
-asked for it answers from memory. The event loop resolves the host name on a thread of its own (``getaddrinfo`` has no
-other way); the rehearsal, against emulators, never comes here.
+asked for it answers from memory. An answer that is no certificates (a proxy's page, say) replaces nothing, and nobody
+waits for a renewal while old ones are at hand. The event loop resolves the host name on a thread of its own
+(``getaddrinfo`` has no other way); the rehearsal, against emulators, never comes here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import h11
+import msgspec
+from cryptography import x509
 from google.auth import exceptions, transport
 
 from api.ports import Clock
@@ -22,6 +25,8 @@ from api.ports import Clock
 CERTIFICATES_URL = "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 FETCH_TIMEOUT_S = 5.0
 LIFETIME_DEFAULT_S = 3600.0
+LIFETIME_MIN_S = 60.0  # whatever the answer says: not a fetch for each verification
+LIFETIME_MAX_S = 86_400.0  # nor past the next rotation of the keys
 RETRY_AFTER_S = 10.0
 BODY_BYTES_MAX = 1024 * 1024
 
@@ -54,29 +59,46 @@ class Certificates(transport.Request):
         self._fetch = fetch or fetch_https
         self._url = url
         self._data = b""
-        self._renew_at_s = 0.0
-        self._lock = asyncio.Lock()
+        self._due_ns = clock.monotonic_ns()  # not of the clock on the wall, which is set forward and back
+        self._renewal: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
-        """Fetches them when due; callers that come meanwhile wait for the same fetch. Never raises ``OSError``."""
-        if self._clock.unix_s() < self._renew_at_s:
-            return
-        async with self._lock:
-            now = self._clock.unix_s()
-            if now < self._renew_at_s:
+        """Has them fetched when due, one fetch at a time. Waits for it only while there are none. Raises nothing."""
+        if self._renewal is None or self._renewal.done():
+            if self._clock.monotonic_ns() < self._due_ns:
                 return
-            try:
-                async with asyncio.timeout(FETCH_TIMEOUT_S):
-                    self._data, lifetime_s = await self._fetch(self._url)
-            except OSError:  # TimeoutError is one
-                lifetime_s = RETRY_AFTER_S
-            self._renew_at_s = now + lifetime_s
+            self._renewal = asyncio.create_task(self._renew())
+        if not self._data:
+            await asyncio.shield(self._renewal)
+
+    async def _renew(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_TIMEOUT_S):
+                data, lifetime_s = await self._fetch(self._url)
+            _check(data)
+            self._data = data
+            lifetime_s = min(max(lifetime_s, LIFETIME_MIN_S), LIFETIME_MAX_S)
+        except Exception:  # no answer, or whatever a wrong one breaks in a parser
+            lifetime_s = RETRY_AFTER_S
+        self._due_ns = self._clock.monotonic_ns() + round(lifetime_s * 1e9)
 
     def __call__(self, url: str, method: str = "GET", *_: Any, **__: Any) -> _Response:
         """What firebase-admin calls. Raises google-auth's ``TransportError`` when there is nothing to answer."""
         if url != self._url or method != "GET" or not self._data:
             raise exceptions.TransportError(f"no certificates of {url} at hand")  # type: ignore[no-untyped-call]
         return _Response(self._data)
+
+
+def _check(data: bytes) -> None:
+    """Raises ``ValueError`` unless ``data`` is a JSON object of certificates in PEM by key id, one at least."""
+    try:
+        found = msgspec.json.decode(data, type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise ValueError("the answer is no JSON object of texts") from error
+    if not found:
+        raise ValueError("the answer has no certificates")
+    for pem in found.values():
+        x509.load_pem_x509_certificate(pem.encode())
 
 
 async def fetch_https(url: str) -> tuple[bytes, float]:

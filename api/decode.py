@@ -63,6 +63,8 @@ async def body(request: Request, decoder: msgspec.json.Decoder[Body], max_bytes:
         raise Invalid("The Content-Type is not application/json in UTF-8")
     data = await _read(request, max_bytes)
     try:
+        if not data.isascii():
+            data.decode()  # the decoder looks at the texts it keeps alone
         decoded = decoder.decode(data)
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from error

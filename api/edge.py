@@ -1,14 +1,19 @@
-"""The outermost layer of every request: measures it, names the pod, and answers 500 for what nobody foresaw."""
+"""The outermost layer of every request: counts and measures it, names the pod, answers 500 for what nobody foresaw."""
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import answers
+from api.errors import Busy, Unavailable
 from api.logs import describe
 from api.service import Service
 
 SLOW_S = 1.0
+#: What the platform asks however busy the process is: a probe that fails restarts a pod, or takes it away.
+ALWAYS_ANSWERED = frozenset({"/health", "/ready"})
 
 
 class Edge:
@@ -18,13 +23,26 @@ class Edge:
         self._app = app
         self._service = service
         self._clock = service.ports.clock
+        self._most = service.settings.max_requests_in_flight
         self._pod = (b"x-pod-name", service.settings.pod_name.encode("latin-1", "replace"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request. It is in flight from its head to the end of its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["path"] in ALWAYS_ANSWERED:
+            await self._measured(self._app, scope, receive, send)
+            return
+        service = self._service
+        app = self._app if service.in_flight < self._most else answers.of(Busy())
+        service.in_flight += 1
+        try:
+            await self._measured(app, scope, receive, send)
+        finally:
+            service.in_flight -= 1
+
+    async def _measured(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         started_ns = self._clock.monotonic_ns()
         status = 0
 
@@ -36,7 +54,12 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_marked)
+            await app(scope, receive, send_marked)
+        except asyncio.CancelledError:
+            if status or not self._service.stopping:
+                raise
+            # The end of the stop's time for requests: said in the contract's form, which the server has not.
+            await answers.of(Unavailable("The pod is stopping"))(scope, receive, send_marked)
         except Exception as error:
             self._service.log.error(  # noqa: TRY400 - not logging's; the description holds the place
                 "Request failed", error=describe(error), method=scope["method"], route=_route(scope)

@@ -61,6 +61,16 @@ class RateLimited(ApiError):  # noqa: N818
         super().__init__("Too many requests; try again later", {"Retry-After": str(retry_after_s)})
 
 
+class Busy(ApiError):  # noqa: N818
+    """More requests in flight than the process takes; nothing of this one was done."""
+
+    status = 503
+    code = "INTERNAL_ERROR"
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests are in flight; try again", {"Retry-After": "1"})
+
+
 class Unavailable(ApiError):  # noqa: N818
     """A part the request needs (the database, the certificates) does not answer in time."""
 

@@ -3,31 +3,45 @@
 Documents are built as plain protocol buffers: the convenience client (``firestore.AsyncClient``) spends 65 µs a
 location on the event loop, this 7, and a walk's document is written whole each time. gRPC's asyncio runs one poller
 thread of its own; nothing here waits on it.
+
+A version is the document's ``update_time``. The one that a write made is remembered, so that a walk whose requests stay
+with this pod costs one call a write; else the document is read first, but for its locations.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
 import grpc.aio
+from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
 from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcAsyncIOTransport
-from google.cloud.firestore_v1.types import CommitRequest
+from google.cloud.firestore_v1.types import BatchGetDocumentsRequest, CommitRequest
 
 from api import firestore_document
 from api.clock import pause
 from api.model import WalkDetail
+from api.ports import Overtaken
 from api.settings import Settings
 
 RPC_TIMEOUT_S = 4.0  # below the mirror's own limit, so that its error names the cause
 LOCATIONS_AT_ONCE = 100
+VERSIONS_MAX = 10_000
 _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),  # an outage ends for the mirror when it ends
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.enable_http_proxy", 0),  # the emulator is on this machine, whatever http_proxy says
 )
 _Request = CommitRequest.pb()
+_Question = BatchGetDocumentsRequest.pb()
+#: How Firestore says that a document is not as the write's precondition wants it.
+_NOT_AS_SEEN = (FailedPrecondition, AlreadyExists, NotFound, Aborted)
+
+
+class DocumentTooLarge(Exception):  # noqa: N818 - an outcome
+    """Firestore would refuse the document; an emulator might not."""
 
 
 class FirestoreMirror:
@@ -42,6 +56,7 @@ class FirestoreMirror:
             self._metadata.append(("authorization", "Bearer owner"))  # the emulators' word for "past the rules"
         self._transport: Any = None
         self._client: Any = None
+        self._versions: OrderedDict[str, Any] = OrderedDict()  # by walk, as this pod's last write left them
 
     async def open(self) -> None:
         """Makes the channel; it connects with the first write."""
@@ -52,8 +67,22 @@ class FirestoreMirror:
             self._transport = FirestoreGrpcAsyncIOTransport(credentials=self._app.credential.get_credential())
         self._client = FirestoreAsyncClient(transport=self._transport)
 
-    async def write(self, walk: WalkDetail) -> None:
+    async def look(self, walk_id: str) -> object:
+        """The document's ``update_time``, a protocol buffer."""
+        if walk_id in self._versions:
+            return self._versions[walk_id]
+        version, _ = await self._read(walk_id)
+        return version
+
+    async def owner(self, walk_id: str) -> str | None:
+        """The document's ``user_id``."""
+        _, owner = await self._read(walk_id)
+        return owner
+
+    async def write(self, walk: WalkDetail, seen: object) -> None:
         """Replaces the whole document."""
+        if self._emulator_host and (size := firestore_document.size_bytes(walk)) > firestore_document.SIZE_MAX_BYTES:
+            raise DocumentTooLarge(f"{size} bytes with {len(walk.locations)} locations; Firestore takes 1 MiB")
         request = _Request(database=self._database)
         document = request.writes.add().update
         document.name = self._name(walk.id)
@@ -64,13 +93,15 @@ class FirestoreMirror:
             _fill(values.values.add().map_value.fields, firestore_document.location_map(location))
             if index % LOCATIONS_AT_ONCE == LOCATIONS_AT_ONCE - 1:
                 await pause(0)  # a long walk must not hold up the requests
-        await self._commit(request)
+        await self._commit(walk.id, request, seen)
 
-    async def delete(self, walk_id: str) -> None:
+    async def delete(self, walk_id: str, seen: object) -> None:
         """Deletes the document; one that is not there is fine."""
+        if seen is None:
+            return
         request = _Request(database=self._database)
         request.writes.add().delete = self._name(walk_id)
-        await self._commit(request)
+        await self._commit(walk_id, request, seen)
 
     async def close(self) -> None:
         """Closes the channel."""
@@ -81,10 +112,42 @@ class FirestoreMirror:
         name = firestore_document.document_id(walk_id)
         return f"{self._database}/documents/{firestore_document.COLLECTION}/{name}"
 
-    async def _commit(self, request: Any) -> None:
-        await self._client.commit(
-            request=CommitRequest.wrap(request), metadata=self._metadata, timeout=RPC_TIMEOUT_S, retry=None
+    async def _commit(self, walk_id: str, request: Any, seen: Any) -> None:
+        """One write, on the condition that the document is as ``seen``."""
+        condition = request.writes[0].current_document
+        if seen is None:
+            condition.exists = False
+        else:
+            condition.update_time.CopyFrom(seen)
+        self._versions.pop(walk_id, None)  # until the answer is there nobody knows it
+        try:
+            answer = await self._client.commit(
+                request=CommitRequest.wrap(request), metadata=self._metadata, timeout=RPC_TIMEOUT_S, retry=None
+            )
+        except _NOT_AS_SEEN as error:
+            raise Overtaken(str(error)) from error
+        if request.writes[0].WhichOneof("operation") == "update":
+            self._versions[walk_id] = type(answer).pb(answer).write_results[0].update_time
+            if len(self._versions) > VERSIONS_MAX:
+                self._versions.popitem(last=False)
+
+    async def _read(self, walk_id: str) -> tuple[Any, str | None]:
+        """Version and ``user_id`` of the document, both ``None`` when there is none."""
+        question = _Question(database=self._database, documents=[self._name(walk_id)])
+        question.mask.field_paths.append("user_id")
+        answers = await self._client.batch_get_documents(
+            request=BatchGetDocumentsRequest.wrap(question),
+            metadata=self._metadata,
+            timeout=RPC_TIMEOUT_S,
+            retry=None,
         )
+        version, owner = None, None
+        async for answer in answers:
+            plain = type(answer).pb(answer)
+            if plain.WhichOneof("result") == "found":
+                version = plain.found.update_time
+                owner = plain.found.fields["user_id"].string_value if "user_id" in plain.found.fields else None
+        return version, owner
 
 
 def _fill(target: Any, fields: firestore_document.Fields) -> None:

@@ -14,7 +14,7 @@ from api.clock import pause
 from api.errors import Invalid, Unauthorized
 from api.firestore_document import Fields, document_id, fields, location_map
 from api.model import CHANGEABLE, DEFAULT_TITLE, Location, NewWalk, User, Walk, WalkChange, WalkDetail, WalkPage
-from api.ports import Clock, PoolStats
+from api.ports import Clock, Overtaken, PoolStats
 
 _EMPTY = {"description": "", "status": "not_started", "total_distance": 0.0, "total_steps": 0}
 _EMPTY |= {"total_paused_duration": 0.0}
@@ -62,19 +62,42 @@ class MemoryMirror:
     def __init__(self, delay_s: float = 0.0) -> None:
         self.delay_s = delay_s
         self.documents: dict[str, tuple[Fields, list[Fields]]] = {}
+        self._versions: dict[str, int] = {}
+        self._writes = 0
 
     async def open(self) -> None:
         """Nothing to open."""
 
-    async def write(self, walk: WalkDetail) -> None:
-        """Replaces the document."""
-        await pause(self.delay_s)
-        self.documents[document_id(walk.id)] = (fields(walk), [location_map(entry) for entry in walk.locations])
+    async def look(self, walk_id: str) -> object:
+        """The number of the write that made the document."""
+        return self._versions.get(document_id(walk_id))
 
-    async def delete(self, walk_id: str) -> None:
-        """Removes the document."""
+    async def owner(self, walk_id: str) -> str | None:
+        """The document's ``user_id``."""
+        document = self.documents.get(document_id(walk_id))
+        owner = None if document is None else document[0].get("user_id")
+        return owner if isinstance(owner, str) else None
+
+    async def write(self, walk: WalkDetail, seen: object) -> None:
+        """Replaces the document, if it is as seen."""
         await pause(self.delay_s)
-        self.documents.pop(document_id(walk_id), None)
+        name = self._as_seen(walk.id, seen)
+        self.documents[name] = (fields(walk), [location_map(entry) for entry in walk.locations])
+        self._writes += 1
+        self._versions[name] = self._writes
+
+    async def delete(self, walk_id: str, seen: object) -> None:
+        """Removes the document, if it is as seen."""
+        await pause(self.delay_s)
+        name = self._as_seen(walk_id, seen)
+        self.documents.pop(name, None)
+        self._versions.pop(name, None)
+
+    def _as_seen(self, walk_id: str, seen: object) -> str:
+        name = document_id(walk_id)
+        if self._versions.get(name) != seen:
+            raise Overtaken
+        return name
 
     async def close(self) -> None:
         """Nothing to close."""

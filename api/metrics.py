@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 
+from msgspec import Struct
+
 from api.mirror import MirrorStats
 from api.ports import PoolStats
 from api.removals import RemovalStats
+from api.unsettled import UnsettledStats
 
 #: Upper bounds in seconds; 0.5 and 0.6 are the rollout table's latency limits, 1 and 2 the alerts'.
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 2.0, 5.0)
@@ -23,11 +26,23 @@ class _Histogram:
         self.sum_s = 0.0
 
 
+class Readings(Struct, frozen=True, kw_only=True):
+    """What the other parts count themselves, as it is when the page is asked for."""
+
+    mirror: MirrorStats
+    removals: RemovalStats
+    unsettled: UnsettledStats
+    pool: PoolStats
+    in_flight: int
+    log_lines_lost: int
+
+
 class Metrics:
     """Counts of one process since it started."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.refused: Counter[int] = Counter()
         self._durations: dict[str, _Histogram] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -39,22 +54,48 @@ class Metrics:
         histogram.counts[bisect_left(BUCKETS_S, seconds)] += 1
         histogram.sum_s += seconds
 
-    def render(self, mirror: MirrorStats, removals: RemovalStats, pool: PoolStats, log_lines_lost: int) -> str:
+    def refuse(self, status: int) -> None:
+        """One request refused before it was one: its head was too large, too slow or no HTTP."""
+        self.refused[status] += 1
+
+    def render(self, read: Readings) -> str:
         """The whole page."""
+        mirror, removals, pool = read.mirror, read.removals, read.pool
         lines = ["# TYPE http_requests_total counter"]
         lines += [
             f'http_requests_total{{method="{method}",route="{route}",status="{status}"}} {count}'
             for (method, route, status), count in sorted(self.requests.items())
         ]
+        lines.append("# TYPE http_requests_refused_total counter")
+        lines += [
+            f'http_requests_refused_total{{status="{status}"}} {count}'
+            for status, count in sorted(self.refused.items())
+        ]
+        lines += _gauge("http_requests_in_flight", read.in_flight)
         lines.append("# TYPE http_request_duration_seconds histogram")
         for route, histogram in sorted(self._durations.items()):
             lines += _histogram(route, histogram)
         lines.append("# TYPE mirror_writes_total counter")
         lines += [
             f'mirror_writes_total{{outcome="{outcome}"}} {getattr(mirror, outcome)}'
-            for outcome in ("submitted", "requeued", "coalesced", "written", "failed", "dropped", "skipped")
+            for outcome in (
+                "submitted",
+                "requeued",
+                "coalesced",
+                "written",
+                "failed",
+                "dropped",
+                "skipped",
+                "overtaken",
+            )
         ]
         lines += _gauge("mirror_queue", mirror.waiting)
+        lines.append("# TYPE unsettled_writes_total counter")
+        lines += [
+            f'unsettled_writes_total{{outcome="{outcome}"}} {getattr(read.unsettled, outcome)}'
+            for outcome in ("noted", "settled", "dropped")
+        ]
+        lines += _gauge("unsettled_writes", read.unsettled.waiting)
         lines.append("# TYPE photo_removals_total counter")
         lines += [
             f'photo_removals_total{{outcome="{outcome}"}} {getattr(removals, outcome)}'
@@ -64,7 +105,7 @@ class Metrics:
         lines += _gauge("database_pool_connections", pool.size)
         lines += _gauge("database_pool_idle", pool.idle)
         lines += _gauge("database_pool_limit", pool.limit)
-        lines += ["# TYPE log_lines_lost_total counter", f"log_lines_lost_total {log_lines_lost}"]
+        lines += ["# TYPE log_lines_lost_total counter", f"log_lines_lost_total {read.log_lines_lost}"]
         return "\n".join(lines) + "\n"
 
 

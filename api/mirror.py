@@ -2,34 +2,37 @@
 
 What waits is the walk's id, not its content: a worker reads the walk as committed and writes the whole document, so
 writes of one walk that wait together become one, and a repeated write does no harm. Order is kept twice. In a pod,
-a walk always goes through the same lane, one write at a time. Between pods, the worker looks again after it has
-written: if the walk changed meanwhile it goes back into the queue, so an older state that overtook a newer one is
-mended by whoever wrote it.
+a walk always goes through the same lane, one write at a time. Between pods, a worker looks at the document, then reads
+the walk, and writes only over what it has seen: a write that arrives late, even after its time-out, never replaces a
+newer one. It looks at the walk again after it has written: if that changed meanwhile, it goes back into the queue.
 
 While writes wait, each new one logs how many do: what a kill of the pod would lose.
 
-A write is tried once, within ``WRITE_TIMEOUT_S``. One that fails, or finds the queue full, is logged with its walk id
-and counted; the request it belongs to was answered long ago.
+A write that was overtaken begins anew; else it is tried once. One that does not succeed within ``WRITE_TIMEOUT_S``, or
+finds the queue full, is logged with its walk id and counted; the request it belongs to was answered long ago.
 """
 
 from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from api.logs import Log, describe
-from api.ports import Database, MirrorSink
+from api.model import WalkDetail
+from api.ports import Database, MirrorSink, Overtaken
 
 WRITE_TIMEOUT_S = 5.0
+ATTEMPTS = 10  # of a write that others overtake each time
 
 
 class MirrorStats(Struct):
     """Since the start. Always: submitted + requeued = coalesced + written + failed + dropped + waiting.
 
     ``skipped`` are writes of walks outside the mirrored share; they are not submitted. ``waiting`` counts those under
-    way too. ``requeued`` are those found changed after they were written.
+    way too. ``requeued`` are those found changed after they were written, ``overtaken`` the attempts that began anew.
     """
 
     submitted: int = 0
@@ -40,6 +43,7 @@ class MirrorStats(Struct):
     dropped: int = 0
     skipped: int = 0
     waiting: int = 0
+    overtaken: int = 0
 
 
 class _Lane:
@@ -78,6 +82,8 @@ class Mirror:
         self._idle = asyncio.Event()
         self._idle.set()
         self._ended = False
+        #: Called with walk and user of each write that did not succeed: it may have been sent.
+        self.given_up: Callable[[str, str], None] = _nobody
         self.stats = MirrorStats()
 
     def start(self) -> None:
@@ -139,10 +145,7 @@ class Mirror:
                 lane.filled.clear()
             changed = False
             try:
-                changed = await self._write(walk_id, user_id, sink)
-            except asyncio.CancelledError:
-                self._drop(walk_id, user_id, "the pod stopped first")
-                raise
+                changed = await self._mirror(walk_id, user_id, sink)
             finally:
                 self.stats.waiting -= 1
             if changed:
@@ -151,18 +154,18 @@ class Mirror:
             if self.stats.waiting == 0:
                 self._idle.set()
 
-    async def _write(self, walk_id: str, user_id: str, sink: MirrorSink) -> bool:
+    async def _mirror(self, walk_id: str, user_id: str, sink: MirrorSink) -> bool:
         """Mirrors the walk as it is now; whether it has changed since."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                walk = await self._database.load_walk(walk_id)
-                if walk is None:
-                    await sink.delete(walk_id)
-                else:
-                    await sink.write(walk)
+                walk = await self._write(walk_id, sink)
+        except asyncio.CancelledError:
+            self._drop(walk_id, user_id, "the pod stopped first")
+            raise
         except Exception as error:
             self.stats.failed += 1
             self._log.error("Mirror write failed", walk_id=walk_id, user_id=user_id, error=describe(error))
+            self.given_up(walk_id, user_id)
             return False
         self.stats.written += 1
         try:
@@ -171,3 +174,25 @@ class Mirror:
             self._log.warning("Mirror write not confirmed", walk_id=walk_id, user_id=user_id, error=describe(error))
             return False
         return version != (None if walk is None else walk.updated_at)
+
+    async def _write(self, walk_id: str, sink: MirrorSink) -> WalkDetail | None:
+        """The walk as it was written; ``None`` when it is gone, and its document with it."""
+        last: Overtaken | None = None
+        for _ in range(ATTEMPTS):
+            seen = await sink.look(walk_id)
+            walk = await self._database.load_walk(walk_id)  # after the look: what was written before it is in here
+            try:
+                if walk is None:
+                    await sink.delete(walk_id, seen)
+                else:
+                    await sink.write(walk, seen)
+            except Overtaken as overtaken:
+                self.stats.overtaken += 1
+                last = overtaken
+            else:
+                return walk
+        raise Overtaken(f"{ATTEMPTS} times in turn") from last
+
+
+def _nobody(walk_id: str, user_id: str) -> None:
+    """Where nobody asks."""

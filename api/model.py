@@ -9,13 +9,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 #: The title of a walk that a PUT creates without one. The app's users read Japanese ("a walk").
 DEFAULT_TITLE = "散歩"
-#: Walks have at most this many locations in one body: four hours at one a second, with room.
+#: A walk has at most this many locations in all, so their numbers end below it: four hours at one a second, with room.
+#: The mirror's document holds fewer (``api.firestore_document.size_bytes``); this bounds what a GET loads, and the
+#: mirror after each PUT.
 MAX_LOCATIONS = 20_000
+#: The encoded polyline of as many locations takes less: five characters for a step of some metres.
+MAX_POLYLINE = 200_000
 INT4_MAX = 2**31 - 1
 
 Status = Literal["not_started", "in_progress", "paused", "completed"]
 Title = Annotated[str, Meta(min_length=1, max_length=255)]
 Description = Annotated[str, Meta(max_length=1000)]
+Polyline = Annotated[str, Meta(max_length=MAX_POLYLINE)]
 ImageUrl = Annotated[str, Meta(max_length=500)]
 Time = Annotated[datetime, Meta(tz=True)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -28,7 +33,7 @@ class Location(Struct, frozen=True):
     latitude: Annotated[float, Meta(ge=-90, le=90)]
     longitude: Annotated[float, Meta(ge=-180, le=180)]
     timestamp: Time
-    sequence_number: Count
+    sequence_number: Annotated[int, Meta(ge=0, lt=MAX_LOCATIONS)]
     altitude: float | None = None
     horizontal_accuracy: float | None = None
     vertical_accuracy: float | None = None
@@ -92,7 +97,7 @@ class WalkChange(Struct, frozen=True):
     paused_at: Time | UnsetType | None = UNSET
     total_distance: NotNegative | UnsetType = UNSET
     total_steps: Count | UnsetType = UNSET
-    polyline_data: str | UnsetType | None = UNSET
+    polyline_data: Polyline | UnsetType | None = UNSET
     thumbnail_image_url: ImageUrl | UnsetType | None = UNSET
     status: Status | UnsetType = UNSET
     total_paused_duration: NotNegative | UnsetType = UNSET

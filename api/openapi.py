@@ -17,7 +17,7 @@ _MEANINGS = {
     404: "No such walk of the caller",
     429: "More than 100 requests a minute of this user",
     500: "A defect of the API",
-    503: "A part the API needs does not answer",
+    503: "A part the API needs does not answer, or too many requests are in flight",
 }
 _TYPES = (Walk, WalkDetail, WalkPage, NewWalk, WalkChange, ErrorBody, State)
 _REF = "#/components/schemas/{name}"
@@ -39,7 +39,6 @@ def document() -> dict[str, Any]:
         "paths": {
             "/health": {"get": _call("Whether the process lives", {200: State})},
             "/ready": {"get": _call("Whether the database answers", {200: State}, errors=(503,))},
-            "/metrics": {"get": _text_call("Metrics in the Prometheus text format", "text/plain")},
             "/openapi.json": {"get": _text_call("This document", "application/json")},
             "/v1/walks": {
                 "get": _walk_call("listWalks", "The caller's walks, newest first", {200: WalkPage}, query=_paging()),

@@ -74,19 +74,35 @@ class Database(Protocol):
         ...
 
 
+class Overtaken(Exception):  # noqa: N818 - an outcome
+    """The document is not as it was seen any more: somebody else wrote it. Nothing was written."""
+
+
 class MirrorSink(Protocol):
-    """Where walks are mirrored to. Raises anything when a write does not succeed."""
+    """Where walks are mirrored to. Raises anything when a write does not succeed.
+
+    A write says what it has seen, and holds only while that is still there: whoever looks first, then reads the walk,
+    and then writes never puts an older state over a newer one, however late the write arrives.
+    """
 
     async def open(self) -> None:
         """Makes ready without needing the other side to be there."""
         ...
 
-    async def write(self, walk: WalkDetail) -> None:
-        """The document of ``walk`` is ``walk`` afterwards."""
+    async def look(self, walk_id: str) -> object:
+        """The document's version, opaque; ``None`` when there is none. It may be remembered from the last write."""
         ...
 
-    async def delete(self, walk_id: str) -> None:
-        """There is no document of ``walk_id`` afterwards."""
+    async def owner(self, walk_id: str) -> str | None:
+        """Whose document it is, asked anew; ``None`` when there is none or it says nothing."""
+        ...
+
+    async def write(self, walk: WalkDetail, seen: object) -> None:
+        """The document of ``walk`` is ``walk`` afterwards. Raises ``Overtaken`` when it is not as ``seen``."""
+        ...
+
+    async def delete(self, walk_id: str, seen: object) -> None:
+        """There is no document of ``walk_id`` afterwards. Raises ``Overtaken`` when it is not as ``seen``."""
         ...
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ ACQUIRE_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 5.0
 RELEASE_TIMEOUT_S = 1.0
 READY_RELEASE_TIMEOUT_S = 0.1
+CLOSE_TIMEOUT_S = 0.5
 READY_TIMEOUT_S = 0.8  # below the probe's own second (Kubernetes' default timeoutSeconds)
 FRESH_NS = 1_000_000_000
 KNOWN_USERS_MAX = 20_000
@@ -32,6 +33,14 @@ _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,  # too many connections, out of memory, disk full
     asyncpg.OperatorInterventionError,  # shutting down, starting up, cancelled
+    asyncpg.PostgresSystemError,  # the server cannot read or write its files
+    asyncpg.InvalidAuthorizationSpecificationError,  # the password was rotated, the role is not there yet
+    asyncpg.InvalidCatalogNameError,  # the database is not there yet: being restored
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that was set back to one
+    asyncpg.TransactionRollbackError,  # a deadlock, a conflict with recovery: the next try may do
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.InternalClientError,  # the connection was cut in the middle of a message
 )
 _RULES = {
@@ -50,6 +59,7 @@ class PostgresDatabase:
         self._pool: Any = None
         self._known: OrderedDict[str, None] = OrderedDict()
         self._answered_ns = -FRESH_NS
+        self._asking: asyncio.Task[bool] | None = None
 
     async def open(self) -> None:
         """Makes the pool; no connection yet."""
@@ -67,21 +77,34 @@ class PostgresDatabase:
             command_timeout=COMMAND_TIMEOUT_S,
             # The API leaves no state in a session, so the default reset would only double the round trips.
             reset=_leave_as_it_is,
-            server_settings={"application_name": self._name[:63], "timezone": "UTC"},
+            server_settings={
+                "application_name": self._name[:63],
+                "timezone": "UTC",
+                # A statement whose answer nobody waits for any more ends in the server too (api.unsettled).
+                "statement_timeout": str(round(COMMAND_TIMEOUT_S * 1000)),
+            },
         )
 
     async def close(self) -> None:
-        """Closes the pool; after one second by force."""
+        """Closes the pool; after ``CLOSE_TIMEOUT_S`` by force."""
         if self._pool is None:
             return
         try:
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 
     async def ready(self) -> bool:
-        """Whether PostgreSQL answers. A pool that is only busy counts as answering if it did in the last second."""
+        """Whether PostgreSQL answers. Who asks while another does gets the same answer: anybody may ask, as often as
+        they like, and all together they take one connection.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._answers())
+        return await asyncio.shield(self._asking)
+
+    async def _answers(self) -> bool:
+        """A pool that is only busy counts as answering if it did in the last second."""
         asked_ns = self._clock.monotonic_ns()
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):

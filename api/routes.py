@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from starlette.requests import Request
@@ -10,8 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import answers, decode, openapi
-from api.errors import MethodNotAllowed, NotFound, Unavailable
-from api.metrics import CONTENT_TYPE
+from api.errors import ApiError, MethodNotAllowed, NotFound, Unavailable
 from api.model import NewWalk, State, WalkChange
 from api.service import Service
 
@@ -40,7 +40,9 @@ class Walks:
         """POST /v1/walks."""
         user = await self._service.admit(request.scope["headers"])
         new = await decode.body(request, _new_walk, self._max_body)
-        walk = await self._database.create_walk(user, self._service.ports.ids.walk_id(), new)
+        walk_id = self._service.ports.ids.walk_id()
+        with self._settling(walk_id, user.uid):
+            walk = await self._database.create_walk(user, walk_id, new)
         self._written("Walk created", walk.id, user.uid)
         return answers.json(walk, 201, {"Location": f"/v1/walks/{walk.id}"})
 
@@ -57,7 +59,8 @@ class Walks:
         user = await self._service.admit(request.scope["headers"])
         walk_id = decode.walk_id(request.path_params["id"])
         change = await decode.body(request, _walk_change, self._max_body)
-        walk = await self._database.put_walk(user, walk_id, change)
+        with self._settling(walk_id, user.uid):
+            walk = await self._database.put_walk(user, walk_id, change)
         if walk is None:
             raise NotFound(_NO_WALK)
         self._written("Walk saved", walk_id, user.uid)
@@ -67,11 +70,29 @@ class Walks:
         """DELETE /v1/walks/{id}."""
         user = await self._service.admit(request.scope["headers"])
         walk_id = decode.walk_id(request.path_params["id"])
-        if not await self._database.delete_walk(user, walk_id):
+        with self._settling(walk_id, user.uid, deletes=True):
+            deleted = await self._database.delete_walk(user, walk_id)
+        if not deleted:
             raise NotFound(_NO_WALK)
         self._written("Walk deleted", walk_id, user.uid)
         self._service.removals.submit(user.uid, walk_id)
         return Response(status_code=204)
+
+    @contextmanager
+    def _settling(self, walk_id: str, user_id: str, *, deletes: bool = False) -> Iterator[None]:
+        """Around a write: when it ends without PostgreSQL's word, by whatever (an outage, a cancelled task, a defect),
+        it may have been committed.
+        """
+        try:
+            yield
+        except Unavailable:
+            self._service.unsettled.note(walk_id, user_id, deletes=deletes)
+            raise
+        except ApiError:
+            raise  # PostgreSQL refused it
+        except BaseException:
+            self._service.unsettled.note(walk_id, user_id, deletes=deletes)
+            raise
 
     def _written(self, message: str, walk_id: str, user_id: str) -> None:
         self._service.mirror.submit(walk_id, user_id)
@@ -79,7 +100,7 @@ class Walks:
 
 
 class Operations:
-    """What the platform asks: liveness, readiness, metrics."""
+    """What the platform asks: liveness, readiness."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -95,14 +116,6 @@ class Operations:
         if not await self._service.ports.database.ready():
             raise Unavailable("The database does not answer")
         return answers.json(State("ready"))
-
-    async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
-        """GET /metrics: Prometheus text."""
-        service = self._service
-        text = service.metrics.render(
-            service.mirror.stats, service.removals.stats, service.ports.database.pool(), service.log.lost
-        )
-        return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
     async def openapi(self, request: Request) -> Response:  # noqa: ARG002 - a route's signature
         """GET /openapi.json."""
@@ -134,6 +147,5 @@ def calls(service: Service) -> list[Call]:
         Call("/v1/walks", GET=walks.list, POST=walks.create),
         Call("/health", GET=operations.health),
         Call("/ready", GET=operations.ready),
-        Call("/metrics", GET=operations.metrics),
         Call("/openapi.json", GET=operations.openapi),
     ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import select
 import signal
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 
@@ -18,14 +20,18 @@ from api.clock import SystemClock, pause
 from api.cloud_storage import CloudStorage
 from api.ids import SystemIds
 from api.logs import Bridge, Log
+from api.metrics_port import MetricsServer, listening, page
 from api.ports import MirrorSink, Ports
 from api.postgres import PostgresDatabase
-from api.service import Service
+from api.protocol import LimitedProtocol, Limits
+from api.service import CLOSE_S, GRACE_S, MIRROR_S, Service
 from api.settings import Settings
 
 CLOSING_S = 1.0  # within which idle connections are closed one by one; what is left then at once
 UNREAD_S = 0.02  # within which the loop reads what a connection had
-REQUESTS_S = 8  # of the ten seconds; the mirror is drained meanwhile, and in what is left
+REQUESTS_S = round(GRACE_S - CLOSE_S - MIRROR_S - CLOSING_S)  # the mirror is drained meanwhile, and in its share
+METRICS_STOP_S = 1
+PORT_TAKEN = 3  # uvicorn's exit status for it
 
 
 class _Server(uvicorn.Server):
@@ -36,6 +42,7 @@ class _Server(uvicorn.Server):
     """
 
     service: Service
+    metrics: MetricsServer | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -62,6 +69,8 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         self.service.begin_stop()
         self.should_exit = True
+        if self.metrics is not None:
+            self.metrics.should_exit = True
 
 
 def _has_unread(transport: asyncio.Transport) -> bool:
@@ -99,27 +108,55 @@ def ports(settings: Settings) -> Ports:
 
 
 def serve(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT; the exit status. uvicorn itself exits with 3 when the port is taken."""
+    """Serves until SIGTERM or SIGINT; the exit status: ``PORT_TAKEN`` when a port is taken."""
     log = Log(SystemClock(), pod_name=settings.pod_name, level=settings.log_level, form=settings.log_format)
     logging.basicConfig(handlers=[Bridge(log)], level=logging.INFO, force=True)
+    metrics_socket = None
+    if settings.metrics_port:
+        try:
+            metrics_socket = listening(settings.host, settings.metrics_port)
+        except OSError as error:
+            log.error(f"METRICS_PORT={settings.metrics_port} cannot be listened on: {error}")  # noqa: TRY400
+            return PORT_TAKEN
     app = build_app(settings, ports(settings), log)
-    config = uvicorn.Config(
+    server = _Server(_config(app, app.state.service, settings, lifespan="on", graceful_s=REQUESTS_S))
+    server.service = app.state.service
+    if metrics_socket is not None:
+        metrics_page = page(app.state.service)
+        server.metrics = MetricsServer(
+            _config(metrics_page, app.state.service, settings, lifespan="off", graceful_s=METRICS_STOP_S)
+        )
+    gc.collect()
+    gc.freeze()  # what start-up made stays: later collections need not walk it
+    asyncio.run(_both(server, metrics_socket))
+    return 0 if server.started else 1
+
+
+async def _both(server: _Server, metrics_socket: socket.socket | None) -> None:
+    """The API, and beside it its metrics."""
+    beside = None
+    if server.metrics is not None and metrics_socket is not None:
+        beside = asyncio.create_task(server.metrics.serve(sockets=[metrics_socket]))
+    await server.serve()
+    if server.metrics is not None and beside is not None:
+        server.metrics.should_exit = True
+        await beside
+
+
+def _config(app: Any, service: Service, settings: Settings, *, lifespan: str, graceful_s: int) -> uvicorn.Config:
+    limits = Limits(message_bytes=2 * settings.max_body_bytes)
+    protocol: Any = functools.partial(LimitedProtocol, limits=limits, refused=service.metrics.refuse)
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="asyncio",
-        http="httptools",
+        http=protocol,
         ws="none",
-        lifespan="on",
+        lifespan=lifespan,  # type: ignore[arg-type] # "on" or "off"
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
-        timeout_graceful_shutdown=REQUESTS_S,
+        timeout_graceful_shutdown=graceful_s,
     )
-    server = _Server(config)
-    server.service = app.state.service
-    gc.collect()
-    gc.freeze()  # what start-up made stays: later collections need not walk it
-    asyncio.run(server.serve())
-    return 0 if server.started else 1

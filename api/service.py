@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from api.auth import Authenticator
+from api.clock import pause
 from api.logs import Log, to_stdout
-from api.metrics import Metrics
+from api.metrics import Metrics, Readings
 from api.mirror import Mirror
 from api.model import User
 from api.ports import Ports
 from api.ratelimit import RateLimit
 from api.removals import Removals
 from api.settings import Settings
+from api.unsettled import Unsettled
 
+#: The contract's ten seconds from SIGTERM to the end, and who has which part of them when all take as long as they may:
+#: requests end (``api.serve``), the mirror has its share, then what is left closes.
 GRACE_S = 10.0
-CLOSE_S = 1.5  # of the grace, kept for closing pool and channel
+MIRROR_S = 2.0
+CLOSE_S = 2.0
+CANCELLED_S = 1.2  # in which a cancelled request gives its connection back (api.postgres.RELEASE_TIMEOUT_S)
+CHANNEL_CLOSE_S = 0.3
+_POLL_S = 0.01
 
 
 class Service:
@@ -43,6 +52,9 @@ class Service:
             lanes=settings.mirror_lanes,
         )
         self.removals = Removals(ports.storage, self.log)
+        self.unsettled = Unsettled(ports, self.mirror, self.removals, self.log)
+        self.mirror.given_up = self.unsettled.note_late
+        self.in_flight = 0
         self._stopping_since_ns: int | None = None
 
     @property
@@ -69,19 +81,45 @@ class Service:
             await self.ports.mirror.open()
         self.mirror.start()
         self.removals.start()
+        self.unsettled.start()
         self.log.info("Walk API started")
 
     async def stop(self) -> None:
         """Drains mirror and photo removals in what is left of the ten seconds, then closes the ports."""
         self.begin_stop()
-        assert self._stopping_since_ns is not None
-        spent_s = (self.ports.clock.monotonic_ns() - self._stopping_since_ns) / 1e9
-        budget_s = GRACE_S - CLOSE_S - spent_s
-        await asyncio.gather(self.mirror.drain(budget_s), self.removals.drain(budget_s))
+        await self._requests_ended()
+        await self.unsettled.drain(self._left_s() / 2)
+        left_s = self._left_s()
+        await asyncio.gather(self.mirror.drain(left_s), self.removals.drain(left_s))
         if self.ports.mirror is not None:
-            await self.ports.mirror.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHANNEL_CLOSE_S):
+                    await self.ports.mirror.close()
         await self.ports.database.close()
         stats = self.mirror.stats
         self.log.info(
             f"Walk API stopped; mirror writes: {stats.written} written, {stats.failed} failed, {stats.dropped} dropped"
+        )
+
+    async def _requests_ended(self) -> None:
+        """Requests that the server cancelled may have written: what they leave behind is waited for."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CANCELLED_S):
+                while self.in_flight:
+                    await pause(_POLL_S)
+
+    def _left_s(self) -> float:
+        """Of the ten seconds, but for the part kept for closing."""
+        assert self._stopping_since_ns is not None
+        return GRACE_S - CLOSE_S - (self.ports.clock.monotonic_ns() - self._stopping_since_ns) / 1e9
+
+    def readings(self) -> Readings:
+        """What the metrics page shows of the parts."""
+        return Readings(
+            mirror=self.mirror.stats,
+            removals=self.removals.stats,
+            unsettled=self.unsettled.stats,
+            pool=self.ports.database.pool(),
+            in_flight=self.in_flight,
+            log_lines_lost=self.log.lost,
         )

@@ -1,7 +1,8 @@
 """The environment contract (facts/walk-api.md), read once, refused whole with every mistake named.
 
 Beyond the contract, all with defaults: ``HOST``, ``DB_POOL_MAX``, ``MIRROR_SHARE_PERCENT``, ``MIRROR_QUEUE_MAX``,
-``MIRROR_LANES``, ``RATE_LIMIT_PER_MINUTE``, ``MAX_BODY_BYTES``, ``KEEP_ALIVE_S``.
+``MIRROR_LANES``, ``RATE_LIMIT_PER_MINUTE``, ``MAX_BODY_BYTES``, ``MAX_REQUESTS_IN_FLIGHT``, ``KEEP_ALIVE_S``,
+``METRICS_PORT`` (0, the default, is none; the image asks for 9090).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     project_id: str
     host: str = "0.0.0.0"  # noqa: S104 - a container listens on all its addresses; the rehearsal passes 127.0.0.1
     port: int = 8080
+    metrics_port: int = 0
     environment: str = "development"
     database: DatabaseSettings = DatabaseSettings()
     credentials_path: str = ""
@@ -54,6 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     mirror_lanes: int = 4
     rate_limit_per_minute: int = 100
     max_body_bytes: int = 4 * 1024 * 1024
+    max_requests_in_flight: int = 512
     keep_alive_s: int = 120
 
 
@@ -107,6 +110,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         project_id=_project(reader),
         host=reader.text("HOST", "0.0.0.0"),  # noqa: S104 - see Settings.host
         port=reader.integer("PORT", 8080, 1, 65535),
+        metrics_port=reader.integer("METRICS_PORT", 0, 0, 65535),
         environment=reader.text("ENVIRONMENT", "development").lower(),
         database=_database(reader),
         credentials_path=_credentials(reader),
@@ -121,6 +125,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         mirror_lanes=reader.integer("MIRROR_LANES", 4, 1, 64),
         rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 100, 1, 1_000_000),
         max_body_bytes=reader.integer("MAX_BODY_BYTES", 4 * 1024 * 1024, 1024, 64 * 1024 * 1024),
+        max_requests_in_flight=reader.integer("MAX_REQUESTS_IN_FLIGHT", 512, 1, 1_000_000),
         keep_alive_s=reader.integer("KEEP_ALIVE_S", 120, 1, 3600),
     )
     reader.mistakes += _contradictions(settings)
@@ -158,13 +163,17 @@ def _credentials(reader: _Reader) -> str:
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    """Production and emulators exclude each other (design.md, "Interfaces, settled" 10)."""
+    """Production and emulators exclude each other (design.md, "Interfaces, settled" 10); a port serves one thing."""
     emulators = {
         "FIREBASE_AUTH_EMULATOR_HOST": settings.auth_emulator_host,
         "FIRESTORE_EMULATOR_HOST": settings.firestore_emulator_host,
         "STORAGE_EMULATOR_HOST": settings.storage_emulator_host,
     }
     mistakes = []
+    if settings.metrics_port == settings.port:
+        mistakes.append(
+            f"METRICS_PORT={settings.metrics_port} is PORT: the metrics are not for whoever reaches the API"
+        )
     if settings.environment in ("production", "prod"):
         mistakes += [
             f"{name} is set while ENVIRONMENT={settings.environment}: production never talks to an emulator; "

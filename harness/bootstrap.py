@@ -20,6 +20,7 @@ from importlib import util
 from pathlib import Path
 
 from harness.home import home
+from harness.model.errors import BadInput
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -124,7 +125,11 @@ def _go_on(arguments: list[str]) -> int:  # noqa: RET503 - os.execv never return
         _say(f"Python {'.'.join(map(str, OLDEST))} or newer is needed; this is {platform.python_version()}")
         return 2
     try:
+        home()
         python = ensure()
+    except BadInput as error:
+        _say(f"error: {error}")
+        return int(error.exit)
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         _say(f"the locked packages could not be installed: {error}")
         _say(f"  to do: check the package index (pip's own settings are used) and the space below {home()}")

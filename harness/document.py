@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+from harness.judge.chance import false_roll_backs
 from harness.manifests.honour import not_honoured_by_processes
 from harness.model.errors import Interrupted, RehearsalError
 from harness.model.manifests import Manifests
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.message import Message, Told, english, message, verbatim
 from harness.model.run import Run
 from harness.model.scenario import Scenario
 from harness.model.stack import Capability, Rung
-from harness.model.verdict import CheckResult, CriterionResult
+from harness.model.verdict import CheckResult, CriterionResult, ErratumSeen
 from harness.options import RunOptions
 from harness.report import words
 from harness.report.language import ENGLISH, Language, padded
@@ -21,6 +22,7 @@ from harness.report.language import ENGLISH, Language, padded
 
 def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
     """The fields of ``Run`` that follow from the plan alone."""
+    seen = patch_errata(manifests)
     return {
         "scenario": options.scenario.name,
         "title": options.scenario.title,
@@ -31,8 +33,44 @@ def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
         "seed": options.seed,
         "replay": options.replay,
         "rung_changes": tuple(_rung_changes(options, manifests)),
-        "errata": tuple(sorted({p.erratum for p in manifests.patches if p.erratum})),
+        "errata": tuple(each.id for each in seen),
+        "errata_seen": seen,
+        "false_roll_backs": false_roll_backs(options.scenario),
+        "missing_manifests": missing_manifests(manifests),
+        **manifest_facts(manifests),
     }
+
+
+def manifest_facts(manifests: Manifests) -> dict[str, Any]:
+    """What every report says of the manifests: the environment, and what the layers below a rung's own change."""
+    below = [patch for patch in manifests.patches if "overlays/" not in patch.layer]
+    return {
+        "environment": manifests.config.get("environment", ""),
+        "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
+    }
+
+
+#: The kinds of the seven files that Phase 2 requires (Kubernetes構成, manifest.phase2_required).
+_PHASE_2 = (
+    "Deployment", "Service", "ServiceAccount", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "PodDisruptionBudget",
+)  # fmt: skip
+
+
+def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
+    """The kinds of the seven that ``manifests``, as they were loaded, do not have."""
+    kinds = {key.partition("/")[0] for key in manifests.documents}
+    return tuple(kind for kind in _PHASE_2 if kind not in kinds)
+
+
+def patch_errata(manifests: Manifests) -> tuple[ErratumSeen, ...]:
+    """The errata that patches mend: what is seen of each is that the manifests were applied with its patch, and why."""
+    seen: dict[str, list[Message]] = {}
+    for patch in manifests.patches:
+        if patch.erratum:
+            why = Message(text=patch.reason)
+            told = message("the manifests were applied with the patch {name}: {why}", name=patch.name, why=why)
+            seen.setdefault(patch.erratum, []).append(told)
+    return tuple(ErratumSeen(id=each, seen=english(tuple(seen[each])), told=tuple(seen[each])) for each in sorted(seen))
 
 
 def _rung_changes(options: RunOptions, manifests: Manifests) -> Iterator[str]:

@@ -13,24 +13,62 @@ Layout below ``home()``::
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
+from harness.model.errors import BadInput
+
 ENVIRONMENT_VARIABLE = "TEKUTOKO_REHEARSAL_HOME"
+#: PostgreSQL takes paths of up to 1,023 bytes; below the folder lie some 300 of its files' names.
+LONGEST_BYTES = 600
+_NAME_ANOTHER = f"name another folder in {ENVIRONMENT_VARIABLE}"
 
 
 def home() -> Path:
-    """The machine-wide folder, not created here.
+    """The machine-wide folder, not created here. Raises ``BadInput`` for one that cannot do.
 
     As root it lies outside root's own home, because PostgreSQL refuses to run as root and another
     user must be able to reach its binaries and data.
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        return Path(named).expanduser().resolve()
-    if os.geteuid() == 0:
-        return Path("/var/cache/tekutoko-rehearsal")
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "tekutoko-rehearsal"
+    try:
+        if named:
+            found = Path(named).expanduser().resolve()
+        elif os.geteuid() == 0:
+            found = Path("/var/cache/tekutoko-rehearsal")
+        else:
+            cache = os.environ.get("XDG_CACHE_HOME")
+            found = (Path(cache).absolute() if cache else Path.home() / ".cache") / "tekutoko-rehearsal"
+    except RuntimeError as error:  # Path.home, expanduser
+        user = f"HOME is not set and user {os.geteuid()} has no entry in passwd"
+        what = f"there is no folder for what is kept on this machine: {user}"
+        raise BadInput(what, remedy=_NAME_ANOTHER.replace("another", "a")) from error
+    if why := _unfit(found):
+        raise BadInput(f"the machine-wide folder cannot be used: {why}", where=repr(str(found)), remedy=_NAME_ANOTHER)
+    return found
+
+
+def expanded(name: str) -> Path:
+    """``name`` with its ``~`` followed. Raises ``BadInput`` where this user has no home folder."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise BadInput(
+            f"the home folder of {name!r} is not known", remedy="set HOME, or name the whole path"
+        ) from error
+
+
+def _unfit(folder: Path) -> str:
+    """Why programs of a stack could not take the folder; "" when they can. Spaces, "%" and any letters do."""
+    try:
+        length = len(str(folder).encode())
+    except UnicodeEncodeError:
+        return "its path is no UTF-8"
+    if length > LONGEST_BYTES:
+        return f"its path has {length} bytes, {LONGEST_BYTES} are the most"
+    if any(unicodedata.category(character) == "Cc" for character in str(folder)):
+        return "its path has a control character"
+    return "its path has a colon, which parts folders in lists and in Docker's arguments" if ":" in str(folder) else ""
 
 
 def runs_folder() -> Path:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
+import contextlib
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,6 +13,8 @@ from typing import Any, Protocol, TypeVar
 from harness.clock import NS, Clock, utc
 from harness.model.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
 from harness.progress import Progress
+from harness.state.processes import process_mark
+from harness.terminal import ending_signals
 
 
 class Ended(Protocol):
@@ -55,7 +56,7 @@ def run_to_end(
     async def run() -> int:
         work = make()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ending_signals():
             loop.add_signal_handler(number, work.interrupt)
         document = await work.run()
         progress.plain("")
@@ -70,7 +71,7 @@ def run_to_end(
 def run_identity(clock: Clock, name: str, seed: int) -> str:
     """A run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
     stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
-    return f"{stamp}Z-{name}-s{seed}-{os.getpid():x}"
+    return f"{stamp}Z-{name}-s{seed}-{process_mark()}"
 
 
 async def with_beside(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:
@@ -123,8 +124,8 @@ class Lifecycle:
     def interrupt(self) -> None:
         """Ends the flow at its next wait; the ending follows. Harmless once that has begun."""
         if self._flow is not None and not self._flow.done():
+            self._flow.cancel()  # before anything is told
             self._progress("interrupted: taking everything down, then writing the report")
-            self._flow.cancel()
         else:
             self._progress("already taking everything down")
 
@@ -154,7 +155,8 @@ class Lifecycle:
     def note(self, error: Exception) -> None:
         """Keeps an error for the report; one that is no ``RehearsalError`` is a mistake of ours, and says so."""
         if not isinstance(error, RehearsalError):
-            traceback.print_exception(error)
+            with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost
+                traceback.print_exception(error)
             error = RehearsalError(
                 f"internal error: {error!r}", remedy="please keep the report's folder and tell the maintainers"
             )

@@ -37,6 +37,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     service_port: int | None = None
     changed: tuple[str, ...] = ()
     own_cluster: OwnCluster | None = None  # of the rung kube
+    signals_at_once: bool = False  # local: a leaving pod is signalled while the Service still leads to it
     lang: str = "en"  # of the reports and the closing words; run.json is the same in any
 
     @property

@@ -14,10 +14,10 @@ class Progress:
     Without a terminal ``live`` prints a plain line at most every ``plain_every_s``.
     """
 
-    def __init__(self, clock: Clock, stream: TextIO = sys.stderr, plain_every_s: float = 10.0) -> None:
+    def __init__(self, clock: Clock, stream: TextIO | None = None, plain_every_s: float = 10.0) -> None:
         self._clock = clock
-        self._stream = stream
-        self._terminal = stream.isatty()
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
         self._start_ns = clock.now_ns()
         self._plain_every_ns = int(plain_every_s * NS)
         self._last_plain_ns = -self._plain_every_ns
@@ -51,12 +51,15 @@ class Progress:
             self._shown = False
 
     def _write(self, text: str) -> None:
-        # A closed pipe (``| head``) must not end a run that holds a stack.
+        # A closed pipe (``| head``), a lost terminal (EIO) or a full disk must not end a run that holds a stack. A disk
+        # may get space again: only what is closed for good is left.
         try:
             self._stream.write(text)
             self._stream.flush()
         except (BrokenPipeError, ValueError):
             self._stream = _NOWHERE
+        except OSError:
+            return
 
 
 class _Nowhere:

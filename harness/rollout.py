@@ -26,11 +26,13 @@ from harness.model.run import Run
 from harness.model.verdict import Decision
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report import words
 from harness.report.language import ENGLISH, Language, language
 from harness.report.latest import point_latest
 from harness.report.published import ROLLOUT
 from harness.report.rollout_pages import write_rollout_reports
 from harness.run import Rehearsal
+from harness.state.processes import process_mark
 from scenarios import claims
 
 WEEKS = (1, 2, 3, 4)
@@ -97,7 +99,7 @@ def new_rollout(
     stamp = started[:19].replace("-", "").replace(":", "")
     return Rollout(
         schema_version=ROLLOUT_SCHEMA_VERSION,
-        rollout_id=f"{stamp}Z-rollout-s{options.seed}-{os.getpid():x}",
+        rollout_id=f"{stamp}Z-rollout-s{options.seed}-{process_mark()}",
         rung=options.rung,
         target=options.target.name,
         target_bundled=options.target.bundled,
@@ -191,7 +193,8 @@ class RolloutRehearsal:
     async def _week(self, week: int) -> WeekRun:
         options = self.weeks[week]
         self.progress.plain("")
-        self.progress(f"entering {options.scenario.title}")
+        again = words.attempt_words(1 + sum(each.week == week for each in self.rollout.weeks), ENGLISH)
+        self.progress(f"entering {options.scenario.title}" + (f" ({again})" if again else ""))
         started_ns = self.clock.now_ns()
         run: Run | None = None
         errors: tuple[str, ...] = ()
@@ -219,6 +222,7 @@ class RolloutRehearsal:
             checks=run.checks if run else (),
             claims=run.claims if run else (),
             errata=run.errata if run else (),
+            errata_seen=run.errata_seen if run else (),
         )
 
     # -- the parent's document -----------------------------------------------------------------------------------

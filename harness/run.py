@@ -20,7 +20,9 @@ from harness.collect import Collector
 from harness.document import first_failure, not_exercised, plan_facts, reasons_told
 from harness.evidence.store import EvidenceStore
 from harness.invariants import Invariants, switch_over_result
+from harness.judge.chance import false_roll_backs, sentence
 from harness.judge.decision import decide
+from harness.judge.errata import errata_seen, of_week
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.power import requirements
@@ -80,6 +82,7 @@ class Rehearsal:
             clock=clock,
             progress=progress,
             gate=any(fault.kind in GATE_FAULTS for fault in options.faults),
+            signals_at_once=options.signals_at_once,
         )
         self.load: LoadProcesses | None = None
         self.window: Window | None = None
@@ -127,6 +130,8 @@ class Rehearsal:
         await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         for requirement in requirements(self.scenario):
             self.progress.plain(f"  {requirement.sentence}")
+        for chance in false_roll_backs(self.scenario):
+            self.progress.plain(f"  {sentence(chance)}")
         self._save("scenario.json", self.scenario)
         self._save("manifests.json", self.manifests)
         self._save("machine.json", machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
@@ -414,6 +419,8 @@ class Rehearsal:
         outcomes = [error.exit for error in self.lifecycle.errors]
         if self.decision is not None:
             outcomes.append(DECISION_EXIT[self.decision])
+        elif not outcomes:
+            outcomes.append(Exit.HOLD)  # a run that decided nothing and broke in nothing exercised nothing
         if self.leaks:
             outcomes.append(Exit.LEAK)
         return more_severe(*outcomes)
@@ -421,6 +428,9 @@ class Rehearsal:
     def _document(self) -> Run:
         if self.lifecycle.errors and self.decision is not Decision.ROLL_BACK:
             self.decision = None  # a run that broke decides nothing, whatever it had seen
+        facts = plan_facts(self.options, self.manifests)
+        seen = errata_seen((), (*facts["errata_seen"], *of_week(self.scenario, self.results)))
+        facts |= {"errata": tuple(each.id for each in seen), "errata_seen": seen}
         return Run(
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
@@ -437,7 +447,7 @@ class Rehearsal:
             checks=self.checks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
             faults=tuple(f"{fault}, {fault.after_s:g} s into the window" for fault in self.planted),
-            **plan_facts(self.options, self.manifests),
+            **facts,
         )
 
     @contextlib.contextmanager

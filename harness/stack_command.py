@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,14 +14,16 @@ import msgspec
 
 from harness import own_cluster, rungs, state
 from harness.clock import NS, MachineClock
-from harness.home import home
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.model.stack import Endpoints, Rung
 from harness.options import RunOptions
+from harness.private import open_private
 from harness.progress import Progress
 from harness.stack.keeping import Keeper, Standing
 from harness.stack.processes import tail
 from harness.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
+from harness.state.processes import process_mark
+from harness.terminal import ending_signals
 
 UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,16 +35,21 @@ def up(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace],
     progress = Progress(clock)
     tell = _tell_json if arguments.json else _tell
     if arguments.detach:
-        log = home() / "stack-up.log"
-        child = _start_detached(_words(arguments, options_of(arguments)), log)
+        options = options_of(arguments)
+        log = options.reports / f"stack-up-{process_mark()}.log"
+        child = _start_detached(_words(arguments, options), log)
         progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
-        tell(asyncio.run(_up_detached(child, log, clock)))
+        facts = asyncio.run(_up_detached(child, log, clock))
+        with contextlib.suppress(OSError):  # on another disk: it stays where it is
+            log = log.rename(Path(facts.logs) / "stack-up.log")
+        progress(f"the stack is up; its log is {log}")
+        tell(facts)
         return Exit.OK
     standing = StandingStack(options_of(arguments), clock, progress)
 
     async def stand() -> Exit:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ending_signals():
             loop.add_signal_handler(number, standing.lifecycle.interrupt)
         return await standing.run(tell)
 
@@ -58,9 +65,17 @@ def _words(arguments: argparse.Namespace, options: RunOptions) -> list[str]:
 
 
 def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
+    """Its log is one of its own, and for this user alone: what it tells has the database's password."""
     command = [sys.executable, "-m", "harness", "stack", "up", *words]
-    with log.open("wb") as output:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = open_private(log)
+    except OSError as error:
+        remedy = "make it writable, free some space, or name another one with --reports"
+        raise StackNotStarted(
+            f"the reports folder cannot be written: {error}", where=str(log), remedy=remedy
+        ) from error
+    with output:
         return subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )

@@ -11,16 +11,17 @@ import msgspec
 
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
+from harness.document import manifest_facts
 from harness.evidence.store import EvidenceStore
+from harness.judge.combine import combine, exit_status
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.model.errors import Exit, more_severe
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.run_report import RunReport
-from harness.model.verdict import Verdict
+from harness.model.verdict import ErratumSeen, Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.latest import point_latest
@@ -54,6 +55,7 @@ class StackRun(ABC, Generic[R]):
         self.lifecycle = Lifecycle(progress)
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
+        self.about_manifests: dict[str, Any] = {}
 
     @abstractmethod
     async def flow(self) -> None:
@@ -84,9 +86,11 @@ class StackRun(ABC, Generic[R]):
         *,
         peak_pods: int | None = None,
         use_kept: bool = True,
+        every_program: bool = False,
         secrets: SecretsPlan | None = None,
     ) -> Stack:
         """The run's stack, not yet up; see ``stack_for``."""
+        self.about_manifests = manifest_facts(manifests)
         return stack_for(
             self.options,
             run_id=self.run_id,
@@ -97,6 +101,8 @@ class StackRun(ABC, Generic[R]):
             gate=False,
             peak_pods=peak_pods,
             use_kept=use_kept,
+            signals_at_once=self.options.signals_at_once,
+            every_program=every_program,
             secrets=secrets,
         )
 
@@ -131,13 +137,20 @@ class StackRun(ABC, Generic[R]):
         """Notes the seconds since the run began."""
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
 
-    def facts(self, schema_version: int, verdicts: Iterable[Verdict]) -> dict[str, Any]:
-        """The fields of ``RunReport``. A verdict that is neither pass nor not exercised holds, unless worse befell."""
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not outcomes and not {Verdict.PASS, Verdict.NOT_EXERCISED}.issuperset(verdicts):
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+    def facts(
+        self,
+        schema_version: int,
+        verdicts: Iterable[Verdict],
+        *,
+        beside: Iterable[Verdict] = (),
+        seen: tuple[ErratumSeen, ...] = (),
+    ) -> dict[str, Any]:
+        """The fields of ``RunReport``; see ``combine`` for what ``verdicts`` and those ``beside`` them come to.
+
+        ``seen`` are the errata that the run saw.
+        """
+        combined = combine(verdicts, beside=beside)
+        broke = [error.exit for error in self.lifecycle.errors]
         return msgspec.structs.asdict(
             RunReport(
                 schema_version=schema_version,
@@ -148,7 +161,10 @@ class StackRun(ABC, Generic[R]):
                 seed=self.options.seed,
                 replay=self.replay,
                 started_utc=utc(self.clock.anchor, self.started_ns),
-                exit_status=more_severe(*outcomes),
+                exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
+                combined=combined,
+                errata_seen=seen,
+                **self.about_manifests,
                 timings={name: round(value, 3) for name, value in self.timings.items()},
                 leaks=self.leaks,
                 errors=tuple(str(error) for error in self.lifecycle.errors),

@@ -17,14 +17,22 @@ from harness.lifecycle import Lifecycle, open_folder
 from harness.model.errors import Exit, more_severe
 from harness.model.stack import Endpoints, Rung
 from harness.options import RunOptions
+from harness.private import write_private
 from harness.progress import Progress
 from harness.rungs import manifests_of, stack_for
 from harness.stack.keeping import PartStatus, Standing
-from harness.state.lease import Lease, read_lease, remove_run_folder, run_folder
-from harness.state.processes import wait_gone
+from harness.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
+from harness.state.processes import process_mark, wait_gone
 from harness.state.sweeping import end_run
 
 _RECORD = "stack.json"
+_TROUBLE = {
+    Condition.LIVES: "",
+    Condition.KEPT: "",
+    Condition.ABANDONED: "its harness was killed",
+    Condition.ELSEWHERE: Condition.ELSEWHERE.value,
+    Condition.UNKNOWN: Condition.UNKNOWN.value,
+}
 _ORDERLY_LIMIT_S = 20.0  # above what a tear down takes
 
 
@@ -47,7 +55,7 @@ class StandingStack:
         self._clock = clock
         self._progress = progress
         stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
-        self.run_id = f"{stamp}Z-stack-{os.getpid():x}"
+        self.run_id = f"{stamp}Z-stack-{process_mark()}"
         self._folder = open_folder(options.reports, self.run_id)
         self._stack = stack_for(
             options,
@@ -57,6 +65,7 @@ class StandingStack:
             clock=clock,
             progress=progress,
             gate=False,
+            signals_at_once=options.signals_at_once,
         )
         self.lifecycle = Lifecycle(progress)
         self.up: StackFacts | None = None
@@ -87,9 +96,7 @@ class StandingStack:
             logs=str(self._folder / "logs"),
             endpoints=self._stack.endpoints(),
         )
-        record = run_folder(self.run_id) / _RECORD
-        record.touch(mode=0o600)  # it holds the database's password
-        record.write_bytes(msgspec.json.encode(self.up))
+        write_private(run_folder(self.run_id) / _RECORD, msgspec.json.encode(self.up))
         told(self.up)
         async for _row in self._stack.watch():  # until a part dies or somebody interrupts
             pass
@@ -106,7 +113,7 @@ def _found() -> Iterator[tuple[StackFacts, Lease]]:
 
 def up_now() -> list[StackFacts]:
     """What every ``stack up`` whose harness lives told."""
-    return [facts for facts, lease in _found() if lease.owner.alive()]
+    return [facts for facts, _lease in _found() if lives(facts.run_id)]
 
 
 def stack_of(pid: int) -> StackFacts | None:
@@ -120,6 +127,7 @@ def standing_stacks() -> list[Standing]:
 
     found = []
     for facts, lease in _found():
+        found_as = condition(run_folder(facts.run_id))
         alive = {part.identity.pid: part.identity.alive() for part in lease.parts}
         parts = tuple(
             PartStatus(
@@ -138,8 +146,8 @@ def standing_stacks() -> list[Standing]:
                 since_utc=facts.up_utc,
                 owner_pid=lease.owner.pid,
                 used_by="",
-                trouble="" if lease.owner.alive() else "its harness was killed",
-                parts=tuple(part for part in parts if part.alive or not lease.owner.alive()),
+                trouble=_TROUBLE[found_as],
+                parts=tuple(part for part in parts if part.alive or found_as is Condition.ABANDONED),
             )
         )
     return found
@@ -149,6 +157,9 @@ def end_standing_stacks() -> list[str]:
     """Asks each ``stack up`` to end in order; kills and cleans up after one that does not. One line each."""
     lines = []
     for facts, lease in list(_found()):
+        if not lease.owner.alive() and lives(facts.run_id):
+            lines.append(f"stack {facts.run_id} could not be ended: it runs in another container; end it there")
+            continue
         if lease.owner.alive():
             os.kill(lease.owner.pid, signal.SIGTERM)
             if wait_gone([lease.owner], _ORDERLY_LIMIT_S):

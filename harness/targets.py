@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from harness import yamltext
+from harness.home import expanded
 from harness.model.errors import BadInput
 from harness.model.stack import Target
 
@@ -32,7 +33,8 @@ BUNDLED_MIGRATIONS = (sys.executable, "-m", "api", "migrate")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: The rung alone can say these, so a target file may not.
 _CONTRACT = re.compile(
-    r"PORT|POD_NAME|DB_(HOST|PORT|USER|PASSWORD|NAME|SSLMODE)|FIREBASE_(PROJECT_ID|CREDENTIALS_PATH|AUTH_EMULATOR_HOST)"
+    r"(METRICS_)?PORT|POD_NAME|DB_(HOST|PORT|USER|PASSWORD|NAME|SSLMODE)"
+    r"|FIREBASE_(PROJECT_ID|CREDENTIALS_PATH|AUTH_EMULATOR_HOST)"
     r"|GOOGLE_CLOUD_PROJECT|(FIRESTORE|STORAGE)_EMULATOR_HOST"
 )
 _EXAMPLES = {
@@ -104,7 +106,7 @@ def _from_file(path: Path) -> Target:
     except msgspec.ValidationError as error:
         raise _refused(str(error), where, lines) from error
     place = {key: yamltext.place(where, lines, (key,)) for key in _EXAMPLES}
-    folder = (path.absolute().parent / Path(form.folder).expanduser()).resolve()
+    folder = (path.absolute().parent / expanded(form.folder)).resolve()
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder", where=place["folder"], remedy=f"for example `{_EXAMPLES['folder']}`")
     for name in form.environment:
@@ -160,7 +162,7 @@ def _program(word: str, folder: Path, where: str) -> str:
                 f"no program {word!r} on the PATH", where=where, remedy=f"write ./{word} if it lies in {folder}"
             )
         return found
-    path = folder / Path(word).expanduser()
+    path = folder / expanded(word)
     if not path.is_file():
         raise BadInput(f"the program {path} is not there", where=where, remedy="build it first, or correct the path")
     if not os.access(path, os.X_OK):

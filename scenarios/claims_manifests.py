@@ -35,7 +35,8 @@ _FOLDER = (
         "deployment, service, serviceaccount, configmap, secret, hpa, poddisruptionbudget",
         MANIFEST,
         "A",
-        "All seven are loaded, and refused when one is missing",
+        "All seven are loaded; without a Deployment, a Service or what they refer to the folder is refused, and what "
+        "else is missing stands in the report",
     ),
     promise(
         "manifest.phase4_added",

@@ -87,6 +87,14 @@ CLAIMS: tuple[Claim, ...] = (
             "so a moved user's old walks are missing until a migration",
             "copy a user's documents before the flip, and reconcile after a rollback",
         ),
+        wrong(
+            "dual_write.document_of_one_mebibyte",
+            "one document a walk cannot hold every walk: Firestore refuses one beyond 1 MiB, which by its own rules is "
+            "5,728 full locations (183 bytes each), an hour and a half at one a second; from then on every mirror "
+            "write of that walk fails for ever, and is only logged",
+            "keep the locations of a walk in a subcollection, or thin them in the mirror, and say how long a walk may "
+            "be",
+        ),
     ),
     promise(
         "dual_write.diagram",
@@ -110,7 +118,7 @@ CLAIMS: tuple[Claim, ...] = (
         "読み取りはPostgreSQLのみ",
         MEASUREMENT,
         "A",
-        "Reads with Firestore away",
+        "Reads with Firestore away; every answer shows the writes of its user that were acknowledged before it was asked",
     ),
     promise(
         "dual_write.failures_logged",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from harness.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, photos_result, reconciled_result
-from harness.checks.dual_write import Comparison, compare
+from harness.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORMAT, photos_result, reconciled_result
+from harness.checks.dual_write import Comparison, Flaw, compare
 from harness.checks.photos import photos
 from harness.checks.reconciled import Outage, reconciled
+from harness.invariants import CLAIM, ISOLATION
 from harness.judge.decision import decide
 from harness.model.verdict import CheckResult, Decision, Verdict
+from harness.report.language import ENGLISH
+from harness.report.page import claims_met
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 from tests.checks.test_photos import NAMED, OBJECTS, ONE, TWO
-from tests.report.runs import result
+from tests.report.runs import decided, result
 
 OTHER = WALK.replace("0b", "0c")
 GOOD = compare([walk()], documents(walk()))
@@ -63,3 +66,21 @@ def test_an_unexplained_difference_holds_the_week_and_a_lost_photo_does_not() ->
 
 def test_the_claims_are_in_the_register() -> None:
     assert CLAIM_DUAL_WRITE in REGISTER and CLAIM_PHOTOS in REGISTER
+
+
+def test_the_format_s_claims_hang_on_documents_that_differ_and_not_on_those_that_are_missing() -> None:
+    good, half = dual_write_result(GOOD, bundled=True), dual_write_result(HALF, bundled=True)
+    assert set(CLAIMS_FORMAT) <= set(good.claims) and good.verdict is Verdict.PASS
+    assert half.verdict is Verdict.FAIL and half.claims == (CLAIM_DUAL_WRITE,)
+    differs = compare([walk()], documents(walk(title="another")))
+    assert {each.flaw for each in differs.findings} == {Flaw.DIFFERENT}
+    odd = dual_write_result(differs, bundled=True)
+    assert odd.verdict is Verdict.FAIL and set(CLAIMS_FORMAT) <= set(odd.claims)
+    assert set(CLAIMS_FORMAT) <= set(REGISTER)
+    run = decided(Decision.HOLD, result(Verdict.PASS), checks=(odd,))
+    views = {view.id: view.verdicts for view in claims_met(run, REGISTER, ENGLISH)}
+    assert views["api.identical"] == views["dual_write.diagram"] == ("fail",)
+
+
+def test_the_isolation_of_walks_says_nothing_of_the_format() -> None:
+    assert CLAIM[ISOLATION] not in CLAIMS_FORMAT and CLAIM[ISOLATION] in REGISTER

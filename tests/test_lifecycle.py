@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from harness.clock import MachineClock
 from harness.lifecycle import Lifecycle, run_identity, run_to_end, with_beside
 from harness.model.errors import Exit, Interrupted, PartDied
 from harness.progress import Progress
+from harness.state.processes import process_mark
 
 
 async def failing(error: Exception) -> None:
@@ -72,6 +74,15 @@ class Waiting:
         self.lifecycle.interrupt()
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGHUP, also where the session was begun by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_a_signal_interrupts_and_the_document_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = Waiting(tmp_path)
     told: list[tuple[int | None, str]] = []
@@ -88,4 +99,5 @@ def test_a_signal_interrupts_and_the_document_is_printed(tmp_path: Path, capfd: 
 
 def test_a_run_is_named_by_when_what_seed_and_process() -> None:
     name = run_identity(MachineClock(), "rollout_week1", 7)
-    assert name.endswith(f"Z-rollout_week1-s7-{os.getpid():x}")
+    assert name.endswith(f"Z-rollout_week1-s7-{process_mark()}")
+    assert process_mark().startswith(f"{os.getpid():x}-")

@@ -116,7 +116,10 @@ async def test_the_endings_run_in_order_and_the_report_is_written(tmp_path: Path
 @pytest.mark.parametrize(
     ("verdicts", "expected"),
     [
-        ((), Exit.OK),
+        ((), Exit.HOLD),  # nothing was exercised
+        ((Verdict.NOT_EXERCISED,), Exit.HOLD),
+        ((Verdict.PASS,), Exit.OK),
+        ((Verdict.ERRATUM_SHOWN, Verdict.NOT_EXERCISED), Exit.OK),
         ((Verdict.PASS, Verdict.NOT_EXERCISED), Exit.OK),
         ((Verdict.PASS, Verdict.FAIL), Exit.HOLD),
         ((Verdict.INCONCLUSIVE,), Exit.HOLD),

@@ -17,7 +17,7 @@ from tests.stack.rungs import manifests
 
 #: facts/walk-api.md, "Environment contract"; FIREBASE_CREDENTIALS_PATH is absent against emulators.
 CONTRACT = {
-    *("PORT", "ENVIRONMENT", "POD_NAME", "LOG_LEVEL", "LOG_FORMAT"),
+    *("PORT", "METRICS_PORT", "ENVIRONMENT", "POD_NAME", "LOG_LEVEL", "LOG_FORMAT"),
     *("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_SSLMODE"),
     *("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "FIREBASE_AUTH_EMULATOR_HOST"),
     *("FIRESTORE_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"),
@@ -128,6 +128,7 @@ def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
         ("command: sh\nenvironment: {X: 1}\n", 2, "environment"),
         ("command: sh\nenvironment: {X: 'a'}\nname: [1]\n", 3, "name"),
         ("command: sh\nenvironment:\n  PORT: '1'\n", 3, "PORT"),
+        ("command: sh\nenvironment:\n  METRICS_PORT: '1'\n", 3, "METRICS_PORT"),
         ("command: sh\nenvironment:\n  DB_HOST: x\n", 3, "DB_HOST"),
         ("command: sh\nenvironment:\n  'A=B': x\n", 3, "no name of an environment variable"),
         ("command: sh 'open\n", 1, "close the quotes"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from chaos.bridge import reached
 from harness.chaos.holding import every_connection, holding, lock
 from harness.chaos.places import Places
 from harness.clock import NS, Clock
@@ -66,12 +68,21 @@ class Bridge:
 
     @property
     def path(self) -> Path:
-        """The socket."""
-        return self._folder / "chaos.sock"
+        """The socket, in a folder that this user alone enters: whoever reaches it may inject faults."""
+        return self._folder / "chaos" / "sock"
 
     async def start(self) -> None:
         """Answers from now on."""
-        self._server = await asyncio.start_unix_server(self._take, str(self.path))
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            with reached(self.path) as name:
+                listener.bind(name)
+            self.path.chmod(0o600)
+            self._server = await asyncio.start_unix_server(self._take, sock=listener)
+        except BaseException:
+            listener.close()
+            raise
 
     async def stop(self) -> None:
         """Ends what is under way, undoes what is not undone, and answers no more."""

@@ -69,7 +69,7 @@ def judged_against(computed: Expected, judged: Judged, *, made: int, times: int)
         message("held to {least}..{most}", least=str(computed.least), most=str(computed.most)),
     )
     within = computed.least <= judged.failed <= computed.most
-    verdict = Verdict.FAIL if judged.verdict is Verdict.PASS and not within else judged.verdict
+    verdict = Verdict.FAIL if judged.verdict.good and not within else judged.verdict
     if made != times:
         verdict, told = (
             Verdict.INCONCLUSIVE,

@@ -16,8 +16,9 @@ from harness.chaos.steady import steady_criteria
 from harness.chaos.trial import trials
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock
-from harness.judge.chaos import STEADY_S, Course, Judged, judge, steady
-from harness.judge.failover import judged_failover, seen, steps
+from harness.judge.chaos import STEADY_S, Course, Judged, judge, outright, steady
+from harness.judge.errata import errata_seen
+from harness.judge.failover import judged_failover, on_server, seen, steps
 from harness.judge.kill_series import Detection, Expected, detection
 from harness.model.chaos import (
     SCHEMA_VERSION,
@@ -67,6 +68,7 @@ class ChaosRun(UsersRun[ChaosReport]):
             self.manifests,
             # On local the experiments break what is kept; of a kept cluster only what they do to its nodes.
             use_kept=use_kept or (options.rung is Rung.KIND and not any(each.expects.breaks_nodes for each in drawn)),
+            every_program=any(each.expects.failover is not None for each in drawn),
         )
         self.bridge: Bridge | None = None
         self.results: list[ExperimentResult] = []
@@ -155,6 +157,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         failover = self._failover(start_ns, experiment.expects)
         if experiment.expects.failover is not None:
             judged = judged_failover(experiment.expects.failover, failover, judged)
+            judged = on_server(judged, self.stack.database().access().server)
         broken = broken_off(journal)
         self.results.append(
             ExperimentResult(
@@ -174,12 +177,17 @@ class ChaosRun(UsersRun[ChaosReport]):
                 end_ns=course.steady_ns or self.clock.now_ns(),
                 journal=f"journals/{number:02d}-{experiment.name}.json",
                 failover=failover,
+                erratum=experiment.expects.erratum if judged.verdict is Verdict.ERRATUM_SHOWN and not broken else "",
             )
         )
         self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
 
     def _judged(self, course: Course, expects: Expectation) -> Judged:
-        judged = judge(self.evidence.ledger, course, expects, self.clock.now_ns(), self.criteria)
+        now_ns = self.clock.now_ns()
+        judged = judge(self.evidence.ledger, course, expects, now_ns, self.criteria)
+        lost = outright(self.evidence.requests, course.start_ns, course.undone_ns or now_ns)
+        if lost is not None:
+            judged = msgspec.structs.replace(judged, reason=f"{judged.reason}; {lost}", told=(*judged.told, lost))
         if self._computed is None or expects.repeated is None or self.bridge is None:
             return judged
         return judged_against(self._computed, judged, made=self.bridge.repeated, times=expects.repeated.times)
@@ -283,9 +291,9 @@ class ChaosRun(UsersRun[ChaosReport]):
 
     def document(self) -> ChaosReport:
         """What the report says."""
-        verdicts = [*(result.verdict for result in self.results), *(check.verdict for check in self.checks)]
+        verdicts, checked = [each.verdict for each in self.results], [each.verdict for each in self.checks]
         return ChaosReport(
-            **self.facts(SCHEMA_VERSION, verdicts),
+            **self.facts(SCHEMA_VERSION, verdicts, beside=checked, seen=errata_seen(self.results)),
             drawn=tuple(experiment.name for experiment in self.drawn),
             experiments=tuple(self.results),
             checks=tuple(self.checks),

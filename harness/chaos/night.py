@@ -12,6 +12,7 @@ import msgspec
 
 from harness.chaos.night_report import write_report
 from harness.clock import NS, Clock, utc
+from harness.judge.combine import combine
 from harness.lifecycle import open_folder, run_identity
 from harness.model.chaos import SCHEMA_VERSION, ChaosReport, DrawnSchedule, NightReport
 from harness.model.errors import Exit, Interrupted, RehearsalError, more_severe
@@ -144,7 +145,7 @@ class Night:
 
     def _kept(self, ended: DrawnSchedule) -> None:
         """A failing seed is kept at once: what the night comes to is not waited for."""
-        if ended.exit_status not in {Exit.OK, Exit.INTERRUPTED}:
+        if not ended.nothing and ended.exit_status not in {Exit.OK, Exit.INTERRUPTED}:
             path = self.options.reports / FAILING_SEEDS
             try:
                 keep_seed(path, {"seed": ended.seed, "rung": str(self.options.rung), "replay": ended.replay})
@@ -164,7 +165,9 @@ class Night:
 
     def document(self) -> NightReport:
         """What the report says."""
-        outcomes = [Exit(each.exit_status) for each in self._schedules] + [error.exit for error in self._errors]
+        outcomes = [Exit(each.exit_status) for each in self._schedules if not each.nothing]
+        outcomes += [error.exit for error in self._errors]
+        combined = combine(each.verdict for each in self._schedules)
         report = NightReport(
             schema_version=SCHEMA_VERSION,
             run_id=self._run_id,
@@ -175,6 +178,7 @@ class Night:
             replay=self.replay,
             started_utc=utc(self._clock.anchor, self._started_ns),
             exit_status=Exit.OK,
+            combined=combined,
             timings={"schedules": round((self._clock.now_ns() - self._started_ns) / NS, 3)},
             errors=(
                 *(str(error) for error in self._errors),
@@ -186,7 +190,7 @@ class Night:
             budget_s=self.budget_s,
             schedules=tuple(self._schedules),
         )
-        outcomes += [Exit.HOLD] if report.exercised < report.least else []
+        outcomes += [Exit.HOLD] if report.exercised < max(report.least, 1) else []
         return msgspec.structs.replace(report, exit_status=more_severe(*outcomes))
 
 
@@ -194,8 +198,11 @@ def shortcomings(report: ChaosReport) -> tuple[str, ...]:
     """The experiments and checks that neither passed nor were left out, with their reasons."""
     judged = [(each.name, each.verdict, each.reason) for each in report.experiments]
     judged += [(check.name, check.verdict, check.detail) for check in report.checks]
-    fine = {Verdict.PASS, Verdict.NOT_EXERCISED}
-    return tuple(f"{name}: {verdict}: {why}" for name, verdict, why in judged if verdict not in fine)
+    return tuple(
+        f"{name}: {verdict}: {why}"
+        for name, verdict, why in judged
+        if not verdict.good and verdict is not Verdict.NOT_EXERCISED
+    )
 
 
 def keep_seed(path: Path, entry: dict[str, object]) -> None:

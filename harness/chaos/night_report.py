@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from junitparser import Failure
 
 from harness.model.chaos import DrawnSchedule, NightReport
 from harness.model.errors import Exit
+from harness.model.verdict import Verdict
 from harness.report.files import write_atomically
 from harness.report.frame import by_status, closing_lines, head
 from harness.report.html import REPORT_HTML
-from harness.report.junit_parts import case, run_cases, suite_document, xml_text
+from harness.report.junit_parts import case, result_of, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
 from harness.report.summary import opening, plain, table
 from harness.report.templates import page
+from harness.report.words import VERDICT_SIGN
 
 NIGHT_JSON = "chaos_nightly.json"
 SUITE = "chaos_nightly"
@@ -35,7 +36,7 @@ def text(report: NightReport, folder: str) -> str:
     """The closing lines for a terminal: every schedule that is not whole, and the count."""
     lines = []
     for each in report.schedules:
-        if each.exit_status != Exit.OK:
+        if each.verdict is Verdict.FAIL:
             lines.append(f"  seed {each.seed} ended in {each.exit_status}; replay: {each.replay}")
             lines += [f"    {line}" for line in (*each.shortcomings, *each.broke)]
     return "\n".join([*lines, counts(report, ENGLISH), *closing_lines(report, folder)])
@@ -43,8 +44,8 @@ def text(report: NightReport, folder: str) -> str:
 
 def counts(report: NightReport, say: Language) -> str:
     """How many of the schedules asked for were made, and how they ended."""
-    failed = [each for each in report.schedules if each.exit_status != Exit.OK]
-    nothing = sum(each.exit_status == Exit.OK and not each.exercised for each in report.schedules)
+    failed = [each for each in report.schedules if each.verdict is Verdict.FAIL]
+    nothing = sum(each.nothing for each in report.schedules)
     told = say(
         "{made} of {asked} schedules made: {passed} passed, {nothing} had nothing that the rung can do, {failed} did "
         "not pass, {broke} of them for a failure of the rehearsal itself",
@@ -77,8 +78,8 @@ def rows(report: NightReport, say: Language) -> list[ScheduleRow]:
     return [
         ScheduleRow(
             schedule=each,
-            sign=_SIGN.get(Exit(each.exit_status), "✗"),
-            css=_CSS.get(Exit(each.exit_status), "fail"),
+            sign=VERDICT_SIGN[each.verdict] if each.nothing else _SIGN.get(Exit(each.exit_status), "✗"),
+            css=str(each.verdict) if each.nothing else _CSS.get(Exit(each.exit_status), "fail"),
             ending=say("exit status {status}", status=str(each.exit_status)),
             failed=say("{failed} of {all}", failed=each.failed, all=each.calls),
             link=f"{each.folder}/{REPORT_HTML}" if each.folder else "",
@@ -94,7 +95,7 @@ def title(report: NightReport, say: Language) -> str:
 
 def summary(report: NightReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
-    ending = by_status(report.exit_status, say, counts(report, say))
+    ending = by_status(report, say, counts(report, say))
     parts = opening(report, say, title(report, say), ending, bundled=report.target_bundled)
     heads = (say("Seed"), say("Ended"), say("Experiments"), f"{say('Failed')}:", say("Why"), say("Report"))
     lines = [
@@ -115,9 +116,9 @@ def junit(report: NightReport) -> bytes:
     """One test case a schedule, one for what broke, one for leaks."""
     cases = []
     for each in report.schedules:
-        told = xml_text("; ".join((*each.shortcomings, *each.broke)) or f"exit status {each.exit_status}")
-        result = None if each.exit_status == Exit.OK else Failure(told, str(each.exit_status))
-        cases.append(case(SUITE, f"seed {each.seed}: {', '.join(each.drawn)}", result, seconds=each.seconds))
+        told = "; ".join((*each.shortcomings, *each.broke)) or f"exit status {each.exit_status}"
+        name = f"seed {each.seed}: {', '.join(each.drawn)}"
+        cases.append(case(SUITE, name, result_of(each.verdict, told), seconds=each.seconds))
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
     properties |= {"asked": str(report.asked), "made": str(len(report.schedules))}
     cases += run_cases(SUITE, report)
@@ -132,7 +133,7 @@ def html(report: NightReport, say: Language = ENGLISH) -> str:
             report,
             say,
             title=title(report, say),
-            ending=by_status(report.exit_status, say, counts(report, say)),
+            ending=by_status(report, say, counts(report, say)),
             bundled=report.target_bundled,
             broke=report.errors,
             leaks=report.leaks,

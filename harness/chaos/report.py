@@ -12,9 +12,11 @@ from harness.report.files import write_atomically
 from harness.report.frame import by_status, closing_lines, head
 from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.summary import opening, plain, table
+from harness.report.page import errata_views
+from harness.report.summary import changes_section, errata_section, opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted, verdict_row
+from scenarios.claims import REGISTER
 
 CHAOS_JSON = "chaos.json"
 SUITE = "chaos"
@@ -109,7 +111,7 @@ def title(report: ChaosReport, say: Language) -> str:
 
 def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
-    ending = by_status(report.exit_status, say, counted([r.verdict for r in report.experiments], say))
+    ending = by_status(report, say, counted([r.verdict for r in report.experiments], say))
     parts = opening(report, say, title(report, say), ending, bundled=report.target_bundled)
     heads = (say("Experiment"), say("Verdict"), f"{say('Failed')}:", f"{say('Outage')}:", f"{say('Steady again')}:",
              say("Why"))  # fmt: skip
@@ -135,6 +137,8 @@ def summary(report: ChaosReport, say: Language = ENGLISH) -> str:
         ]
         check_heads = (say("Check"), say("Verdict"), say("Found"))
         parts += [f"### {say('Checks of the whole run')}", table(check_heads, checks)]
+    parts += errata_section(report.errata_seen, say)
+    parts += changes_section(report, say)
     return "\n\n".join(parts) + "\n"
 
 
@@ -149,7 +153,7 @@ def junit(report: ChaosReport) -> bytes:
 
 def html(report: ChaosReport, say: Language = ENGLISH) -> str:
     """``report.html``: self-contained, without script."""
-    ending = by_status(report.exit_status, say, counted([r.verdict for r in report.experiments], say))
+    ending = by_status(report, say, counted([r.verdict for r in report.experiments], say))
     context = {
         "report": report,
         "head": head(
@@ -165,6 +169,7 @@ def html(report: ChaosReport, say: Language = ENGLISH) -> str:
         "failovers": failovers(report, say),
         "failover_heads": failover_heads(say),
         "stand_in": stand_in(say),
+        "errata": errata_views(report.errata_seen, REGISTER, say),
         "checks": [
             verdict_row(c.verdict, say, subject=c.name, reason=say.told(c.told, c.detail), examples=c.examples)
             for c in report.checks

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 
@@ -22,10 +21,14 @@ from harness.model.units import seconds
 from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.report.frame import nothing_line
 from harness.rungs import overlay
+from harness.terminal import ending_signals
 
 EXPERIMENT = "rolling_update"
 GRACEFUL = "-graceful"
+#: What the failures of the first half show.
+ERRATUM = "deploy.downtime_without_prestop"
 #: So many requests and probes without a failure are wanted of the component.
 LEAST_CALLS = 3000
 _PACE = "10s"
@@ -46,7 +49,8 @@ def halves(times: int, least: int) -> tuple[tuple[str, tuple[Experiment, ...]], 
 
     experiment = catalogue.load(EXPERIMENT)
     least_each = -(-least // times)
-    measured = msgspec.structs.replace(experiment.expects, most_failed=1.0, why="measured as it is")
+    why = "measured as it is"
+    measured = msgspec.structs.replace(experiment.expects, most_failed=1.0, why=why, erratum=ERRATUM)
     strict = msgspec.structs.replace(experiment.expects, most_failed=0.0, least_calls=least_each)
     return tuple(
         (suffix, (msgspec.structs.replace(experiment, expects=expects),) * times)
@@ -84,7 +88,7 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
                 replay=replay,
                 use_kept=True,  # only pods go
             )
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in ending_signals():
                 asyncio.get_running_loop().add_signal_handler(number, half.interrupt)
             reports[manifests.name] = report = await half.run()
             if report.errors or report.leaks:
@@ -111,4 +115,5 @@ def text(reports: dict[str, ChaosReport]) -> str:
         broken = [check for check in report.checks if check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
         lines += [f"    {check.name}: {check.verdict}: {check.detail}" for check in broken]
         lines += [f"LEAK {leak}" for leak in report.leaks] + [f"error: {error}" for error in report.errors]
+        lines += nothing_line(report)
     return "\n".join(lines)

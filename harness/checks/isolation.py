@@ -10,7 +10,7 @@ from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import Told, message
 
 _READS = frozenset({Operation.LIST_WALKS, Operation.GET_WALK})
-_NOT_FOUND = 404
+_NOT_FOUND, _TOO_MANY = 404, 429
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,32 +24,63 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     changed: bool
 
     @property
+    def crossed(self) -> bool:
+        """Whether the walk was handed out or changed. Any other wrong answer shows nothing of it to anybody."""
+        return _good(self.get_status) or self.changed
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether an answer is missing, or is the service's trouble (5xx, 429), which says nothing of ownership."""
+        return any(_says_nothing(status) for status in (self.get_status, self.put_status))
+
+    @property
     def wrong(self) -> str:
         """What was not as the contract says; "" when nothing was."""
-        told = [f"GET answered {self.get_status}"] if self.get_status not in (_NOT_FOUND, 0) else []
-        told += [f"PUT answered {self.put_status}"] if self.put_status not in (_NOT_FOUND, 0) else []
+        told = [
+            f"{method} answered {status}"
+            for method, status in (("GET", self.get_status), ("PUT", self.put_status))
+            if status != _NOT_FOUND and not _says_nothing(status)
+        ]
         told += ["the walk changed"] if self.changed else []
         return f"{self.user} on walk {self.walk_id} of {self.owner}: {', '.join(told)}" if told else ""
 
 
+def _good(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def _says_nothing(status: int) -> bool:
+    return status in (0, _TOO_MANY) or status >= 500
+
+
 class Isolation(msgspec.Struct, frozen=True, kw_only=True):
-    """``answered`` reads held by the phones against their own user, ``asked`` on purpose, ``unanswered`` of those."""
+    """``answered`` reads held by the phones against their own user, ``asked`` on purpose, ``unanswered`` of those.
+
+    ``wrong`` are all, the gravest first: ``crossed`` of them are walks that another user got or changed, ``odd`` others
+    asked for on purpose whose answer was not the contract's 404, and the rest answers to phones that are not the user's
+    own or are malformed.
+    """
 
     answered: int
     asked: int
     unanswered: int
     wrong: tuple[str, ...]
+    crossed: int = 0
+    odd: int = 0
 
     @property
     def told(self) -> Told:
         """All counts, for people."""
         counts = message(
-            "{answered} lists and walks answered, {asked} walks of others asked for: {wrong} wrong",
+            "{answered} lists and walks answered: {bad} not the user's own, or malformed; {asked} walks of others "
+            "asked for: {crossed} handed out or changed, {odd} not so, but answered otherwise than with 404",
             answered=str(self.answered),
+            bad=str(len(self.wrong) - self.crossed - self.odd),
             asked=str(self.asked),
-            wrong=str(len(self.wrong)),
+            crossed=str(self.crossed),
+            odd=str(self.odd),
         )
-        more = message("{count} of those were not answered", count=str(self.unanswered))
+        more = message("{count} of those were not answered, or with 5xx or 429", count=str(self.unanswered))
         return (counts, more) if self.unanswered else (counts,)
 
 
@@ -73,10 +104,14 @@ def foreign_answers(rows: Iterable[object]) -> tuple[int, tuple[str, ...]]:
 
 def isolation(reads: tuple[int, Sequence[str]], asked: Sequence[Asked]) -> Isolation:
     """``reads`` as ``foreign_answers`` gives them."""
-    answered, wrong = reads
+    answered, bad = reads
+    crossed = [each.wrong for each in asked if each.crossed]
+    odd = [each.wrong for each in asked if each.wrong and not each.crossed]
     return Isolation(
         answered=answered,
         asked=len(asked),
-        unanswered=sum(not (each.get_status and each.put_status) for each in asked),
-        wrong=(*wrong, *(each.wrong for each in asked if each.wrong)),
+        unanswered=sum(each.unanswered for each in asked),
+        wrong=(*crossed, *bad, *odd),
+        crossed=len(crossed),
+        odd=len(odd),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -38,10 +39,10 @@ def _unheld(names: frozenset[str]) -> list[Path]:
     paths = sorted(_DEV_SHM / name for name in names)
     for maps in Path("/proc").glob("[0-9]*/maps") if paths else ():
         try:
-            held = maps.read_text()
+            held = maps.read_bytes()  # a path in it may be in any encoding
         except OSError:
             continue
-        paths = [path for path in paths if str(path) not in held]
+        paths = [path for path in paths if os.fsencode(path) not in held]
     return [path for path in paths if path.exists()]
 
 

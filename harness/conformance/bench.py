@@ -71,6 +71,12 @@ class Caller:
         self._bench.exchanges.append(exchange)
         return exchange
 
+    async def send_raw(self, raw: bytes, method: str, path: str) -> http.Exchange:
+        """Bytes as they are, which need be no HTTP."""
+        exchange = await http.send_raw(self._address, raw, method=method, path=path)
+        self._bench.exchanges.append(exchange)
+        return exchange
+
     async def get(self, path: str) -> http.Exchange:
         """GET."""
         return await self.send("GET", path)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.conformance import http
 from harness.conformance.result import Extra
 from harness.model.message import marked
 from harness.model.stack import Address
 
 
-async def extras(service: Address) -> tuple[Extra, ...]:
-    """Two requests, without a token."""
+async def extras(service: Address, metrics: Sequence[Address]) -> tuple[Extra, ...]:
+    """A few requests, without a token. ``metrics`` are the ports that pods may serve metrics on (``METRICS_PORT``)."""
     health = await http.send(service, "GET", "/health", headers={})
-    metrics = await http.send(service, "GET", "/metrics", headers={})
-    prometheus = metrics.status == 200 and metrics.headers.get("content-type", "").startswith("text/plain")
     return (
         Extra(
             name="X-Pod-Name",
@@ -21,7 +21,12 @@ async def extras(service: Address) -> tuple[Extra, ...]:
         ),
         Extra(
             name="GET /metrics",
-            offered=prometheus,
+            offered=any([await _prometheus(address) for address in (*metrics[:1], service)]),
             without=marked("a criterion on the target's own metrics (mirror queue, pool) is not exercised"),
         ),
     )
+
+
+async def _prometheus(address: Address) -> bool:
+    answer = await http.send(address, "GET", "/metrics", headers={})
+    return answer.status == 200 and answer.headers.get("content-type", "").startswith("text/plain")

@@ -20,11 +20,14 @@ from harness.conformance.logs import Logs
 from harness.conformance.report import write_report
 from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
+from harness.document import manifest_facts
 from harness.firebase.documents import Documents
+from harness.judge.combine import combine, exit_status
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.manifests.change import without_autoscaler
-from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
+from harness.model.errors import BadInput, RehearsalError
 from harness.model.stack import Rung, Target
+from harness.model.verdict import Combined
 from harness.options import only_words
 from harness.progress import Progress
 from harness.report.language import language
@@ -82,6 +85,7 @@ class Conformance:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = manifest_facts(manifests_of(options))
         self.checks = chosen(options.only)
         self.run_id = run_identity(clock, "conformance", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
@@ -121,7 +125,7 @@ class Conformance:
         await self.stack.up()
         self.timings["stack_up"] = (self.clock.now_ns() - self.started_ns) / NS
         endpoints = self.stack.endpoints()
-        self.extras = await extras(endpoints.service)
+        self.extras = await extras(endpoints.service, self.stack.metrics())
         documents = Documents(endpoints.firestore, endpoints.project_id)
         logs = Logs(self.stack, self.folder / "logs", self.clock)
         ground = Ground(
@@ -165,12 +169,10 @@ class Conformance:
         order = {check.id: place for place, check in enumerate(ALL)}
         results = tuple(sorted(self.results, key=lambda result: order.get(result.id, len(order))))
         whole = len(results) >= len(self.checks) and (self.fuzz is not None or not self.options.fuzz_s)
-        conforms = whole and all(r.outcome is Outcome.PASSED for r in results)
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not conforms and not self.lifecycle.errors:
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+        combined = combine(r.outcome.verdict for r in results)
+        if combined is Combined.ALL_PASSED and not (whole and all(r.outcome is Outcome.PASSED for r in results)):
+            combined = Combined.NOT_ALL_PASSED  # a contract is kept whole: one check that was not made leaves it open
+        broke = [error.exit for error in self.lifecycle.errors]
         target = self.options.target
         return Report(
             schema_version=SCHEMA_VERSION,
@@ -187,8 +189,10 @@ class Conformance:
                 environment=tuple(target.environment),
                 migrations=target.migrations,
             ),
-            conforms=conforms and not self.lifecycle.errors,
-            exit_status=more_severe(*outcomes),
+            conforms=combined is Combined.ALL_PASSED and not broke,
+            exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
+            combined=combined,
+            **self._about_manifests,
             checks=results,
             not_covered=NOT_COVERED,
             extras=self.extras,

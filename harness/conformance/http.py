@@ -15,6 +15,7 @@ from harness.model.errors import NOT_JSON
 from harness.model.stack import Address
 
 TIMEOUT_S = 10.0
+_SILENT = "not"  # how ``broken`` begins when the connection was open all the time
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _SHOWN = 300  # characters of a body in a message
 _CURL_BODY = 2000  # bytes of a body in a curl line; a longer one is read from the file of raw bytes
@@ -32,6 +33,11 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}  # names in lower case
     body: bytes = b""
     broken: str = ""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the connection neither gave an answer nor ended."""
+        return not self.status and self.broken.startswith(_SILENT)
 
     @property
     def shown(self) -> str:
@@ -78,14 +84,7 @@ async def send(
     raw = (head or b"") + body
     connection.send(h11.Data(data=body))
     connection.send(h11.EndOfMessage())
-    status, answered, content, broken = 0, dict[str, str](), b"", ""
-    try:
-        async with asyncio.timeout(timeout_s):
-            status, answered, content = await _exchange(address, connection, raw)
-    except TimeoutError:
-        broken = f"not within {timeout_s:g} s"
-    except (OSError, h11.RemoteProtocolError, EOFError) as error:
-        broken = f"{type(error).__name__}: {error}"
+    status, answered, content, broken = await _tried(address, connection, raw, timeout_s)
     return Exchange(
         method=method,
         path=path,
@@ -97,6 +96,38 @@ async def send(
         body=content,
         broken=broken,
     )
+
+
+async def send_raw(address: Address, raw: bytes, *, method: str, path: str, timeout_s: float = TIMEOUT_S) -> Exchange:
+    """Sends ``raw`` as it is, be it HTTP or not, and reads one answer. ``method`` and ``path`` name it for people."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", str(address))]))
+    connection.send(h11.EndOfMessage())
+    status, answered, content, broken = await _tried(address, connection, raw, timeout_s)
+    return Exchange(
+        method=method,
+        path=path,
+        sent_headers=(),
+        sent_body=b"",
+        raw=raw,
+        status=status,
+        headers=answered,
+        body=content,
+        broken=broken,
+    )
+
+
+async def _tried(
+    address: Address, connection: h11.Connection, raw: bytes, timeout_s: float
+) -> tuple[int, dict[str, str], bytes, str]:
+    """Status, headers and body of the answer, or why there is none."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return *await _exchange(address, connection, raw), ""
+    except TimeoutError:
+        return 0, {}, b"", f"{_SILENT} within {timeout_s:g} s"
+    except (OSError, h11.RemoteProtocolError, EOFError) as error:
+        return 0, {}, b"", f"{type(error).__name__}: {error}"
 
 
 async def _exchange(address: Address, connection: h11.Connection, raw: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.conformance.result import Outcome, Report
 from harness.model.message import marked
-from harness.report.frame import BROKE, Ending, head
+from harness.report.frame import Ending, by_status, head
 from harness.report.language import ENGLISH, Language
 from harness.report.page import files
 from harness.report.templates import page
@@ -18,6 +18,7 @@ from harness.report.templates import page
 _TOKEN = re.compile(r"(Bearer [A-Za-z0-9_-]{12})[A-Za-z0-9_.-]{30,}")
 
 CONFORMS, DOES_NOT = marked("Conforms"), marked("Does not conform")
+NOT_SHOWN = marked("Not shown to conform")
 OUTCOME = {
     Outcome.PASSED: marked("{count} passed"),
     Outcome.DEVIATION: marked("{count} deviations"),
@@ -41,6 +42,8 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     replay: str
     started_utc: str
+    environment: str
+    manifest_changes: tuple[str, ...]
 
 
 def shortened(curl: str) -> str:
@@ -54,11 +57,8 @@ def ending(report: Report, say: Language) -> Ending:
     counts = say.listed(
         say(OUTCOME[outcome], count=report.count(outcome)) for outcome in Outcome if report.count(outcome)
     )
-    if report.errors:
-        return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=counts)
-    if report.conforms:
-        return Ending(sign="✓", word=say(CONFORMS), css="advance", reason=counts)
-    return Ending(sign="■", word=say(DOES_NOT), css="hold", reason=counts or say("no check ran"))
+    not_passed = DOES_NOT if report.count(Outcome.DEVIATION) else NOT_SHOWN
+    return by_status(report, say, counts or say("no check ran"), passed=CONFORMS, not_passed=not_passed)
 
 
 def html(folder: Path, report: Report, say: Language = ENGLISH) -> str:
@@ -70,6 +70,8 @@ def html(folder: Path, report: Report, say: Language = ENGLISH) -> str:
         seed=report.seed,
         replay=report.replay,
         started_utc=report.started_utc,
+        environment=report.environment,
+        manifest_changes=report.manifest_changes,
     )
     context: dict[str, Any] = {
         "report": report,

@@ -9,6 +9,7 @@ from junitparser import Error, Failure, Skipped
 
 from harness.conformance.page import html, shortened
 from harness.conformance.result import CheckResult, Outcome, Report
+from harness.model.verdict import Combined
 from harness.report.files import write_atomically
 from harness.report.html import REPORT_HTML
 from harness.report.junit_parts import case, suite_document, xml_text
@@ -38,6 +39,10 @@ def verdict(report: Report) -> str:
         f"{report.count(outcome)} {outcome.replace('_', ' ')}" for outcome in Outcome if report.count(outcome)
     )
     word = "conforms" if report.conforms else "does not conform"
+    if not report.conforms and not report.count(Outcome.DEVIATION):
+        word = "is not shown to conform"
+    if report.combined is Combined.NOTHING_EXERCISED:
+        word = "nothing was exercised"
     if report.errors:
         word = "not judged: the run did not finish"
     return f"{report.target.name}: {word} ({counts or 'no check ran'})"

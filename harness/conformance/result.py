@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.verdict import Combined, Verdict
+
 SCHEMA_VERSION = 1
 
 
@@ -16,6 +18,19 @@ class Outcome(StrEnum):
     DEVIATION = "deviation"
     NOT_EXERCISED = "not_exercised"  # what the check builds on is missing or deviates; ``reason`` says what
     MEASUREMENT_ERROR = "measurement_error"  # the rehearsal's own parts failed: nothing is said of the target
+
+    @property
+    def verdict(self) -> Verdict:
+        """In the words that all commands share."""
+        return _VERDICT[self]
+
+
+_VERDICT = {
+    Outcome.PASSED: Verdict.PASS,
+    Outcome.DEVIATION: Verdict.FAIL,
+    Outcome.NOT_EXERCISED: Verdict.NOT_EXERCISED,
+    Outcome.MEASUREMENT_ERROR: Verdict.INCONCLUSIVE,
+}
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +99,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     timings: dict[str, float]
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    combined: Combined | None = None  # ``None`` in runs that were stored without it
+    environment: str = ""  # what the target is told to be
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
 
     def count(self, outcome: Outcome) -> int:
         """How many checks ended so."""

@@ -9,6 +9,7 @@ from harness.chaos.rolling import GRACEFUL
 from harness.clock import Clock
 from harness.deploys.parts import Parts
 from harness.deploys.report import write_report
+from harness.judge.errata import errata_seen
 from harness.manifests.change import without_autoscaler
 from harness.model.chaos import CheckSummary
 from harness.model.deploy import SCHEMA_VERSION, DeployPart, DeployPlan, DeployReport, PartResult
@@ -99,9 +100,10 @@ class DeployRun(UsersRun[DeployReport]):
 
     def document(self) -> DeployReport:
         """What the report says."""
-        verdicts = [finding.verdict for result in self.results for finding in result.findings]
+        findings = [finding for result in self.results for finding in result.findings]
+        verdicts, checked = [each.verdict for each in findings], [each.verdict for each in self.checks]
         return DeployReport(
-            **self.facts(SCHEMA_VERSION, [*verdicts, *(check.verdict for check in self.checks)]),
+            **self.facts(SCHEMA_VERSION, verdicts, beside=checked, seen=errata_seen(findings)),
             title=self.plan.title,
             parts=tuple(self.results),
             checks=tuple(self.checks),

@@ -13,9 +13,11 @@ from harness.report.files import write_atomically
 from harness.report.frame import by_status, closing_lines, head
 from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.summary import bullets, opening, plain, table
+from harness.report.page import errata_views
+from harness.report.summary import bullets, changes_section, errata_section, opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import VerdictRow, counted, verdict_row
+from scenarios.claims import REGISTER
 
 DEPLOY_JSON = "deploy.json"
 SUITE = "deploy"
@@ -71,7 +73,7 @@ def _verdicts(report: DeployReport) -> list[Verdict]:
 
 def summary(report: DeployReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
-    ending = by_status(report.exit_status, say, counted(_verdicts(report), say))
+    ending = by_status(report, say, counted(_verdicts(report), say))
     parts = opening(report, say, say(report.title), ending, bundled=report.target_bundled)
     for view in views(report, say):
         parts.append(f"### {plain(say(view.part.title))}")
@@ -89,6 +91,8 @@ def summary(report: DeployReport, say: Language = ENGLISH) -> str:
     if report.checks:
         checks = [(plain(c.name), say(words.VERDICT[c.verdict]), plain(c.detail)) for c in report.checks]
         parts += [f"### {say('Checks of the whole run')}", table((say("Check"), say("Verdict"), say("Found")), checks)]
+    parts += errata_section(report.errata_seen, say)
+    parts += changes_section(report, say)
     return "\n\n".join(parts) + "\n"
 
 
@@ -107,7 +111,7 @@ def junit(report: DeployReport) -> bytes:
 
 def html(report: DeployReport, say: Language = ENGLISH) -> str:
     """``report.html``: self-contained, without script."""
-    ending = by_status(report.exit_status, say, counted(_verdicts(report), say))
+    ending = by_status(report, say, counted(_verdicts(report), say))
     context = {
         "report": report,
         "head": head(
@@ -116,6 +120,7 @@ def html(report: DeployReport, say: Language = ENGLISH) -> str:
             broke=report.errors, leaks=report.leaks,
         ),
         "views": views(report, say),
+        "errata": errata_views(report.errata_seen, REGISTER, say),
         "checks": [verdict_row(c.verdict, say, subject=c.name, reason=c.detail) for c in report.checks],
     }  # fmt: skip
     return page("deploy.html.j2", say, context)

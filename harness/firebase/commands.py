@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.firebase import install, rest
 from harness.model.stack import Address
+from harness.state import npm
 
 # 147 MB of memory instead of 175; the emulator makes little garbage.
 _AUTH_FLAGS = ("--max-semi-space-size=16",)
@@ -46,7 +47,7 @@ def storage_command(bucket: str, address: Address) -> list[str]:
 
 def _node_command(script: str, tree: Path, project_id: str, address: Address, *flags: str) -> list[str]:
     """Raises ``StackNotStarted`` when there is no Node."""
-    program = [str(install.node()), *flags, str(install.SOURCES / script)]
+    program = [str(npm.node()), *flags, str(install.SOURCES / script)]
     return [*program, str(tree), project_id, address.host, str(address.port)]
 
 

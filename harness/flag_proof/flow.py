@@ -9,14 +9,17 @@ import msgspec
 
 from harness import state
 from harness.clock import NS, Clock, utc
+from harness.document import manifest_facts
 from harness.flag_proof.continuity import Stories
 from harness.flag_proof.judging import virtual_cases
 from harness.flag_proof.real import RealCase, course
 from harness.flag_proof.report import write_report
+from harness.judge.combine import combine, exit_status
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
-from harness.model.errors import Exit, RehearsalError, more_severe
-from harness.model.flag_proof import FlagPlan, FlagProof, Outcome, ProofCase
+from harness.model.errors import RehearsalError
+from harness.model.flag_proof import FlagPlan, FlagProof, ProofCase
 from harness.model.stack import Rung, Target
+from harness.model.verdict import Combined
 from harness.progress import Progress
 from harness.report.language import language
 from harness.rungs import manifests_of
@@ -55,6 +58,7 @@ class Proof:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = {} if options.virtual_only else manifest_facts(manifests_of(options))
         self.run_id = run_identity(clock, "flag_proof", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.stack = LocalStack(
@@ -136,13 +140,8 @@ class Proof:
         self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
 
     def _document(self) -> FlagProof:
-        good = all(case.outcome in {Outcome.PASSED, Outcome.ERRATUM_SHOWN} for case in self.cases)
-        proved = bool(self.cases) and good and not self.lifecycle.errors
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not proved and not self.lifecycle.errors:
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+        combined = combine(case.outcome.verdict for case in self.cases)
+        broke = [error.exit for error in self.lifecycle.errors]
         return FlagProof(
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
@@ -153,8 +152,10 @@ class Proof:
             seed=self.options.seed,
             replay=self.options.replay,
             title=self.options.plan.title,
-            proved=proved,
-            exit_status=more_severe(*outcomes),
+            proved=combined is Combined.ALL_PASSED and not broke,
+            exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
+            combined=combined,
+            **self._about_manifests,
             cases=tuple(self.cases),
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,

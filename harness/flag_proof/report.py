@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 from junitparser import Error, Failure
 
+from harness.judge.errata import errata_seen
 from harness.model.flag_proof import FlagProof, Outcome, ProofCase
 from harness.model.message import marked
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined
 from harness.report.files import write_atomically
-from harness.report.frame import BROKE, Ending, head
+from harness.report.frame import Ending, by_status, head
 from harness.report.html import REPORT_HTML
 from harness.report.junit_parts import case as junit_case
 from harness.report.junit_parts import suite_document, xml_text
 from harness.report.language import ENGLISH, Language
-from harness.report.page import files, known_errata
+from harness.report.page import errata_views, files
 from harness.report.summary import bullets, code, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import VerdictRow, verdict_row
@@ -39,7 +40,6 @@ OUTCOME = {
     Outcome.FAILED: marked("fail"),
     Outcome.MISSED: marked("erratum missed"),
 }
-_VERDICT = {Outcome.PASSED: Verdict.PASS, Outcome.ERRATUM_SHOWN: Verdict.INCONCLUSIVE}
 _MODES = {"virtual": marked("In virtual time"), "real": marked("On real parts")}
 _VIRTUAL = marked("the client's fetch rule in virtual time; no stack")
 
@@ -60,18 +60,13 @@ def ending(proof: FlagProof, say: Language) -> Ending:
         for each in Outcome
         if each in outcomes
     )
-    if proof.errors:
-        return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=counts)
-    if proof.proved:
-        return Ending(sign="✓", word=say(PROVED), css="advance", reason=counts)
-    return Ending(sign="■", word=say(NOT_PROVED), css="hold", reason=counts or say("no case ran"))
+    return by_status(proof, say, counts or say("no case ran"), passed=PROVED, not_passed=NOT_PROVED)
 
 
 def case_row(case: ProofCase, say: Language) -> VerdictRow:
-    """A case as the page shows it; an erratum that showed itself is neither good nor bad."""
-    verdict = _VERDICT.get(case.outcome, Verdict.FAIL)
+    """A case as the page shows it."""
     row = verdict_row(
-        verdict,
+        case.outcome.verdict,
         say,
         subject=case.id,
         value="" if case.last_s is None else f"{case.last_s:,.1f}\N{NO-BREAK SPACE}s",
@@ -79,6 +74,11 @@ def case_row(case: ProofCase, say: Language) -> VerdictRow:
         examples=(say("erratum {erratum}", erratum=case.erratum),) if case.erratum else (),
     )
     return msgspec.structs.replace(row, verdict=say(OUTCOME[case.outcome]))
+
+
+def _shown(proof: FlagProof) -> list[ProofCase]:
+    """The cases whose erratum was seen: not those where it was expected, and missed."""
+    return [case for case in proof.cases if case.outcome is Outcome.ERRATUM_SHOWN]
 
 
 def html(folder: Path, proof: FlagProof, say: Language = ENGLISH) -> str:
@@ -101,7 +101,7 @@ def html(folder: Path, proof: FlagProof, say: Language = ENGLISH) -> str:
             for mode in dict.fromkeys(case.mode for case in proof.cases)
         ],
         "how": [say(line) for line in HOW],
-        "errata": known_errata([case.erratum for case in proof.cases if case.erratum], REGISTER, say),
+        "errata": errata_views(errata_seen(_shown(proof)), REGISTER, say),
         "files": files(folder),
     }
     return page("flag_proof.html.j2", say, context)
@@ -111,6 +111,8 @@ def verdict(proof: FlagProof) -> str:
     """One line: how it ended."""
     if proof.errors:
         return "the flag: not judged, the proof did not finish"
+    if proof.combined is Combined.NOTHING_EXERCISED:
+        return "the flag: nothing was exercised (no case ran)"
     counts = {outcome: sum(case.outcome is outcome for case in proof.cases) for outcome in Outcome}
     told = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in counts.items() if count)
     return f"the flag: {'proved' if proof.proved else 'NOT proved'} ({told or 'no case ran'})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -11,7 +11,7 @@ from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.window import NS, Window
 from harness.model.chaos import Expectation
-from harness.model.evidence import Side
+from harness.model.evidence import Outcome, RequestRow, Side
 from harness.model.message import Message, Told, english, message
 from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
@@ -22,6 +22,8 @@ STEADY_S = 5.0
 LEAST_FOR_P95 = 20
 #: Of the planned probes, this share must be in evidence for silence not to look like health.
 COMPLETE = 0.8
+#: An operation of which fewer requests were due, all failed, is not named for it.
+LEAST_OUTRIGHT = 5
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +124,35 @@ def judge(
     if broken is not None:
         return judged(Verdict.FAIL, told, broken)
     again = message("steady again {seconds} s after the undo", seconds=f"{recovered_s or 0:.1f}")
+    allowed = [_allowance(expects)] if len(failures) else []
     if not expects.unharmed:
-        return judged(Verdict.PASS, told, again)
+        shown = bool(expects.erratum) and len(failures) > 0
+        return judged(Verdict.ERRATUM_SHOWN if shown else Verdict.PASS, told, *allowed, again)
     faulty = Window(start_ns=course.start_ns, end_ns=course.undone_ns or until_ns)
     verdict, *harm = _latency(ledger.requests_due(faulty, Side.API), criteria)
-    return judged(verdict, told, again, *harm)
+    return judged(verdict, told, *allowed, again, *harm)
+
+
+def _allowance(expects: Expectation) -> Message:
+    """How many failures the verdict lets pass: a pass says no more than that there were not more of them."""
+    if expects.most_failed >= 1:
+        return message("here all of them may fail: how many do is measured, not judged")
+    return message("at most {most} % are allowed", most=f"{expects.most_failed * 100:g}")
+
+
+def outright(requests: Iterable[RequestRow], start_ns: int, until_ns: int) -> Message | None:
+    """The operations of users to the API of which every request that was due in the time failed, and at least
+    ``LEAST_OUTRIGHT`` were; ``None`` when there is none. A share over all operations hides them.
+    """
+    due: dict[str, list[bool]] = {}
+    for row in requests:
+        if row.side is Side.API and start_ns <= row.due_ns < until_ns:
+            due.setdefault(str(row.operation), []).append(row.outcome is Outcome.OK)
+    lost = {name: len(good) for name, good in due.items() if len(good) >= LEAST_OUTRIGHT and not any(good)}
+    if not lost:
+        return None
+    named = ", ".join(f"{name} {count} of {count}" for name, count in sorted(lost.items()))
+    return message("meanwhile every request of these operations failed: {operations}", operations=named)
 
 
 def _broken(expects: Expectation, share: float, recovered_s: float | None) -> Message | None:

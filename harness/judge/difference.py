@@ -1,19 +1,21 @@
 """Whether two samples differ, by exact means alone: Fisher's test, the binomial test, order statistics. Pure.
 
 A difference is shown when an exact two-sided test rejects "the same" at 95 %, or when the two-sided 95 % intervals of
-a quantile do not overlap (which errs on the side of no difference). As with every bound here, a sample speaks of its
-window as it was. SciPy is imported at the first use.
+a quantile do not overlap (which errs on the side of no difference). Values that hang together in time count for as
+many independent ones as they are worth. As with every bound here, a sample speaks of its window as it was. SciPy is
+imported at the first use.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
+from harness.judge.bounds import lower_rank, nearest_rank, ratio_lower, ratio_upper, upper_rank
 
 LEVEL = 0.95
 _TAIL = (1 - LEVEL) / 2
@@ -90,28 +92,86 @@ class Rate:
         return bool(binomtest(self.count, together, share).pvalue < 1 - LEVEL)
 
 
-@dataclass(frozen=True)
-class Quantile:
-    """A quantile (0..1) of ``ascending`` values."""
+#: Of a series of fewer values nothing is said of how its neighbours hang together.
+_LEAST_SERIES = 20
+#: The share of a series over which its neighbours are looked at.
+_LAGS = 0.5
 
-    ascending: NDArray[np.float64]
+
+def effective_size(series: NDArray[np.float64], quantile: float) -> float:
+    """How many independent values carry as much about a quantile as ``series``, values in the order of time: at most
+    ``len(series)``.
+
+    A quantile's spread is that of the share of values above it, so what counts is the autocorrelation of being above:
+    the sum of it over all lags as long as neighbouring pairs of it stay positive (Geyer's initial positive sequence),
+    and at least what the values' ranks show from one to the next, each corrected for a short series' bias.
+    """
+    n = len(series)
+    if n < _LEAST_SERIES:
+        return 1.0
+    at = np.sort(series)[nearest_rank(n, quantile) - 1]
+    ranks = np.argsort(np.argsort(series, kind="stable"), kind="stable").astype(np.float64)
+    longer = max(_inertia((series > at).astype(np.float64)), _by_neighbours(ranks))
+    return float(n / max(1.0, longer))
+
+
+def _correlations(series: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
+    centred = series - series.mean()
+    spectrum = np.abs(np.fft.rfft(centred, 2 * len(series))) ** 2
+    covariance: NDArray[np.float64] = np.fft.irfft(spectrum)[: lags + 1]
+    return covariance / covariance[0] if covariance[0] > 0 else np.zeros(lags + 1)
+
+
+def _inertia(series: NDArray[np.float64]) -> float:
+    """1 + twice the sum of the autocorrelations, as far as pairs of them are positive."""
+    lags = int(len(series) * _LAGS)
+    found = _correlations(series, lags)
+    pairs = found[: len(found) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    ends = np.flatnonzero(pairs <= 0)
+    kept = pairs[: int(ends[0])] if len(ends) else pairs
+    return float(2 * kept.sum() - 1) if len(kept) else 1.0
+
+
+def _by_neighbours(series: NDArray[np.float64]) -> float:
+    """The same of a series whose next value hangs on the one before alone."""
+    n = len(series)
+    one = float(_correlations(series, 1)[1])
+    likely = one + (1 + 3 * one) / n  # the estimate of a short series is too small by so much on average
+    noise = 2 / math.sqrt(n)
+    return 1.0 if one <= noise else (1 + min(likely, 1 - 1 / n)) / (1 - min(likely, 1 - 1 / n))
+
+
+@dataclass(frozen=True)
+class Series:
+    """A quantile (0..1) of values ``in_order`` of time, which hang together: readings, answers of one busy second."""
+
+    in_order: NDArray[np.float64]
     quantile: float
-    method = "order-statistic intervals"
+    method = "order-statistic intervals of the effective sample size"
 
     def measured(self) -> Measured:
-        """The value of nearest rank with its order-statistic interval."""
-        n = len(self.ascending)
+        """The value of nearest rank, with the order-statistic interval of as many independent values as it is worth."""
+        n = len(self.in_order)
         if not n:
             return Measured(value=None, lower=None, upper=None, samples=0)
-        lower, upper = quantile_bounds(self.ascending, self.quantile, _ONE_SIDED)
-        value = float(self.ascending[nearest_rank(n, self.quantile) - 1])
-        return Measured(value=value, lower=lower, upper=upper, samples=n)
+        ascending = np.sort(self.in_order)
+        worth = int(effective_size(self.in_order, self.quantile))
+        low, high = lower_rank(worth, self.quantile, _ONE_SIDED), upper_rank(worth, self.quantile, _ONE_SIDED)
+        return Measured(
+            value=float(ascending[nearest_rank(n, self.quantile) - 1]),
+            lower=None if low is None else float(ascending[math.floor((low - 1) / worth * n)]),
+            upper=None if high is None else float(ascending[math.ceil(high / worth * n) - 1]),
+            samples=n,
+        )
 
-    def differs(self, other: Quantile) -> bool:
+    def differs(self, other: Series) -> bool:
         """Whether the two intervals do not overlap."""
-        mine, its = self.measured(), other.measured()
-        apart = (mine.upper, its.lower), (its.upper, mine.lower)
-        return any(high is not None and low is not None and high < low for high, low in apart)
+        return _apart(self.measured(), other.measured())
+
+
+def _apart(mine: Measured, its: Measured) -> bool:
+    pairs = (mine.upper, its.lower), (its.upper, mine.lower)
+    return any(high is not None and low is not None and high < low for high, low in pairs)
 
 
 @dataclass(frozen=True)
@@ -146,14 +206,12 @@ class Single:
         return False
 
 
-Sample = Ratio | Rate | Quantile | Exact | Single
+Sample = Ratio | Rate | Series | Exact | Single
 
 
 def differ(a: Sample, b: Sample) -> bool:
     """Whether a difference is shown between two samples of the same kind. ``TypeError`` for two kinds."""
     match a, b:
-        case (
-            (Ratio(), Ratio()) | (Rate(), Rate()) | (Quantile(), Quantile()) | (Exact(), Exact()) | (Single(), Single())
-        ):
+        case (Ratio(), Ratio()) | (Rate(), Rate()) | (Series(), Series()) | (Exact(), Exact()) | (Single(), Single()):
             return a.differs(b)  # type: ignore[arg-type]  # the pattern says that they are of one kind
     raise TypeError(f"{type(a).__name__} and {type(b).__name__} are not compared")

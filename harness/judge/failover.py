@@ -98,10 +98,15 @@ def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judge
         return _with(judged, Verdict.INCONCLUSIVE, steps_told, nothing)
     failed = {"seconds": f"{found.outage_s:.1f}", "count": str(found.failed_writes)}
     outage = message("users' writes failed for {seconds} s ({count} of them)", **failed)
-    if judged.verdict is Verdict.PASS and found.outage_s > expects.most_outage_s:
+    if judged.verdict.good and found.outage_s > expects.most_outage_s:
         limit = message("longer than {limit} s", limit=f"{expects.most_outage_s:g}")
         return _with(judged, Verdict.FAIL, steps_told, outage, limit)
     return _with(judged, judged.verdict, steps_told, outage)
+
+
+def on_server(judged: Judged, server: str) -> Judged:
+    """The same with the server that it was seen on, where the rung names one."""
+    return _with(judged, judged.verdict, message("on {server}", server=server)) if server else judged
 
 
 def _with(judged: Judged, verdict: Verdict, *told: Message) -> Judged:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from harness.judge.window import NS
 from harness.model.ingress import Course, IngressAnswer, IngressAsk, IngressEvidence, IngressPlan, Met, Scene
 from harness.model.network import NetworkFinding
@@ -77,7 +79,8 @@ def as_written(seen: IngressEvidence) -> NetworkFinding:
         return _found(check, Verdict.FAIL, str(met), f"{reason}: TLS ends at the Service after all")
     if met is not Met.CLOSED or status != 200:
         return _found(check, Verdict.INCONCLUSIVE, str(met), reason)
-    return _found(check, Verdict.PASS, str(met), f"{reason}: the erratum is so")
+    found = _found(check, Verdict.ERRATUM_SHOWN, str(met), reason)
+    return msgspec.structs.replace(found, erratum="security.load_balancer_ends_no_tls")
 
 
 def opt_in(seen: IngressEvidence) -> NetworkFinding:

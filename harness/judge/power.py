@@ -34,7 +34,7 @@ def requirements(scenario: Scenario) -> tuple[Requirement, ...]:
 def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
     if criterion.kind is CriterionKind.ROLLBACK:
         needed, more = smallest_sample(criterion), ""
-        return _compared(criterion, needed, _offered(criterion, scenario), "a reading begins at", more)
+        return _compared(criterion, needed, offered(criterion, scenario), "a reading begins at", more)
     if criterion.metric is Metric.REQUEST_RATE:
         return _rate(criterion, scenario)
     if criterion.metric is Metric.CONCURRENT_USERS:
@@ -53,10 +53,10 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
         needed = samples_needed(limit)
         more = f" without a failure ({count(samples_needed(limit, 1))} with one)"
     needed = max(needed, criterion.smallest_sample)
-    return _compared(criterion, needed, _offered(criterion, scenario), "needs", more)
+    return _compared(criterion, needed, offered(criterion, scenario), "needs", more)
 
 
-def _offered(criterion: Criterion, scenario: Scenario) -> int:
+def offered(criterion: Criterion, scenario: Scenario) -> int:
     """Samples in the window; every user and the probes act on an even schedule."""
     if criterion.metric is Metric.AVAILABILITY:
         return _floor(scenario.probes.rate_per_s * scenario.window_s)

@@ -1,6 +1,6 @@
 """Judges the Secret Manager CSI pattern and a rotation under load. Pure.
 
-An erratum passes when it was shown, as in ``harness.judge.scaling``.
+An erratum that was shown is no failure, as in ``harness.judge.scaling``; one that was contradicted is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.judge.ledger import Calls
-from harness.judge.scaling import held
+from harness.judge.scaling import held, shown
 from harness.judge.window import NS
 from harness.model.scaling import ScalingFinding
 from harness.model.secret_rotation import Course, Phase, Rotation, RotationPart, Seen, Synced, Trial
@@ -40,7 +40,7 @@ def as_written(alone: Trial | None, classless: Trial | None) -> ScalingFinding:
     if not classless.started and not failures:
         return _nothing(claim, reason)
     unread = not alone.asked and not alone.managed
-    return held(claim, unread and not classless.started, how, reason)
+    return _erratum(claim, unread and not classless.started, how, reason)
 
 
 def existing(trial: Trial | None) -> ScalingFinding:
@@ -54,7 +54,7 @@ def existing(trial: Trial | None) -> ScalingFinding:
         f"the pod {'started' if trial.started else 'did not start'} "
         f"({next((event for event in trial.events if _ROTATION_FAILED in event), 'no event about the Secret')[:200]})"
     )
-    return held(claim, not trial.managed, "left" if not trial.managed else "taken over", reason)
+    return _erratum(claim, not trial.managed, "left" if not trial.managed else "taken over", reason)
 
 
 def started(
@@ -122,7 +122,7 @@ def renewed(course: Course) -> ScalingFinding:
     files = sum(each.file == course.new_digest for each in seen)
     old = sum(each.variable == course.old_digest for each in seen)
     reason = f"once synced, before a restart: {files} of {len(seen)} pods have the new file, {old} the old DB_PASSWORD"
-    return held(claim, files == len(seen) and old == len(seen), f"{old} of {len(seen)}", reason)
+    return _erratum(claim, files == len(seen) and old == len(seen), f"{old} of {len(seen)}", reason)
 
 
 def found_in_time(course: Course, poll_s: float) -> ScalingFinding:
@@ -154,7 +154,7 @@ def _gap(part: RotationPart, course: Course, calls: Calls) -> ScalingFinding:
     )
     if _failed(after):
         return _nothing(claim, reason)
-    return held(claim, lost > 0, f"{lost} failed", reason)
+    return _erratum(claim, lost > 0, f"{lost} failed", reason)
 
 
 def _loses_nothing(part: RotationPart, course: Course, calls: Calls) -> ScalingFinding:
@@ -201,6 +201,10 @@ def _failed(calls: Calls) -> int:
 
 def _after(course: Course, at_ns: int | None) -> float | None:
     return None if at_ns is None else round((at_ns - course.published_ns) / NS, 3)
+
+
+def _erratum(erratum: str, seen: bool, value: str, reason: str) -> ScalingFinding:
+    return shown(erratum, value, reason) if seen else held(erratum, False, value, reason)
 
 
 def _nothing(claim: str, reason: str) -> ScalingFinding:

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness.judge.scaling import endpoints_now
+from harness.judge.scaling import endpoints_now, held, shown
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, Outcome, RequestRow
 from harness.model.scaling import Part, ScalingFinding
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
 
+NO_SPREAD = "manifest.deployment.no_zone_spread"
 MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
 WINDOW_S = 10
 
@@ -99,9 +100,13 @@ def seen(
     )
 
 
-def judged(part: Part, loss: ZoneLoss) -> list[ScalingFinding]:
+def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[ScalingFinding]:
     """Several zones must have carried the pods and some requests must have been answered all the time; the pods must
-    have come back within the part's limit. Without requests, or a node that was called silent, nothing is known."""
+    have come back within the part's limit. Without requests, or a node that was called silent, nothing is known.
+
+    ``spread``: the Deployment asks for a spread over zones. Without it pods that share the lost zone are the erratum
+    ``manifest.deployment.no_zone_spread``.
+    """
     if not loss.requests or loss.unreachable_s is None or not loss.placed or "" in loss.placed.values():
         lacking = "no requests" if not loss.requests else "no node of it was called not ready, or no zone is known"
         reason = f"the zone {loss.zone or '?'} lost: {lacking}"
@@ -122,13 +127,11 @@ def judged(part: Part, loss: ZoneLoss) -> list[ScalingFinding]:
     )
     in_time = loss.replaced_s is not None and loss.replaced_s <= part.up_within_s
     kept = several and not loss.dark_windows
+    value = f"{loss.failed} of {loss.requests} failed"
     return [
-        ScalingFinding(
-            claim=MULTI_ZONE,
-            verdict=Verdict.PASS if kept else Verdict.FAIL,
-            value=f"{loss.failed} of {loss.requests} failed",
-            reason=reason,
-        ),
+        held(MULTI_ZONE, kept, value, reason)
+        if several or spread
+        else shown(NO_SPREAD, value, f"{reason}; the Deployment asks for no spread over zones", claim=MULTI_ZONE),
         ScalingFinding(
             claim=REHEARSED,
             verdict=Verdict.PASS if in_time else Verdict.FAIL,

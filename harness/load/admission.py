@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import gevent
-from gevent.pool import Pool
-
 from harness.firebase.fetch import FlagCache
 from harness.load.auth import create_accounts, sign_in
 from harness.load.errors import MeasurementFailed
 from harness.load.flag import fetch_flag, remote_config
 from harness.load.phone import Phone, Shared
 from harness.load.rest import JsonClient
+from harness.load.runtime import runtime
 from harness.load.time import now_ns
 from harness.model.errors import RehearsalError
 from harness.model.evidence import SessionRow
@@ -40,13 +38,12 @@ class _Admission:
         client = JsonClient("the Auth emulator", plan.endpoints.auth, _CREATE_TIMEOUT_S)
         create_accounts(client, plan.endpoints.project_id, self._accounts)
         client.close()
-        pool = Pool(AT_ONCE)
+        workers = [runtime().spawn(self._work) for _ in range(AT_ONCE)]
         try:
-            for _ in range(AT_ONCE):
-                pool.spawn(self._work)
-            pool.join()
+            runtime().join(workers)
         finally:
-            pool.kill()
+            for worker in workers:
+                worker.kill()
         if self._error is not None:
             raise self._error
         return [self._phones[account.user] for account in self._accounts]
@@ -83,5 +80,5 @@ def admit(shared: Shared, firestore: Any) -> list[Phone]:
         where="Auth and Remote Config emulators",
         remedy="see their logs; the machine may be too busy",
     )
-    with gevent.Timeout(limit_s, late):
+    with runtime().timeout(limit_s, late):
         return _Admission(shared, firestore).run()

@@ -62,6 +62,7 @@ def guarded(
 
 
 def _told(name: str, error: Exception, status: int) -> int:
-    sys.stderr.write(f"{name}: {error}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the log is on the full disk
+        sys.stderr.write(f"{name}: {error}\n")
+        sys.stderr.flush()
     return status

@@ -8,6 +8,7 @@ import h11
 import msgspec
 
 from harness.http1 import read_answer
+from harness.load.runtime import runtime
 from harness.model.stack import Address
 
 _MOST_BODY = 4_000_000
@@ -26,6 +27,11 @@ class Refused(Exception):  # noqa: N818 - an outcome, not an error
 
 
 async def exchange(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
+    """``over_socket``, or what the runtime has in its place."""
+    return await runtime().exchange(address, method, path, token, body)
+
+
+async def over_socket(address: Address, method: str, path: str, token: str, body: bytes) -> Answer:
     """The answer. Raises ``Refused``, or ``OSError``, ``EOFError`` or ``h11.RemoteProtocolError`` for a broken one.
 
     Bounded in time by the caller, who may cancel it at any moment.

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import gevent
 import msgspec
 
 from harness.firebase.fetch import FlagCache
@@ -30,6 +29,7 @@ from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.result import Result
+from harness.load.runtime import Background, runtime
 from harness.load.storage_side import StorageSide
 from harness.load.time import NS, gevent_wait_until, now_ns, wall_ns
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
@@ -80,7 +80,7 @@ class Phone:
         self._known = KnownWalks()
         self._memory = WalkMemory()
         self._offline = tuple(each for each in shared.plan.offline if each.user == account.user)
-        self._fetching: gevent.Greenlet | None = None
+        self._fetching: Background | None = None
 
     def seconds_to_wake(self) -> float:
         """How long to sleep until there is something to do."""
@@ -190,12 +190,14 @@ class Phone:
                 flag=on,
                 walk_id=result.walk_id if planned.operation is not Operation.LIST_WALKS else "",
                 pod=result.pod,
+                retried=result.retried,
+                shown=result.shown,
             )
         )
 
     def _begin_fetch(self) -> None:
         if self._fetching is None or self._fetching.dead:
-            self._fetching = gevent.spawn(self._fetch)
+            self._fetching = runtime().spawn(self._fetch)
 
     def _fetch(self) -> None:
         if self._is_offline(now_ns()):
@@ -204,7 +206,7 @@ class Phone:
         plan = self._shared.plan
         client = remote_config(plan)
         try:
-            with gevent.Timeout(FETCH_TIMEOUT_S, MeasurementFailed("Remote Config did not answer in time")):
+            with runtime().timeout(FETCH_TIMEOUT_S, MeasurementFailed("Remote Config did not answer in time")):
                 fetch_flag(plan, client, self._shared.recorder, self.account, self._cache)
         except MeasurementFailed as error:
             # The app keeps what it has. It is told, because the switch of clients is measured by it.

@@ -11,6 +11,7 @@ from harness.model.evidence import Anchor
 from harness.model.flag import FLAG
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
+from harness.private import write_private
 
 LOOPBACK = "127.0.0.1"  # load goes nowhere else
 MOST_USERS = 2_000
@@ -81,9 +82,9 @@ def _within(what: str, value: float, least: float, most: float) -> None:
 
 
 def write(plan: LoadPlan, path: Path) -> None:
-    """Checks and writes the plan."""
+    """Checks and writes the plan, for this user alone: its endpoints have the database's password."""
     check(plan)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+    write_private(path, msgspec.json.format(msgspec.json.encode(plan)))
 
 
 def read(path: Path) -> LoadPlan:

@@ -115,6 +115,7 @@ class Stream:
                 status=probed.status,
                 outcome=probed.outcome,
                 pod=probed.pod,
+                shown=probed.shown,
             )
         )
 

@@ -7,6 +7,7 @@ import http.client
 import msgspec
 
 from harness.load.errors import MeasurementFailed
+from harness.load.runtime import runtime
 from harness.model.errors import NOT_JSON
 from harness.model.stack import Address
 
@@ -17,7 +18,7 @@ class JsonClient:
     def __init__(self, name: str, address: Address, timeout_s: float) -> None:
         self._name = name
         self._address = address
-        self._connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
+        self._connection = runtime().http(address, timeout_s)
 
     def post(self, path: str, payload: bytes, headers: dict[str, str] | None = None) -> bytes:
         """The body of a 200 answer. Raises ``MeasurementFailed`` for anything else.

@@ -9,10 +9,9 @@ from __future__ import annotations
 import http.client
 from urllib.parse import quote
 
-import gevent
-
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
+from harness.load.runtime import Background, runtime
 from harness.model.message import message
 from harness.population import thumbnail
 
@@ -27,8 +26,8 @@ class StorageSide:
         self._recorder = recorder
         self._user = user
         self._bucket = plan.endpoints.storage_bucket
-        self._upload: tuple[str, gevent.Greenlet] | None = None
-        self._deletes: list[gevent.Greenlet] = []
+        self._upload: tuple[str, Background] | None = None
+        self._deletes: list[Background] = []
 
     @property
     def there(self) -> bool:
@@ -38,7 +37,7 @@ class StorageSide:
     def begin_upload(self, walk_id: str) -> None:
         """Begins to upload the walk's thumbnail, once."""
         if self.there and (self._upload is None or self._upload[0] != walk_id):
-            self._upload = (walk_id, gevent.spawn(self._put, walk_id))
+            self._upload = (walk_id, runtime().spawn(self._put, walk_id))
 
     def uploaded(self, walk_id: str) -> str | None:
         """The download URL when the upload has succeeded by now; one that has not is given up."""
@@ -56,13 +55,13 @@ class StorageSide:
         """Begins to delete the walk's thumbnail."""
         if self.there:
             self._deletes = [each for each in self._deletes if not each.dead]
-            self._deletes.append(gevent.spawn(self._delete, walk_id))
+            self._deletes.append(runtime().spawn(self._delete, walk_id))
 
     def close(self) -> None:
         """Gives up an upload under way and lets deletes finish, bounded by their own timeout; idempotent."""
         if self._upload is not None:
             self._upload[1].kill(block=False)
-        gevent.joinall(self._deletes, timeout=STORAGE_TIMEOUT_S)
+        runtime().join(self._deletes, STORAGE_TIMEOUT_S)
 
     def _put(self, walk_id: str) -> bool:
         name = quote(thumbnail.object_name(self._user, walk_id), safe="")
@@ -76,7 +75,7 @@ class StorageSide:
     def _call(self, method: str, path: str, good: tuple[int, ...], walk_id: str, body: bytes) -> bool:
         address = self._plan.endpoints.storage
         assert address is not None
-        connection = http.client.HTTPConnection(address.host, address.port, timeout=STORAGE_TIMEOUT_S)
+        connection = runtime().http(address, STORAGE_TIMEOUT_S)
         try:
             connection.request(method, path, body, {"Content-Type": thumbnail.CONTENT_TYPE} if body else {})
             with connection.getresponse() as response:

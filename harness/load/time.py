@@ -1,17 +1,18 @@
-"""The load processes' own clock: ``CLOCK_MONOTONIC``, which all processes of a machine share."""
+"""The load's own clock and waits; what keeps the time is the ``runtime``'s."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
-NS = 1_000_000_000
+from harness.load.runtime import NS, runtime
+
+__all__ = ["NS", "gevent_wait_until", "now_ns", "sleep", "sleep_until"]
 
 
 def now_ns() -> int:
     """The monotonic time."""
-    return time.monotonic_ns()
+    return runtime().now_ns()
 
 
 def wall_ns() -> int:
@@ -20,18 +21,13 @@ def wall_ns() -> int:
 
 
 def gevent_wait_until(due_ns: int, ended: Any) -> bool:
-    """Returns at ``due_ns`` or as soon after as the greenlet gets its turn; before only when ``ended``, a gevent
-    ``Event``, is set: then true.
-    """
-    while (left_ns := due_ns - time.monotonic_ns()) > 0:
-        if ended.wait(left_ns / NS):
-            return True
-    return bool(ended.is_set())
+    """Blocks the greenlet; true when ``ended``, an event of the runtime (gevent's ``Event``), was set before."""
+    return runtime().wait_until(due_ns, ended)
 
 
 async def sleep_until(due_ns: int) -> None:
     """The same in an event loop."""
-    while (left_ns := due_ns - time.monotonic_ns()) > 0:  # noqa: ASYNC110 - a time is awaited, not a state
+    while (left_ns := due_ns - now_ns()) > 0:  # noqa: ASYNC110 - a time is awaited, not a state
         await asyncio.sleep(left_ns / NS)
 
 

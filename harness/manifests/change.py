@@ -76,3 +76,10 @@ def _reachable(manifests: Manifests) -> Manifests:
             if key.startswith("Service/") and document["spec"].get("type") == "ClusterIP":
                 documents[key] = {**document, "spec": {**document["spec"], "type": "NodePort"}}
     return msgspec.structs.replace(manifests, documents=documents)
+
+
+def spreads_over_zones(manifests: Manifests) -> bool:
+    """Whether the Deployment asks that its pods be spread over zones (topologySpreadConstraints)."""
+    spec = manifests.documents[f"Deployment/{manifests.deployment.name}"]["spec"]["template"]["spec"]
+    keys = (each.get("topologyKey") for each in spec.get("topologySpreadConstraints", ()))
+    return "topology.kubernetes.io/zone" in keys

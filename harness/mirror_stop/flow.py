@@ -14,8 +14,10 @@ import msgspec
 from harness import state
 from harness.clock import NS, Clock, utc
 from harness.collect import Collector
+from harness.document import manifest_facts
 from harness.evidence.store import EvidenceStore
 from harness.firebase.documents import Documents
+from harness.judge.combine import combine, exit_status
 from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.plan import LoadPlan
@@ -25,13 +27,12 @@ from harness.mirror_stop import steps
 from harness.mirror_stop.killed_pod import Burst
 from harness.mirror_stop.report import write_report
 from harness.mirror_stop.result import SCHEMA_VERSION, Judgement, KilledPod, MirrorStopResult, Step
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.errors import RehearsalError
 from harness.model.evidence import Side
 from harness.model.manifests import Manifests
 from harness.model.rollout import rollout_template
 from harness.model.scenario import ProbePlan
 from harness.model.stack import Rung
-from harness.model.verdict import Verdict
 from harness.progress import Progress
 from harness.report.language import language
 from harness.rungs import manifests_of
@@ -71,6 +72,7 @@ class MirrorStop:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = manifest_facts(manifests_of(options))
         self.run_id = run_identity(clock, "mirror_stop", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
@@ -223,11 +225,8 @@ class MirrorStop:
         return result
 
     def _document(self) -> MirrorStopResult:
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not outcomes and any(each.verdict is not Verdict.PASS for each in self.judgements):
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+        combined = combine(each.verdict for each in self.judgements)
+        broke = [error.exit for error in self.lifecycle.errors]
         return MirrorStopResult(
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
@@ -239,7 +238,9 @@ class MirrorStop:
             killed_pod=self.killed,
             steps=tuple(self.steps),
             judgements=tuple(self.judgements),
-            exit_status=more_severe(*outcomes),
+            exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
+            combined=combined,
+            **self._about_manifests,
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from harness.judge.errata import errata_seen
 from harness.mirror_stop.result import Judgement, MirrorStopResult, Step
 from harness.model.message import marked
 from harness.report.files import write_atomically
@@ -14,7 +15,7 @@ from harness.report.frame import Ending, by_status, closing_lines, head
 from harness.report.html import REPORT_HTML
 from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.page import files, known_errata
+from harness.report.page import errata_views, files
 from harness.report.summary import opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import VerdictRow, counted, verdict_row
@@ -79,7 +80,7 @@ def junit(result: MirrorStopResult) -> bytes:
 
 def _ending(result: MirrorStopResult, say: Language) -> Ending:
     reason = counted([each.verdict for each in result.judgements], say) or say("nothing was judged")
-    return by_status(result.exit_status, say, reason)
+    return by_status(result, say, reason)
 
 
 def html(folder: Path, result: MirrorStopResult, say: Language = ENGLISH) -> str:
@@ -98,7 +99,7 @@ def html(folder: Path, result: MirrorStopResult, say: Language = ENGLISH) -> str
         "judgements": [_row(each, say) for each in result.judgements],
         "heads": heads(say),
         "steps": [_cells(step) for step in result.steps],
-        "errata": known_errata([each.erratum for each in result.judgements if each.erratum], REGISTER, say),
+        "errata": errata_views(errata_seen(result.judgements), REGISTER, say),
         "files": files(folder),
     }
     return page("mirror_stop.html.j2", say, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.message import Told
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -60,7 +60,7 @@ class KilledPod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim judged as written. ``erratum`` names why it cannot pass, where the register has it."""
+    """One claim judged as written. ``erratum`` is the one of the register that the reason shows; "" when none was."""
 
     id: str
     claim: str
@@ -87,3 +87,6 @@ class MirrorStopResult(msgspec.Struct, frozen=True, kw_only=True):
     timings: dict[str, float]
     leaks: tuple[str, ...]
     errors: tuple[str, ...]
+    combined: Combined | None = None  # ``None`` in runs that were stored without it
+    environment: str = ""  # what the target is told to be
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests

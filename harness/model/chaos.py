@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from harness.model.errors import Exit
 from harness.model.message import Told
 from harness.model.run_report import RunReport
 from harness.model.verdict import Verdict
@@ -38,7 +39,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. With ``unharmed`` requests
     are as fast as without the fault. ``needs`` are capabilities of the rung. ``why`` says where the numbers come from.
     Fewer than ``least_calls`` cannot tell. One with ``only_named`` takes minutes: it is run when it is named, and never
-    drawn. One that ``breaks_nodes`` runs on a cluster of its own, never on one that other runs share.
+    drawn. One that ``breaks_nodes`` runs on a cluster of its own, never on one that other runs share. ``erratum`` is
+    the one of the document that failures within the allowance show.
     """
 
     most_failed: float
@@ -52,6 +54,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     failover: Failover | None = None
     only_named: bool = False
     breaks_nodes: bool = False
+    erratum: str = ""
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +103,7 @@ class ExperimentResult(msgspec.Struct, frozen=True, kw_only=True):
     journal: str = ""
     failover: FailoverSeen | None = None
     told: Told = ()  # the reason as messages, for the page's language
+    erratum: str = ""  # the one that was seen
 
 
 class CheckSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +142,18 @@ class DrawnSchedule(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     shortcomings: tuple[str, ...] = ()
     broke: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it had nothing that the rung can do: then its own exit status, 10, says no more than that."""
+        return not self.exercised and not self.broke and self.exit_status in (Exit.OK, Exit.HOLD)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The schedule as one part of its night."""
+        if self.nothing:
+            return Verdict.NOT_EXERCISED
+        return Verdict.PASS if self.exit_status == Exit.OK else Verdict.FAIL
 
 
 class NightReport(RunReport, frozen=True, kw_only=True):

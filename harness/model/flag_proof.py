@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.message import Told
+from harness.model.verdict import Combined, Verdict
 
 
 class Direction(StrEnum):
@@ -67,6 +68,11 @@ class Outcome(StrEnum):
     FAILED = "failed"
     MISSED = "missed"  # an erratum that did not show itself
 
+    @property
+    def verdict(self) -> Verdict:
+        """In the words that all commands share."""
+        return {Outcome.PASSED: Verdict.PASS, Outcome.ERRATUM_SHOWN: Verdict.ERRATUM_SHOWN}.get(self, Verdict.FAIL)
+
 
 class ProofCase(msgspec.Struct, frozen=True, kw_only=True):
     """One case. ``mode`` is ``virtual`` (the client's rule computed) or ``real`` (real parts, times scaled).
@@ -107,3 +113,6 @@ class FlagProof(msgspec.Struct, frozen=True, kw_only=True):
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     target_bundled: bool = False
+    combined: Combined | None = None  # ``None`` in runs that were stored without it
+    environment: str = ""  # what the target is told to be
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests

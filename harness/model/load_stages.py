@@ -147,7 +147,8 @@ class Knee(msgspec.Struct, frozen=True, kw_only=True):
 
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     """A claim of the document against what was measured. ``of_target``: what it states, asked of the target at hand,
-    where the claim itself is about another (the Go backend)."""
+    where the claim itself is about another (the Go backend). ``erratum`` is the one that the reason shows; "" when
+    none was seen."""
 
     claim: str
     verdict: Verdict
@@ -155,6 +156,7 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     told: Told = ()  # the reason as messages
     of_target: bool = False
+    erratum: str = ""
 
 
 class LoadReport(RunReport, frozen=True, kw_only=True):
@@ -168,5 +170,5 @@ class LoadReport(RunReport, frozen=True, kw_only=True):
     steps: tuple[StepResult, ...]
     knees: tuple[Knee, ...]
     claims: tuple[ClaimResult, ...]
-    errata: tuple[str, ...] = ()
+    errata: tuple[str, ...] = ()  # the ids of ``errata_seen``
     knee_cpu_factor: float = 1.0

@@ -111,7 +111,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim judged by one check. ``value`` is as a person reads it, with its unit; "" without data."""
+    """A claim judged by one check. ``value`` is as a person reads it, with its unit; "" without data. ``erratum`` is
+    the one that the reason shows; "" when none was seen."""
 
     check: str
     claim: str
@@ -119,6 +120,7 @@ class NetworkFinding(msgspec.Struct, frozen=True, kw_only=True):
     value: str
     reason: str
     examples: tuple[str, ...] = ()
+    erratum: str = ""
 
 
 class PathResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,4 +146,4 @@ class NetworkReport(RunReport, frozen=True, kw_only=True):
     rounds: tuple[Round, ...]
     ingress: IngressEvidence | None = None
     observed: tuple[str, ...] = ()
-    errata: tuple[str, ...] = ()
+    errata: tuple[str, ...] = ()  # the ids of ``errata_seen``

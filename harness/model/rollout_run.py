@@ -10,7 +10,7 @@ import msgspec
 from harness.model.message import Told
 from harness.model.run import SwitchOver, WindowSummary
 from harness.model.stack import Rung
-from harness.model.verdict import CheckResult, CriterionResult, Decision
+from harness.model.verdict import CheckResult, CriterionResult, Decision, ErratumSeen
 
 ROLLOUT_SCHEMA_VERSION = 1
 
@@ -35,7 +35,8 @@ class WeekRun(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     claims: tuple[str, ...] = ()  # ids of all claims that the scenario names
-    errata: tuple[str, ...] = ()  # ids of those met in the manifests
+    errata: tuple[str, ...] = ()  # the ids of ``errata_seen``
+    errata_seen: tuple[ErratumSeen, ...] = ()  # () in runs that were stored without it
 
     @property
     def advanced(self) -> bool:

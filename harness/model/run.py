@@ -8,7 +8,7 @@ import msgspec
 
 from harness.model.evidence import Anchor
 from harness.model.stack import Rung
-from harness.model.verdict import CheckResult, CriterionResult, Decision
+from harness.model.verdict import CheckResult, CriterionResult, Decision, ErratumSeen, FalseRollBack
 
 SCHEMA_VERSION = 1
 
@@ -73,5 +73,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     switch_over: SwitchOver | None = None
     checks: tuple[CheckResult, ...] = ()
     errors: tuple[str, ...] = ()  # what broke, as the person was told
-    errata: tuple[str, ...] = ()
+    errata: tuple[str, ...] = ()  # the ids of ``errata_seen``
+    errata_seen: tuple[ErratumSeen, ...] = ()  # () in runs that were stored without it
+    false_roll_backs: tuple[FalseRollBack, ...] = ()  # by chance alone, of the rollback limits on ratios
+    environment: str = ""  # what the target is told to be: "staging"
+    missing_manifests: tuple[str, ...] = ()  # kinds that Phase 2 requires and the folder does not have
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests, on every rung
     options: dict[str, Any] = {}

@@ -5,10 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.stack import Rung
+from harness.model.verdict import Combined, ErratumSeen
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """``timings`` are seconds by name; ``leaks`` what was left on the machine; ``errors`` what broke."""
+    """``timings`` are seconds by name; ``leaks`` what was left on the machine; ``errors`` what broke.
+
+    ``environment`` is what the target is told to be, ``manifest_changes`` what the rehearsal changes in the document's
+    manifests on every rung, "name: reason".
+    ``combined`` is what the verdicts come to, whatever broke besides; ``None`` in runs that were stored without it.
+    """
 
     schema_version: int
     run_id: str
@@ -23,3 +29,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    combined: Combined | None = None
+    environment: str = ""
+    manifest_changes: tuple[str, ...] = ()
+    errata_seen: tuple[ErratumSeen, ...] = ()

@@ -10,7 +10,7 @@ from harness.model.errors import Exit
 from harness.model.message import Told
 from harness.model.run_report import RunReport
 from harness.model.stack import Rung
-from harness.model.verdict import Verdict
+from harness.model.verdict import ErratumSeen, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -83,12 +83,14 @@ class ScalingPlan(AnyPlan, frozen=True, kw_only=True):
 
 
 class ScalingFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim judged in a part. ``value`` is as a person reads it, with its unit; "" without data."""
+    """A claim judged in a part. ``value`` is as a person reads it, with its unit; "" without data. ``erratum`` is the
+    one that the reason shows, whatever the verdict; "" when none was seen."""
 
     claim: str
     verdict: Verdict
     value: str
     reason: str
+    erratum: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,13 +140,15 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that was run, or was not: then ``findings`` say why. ``observed`` are sentences for the errata. ``load_s``
-    is how long its load lasted, 0 without one."""
+    """A part that was run, or was not: then ``findings`` say why. ``observed`` are sentences beside the claims,
+    ``errata`` what was seen of errata that no finding is about. ``load_s`` is how long its load lasted, 0 without
+    one."""
 
     name: str
     title: str
     findings: tuple[ScalingFinding, ...]
     observed: tuple[str, ...] = ()
+    errata: tuple[ErratumSeen, ...] = ()
     start_ns: int = 0
     end_ns: int = 0
     load_s: float = 0.0
@@ -213,14 +217,14 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_status(self) -> int:
-        """10 when a claim passed in the first and not in the second."""
-        worse = any(each.a is Verdict.PASS is not each.b for part in self.parts for each in part.claims)
+        """10 when a claim was kept (or its erratum shown) in the first and not in the second."""
+        worse = any(each.a.good and not each.b.good for part in self.parts for each in part.claims)
         return Exit.HOLD if worse else Exit.OK
 
 
 class ScalingReport(RunReport, frozen=True, kw_only=True):
     """``scaling.json``. ``cpu_factor`` is what requests and limits were multiplied by; timings in seconds;
-    ``timeline`` the moments that the page lists."""
+    ``timeline`` the moments that the page lists; ``errata`` the ids of ``errata_seen``."""
 
     title: str
     cpu_factor: float

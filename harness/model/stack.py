@@ -165,12 +165,16 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
-    """A PostgreSQL instance with its superuser; ``database`` is the application's."""
+    """A PostgreSQL instance with its superuser; ``database`` is the application's.
+
+    ``server`` is its version and whose build it is, for people; "" where the rung's image says it.
+    """
 
     address: Address
     superuser: str
     password: str
     database: str
+    server: str = ""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

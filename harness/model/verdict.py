@@ -17,6 +17,39 @@ class Verdict(StrEnum):
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     NOT_EXERCISED = "not_exercised"
+    ERRATUM_SHOWN = "erratum_shown"  # not kept as written, just as the register of claims says: no failure
+
+    @property
+    def good(self) -> bool:
+        """Whether it lets a command end in 0: kept, or wrong in the way that the register says."""
+        return self in (Verdict.PASS, Verdict.ERRATUM_SHOWN)
+
+
+class Combined(StrEnum):
+    """What all verdicts of a command without a decision come to (``harness.judge.combine``)."""
+
+    ALL_PASSED = "all_passed"
+    NOT_ALL_PASSED = "not_all_passed"
+    NOTHING_EXERCISED = "nothing_exercised"
+
+
+class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An erratum of the document, and what this run saw of it; ``told`` is the same as messages."""
+
+    id: str
+    seen: str
+    told: Told = ()
+
+
+class FalseRollBack(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a rollback limit fires by chance alone: in ``probability`` (0..1) of windows of ``samples`` answers,
+    each of which fails with ``failure_ratio``, the worst that the success criterion of the same metric lets advance.
+    """
+
+    id: str  # the criterion's
+    failure_ratio: float
+    samples: int
+    probability: float
 
 
 class Decision(StrEnum):
@@ -70,3 +103,9 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     told: Told = ()  # the reason as messages; () where it was not kept as such
     holds: bool = True
+    also: tuple[str, ...] = ()  # further claims that it is the verdict on
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """All claims that it is the verdict on."""
+        return (self.claim, *self.also)

@@ -13,6 +13,7 @@ import msgspec
 from harness.clock import NS, Clock
 from harness.judge import ingress as ingress_judge
 from harness.judge import network as judge
+from harness.judge.errata import errata_seen
 from harness.load.stages.process import StageProcesses
 from harness.manifests.change import ingresses, policies, without_autoscaler, without_ingress, without_policies
 from harness.model.errors import BadInput, StackNotStarted
@@ -30,7 +31,6 @@ from harness.report.language import language
 from harness.rungs import manifests_of
 from harness.stack.protocol import ByKubectl, WithIngress
 from harness.stack_run import StageRun
-from scenarios import claims
 
 GATHER_EVERY_S = 0.5
 ACCOUNTS = 20  # a user's share of 10/s is 30 a minute, below the rate limit
@@ -232,9 +232,10 @@ class NetworkRun(StageRun[NetworkReport]):
     def document(self) -> NetworkReport:
         """What the report says."""
         findings = self._judged()
+        seen = errata_seen(findings)
         rounds = [self.rounds.get(name) for name in ("before", "after", "replaced")]
         return NetworkReport(
-            **self.facts(SCHEMA_VERSION, [each.verdict for each in findings]),
+            **self.facts(SCHEMA_VERSION, [each.verdict for each in findings], seen=seen),
             title=self.plan.title,
             manifests=self.options.manifests.name,
             findings=tuple(findings),
@@ -242,13 +243,8 @@ class NetworkRun(StageRun[NetworkReport]):
             rounds=tuple(each for each in rounds if each is not None),
             ingress=self.front.seen if self.front is not None else None,
             observed=tuple(self.observed),
-            errata=errata_of(findings),
+            errata=tuple(each.id for each in seen),
         )
-
-
-def errata_of(findings: list[NetworkFinding]) -> tuple[str, ...]:
-    """The document's errata that the findings are about."""
-    return tuple(sorted({erratum.id for each in findings for erratum in claims.REGISTER[each.claim].errata}))
 
 
 def _all_open(plan: NetworkPlan) -> tuple[NetworkPath, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from junitparser import Error, Failure, Skipped, TestCase
+from junitparser import TestCase
 
 from harness.model.ingress import Scene
 from harness.model.message import marked
@@ -13,11 +13,11 @@ from harness.model.network import NetworkFinding, NetworkReport
 from harness.model.verdict import Verdict
 from harness.report import words
 from harness.report.files import write_atomically
-from harness.report.frame import by_status, head, run_facts
-from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.frame import by_status, closing_lines, head, run_facts
+from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.page import known_errata
-from harness.report.summary import bullets, code, plain, table
+from harness.report.page import errata_views
+from harness.report.summary import bullets, changes_section, code, errata_section, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted, verdict_row
 from scenarios import claims
@@ -46,16 +46,12 @@ def text(report: NetworkReport, folder: str) -> str:
     failed = [each for each in report.findings if each.verdict is Verdict.FAIL]
     lines += [f"    {line}" for each in failed for line in each.examples]
     lines += [f"  observed: {line}" for line in report.observed]
-    lines += [f"LEAK {leak}" for leak in report.leaks]
-    lines += [f"error: {error}" for error in report.errors]
-    timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
-    lines += [f"timings: {timings}"] if timings else []
-    return "\n".join([*lines, f"report: {folder}/report.html (exit status {report.exit_status})"])
+    return "\n".join([*lines, *closing_lines(report, folder)])
 
 
 def summary(report: NetworkReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
-    ending = by_status(report.exit_status, say, counted([each.verdict for each in report.findings], say))
+    ending = by_status(report, say, counted([each.verdict for each in report.findings], say))
     facts = run_facts(report, report.run_id, report.exit_status, say, bundled=report.target_bundled)
     parts = [f"## {ending.sign} {ending.word}: {say(TITLE)}", ending.reason, code(report.replay), bullets(facts)]
     if report.errors:
@@ -83,6 +79,8 @@ def summary(report: NetworkReport, say: Language = ENGLISH) -> str:
         asked_https = [tuple(map(plain, row)) for row in _ingress_rows(report, say)]
         parts += [f"### {say('Through the Ingress')}", table(_ingress_heads(say), asked_https)]
     parts += [f"### {say('Observed')}", bullets(report.observed)] if report.observed else []
+    parts += errata_section(report.errata_seen, say)
+    parts += changes_section(report, say)
     return "\n\n".join(parts) + "\n"
 
 
@@ -105,27 +103,19 @@ def _ingress_rows(report: NetworkReport, say: Language) -> list[tuple[str, str, 
 def junit(report: NetworkReport) -> bytes:
     """One test case a check, one for what broke, one for leaks."""
     cases = [_case(each) for each in report.findings]
-    cases += [
-        case(SUITE, name, Failure(xml_text("; ".join(told)), name) if told else None)
-        for name, told in (("run", report.errors), ("leaks", report.leaks))
-    ]
+    cases += run_cases(SUITE, report)
     properties = {"replay": report.replay, "seed": str(report.seed), "rung": str(report.rung)}
     return suite_document(SUITE, cases, started_utc=report.started_utc, properties=properties)
 
 
 def _case(finding: NetworkFinding) -> TestCase:
-    told = xml_text("; ".join((finding.value, finding.reason, *finding.examples)))
-    results: dict[Verdict, Failure | Error | Skipped] = {
-        Verdict.FAIL: Failure(told, "fail"),
-        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
-        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
-    }
-    return case(f"{SUITE}.{finding.claim}", finding.check, results.get(finding.verdict), told)
+    told = "; ".join((finding.value, finding.reason, *finding.examples))
+    return judged_case(f"{SUITE}.{finding.claim}", finding.check, finding.verdict, told)
 
 
 def html(report: NetworkReport, say: Language = ENGLISH) -> str:
     """``report.html``: self-contained, without script."""
-    ending = by_status(report.exit_status, say, counted([each.verdict for each in report.findings], say))
+    ending = by_status(report, say, counted([each.verdict for each in report.findings], say))
     context = {
         "report": report,
         "head": head(
@@ -152,6 +142,6 @@ def html(report: NetworkReport, say: Language = ENGLISH) -> str:
         "path_heads": _path_heads(say),
         "asked": _ingress_rows(report, say),
         "asked_heads": _ingress_heads(say),
-        "errata": known_errata(report.errata, claims.REGISTER, say),
+        "errata": errata_views(report.errata_seen, claims.REGISTER, say),
     }
     return page("network.html.j2", say, context)

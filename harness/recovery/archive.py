@@ -6,13 +6,17 @@ its segments by renaming and overwriting them.
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import signal
 from pathlib import Path
+from typing import IO
 
 from harness.clock import NS
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
+from harness.private import open_beneath
 from harness.recovery.server import SUPERUSER, Server
 from harness.recovery.site import Site
 from harness.recovery.wal import SEGMENT
@@ -52,23 +56,35 @@ class Archive:
         self.wal = site.make(self.folder / "wal")
         self.stream = site.make(self.folder / "stream")
         for script, text in (("archive.sh", _ARCHIVE), ("restore.sh", _RESTORE)):
-            (self.folder / script).write_text(text)
+            with self._open(self.folder / script, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+                file.write(text.encode())
 
     @property
     def settings(self) -> dict[str, str]:
         """What a primary needs to archive here. ``archive_timeout`` is the caller's."""
-        return {"archive_mode": "on", "archive_command": f"/bin/sh {self.folder}/archive.sh %p %f"}
+        return {"archive_mode": "on", "archive_command": f"{self._shell('archive.sh')} %p %f"}
 
     @property
     def restore_command(self) -> str:
         """What a restored instance asks for a segment."""
-        return f"/bin/sh {self.folder}/restore.sh %f %p"
+        return f"{self._shell('restore.sh')} %f %p"
+
+    def _shell(self, script: str) -> str:
+        """A script's call, for a shell, and for PostgreSQL, to which ``%`` means something before that."""
+        return f"/bin/sh {shlex.quote(str(self.folder / script))}".replace("%", "%%")
+
+    def _open(self, path: Path, flags: int) -> IO[bytes]:
+        """``path`` in the archive, which belongs to PostgreSQL's account: a link that it put there is not followed."""
+        descriptor = open_beneath(self.site.top, path, flags)
+        if flags & os.O_CREAT:
+            os.fchmod(descriptor, 0o644)  # whatever the umask: PostgreSQL's account reads it
+        return os.fdopen(descriptor, "wb" if flags & os.O_WRONLY else "rb")
 
     def stall(self, *, stalled: bool = True) -> None:
         """While stalled, every attempt to archive fails; PostgreSQL keeps the segments and tries again."""
         flag = self.folder / STALLED
         if stalled:
-            flag.touch()
+            self._open(flag, os.O_WRONLY | os.O_CREAT).close()
         else:
             flag.unlink(missing_ok=True)
 
@@ -87,10 +103,15 @@ class Archive:
         for path in self.stream.iterdir():
             name = path.name.removesuffix(PARTIAL)
             if SEGMENT.match(name):
-                _copy(path, into / name)
+                self._copy(path, into / name)
         for name in self.archived():
-            _copy(self.wal / name, into / name)
+            self._copy(self.wal / name, into / name)
         return sorted(path.name for path in into.iterdir())
+
+    def _copy(self, source: Path, target: Path) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with self._open(source, os.O_RDONLY) as file, self._open(target, flags) as copy:
+            shutil.copyfileobj(file, copy)
 
     async def caught_up(self, server: Server, limit_s: float = 20.0) -> None:
         """Finishes the current segment and returns when it is archived. Raises ``StackNotStarted``."""
@@ -123,15 +144,15 @@ class Stream:
         """Returns when the stream has begun to write. Raises ``StackNotStarted``."""
         where = ["-h", self._address.host, "-p", str(self._address.port), "-U", SUPERUSER, "-w"]
         # --synchronous flushes each piece as it comes; a slot keeps the server from recycling what is not yet here.
-        program = str(postgres_template.binaries() / "pg_receivewal")
         options = ["-D", str(self.archive.stream), "--synchronous", "--no-loop", "-v"]
         site = self.archive.site
+        program = site.programs.path("pg_receivewal")
         slot = [*where, "--slot=recovery", "--create-slot", "--if-not-exists"]
         await site.tool("pg_receivewal", *slot, password=self._password)
         spec = Spec(
             part=self._name,
             command=[program, *options, *where, "--slot=recovery"],
-            environment={**postgres_template.ENVIRONMENT, "PGPASSWORD": self._password},
+            environment={**site.programs.environment, "PGPASSWORD": self._password},
             log=self.log,
             folder=self.archive.folder,
             account=postgres_template.account(),
@@ -158,13 +179,3 @@ class Stream:
         await self.archive.site.tool("pg_receivewal", *where, *drop, password=self._password, check=False)
         for path in self.archive.stream.iterdir():
             path.unlink()
-
-
-def _copy(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-    target.chmod(0o644)
-
-
-async def copy_tree(site: Site, source: Path, target: Path) -> None:
-    """Copies a data folder as the account that owns it. PostgreSQL flushes the copy before it replays."""
-    await site.tool("/bin/cp", "-R", "--preserve=mode", str(source), str(target))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 
 from harness.clock import NS
 from harness.model.errors import RehearsalError
 from harness.model.recovery import Disaster
+from harness.private import open_beneath
 from harness.recovery import backup
 from harness.recovery.archive_check import check_archive
 from harness.recovery.restore import BackupDamaged, Point, PointNotReached, Restored, restore, time_of
@@ -130,7 +133,7 @@ async def _bad_migration(here: World) -> Struck:
 async def _corrupted_backup(here: World) -> Struck:
     newest = await here.back_up()
     await here.site.clock.sleep(0.5)
-    damage(newest)
+    damage(newest, here.site.top)
     struck = await _lost_data_folder(here)
     found = await backup.verify(here.site, newest.folder)
     refused = await _refused(here, Point(), BackupDamaged)
@@ -186,14 +189,19 @@ async def _refused(here: World, point: Point, kind: type[RehearsalError]) -> str
     return None
 
 
-def damage(damaged: backup.Backup) -> None:
-    """Changes 16 bytes of the largest table file: what a bad disk does, and no size or name tells."""
+def damage(damaged: backup.Backup, top: Path) -> None:
+    """Changes 16 bytes of the largest table file: what a bad disk does, and no size or name tells.
+
+    The backup, which lies below ``top``, belongs to PostgreSQL's account: a link that it put there is not followed.
+    """
     files = (path for path in (damaged.folder / "base").rglob("*") if path.is_file())
     largest = max(files, key=lambda path: path.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 16] = bytes(byte ^ 0xFF for byte in content[middle : middle + 16])
-    largest.write_bytes(content)
+    with os.fdopen(open_beneath(top, largest, os.O_RDWR), "r+b") as file:
+        middle = file.seek(0, os.SEEK_END) // 2
+        file.seek(middle)
+        before = file.read(16)
+        file.seek(middle)
+        file.write(bytes(byte ^ 0xFF for byte in before))
 
 
 _STRIKES: dict[Disaster, Callable[[World], Awaitable[Struck]]] = {

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 
 from harness.model.recovery import RecoveryPlan
-from harness.model.verdict import Verdict
+from harness.model.verdict import ErratumSeen, Verdict
 from harness.recovery.losses import rpo, stall, within
-from harness.recovery.result import CaseResult, Check, ErratumSeen, Finding, Prediction
+from harness.recovery.result import CaseResult, Check, Finding, Prediction
 from harness.recovery.schedule import ZONES, daily_time, next_backup, reach_by_count
 from harness.recovery.sizes import Sizes
 from harness.recovery.stack_result import OnStack, changed_nothing, managed_before
 from harness.recovery.stall import Stalled
 from harness.recovery.stall import told as stall_told
 from harness.recovery.steps import rto_of, steps
+from harness.stack.local.postgres_programs import MAJOR, Programs
 
 UNMANAGED = "dr.restored_instance_unmanaged"
 
@@ -30,6 +31,7 @@ class Observed(msgspec.Struct, kw_only=True):
     stalled: Stalled | None = None
     sizes: Sizes | None = None
     stack: OnStack | None = None
+    own_network: bool = False  # the stack's instances have addresses of their own
 
 
 def findings(plan: RecoveryPlan, seen: Observed) -> tuple[Finding, ...]:
@@ -39,7 +41,7 @@ def findings(plan: RecoveryPlan, seen: Observed) -> tuple[Finding, ...]:
         stall(plan, seen.stalled),
         _rto(plan, seen),
         _schedule(seen),
-        steps(plan, seen.stack),
+        steps(plan, seen.stack, own_network=seen.own_network),
     )
     return tuple(finding for part in parts for finding in part)
 
@@ -66,7 +68,8 @@ def _by_size(plan: RecoveryPlan, found: Sizes, around_s: float) -> Iterator[Find
         value=extra.difference_s,
         limit=plan.overhead_s,
         samples=1,
-        reason=f"at {extra.size_bytes / 1024**2:g} MiB: restore {extra.restore_s:.1f} + replay {extra.replay_s:.1f} + "
+        reason=f"on this machine's disk, at {extra.size_bytes / 1024**2:g} MiB: "
+        f"restore {extra.restore_s:.1f} + replay {extra.replay_s:.1f} + "
         f"switch {extra.switch_s:.1f} s; bare copy {extra.raw_copy_s:.1f} + replay {extra.raw_replay_s:.1f} s",
     )
 
@@ -164,3 +167,11 @@ def errata_not_exercised(seen: Observed) -> Iterator[tuple[str, str]]:
     if seen.stack is not None and not managed_before(seen.stack):
         why = "the stack's own PostgreSQL archives nothing (archive_mode off): a restored one loses nothing by it"
         yield UNMANAGED, why
+
+
+def on_server(found: Iterable[Finding], programs: Programs) -> tuple[Finding, ...]:
+    """The same; each says the server's version where that is not the document's."""
+    if programs.major == MAJOR:
+        return tuple(found)
+    other = f"on {programs.named}, not the document's {MAJOR}"
+    return tuple(msgspec.structs.replace(each, reason=f"{each.reason}; {other}") for each in found)

@@ -11,15 +11,17 @@ import msgspec
 
 from harness import machine
 from harness.clock import NS, Clock, utc
+from harness.document import manifest_facts
+from harness.judge.combine import combine, exit_status
 from harness.lifecycle import Lifecycle, open_folder, run_identity
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.errors import RehearsalError
 from harness.model.recovery import RecoveryPlan
 from harness.model.stack import OwnCluster, Rung, Target
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined
 from harness.progress import Progress
 from harness.recovery.contained import contained, containers_left
 from harness.recovery.disasters import run_case
-from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
+from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
 from harness.recovery.keeper import schedule_checks
 from harness.recovery.on_stack import StackRecovery, in_place
 from harness.recovery.points import random_points
@@ -33,6 +35,7 @@ from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.rungs import manifests_of, stack_for, sweep
+from harness.stack.local.postgres_programs import whole
 from harness.stack.protocol import Stack
 from harness.state.lease import remove_run_folder
 
@@ -41,11 +44,6 @@ PARTS = ("disasters", "schedule", "stall", "points", "sizes", "stack")
 COPIES = 5
 _BASE_BYTES = 1024**3
 _REGION = "the rehearsal has one machine: the loss of a region is outside it (dr.backup.cross_region, Phase 4)"
-
-_DIRECT = (
-    "the endpoint behind the proxy, localhost, is what was written; with the instance's own address in db_host pods "
-    "would pass the proxy by"
-)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,10 +77,11 @@ class Recovery:
         self.clock = clock
         self.progress = progress
         self.started_ns = clock.now_ns()
+        self._about_manifests = manifest_facts(manifests_of(options))
         self.run_id = run_identity(clock, "dr_restore", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
-        self.seen = Observed()
+        self.seen = Observed(own_network=options.rung is not Rung.LOCAL)
         self.timings: dict[str, float] = {}
         self.leaks: tuple[str, ...] = ()
         self._site: Site | None = None
@@ -115,6 +114,7 @@ class Recovery:
         largest = max(self.plan.sizes.sizes_bytes, default=0) if "sizes" in self.options.parts else 0
         needs = _BASE_BYTES + COPIES * largest
         self._site = Site.begin(f"{self.run_id}-db", self.folder / "logs", self.clock, needs_bytes=needs)
+        await self._site.provide(self.progress)
         steps: dict[str, Callable[[Site], Awaitable[None]]] = {
             "disasters": self._disasters,
             "schedule": self._schedule,
@@ -162,6 +162,7 @@ class Recovery:
             progress=self.progress,
             gate=False,
             use_kept=kind,  # on local the disaster strikes what is kept
+            every_program=True,
         )
         self._on_stack = StackRecovery(
             self.plan,
@@ -205,17 +206,14 @@ class Recovery:
         return report
 
     def _document(self) -> RecoveryReport:
-        judged = findings(self.plan, self.seen)
-        passed = bool(judged) and all(each.verdict is Verdict.PASS for each in judged) and not self.lifecycle.errors
-        outcomes = [error.exit for error in self.lifecycle.errors]
-        if not passed and not outcomes:
-            outcomes.append(Exit.HOLD)
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+        programs = whole() if self._site is None else self._site.programs
+        judged = on_server(findings(self.plan, self.seen), programs)
+        combined = combine(each.verdict for each in judged)
+        broke = [error.exit for error in self.lifecycle.errors]
         left_out = [(part, "not asked for (--only)") for part in PARTS if part not in self.options.parts]
         left_out += [(part, "the run ended before it") for part in self.options.parts if part not in self.timings]
         if self.seen.stack is not None:
-            left_out += [("dr.restore.step2", _DIRECT), *errata_not_exercised(self.seen)]
+            left_out += errata_not_exercised(self.seen)
         now = datetime.fromtimestamp((self.clock.anchor.unix_ns) / NS, tz=UTC)
         return RecoveryReport(
             schema_version=SCHEMA_VERSION,
@@ -228,8 +226,11 @@ class Recovery:
             replay=self.options.replay,
             target=self.options.target.name,
             machine=self._machine(),
-            passed=passed,
-            exit_status=more_severe(*outcomes),
+            database=programs.named,
+            passed=combined is Combined.ALL_PASSED and not broke,
+            exit_status=exit_status(combined, broke, leaks=bool(self.leaks)),
+            combined=combined,
+            **self._about_manifests,
             findings=judged,
             cases=tuple(self.seen.cases),
             prediction=self.seen.sizes.prediction if self.seen.sizes else None,

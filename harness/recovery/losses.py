@@ -82,8 +82,14 @@ def stall(plan: RecoveryPlan, found: Stalled | None) -> Iterator[Finding]:
     if found is None:
         return
     begun, ended = expected(plan.stall)
-    told = stall_told(found, plan.stall, plan.rpo_s)
-    alone = "archive alone, the disk lost just before a segment was due"
+    told = (
+        f"{stall_told(found, plan.stall, plan.rpo_s)}. The plan's own number, a stall of {plan.stall.stall_s:g} s, "
+        "decides this verdict: nothing in the document bounds one"
+    )
+    alone = (
+        "archive alone, the disk lost just before a segment was due; the plan's own number, an archive_timeout of "
+        f"{plan.stall.archive_timeout_s:g} s, decides this verdict"
+    )
     for name, value, must, reason in (
         ("rpo.archive_only", found.healthy_rpo_s, begun, alone),
         ("rpo.stalled_archiver", found.stalled_rpo_s, ended, told),

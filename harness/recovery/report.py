@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from junitparser import Error, Failure, Skipped
+from junitparser import Failure
 
 from harness.model.message import marked
 from harness.model.units import Unit, show
 from harness.model.verdict import Verdict
 from harness.recovery.result import RTO_PARTS, SCHEMA_VERSION, Finding, RecoveryReport
 from harness.report.files import write_atomically
-from harness.report.frame import BROKE, Ending, head
+from harness.report.frame import Ending, by_status, head, nothing_line
 from harness.report.html import REPORT_HTML
 from harness.report.junit import JUNIT_XML
-from harness.report.junit_parts import case, suite_document, xml_text
+from harness.report.junit_parts import case, judged_case, run_cases, suite_document, xml_text
 from harness.report.language import ENGLISH, Language
-from harness.report.page import files
+from harness.report.page import errata_views, files
 from harness.report.summary import SUMMARY_MD, bullets, code, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted
 from harness.report.words import VERDICT, VERDICT_SIGN
-from scenarios.claims import ERRATA, REGISTER
+from scenarios.claims import REGISTER
 
 DR_JSON = "dr.json"
 SCHEMA_FILE = Path(__file__).with_name("dr.schema.json")
@@ -47,6 +47,7 @@ def schema() -> bytes:
 
 
 PASSED, NOT_PASSED = marked("Recovered as promised"), marked("Not as promised")
+NOT_SHOWN = marked("Not shown to recover as promised")
 PART = {
     "detect": marked("detect"),
     "restore": marked("restore"),
@@ -54,17 +55,14 @@ PART = {
     "switch": marked("switch"),
     "ready": marked("ready"),
 }
-STAND_IN = marked("PostgreSQL 18 from the wheel stands in for Cloud SQL, its own tools for Cloud SQL's")
+STAND_IN = marked("{database} stands in for Cloud SQL, its own tools for Cloud SQL's")
 
 
 def ending(report: RecoveryReport, say: Language) -> Ending:
     """How it ended: a word, and how many findings of each verdict."""
     counts = counted([finding.verdict for finding in report.findings], say) or say("nothing was judged")
-    if report.errors:
-        return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=counts)
-    if report.passed:
-        return Ending(sign="✓", word=say(PASSED), css="advance", reason=counts)
-    return Ending(sign="■", word=say(NOT_PASSED), css="hold", reason=counts)
+    failed = any(finding.verdict is Verdict.FAIL for finding in report.findings)
+    return by_status(report, say, counts, passed=PASSED, not_passed=NOT_PASSED if failed else NOT_SHOWN)
 
 
 def verdict(report: RecoveryReport, say: Language = ENGLISH) -> str:
@@ -108,6 +106,7 @@ def text(report: RecoveryReport, folder: str) -> str:
     timings = ", ".join(f"{name} {value:.1f} s" for name, value in report.timings.items())
     lines += [
         verdict(report),
+        *nothing_line(report),
         f"timings: {timings}",
         f"report: {folder}/report.html (exit status {report.exit_status})",
     ]
@@ -151,7 +150,7 @@ def html(folder: Path, report: RecoveryReport, say: Language = ENGLISH) -> str:
             bundled=False,
             broke=report.errors,
             leaks=report.leaks,
-            rung_words=say(STAND_IN),
+            rung_words=say(STAND_IN, database=report.database),
         ),
         "words": VERDICT,
         "signs": VERDICT_SIGN,
@@ -160,7 +159,7 @@ def html(folder: Path, report: RecoveryReport, say: Language = ENGLISH) -> str:
         "parts": PART,
         "prediction": prediction(report, say),
         "register": REGISTER,
-        "errata": {each.id: ERRATA[each.id][1] for each in report.errata},
+        "errata": errata_views(report.errata, REGISTER, say),
         "files": files(folder),
         "mib": 1024**2,
     }
@@ -169,21 +168,12 @@ def html(folder: Path, report: RecoveryReport, say: Language = ENGLISH) -> str:
 
 def junit(report: RecoveryReport) -> bytes:
     """Green if and only if everything passed."""
-    results: dict[Verdict, type[Failure | Error | Skipped]] = {
-        Verdict.FAIL: Failure,
-        Verdict.INCONCLUSIVE: Error,
-        Verdict.NOT_EXERCISED: Skipped,
-    }
     name = report.scenario
     whole = None if report.passed else Failure(xml_text(verdict(report)), "not_as_promised")
     cases = [case(name, "recovered_as_promised", whole)]
     for each in report.findings:
-        kind = results.get(each.verdict)
-        result = kind(xml_text(each.reason), str(each.verdict)) if kind is not None else None
-        cases.append(case(name, each.id, result, f"claim {each.claim}\n{each.reason}"))
-    broken = Error(xml_text("; ".join(report.errors)), "broken") if report.errors else None
-    left = Failure(xml_text("; ".join(report.leaks)), "leak") if report.leaks else None
-    cases += [case(name, "run", broken), case(name, "leaks", left)]
+        cases.append(judged_case(name, each.id, each.verdict, f"claim {each.claim}\n{each.reason}"))
+    cases += run_cases(name, report)
     facts = {"seed": str(report.seed), "replay": report.replay, "run_id": report.run_id}
     return suite_document(f"{name} on {report.rung}", cases, started_utc=report.started_utc, properties=facts)
 

@@ -10,10 +10,10 @@ import msgspec
 from harness.clock import utc
 from harness.model.errors import StackNotStarted
 from harness.model.evidence import Anchor
-from harness.recovery.archive import Archive, copy_tree
+from harness.recovery.archive import Archive
 from harness.recovery.backup import Backup, verify
 from harness.recovery.server import Server
-from harness.recovery.site import Site
+from harness.recovery.site import Site, copy_tree
 from harness.stack.processes import tail
 
 REPLAY_LIMIT_S = 600.0
@@ -106,7 +106,7 @@ async def restore(
 
 async def replay(site: Site, source: Source, point: Point, data: Path, serve: Serve = Server) -> Server:
     """Starts the copied backup in ``data`` in recovery; returns when it was promoted."""
-    (data / "recovery.signal").touch()
+    await site.tool("/bin/touch", str(data / "recovery.signal"))
     server = serve(site, data.name, data, source.password)
     server.start({"restore_command": source.archive.restore_command, **point.settings})
     try:

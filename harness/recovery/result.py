@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined, ErratumSeen, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
 RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 
@@ -116,15 +116,8 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
         return self.restore_s + self.replay_s + self.switch_s - self.raw_copy_s - self.raw_replay_s
 
 
-class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """An erratum of the document, and what this run saw of it."""
-
-    id: str
-    seen: str
-
-
 class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why."""
+    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why. ``database``: the PostgreSQL it ran on."""
 
     schema_version: int
     run_id: str
@@ -136,8 +129,12 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     replay: str
     target: str
     machine: str
+    database: str
     passed: bool
     exit_status: int
+    combined: Combined | None = None  # ``None`` in runs that were stored without it
+    environment: str = ""  # what the target is told to be
+    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
     findings: tuple[Finding, ...]
     cases: tuple[CaseResult, ...]
     prediction: Prediction | None

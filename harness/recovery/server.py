@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ import asyncpg
 
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
-from harness.recovery.site import Site, refuse_full_disk
+from harness.recovery.site import Site, copy_tree, refuse_full_disk
 from harness.stack.local import postgres_template
 from harness.stack.local.postgres import MAX_CONNECTIONS, remove_killed
 from harness.stack.processes import Process, Spec, spawn, tail
@@ -50,11 +49,11 @@ class Server:
         self.process = spawn(self._spec({**_SETTINGS, **settings}), self.site.state)
 
     def _spec(self, settings: Mapping[str, str]) -> Spec:
-        program = str(postgres_template.binaries() / "postgres")
+        program = self.site.programs.path("postgres")
         return Spec(
             part=self.name,
             command=[program, "-D", str(self.data), "-p", str(self.address.port), *words(settings)],
-            environment=postgres_template.ENVIRONMENT,
+            environment=self.site.programs.environment,
             log=self.log,
             folder=self.data,
             account=postgres_template.account(),
@@ -127,9 +126,9 @@ def words(settings: Mapping[str, str]) -> list[str]:
 
 async def new_primary(site: Site, name: str, settings: Mapping[str, str], *, small_segments: bool = True) -> Server:
     """A fresh server from the machine's template, started with ``settings`` and ready."""
-    template = await postgres_template.ensure(site.clock)
+    template = await postgres_template.ensure(site.programs, site.clock)
     data = site.folder / name
-    await asyncio.to_thread(postgres_template.copy, template, data)
+    await copy_tree(site, template / "data", data)
     if small_segments:
         await site.tool("pg_resetwal", f"--wal-segsize={SMALL_SEGMENT_MIB}", "-D", str(data))
     server = Server(site, name, data, (template / "password").read_text())

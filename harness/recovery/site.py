@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,9 @@ from harness.checks.leaks import Traces, leaks, shared_files
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import EvidenceNotWritten, StackNotStarted
-from harness.stack.local.postgres_template import ENVIRONMENT, account, binaries
+from harness.private import open_beneath
+from harness.stack.local.postgres_programs import Programs, provided, whole
+from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
 from harness.state import RunState, remove_run_folder
 from harness.state.processes import signal_group
@@ -41,9 +44,19 @@ class Site:
         self.state = state
         self.logs = logs
         self.clock = clock
+        self.top = state.folder  # ours; what is below may belong to PostgreSQL's account
         self.folder = self.make(state.folder / "recovery")
         self._shared_before = shared_files()
         self._traces: Traces | None = None
+
+    @functools.cached_property
+    def programs(self) -> Programs:
+        """PostgreSQL's, all of one version: 15 where ``provide`` found one."""
+        return whole()
+
+    async def provide(self, progress: Callable[[str], None]) -> None:
+        """Fetches PostgreSQL 15 where none is at hand; once, before the first use of ``programs``."""
+        self.programs = await provided(every=True, state=self.state, logs=self.logs, progress=progress)
 
     @classmethod
     def begin(cls, run_id: str, logs: Path, clock: Clock, *, needs_bytes: int = 0) -> Site:
@@ -64,7 +77,11 @@ class Site:
         """Makes ``folder``, owned by the account that PostgreSQL runs as."""
         folder.mkdir(parents=True, mode=0o755)
         if (owner := account()) is not None:
-            os.chown(folder, owner.uid, owner.gid)
+            descriptor = open_beneath(self.top, folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fchown(descriptor, owner.uid, owner.gid)
+            finally:
+                os.close(descriptor)
         return folder
 
     async def tool(
@@ -75,7 +92,7 @@ class Site:
         Raises ``EvidenceNotWritten`` for a full disk, ``StackNotStarted`` when it fails (with ``check``) or takes
         longer than ``limit_s``; cancelled or late, it is killed.
         """
-        program = name if name.startswith("/") else str(binaries() / name)
+        program = name if name.startswith("/") else self.programs.path(name)
         owner = account()
         process = await asyncio.create_subprocess_exec(
             program,
@@ -84,7 +101,11 @@ class Site:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=self.folder,
-            env={**ENVIRONMENT, **self.state.environment(name), **({"PGPASSWORD": password} if password else {})},
+            env={
+                **self.programs.environment,
+                **self.state.environment(name),
+                **({"PGPASSWORD": password} if password else {}),
+            },
             start_new_session=True,
             user=owner.uid if owner else None,
             group=owner.gid if owner else None,
@@ -126,6 +147,11 @@ class Site:
     def seconds_since(self, start_ns: int) -> float:
         """On the site's clock."""
         return (self.clock.now_ns() - start_ns) / NS
+
+
+async def copy_tree(site: Site, source: Path, target: Path) -> None:
+    """Copies a data folder as the account that owns it. PostgreSQL flushes the copy before it replays."""
+    await site.tool("/bin/cp", "-R", "--preserve=mode", str(source), str(target))
 
 
 def refuse_full_disk(text: str, where: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 
 import msgspec
@@ -11,12 +12,12 @@ from harness.clock import NS
 from harness.model.errors import StackNotStarted
 from harness.model.recovery import SizesPlan
 from harness.recovery import backup
-from harness.recovery.archive import Archive, Stream, copy_tree
+from harness.recovery.archive import Archive, Stream
 from harness.recovery.restore import Point, Source, restore
 from harness.recovery.result import Overhead, Prediction, SizePoint
 from harness.recovery.sentinel import closing
 from harness.recovery.server import Server, new_primary
-from harness.recovery.site import GIB, Site, remove
+from harness.recovery.site import GIB, Site, copy_tree, remove
 
 CONFIDENCE = 0.95
 _ROW_BYTES = 1060  # 992 of payload, the row's head, its key and its page's share
@@ -131,7 +132,8 @@ async def _raw(site: Site, source: Source) -> tuple[float, float]:
     copy_s = site.seconds_since(begun_ns)
     port = site.state.take_port()
     options = f"-p {port} -c hot_standby=off -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
-    options += f"-c dynamic_shared_memory_type=mmap -c restore_command='{source.archive.restore_command}'"
+    restore_command = shlex.quote(f"restore_command={source.archive.restore_command}")
+    options += f"-c dynamic_shared_memory_type=mmap -c {restore_command}"
     await site.tool("/bin/touch", str(data / "recovery.signal"))
     begun_ns = site.clock.now_ns()
     log = str(data / "raw.log")

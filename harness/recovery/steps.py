@@ -33,17 +33,20 @@ def rto_of(plan: RecoveryPlan, found: OnStack) -> Finding:
         samples=1,
         reason=("" if answered else f"no good answer in {found.corrected.waited_s:.0f} s, so it is longer than this; ")
         + "detect + restore + replay + switch (the new instance made known to the sidecars in "
-        f"{found.register_s:.2f} s of it) + ready, a small database under load; left out: nobody had to be "
-        f"woken, the {found.verify_s:.2f} s of looking at the restored instance before traffic, the "
+        f"{found.register_s:.2f} s of it) + ready, a small database under load, on this machine's disk; left out: "
+        f"nobody had to be woken, the {found.verify_s:.2f} s of looking at the restored instance before traffic, the "
         f"{found.written.watched_s:.0f} s of the procedure as written",
     )
 
 
-def steps(plan: RecoveryPlan, found: OnStack | None) -> Iterator[Finding]:
-    """Every finding about the document's steps; none when the stack did not run."""
+def steps(plan: RecoveryPlan, found: OnStack | None, *, own_network: bool) -> Iterator[Finding]:
+    """Every finding about the document's steps; none when the stack did not run. ``own_network``: instances have
+    addresses of their own, as in a cluster; else they differ by their ports alone.
+    """
     if found is None:
         return
     yield _as_written(found)
+    yield _own_address(own_network)
     yield _as_corrected(found)
     yield _restart(plan, found)
     yield _available(plan, found.after)
@@ -51,16 +54,37 @@ def steps(plan: RecoveryPlan, found: OnStack | None) -> Iterator[Finding]:
 
 
 def _as_written(found: OnStack) -> Finding:
-    """It passes by being as its erratum says. Otherwise the erratum is not confirmed, and not refuted by one run."""
-    against = list(contrary(found))
+    """The endpoint that a container behind the proxy has, written as the document has it: its erratum is shown, or it
+    is not confirmed, and not refuted by one run.
+    """
+    against, written = list(contrary(found)), "written was the proxy's endpoint, by which pods reach any instance "
+    written += f"({found.written.steps.told})"
     return Finding(
         id="procedure.as_written",
         claim="dr.restore.step2",
-        verdict=Verdict.INCONCLUSIVE if against else Verdict.PASS,
+        verdict=Verdict.INCONCLUSIVE if against else Verdict.ERRATUM_SHOWN,
         samples=found.written.seen.probes,
-        reason=f"that it changes nothing (erratum dr.configmap_changes_nothing) is not confirmed: {'; '.join(against)}"
+        reason=f"{written}; that it changes nothing (erratum dr.configmap_changes_nothing) is not confirmed: "
+        f"{'; '.join(against)}"
         if against
-        else "it changes nothing, as erratum dr.configmap_changes_nothing says",
+        else f"{written}; it changes nothing, as erratum dr.configmap_changes_nothing says",
+    )
+
+
+def _own_address(own_network: bool) -> Finding:
+    """The other thing that the step may mean, the new instance's own address in db_host, which passes the proxy by."""
+    why = (
+        "Cloud SQL lets a client in by that address from authorised networks and by its own certificates alone; the "
+        "PostgreSQL that stands in here asks for neither, so that pods reach it would say nothing"
+        if own_network
+        else "every instance here has the address 127.0.0.1 and a port of its own, and the step names no port: the new "
+        "instance's address is that of the lost one"
+    )
+    return Finding(
+        id="procedure.own_address",
+        claim="dr.restore.step2",
+        verdict=Verdict.NOT_EXERCISED,
+        reason=f"the new instance's own address in db_host was not written: {why}",
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from harness.model.errors import Exit
 from harness.model.message import marked
 from harness.model.stack import Rung
+from harness.model.verdict import Combined
 from harness.report import words
 from harness.report.language import Language
 
@@ -29,19 +30,26 @@ class Facts(Protocol):
     def started_utc(self) -> str: ...
 
 
-class Finished(Facts, Protocol):
-    """What a finished run's document says besides: its end, what broke, what was left on the machine."""
+class Ended(Protocol):
+    """What a finished run's document says of its end: what its verdicts come to, what broke, what was left."""
 
-    @property
-    def run_id(self) -> str: ...
     @property
     def exit_status(self) -> int: ...
     @property
-    def timings(self) -> Mapping[str, float]: ...
+    def combined(self) -> Combined | None: ...
     @property
     def leaks(self) -> Sequence[str]: ...
     @property
     def errors(self) -> Sequence[str]: ...
+
+
+class Finished(Facts, Ended, Protocol):
+    """What a finished run's document says besides."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def timings(self) -> Mapping[str, float]: ...
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +76,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     broke: tuple[str, ...]
     leaks: tuple[str, ...]
+    environment: str
+    missing: tuple[str, ...]
+    changes: tuple[str, ...]
 
 
 def head(
@@ -95,20 +106,43 @@ def head(
         started=say.moment(facts.started_utc),
         broke=tuple(broke),
         leaks=tuple(leaks),
+        environment=environment_of(facts),
+        missing=tuple(getattr(facts, "missing_manifests", ())),
+        changes=manifest_changes(facts, say),
     )
+
+
+def environment_of(facts: Facts) -> str:
+    """What the target was told to be; "" where the document does not say."""
+    return str(getattr(facts, "environment", ""))
+
+
+def manifest_changes(facts: Facts, say: Language) -> tuple[str, ...]:
+    """What the rehearsal changes in the document's manifests on every rung; () where the document does not say."""
+    return tuple(words.change_words(change, say) for change in getattr(facts, "manifest_changes", ()))
 
 
 #: Commands without a decision.
 PASSED, NOT_PASSED, BROKE = marked("All passed"), marked("Not all passed"), marked("Not finished")
+NOTHING = marked("Nothing exercised")
+LEFT = marked("Something was left on the machine")
 
 
-def by_status(exit_status: int, say: Language, reason: str) -> Ending:
-    """How a command without a decision ended, by its exit status."""
-    if exit_status == Exit.OK:
-        return Ending(sign="✓", word=say(PASSED), css="advance", reason=reason)
-    if exit_status == Exit.HOLD:
-        return Ending(sign="■", word=say(NOT_PASSED), css="hold", reason=reason)
-    return Ending(sign="✗", word=say(BROKE), css="roll_back", reason=reason)
+def by_status(
+    report: Ended, say: Language, reason: str, *, passed: str = PASSED, not_passed: str = NOT_PASSED
+) -> Ending:
+    """How a command without a decision ended, by its exit status and by what its verdicts come to.
+
+    ``passed`` and ``not_passed`` are message ids in the place of the usual words.
+    """
+    if report.exit_status == Exit.OK and report.combined is not Combined.NOTHING_EXERCISED:
+        return Ending(sign="✓", word=say(passed), css="advance", reason=reason)
+    if report.exit_status in (Exit.OK, Exit.HOLD):
+        if report.combined is Combined.NOTHING_EXERCISED:
+            return Ending(sign="–", word=say(NOTHING), css="hold", reason=reason)
+        return Ending(sign="■", word=say(not_passed), css="hold", reason=reason)
+    broke = LEFT if report.exit_status == Exit.LEAK and not report.errors else BROKE
+    return Ending(sign="✗", word=say(broke), css="roll_back", reason=reason)
 
 
 def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language, *, bundled: bool) -> list[str]:
@@ -123,7 +157,15 @@ def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language, *, bun
         ),
         say("rung {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[Rung(facts.rung)])),
         say("target: {target}", target=words.target_words(facts.target, say, bundled=bundled)),
+        *([say("environment: {name}", name=name)] if (name := environment_of(facts)) else []),
     ]
+
+
+def nothing_line(report: Ended) -> list[str]:
+    """The line for a terminal that says that nothing was judged; [] where something was, or where the run broke."""
+    if report.combined is not Combined.NOTHING_EXERCISED or report.exit_status != Exit.HOLD:
+        return []
+    return ["nothing was exercised: this run says neither that the promises are kept nor that they are not"]
 
 
 def closing_lines(report: Finished, folder: str) -> list[str]:
@@ -132,6 +174,7 @@ def closing_lines(report: Finished, folder: str) -> list[str]:
     return [
         *(f"LEAK {leak}" for leak in report.leaks),
         *(f"error: {error}" for error in report.errors),
+        *nothing_line(report),
         *([f"timings: {timings}"] if timings else []),
         f"report: {folder}/report.html (exit status {report.exit_status})",
     ]

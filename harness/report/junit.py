@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from junitparser import Error, Failure, Skipped, TestCase
+from junitparser import Error, Failure, TestCase
 
 from harness.model.run import Run
-from harness.model.verdict import CheckResult, CriterionResult, Decision, Verdict
+from harness.model.verdict import CheckResult, CriterionResult, Decision
 from harness.report.files import write_atomically
-from harness.report.junit_parts import case, suite_document
+from harness.report.junit_parts import case, result_of, suite_document
 from harness.report.junit_parts import xml_text as text
 from harness.report.language import ENGLISH
 from harness.report.words import (
@@ -36,29 +36,18 @@ JUNIT_XML = "junit.xml"
 
 def _criterion_case(suite: str, criterion: CriterionResult) -> TestCase:
     told = text(f"{verdict_word(criterion, ENGLISH)}: {criterion.reason}")
-    result = {
-        Verdict.PASS: None,
-        Verdict.FAIL: Failure(told, "fail"),
-        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
-        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
-    }[criterion.verdict]
     output = (
         f"{criterion.kind} {criterion.metric} {threshold_words(criterion, ENGLISH)}\n"
         f"value {measured(criterion, criterion.value, ENGLISH)}, "
         f"bound {measured(criterion, criterion.bound, ENGLISH)}, "
         f"{criterion.samples} samples\nclaim {criterion.claim}\n{criterion.reason}"
     )
-    return case(suite, criterion.id, result, output)
+    return case(suite, criterion.id, result_of(criterion.verdict, told), output)
 
 
 def _check_case(suite: str, check: CheckResult) -> TestCase:
     told = text(f"{check.verdict.replace('_', ' ')}: {check.reason}")
-    result = {
-        Verdict.PASS: None,
-        Verdict.FAIL: Failure(told, "fail"),
-        Verdict.INCONCLUSIVE: Error(told, "inconclusive"),
-        Verdict.NOT_EXERCISED: Skipped(told, "not_exercised"),
-    }[check.verdict]
+    result = result_of(check.verdict, told)
     return case(suite, check.id, result, f"{check_figures(check, ENGLISH)}, claim {check.claim}\n{check.reason}")
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.model.verdict import Verdict
-from harness.report.frame import Finished
+from harness.report.frame import Ended, nothing_line
 
 #: What XML 1.0 cannot hold at all, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -32,22 +32,31 @@ def case(
     return made
 
 
-def judged_case(suite: str, name: str, verdict: Verdict, told: str, seconds: float = 0.0) -> TestCase:
-    """A test case for a verdict with its reason."""
-    text = xml_text(told)
-    results: dict[Verdict, Failure | Error | Skipped] = {
-        Verdict.FAIL: Failure(text, "fail"),
-        Verdict.INCONCLUSIVE: Error(text, "inconclusive"),
-        Verdict.NOT_EXERCISED: Skipped(text, "not_exercised"),
+def result_of(verdict: Verdict, told: str) -> Failure | Error | Skipped | None:
+    """What a verdict is in JUnit's words; ``None``, that is passed, for a pass and for an erratum shown."""
+    kinds: dict[Verdict, type[Failure | Error | Skipped] | None] = {
+        Verdict.PASS: None,
+        Verdict.FAIL: Failure,
+        Verdict.INCONCLUSIVE: Error,
+        Verdict.NOT_EXERCISED: Skipped,
+        Verdict.ERRATUM_SHOWN: None,
     }
-    return case(suite, name, results.get(verdict), text, seconds)
+    kind = kinds[verdict]
+    return None if kind is None else kind(xml_text(told), str(verdict))
 
 
-def run_cases(suite: str, report: Finished) -> list[TestCase]:
-    """A test case for what broke, and one for what was left."""
+def judged_case(suite: str, name: str, verdict: Verdict, told: str, seconds: float = 0.0) -> TestCase:
+    """A test case for a verdict with its reason; an erratum shown says so, as JUnit has no word for it."""
+    output = f"erratum shown: {told}" if verdict is Verdict.ERRATUM_SHOWN else told
+    return case(suite, name, result_of(verdict, told), output, seconds)
+
+
+def run_cases(suite: str, report: Ended) -> list[TestCase]:
+    """A test case for what broke, one for what was left, and one for whether anything was exercised at all."""
+    nothing = nothing_line(report)
     return [
         case(suite, name, Failure(xml_text("; ".join(told)), name) if told else None)
-        for name, told in (("run", report.errors), ("leaks", report.leaks))
+        for name, told in (("run", report.errors), ("leaks", report.leaks), ("exercised", nothing))
     ]
 
 

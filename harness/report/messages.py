@@ -70,8 +70,7 @@ def _register() -> Iterator[tuple[str, str]]:
         yield name, catalogue.load(name).title
     for overlay in _OVERLAYS:
         for patch in load_manifests(ROOT / "deploy/kubernetes/overlays" / overlay).patches:
-            if "overlays/" in patch.layer:
-                yield patch.name, patch.reason
+            yield patch.name, patch.reason
 
 
 MESSAGES = dict(zip(DOMAINS, (report_messages, claims_messages), strict=True))

@@ -12,7 +12,7 @@ from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, WindowSummary
 from harness.model.stack import Capability
 from harness.model.units import Unit
-from harness.model.verdict import CheckResult, CriterionResult
+from harness.model.verdict import CheckResult, CriterionResult, ErratumSeen
 from harness.report import words
 from harness.report.language import Language
 from harness.report.queries import value_query
@@ -31,6 +31,7 @@ class CriterionView:
     bound: str
     reason: str
     query: str | None
+    chance: str = ""  # how often the limit fires by chance alone
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,13 @@ class ClaimView:
 
 @dataclass(frozen=True)
 class ErratumView:
-    """An erratum that the run met; the texts are "" when the register does not know it."""
+    """An erratum that the run saw; ``why`` and ``correction`` are "" when the register does not know it, ``seen`` in
+    runs that were stored without it."""
 
     id: str
     why: str = ""
     correction: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def criteria(run: Run, say: Language, *, stretch_s: float) -> list[CriterionView
             bound=words.measured(criterion, criterion.bound, say),
             reason=words.reason_words(criterion, say),
             query=value_query(run, criterion, stretch_s=stretch_s),
+            chance=words.chance_words(run, criterion, say),
         )
         for criterion in run.criteria
     ]
@@ -117,7 +121,7 @@ def claims_met(run: Run, register: Mapping[str, Claim], say: Language) -> list[C
             judged=say(words.JUDGED[claim.judged]) if claim else "",
             verdicts=(
                 *(words.verdict_word(c, say) for c in run.criteria if c.claim == claim_id),
-                *(say(words.VERDICT[c.verdict]) for c in run.checks if c.claim == claim_id),
+                *(say(words.VERDICT[c.verdict]) for c in run.checks if claim_id in c.claims),
             ),
         )
         for claim_id in claim_ids(run)
@@ -126,31 +130,31 @@ def claims_met(run: Run, register: Mapping[str, Claim], say: Language) -> list[C
 
 def claim_ids(run: Run | WeekRun) -> list[str]:
     """The claims that the scenario names, and those that were judged."""
-    judged = [*(c.claim for c in run.criteria), *(check.claim for check in run.checks)]
+    judged = [*(c.claim for c in run.criteria), *(claim for check in run.checks for claim in check.claims)]
     return list(dict.fromkeys([*run.claims, *judged]))
 
 
 def errata(runs: Iterable[Run | WeekRun], register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
-    """The errata that the runs met, of their manifests and of their claims."""
-    met = [erratum for run in runs for erratum in (*run.errata, *errata_of(claim_ids(run), register))]
-    return known_errata(met, register, say)
+    """The errata that the runs saw: each once, with what the first of them saw."""
+    runs = list(runs)
+    seen = [erratum for run in runs for erratum in run.errata_seen]
+    known = {erratum.id for erratum in seen}
+    seen += [ErratumSeen(id=each, seen="") for run in runs for each in run.errata if each not in known]
+    return errata_views(seen, register, say)
 
 
-def errata_of(claim_ids: Iterable[str], register: Mapping[str, Claim]) -> list[str]:
-    """The ids of the claims' errata."""
-    return [erratum.id for each in claim_ids if each in register for erratum in register[each].errata]
-
-
-def known_errata(ids: Iterable[str], register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
-    """Each erratum once, with what the register says of it."""
+def errata_views(seen: Iterable[ErratumSeen], register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
+    """Each erratum once, with what was seen of it and what the register says."""
     known = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
-    return [_erratum(erratum_id, known.get(erratum_id), say) for erratum_id in dict.fromkeys(ids)]
+    first = {erratum.id: erratum for erratum in reversed(list(seen))}
+    return [_erratum(erratum, known.get(erratum.id), say) for erratum in reversed(list(first.values()))]
 
 
-def _erratum(erratum_id: str, erratum: Erratum | None, say: Language) -> ErratumView:
+def _erratum(seen: ErratumSeen, erratum: Erratum | None, say: Language) -> ErratumView:
+    told = say.told(seen.told, seen.seen)
     if erratum is None:
-        return ErratumView(id=erratum_id)
-    return ErratumView(id=erratum_id, why=say(erratum.why), correction=say(erratum.correction))
+        return ErratumView(id=seen.id, seen=told)
+    return ErratumView(id=seen.id, why=say(erratum.why), correction=say(erratum.correction), seen=told)
 
 
 def capabilities(run: Run, say: Language) -> tuple[list[str], list[str]]:

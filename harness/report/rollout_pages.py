@@ -68,8 +68,7 @@ def _facts(rollout: Rollout, say: Language) -> list[str]:
 def _row(view: WeekView, say: Language) -> tuple[str, ...]:
     if view.run is None:
         return (str(view.number), f"{view.sign} {view.word}", "–", "–", "–")
-    again = say("attempt {number}", number=view.run.attempt)
-    number = f"{view.number} ({again})" if view.run.attempt > 1 else str(view.number)
+    number = f"{view.number} ({view.again})" if view.again else str(view.number)
     told = "<br>".join(plain(f"{c.sign} {c.rule}: {c.value} (n={c.samples}) {c.verdict}") for c in view.lines)
     link = f"[{say('report')}]({view.run.folder}/{REPORT_HTML})" if view.run.folder else "–"
     return (number, f"{view.sign} **{view.word}**", f"{view.run.seconds:.0f} s", told or "–", link)

@@ -46,6 +46,7 @@ class WeekView(msgspec.Struct, frozen=True, kw_only=True):
     run: WeekRun | None
     lines: tuple[CriterionLine, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()
+    again: str = ""  # which try it is, and what that means; "" of the first
 
 
 def week_views(rollout: Rollout, claims: Mapping[str, Claim], say: Language) -> list[WeekView]:
@@ -73,6 +74,7 @@ def _entered(week: WeekRun, claims: Mapping[str, Claim], say: Language) -> WeekV
         number=week.week,
         word=say(words.DECISION[week.decision]),
         title=say(week.title),
+        again=words.attempt_words(week.attempt, say),
         started=say.moment(week.started_utc),
         sign=words.DECISION_SIGN[week.decision],
         css=css[week.decision],

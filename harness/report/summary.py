@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.model.run import Run, SwitchOver, WindowSummary
 from harness.model.units import Unit
-from harness.model.verdict import CriterionResult
+from harness.model.verdict import CriterionResult, ErratumSeen
 from harness.report.files import write_atomically
-from harness.report.frame import Ending, Finished, run_facts
+from harness.report.frame import Ending, Facts, Finished, manifest_changes, run_facts
 from harness.report.language import ENGLISH, Language
 from harness.report.page import replicas, side_word
 from harness.report.words import (
@@ -20,6 +20,7 @@ from harness.report.words import (
     RUNG,
     VERDICT,
     VERDICT_SIGN,
+    chance_words,
     check_figures,
     check_word,
     decision_reason,
@@ -101,11 +102,23 @@ def summary(run: Run, say: Language = ENGLISH) -> str:
     if run.windows:
         parts += [_head(say("Windows")), _windows(run.windows, say)]
     parts += [_head(say("Not exercised")), _not_exercised(run, say)]
-    if run.errata:
-        parts += [_head(say("Errata met")), bullets(run.errata)]
+    parts += errata_section(run.errata_seen, say)
+    parts += changes_section(run, say)
     if not run.leaks:
         parts.append(say("Nothing of the run was left on the machine."))
     return "\n\n".join(parts) + "\n"
+
+
+def errata_section(seen: Sequence[ErratumSeen], say: Language) -> list[str]:
+    """The errata with what was seen of each; [] of none. The page has what the register says of them."""
+    lines = [f"{each.id}: {say.told(each.told, each.seen)}" for each in seen]
+    return [_head(say("Errata seen")), bullets(lines)] if lines else []
+
+
+def changes_section(facts: Facts, say: Language) -> list[str]:
+    """What the rehearsal changes in the document's manifests on every rung; [] where the document does not say."""
+    changes = manifest_changes(facts, say)
+    return [_head(say("What the rehearsal changes in the document's manifests")), bullets(changes)] if changes else []
 
 
 def _head(text: str) -> str:
@@ -123,8 +136,14 @@ def _facts(run: Run, say: Language) -> list[str]:
         ),
         say("rung {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
         say("target: {target}", target=target_words(run.target, say, bundled=run.target_bundled)),
+        *([say("environment: {name}", name=run.environment)] if run.environment else []),
+        *([_missing(run.missing_manifests, say)] if run.missing_manifests else []),
         *(say("fault planted: {fault}", fault=fault) for fault in run.faults),
     ]
+
+
+def _missing(kinds: Sequence[str], say: Language) -> str:
+    return f"{say('Manifests that Phase 2 requires and that are missing')}: {', '.join(kinds)}"
 
 
 def _criteria(run: Run, say: Language) -> str:
@@ -140,10 +159,10 @@ def _criteria(run: Run, say: Language) -> str:
         f"{say('Samples')}:",
         say("Why"),
     )
-    return table(heads, [_criterion(criterion, say) for criterion in run.criteria])
+    return table(heads, [_criterion(run, criterion, say) for criterion in run.criteria])
 
 
-def _criterion(criterion: CriterionResult, say: Language) -> tuple[str, ...]:
+def _criterion(run: Run, criterion: CriterionResult, say: Language) -> tuple[str, ...]:
     return (
         f"{VERDICT_SIGN[criterion.verdict]} **{verdict_word(criterion, say)}**",
         f"{plain(metric_word(criterion.metric, say))}<br>{plain(criterion.id)}",
@@ -152,7 +171,7 @@ def _criterion(criterion: CriterionResult, say: Language) -> tuple[str, ...]:
         plain(measured(criterion, criterion.bound, say)),
         plain(threshold_words(criterion, say)),
         f"{criterion.samples:,}",
-        plain(reason_words(criterion, say)),
+        plain(" ".join(filter(None, (reason_words(criterion, say), chance_words(run, criterion, say))))),
     )
 
 

@@ -5,11 +5,13 @@ What a dictionary holds is a message id; functions here are pure and speak the l
 
 from __future__ import annotations
 
+from harness.judge.chance import advances
 from harness.judge.words import beside
 from harness.model.message import marked, message, worded
 from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, SwitchOver
 from harness.model.stack import Capability, Rung
+from harness.model.units import Unit
 from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 from harness.report.language import Language
 
@@ -28,10 +30,17 @@ VERDICT = {
     Verdict.FAIL: marked("fail"),
     Verdict.INCONCLUSIVE: marked("inconclusive"),
     Verdict.NOT_EXERCISED: marked("not exercised"),
+    Verdict.ERRATUM_SHOWN: marked("erratum shown"),
 }
 #: A rollback limit that fired is a verdict of ``fail`` in run.json; people read what happened.
 VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
-VERDICT_SIGN = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.INCONCLUSIVE: "~", Verdict.NOT_EXERCISED: "–"}
+VERDICT_SIGN = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✗",
+    Verdict.INCONCLUSIVE: "~",
+    Verdict.NOT_EXERCISED: "–",
+    Verdict.ERRATUM_SHOWN: "≠",  # not as written, as the register says
+}
 
 KIND = {CriterionKind.SUCCESS: marked("success criterion"), CriterionKind.ROLLBACK: marked("rollback limit")}
 
@@ -46,10 +55,11 @@ METRIC = {
 CHECK = {
     "flag.share": marked("users with the flag on, as planned"),
     "flag.steady": marked("users who changed sides without a change of the template"),
-    "dual_write.documents": marked("walks whose Firestore document is not as the app reads it"),
+    "dual_write.documents": marked("walks whose Firestore document is missing, left, old, or not as the app reads it"),
     "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
     "writes.applied_once": marked("rows that are there more often than they were sent"),
-    "walks.isolation": marked("walks that another user saw or changed"),
+    "reads.acknowledged": marked("answers that do not show what was acknowledged before they were asked"),
+    "walks.isolation": marked("answers about walks that were not the asker's own, or not refused as the contract says"),
     "pdb.budget": marked("evictions beyond the disruption budget"),
     "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
     "flag.off_in_time": marked("clients still on the API 5 minutes after the flag went off"),
@@ -168,6 +178,31 @@ def reason_words(criterion: CriterionResult | CheckResult, say: Language) -> str
     return say.told(criterion.told, criterion.reason)
 
 
+def chance_words(run: Run, criterion: CriterionResult, say: Language) -> str:
+    """How often a rollback limit fires by chance alone; "" of a criterion of which that is not known."""
+    for each in run.false_roll_backs:
+        if each.id == criterion.id:
+            return say(
+                "By chance alone it fires in {share} of windows of {samples} samples when the true failure ratio is "
+                "{ratio}, the most that may still advance.",
+                share=say.amount(round(each.probability, 3), Unit.RATIO),
+                samples=f"{each.samples:,}",
+                ratio=say.amount(each.failure_ratio, Unit.RATIO),
+            )
+    return ""
+
+
+def attempt_words(attempt: int, say: Language) -> str:
+    """Which try of a week it is, and what so many tries do to the confidence of an advance; "" of the first."""
+    if attempt < 2:
+        return ""
+    return say(
+        "attempt {number}; a target that is just at its limit advances in one of {number} tries in up to {share}",
+        number=str(attempt),
+        share=say.amount(round(advances(attempt), 2), Unit.RATIO),
+    )
+
+
 def decision_reason(run: Run, say: Language) -> str:
     """One sentence on why the decision is what it is."""
     if run.decision is None:
@@ -205,7 +240,7 @@ def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
     The steps of the roll back (ロールバック手順) are carried out exactly when a run is rolled back.
     """
     found = [(c.id, reason_words(c, say)) for c in run.criteria if c.verdict is Verdict.NOT_EXERCISED]
-    judged = {criterion.claim for criterion in run.criteria} | {check.claim for check in run.checks}
+    judged = {criterion.claim for criterion in run.criteria} | {each for check in run.checks for each in check.claims}
     for claim in run.claims:
         if claim.startswith(_ROLLBACK_STEPS):
             if run.switch_over is None:

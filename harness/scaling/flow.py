@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from harness.clock import NS, Clock
+from harness.judge.errata import errata_seen
 from harness.judge.scaling import course_of
 from harness.load.stages.process import StageProcesses
 from harness.manifests.change import without_autoscaler
@@ -134,6 +135,7 @@ class ScalingRun(StageRun[ScalingReport]):
                 title=part.title,
                 findings=tuple(each for each in done.findings if each.claim in part.claims),
                 observed=tuple(done.observed),
+                errata=tuple(done.errata),
                 start_ns=start_ns,
                 end_ns=self.clock.now_ns(),
                 course=course_of(self.evidence.events, done.load_ns or start_ns, start_ns, self.clock.now_ns()),
@@ -174,13 +176,14 @@ class ScalingRun(StageRun[ScalingReport]):
 
     def document(self) -> ScalingReport:
         """What the report says."""
-        verdicts = [finding.verdict for result in self.results for finding in result.findings]
+        findings = [finding for result in self.results for finding in result.findings]
+        seen = errata_seen(findings, (each for result in self.results for each in result.errata))
         return ScalingReport(
-            **self.facts(SCHEMA_VERSION, verdicts),
+            **self.facts(SCHEMA_VERSION, [each.verdict for each in findings], seen=seen),
             title=self.plan.title,
             cpu_factor=round(self.cpu_factor, 4),
             parts=tuple(self.results),
-            errata=errata_of(self.results),
+            errata=tuple(each.id for each in seen),
             timeline=timeline(self.evidence.events, self.started_ns),
         )
 
@@ -193,15 +196,3 @@ class ScalingRun(StageRun[ScalingReport]):
         except BadInput as error:
             self.progress(f"not compared: {error.what}")
             return None
-
-
-def errata_of(results: list[PartResult]) -> tuple[str, ...]:
-    """The document's errata that the findings are about."""
-    found = set()
-    for result in results:
-        for finding in result.findings:
-            if finding.claim in claims.ERRATA:
-                found.add(finding.claim)
-            else:
-                found |= {erratum.id for erratum in claims.REGISTER[finding.claim].errata}
-    return tuple(sorted(found))

@@ -8,16 +8,18 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from harness.clock import NS, Clock
+from harness.judge import errata, zones
 from harness.judge import scaling as judge
-from harness.judge import zones
 from harness.judge.autoscaling import Ruled, utilizations
 from harness.load.stages.process import StageProcesses
+from harness.manifests.change import spreads_over_zones
 from harness.model.disruption import Budget
 from harness.model.evidence import EventRow, RequestRow, SampleRow
 from harness.model.load_stages import Arrivals, Step
 from harness.model.manifests import Manifests
 from harness.model.scaling import Part, PartKind, ScalingFinding
 from harness.model.stack import Fault, FaultKind, Rung
+from harness.model.verdict import ErratumSeen
 from harness.progress import Progress
 from harness.scaling import observed
 from harness.scaling.by_kubectl import Commands
@@ -40,6 +42,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
     findings: list[ScalingFinding]
     observed: list[str] = []
+    errata: list[ErratumSeen] = []  # seen of errata that no finding is about
     load_ns: int = 0  # when what the part is about began and ended
     end_ns: int = 0
 
@@ -179,7 +182,8 @@ class Parts:
         )
 
     async def _zone(self, part: Part) -> Done:
-        await self._stack.apply(self._with_component(part.component))
+        manifests = self._with_component(part.component)
+        await self._stack.apply(manifests)
         load = await self._admit()
         load_ns = await self._settle() + round(_LEAD_S * NS)
         step = asyncio.ensure_future(load.step(_step(part), load_ns))
@@ -197,7 +201,8 @@ class Parts:
                 await undo()
         end_ns = await self._settle()
         loss = zones.seen(part, self._events, self._requests, zone=zone, lost_ns=lost_ns, end_ns=end_ns)
-        return Done(findings=zones.judged(part, loss), observed=observed.of_zone(loss), load_ns=lost_ns, end_ns=end_ns)
+        findings = zones.judged(part, loss, spread=spreads_over_zones(manifests))
+        return Done(findings=findings, observed=observed.of_zone(loss), load_ns=lost_ns, end_ns=end_ns)
 
     async def _commands(self, part: Part) -> Done:
         assert isinstance(self._stack, ByKubectl)  # the part needs real_kubernetes
@@ -210,8 +215,10 @@ class Parts:
         begun_ns = self._clock.now_ns()
         await doing.run()
         told = [f"`{one.command}` ended in {one.status}" for one in doing.ran.values()]
-        told += observed.of_effects(doing.effects, judge.resizes(self._events, begun_ns))
-        return Done(findings=judge.commands(doing.ran, doing.effects), observed=told)
+        resizes = judge.resizes(self._events, begun_ns)
+        told += observed.of_effects(doing.effects, resizes)
+        shown = [*errata.of_effects(doing.effects, resizes), *errata.of_first_deploy(doing.ran.get("apply folder"))]
+        return Done(findings=judge.commands(doing.ran, doing.effects), observed=told, errata=shown)
 
     async def _reached(self, pods: int, limit_s: float) -> tuple[int, float | None]:
         """Now, and the seconds until exactly so many pods are endpoints, ``None`` when they are not in ``limit_s``."""

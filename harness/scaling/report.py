@@ -19,8 +19,8 @@ from harness.report.files import write_atomically
 from harness.report.frame import by_status, closing_lines, head
 from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.page import known_errata
-from harness.report.summary import bullets, opening, plain, table
+from harness.report.page import errata_views
+from harness.report.summary import bullets, changes_section, errata_section, opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted, verdict_row
 from harness.scaling.chart import chart
@@ -84,7 +84,7 @@ def compared_text(found: Comparison) -> str:
 
 def summary(report: ScalingReport, say: Language = ENGLISH, beside: Beside | None = None) -> str:
     """``summary.md``."""
-    ending = by_status(report.exit_status, say, counted(_verdicts(report), say))
+    ending = by_status(report, say, counted(_verdicts(report), say))
     factor = _factor(report, say)
     parts = opening(report, say, say(report.title), ending, bundled=report.target_bundled, more=[factor])
     rows = [
@@ -99,6 +99,8 @@ def summary(report: ScalingReport, say: Language = ENGLISH, beside: Beside | Non
     if beside is not None:
         parts += [f"### {say('Beside another run')}"]
         parts += [table(_heads(beside.comparison, say), _rows(part.sizes, say)) for part in beside.comparison.parts]
+    parts += errata_section(report.errata_seen, say)
+    parts += changes_section(report, say)
     return "\n\n".join(parts) + "\n"
 
 
@@ -124,14 +126,14 @@ def html(
             report,
             say,
             title=say(report.title),
-            ending=by_status(report.exit_status, say, counted(_verdicts(report), say)),
+            ending=by_status(report, say, counted(_verdicts(report), say)),
             bundled=report.target_bundled,
             broke=report.errors,
             leaks=report.leaks,
         ),
         "factor": _factor(report, say),
         "parts_of": [_part(part, say) for part in report.parts],
-        "errata": known_errata(report.errata, register, say),
+        "errata": errata_views(report.errata_seen, register, say),
         "beside": beside and _beside(beside, report, say),
         "suite": suite,
         "timeline": [

@@ -43,14 +43,17 @@ def of_target(
     pod: str,
     port: int,
     database_port: int,
+    metrics_port: int = 0,
 ) -> dict[str, str]:
     """The target's environment in ``pod``: the later of manifest, rung and ``target.environment`` wins.
 
-    ``database_port`` is the sidecar's: the target reaches its database by no other way.
+    ``database_port`` is the sidecar's: the target reaches its database by no other way. ``metrics_port`` is where it
+    may serve its metrics, 0 nowhere: pods of one machine cannot all have the same.
     """
     manifest = {variable.name: variable.value for variable in container.env if variable.value}
     rung = {
         "PORT": str(port),
+        "METRICS_PORT": str(metrics_port),
         "POD_NAME": pod,
         "DB_HOST": "127.0.0.1",
         "DB_PORT": str(database_port),

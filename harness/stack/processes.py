@@ -182,6 +182,7 @@ def spawn(spec: Spec, state: RunState) -> Process:
                 user=spec.account.uid if spec.account else None,
                 group=spec.account.gid if spec.account else None,
                 extra_groups=[] if spec.account else None,
+                pass_fds=state.handed_to_parts,
             )
         except OSError as error:
             raise StackNotStarted(

@@ -10,6 +10,7 @@ one before are broken, new ones go there. It stays until another is named.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -77,7 +78,8 @@ async def relay(client: asyncio.StreamReader, answer: asyncio.StreamWriter, cont
     try:
         server, request = await asyncio.open_connection(host, port)
     except OSError as error:
-        sys.stderr.write(f"the database at {host}:{port} refused: {error}\n")
+        with contextlib.suppress(OSError):  # a full disk under the log
+            sys.stderr.write(f"the database at {host}:{port} refused: {error}\n")
         answer.transport.abort()
         return
     if control.upstream != (host, port):  # led elsewhere while it connected

@@ -66,13 +66,18 @@ def _stages(steps: Sequence[StepResult]) -> ClaimResult:
     """Judged in the document's own reading, users at a pace; N in flight is shown as the erratum's evidence."""
     claim = "load.stages"
     users = [each for each in steps if each.step.arrivals is Arrivals.EVEN]
+    limited = [each for each in steps if each.step.arrivals is Arrivals.CLOSED and limited_times(each.figures)]
+    erratum = "load.ab_meets_rate_limit" if limited else ""
+    flights = [_flight(each) for each in steps if each.step.arrivals is Arrivals.CLOSED]
     if not users:
-        return none(claim, message("no stage of users was run"))
+        found = none(claim, message("no stage of users was run"), *flights)
+        verdict = Verdict.ERRATUM_SHOWN if limited else found.verdict
+        return msgspec.structs.replace(found, verdict=verdict, erratum=erratum)
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
     worst = min((each.verdict for each in users), key=order.index)
     value = ", ".join(f"{each.step.users} users {each.verdict}" for each in users)
-    flights = [_flight(each) for each in steps if each.step.arrivals is Arrivals.CLOSED]
-    return result(claim, worst, value, message("in the other reading"), *flights)
+    found = result(claim, worst, value, message("in the other reading"), *flights)
+    return msgspec.structs.replace(found, erratum=erratum)
 
 
 def _flight(step: StepResult) -> Message:

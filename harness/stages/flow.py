@@ -7,6 +7,7 @@ import os
 import msgspec
 
 from harness.clock import Clock
+from harness.judge.errata import errata_seen
 from harness.judge.knee import Tried, knee, next_rate
 from harness.judge.steps import Limits, generator_words, limiter_words, photo_words, spread_words
 from harness.manifests.change import without_autoscaler
@@ -148,9 +149,9 @@ class LoadStages(StageRun[LoadReport]):
             limits_enforced=Capability.CPU_LIMITS in self.stack.capabilities,
             cpu_factor=self.knee_cpu_factor,
         )
-        errata = {erratum.id for claim in self.plan.claims for erratum in claims.REGISTER[claim].errata}
+        seen = errata_seen(results)
         return LoadReport(
-            **self.facts(SCHEMA_VERSION, [result.verdict for result in results]),
+            **self.facts(SCHEMA_VERSION, [result.verdict for result in results], seen=seen),
             scenario=self.plan.name,
             title=self.plan.title,
             p95_limit_ms=self.plan.p95_limit_ms,
@@ -158,7 +159,7 @@ class LoadStages(StageRun[LoadReport]):
             steps=tuple(self.steps),
             knees=tuple(self.knees),
             claims=results,
-            errata=tuple(sorted(errata)),
+            errata=tuple(each.id for each in seen),
             knee_cpu_factor=round(self.knee_cpu_factor, 4),
         )
 

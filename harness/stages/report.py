@@ -16,8 +16,8 @@ from harness.report.files import write_atomically
 from harness.report.frame import by_status, closing_lines, head
 from harness.report.junit_parts import judged_case, run_cases, suite_document
 from harness.report.language import ENGLISH, Language
-from harness.report.page import known_errata
-from harness.report.summary import opening, plain, table
+from harness.report.page import errata_views
+from harness.report.summary import changes_section, errata_section, opening, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted, verdict_row
 from harness.stages.chart import chart
@@ -105,7 +105,7 @@ def limits(report: LoadReport, say: Language) -> str:
 
 def summary(report: LoadReport, say: Language = ENGLISH) -> str:
     """``summary.md``."""
-    ending = by_status(report.exit_status, say, counted([c.verdict for c in report.claims], say))
+    ending = by_status(report, say, counted([c.verdict for c in report.claims], say))
     more = [say("limits: {limits}", limits=limits(report, say))]
     parts = opening(report, say, say(report.title), ending, bundled=report.target_bundled, more=more)
     claims = [
@@ -121,6 +121,8 @@ def summary(report: LoadReport, say: Language = ENGLISH) -> str:
     knee_heads = (f"{say('pods')}:", f"{say('requests/s')}:", say("why"))
     parts += [f"### {say('Knee')}", table(knee_heads, knees)] if knees else []
     parts += [f"### {say('Steps')}", table(heads(say), rows(report.steps, say))]
+    parts += errata_section(report.errata_seen, say)
+    parts += changes_section(report, say)
     return "\n\n".join(parts) + "\n"
 
 
@@ -133,7 +135,7 @@ def junit(report: LoadReport) -> bytes:
 
 def html(report: LoadReport, register: Mapping[str, Claim], say: Language = ENGLISH) -> str:
     """``report.html``: self-contained, without script."""
-    ending = by_status(report.exit_status, say, counted([c.verdict for c in report.claims], say))
+    ending = by_status(report, say, counted([c.verdict for c in report.claims], say))
     context: dict[str, Any] = {
         "report": report,
         "head": head(
@@ -150,7 +152,7 @@ def html(report: LoadReport, register: Mapping[str, Claim], say: Language = ENGL
             verdict_row(c.verdict, say, subject=subject(c, say), value=c.value, reason=say.told(c.told, c.reason))
             for c in report.claims
         ],
-        "errata": known_errata(report.errata, register, say),
+        "errata": errata_views(report.errata_seen, register, say),
         "heads": heads(say),
         "rows": rows(report.steps, say),
         "chart": chart(report),

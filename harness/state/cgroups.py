@@ -4,9 +4,10 @@ Of cgroup v1 the hierarchies ``cpu`` and ``memory`` are used, of v2 the one ther
 cannot be written ``usable`` says no and limits stay unenforced: without root, or on v2 in a container whose processes
 are in the topmost group that it sees (a group with processes passes no controllers on).
 
-A run's groups are ``<hierarchy>/tekutoko.<owner's pid>.<run id>:<part>``, so that they are found after a killed run,
-even when its folder is gone. They are not nested in one of the run: that one would compete with PostgreSQL and the load
-as if all pods were one process. For the same reason requests set no shares here; they are what the HPA divides by.
+A run's groups are ``<hierarchy>/tekutoko.<owner>.<run id>:<part>``, the owner by its process id and its space of
+process ids, so that they are found after a killed run, even when its folder is gone. They are not nested in one of the
+run: that one would compete with PostgreSQL and the load as if all pods were one process. For the same reason requests
+set no shares here; they are what the HPA divides by.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from harness.state.processes import process_mark
+
 ROOT = Path("/sys/fs/cgroup")
 CONTROLLERS = ("cpu", "memory")
-_NAME = re.compile(r"tekutoko\.(\d+)\.([^:]+):")  # a run id has no colon
+_NAME = re.compile(r"tekutoko\.([0-9a-f]+-[0-9a-f]{4})\.([^:]+):")  # a run id has no colon
 PERIOD_US = 100_000  # the kubelet's ``cpuCFSQuotaPeriod``
 LEAST_QUOTA_US = 1_000  # the kernel takes no less, so the kubelet (``MinQuotaPeriod``) raises what is below 10m to it
 
@@ -45,7 +48,7 @@ class Group:
     """The control group of one container; its processes' children stay in it."""
 
     def __init__(self, run_id: str, part: str, limits: Limits) -> None:
-        name = f"tekutoko.{os.getpid()}.{run_id}:{part}"
+        name = f"tekutoko.{process_mark()}.{run_id}:{part}"
         self._folders = tuple(hierarchy / name for hierarchy in hierarchies())
         for folder in self._folders:
             folder.mkdir(exist_ok=True)
@@ -90,8 +93,14 @@ def of_run(run_id: str) -> list[Path]:
 
 
 def remove_ownerless() -> list[Path]:
-    """Removes the groups whose owner is dead, of whatever run; those that went. One with a process in it stays."""
-    found = [path for path, owner, _run in _all() if not psutil.pid_exists(owner)]
+    """Removes the groups whose owner is dead, of whatever run; those that went. One with a process in it stays, and one
+    whose owner is, or was, in another container."""
+    own_space = process_mark().partition("-")[2]
+    found = []
+    for path, owner, _run in _all():
+        pid, _, space = owner.partition("-")
+        if space == own_space and not psutil.pid_exists(int(pid, 16)):
+            found.append(path)
     for path in found:
         _remove(path)
     return [path for path in found if not path.exists()]
@@ -130,12 +139,12 @@ def _pass_on(group: Path) -> None:
         control.write_text(" ".join(f"+{controller}" for controller in sorted(missing)))
 
 
-def _all() -> Iterator[tuple[Path, int, str]]:
-    """Every group of ours, its owner's process id, and its run."""
+def _all() -> Iterator[tuple[Path, str, str]]:
+    """Every group of ours, its owner's mark, and its run."""
     for hierarchy in hierarchies():
         for path in sorted(hierarchy.glob("tekutoko.*")):
             if (found := _NAME.match(path.name)) is not None:
-                yield path, int(found[1]), found[2]
+                yield path, found[1], found[2]
 
 
 def _remove(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import IO
 import msgspec
 
 from harness.model.stack import Endpoints, Rung
+from harness.private import write_private
 from harness.state.lease import read_lease, run_folder
 from harness.state.processes import ProcessIdentity
 
@@ -57,10 +58,7 @@ def read_kept(rung: Rung) -> KeptSet | None:
 
 def write_kept(kept: KeptSet) -> None:
     """Writes the record, for this user alone: it holds the database's password. Raises ``OSError``."""
-    path = run_folder(kept_id(kept.rung)) / _RECORD
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(kept))
+    write_private(run_folder(kept_id(kept.rung)) / _RECORD, msgspec.json.encode(kept))
 
 
 class Hold:

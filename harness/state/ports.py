@@ -83,16 +83,29 @@ def _guard(port: int) -> socket.socket | None:
     return guard
 
 
+def _check_loopback() -> None:
+    """Raises ``StackNotStarted`` where nobody can listen on 127.0.0.1, whatever the port."""
+    try:
+        any_free_port()
+    except OSError as error:
+        raise StackNotStarted(
+            f"nothing can listen on {HOST}: {error.strerror}",
+            where=HOST,
+            remedy=f"{HOST} must be up; `ip addr add {HOST}/8 dev lo` as root, or run where IPv4's loopback is",
+        ) from error
+
+
 class PortSlot:
     """One run's range of ports; held until ``release`` or the death of this process, in which the system frees it."""
 
     def __init__(self) -> None:
-        """Takes the first free slot. Raises ``StackNotStarted`` when ``SLOTS`` runs are live."""
+        """Takes the first free slot. Raises ``StackNotStarted`` when ``SLOTS`` runs are live, or without loopback."""
         for index in range(SLOTS):
             first = FIRST_PORT + index * PORTS_PER_SLOT
             if (guard := _guard(first)) is not None:
                 break
         else:
+            _check_loopback()
             raise StackNotStarted(
                 f"all {SLOTS} ranges of ports from {FIRST_PORT} on are taken by live runs",
                 where=HOST,

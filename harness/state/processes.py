@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,15 +17,58 @@ _GONE = (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied, OSErro
 
 
 class ProcessIdentity(msgspec.Struct, frozen=True):
-    """A process id with when it started, in a form that a stepped wall clock does not change."""
+    """A process id with when it started, in a form that a stepped wall clock does not change, and with the space of
+    process ids (the PID namespace) in which it has that id; "" where the system has but one, or tells none."""
 
     pid: int
     started: str
+    space: str = ""
 
     def alive(self) -> bool:
-        """Whether this very process runs (a zombie does not)."""
+        """Whether this very process runs (a zombie does not), as far as this space of process ids shows it.
+
+        What runs in another container is never alive here: whether an owner lives there is asked by ``held``.
+        """
         found = identify(self.pid)
-        return found == self and psutil.pid_exists(self.pid) and not _zombie(self.pid)
+        if found is None or found.started != self.started or self.space not in ("", found.space):
+            return False
+        return psutil.pid_exists(self.pid) and not _zombie(self.pid)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its process id is of another space than ours."""
+        return self.space not in ("", this_space())
+
+    @property
+    def of_this_boot(self) -> bool:
+        """Whether it began since the machine did: before, its process id was another's."""
+        return self.started.partition(":")[0] == this_boot()
+
+
+def this_boot() -> str:
+    """A mark of the time since the machine began, the same in all its containers; "" where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def this_space() -> str:
+    """A mark of this space of process ids, which no other has while it lasts; "" where the system tells none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def process_mark() -> str:
+    """Of this process, in the name of its run: no other on this machine has it meanwhile, not in another container."""
+    return f"{os.getpid():x}-{int(re.sub(r'[^0-9]', '', this_space()) or 0) & 0xFFFF:04x}"
+
+
+def sees_itself() -> bool:
+    """Whether ``/proc`` shows this space of process ids, and not that of the container's host."""
+    return not _PROC or str(Path("/proc/self").readlink()) == str(os.getpid())
 
 
 def _zombie(pid: int) -> bool:
@@ -39,9 +83,9 @@ def identify(pid: int) -> ProcessIdentity | None:
     try:
         if _PROC:
             # Ticks since this boot: psutil's create_time moves with the wall clock, and each process reads it anew.
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-            ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-            return ProcessIdentity(pid, f"{boot}:{ticks}")
+            # As bytes: the name in it is cut after 15 of them, be it amid a character.
+            ticks = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+            return ProcessIdentity(pid, f"{this_boot()}:{ticks}", this_space())
         return ProcessIdentity(pid, f"{psutil.Process(pid).create_time():.2f}")
     except (*_GONE, IndexError):
         return None

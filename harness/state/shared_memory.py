@@ -14,11 +14,12 @@ _IPC_RMID = 0
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A segment: its id, the process that made it, and how many are attached."""
+    """A segment: its id, the process that made it, how many are attached, and the user whose it is."""
 
     shmid: int
     creator_pid: int
     attached: int
+    uid: int
 
 
 def segments() -> list[Segment]:
@@ -26,7 +27,7 @@ def segments() -> list[Segment]:
     if not _TABLE.exists():
         return []
     rows = [line.split() for line in _TABLE.read_text().splitlines()[1:]]
-    return [Segment(int(row[1]), int(row[4]), int(row[6])) for row in rows]
+    return [Segment(int(row[1]), int(row[4]), int(row[6]), int(row[7])) for row in rows]
 
 
 def made_by(pids: Iterable[int]) -> list[Segment]:

@@ -6,11 +6,11 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.judge.combine import combine, exit_status
 from harness.judge.decision import decide
 from harness.judge.difference import Measured, Sample, Single, differ
-from harness.model.errors import Exit
 from harness.model.units import Unit
-from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import Combined, CriterionKind, CriterionResult, Decision, Verdict
 from harness.stored.folder import StoredRun
 from harness.stored.observe import Observed
 from harness.stored.settings import Setting, not_comparable, settings
@@ -19,7 +19,14 @@ from harness.stored.window_figures import Figure, window_figures
 COMPARISON_SCHEMA_VERSION = 1
 
 #: The further right the worse. What was not exercised or not judged proves as little as what is inconclusive.
-_RANK = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.NOT_EXERCISED: 1, None: 1, Verdict.FAIL: 2}
+_RANK = {
+    Verdict.PASS: 0,
+    Verdict.ERRATUM_SHOWN: 0,
+    Verdict.INCONCLUSIVE: 1,
+    Verdict.NOT_EXERCISED: 1,
+    None: 1,
+    Verdict.FAIL: 2,
+}
 
 
 class Change(StrEnum):
@@ -65,7 +72,10 @@ class FigureChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """``compare --json``. ``worse`` names what is worse in B of all that is judged; the exit status is 10 for any."""
+    """``compare --json``. ``worse`` names what is worse in B of all that is judged; the exit status is 10 for any.
+
+    ``combined``: nothing was exercised where no criterion was judged in either run and no figure is in both.
+    """
 
     schema_version: int
     a: Side
@@ -77,6 +87,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[Setting, ...]
     worse: tuple[str, ...]
     exit_status: int
+    combined: Combined
 
 
 def compare(a: StoredRun, seen_a: Observed, b: StoredRun, seen_b: Observed) -> Comparison:
@@ -89,6 +100,7 @@ def compare(a: StoredRun, seen_a: Observed, b: StoredRun, seen_b: Observed) -> C
     )
     worse = [c.id for c in criteria if c.change is Change.WORSE]
     worse += [f.name for f in figures if f.judged and f.change is Change.WORSE]
+    combined = combine([*(_verdict(each) for each in criteria), *(_of_figure(each) for each in figures)])
     return Comparison(
         schema_version=COMPARISON_SCHEMA_VERSION,
         a=_side(a, seen_a),
@@ -99,8 +111,24 @@ def compare(a: StoredRun, seen_a: Observed, b: StoredRun, seen_b: Observed) -> C
         timings=_timings(a, b),
         settings=settings(a, b),
         worse=tuple(worse),
-        exit_status=Exit.HOLD if worse else Exit.OK,
+        exit_status=exit_status(combined),
+        combined=combined,
     )
+
+
+def _verdict(change: VerdictChange) -> Verdict:
+    """Whether B is no worse in a criterion; not exercised where neither run judged it."""
+    if change.change is Change.WORSE:
+        return Verdict.FAIL
+    seen = [each for each in (change.a, change.b) if each is not None and each.verdict is not Verdict.NOT_EXERCISED]
+    return Verdict.PASS if seen else Verdict.NOT_EXERCISED
+
+
+def _of_figure(change: FigureChange) -> Verdict:
+    """Whether B is no worse in a figure; one that no criterion is about, or that a run lacks, says nothing."""
+    if not change.judged or change.a.value is None or change.b.value is None:
+        return Verdict.NOT_EXERCISED
+    return Verdict.FAIL if change.change is Change.WORSE else Verdict.PASS
 
 
 def _side(stored: StoredRun, seen: Observed) -> Side:

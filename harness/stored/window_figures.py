@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.judge.difference import Exact, Quantile, Rate, Ratio, Sample, Single
+from harness.judge.difference import Exact, Rate, Ratio, Sample, Series, Single
 from harness.judge.figures import MS, latencies_ms
 from harness.judge.lag import lag_ns
 from harness.judge.ledger import Calls
@@ -68,13 +69,13 @@ def _firestore(seen: Observed) -> list[Figure]:
 
 def _pods(seen: Observed) -> list[Figure]:
     summary = summarise(seen.ledger, seen.window, Side.API)
-    cpu = np.sort(np.array(together(seen.ledger.samples["cpu_cores"], seen.window), dtype=np.float64))
-    memory = np.sort(np.array(together(seen.ledger.samples["memory_bytes"], seen.window), dtype=np.float64)) / MIB
+    cpu = np.array(together(seen.ledger.samples["cpu_cores"], seen.window), dtype=np.float64)
+    memory = np.array(together(seen.ledger.samples["memory_bytes"], seen.window), dtype=np.float64) / MIB
     highest = None if summary.memory_bytes_max is None else summary.memory_bytes_max / MIB
     return [
-        Figure("cpu of all pods, median reading", "cores", "worse", Quantile(cpu, 0.5)),
+        Figure("cpu of all pods, median reading", "cores", "worse", Series(cpu, 0.5)),
         Figure("cpu of all pods, mean", "cores", "worse", Single(summary.cpu_cores_mean)),
-        Figure("memory of all pods, median reading", "MiB", "worse", Quantile(memory, 0.5)),
+        Figure("memory of all pods, median reading", "MiB", "worse", Series(memory, 0.5)),
         Figure("memory of all pods, highest", "MiB", "worse", Single(highest)),
         Figure("replicas, fewest", "", "", Exact(summary.replicas_min)),
         Figure("replicas, most", "", "", Exact(summary.replicas_max)),
@@ -84,22 +85,27 @@ def _pods(seen: Observed) -> list[Figure]:
 def _generator(seen: Observed) -> list[Figure]:
     rows, window = seen.ledger.requests, seen.window
     due = (rows["due_ns"] >= window.start_ns) & (rows["due_ns"] < window.end_ns)
-    lag = np.sort(lag_ns(rows)[due] / MS)
-    return [Figure("load generator's lag p99", Unit.MILLISECONDS, "", Quantile(lag, 0.99))]
+    lag = lag_ns(rows)[due] / MS
+    return [Figure("load generator's lag p99", Unit.MILLISECONDS, "", Series(_in_order(lag, rows[due]), 0.99))]
 
 
 def _latency(side: str, calls: Calls, p95: Metric | None = None) -> list[Figure]:
-    ascending = np.sort(latencies_ms(calls))
+    in_order = _in_order(latencies_ms(calls), calls)
     return [
         Figure(
             f"{side} latency {name}",
             Unit.MILLISECONDS,
             "worse",
-            Quantile(ascending, quantile),
+            Series(in_order, quantile),
             p95 if name == "p95" else None,
         )
         for name, quantile in _QUANTILES.items()
     ]
+
+
+def _in_order(values: NDArray[np.float64], calls: Calls) -> NDArray[np.float64]:
+    """By the moments at which the calls were due: answers of one busy second hang together, as readings do."""
+    return values[np.argsort(calls["due_ns"], kind="stable")]
 
 
 def _users(seen: Observed) -> Ratio:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.judge.difference import Measured
 from harness.model.message import marked
 from harness.model.units import Unit
-from harness.model.verdict import CriterionResult, Decision
+from harness.model.verdict import Combined, CriterionResult, Decision
 from harness.report.language import ENGLISH, Language, columns, padded
 from harness.report.words import DECISION, VERDICT, reason_words
 from harness.stored.compare import Change, Comparison, FigureChange, VerdictChange
@@ -97,6 +97,11 @@ def _closing(found: Comparison, say: Language) -> list[str]:
         "alone one in 20 may show a change, and a busier machine is a change too.",
         figures=tested,
     )
+    if found.combined is Combined.NOTHING_EXERCISED:
+        return [
+            told,
+            say("nothing was compared: no criterion was judged in either run, and no judged figure is in both"),
+        ]
     if found.worse:
         return [told, say("B is WORSE in: {names}", names=", ".join(found.worse))]
     return [told, say("B is no worse in anything that is judged")]

@@ -29,11 +29,11 @@ def postgres_server() -> Iterator[postgres.Server]:
 @pytest.fixture(scope="session")
 def migrated(postgres_server: postgres.Server) -> DatabaseSettings:
     """A migrated database that all tests share: each uses users of its own."""
-    assert world.migrate(postgres_server.settings) == "applied 0001_walks\n"
+    assert world.migrate(postgres_server.settings) == "applied 0001_walks\napplied 0002_walk_size\n"
     return postgres_server.settings
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.process)])
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[world.World]:
     database = None
     if request.param == "postgres":

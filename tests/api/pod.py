@@ -40,10 +40,11 @@ class Pod:
     """One process. ``stop`` sends SIGTERM and returns the exit status and how long it took."""
 
     def __init__(self, folder: Path, database: DatabaseSettings, firestore: int, **environment: str) -> None:
-        self.port = free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self.log = folder / f"pod-{self.port}.log"
         contract = {
             "PORT": str(self.port),
+            "METRICS_PORT": str(self.metrics_port),
             "HOST": "127.0.0.1",
             "ENVIRONMENT": "rehearsal",
             "FIREBASE_PROJECT_ID": PROJECT,
@@ -69,6 +70,9 @@ class Pod:
     def client(self, uid: str = "uid-1") -> httpx.Client:
         headers = {"Authorization": f"Bearer {unsigned_token(uid)}"}
         return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=10, trust_env=False)
+
+    def metrics(self) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10, trust_env=False).text
 
     def wait_until_ready(self, path: str = "/ready") -> float:
         """Seconds from the start of the process to its first 200."""

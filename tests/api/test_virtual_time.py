@@ -13,6 +13,7 @@ import httpx
 import looptime
 import pytest
 
+from api import metrics_port
 from api.app import build_app
 from api.logs import Log
 from api.memory import LoopClock, MemoryDatabase, MemoryMirror, MemoryTokens, SeededIds
@@ -62,7 +63,9 @@ async def hours_of_walking(seed: int, hours: float) -> tuple[list[bytes], list[t
         httpx.AsyncClient(transport=transport, base_url="http://api") as client,
     ):
         await asyncio.gather(*(walker(client, number) for number in range(10)), hurried(client))
-        metrics = await client.get("/metrics")
+        page = httpx.ASGITransport(metrics_port.page(app.state.service))
+        async with httpx.AsyncClient(transport=page, base_url="http://metrics") as operator:
+            metrics = await operator.get("/metrics")
         answers.append((metrics.status_code, metrics.content))
     return lines, answers, mirror.documents
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from api import metrics_port
 from api.app import build_app
 from api.clock import SystemClock
 from api.logs import Log
@@ -72,6 +73,12 @@ class World:
     def as_user(self, token: str | None = None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token or new_user()}"}
         return httpx.AsyncClient(transport=self.transport, base_url="http://api", headers=headers)
+
+    async def metrics(self) -> httpx.Response:
+        """The page of the metrics' own port."""
+        transport = httpx.ASGITransport(metrics_port.page(self.service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://metrics") as client:
+            return await client.get("/metrics")
 
     def anonymous(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=self.transport, base_url="http://api")

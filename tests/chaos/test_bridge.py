@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
+from chaos.bridge import SOCKET, Refused, ask
 from harness.chaos.bridge import Bridge
 from harness.chaos.places import Places
 from harness.clock import MachineClock
 from harness.model.stack import Fault
+
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 
 class SlowStack:
@@ -38,22 +45,47 @@ async def asked(bridge: Bridge, call: str, **arguments: object) -> None:
     writer.close()
 
 
-async def ended(folder: Path, call: str, **arguments: object) -> list[str]:
-    """What a stack was made to do when the bridge is stopped just after it was asked."""
-
+def made(folder: Path, stack: SlowStack) -> Bridge:
     async def unasked(*_: object) -> Any:
         raise AssertionError
 
-    stack, clock = SlowStack(), MachineClock()
-    bridge = Bridge(
+    clock = MachineClock()
+    return Bridge(
         cast(Any, stack), cast(Any, None), clock, folder,
         steady=unasked, set_flag=unasked, places=Places(lambda: [], clock),
     )  # fmt: skip
+
+
+async def ended(folder: Path, call: str, **arguments: object) -> list[str]:
+    """What a stack was made to do when the bridge is stopped just after it was asked."""
+    stack = SlowStack()
+    bridge = made(folder, stack)
     await bridge.start()
     await asked(bridge, call, **arguments)
     await bridge.stop()
     await asyncio.sleep(0.2)
     return stack.did
+
+
+@pytest.mark.parametrize("length", [20, 300], ids=["short", "longer than a socket's path"])
+async def test_the_line_is_for_this_user_alone_wherever_the_folder_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    folder = tmp_path / ("é" * (length // 4)) / ("y" * (length // 2))
+    folder.mkdir(parents=True)
+    before = os.umask(0)
+    try:
+        bridge = made(folder, SlowStack())
+        await bridge.start()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(bridge.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(bridge.path.parent.stat().st_mode) == 0o700
+    monkeypatch.setenv(SOCKET, str(bridge.path))
+    with pytest.raises(Refused, match="the harness knows no 'nothing'"):
+        await asyncio.to_thread(ask, "nothing")
+    await bridge.stop()
+    assert not bridge.path.exists()
 
 
 async def test_a_fault_that_is_being_made_is_made_whole_and_undone(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from harness.clock import NS, MachineClock
 from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, NightReport
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.model.stack import Rung
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined, Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import ENGLISH
@@ -146,6 +146,31 @@ async def test_a_night_that_passes_ends_in_0_and_keeps_no_seed(tmp_path: Path) -
     report = await night(tmp_path, range(1, 4))
     assert report.exit_status == Exit.OK and len(report.schedules) == 3
     assert not (tmp_path / FAILING_SEEDS).exists()
+
+
+async def test_a_schedule_that_the_rung_cannot_make_holds_no_night_and_a_night_of_such_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each ends in 10, as every run that exercised nothing: of the night it is a part that was not exercised."""
+    made = Scripted.run
+
+    async def empty(self: Scripted) -> ChaosReport:
+        report = await made(self)
+        if report.seed not in lacking:
+            return report
+        left_out = [msgspec.structs.replace(e, verdict=Verdict.NOT_EXERCISED, calls=0) for e in report.experiments]
+        return msgspec.structs.replace(report, exit_status=Exit.HOLD, experiments=tuple(left_out))
+
+    monkeypatch.setattr(Scripted, "run", empty)
+    lacking = {2}
+    report = await night(tmp_path / "some", range(1, 4))
+    assert (report.exit_status, report.combined) == (Exit.OK, Combined.ALL_PASSED)
+    assert "2 passed, 1 had nothing that the rung can do, 0 did not pass" in counts(report, ENGLISH)
+    assert not (tmp_path / "some" / FAILING_SEEDS).exists()
+    lacking = {1, 2, 3}
+    report = await night(tmp_path / "none", range(1, 4), least=0)
+    assert (report.exit_status, report.combined) == (Exit.HOLD, Combined.NOTHING_EXERCISED)
+    assert "Nothing exercised" in html(report) and "nothing was exercised" in text(report, "folder")
 
 
 async def test_no_schedule_is_begun_after_the_budget_and_the_report_says_so(tmp_path: Path) -> None:

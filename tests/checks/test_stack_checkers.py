@@ -20,6 +20,7 @@ from harness.invariants import CLAIM, budget_result, connections_result, isolati
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.verdict import Verdict
+from harness.report.words import CHECK
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 
@@ -271,8 +272,29 @@ def test_answers_that_are_not_the_askers_are_found_and_so_is_a_changed_walk() ->
     for planted in ({"get_status": 200}, {"put_status": 200}, {"changed": True}, {"get_status": 403}):
         wrong = isolation((1, ()), [Asked(**{f: getattr(asked, f) for f in Asked.__struct_fields__} | planted)])
         assert isolation_result(wrong).verdict is Verdict.FAIL, planted
-    silent = Asked(user="u2", owner="u1", walk_id=WALK, get_status=0, put_status=0, changed=False)
-    assert isolation_result(isolation((0, ()), [silent])).verdict is Verdict.INCONCLUSIVE
+    for code in (0, 503, 429):  # nothing is learnt of whose walk it is
+        silent = Asked(user="u2", owner="u1", walk_id=WALK, get_status=code, put_status=code, changed=False)
+        assert isolation_result(isolation((0, ()), [silent])).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_wrong_status_is_not_told_as_a_walk_that_was_seen() -> None:
+    def asked(**planted: Any) -> Asked:
+        fields: dict[str, Any] = {"get_status": 404, "put_status": 404, "changed": False} | planted
+        return Asked(user="u2", owner="u1", walk_id=WALK, **fields)
+
+    for planted, crossed, odd in (
+        ({"get_status": 200}, 1, 0),
+        ({"changed": True, "put_status": 503}, 1, 0),
+        ({"get_status": 403}, 0, 1),
+        ({"put_status": 200}, 0, 1),
+    ):
+        found = isolation((5, ("op (list_walks) got an answer that is not u9's, or is malformed",)), [asked(**planted)])
+        assert (found.crossed, found.odd, len(found.wrong)) == (crossed, odd, 2), planted
+        told = isolation_result(found).reason
+        assert (
+            f"{crossed} handed out or changed, {odd} not so" in told and ": 1 not the user's own, or malformed" in told
+        )
+    assert "saw" not in CHECK["walks.isolation"] and "seen" not in CHECK["walks.isolation"]
 
 
 def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:

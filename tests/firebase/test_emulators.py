@@ -15,6 +15,7 @@ import pytest
 
 from harness.firebase import commands, install, rest
 from harness.model.stack import Address
+from harness.state import npm
 from tests.firebase.processes import free_address, running
 
 PROJECT = "demo-tekutoko"
@@ -84,7 +85,7 @@ async def test_compiling_late_changes_no_answer(tree: Path, tmp_path: Path) -> N
     script = tmp_path / "eager.js"
     script.write_text(EAGER)
     ours, theirs = free_address(), free_address()
-    eager = [str(install.node()), str(script), str(tree), str(theirs.port)]
+    eager = [str(npm.node()), str(script), str(tree), str(theirs.port)]
     asked = [
         ("POST", f"{API}/accounts:signUp?key=k", b"{"),
         ("POST", f"{API}/accounts:signUp?key=k", b'{"email": 5}'),

@@ -15,6 +15,7 @@ import pytest
 from harness.firebase import install
 from harness.home import ENVIRONMENT_VARIABLE
 from harness.model.errors import StackNotStarted
+from harness.state import npm
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -29,7 +30,7 @@ def _npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """A stand-in for npm: a Node script that runs in the folder that is installed into."""
     path = tmp_path / "npm.js"
     path.write_text(script)
-    monkeypatch.setattr(install, "_npm", lambda _program: path)
+    monkeypatch.setattr(npm, "_npm", lambda _program: path)
 
 
 WHOLE = "const fs = require('fs'); fs.mkdirSync('node_modules/x', {recursive: true}); fs.writeFileSync('node_modules/args', process.argv.join(' '));"
@@ -48,19 +49,21 @@ def test_the_lock_file_names_no_registry_and_is_of_our_packages() -> None:
     assert all("integrity" in package for path, package in lock["packages"].items() if path)
 
 
+@pytest.mark.process
 def test_installed_once_whole_and_without_scripts(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _npm(tmp_path, monkeypatch, WHOLE)
     said: list[str] = []
     tree = install.ensure(said.append)
     assert tree == install.folder()
     assert tree.is_relative_to(home / "npm")
-    assert "ci --ignore-scripts --omit=optional" in (tree / "args").read_text()
+    assert "ci --ignore-scripts --no-audit --no-fund --omit=optional" in (tree / "args").read_text()
     assert len(said) == 1
     _npm(tmp_path, monkeypatch, "process.exit(1)")
     assert install.ensure(said.append) == tree
     assert len(said) == 1
 
 
+@pytest.mark.process
 def test_a_half_made_folder_is_made_anew(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = install.folder().parent.with_suffix(".half")
     (half / "node_modules" / "stale").mkdir(parents=True)
@@ -70,6 +73,7 @@ def test_a_half_made_folder_is_made_anew(home: Path, tmp_path: Path, monkeypatch
     assert sorted(path.name for path in tree.iterdir()) == ["args", "x"]
 
 
+@pytest.mark.process
 def test_a_failure_is_told_with_its_reason_and_leaves_nothing(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,9 +92,10 @@ def test_a_failure_is_told_with_its_reason_and_leaves_nothing(
     assert not install.folder().parent.with_suffix(".half").exists()
 
 
+@pytest.mark.process
 def test_no_end_is_an_end(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "INSTALL_LIMIT_S", 1)
-    monkeypatch.setattr(install, "_BEAT_S", 1)
+    monkeypatch.setattr(npm, "INSTALL_LIMIT_S", 1)
+    monkeypatch.setattr(npm, "_BEAT_S", 1)
     _npm(tmp_path, monkeypatch, "setInterval(() => {}, 1000)")
     said: list[str] = []
     with pytest.raises(StackNotStarted, match="longer than 1 s"):
@@ -105,28 +110,29 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: py
         install.ensure(print)
 
 
+@pytest.mark.process
 def test_no_node_is_told_and_an_old_one_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "_wheel_folder", lambda: None)
+    monkeypatch.setattr(npm, "_wheel_folder", lambda: None)
     old = tmp_path / "node"
     old.write_text("#!/bin/sh\necho v18.19.0\n")
     old.chmod(0o755)
     for path in ("", str(tmp_path)):
         monkeypatch.setenv("PATH", path)
-        with pytest.raises(StackNotStarted, match="need Node") as failure:
-            install.node()
+        with pytest.raises(StackNotStarted, match="Node is needed") as failure:
+            npm.node()
         assert failure.value.remedy
         assert install.folder().name == "node_modules"  # doctor asks for it with no Node too
     old.write_text("#!/bin/sh\necho v22.1.0\n")
-    assert install.node() == old
+    assert npm.node() == old
 
 
-RUN = "import sys; from harness.firebase import install; install._npm = lambda _p: sys.argv[1]; print(install.ensure(lambda _l: None))"
+RUN = "import sys; from harness.firebase import install; from harness.state import npm; npm._npm = lambda _p: sys.argv[1]; print(install.ensure(lambda _l: None))"
 
 
-def _start(home: Path, npm: Path) -> subprocess.Popen[str]:
+def _start(home: Path, script: Path) -> subprocess.Popen[str]:
     environment = os.environ | {ENVIRONMENT_VARIABLE: str(home)}
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, npm],
+        [sys.executable, "-c", RUN, script],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -135,22 +141,24 @@ def _start(home: Path, npm: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.process
 def test_two_runs_at_once_install_once(home: Path, tmp_path: Path) -> None:
-    npm, count = tmp_path / "npm.js", tmp_path / "count"
-    npm.write_text(f"require('fs').appendFileSync('{count}', 'x'); setTimeout(() => {{ {WHOLE} }}, 700);")
-    both = [_start(home, npm), _start(home, npm)]
+    script, count = tmp_path / "npm.js", tmp_path / "count"
+    script.write_text(f"require('fs').appendFileSync('{count}', 'x'); setTimeout(() => {{ {WHOLE} }}, 700);")
+    both = [_start(home, script), _start(home, script)]
     told = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     assert told[0][0] == told[1][0]
     assert count.read_text() == "x"
 
 
+@pytest.mark.process
 def test_after_a_kill_the_next_run_waits_for_npm_and_installs_anew(home: Path, tmp_path: Path) -> None:
-    npm, pids = tmp_path / "npm.js", tmp_path / "pids"
-    npm.write_text(
+    script, pids = tmp_path / "npm.js", tmp_path / "pids"
+    script.write_text(
         f"require('fs').appendFileSync('{pids}', process.pid + '\\n'); setTimeout(() => {{ {WHOLE} }}, 1500);"
     )
-    first = _start(home, npm)
+    first = _start(home, script)
     deadline = time.monotonic() + 30
     while not (pids.exists() and pids.read_text().endswith("\n")):
         assert time.monotonic() < deadline
@@ -158,7 +166,7 @@ def test_after_a_kill_the_next_run_waits_for_npm_and_installs_anew(home: Path, t
     first.send_signal(signal.SIGKILL)
     first.communicate(timeout=10)
     assert not list((home / "npm").glob("*/node_modules/args"))
-    second = _start(home, npm)
+    second = _start(home, script)
     out, error = second.communicate(timeout=60)
     assert second.returncode == 0, error
     assert Path(out.strip(), "args").exists()

@@ -16,7 +16,10 @@ from harness.firebase import admin, commands, fetch, install, rest
 from harness.model.errors import BadInput, PartDied
 from harness.model.flag import FLAG, Client, Condition, Parameter, Template, evaluate
 from harness.model.stack import Address
+from harness.state import npm
 from tests.firebase.processes import free_address, running
+
+pytestmark = pytest.mark.process
 
 PROJECT = "demo-tekutoko"
 PATH = f"/v1/projects/{PROJECT}/remoteConfig"
@@ -258,7 +261,7 @@ async def test_firebase_tools_own_client_works_against_it(address: Address, tmp_
     environment = os.environ | {"FIREBASE_REMOTE_CONFIG_URL": f"http://{address}", "HOME": str(tmp_path)}
     result = await asyncio.to_thread(
         subprocess.run,
-        [install.node(), script, tree],
+        [npm.node(), script, tree],
         env=environment,
         capture_output=True,
         text=True,

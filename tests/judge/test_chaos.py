@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.chaos.steady import steady_criteria
-from harness.judge.chaos import Course, judge, steady
+from harness.judge.chaos import Course, judge, outright, steady
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS
 from harness.model.chaos import Expectation
@@ -145,3 +145,40 @@ def test_the_outage_is_from_the_first_to_the_last_failure() -> None:
     assert judged.outage_s == pytest.approx(1.9)
     assert judged.recovered_s == 5
     assert judge(ledger(), course(), EXPECTS, START + 60 * NS).outage_s is None
+
+
+def test_failures_pass_only_beside_their_allowance() -> None:
+    end_ns = START + 60 * NS
+    some, whole = ledger(failed_s=(10, 11)), ledger(failed_s=(10, 24))
+    found = judge(some, course(), EXPECTS, end_ns)
+    assert found.verdict is Verdict.PASS and "at most 10 % are allowed" in found.reason
+    all_may = msgspec.structs.replace(EXPECTS, most_failed=1.0)
+    measured = judge(whole, course(), all_may, end_ns)
+    assert measured.verdict is Verdict.PASS and "measured, not judged" in measured.reason
+    assert "allowed" not in judge(ledger(), course(), EXPECTS, end_ns).reason
+
+
+def test_an_erratum_is_shown_by_failures_within_the_allowance_and_by_nothing_else() -> None:
+    end_ns = START + 60 * NS
+    shows = msgspec.structs.replace(EXPECTS, erratum="deploy.downtime_without_prestop")
+    assert judge(ledger(failed_s=(10, 11)), course(), shows, end_ns).verdict is Verdict.ERRATUM_SHOWN
+    assert judge(ledger(), course(), shows, end_ns).verdict is Verdict.PASS
+    assert judge(ledger(failed_s=(10, 24)), course(), shows, end_ns).verdict is Verdict.FAIL
+
+
+def test_an_operation_of_which_every_request_failed_is_named_although_the_share_of_all_is_small() -> None:
+    def rows(operation: Operation, count: int, good: int = 0, side: Side = Side.API) -> list[RequestRow]:
+        found = [request(number, START + number * NS // 10, 10) for number in range(count)]
+        outcomes = [Outcome.OK if number < good else Outcome.TIMEOUT for number in range(count)]
+        return [
+            msgspec.structs.replace(row, operation=operation, outcome=outcome, side=side)
+            for row, outcome in zip(found, outcomes, strict=True)
+        ]
+
+    until_ns = START + 60 * NS
+    told = str(outright([*rows(Operation.PUT_WALK, 160), *rows(Operation.GET_WALK, 400, good=400)], START, until_ns))
+    assert f"{Operation.PUT_WALK} 160 of 160" in told and str(Operation.GET_WALK) not in told
+    assert outright(rows(Operation.PUT_WALK, 160, good=1), START, until_ns) is None
+    assert outright(rows(Operation.PUT_WALK, 4), START, until_ns) is None  # too few to say so
+    assert outright(rows(Operation.PUT_WALK, 160), until_ns, until_ns + NS) is None  # due at another time
+    assert outright(rows(Operation.PUT_WALK, 160, side=Side.FIRESTORE), START, until_ns) is None

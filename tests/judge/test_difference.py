@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from harness.judge.difference import Exact, Quantile, Rate, Ratio, Sample, Single, differ
+from harness.judge.bounds import ratio_lower
+from harness.judge.difference import Exact, Rate, Ratio, Sample, Series, Single, differ, effective_size
 
 ratios = st.integers(1, 500).flatmap(lambda n: st.builds(Ratio, st.integers(0, n), st.just(n)))
 rates = st.builds(Rate, st.integers(0, 500), st.floats(1, 300))
-quantiles = st.lists(st.floats(0, 1e4), max_size=200).map(lambda values: Quantile(np.sort(np.array(values)), 0.5))
+quantiles = st.lists(st.floats(0, 1e4), max_size=200).map(lambda values: Series(np.array(values), 0.5))
 
 
 def test_fisher_by_hand() -> None:
@@ -29,10 +31,13 @@ def test_counts_by_hand() -> None:
 
 
 def test_intervals_that_overlap_show_nothing() -> None:
-    low, high = np.arange(100.0), np.arange(100.0) + 30
-    assert differ(Quantile(low, 0.5), Quantile(high, 0.5))
-    assert not differ(Quantile(low, 0.5), Quantile(low + 10, 0.5))
-    assert not differ(Quantile(low[:5], 0.5), Quantile(high[:5] + 1000, 0.5))  # too few for any interval
+    low = np.random.default_rng(1).permutation(
+        np.arange(100.0)
+    )  # in no order of time: as good as 100 independent values
+    high = low + 30
+    assert differ(Series(low, 0.5), Series(high, 0.5))
+    assert not differ(Series(low, 0.5), Series(low + 10, 0.5))
+    assert not differ(Series(low[:5], 0.5), Series(high[:5] + 1000, 0.5))  # too few for any interval
 
 
 @given(st.one_of(ratios, rates, quantiles, st.builds(Exact, st.floats(0, 9)), st.builds(Single, st.floats(0, 9))))
@@ -62,10 +67,44 @@ def test_two_draws_of_the_same_are_told_apart_at_most_once_in_twenty() -> None:
     for _ in range(400):
         wrong["ratio"] += differ(*(Ratio(int(dice.binomial(600, 0.03)), 600) for _ in range(2)))
         wrong["rate"] += differ(*(Rate(int(dice.poisson(300)), 60) for _ in range(2)))
-        wrong["p95"] += differ(*(Quantile(np.sort(dice.lognormal(3, 1, 600)), 0.95) for _ in range(2)))
+        wrong["p95"] += differ(*(Series(dice.lognormal(3, 1, 600), 0.95) for _ in range(2)))
     assert all(count <= 29 for count in wrong.values()), wrong  # 400 at 5 %: above 29 with less than 2 %
 
 
 def test_two_kinds_are_not_compared() -> None:
     with pytest.raises(TypeError):
         differ(Ratio(1, 2), Rate(1, 2))
+
+
+def hanging_together(dice: np.random.Generator, n: int, r: float) -> NDArray[np.float64]:
+    """An autoregressive series: each value is ``r`` times the one before, and noise; its own spread is 1."""
+    noise = dice.normal(size=n) * np.sqrt(1 - r * r)
+    values = [float(dice.normal())]
+    for step in noise[1:]:
+        values.append(r * values[-1] + float(step))
+    return np.array(values)
+
+
+@pytest.mark.parametrize("n", [60, 240, 660])
+@pytest.mark.parametrize("quantile", [0.5, 0.95])
+def test_readings_that_hang_together_are_called_different_no_oftener_than_said(n: int, quantile: float) -> None:
+    """As if they were independent it would be about two in five for r = 0.9."""
+    dice, tries = np.random.default_rng(n), 400
+    false = 0
+    for _ in range(tries):
+        false += differ(*(Series(hanging_together(dice, n, 0.9), quantile) for _ in range(2)))
+    assert ratio_lower(false, tries) < 0.05 and false / tries <= 0.05, false
+
+
+def test_readings_that_hang_together_are_told_apart_when_they_are_far_apart() -> None:
+    dice = np.random.default_rng(7)
+    pairs = [[hanging_together(dice, 660, 0.9) for _ in range(2)] for _ in range(20)]
+    assert sum(differ(Series(a, 0.5), Series(b + 3, 0.5)) for a, b in pairs) >= 19
+
+
+def test_independent_values_are_worth_nearly_their_number_and_others_less() -> None:
+    dice = np.random.default_rng(3)
+    assert np.mean([effective_size(dice.normal(size=600), 0.5) for _ in range(20)]) > 0.85 * 600
+    worth = np.mean([effective_size(hanging_together(dice, 600, 0.9), 0.5) for _ in range(20)])
+    assert 15 < worth < 60  # by theory 600 (1 - r) / (1 + r) = 32 for the mean
+    assert effective_size(np.ones(600), 0.5) <= 600 and effective_size(np.arange(600.0), 0.5) < 5

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.judge.chaos import Judged
-from harness.judge.failover import as_counterexample, judged_failover, seen, steps
+from harness.judge.failover import as_counterexample, judged_failover, on_server, seen, steps
 from harness.judge.window import NS
 from harness.model.chaos import CheckSummary, Failover, FailoverSeen
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
@@ -45,6 +45,13 @@ def probe(sent_s: float, *, good: bool, method: str = "PUT") -> ProbeRow:
 
 def found(requests: list[RequestRow], probes: list[ProbeRow] = []) -> FailoverSeen | None:  # noqa: B006 - read only
     return seen(steps(events(), KILLED - NS), requests, probes, synchronous=True)
+
+
+def test_the_server_stands_beside_the_verdict() -> None:
+    judged = on_server(PASSED, "PostgreSQL 18.6 (a wheel)")
+    assert judged.verdict is Verdict.PASS
+    assert judged.reason == "so far; on PostgreSQL 18.6 (a wheel)"
+    assert on_server(PASSED, "") == PASSED
 
 
 def test_each_step_and_the_outage_from_the_first_failed_to_the_first_good_write() -> None:

@@ -69,7 +69,11 @@ def all_met(met: Met) -> tuple[IngressAnswer, ...]:
 
 def test_good_evidence_passes_and_serves_its_claims() -> None:
     found = judge.findings(PLAN, SEEN)
-    assert {each.verdict for each in found} == {PASS}
+    shown = [each for each in found if each.erratum]
+    assert [(each.verdict, each.erratum) for each in shown] == [
+        (Verdict.ERRATUM_SHOWN, "security.load_balancer_ends_no_tls")
+    ]
+    assert {each.verdict for each in found if each not in shown} == {PASS}
     assert {each.claim for each in found} == {judge.MOVED, judge.PHASE_4, judge.TLS, judge.POLICY}
     assert "1.0 s after it was put into the Secret" in found[-1].reason
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.judge import scaling
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
@@ -98,7 +100,7 @@ def test_the_autoscaler_up_and_down() -> None:
 def test_a_number_set_by_hand_that_stays_shows_no_erratum() -> None:
     assert scaling.taken_back(MANUAL, [resize(1, 4, "cpu")], 0)[0].verdict is INCONCLUSIVE
     found = scaling.taken_back(MANUAL, [resize(-5, 2, "before"), resize(320, 2, "All metrics below target")], 0)[0]
-    assert (found.verdict, found.value) == (PASS, "320 s")
+    assert (found.verdict, found.value, found.erratum) == (Verdict.ERRATUM_SHOWN, "320 s", "scaling.hpa_takes_back")
 
 
 def effect(command: str, pods: int, after_s: float | None = 9.0, *, autoscaler: bool = False) -> Effect:
@@ -118,7 +120,41 @@ def test_commands_that_fail_and_commands_not_run() -> None:
     ran["rollout status"] = Ran(command="rollout status", status=0, output="successfully rolled out")
     ran["top pods"] = Ran(command="top pods", status=1, output="error: Metrics API not available")
     ran["get events"] = Ran(command="get events", status=0, output="")
-    ran["apply folder"] = Ran(command="apply folder", status=1, output="illegal base64 data")
     found = verdicts(scaling.commands(ran))
-    assert [found[c] for c in ("monitoring.commands", "cicd.rollout_status", "operations.first_deploy")] == [FAIL] * 3
+    assert [found[c] for c in ("monitoring.commands", "cicd.rollout_status")] == [FAIL] * 2
     assert set(verdicts(scaling.commands({})).values()) == {INCONCLUSIVE}
+
+
+REFUSED = (
+    'Error from server (BadRequest): error when creating "base/secret.yaml": Secret in version "v1" cannot be handled '
+    "as a Secret: illegal base64 data at input byte 4"
+)
+
+
+#: The same where a Secret of the name is there already, as in a namespace that was rehearsed in.
+PATCH_REFUSED = """Error from server (BadRequest): error when applying patch:
+{"data":{"db_password":"BASE64_ENCODED_PASSWORD"},"metadata":{"annotations":{}}}
+to:
+Resource: "/v1, Resource=secrets", GroupVersionKind: "/v1, Kind=Secret"
+Name: "app-secret", Namespace: "r"
+for: "base/secret.yaml": error when patching "base/secret.yaml": Secret in version "v1" cannot be handled as a Secret: \\
+illegal base64 data at input byte 6"""
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "verdict"),
+    [
+        (1, f"service/tekutoko-api created\n{REFUSED}", Verdict.ERRATUM_SHOWN),
+        (1, f"{PATCH_REFUSED}\nservice/tekutoko-api configured", Verdict.ERRATUM_SHOWN),
+        (1, f"{PATCH_REFUSED}\n{PATCH_REFUSED.replace('illegal base64 data', 'field is immutable')}", FAIL),
+        (1, f"{REFUSED}\nError from server (Forbidden): deployments.apps is forbidden", FAIL),  # not the Secret alone
+        (1, "error: the path base/ does not exist", FAIL),
+        (1, "", FAIL),
+        (0, "secret/app-secret created", PASS),  # it is as the document says
+    ],
+)
+def test_the_printed_folder_is_refused_for_its_secret_alone(status: int, output: str, verdict: Verdict) -> None:
+    ran = {"apply folder": Ran(command="kubectl apply -f base/", status=status, output=output)}
+    found = next(each for each in scaling.commands(ran) if each.claim == "operations.first_deploy")
+    assert found.verdict is verdict
+    assert (found.erratum != "") is (verdict is Verdict.ERRATUM_SHOWN)

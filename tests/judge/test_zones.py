@@ -59,10 +59,10 @@ def load(failing_until_s: float, *, all_of_them: bool = False) -> list[RequestRo
     return [request(at_s + 0.5, outcome(at_s)) for at_s in range(400)]
 
 
-def judged(rows: list[EventRow], requests: list[RequestRow]) -> dict[str, tuple[Verdict, str]]:
+def judged(rows: list[EventRow], requests: list[RequestRow], *, spread: bool = True) -> dict[str, tuple[Verdict, str]]:
     zone = zones.fullest(zones.placement(rows, 0))
     loss = zones.seen(PART, rows, requests, zone=zone, lost_ns=0, end_ns=460 * NS)
-    return {each.claim: (each.verdict, each.reason) for each in zones.judged(PART, loss)}
+    return {each.claim: (each.verdict, each.reason) for each in zones.judged(PART, loss, spread=spread)}
 
 
 def test_a_zone_lost_and_replaced() -> None:
@@ -77,10 +77,13 @@ def test_both_pods_in_the_zone_that_is_lost() -> None:
     rows = [*course(second="n1"), pod(365, "p4", "n2")]
     found = judged(rows, load(370, all_of_them=True))
     assert found[MULTI_ZONE][0] is FAIL and "zone-a 2" in found[MULTI_ZONE][1]
+    as_written = judged(rows, load(370, all_of_them=True), spread=False)
+    assert as_written[MULTI_ZONE][0] is Verdict.ERRATUM_SHOWN and "asks for no spread" in as_written[MULTI_ZONE][1]
 
 
 def test_a_dark_window_fails_although_the_pods_were_spread() -> None:
-    assert judged(course(), load(30, all_of_them=True))[MULTI_ZONE][0] is FAIL
+    for spread in (True, False):  # that the pods shared a zone is not what made it dark
+        assert judged(course(), load(30, all_of_them=True), spread=spread)[MULTI_ZONE][0] is FAIL
 
 
 def test_replaced_too_late_or_never_or_in_the_lost_zone() -> None:

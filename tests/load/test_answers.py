@@ -29,7 +29,7 @@ UNREADABLE = (
 
 def judged(operation: Operation, status: int, body: object, *, missing_expected: bool = False) -> Outcome:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return classify(operation, status, raw, user="u1", walk_id=ID, missing_expected=missing_expected)
+    return classify(operation, status, raw, user="u1", walk_id=ID, missing_expected=missing_expected).outcome
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def run(module: str, *arguments: str) -> tuple[int, str]:
     return result.returncode, result.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", MODULES)
 def test_a_bad_plan(module: str, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
@@ -46,6 +47,7 @@ def test_a_bad_plan(module: str, tmp_path: Path) -> None:
     assert run(module)[0] == errors.BAD_PLAN
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("spool", ["/dev/full", "/proc/nowhere/load.jsonl"])
 def test_a_disk_that_refuses(fake: StartFake, module: str, spool: str, tmp_path: Path) -> None:
@@ -56,6 +58,7 @@ def test_a_disk_that_refuses(fake: StartFake, module: str, spool: str, tmp_path:
     assert "Traceback" not in said
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", MODULES)
 def test_the_emulators_are_away(fake: StartFake, module: str, tmp_path: Path) -> None:
     plan = plan_for(fake(auth="down"))
@@ -77,6 +80,7 @@ def test_a_full_disk_is_told_apart_from_a_death(tmp_path: Path) -> None:
     assert "signal 9" in str(child.died(-9))
 
 
+@pytest.mark.process
 async def test_a_folder_that_refuses(fake: StartFake, tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(EvidenceNotWritten, match="folder of the load cannot be written"):

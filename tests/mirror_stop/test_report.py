@@ -16,7 +16,7 @@ from tests.report.others import mirror_stop
 def red(result: MirrorStopResult) -> set[str]:
     suite = ET.fromstring(junit(result))[0]
     found = suite.findall("testcase")
-    assert len(found) == len(result.judgements) + 2
+    assert len(found) == len(result.judgements) + 3  # the run, what was left, whether anything was exercised
     return {
         str(each.get("name")) for each in found if each.find("failure") is not None or each.find("error") is not None
     }
@@ -24,10 +24,15 @@ def red(result: MirrorStopResult) -> set[str]:
 
 def test_junit_is_red_where_a_claim_is_not_passed_and_nowhere_else() -> None:
     result = mirror_stop()
+    first, *others = result.judgements
+    result = msgspec.structs.replace(result, judgements=(msgspec.structs.replace(first, verdict=Verdict.FAIL), *others))
+    assert Verdict.ERRATUM_SHOWN in {each.verdict for each in others}
     wrong = {each.id for each in result.judgements if each.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)}
     assert wrong and len(wrong) < len(result.judgements)
     assert red(result) == wrong
-    broken = msgspec.structs.replace(result, judgements=(), errors=("postgres died",), leaks=("a port\x00",))
+    broken = msgspec.structs.replace(
+        result, judgements=(), errors=("postgres died",), leaks=("a port\x00",), exit_status=31
+    )
     assert red(broken) == {"run", "leaks"}
 
 

@@ -55,10 +55,12 @@ def test_the_share_asked_for_is_the_share_seen(share: int, mirrored: int, writte
     assert judge(step(share, mirrored, written))[0].verdict is verdict
 
 
-def test_a_roll_back_that_loses_fails_and_names_the_erratum_once_a_step_was_taken() -> None:
+def test_a_roll_back_that_loses_once_a_step_was_taken_shows_the_erratum_and_else_fails() -> None:
     assert judge(step(100, 60, 60))[1].verdict is Verdict.PASS
     lost = judge(step(50, 31, 60, lost=29))[1]
-    assert (lost.verdict, lost.erratum) == (Verdict.FAIL, ERRATUM_STOP)
+    assert (lost.verdict, lost.erratum) == (Verdict.ERRATUM_SHOWN, ERRATUM_STOP)
+    differs = judge(msgspec.structs.replace(step(50, 31, 60, lost=29), different=1))[1]
+    assert (differs.verdict, differs.erratum) == (Verdict.FAIL, "")  # that is no walk that was not mirrored
     unexplained = judge(step(100, 59, 60, lost=1))[1]
     assert (unexplained.verdict, unexplained.erratum) == (Verdict.FAIL, "")
 

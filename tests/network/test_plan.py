@@ -16,7 +16,7 @@ from harness.manifests.change import policies, without_policies
 from harness.model.errors import BadInput, Exit
 from harness.model.network import Attempt, Client, NetworkFinding, NetworkReport, Outcome, PathResult, Place, Round
 from harness.model.stack import Rung
-from harness.model.verdict import Verdict
+from harness.model.verdict import Combined, Verdict
 from harness.network.clients import EDGE
 from harness.network.report import write_report
 from harness.report.language import language
@@ -141,7 +141,7 @@ def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
         schema_version=1, run_id="r", title="Network", rung=Rung.KIND, target="t", target_bundled=True, seed=1,
         replay="python", started_utc="2026-01-01T00:00:00Z", exit_status=10, manifests="kind-networkpolicy",
         findings=findings, paths=(path,), rounds=(Round(name="before", attempts=(attempt,)),), timings={},
-        observed=("seen",), errors=("broke",), errata=("manifest.phase4_not_printed",),
+        observed=("seen",), errors=("broke",),
     )  # fmt: skip
     for code, word in (("en", "Paths between pods"), ("ja", "Pod間の経路")):
         write_report(tmp_path, report, language(code))
@@ -149,17 +149,23 @@ def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
         assert "&lt;why&gt;" in page and "<script" not in page and word in page
         assert word in (tmp_path / "summary.md").read_text()
     suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 2, 1, 1)
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (8, 2, 1, 1)
 
 
 def test_on_local_it_is_not_exercised_and_says_why(tmp_path: Path) -> None:
-    assert main(["network", "--on", "local", "--reports", str(tmp_path)]) == Exit.OK
+    assert main(["network", "--on", "local", "--reports", str(tmp_path)]) == Exit.HOLD
     report = msgspec.json.decode((tmp_path / "latest" / "network.json").read_bytes(), type=NetworkReport)
     assert {each.verdict for each in report.findings} == {Verdict.NOT_EXERCISED}
     assert all(
         "need a real cluster" in each.reason for each in report.findings if not each.check.startswith("ingress.")
     )
-    assert report.paths == () and report.leaks == ()
+    assert report.paths == () and report.leaks == () and report.errata == ()
+    assert report.combined is Combined.NOTHING_EXERCISED
+    page = (tmp_path / "latest" / "report.html").read_text()
+    assert "Nothing exercised" in page and "All passed" not in page
+    assert "Nothing exercised" in (tmp_path / "latest" / "summary.md").read_text()
+    suite = JUnitXml.fromfile(str(tmp_path / "latest" / "junit.xml"))
+    assert suite.failures == 1  # a page that shows skipped cases as green would say that all is well
 
 
 def test_manifests_without_a_policy_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from harness.recovery.sentinel import closing
 from harness.recovery.site import Site, remove
 from harness.recovery.world import SEGMENT_BYTES, World, look, world
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -111,7 +111,7 @@ async def test_the_archive_takes_a_name_twice_only_with_the_same_content(here: W
 async def test_a_damaged_backup_is_refused(here: World, site: Site) -> None:
     taken = await here.back_up()
     assert (await backup.verify(site, taken.folder)).ok
-    damage(taken)
+    damage(taken, site.top)
     assert not (await backup.verify(site, taken.folder)).ok
     with pytest.raises(BackupDamaged, match="manifest"):
         await restore(site, here.source(), Point(), "refused")

@@ -12,10 +12,12 @@ import msgspec
 import pytest
 from junitparser import JUnitXml
 
+from harness.judge.combine import combine, exit_status
 from harness.model import units
+from harness.model.errors import Exit
 from harness.model.recovery import RecoveryPlan
-from harness.model.verdict import Verdict
-from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings
+from harness.model.verdict import Combined, Verdict
+from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
 from harness.recovery.procedure import Reached, Written
 from harness.recovery.report import SCHEMA_FILE, schema, verdict, write_report
 from harness.recovery.result import (
@@ -31,6 +33,7 @@ from harness.recovery.result import (
 from harness.recovery.sizes import Sizes
 from harness.recovery.stack_result import AsCorrected, AsWritten, OnStack, Restart
 from harness.recovery.traffic import Seen
+from harness.stack.local.postgres_programs import Programs
 from scenarios.claims import ERRATA, REGISTER
 from scenarios.recovery import load
 from tests.recovery.stalls import lost
@@ -131,13 +134,17 @@ def observed(**changes: Any) -> Observed:
 
 
 def failed(seen: Observed, plan: RecoveryPlan = PLAN) -> dict[str, Verdict]:
-    return {each.id: each.verdict for each in findings(plan, seen) if each.verdict is not Verdict.PASS}
+    """What is not good, but for what no rung exercises."""
+    judged = {each.id: each.verdict for each in findings(plan, seen)}
+    assert judged.pop("procedure.own_address", Verdict.NOT_EXERCISED) is Verdict.NOT_EXERCISED
+    return {name: verdict for name, verdict in judged.items() if not verdict.good}
 
 
 def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
     judged = findings(PLAN, observed())
-    assert {each.verdict for each in judged} == {Verdict.PASS}
-    assert len(judged) == 17
+    others = {each.id: each.verdict for each in judged if each.verdict is not Verdict.PASS}
+    assert others == {"procedure.as_written": "erratum_shown", "procedure.own_address": "not_exercised"}
+    assert len(judged) == 18
     assert {each.claim for each in judged} <= set(REGISTER)
 
 
@@ -296,8 +303,10 @@ def report(seen: Observed, **changes: Any) -> RecoveryReport:
         replay="python -m harness dr_restore --seed 1",
         target="t",
         machine="m",
-        passed=all(each.verdict is Verdict.PASS for each in judged),
-        exit_status=0,
+        database="PostgreSQL 15.18 (npm)",
+        passed=(combined := combine(each.verdict for each in judged)) is Combined.ALL_PASSED,
+        exit_status=exit_status(combined),
+        combined=combined,
         findings=judged,
         cases=tuple(seen.cases),
         prediction=seen.sizes.prediction if seen.sizes else None,
@@ -307,6 +316,16 @@ def report(seen: Observed, **changes: Any) -> RecoveryReport:
         timings={"disasters": 1.0},
     )
     return msgspec.structs.replace(made, **changes)
+
+
+@pytest.mark.parametrize(("version", "said"), [("18.6", True), ("15.18", False)])
+def test_another_version_than_the_documents_stands_beside_each_verdict(version: str, said: bool) -> None:
+    programs = Programs(folder=Path("/x"), version=version, origin="a wheel")
+    judged = findings(PLAN, observed())
+    told = on_server(judged, programs)
+    assert [each.verdict for each in told] == [each.verdict for each in judged]
+    assert len(told) > 3
+    assert all(each.reason.endswith("; on PostgreSQL 18.6 (a wheel), not the document's 15") is said for each in told)
 
 
 def test_the_schema_is_the_committed_one_and_the_report_keeps_it(tmp_path: Path) -> None:
@@ -320,9 +339,10 @@ def test_junit_is_green_only_when_everything_passed(tmp_path: Path) -> None:
         write_report(tmp_path, report(seen))
         suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
         assert suite.failures + suite.errors == red
-    write_report(tmp_path, report(observed(), leaks=("a process",), errors=("it broke",)))
+    broken = {"leaks": ("a process",), "errors": ("it broke",), "exit_status": Exit.LEAK}
+    write_report(tmp_path, report(observed(), **broken))
     suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert (suite.failures, suite.errors) == (1, 1)
+    assert suite.failures == 2
 
 
 def test_the_page_opens_offline_and_escapes_what_it_shows(tmp_path: Path) -> None:
@@ -335,3 +355,19 @@ def test_the_page_opens_offline_and_escapes_what_it_shows(tmp_path: Path) -> Non
     assert "Not as promised" in page
     assert "1 fail" in verdict(report(seen))
     assert "4時間" in page
+
+
+def test_what_the_verdicts_hang_on_is_told_with_them() -> None:
+    told = {each.id: each.reason for each in findings(PLAN, observed())}
+    assert "decides this verdict" in told["rpo.stalled_archiver"] and "3000 s" in told["rpo.stalled_archiver"]
+    assert "decides this verdict" in told["rpo.archive_only"]
+    for name in ("rto.measured", "rto.predicted", "restore.overhead"):
+        assert "this machine's disk" in told[name], name
+
+
+@pytest.mark.parametrize(("own_network", "why"), [(False, "127.0.0.1"), (True, "authorised networks")])
+def test_as_written_says_what_was_written_and_what_was_not(own_network: bool, why: str) -> None:
+    told = {each.id: each.reason for each in findings(PLAN, observed(own_network=own_network))}
+    assert written(Reached.RESTART).written.steps.told in told["procedure.as_written"]
+    assert "written was the proxy's endpoint" in told["procedure.as_written"]
+    assert why in told["procedure.own_address"]

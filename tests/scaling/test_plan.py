@@ -124,7 +124,7 @@ def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
     )  # fmt: skip
     write_report(tmp_path, report, claims.REGISTER)
     suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 2, 1, 1)
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (8, 2, 1, 1)
     page = (tmp_path / "report.html").read_text()
     assert "&lt;why&gt;" in page and "http://" not in page and "<script" not in page
     assert all(f"claim.{verdict}" in (tmp_path / "summary.md").read_text() for verdict in Verdict)

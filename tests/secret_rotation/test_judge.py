@@ -13,6 +13,7 @@ from harness.model.secret_rotation import Course, PartKind, RotationPart, Seen, 
 from harness.model.verdict import Verdict
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+SHOWN = Verdict.ERRATUM_SHOWN
 PART = RotationPart(
     name="r", title="R", claims=(), kind=PartKind.TWO_ROLES, rate_per_s=10, load_s=100, least_requests=900
 )
@@ -41,7 +42,7 @@ def calls(*failed_s: float, count: int = 1000) -> Calls:
 
 def test_as_written_is_shown_by_both_pods() -> None:
     found = judge.as_written(ALONE, CLASSLESS)
-    assert found.verdict is PASS
+    assert (found.verdict, found.erratum) == (SHOWN, "security.csi.volume_alone")
     assert "never asked" in found.reason and "FailedMount" in found.reason
 
 
@@ -63,7 +64,7 @@ def test_as_written_on_other_evidence(alone: Trial | None, classless: Trial | No
 
 def test_an_existing_secret() -> None:
     trial = Trial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False)
-    assert judge.existing(trial).verdict is PASS
+    assert judge.existing(trial).verdict is SHOWN
     assert judge.existing(msgspec.structs.replace(trial, managed=True)).verdict is FAIL
     assert judge.existing(msgspec.structs.replace(trial, asked=False)).verdict is NOTHING
     assert judge.existing(None).verdict is NOTHING
@@ -123,9 +124,9 @@ def test_the_poll_interval_is_a_limit() -> None:
 
 def test_in_place_shows_the_gap() -> None:
     gap, renewed = judge.naive(PART, IN_PLACE, calls(*range(16, 50)))
-    assert (gap.claim, gap.verdict, gap.value) == ("iac.csi_rotation_gap", PASS, "340 failed")
+    assert (gap.claim, gap.verdict, gap.value) == ("iac.csi_rotation_gap", SHOWN, "340 failed")
     assert "340 of 450 once 8 of them" in gap.reason and "0 of 50 requests failed while" in gap.reason
-    assert (renewed.claim, renewed.verdict) == ("iac.csi_mounts_files", PASS)
+    assert (renewed.claim, renewed.verdict) == ("iac.csi_mounts_files", SHOWN)
     assert judge.naive(PART, IN_PLACE, calls())[0].verdict is FAIL  # no gap: the erratum is not so
     assert judge.naive(PART, IN_PLACE, calls(16, 80))[0].verdict is NOTHING  # something else failed afterwards
 

@@ -29,11 +29,11 @@ from harness.home import ENVIRONMENT_VARIABLE
 from harness.model.errors import Exit
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Rung
-from harness.stack.local import LocalStack, postgres_reset
+from harness.stack.local import LocalStack, postgres_programs, postgres_reset
 from harness.stack.local import kept as local_kept
 from harness.stack.local.kept import Borrowed, borrow
 from harness.stack.local.postgres_template import ensure as ensure_template
-from harness.state import Lease, RunState, identify, kept, sweep
+from harness.state import identify, kept, sweep
 from harness.state.lease import read_lease
 from tests.stack.rungs import ROOT, SMALL, ask, manifests, run_id
 
@@ -44,7 +44,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 def own_home() -> Iterator[None]:
     """Installed programs are shared with the machine's own folder; what runs is not."""
     tree = install.ensure(lambda line: None)
-    template = asyncio.run(ensure_template(MachineClock()))
+    postgres_programs.install(lambda line: None)
+    template = asyncio.run(ensure_template(postgres_programs.server(), MachineClock()))
     folder = Path(tempfile.mkdtemp(prefix="tekutoko-kept-", dir="/var/tmp"))
     folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
     (folder / "npm").symlink_to(tree.parent.parent)
@@ -254,14 +255,10 @@ def test_down_ends_all_and_never_a_process_that_only_has_the_number() -> None:
 
 
 def test_a_keeping_that_was_cut_short_is_swept_like_any_run() -> None:
-    state = RunState.begin(kept.kept_id(Rung.LOCAL))
-    gone = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
-    owner = identify(gone.pid)
-    gone.communicate(b"\n")
-    assert owner is not None
-    (state.folder / "lease.json").write_bytes(msgspec.json.encode(Lease(run_id=state.lease.run_id, owner=owner)))
+    begin = "import os, signal; from harness.state import RunState; RunState.begin('{}'); os.kill(os.getpid(), 9)"
+    killed = subprocess.run([sys.executable, "-c", begin.format(kept.kept_id(Rung.LOCAL))], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert status()[0] == Exit.HOLD
     assert kept.read_kept(Rung.LOCAL) is None
     sweep(lambda line: None)
-    assert not state.folder.exists()
-    state.end()
+    assert not kept.kept_folder(Rung.LOCAL).exists()

@@ -25,6 +25,7 @@ from harness.stack.kind.images import build, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import COMPOSE, definitions
 from harness.stack.ready import CHECKS, logs_in
+from harness.state.machine import identity
 from harness.state.processes import identify
 from tests.kind.shared import cannot_build
 
@@ -85,7 +86,7 @@ def started() -> Iterator[dict[str, Address]]:
             container.env = {**service.environment, "POSTGRES_PASSWORD": PASSWORD}
             container.ports = {str(service.port): ("127.0.0.1", None)}  # type: ignore[dict-item]  # Docker's own form
             # A session that is killed leaves them to the next sweep.
-            container.with_kwargs(labels={labels.OWNER: f"{me.pid}/{me.started}"})
+            container.with_kwargs(labels={labels.OWNER: f"{me.pid}/{me.started}", labels.MACHINE: identity()})
             containers[name] = container
             container.start()
         yield {

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness.manifests import load as load_manifests
-from harness.model.load_stages import Arrivals, Knee, Step, StepFigures, StepResult
+from harness.model.load_stages import Arrivals, ClaimResult, Knee, Step, StepFigures, StepResult
 from harness.model.manifests import Manifests, RollingUpdate
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
@@ -164,3 +164,18 @@ def test_the_connection_budget_is_that_of_the_manifests_and_the_database() -> No
     assert told is Verdict.FAIL and "10 pods and 3 of surge" in reason  # a quarter of ten, rounded up
     assert budget(16, MANIFESTS, limit=50)[0] is Verdict.FAIL
     assert budget(16, msgspec.structs.replace(MANIFESTS, hpa=None))[0] is Verdict.NOT_EXERCISED
+
+
+def test_n_in_flight_show_the_rate_limiter_as_an_erratum_where_it_answered() -> None:
+    def stages(steps: list[StepResult]) -> ClaimResult:
+        results = judged(PLAN, steps, [], manifests=MANIFESTS, bundled=False, limits_enforced=True)
+        return next(each for each in results if each.claim == "load.stages")
+
+    limited = msgspec.structs.replace(FIGURES, statuses={"200": 500, "429": 100})
+    beside = stages([users(500), flight(500, Verdict.FAIL, limited)])
+    assert (beside.verdict, beside.erratum) == (Verdict.PASS, "load.ab_meets_rate_limit")
+    alone = stages([flight(500, Verdict.FAIL, limited)])
+    assert (alone.verdict, alone.erratum) == (Verdict.ERRATUM_SHOWN, "load.ab_meets_rate_limit")
+    assert "429" in alone.reason or "rate limiter answered 100 times" in alone.reason
+    unlimited = stages([flight(500, Verdict.PASS)])
+    assert (unlimited.verdict, unlimited.erratum) == (Verdict.NOT_EXERCISED, "")

@@ -18,9 +18,11 @@ from harness.model.errors import Exit
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, SampleRow, Side
 from harness.model.run import Run
 from harness.model.stack import Capability, Rung
+from harness.model.verdict import Combined
 from harness.stored.compare import Change, Comparison, FigureChange, compare
 from harness.stored.folder import StoredRun
 from harness.stored.observe import Observed, observe
+from harness.stored.words import compared_words
 from tests.report.synthetic import CRITERIA, Week, generate
 from tests.stored.folders import killed, plan, stored
 
@@ -151,6 +153,16 @@ def test_a_figure_that_no_criterion_is_about_does_not_make_a_run_worse(healthy: 
     found = against(narrow(rows), narrow(planted(rows, slower(40), RequestRow)))
     assert changed(found)["api latency p95"] is Change.WORSE
     assert found.exit_status == Exit.OK
+
+
+def test_a_comparison_of_nothing_that_is_judged_holds_and_says_so(healthy: Weeks) -> None:
+    run, rows = healthy
+    nothing = msgspec.structs.replace(plan(), criteria=())
+    held, _ = seen(run, rows)
+    both = (msgspec.structs.replace(held, scenario=nothing), observe(rows, nothing, {}))
+    found = against(both, both)
+    assert (found.exit_status, found.combined) == (Exit.HOLD, Combined.NOTHING_EXERCISED)
+    assert "nothing was compared" in compared_words(found)
 
 
 def test_timings_are_shown_and_never_a_difference(healthy: Weeks) -> None:

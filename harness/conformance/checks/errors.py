@@ -9,6 +9,9 @@ from harness.conformance.shape import error_problems
 
 CHECKS = Checks()
 
+#: What a stranger may hear who asks for a path that is none.
+_CODES = {400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
+
 
 def must_carry(exchange: Exchange, status: int, code: str) -> None:
     """The body of an error that has the right status; a wrong one is another check's deviation."""
@@ -44,6 +47,16 @@ async def not_found(bench: Bench) -> None:
     me = await bench.user()
     must_carry(await me.get(f"{WALKS}/{bench.walk_id()}"), 404, "NOT_FOUND")
     must_carry(await me.delete(bench.walk_id()), 404, "NOT_FOUND")
+
+
+@CHECKS("errors.path", "a path that is not ASCII carries an error body too")
+async def path(bench: Bench) -> None:
+    """It never comes to a handler in some servers, and then the error is the server's own."""
+    raw = "GET /v1/walks/散歩 HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n".encode()
+    exchange = await bench.nobody.send_raw(raw, "GET", "/v1/walks/散歩")
+    if exchange.status not in _CODES:
+        raise Deviates(f"an answer {', '.join(map(str, _CODES))}", exchange.shown, exchange)
+    must_carry(exchange, exchange.status, _CODES[exchange.status])
 
 
 @CHECKS("errors.json", "error bodies are JSON by their Content-Type")

@@ -6,9 +6,12 @@ from typing import Any
 
 from harness.conformance.bench import WALKS, Bench
 from harness.conformance.check import Checks, must, must_be, needs
-from harness.conformance.samples import location
+from harness.conformance.samples import FULL_LOCATION, location
 
 CHECKS = Checks()
+
+LOCATIONS_MAX = 20_000  # ours, as RATE_LIMITED is: the contract names no end
+_AT_ONCE = 5_000  # below any bearable limit of a body
 
 
 def _post(id_: str, sentence: str, good: dict[str, Any], bad: dict[str, Any]) -> None:
@@ -154,6 +157,20 @@ async def zero_longitude(bench: Bench) -> None:
     exchange = must(await me.put(walk_id, {"locations": [location(1, longitude=0.0)]}), 200)
     held = [each.get("longitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
     must_be("longitude", [0.0], held, exchange)
+
+
+@CHECKS(
+    "limits.locations.in_all", f"a walk has at most {LOCATIONS_MAX:,} locations in all: one more gets 400, unstored"
+)
+async def locations_in_all(bench: Bench) -> None:
+    """A limit for each body alone is none: the whole walk is read by every GET, and by the mirror after every PUT."""
+    me, walk_id = await bench.user(), bench.walk_id()
+    few = {name: ... for name in FULL_LOCATION if name not in ("latitude", "longitude", "timestamp")}
+    for first in range(0, LOCATIONS_MAX, _AT_ONCE):
+        await me.put_walk(walk_id, {"locations": [location(n, **few) for n in range(first, first + _AT_ONCE)]})
+    must(await me.put(walk_id, {"title": "長い散歩", "locations": [location(LOCATIONS_MAX, **few)]}), 400)
+    exchange = needs(await me.get(f"{WALKS}/{walk_id}"))
+    must_be("locations", LOCATIONS_MAX, len(await me.locations(walk_id)), exchange)
 
 
 def _query(id_: str, sentence: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from harness.model.errors import BadInput
 from harness.model.evidence import Anchor
 from harness.model.load_stages import Step
 from harness.model.stack import Endpoints
+from harness.private import write_private
 
 MOST_ACCOUNTS = 2_000
 MOST_RATE_PER_S = 2_000.0
@@ -57,9 +58,9 @@ def check_step(step: Step, accounts: int) -> None:
 
 
 def write(plan: WorkerPlan, path: Path) -> None:
-    """Writes the plan, checked."""
+    """Writes the plan, checked, for this user alone: its endpoints have the database's password."""
     _check(plan)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+    write_private(path, msgspec.json.format(msgspec.json.encode(plan)))
 
 
 def read(path: Path) -> WorkerPlan:

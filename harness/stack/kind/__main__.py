@@ -7,8 +7,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from harness import bootstrap
+from harness import bootstrap, terminal
 
+terminal.install()
 bootstrap.enter("harness.stack.kind")
 
 from harness.clock import MachineClock

@@ -113,8 +113,10 @@ async def sweep(progress: Progress) -> list[str]:
     """Deletes our clusters that nobody will use: half-created or not kept, their maker gone. Returns their names."""
     gone = []
     for name in await names():
-        found = record.read(name)
-        if (found is None or found.abandoned()) and not uses.users(name):
+        left = record.left_behind(name)
+        if left is None:
+            progress(f"the cluster {name} is left as it is: whether its maker lives cannot be told")
+        elif left and not uses.users(name):
             progress(f"the cluster {name} was left by a run that was killed")
             await delete(name, progress)
             gone.append(name)
@@ -179,7 +181,7 @@ def outdated(found: Cluster) -> bool:
 
 def _in_use(found: Cluster) -> bool:
     """Whether another living process made it for itself."""
-    return not found.kept and found.maker.alive() and found.maker.pid != os.getpid()
+    return not found.kept and record.maker_lives(found) and found.maker != identify(os.getpid())
 
 
 async def unfit(found: Cluster, planned: Cluster) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,9 +33,18 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True, rename={"root": "DockerR
     errors: list[str] = msgspec.field(default_factory=list, name="ServerErrors")
 
 
-async def docker(*arguments: str | Path, what: str, limit_s: float = 60.0, remedy: str = "") -> str:
-    """Runs ``docker`` with ``arguments``; returns its output. Raises ``StackNotStarted``."""
-    return await run(["docker", *arguments], what=what, limit_s=limit_s, remedy=remedy)
+async def docker(
+    *arguments: str | Path,
+    what: str,
+    limit_s: float = 60.0,
+    remedy: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Runs ``docker`` with ``arguments``; returns its output. Raises ``StackNotStarted``.
+
+    ``environment`` is added to ours, for ``--env NAME``: everybody on the machine sees the arguments of a process.
+    """
+    return await run(["docker", *arguments], what=what, limit_s=limit_s, remedy=remedy, environment=environment)
 
 
 async def engine() -> Engine:

@@ -129,7 +129,7 @@ class Ground:
             self.own_cluster, made = False, kept
             await load(kept)
         else:
-            label = f"run-{os.getpid():x}"
+            label = record.run_label(self._state.lease.run_id)
             made = await cluster.ensure(label, self._clock, self._progress, kept=False, meanwhile=load)
         self.cluster = made
         self._feed.event(

@@ -47,6 +47,8 @@ class KindKeeper:
 
     def status(self) -> Standing | None:
         """From the record and Docker; asks no node. The parts are its nodes."""
+        if not record.recorded():
+            return None  # without making anything
         name = kept_cluster()
         if name not in record.recorded():
             return None
@@ -65,6 +67,8 @@ class KindKeeper:
 
     def down(self, *, force: bool) -> list[str]:
         """Also what is half-created, or of another checkout."""
+        if not record.recorded():
+            return []
         name = kept_cluster()
         if name not in record.recorded():
             return []

@@ -9,28 +9,32 @@ import subprocess
 from harness.stack.kind import cluster, docker, ingress, network, record, secrets_driver
 from harness.stack.kind.commands import Progress
 from harness.stack.kubernetes import labels
-from harness.state.processes import ProcessIdentity
 
 _LOOK_LIMIT_S = 20.0
 
 
 async def sweep(progress: Progress) -> None:
-    """Removes containers, clusters and namespaces of runs whose owner is dead. Raises ``StackNotStarted``."""
-    form = f'{{{{.ID}}}} {{{{.Names}}}} {{{{.Label "{labels.OWNER}"}}}}'
+    """Removes containers, clusters and namespaces of runs of ours whose owner is dead. Raises ``StackNotStarted``.
+
+    What other users of the engine have, in other containers or on other machines, is left.
+    """
+    asked = (labels.RUN, labels.OWNER, labels.MACHINE, labels.HOME)
+    form = "\t".join(("{{.ID}}", "{{.Names}}", *(f'{{{{.Label "{name}"}}}}' for name in asked)))
     listed = await docker.docker(
         "ps", "--all", "--filter", f"label={labels.OWNER}", "--format", form, what="listing containers"
     )
-    for container, name, owner in (line.split(" ", 2) for line in listed.splitlines()):
-        if not _alive(owner):
+    for line in listed.splitlines():
+        container, name, *found = line.split("\t")
+        if labels.owned(dict(zip(asked, found, strict=True))) is labels.Owned.DEAD:
             await docker.remove([container], what=f"removing {name}", limit_s=60)
             progress(f"removed container {name}")
     await cluster.sweep(progress)
     for name in record.recorded():
-        found = record.read(name)
-        if found is not None and found.complete and await cluster.answers(found):
-            await _sweep_namespaces(found, progress)
-            await secrets_driver.sweep(found, progress)
-            await ingress.sweep(found, progress)
+        found_cluster = record.read(name)
+        if found_cluster is not None and found_cluster.complete and await cluster.answers(found_cluster):
+            await _sweep_namespaces(found_cluster, progress)
+            await secrets_driver.sweep(found_cluster, progress)
+            await ingress.sweep(found_cluster, progress)
 
 
 async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:
@@ -39,7 +43,7 @@ async def _sweep_namespaces(found: record.Cluster, progress: Progress) -> None:
     listed = await network.kubectl(found.control_plane, "get", "namespaces", selector, "--output=json", what=what)
     for item in json.loads(listed)["items"]:
         name = item["metadata"]["name"]
-        if not _alive(item["metadata"].get("annotations", {}).get(labels.OWNER, "")):
+        if labels.owned(item["metadata"].get("annotations", {})) is labels.Owned.DEAD:
             progress(f"removing namespace {name} of {found.name}")
             arguments = ("delete", "namespace", name, "--wait=false")
             await network.kubectl(found.control_plane, *arguments, what=f"removing namespace {name}")
@@ -77,8 +81,3 @@ def _look(*arguments: str) -> str:
         timeout=_LOOK_LIMIT_S,
         check=True,
     ).stdout
-
-
-def _alive(owner: str) -> bool:
-    pid, _, started = owner.partition("/")
-    return pid.isdigit() and ProcessIdentity(int(pid), started).alive()

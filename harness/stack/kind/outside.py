@@ -67,10 +67,11 @@ class Outside:
             *("--publish", f"{self.address}:{self._definition.port}", "--shm-size", self._definition.shm_size),
             *(("--network", network) if network else ()),
             *(("--entrypoint", "/bin/sh") if script else ()),
-            *(word for name, value in wanted.items() for word in ("--env", f"{name}={value}")),
+            *(word for name in wanted for word in ("--env", name)),
             *(image, *(("-c", script) if script else self._definition.command)),
             what=f"starting the container of {self.part}",
             limit_s=_START_LIMIT_S,
+            environment=wanted,
         )
         if network:
             await self._look_up(network)

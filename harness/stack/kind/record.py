@@ -1,7 +1,9 @@
 """What is written of each cluster before it is made: whose it is, its ports, where its kubeconfig lies.
 
 A cluster lies in ``home()/kind/clusters/<name>/``: ``cluster.json`` and ``kubeconfig``, readable by their owner only.
-The name starts with a mark of ``home()``: a cluster so named that has no record is one of ours whose record was lost.
+The name starts with the mark of ``home()``, which no other folder of state has: a cluster so named that has no record
+is one of ours whose record was lost. While its maker lives it holds ``maker.lock``, which is seen from every container
+that shares the folder.
 """
 
 from __future__ import annotations
@@ -15,8 +17,12 @@ import msgspec
 
 from harness.home import home
 from harness.model.errors import BadInput
+from harness.state.held import HeldLock, is_held
+from harness.state.machine import home_mark
 from harness.state.processes import ProcessIdentity
 
+_MAKER = "maker.lock"
+_held: dict[str, HeldLock] = {}  # of the clusters that this process is making, or made for itself
 _NAME = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,21}[a-z0-9])?$")
 
 
@@ -59,13 +65,18 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         return self.name
 
     def abandoned(self) -> bool:
-        """Whether nobody will use or finish it: its maker is gone, and it is half-created or was not to be kept."""
+        """Whether nobody will use or finish it, as far as its maker's process id tells: see ``left_behind``."""
         return not self.maker.alive() and not (self.kept and self.complete)
 
 
 def mark() -> str:
-    """How the names of our clusters start: other machines' folders of state have other marks."""
-    return f"tekutoko-{hashlib.sha256(str(home()).encode()).hexdigest()[:4]}-"
+    """How the names of our clusters start: other folders of state have other marks. Raises ``StackNotStarted``."""
+    return f"tekutoko-{home_mark()[:8]}-"
+
+
+def run_label(run_id: str) -> str:
+    """The label of a run's own cluster. A folder of state has a run id but once."""
+    return f"run-{hashlib.sha256(run_id.encode()).hexdigest()[:12]}"
 
 
 def name_of(label: str) -> str:
@@ -93,10 +104,37 @@ def read(name: str) -> Cluster | None:
         return None
 
 
+def left_behind(name: str) -> bool | None:
+    """Whether nobody will use or finish the cluster: its maker is gone, and it is half-created or was not to be kept.
+
+    ``None`` when it cannot be told: the record cannot be looked at, or is of a version that is not known here.
+    """
+    try:
+        held = is_held(folder(name) / _MAKER)
+        found = msgspec.json.decode((folder(name) / "cluster.json").read_bytes(), type=Cluster)
+    except FileNotFoundError:
+        return not held
+    except msgspec.DecodeError:
+        return None if held is None else not held
+    except OSError:
+        return None
+    return not held and found.abandoned()
+
+
+def maker_lives(cluster: Cluster) -> bool:
+    """Whether the process that made it lives, in whatever container; also when that cannot be looked at."""
+    try:
+        return cluster.maker.alive() or bool(is_held(folder(cluster.name) / _MAKER))
+    except OSError:
+        return True
+
+
 def write(cluster: Cluster) -> None:
-    """Writes the record whole."""
+    """Writes the record whole. From the first time on this process holds it, until it is removed."""
     where = folder(cluster.name)
     where.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if cluster.name not in _held and not cluster.complete:
+        _held[cluster.name] = HeldLock(where / _MAKER)
     half = where / "cluster.json.half"
     half.write_bytes(msgspec.json.format(msgspec.json.encode(cluster), indent=1))
     half.rename(where / "cluster.json")
@@ -105,6 +143,8 @@ def write(cluster: Cluster) -> None:
 def remove(name: str) -> None:
     """Removes the cluster's files; idempotent."""
     shutil.rmtree(folder(name), ignore_errors=True)
+    if (lock := _held.pop(name, None)) is not None:
+        lock.release()
 
 
 def recorded() -> list[str]:

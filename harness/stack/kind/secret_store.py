@@ -176,7 +176,7 @@ class KindSecretStore:
         metadata = {
             "name": namespace,
             "labels": {labels.MANAGED: labels.MANAGER},
-            "annotations": {labels.RUN: self._lease.run_id, labels.OWNER: labels.owner(self._lease)},
+            "annotations": labels.marks(self._lease),
         }
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 

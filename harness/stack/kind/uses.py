@@ -16,6 +16,7 @@ from typing import IO
 import msgspec
 
 from harness.stack.kind import record
+from harness.state import lives
 from harness.state.processes import ProcessIdentity, identify
 
 
@@ -81,7 +82,7 @@ def users(name: str) -> list[str]:
     except (OSError, msgspec.DecodeError):
         return []
     gone = {user.run_id for user in said if user.gone}
-    return [user.run_id for user in said if user.run_id not in gone and user.owner.alive()]
+    return [user.run_id for user in said if user.run_id not in gone and (user.owner.alive() or lives(user.run_id))]
 
 
 def ask_down(name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from harness.home import expanded
 from harness.model.errors import BadInput
 from harness.model.stack import OwnCluster
 
@@ -18,7 +19,7 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
 
     Raises ``BadInput``: no such file, a file that does not read, an unknown context (with those there are).
     """
-    files = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    files = kubeconfig or os.environ.get("KUBECONFIG") or str(expanded("~/.kube/config"))
     if not _existing(files):
         raise BadInput("there is no kubeconfig", where=files, remedy="name it with --kubeconfig, or set KUBECONFIG")
     try:
@@ -35,7 +36,7 @@ def look(context: str, kubeconfig: str, *, registry: str = "") -> OwnCluster:
 
 
 def _existing(files: str) -> list[Path]:
-    named = (Path(name).expanduser() for name in files.split(os.pathsep) if name)
+    named = (expanded(name) for name in files.split(os.pathsep) if name)
     return [path for path in named if path.exists()]
 
 

@@ -12,8 +12,6 @@ from harness.model.stack import OwnCluster
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import ApiServer, Json
 from harness.stack.kubernetes.workload import GONE_LIMIT_S, NAMESPACES
-from harness.state.machine import identity
-from harness.state.processes import ProcessIdentity
 
 _POLL_S = 0.25
 OURS = f"{labels.MANAGED}={labels.MANAGER}"
@@ -28,9 +26,10 @@ async def sweep(api: ApiServer, progress: Callable[[str], None]) -> list[str]:
     removed, others = [], []
     for item in (await api.get(NAMESPACES, labelSelector=OURS))["items"]:
         name, marks = item["metadata"]["name"], item["metadata"].get("annotations", {})
-        if marks.get(labels.MACHINE) != identity():
+        whose = labels.owned(marks)
+        if whose is labels.Owned.FOREIGN:
             others.append(name)
-        elif not _alive(marks.get(labels.OWNER, "")):
+        elif whose is labels.Owned.DEAD:
             ending = "deletionTimestamp" in item["metadata"]
             progress(f"left by a killed run: {'waiting for the end of' if ending else 'removing'} namespace {name}")
             if not ending:
@@ -61,8 +60,3 @@ async def take_down(cluster: OwnCluster, scratch: Path, clock: Clock, told: Call
                 await clock.sleep(_POLL_S)
         finally:
             await api.close()
-
-
-def _alive(owner: str) -> bool:
-    pid, _, started = owner.partition("/")
-    return pid.isdigit() and ProcessIdentity(int(pid), started).alive()

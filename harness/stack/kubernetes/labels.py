@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from enum import Enum
 
-from harness.state import Lease
+from harness.state import Lease, may_live
+from harness.state.machine import home_mark, identity
+from harness.state.processes import ProcessIdentity
 
 RUN = "tekutoko-rehearsal.run"
 OWNER = "tekutoko-rehearsal.owner"
 PART = "tekutoko-rehearsal.part"  # on whatever in the namespace is no part of the target
-MACHINE = "tekutoko-rehearsal.machine"  # of the owner, where a cluster is not this machine's alone
+MACHINE = "tekutoko-rehearsal.machine"  # of the owner: machine, space of process ids and folder of state
+HOME = "tekutoko-rehearsal.home"  # the owner's folder of state, which several containers may share
 MANAGED = "app.kubernetes.io/managed-by"
 MANAGER = "tekutoko-rehearsal"
 ZONE = "topology.kubernetes.io/zone"  # of a node
 _LONGEST = 63  # RFC 1123 label
 
 
+class Owned(Enum):
+    """Whose something in Docker or in a cluster is."""
+
+    LIVE = "a run that is under way"
+    DEAD = "a run of ours that is gone"
+    FOREIGN = "somebody else: whether they are under way cannot be known here"
+
+
+def marks(lease: Lease) -> dict[str, str]:
+    """What marks a thing as the run's: the run, the process that owns it, its machine and its folder of state."""
+    return {RUN: lease.run_id, OWNER: owner(lease), MACHINE: identity(), HOME: home_mark()}
+
+
+def owned(found: Mapping[str, str]) -> Owned:
+    """Whose a thing with the marks ``found`` is.
+
+    One Docker engine and one cluster have users in many containers and on many machines. Whether an owner lives shows
+    in the folder of state, for whoever shares it, and by the process id for this machine and space of process ids; of
+    all others nothing is known.
+    """
+    here, ours = found.get(HOME) == home_mark(), found.get(MACHINE) == identity()
+    if not here and not ours:
+        return Owned.FOREIGN
+    pid, _, started = found.get(OWNER, "").partition("/")
+    process = ours and pid.isdigit() and ProcessIdentity(int(pid), started).alive()
+    return Owned.LIVE if process or (here and may_live(found.get(RUN, ""))) else Owned.DEAD
+
+
 def arguments(lease: Lease) -> tuple[str, ...]:
-    """``docker run``'s label arguments: the run, and the process that owns it."""
-    return ("--label", f"{RUN}={lease.run_id}", "--label", f"{OWNER}={owner(lease)}")
+    """``docker run``'s label arguments."""
+    return tuple(word for name, value in marks(lease).items() for word in ("--label", f"{name}={value}"))
 
 
 def owner(lease: Lease) -> str:

@@ -13,7 +13,6 @@ from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.processes import tail
 from harness.state import Lease
-from harness.state.machine import identity
 
 NAMESPACES = "/api/v1/namespaces"
 READY_LIMIT_S = 180.0
@@ -51,11 +50,7 @@ class Workload:
         metadata = {
             "name": self._namespace,
             "labels": {labels.MANAGED: labels.MANAGER},
-            "annotations": {
-                labels.RUN: lease.run_id,
-                labels.OWNER: labels.owner(lease),
-                labels.MACHINE: identity(),
-            },
+            "annotations": labels.marks(lease),
         }
         made = await self._api.post(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         self._uid = made["metadata"]["uid"]

@@ -61,4 +61,10 @@ class LocalDatabase:
 
 
 def _access(postgres: Postgres) -> DatabaseAccess:
-    return DatabaseAccess(address=postgres.address, superuser=SUPERUSER, password=postgres.password, database=DATABASE)
+    return DatabaseAccess(
+        address=postgres.address,
+        superuser=SUPERUSER,
+        password=postgres.password,
+        database=DATABASE,
+        server=postgres.programs.named,
+    )

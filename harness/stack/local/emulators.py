@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -12,24 +10,15 @@ from harness.clock import Clock
 from harness.firebase import install
 from harness.model.stack import Address
 from harness.stack import environment
+from harness.stack.local import installing
 from harness.stack.local.adopted import Adopted
+from harness.stack.local.installing import ROOT
 from harness.stack.processes import Process, Spec, Watched, spawn
 from harness.stack.waiting import until
-from harness.state import RunState
+from harness.state import RunState, npm
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
 READY_LIMIT_S = 60.0  # Auth alone compiles for 8 s on a busy machine
-INSTALL_LIMIT_S = 620.0  # above the installer's own limit
 STOP_S = 0.7  # nothing in memory is worth waiting for
-_INSTALL = """
-import sys
-from harness.firebase import install
-from harness.model.errors import RehearsalError
-try:
-    install.ensure(lambda line: print(line, file=sys.stderr, flush=True))
-except RehearsalError as error:
-    sys.exit(str(error))
-"""
 
 
 class Emulator:
@@ -72,27 +61,13 @@ class Emulator:
 
 
 async def installed(state: RunState, logs: Path, progress: Callable[[str], None]) -> Path:
-    """The emulators' ``node_modules``; installed first on a machine that has none. Raises ``StackNotStarted``.
-
-    In a process of its own, because installing blocks for up to a minute and Ctrl-C must not wait for it.
-    """
-    install.node()
+    """The emulators' ``node_modules``; installed first on a machine that has none. Raises ``StackNotStarted``."""
+    npm.node()
     tree = install.folder()
     if tree.is_dir():
         return tree
     progress("first run: installing the Firebase emulators (about a minute)")
-    spec = Spec(
-        part="emulators-install",
-        command=(sys.executable, "-c", _INSTALL),
-        environment={**environment.machine(), **environment.package_settings()},
-        log=logs / "emulators-install.log",
-        folder=ROOT,
-    )
-    process = spawn(spec, state)
-    try:
-        await process.ended_within(INSTALL_LIMIT_S)
-    finally:
-        await asyncio.shield(asyncio.ensure_future(process.stop(signal.SIGKILL, 1.0)))
+    process = await installing.install("harness.firebase.install:ensure", "emulators-install", state, logs)
     if not tree.is_dir():
         raise process.not_started("the emulators were not installed")
     return tree

@@ -10,12 +10,12 @@ from harness.model.errors import StackNotStarted
 from harness.model.stack import Rung
 from harness.stack.feed import Feed
 from harness.stack.keeping import PartStatus, Standing
-from harness.stack.local.kept import PARTS, address_of, made_empty, own_key, trouble
+from harness.stack.local.kept import ELSEWHERE, PARTS, address_of, made_empty, own_key, trouble
 from harness.stack.local.parts import Parts
 from harness.stack.local.sampler import proportional_bytes
 from harness.stack.local.teardown import end_strays
 from harness.stack.waiting import together
-from harness.state import RunState, kept
+from harness.state import Condition, RunState, condition, kept
 from harness.state.lease import Lease, read_lease
 from harness.state.sweeping import end_run
 
@@ -77,6 +77,12 @@ class LocalKeeper:
                 holding.release()
 
     def _free(self, why: str) -> None:
+        if condition(kept.kept_folder(RUNG)) is Condition.KEPT and why == ELSEWHERE:
+            raise StackNotStarted(
+                "parts are kept in another container that shares this folder",
+                where=str(kept.kept_folder(RUNG)),
+                remedy="end them there with `python -m harness stack down`, or name another TEKUTOKO_REHEARSAL_HOME",
+            )
         if kept.in_use(RUNG):
             user = kept.last_user(RUNG)
             raise StackNotStarted(
@@ -100,20 +106,20 @@ def _parts(lease: Lease | None, found: kept.KeptSet | None) -> tuple[PartStatus,
 
 
 async def _start(clock: Clock, progress: Callable[[str], None]) -> None:
-    state = RunState.begin(kept.kept_id(RUNG))
+    begun = RunState.begin(kept.kept_id(RUNG))
     parts: Parts | None = None
     try:
         progress("starting the parts to keep")
-        parts = Parts(state, state.folder / "logs", clock, Feed(clock))
-        await together(parts.start_emulators(progress), parts.start_postgres())
+        parts = Parts(begun, begun.folder / "logs", clock, Feed(clock))
+        await together(parts.start_emulators(progress), parts.start_postgres(progress))
         if why := await made_empty(parts.endpoints()):  # so that no run waits for what an emulator does at first use
-            raise StackNotStarted(f"the parts came up, but {why}", where=str(state.folder))
-        state.lease.parts = [part for part in state.lease.parts if part.part in PARTS]
+            raise StackNotStarted(f"the parts came up, but {why}", where=str(begun.folder))
+        begun.lease.parts = [part for part in begun.lease.parts if part.part in PARTS]
         now_utc = utc(clock.anchor, clock.now_ns())
         kept.write_kept(kept.KeptSet(rung=RUNG, key=own_key(), kept_utc=now_utc, endpoints=parts.endpoints()))
-        state.keep()
+        begun.keep()
     except BaseException:
-        await asyncio.shield(asyncio.ensure_future(_undo(state, parts, clock)))
+        await asyncio.shield(asyncio.ensure_future(_undo(begun, parts, clock)))
         raise
     progress("the parts are kept: the next runs take them over")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.firebase import reset as firebase_reset
 from harness.model.errors import RehearsalError
 from harness.model.stack import Address, Endpoints, Rung
-from harness.stack.local import postgres, postgres_reset, postgres_template
+from harness.stack.local import postgres, postgres_programs, postgres_reset, postgres_template
 from harness.stack.ready import CHECKS
 from harness.state import ProcessIdentity, identify, kept, run_folder, sweep
 from harness.state.lease import Lease, read_lease
@@ -27,6 +27,7 @@ from harness.state.sweeping import end_run
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 PARTS = frozenset({"postgres", *CHECKS})
 RESET_LIMIT_S = 15.0
+ELSEWHERE = "they run in another container"
 RENEW = "`python -m harness stack keep` renews them"
 _PROGRAMS = ("harness/firebase", "harness/model", "requirements.lock")
 _SUFFIXES = {".py", ".js", ".json", ".lock"}
@@ -34,7 +35,9 @@ _SUFFIXES = {".py", ".js", ".json", ".lock"}
 
 def own_key() -> str:
     """Of this checkout: the lock file, what the parts are made of, how PostgreSQL is set, the Python that runs them."""
-    digest = hashlib.sha256(f"{sys.version} {postgres_template.LAYOUT} {postgres.SETTINGS}".encode())
+    digest = hashlib.sha256(
+        f"{sys.version} {postgres_template.LAYOUT} {postgres.SETTINGS} {postgres_programs.server().named}".encode()
+    )
     for name in _PROGRAMS:
         paths = sorted((ROOT / name).rglob("*")) if (ROOT / name).is_dir() else [ROOT / name]
         for path in paths:
@@ -85,6 +88,8 @@ def trouble(found: kept.KeptSet | None, lease: Lease | None) -> str:
     missing = PARTS - {part.part for part in lease.parts}
     if missing:
         return f"{', '.join(sorted(missing))} is not among them"
+    if any(part.identity.elsewhere for part in lease.parts):
+        return ELSEWHERE
     dead = [part.part for part in lease.parts if not part.identity.alive()]
     if dead:
         return f"{', '.join(dead)} died"

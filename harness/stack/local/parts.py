@@ -19,6 +19,7 @@ from harness.stack.local.emulators import Emulator, installed
 from harness.stack.local.envoy import Envoy
 from harness.stack.local.kept import Borrowed
 from harness.stack.local.postgres import Postgres, remove_killed
+from harness.stack.local.postgres_programs import provided
 from harness.stack.processes import Watched
 from harness.stack.ready import CHECKS
 from harness.stack.waiting import together
@@ -37,10 +38,14 @@ class Parts:
         clock: Clock,
         feed: Feed,
         *,
+        every_program: bool = False,
         service_port: int | None = None,
         borrowed: Borrowed | None = None,
     ) -> None:
-        """With ``borrowed``, PostgreSQL and the Firebase parts are those, already running and proved empty."""
+        """With ``borrowed``, PostgreSQL and the Firebase parts are those, already running and proved empty.
+
+        PostgreSQL is of a version with ``every_program`` where a standby may be asked for.
+        """
         self._state = state
         self._borrowed = borrowed
         self._logs = logs
@@ -50,6 +55,7 @@ class Parts:
         self._planned: set[int] = set()
         self._guards: list[asyncio.Task[None]] = []
         self.processes: dict[str, int] = {}
+        self._every_program = every_program
         self.postgres = Postgres(state, logs, clock)
         self.standby: Postgres | None = None
         self._standbys = 0
@@ -90,10 +96,13 @@ class Parts:
             self._guard(emulator.start(lines[emulator.part](emulator.address)))
         await together(*(self._answering(emulator) for emulator in self._emulators))
 
-    async def start_postgres(self) -> None:
+    async def start_postgres(self, progress: Callable[[str], None]) -> None:
         """Returns when the application's role can log in."""
         if self._borrowed is not None:
             return
+        self.postgres.programs = await provided(
+            every=self._every_program, state=self._state, logs=self._logs, progress=progress
+        )
         self._guard(await self.postgres.start())
         await self.postgres.ready()
         self._told("postgres", self.postgres.address)
@@ -117,6 +126,7 @@ class Parts:
         """A standby of PostgreSQL, beside it; returns when the application's role can log in."""
         self._standbys += 1
         standby = Postgres(self._state, self._logs, self._clock, f"postgres-standby-{self._standbys}")
+        standby.programs = self.postgres.programs
         self._guard(await standby.follow(self.postgres))
         self.standby = standby
         await standby.ready()

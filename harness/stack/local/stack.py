@@ -15,7 +15,7 @@ from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scaling import Ran
-from harness.model.stack import Capability, Endpoints, Fault, Rung, Target, Version
+from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.begun import Begun
 from harness.stack.local.beside import Beside, start_beside
 from harness.stack.local.controllers import Controllers, capabilities
@@ -42,7 +42,9 @@ class LocalStack(Begun):
     ``folder/logs/<part>.log`` holds every part's output. ``gate`` puts the fault gate in front of the pods from the
     first connection on; without it the first fault starts it, and connections already open then stay untouched.
     ``use_kept`` takes over what ``stack keep`` left running, where it can: for a stack whose parts nobody breaks on
-    purpose.
+    purpose. With ``every_program`` PostgreSQL is of a version whose every program is at hand:
+    for a standby, or a backup. ``signals_at_once`` signals a pod that leaves while
+    the Service still leads to it, as on a cluster.
     """
 
     rung = Rung.LOCAL
@@ -58,9 +60,11 @@ class LocalStack(Begun):
         service_port: int | None = None,
         gate: bool = False,
         use_kept: bool = False,
+        signals_at_once: bool = False,
+        every_program: bool = False,
         progress: Callable[[str], None],
     ) -> None:
-        self.capabilities = capabilities()
+        self.capabilities = capabilities(signals_at_once=signals_at_once)
         self.cpu_factor = 1.0
         super().__init__(
             run_id=run_id, manifests=manifests, target=target, folder=folder, clock=clock, service_port=service_port,
@@ -68,6 +72,8 @@ class LocalStack(Begun):
         )  # fmt: skip
         self._gate = gate
         self._use_kept = use_kept
+        self._signals_at_once = signals_at_once
+        self._every_program = every_program
         self._parts: Parts | None = None
         self._controllers: Controllers | None = None
         self._borrowed: Borrowed | None = None
@@ -81,7 +87,9 @@ class LocalStack(Begun):
         if self._use_kept:
             self._borrowed = await borrow(self._run_id, self._progress)
         ground = (state, self._logs_folder, self._clock, self._feed)
-        self._parts = Parts(*ground, service_port=self._service_port, borrowed=self._borrowed)
+        self._parts = Parts(
+            *ground, every_program=self._every_program, service_port=self._service_port, borrowed=self._borrowed
+        )
         disturbances = Disturbances(self._parts, self._feed, state, self._clock, self._logs_folder)
         self._faults = Faults(self._parts, self._feed, disturbances)
         await self._unless_dead(self._bring_up(self._parts, self._faults), self._parts.death)
@@ -169,6 +177,10 @@ class LocalStack(Begun):
         assert self._ground is not None
         return start_beside(self._manifests.deployment.template, self._ground, name, database_port)
 
+    def metrics(self) -> list[Address]:
+        """Where each pod that is ready may serve its metrics."""
+        return [pod.metrics for pod in self._running().deployment.ready_pods()]
+
     def leaks(self) -> list[str]:
         """Valid after ``down``."""
         return [] if self._traces is None else leaks(self._traces)
@@ -191,7 +203,7 @@ class LocalStack(Begun):
         await parts.start_envoy()
 
     async def _start_target(self, parts: Parts, faults: Faults) -> None:
-        await parts.start_postgres()
+        await parts.start_postgres(self._progress)
         assert self._state is not None
         ground = Ground(
             state=self._state,
@@ -200,6 +212,7 @@ class LocalStack(Begun):
             logs=self._logs_folder,
             target=self._target,
             endpoints=parts.endpoints(),
+            signals_at_once=self._signals_at_once,
         )
         self._ground = ground
         await migrate(

@@ -11,8 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import bootstrap
+from harness import bootstrap, terminal
 
+terminal.install()
 bootstrap.enter("harness.stack.kind.images")
 
 from harness.clock import MachineClock
@@ -75,3 +76,5 @@ if __name__ == "__main__":
     except RehearsalError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -18,6 +18,7 @@ from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import binaries, wheels
 from harness.stack.kind.images.recipe import Part, Recipe, here
 from harness.stack.versions import in_front
+from harness.state import npm
 
 ROOT = Path(__file__).resolve().parents[4]
 _FILES = Path(__file__).parent
@@ -186,7 +187,7 @@ def _packages(roots: tuple[str, ...], clock: Clock) -> tuple[Part, ...]:
 
 
 async def _node(_progress: Progress) -> Path:
-    return install.node()
+    return npm.node()
 
 
 async def _node_modules(progress: Progress) -> Path:

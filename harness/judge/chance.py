@@ -1,0 +1,79 @@
+"""What chance alone does to a week: false roll backs of a good target, and false advances over repeated tries. Pure.
+
+A rollback limit is read after every answer from its smallest sample on, so it has many occasions to fire: far more
+often by chance than one reading at the window's end would. The probability is exact, for failures that come
+independently of each other; failures that come in bursts fire it more often.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from harness.judge.bounds import CONFIDENCE
+from harness.judge.power import offered
+from harness.judge.rollback import smallest_sample
+from harness.judge.success import failure_limit
+from harness.model.scenario import Criterion, Metric, Scenario
+from harness.model.units import Unit, show
+from harness.model.verdict import CriterionKind, FalseRollBack
+
+_RATIOS = (Metric.AVAILABILITY, Metric.ERROR_RATIO)
+
+
+@lru_cache(maxsize=64)
+def fires(failure_ratio: float, limit: float, least: int, samples: int) -> float:
+    """The probability (0..1) that ``k`` failures of the first ``n`` are more than ``limit`` of them for some ``n`` from
+    ``least`` to ``samples``, where each answer fails with ``failure_ratio``.
+
+    By recursion over n: the probability of each k that has not fired yet.
+    """
+    alive = np.zeros(samples + 2)
+    alive[0] = 1.0
+    fired = 0.0
+    for n in range(1, samples + 1):
+        alive[1:] = alive[1:] * (1 - failure_ratio) + alive[:-1] * failure_ratio
+        alive[0] *= 1 - failure_ratio
+        if n >= least:
+            most = int(np.floor(round(limit * n, 9)))  # the most failures that do not fire
+            fired += float(alive[most + 1 :].sum())
+            alive[most + 1 :] = 0.0
+    return fired
+
+
+def false_roll_backs(scenario: Scenario) -> tuple[FalseRollBack, ...]:
+    """For each rollback limit on a ratio that the scenario has a success criterion for too: how often it fires in a
+    window of a target whose true failure ratio is just that criterion's limit, the worst that may still advance.
+
+    A limit on latency is left out: how often it fires hangs on the whole distribution, of which a threshold says
+    nothing.
+    """
+    kept = {
+        each.metric: failure_limit(each)
+        for each in scenario.criteria
+        if each.kind is CriterionKind.SUCCESS and each.metric in _RATIOS
+    }
+    limits = (each for each in scenario.criteria if each.kind is CriterionKind.ROLLBACK and each.metric in kept)
+    return tuple(_false_roll_back(each, kept[each.metric], offered(each, scenario)) for each in limits)
+
+
+def _false_roll_back(criterion: Criterion, ratio: float, samples: int) -> FalseRollBack:
+    probability = fires(ratio, failure_limit(criterion), smallest_sample(criterion), samples)
+    return FalseRollBack(id=criterion.id, failure_ratio=ratio, samples=samples, probability=round(probability, 6))
+
+
+def sentence(chance: FalseRollBack) -> str:
+    """Of the preflight: what the limit does by chance alone."""
+    ratio, share = show(chance.failure_ratio, Unit.RATIO), show(round(chance.probability, 3), Unit.RATIO)
+    return (
+        f"rollback limit {chance.id}: by chance alone it fires in {share} of windows of {chance.samples:,} samples "
+        f"when the true failure ratio is {ratio}, the most that may still advance"
+    )
+
+
+def advances(tries: int) -> float:
+    """The most (0..1) by which a target that is just at its limit advances in one of ``tries``, each with a new window:
+    a try alone has 1 - ``CONFIDENCE``.
+    """
+    return float(1 - CONFIDENCE**tries)

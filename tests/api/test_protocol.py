@@ -1,0 +1,314 @@
+"""Limits that hold before anybody is known, and the error body of what is no request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import uvicorn
+
+from api.protocol import LimitedProtocol, Limits
+from api.settings import DatabaseSettings
+from tests.api.pod import Pod
+from tests.api.postgres import free_port
+from tests.api.test_serve import Base, Message
+
+LIMITS = Limits(head_bytes=2000, url_bytes=200, head_s=0.3, message_bytes=100_000)
+GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Answering:
+    """An application that says what it was asked: at once, after the whole body, or when it is let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[tuple[bytes, bytes]]]] = []
+        self.let_go = asyncio.Event()
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        self.asked.append((scope["path"], scope["headers"]))
+        if scope["path"] == "/held":
+            await self.let_go.wait()
+        body = b""
+        while scope["path"] == "/read":
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        said = b"%d" % len(body)
+        headers = [(b"content-length", b"%d" % len(said))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": said})
+
+
+class Served:
+    """A server on loopback, its application, and what was refused by status."""
+
+    def __init__(self, keep_alive_s: int = 5) -> None:
+        self.app = Answering()
+        self.refused: Counter[int] = Counter()
+        protocol: Any = functools.partial(LimitedProtocol, limits=LIMITS, refused=self._refuse)
+        self.server = Base(
+            uvicorn.Config(
+                self.app,
+                host="127.0.0.1",
+                port=0,
+                http=protocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                timeout_keep_alive=keep_alive_s,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    def _refuse(self, status: int) -> None:
+        self.refused[status] += 1
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        address = self.server.servers[0].sockets[0].getsockname()
+        return await asyncio.open_connection(*address[:2])
+
+    async def say(self, *parts: bytes, pause_s: float = 0.02) -> tuple[bytes, float]:
+        """All that comes until the connection ends, and seconds until then. Parts are sent one by one."""
+        reader, writer = await self.connect()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(10):
+                for part in parts:
+                    writer.write(part)
+                    with contextlib.suppress(ConnectionError):
+                        await writer.drain()
+                    await asyncio.sleep(pause_s)
+                with contextlib.suppress(ConnectionError):
+                    return await reader.read(), time.monotonic() - began
+                return b"", time.monotonic() - began
+        finally:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(**options: int) -> AsyncIterator[Served]:
+    served = Served(**options)
+    running = asyncio.create_task(served.server.serve())
+    while not served.server.started:  # noqa: ASYNC110 - uvicorn tells nobody
+        await asyncio.sleep(0.005)
+    try:
+        yield served
+    finally:
+        served.app.let_go.set()
+        served.server.should_exit = True
+        await running
+
+
+def refused(answer: bytes, status: int) -> None:
+    """``answer`` is one whole answer in the contract's form, and says that the connection ends."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert lines[0].startswith(f"http/1.1 {status} "), answer[:200]
+    assert "content-type: application/json" in lines and "connection: close" in lines
+    assert f"content-length: {len(body)}" in lines
+    error = json.loads(body)["error"]
+    assert error["code"] == "INVALID_REQUEST" and len(error["message"]) > 10
+    assert set(error) == {"code", "message"}
+
+
+LARGE_HEADS = {
+    "one long value": [b"GET / HTTP/1.1\r\nX: ", *[b"x" * 900] * 4],
+    "one long name": [b"GET / HTTP/1.1\r\nX", *[b"x" * 900] * 4],
+    "many headers": [b"GET / HTTP/1.1\r\n", *[b"X: 1\r\n" * 100] * 5],
+    "whole in one piece": [b"GET / HTTP/1.1\r\nX: " + b"x" * 2100 + b"\r\n\r\n"],
+    "empty lines before it": [b"\r\n" * 600, b"\r\n" * 600],
+    "after a request": [GET, b"GET / HTTP/1.1\r\nX: ", *[b"x" * 900] * 4],
+}
+
+
+@pytest.mark.parametrize("kind", LARGE_HEADS)
+async def test_a_head_that_is_too_large_is_refused(kind: str) -> None:
+    async with serving() as served:
+        answer, seconds = await served.say(*LARGE_HEADS[kind])
+        refused(answer[answer.rindex(b"HTTP/1.1") :], 431)
+        assert served.refused == {431: 1}
+        assert seconds < 6
+        assert len(served.app.asked) == (kind == "after a request")
+
+
+async def test_a_head_within_its_limit_is_taken_in_whatever_pieces() -> None:
+    async with serving() as served:
+        request = b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + b"x" * 1900 + b"\r\n\r\n"
+        for step in (1, 7, 4000):
+            pieces = [request[n : n + step] for n in range(0, len(request), step)]
+            answer, _ = await served.say(*pieces, pause_s=0)
+            assert answer.startswith(b"HTTP/1.1 200"), (step, answer)
+        assert served.refused == {}
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+async def test_a_url_that_is_too_long_is_refused(pieces: int) -> None:
+    async with serving() as served:
+        answer, _ = await served.say(b"GET /", *[b"u" * (300 // pieces)] * pieces, b" HTTP/1.1\r\n\r\n")
+        refused(answer, 414)
+        answer, _ = await served.say(b"GET /" + b"u" * 199 + b" HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_connection_that_asks_nothing_is_closed_without_a_word() -> None:
+    async with serving() as served:
+        answer, seconds = await served.say()
+        assert answer == b"" and 0.25 < seconds < 6
+        assert served.refused == {}
+
+
+@pytest.mark.parametrize("before", [b"", GET])
+@pytest.mark.parametrize("part", [b"G", b"GET / HTTP/1.1\r\nX: ", b"\r\n"])
+async def test_a_head_that_does_not_end_is_refused_in_time_however_it_drips(before: bytes, part: bytes) -> None:
+    async with serving() as served:
+        reader, writer = await served.connect()
+        if before:
+            writer.write(before)
+            await reader.readuntil(b"\r\n\r\n0")
+        began = time.monotonic()
+        writer.write(part)
+        reading = asyncio.create_task(reader.read())
+        while not reading.done() and time.monotonic() - began < 5:
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"\r\n" if part == b"\r\n" else b"x" if part != b"G" else b"")
+            await asyncio.sleep(0.05)
+        refused(await reading, 408)
+        assert 0.25 < time.monotonic() - began < 6  # with the second in which the rest is thrown away
+        writer.close()
+
+
+NO_HTTP = {
+    "words": b"hello\r\n\r\n",
+    "no method": b"BREW\x00 / HTTP/1.1\r\n\r\n",
+    "an unknown version": b"GET / HTTP/7.3\r\n\r\n",
+    "path not in ASCII": "GET /v1/walks/é HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+    "target is no path": b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "header without a name": b"GET / HTTP/1.1\r\n: x\r\n\r\n",
+    "two lengths": b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "length and chunks": b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "TLS": bytes.fromhex("16030100f8010000f40303"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_HTTP)
+async def test_what_is_no_request_gets_the_contracts_error_body(kind: str) -> None:
+    async with serving() as served:
+        answer, _ = await served.say(NO_HTTP[kind])
+        refused(answer, 400)
+        assert served.app.asked == [] and served.refused == {400: 1}
+
+
+async def test_a_body_that_cannot_be_read_is_refused_and_its_request_ended() -> None:
+    async with serving() as served:
+        head = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        answer, _ = await served.say(head, b"3\r\nabc\r\n", b"zz\r\n")
+        refused(answer, 400)
+        assert not served.server.server_state.tasks  # it was told, and waits no more
+
+
+async def test_trailers_are_no_headers_of_the_next_request_and_count_as_head() -> None:
+    chunked = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    async with serving() as served:
+        last = b"GET /next HTTP/1.1\r\nConnection: close\r\n\r\n"
+        answer, _ = await served.say(chunked, b"Authorization: Bearer x\r\n\r\n", last)
+        assert answer.count(b"HTTP/1.1 200") == 2
+        assert [name for _, headers in served.app.asked for name, _ in headers] == [
+            b"host",
+            b"transfer-encoding",
+            b"connection",
+        ]
+        answer, _ = await served.say(chunked, *[b"X: " + b"x" * 500 + b"\r\n"] * 5)
+        refused(answer, 431)
+
+
+async def test_what_follows_a_head_is_bounded_whatever_it_is() -> None:
+    async with serving() as served:
+        head = b"POST /held HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: "
+        answer, _ = await served.say(head, *[b"x" * 20_000] * 8)
+        refused(answer, 400)
+        assert served.refused == {400: 1}
+
+
+async def test_the_rest_of_a_request_that_was_answered_has_an_end() -> None:
+    """Answered before its body came: the body may still come, but not for ever, nor without end."""
+    head = b"POST /at-once HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    async with serving() as served:
+        answer, seconds = await served.say(head, *[b"x"] * 3)
+        assert answer.startswith(b"HTTP/1.1 200") and 0.25 < seconds < 6
+        answer, _ = await served.say(head, *[b"x" * 50_000] * 5)
+        assert answer.count(b"HTTP/1.1") == 1
+        assert served.refused == {400: 1}
+
+
+async def test_a_connection_is_kept_after_such_a_rest_and_still_closed_when_idle() -> None:
+    async with serving(keep_alive_s=1) as served:
+        head = b"POST /at-once HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n"
+        answer, seconds = await served.say(head, b"ab", b"c", GET)
+        assert answer.count(b"HTTP/1.1 200") == 2
+        answer, seconds = await served.say(head, b"ab", b"c")
+        assert answer.count(b"HTTP/1.1 200") == 1 and 0.9 < seconds < 6
+
+
+async def test_an_answer_that_is_owed_is_given_before_the_connection_ends() -> None:
+    async with serving() as served:
+        asyncio.get_running_loop().call_later(0.2, served.app.let_go.set)
+        answer, _ = await served.say(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\nhello\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200") and answer.count(b"HTTP/1.1") == 1
+        assert served.refused == {400: 1}
+
+
+async def test_a_wish_to_upgrade_is_answered_and_ends_its_connection() -> None:
+    async with serving() as served:
+        wish = b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        answer, seconds = await served.say(wish + b"PRI * HTTP/2.0\r\n\r\n" + b"x" * 50_000)
+        assert answer.startswith(b"HTTP/1.1 200") and answer.count(b"HTTP/1.1") == 1
+        assert seconds < 6
+
+
+def test_a_megabyte_of_head_is_closed_within_its_limits_and_memory_stays_flat(tmp_path: Path) -> None:
+    """A real pod, with its own limits: one connection after the other, then twenty at once."""
+    with Pod(tmp_path, DatabaseSettings(port=free_port()), free_port(), MIRROR_SHARE_PERCENT="0") as pod:
+        pod.wait_until_ready("/health")
+        seen = asyncio.run(_megabytes(pod, 3))
+        before = psutil.Process(pod.process.pid).memory_info().rss
+        seen += asyncio.run(_megabytes(pod, 20))
+        grown = psutil.Process(pod.process.pid).memory_info().rss - before
+        print(f"memory grew by {grown / 2**20:.1f} MiB; {seen[-1]}")
+        assert grown < 8 * 2**20  # of 20 MiB sent at once
+        assert all(status in (b"HTTP/1.1 431", b"HTTP/1.1 414", b"") and seconds < 9 for status, seconds in seen)
+        assert sum(status != b"" for status, _ in seen) > len(seen) / 2
+        with pod.client() as client:
+            assert client.get("/health").status_code == 200
+        assert 'http_requests_refused_total{status="431"}' in pod.metrics()
+
+
+async def _megabytes(pod: Pod, count: int) -> list[tuple[bytes, float]]:
+    async def one(head: bytes, part: bytes) -> tuple[bytes, float]:
+        began, status = time.monotonic(), b""
+        reader, writer = await asyncio.open_connection("127.0.0.1", pod.port)
+        with contextlib.suppress(ConnectionError):
+            writer.write(head)
+            for _ in range(2**20 // len(part)):
+                writer.write(part)
+                await writer.drain()
+        with contextlib.suppress(ConnectionError):
+            status = await reader.read(12)
+            while await reader.read(65536):
+                pass
+        writer.close()
+        return status, time.monotonic() - began
+
+    kinds = [(b"GET / HTTP/1.1\r\n", b"X-Filler: 1\r\n" * 1000), (b"GET /", b"u" * 10_000)]
+    kinds.append((b"GET / HTTP/1.1\r\nX: ", b"x" * 10_000))
+    found = [await one(*kinds[n % 3]) for n in range(min(count, 3))]
+    return found + await asyncio.gather(*(one(*kinds[n % 3]) for n in range(count)))

@@ -1,0 +1,105 @@
+"""A command with something to take down, for tests that take its terminal, its pipe or its disk away.
+
+``python -m tests.ending_job run|keep FOLDER``: ``run`` carries a run to its end as every command with a report does,
+``keep`` is ``stack keep`` with parts that never come up. Both write ``FOLDER/up``, say much, and write
+``FOLDER/torn_down`` when they have taken down. With ``FOLDER/finish`` there, they end by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness import cli, rungs, terminal
+from harness.clock import Clock, MachineClock
+from harness.lifecycle import Lifecycle, run_to_end
+from harness.model.errors import Exit, more_severe
+from harness.model.stack import Rung
+from harness.progress import Progress
+from harness.stack.keeping import Keeper, Standing
+
+
+class Document(msgspec.Struct):
+    exit_status: int | None
+
+
+class Run:
+    """Waits in its flow, talking; then tears down and writes its document, as ``harness.run.Rehearsal`` does."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.folder = folder
+        self.progress = progress
+        self.lifecycle = Lifecycle(progress)
+
+    async def run(self) -> Document:
+        await self.lifecycle.run(wait(self.folder, self.progress))
+        await self.lifecycle.take_down(MachineClock(), self.tear_down)
+        status = more_severe(*(error.exit for error in self.lifecycle.errors))
+        (self.folder / "document.json").write_text(f'{{"exit_status": {int(status)}}}\n')
+        return Document(status)
+
+    async def tear_down(self) -> None:
+        self.progress("tearing down")
+        await asyncio.sleep(0.2)  # as long as a second signal needs to come
+        (self.folder / "torn_down").touch()
+
+    def interrupt(self) -> None:
+        self.lifecycle.interrupt()
+
+
+class Keeps:
+    """A ``Keeper`` whose parts never come up."""
+
+    rung = Rung.LOCAL
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def keep(self, clock: Clock, progress: Callable[[str], None]) -> None:
+        try:
+            await wait(self._folder, Progress(clock))
+        finally:
+            await asyncio.sleep(0.2)
+            (self._folder / "torn_down").touch()
+
+    def status(self) -> Standing | None:
+        return None
+
+    def down(self, *, force: bool) -> list[str]:
+        return []
+
+
+async def wait(folder: Path, progress: Progress) -> None:
+    """Until ``folder/finish`` is there."""
+    (folder / "up").touch()
+    while not (folder / "finish").exists():
+        progress.live("still here")
+        progress.plain("and more")
+        await asyncio.sleep(0.01)
+
+
+def main(verb: str, folder: Path) -> int:
+    terminal.install()
+    if os.isatty(0):
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if verb == "keep":
+        kept: dict[Rung, Keeper] = {Rung.LOCAL: Keeps(folder)}
+        rungs.keepers = lambda: kept
+        return cli.main(["stack", "keep"])
+    progress = Progress(MachineClock())
+    told = "the closing lines " * 1000
+    status = run_to_end(lambda: Run(folder, progress), progress, lambda *_: told, printed="document.json")
+    assert status in set(Exit)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(cli.with_output(main(sys.argv[1], Path(sys.argv[2]))))

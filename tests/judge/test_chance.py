@@ -1,0 +1,69 @@
+"""False roll backs by chance alone, against brute force and against drawn windows; what the weeks' limits come to."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.judge.chance import advances, false_roll_backs, fires, sentence
+from scenarios.load import load
+
+
+def by_enumeration(ratio: float, limit: float, least: int, samples: int) -> float:
+    """Every course of answers, each with its probability."""
+    fired = 0.0
+    for course in product((0, 1), repeat=samples):
+        counts = np.cumsum(course)
+        if any(counts[n - 1] > limit * n + 1e-9 for n in range(least, samples + 1)):
+            fired += ratio ** sum(course) * (1 - ratio) ** (samples - sum(course))
+    return fired
+
+
+@given(
+    ratio=st.sampled_from([0.0, 0.01, 0.1, 0.3, 0.5, 1.0]),
+    limit=st.sampled_from([0.05, 0.1, 0.25, 0.4, 0.5]),
+    least=st.integers(1, 9),
+    samples=st.integers(0, 11),
+)
+def test_it_is_what_all_courses_of_answers_come_to(ratio: float, limit: float, least: int, samples: int) -> None:
+    assert fires(ratio, limit, least, samples) == pytest.approx(by_enumeration(ratio, limit, least, samples), abs=1e-9)
+
+
+def test_it_is_what_drawn_windows_come_to() -> None:
+    dice, windows, samples = np.random.default_rng(5), 4000, 1200
+    counts = (dice.random((windows, samples)) < 0.005).cumsum(axis=1)
+    at = np.arange(1, samples + 1)
+    fired = int(((counts > 0.01 * at + 1e-9) & (at >= 300)).any(axis=1).sum())
+    exact = fires(0.005, 0.01, 300, samples)
+    assert ratio_lower(fired, windows, 0.999) < exact < ratio_upper(fired, windows, 0.999)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "limit", "least", "samples", "share"),
+    [
+        (0.003, 0.01, 300, 1200, 0.040),
+        (0.005, 0.01, 300, 1200, 0.189),
+        (0.001, 0.005, 600, 3300, 0.010),
+        (0.01, 0.03, 100, 400, 0.055),
+        (0.01, 0.05, 60, 330, 0.009),
+    ],
+)
+def test_the_figures_that_readers_are_told(ratio: float, limit: float, least: int, samples: int, share: float) -> None:
+    assert fires(ratio, limit, least, samples) == pytest.approx(share, abs=0.0006)
+
+
+@pytest.mark.parametrize(("week", "share"), [(1, 0.009), (2, 0.055), (3, 0.189), (4, 0.010)])
+def test_each_week_says_how_often_its_limit_fires_by_chance(week: int, share: float) -> None:
+    [chance] = false_roll_backs(load(f"rollout_week{week}"))
+    assert chance.probability == pytest.approx(share, abs=0.0006)
+    assert "by chance alone it fires in" in sentence(chance)
+
+
+def test_three_tries_at_the_limit_advance_with_14_percent() -> None:
+    assert advances(1) == pytest.approx(0.05)
+    assert advances(3) == pytest.approx(0.142625)

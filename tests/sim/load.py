@@ -1,0 +1,120 @@
+"""The load in the harness' own loop, in the place of ``harness.load.process.LoadProcesses``.
+
+Admission, phones and probes are the load processes' own code; what Locust does there, one greenlet a phone does here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from harness.clock import NS
+from harness.load import probes_main
+from harness.load.admission import admit
+from harness.load.phone import Phone, Shared
+from harness.load.plan import LoadPlan, check
+from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.load.time import now_ns, sleep
+from harness.model.errors import PartDied, RehearsalError
+from harness.model.evidence import SessionRow
+from harness.model.message import message
+from tests.sim.firestore import MemoryFirestore
+from tests.sim.runtime import Ended, VirtualRuntime
+
+WATCH_EVERY_S = 0.5
+
+
+class VirtualLoad:
+    """The calls of ``LoadProcesses``. Whatever ends a phone, or the probes, by itself is raised by ``watch``, ``stop``
+    and ``admitted``: a ``RehearsalError`` as it is, else ``PartDied``.
+    """
+
+    def __init__(self, plan: LoadPlan, folder: Path, runtime: VirtualRuntime, firestore: MemoryFirestore) -> None:
+        check(plan)
+        self._plan = plan
+        self._runtime = runtime
+        self._firestore = firestore
+        self.spools = (folder / "load.jsonl", folder / "probes.jsonl")
+        self._ended = Ended()
+        self._shared = Shared(plan=plan, recorder=Recorder(self.spools[0]), ended=self._ended)
+        self._probes = Recorder(self.spools[1])
+        self._admitting: list[asyncio.Task[Any]] = []
+        self._phones: list[Phone] = []
+        self._probers: list[Any] = []
+        self._users: list[asyncio.Task[Any]] = []
+        self._beside: list[asyncio.Task[Any]] = []
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Begins to admit."""
+        spawn = self._runtime.spawn
+        self._admitting = [
+            spawn(admit, self._shared, self._firestore).task,
+            spawn(probes_main.admit, self._plan).task,
+        ]
+        self._begin_beside(self._flush())
+
+    async def admitted(self, timeout_s: float) -> None:
+        """Returns once everybody is."""
+        async with asyncio.timeout(timeout_s):
+            await asyncio.wait(self._admitting)
+        self._check()
+        self._phones, self._probers = (each.result() for each in self._admitting)
+        count = len(self._phones)
+        self._shared.recorder.event("phase", "admitted", message("{count} users admitted", count=str(count)))
+
+    async def go(self, origin_ns: int) -> None:
+        """Starts schedule and probes."""
+        self._shared.origin_ns = origin_ns
+        self._users = [self._runtime.spawn(self._live, phone).task for phone in self._phones]
+        self._begin_beside(probes_main.Stream(self._plan, self._probes, self._probers).run(origin_ns))
+
+    async def watch(self) -> None:
+        """Until the load is stopped."""
+        while not self._stopping:
+            await sleep(WATCH_EVERY_S)
+            self._check()
+
+    async def stop(self) -> None:
+        """Lets what is under way end. Idempotent."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._ended.set()
+        for task in (*self._beside, *self._admitting):
+            task.cancel()
+        await asyncio.gather(*self._users, *self._beside, *self._admitting, return_exceptions=True)
+        for phone in self._phones:
+            account = phone.account
+            row = SessionRow(at_ns=now_ns(), user=account.user, audience=account.audience, live=False)
+            self._shared.recorder.write(row)
+        self._shared.recorder.close()
+        self._probes.close()
+        self._check()
+
+    def _live(self, phone: Phone) -> None:
+        """As Locust: sleeps until there is something to do, does it, and again."""
+        try:
+            while not self._runtime.wait_until(now_ns() + round(phone.seconds_to_wake() * NS), self._ended):
+                phone.act()
+        finally:
+            phone.close()
+
+    def _check(self) -> None:
+        for error in self._runtime.failures:
+            if isinstance(error, RehearsalError):
+                raise error
+            raise PartDied(f"the load ended by itself: {error!r}", where=str(self.spools[0])) from error
+
+    def _begin_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._runtime.note)
+        self._beside.append(task)
+
+    async def _flush(self) -> None:
+        while True:
+            await sleep(FLUSH_EVERY_S)
+            self._shared.recorder.flush()
+            self._probes.flush()

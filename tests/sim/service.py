@@ -1,0 +1,183 @@
+"""The service in memory: pods of the API's own code, asked in turn over ASGI, with faults in front of them.
+
+A request takes ``network_s`` each way, drawn from the seed. A phone keeps its pod; a probe takes the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from api.app import build_app
+from api.logs import Log
+from api.memory import MemoryTokens, SeededIds
+from api.ports import Database, MirrorSink, Ports, Storage
+from api.settings import Settings
+from harness.model.evidence import Outcome
+from harness.model.stack import Fault, FaultKind
+from harness.stack import gate_process
+from tests.sim.clock import VirtualClock
+
+ERROR = (500, b'{"error":{"code":"INTERNAL_ERROR","message":"planted"}}')
+PROJECT = "demo-tekutoko"
+_NETWORK_LEAST_S, _NETWORK_MEAN_S, _NETWORK_MOST_S = 0.002, 0.015, 0.1
+
+
+class Caller(StrEnum):
+    """Who asks."""
+
+    PHONE = "phone"
+    PROBE = "probe"
+
+
+class Plant(msgspec.Struct, kw_only=True):
+    """What becomes of every request of ``caller`` whose number (from 1) makes ``number * share`` pass a whole number:
+    the exact share at every moment, and never more. With ``delay_ms`` it waits, else it is answered 500.
+    """
+
+    caller: Caller
+    share: Fraction
+    delay_ms: float = 0.0
+    seen: int = 0
+
+    def hits(self) -> bool:
+        """Whether the next request is hit."""
+        self.seen += 1
+        return int(self.seen * self.share) > int((self.seen - 1) * self.share)
+
+
+class NoAnswerFrom(Exception):
+    """The exchange ended without an answer."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+class Service:
+    """``ask`` is one request. ``plants`` may be changed at any time."""
+
+    def __init__(self, clock: VirtualClock, chance: random.Random, plants: tuple[Plant, ...] = ()) -> None:
+        self.plants = plants
+        self.faults = gate_process.Faults()
+        self.lines: list[bytes] = []
+        self._clock = clock
+        self._chance = chance
+        self._pods: list[Any] = []
+        self._next = 0
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._injected = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self, pods: int, database: Database, mirror: MirrorSink, storage: Storage) -> AsyncIterator[None]:
+        """``pods`` processes of the API on these ports, until the block is left."""
+        async with AsyncExitStack() as stack:
+            for number in range(pods):
+                ids = SeededIds(random.Random(self._chance.getrandbits(64)))
+                ports = Ports(
+                    database=database,
+                    tokens=MemoryTokens(),
+                    clock=self._clock,
+                    ids=ids,
+                    mirror=mirror,
+                    storage=storage,
+                )
+                settings = Settings(project_id=PROJECT, pod_name=f"sim-{number}")
+                log = Log(self._clock, pod_name=settings.pod_name, level="warning", write=self.lines.append)
+                app = build_app(settings, ports, log)
+                await stack.enter_async_context(app.router.lifespan_context(app))
+                self._pods.append(app)
+            yield
+            await asyncio.gather(*self._under_way)
+
+    def connect(self) -> Any:
+        """The pod of a new connection."""
+        self._next += 1
+        return self._pods[self._next % len(self._pods)]
+
+    def inject(self, fault: Fault) -> int:
+        """As the fault gate does it; the number to end it by."""
+        share = Fraction(fault.share).limit_denominator(10_000)
+        self._injected += 1
+        self.faults.active[self._injected] = gate_process.Fault(
+            kind=str(fault.kind),
+            numerator=share.numerator,
+            denominator=share.denominator,
+            delay_s=fault.delay_ms / 1000 if fault.kind is FaultKind.LATENCY else 0.0,
+        )
+        return self._injected
+
+    async def ask(
+        self, caller: Caller, app: Any, method: str, path: str, token: str, body: bytes
+    ) -> tuple[int, bytes, str]:
+        """Status, body and pod. Raises ``NoAnswerFrom``. A caller that gives up leaves the request to go on."""
+        await asyncio.sleep(self._network_s())
+        if self.faults.closed:
+            raise NoAnswerFrom(Outcome.REFUSED)
+        became = self.faults.judge()
+        delay_s, error = became.delay_s, became.error
+        for plant in self.plants:
+            if plant.caller is caller and plant.hits():
+                delay_s += plant.delay_ms / 1000
+                error |= not plant.delay_ms
+        if became.cut:
+            raise NoAnswerFrom(Outcome.BROKEN)
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        if error:
+            return (*ERROR, "")
+        task = asyncio.ensure_future(_over_asgi(app, method, path, token, body))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        answer = await asyncio.shield(task)
+        await asyncio.sleep(self._network_s())
+        return answer
+
+    def _network_s(self) -> float:
+        drawn_s = _NETWORK_LEAST_S + self._chance.expovariate(1 / _NETWORK_MEAN_S)
+        return round(min(drawn_s, _NETWORK_MOST_S), 6)
+
+
+async def _over_asgi(app: Any, method: str, path: str, token: str, body: bytes) -> tuple[int, bytes, str]:
+    where, _, query = path.partition("?")
+    headers = [(b"host", b"api"), (b"authorization", b"Bearer " + token.encode())]
+    if body:
+        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": where,
+        "raw_path": where.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    sent: list[dict[str, Any]] = []
+    asked: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if asked:
+            return asked.pop()
+        await asyncio.Future()  # it stays connected
+        raise AssertionError
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    head, *rest = sent
+    pod = dict(head["headers"]).get(b"x-pod-name", b"").decode()
+    return head["status"], b"".join(each.get("body", b"") for each in rest), pod

@@ -1,0 +1,156 @@
+"""Weeks 1 to 4 of the rollout table, whole, in virtual time: the document's own windows, users and pace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.model.errors import Exit
+from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
+from harness.model.verdict import Decision, Verdict
+from tests.sim.week import Week, cut, table, week
+from tests.sim.world import Planted
+
+SEEDS = range(1, 11)
+#: What nothing in memory can show: no eviction, no pod that leaves.
+NOT_HERE = {"pdb.budget", "service.new_connections"}
+
+
+def assert_advances(seen: Week) -> None:
+    assert (seen.run.decision, seen.run.exit_status) == (Decision.ADVANCE, Exit.OK), seen.why
+    assert (seen.run.errors, seen.run.leaks) == ((), ())
+    verdicts = {name: each.verdict for name, each in seen.told.items()}
+    assert {name for name, verdict in verdicts.items() if verdict is Verdict.NOT_EXERCISED} == NOT_HERE
+    assert {verdict for name, verdict in verdicts.items() if name not in NOT_HERE} == {Verdict.PASS}, seen.why
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("a thread, a socket, a process or a real sleep in virtual time")
+
+
+def test_week_3_advances_without_thread_socket_or_sleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is cut: 500 users of whom 250 are on the API, 10 probes a second, 120 s, every checker."""
+    for owner, name in (
+        (socket.socket, "connect"),
+        (socket.socket, "bind"),
+        (threading.Thread, "start"),
+        (asyncio.BaseEventLoop, "run_in_executor"),
+        (subprocess, "Popen"),
+        (time, "sleep"),
+    ):
+        monkeypatch.setattr(owner, name, refuse)
+    scenario = table(3)
+    seen = week(tmp_path, scenario)
+    assert_advances(seen)
+    assert 120 < seen.virtual_s < 130
+    window = next(each for each in seen.run.windows if each.side == Side.API)
+    due = [row for row in seen.rows if isinstance(row, RequestRow) and window.start_ns <= row.due_ns < window.end_ns]
+    assert len({row.user for row in due if row.side is Side.API}) == 250
+    assert len({row.user for row in due}) == 500
+    assert {row.operation for row in due} == set(Operation)
+    assert len({row.pod for row in due if row.side is Side.API}) == 2
+    assert sum(isinstance(row, ProbeRow) and row.due_ns < window.end_ns for row in seen.rows) == 1200
+    assert {row.sent_ns - row.due_ns for row in due} == {0}, "in virtual time nothing is late"
+    assert "decision: advance" in seen.printed
+
+
+def test_week_2_advances_at_its_default_pace(tmp_path: Path) -> None:
+    """One request in 45 s: 400 in the window, 3.33/s offered."""
+    seen = week(tmp_path, table(2), seed=2)
+    assert_advances(seen)
+    assert seen.told["success.request_rate"].value == pytest.approx(3.33, abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Of a run with everything in it: planted failures, a roll back, checks of the stores."""
+    planted = Planted(errors=Fraction(1, 10), slow=Fraction(1, 7), slow_ms=300, unavailable=Fraction(1, 50))
+    scenario = cut(table(2), fetch_interval_s=5.0)
+    first, second = (week(tmp_path / name, scenario, seed=7, planted=planted) for name in ("first", "second"))
+    assert first.run.decision is Decision.ROLL_BACK
+    assert first.bytes() == second.bytes()
+    assert first.printed.replace("/first/", "/") == second.printed.replace("/second/", "/")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_healthy_weeks_advance_with_each_of_ten_seeds(tmp_path: Path, number: int, seed: int) -> None:
+    scenario = table(number)
+    seen = week(tmp_path, scenario, seed=seed)
+    assert_advances(seen)
+    assert scenario.window_s < seen.virtual_s < scenario.window_s + 20
+
+
+def test_another_seed_gives_another_week(tmp_path: Path) -> None:
+    one, other = (week(tmp_path / str(seed), cut(table(3), window_s=5), seed=seed) for seed in (1, 2))
+    for rows_of in (RequestRow, ProbeRow):
+        assert [row for row in one.rows if isinstance(row, rows_of)] != [
+            row for row in other.rows if isinstance(row, rows_of)
+        ]
+
+
+@pytest.mark.nightly
+def test_another_process_with_another_hash_gives_the_same_bytes(tmp_path: Path) -> None:
+    here = week(tmp_path / "here", table(2), seed=5)
+    program = (
+        "import sys, pathlib; from tests.sim.week import table, week\n"
+        "sys.stdout.buffer.write(week(pathlib.Path(sys.argv[1]), table(2), seed=5).bytes())"
+    )
+    for hashed in ("1", "2"):
+        told = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / hashed)],
+            env={**os.environ, "PYTHONHASHSEED": hashed},
+            cwd=Path(__file__).resolve().parents[2],
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        assert told.stdout == here.bytes()
+
+
+@pytest.mark.nightly
+def test_week_2_as_written_offers_exactly_its_limit_and_holds(tmp_path: Path) -> None:
+    """The erratum: 30 % of 500 users at one request in 50 s offer 3.0/s, where one late request fails the week."""
+    scenario = table(2)
+    written = msgspec.structs.replace(scenario.population, pace_s=50.0)
+    seen = week(tmp_path, msgspec.structs.replace(scenario, population=written))
+    rate = seen.told["success.request_rate"]
+    assert (seen.run.decision, rate.verdict) == (Decision.HOLD, Verdict.INCONCLUSIVE), seen.why
+    assert rate.value == pytest.approx(3.0, abs=0.05)
+    assert "judged from 3.3/s on" in rate.reason
+
+
+@pytest.mark.parametrize(
+    ("planted", "check"),
+    [
+        (Planted(puts_lost=7), "writes.acknowledged"),
+        pytest.param(Planted(documents_lost=7), "dual_write.documents", marks=pytest.mark.nightly),
+    ],
+)
+def test_lost_writes_hold_a_week_that_every_criterion_passes(tmp_path: Path, planted: Planted, check: str) -> None:
+    seen = week(tmp_path, cut(table(3)), planted=planted)
+    assert (seen.run.decision, seen.run.exit_status) == (Decision.HOLD, Exit.HOLD), seen.why
+    assert {each.verdict for each in seen.run.criteria} == {Verdict.PASS}
+    found = seen.told[check]
+    assert found.verdict is Verdict.FAIL
+    assert found.value is not None
+    assert found.value >= 5
+
+
+def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("nobody joins this greenlet")
+
+    monkeypatch.setattr("harness.load.phone.fetch_flag", broken)
+    seen = week(tmp_path, cut(table(1), window_s=60, fetch_interval_s=10))
+    assert (seen.run.decision, seen.run.exit_status) == (None, Exit.RUN_BROKEN)
+    assert any("nobody joins this greenlet" in error for error in seen.run.errors)

@@ -1,0 +1,124 @@
+"""From what a checker found to its verdict: each can fail, and evidence that does not fit the schedule proves nothing."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.checks.acknowledged import acknowledged
+from harness.checks.applied_once import applied_once
+from harness.checks.dual_write import StoredWalk
+from harness.checks.sent import Sent
+from harness.invariants import acknowledged_result, once_result, switch_over_result
+from harness.model.run import SwitchOver
+from harness.model.units import Unit
+from harness.model.verdict import CheckResult, Verdict
+from tests.checks.sending import USERS, as_sent, held, rows_of
+
+NAMES = [account.user for account in USERS]
+ROWS = rows_of(*NAMES)
+SENT = as_sent(ROWS)
+HELD = held(ROWS)
+FOREIGN = msgspec.structs.replace(SENT, unmatched=("u0001-00099", "u0002-00098"))
+NOTHING = Sent(walks={}, creates=())
+#: Walks that a PUT named.
+PUT_IDS = sorted(SENT.walks.keys() & HELD.keys())
+
+
+def of_writes(stored: dict[str, StoredWalk], sent: Sent = SENT) -> CheckResult:
+    return acknowledged_result(acknowledged(sent, stored), sent)
+
+
+def of_once(*stored: StoredWalk, sent: Sent = SENT) -> CheckResult:
+    return once_result(applied_once(sent, stored, NAMES), sent)
+
+
+def without(*ids: str) -> dict[str, StoredWalk]:
+    return {walk_id: walk for walk_id, walk in HELD.items() if walk_id not in ids}
+
+
+def test_every_acknowledged_write_there_passes() -> None:
+    found = of_writes(HELD)
+    assert (found.verdict, found.value, found.samples, found.holds) == (Verdict.PASS, 0.0, len(ROWS), True)
+    assert (found.id, found.claim) == ("writes.acknowledged", "dual_write.order")
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_lost_acknowledged_write_fails_and_names_its_walk(lost: int) -> None:
+    ids = PUT_IDS[:lost]
+    found = of_writes(without(*ids))
+    assert (found.verdict, found.value, found.samples) == (Verdict.FAIL, lost, len(ROWS))
+    assert all(walk_id in found.reason for walk_id in ids)
+
+
+def test_what_is_lost_of_one_walk_counts_once() -> None:
+    found = acknowledged(SENT, without(PUT_IDS[0]))
+    twice = msgspec.structs.replace(found, lost=found.lost * 2)
+    assert acknowledged_result(twice, SENT).value == 1
+
+
+def test_no_acknowledged_write_is_not_enough() -> None:
+    found = of_writes({}, NOTHING)
+    assert (found.verdict, found.samples) == (Verdict.INCONCLUSIVE, 0)
+
+
+def test_writes_that_do_not_fit_the_schedule_prove_nothing_but_excuse_no_loss() -> None:
+    found = of_writes(HELD, FOREIGN)
+    assert (found.verdict, found.value) == (Verdict.INCONCLUSIVE, 0.0)
+    assert "2 writes do not fit the schedule, the first is u0001-00099" in found.reason
+    lost = of_writes(without(PUT_IDS[0]), FOREIGN)
+    assert (lost.verdict, lost.value) == (Verdict.FAIL, 1.0)
+    assert "2 writes do not fit the schedule" in lost.reason
+
+
+def test_everything_there_once_passes() -> None:
+    found = of_once(*HELD.values())
+    assert (found.verdict, found.value, found.samples, found.holds) == (Verdict.PASS, 0.0, len(HELD), True)
+
+
+def test_a_walk_that_is_there_twice_fails() -> None:
+    twice = HELD[PUT_IDS[0]]
+    found = of_once(*HELD.values(), twice)
+    assert (found.verdict, found.value is not None and found.value >= 1) == (Verdict.FAIL, True)
+    assert f"walk {twice.id}: 2 rows" in found.reason
+
+
+def test_without_a_walk_nothing_was_there_once() -> None:
+    assert of_once().verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_what_was_sent_is_not_known_so_nobody_sent_it_twice(doubled: bool) -> None:
+    found = of_once(*HELD.values(), *([HELD[PUT_IDS[0]]] if doubled else []), sent=FOREIGN)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "2 writes do not fit the schedule, the first is u0001-00099" in found.reason
+
+
+def switched(clients: int, *late: str, last_s: float | None = 61.04) -> CheckResult:
+    back = clients - len(late)
+    return switch_over_result(SwitchOver(clients=clients, switched=back, last_s=last_s, limit_s=300.0, late_users=late))
+
+
+def test_every_client_back_in_time_passes() -> None:
+    found = switched(250)
+    assert (found.verdict, found.value, found.samples, found.unit) == (Verdict.PASS, 0.0, 250, Unit.USERS)
+    assert (found.id, found.claim, found.holds) == ("flag.off_in_time", "rollout.rollback.step2", True)
+    assert found.reason == "250 of 250 clients back on Firestore, limit 300 s; the last after 61.0 s"
+
+
+@pytest.mark.parametrize("late", [("u0007",), ("u0007", "u0011", "u0012", "u0013")])
+def test_a_client_that_is_late_fails_and_is_named(late: tuple[str, ...]) -> None:
+    found = switched(250, *late)
+    assert (found.verdict, found.value, found.samples) == (Verdict.FAIL, len(late), 250)
+    assert f"{250 - len(late)} of 250 clients back" in found.reason
+    assert [name for name in late if name in found.reason] == list(late[:3])
+
+
+def test_nobody_back_has_no_last_one() -> None:
+    found = switched(1, "u0001", last_s=None)
+    assert found.verdict is Verdict.FAIL
+    assert "the last after" not in found.reason
+
+
+def test_without_a_client_nobody_could_be_late() -> None:
+    assert switched(0, last_s=None).verdict is Verdict.INCONCLUSIVE

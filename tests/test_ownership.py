@@ -1,0 +1,447 @@
+"""Whose a run is: seen by the lock that its harness holds, from whatever container; and nothing is taken for dead
+because it could not be looked at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.home import runs_folder
+from harness.model.errors import StackNotStarted
+from harness.stack.kind import leftovers, record
+from harness.stack.kind.docker import docker
+from harness.stack.kubernetes import labels
+from harness.state import (
+    MARKER,
+    Condition,
+    Lease,
+    PartRecord,
+    ProcessIdentity,
+    RunState,
+    condition,
+    dead_runs,
+    identify,
+    lives,
+    run_folder,
+    shared_memory,
+    sweep,
+)
+from harness.state import processes as processes_module
+from harness.state.held import HeldLock, is_held
+from harness.state.machine import home_mark, identity
+from harness.state.processes import this_boot, this_space
+from harness.state.sweeping import end_run
+from tests import stub_docker
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT_S = 60
+IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+#: Begins a run with a part, says so, and waits for its end: of the input, or by a signal.
+BEGINS = """
+import asyncio, sys
+from harness.stack.processes import Spec, spawn
+from harness.state import RunState
+async def main():
+    state = RunState.begin(sys.argv[1])
+    (state.folder / "data").write_text("x")
+    spawn(Spec(part="envoy", command=["sleep", "60"], environment={}, log=state.folder / "log", folder=state.folder), state)
+    print("begun", flush=True)
+    sys.stdin.read()
+asyncio.run(main())
+"""
+SWEEPS = "from harness.state import sweep; sweep(lambda line: print(line, flush=True))"
+
+
+def can_have_spaces() -> bool:
+    """Whether a space of process ids can be made here: as root, with unshare."""
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*IN_A_SPACE, "true"], check=False, capture_output=True, timeout=10).returncode == 0
+
+
+needs_spaces = pytest.mark.skipif(not can_have_spaces(), reason="no space of process ids can be made here (root)")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def begun() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Begins a run in a process of its own, in a space of process ids of its own with ``space``."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(run_id: str, *, space: bool = False) -> subprocess.Popen[str]:
+        command = [*(IN_A_SPACE if space else ()), sys.executable, "-c", BEGINS, run_id]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+    sweep(lambda line: None)
+
+
+def killed(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=LIMIT_S)
+
+
+def in_another_space(code: str) -> list[str]:
+    """What ``code`` prints there."""
+    command = [*IN_A_SPACE, sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=LIMIT_S)
+    return done.stdout.splitlines()
+
+
+def marked_processes(run_id: str) -> list[int]:
+    return [process.pid for process, _ in processes_module.marked(MARKER, [run_id])]
+
+
+# -- the lock ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_is_held_until_the_last_who_has_it_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert is_held(path) is None
+    lock = HeldLock(path)
+    assert is_held(path) is True
+    child = subprocess.Popen(["sleep", "60"], pass_fds=(lock.descriptor,))
+    lock.release()
+    lock.release()
+    assert is_held(path) is True
+    child.kill()
+    child.wait()
+    assert is_held(path) is False
+
+
+def test_a_link_is_not_followed_to_a_lock(tmp_path: Path) -> None:
+    (tmp_path / "passwd").write_text("root")
+    (tmp_path / "lock").symlink_to(tmp_path / "passwd")
+    with pytest.raises(OSError, match="symbolic link"):
+        HeldLock(tmp_path / "lock")
+    with pytest.raises(OSError, match="symbolic link"):
+        is_held(tmp_path / "lock")
+
+
+# -- kill -9, then the next command ------------------------------------------------------------------------------------
+
+
+def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[..., subprocess.Popen[str]]) -> None:
+    dead, alive = begun("dead"), begun("alive")
+    assert lives("dead") and lives("alive")
+    killed(dead)
+    assert condition(run_folder("dead")) is Condition.ABANDONED
+    assert dead_runs() == ["dead"]
+    lines = sweep(lambda line: None)
+    assert any("ended envoy" in line for line in lines)
+    assert marked_processes("dead") == [] and not run_folder("dead").exists()
+    assert len(marked_processes("alive")) == 1 and (run_folder("alive") / "data").exists() and alive.poll() is None
+    assert sweep(lambda line: None) == []
+
+
+@needs_spaces
+def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subprocess.Popen[str]]) -> None:
+    """Also one whose process id is nobody's, or another's, there; from inside and from outside."""
+    inside, outside = begun("inside", space=True), begun("outside")
+    assert in_another_space(SWEEPS) == []
+    assert sweep(lambda line: None) == []
+    assert all((run_folder(run_id) / "data").exists() for run_id in ("inside", "outside"))
+    assert inside.poll() is None and outside.poll() is None
+    assert end_run(run_folder("inside"))[-1].endswith("some of it runs in another container; end it there")
+    assert (run_folder("inside") / "data").exists()
+
+
+@needs_spaces
+def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., subprocess.Popen[str]]) -> None:
+    """Its harness was killed; its PostgreSQL is not to lose its data folder under it, nor to be forgotten."""
+    killed(begun("dead"))
+    (line,) = in_another_space(SWEEPS)
+    assert (
+        line
+        == "run dead: left to the next command there, its harness is gone, and parts of it run on in another container"
+    )
+    assert (run_folder("dead") / "data").exists()
+    assert any("ended envoy" in line for line in sweep(lambda line: None))
+    assert not run_folder("dead").exists()
+
+
+@needs_spaces
+def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subprocess.Popen[str]]) -> None:
+    killed(begun("dead", space=True))
+    until = time.monotonic() + 10
+    while condition(run_folder("dead")) is not Condition.ABANDONED:  # its processes are ended by the kernel
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    sweep(lambda line: None)
+    assert not run_folder("dead").exists()
+
+
+@needs_spaces
+def test_kept_parts_of_another_container_are_no_dead_run_s(begun: Callable[..., subprocess.Popen[str]]) -> None:
+    process = begun("kept-local")
+    lease = msgspec.json.decode((run_folder("kept-local") / "lease.json").read_bytes(), type=Lease)
+    (run_folder("kept-local") / "lease.json").write_bytes(
+        msgspec.json.encode(msgspec.structs.replace(lease, kept=True))
+    )
+    killed(process)
+    assert condition(run_folder("kept-local")) is Condition.KEPT
+    assert in_another_space(SWEEPS) == [] and sweep(lambda line: None) == []
+    assert len(marked_processes("kept-local")) == 1
+    end_run(run_folder("kept-local"))
+
+
+# -- what cannot be told -----------------------------------------------------------------------------------------------
+
+
+def plant(run_id: str, content: bytes) -> Path:
+    folder = runs_folder() / run_id
+    folder.mkdir(parents=True)
+    (folder / "lease.json").write_bytes(content)
+    return folder
+
+
+def test_a_lease_of_rules_not_known_here_is_told_and_left() -> None:
+    folder = plant("newer", b'{"run_id": "newer", "owner": 7}')
+    lines: list[str] = []
+    assert sweep(lines.append) == [] and dead_runs() == []
+    assert lines == [
+        f"run newer: left as it is, whether its harness lives cannot be told; if none does, remove {folder}"
+    ]
+    assert folder.exists()
+
+
+def test_a_lease_that_cannot_be_read_is_told_and_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = RunState.begin("locked")
+    state._give_up()
+    (state.folder / "lease.json").unlink()
+    (state.folder / "lease.json").mkdir()  # EISDIR, for root reads all
+    assert condition(state.folder) is Condition.UNKNOWN
+    assert sweep(lambda line: None) == [] and state.folder.exists()
+
+
+def test_a_torn_lease_with_its_locks_free_is_a_dead_run_s() -> None:
+    """As a machine that lost its power may leave it."""
+    state = RunState.begin("torn")
+    (state.folder / "lease.json").write_bytes(b"")
+    assert condition(state.folder) is Condition.LIVES
+    state._give_up()
+    sweep(lambda line: None)
+    assert not state.folder.exists()
+
+
+def test_a_proc_of_another_container_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.state.lease.sees_itself", lambda: False)
+    with pytest.raises(StackNotStarted, match="/proc shows the processes of another container"):
+        RunState.begin("one")
+    assert not run_folder("one").exists()
+
+
+# -- names and numbers -------------------------------------------------------------------------------------------------
+
+
+def test_a_name_cut_amid_a_character_is_no_hindrance(tmp_path: Path) -> None:
+    program = tmp_path / "walk散歩サーバ"  # the kernel keeps 15 bytes of it
+    shutil.copy(shutil.which("sleep") or "", program)
+    process = subprocess.Popen([program, "60"])
+    try:
+        until = time.monotonic() + 5
+        while b"walk" not in Path(f"/proc/{process.pid}/comm").read_bytes():
+            assert time.monotonic() < until
+        with pytest.raises(UnicodeDecodeError):
+            Path(f"/proc/{process.pid}/stat").read_bytes().decode()
+        found = identify(process.pid)
+        assert found is not None and found.alive()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_identity_is_of_one_space_of_process_ids() -> None:
+    me = identify(os.getpid())
+    assert me is not None and me.alive() and me.of_this_boot and not me.elsewhere
+    other = msgspec.structs.replace(me, space="pid:[1]")
+    assert other.elsewhere and not other.alive()
+    assert msgspec.structs.replace(me, space="").alive()  # as an older version wrote it
+    assert not msgspec.structs.replace(me, started="another:1").of_this_boot
+
+
+class Segments:
+    """The machine's System V segments, as a test has them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *made: shared_memory.Segment) -> None:
+        self.removed: list[int] = []
+        monkeypatch.setattr(shared_memory, "segments", lambda: list(made))
+        monkeypatch.setattr(shared_memory, "remove", lambda segment: self.removed.append(segment.shmid))
+
+
+NOBODY_S = 4_194_303  # a process id that is free
+
+
+def segment(
+    shmid: int, creator_pid: int = NOBODY_S, attached: int = 0, uid: int | None = None
+) -> shared_memory.Segment:
+    mine = os.geteuid() if uid is None else uid
+    return shared_memory.Segment(shmid=shmid, creator_pid=creator_pid, attached=attached, uid=mine)
+
+
+@pytest.mark.parametrize(
+    ("boot", "space", "removed"),
+    [("this", "", [1]), ("another", "", []), ("this", "pid:[1]", [])],
+    ids=["of this boot", "after a reboot", "of another container"],
+)
+def test_segments_are_removed_by_numbers_of_this_boot_and_container_alone(
+    monkeypatch: pytest.MonkeyPatch, boot: str, space: str, removed: list[int]
+) -> None:
+    found = Segments(
+        monkeypatch, segment(1), segment(2, attached=1), segment(3, uid=os.geteuid() + 7), segment(4, os.getpid())
+    )
+    gone = ProcessIdentity(NOBODY_S, f"{this_boot() if boot == 'this' else 'x'}:1", space or this_space())
+    reused = ProcessIdentity(os.getpid(), f"{this_boot()}:1", this_space())  # now another program's number
+    lease = Lease(run_id="dead", owner=gone, parts=[PartRecord("postgres", gone), PartRecord("auth", reused)])
+    folder = plant("dead", msgspec.json.encode(lease))
+    (folder / "postgres").mkdir()
+    (folder / "postgres" / "postmaster.pid").write_text(f"{NOBODY_S}\n")
+    sweep(lambda line: None)
+    assert found.removed == removed and not folder.exists()
+
+
+# -- Docker and clusters -----------------------------------------------------------------------------------------------
+
+
+def lease(run_id: str, **changed: object) -> Lease:
+    me = identify(os.getpid())
+    assert me is not None
+    return Lease(run_id=run_id, owner=msgspec.structs.replace(me, **changed))
+
+
+def test_the_mark_of_a_folder_is_its_own_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = home_mark()
+    assert home_mark() == mark and len(mark) == 16
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "other"))
+    assert home_mark() != mark and not record.mark().startswith(f"tekutoko-{mark[:8]}")
+
+
+def test_whose_a_container_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = RunState.begin("here")
+    theirs = {labels.MACHINE: "another", labels.HOME: "another"}
+    shared = {labels.MACHINE: "another"}  # of another container that shares the folder
+    ours = labels.marks(state.lease)
+    gone = {labels.OWNER: f"{os.getpid()}/{this_boot()}:1"}  # the number is another process' now
+    assert labels.owned(ours) is labels.Owned.LIVE
+    assert labels.owned({**ours, **shared}) is labels.Owned.LIVE
+    assert labels.owned({**ours, **shared, **gone}) is labels.Owned.LIVE  # by its lock
+    assert labels.owned({**ours, **theirs}) is labels.Owned.FOREIGN
+    assert labels.owned({**ours, **theirs, **gone}) is labels.Owned.FOREIGN
+    assert labels.owned({labels.OWNER: "1/old"}) is labels.Owned.FOREIGN  # of a version without marks
+    assert labels.owned({**ours, **shared, labels.RUN: "../../etc"}) is labels.Owned.LIVE  # no run's name
+    state.end()
+    assert labels.owned({**ours, **gone}) is labels.Owned.DEAD
+    assert labels.owned({**ours, **gone, labels.MACHINE: identity(), labels.HOME: "lost"}) is labels.Owned.DEAD
+
+
+async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in stub_docker.install(tmp_path / "docker").items():
+        monkeypatch.setenv(name, value)
+    state = RunState.begin("live")
+    dead = labels.marks(lease("dead", started=f"{this_boot()}:1"))
+    marks = {
+        "live.postgres": labels.marks(state.lease),
+        "dead.postgres": dead,
+        "foreign.postgres": {**dead, labels.MACHINE: "another", labels.HOME: "another"},
+        "foreign-node": {"io.x-k8s.kind.cluster": "tekutoko-0123abcd-kept"},
+        "lost-node": {"io.x-k8s.kind.cluster": f"{record.mark()}lost"},
+    }
+    for name, marked in marks.items():
+        words = [word for label, value in marked.items() for word in ("--label", f"{label}={value}")]
+        await docker("run", "--detach", "--name", name, *words, "image", what="running a container")
+    lines: list[str] = []
+    await leftovers.sweep(lines.append)
+    assert sorted(stub_docker.containers(tmp_path / "docker")) == ["foreign-node", "foreign.postgres", "live.postgres"]
+    assert "removed container dead.postgres" in lines
+    state.end()
+
+
+def cluster(name: str, **changed: object) -> record.Cluster:
+    me = identify(os.getpid())
+    assert me is not None
+    made = record.Cluster(
+        name=name, maker=me, kept=False, complete=False, own_images=True, images=[], config_digest="", api_port=1,
+        ports={}, nodes=[f"{name}-control-plane"],
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changed)
+
+
+def test_a_cluster_is_its_maker_s_while_that_holds_its_lock() -> None:
+    elsewhere = ProcessIdentity(1, f"{this_boot()}:1", "pid:[1]")
+    made = cluster("made", maker=elsewhere)
+    record.write(made)
+    assert record.left_behind("made") is False and record.maker_lives(made)
+    record._held.pop("made").release()  # as when it is killed
+    assert record.left_behind("made") is True and not record.maker_lives(made)
+    record.write(msgspec.structs.replace(made, kept=True, complete=True))
+    assert record.left_behind("made") is False
+    (record.folder("made") / "cluster.json").write_text('{"name": "of another version"}')
+    assert record.left_behind("made") is True  # its lock is free
+    (record.folder("made") / "maker.lock").unlink()
+    assert record.left_behind("made") is None
+    record.remove("made")
+
+
+def test_clusters_of_two_folders_and_of_two_runs_never_have_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do those of two runs whose process ids are the same, in two containers."""
+    names = {record.name_of(label) for label in ("kept", record.run_label("one"), record.run_label("two"))}
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "volume of another container"))
+    names |= {record.name_of(label) for label in ("kept", record.run_label("one"), record.run_label("two"))}
+    assert len(names) == 6
+    assert max(len(f"{name}-control-plane") for name in names) <= 63
+
+
+# -- pairs of harnesses ------------------------------------------------------------------------------------------------
+
+
+def pair(folder: Path, rounds: int) -> list[str]:
+    """Two small harnesses, each in a space of process ids of its own, on one folder and one engine; what was lost."""
+    folder.mkdir()
+    engine = stub_docker.install(folder.parent / f"{folder.name}-docker")
+    environment = {**os.environ, **engine, "TEKUTOKO_REHEARSAL_HOME": str(folder.parent / f"{folder.name}-home")}
+    command = [*IN_A_SPACE, sys.executable, "-m", "tests.pair_job", str(folder), str(rounds)]
+    both = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=LIMIT_S * rounds)[0] for process in both]
+    left = [f"container {name} is left" for name in stub_docker.containers(folder.parent / f"{folder.name}-docker")]
+    return [
+        f"{process.returncode}: {text}" for process, text in zip(both, said, strict=True) if process.returncode
+    ] + left
+
+
+@needs_spaces
+def test_two_harnesses_in_two_containers_do_each_other_no_harm(tmp_path: Path) -> None:
+    assert pair(tmp_path / "pair", rounds=2) == []
+
+
+@needs_spaces
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("number", range(20))
+def test_twenty_pairs_do_each_other_no_harm(tmp_path: Path, number: int) -> None:
+    assert pair(tmp_path / f"pair-{number}", rounds=3) == []
