@@ -15,6 +15,11 @@ def now_ns() -> int:
     return runtime().now_ns()
 
 
+def wall_ns() -> int:
+    """The wall clock's time, ns since 1970-01-01 UTC: servers judge a token by it."""
+    return time.time_ns()
+
+
 def gevent_wait_until(due_ns: int, ended: Any) -> bool:
     """Blocks the greenlet; true when ``ended``, an event of the runtime (gevent's ``Event``), was set before."""
     return runtime().wait_until(due_ns, ended)

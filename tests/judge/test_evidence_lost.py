@@ -95,8 +95,8 @@ def judged(week: int, calls: Calls) -> dict[str, CriterionResult]:
 def chosen(data: st.DataObject, calls: Calls) -> set[int]:
     """Some of them: those that failed, or any; few or many."""
     failed = [number for number, row in enumerate(calls) if row.outcome is not Outcome.OK]
-    few = data.draw(st.booleans())
-    among: list[int] = failed if failed and few else list(range(len(calls)))
+    only_failed: bool = data.draw(st.booleans())
+    among = failed if failed and only_failed else list(range(len(calls)))
     if data.draw(st.booleans()):
         return set(among)
     some: set[int] = data.draw(st.sets(st.sampled_from(among), max_size=12))
