@@ -100,6 +100,7 @@ def test_another_seed_gives_another_week(tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.process
 def test_another_process_with_another_hash_gives_the_same_bytes(tmp_path: Path) -> None:
     here = week(tmp_path / "here", table(2), seed=5)
     program = (
