@@ -68,6 +68,10 @@ class Runtime(Protocol):
         """The monotonic time."""
         ...
 
+    def wall_ns(self) -> int:
+        """The wall clock's time, ns since 1970-01-01 UTC."""
+        ...
+
     def wait_until(self, due_ns: int, ended: Any) -> bool:
         """Returns at ``due_ns`` or as soon after as the greenlet gets its turn; before only when ``ended`` is set: then
         true. ``ended`` is an event of this runtime.
@@ -105,6 +109,10 @@ class Machine:
     def now_ns(self) -> int:
         """``CLOCK_MONOTONIC``, which all processes of a machine share."""
         return time.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        """The machine's wall clock."""
+        return time.time_ns()
 
     def wait_until(self, due_ns: int, ended: Any) -> bool:
         """As the protocol says; ``ended`` is a gevent ``Event``."""
