@@ -67,7 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out other groups and, unless asked for, the nightly tests; tells workers what stays together."""
     wanted, night = groups.chosen(config.getoption("--groups")), config.getoption("--nightly")
     apart = config.getoption("--alone")
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         names = groups.marker_names(item)
         item.stash[GROUP] = groups.group_of(names)

@@ -62,7 +62,7 @@ class PhoneHttp(Protocol):
 
 
 class Runtime(Protocol):
-    """Everything but ``now_ns`` and ``exchange`` is for greenlets: it blocks its caller alone."""
+    """Everything but the two clocks and ``exchange`` is for greenlets: it blocks its caller alone."""
 
     def now_ns(self) -> int:
         """The monotonic time."""
@@ -111,7 +111,7 @@ class Machine:
         return time.monotonic_ns()
 
     def wall_ns(self) -> int:
-        """The machine's wall clock."""
+        """``CLOCK_REALTIME``, which may be set."""
         return time.time_ns()
 
     def wait_until(self, due_ns: int, ended: Any) -> bool:

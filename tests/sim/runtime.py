@@ -58,7 +58,7 @@ class VirtualRuntime:
         return self._clock.now_ns()
 
     def wall_ns(self) -> int:
-        """The clock's wall."""
+        """The anchor's time on the loop's."""
         return self._clock.wall_ns()
 
     def wait_until(self, due_ns: int, ended: Ended) -> bool:
