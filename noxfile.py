@@ -20,7 +20,7 @@ if __name__ == "__main__":
 import nox  # noqa: E402 - not at hand before the bootstrap
 
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "tests"]
+nox.options.sessions = ["tests"]
 nox.needs_version = ">=2024.3.2"
 
 #: A run takes its stack down before it ends, a whole cluster with it; nox would kill it after 0.3 s.
@@ -169,15 +169,26 @@ def oracle(session: nox.Session) -> None:
 
 
 @nox.session
+def fast(session: nox.Session) -> None:
+    """The tests in process, without a server: what to run while working; arguments go to pytest."""
+    words = ("--groups", "fast,document", "-n", "2", "--dist", "worksteal", "--record", "reports/tests/fast.json")
+    run(session, "-m", "pytest", *words, *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, the real local stack's included; arguments go to pytest."""
-    run(session, "-m", "pytest", *session.posargs)
+    """What CI runs: lint, every test but the nightly ones, that none vanished. -- PATH: those; -- --part kind."""
+    if session.posargs and "--part" not in session.posargs:
+        run(session, "-m", "pytest", *session.posargs)
+    else:
+        run(session, "-m", "tests.session.push", *session.posargs)
 
 
 @nox.session
 def nightly(session: nox.Session) -> None:
     """The tests that are too slow for every change, and the properties on new examples; arguments go to pytest."""
-    run(session, "-m", "pytest", "-m", "nightly or hypothesis", "--hypothesis-profile", "search", *session.posargs)
+    words = ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search")
+    run(session, "-m", "pytest", *words, "--record", "reports/tests/nightly.json", *session.posargs)
 
 
 @nox.session

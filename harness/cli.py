@@ -52,8 +52,8 @@ def _unit(parse: Callable[[str], float]) -> Callable[[str], str]:
     return check
 
 
-def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
-    """What a run and a rollout take alike."""
+def _add_run_options(command: argparse.ArgumentParser, *, printed: str, plants: bool = False) -> None:
+    """What a run and a rollout take alike; ``--fault`` only what ``plants`` it: elsewhere it would be ignored."""
     command.add_argument("--on", choices=RUNGS, default=AUTO, help="the rung (default: kind where it is at hand)")
     add_cluster_arguments(command)
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
@@ -61,10 +61,15 @@ def _add_run_options(command: argparse.ArgumentParser, *, printed: str) -> None:
     command.add_argument("--window", type=_unit(units.seconds), help="length of the measuring window, e.g. 120s")
     command.add_argument("--pace", type=_unit(units.seconds), help="one request of a user in this time, e.g. 50s")
     command.add_argument("--fetch-interval", type=_unit(units.seconds), help="Remote Config's minimum fetch interval")
-    command.add_argument(
-        "--fault", action="append", default=[], metavar="KIND=AMOUNT", help="e.g. errors=12%% (repeatable)"
-    )
+    command.set_defaults(fault=[])
+    if plants:
+        command.add_argument("--fault", action="append", metavar="KIND=AMOUNT", help="e.g. errors=12%% (repeatable)")
     command.add_argument("--service-port", type=int, help="the service's port on 127.0.0.1 (default: any free one)")
+    command.add_argument(
+        "--signals-at-once",
+        action="store_true",
+        help="local: signal a pod that leaves while the Service still leads to it, as every cluster does",
+    )
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument("--manifests", type=Path, metavar="DIR", help="a kustomize folder of your own")
     add_lang(command)
@@ -77,13 +82,13 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="rehearse a scenario and judge it", allow_abbrev=False)
     run.add_argument("scenario", help="a bundled scenario's name (rollout_week3) or a YAML file of your own")
-    _add_run_options(run, printed="run.json")
+    _add_run_options(run, printed="run.json", plants=True)
     run.set_defaults(handler=_run)
     rollout = commands.add_parser(
         "rollout", help="rehearse weeks 1 to 4, each if the last advanced", allow_abbrev=False
     )
     add_rollout_arguments(rollout)
-    _add_run_options(rollout, printed="rollout.json")
+    _add_run_options(rollout, printed="rollout.json", plants=True)
     rollout.set_defaults(handler=_rollout)
     stages = commands.add_parser("load_stages", help="the document's loads, and the knee", allow_abbrev=False)
     add_stages_arguments(stages)
@@ -321,7 +326,7 @@ def _stack_up(arguments: argparse.Namespace) -> int:
 
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
     from harness import own_cluster
-    from harness.options import RunOptions, fault
+    from harness.options import RunOptions, faults
     from harness.rungs import choose, overlay
     from harness.targets import resolve
     from scenarios.load import load, with_options
@@ -337,14 +342,16 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
     changed += [word for text in arguments.fault for word in ("--fault", text)]
     changed += own_cluster.words(arguments)
     changed += ["--manifests", str(arguments.manifests)] if arguments.manifests is not None else []
+    changed += ["--signals-at-once"] if arguments.signals_at_once else []
     if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
         raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
     target = resolve(arguments.target)
     chosen = choose(arguments.on, target)
+    scenario = with_options(
+        load(arguments.scenario), **{key: units.seconds(text) for key, text in seconds.items() if text}
+    )
     return RunOptions(
-        scenario=with_options(
-            load(arguments.scenario), **{key: units.seconds(text) for key, text in seconds.items() if text}
-        ),
+        scenario=scenario,
         scenario_name=arguments.scenario,
         rung=chosen.rung,
         rung_reason=chosen.why,
@@ -352,10 +359,11 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
         manifests=arguments.manifests or overlay(chosen.rung),
-        faults=tuple(fault(text) for text in arguments.fault),
+        faults=faults(arguments.fault, scenario),
         service_port=arguments.service_port,
         changed=tuple(changed),
         own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
+        signals_at_once=arguments.signals_at_once,
         lang=arguments.lang,
     )
 

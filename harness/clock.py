@@ -21,6 +21,10 @@ class Clock(Protocol):
         """The monotonic time."""
         ...
 
+    def wall_ns(self) -> int:
+        """The wall clock's time in ns since 1970-01-01 UTC, wherever it was set; only ``ClockSteps`` needs it."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Returns no earlier than ``seconds`` from now."""
         ...
@@ -36,9 +40,39 @@ class MachineClock:
         """The monotonic time."""
         return time.monotonic_ns()
 
+    def wall_ns(self) -> int:
+        """The wall clock's time."""
+        return time.time_ns()
+
     async def sleep(self, seconds: float) -> None:
         """Sleeps in the running event loop."""
         await asyncio.sleep(seconds)
+
+
+#: What the wall clock may gain or lose against the monotonic one and no step be told: reading both takes time, and NTP
+#: slews by up to 500 millionths.
+STEP_NS, _SLEWED, _READING_NS = NS, 0.0005, NS // 10
+
+
+class ClockSteps:
+    """Notices a wall clock that steps against the monotonic one: its time was set, or the machine was suspended, in
+    which the monotonic clock stands still. Tokens and the databases' stamps follow the one, everything here the other.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since = clock.anchor
+
+    def step_ns(self) -> int | None:
+        """By how much the wall clock stepped since it was last told; ``None`` when it did not."""
+        before_ns, wall_ns, now_ns = self._clock.now_ns(), self._clock.wall_ns(), self._clock.now_ns()
+        if now_ns - before_ns > _READING_NS:
+            return None  # held up between the readings: nothing can be told from them
+        gained_ns = wall_ns - unix_ns(self._since, now_ns)
+        if abs(gained_ns) <= STEP_NS + _SLEWED * (now_ns - self._since.monotonic_ns):
+            return None
+        self._since = Anchor(monotonic_ns=now_ns, unix_ns=wall_ns)
+        return gained_ns
 
 
 def unix_ns(anchor: Anchor, at_ns: int) -> int:

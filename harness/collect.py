@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.checks.flag_log import FlagLog
 from harness.checks.writes import Writes
+from harness.clock import NS, Clock, ClockSteps
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
-from harness.judge.ledger import Ledger
+from harness.judge.ledger import MEASUREMENT_ERROR, Ledger
+from harness.load.errors import MeasurementFailed
+from harness.model.due import Due, probe_call
+from harness.model.errors import EvidenceNotRead
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, happened
-from harness.model.message import Message, Told
+from harness.model.message import Message, Told, message
 
 
 class Collector:
     """The one writer of a run's evidence. ``gather`` reads every spool once; cheap enough to call twice a second."""
 
-    def __init__(self, store: EvidenceStore, ledger: Ledger) -> None:
+    def __init__(self, store: EvidenceStore, ledger: Ledger, clock: Clock) -> None:
+        self._clock = clock
+        self._steps = ClockSteps(clock)
         self.store = store
         self.ledger = ledger
         self.writes = Writes()
@@ -27,16 +34,17 @@ class Collector:
         self.requests: list[RequestRow] = []
         self.probes: list[ProbeRow] = []
         self._readers: list[SpoolReader] = []
-        self._window: tuple[int, int] | None = None
-        self.requests_due_in_window = 0
+        self._told: list[SpoolReader] = []
+        #: The ids of the calls that are still awaited, see ``expect``.
+        self.awaited: set[str] = set()
 
     def follow(self, spools: Iterable[Path]) -> None:
         """Reads these spools from now on."""
         self._readers += [SpoolReader(path) for path in spools]
 
-    def count_window(self, start_ns: int, end_ns: int) -> None:
-        """Counts the requests due in ``[start_ns, end_ns)``, to know when the window's last answer is in."""
-        self._window = (start_ns, end_ns)
+    def expect(self, due: Iterable[Due]) -> None:
+        """Awaits these calls, to know when the last answer is in."""
+        self.awaited |= {each.id for each in due}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
@@ -50,16 +58,53 @@ class Collector:
                 self.events.append(row)
             elif isinstance(row, ProbeRow):
                 self.probes.append(row)
+                self.awaited.discard(probe_call(row.probe_id))
             elif isinstance(row, RequestRow):
                 self.requests.append(row)
-                if self._window and self._window[0] <= row.due_ns < self._window[1]:
-                    self.requests_due_in_window += 1
+                self.awaited.discard(row.operation_id)
 
-    def event(self, at_ns: int, kind: str, subject: str, message: str | Message | Told, **data: Any) -> None:
+    def event(self, at_ns: int, kind: str, subject: str, said: str | Message | Told, **data: Any) -> None:
         """Appends an event of the run itself."""
-        self.add([happened(at_ns, kind, subject, message, data)])
+        self.add([happened(at_ns, kind, subject, said, data)])
 
     def gather(self) -> None:
-        """Reads what the spools have gained."""
+        """Reads what the spools have gained, and looks at the clocks.
+
+        Raises ``EvidenceNotRead`` for rows that are lost, and tells it.
+        """
+        step_ns = self._steps.step_ns()
+        if step_ns is not None:
+            said = message(
+                "the wall clock stepped by {seconds} s: it was set, or the machine slept",
+                seconds=f"{step_ns / NS:+.1f}",
+            )
+            self.event(self._clock.now_ns(), MEASUREMENT_ERROR, "clock", said, step_ns=step_ns)
         for reader in self._readers:
-            self.add(reader.read())
+            with self._telling(reader):
+                self.add(reader.read())
+
+    def gather_last(self) -> None:
+        """The same once the writers have ended: a last line that was cut is lost, too."""
+        self.gather()
+        for reader in self._readers:
+            with self._telling(reader):
+                reader.end()
+
+    def failures(self) -> list[MeasurementFailed]:
+        """The errors of the measurement so far, for a command whose judge does not read them as a week's does."""
+        return [
+            MeasurementFailed(f"the measurement failed: {error.subject}: {error.message}", where="evidence.sqlite")
+            for error in self.ledger.measurement_errors
+        ]
+
+    @contextmanager
+    def _telling(self, reader: SpoolReader) -> Iterator[None]:
+        """An error of the measurement in the evidence itself, so that a stored run is judged with it."""
+        try:
+            yield
+        except EvidenceNotRead as error:
+            if reader not in self._told:
+                self._told.append(reader)
+                said = message("{spool}: {what}", spool=reader.path.name, what=error.what)
+                self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
+            raise

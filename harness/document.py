@@ -32,7 +32,6 @@ def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
         "target_bundled": options.target.bundled,
         "seed": options.seed,
         "replay": options.replay,
-        "faults": tuple(f"{plan}, {plan.after_s:g} s into the window" for plan in options.faults),
         "rung_changes": tuple(_rung_changes(options, manifests)),
         "errata": tuple(each.id for each in seen),
         "errata_seen": seen,

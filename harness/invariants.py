@@ -21,8 +21,11 @@ from harness.checks.isolation import Isolation, foreign_answers, isolation
 from harness.checks.mirror_losses import by_firestore
 from harness.checks.off_in_time import OffInTime, off_in_time
 from harness.checks.photos import explained
+from harness.checks.probe_reads import judge_probes
+from harness.checks.reads import Reads, reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
+from harness.checks.written import Plans
 from harness.clock import NS, Clock
 from harness.collect import Collector
 from harness.firebase.documents import Documents, Fields
@@ -36,15 +39,18 @@ from harness.model.scenario import Scenario
 from harness.model.stack import Endpoints, Target
 from harness.model.units import Unit
 from harness.model.verdict import CheckResult, Verdict
-from harness.population.accounts import Account, accounts, canaries
+from harness.population.accounts import Account, Canary, accounts, canaries
+from harness.population.content import fingerprint, updated
 from harness.population.walk import WalkUpdate
 from harness.trespass import trespass
 
 ACKNOWLEDGED, ONCE, ISOLATION = "writes.acknowledged", "writes.applied_once", "walks.isolation"
+READS = "reads.acknowledged"
 BUDGET, NEW_CONNECTIONS, OFF = "pdb.budget", "service.new_connections", "flag.off_in_time"
 CLAIM = {
     ACKNOWLEDGED: "dual_write.order",
     ONCE: "dual_write.order",
+    READS: "dual_write.reads",
     ISOLATION: "api.version",  # the contract of /v1/walks: a walk is its owner's
     BUDGET: "manifest.pdb",
     NEW_CONNECTIONS: "manifest.service",
@@ -101,6 +107,7 @@ class Invariants:
             found = list(unread(error, reads))
         finally:
             await documents.close()
+        found.append(reads_result(self._reads()))
         events = self._evidence.events
         found.append(budget_result(budget_kept(events, self._manifests.pdb, self._manifests.deployment.replicas)))
         found.append(connections_result(new_connections(events, self._evidence.probes)))
@@ -112,6 +119,24 @@ class Invariants:
         end_ns = max((row.done_ns for row in self._evidence.requests), default=0)
         found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
         return off_result(found)
+
+    def _reads(self) -> Reads:
+        """Of phones and probes; no store is asked, so that it is known also where none answers."""
+        anchor_unix_ns = self._clock.anchor.unix_ns
+        plans = Plans(
+            self._scenario.population,
+            self._users,
+            seed=self._seed,
+            anchor_unix_ns=anchor_unix_ns,
+            bucket=self._endpoints.storage_bucket,
+        )
+        found = reads(self._evidence.requests, plans)
+        contents = {
+            each.account.user: fingerprint(updated(canary_body(each, anchor_unix_ns)))
+            for each in canaries(self._scenario.probes.canary_users, self._seed)
+        }
+        judge_probes(self._evidence.probes, contents, found)
+        return found
 
     def _of_writes(self, stored: Sequence[StoredWalk]) -> tuple[CheckResult, CheckResult]:
         plan, anchor = self._scenario.probes, self._clock.anchor
@@ -201,11 +226,16 @@ def probed_walks(probes: Sequence[ProbeRow], users: int, seed: int, anchor_unix_
         Probed(
             walk_id=each.walk_id,
             user=each.account.user,
-            body=msgspec.json.decode(content(each, anchor_unix_ns), type=WalkUpdate),
+            body=canary_body(each, anchor_unix_ns),
         )
         for each in canaries(users, seed)
         if each.account.user in put
     )
+
+
+def canary_body(canary: Canary, anchor_unix_ns: int) -> WalkUpdate:
+    """What each of the canary's PUTs says."""
+    return msgspec.json.decode(content(canary, anchor_unix_ns), type=WalkUpdate)
 
 
 def with_unknown(compared: Comparison, names: Sequence[str], known: set[str]) -> Comparison:
@@ -231,6 +261,17 @@ def once_result(found: Once, sent: Sent) -> CheckResult:
         verdict = Verdict.INCONCLUSIVE
     told = (*_with_examples(found.told, found.repeated), *_unmatched(sent))
     return result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told)
+
+
+def reads_result(found: Reads) -> CheckResult:
+    """At least one answer of the API must have had an acknowledged write to show, and all answers must be known.
+
+    An answer that is not in evidence might be just the wrong one.
+    """
+    unknown = found.unread or found.missing or found.unmatched or not found.bound
+    verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
+    told = _with_examples(found.told, [str(wrong) for wrong in found.examples])
+    return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
 
 
 def isolation_result(found: Isolation) -> CheckResult:

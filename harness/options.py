@@ -37,6 +37,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     service_port: int | None = None
     changed: tuple[str, ...] = ()
     own_cluster: OwnCluster | None = None  # of the rung kube
+    signals_at_once: bool = False  # local: a leaving pod is signalled while the Service still leads to it
     lang: str = "en"  # of the reports and the closing words; run.json is the same in any
 
     @property
@@ -88,6 +89,19 @@ def announced(options: RunOptions, replay: str, parts: Sequence[Named]) -> str:
         f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
         f"replay: {replay}\n{len(parts)} parts: {', '.join(part.name for part in parts)}"
     )
+
+
+def faults(texts: Iterable[str], scenario: Scenario) -> tuple[Fault, ...]:
+    """Every ``--fault``; ``BadInput`` also for one that would begin after the scenario's window: it would never be."""
+    planned = {text: fault(text) for text in texts}
+    for text, plan in planned.items():
+        if plan.after_s >= scenario.window_s:
+            raise BadInput(
+                f"--fault {text!r}: it begins {plan.after_s:g} s into a window of {scenario.window_s:g} s",
+                where=f"scenario {scenario.name}",
+                remedy="let it begin earlier, or make the window longer with --window",
+            )
+    return tuple(fault(text) for text in texts)
 
 
 def fault(text: str) -> Fault:

@@ -31,6 +31,7 @@ from harness.judge.window import Window
 from harness.lifecycle import Lifecycle, open_folder, run_identity
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
+from harness.model.due import DueList
 from harness.model.errors import EvidenceNotWritten, Exit, RehearsalError, more_severe
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, message
@@ -41,7 +42,7 @@ from harness.model.units import show
 from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
 from harness.options import RunOptions
 from harness.population.accounts import accounts
-from harness.population.schedule import due_within
+from harness.population.due import due_list, requests_due
 from harness.progress import Progress
 from harness.report.language import language
 from harness.report.latest import point_latest
@@ -71,7 +72,7 @@ class Rehearsal:
         self.manifests = manifests_of(options)
         self.ledger = Ledger()
         self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger, clock
         )
         self.stack: Stack = stack_for(
             options,
@@ -81,9 +82,11 @@ class Rehearsal:
             clock=clock,
             progress=progress,
             gate=any(fault.kind in GATE_FAULTS for fault in options.faults),
+            signals_at_once=options.signals_at_once,
         )
         self.load: LoadProcesses | None = None
         self.window: Window | None = None
+        self.due: DueList | None = None  # of the whole window, once it has begun
         self.results: tuple[CriterionResult, ...] = ()
         self.checks: tuple[CheckResult, ...] = ()
         self.judged_ns = 0
@@ -92,6 +95,7 @@ class Rehearsal:
         self.lifecycle = Lifecycle(progress)
         self.leaks: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
+        self.planted: list[Fault] = []  # those that the stack has let in, each an event of its own
         self._undo: list[Undo] = []
         self._group: asyncio.TaskGroup | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -158,39 +162,39 @@ class Rehearsal:
         start_ns = self.clock.now_ns() + int(LEAD_S * NS)
         end_ns = start_ns + int(self.scenario.window_s * NS)
         self.window = Window(start_ns=start_ns, end_ns=end_ns)
-        self.evidence.count_window(start_ns, end_ns)
+        self.due = due_list(self.scenario, self.options.seed, start_ns, end_ns)
+        self.evidence.expect(requests_due(self.scenario.population, self.options.seed, start_ns, end_ns))
+        self.evidence.expect(self.due.probes)
         measuring = message("measuring for {seconds} s", seconds=f"{self.scenario.window_s:g}")
-        self._phase("window", measuring, start_ns=start_ns, end_ns=end_ns)
+        self._phase("window", measuring, start_ns=start_ns, end_ns=end_ns, seed=self.options.seed)
         assert self.load is not None
         await self.load.go(start_ns)
         faults = [asyncio.ensure_future(self._inject(fault, start_ns)) for fault in self.options.faults]
         try:
             while self.clock.now_ns() < end_ns:
                 await self.clock.sleep(min(1.0, max(0.01, (end_ns - self.clock.now_ns()) / NS)))
-                if self._judge_now():
-                    await self.roll_back()
-                    return
                 for task in faults:
                     if task.done():
                         task.result()
+                if self._judge_now():
+                    await self.roll_back()
+                    return
         finally:
-            for task in faults:
-                task.cancel()
-            await asyncio.gather(*faults, return_exceptions=True)
+            await self._end_faults([task for task in faults if not task.done()])
 
     async def await_answers(self) -> None:
-        """Waits for the answers to what was due in the window, at most one request timeout."""
+        """Waits for the answers to what was due in the window: each, once sent, ends within a request's timeout, so
+        that nothing is in flight any more when nothing has come for that long.
+        """
         if self.decision is not None or self.window is None:
             return
-        expected = due_within(self.scenario.population, self.window.end_ns - self.window.start_ns)
-        limit_ns = self.window.end_ns + int((self.scenario.request_timeout_s + 1) * NS)
-        probes_ns = self.window.end_ns + int(self.scenario.probes.timeout_s * NS)
-        while self.clock.now_ns() < limit_ns:
+        last_ns, left = self.window.end_ns, len(self.evidence.awaited)
+        patience_ns = int((self.scenario.request_timeout_s + 1) * NS)
+        while left and self.clock.now_ns() < last_ns + patience_ns:
             await self.clock.sleep(0.1)
             self.evidence.gather()
-            answered = self.evidence.requests_due_in_window >= expected
-            if answered and (self.clock.now_ns() >= probes_ns or self._all_probes_in()):
-                return
+            if len(self.evidence.awaited) < left:
+                last_ns, left = self.clock.now_ns(), len(self.evidence.awaited)
 
     async def conclude(self) -> None:
         """The final judgement of a window that ran to its end, and the checkers' word on the run."""
@@ -322,7 +326,7 @@ class Rehearsal:
             await self.load.stop()
 
     async def _gather_last(self) -> None:
-        self.evidence.gather()
+        self.evidence.gather_last()
 
     async def _gather(self) -> None:
         while True:
@@ -336,7 +340,16 @@ class Rehearsal:
     async def _inject(self, fault: Fault, start_ns: int) -> None:
         await self.clock.sleep((start_ns - self.clock.now_ns()) / NS + fault.after_s)
         self._undo.append(await self.stack.inject(fault))
+        self.planted.append(fault)
         self.progress(f"fault injected: {fault}")
+
+    async def _end_faults(self, waiting: list[asyncio.Future[None]]) -> None:
+        """Gives up those whose time has not come; one that fails in this moment is noted."""
+        for task in waiting:
+            task.cancel()
+        for ended in await asyncio.gather(*waiting, return_exceptions=True):
+            if isinstance(ended, Exception):
+                self.lifecycle.note(ended)
 
     async def _set_flag(self, *, on: bool) -> int:
         template = rollout_template(self.scenario.population) if on else off_template()
@@ -360,6 +373,7 @@ class Rehearsal:
             self.ledger,
             self.window,
             now_ns,
+            due=self.due,
             not_exercised=not_exercised(self.scenario, self.stack.capabilities),
         )
         self.progress.live(self._live(now_ns))
@@ -432,13 +446,9 @@ class Rehearsal:
             switch_over=self.switched,
             checks=self.checks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
+            faults=tuple(f"{fault}, {fault.after_s:g} s into the window" for fault in self.planted),
             **facts,
         )
-
-    def _all_probes_in(self) -> bool:
-        assert self.window is not None
-        expected = int((self.window.end_ns - self.window.start_ns) / NS * self.scenario.probes.rate_per_s)
-        return self.ledger.probes_due(self.window) >= expected
 
     @contextlib.contextmanager
     def _noting(self) -> Iterator[None]:

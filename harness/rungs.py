@@ -125,6 +125,7 @@ def stack_for(
     progress: Callable[[str], None],
     gate: bool,
     use_kept: bool = True,
+    signals_at_once: bool = False,
     every_program: bool = False,
     peak_pods: int | None = None,
     secrets: SecretsPlan | None = None,
@@ -132,7 +133,8 @@ def stack_for(
     """The stack of the rung that ``options`` name, not yet up. ``peak_pods`` are to fit a cluster's CPU at once.
 
     ``every_program`` asks for a PostgreSQL with its programs for backups and standbys (``LocalStack``).
-    ``secrets`` is for rungs that are ``WithSecretStore``; the others leave it.
+    ``secrets`` is for rungs that are ``WithSecretStore``; the others leave it. ``signals_at_once`` is for ``local``:
+    on a cluster kubelet and kube-proxy race anyway.
     """
     if options.rung is Rung.LOCAL:
         from harness.stack.local import LocalStack
@@ -146,6 +148,7 @@ def stack_for(
             service_port=options.service_port,
             gate=gate,
             use_kept=use_kept,
+            signals_at_once=signals_at_once,
             every_program=every_program,
             progress=progress,
         )

@@ -50,7 +50,7 @@ class StackRun(ABC, Generic[R]):
         self.run_id = run_identity(clock, name, options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger(), clock
         )
         self.lifecycle = Lifecycle(progress)
         self.leaks: tuple[str, ...] = ()
@@ -101,6 +101,7 @@ class StackRun(ABC, Generic[R]):
             gate=False,
             peak_pods=peak_pods,
             use_kept=use_kept,
+            signals_at_once=self.options.signals_at_once,
             every_program=every_program,
             secrets=secrets,
         )
@@ -111,6 +112,8 @@ class StackRun(ABC, Generic[R]):
         self.timings["tear_down"] = await self.lifecycle.take_down(self.clock, *self.endings(), self.stack.down)
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
+        for failure in self.evidence.failures():
+            self.lifecycle.note(failure)
         return self.report()
 
     def report(self) -> R:
@@ -211,7 +214,7 @@ class StageRun(StackRun[R]):
     async def _stop_load(self) -> None:
         if self.load is not None:
             await self.load.stop()
-            self.evidence.gather()
+            self.evidence.gather_last()
 
 
 class UsersRun(StackRun[R]):

@@ -65,6 +65,7 @@ class StandingStack:
             clock=clock,
             progress=progress,
             gate=False,
+            signals_at_once=options.signals_at_once,
         )
         self.lifecycle = Lifecycle(progress)
         self.up: StackFacts | None = None

@@ -86,4 +86,4 @@ class UnderLoad:
         """Requests under way finish or time out; the last answers are gathered."""
         if self._load is not None:
             await self._load.stop()
-            self._evidence.gather()
+            self._evidence.gather_last()

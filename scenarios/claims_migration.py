@@ -118,7 +118,7 @@ CLAIMS: tuple[Claim, ...] = (
         "読み取りはPostgreSQLのみ",
         MEASUREMENT,
         "A",
-        "Reads with Firestore away",
+        "Reads with Firestore away; every answer shows its user's writes acknowledged before it was asked",
     ),
     promise(
         "dual_write.failures_logged",

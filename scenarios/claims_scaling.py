@@ -258,6 +258,12 @@ _PIPELINE = (
             "the seconds until every node has forgotten the endpoint",
             "add a preStop sleep of a few seconds and a native sidecar (component graceful)",
         ),
+        wrong(
+            "deploy.create_lost_at_close",
+            "a pod that ends closes its kept connections, and a CREATE on its way then is lost: HTTP/1.1 lets no "
+            "client send a POST again by itself (RFC 9112, 9.3.1), whatever the order of endpoints and signals",
+            "let the app create walks by PUT with an id of its own, which it may send again",
+        ),
     ),
     promise(
         "deploy.rolling.one_up",

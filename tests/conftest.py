@@ -1,14 +1,22 @@
-"""Settings of all tests, and the fixture that several packages of tests share."""
+"""Settings of all tests, which of them run, and the fixture that several packages of tests share."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
+from tests import main_job
 from tests.kind.shared import kind_cluster
+from tests.real_runs import advanced_run, rolled_back_run
+from tests.session import groups, guard, workers
+from tests.session.homes import WorkerHome
+from tests.session.record import Recorder
 
-__all__ = ["kind_cluster"]
+__all__ = ["advanced_run", "kind_cluster", "rolled_back_run"]
 
 # pytest-asyncio asks for the current event loop, which Python 3.11 makes on the spot and nobody closes: a
 # ResourceWarning, and so an error. Said that there is none, it makes none.
@@ -19,3 +27,87 @@ asyncio.set_event_loop(None)
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("same")
+
+GROUP = pytest.StashKey[str]()
+HOME = pytest.StashKey[WorkerHome]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The only switches of what runs; a ``-m`` of one's own chooses among what they leave."""
+    option = parser.getgroup("rehearsal").addoption
+    option("--groups", default="", metavar="NAMES", help=f"only these groups: {', '.join(groups.ALL)}")
+    option("--nightly", action="store_true", help="also the tests that are too slow for every change")
+    option("--alone", choices=["only", "without"], help="only, or without, those marked `alone`: they measure time")
+    option("--record", type=Path, metavar="FILE", help="write there what each test cost and how it ended")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the groups' markers, and refuses an unknown group before anything is collected."""
+    for name, meaning in groups.GROUPS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    try:
+        groups.chosen(config.getoption("--groups"))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    if workers.is_one(config):
+        config.stash[HOME] = WorkerHome()
+    elif (file := config.getoption("--record")) is not None:
+        config.pluginmanager.register(Recorder(file), "rehearsal-recorder")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker says what runs its tests left behind: nothing else looks there."""
+    if HOME in session.config.stash and (left := session.config.stash[HOME].leave()):
+        folder = session.config.stash[HOME].folder
+        raise RuntimeError(f"tests left runs in {folder}: {', '.join(left)}; the next worker there sweeps them")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out other groups and, unless asked for, the nightly tests; tells workers what stays together."""
+    wanted, night = groups.chosen(config.getoption("--groups")), config.getoption("--nightly")
+    apart = config.getoption("--alone")
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        names = groups.marker_names(item)
+        item.stash[GROUP] = groups.group_of(names)
+        item.user_properties.append(("group", item.stash[GROUP]))
+        fits = item.stash[GROUP] in wanted and (night or groups.NIGHTLY not in names)
+        fits = fits and apart in {None, "only" if groups.ALONE in names else "without"}
+        (kept if fits else left_out).append(item)
+    items[:] = kept
+    if getattr(config.option, "loadgroup", False):  # a worker: the longest first, so that no one is last alone
+        items.sort(key=lambda item: groups.ALL.index(item.stash[GROUP]))
+    workers.keep_together(kept, lambda item: item.stash[GROUP])
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _watched(item: pytest.Item) -> str:
+    return item.nodeid if item.stash.get(GROUP, groups.FAST) in groups.IN_PROCESS else ""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """An in-process test's fixtures stay in process; the cluster's worker is in the machine's own folder."""
+    if item.stash.get(GROUP, "") in workers.ON_THE_CLUSTER and HOME in item.config.stash:
+        item.config.stash[HOME].leave()
+    with guard.watching(_watched(item)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """An in-process test stays in process."""
+    with guard.watching(_watched(item)):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """No run outlives its test, however that ended; one that a test left under way although it passed fails it."""
+    result = yield
+    left = main_job.end_all()
+    assert not left, f"still under way when the test had ended, and ended now: {', '.join(left)}"
+    return result

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,12 +21,19 @@ import psutil
 
 from harness.home import runs_folder
 from harness.model.stack import Rung
+from harness.state import sweep
+from harness.state.lease import read_lease
 
 ROOT = Path(__file__).resolve().parent.parent
+INTERRUPTED_WITHIN_S = 60.0  # a run that is told to end takes its stack down first
+_UNDER_WAY: list[Job] = []
 
 
 class Job:
-    """One ``python -m harness run`` (or ``rollout``) under way; its standard error is read as it comes."""
+    """One ``python -m harness run`` (or ``rollout``) under way; its standard error is read as it comes.
+
+    It never outlives its test: tests/conftest.py ends what a test that failed or ran out of time has left under way.
+    """
 
     def __init__(
         self,
@@ -38,11 +49,16 @@ class Job:
         if on is not None and "--resume" not in words:  # it goes on where the rollout began
             words = ("--on", on.value, *words)
         line = [sys.executable, "-m", "harness", *(command or ("run", scenario)), "--reports", str(reports), *words]
+        self.temporary = Path(tempfile.mkdtemp(prefix="job-"))  # its own, so that others' files are not taken for its
+        self.temporary.chmod(0o1777)  # PostgreSQL runs as another user where we are root
         self.process = subprocess.Popen(
-            line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
+            line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env={**os.environ, "TMPDIR": str(self.temporary)},
+        )  # fmt: skip
+        _UNDER_WAY.append(self)
         self.lines: list[str] = []
         self.segments: set[str] = set()  # SysV shared memory seen in its processes' hands
+        self.ports: set[int] = set()  # seen in its leases
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -50,13 +66,15 @@ class Job:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
-            self._see_segments()
+            self._see_what_it_owns()
 
-    def _see_segments(self) -> None:
+    def _see_what_it_owns(self) -> None:
         if not self.reports.exists() or not any(path.is_dir() for path in self.reports.iterdir()):
             return
         own = self.run_ids
         self.segments |= {segment for segment, creator in _segments().items() if _marker(creator) in own}
+        for lease in filter(None, (read_lease(runs_folder() / run_id) for run_id in own)):
+            self.ports |= set(lease.ports)
 
     @property
     def text(self) -> str:
@@ -92,6 +110,22 @@ class Job:
         self._close()
         return status
 
+    def end(self) -> bool:
+        """Ends it, whatever it does, and what it started; whether it was still under way."""
+        under_way = self.process.poll() is None
+        if under_way:
+            self.interrupt()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(INTERRUPTED_WITHIN_S)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)  # the leader of a session of its own
+            self.process.wait(10)
+        if self.process.returncode < 0:  # killed: by the test, by us
+            sweep(self.lines.append)
+        self._close()
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        return under_way
+
     def _close(self) -> None:
         self._reader.join(10)
         for pipe in (self.process.stdout, self.process.stderr):
@@ -112,6 +146,12 @@ class Job:
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
         return document
+
+
+def end_all() -> list[str]:
+    """Ends every job of the test that has just ended; the words of those that it had left under way."""
+    ended, _UNDER_WAY[:] = list(_UNDER_WAY), []
+    return [" ".join(map(str, job.process.args)) for job in ended if job.end()]  # type: ignore[arg-type]
 
 
 def closing_connect(path: Path) -> contextlib.closing[sqlite3.Connection]:
@@ -135,13 +175,6 @@ def _runs_of(pid: int) -> set[str]:
     except psutil.Error:
         children = []
     return {run_id for run_id in map(_marker, [pid, *children]) if run_id}
-
-
-def _name(pid: int) -> str:
-    try:
-        return psutil.Process(pid).name()
-    except psutil.Error:
-        return ""
 
 
 def processes_of_runs() -> dict[int, str]:
@@ -173,14 +206,6 @@ def _orphan(pid: int | None) -> bool:
         return False
 
 
-def _docker(pid: int | None) -> bool:
-    """Docker's own processes, for whoever runs containers beside this test."""
-    try:
-        return pid is not None and psutil.Process(pid).name().startswith(("docker", "containerd"))
-    except psutil.Error:
-        return False
-
-
 def _segments() -> dict[str, int]:
     """SysV shared memory segments with the process that made each."""
     table = Path("/proc/sysvipc/shm")
@@ -188,32 +213,43 @@ def _segments() -> dict[str, int]:
     return {row[1]: int(row[4]) for row in rows}
 
 
-def machine_state(*own: str, made: frozenset[str] = frozenset()) -> dict[str, set[str]]:
-    """What runs could leave: their processes, listening ports, shared memory, folders.
+def _mapped() -> dict[str, set[str]]:
+    """POSIX shared memory that living processes have mapped: by name, their markers, "" for one without a marker."""
+    markers: dict[str, set[str]] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            for name in re.findall(r"/dev/shm/(\S+)", Path(f"/proc/{process.pid}/maps").read_text()):
+                markers.setdefault(name, set()).add(_marker(process.pid))
+    return markers
 
-    ``own`` are run ids and ``made`` the shared memory seen in their processes' hands; what is known to be another run's
-    is left out, for others use the machine too.
+
+def machine_state(*jobs: Job) -> dict[str, set[str]]:
+    """What runs could leave, and ``jobs`` did: their processes, listening ports, shared memory, folders.
+
+    Others use the machine too. A process is a job's by its run's marker; a port by its lease, when nobody else's process
+    has it now; a folder by the run id or because it lies in the job's own temporary folder. POSIX shared memory has no
+    owner written on it: what is there and mapped by nobody, or by a job's process, may be the job's.
     """
+    own = {run_id for job in jobs for run_id in job.run_ids}
+    ports = {port for job in jobs for port in job.ports}
+    made = {segment for job in jobs for segment in job.segments}
 
-    def ours(pid: int | None) -> bool:
-        if pid is not None and _name(pid) == "docker-proxy":
-            return False  # it carries no marker; tests of the rung kind look at the containers themselves
+    def ours(address: str, pid: int | None) -> bool:
         runs = _runs_of(pid) if pid is not None else set()
-        return bool(runs & set(own)) or (not runs and _orphan(pid) and not _docker(pid))
+        return bool(runs & own) or (int(address.rpartition(":")[2]) in ports and not runs and _orphan(pid))
 
-    temporary = {name for name in _names(Path("/tmp")) if "tekutoko" in name or name.startswith(("pg", "envoy"))}
+    shared, mapped = _names(Path("/dev/shm")), _mapped() if jobs else {}
     return {
         "processes": {f"{pid} {what}" for pid, what in processes_of_runs().items() if what.split(":")[0] in own},
-        "listening": {name for name, pid in _listening().items() if ours(pid)},
-        "sysv shared memory": set(made) & _segments().keys(),
-        "posix shared memory": {name for name in _names(Path("/dev/shm")) if "chromium" not in name},
-        "run folders": _names(runs_folder()) & set(own),
-        "temporary": temporary,
+        "listening": {name for name, pid in _listening().items() if ours(name, pid)},
+        "sysv shared memory": made & _segments().keys(),
+        "posix shared memory": {name for name in shared if mapped.get(name, set()) <= own},
+        "run folders": _names(runs_folder()) & own,
+        "temporary": {str(path) for job in jobs if job.temporary.exists() for path in job.temporary.iterdir()},
     }
 
 
 def left_since(before: dict[str, set[str]], *jobs: Job) -> dict[str, set[str]]:
     """What is there now of ``jobs`` and was not before; {} when nothing is."""
-    made = frozenset(segment for job in jobs for segment in job.segments)
-    now = machine_state(*(run_id for job in jobs for run_id in job.run_ids), made=made)
+    now = machine_state(*jobs)
     return {what: now[what] - before[what] for what in now if now[what] - before[what]}

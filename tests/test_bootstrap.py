@@ -22,6 +22,7 @@ def by_a_bare_python(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -36,6 +37,7 @@ def test_any_python_goes_on_in_the_locked_environment(words: tuple[str, ...], sa
     assert says in done.stdout
 
 
+@pytest.mark.process
 def test_arguments_and_exit_status_go_through() -> None:
     done = by_a_bare_python("harness", "run", "no_such_scenario")
     assert done.returncode == 2

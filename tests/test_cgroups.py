@@ -46,18 +46,21 @@ def _run(code: str, limits: Limits) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(command, process.returncode, out)
 
 
+@pytest.mark.process
 @here
 def test_cpu_is_held_to_the_limit() -> None:
     used_s = float(_run(BURN, Limits(cpu_m=200)).stdout)
     assert used_s < 0.45  # 0.2 of a second that was spun through, a period's burst and the start of Python
 
 
+@pytest.mark.process
 @here
 def test_memory_beyond_the_limit_kills() -> None:
     assert _run(GROW, Limits(memory_bytes=100 * 2**20)).returncode == -signal.SIGKILL
     assert _run(GROW, Limits(memory_bytes=400 * 2**20)).returncode == 0
 
 
+@pytest.mark.process
 @here
 def test_without_limits_nothing_is_held() -> None:
     assert _run(GROW, Limits()).returncode == 0
@@ -80,6 +83,7 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     group.remove()
 
 
+@pytest.mark.process
 @here
 def test_groups_of_a_dead_owner_are_removed_and_a_live_one_s_stay() -> None:
     code = f"from harness.state.cgroups import Group, Limits; Group({RUN!r}, 'dead', Limits(cpu_m=500))"
@@ -164,6 +168,7 @@ def test_v2_without_a_limit_writes_none(v2: Path) -> None:
     assert cgroups.remove_of_run(RUN) == []
 
 
+@pytest.mark.process
 def test_v2_passes_on_only_the_controllers_that_lack(v2: Path) -> None:
     assert usable()
     control = v2 / "cgroup.subtree_control"
@@ -174,6 +179,7 @@ def test_v2_passes_on_only_the_controllers_that_lack(v2: Path) -> None:
     assert list(v2.glob("tekutoko.*")) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("refused", ["cgroup.subtree_control", "cpu.max", "memory.max", "cgroup.procs"])
 def test_v2_that_refuses_a_file_enforces_nothing_and_keeps_no_group(
     v2: Path, monkeypatch: pytest.MonkeyPatch, refused: str

@@ -9,6 +9,7 @@ import pytest
 from harness import doctor
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("instances", "lacking", "ok"), [("128", "", False), ("1024", "", True), ("128", "there is no Docker", True)]
 )
@@ -24,5 +25,6 @@ def test_inotify_instances(
     assert instances in found.found and "sysctl" in found.remedy
 
 
+@pytest.mark.process
 def test_every_lack_says_what_to_do() -> None:
     assert all(check.remedy for check in doctor.examine() if not check.ok)

@@ -36,6 +36,7 @@ HIDDEN = re.compile(
 )
 
 
+@pytest.mark.process
 def test_import_directions() -> None:
     script = Path(sys.executable).parent / "lint-imports"
     result = subprocess.run([script], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -59,6 +60,7 @@ def test_module_keeps_the_habits(path: Path) -> None:
             assert length <= 70, f"{name}:{node.lineno} {node.name} does not fit a screen"
 
 
+@pytest.mark.process
 def test_no_machine_path_no_registry_address_in_the_repository() -> None:
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     forbidden = re.compile(

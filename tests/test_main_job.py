@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,13 +16,19 @@ import psutil
 import pytest
 
 from harness.model.errors import Exit
+from tests.hurried import QUICK_PROBES
 from tests.main_job import ROOT, Job, closing_connect, left_since, machine_state, processes_of_runs
+from tests.real_runs import ADVANCED, ROLLED_BACK, RealRun
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
 
 #: A short run: 28 s at one request in 14 s a user, so that the whole machinery runs in little time. A faster pace
 #: overloads the Firestore emulator when another run shares the machine, a shorter fetch interval Remote Config.
-QUICK = ("--window", "28s", "--pace", "14s", "--fetch-interval", "10s")
+QUICK = ("--window", "28s", "--pace", "14s", "--fetch-interval", "10s", *QUICK_PROBES)
+#: Seconds. Asked is 20 s for a warm stack alone on the machine; other tests run beside this one, up to three a core.
+STACK_UP_LIMIT_S = 40
+#: Seconds for what is not the window: accounts, the load's start, the checks (13 s on a quiet machine).
+AROUND_LIMIT_S = 40
 
 
 def _component(job: Job, word: str) -> psutil.Process:
@@ -33,66 +40,76 @@ def _component(job: Job, word: str) -> psutil.Process:
     return min(hits, key=lambda process: process.create_time())
 
 
-def test_a_healthy_target_advances_in_time(tmp_path: Path) -> None:
-    before = machine_state()
-    job = Job(tmp_path / "reports", "--json")
-    assert job.process.stdout is not None
-    printed = job.process.stdout.read()
-    assert job.finish() == Exit.OK, job.text
-    run = job.document()
-    assert json.loads(printed) == run
+@pytest.mark.xdist_group(ADVANCED)
+def test_a_healthy_target_advances(advanced_run: RealRun) -> None:
+    job, run = advanced_run.job, advanced_run.job.document()
+    assert advanced_run.status == Exit.OK, job.text
+    assert json.loads(advanced_run.printed) == run
     assert run["decision"] == "advance"
     assert {c["id"]: c["verdict"] for c in run["criteria"]} == dict.fromkeys([c["id"] for c in run["criteria"]], "pass")
     assert {c["metric"] for c in run["criteria"]} == {"concurrent_users", "availability"}
     assert next(c for c in run["criteria"] if c["metric"] == "concurrent_users")["value"] == 250
     checks = {check["id"]: check["verdict"] for check in run["checks"]}
-    held = {"flag.share", "flag.steady", "writes.acknowledged", "writes.applied_once", "walks.isolation"}
+    held = {"flag.share", "flag.steady", "writes.acknowledged", "writes.applied_once", "reads.acknowledged"}
+    held |= {"walks.isolation"}
     assert {name: checks[name] for name in held | {"dual_write.documents"}} == dict.fromkeys(
         held | {"dual_write.documents"}, "pass"
     )
     assert run["leaks"] == []
-    # Loose limits: the figures themselves are measured by hand on a quiet machine, see CHANGELOG.md.
-    assert run["timings"]["stack_up"] < 60
-    assert run["timings"]["decision"] < 240
+    assert run["timings"]["stack_up"] < STACK_UP_LIMIT_S
+    assert run["timings"]["decision"] < STACK_UP_LIMIT_S + 28 + AROUND_LIMIT_S
     for name in ("report.html", "junit.xml", "summary.md", "evidence.sqlite", "scenario.json", "manifests.json"):
         assert (job.folder / name).stat().st_size > 0, name
     assert (job.reports / "latest").resolve() == job.folder.resolve()
-    assert left_since(before, job) == {}
+    assert advanced_run.left == {}
 
 
-def test_every_operation_and_both_sides_are_in_the_evidence(tmp_path: Path) -> None:
-    job = Job(tmp_path / "reports", *QUICK)
-    status = job.finish()
-    with closing_connect(job.folder / "evidence.sqlite") as evidence:
+@pytest.mark.xdist_group(ADVANCED)
+def test_every_operation_and_both_sides_are_in_the_evidence(advanced_run: RealRun) -> None:
+    with closing_connect(advanced_run.job.folder / "evidence.sqlite") as evidence:
         operations = dict(evidence.execute("SELECT side, count(DISTINCT operation) FROM requests GROUP BY side"))
         bad = evidence.execute("SELECT outcome, status, operation, side FROM requests WHERE outcome != 'ok'").fetchall()
         pods = {pod for (pod,) in evidence.execute("SELECT DISTINCT pod FROM requests WHERE side = 'api'")}
         users = dict(evidence.execute("SELECT side, count(DISTINCT user) FROM requests GROUP BY side"))
+        probes = evidence.execute("SELECT count(*), sum(outcome = 'ok'), count(DISTINCT user) FROM probes").fetchone()
     assert operations == {"api": 5, "firestore": 5}
     assert bad == []
     assert len(pods) == 2, "both pods served"
     assert users == {"api": 250, "firestore": 250}
-    # 28 s carry 280 probes: enough for neither "> 99.5 %" (598) nor "< 99 %" (300). It must hold, not advance.
-    assert status == Exit.HOLD, job.text
-    assert job.document()["decision"] == "hold"
-    verdicts = {c["metric"] + "/" + c["kind"]: c["verdict"] for c in job.document()["criteria"]}
-    assert verdicts["availability/success"] == "inconclusive"
-    assert verdicts["availability/rollback"] == "inconclusive"
-    assert 'failures="0" errors="0"' not in (job.folder / "junit.xml").read_text(), "a hold must not read as green"
+    assert probes[0] == probes[1] >= 28 * 40 and probes[2] == 32, "every probe of the window, from each canary user"
 
 
-def test_the_planted_fault_rolls_back_and_every_client_returns(tmp_path: Path) -> None:
+@pytest.mark.xdist_group(ADVANCED)
+def test_its_page_shows_the_run_and_asks_nobody_else(advanced_run: RealRun) -> None:
+    page = (advanced_run.job.folder / "report.html").read_text()
+    assert advanced_run.job.folder.name in page and "稼働率 &gt; 99.5%" in page
+    assert re.search(r"(src|href)=\"https?://", page) is None, "it opens offline"
+    junit = (advanced_run.job.folder / "junit.xml").read_text()
+    assert 'failures="0" errors="0"' in junit
+
+
+@pytest.mark.nightly  # the document's pace and probes: ci.yml's job rehearse runs the same; hurried stays per push
+def test_a_healthy_target_advances_at_the_documents_own_pace(tmp_path: Path) -> None:
     before = machine_state()
-    job = Job(tmp_path / "reports", "--fault", "errors=12%", "--pace", "14s", "--fetch-interval", "10s")
-    assert job.finish() == Exit.ROLLED_BACK, job.text
+    job = Job(tmp_path / "reports")
+    assert job.finish() == Exit.OK, job.text
     run = job.document()
+    assert run["decision"] == "advance" and {c["verdict"] for c in run["criteria"]} == {"pass"}
+    assert run["timings"]["stack_up"] < STACK_UP_LIMIT_S
+    assert run["timings"]["decision"] < STACK_UP_LIMIT_S + 120 + AROUND_LIMIT_S
+    assert left_since(before, job) == {}
+
+
+@pytest.mark.xdist_group(ROLLED_BACK)
+def test_the_planted_fault_rolls_back_and_every_client_returns(rolled_back_run: RealRun) -> None:
+    job, run = rolled_back_run.job, rolled_back_run.job.document()
+    assert rolled_back_run.status == Exit.ROLLED_BACK, job.text
     assert run["decision"] == "roll_back"
     (fired,) = [c for c in run["criteria"] if c["kind"] == "rollback"]
     assert fired["verdict"] == "fail"
     assert fired["samples"] >= 300
-    assert fired["value"] == pytest.approx(
-        0.88, abs=0.06
-    )  # which of the two a hit meets is chance: 4 standard deviations
+    # Which of the two a hit meets is chance: 4 standard deviations.
+    assert fired["value"] == pytest.approx(0.88, abs=0.06)
     assert run["switch_over"]["clients"] == run["switch_over"]["switched"] == 250
     assert run["switch_over"]["last_s"] < 10 + 14 + 6  # the fetch interval, one request of each user, some slack
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
@@ -101,21 +118,33 @@ def test_the_planted_fault_rolls_back_and_every_client_returns(tmp_path: Path) -
             "SELECT outcome FROM requests WHERE side = 'api')"
         ).fetchone()
     assert bad / (good + bad) == pytest.approx(0.12, abs=0.005), "3 of each 25, users' and probes' alike"
-    assert left_since(before, job) == {}
+    assert rolled_back_run.left == {}
 
 
+#: While it comes up is asked beside a killed run, below. Both pass through the same teardown as "measuring for".
 @pytest.mark.parametrize(
-    ("phase", "delay_lines"),
-    [("bringing the stack up", 0), ("admitting", 0), ("measuring for", 0), ("taking everything down", 0)],
+    "phase",
+    [
+        pytest.param("bringing the stack up", marks=pytest.mark.nightly),
+        pytest.param("admitting", marks=pytest.mark.nightly),
+        "measuring for",
+        "taking everything down",
+    ],
 )
-def test_ctrl_c_leaves_nothing_at_any_phase(tmp_path: Path, phase: str, delay_lines: int) -> None:
+def test_ctrl_c_leaves_nothing_at_any_phase(tmp_path: Path, phase: str) -> None:
     before = machine_state()
-    job = Job(tmp_path / "reports", "--window", "8s", "--pace", "4s")
+    job = Job(tmp_path / "reports", "--window", "8s", "--pace", "4s", *QUICK_PROBES)
     job.wait_for(phase)
     job.interrupt()
     status = job.finish(60)
     if phase == "taking everything down":  # the decision is made; a late Ctrl-C must not spoil the tear down
+        # 8 s carry 80 probes: enough for neither "> 99.5 %" (598) nor "< 99 %" (300). It must hold, not advance.
         assert status == Exit.HOLD, job.text
+        assert job.document()["decision"] == "hold"
+        verdicts = {c["metric"] + "/" + c["kind"]: c["verdict"] for c in job.document()["criteria"]}
+        assert verdicts["availability/success"] == verdicts["availability/rollback"] == "inconclusive"
+        junit = (job.folder / "junit.xml").read_text()
+        assert 'failures="0" errors="0"' not in junit, "a hold must not read as green"
     else:
         assert status == Exit.INTERRUPTED, job.text
         assert job.document()["decision"] is None
@@ -126,7 +155,7 @@ def test_ctrl_c_leaves_nothing_at_any_phase(tmp_path: Path, phase: str, delay_li
 
 def test_ctrl_c_while_rolling_back(tmp_path: Path) -> None:
     before = machine_state()
-    job = Job(tmp_path / "reports", "--fault", "unavailable", "--fetch-interval", "1h", "--pace", "10s")
+    job = Job(tmp_path / "reports", "--fault", "unavailable", "--fetch-interval", "1h", "--pace", "10s", *QUICK_PROBES)
     job.wait_for("decision: roll_back")
     job.interrupt()
     assert job.finish(60) == Exit.INTERRUPTED, job.text
@@ -156,13 +185,19 @@ def test_a_killed_harness_is_cleaned_up_by_the_next_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "named"),
-    [("bin/postgres", "PostgreSQL"), ("auth.js", "Auth"), ("firestore.js", "Firestore"), ("envoy", "Envoy")],
+    [
+        ("bin/postgres", "PostgreSQL"),
+        # Each part's death is seen per push by the stack itself (test_local_failures.py); one is, by a whole run.
+        pytest.param("auth.js", "Auth", marks=pytest.mark.nightly),
+        pytest.param("firestore.js", "Firestore", marks=pytest.mark.nightly),
+        pytest.param("envoy", "Envoy", marks=pytest.mark.nightly),
+    ],
 )
 def test_a_part_that_dies_is_named(tmp_path: Path, word: str, named: str) -> None:
     before = machine_state()
     job = Job(tmp_path / "reports", *QUICK)
     job.wait_for("window 0/")
-    time.sleep(3)  # probes are in the evidence by then
+    _until_probes(job, 10)
     _component(job, word).send_signal(signal.SIGKILL)
     assert job.finish(90) == Exit.RUN_BROKEN, job.text
     run = job.document()
@@ -171,6 +206,16 @@ def test_a_part_that_dies_is_named(tmp_path: Path, word: str, named: str) -> Non
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
         assert evidence.execute("SELECT count(*) FROM probes").fetchone()[0] > 0
     assert left_since(before, job) == {}
+
+
+def _until_probes(job: Job, count: int, limit_s: float = 30) -> None:
+    """Returns when so many probes are in the evidence."""
+    until, seen = time.monotonic() + limit_s, 0
+    while seen < count:
+        assert time.monotonic() < until, f"{seen} probes after {limit_s:g} s:\n{job.text}"
+        time.sleep(0.1)
+        with closing_connect(job.folder / "evidence.sqlite") as evidence:
+            (seen,) = evidence.execute("SELECT count(*) FROM probes").fetchone()
 
 
 def test_a_full_reports_folder_is_named(tmp_path: Path) -> None:
@@ -194,6 +239,7 @@ def test_a_full_reports_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_taken_service_port_is_named(tmp_path: Path) -> None:
+    before = machine_state()
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -202,8 +248,10 @@ def test_a_taken_service_port_is_named(tmp_path: Path) -> None:
         assert job.finish(60) == Exit.STACK, job.text
     assert str(port) in job.text
     assert "port" in job.text
+    assert left_since(before, job) == {}
 
 
+@pytest.mark.nightly  # two stacks side by side are asked per push without users: test_local_failures.py
 def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
     before = machine_state()
     jobs = [Job(tmp_path / name, "--window", "15s", "--pace", "10s", "--seed", name) for name in ("1", "2")]

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from harness import cli
 from harness.cli import main
 from harness.model.errors import SEVERITY, BadInput, Exit, more_severe
 from harness.model.stack import Fault, FaultKind
-from harness.options import fault
+from harness.options import fault, faults
+from scenarios.load import load
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,7 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
     assert "errors=12%" in caught.value.remedy
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -51,6 +54,25 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
         (["run", "rollout_week3", "--pace", "0s"], "pace"),
         (["run", "rollout_week3", "--seed", "x"], "seed"),
         (["run", "rollout_week3", "--fault", "errors=12"], "percentage"),
+        (["run", "rollout_week3", "--fault", "errors=12%@10min"], "600 s into a window of 120 s"),
+        (["run", "rollout_week3", "--fault", "errors=12%@120s"], "120 s into a window of 120 s"),
+        (["run", "rollout_week3", "--window", "60s", "--fault", "errors=12%@90s"], "make the window longer"),
+        (["rollout", "--fault", "errors=12%@200s"], "200 s into a window of 120 s"),  # week 2's
+        *(
+            ([command, "--fault", "errors=12%"], "unrecognized arguments: --fault")
+            for command in (
+                "chaos",
+                "chaos_nightly",
+                "rolling_update",
+                "deploy_rehearsal",
+                "load_stages",
+                "scaling",
+                "zone_loss",
+                "network",
+                "secret_rotation",
+            )
+        ),
+        (["stack", "up", "--fault", "errors=12%"], "unrecognized arguments: --fault"),
         (["run", "rollout_week3", "--service-port", "80"], "1024"),
         (["run", "rollout_week3", "--unknown"], "unknown"),
         (["run", "/no/such/scenario.yaml"], "/no/such/scenario.yaml"),
@@ -63,6 +85,20 @@ def test_bad_usage_ends_in_2_and_names_the_place(
     assert says in capfd.readouterr().err
 
 
+def test_a_fault_may_begin_until_the_windows_end() -> None:
+    of = load("rollout_week3")
+    assert [plan.after_s for plan in faults(["errors=12%@119.9s", "errors=12%"], of)] == [119.9, 0]
+
+
+def test_signals_at_once_is_asked_for_and_replayed() -> None:
+    plain, racing = (
+        cli._options(cli.parser().parse_args(["run", "rollout_week3", "--on", "local", *words]))
+        for words in ([], ["--signals-at-once"])
+    )
+    assert (plain.signals_at_once, racing.signals_at_once) == (False, True)
+    assert racing.replay == f"{plain.replay} --signals-at-once"
+
+
 def test_help_ends_in_0() -> None:
     assert main(["--help"]) == Exit.OK
 
@@ -73,6 +109,7 @@ def test_the_more_severe_outcome_wins() -> None:
     assert [int(status) for status in SEVERITY] == [130, 41, 40, 31, 30, 2, 20, 10, 0]
 
 
+@pytest.mark.process
 def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path) -> None:
     blocker = tmp_path / "reports"
     blocker.write_text("a file where the folder should be")  # root may write anywhere, so permissions prove nothing
@@ -83,6 +120,7 @@ def test_a_read_only_reports_folder_is_31_before_anything_starts(tmp_path: Path)
     assert "--reports" in result.stderr
 
 
+@pytest.mark.process
 def test_the_first_line_holds_seed_rung_and_replay(tmp_path: Path) -> None:
     blocker = tmp_path / "reports"
     blocker.write_text("")

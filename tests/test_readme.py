@@ -14,7 +14,7 @@ from harness.model.errors import Exit
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("README.md", "README.ja.md")
 #: Sessions for whoever works on the rehearsal, in CONTRIBUTING.md.
-FOR_WORKERS = {"bench", "lock", "oracle"}
+FOR_WORKERS = {"bench", "fast", "lint", "lock", "oracle"}
 
 
 def text(name: str) -> str:
@@ -22,7 +22,7 @@ def text(name: str) -> str:
 
 
 def commands(readme: str) -> set[str]:
-    return set(re.findall(r"(?:nox|noxfile\.py) -s (\w+(?: tests)?)|python -m (harness[\w.]* ?[a-z_]*)", readme))
+    return set(re.findall(r"(?:nox|noxfile\.py) -s (\w+)|python -m (harness[\w.]* ?[a-z_]*)", readme))
 
 
 def literal(readme: str) -> set[str]:

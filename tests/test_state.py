@@ -142,6 +142,7 @@ def test_a_range_that_is_used_up_says_so() -> None:
     slot.release()
 
 
+@pytest.mark.process
 def test_a_dead_run_is_swept_by_lease_and_by_marker(children: list[subprocess.Popen[bytes]]) -> None:
     by_lease = sleeper(children)
     by_marker = sleeper(children, **{MARKER: "dead"})
@@ -155,6 +156,7 @@ def test_a_dead_run_is_swept_by_lease_and_by_marker(children: list[subprocess.Po
     assert sweep(lambda line: None) == []
 
 
+@pytest.mark.process
 def test_a_live_run_and_everybody_else_is_spared(children: list[subprocess.Popen[bytes]]) -> None:
     state = RunState.begin("live")
     ours = sleeper(children, **state.environment("auth"))
@@ -170,6 +172,7 @@ def test_a_live_run_and_everybody_else_is_spared(children: list[subprocess.Popen
     state.end()
 
 
+@pytest.mark.process
 def test_a_folder_without_a_lease_is_a_run_that_was_killed_at_birth() -> None:
     folder = runs_folder() / "unborn"
     folder.mkdir(parents=True)
@@ -177,6 +180,7 @@ def test_a_folder_without_a_lease_is_a_run_that_was_killed_at_birth() -> None:
     assert not folder.exists()
 
 
+@pytest.mark.process
 def test_a_process_s_identity_is_not_its_number_alone(children: list[subprocess.Popen[bytes]]) -> None:
     pid = sleeper(children)
     identity = identify(pid)

@@ -12,7 +12,7 @@ from harness.checks.healing import Direction
 from harness.checks.mirror_losses import judged, logged, losses
 from harness.clock import Clock, unix_ns
 from harness.collect import Collector
-from harness.invariants import ACKNOWLEDGED, ONCE, Invariants
+from harness.invariants import ACKNOWLEDGED, ONCE, READS, Invariants
 from harness.judge.failover import as_counterexample
 from harness.model.chaos import CheckSummary
 from harness.model.errors import RehearsalError
@@ -27,8 +27,8 @@ from harness.reconcile.heal import heal, healed_summary
 
 LOGGED = "dual_write.failures_logged"
 _EXAMPLES = 5
-#: Their stores differ once PostgreSQL has lost what Firestore and Storage have.
-_SEE_THE_LOSS = (ONCE, DUAL_WRITE, PHOTOS)
+#: Their stores differ once PostgreSQL has lost what Firestore and Storage have, and answers lack what was lost.
+_SEE_THE_LOSS = (ONCE, READS, DUAL_WRITE, PHOTOS)
 
 
 async def closing_checks(

@@ -14,6 +14,7 @@ import msgspec
 from harness.checks.dual_write import Finding, Flaw
 from harness.checks.reconciled import FIRESTORE, Outage, near
 from harness.clock import NS
+from harness.model.errors import NOT_JSON
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
 
@@ -113,7 +114,7 @@ def _later(one_ns: int | None, other_ns: int | None) -> int | None:
 def _failure(line: bytes) -> _Line | None:
     try:
         read = msgspec.json.decode(line, type=_Line)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None  # the target's own output, not a record of the log
     return read if read.severity.upper() in _FAILURES else None
 

@@ -127,7 +127,7 @@ def _of_user(rows: Sequence[RequestRow], planned: Sequence[Planned], bucket: str
     unmatched: list[str] = []
     for row in rows:
         number = number_of(row.operation_id)
-        body = _body(planned[number], row, bucket)
+        body = body_of(planned[number], row, bucket)
         walk_id = row.walk_id.lower()
         match row.operation, body:
             case Operation.PUT_WALK, WalkUpdate():
@@ -163,7 +163,7 @@ def _times(row: RequestRow) -> _Times:
     return {"sent_ns": row.sent_ns, "done_ns": row.done_ns, "acknowledged": row.acknowledged}
 
 
-def _body(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:
+def body_of(planned: Planned, row: RequestRow, bucket: str) -> NewWalk | WalkUpdate | None:
     """The content with that digest: as planned, or with the walk's thumbnail; ``None`` for a DELETE and no match."""
     body = planned.body
     if planned.operation is not row.operation or body is None:

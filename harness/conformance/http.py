@@ -11,6 +11,7 @@ import h11
 import msgspec
 
 from harness.http1 import read_answer
+from harness.model.errors import NOT_JSON
 from harness.model.stack import Address
 
 TIMEOUT_S = 10.0
@@ -60,7 +61,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         """The body read as JSON, ``None`` when it is none."""
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NOT_JSON:
             return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.clock import NS, Clock
+from harness.model.errors import NOT_JSON
 from harness.model.evidence import EventRow
 from harness.stack.local import LocalStack
 
@@ -70,5 +71,5 @@ class Logs:
 def _fields(text: str) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError):
+    except NOT_JSON:
         return None

@@ -104,15 +104,16 @@ class Parts:
             await self._migrate(part.expand)
         await self._set_image(part)
         self._ran.append(await self._stack.rollout_status(limit_s=part.status_s))
-        met, seen = await self._until_now(since_ns)
+        met, seen, end_ns = await self._until_now(since_ns)
         if part.written_by:
             written = await counts(self._stack.endpoints(), part.written_by)
             old = {row.subject for row in self._evidence.events if row.kind == "pod"} - set(seen.new)
             self._observed.append(deploys.side_by_side(written, old, seen.new))
+        lost, _ = deploys.lost_at_close(self._evidence.requests, self._evidence.events, since_ns, end_ns)
         found = deploys.released(
             part.claims, self._ran, seen, met,
             replicas=self._replicas, surge=self._surge, least_calls=part.least_calls,
-            races=Capability.ENDPOINTS_BEFORE_SIGNALS not in self._stack.capabilities,
+            races=Capability.ENDPOINTS_BEFORE_SIGNALS not in self._stack.capabilities, lost_creates=lost,
         )  # fmt: skip
         return found, met
 
@@ -125,7 +126,7 @@ class Parts:
         undo = await self._stack.rollout_undo()
         after = await self._stack.rollout_status(limit_s=part.status_s)
         self._ran += [status, undo, after]
-        met, seen = await self._until_now(since_ns)
+        met, seen, _ = await self._until_now(since_ns)
         found = deploys.never_ready(
             status, undo, after,
             before_undo=before_undo, seen=seen, met=met, replicas=self._replicas, least_calls=part.least_calls,
@@ -212,12 +213,12 @@ class Parts:
     def _fault(self, word: str, part: DeployPart) -> None:
         self._evidence.event(self._clock.now_ns(), "fault", SCHEMA, f"{word}{part.breaking}")
 
-    async def _until_now(self, since_ns: int) -> tuple[Tally, Pods]:
-        """Until the pods that went are gone and users were looked at for a while more."""
+    async def _until_now(self, since_ns: int) -> tuple[Tally, Pods, int]:
+        """Until the pods that went are gone and users were looked at for a while more, and when that was."""
         await self._clock.sleep(TAIL_S)
         end_ns = self._clock.now_ns()
         await self._clock.sleep(SETTLE_S)
-        return self._tally(since_ns, end_ns), self._pods(since_ns)
+        return self._tally(since_ns, end_ns), self._pods(since_ns), end_ns
 
     async def _gone(self, since_ns: int) -> None:
         """Returns when no new pod is left, terminating ones included, or after ``GONE_LIMIT_S``."""

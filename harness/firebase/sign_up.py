@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from harness.firebase import rest
-from harness.model.errors import PartDied
+from harness.model.errors import NOT_JSON, PartDied
 from harness.model.stack import Address
 
 _API = "/identitytoolkit.googleapis.com/v1"
@@ -35,7 +35,7 @@ async def _post(auth: Address, path: str, body: object) -> dict[str, Any]:
     try:
         answer = await rest.request(auth, "POST", path, body=msgspec.json.encode(body), headers=headers, timeout_s=10.0)
         decoded = msgspec.json.decode(answer.body, type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *NOT_JSON) as error:
         raise PartDied(f"the Auth emulator does not answer: {error!r}", where=where, remedy="read auth.log") from error
     if answer.status != 200 or decoded.get("error"):
         raise PartDied(f"the Auth emulator refused: {answer.body[:300]!r}", where=where, remedy="read auth.log")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
 from harness.judge.ledger import Calls
+from harness.judge.planned import MISSING
 from harness.judge.words import count
 from harness.model.message import Message, marked, message
 from harness.model.scenario import Comparison, Criterion, Metric
@@ -38,13 +39,35 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def latencies_ms(rows: Calls) -> NDArray[np.float64]:
-    """From when each request was due to when it ended, however it ended, in milliseconds, unsorted."""
-    latency: NDArray[np.float64] = (rows["done_ns"] - rows["due_ns"]) / MS
+    """From when each request was due to when it ended, however it ended, in milliseconds, unsorted; of one that is due
+    and not in evidence without end.
+    """
+    latency: NDArray[np.float64] = np.where(rows["status"] == MISSING, np.inf, (rows["done_ns"] - rows["due_ns"]) / MS)
     return latency
 
 
+def bad_calls(criterion: Criterion, rows: Calls) -> NDArray[np.bool_]:
+    """By row: whether it speaks against the criterion."""
+    if criterion.metric is Metric.LATENCY_P95:
+        slow: NDArray[np.bool_] = latencies_ms(rows) > criterion.threshold
+        return slow
+    return ~rows["ok"]
+
+
+def counting(criterion: Criterion, rows: Calls) -> NDArray[np.bool_]:
+    """By row: whether it belongs to the criterion's sample.
+
+    A request that failed sooner than the limit on latency says nothing of how long an answer takes: in the sample it
+    would make the others look faster.
+    """
+    if criterion.metric is Metric.LATENCY_P95:
+        return rows["ok"] | bad_calls(criterion, rows)
+    return np.ones(len(rows), dtype=bool)
+
+
 def figure(criterion: Criterion, rows: Calls) -> Figure | None:
-    """The criterion's figure on a sample of requests or probes; ``None`` when it is empty."""
+    """The criterion's figure on its sample of the requests or probes ``rows``; ``None`` when that is empty."""
+    rows = rows[counting(criterion, rows)]
     if not len(rows):
         return None
     if criterion.metric is Metric.LATENCY_P95:

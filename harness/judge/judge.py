@@ -11,6 +11,7 @@ from harness.judge.rollback import rollback
 from harness.judge.success import success
 from harness.judge.view import View
 from harness.judge.window import Window
+from harness.model.due import DueList
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
 from harness.model.verdict import CriterionKind, CriterionResult, Verdict
@@ -22,16 +23,18 @@ def judge(
     window: Window,
     now_ns: int,
     *,
+    due: DueList | None = None,
     not_exercised: Mapping[str, Message] = MappingProxyType({}),
 ) -> tuple[CriterionResult, ...]:
     """Every criterion of ``scenario``, in its order.
 
     Rows count by when they were due, in ``[window.start_ns, window.end_ns)``. Before ``now_ns`` reaches the window's
     end a success criterion is inconclusive, with the figures so far; a rollback limit may fire at any time.
+    ``due`` is the schedule's own due list of the window; without one the scenario's pace says how many calls are due.
     ``not_exercised`` maps a criterion's id to why the rung or the target cannot exercise it.
     Raises ``BadInput`` for a rollback limit that makes no sense (see ``rollback.smallest_sample``).
     """
-    view = View(scenario, ledger, window, now_ns)
+    view = View(scenario, ledger, window, now_ns, due)
     return tuple(_result(criterion, _finding(criterion, view, not_exercised)) for criterion in scenario.criteria)
 
 

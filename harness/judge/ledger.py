@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.judge.window import Window
+from harness.model.due import probe_call
 from harness.model.evidence import (
     EventRow,
-    FlagRow,
     Outcome,
     ProbeRow,
     RequestRow,
@@ -23,11 +23,15 @@ from harness.model.evidence import (
     SampleRow,
     SessionRow,
     Side,
+    happened,
 )
+from harness.model.message import message
 
-#: A request or a probe. ``user`` is the ledger's own number of the user; ``ok``: the outcome was ``Outcome.OK``.
+#: A request or a probe. ``id`` and ``user`` are the ledger's own numbers of the call and its user; ``ok``: the outcome
+#: was ``Outcome.OK``.
 CALL = np.dtype(
     [
+        ("id", np.int32),
         ("user", np.int32),
         ("api", np.bool_),
         ("ok", np.bool_),
@@ -75,9 +79,15 @@ class _Table:
 
 
 class Ledger:
-    """Takes the rows of a run in any order and answers questions about any window of it."""
+    """Takes the rows of a run in any order and answers questions about any window of it.
+
+    A call counts once, however often its row comes. One that comes again and says another thing is an error of the
+    measurement: nobody knows which of the two is right.
+    """
 
     def __init__(self) -> None:
+        #: By id (a request's operation id, ``probe_call`` of a probe): the ledger's own number of each call.
+        self.calls: dict[str, int] = {}
         #: By name: the ledger's own number of each user, in the order of arrival.
         self.users: dict[str, int] = {}
         #: The same of each pod that named itself in an answer.
@@ -85,6 +95,7 @@ class Ledger:
         #: By metric: (at_ns, subject, value).
         self.samples: defaultdict[str, list[tuple[int, str, float]]] = defaultdict(list)
         self.measurement_errors: list[EventRow] = []
+        self._told: dict[str, RequestRow | ProbeRow] = {}
         self._requests = _Table(CALL)
         self._by_pod = _Table(_BY_POD)
         self._probes = _Table(CALL)
@@ -93,22 +104,22 @@ class Ledger:
     def add(self, row: Row) -> None:
         """Takes one row. Flag rows and other events are not the judge's and are passed over."""
         match row:
-            case RequestRow():
+            case RequestRow() if self._is_new(row.operation_id, row, "load"):
                 ok, api = row.outcome is Outcome.OK, row.side is Side.API
-                number = self._number(row.user)
-                self._requests.append(number, api, ok, row.status, row.due_ns, row.sent_ns, row.done_ns)
+                call, user = self.calls[row.operation_id], self._number(row.user)
+                self._requests.append(call, user, api, ok, row.status, row.due_ns, row.sent_ns, row.done_ns)
                 if row.pod:
                     self._by_pod.append(self.pods.setdefault(row.pod, len(self.pods)), row.due_ns)
-            case ProbeRow():
-                number = self._number(row.user)
-                self._probes.append(number, True, row.good, row.status, row.due_ns, row.sent_ns, row.done_ns)
+            case ProbeRow() if self._is_new(probe_call(row.probe_id), row, "probes"):
+                call, user = self.calls[probe_call(row.probe_id)], self._number(row.user)
+                self._probes.append(call, user, True, row.good, row.status, row.due_ns, row.sent_ns, row.done_ns)
             case SessionRow():
                 self._sessions.append(self._number(row.user), row.live, row.at_ns)
             case SampleRow() if row.metric in KEPT_METRICS:
                 self.samples[row.metric].append((row.at_ns, row.subject, row.value))
             case EventRow() if row.kind == MEASUREMENT_ERROR:
                 self.measurement_errors.append(row)
-            case SampleRow() | EventRow() | FlagRow():
+            case _:
                 pass
 
     def extend(self, rows: Iterable[Row]) -> None:
@@ -160,8 +171,24 @@ class Ledger:
         live[changes["user"][counts & ~changes["live"]]] = False
         return live
 
+    def _is_new(self, call: str, row: RequestRow | ProbeRow, generator: str) -> bool:
+        """Whether the call is not in evidence yet; tells of one that is, and says another thing."""
+        before = self._told.setdefault(call, row)
+        if before is row and call not in self.calls:
+            self.calls[call] = len(self.calls)
+            return True
+        if before != row:
+            for at_ns in {before.due_ns, row.due_ns}:
+                self.measurement_errors.append(_contradicted(at_ns, generator, call))
+        return False
+
     def _number(self, user: str) -> int:
         return self.users.setdefault(user, len(self.users))
+
+
+def _contradicted(at_ns: int, generator: str, call: str) -> EventRow:
+    said = message("{call} is in evidence twice, and not the same", call=call)
+    return happened(at_ns, MEASUREMENT_ERROR, generator, said, {})
 
 
 def _due_in(rows: Calls, window: Window) -> NDArray[np.bool_]:

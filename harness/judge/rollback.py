@@ -1,5 +1,8 @@
 """Rollback limits: read on the measured value since the phase began, at every answer, once the sample is large enough.
 
+A limit fires on what was seen. That it did not fire is a pass only where it would not have with everything that is due
+and not in evidence counted as failed.
+
 Reading it at every answer (in the order in which answers came) and not only now makes a limit that has fired stay
 fired: the same evidence, judged again later, fires at the same instant.
 """
@@ -12,13 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.figures import SAMPLED, figure, latencies_ms
+from harness.judge.figures import SAMPLED, bad_calls, counting, figure
 from harness.judge.finding import Finding, error_words, nothing
 from harness.judge.ledger import Calls
-from harness.judge.silence import Blackout, blackout
+from harness.judge.planned import missing_words
+from harness.judge.silence import Blackout, blackout, longest_dark_s
 from harness.judge.success import failure_limit, silence_words
 from harness.judge.view import View
-from harness.judge.words import NONE_IN_EVIDENCE, beside, bounded, count, limit, limit_quantity
+from harness.judge.words import NONE_IN_EVIDENCE, NOTHING_COUNTS, beside, bounded, count, limit, limit_quantity
 from harness.model.errors import BadInput
 from harness.model.message import Message, marked, message, worded
 from harness.model.scenario import Comparison, Criterion, Metric
@@ -79,7 +83,7 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     rows = view.calls(metric)
     measured = figure(criterion, rows)
     if measured is None:
-        return nothing(NONE_IN_EVIDENCE[metric])
+        return nothing(NOTHING_COUNTS[metric] if len(rows) else NONE_IN_EVIDENCE[metric])
     fired = first_break(criterion, rows, needed)
     dark = _blackout(criterion, view)
     bound = measured.lower if metric is Metric.AVAILABILITY else measured.upper
@@ -87,7 +91,7 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     if bound is not None:
         said = bounded(criterion, bound, upper=metric is not Metric.AVAILABILITY)
     finding = Finding(
-        verdict=Verdict.PASS if measured.samples >= needed else Verdict.INCONCLUSIVE,
+        verdict=Verdict.PASS if _good(criterion, rows) >= needed else Verdict.INCONCLUSIVE,
         value=measured.value,
         bound=bound,
         samples=measured.samples,
@@ -96,19 +100,20 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     if fired is not None or dark is not None:
         finding = _fired(criterion, finding, fired, dark)
     if finding.verdict is Verdict.INCONCLUSIVE:
-        return finding.void(message("read from {needed} samples on", needed=count(needed)))
+        few = message("read from {needed} samples on", needed=count(needed))
+        bad = message("a pass needs {needed} that keep the limit", needed=count(needed))
+        return finding.void(few if measured.samples < needed else bad)
     return _void(criterion, view, finding, needed)
 
 
 def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
     """The first answer, from the ``needed``-th on, at which the value of all answers so far broke the limit."""
-    is_p95 = criterion.metric is Metric.LATENCY_P95
-    bad = latencies_ms(rows) > criterion.threshold if is_p95 else ~rows["ok"]
+    bad = bad_calls(criterion, rows)
     if not bad.any():
         return None
     order = np.argsort(rows["done_ns"], kind="stable")
     done_ns = rows["done_ns"][order]
-    broken = _broken(criterion, np.cumsum(bad[order]))
+    broken = _broken(criterion, np.cumsum(bad[order]), np.cumsum(counting(criterion, rows)[order]))
     # Answers of the same instant count together, whatever their order in evidence.
     broken[:-1] &= done_ns[1:] != done_ns[:-1]
     broken[: needed - 1] = False
@@ -121,17 +126,22 @@ def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
     return Fired(at_ns=int(done_ns[first]), samples=first + 1, value=at_break.value, bound=bound)
 
 
-def _broken(criterion: Criterion, bad: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each n, whether the first n answers, ``bad[n - 1]`` of them bad, break the limit."""
-    seen = np.arange(1, len(bad) + 1)
+def _good(criterion: Criterion, rows: Calls) -> int:
+    return int(np.count_nonzero(counting(criterion, rows) & ~bad_calls(criterion, rows)))
+
+
+def _broken(criterion: Criterion, bad: NDArray[np.int64], seen: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each n, whether the first n answers, of which ``bad[n - 1]`` of the ``seen[n - 1]`` that count are bad, break
+    the limit.
+    """
     broken: NDArray[np.bool_]
     if criterion.metric is Metric.LATENCY_P95:
         # The measured p95 of n has rank ceil(0.95 n): it is above the limit when n // 20 + 1 values are.
         broken = bad > seen // 20
     elif criterion.metric is Metric.AVAILABILITY:
-        broken = (seen - bad) / seen < criterion.threshold
+        broken = (seen - bad) / np.maximum(seen, 1) < criterion.threshold
     else:
-        broken = bad / seen > criterion.threshold
+        broken = bad / np.maximum(seen, 1) > criterion.threshold
     return broken
 
 
@@ -179,9 +189,9 @@ def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Fi
     errors = view.measurement_errors(criterion.metric)
     if errors and (finding.fired_at_ns is None or errors[0].at_ns <= finding.fired_at_ns):
         return finding.void(error_words(errors))
-    if finding.verdict is Verdict.PASS and criterion.metric is Metric.AVAILABILITY:
-        silence = silence_words(view)
-        return finding.void(silence) if silence else finding
+    if finding.verdict is Verdict.PASS:
+        why = _unproved(criterion, view, needed)
+        return finding.void(why) if why else finding
     latency_fired = finding.verdict is Verdict.FAIL and criterion.metric is Metric.LATENCY_P95
     if latency_fired and first_break(criterion, view.timely(criterion.metric), needed) is None:
         late = count(len(view.late(criterion.metric)))
@@ -189,3 +199,21 @@ def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Fi
             message("void: {late} were sent late by the generator, and without them it does not fire", late=late)
         )
     return finding
+
+
+def _unproved(criterion: Criterion, view: View, needed: int) -> Message | None:
+    """Why a limit that what was seen kept may have been broken by what is missing; ``None`` when it cannot."""
+    silence = silence_words(view) if criterion.metric is Metric.AVAILABILITY else None
+    if silence is not None:
+        return silence
+    planned = view.planned(criterion.metric)
+    proving = planned.proving
+    if proving is planned.calls:
+        return None
+    fires = first_break(criterion, proving, needed) is not None
+    dark = criterion.metric is Metric.AVAILABILITY and planned.missing > 0
+    if dark:
+        dark = longest_dark_s(view.probes, view.window) >= view.scenario.blackout_s
+    if fires or dark or _good(criterion, proving) < needed:
+        return missing_words(planned)
+    return None

@@ -46,6 +46,13 @@ def blackout(probes: Calls, start_ns: int, limit_s: float) -> Blackout | None:
     return Blackout(at_ns=at_ns, length_s=(at_ns - since) / NS, failed=failed)
 
 
+def longest_dark_s(probes: Calls, window: Window) -> float:
+    """The longest time of ``window`` without a good answer to a probe, in seconds."""
+    good_ns = np.sort(probes["done_ns"][probes["ok"]])
+    inside = good_ns[(good_ns > window.start_ns) & (good_ns < window.end_ns)]
+    return float(np.diff(np.concatenate(([window.start_ns], inside, [window.end_ns]))).max()) / NS
+
+
 def silent_s(probes: Calls, window: Window, limit_s: float, timeout_s: float) -> float | None:
     """The longest time of ``window`` in which no probe was under way, if it exceeds ``limit_s``; else ``None``.
 

@@ -1,21 +1,24 @@
-"""Success criteria on samples: passed when the bound clears the threshold, failed when the opposite bound breaks it."""
+"""Success criteria on samples: passed when the bound clears the threshold, failed when the opposite bound breaks it.
+
+A fail is read on what was seen. A pass must clear with everything that is due and not in evidence counted as failed:
+what is missing may be just what failed.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from harness.judge.bounds import samples_needed
 from harness.judge.exact import concurrent_users, request_rate
-from harness.judge.figures import Figure, clears, figure
+from harness.judge.figures import Figure, bad_calls, clears, counting, figure
 from harness.judge.finding import Finding, error_words, nothing
+from harness.judge.planned import missing_words
 from harness.judge.view import View
 from harness.judge.window import NS
-from harness.judge.words import NONE_IN_EVIDENCE, bounded, count
+from harness.judge.words import NONE_IN_EVIDENCE, NOTHING_COUNTS, bounded, count
 from harness.model.message import Message, message
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.verdict import Verdict
-
-#: Of the samples that the scenario offers, this share must be in evidence before a bound may pass: what is missing
-#: may be just what failed (a generator that omits requests while the target stands still).
-COMPLETE = 0.9
 
 
 def success(criterion: Criterion, view: View) -> Finding:
@@ -38,13 +41,13 @@ def _sampled(criterion: Criterion, view: View) -> Finding:
     metric = criterion.metric
     measured = figure(criterion, view.calls(metric))
     if measured is None:
-        return nothing(NONE_IN_EVIDENCE[metric])
+        return nothing(NOTHING_COUNTS[metric] if len(view.calls(metric)) else NONE_IN_EVIDENCE[metric])
     finding = _by_bounds(criterion, measured)
     if measured.samples < criterion.smallest_sample:
         return finding.void(message("the smallest sample is {samples}", samples=count(criterion.smallest_sample)))
     if finding.verdict is Verdict.PASS:
-        missing = _missing(criterion, view, measured.samples)
-        return finding.void(missing) if missing else finding
+        why = _unproved(criterion, view)
+        return finding.void(why) if why else finding
     if finding.verdict is Verdict.FAIL and not _fails_without_lag(criterion, view):
         late = count(len(view.late(metric)))
         return finding.void(
@@ -94,13 +97,19 @@ def failure_limit(criterion: Criterion) -> float:
     return criterion.threshold
 
 
-def _missing(criterion: Criterion, view: View, samples: int) -> Message | None:
-    planned = view.planned(criterion.metric)
-    if samples < COMPLETE * planned:
-        return message(
-            "only {samples} of the {planned} planned are in evidence", samples=count(samples), planned=f"{planned:,.0f}"
-        )
-    return silence_words(view) if criterion.metric is Metric.AVAILABILITY else None
+def _unproved(criterion: Criterion, view: View) -> Message | None:
+    """Why what was seen passes, and what was planned does not; ``None`` when it does too."""
+    silence = silence_words(view) if criterion.metric is Metric.AVAILABILITY else None
+    if silence is not None:
+        return silence
+    proving = view.planned(criterion.metric).proving
+    measured = figure(criterion, proving)
+    if measured is None or _by_bounds(criterion, measured).verdict is not Verdict.PASS:
+        return missing_words(view.planned(criterion.metric))
+    good = int(np.count_nonzero(counting(criterion, proving) & ~bad_calls(criterion, proving)))
+    if good < criterion.smallest_sample:
+        return message("the smallest sample is {samples}", samples=count(criterion.smallest_sample))
+    return None
 
 
 def silence_words(view: View) -> Message | None:

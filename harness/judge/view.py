@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
 from harness.judge.lag import on_time
 from harness.judge.ledger import Calls, Ledger
+from harness.judge.planned import Planned
 from harness.judge.silence import silent_s
 from harness.judge.window import NS, Window
+from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Side
 from harness.model.scenario import Metric, Scenario
 
@@ -24,11 +28,16 @@ CONCERNS = {
 
 
 class View:
-    """Built for one judgement; every part is computed at most once and only when a criterion asks for it."""
+    """Built for one judgement; every part is computed at most once and only when a criterion asks for it.
 
-    def __init__(self, scenario: Scenario, ledger: Ledger, window: Window, now_ns: int) -> None:
+    ``due`` is the schedule's own due list of the whole window; without one, as many calls are due as the scenario's
+    pace and rate say, and any that is in evidence is one of them.
+    """
+
+    def __init__(self, scenario: Scenario, ledger: Ledger, window: Window, now_ns: int, due: DueList | None) -> None:
         self.scenario = scenario
         self.ledger = ledger
+        self._due = due
         self.whole = window
         self.to_go_ns = max(0, window.end_ns - now_ns)
         seen_until_ns = max(window.start_ns, min(now_ns, window.end_ns))
@@ -62,11 +71,9 @@ class View:
         """The part of ``calls(metric)`` that the generator sent on time."""
         return self._by_lag(metric, late=False)
 
-    def planned(self, metric: Metric) -> float:
-        """How many samples the scenario offers in the part of the window that has passed."""
-        if metric is Metric.AVAILABILITY:
-            return self.scenario.probes.rate_per_s * self.window.seconds
-        return self.scenario.population.flag_on / self.scenario.population.pace_s * self.window.seconds
+    def planned(self, metric: Metric) -> Planned:
+        """The sample of a metric beside what is due in the part of the window that has passed."""
+        return self._planned_probes if metric is Metric.AVAILABILITY else self._planned_requests
 
     def measurement_errors(self, metric: Metric) -> list[EventRow]:
         """The measurement errors that concern ``metric``, oldest first, while the window's answers were awaited."""
@@ -78,6 +85,26 @@ class View:
             and metric in CONCERNS.get(error.subject, frozenset(Metric))
         ]
         return sorted(errors, key=lambda error: (error.at_ns, error.message))
+
+    @cached_property
+    def _planned_requests(self) -> Planned:
+        per_s = self.scenario.population.flag_on / self.scenario.population.pace_s
+        return self._plan(self.requests, None if self._due is None else self._due.requests, per_s)
+
+    @cached_property
+    def _planned_probes(self) -> Planned:
+        return self._plan(self.probes, None if self._due is None else self._due.probes, self.scenario.probes.rate_per_s)
+
+    def _plan(self, calls: Calls, due: Sequence[Due] | None, per_s: float) -> Planned:
+        start_ns, end_ns = self.window.start_ns, self.window.end_ns
+        return Planned(
+            calls,
+            None if due is None else [each for each in due if start_ns <= each.due_ns < end_ns],
+            count=math.floor(round(per_s * self.window.seconds, 6)),
+            start_ns=start_ns,
+            numbers=self.ledger.calls,
+            users=self.ledger.users,
+        )
 
     def _by_lag(self, metric: Metric, *, late: bool) -> Calls:
         rows = self.ledger.probes if metric is Metric.AVAILABILITY else self.ledger.requests

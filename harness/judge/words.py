@@ -14,6 +14,12 @@ NONE_IN_EVIDENCE = {
     Metric.ERROR_RATIO: message("no requests in evidence"),
 }
 
+#: Where there are calls, and none of them belongs to the metric's sample.
+NOTHING_COUNTS = {
+    **NONE_IN_EVIDENCE,
+    Metric.LATENCY_P95: message("every request failed sooner than the limit: none says how long an answer takes"),
+}
+
 
 def count(number: int) -> str:
     """``1200`` as "1,200"."""

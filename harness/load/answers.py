@@ -1,12 +1,17 @@
-"""How an HTTP answer counts (design.md, "Judging"; contract of facts/walk-api.md). Pure."""
+"""How an HTTP answer counts, and what it shows (design.md, "Judging"; contract of facts/walk-api.md). Pure."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from harness.model.errors import NOT_JSON
 from harness.model.evidence import Operation, Outcome
+from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
+from harness.population.content import Content, fingerprint
 
 SUCCESS = {
     Operation.LIST_WALKS: 200,
@@ -18,58 +23,149 @@ SUCCESS = {
 _MAY_BE_MISSING = frozenset({Operation.GET_WALK, Operation.DELETE_WALK})
 
 
-class _Walk(msgspec.Struct):
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_Status = Literal["not_started", "in_progress", "paused", "completed"]
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """``shown`` is what a good answer shows of walks, for its row; "" where it shows none."""
+
+    outcome: Outcome
+    shown: str = ""
+
+
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What every walk must have; one with no more that can be read shows no content."""
+
     id: str
     user_id: str
     title: str
-    status: Literal["not_started", "in_progress", "paused", "completed"]
+    status: _Status
 
 
-class _WalkWithLocations(_Walk):
+class _Walk(Content, frozen=True, kw_only=True):
+    id: str
+    user_id: str
+    status: _Status
+    start_time: _Time | None = None
+    end_time: _Time | None = None
+    updated_at: str = ""
+
+
+class _Location(msgspec.Struct, frozen=True):
+    sequence_number: int
+
+
+class _WalkWithLocations(_Walk, frozen=True, kw_only=True):
     locations: list[msgspec.Raw]
 
 
-class _Page(msgspec.Struct):
-    walks: list[_Walk]
+class _NamedWithLocations(_Named, frozen=True, kw_only=True):
+    locations: list[msgspec.Raw]
+
+
+class _Counted(msgspec.Struct, kw_only=True):
     total_count: int
     page: int
     limit: int
 
 
-_walk = msgspec.json.Decoder(_Walk)
-_walk_with_locations = msgspec.json.Decoder(_WalkWithLocations)
-_page = msgspec.json.Decoder(_Page)
+class _Page(_Counted, kw_only=True):
+    walks: list[_Walk]
+
+
+class _RawPage(_Counted, kw_only=True):
+    walks: list[msgspec.Raw]
+
+
+_page, _raw_page = msgspec.json.Decoder(_Page), msgspec.json.Decoder(_RawPage)
+_location = msgspec.json.Decoder(_Location)
+_walk, _walk_with_locations = msgspec.json.Decoder(_Walk), msgspec.json.Decoder(_WalkWithLocations)
+_named, _named_with_locations = msgspec.json.Decoder(_Named), msgspec.json.Decoder(_NamedWithLocations)
 
 
 def classify(
-    operation: Operation, status: int, body: bytes, *, user: str, walk_id: str, missing_expected: bool
-) -> Outcome:
-    """The outcome of a whole answer. ``missing_expected``: this side never acknowledged the walk, so 404 is right."""
+    operation: Operation,
+    status: int,
+    body: bytes,
+    *,
+    user: str,
+    walk_id: str,
+    missing_expected: bool,
+    version: bool = False,
+) -> Answered:
+    """What a whole answer came to. ``missing_expected``: this side never acknowledged the walk, so 404 is right.
+
+    With ``version`` a single walk is shown with its ``updated_at``.
+    """
     if status == SUCCESS[operation]:
-        return Outcome.OK if _as_promised(operation, body, user, walk_id) else Outcome.BAD_ANSWER
+        shown = _as_promised(operation, body, user, walk_id, version=version)
+        return Answered(outcome=Outcome.BAD_ANSWER) if shown is None else Answered(outcome=Outcome.OK, shown=shown)
     if status == 429:
-        return Outcome.RATE_LIMITED
+        return Answered(outcome=Outcome.RATE_LIMITED)
     if status >= 500:
-        return Outcome.SERVER_ERROR
+        return Answered(outcome=Outcome.SERVER_ERROR)
     if status == 404 and missing_expected and operation in _MAY_BE_MISSING:
-        return Outcome.OK
-    return Outcome.UNEXPECTED_4XX if status >= 400 else Outcome.BAD_ANSWER
+        return Answered(outcome=Outcome.OK)
+    return Answered(outcome=Outcome.UNEXPECTED_4XX if status >= 400 else Outcome.BAD_ANSWER)
 
 
 def created_id(body: bytes) -> str:
     """The id in a 201 answer that ``classify`` found good."""
-    return _walk.decode(body).id.lower()
+    return _named.decode(body).id.lower()
 
 
-def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str) -> bool:
+def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, version: bool) -> str | None:
+    """What it shows; ``None`` when it is not the contract's."""
+    if operation is Operation.DELETE_WALK:
+        return None if body else ""
     try:
-        if operation is Operation.DELETE_WALK:
-            return not body
+        body.decode()  # JSON is UTF-8, in the fields too that are not read here
         if operation is Operation.LIST_WALKS:
-            page = _page.decode(body)
-            return len(page.walks) <= page.limit and all(walk.user_id == user for walk in page.walks)
-        walk = (_walk_with_locations if operation is Operation.GET_WALK else _walk).decode(body)
-    except msgspec.DecodeError:
-        return False
+            page, walks = _listed(body)
+            good = len(walks) <= page.limit and all(walk.user_id == user for walk in walks)
+            return text(Shown(tuple(_shown(walk) for walk in walks), page.total_count)) if good else None
+        walk = _single(body, located=operation is Operation.GET_WALK)
+    except NOT_JSON:
+        return None
     same = operation is Operation.CREATE_WALK or walk.id.lower() == walk_id.lower()
-    return same and walk.user_id == user
+    return text(Shown((_shown(walk, version=version),))) if same and walk.user_id == user else None
+
+
+def _listed(body: bytes) -> tuple[_Counted, Sequence[_Walk | _Named]]:
+    """Raises ``msgspec.DecodeError`` when it is not the contract's."""
+    try:
+        page = _page.decode(body)
+    except msgspec.ValidationError:  # perhaps of one walk's content only
+        raw = _raw_page.decode(body)
+        return raw, [_single(bytes(each), located=False) for each in raw.walks]
+    return page, page.walks
+
+
+def _single(body: bytes, *, located: bool) -> _Walk | _Named:
+    """Raises ``msgspec.DecodeError`` when not even its name, owner and status are the contract's."""
+    whole: msgspec.json.Decoder[Any] = _walk_with_locations if located else _walk
+    named: msgspec.json.Decoder[Any] = _named_with_locations if located else _named
+    try:
+        found: _Walk | _Named = whole.decode(body)
+    except msgspec.ValidationError:
+        found = named.decode(body)
+    return found
+
+
+def _shown(walk: _Walk | _Named, *, version: bool = False) -> ShownWalk:
+    if isinstance(walk, _Named):
+        return ShownWalk(walk.id.lower(), "")
+    locations = _in_order(walk.locations) if isinstance(walk, _WalkWithLocations) else None
+    return ShownWalk(walk.id.lower(), fingerprint(walk), locations, walk.updated_at if version else "")
+
+
+def _in_order(locations: list[msgspec.Raw]) -> int:
+    """Told by the first and the last: reading each number would cost as much as all else that is read of an answer."""
+    if not locations:
+        return 0
+    try:
+        first, last = (_location.decode(each).sequence_number for each in (locations[0], locations[-1]))
+    except NOT_JSON:
+        return NOT_IN_ORDER
+    return len(locations) if (first, last) == (0, len(locations) - 1) else NOT_IN_ORDER

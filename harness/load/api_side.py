@@ -9,7 +9,7 @@ from harness.load.runtime import runtime
 from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
 from harness.population.schedule import Planned
-from harness.population.walk import encode
+from harness.population.walk import PAGE_WALKS, encode
 
 _METHOD = {
     Operation.LIST_WALKS: "GET",
@@ -23,7 +23,7 @@ _METHOD = {
 def path_of(operation: Operation, walk_id: str) -> str:
     """The contract's path."""
     if operation is Operation.LIST_WALKS:
-        return "/v1/walks?page=1&limit=20"
+        return f"/v1/walks?page=1&limit={PAGE_WALKS}"
     return "/v1/walks" if operation is Operation.CREATE_WALK else f"/v1/walks/{walk_id}"
 
 
@@ -41,7 +41,7 @@ class ApiSide:
         try:
             answer = self._connection.exchange(_METHOD[operation], path, token, encode(planned.body), self._timeout_s)
         except NoAnswer as ended:
-            return Result(status=0, outcome=ended.outcome, acknowledged=False, walk_id=walk_id)
+            return Result(status=0, outcome=ended.outcome, acknowledged=False, walk_id=walk_id, retried=ended.retried)
         return _result(planned, answer, missing_expected=missing_expected)
 
     def reopen(self) -> None:
@@ -57,7 +57,7 @@ def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Resu
     operation, walk_id = planned.operation, planned.walk_id
     # A repeated DELETE finds nothing when the first one was carried out and only its answer was lost.
     repeated_delete = operation is Operation.DELETE_WALK and answer.retried
-    outcome = classify(
+    answered = classify(
         operation,
         answer.status,
         answer.body,
@@ -65,6 +65,7 @@ def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Resu
         walk_id=walk_id,
         missing_expected=missing_expected or repeated_delete,
     )
+    outcome = answered.outcome
     if operation is Operation.CREATE_WALK and outcome is Outcome.OK:
         walk_id = created_id(answer.body)
     confirmed = outcome is Outcome.OK and (answer.status == SUCCESS[operation] or repeated_delete)
@@ -75,4 +76,5 @@ def _result(planned: Planned, answer: Answer, *, missing_expected: bool) -> Resu
         walk_id=walk_id,
         pod=answer.pod,
         retried=answer.retried,
+        shown=answered.shown,
     )

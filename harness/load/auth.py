@@ -12,7 +12,7 @@ import msgspec
 
 from harness.load.errors import MeasurementFailed
 from harness.load.rest import JsonClient
-from harness.load.time import NS, now_ns
+from harness.load.time import NS, now_ns, wall_ns
 from harness.population.accounts import Account
 
 _API = "/identitytoolkit.googleapis.com/v1"
@@ -26,10 +26,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     id_token: str
     expires_ns: int
+    #: The same on the wall clock, ns since 1970-01-01 UTC: by this one the server goes, and it runs on in a suspend.
+    expires_wall_ns: int
 
-    def fresh(self, at_ns: int) -> bool:
-        """Whether it is still far from its end."""
-        return at_ns < self.expires_ns - EARLY_NS
+    def fresh(self, at_ns: int, wall_ns: int) -> bool:
+        """Whether it is still far from its end, on both clocks."""
+        return at_ns < self.expires_ns - EARLY_NS and wall_ns < self.expires_wall_ns - EARLY_NS
 
 
 def create_accounts(client: JsonClient, project_id: str, accounts: Sequence[Account]) -> None:
@@ -48,11 +50,12 @@ def create_accounts(client: JsonClient, project_id: str, accounts: Sequence[Acco
 
 def sign_in(client: JsonClient, account: Account) -> Token:
     """Signs in as the app does. Raises ``MeasurementFailed``."""
-    asked_ns = now_ns()
+    asked_ns, asked_wall_ns = now_ns(), wall_ns()
     body = {"email": account.email, "password": account.password, "returnSecureToken": True}
     path = f"{_API}/accounts:signInWithPassword?key=rehearsal"
     answer = client.post_json(path, body)
     token, uid = answer.get("idToken"), answer.get("localId")
     if not isinstance(token, str) or uid != account.user:
         raise MeasurementFailed(f"signing in {account.user} gave no token of that user", where=f"uid {uid!r}")
-    return Token(id_token=token, expires_ns=asked_ns + int(str(answer.get("expiresIn", "3600"))) * NS)
+    lives_ns = int(str(answer.get("expiresIn", "3600"))) * NS
+    return Token(id_token=token, expires_ns=asked_ns + lives_ns, expires_wall_ns=asked_wall_ns + lives_ns)

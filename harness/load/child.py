@@ -48,6 +48,8 @@ def guarded(
         work(plan, recorder)
         recorder.close()
     except EvidenceNotWritten as error:
+        with contextlib.suppress(EvidenceNotWritten):
+            recorder.close()  # once more: what the disk takes now is not lost
         return _told(name, error, errors.EVIDENCE)
     except Exception as error:
         if not isinstance(error, RehearsalError):

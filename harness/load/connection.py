@@ -33,11 +33,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoAnswer(Exception):  # noqa: N818 - an outcome, not an error
-    """The exchange ended without a whole answer."""
+    """The exchange ended without a whole answer; ``retried`` when the request had been sent twice."""
 
-    def __init__(self, outcome: Outcome, why: str) -> None:
+    def __init__(self, outcome: Outcome, why: str, *, retried: bool = False) -> None:
         super().__init__(why)
         self.outcome = outcome
+        self.retried = retried
 
 
 class PhoneConnection:
@@ -46,20 +47,22 @@ class PhoneConnection:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._socket: gevent.socket.socket | None = None
+        self._retried = False
         self._head_end = f"\r\nHost: {address}\r\nAccept: application/json\r\nUser-Agent: TekuToko-rehearsal\r\n"
 
     def exchange(self, method: str, path: str, token: str, body: bytes, timeout_s: float) -> Answer:
         """Sends and reads the whole answer within ``timeout_s``. Raises ``NoAnswer``."""
         request = self._request(method, path, token, body)
+        self._retried = False
         try:
             with gevent.Timeout(timeout_s):
                 return self._exchange(method, request)
         except gevent.Timeout:
             self.close()
-            raise NoAnswer(Outcome.TIMEOUT, f"no whole answer within {timeout_s:g} s") from None
+            raise NoAnswer(Outcome.TIMEOUT, f"no whole answer within {timeout_s:g} s", retried=self._retried) from None
         except (OSError, HTTPParseError) as error:
             self.close()
-            raise NoAnswer(Outcome.BROKEN, f"{type(error).__name__}: {error}") from error
+            raise NoAnswer(Outcome.BROKEN, f"{type(error).__name__}: {error}", retried=self._retried) from error
         except BaseException:  # killed in mid-exchange: the connection is in no known state
             self.close()
             raise
@@ -85,6 +88,7 @@ class PhoneConnection:
                 self.close()
                 if method not in _IDEMPOTENT:
                     raise
+            self._retried = True
             return self._send(self._connect(), method, request, retried=True)
         return self._send(self._connect(), method, request, retried=False)
 
@@ -107,7 +111,7 @@ class PhoneConnection:
         try:
             self._socket = gevent.socket.create_connection((self._address.host, self._address.port))
         except OSError as error:
-            raise NoAnswer(Outcome.REFUSED, str(error)) from error
+            raise NoAnswer(Outcome.REFUSED, str(error), retried=self._retried) from error
         self._socket.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
         return self._socket
 

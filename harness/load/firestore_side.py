@@ -16,16 +16,16 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
+from harness.load.documents import of_documents
 from harness.load.result import Result
 from harness.load.runtime import TimedOut, runtime
 from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
 from harness.population.firestore_document import COLLECTION, document, document_id, location
 from harness.population.schedule import Planned
-from harness.population.walk import Location
+from harness.population.walk import PAGE_WALKS, Location
 
 _NOT_FOUND, _UNKNOWN = 5, 2
-_PAGE = 20
 _SLACK_S = 0.5  # over the client's own deadline, should that not hold
 _OUTCOME = {
     4: Outcome.TIMEOUT,  # DEADLINE_EXCEEDED
@@ -69,33 +69,32 @@ class FirestoreSide:
         except GoogleAPICallError as error:
             code = _code(error)
             return self._failed(planned, code, _outcome(code, str(error)))
-        if found is False and not missing_expected:
-            return self._failed(planned, _NOT_FOUND, Outcome.UNEXPECTED_4XX)
-        status = 0 if found else _NOT_FOUND
+        if found is None:
+            outcome = Outcome.OK if missing_expected else Outcome.UNEXPECTED_4XX
+            return self._failed(planned, _NOT_FOUND, outcome)
         acknowledged = planned.operation in WRITES
-        return Result(status=status, outcome=Outcome.OK, acknowledged=acknowledged, walk_id=planned.walk_id)
+        return Result(status=0, outcome=Outcome.OK, acknowledged=acknowledged, walk_id=planned.walk_id, shown=found)
 
-    def _call(self, planned: Planned, walk: PhoneWalk | None, now: datetime) -> bool:
-        """Whether what was asked for is there."""
+    def _call(self, planned: Planned, walk: PhoneWalk | None, now: datetime) -> str | None:
+        """What is shown, "" by a write; ``None`` when what was asked for is not there."""
         options: dict[str, Any] = {"retry": None, "timeout": self._timeout_s}
         if planned.operation is Operation.LIST_WALKS:
             mine = self._walks.where(filter=FieldFilter("user_id", "==", planned.user))
-            newest = mine.order_by("created_at", direction=firestore.Query.DESCENDING).limit(_PAGE)
-            for _ in newest.stream(**options):
-                pass
-            return True
+            newest = mine.order_by("created_at", direction=firestore.Query.DESCENDING).limit(PAGE_WALKS)
+            return of_documents(newest.stream(**options))
         reference = self._walks.document(document_id(planned.walk_id))
         if planned.operation is Operation.GET_WALK:
-            return bool(reference.get(**options).exists)
+            held = reference.get(**options)
+            return of_documents([held]) if held.exists else None
         if planned.operation is Operation.DELETE_WALK:
             reference.delete(**options)
-            return True
+            return ""
         assert planned.body is not None
         points = [location(point) for point in walk.locations] if walk else []
         began = walk.began if walk else now
         content = document(planned.walk_id, planned.user, planned.body, points, created_at=began, updated_at=now)
         reference.set(content, **options)
-        return True
+        return ""
 
     def _failed(self, planned: Planned, status: int, outcome: Outcome) -> Result:
         return Result(status=status, outcome=outcome, acknowledged=False, walk_id=planned.walk_id)

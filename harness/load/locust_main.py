@@ -26,6 +26,7 @@ from harness.load.child import run
 from harness.load.commands import GO_LIMIT_S, Go, Stop, not_told, parse
 from harness.load.errors import MeasurementFailed
 from harness.load.firestore_side import connect
+from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
@@ -46,10 +47,10 @@ class Ending:
         self.error: BaseException | None = None
 
     def tell(self, error: BaseException | None = None) -> None:
-        """Asks for the end; with ``error`` when the measurement failed."""
-        if not self._told.is_set():
+        """Asks for the end; with ``error`` when the measurement failed, also of what was still under way then."""
+        if self.error is None:
             self.error = error
-            self._told.set()
+        self._told.set()
 
     @property
     def asked(self) -> bool:
@@ -149,6 +150,7 @@ def _flush(recorder: Recorder, ending: Ending) -> None:
 def _load(plan: LoadPlan, recorder: Recorder) -> None:
     shared = Shared(plan=plan, recorder=recorder, ended=Event())
     ending = Ending(shared.ended)
+    tell_of_every_greenlet(ending.tell)
     commands = Commands(shared, ending)
     helpers = [gevent.spawn(commands.read_all), gevent.spawn(_flush, recorder, ending)]
     gevent.signal_handler(signal.SIGTERM, ending.tell)

@@ -31,7 +31,7 @@ from harness.load.rest import JsonClient
 from harness.load.result import Result
 from harness.load.runtime import Background, runtime
 from harness.load.storage_side import StorageSide
-from harness.load.time import NS, gevent_wait_until, now_ns
+from harness.load.time import NS, gevent_wait_until, now_ns, wall_ns
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import message
 from harness.population.accounts import Account
@@ -190,6 +190,8 @@ class Phone:
                 flag=on,
                 walk_id=result.walk_id if planned.operation is not Operation.LIST_WALKS else "",
                 pod=result.pod,
+                retried=result.retried,
+                shown=result.shown,
             )
         )
 
@@ -215,7 +217,7 @@ class Phone:
             client.close()
 
     def _renew_token(self) -> None:
-        if self._token.fresh(now_ns()):
+        if self._token.fresh(now_ns(), wall_ns()):
             return
         plan = self._shared.plan
         client = JsonClient("the Auth emulator", plan.endpoints.auth, FETCH_TIMEOUT_S)

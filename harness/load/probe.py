@@ -21,6 +21,7 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 0
     outcome: Outcome
     pod: str = ""
+    shown: str = ""
 
 
 class Prober(msgspec.Struct, kw_only=True):
@@ -47,17 +48,18 @@ class Prober(msgspec.Struct, kw_only=True):
             return Probed(outcome=Outcome.REFUSED)
         except (OSError, EOFError, h11.RemoteProtocolError):
             return Probed(outcome=Outcome.BROKEN)
-        outcome = classify(
+        answered = classify(
             operation,
             answer.status,
             answer.body,
             user=self.canary.account.user,
             walk_id=self.canary.walk_id,
             missing_expected=not put_before,
+            version=True,
         )
-        if writes and outcome is Outcome.OK:
+        if writes and answered.outcome is Outcome.OK:
             self.put = True
-        return Probed(status=answer.status, outcome=outcome, pod=answer.pod)
+        return Probed(status=answer.status, outcome=answered.outcome, pod=answer.pod, shown=answered.shown)
 
 
 def content(canary: Canary, anchor_unix_ns: int) -> bytes:

@@ -20,10 +20,12 @@ from harness.load.plan import LoadPlan
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
-from harness.load.time import NS, now_ns, sleep, sleep_until
+from harness.load.time import now_ns, sleep, sleep_until
+from harness.model.errors import RehearsalError
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
 from harness.population.accounts import canaries
+from harness.population.probes import canary_of, offset_ns
 
 _AUTH_TIMEOUT_S = 30.0
 
@@ -57,16 +59,21 @@ class Stream:
         self._recorder = recorder
         self._probers = probers
         self._underway: set[asyncio.Task[None]] = set()
+        self._failed: Exception | None = None
         #: More than can be under way while each keeps its timeout.
         self._most = 2 * math.ceil(plan.probes.rate_per_s * plan.probes.timeout_s) + 10
 
     async def run(self, origin_ns: int) -> None:
-        """Probes for the plan's longest duration; cancelled before, it lets those under way end."""
+        """Probes for the plan's longest duration; cancelled before, it lets those under way end.
+
+        Raises ``EvidenceNotWritten``, or ``MeasurementFailed`` for whatever else became of a probe without a row.
+        """
         rate = self._plan.probes.rate_per_s
         try:
             for number in range(int(rate * self._plan.max_duration_s)):
-                due_ns = origin_ns + round(number * NS / rate)
+                due_ns = origin_ns + offset_ns(self._plan.probes, number)
                 await sleep_until(due_ns)
+                self._check()
                 if len(self._underway) >= self._most:
                     raise MeasurementFailed(f"{self._most} probes are under way at once, each past its timeout")
                 self._begin(number, due_ns)
@@ -75,11 +82,24 @@ class Stream:
             await self._finish()
 
     def _begin(self, number: int, due_ns: int) -> None:
-        prober = self._probers[number // 2 % len(self._probers)]
+        prober = self._probers[canary_of(self._plan.probes, number)]
         operation = Operation.GET_WALK if number % 2 else Operation.PUT_WALK
         task = asyncio.create_task(self._one(number, due_ns, prober, operation))
         self._underway.add(task)
-        task.add_done_callback(self._underway.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A probe that left no row is told by the stream: what it met might be just what the target does wrong."""
+        self._underway.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and self._failed is None:
+            self._failed = error
+
+    def _check(self) -> None:
+        if isinstance(self._failed, RehearsalError):
+            raise self._failed
+        if self._failed is not None:
+            raise MeasurementFailed(f"a probe ended without a result: {self._failed!r}") from self._failed
 
     async def _one(self, number: int, due_ns: int, prober: Prober, operation: Operation) -> None:
         sent_ns = now_ns()
@@ -95,16 +115,19 @@ class Stream:
                 status=probed.status,
                 outcome=probed.outcome,
                 pod=probed.pod,
+                shown=probed.shown,
             )
         )
 
     async def _finish(self) -> None:
+        late: set[asyncio.Task[None]] = set()
         if self._underway:
-            done, late = await asyncio.wait(self._underway, timeout=self._plan.probes.timeout_s + 1)
+            _, late = await asyncio.wait(self._underway, timeout=self._plan.probes.timeout_s + 1)
             for task in late:
                 task.cancel()
-            for task in done:
-                task.result()
+        self._check()
+        if late:
+            raise MeasurementFailed(f"{len(late)} probes did not end a second past their timeout")
 
 
 async def _input() -> asyncio.StreamReader:

@@ -8,6 +8,7 @@ import msgspec
 
 from harness.load.errors import MeasurementFailed
 from harness.load.runtime import runtime
+from harness.model.errors import NOT_JSON
 from harness.model.stack import Address
 
 
@@ -41,7 +42,7 @@ class JsonClient:
         answer = self.post(path, msgspec.json.encode(body), headers)
         try:
             return msgspec.json.decode(answer, type=dict[str, object])
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise self._failed(path, f"not a JSON object: {answer[:200]!r}") from error
 
     def close(self) -> None:

@@ -8,7 +8,10 @@ from harness.model.evidence import Outcome
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """``walk_id`` is the walk's id on that side: the server's own for a created one."""
+    """``walk_id`` is the walk's id on that side: the server's own for a created one.
+
+    ``retried``: it was sent twice, so a write may be carried out twice. ``shown`` is ``harness.model.shown``.
+    """
 
     status: int
     outcome: Outcome
@@ -16,3 +19,4 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     walk_id: str
     pod: str = ""
     retried: bool = False
+    shown: str = ""

@@ -62,10 +62,14 @@ class PhoneHttp(Protocol):
 
 
 class Runtime(Protocol):
-    """Everything but ``now_ns`` and ``exchange`` is for greenlets: it blocks its caller alone."""
+    """Everything but the two clocks and ``exchange`` is for greenlets: it blocks its caller alone."""
 
     def now_ns(self) -> int:
         """The monotonic time."""
+        ...
+
+    def wall_ns(self) -> int:
+        """The wall clock's time, ns since 1970-01-01 UTC."""
         ...
 
     def wait_until(self, due_ns: int, ended: Any) -> bool:
@@ -105,6 +109,10 @@ class Machine:
     def now_ns(self) -> int:
         """``CLOCK_MONOTONIC``, which all processes of a machine share."""
         return time.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        """``CLOCK_REALTIME``, which may be set."""
+        return time.time_ns()
 
     def wait_until(self, due_ns: int, ended: Any) -> bool:
         """As the protocol says; ``ended`` is a gevent ``Event``."""

@@ -7,12 +7,17 @@ from typing import Any
 
 from harness.load.runtime import NS, runtime
 
-__all__ = ["NS", "gevent_wait_until", "now_ns", "sleep", "sleep_until"]
+__all__ = ["NS", "gevent_wait_until", "now_ns", "sleep", "sleep_until", "wall_ns"]
 
 
 def now_ns() -> int:
     """The monotonic time."""
     return runtime().now_ns()
+
+
+def wall_ns() -> int:
+    """The wall clock's time, ns since 1970-01-01 UTC: servers judge a token by it."""
+    return runtime().wall_ns()
 
 
 def gevent_wait_until(due_ns: int, ended: Any) -> bool:

@@ -76,7 +76,7 @@ class MirrorStop:
         self.run_id = run_identity(clock, "mirror_stop", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger()
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger(), clock
         )
         self.stack = LocalStack(
             run_id=self.run_id,
@@ -103,6 +103,8 @@ class MirrorStop:
         )
         remove_run_folder(self.run_id)
         self.leaks = tuple(self.stack.leaks())
+        for failure in self.evidence.failures():
+            self.lifecycle.note(failure)
         return self._report()
 
     def interrupt(self) -> None:
@@ -203,7 +205,7 @@ class MirrorStop:
             await self.load.stop()
 
     async def _gather_last(self) -> None:
-        self.evidence.gather()
+        self.evidence.gather_last()
 
     async def _close(self) -> None:
         if self.documents is not None:

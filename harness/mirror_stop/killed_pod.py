@@ -14,7 +14,7 @@ from harness.conformance import http, people
 from harness.conformance.samples import location
 from harness.firebase.documents import Documents
 from harness.mirror_stop.result import KilledPod
-from harness.model.errors import PartDied
+from harness.model.errors import NOT_JSON, PartDied
 from harness.model.stack import Fault, FaultKind
 from harness.population.ids import uuid4_text
 from harness.seed import stream
@@ -118,7 +118,7 @@ def last_logged(log: Path) -> int:
     for line in log.read_bytes().splitlines():
         try:
             read = msgspec.json.decode(line, type=_LogLine)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             continue  # the target's own output, not a record of the log
         waiting = waiting if read.mirror_waiting is None else read.mirror_waiting
     return waiting

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+#: What decoding JSON that others wrote may raise: msgspec's own error is a ``ValueError``, and so is that of broken
+#: UTF-8, which msgspec passes on as it is; nesting of some 100,000 levels exceeds the interpreter's depth.
+NOT_JSON = (ValueError, RecursionError)
+
 
 class Exit(IntEnum):
     """Exit statuses of ``python -m harness`` (design.md, "Evidence and reports")."""
@@ -84,6 +88,12 @@ class PartDied(RehearsalError):  # noqa: N818
 
 class EvidenceNotWritten(RehearsalError):  # noqa: N818
     """The reports folder is full or read-only: evidence could not be written."""
+
+    exit = Exit.RUN_BROKEN
+
+
+class EvidenceNotRead(RehearsalError):  # noqa: N818
+    """What a process of the run wrote as evidence cannot be read: rows are lost, and nobody knows which."""
 
     exit = Exit.RUN_BROKEN
 

@@ -73,6 +73,8 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     flag: bool
     walk_id: str = ""
     pod: str = ""
+    retried: bool = False  # sent twice, because a kept connection ended before the first byte of an answer
+    shown: str = ""  # of walks, by a good answer: ``harness.model.shown``
 
 
 class ProbeRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="probe"):
@@ -87,6 +89,7 @@ class ProbeRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="
     status: int
     outcome: Outcome
     pod: str = ""
+    shown: str = ""  # of its walk, by a good answer: ``harness.model.shown``
 
     @property
     def good(self) -> bool:

@@ -16,7 +16,7 @@ from harness.judge import ingress as judge
 from harness.judge.network import as_wanted as paths_as_wanted
 from harness.load.http1 import Answer, Refused, exchange
 from harness.manifests.change import http_allowed, ingresses
-from harness.model.errors import BadInput, StackNotStarted
+from harness.model.errors import NOT_JSON, BadInput, StackNotStarted
 from harness.model.ingress import (
     Course,
     Host,
@@ -274,7 +274,7 @@ class Front:
 def _document(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return {}
 
 

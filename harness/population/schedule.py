@@ -52,7 +52,12 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def operation_id(self) -> str:
         """Unique in the run."""
-        return f"{self.user}-{self.number:05d}"
+        return operation_id(self.user, self.number)
+
+
+def operation_id(user: str, number: int) -> str:
+    """The id of a user's ``number``-th request, from 0."""
+    return f"{user}-{number:05d}"
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,10 +84,15 @@ def slots(users: Sequence[Account], seed: int) -> dict[str, Slot]:
     return placed
 
 
+def first_due_ns(slot: Slot, plan: PopulationPlan) -> int:
+    """When the first request of the user in ``slot`` is due, after the run's origin; the others follow at the pace."""
+    return slot.place * round(plan.pace_s * NS) // plan.users
+
+
 def user_schedule(user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int) -> Iterator[Planned]:
     """The endless schedule of one user. Times inside the bodies count from ``anchor_unix_ns``, the run's anchor."""
     pace_ns = round(plan.pace_s * NS)
-    first_ns = slot.place * pace_ns // plan.users
+    first_ns = first_due_ns(slot, plan)
     phone = _Phone(user, seed, pace_ns)
     position, number = slot.position, 0
     while True:
@@ -97,13 +107,6 @@ def schedule(plan: PopulationPlan, users: Sequence[Account], seed: int, anchor_u
     placed = slots(users, seed)
     each = [user_schedule(account.user, placed[account.user], plan, seed, anchor_unix_ns) for account in users]
     return heapq.merge(*each, key=lambda planned: (planned.due_offset_ns, planned.user))
-
-
-def due_within(plan: PopulationPlan, stretch_ns: int) -> int:
-    """How many requests of all users are due in the first ``stretch_ns`` of the schedule."""
-    pace_ns = round(plan.pace_s * NS)
-    firsts = (place * pace_ns // plan.users for place in range(plan.users))
-    return sum(max(0, -((first_ns - stretch_ns) // pace_ns)) for first_ns in firsts)
 
 
 class _Phone:

@@ -16,6 +16,7 @@ from harness.seed import stream
 
 NS = 1_000_000_000
 MOST_LOCATIONS = 60  # of one PUT
+PAGE_WALKS = 20  # of a list: the phone asks for the first page only
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encoder = msgspec.json.Encoder()
 

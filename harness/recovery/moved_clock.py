@@ -19,6 +19,10 @@ class MovedClock:
         """The moved monotonic time."""
         return self._now_ns
 
+    def wall_ns(self) -> int:
+        """The moved wall clock, in step."""
+        return self.anchor.unix_ns + self._now_ns
+
     async def sleep(self, seconds: float) -> None:
         """Moves it."""
         self._now_ns += max(0, round(seconds * NS))

@@ -51,7 +51,7 @@ class Traffic:
     def __init__(self, stack: Stack, plan: TrafficPlan, *, run_id: str, seed: int, folder: Path, clock: Clock) -> None:
         self.ledger = Ledger()
         self.evidence = Collector(
-            EvidenceStore(folder / "evidence.sqlite", anchor=clock.anchor, run_id=run_id), self.ledger
+            EvidenceStore(folder / "evidence.sqlite", anchor=clock.anchor, run_id=run_id), self.ledger, clock
         )
         self._stack = stack
         self._plan = plan
@@ -90,12 +90,14 @@ class Traffic:
         await self.load.go(self._clock.now_ns() + round(LEAD_S * NS))
 
     async def end(self) -> None:
-        """Stops the load and closes the evidence."""
+        """Stops the load and closes the evidence. Raises what the load, or the measurement, failed by."""
         try:
             await self.load.stop()
         finally:
-            self.evidence.gather()
+            self.evidence.gather_last()
             self.evidence.store.close()
+        for failure in self.evidence.failures():
+            raise failure
 
     def event(self, kind: str, subject: str, message: str) -> int:
         """An event of the rehearsal, now; the time."""

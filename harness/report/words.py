@@ -58,6 +58,7 @@ CHECK = {
     "dual_write.documents": marked("walks whose Firestore document is missing, left, old, or not as the app reads it"),
     "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
     "writes.applied_once": marked("rows that are there more often than they were sent"),
+    "reads.acknowledged": marked("answers that do not show what was acknowledged before they were asked"),
     "walks.isolation": marked("answers about walks that were not the asker's own, or not refused as the contract says"),
     "pdb.budget": marked("evictions beyond the disruption budget"),
     "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),

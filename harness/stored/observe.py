@@ -12,11 +12,13 @@ from harness.checks.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.window import Window
+from harness.model.due import DueList
 from harness.model.errors import BadInput
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
 from harness.model.message import Message
 from harness.model.scenario import Scenario
 from harness.model.verdict import CheckResult, CriterionResult, Decision
+from harness.population.due import due_list
 
 #: Where no window ever began: nothing is due in it.
 EMPTY = Window(start_ns=0, end_ns=0)
@@ -48,6 +50,7 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
     """
     ledger, flag, counts = Ledger(), FlagLog(), Counter[str]()
     planned, last_ns = EMPTY, 0
+    due: DueList | None = None
     decision: EventRow | None = None
     results: tuple[CriterionResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
@@ -60,22 +63,23 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
                 last_ns = max(last_ns, row.done_ns)
             case EventRow(kind="phase", subject="window"):
                 planned = _window(row)
+                due = _due(row, scenario, planned)
             case EventRow(kind="check"):
                 told.append(msgspec.convert(row.data, CheckResult))
             case EventRow(kind="phase", subject="judged"):  # the load went on until it was ended for the checkers
                 judged = True
-                results = judge(scenario, ledger, planned, _judged_ns(row), not_exercised=not_exercised)
+                results = judge(scenario, ledger, planned, _judged_ns(row), due=due, not_exercised=not_exercised)
                 checks = flag.results(scenario, _judged_ns(row))
             case EventRow(kind="decision") if decision is None:
                 decision = row
                 if not judged:
-                    results = judge(scenario, ledger, planned, _judged_ns(row), not_exercised=not_exercised)
+                    results = judge(scenario, ledger, planned, _judged_ns(row), due=due, not_exercised=not_exercised)
                     checks = flag.results(scenario, _judged_ns(row))
         ledger.add(row)
         flag.add(row)
     if decision is None and not judged:
         judged_ns = max(last_ns, planned.start_ns)
-        results = judge(scenario, ledger, planned, judged_ns, not_exercised=not_exercised)
+        results = judge(scenario, ledger, planned, judged_ns, due=due, not_exercised=not_exercised)
         checks = flag.results(scenario, judged_ns)
     decided = None if decision is None else Decision(decision.subject)
     window = planned
@@ -101,6 +105,12 @@ def _window(row: EventRow) -> Window:
             remedy="it was written by another harness; judge it with that one",
         )
     return Window(start_ns=start_ns, end_ns=end_ns)
+
+
+def _due(row: EventRow, scenario: Scenario, window: Window) -> DueList | None:
+    """What was due in the window; evidence of an older harness does not say its seed, and has the scenario's pace."""
+    seed = row.data.get("seed")
+    return due_list(scenario, seed, window.start_ns, window.end_ns) if isinstance(seed, int) else None
 
 
 def _judged_ns(decision: EventRow) -> int:

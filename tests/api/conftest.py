@@ -33,7 +33,7 @@ def migrated(postgres_server: postgres.Server) -> DatabaseSettings:
     return postgres_server.settings
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.process)])
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[world.World]:
     database = None
     if request.param == "postgres":

@@ -17,6 +17,8 @@ from tests.api import world
 from tests.api.postgres import free_port
 from tests.api.world import ROOT
 
+pytestmark = pytest.mark.process
+
 PROJECT = "demo-photos"
 BUCKET = f"{PROJECT}.appspot.com"
 WALK, OTHER = "0b3a6c9e-aaaa-4222-8333-444455556666", "0c3a6c9e-aaaa-4222-8333-444455556666"

@@ -28,6 +28,8 @@ WALK_FIELDS = {
     "created_at",
     "updated_at",
 }
+#: In the tests' parameters an id that is the same at each collection: workers of pytest-xdist compare names.
+SOME_ID = "7c0ffee0-5eed-4a11-8bad-f00ddeadbeef"
 START, END = "2025-10-20T09:00:00Z", "2025-10-20T10:30:00.250000Z"
 
 
@@ -55,9 +57,9 @@ async def test_health_and_readiness_need_no_token(api: World) -> None:
     [
         ("GET", "/v1/walks"),
         ("POST", "/v1/walks"),
-        ("GET", f"/v1/walks/{new_id()}"),
-        ("PUT", f"/v1/walks/{new_id()}"),
-        ("DELETE", f"/v1/walks/{new_id()}"),
+        ("GET", f"/v1/walks/{SOME_ID}"),
+        ("PUT", f"/v1/walks/{SOME_ID}"),
+        ("DELETE", f"/v1/walks/{SOME_ID}"),
         ("GET", "/v1/walks/not-an-id"),
     ],
 )
@@ -331,7 +333,7 @@ async def test_delete(api: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1", "not-an-id", "%00", "{id}", new_id().replace("-", ""), "{" + new_id() + "}", new_id() + "0", "٠" * 8]
+    "text", ["1", "not-an-id", "%00", "{id}", SOME_ID.replace("-", ""), "{" + SOME_ID + "}", SOME_ID + "0", "٠" * 8]
 )
 async def test_an_id_is_a_uuid(api: World, text: str) -> None:
     async with api.as_user() as client:
@@ -345,10 +347,10 @@ async def test_an_id_is_a_uuid(api: World, text: str) -> None:
         ("GET", "/", 404),
         ("GET", "/v1", 404),
         ("GET", "/v1/walks/", 404),
-        ("GET", f"/v1/walks/{new_id()}/locations", 404),
+        ("GET", f"/v1/walks/{SOME_ID}/locations", 404),
         ("PATCH", "/v1/walks", 405),
         ("DELETE", "/v1/walks", 405),
-        ("POST", f"/v1/walks/{new_id()}", 405),
+        ("POST", f"/v1/walks/{SOME_ID}", 405),
         ("POST", "/health", 405),
         ("BREW", "/ready", 405),
     ],

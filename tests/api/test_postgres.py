@@ -19,6 +19,8 @@ from tests.api import postgres, world
 from tests.api.test_contract import assert_error, location
 from tests.api.world import World, new_id, new_user
 
+pytestmark = pytest.mark.process
+
 
 async def _connect(settings: DatabaseSettings) -> Any:
     return await asyncpg.connect(host=settings.host, port=settings.port, user=settings.user, database=settings.name)

@@ -20,6 +20,8 @@ from api.settings import DatabaseSettings
 from tests.api import world
 from tests.api.world import new_id
 
+pytestmark = pytest.mark.process
+
 Run = Callable[[Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]], Any]
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -25,6 +25,8 @@ from tests.api.postgres import free_port
 from tests.api.test_contract import location
 from tests.api.world import new_id, new_user, unsigned_token
 
+pytestmark = pytest.mark.process
+
 LIMIT_S = 30.0
 LOCATIONS = 30
 

@@ -44,6 +44,7 @@ async def received(client: socket.socket) -> bytes:
     return b""
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("kind", "statuses"), [(_Server, [b"HTTP/1.1 201", b""]), (Base, [b"", b""])])
 async def test_a_request_that_came_before_the_end_is_answered(
     kind: type[uvicorn.Server], statuses: list[bytes]

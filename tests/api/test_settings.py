@@ -102,6 +102,7 @@ def _command(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
     )
 
 
+@pytest.mark.process
 def test_the_process_refuses_with_status_2(tmp_path: Path) -> None:
     done = _command("serve", environment=GOOD | {"ENVIRONMENT": "production"})
     assert done.returncode == 2
@@ -110,6 +111,7 @@ def test_the_process_refuses_with_status_2(tmp_path: Path) -> None:
     assert _command("nonsense", environment=GOOD).returncode == 2
 
 
+@pytest.mark.process
 def test_migrate_without_a_database_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     done = subprocess.run(
         [

@@ -330,6 +330,7 @@ async def test_nobody_waits_for_a_renewal_while_old_ones_are_at_hand(app: Any, g
     await renewed(certificates)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

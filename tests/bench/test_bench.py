@@ -107,5 +107,6 @@ def test_the_text_names_limits_kept_and_not() -> None:
     assert "kept" not in lines[3].lower()
 
 
+@pytest.mark.process
 def test_wrong_usage() -> None:
     assert bench("--only", "nothing").returncode == 2

@@ -17,6 +17,8 @@ from harness.chaos.places import Places
 from harness.clock import MachineClock
 from harness.model.stack import Fault
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 
 class SlowStack:
     """Injecting takes a while."""

@@ -28,6 +28,7 @@ def test_nothing_left_is_nothing_said(tmp_path: Path) -> None:
     assert leaks(traces(tmp_path)) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("by", ["lease", "marker"])
 def test_a_process_that_still_runs(by: str, tmp_path: Path) -> None:
     environment = {MARKER: "leaks-test"} if by == "marker" else {}

@@ -19,6 +19,8 @@ LINES = (
     b"ERROR not a record, of walk %s" % B.encode(),
     b'{"severity": 3, "message":"Mirror write failed", "walk_id": "%s"}' % B.encode(),
     b'{"severity":"ERROR","message":"Photo removal failed","walk_id":"%s"}' % B.encode(),
+    b'{"severity":"\xe6\x95","message":"Mirror write failed","walk_id":"%s"}' % B.encode(),  # no UTF-8
+    b'{"message":"Mirror write failed","walk_id":"%s","deep":' % B.encode() + b"[" * 200_000,
 )
 
 

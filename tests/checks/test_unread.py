@@ -50,6 +50,7 @@ def test_what_phones_saw_of_others_walks_stays_wrong_without_the_stores() -> Non
     assert "u1 saw u2's" in found[ISOLATION].reason and "PostgreSQL failed" in found[ISOLATION].reason
 
 
+@pytest.mark.process
 async def test_a_silent_firestore_leaves_what_postgresql_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens on port 1. Of the walks that PostgreSQL holds it is known nevertheless that nobody sent them."""
     nowhere = Address(host="127.0.0.1", port=1)

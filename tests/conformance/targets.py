@@ -1,9 +1,12 @@
-"""The wrong target, and a stack of one quick pod to run checks against."""
+"""The targets: the bundled API by the command, the wrong target, and a stack of one quick pod to run checks against."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,6 +23,35 @@ from harness.model.stack import Target
 from harness.progress import Progress
 from harness.stack.local import LocalStack
 from harness.targets import BUNDLED_MIGRATIONS, ROOT
+from tests.hurried import QUICK_PROBES
+
+#: The xdist group of the tests that look at the one run of the bundled API.
+BUNDLED_GROUP = "conformed"
+
+
+class Conformed(msgspec.Struct, frozen=True):
+    """The command as it ended, and where its reports are."""
+
+    done: subprocess.CompletedProcess[str]
+    reports: Path
+    junit: Path
+
+
+def command(reports: Path, *words: str) -> list[str]:
+    """``python -m harness conformance`` on a pod that is asked at once whether it is ready."""
+    return [sys.executable, "-m", "harness", "conformance", "--reports", str(reports), *QUICK_PROBES, *words]
+
+
+def conform(reports: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command to its end."""
+    return subprocess.run(command(reports, *words), cwd=ROOT, check=False, capture_output=True, text=True, timeout=240)
+
+
+def document(reports: Path) -> dict[str, Any]:
+    """The run's ``conformance.json``."""
+    (path,) = reports.glob("*/conformance.json")
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
 
 
 def one_pod() -> Manifests:

@@ -11,7 +11,7 @@ import pytest
 from harness.conformance.fuzz import Entry, judged, read
 from harness.conformance.result import Outcome
 from harness.model.errors import EvidenceNotWritten, Exit
-from tests.conformance.test_run import conform, document
+from tests.conformance.targets import BUNDLED_GROUP, Conformed, document
 
 #: A JSON Web Token: two parts at least, the first the Base64 of a JSON object.
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+")
@@ -62,10 +62,11 @@ def test_a_broken_file_is_an_error_of_the_measurement(tmp_path: Path) -> None:
 
 @pytest.mark.stack
 @pytest.mark.slow
-def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(tmp_path: Path) -> None:
-    done = conform(tmp_path, "--only", "operations.*", "--fuzz", "40")
+@pytest.mark.xdist_group(BUNDLED_GROUP)
+def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(conformed: Conformed) -> None:
+    done = conformed.done
     assert done.returncode == Exit.OK, done.stderr
-    content = document(tmp_path)
+    content = document(conformed.reports)
     fuzz, statuses = content["fuzz"], content["fuzz"]["statuses"]
     assert fuzz["cases"] == sum(statuses.values()) >= 100
     assert statuses.get("429", 0) == 0
@@ -75,8 +76,8 @@ def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(tmp_path: Path) ->
         "fuzz.schema": "passed",
     }
     assert f"fuzz           {fuzz['cases']} requests" in done.stderr
-    assert "--fuzz 40" in content["replay"]
-    folder = next(tmp_path.glob("*/conformance.json")).parent
+    assert "--fuzz 30" in content["replay"]
+    folder = next(conformed.reports.glob("*/conformance.json")).parent
     har = (folder / "fuzz.har").read_text()
     assert '"Authorization"' in har
     assert TOKEN.search(har) is None, "no token in the report"

@@ -124,6 +124,7 @@ def test_times_are_compared_as_instants() -> None:
     assert not shape.same_time("2025-10-20T09:00:00Z", None)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "body",
     [
@@ -154,6 +155,7 @@ def test_a_curl_line_sends_the_same_bytes(body: bytes, tmp_path: Path) -> None:
     assert (tmp_path / "url").read_text() == f"http://x{path}"
 
 
+@pytest.mark.process
 async def test_a_refused_connection_is_an_answer() -> None:
     answer = await send(Address(host="127.0.0.1", port=1), "GET", "/health", headers={})
     assert answer.status == 0 and "Refused" in answer.broken

@@ -63,6 +63,7 @@ def parsed(text: str) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.document
 @pytest.mark.parametrize("name", PRINTED)
 def test_document_is_unchanged_in_meaning(name: str) -> None:
     printed = {block.place: block.text for block in index.blocks(seed_text())}
@@ -138,6 +139,7 @@ def test_no_secret_is_committed() -> None:
     assert set(secret["data"].values()) == {"c2V0LWJ5LXRoZS1ydW5n"}  # "set-by-the-rung"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("layer", LAYERS)
 def test_kubectl_renders_the_same(layer: str, tmp_path: Path) -> None:
     kubectl = shutil.which("kubectl")

@@ -33,6 +33,7 @@ def kubectl() -> str:
     return found
 
 
+@pytest.mark.process
 def test_a_folder_with_strategic_merge_patches_is_rendered_as_kustomize_does() -> None:
     assert by_kind_and_name(by_kubectl.rendered(OWN, kubectl())) == kustomize.render(OWN)[0]
 
@@ -109,6 +110,7 @@ def more(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.process
 def test_more_of_kustomize_is_rendered_by_kubectl(tmp_path: Path) -> None:
     kubectl()
     manifests = load(more(tmp_path), overlay(Rung.KIND))
@@ -127,6 +129,7 @@ def test_more_of_kustomize_without_kubectl_is_refused(tmp_path: Path, monkeypatc
     assert "kubectl" in caught.value.remedy
 
 
+@pytest.mark.process
 def test_what_kubectl_refuses_is_said(tmp_path: Path) -> None:
     kubectl()
     folder = more(tmp_path)

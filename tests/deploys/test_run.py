@@ -1,4 +1,4 @@
-"""Deploys on the real local stack: a good version, one that is never ready, and one that the judge has undone."""
+"""Deploys on the real local stack: one that the judge has undone, a good version, and one that is never ready."""
 
 from __future__ import annotations
 
@@ -9,67 +9,52 @@ from typing import Any
 import pytest
 
 from harness.model.errors import Exit
-from tests.main_job import Job, closing_connect, left_since, machine_state
+from tests.hurried import QUICK_PROBES
+from tests.main_job import Job, left_since, machine_state
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def made(reports: Path, *names: str) -> Job:
-    """The parts of these names, to their end."""
-    only = [word for name in names for word in ("--only", name)]
-    job = Job(reports, "--on", "local", *only, "--pace", "10s", command=("deploy_rehearsal",))
-    assert job.finish() in {Exit.OK, Exit.HOLD}, job.text
-    return job
-
-
-def parts(job: Job) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((job.folder / "deploy.json").read_text())["parts"]
-    return found
-
-
-def held(part: dict[str, Any]) -> set[str]:
-    return {finding["claim"] for finding in part["findings"] if finding["verdict"] not in {"pass", "erratum_shown"}}
-
-
-def lone_creates(job: Job, part: dict[str, Any]) -> bool:
-    """Whether ``part`` is held for one or two CREATEs alone whose kept connection ended before the answer.
-
-    They were sent in the milliseconds in which the ending pod closed it (RFC 9112, 9.5): HTTP lets no client send one
-    again by itself. The API answers all that came before its end; of what was on its way then, at 75 requests a second,
-    the ends of 12 pods broke 3. Three rollouts in a row are no chance.
-    """
-    if part["failed"] not in {1, 2} or held(part) != {"deploy.rolling.no_downtime"}:
-        return False
-    with closing_connect(job.folder / "evidence.sqlite") as evidence:
-        lost = evidence.execute(
-            "SELECT operation, outcome FROM requests WHERE side = 'api' AND outcome != 'ok' AND due_ns BETWEEN ? AND ?",
-            (part["start_ns"], part["end_ns"]),
-        ).fetchall()
-    return lost == [("create_walk", "broken")] * part["failed"]
-
-
-def test_versions_are_rolled_out_and_undone(tmp_path: Path) -> None:
+def made(reports: Path, *names: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The report on the parts of these names, all of which the judge let pass; nothing is left."""
     before = machine_state()
-    job = made(tmp_path / "reports", "good", "never_ready", "errors")
-    good, unready, errors = parts(job)
-    last, lone = job, lone_creates(job, good)
-    for number in range(2):
-        if not lone_creates(last, good):
-            break
-        print(f"a CREATE was lost, a good version is rolled out once more: {last.text}")
-        last = made(tmp_path / f"again{number}", "good")
-        (good,) = parts(last)
-    assert last is job or last.process.returncode == Exit.OK, last.text
-    assert job.process.returncode == (Exit.HOLD if lone else Exit.OK), job.text
-    for part in (good, unready, errors):
-        assert held(part) == set(), job.text
-    assert good["failed"] == 0 and good["calls"] > 300
-    assert [one["status"] for one in unready["ran"]] == [0, 1, 0, 0]  # set image, status, undo, status
-    assert unready["failed"] == 0
+    only = [word for name in names for word in ("--only", name)]
+    job = Job(reports, *only, "--pace", "10s", *words, command=("deploy_rehearsal",))
+    assert job.finish() == Exit.OK, job.text
+    assert left_since(before, job) == {}
+    report: dict[str, Any] = json.loads((job.folder / "deploy.json").read_text())
+    checks = {check["name"]: check["verdict"] for check in report["checks"]}
+    assert checks["writes.acknowledged"] == checks["writes.applied_once"] == "pass"
+    return report
+
+
+def verdicts(part: dict[str, Any]) -> dict[str, str]:
+    return {finding["claim"]: finding["verdict"] for finding in part["findings"]}
+
+
+def test_a_bad_version_is_undone_by_the_judge(tmp_path: Path) -> None:
+    (errors,) = made(tmp_path, "errors", words=QUICK_PROBES)["parts"]
+    assert set(verdicts(errors).values()) == {"pass"}
     assert errors["failed"] > 0 and errors["bad_s"] is not None
     assert "rollback.error_ratio fired" in errors["findings"][0]["reason"]
-    checks = {
-        check["name"]: check["verdict"] for check in json.loads((job.folder / "deploy.json").read_text())["checks"]
-    }
-    assert checks["writes.acknowledged"] == checks["writes.applied_once"] == "pass"
-    assert left_since(before, job) == {}
+
+
+@pytest.mark.nightly  # per push a stack is rolled out under requests (test_local_held_to, the contract), and judged pure
+def test_a_good_version_is_rolled_out_and_one_that_is_never_ready_is_undone(tmp_path: Path) -> None:
+    good, unready = made(tmp_path, "good", "never_ready")["parts"]
+    lost = verdicts(good).pop("deploy.create_lost_at_close")
+    assert lost in {"pass", "not_exercised"}, "a CREATE on its way when a pod ended may be lost, and is a finding apart"
+    assert (lost == "pass") == (good["failed"] > 0)
+    assert {verdict for claim, verdict in verdicts(good).items() if claim != "deploy.create_lost_at_close"} == {"pass"}
+    assert good["calls"] > 300
+    assert set(verdicts(unready).values()) == {"pass"}
+    assert [one["status"] for one in unready["ran"]] == [0, 1, 0, 0]  # set image, status, undo, status
+    assert unready["failed"] == 0
+
+
+@pytest.mark.nightly  # the race itself is made per push (stack/test_local_race.py); here the document's claim is shown false
+def test_the_document_s_downtime_without_a_pre_stop_is_shown_where_signals_come_at_once(tmp_path: Path) -> None:
+    report = made(tmp_path, "as_written", words=("--signals-at-once",))
+    (written,) = report["parts"]
+    assert "endpoints_before_signals" not in report["capabilities"]
+    assert verdicts(written)["deploy.downtime_without_prestop"] == "erratum_shown" and written["failed"] > 0

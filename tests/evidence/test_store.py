@@ -229,11 +229,13 @@ def killed(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_a_killed_run_loses_nothing_it_appended(killed: Path) -> None:
     assert killed.with_name("evidence.sqlite-wal").exists()
     assert [known_ns(row) for row in read_rows(killed)] == list(range(500))
 
 
+@pytest.mark.process
 def test_a_torn_journal_costs_only_its_torn_end(killed: Path) -> None:
     wal = killed.with_name("evidence.sqlite-wal")
     with wal.open("r+b") as file:
@@ -243,12 +245,14 @@ def test_a_torn_journal_costs_only_its_torn_end(killed: Path) -> None:
     assert found == list(range(len(found)))
 
 
+@pytest.mark.process
 def test_fold_leaves_one_file(killed: Path) -> None:
     fold(killed)
     assert [entry.name for entry in killed.parent.iterdir()] == ["evidence.sqlite"]
     assert len(list(read_rows(killed))) == 500
 
 
+@pytest.mark.process
 def test_a_killed_run_in_a_read_only_folder_is_read_by_a_user_who_may_not_write(killed: Path) -> None:
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root to become another user")
@@ -332,6 +336,7 @@ _LIMITED = """
 """
 
 
+@pytest.mark.process
 def test_a_full_disk_is_named_and_what_was_written_is_kept(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_LIMITED), str(tmp_path / "e.sqlite")],
@@ -359,6 +364,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.process
 def test_a_full_file_system(tiny_disk: Path) -> None:
     path = tiny_disk / "e.sqlite"
     writer = store(path)
@@ -380,3 +386,31 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
             store(path)
         assert str(path) in str(caught.value)
         assert caught.value.remedy
+
+
+def test_a_file_from_before_a_column_was_added_is_read_with_its_default(tmp_path: Path) -> None:
+    probe = ProbeRow(
+        probe_id=1, user="c", method="GET", due_ns=1, sent_ns=2, done_ns=3, status=200, outcome=Outcome.OK, shown="[[]]"
+    )
+    request = RequestRow(
+        operation_id="u1-0", user="u1", audience="general", side=Side.API, operation=Operation.LIST_WALKS, due_ns=1,
+        sent_ns=2, done_ns=4, status=200, outcome=Outcome.OK, acknowledged=False, payload_digest="", flag=True,
+        pod="p", retried=True, shown="[[]]",
+    )  # fmt: skip
+    path = tmp_path / "evidence.sqlite"
+    with EvidenceStore(path, "run", ANCHOR) as store:
+        store.append([probe, request])
+    assert list(read_rows(path)) == [probe, request]
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        for statement in ("requests DROP COLUMN retried", "requests DROP COLUMN shown", "probes DROP COLUMN shown"):
+            file.execute(f"ALTER TABLE {statement}")
+    older = [msgspec.structs.replace(probe, shown=""), msgspec.structs.replace(request, retried=False, shown="")]
+    assert list(read_rows(path)) == older
+
+
+def test_a_value_that_sqlite_cannot_hold_is_told_and_leaves_the_store_usable(tmp_path: Path) -> None:
+    with EvidenceStore(tmp_path / "e.sqlite", "run", ANCHOR) as store:
+        with pytest.raises(EvidenceNotWritten, match="could not be written"):
+            store.append([SampleRow(at_ns=2**70, metric="m", subject="s", value=1.0)])
+        store.append([SampleRow(at_ns=1, metric="m", subject="s", value=1.0)])
+    assert len(list(read_rows(tmp_path / "e.sqlite"))) == 1

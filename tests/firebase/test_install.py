@@ -49,6 +49,7 @@ def test_the_lock_file_names_no_registry_and_is_of_our_packages() -> None:
     assert all("integrity" in package for path, package in lock["packages"].items() if path)
 
 
+@pytest.mark.process
 def test_installed_once_whole_and_without_scripts(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _npm(tmp_path, monkeypatch, WHOLE)
     said: list[str] = []
@@ -62,6 +63,7 @@ def test_installed_once_whole_and_without_scripts(home: Path, tmp_path: Path, mo
     assert len(said) == 1
 
 
+@pytest.mark.process
 def test_a_half_made_folder_is_made_anew(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = install.folder().parent.with_suffix(".half")
     (half / "node_modules" / "stale").mkdir(parents=True)
@@ -71,6 +73,7 @@ def test_a_half_made_folder_is_made_anew(home: Path, tmp_path: Path, monkeypatch
     assert sorted(path.name for path in tree.iterdir()) == ["args", "x"]
 
 
+@pytest.mark.process
 def test_a_failure_is_told_with_its_reason_and_leaves_nothing(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +92,7 @@ def test_a_failure_is_told_with_its_reason_and_leaves_nothing(
     assert not install.folder().parent.with_suffix(".half").exists()
 
 
+@pytest.mark.process
 def test_no_end_is_an_end(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(npm, "INSTALL_LIMIT_S", 1)
     monkeypatch.setattr(npm, "_BEAT_S", 1)
@@ -106,6 +110,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: py
         install.ensure(print)
 
 
+@pytest.mark.process
 def test_no_node_is_told_and_an_old_one_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(npm, "_wheel_folder", lambda: None)
     old = tmp_path / "node"
@@ -136,6 +141,7 @@ def _start(home: Path, script: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.process
 def test_two_runs_at_once_install_once(home: Path, tmp_path: Path) -> None:
     script, count = tmp_path / "npm.js", tmp_path / "count"
     script.write_text(f"require('fs').appendFileSync('{count}', 'x'); setTimeout(() => {{ {WHOLE} }}, 700);")
@@ -146,6 +152,7 @@ def test_two_runs_at_once_install_once(home: Path, tmp_path: Path) -> None:
     assert count.read_text() == "x"
 
 
+@pytest.mark.process
 def test_after_a_kill_the_next_run_waits_for_npm_and_installs_anew(home: Path, tmp_path: Path) -> None:
     script, pids = tmp_path / "npm.js", tmp_path / "pids"
     script.write_text(

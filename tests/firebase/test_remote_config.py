@@ -19,6 +19,8 @@ from harness.model.stack import Address
 from harness.state import npm
 from tests.firebase.processes import free_address, running
 
+pytestmark = pytest.mark.process
+
 PROJECT = "demo-tekutoko"
 PATH = f"/v1/projects/{PROJECT}/remoteConfig"
 

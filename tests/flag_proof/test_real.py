@@ -147,6 +147,7 @@ def test_virtual_only_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.stack
 @pytest.mark.slow
+@pytest.mark.nightly  # every interval is proved in virtual time per push, by the same command (above)
 async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
     whole = flag_plan.load()
     plan = msgspec.structs.replace(

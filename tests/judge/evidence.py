@@ -9,6 +9,7 @@ import msgspec
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS, Window
+from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
 from harness.model.scenario import (
     AudiencePlan,
@@ -96,7 +97,7 @@ def request(
     """Due ``due_s`` after the window's start; ``latency_ms`` counts from then."""
     due_ns = START_NS + round(due_s * NS)
     return RequestRow(
-        operation_id=f"{user}-{due_ns}",
+        operation_id=f"{user}-{due_ns}-{side}",
         user=user,
         audience="general",
         side=side,
@@ -114,9 +115,11 @@ def request(
 
 
 def probe(
-    due_s: float, *, good: bool = True, latency_ms: float = 10.0, lag_ms: float = 0.0, number: int = 0
+    due_s: float, *, good: bool = True, latency_ms: float = 10.0, lag_ms: float = 0.0, number: int | None = None
 ) -> ProbeRow:
+    """``number`` is its own for each time, unless given."""
     due_ns = START_NS + round(due_s * NS)
+    number = 1_000_000 + due_ns // 1_000 if number is None else number
     return ProbeRow(
         probe_id=number,
         user=f"canary-{number % 8}",
@@ -178,16 +181,28 @@ def ledger(*rows: Row) -> Ledger:
     return book
 
 
-def judged(of: Scenario, rows: Sequence[Row], at_s: float | None = None) -> dict[str, CriterionResult]:
+def due_of(of: Scenario) -> DueList:
+    """What is due of ``requests(of)`` and ``probes(of)``."""
+    return DueList(
+        requests=tuple(Due(id=row.operation_id, user=row.user, due_ns=row.due_ns) for row in requests(of)),
+        probes=tuple(Due(id=probe_call(row.probe_id), user=row.user, due_ns=row.due_ns) for row in probes(of)),
+    )
+
+
+def judged(
+    of: Scenario, rows: Sequence[Row], at_s: float | None = None, *, due: DueList | None = None
+) -> dict[str, CriterionResult]:
     """The results by id; ``at_s`` after the window's start, at its end when left out."""
     span = window(of)
     now_ns = span.end_ns if at_s is None else START_NS + round(at_s * NS)
-    return {result.id: result for result in judge(of, ledger(*rows), span, now_ns)}
+    return {result.id: result for result in judge(of, ledger(*rows), span, now_ns, due=due)}
 
 
-def one(what: Criterion, rows: Sequence[Row], at_s: float | None = None, **plan: float) -> CriterionResult:
+def one(
+    what: Criterion, rows: Sequence[Row], at_s: float | None = None, *, due: DueList | None = None, **plan: float
+) -> CriterionResult:
     """The result of a single criterion; ``plan`` changes the scenario."""
-    return judged(msgspec.structs.replace(scenario(what), **plan), rows, at_s)[what.id]
+    return judged(msgspec.structs.replace(scenario(what), **plan), rows, at_s, due=due)[what.id]
 
 
 def error(at_s: float, subject: str, message: str = "broke") -> EventRow:

@@ -1,5 +1,8 @@
 """design.md: over 10,000 drawn sets, a false advance at the threshold in at most 5 %, of the healthy at least 99 %.
 
+By night those 10,000; at each change 2,000, held to the bound that a judge which just keeps the promise stays within
+with 95 %. A judge that advances in 7 % at the threshold is seen there with 98 %, one of 8 % always.
+
 Every set goes through ``judge`` and ``decide``, for each week of the document with its default window. The rows stay;
 what is drawn for each set is which requests and probes fail and how long each request takes.
 """
@@ -18,7 +21,7 @@ from harness.model.scenario import Metric
 from harness.model.verdict import Decision
 from tests.judge.evidence import WEEKS, healthy, ledger, window
 
-SETS = 10_000
+SETS = [2_000, pytest.param(10_000, marks=pytest.mark.nightly)]
 HEALTHY_FAILURES = 2e-6
 SIGMA = 0.8  # of log-normal latencies: the p99 is 2.0 times the p95, worse than a healthy API's
 Z95 = 1.6448536269514722
@@ -32,7 +35,7 @@ AT_THRESHOLD = [
 ]
 
 
-def advances(week: int, seed: int, *, failures: float, unavailable: float, p95_ms: float, sets: int = SETS) -> float:
+def advances(week: int, seed: int, *, failures: float, unavailable: float, p95_ms: float, sets: int) -> float:
     """The share of drawn sets with which the week advances, of a service with these true figures."""
     of = WEEKS[week]
     book, span = ledger(*healthy(of)), window(of)
@@ -52,16 +55,23 @@ def advances(week: int, seed: int, *, failures: float, unavailable: float, p95_m
     return advanced / sets
 
 
+def allowance(share: float, sets: int) -> float:
+    """How far a drawn share strays from a true one with 95 %; none of the whole 10,000, which the promise speaks of."""
+    return 0.0 if sets >= 10_000 else Z95 * math.sqrt(share * (1 - share) / sets)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("sets", SETS)
 @pytest.mark.parametrize("week", WEEKS)
-def test_the_healthy_advance(week: int) -> None:
-    share = advances(week, 1, failures=HEALTHY_FAILURES, unavailable=HEALTHY_FAILURES, p95_ms=LIMIT_MS / 2)
-    assert share >= 0.99
+def test_the_healthy_advance(week: int, sets: int) -> None:
+    share = advances(week, 1, failures=HEALTHY_FAILURES, unavailable=HEALTHY_FAILURES, p95_ms=LIMIT_MS / 2, sets=sets)
+    assert share >= 0.99 - allowance(0.99, sets)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sets", SETS)
 @pytest.mark.parametrize(("week", "metric"), AT_THRESHOLD)
-def test_at_the_threshold_it_seldom_advances(week: int, metric: Metric) -> None:
+def test_at_the_threshold_it_seldom_advances(week: int, metric: Metric, sets: int) -> None:
     threshold = next(c.threshold for c in WEEKS[week].criteria if c.metric is metric)
     share = advances(
         week,
@@ -69,8 +79,9 @@ def test_at_the_threshold_it_seldom_advances(week: int, metric: Metric) -> None:
         failures=threshold if metric is Metric.ERROR_RATIO else HEALTHY_FAILURES,
         unavailable=1 - threshold if metric is Metric.AVAILABILITY else HEALTHY_FAILURES,
         p95_ms=LIMIT_MS if metric is Metric.LATENCY_P95 else LIMIT_MS / 2,
+        sets=sets,
     )
-    assert share <= 0.05
+    assert share <= 0.05 + allowance(0.05, sets)
     assert share > 0.001  # and the judge is no wall: at the threshold itself a pass is rare, not impossible
 
 

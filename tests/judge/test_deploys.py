@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.judge import deploys
 from harness.judge.deploys import Pods, Tally, Undone
 from harness.judge.window import NS
-from harness.model.evidence import EventRow, Row
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.units import Unit
 from harness.model.verdict import CriterionKind, CriterionResult, Verdict
@@ -79,6 +80,55 @@ def test_one_failed_request_is_downtime_and_an_erratum_is_shown_by_being_seen() 
     assert released(replaced(), Tally(calls=299, failed=0), OK, claims[0]) == {claims[0]: INCONCLUSIVE}
     assert released(replaced(), QUIET, OK, claims[1], races=False) == {claims[1]: Verdict.NOT_EXERCISED}
     assert released(replaced(), lost, OK, claims[1], races=False) == {claims[1]: SHOWN}
+
+
+def create(at_s: float, **changed: object) -> RequestRow:
+    """A CREATE whose connection ended before the answer, 20 ms after it was sent; times as ``replaced``'s."""
+    due_ns = round(at_s * NS)
+    lost = {"operation": Operation.CREATE_WALK, "outcome": Outcome.BROKEN, "due_ns": due_ns, "sent_ns": due_ns}
+    return msgspec.structs.replace(request(0), **(lost | {"done_ns": due_ns + NS // 50} | changed))
+
+
+def test_a_create_lost_with_a_pod_s_kept_connection_is_no_downtime_but_an_erratum() -> None:
+    claims = ("deploy.rolling.no_downtime", "deploy.create_lost_at_close", "deploy.downtime_without_prestop")
+    lost = Tally(calls=1000, failed=1, first_ns=0, last_ns=NS)
+    given = [OK, OK], seen(replaced())
+    found = deploys.released(claims, *given, lost, replicas=2, surge=1, least_calls=300, races=False, lost_creates=1)
+    assert verdicts(found) == {claims[0]: PASS, claims[1]: PASS, claims[2]: Verdict.NOT_EXERCISED}
+    assert "judged as deploy.create_lost_at_close" in found[0].reason
+    two = Tally(calls=1000, failed=2, first_ns=0, last_ns=NS)
+    found = deploys.released(claims, *given, two, replicas=2, surge=1, least_calls=300, races=False, lost_creates=1)
+    assert verdicts(found) == {claims[0]: FAIL, claims[1]: PASS, claims[2]: PASS}
+    found = deploys.released(claims, *given, QUIET, replicas=2, surge=1, least_calls=300, races=False)
+    assert verdicts(found) == {claims[0]: PASS, claims[1]: Verdict.NOT_EXERCISED, claims[2]: Verdict.NOT_EXERCISED}
+
+
+@pytest.mark.parametrize(
+    ("rows", "explained"),
+    [
+        ([create(6.9)], 1),  # pod a leaves from 5.1 to 7 s, b from 9.1 to 11 s
+        ([create(7.9)], 1),
+        ([create(6.9), create(10.9)], 2),
+        ([create(4.9)], 0),  # before any left
+        ([create(8.5)], 0),  # a is gone for longer than a client needs to hear of it
+        ([create(6.9, outcome=Outcome.REFUSED)], 0),
+        ([create(6.9, outcome=Outcome.TIMEOUT)], 0),
+        ([create(6.9, operation=Operation.PUT_WALK)], 0),  # a client sends it again by itself
+        ([create(6.9, side=Side.FIRESTORE)], 0),
+        ([create(6.0 + number / 10) for number in range(4)], 4),
+        ([create(6.0 + number / 10) for number in range(5)], 0),  # more than two a pod are no chance
+        ([create(-1.0)], 0),
+        ([create(61.0)], 0),
+    ],
+)
+def test_only_creates_that_the_end_of_a_pod_explains_are_lost_at_its_close(
+    rows: list[RequestRow], explained: int
+) -> None:
+    assert deploys.lost_at_close(rows, replaced(), 0, 60 * NS) == (explained, 2)
+
+
+def test_without_a_pod_that_ended_no_create_is_explained() -> None:
+    assert deploys.lost_at_close([create(6.9)], [pod(-9, "a", "Ready")], 0, 60 * NS) == (0, 0)
 
 
 def test_bad_answers_are_counted_by_when_they_came() -> None:

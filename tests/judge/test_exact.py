@@ -53,10 +53,23 @@ def test_an_answer_counts_when_it_comes() -> None:
 
 @pytest.mark.parametrize(("offered", "verdict"), [(395, Verdict.INCONCLUSIVE), (396, Verdict.PASS)])
 def test_rate_is_judged_only_while_enough_is_offered(offered: int, verdict: Verdict) -> None:
-    result = judged(WEEK2, [*requests(WEEK2)[:offered]])["success.request_rate"]
-    assert result.verdict is verdict
+    slower = msgspec.structs.replace(WEEK2.population, pace_s=150 * WEEK2.window_s / offered)
+    less = msgspec.structs.replace(WEEK2, population=slower)
+    result = judged(less, [*requests(less)])["success.request_rate"]
+    assert (result.verdict, result.samples) == (verdict, offered)
     if verdict is Verdict.INCONCLUSIVE:
         assert "only 3.292/s were offered, and it is judged from 3.3/s on" in result.reason
+
+
+def test_a_fail_of_the_rate_stands_only_where_what_is_missing_cannot_undo_it() -> None:
+    bad = requests(WEEK2, failed=41)
+    assert judged(WEEK2, [*bad])["success.request_rate"].verdict is Verdict.FAIL
+    kept = [row for row in bad if row.outcome is Outcome.OK]
+    without = judged(WEEK2, [*kept])["success.request_rate"]
+    assert without.verdict is Verdict.INCONCLUSIVE
+    assert without.reason.endswith("41 of the 400 planned are not in evidence, and count as failed")
+    hopeless = requests(WEEK2, failed=300)
+    assert judged(WEEK2, [*hopeless[1:]])["success.request_rate"].verdict is Verdict.FAIL
 
 
 def test_the_document_as_written_offers_exactly_three_per_second() -> None:

@@ -116,7 +116,7 @@ def test_every_field_is_kept() -> None:
 
 
 def test_answers_are_counted_by_the_pod_that_named_itself() -> None:
-    book = ledger(request(-1, pod="a"), request(0, pod="a"), request(1, pod="b"), request(1, pod="a"), request(1))
+    book = ledger(request(-1, pod="a"), request(0, pod="a"), request(1, pod="b"), request(1.1, pod="a"), request(1.2))
     assert book.pods_due(Window(start_ns=START_NS, end_ns=START_NS + 2 * NS)) == {"a": 2, "b": 1}
     assert book.pods_due(Window(start_ns=START_NS - 2 * NS, end_ns=START_NS)) == {"a": 1}
     assert ledger(request(1)).pods_due(Window(start_ns=START_NS, end_ns=START_NS + 2 * NS)) == {}

@@ -52,9 +52,15 @@ def allowed(what: Criterion, total: int) -> int:
 @pytest.mark.parametrize(("what", "needed"), LIMITS)
 def test_smallest_samples_of_the_documents_limits(what: Criterion, needed: int) -> None:
     assert smallest_sample(what) == needed
-    at_limit = one(what, sample(what, allowed(what, needed), needed), at_s=needed / 10)
+    bad = allowed(what, needed)
+    at_limit = one(what, sample(what, bad, needed + bad), at_s=needed / 10)
     assert (at_limit.verdict, at_limit.fired_at_ns) == (Verdict.PASS, None)
     assert "not fired" in at_limit.reason
+    # A pass needs its sample of good ones: one more failure must not be what completes it.
+    one_short = one(what, sample(what, bad + 1, needed + bad), at_s=needed / 10)
+    assert one_short.verdict is not Verdict.PASS
+    if one_short.verdict is Verdict.INCONCLUSIVE:
+        assert f"a pass needs {needed} that keep the limit" in one_short.reason
     below_sample = one(what, sample(what, allowed(what, needed), needed - 1))
     assert below_sample.verdict is Verdict.INCONCLUSIVE
     assert f"read from {needed} samples on" in below_sample.reason
@@ -76,7 +82,9 @@ def test_fires_just_above_the_limit_and_not_before_its_sample(what: Criterion, n
 
 @pytest.mark.parametrize(("what", "needed"), LIMITS)
 def test_exactly_at_the_limit_does_not_fire(what: Criterion, needed: int) -> None:
-    for total in (needed, 2 * needed, 1000, 1200):
+    at_sample = one(what, sample(what, allowed(what, needed), needed), at_s=needed / 10)
+    assert at_sample.verdict is Verdict.INCONCLUSIVE
+    for total in (2 * needed, 1000, 1200):
         within = one(what, sample(what, allowed(what, total), total), at_s=total / 10)
         beyond = one(what, sample(what, allowed(what, total) + 1, total), at_s=total / 10)
         assert (within.verdict, beyond.verdict) == (Verdict.PASS, Verdict.FAIL)
@@ -135,8 +143,8 @@ def test_answers_of_one_instant_count_together() -> None:
         request(6 + n / 1000, f"v{n}", latency_ms=1000 - n, outcome=Outcome.OK if n % 13 else Outcome.TIMEOUT)
         for n in range(100)
     ]
-    assert one(ERRORS_5, rows).verdict is Verdict.PASS
-    assert one(ERRORS_5, rows[::-1]).verdict is Verdict.PASS
+    assert one(ERRORS_5, rows, at_s=8).verdict is Verdict.PASS
+    assert one(ERRORS_5, rows[::-1], at_s=8).verdict is Verdict.PASS
     for_sure = [request(1, f"u{n}", outcome=Outcome.TIMEOUT if n < 6 else Outcome.OK) for n in range(60)]
     assert one(ERRORS_5, [*for_sure[::-1]]) == one(ERRORS_5, [*for_sure])
 
@@ -201,7 +209,7 @@ def test_a_blackout_stays_fired_after_the_recovery() -> None:
 
 def test_hanging_probes_are_a_blackout_too() -> None:
     """The eight canaries wait out their timeouts of 2 s: four answers a second, all timeouts."""
-    rows = dark(0, 0, 10) + [probe(10 + n / 4, good=False, latency_ms=2_000, number=n) for n in range(40)]
+    rows = dark(0, 0, 10) + [probe(10 + n / 4, good=False, latency_ms=2_000) for n in range(40)]
     result = one(AVAILABLE_99, rows)
     assert result.verdict is Verdict.FAIL
     assert result.fired_at_ns == START_NS + 15 * NS
@@ -219,16 +227,18 @@ def test_a_dead_probe_generator_does_not_fire() -> None:
         result = one(AVAILABLE_99, silent, at_s=at_s)
         assert (result.verdict, result.fired_at_ns) == (Verdict.INCONCLUSIVE, None)
     # It dies in the middle of a failing stretch, and comes back with failures: the silence proves nothing.
-    gap = [*dark(8, 10, 10), *(probe(17 + n / 10, good=n > 20, number=n) for n in range(100))]
+    gap = [*dark(8, 10, 10), *(probe(17 + n / 10, good=n > 20) for n in range(100))]
     assert one(AVAILABLE_99, gap).verdict is Verdict.INCONCLUSIVE
     # Resumed, and still dark for five seconds more: now it is known.
-    long = [*dark(8, 10, 10), *(probe(17 + n / 10, good=False, number=n) for n in range(100))]
+    long = [*dark(8, 10, 10), *(probe(17 + n / 10, good=False) for n in range(100))]
     assert one(AVAILABLE_99, long).fired_at_ns == START_NS + round(22.01 * NS)
 
 
 def test_a_silent_generator_takes_back_the_pass_of_an_availability_limit() -> None:
     assert one(AVAILABLE_99, dark(0, 0, 35), at_s=35).verdict is Verdict.PASS
-    assert one(AVAILABLE_99, dark(0, 0, 35), at_s=41.9).verdict is Verdict.PASS  # answers may still be awaited
+    awaited = one(AVAILABLE_99, dark(0, 0, 35), at_s=41.9)  # answers may still be awaited
+    assert awaited.verdict is Verdict.INCONCLUSIVE
+    assert "69 of the 419 planned are not in evidence" in awaited.reason
     silent = one(AVAILABLE_99, dark(0, 0, 35), at_s=42.1)
     assert silent.verdict is Verdict.INCONCLUSIVE
     assert "no probe was made for 5.2 s" in silent.reason

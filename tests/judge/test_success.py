@@ -17,6 +17,7 @@ from tests.judge.evidence import (
     SUCCESS_P95,
     WEEKS,
     criterion,
+    due_of,
     error,
     healthy,
     judged,
@@ -101,7 +102,13 @@ def test_an_expected_4xx_is_no_error() -> None:
 
 def test_users_and_probes_are_never_pooled_and_firestore_does_not_count() -> None:
     firestore = [
-        msgspec.structs.replace(row, side=Side.FIRESTORE, outcome=Outcome.TIMEOUT, done_ns=row.done_ns + 10**10)
+        msgspec.structs.replace(
+            row,
+            operation_id=f"{row.operation_id}-old",
+            side=Side.FIRESTORE,
+            outcome=Outcome.TIMEOUT,
+            done_ns=row.done_ns + 10**10,
+        )
         for row in requests(THREE)
     ]
     results = judged(THREE, [*requests(THREE), *firestore, *probes(THREE, failed=1200)])
@@ -135,13 +142,16 @@ def test_an_own_smallest_sample_comes_on_top(samples: int, verdict: Verdict) -> 
     assert one(what, [request(1, outcome=Outcome.TIMEOUT)] * 300).verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(("kept", "verdict"), [(1079, Verdict.INCONCLUSIVE), (1080, Verdict.PASS)])
-def test_what_is_missing_from_the_plan_cannot_pass(kept: int, verdict: Verdict) -> None:
-    without = [row for number, row in enumerate(probes(THREE)) if number % 10]
-    result = one(AVAILABILITY, [*without[1080 - kept :]])
-    assert result.verdict is verdict
+@pytest.mark.parametrize(("missing", "verdict"), [(0, Verdict.PASS), (1, Verdict.PASS), (2, Verdict.INCONCLUSIVE)])
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_is_missing_from_the_plan_counts_as_failed(missing: int, verdict: Verdict, listed: bool) -> None:
+    """1,200 probes carry "> 99.5 %" with one failure, not with two; one that is missing is one."""
+    due = due_of(THREE) if listed else None
+    result = one(AVAILABILITY, [*probes(THREE)[missing:]], due=due)
+    assert (result.verdict, result.samples) == (verdict, 1_200 - missing)
     if verdict is Verdict.INCONCLUSIVE:
-        assert "only 1,079 of the 1,200 planned are in evidence" in result.reason
+        assert result.reason.endswith("; 2 of the 1,200 planned are not in evidence, and count as failed")
+        assert result.value == 1.0  # of what was seen
 
 
 def test_a_probe_generator_that_falls_silent_is_a_measurement_error() -> None:

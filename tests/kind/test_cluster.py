@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 import yaml
 
@@ -231,7 +232,10 @@ async def test_half_created_cluster_of_a_killed_harness_is_removed(creation: sub
     assert HALF in await cluster.sweep(lines.append)
     assert any(HALF in line and "killed" in line for line in lines)
     assert await cluster.leaks(HALF) == []
-    await asyncio.sleep(3)  # a kind that had outlived its harness would go on making it
+    until = time.monotonic() + 10
+    while going := [process for process in psutil.process_iter(["cmdline"]) if HALF in (process.info["cmdline"] or [])]:
+        assert time.monotonic() < until, f"a kind outlived its harness and goes on making the cluster: {going}"
+        await asyncio.sleep(0.1)
     assert await cluster.leaks(HALF) == []
     assert HALF not in await cluster.sweep(quiet)
 

@@ -36,6 +36,7 @@ async def test_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert error.value.exit == Exit.STACK
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("docker") is None, reason="no docker client here to ask a dead engine with")
 async def test_dead_docker_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
@@ -44,6 +45,7 @@ async def test_dead_docker_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert ".ci/dockerd" in error.value.remedy
 
 
+@pytest.mark.process
 async def test_an_engine_that_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = tmp_path / "docker"
     program.write_text("#!/bin/sh\nsleep 60\n")
@@ -60,6 +62,7 @@ def test_no_space(tmp_path: Path) -> None:
     assert "prune" in error.value.remedy
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("refusals", "words", "asked"), [(2, "unable to freeze: unknown", 3), (9, "unable to freeze", 5), (9, "no such", 1)]
 )
@@ -111,6 +114,7 @@ async def test_no_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "install Go" in error.value.remedy
 
 
+@pytest.mark.process
 async def test_a_kind_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = tmp_path / "kind"
     program.write_text("#!/bin/sh\necho kind v0.11.1 go1.16.4 linux/amd64\n")
@@ -125,6 +129,7 @@ async def test_a_kind_of_another_version_is_not_used(monkeypatch: pytest.MonkeyP
     assert "v0.11.1; v0.30.0 is needed" in lines[0]
 
 
+@pytest.mark.process
 async def test_a_program_past_its_limit_is_ended_with_its_children(tmp_path: Path) -> None:
     file = tmp_path / "child"
     script = f"sleep 60 & echo $! > {file}; echo words >&2; wait"
@@ -133,6 +138,7 @@ async def test_a_program_past_its_limit_is_ended_with_its_children(tmp_path: Pat
     assert _gone(int(file.read_text()))
 
 
+@pytest.mark.process
 async def test_a_cancelled_program_is_ended(tmp_path: Path) -> None:
     file = tmp_path / "child"
     work = asyncio.create_task(commands.run(["sh", "-c", f"echo $$ > {file}; sleep 60"], what="napping", limit_s=60))
@@ -186,6 +192,7 @@ def test_which_cluster_is_abandoned(alive: bool, kept: bool, complete: bool, aba
     assert made.abandoned() is abandoned
 
 
+@pytest.mark.process
 async def test_a_part_that_stutters_runs_in_the_end_also_when_a_freeze_was_on_its_way(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

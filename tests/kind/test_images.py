@@ -22,6 +22,7 @@ CLOCK = MachineClock()
 _HAS_GO = os.access(binaries.USUAL_GO, os.X_OK)
 
 
+@pytest.mark.process
 def test_the_official_image_is_the_pinned_kinds_default() -> None:
     if not _HAS_GO:
         pytest.skip("no Go here to ask for kind's source")
@@ -56,6 +57,7 @@ def test_the_names_of_images_follow_what_is_in_them(monkeypatch: pytest.MonkeyPa
     assert node.images() != before
 
 
+@pytest.mark.process
 async def test_a_killed_build_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     if not _HAS_GO:
         pytest.skip("no Go here to build with")

@@ -76,6 +76,7 @@ def test_the_options_of_a_cluster_belong_to_kube_alone(tmp_path: Path, capsys: p
     assert "--context belongs to --on kube" in capsys.readouterr().err
 
 
+@pytest.mark.process
 async def test_a_server_that_does_not_answer_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     config = kubeconfig(tmp_path / "config", "mine")
     target = Target(name="none", command=(), image="none:1")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from harness.stack.kube import mux
-from harness.state.ports import can_bind
+from harness.state.ports import PortSlot
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -31,7 +31,8 @@ async def way(handler: Handler | None, name: str = "service") -> AsyncIterator[W
     there = server.sockets[0].getsockname()[1]
     if handler is None:
         server.close()
-    gate = next(port for port in range(29700, 29800) if can_bind(port))
+    slot = PortSlot()  # guarded: no test beside this one takes its ports
+    gate = slot.take()
     command = (sys.executable, "-I", "-S", mux.__file__, str(gate), f"service=127.0.0.1:{there}")
     gateway = await asyncio.create_subprocess_exec(*command)
     reader, writer = await connected(gate)
@@ -54,6 +55,7 @@ async def way(handler: Handler | None, name: str = "service") -> AsyncIterator[W
         writer.transport.abort()
         gateway.kill()
         await gateway.wait()
+        slot.release()
         await asyncio.sleep(0.05)  # the loop closes what was aborted in its next turns
 
 
@@ -87,6 +89,7 @@ async def exchanged(port: int, sent: bytes) -> bytes:
         return found
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("size", [0, 1, mux.CHUNK_BYTES, 5 * mux.WINDOW_BYTES + 7])
 async def test_every_byte_comes_back_after_the_half_close(size: int) -> None:
     sent = bytes(n % 251 for n in range(size))
@@ -94,12 +97,14 @@ async def test_every_byte_comes_back_after_the_half_close(size: int) -> None:
         assert await exchanged(there.port, sent) == sent
 
 
+@pytest.mark.process
 async def test_many_connections_at_once_do_not_mix(count: int = 60) -> None:
     async with way(_echo) as there:
         sent = [bytes([n]) * (1000 * n + 1) for n in range(count)]
         assert await asyncio.gather(*(exchanged(there.port, each) for each in sent)) == sent
 
 
+@pytest.mark.process
 async def test_a_stream_that_nobody_reads_does_not_hold_up_the_others() -> None:
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if (await reader.read(1)) == b"!":
@@ -118,6 +123,7 @@ async def test_a_stream_that_nobody_reads_does_not_hold_up_the_others() -> None:
         writer.transport.abort()
 
 
+@pytest.mark.process
 async def test_a_refusal_there_is_a_broken_connection_here() -> None:
     async with way(None) as there:
         for _ in range(3):
@@ -125,6 +131,7 @@ async def test_a_refusal_there_is_a_broken_connection_here() -> None:
                 await exchanged_or_reset(there.port)
 
 
+@pytest.mark.process
 async def test_a_reset_there_is_a_reset_here() -> None:
     async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -147,6 +154,7 @@ async def exchanged_or_reset(port: int) -> None:
             writer.close()
 
 
+@pytest.mark.process
 async def test_when_the_way_breaks_every_connection_does() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)
@@ -163,6 +171,7 @@ async def test_when_the_way_breaks_every_connection_does() -> None:
         writer.close()
 
 
+@pytest.mark.process
 async def test_a_ping_is_answered() -> None:
     async with way(_echo) as there:
         heard = asyncio.get_running_loop().create_future()
@@ -171,6 +180,7 @@ async def test_a_ping_is_answered() -> None:
         assert await asyncio.wait_for(heard, 5) == b"12345678"
 
 
+@pytest.mark.process
 async def test_a_name_that_the_gateway_does_not_know_leads_nowhere() -> None:
     async with way(_echo, name="elsewhere") as there:
         with pytest.raises(ConnectionResetError):

@@ -117,6 +117,7 @@ def test_manifests_that_reach_beyond_the_namespace_are_refused_before_anything_i
     assert on.namespaces(f"-{process.pid:x}") == set()
 
 
+@pytest.mark.nightly  # the words are asked in test_parts.py; refused permissions and Ctrl-C end the same way per push
 def test_an_image_that_cannot_be_pulled_is_named_and_nothing_is_left(on: On, tmp_path: Path) -> None:
     process = up(on, tmp_path / "reports", "--image-registry", "127.0.0.1:1/nowhere")
     said, _ = process.communicate(timeout=300)
@@ -157,6 +158,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing(on: On, tmp_path: Path) -> None:
     assert on.namespaces(f"-{process.pid:x}") == set()
 
 
+@pytest.mark.nightly  # per push a killed run is swept on local, and a half-made cluster on kind
 @pytest.mark.usefixtures("cordoned")
 def test_what_a_killed_run_leaves_goes_with_stack_down_and_nothing_else_does(on: On, tmp_path: Path) -> None:
     foreign, remote = f"foreign-{os.getpid()}", f"remote-{os.getpid()}"

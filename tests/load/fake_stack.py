@@ -5,7 +5,8 @@ maps a method to how it misbehaves: ``"status 503"``, ``"close"``, ``"partial"``
 ``"bad body"``, ``"foreign"``; ``"stall": [after_s, length_s]`` answers nothing in that stretch after the first
 request to the API; ``"flag": "true" | "false" | "missing"``; ``"drop_idle": true`` closes each connection after its
 answer without saying so; ``"auth": "down"``; ``"expires_s": n`` of the tokens, of which only a user's newest is good;
-``"flag_hangs": true``: Remote Config answers nothing once the API was asked.
+``"flag_hangs": true``: Remote Config answers nothing once the API was asked; ``"old": n``: every n-th list or GET is
+answered as before its user's last write.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from typing import Any
 
 WALK = "/v1/walks"
+NOT_FOUND = (404, {"error": {"code": "NOT_FOUND", "message": "no such walk"}})
 
 
 class Broken(Exception):
@@ -39,7 +41,8 @@ class FakeStack:
         self.behaviour = behaviour
         self.walks: dict[str, dict[str, Any]] = {}
         self.began: float | None = None
-        self.created = 0
+        self.created = self.writes = self.reads = 0
+        self.replaced: dict[str, tuple[str, dict[str, Any] | None]] = {}
         self.newest: dict[str, str] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,23 +121,44 @@ class FakeStack:
 
     def contract(self, method: str, path: str, uid: str, body: bytes, how: str) -> tuple[int, Any]:
         owner = "somebody-else" if how == "foreign" else uid
-        if method == "GET" and "?" in path:
-            mine = [walk for walk in self.walks.values() if walk["user_id"] == owner][:20]
-            return 200, {"walks": mine, "total_count": len(mine), "page": 1, "limit": 20}
+        if method == "GET":
+            return self.read(path, owner)
         if method == "POST":
             self.created += 1
             path = f"{WALK}/00000000-0000-4000-8000-{self.created:012d}"
         walk_id = path.removeprefix(WALK + "/")
-        if method in {"POST", "PUT"}:
-            base = {"id": walk_id, "user_id": owner, "status": "not_started"}
-            self.walks[walk_id] = {**self.walks.get(walk_id, base), **json.loads(body)}
-            return 201 if method == "POST" else 200, self.walks[walk_id]
-        if walk_id not in self.walks:
-            return 404, {"error": {"code": "NOT_FOUND", "message": "no such walk"}}
+        before = self.walks.get(walk_id)
         if method == "DELETE":
-            del self.walks[walk_id]
+            if before is None:
+                return NOT_FOUND
+            self.replaced[uid] = (walk_id, self.walks.pop(walk_id))
             return 204, None
-        return 200, {"locations": [], **self.walks[walk_id], "user_id": owner}
+        self.replaced[uid] = (walk_id, before)
+        self.walks[walk_id] = self.written(walk_id, owner, before, json.loads(body))
+        return 201 if method == "POST" else 200, self.walks[walk_id]
+
+    def written(self, walk_id: str, owner: str, before: dict[str, Any] | None, body: dict[str, Any]) -> dict[str, Any]:
+        """Locations that were not sent stay."""
+        self.writes += 1
+        base: dict[str, Any] = {"id": walk_id, "user_id": owner, "status": "not_started", "locations": []}
+        walk = {**base, **(before or {}), **body, "updated_at": f"2026-01-01T00:00:00.{self.writes:06d}Z"}
+        known = {each["sequence_number"]: each for each in (before or base)["locations"]}
+        known |= {each["sequence_number"]: each for each in body.get("locations", [])}
+        walk["locations"] = [known[number] for number in sorted(known)]
+        return walk
+
+    def read(self, path: str, owner: str) -> tuple[int, Any]:
+        """The newest first; now and then ("old": n, every n-th) as before the user's last write."""
+        self.reads += 1
+        walks = dict(self.walks)
+        walk_id, before = self.replaced.get(owner, ("", None))
+        if self.reads % self.behaviour.get("old", 10**9) == 0 and (before is not None or "?" in path):
+            walks = {**walks, walk_id: before} if before else {k: v for k, v in walks.items() if k != walk_id}
+        if "?" in path:
+            mine = [walk for walk in reversed(walks.values()) if walk["user_id"] == owner]
+            return 200, {"walks": mine[:20], "total_count": len(mine), "page": 1, "limit": 20}
+        walk = walks.get(path.removeprefix(WALK + "/"))
+        return NOT_FOUND if walk is None else (200, {**walk, "user_id": owner})
 
 
 async def main(behaviour: dict[str, Any]) -> None:

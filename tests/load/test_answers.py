@@ -12,11 +12,24 @@ from harness.model.evidence import Operation, Outcome, Side
 
 ID = "0b0f5f0e-8d0c-4c7e-9c63-1f2d3a4b5c6d"
 WALK = {"id": ID, "user_id": "u1", "title": "T", "status": "in_progress", "total_distance": 1.5}
+READ = (Operation.LIST_WALKS, Operation.CREATE_WALK, Operation.GET_WALK, Operation.PUT_WALK)
+DEEP = b"[" * 200_000 + b"]" * 200_000
+WHOLE = json.dumps({**WALK, "locations": []}).encode()[:-1]
+#: Each is good but for what cannot be decoded: in a field that is read, in one that is not, in a key, too deep.
+UNREADABLE = (
+    WHOLE.replace(b'"T"', b'"\xe6\x95"') + b"}",
+    WHOLE + b', "description": "\xe6\x95"}',
+    WHOLE + b', "\xff": 1}',
+    WHOLE + b', "description": ' + DEEP + b"}",
+    b'{"walks": [' + WHOLE + b', "description": "\xff"}], "total_count": 1, "page": 1, "limit": 20}',
+    b'{"walks": [' + WHOLE + b', "x": ' + DEEP + b'}], "total_count": 1, "page": 1, "limit": 20}',
+    b"\xff\xfe{}",
+)
 
 
 def judged(operation: Operation, status: int, body: object, *, missing_expected: bool = False) -> Outcome:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return classify(operation, status, raw, user="u1", walk_id=ID, missing_expected=missing_expected)
+    return classify(operation, status, raw, user="u1", walk_id=ID, missing_expected=missing_expected).outcome
 
 
 @pytest.mark.parametrize(
@@ -52,6 +65,8 @@ def test_the_contracts_answers_are_good(operation: Operation, status: int, body:
         (Operation.PUT_WALK, 204, b""),
         (Operation.PUT_WALK, 302, b""),
         (Operation.DELETE_WALK, 200, b""),
+        (Operation.DELETE_WALK, 204, b"\xff"),
+        *((operation, SUCCESS[operation], body) for operation in READ for body in UNREADABLE),
     ],
 )
 def test_a_success_that_is_not_the_contracts_is_a_bad_answer(operation: Operation, status: int, body: object) -> None:

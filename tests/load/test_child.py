@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from harness.load import errors
 from harness.load.children import ROOT, Child
 from harness.load.plan import write
 from harness.load.process import LoadProcesses
+from harness.load.stages.plan import WorkerPlan
+from harness.load.stages.process import StageProcesses
 from harness.model.errors import EvidenceNotWritten, PartDied
 from tests.load.conftest import StartFake, plan_for
 
@@ -33,6 +36,7 @@ def run(module: str, *arguments: str) -> tuple[int, str]:
     return result.returncode, result.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", MODULES)
 def test_a_bad_plan(module: str, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
@@ -43,6 +47,7 @@ def test_a_bad_plan(module: str, tmp_path: Path) -> None:
     assert run(module)[0] == errors.BAD_PLAN
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("spool", ["/dev/full", "/proc/nowhere/load.jsonl"])
 def test_a_disk_that_refuses(fake: StartFake, module: str, spool: str, tmp_path: Path) -> None:
@@ -53,6 +58,7 @@ def test_a_disk_that_refuses(fake: StartFake, module: str, spool: str, tmp_path:
     assert "Traceback" not in said
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", MODULES)
 def test_the_emulators_are_away(fake: StartFake, module: str, tmp_path: Path) -> None:
     plan = plan_for(fake(auth="down"))
@@ -74,7 +80,29 @@ def test_a_full_disk_is_told_apart_from_a_death(tmp_path: Path) -> None:
     assert "signal 9" in str(child.died(-9))
 
 
+@pytest.mark.process
 async def test_a_folder_that_refuses(fake: StartFake, tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
     with pytest.raises(EvidenceNotWritten, match="folder of the load cannot be written"):
         await LoadProcesses(plan_for(fake()), tmp_path, MachineClock()).start()
+
+
+async def test_a_stage_worker_that_could_not_write_its_last_rows_is_told(fake: StartFake, tmp_path: Path) -> None:
+    """Asked to end, it ends in the status of a full disk: what it had not written is missing."""
+    plan = plan_for(fake())
+    stages = StageProcesses(
+        WorkerPlan(
+            run_id="test-run", seed=1, accounts=2, worker=0, workers=1, master_port=1, endpoints=plan.endpoints,
+            anchor=plan.anchor, spool="", request_timeout_s=1.0,
+        ),
+        tmp_path, MachineClock(), logs=tmp_path,
+    )  # fmt: skip
+    (worker,) = stages._workers
+    worker.log.write_text("evidence could not be written\n")
+    worker.process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", f"import sys; sys.stdin.read(); sys.exit({errors.EVIDENCE})", stdin=subprocess.PIPE
+    )
+    stages.check()
+    with pytest.raises(EvidenceNotWritten, match="evidence could not be written"):
+        await stages.stop()
+    await stages.stop()  # again: it was told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ import pytest
 from harness.load.connection import NoAnswer, PhoneConnection
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
+
+pytestmark = pytest.mark.process
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Pod-Name: pod-9\r\n\r\nhi"
 Script = list[Callable[[socket.socket], None]]
@@ -83,8 +86,10 @@ def test_one_connection_is_kept() -> None:
 def test_a_connection_closed_while_idle_is_opened_again_without_a_retry() -> None:
     with scripted(answers(OK), answers(OK)) as (connection, served):
         connection.exchange("POST", "/", "t", b"{}", 5)
+        until_s = time.monotonic() + 10
         while len(served) < 1 or connection._kept() is not None:
-            pass
+            assert time.monotonic() < until_s, "the server's end of the connection was never seen"
+            time.sleep(0.001)
         assert not connection.exchange("POST", "/", "t", b"{}", 5).retried
         assert served == [0, 1]
 

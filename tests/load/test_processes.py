@@ -26,6 +26,8 @@ from harness.model.scenario import ProbePlan
 from harness.model.stack import Address
 from tests.load.conftest import StartFake, plan_for
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 CLOCK = MachineClock()
 
 

@@ -11,12 +11,14 @@ from harness.mirror_stop.result import MirrorStopResult
 from harness.model.errors import Exit
 from harness.model.verdict import Verdict
 from scenarios.mirror_stop import ERRATUM_STOP
-from tests.main_job import Job
+from tests.main_job import Job, left_since, machine_state
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(450)]
+# What each share loses is judged from planted stores per push (the other modules of this folder).
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(450)]
 
 
 def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> None:
+    before = machine_state()
     job = Job(tmp_path, "--step", "6s", command=("mirror_stop",), on=None)
     status = job.finish(400)
     [written] = tmp_path.glob("*-mirror_stop-*/mirror_stop.json")
@@ -26,6 +28,7 @@ def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> No
     wrong = {each.id for each in result.judgements if not each.verdict.good}
     assert wrong <= {"mirror.share_50"}, job.text
     assert status == result.exit_status == (Exit.HOLD if wrong else Exit.OK)
+    assert left_since(before, job) == {}
 
     pod = result.killed_pod
     assert pod is not None and pod.counted, job.text

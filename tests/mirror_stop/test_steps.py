@@ -86,7 +86,10 @@ def test_a_loss_that_the_log_does_not_tell_fails(bad: dict[str, int]) -> None:
 
 def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:
     log = tmp_path / "pod.log"
-    log.write_text('{"mirror_waiting": 7}\nTraceback\n{"mirror_waiting": 9}\n{"message": "Walk saved"}\n{"mirror_wa')
+    log.write_bytes(
+        b'{"mirror_waiting": 7}\nTraceback\n{"mirror_waiting": 9}\n{"message": "Walk saved"}\n'
+        b'{"deep": ' + b"[" * 200_000 + b'\n{"mirror_wa'
+    )
     assert last_logged(log) == 9
     log.write_text("nothing of the kind\n")
     assert last_logged(log) == 0

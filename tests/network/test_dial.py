@@ -10,8 +10,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from harness.network.clients import DIAL
 from harness.state.ports import any_free_port
+
+pytestmark = pytest.mark.process
 
 
 def ask(*dials: tuple[str, str, int, str], timeout_s: float = 1.0) -> dict[str, str]:

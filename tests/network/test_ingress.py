@@ -66,6 +66,7 @@ def get(name: str = HOST) -> Request:
     return Request(name=name, host=name, method="GET", path="/v1/walks", token="t")
 
 
+@pytest.mark.process
 async def test_only_the_runs_authority_vouches_for_it(tmp_path: Path) -> None:
     clock = MachineClock()
     authority, stranger = Authority(clock), Authority(clock)
@@ -78,6 +79,7 @@ async def test_only_the_runs_authority_vouches_for_it(tmp_path: Path) -> None:
         assert await ask(address, get("another.example"), trusting(authority.pem)) == Answered(met=Met.UNTRUSTED)
 
 
+@pytest.mark.process
 async def test_each_certificate_has_a_serial_that_is_served(tmp_path: Path) -> None:
     authority = Authority(MachineClock())
     first, second = authority.issue(HOST), authority.issue(HOST)
@@ -89,6 +91,7 @@ async def test_each_certificate_has_a_serial_that_is_served(tmp_path: Path) -> N
     assert len(seen) == 2
 
 
+@pytest.mark.process
 async def test_what_a_request_may_meet(tmp_path: Path) -> None:
     authority = Authority(MachineClock())
     trust = trusting(authority.pem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, pairwise, takewhile
@@ -12,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.model.due import Due
 from harness.model.evidence import Operation
-from harness.model.scenario import AudiencePlan, PopulationPlan
+from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
 from harness.population.accounts import accounts
-from harness.population.schedule import WALK, Planned, due_within, schedule, slots
+from harness.population.due import due_list, requests_due
+from harness.population.schedule import WALK, Planned, schedule, slots
 from harness.population.walk import NS, NewWalk, Polyline, Status, WalkUpdate, digest, encode
 
 ANCHOR = 1_767_225_600 * NS  # 2026-01-01T00:00:00Z
@@ -86,11 +89,19 @@ def test_the_api_is_offered_its_share_in_every_stretch(
 
 
 @settings(max_examples=30, deadline=None)
-@given(on_of=populations, stretch_ns=st.integers(0, 120 * NS))
-def test_how_many_are_due_is_known_beforehand(on_of: list[tuple[int, int]], stretch_ns: int) -> None:
+@given(on_of=populations, stretch_ns=st.integers(0, 120 * NS), seed=st.integers(0, 99))
+def test_what_is_due_is_known_beforehand(on_of: list[tuple[int, int]], stretch_ns: int, seed: int) -> None:
     plan = plan_of(*on_of)
-    due = sum(1 for _ in takewhile(lambda p: p.due_offset_ns < stretch_ns, planned(plan)))
-    assert due_within(plan, stretch_ns) == due
+    due = [
+        Due(id=p.operation_id, user=p.user, due_ns=ANCHOR + p.due_offset_ns)
+        for p in takewhile(lambda p: p.due_offset_ns < stretch_ns, planned(plan, seed))
+    ]
+    assert list(requests_due(plan, seed, ANCHOR, ANCHOR + stretch_ns)) == due
+    scenario = Scenario(name="s", title="s", claims=(), population=plan, criteria=(), window_s=stretch_ns / NS)
+    to_api = {account.user for account in accounts(plan, seed) if account.flag_expected}
+    listed = due_list(scenario, seed, ANCHOR, ANCHOR + stretch_ns)
+    assert list(listed.requests) == [each for each in due if each.user in to_api]
+    assert len(listed.probes) == math.ceil(stretch_ns * 10 / NS)  # ten a second
 
 
 def test_week_2_offers_400_in_its_window() -> None:

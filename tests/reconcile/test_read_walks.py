@@ -11,6 +11,8 @@ from harness.model.stack import Address, Endpoints
 from harness.stores import TooManyWalks, read_walks
 from tests.api import postgres, world
 
+pytestmark = pytest.mark.process
+
 MANY = 2_500
 NOWHERE = Address(host="127.0.0.1", port=1)
 WALKS = """

@@ -85,6 +85,7 @@ async def test_a_planted_trespass_and_planted_differences(tmp_path: Path) -> Non
         await documents.close()
     finally:
         await stack.down()
+    assert stack.leaks() == []
 
 
 async def overwritten(endpoints: Endpoints) -> None:

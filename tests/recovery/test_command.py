@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +18,10 @@ import pytest
 from harness.home import runs_folder
 from harness.model.errors import Exit
 from harness.recovery.verification import CONTENT, COUNT, LOCATIONS
+from harness.state import MARKER, marked
 from scenarios.recovery import FOLDER
+
+pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +59,7 @@ def report_in(reports: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.stack
+@pytest.mark.nightly  # per push: procedure and correction with stores that answer as told, disasters on real PostgreSQL
 @pytest.mark.timeout(420)
 def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_path: Path) -> None:
     plan = tmp_path / "dr_restore.yaml"
@@ -97,29 +103,50 @@ def test_parts_may_be_named_one_by_one_and_none_is_dropped(tmp_path: Path) -> No
     assert done.returncode == Exit.USAGE  # the last one alone would be taken in silence
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("part", "begun", "then_s"),
-    [
-        ("disasters", "disasters", 3),
-        pytest.param("stack", "the procedure as written", 7, marks=pytest.mark.stack),  # amid the restart
-    ],
-)
-def test_an_interrupted_rehearsal_leaves_nothing_and_reports(
-    tmp_path: Path, part: str, begun: str, then_s: float
-) -> None:
-    process = subprocess.Popen(
-        command("--only", part, "--reports", str(tmp_path)), cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    seen = any(begun in line and "replay" not in line for line in process.stderr)
-    assert seen, "the part never began"
-    time.sleep(then_s)
+def begun(part: str, reports: Path) -> subprocess.Popen[str]:
+    words = command("--only", part, "--reports", str(reports))
+    return subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def interrupted(process: subprocess.Popen[str], reports: Path) -> None:
+    """Ctrl-C now: it ends as interrupted, reports, and leaves nothing."""
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == Exit.INTERRUPTED
-    report = report_in(tmp_path)
+    report = report_in(reports)
     assert report["leaks"] == []
     assert report["passed"] is False
     assert not (runs_folder() / f"{report['run_id']}-db").exists()
+    assert list(marked(MARKER, [report["run_id"]])) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_interrupted_between_two_disasters_it_leaves_nothing_and_reports(tmp_path: Path) -> None:
+    process = begun("disasters", tmp_path)
+    assert process.stderr is not None
+    assert any(", RPO " in line for line in process.stderr), "no disaster ended"
+    interrupted(process, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.stack
+@pytest.mark.nightly  # per push Ctrl-C ends a whole run on the stack (test_main_job) and a rehearsal of recovery (above)
+def test_interrupted_amid_the_restart_it_leaves_nothing_and_reports(tmp_path: Path) -> None:
+    process = begun("stack", tmp_path)
+    assert process.stderr is not None
+    assert any("the procedure as written" in line and "replay" not in line for line in process.stderr)
+    until = time.monotonic() + 60
+    while not applied(tmp_path):
+        assert process.poll() is None and time.monotonic() < until, "the procedure never came to its restart"
+        time.sleep(0.1)
+    interrupted(process, tmp_path)
+
+
+def applied(reports: Path) -> bool:
+    """Whether the evidence says that the written change is applied: what follows is the restart."""
+    (path,) = reports.glob("*/evidence.sqlite")
+    with contextlib.closing(sqlite3.connect(path)) as evidence:
+        rows = evidence.execute("SELECT 1 FROM events WHERE subject = 'as written' AND message LIKE 'applied:%'")
+        return rows.fetchone() is not None

@@ -22,7 +22,7 @@ from harness.recovery.sentinel import closing
 from harness.recovery.site import Site, remove
 from harness.recovery.world import SEGMENT_BYTES, World, look, world
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

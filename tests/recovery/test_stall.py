@@ -70,6 +70,7 @@ async def verdicts(site: Site) -> dict[str, Verdict]:
     return {each.id: each.verdict for each in judged}
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_short_stall_on_a_real_archive_costs_what_was_computed(site: Site) -> None:
@@ -78,6 +79,7 @@ async def test_a_short_stall_on_a_real_archive_costs_what_was_computed(site: Sit
     )
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_stall_that_leaks_on_a_real_archive_is_seen(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

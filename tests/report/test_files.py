@@ -54,6 +54,7 @@ _FULL = """
 """
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_old_file_whole_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     done = subprocess.run(

@@ -10,7 +10,8 @@ import pytest
 from harness.model.errors import Exit
 from tests.main_job import Job, left_since, machine_state
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+# Per push the contract scales and drains a stack of every rung, and test_plan.py and tests/judge judge what came of it.
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly]
 
 PLAN = """
 title: A short plan

@@ -73,6 +73,7 @@ def test_two_headings_of_one_name_are_refused() -> None:
         index.blocks("# 題\n\n# 題\n")
 
 
+@pytest.mark.document
 def test_committed_index_is_the_documents() -> None:
     assert index.committed() == tuple(block.entry() for block in index.blocks(seed_text()))
 

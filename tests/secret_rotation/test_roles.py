@@ -27,6 +27,8 @@ from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish
 from tests.kind.shared import has_go
 
+pytestmark = pytest.mark.process
+
 PATH = f"/v1/projects/p/secrets/{SECRET}"
 
 

@@ -13,6 +13,8 @@ from harness.model.stack import Rung
 from harness.stack.kind import at_hand
 from tests.main_job import Job, left_since, machine_state
 
+pytestmark = pytest.mark.process
+
 LIMIT_S = 1700  # the first run of a machine builds the driver
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from api.firestore_document import document_id, fields, location_map
 from api.model import WalkDetail
+from api.ports import Overtaken
 from harness.firebase.documents import Fields, Value
 from tests.sim import greenlets
 
@@ -142,19 +143,36 @@ class Mirror:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def write(self, walk: WalkDetail) -> None:
-        """Replaces the document."""
+    async def look(self, walk_id: str) -> object:
+        """The document itself: each write makes another."""
+        return self._store.documents.get(document_id(walk_id))
+
+    async def owner(self, walk_id: str) -> str | None:
+        """The document's ``user_id``."""
         await asyncio.sleep(DELAY_S)
+        found = self._store.documents.get(document_id(walk_id))
+        owner = None if found is None else found.fields.get("user_id")
+        return owner if isinstance(owner, str) else None
+
+    async def write(self, walk: WalkDetail, seen: object) -> None:
+        """Replaces the document, if it is as seen."""
+        await asyncio.sleep(DELAY_S)
+        self._as_seen(walk.id, seen)
         self._written += 1
         if self._loses and self._written % self._loses == 0:
             return
         name = document_id(walk.id)
         self._store.documents[name] = Document(name, fields(walk), walk)
 
-    async def delete(self, walk_id: str) -> None:
-        """Removes the document."""
+    async def delete(self, walk_id: str, seen: object) -> None:
+        """Removes the document, if it is as seen."""
         await asyncio.sleep(DELAY_S)
+        self._as_seen(walk_id, seen)
         self._store.documents.pop(document_id(walk_id), None)
+
+    def _as_seen(self, walk_id: str, seen: object) -> None:
+        if self._store.documents.get(document_id(walk_id)) is not seen:
+            raise Overtaken
 
 
 class MemoryDocuments:

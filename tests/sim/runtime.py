@@ -57,6 +57,10 @@ class VirtualRuntime:
         """The loop's time."""
         return self._clock.now_ns()
 
+    def wall_ns(self) -> int:
+        """The anchor's time on the loop's."""
+        return self._clock.wall_ns()
+
     def wait_until(self, due_ns: int, ended: Ended) -> bool:
         """As the protocol says."""
         while (left_ns := due_ns - self.now_ns()) > 0:

@@ -83,6 +83,7 @@ def local(
     gate: bool = False,
     service_port: int | None = None,
     name: str | None = None,
+    signals_at_once: bool = False,
 ) -> LocalStack:
     return LocalStack(
         run_id=name or run_id(),
@@ -92,6 +93,7 @@ def local(
         clock=MachineClock(),
         service_port=service_port,
         gate=gate,
+        signals_at_once=signals_at_once,
         progress=lambda line: None,
     )
 

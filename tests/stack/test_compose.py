@@ -1,6 +1,7 @@
 """``docker compose up --wait`` on compose.yaml as the README has it: ready when it returns, usable, and gone after down.
 
-Skipped where Docker has no compose plugin; ``test_outside.py`` starts the same services without it.
+Where Docker has no compose plugin, the same program built of its Go module (``tests/session/builds.py``) does it.
+``test_outside.py`` starts the same services without it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
 from harness.progress import Progress
 from harness.stack.kind import at_hand
-from harness.stack.kind.images import build, recipes
+from harness.stack.kind.images import binaries, build, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import COMPOSE, definitions
 from harness.state.machine import identity
@@ -38,13 +39,20 @@ PASSWORD = "of this test's own"
 UP_LIMIT_S = 120  # five containers at once on a busy machine; a quiet one takes 10
 
 pytestmark = [
-    pytest.mark.kind,
+    pytest.mark.compose,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers"),
-    pytest.mark.skipif(
-        at_hand.ask("compose", "version", "--short") is None, reason="this Docker has no compose plugin"
-    ),
 ]
+
+
+def program() -> list[str]:
+    """Docker with its plugin, or the plugin by itself; skips the test where there is neither."""
+    if at_hand.ask("compose", "version", "--short") is not None:
+        return ["docker", "compose"]
+    built = binaries.COMPOSE.folder() / "docker-compose"
+    if not built.exists():
+        pytest.skip("this Docker has no compose plugin, and none is built: python -m tests.session.builds builds it")
+    return [str(built)]
 
 
 class Composed:
@@ -62,7 +70,7 @@ class Composed:
     def __call__(self, *arguments: str, limit_s: float = 60) -> str:
         ports = {f"{part.upper()}_PORT": str(address.port) for part, address in self.addresses.items()}
         done = subprocess.run(
-            ["docker", "compose", "-p", self.name, "-f", str(COMPOSE), "-f", str(self._marks), *arguments],
+            [*program(), "-p", self.name, "-f", str(COMPOSE), "-f", str(self._marks), *arguments],
             env={**os.environ, **ports, "POSTGRES_PASSWORD": PASSWORD},
             capture_output=True, text=True, timeout=limit_s, check=False,
         )  # fmt: skip

@@ -103,6 +103,7 @@ CLOSED = {"connection": "close"}  # h11 echoes what the client asked for
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+@pytest.mark.process
 async def test_many_requests_on_one_connection_are_counted_each(line: Line) -> None:
     await line.answering(OK)
     await line.gate.command({"do": "fault", "id": 1, "kind": "errors", "numerator": 1, "denominator": 2})
@@ -116,22 +117,26 @@ async def test_many_requests_on_one_connection_are_counted_each(line: Line) -> N
     assert [sorted(statuses[n : n + 2]) for n in (0, 2, 4)] == [[200, 500]] * 3
 
 
+@pytest.mark.process
 async def test_chunked_and_unframed_answers_pass(line: Line) -> None:
     await line.answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
     assert await ask(line.address) == Answer(200, b"abcde", {"transfer-encoding": "chunked", **CLOSED})
 
 
+@pytest.mark.process
 async def test_an_answer_that_ends_with_its_connection_passes(line: Line) -> None:
     await line.answering(b"HTTP/1.1 200 OK\r\n\r\nall of it", close=True)
     answer = await ask(line.address)
     assert (answer.status, answer.body) == (200, b"all of it")
 
 
+@pytest.mark.process
 async def test_an_answer_cut_in_the_middle_is_cut_for_the_client_too(line: Line) -> None:
     await line.answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", close=True)
     assert (await ask(line.address)).status == 0
 
 
+@pytest.mark.process
 async def test_statuses_headers_and_bodies_pass_unchanged(line: Line) -> None:
     raw = b'HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\n{"}'
     await line.answering(raw)
@@ -141,6 +146,7 @@ async def test_statuses_headers_and_bodies_pass_unchanged(line: Line) -> None:
     assert sent.startswith(b"PUT /v1/walks?page=2 HTTP/1.1\r\n") and sent.endswith(bytes(200_000))
 
 
+@pytest.mark.process
 async def test_a_client_that_waits_for_100_continue_gets_it(line: Line) -> None:
     await line.answering(OK)
     reader, writer = await asyncio.open_connection(line.address.host, line.address.port)
@@ -153,6 +159,7 @@ async def test_a_client_that_waits_for_100_continue_gets_it(line: Line) -> None:
     assert b"100-continue" not in b"".join(line.seen)
 
 
+@pytest.mark.process
 async def test_an_idle_connection_that_the_pod_ends_is_ended(line: Line) -> None:
     await line.answering(OK, close=True)
     reader, writer = await asyncio.open_connection(line.address.host, line.address.port)
@@ -161,6 +168,7 @@ async def test_an_idle_connection_that_the_pod_ends_is_ended(line: Line) -> None
     writer.close()
 
 
+@pytest.mark.process
 async def test_a_pod_that_refuses_is_cut_for_the_client(line: Line) -> None:
     await line.answering(OK)
     line.pod.close()
@@ -168,6 +176,7 @@ async def test_a_pod_that_refuses_is_cut_for_the_client(line: Line) -> None:
     assert (await ask(line.address, limit_s=2)).status == 0
 
 
+@pytest.mark.process
 async def test_what_is_no_http_is_cut(line: Line) -> None:
     await line.answering(OK)
     reader, writer = await asyncio.open_connection(line.address.host, line.address.port)
@@ -177,6 +186,7 @@ async def test_what_is_no_http_is_cut(line: Line) -> None:
     assert line.seen == []
 
 
+@pytest.mark.process
 async def test_unavailable_refuses_and_ends_kept_connections_until_undone(line: Line) -> None:
     await line.answering(OK)
     await line.gate.command({"do": "listen", "port": (port := any_free_port()), "pod_port": line.pod_port})
@@ -201,6 +211,7 @@ async def test_unavailable_refuses_and_ends_kept_connections_until_undone(line: 
         await asyncio.open_connection(HOST, port)
 
 
+@pytest.mark.process
 async def test_a_pod_that_comes_while_all_is_unavailable_is_refused_too(line: Line) -> None:
     await line.answering(OK)
     await line.gate.command({"do": "fault", "id": 1, "kind": "unavailable", "numerator": 1, "denominator": 1})

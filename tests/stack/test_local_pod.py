@@ -103,6 +103,7 @@ def groups_of(pid: int) -> set[str]:
     return {line.rpartition("/")[2].partition(":")[2] for line in lines if "tekutoko." in line}
 
 
+@pytest.mark.process
 @held
 async def test_its_processes_are_in_their_containers_groups(make: Make) -> None:
     """Also after a restart."""
@@ -116,6 +117,7 @@ async def test_its_processes_are_in_their_containers_groups(make: Make) -> None:
     assert (groups_of(again), groups_of(sidecar)) == ({"small.0"}, {"small.1"})
 
 
+@pytest.mark.process
 @held
 async def test_a_container_without_limits_is_in_no_group(make: Make) -> None:
     pod = make("small", template())
@@ -141,6 +143,7 @@ async def test_its_groups_have_the_manifest_s_limits_and_go_with_it(make: Make) 
     assert cgroups.of_run(pod._ground.state.lease.run_id) == []
 
 
+@pytest.mark.process
 async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "usable", lambda: False)
     pod = make("small", limited())
@@ -149,19 +152,33 @@ async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pyte
     assert cgroups.of_run(pod._ground.state.lease.run_id) == []
 
 
+@pytest.mark.parametrize("signals_at_once", [False, True])
+async def test_the_service_leads_to_a_pod_that_leaves_only_where_signals_come_at_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch, signals_at_once: bool
+) -> None:
+    """Until it has heard of it; the processes are signalled and gone long before. Else it is out before the signal."""
+    monkeypatch.setattr(
+        "harness.stack.local.pod.DETECTION_S", 2.0
+    )  # longer than a process needs to end on a busy machine
+    monkeypatch.setattr(Pod, "ready", property(lambda pod: all(each.running for each in pod.containers)))
+    pod = make("small", template())
+    pod._ground = msgspec.structs.replace(pod._ground, signals_at_once=signals_at_once)
+    pod.start()
+    await running(pod)
+    changes: list[tuple[bool, bool]] = []
+    pod._changed = lambda: changes.append((pod.undetected, any(each.running for each in pod.containers)))
+    await pod.terminate()
+    # At the termination, when the Service has heard of it, and at the end.
+    heard = [(True, True), (False, False)] if signals_at_once else [(False, True)]
+    assert changes == [*heard, (False, False)]
+
+
 @pytest.mark.stack
 @pytest.mark.slow
 async def test_limits_that_are_not_enforced_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To who watches, to the evidence, and by the capability that reports and claims read."""
+    """To who watches, to the evidence, and by the capability that reports and claims read; else test_local_behaviour.py."""
     monkeypatch.setattr(cgroups, "usable", lambda: False)
     assert await told(local(tmp_path, manifests_=manifests())) == (1, 1, False)
-
-
-@held
-@pytest.mark.stack
-@pytest.mark.slow
-async def test_of_limits_that_are_enforced_nothing_is_told(tmp_path: Path) -> None:
-    assert await told(local(tmp_path, manifests_=manifests())) == (0, 0, True)
 
 
 async def told(stack: LocalStack) -> tuple[int, int, bool]:

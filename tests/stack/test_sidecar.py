@@ -10,8 +10,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from harness.stack import sidecar
-from harness.state.ports import can_bind
+from harness.state.ports import PortSlot
+
+pytestmark = pytest.mark.process
 
 
 @asynccontextmanager
@@ -57,9 +61,16 @@ async def named(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, 
     return reader, writer, await reader.readexactly(1)
 
 
-async def test_it_is_led_to_another_server_without_a_restart(tmp_path: Path) -> None:
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Of a guarded range: no test beside this one takes it."""
+    slot = PortSlot()
+    yield slot.take()
+    slot.release()
+
+
+async def test_it_is_led_to_another_server_without_a_restart(tmp_path: Path, port: int) -> None:
     control = tmp_path / "control"
-    port = next(number for number in range(20900, 20999) if can_bind(number))
     async with server(b"a") as first, server(b"b") as second:
         with running(port, first, control):
             reader, writer, name = await named(port)

@@ -35,6 +35,9 @@ class LoopClock:
     def now_ns(self) -> int:
         return round(asyncio.get_running_loop().time() * NS)
 
+    def wall_ns(self) -> int:
+        return self.now_ns()
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 

@@ -103,8 +103,11 @@ class StageProcesses:
                 raise child.died(status)
 
     async def stop(self) -> None:
-        """Ends all: requests under way finish or time out. Kills what does not end. Idempotent."""
-        self._stopping = True
+        """Ends all: requests under way finish or time out. Kills what does not end. Idempotent.
+
+        Raises as ``check`` does when a process had ended by itself or could not end well: its last rows may be missing.
+        """
+        already, self._stopping = self._stopping, True
         for child in (*self._workers, self._master):
             child.hang_up()
         try:
@@ -115,6 +118,9 @@ class StageProcesses:
         except TimeoutError:
             for child in (*self._workers, self._master):
                 await child.kill()
+        for child in () if already else (*self._workers, self._master):
+            if status := child.ended():
+                raise child.died(status)
 
     def _child(self, name: str, module: str) -> Child:
         return Child(

@@ -29,6 +29,7 @@ from harness.load import errors
 from harness.load.api_side import ApiSide
 from harness.load.auth import create_accounts, sign_in
 from harness.load.child import guarded
+from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.known import KnownWalks
 from harness.load.plan import MOST_DURATION_S
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
@@ -145,6 +146,7 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
         broken.append(error)
         board.end()
 
+    tell_of_every_greenlet(failed)
     senders = (Sender(ApiSide(plan.endpoints.service, plan.request_timeout_s), recorder) for _ in identities)
     environment = Environment(
         user_classes=[user_class(board, senders, failed)],

@@ -17,22 +17,21 @@ from harness.stack.local.pod import Ground
 from harness.state import cgroups
 
 
-def capabilities() -> frozenset[Capability]:
-    """What this rung can do on this machine."""
-    always = frozenset(
-        {
-            Capability.REAL_PROCESSES,
-            Capability.REAL_POSTGRESQL,
-            Capability.DOCUMENT_TEMPO,
-            Capability.AUTOSCALING,
-            Capability.EVICTION,
-            Capability.ENDPOINTS_BEFORE_SIGNALS,
-            Capability.DATABASE_INSTANCES,
-            Capability.VERSIONS,
-            Capability.POD_SIGNALS,
-        }
-    )
-    return always | {Capability.CPU_LIMITS} if cgroups.usable() else always
+def capabilities(*, signals_at_once: bool = False) -> frozenset[Capability]:
+    """What this rung can do on this machine; ``signals_at_once`` gives up that endpoints come before signals."""
+    can = {
+        Capability.REAL_PROCESSES,
+        Capability.REAL_POSTGRESQL,
+        Capability.DOCUMENT_TEMPO,
+        Capability.AUTOSCALING,
+        Capability.EVICTION,
+        Capability.DATABASE_INSTANCES,
+        Capability.VERSIONS,
+        Capability.POD_SIGNALS,
+    }
+    can |= set() if signals_at_once else {Capability.ENDPOINTS_BEFORE_SIGNALS}
+    can |= {Capability.CPU_LIMITS} if cgroups.usable() else set()
+    return frozenset(can)
 
 
 class Controllers:

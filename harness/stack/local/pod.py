@@ -22,12 +22,14 @@ from harness.stack.versions import in_front
 from harness.state import RunState, cgroups
 from harness.state.cgroups import Group, Limits
 
-#: From the kill of a pod deleted with grace 0 until no new connection is sent to it. In a cluster that is the
+#: Seconds from the kill of a pod deleted with grace 0, and from the first signal to any that leaves where signals and
+#: endpoints race, until no new connection is sent to it. In a cluster that is the
 #: EndpointSlice controller's write, kube-proxy's watch and its next sync of the rules (at most 1 s later, at once after
 #: a quiet second): on kind trials saw 0.0-0.2 s on a quiet machine and up to 3 s on a busy one, so this lies between
 #: them. Who computes from it tries it first (harness/chaos/trial.py).
 DETECTION_S = 0.3
-#: Envoy follows its file within milliseconds: the first signal to a pod that leaves comes no sooner.
+#: Seconds. Envoy follows its file within milliseconds, and the first signal to a pod that leaves comes no sooner: what
+#: ``Capability.ENDPOINTS_BEFORE_SIGNALS`` says. With ``Ground.signals_at_once`` it is not waited for.
 FOLLOWED_S = 0.05
 #: Among the instances: where names lead that nobody registered, once that is not the instance of the beginning.
 OTHERS = ""
@@ -44,6 +46,9 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Endpoints
     instances: dict[str, Address] = {}  # database instances by the name in the sidecar's arguments; ``OTHERS``
     versions: dict[str, Version] = {}  # by the image that names them
+    signals_at_once: bool = (
+        False  # a pod that leaves is signalled at once, and the Service hears of it ``DETECTION_S`` on
+    )
 
     def database(self, instance: str) -> Address:
         """Where a sidecar that names ``instance`` leads."""
@@ -65,7 +70,7 @@ class Pod:
         #: When its Ready condition last changed; a pod begins as not ready.
         self.ready_changed_ns = self._created_ns
         self.terminating = False
-        #: Killed, and still among the endpoints.
+        #: It leaves or was killed, and is still among the endpoints.
         self.undetected = False
         self.was_ready = False
         state = ground.state
@@ -169,19 +174,36 @@ class Pod:
         after the others; ``preStop`` is waited for first, within the grace period.
         """
         if self._termination is None:
+            self.undetected = self.undetected or (self._ground.signals_at_once and self.ready)
             self.terminating = True
             for keeper in self._keepers:
                 keeper.cancel()
             self._tell(PodState.TERMINATING, message("terminating"))
-            self._changed()  # the endpoints are rewritten before the first signal goes out
+            self._changed()  # the endpoints are rewritten before the first signal goes out, unless the two race
             self._termination = asyncio.ensure_future(self._end(self._grace_s if grace_s is None else grace_s))
             self._termination.add_done_callback(self._ended)
         return self._termination
 
     async def _end(self, grace_s: float) -> None:
+        await asyncio.gather(self._stop(grace_s), self._detection())
+        for port in (self.address.port, self.metrics.port, self._database_port):
+            self._ground.state.give_back_port(port)
+        for path in (self.sidecar_control, self._lead):
+            path.unlink(missing_ok=True)
+        self._tell(PodState.GONE, message("gone"))
+
+    async def _detection(self) -> None:
+        """Until the Service has heard of it."""
+        if self.undetected:
+            await self._ground.clock.sleep(DETECTION_S)
+            self.undetected = False
+            self._changed()
+
+    async def _stop(self, grace_s: float) -> None:
         target, *others = self.template.containers
         begun_ns = self._ground.clock.now_ns()
-        await self._ground.clock.sleep(min(max(target.pre_stop_s, FOLLOWED_S), grace_s))
+        followed_s = 0.0 if self._ground.signals_at_once else FOLLOWED_S
+        await self._ground.clock.sleep(min(max(target.pre_stop_s, followed_s), grace_s))
         left_s = grace_s - (self._ground.clock.now_ns() - begun_ns) / NS
         await asyncio.gather(*self._keepers, return_exceptions=True)
         if others and others[0].native_sidecar:
@@ -189,15 +211,6 @@ class Pod:
             await self.sidecar.stop(left_s)
         else:
             await asyncio.gather(*(container.stop(left_s) for container in self.containers))
-        if self.undetected:
-            await self._ground.clock.sleep(DETECTION_S)
-            self.undetected = False
-            self._changed()
-        for port in (self.address.port, self.metrics.port, self._database_port):
-            self._ground.state.give_back_port(port)
-        for path in (self.sidecar_control, self._lead):
-            path.unlink(missing_ok=True)
-        self._tell(PodState.GONE, message("gone"))
 
     def _ended(self, termination: asyncio.Task[None]) -> None:
         if not termination.cancelled() and (error := termination.exception()) is not None:

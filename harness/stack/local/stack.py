@@ -43,7 +43,8 @@ class LocalStack(Begun):
     first connection on; without it the first fault starts it, and connections already open then stay untouched.
     ``use_kept`` takes over what ``stack keep`` left running, where it can: for a stack whose parts nobody breaks on
     purpose. With ``every_program`` PostgreSQL is of a version whose every program is at hand:
-    for a standby, or a backup.
+    for a standby, or a backup. ``signals_at_once`` signals a pod that leaves while
+    the Service still leads to it, as on a cluster.
     """
 
     rung = Rung.LOCAL
@@ -59,10 +60,11 @@ class LocalStack(Begun):
         service_port: int | None = None,
         gate: bool = False,
         use_kept: bool = False,
+        signals_at_once: bool = False,
         every_program: bool = False,
         progress: Callable[[str], None],
     ) -> None:
-        self.capabilities = capabilities()
+        self.capabilities = capabilities(signals_at_once=signals_at_once)
         self.cpu_factor = 1.0
         super().__init__(
             run_id=run_id, manifests=manifests, target=target, folder=folder, clock=clock, service_port=service_port,
@@ -70,6 +72,7 @@ class LocalStack(Begun):
         )  # fmt: skip
         self._gate = gate
         self._use_kept = use_kept
+        self._signals_at_once = signals_at_once
         self._every_program = every_program
         self._parts: Parts | None = None
         self._controllers: Controllers | None = None
@@ -209,6 +212,7 @@ class LocalStack(Begun):
             logs=self._logs_folder,
             target=self._target,
             endpoints=parts.endpoints(),
+            signals_at_once=self._signals_at_once,
         )
         self._ground = ground
         await migrate(

@@ -101,6 +101,9 @@ CONTOUR = Module(  # Apache-2.0, of the CNCF: an Ingress controller that needs n
     {"contour": "github.com/projectcontour/contour/cmd/contour"},
     "github.com/projectcontour/contour",
 )
+COMPOSE = Module(  # Apache-2.0; of the tests alone: no rung needs it
+    "compose", {"docker-compose": "github.com/docker/compose/v2/cmd"}, "github.com/docker/compose/v2"
+)
 KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, "sigs.k8s.io/kwok")
 
 

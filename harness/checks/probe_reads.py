@@ -1,0 +1,81 @@
+"""Do probes' answers show what canaries put? A canary's PUTs are alike, so ``updated_at`` tells them apart. Pure.
+
+Nothing is assumed of ``updated_at`` but that each PUT is answered with its own: a GET that shows that of a PUT which a
+later one had replaced before the GET was sent shows an old walk. Neither clock nor order of the times counts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+
+from harness.checks.reads import Flaw, Reads, WrongRead
+from harness.model.evidence import ProbeRow
+from harness.model.shown import ShownWalk, parse
+
+_NOT_FOUND = 404
+
+
+def judge_probes(probes: Iterable[ProbeRow], contents: Mapping[str, str], found: Reads) -> None:
+    """Adds to ``found``. ``contents`` by canary: the fingerprint of what it puts, which has no location."""
+    by_user: defaultdict[str, dict[int, ProbeRow]] = defaultdict(dict)
+    numbers = set()
+    for probe in probes:
+        by_user[probe.user].setdefault(probe.probe_id, probe)
+        numbers.add(probe.probe_id)
+    found.missing += max(numbers, default=-1) + 1 - len(numbers)
+    for user, own in by_user.items():
+        if user in contents:
+            _Canary(list(own.values()), contents[user]).judge(found)
+
+
+class _Canary:
+    def __init__(self, probes: list[ProbeRow], content: str) -> None:
+        self._probes = sorted(probes, key=lambda probe: probe.sent_ns)
+        self._content = content
+        puts = sorted((each for each in probes if each.method == "PUT" and each.good), key=lambda put: put.done_ns)
+        self._done_ns = [put.done_ns for put in puts]
+        #: Of all PUTs that were acknowledged by then, when the last was sent.
+        self._sent_ns = list(accumulate((put.sent_ns for put in puts), max))
+        #: When the last PUT that was answered with this ``updated_at`` ended.
+        self._ended_ns: dict[str, int] = {}
+        for put in puts:
+            walk = _walk(put)
+            if walk is not None and walk.version:
+                self._ended_ns[walk.version] = max(put.done_ns, self._ended_ns.get(walk.version, put.done_ns))
+
+    def judge(self, found: Reads) -> None:
+        for probe in self._probes:
+            acknowledged = bisect_right(self._done_ns, probe.sent_ns)
+            absent = probe.method == "GET" and probe.status == _NOT_FOUND
+            if not probe.good and not absent:
+                continue
+            walk = _walk(probe)
+            if walk is None and not absent:
+                found.unread += 1
+                continue
+            found.probes += 1
+            found.bound += probe.method == "GET" and acknowledged > 0
+            flaw = self._flaw(probe, walk, acknowledged)
+            if flaw is not None:
+                read = f"probe {probe.probe_id} ({probe.method} of {probe.user})"
+                found.wrong.append(WrongRead(read=read, walk_id=walk.id if walk is not None else "", flaw=flaw))
+
+    def _flaw(self, probe: ProbeRow, walk: ShownWalk | None, acknowledged: int) -> Flaw | None:
+        if walk is None:
+            return Flaw.MISSING if acknowledged else None
+        if walk.content != self._content:
+            return Flaw.STRANGE
+        if walk.locations:
+            return Flaw.LOCATIONS
+        ended_ns = self._ended_ns.get(walk.version)
+        if probe.method == "GET" and acknowledged and ended_ns is not None:
+            return Flaw.OLD if self._sent_ns[acknowledged - 1] >= ended_ns else None
+        return None
+
+
+def _walk(probe: ProbeRow) -> ShownWalk | None:
+    shown = parse(probe.shown)
+    return shown.walks[0] if shown is not None and shown.walks else None

@@ -1,0 +1,100 @@
+"""A sample of calls beside what the schedule holds: which of them were planned, and what is due and not in evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.judge.ledger import CALL, Calls
+from harness.judge.words import count
+from harness.model.due import Due
+from harness.model.message import Message, message
+
+#: The status of a call that is due and not in evidence; no answer has it.
+MISSING = -1
+
+
+class Planned:
+    """Of the part of a window that has passed. ``calls`` are in evidence, each once; the schedule holds ``due``.
+
+    ``numbers`` and ``users`` are the ledger's own, by id and by name. Without a ``due`` list ``count`` calls are due at
+    times not known, and every call in evidence is one of them.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        due: Sequence[Due] | None,
+        *,
+        count: int,
+        start_ns: int,
+        numbers: Mapping[str, int],
+        users: Mapping[str, int],
+    ) -> None:
+        self.calls = calls
+        self.count = len(due) if due is not None else count
+        self._due = due
+        self._start_ns = start_ns
+        self._numbers = numbers
+        self._users = users
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """By row of ``calls``: whether the schedule holds it, under its id, of its user, and due when it says."""
+        if self._due is None:
+            return np.ones(len(self.calls), dtype=bool)
+        place = np.full(len(self._numbers) + 1, -1)
+        numbers = np.array([self._numbers.get(due.id, -1) for due in self._due], dtype=np.int64)
+        place[numbers] = np.arange(len(numbers))
+        place[-1] = -1  # where every due call of an id that is not in evidence went
+        due_ns = np.array([due.due_ns for due in self._due] + [0], dtype=np.int64)
+        users = np.array([self._users.get(due.user, -1) for due in self._due] + [-1], dtype=np.int64)
+        at = place[self.calls["id"]]
+        found: NDArray[np.bool_] = (at >= 0) & (due_ns[at] == self.calls["due_ns"]) & (users[at] == self.calls["user"])
+        return found
+
+    @cached_property
+    def listed(self) -> Calls | None:
+        """The calls that a due list holds; ``None`` without one."""
+        return None if self._due is None else self.calls[self.known]
+
+    @cached_property
+    def missing(self) -> int:
+        """How many calls are due and not in evidence."""
+        return max(0, self.count - int(np.count_nonzero(self.known)))
+
+    @cached_property
+    def proving(self) -> Calls:
+        """What a pass must rest on: the planned calls, every other that failed, and a failed one for each missing.
+
+        A call that the schedule does not hold (a walk sent once more, a row that cannot be trusted) proves nothing when
+        it is good. A missing one counts as failed as soon as it was due.
+        """
+        if self.known.all() and not self.missing:
+            return self.calls
+        lacking = np.zeros(self.missing, dtype=CALL)
+        lacking["id"], lacking["user"], lacking["api"], lacking["status"] = -1, -1, True, MISSING
+        for field in ("due_ns", "sent_ns", "done_ns"):
+            lacking[field] = self._missing_ns()
+        return np.concatenate([self.calls[self.known | ~self.calls["ok"]], lacking])
+
+    def _missing_ns(self) -> list[int]:
+        if self._due is None:
+            return [self._start_ns] * self.missing
+        seen = set(self.calls["id"][self.known].tolist())
+        return [due.due_ns for due in self._due if self._numbers.get(due.id) not in seen]
+
+
+def missing_words(planned: Planned) -> Message:
+    """Says how much of the plan is not in evidence; where it all is, how much of the evidence is not of the plan."""
+    if not planned.missing:
+        foreign = int(np.count_nonzero(~planned.known))
+        return message("{foreign} are not of the plan, and prove nothing", foreign=count(foreign))
+    return message(
+        "{missing} of the {planned} planned are not in evidence, and count as failed",
+        missing=count(planned.missing),
+        planned=count(planned.count),
+    )

@@ -1,0 +1,44 @@
+"""The due list of a window that begins with the schedule: computed from plan and seed, not from what arrived. Pure."""
+
+from __future__ import annotations
+
+from itertools import count, takewhile
+
+from harness.model.due import Due, DueList, probe_call
+from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
+from harness.population.accounts import accounts, canaries
+from harness.population.probes import canary_of, offset_ns
+from harness.population.schedule import first_due_ns, operation_id, slots
+from harness.population.walk import NS
+
+
+def due_list(scenario: Scenario, seed: int, start_ns: int, end_ns: int) -> DueList:
+    """What is due to the API in ``[start_ns, end_ns)``; schedule and probes begin at ``start_ns``."""
+    requests = requests_due(scenario.population, seed, start_ns, end_ns)
+    to_api = {account.user for account in accounts(scenario.population, seed) if account.flag_expected}
+    return DueList(
+        requests=tuple(due for due in requests if due.user in to_api),
+        probes=_probes(scenario.probes, seed, start_ns, end_ns),
+    )
+
+
+def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
+    """The same of every user's requests, to whichever side."""
+    everybody = accounts(plan, seed)
+    placed = slots(everybody, seed)
+    pace_ns = round(plan.pace_s * NS)
+    found = [
+        Due(id=operation_id(account.user, number), user=account.user, due_ns=due_ns)
+        for account in everybody
+        for number, due_ns in enumerate(range(start_ns + first_due_ns(placed[account.user], plan), end_ns, pace_ns))
+    ]
+    return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
+
+
+def _probes(plan: ProbePlan, seed: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
+    users = [canary.account.user for canary in canaries(plan.canary_users, seed)]
+    due = ((number, start_ns + offset_ns(plan, number)) for number in count())
+    return tuple(
+        Due(id=probe_call(number), user=users[canary_of(plan, number)], due_ns=due_ns)
+        for number, due_ns in takewhile(lambda each: each[1] < end_ns, due)
+    )

@@ -1,0 +1,124 @@
+"""Whether a run of all tests ran all of them: no group fewer than its known number, and no test skipped in silence.
+
+``known.json`` beside this file has the numbers; ``python -m tests.session.gate --renew`` counts again after tests were
+added or taken away. A skipped test was not run. It is forgiven only where the machine lacks something that ``LACKS``
+names, or ``TEKUTOKO_LACKS`` does with a reason (``kind=no root on this machine; browser=...``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from harness.stack.kind import at_hand
+from harness.stack.kind.images import choice
+from tests.session import groups
+from tests.session.record import Done, Record
+
+KNOWN = Path(__file__).with_name("known.json")
+VARIABLE = "TEKUTOKO_LACKS"
+ROOT = Path(__file__).resolve().parents[2]
+SEED = ROOT.parent / "shared" / "seed"
+
+
+class Lack(msgspec.Struct, frozen=True):
+    """Something a machine may not have, that nobody can build there: which tests, why, and whether it is so here.
+
+    ``tests`` are the beginnings of test ids; empty for a whole group.
+    """
+
+    group: str
+    reason: str
+    here: Callable[[], bool]
+    tests: tuple[str, ...] = ()
+
+    def covers(self, test: Done) -> bool:
+        """Whether it explains that this test was skipped."""
+        return test.group == self.group and (not self.tests or test.id.startswith(self.tests))
+
+
+def _no_engine() -> bool:
+    return os.geteuid() != 0 and not at_hand.docker_answers()
+
+
+def _no_browser() -> bool:
+    return os.geteuid() != 0 and not (shutil.which("chromium") and shutil.which("chromedriver"))
+
+
+#: What cannot be had everywhere. A lack of what .ci/run can install or build is none.
+LACKS = (
+    Lack("document", "the design document is not published with the repository", lambda: not any(SEED.glob("*.txt"))),
+    Lack("kind", "no Docker engine answers, and only root can start one", _no_engine),
+    Lack("compose", "no Docker engine answers, and only root can start one", _no_engine),
+    Lack("browser", "no Chromium, and only root can install one", _no_browser),
+    Lack(
+        "kind",
+        "kind's official node image has no shell beside its proxy to ask from",
+        lambda: at_hand.node_image() == choice.OFFICIAL,
+        ("tests/kind/test_cluster.py::",),
+    ),
+)
+
+
+def lacks_here(environment: Mapping[str, str]) -> list[Lack]:
+    """The lacks of this machine: of the table, and what its owner lists with a reason.
+
+    Raises ``ValueError`` for an entry of ``TEKUTOKO_LACKS`` that has no group or no reason.
+    """
+    return [*(lack for lack in LACKS if lack.here()), *listed(environment)]
+
+
+def listed(environment: Mapping[str, str]) -> list[Lack]:
+    """The lacks that ``TEKUTOKO_LACKS`` lists; raises ``ValueError`` as ``lacks_here``."""
+    found = []
+    for entry in filter(None, (each.strip() for each in environment.get(VARIABLE, "").split(";"))):
+        group, _, reason = (part.strip() for part in entry.partition("="))
+        if group not in groups.ALL or not reason:
+            raise ValueError(f"{VARIABLE}: {entry!r} is not GROUP=REASON; the groups are {', '.join(groups.ALL)}")
+        found.append(Lack(group, reason, lambda: True))
+    return found
+
+
+def findings(record: Record, known: Mapping[str, int], lacks: Iterable[Lack]) -> tuple[list[str], list[str]]:
+    """What is wrong with a run, and what was forgiven, each as sentences; a run is whole when nothing is wrong."""
+    here = list(lacks)
+    skipped = [test for test in record.tests if test.outcome == "skipped"]
+    excuse = {test.id: next((lack for lack in here if lack.covers(test)), None) for test in skipped}
+    ran = Counter(test.group for test in record.tests if test.outcome != "skipped")
+    forgiven = Counter(test.group for test in skipped if excuse[test.id])
+    wrong = [
+        f"group {group}: {ran[group]} of {number} known tests ran"
+        for group, number in known.items()
+        if ran[group] + forgiven[group] < number
+    ]
+    wrong += [f"{test.id} was skipped: {test.reason}" for test in skipped if not excuse[test.id]]
+    said = Counter((lack.group, lack.reason) for lack in excuse.values() if lack)
+    return wrong, [f"{group}: {count} not run, {reason}" for (group, reason), count in said.items()]
+
+
+def known() -> dict[str, int]:
+    """The known number of tests of each group, the nightly ones not among them."""
+    return msgspec.json.decode(KNOWN.read_bytes(), type=dict[str, int])
+
+
+def collected() -> dict[str, int]:
+    """The number of tests of each group as they are collected now."""
+    numbers = {}
+    for group in groups.ALL:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "--groups", group]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        numbers[group] = sum(int(line.rpartition(": ")[2]) for line in done.stdout.splitlines() if ".py: " in line)
+    return numbers
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--renew"]:
+        sys.exit("usage: python -m tests.session.gate --renew")
+    KNOWN.write_bytes(msgspec.json.format(msgspec.json.encode(collected())) + b"\n")

@@ -1,0 +1,69 @@
+"""A machine-wide folder for each worker of pytest-xdist, so that no worker sweeps, counts or takes over another's runs.
+
+Installed programs and templates are links to the machine's own folder; what runs is not. A folder is a number below
+``home()/workers``, held by a file lock while its worker lives: what a killed worker left in it, the next worker that has
+the number sweeps, as any run does. The worker that has the cluster uses the machine's own folder: clusters, their images
+and a kept one belong to that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+from pathlib import Path
+from typing import IO
+
+from harness.home import ENVIRONMENT_VARIABLE, home
+from harness.state import sweep
+
+SHARED = ("venv", "npm", "template", "wheels", "kind/binaries")
+
+
+class WorkerHome:
+    """The folder of this worker; ``TEKUTOKO_REHEARSAL_HOME`` names it until ``leave``."""
+
+    def __init__(self) -> None:
+        self._machine = home()
+        self._before = os.environ.get(ENVIRONMENT_VARIABLE)
+        self._lock, self.folder = _free(self._machine / "workers")
+        for name in SHARED:
+            _link(self.folder / name, self._machine / name)
+        os.environ[ENVIRONMENT_VARIABLE] = str(self.folder)
+        sweep(lambda line: None)  # of a worker that was killed
+
+    def leave(self) -> list[str]:
+        """Goes back to the machine's own folder; the runs that tests left in this one. Idempotent."""
+        if self._lock.closed:
+            return []
+        if self._before is None:
+            os.environ.pop(ENVIRONMENT_VARIABLE, None)
+        else:
+            os.environ[ENVIRONMENT_VARIABLE] = self._before
+        runs = self.folder / "runs"
+        left = sorted(path.name for path in runs.iterdir()) if runs.is_dir() else []
+        self._lock.close()
+        return left
+
+
+def _free(workers: Path) -> tuple[IO[str], Path]:
+    """The first number that no living worker holds, with its lock."""
+    workers.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count():
+        lock = (workers / f"{number}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        folder = workers / str(number)
+        folder.mkdir(mode=0o755, exist_ok=True)
+        return lock, folder
+    raise AssertionError("unreachable: numbers do not end")
+
+
+def _link(link: Path, to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(to)

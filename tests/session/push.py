@@ -1,0 +1,137 @@
+"""What CI runs for each push, in one command (``nox -s tests``): lint beside the tests, the in-process tests first, then
+the rest side by side, those that measure time last and alone; at the end the gate and one closing line.
+
+It builds what can be built (Kubernetes' controllers for the oracle, Docker's compose plugin) while the first tests run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.session import gate, groups, record
+
+ROOT = gate.ROOT
+FOLDER = ROOT / "reports" / "tests"  # generated, never committed
+WORKERS = 3  # on two cores: a test on a real stack waits more than it works
+RUN_LIMIT_S = 3600.0
+LINT = (
+    ("ruff", "format", "--check", "."),
+    ("ruff", "check", "."),
+    ("mypy",),
+    ("lint-imports",),
+)
+NOTHING_CHOSEN = 5  # pytest's status when a run has no tests; the gate counts what there must be
+ALL = frozenset(groups.ALL)
+#: What each job of CI runs; together all groups.
+PARTS = {
+    "fast": groups.IN_PROCESS,
+    "local": frozenset({"process", "browser", "stack"}),
+    "kind": frozenset({"kind", "compose"}),
+    "oracle": frozenset({"oracle"}),
+}
+NICE = "10"  # whatever is beside the tests gives way to them
+
+
+class Beside:
+    """Commands, one after the other, beside the tests; what they say is read at the end."""
+
+    def __init__(self, name: str, *commands: tuple[str, ...]) -> None:
+        self.name = name
+        self._log = FOLDER / f"{name}.log"
+        script = " && ".join(" ".join(f"'{word}'" for word in command) for command in commands)
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                ["nice", "-n", NICE, "/bin/sh", "-c", script], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def failed(self) -> bool:
+        """Waits for the end, prints what was said; whether a command failed."""
+        status = self._process.wait(RUN_LIMIT_S)
+        print(
+            f"\n== {self.name}: {'done' if status == 0 else f'failed ({status})'} ==\n{self._log.read_text().strip()}"
+        )
+        return status != 0
+
+
+def pytest(name: str, *words: str) -> tuple[int, record.Record]:
+    """One run of pytest, its output as it comes; its exit status and its record."""
+    file, junit = FOLDER / f"{name}.json", FOLDER / f"{name}.xml"
+    file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "--record", str(file), f"--junitxml={junit}", *words]
+    print(f"\n== {name}: {' '.join(words)} ==", flush=True)
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    return status, record.read(file) if file.exists() else record.Record(wall_s=0.0, tests=[])
+
+
+def in_process() -> tuple[int, record.Record]:
+    """The tests in process, on both cores."""
+    return pytest("fast", "--groups", "fast,document", "-n", "2", "--dist", "worksteal")
+
+
+def on_the_machine(chosen: frozenset[str]) -> list[tuple[int, record.Record]]:
+    """All others: those that share a stack or the cluster one after the other, all else beside them; then those alone."""
+    named = ("--groups", ",".join(sorted(chosen)))
+    workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
+    spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
+    return [
+        pytest("rest", *named, "--alone", "without", *spread),
+        pytest("alone", *named, "--alone", "only"),
+    ]
+
+
+def closing(whole: record.Record, began: float) -> str:
+    """One line as pytest closes with."""
+    found = whole.outcomes()
+    words = [f"{found['passed']} passed", f"{found['failed']} failed"]
+    words += [f"{found[name]} {word}" for name, word in (("error", "errors"), ("skipped", "skipped")) if found[name]]
+    return f"{', '.join(words)} in {time.monotonic() - began:.0f} s"
+
+
+def tested(chosen: frozenset[str]) -> tuple[list[tuple[int, record.Record]], list[str]]:
+    """The runs of pytest for these groups, and what else went wrong."""
+    scripts, wrong = Path(sys.executable).parent, []
+    lint = Beside("lint", *((str(scripts / command[0]), *command[1:]) for command in LINT)) if chosen == ALL else None
+    builds = Beside("builds", (sys.executable, "-m", "tests.session.builds", *sorted(chosen & {"compose", "oracle"})))
+    runs = [in_process()] if chosen & groups.IN_PROCESS else []
+    if builds.failed():
+        wrong.append(f"what the tests need could not be built: {FOLDER.name}/{builds.name}.log")
+    if others := chosen - groups.IN_PROCESS:
+        runs += on_the_machine(others)
+    if lint is not None and lint.failed():
+        wrong.append("lint found something")
+    return runs, wrong
+
+
+def main(arguments: list[str]) -> int:
+    """Runs everything, or one part; 0 only when every test passed, none vanished, and lint found nothing."""
+    parser = argparse.ArgumentParser(prog="nox -s tests --")
+    parser.add_argument("--part", choices=PARTS, help="the groups of one of CI's jobs alone, without lint")
+    part = parser.parse_args(arguments).part
+    chosen = PARTS[part] if part else ALL
+    began = time.monotonic()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    runs, wrong = tested(chosen)
+    whole = record.joined(found for _, found in runs)
+    (FOLDER / "whole.json").write_bytes(record.encoded(whole))
+    known = {group: number for group, number in gate.known().items() if group in chosen}
+    missing, forgiven = gate.findings(whole, known, gate.lacks_here(os.environ))
+    print("\n== time by group ==", *record.minutes(whole), sep="\n")
+    print(
+        "\n== gate ==",
+        *(f"lack: {line}" for line in forgiven),
+        *(f"WRONG: {line}" for line in [*wrong, *missing]),
+        sep="\n",
+    )
+    line = closing(whole, began)
+    (FOLDER / "closing.txt").write_text(line + "\n")
+    print(f"\n{line}", flush=True)
+    return 1 if wrong or missing or any(status not in {0, NOTHING_CHOSEN} for status, _ in runs) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""The gate: a group that ran fewer tests than it has, or a test skipped in silence, fails the run."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from tests.session import gate, groups, push, record
+from tests.session.record import Done, Record
+
+NO_DOCUMENT = gate.Lack("document", "not published", lambda: True)
+
+
+def run(*tests: Done) -> Record:
+    return Record(wall_s=1.0, tests=list(tests))
+
+
+def done(name: str, group: str, outcome: str = "passed", reason: str = "") -> Done:
+    return Done(id=name, group=group, seconds=60.0, outcome=outcome, reason=reason)
+
+
+def test_a_whole_run_is_whole() -> None:
+    whole = run(done("a", "fast"), done("b", "kind", "failed"))
+    assert gate.findings(whole, {"fast": 1, "kind": 1, "browser": 0}, []) == ([], [])
+
+
+def test_a_group_that_ran_fewer_is_named() -> None:
+    wrong, _ = gate.findings(run(done("a", "fast")), {"fast": 1, "kind": 3}, [])
+    assert wrong == ["group kind: 0 of 3 known tests ran"]
+
+
+def test_a_skipped_test_was_not_run_also_where_more_tests_than_known_ran() -> None:
+    wrong, _ = gate.findings(run(done("a", "kind"), done("b", "kind", "skipped", "no Docker")), {"kind": 1}, [])
+    assert wrong == ["b was skipped: no Docker"]
+    wrong, _ = gate.findings(run(done("a", "kind"), done("b", "kind", "skipped", "no Docker")), {"kind": 2}, [])
+    assert wrong == ["group kind: 1 of 2 known tests ran", "b was skipped: no Docker"]
+
+
+def test_a_listed_lack_forgives_its_own_group_alone_and_is_said() -> None:
+    found = run(done("a", "document", "skipped", "not here"), done("b", "browser", "skipped", "no browser"))
+    wrong, forgiven = gate.findings(found, {"document": 1, "browser": 1}, [NO_DOCUMENT])
+    assert wrong == ["group browser: 0 of 1 known tests ran", "b was skipped: no browser"]
+    assert forgiven == ["document: 1 not run, not published"]
+
+
+def test_a_lack_of_some_tests_forgives_no_others() -> None:
+    lack = gate.Lack("kind", "no shell", lambda: True, ("tests/kind/test_cluster.py::",))
+    names = ("tests/kind/test_cluster.py::test_policy", "tests/kind/test_images.py::test_go")
+    wrong, _ = gate.findings(run(*(done(name, "kind", "skipped", "x") for name in names)), {"kind": 2}, [lack])
+    assert wrong == ["group kind: 0 of 2 known tests ran", f"{names[1]} was skipped: x"]
+
+
+def test_a_vanished_test_is_not_forgiven_by_a_lack() -> None:
+    wrong, _ = gate.findings(run(), {"document": 9}, [NO_DOCUMENT])
+    assert wrong == ["group document: 0 of 9 known tests ran"]
+
+
+def test_a_machine_s_owner_lists_lacks_with_reasons() -> None:
+    found = gate.listed({gate.VARIABLE: "kind=no root here; browser = no apt"})
+    assert [(lack.group, lack.reason) for lack in found] == [("kind", "no root here"), ("browser", "no apt")]
+    for bad in ("kind", "kind=", "king=of no known group"):
+        with pytest.raises(ValueError, match="is not GROUP=REASON"):
+            gate.listed({gate.VARIABLE: bad})
+
+
+def test_every_group_has_a_known_number_and_some_tests() -> None:
+    known = gate.known()
+    assert set(known) == set(groups.ALL)
+    assert all(number > 0 for number in known.values())
+
+
+def test_ci_s_jobs_together_run_every_group_once() -> None:
+    assert sorted(group for part in push.PARTS.values() for group in part) == sorted(groups.ALL)
+
+
+def test_the_closing_line_counts_as_pytest_does() -> None:
+    found = run(done("a", "fast"), done("b", "fast", "failed"), done("c", "kind", "error"))
+    assert re.fullmatch(r"1 passed, 1 failed, 1 errors in \d+ s", push.closing(found, time.monotonic()))
+
+
+def test_minutes_and_the_slowest_are_told() -> None:
+    lines = record.minutes(run(done("a", "kind"), done("b", "kind"), done("c", "fast")))
+    assert [line.split() for line in lines[:2]] == [
+        ["kind", "2", "tests", "2.0", "min"],
+        ["fast", "1", "tests", "1.0", "min"],
+    ]
+    assert lines[2] == "    60.0 s  a"

@@ -1,0 +1,90 @@
+"""What the contract's tests look at on a stack of any rung: answers, pods, events, figures, the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+import asyncpg
+
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.stack import DatabaseAccess, Rung
+from harness.stack.protocol import Stack
+from tests.stack.rungs import Answer, ask
+
+#: Seconds; metrics-server has a new figure every 15 s.
+SAMPLES_LIMIT_S = {Rung.LOCAL: 15, Rung.KIND: 60, Rung.KUBE: 60}
+
+
+#: Until pods that leave have left the endpoints of every node: kube-proxy took up to 3 s on a busy machine.
+LEFT_S = {Rung.LOCAL: 0.5, Rung.KIND: 5.0, Rung.KUBE: 5.0}
+
+
+async def wait_for(stack: Stack, wanted: str, *, limit_s: float = 20) -> EventRow:
+    """The first pod event from now on with that state."""
+    begun_ns = time.monotonic_ns()
+    async with asyncio.timeout(limit_s):
+        async for row in stack.watch():
+            if isinstance(row, EventRow) and row.at_ns >= begun_ns and row.data.get("state") == wanted:
+                return row
+    raise AssertionError("watch ended")
+
+
+async def many(stack: Stack, count: int, path: str = "/v1/walks") -> list[Answer]:
+    return [await ask(stack.endpoints().service, path) for _ in range(count)]
+
+
+async def pods_of(stack: Stack) -> set[str]:
+    """Who answers, once those that leave have left the endpoints."""
+    await asyncio.sleep(LEFT_S[stack.rung])
+    answers = await many(stack, 40)
+    assert {answer.status for answer in answers} == {200}
+    return {answer.headers["x-pod"] for answer in answers}
+
+
+async def memory_of(stack: Stack, pod: str, wanted: Callable[[float], bool]) -> None:
+    """Returns when a figure of the pod from now on is as wanted."""
+    begun_ns = time.monotonic_ns()
+    async with asyncio.timeout(2 * SAMPLES_LIMIT_S[stack.rung]):
+        async for row in stack.watch():
+            if not isinstance(row, SampleRow) or row.at_ns <= begun_ns:
+                continue
+            if (row.metric, row.subject) == ("memory_bytes", f"pod/{pod}") and wanted(row.value):
+                return
+    raise AssertionError("watch ended")
+
+
+async def events(stack: Stack) -> list[EventRow]:
+    """All so far."""
+    found: list[EventRow] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            async for row in stack.watch():
+                if isinstance(row, EventRow):
+                    found.append(row)
+    return found
+
+
+async def superuser(access: DatabaseAccess) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        host=access.address.host,
+        port=access.address.port,
+        user=access.superuser,
+        password=access.password,
+        database=access.database,
+        ssl=False,
+        command_timeout=10,
+    )
+
+
+async def written(access: DatabaseAccess, text: str) -> list[str]:
+    """What was written so far, with ``text`` as the last."""
+    connection = await superuser(access)
+    try:
+        await connection.execute("CREATE TABLE IF NOT EXISTS standby_test (n serial, text text)")
+        await connection.execute("INSERT INTO standby_test (text) VALUES ($1)", text)
+        return [row["text"] for row in await connection.fetch("SELECT text FROM standby_test ORDER BY n")]
+    finally:
+        await connection.close()

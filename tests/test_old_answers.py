@@ -1,0 +1,44 @@
+"""A target that now and then answers as before its user's last write: nothing fails, and the week does not advance."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.invariants import READS
+from harness.judge.decision import decide
+from harness.model.errors import Exit
+from harness.model.run import Run
+from harness.model.verdict import Decision, Verdict
+from harness.targets import ROOT
+from tests.main_job import Job
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+def test_a_week_that_would_advance_without_the_judge_of_reads_holds(tmp_path: Path) -> None:
+    target = tmp_path / "target.yaml"
+    target.write_text(
+        json.dumps(
+            {
+                "name": "old answers",
+                "command": [sys.executable, str(ROOT / "tests" / "old_answers_target.py")],
+                "folder": str(ROOT),
+                "environment": {"HOST": "127.0.0.1", "TEST_OLD_EVERY": "9"},
+                "migrations": "bundled",
+            }
+        )
+    )
+    job = Job(tmp_path / "reports", "--target", str(target))
+    assert job.finish() == Exit.HOLD, job.text
+    run = msgspec.convert(job.document(), Run)
+    (reads,) = [check for check in run.checks if check.id == READS]
+    assert reads.verdict is Verdict.FAIL
+    assert reads.value is not None and reads.value > 10
+    assert "as before an acknowledged write" in reads.reason
+    others = [check for check in run.checks if check.id != READS]
+    assert decide(run.criteria, others) is Decision.ADVANCE
