@@ -43,6 +43,7 @@ from harness.state.processes import this_boot, this_space
 from harness.state.sweeping import end_run
 from tests import stub_docker
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 60
 IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
