@@ -222,7 +222,7 @@ async def test_pods_in_turn_never_leave_an_older_state(place: Place) -> None:
             await database.put_walk(user, walk_id, WalkChange(title=str(number)))
             pods[number % 7 % 3].submit(walk_id, "u")
             await asyncio.sleep(0.002 * (number % 3))
-        await asyncio.gather(*(pod.drain(5) for pod in pods))
+        await asyncio.gather(*(pod.drain(20) for pod in pods))
         assert [place.firestore.title(walk_id) for walk_id in ids] == ["57", "58", "59"]
         assert sum(pod.stats.failed + pod.stats.dropped for pod in pods) == 0
         assert sum(pod.stats.overtaken for pod in pods) > 0
