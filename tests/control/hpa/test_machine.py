@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History
 from harness.control.hpa.sync import Outcome, sync
-from harness.model.autoscaling import Behavior, Hpa, PolicyKind, PodUsage, ScalingPolicy, ScalingRules, SelectPolicy
+from harness.model.autoscaling import Behavior, Hpa, PodUsage, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 from tests.control.hpa.cases import S, an_hpa, look, pods, usage
 
 TARGET_PERCENT = 70  # cases.cpu()
