@@ -27,7 +27,6 @@ from api.logs import Log
 from api.memory import LoopClock, MemoryDatabase, MemoryMirror, MemoryTokens, SeededIds
 from api.model import User, WalkChange, WalkDetail
 from api.ports import Ports
-from api.postgres import COMMAND_TIMEOUT_S
 from api.service import Service
 from tests.api import world
 from tests.api.test_contract import location
@@ -35,12 +34,12 @@ from tests.api.test_mirror import balanced
 
 T = TypeVar("T")
 USER = "walker"
-WALKS = [f"00000000-0000-4000-8000-00000000000{n}" for n in range(4)]
+WALKS = [f"00000000-0000-4000-8000-00000000000{n}" for n in range(3)]
 #: After a pod's last look (``api.unsettled.LOOK_AFTER_S``) at a write given up after five seconds, and a retry.
 QUIET_S = 90.0
 #: As late as a write may arrive that its pod has given up: before that look.
 LATEST_S = 50.0
-QUEUE_MAX, LANES = 3, 2
+QUEUE_MAX, LANES = 2, 2
 
 #: How Firestore treats a write: seconds until it happens, or ``None`` when it never does; and whether the client is told.
 Mood = tuple[float | None, bool]
@@ -78,8 +77,10 @@ class Firestore:
         task = asyncio.create_task(self._later(after_s, apply))
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
-        await asyncio.shield(task)
-        if not told:
+        if told:
+            await asyncio.shield(task)
+        else:
+            task.add_done_callback(asyncio.Task.exception)  # nobody hears of it
             await asyncio.Event().wait()
 
     @staticmethod
@@ -236,11 +237,18 @@ class Mirrors(RuleBasedStateMachine):
     def firestore_is(self, mood: Mood) -> None:
         self.firestore.mood = mood
 
-    @rule(answers=st.sampled_from(["well", "never", "late", "lost", "away"]))
-    def postgresql_answers(self, answers: str) -> None:
-        self.postgres.away = answers == "away"
-        self.postgres.loses_answers = answers in {"never", "late", "lost"}
-        self.postgres.commits_after_s = {"late": COMMAND_TIMEOUT_S - 1, "lost": 0.0}.get(answers)
+    @rule(pod=PODS, walk=walks, delete=st.booleans(), commits_after_s=st.sampled_from([None, 0.0, 4.0]))
+    def an_answer_is_lost(self, pod: int, walk: str, delete: bool, commits_after_s: float | None) -> None:
+        """PostgreSQL's: the statement ends within ``api.postgres.COMMAND_TIMEOUT_S``, or never began."""
+        self.postgres.loses_answers, self.postgres.commits_after_s = True, commits_after_s
+        self.now((self._delete if delete else self._put)(pod, walk))
+        self.postgres.loses_answers = False
+
+    @rule(seconds=st.sampled_from([0.05, 7.0]))
+    def postgresql_is_away(self, seconds: float) -> None:
+        self.postgres.away = True
+        self.now(pause(seconds))
+        self.postgres.away = False
 
     @rule(pod=PODS, walk=walks)
     def puts(self, pod: int, walk: str) -> None:
@@ -249,6 +257,15 @@ class Mirrors(RuleBasedStateMachine):
     @rule(pod=PODS, walk=walks)
     def deletes(self, pod: int, walk: str) -> None:
         self.now(self._delete(pod, walk))
+
+    @rule(pods=st.tuples(PODS, PODS), walk=walks, after_s=st.sampled_from([1.0, 6.0]), delete=st.booleans())
+    def a_write_arrives_late(self, pods: tuple[int, int], walk: str, after_s: float, delete: bool) -> None:
+        """The first is on its way for longer than its pod waits, while the walk changes and all is well again."""
+        self.firestore.mood = (30.0, False)
+        self.now(self._put(pods[0], walk))
+        self.now(pause(after_s))
+        self.firestore.mood = WELL
+        self.now((self._delete if delete else self._put)(pods[1], walk))
 
     @rule(calls=st.lists(st.tuples(PODS, walks, st.booleans()), min_size=2, max_size=6))
     def writes_at_once(self, calls: list[tuple[int, str, bool]]) -> None:
@@ -272,7 +289,6 @@ class Mirrors(RuleBasedStateMachine):
     def quiet(self) -> None:
         """All well for as long as it takes: then both sides agree."""
         self.firestore.mood = WELL
-        self.postgres.loses_answers = self.postgres.away = False
         self.now(pause(QUIET_S))
         for pod in self.pods:
             self._note_losses(pod)
