@@ -116,6 +116,7 @@ class Stores(RuleBasedStateMachine):
     @rule(walk_id=walks, points=st.integers(0, 3), mirrored=st.booleans())
     def the_api_writes(self, walk_id: str, points: int, mirrored: bool) -> None:
         self.postgres.walks[walk_id] = self._walk(walk_id, points)
+        self.deleted.discard(walk_id)
         if mirrored:
             self._mirror(walk_id)
 
@@ -158,7 +159,11 @@ class Stores(RuleBasedStateMachine):
             assert self.postgres.walks == walks
         else:
             assert self.firestore.documents == documents
-            assert all(self.postgres.walks[walk_id] == walks[walk_id] for walk_id in left & set(walks))
+            assert not self.deleted & set(self.postgres.walks), "brought back"
+            for walk_id, stored in walks.items():
+                document = documents.get(document_id(walk_id))
+                if walk_id in left or document is None or document["updated_at"].value <= stored.updated_at:
+                    assert self.postgres.walks[walk_id] == stored
         self._agree_but_for(left)
 
     def _agree_but_for(self, left: set[str]) -> None:
@@ -184,11 +189,8 @@ class Stores(RuleBasedStateMachine):
             patch.setattr(asyncpg, "connect", self.postgres.connect)
             with asyncio.Runner() as runner:
                 return runner.run(
-                    module.heal(ENDPOINTS, direction, apply=apply, deleted=self._deleted(), own=frozenset(own))
+                    module.heal(ENDPOINTS, direction, apply=apply, deleted=frozenset(self.deleted), own=frozenset(own))
                 )
-
-    def _deleted(self) -> frozenset[str]:
-        return frozenset(self.deleted - set(self.postgres.walks))
 
     def _walk(self, walk_id: str, points: int) -> StoredWalk:
         self.at += timedelta(minutes=1)
