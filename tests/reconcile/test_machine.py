@@ -204,4 +204,4 @@ class Stores(RuleBasedStateMachine):
 
 
 TestStores = Stores.TestCase
-TestStores.settings = settings(max_examples=80, stateful_step_count=15, deadline=None)
+TestStores.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
