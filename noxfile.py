@@ -192,6 +192,12 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """What the tests in process run of the code, with a floor for what decides; arguments go to pytest."""
+    run(session, "-m", "tests.session.coverage", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint, types, import directions."""
     run(session, "-m", "ruff", "format", "--check", ".")
