@@ -198,6 +198,12 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutants of judge, control and checks, for a budget of time, kept: -- --minutes 60 harness.judge."""
+    run(session, "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint, types, import directions."""
     run(session, "-m", "ruff", "format", "--check", ".")
