@@ -85,6 +85,7 @@ class Front:
     def __init__(self) -> None:
         self.before: list[Callable[[Call], Answer | None]] = []
         self.after: list[Callable[[Call, Answer], None]] = []
+        self.broken: list[Exception] = []  # what one of them raised: a defect of a plant
 
     def around(self, app: Any) -> Any:
         """The application behind it; ``app`` itself when nothing is to change."""
@@ -92,15 +93,22 @@ class Front:
             return app
 
         async def fronted(scope: Any, receive: Any, send: Any) -> None:
-            call = await _read(scope, receive)
-            answer = next((answered for hook in self.before if (answered := hook(call)) is not None), None)
-            if answer is None:
-                answer = await _asked(app, scope, receive, call)
-            for change in self.after:
-                change(call, answer)
-            await _sent(answer, send)
+            try:
+                await _sent(await self._answered(app, scope, receive), send)
+            except Exception as error:
+                self.broken.append(error)
+                raise
 
         return fronted
+
+    async def _answered(self, app: Any, scope: Any, receive: Any) -> Answer:
+        call = await _read(scope, receive)
+        answer = next((answered for hook in self.before if (answered := hook(call)) is not None), None)
+        if answer is None:
+            answer = await _asked(app, scope, receive, call)
+        for change in self.after:
+            change(call, answer)
+        return answer
 
 
 async def _read(scope: Any, receive: Any) -> Call:

@@ -93,7 +93,7 @@ class Firestore:
 
     def content(self, walk: WalkDetail) -> Fields:
         """Every field with its type."""
-        whole = fields(walk) | {"location_data": [location_map(each) for each in walk.locations]}  # type: ignore[operator]
+        whole = fields(walk) | {"location_data": [location_map(each) for each in walk.locations]}
         return {name: cell(value) for name, value in whole.items()}
 
     async def open(self) -> None:
@@ -163,9 +163,13 @@ class Target:
         """Until the run's end."""
         self._patches.enter_context(mock.patch(name, value))
 
+    def write(self, line: bytes) -> None:
+        """Into the log, as it is."""
+        self._log.write(line)
+
     def say(self, line: bytes) -> None:
-        """Into the log."""
-        self._log.write(self.log_line(line))
+        """The API's own lines, as ``log_line`` has them."""
+        self.write(self.log_line(line))
 
     @contextlib.asynccontextmanager
     async def running(self, database: Database) -> AsyncIterator[Connect]:
@@ -314,6 +318,8 @@ async def _checked(checks: Sequence[Check], plants: Sequence[Plant], folder: Pat
                 run_id="in-process",
             )
             await run_checks(checks, ground, folder, Progress(clock), found.append)
+    assert not target.front.broken, target.front.broken
+    assert b"Request failed" not in (folder / f"{POD}.log").read_bytes()  # a plant is wrong on purpose, not by a defect
     return found
 
 

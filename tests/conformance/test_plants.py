@@ -38,6 +38,9 @@ HIDES: dict[str, set[str]] = {
     "no_token_403": {"errors.unauthorized", "errors.json"},
     "altitude_required": {"limits.locations.in_all"},
     "always_ready": {"operations.ready.database_back"},
+    "poles_refused": {"limits.latitude.beyond"},
+    "foreign_deleted": {"ownership.delete"},
+    "written_once": {"dual_write.foreign"},
 }
 #: Whoever asks them first gets nowhere: they are before all checks alone.
 ALONE = {

@@ -292,9 +292,9 @@ def heads_without_end(target: Target) -> None:
     target.patch("api.serve.Limits", lambda **_: limits)
 
 
-@PLANTS("protocol.no_request")
+@PLANTS("protocol.no_request", "errors.path")
 def noise_is_waited_for(target: Target) -> None:
-    """What cannot be read is left open without a word."""
+    """What cannot be read is left open without a word, a path that is not ASCII too."""
     real = LimitedProtocol._refuse
 
     def refuse(self: LimitedProtocol, status: int, message: str) -> None:

@@ -32,9 +32,13 @@ def _document(name: str, change: Callable[[WalkDetail, Fields], None], *finds: s
     PLANTS.add(name, plant, *finds)
 
 
+def _located(held: Fields) -> list[Value]:
+    return held["location_data"].value if "location_data" in held else []
+
+
 def _in_locations(name: str, change: Callable[[Fields], None], *finds: str) -> None:
     def each(_walk: WalkDetail, held: Fields) -> None:
-        for location in held["location_data"].value:
+        for location in _located(held):
             change(location.value)
 
     _document(name, each, *finds)
@@ -57,12 +61,13 @@ def _null_end(_walk: WalkDetail, held: Fields) -> None:
 
 
 def _no_empty_list(_walk: WalkDetail, held: Fields) -> None:
-    if not held["location_data"].value:
+    if not _located(held):
         del held["location_data"]
 
 
 def _turned(_walk: WalkDetail, held: Fields) -> None:
-    held["location_data"] = Value("array", held["location_data"].value[::-1])
+    if "location_data" in held:
+        held["location_data"] = Value("array", _located(held)[::-1])
 
 
 def _snake_case(held: Fields) -> None:
@@ -172,8 +177,8 @@ def photo_removed_by_put(target: Target) -> None:
     """A PUT of a walk that is there removes its photos."""
 
     def change(call: Call, answer: Answer) -> None:
-        there = call.method == "PUT" and answer.status == 200
-        if there and answer.json["created_at"] != answer.json["updated_at"]:
+        row = target.database.walk_row(call.walk_id)
+        if call.method == "PUT" and answer.status == 200 and row["created_at"] != row["updated_at"]:
             _remove(target, f"/{call.walk_id.upper()}/")
 
     target.front.after.append(change)
@@ -195,7 +200,7 @@ def photo_removed_before_looking(target: Target) -> None:
     """A DELETE removes the photos, and then asks whose the walk is."""
 
     def change(call: Call, answer: Answer) -> None:
-        if call.method == "DELETE" and answer.status == 404:
+        if call.method == "DELETE" and answer.status >= 400:
             _remove(target, f"/{call.walk_id.upper()}/")
 
     target.front.after.append(change)
@@ -256,7 +261,7 @@ def access_log_beside(target: Target) -> None:
 
     def change(call: Call, answer: Answer) -> None:
         if call.uid:
-            target.say(f'127.0.0.1 - "{call.method} {call.path}" {answer.status}\n'.encode())
+            target.write(f'127.0.0.1 - "{call.method} {call.path}" {answer.status}\n'.encode())
 
     target.front.after.append(change)
 
@@ -273,6 +278,6 @@ def headers_logged(target: Target) -> None:
                 "pod_name": POD,
                 "timestamp": "2025-10-20T00:00:00Z",
             }
-            target.say(json.dumps(line).encode() + b"\n")
+            target.write(json.dumps(line).encode() + b"\n")
 
     target.front.after.append(change)

@@ -101,14 +101,14 @@ def _settings(name: str, finds: str, **changes: Any) -> None:
 _settings("rate_limit_150", "rate_limit.limit", rate_limit_per_minute=150)
 
 
-def _puts(name: str, change: Callable[[Target, User, str, WalkChange], WalkChange], *finds: str) -> None:
-    """PUT stores something else; ``change`` may raise an ``ApiError`` too."""
+def _puts(name: str, stored: Callable[[Target, User, str, WalkChange], WalkChange], *finds: str) -> None:
+    """PUT stores something else; ``stored`` may raise an ``ApiError`` too."""
 
     def plant(target: Target) -> None:
         real = target.database.put_walk
 
-        async def put_walk(user: User, walk_id: str, sent: WalkChange) -> Walk | None:
-            return await real(user, walk_id, change(target, user, walk_id, sent))
+        async def put_walk(user: User, walk_id: str, change: WalkChange) -> Walk | None:
+            return await real(user, walk_id, stored(target, user, walk_id, change))
 
         target.database.put_walk = put_walk  # type: ignore[method-assign]
 
