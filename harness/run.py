@@ -183,18 +183,9 @@ class Rehearsal:
             await self._end_faults([task for task in faults if not task.done()])
 
     async def await_answers(self) -> None:
-        """Waits for the answers to what was due in the window: each, once sent, ends within a request's timeout, so
-        that nothing is in flight any more when nothing has come for that long.
-        """
-        if self.decision is not None or self.window is None:
-            return
-        last_ns, left = self.window.end_ns, len(self.evidence.awaited)
-        patience_ns = int((self.scenario.request_timeout_s + 1) * NS)
-        while left and self.clock.now_ns() < last_ns + patience_ns:
-            await self.clock.sleep(0.1)
-            self.evidence.gather()
-            if len(self.evidence.awaited) < left:
-                last_ns, left = self.clock.now_ns(), len(self.evidence.awaited)
+        """Waits for the answers to what was due in the window."""
+        if self.decision is None and self.window is not None:
+            await self.evidence.last_answers(self.window.end_ns, self.scenario.request_timeout_s + 1)
 
     async def conclude(self) -> None:
         """The final judgement of a window that ran to its end, and the checkers' word on the run."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from harness.load.children import ROOT
 
 TOLD = """
@@ -35,6 +37,7 @@ print("told")
 """
 
 
+@pytest.mark.process
 def test_an_error_after_the_end_was_asked_for_and_one_of_any_greenlet_are_told() -> None:
     done = subprocess.run(
         [sys.executable, "-c", TOLD], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
