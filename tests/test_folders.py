@@ -32,6 +32,7 @@ from harness.stack.local import postgres_template
 from harness.stack.processes import Account
 from harness.state import RunState, npm, ports
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 ODD = 'with space/100%d 散歩/a\'b "c" $HOME'
 

@@ -3,6 +3,7 @@ because it could not be looked at."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -42,6 +43,7 @@ from harness.state.processes import this_boot, this_space
 from harness.state.sweeping import end_run
 from tests import stub_docker
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 60
 IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -432,6 +434,53 @@ def pair(folder: Path, rounds: int) -> list[str]:
     return [
         f"{process.returncode}: {text}" for process, text in zip(both, said, strict=True) if process.returncode
     ] + left
+
+
+HOLDS = """
+import asyncio, os, sys
+from tests.pair_job import Held
+async def main():
+    held = Held(int(sys.argv[1]))
+    await held.make()
+    print(held.state.lease.run_id, flush=True)
+    sys.stdin.read()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("space", [False, pytest.param(True, marks=needs_spaces)], ids=["here", "in a container"])
+def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: bool
+) -> None:
+    """And what a live run has stays. In a container the kernel ends the processes."""
+    for name, value in stub_docker.install(tmp_path / "docker").items():
+        monkeypatch.setenv(name, value)
+    both, run_ids = [], []
+    for number in range(2):
+        command = [*(IN_A_SPACE if space else ()), sys.executable, "-c", HOLDS, str(number)]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        both.append(process)
+        run_ids.append(process.stdout.readline().strip())
+    try:
+        (dead, alive), (its, others) = both, run_ids
+        killed(dead)
+        until = time.monotonic() + 10
+        while condition(run_folder(its)) is not Condition.ABANDONED:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        state_lines = sweep(lambda line: None)
+        asyncio.run(leftovers.sweep(lambda line: None))
+        assert any(its in line for line in state_lines) and not any(others in line for line in state_lines)
+        node = f"{record.name_of(record.run_label(others))}-control-plane"
+        assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted([f"{others}.postgres", node])
+        assert marked_processes(its) == [] and not run_folder(its).exists()
+        assert alive.poll() is None and len(marked_processes(others)) == 1 and (run_folder(others) / "data").exists()
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+        sweep(lambda line: None)
 
 
 @needs_spaces

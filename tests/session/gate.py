@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import choice
@@ -108,14 +108,23 @@ def known() -> dict[str, int]:
     return msgspec.json.decode(KNOWN.read_bytes(), type=dict[str, int])
 
 
+class Counting:
+    """The plugin that counts what pytest collects."""
+
+    def __init__(self) -> None:
+        self.numbers: Counter[str] = Counter()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The number of tests of each group that a push runs."""
+        self.numbers = Counter(str(dict(item.user_properties)["group"]) for item in session.items)
+
+
 def collected() -> dict[str, int]:
-    """The number of tests of each group as they are collected now."""
-    numbers = {}
-    for group in groups.ALL:
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "--groups", group]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-        numbers[group] = sum(int(line.rpartition(": ")[2]) for line in done.stdout.splitlines() if ".py: " in line)
-    return numbers
+    """The number of tests of each group as they are collected now. Raises ``RuntimeError`` when they cannot be."""
+    counting = Counting()
+    if status := pytest.main(["--collect-only", "-qq", str(ROOT / "tests")], plugins=[counting]):
+        raise RuntimeError(f"the tests cannot be collected ({status!r})")
+    return {group: counting.numbers[group] for group in groups.ALL}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""A run that a test starts ends with the test, also one that does not hear Ctrl-C, and with all it started."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import main_job
+
+pytestmark = pytest.mark.process
+
+#: In the place of Python and the harness: says that it is there, hears no Ctrl-C, and has a child in its group.
+DEAF = """#!/bin/sh
+trap '' INT
+sleep 60 &
+echo $! >&2
+sleep 60
+"""
+
+
+@pytest.fixture
+def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "deaf"
+    program.write_text(DEAF)
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(main_job, "INTERRUPTED_WITHIN_S", 0.3)
+
+
+@pytest.mark.usefixtures("deaf")
+def test_what_a_test_left_under_way_is_ended_with_its_children_and_named(tmp_path: Path) -> None:
+    job = main_job.Job(tmp_path / "reports")
+    until = time.monotonic() + 20
+    while not job.lines and time.monotonic() < until:
+        time.sleep(0.02)
+    child = int(job.lines[0])
+    (left,) = main_job.end_all()
+    assert "-m harness run rollout_week3" in left
+    assert job.process.returncode == -9
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    assert not job.temporary.exists()
+    assert main_job.end_all() == []
+
+
+@pytest.mark.usefixtures("deaf")
+def test_what_a_killed_one_left_in_its_own_temporary_folder_is_seen(tmp_path: Path) -> None:
+    before = main_job.machine_state()
+    job = main_job.Job(tmp_path / "reports")
+    (tmp_path / "reports" / "run").mkdir(parents=True)
+    (job.temporary / "left").touch()
+    job.end()
+    job.temporary.mkdir()
+    (job.temporary / "left").touch()
+    try:
+        assert main_job.left_since(before, job) == {"temporary": {str(job.temporary / "left")}}
+    finally:
+        job.end()
+    assert main_job.left_since(before, job) == {}
