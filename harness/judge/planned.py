@@ -73,8 +73,8 @@ class Planned:
     def proving(self) -> Calls:
         """What a pass must rest on: the planned calls, every other that failed, and a failed one for each missing.
 
-        A good call that the schedule does not hold proves nothing, but for a walk that was sent once more. A missing one
-        counts as failed as soon as it was due.
+        A good call that the schedule does not hold proves nothing, but for a walk that was sent once more. A missing
+        one counts as failed as soon as it was due.
         """
         again = [number for call, number in self._numbers.items() if AGAIN in call]
         counts = self.known | ~self.calls["ok"] | np.isin(self.calls["id"], again)
