@@ -114,6 +114,7 @@ def marked_processes(run_id: str) -> list[int]:
 # -- the lock ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_lock_is_held_until_the_last_who_has_it_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert is_held(path) is None
@@ -140,6 +141,7 @@ def test_a_link_is_not_followed_to_a_lock(tmp_path: Path) -> None:
 # -- kill -9, then the next command ------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[..., subprocess.Popen[str]]) -> None:
     dead, alive = begun("dead"), begun("alive")
     assert lives("dead") and lives("alive")
@@ -153,6 +155,7 @@ def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[
     assert sweep(lambda line: None) == []
 
 
+@pytest.mark.process
 @needs_spaces
 def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subprocess.Popen[str]]) -> None:
     """Also one whose process id is nobody's, or another's, there; from inside and from outside."""
@@ -165,6 +168,7 @@ def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subproce
     assert (run_folder("inside") / "data").exists()
 
 
+@pytest.mark.process
 @needs_spaces
 def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., subprocess.Popen[str]]) -> None:
     """Its harness was killed; its PostgreSQL is not to lose its data folder under it, nor to be forgotten."""
@@ -179,6 +183,7 @@ def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., su
     assert not run_folder("dead").exists()
 
 
+@pytest.mark.process
 @needs_spaces
 def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subprocess.Popen[str]]) -> None:
     killed(begun("dead", space=True))
@@ -190,6 +195,7 @@ def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subp
     assert not run_folder("dead").exists()
 
 
+@pytest.mark.process
 @needs_spaces
 def test_kept_parts_of_another_container_are_no_dead_run_s(begun: Callable[..., subprocess.Popen[str]]) -> None:
     process = begun("kept-local")
@@ -253,6 +259,7 @@ def test_a_proc_of_another_container_is_refused(monkeypatch: pytest.MonkeyPatch)
 # -- names and numbers -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_name_cut_amid_a_character_is_no_hindrance(tmp_path: Path) -> None:
     program = tmp_path / "walk散歩サーバ"  # the kernel keeps 15 bytes of it
     shutil.copy(shutil.which("sleep") or "", program)
@@ -353,6 +360,7 @@ def test_whose_a_container_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert labels.owned({**ours, **gone, labels.MACHINE: identity(), labels.HOME: "lost"}) is labels.Owned.DEAD
 
 
+@pytest.mark.process
 async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in stub_docker.install(tmp_path / "docker").items():
         monkeypatch.setenv(name, value)
@@ -434,6 +442,7 @@ def pair(folder: Path, rounds: int) -> list[str]:
     ] + left
 
 
+@pytest.mark.process
 @needs_spaces
 def test_two_harnesses_in_two_containers_do_each_other_no_harm(tmp_path: Path) -> None:
     assert pair(tmp_path / "pair", rounds=2) == []

@@ -19,6 +19,8 @@ from harness.clock import MachineClock
 from harness.model.errors import Exit
 from harness.progress import Progress
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 30
 LOST = ("run", "keep")

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import httpx
+import pytest
 
 from api import metrics_port
 from api.settings import DatabaseSettings
@@ -25,6 +26,7 @@ async def test_the_service_has_no_metrics_and_their_port_nothing_else() -> None:
                 assert_error(await operator.request(method, path), 404, "NOT_FOUND")
 
 
+@pytest.mark.process
 def test_a_real_pod_serves_both_until_sigterm(tmp_path: Path) -> None:
     with Pod(tmp_path, DatabaseSettings(port=free_port()), free_port(), MIRROR_SHARE_PERCENT="0") as pod:
         pod.wait_until_ready("/health")
@@ -38,6 +40,7 @@ def test_a_real_pod_serves_both_until_sigterm(tmp_path: Path) -> None:
         assert status == 0 and seconds < 6
 
 
+@pytest.mark.process
 def test_without_a_port_there_are_none(tmp_path: Path) -> None:
     with Pod(
         tmp_path, DatabaseSettings(port=free_port()), free_port(), MIRROR_SHARE_PERCENT="0", METRICS_PORT=""
@@ -48,6 +51,7 @@ def test_without_a_port_there_are_none(tmp_path: Path) -> None:
         assert pod.stop()[0] == 0
 
 
+@pytest.mark.process
 def test_a_taken_metrics_port_is_said_and_ends_the_process(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -65,6 +65,7 @@ async def test_a_defect_stays_a_500(error: type[Exception], monkeypatch: pytest.
         assert_error(await client.get("/v1/walks"), 500, "INTERNAL_ERROR")
 
 
+@pytest.mark.process
 async def test_a_database_set_read_only_dropped_or_of_another_role(migrated: DatabaseSettings) -> None:
     """As PostgreSQL itself says it: after a failover to a standby, while a restore goes on, after a rotation."""
     fresh = await _fresh(migrated)
@@ -80,6 +81,7 @@ async def test_a_database_set_read_only_dropped_or_of_another_role(migrated: Dat
         assert_error(await client.put(f"/v1/walks/{new_id()}", json={}), 503, "INTERNAL_ERROR")
 
 
+@pytest.mark.process
 async def test_a_statement_that_nobody_waits_for_ends_in_the_server(
     migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +95,7 @@ async def test_a_statement_that_nobody_waits_for_ends_in_the_server(
     await database.close()
 
 
+@pytest.mark.process
 async def test_who_asks_whether_it_is_ready_shares_the_answer(migrated: DatabaseSettings) -> None:
     """Anybody may ask, without a token: a hundred at once must not take the pool from the users."""
     database = PostgresDatabase(structs.replace(migrated, pool_max=2), SystemClock())

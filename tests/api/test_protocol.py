@@ -22,6 +22,8 @@ from tests.api.pod import Pod
 from tests.api.postgres import free_port
 from tests.api.test_serve import Base, Message
 
+pytestmark = pytest.mark.process
+
 LIMITS = Limits(head_bytes=2000, url_bytes=200, head_s=0.3, message_bytes=100_000)
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -45,6 +45,7 @@ async def test_a_polyline_has_an_end(api: World) -> None:
         assert len((await client.get(path)).json()["polyline_data"]) == MAX_POLYLINE
 
 
+@pytest.mark.process
 async def test_the_schema_has_the_same_limit(real: World, migrated: DatabaseSettings) -> None:
     """For whoever writes past the API (a copy, a repair)."""
     walk_id = new_id()

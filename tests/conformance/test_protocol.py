@@ -19,6 +19,8 @@ from harness.conformance.checks import errors, protocol
 from harness.model.stack import Address
 from tests.api.test_serve import Base, Message
 
+pytestmark = pytest.mark.process
+
 LIMITED: Any = functools.partial(LimitedProtocol, limits=Limits(), refused=lambda status: None)
 
 

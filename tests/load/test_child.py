@@ -87,6 +87,7 @@ async def test_a_folder_that_refuses(fake: StartFake, tmp_path: Path) -> None:
         await LoadProcesses(plan_for(fake()), tmp_path, MachineClock()).start()
 
 
+@pytest.mark.process
 async def test_a_stage_worker_that_could_not_write_its_last_rows_is_told(fake: StartFake, tmp_path: Path) -> None:
     """Asked to end, it ends in the status of a full disk: what it had not written is missing."""
     plan = plan_for(fake())

@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from harness.load.children import ROOT
+
+pytestmark = pytest.mark.process
 
 TOLD = """
 from harness.load.locust_main import Ending

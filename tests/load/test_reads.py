@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import Flaw, Reads, reads
 from harness.checks.written import Plans
@@ -15,6 +17,8 @@ from harness.population.accounts import accounts, canaries
 from harness.population.content import fingerprint, updated
 from tests.load.conftest import StartFake, plan_for
 from tests.load.test_processes import loading, rows
+
+pytestmark = pytest.mark.process
 
 USERS, PACE_S, LASTS_S = 40, 0.4, 9
 
