@@ -19,6 +19,8 @@ from harness.model.errors import EvidenceNotRead
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, happened
 from harness.model.message import Message, Told, message
 
+LOOK_EVERY_S = 0.1  # for the last answers of a window
+
 
 class Collector:
     """The one writer of a run's evidence. ``gather`` reads every spool once; cheap enough to call twice a second."""
@@ -89,6 +91,18 @@ class Collector:
         for reader in self._readers:
             with self._telling(reader):
                 reader.end()
+
+    async def last_answers(self, end_ns: int, patience_s: float) -> None:
+        """Gathers until every expected call is in, or since ``end_ns`` none has come for ``patience_s``.
+
+        Each ends within its timeout once it is sent, so that nothing is in flight any more then.
+        """
+        last_ns, left = end_ns, len(self.awaited)
+        while left and self._clock.now_ns() < last_ns + round(patience_s * NS):
+            await self._clock.sleep(LOOK_EVERY_S)
+            self.gather()
+            if len(self.awaited) < left:
+                last_ns, left = max(end_ns, self._clock.now_ns()), len(self.awaited)
 
     def failures(self) -> list[MeasurementFailed]:
         """The errors of the measurement so far, for a command whose judge does not read them as a week's does."""

@@ -32,6 +32,7 @@ from harness.stack.local import postgres_template
 from harness.stack.processes import Account
 from harness.state import RunState, npm, ports
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 ODD = 'with space/100%d 散歩/a\'b "c" $HOME'
 
@@ -79,7 +80,6 @@ def as_random_user(variables: dict[str, str], *command: str) -> subprocess.Compl
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a program as another user")
 
 
-@pytest.mark.process
 @needs_root
 @pytest.mark.parametrize("program", [("-m", "harness", "doctor"), ("noxfile.py", "-s", "doctor")])
 def test_a_user_without_a_home_is_told_what_to_do(program: tuple[str, ...]) -> None:
@@ -154,7 +154,6 @@ def as_postgresql_runs(command: str, file: str, path: str) -> int:
     return subprocess.run(["/bin/sh", "-c", out], check=False, timeout=20).returncode
 
 
-@pytest.mark.process
 def test_the_archive_is_reached_in_a_folder_of_any_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / ODD))
     site = Site.begin("archive", tmp_path / "logs", MachineClock())

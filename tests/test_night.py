@@ -13,22 +13,26 @@ LIST = TESTS / "NIGHT.md"
 CONTRACT = "stack/test_contract.py"
 
 
-def marked(node: ast.AST) -> bool:
-    """Whether the marker ``nightly`` is written anywhere in it."""
-    return any(isinstance(each, ast.Attribute) and each.attr == "nightly" for each in ast.walk(node))
+def marked(node: ast.AST, names: frozenset[str] = frozenset()) -> bool:
+    """Whether the marker ``nightly``, or one of ``names`` that stand for it, is written anywhere in it."""
+    return any(
+        (isinstance(each, ast.Attribute) and each.attr == "nightly")
+        or (isinstance(each, ast.Name) and each.id in names)
+        for each in ast.walk(node)
+    )
 
 
 def nightly_tests(path: Path) -> Iterator[str]:
     """The tests of a module that have the marker: by their decorators, or by the module's ``pytestmark``."""
     module = ast.parse(path.read_text())
-    whole = any(
-        isinstance(node, ast.Assign) and marked(node.value) and "pytestmark" in ast.unparse(node.targets[0])
-        for node in module.body
+    names = frozenset(
+        ast.unparse(node.targets[0]) for node in module.body if isinstance(node, ast.Assign) and marked(node.value)
     )
+    whole = "pytestmark" in names
     for node in module.body:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
             continue
-        if whole or any(marked(decorator) for decorator in node.decorator_list):
+        if whole or any(marked(decorator, names) for decorator in node.decorator_list):
             yield f"{path.relative_to(TESTS)}::{node.name}"
 
 
@@ -60,3 +64,4 @@ def test_a_marker_is_found_wherever_it_is_written() -> None:
     ]
     assert len(list(nightly_tests(TESTS / "mirror_stop" / "test_run.py"))) == 1  # the whole module
     assert any("part_that_dies" in test for test in nightly_tests(TESTS / "test_main_job.py"))  # a parameter's
+    assert any("calibration" in test for test in nightly_tests(TESTS / "judge" / "test_calibration.py"))  # a constant's

@@ -17,7 +17,7 @@ from harness.model.verdict import Decision, Verdict
 from harness.targets import ROOT
 from tests.main_job import Job
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.nightly, pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
 
 
 def test_a_week_that_would_advance_without_the_judge_of_reads_holds(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ because it could not be looked at."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -42,6 +43,7 @@ from harness.state.processes import this_boot, this_space
 from harness.state.sweeping import end_run
 from tests import stub_docker
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 60
 IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -114,7 +116,6 @@ def marked_processes(run_id: str) -> list[int]:
 # -- the lock ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.process
 def test_a_lock_is_held_until_the_last_who_has_it_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert is_held(path) is None
@@ -141,7 +142,6 @@ def test_a_link_is_not_followed_to_a_lock(tmp_path: Path) -> None:
 # -- kill -9, then the next command ------------------------------------------------------------------------------------
 
 
-@pytest.mark.process
 def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[..., subprocess.Popen[str]]) -> None:
     dead, alive = begun("dead"), begun("alive")
     assert lives("dead") and lives("alive")
@@ -155,7 +155,6 @@ def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[
     assert sweep(lambda line: None) == []
 
 
-@pytest.mark.process
 @needs_spaces
 def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subprocess.Popen[str]]) -> None:
     """Also one whose process id is nobody's, or another's, there; from inside and from outside."""
@@ -168,7 +167,6 @@ def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subproce
     assert (run_folder("inside") / "data").exists()
 
 
-@pytest.mark.process
 @needs_spaces
 def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., subprocess.Popen[str]]) -> None:
     """Its harness was killed; its PostgreSQL is not to lose its data folder under it, nor to be forgotten."""
@@ -183,7 +181,6 @@ def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., su
     assert not run_folder("dead").exists()
 
 
-@pytest.mark.process
 @needs_spaces
 def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subprocess.Popen[str]]) -> None:
     killed(begun("dead", space=True))
@@ -195,7 +192,6 @@ def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subp
     assert not run_folder("dead").exists()
 
 
-@pytest.mark.process
 @needs_spaces
 def test_kept_parts_of_another_container_are_no_dead_run_s(begun: Callable[..., subprocess.Popen[str]]) -> None:
     process = begun("kept-local")
@@ -259,7 +255,6 @@ def test_a_proc_of_another_container_is_refused(monkeypatch: pytest.MonkeyPatch)
 # -- names and numbers -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.process
 def test_a_name_cut_amid_a_character_is_no_hindrance(tmp_path: Path) -> None:
     program = tmp_path / "walk散歩サーバ"  # the kernel keeps 15 bytes of it
     shutil.copy(shutil.which("sleep") or "", program)
@@ -360,7 +355,6 @@ def test_whose_a_container_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert labels.owned({**ours, **gone, labels.MACHINE: identity(), labels.HOME: "lost"}) is labels.Owned.DEAD
 
 
-@pytest.mark.process
 async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in stub_docker.install(tmp_path / "docker").items():
         monkeypatch.setenv(name, value)
@@ -442,7 +436,53 @@ def pair(folder: Path, rounds: int) -> list[str]:
     ] + left
 
 
-@pytest.mark.process
+HOLDS = """
+import asyncio, os, sys
+from tests.pair_job import Held
+async def main():
+    held = Held(int(sys.argv[1]))
+    await held.make()
+    print(held.state.lease.run_id, flush=True)
+    sys.stdin.read()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("space", [False, pytest.param(True, marks=needs_spaces)], ids=["here", "in a container"])
+def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: bool
+) -> None:
+    """And what a live run has stays. In a container the kernel ends the processes."""
+    for name, value in stub_docker.install(tmp_path / "docker").items():
+        monkeypatch.setenv(name, value)
+    both, run_ids = [], []
+    for number in range(2):
+        command = [*(IN_A_SPACE if space else ()), sys.executable, "-c", HOLDS, str(number)]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        both.append(process)
+        run_ids.append(process.stdout.readline().strip())
+    try:
+        (dead, alive), (its, others) = both, run_ids
+        killed(dead)
+        until = time.monotonic() + 10
+        while condition(run_folder(its)) is not Condition.ABANDONED:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        state_lines = sweep(lambda line: None)
+        asyncio.run(leftovers.sweep(lambda line: None))
+        assert any(its in line for line in state_lines) and not any(others in line for line in state_lines)
+        node = f"{record.name_of(record.run_label(others))}-control-plane"
+        assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted([f"{others}.postgres", node])
+        assert marked_processes(its) == [] and not run_folder(its).exists()
+        assert alive.poll() is None and len(marked_processes(others)) == 1 and (run_folder(others) / "data").exists()
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+        sweep(lambda line: None)
+
+
 @needs_spaces
 def test_two_harnesses_in_two_containers_do_each_other_no_harm(tmp_path: Path) -> None:
     assert pair(tmp_path / "pair", rounds=2) == []

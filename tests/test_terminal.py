@@ -20,7 +20,6 @@ from harness.model.errors import Exit
 from harness.progress import Progress
 
 pytestmark = pytest.mark.process
-
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 30
 LOST = ("run", "keep")

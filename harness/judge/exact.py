@@ -93,11 +93,11 @@ def concurrent_users(criterion: Criterion, view: View) -> Finding:
     )
     if finding.verdict is Verdict.PASS:
         return finding
+    if not clears(criterion.comparison, finding.samples, criterion.threshold):
+        return finding.void(message("the load offered only {users} such users", users=count(finding.samples)))
     planned = view.planned(criterion.metric)
     if clears(criterion.comparison, value + planned.missing, criterion.threshold):  # each may be a user's good answer
         return finding.void(missing_words(planned))
-    if not clears(criterion.comparison, finding.samples, criterion.threshold):
-        return finding.void(message("the load offered only {users} such users", users=count(finding.samples)))
     late = view.late(criterion.metric)
     users = np.concatenate((good["user"], late["user"]))
     times = np.concatenate((good["done_ns"], late["due_ns"]))

@@ -49,7 +49,7 @@ def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     details = {check["name"]: check["detail"] for check in report["checks"]}
     assert ": 0 lost" in details["writes.acknowledged"], "commits waited for the standby"
     checks = {check["name"]: check["verdict"] for check in report["checks"]}
-    exercised = {"writes.acknowledged", "writes.applied_once", "walks.isolation", "reconcile"}
+    exercised = {"writes.acknowledged", "writes.applied_once", "reads.acknowledged", "walks.isolation", "reconcile"}
     exercised |= {"dual_write.documents", "service.new_connections"}
     assert {name: checks[name] for name in exercised} == dict.fromkeys(exercised, "pass")
     assert checks["flag.off_in_time"] == "not_exercised"

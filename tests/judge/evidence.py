@@ -189,6 +189,14 @@ def due_of(of: Scenario) -> DueList:
     )
 
 
+def due_as(rows: Sequence[Row]) -> DueList:
+    """A schedule that holds just the requests of ``rows``."""
+    found = [row for row in rows if isinstance(row, RequestRow)]
+    return DueList(
+        requests=tuple(Due(id=row.operation_id, user=row.user, due_ns=row.due_ns) for row in found), probes=()
+    )
+
+
 def judged(
     of: Scenario, rows: Sequence[Row], at_s: float | None = None, *, due: DueList | None = None
 ) -> dict[str, CriterionResult]:

@@ -27,6 +27,7 @@ from tests.judge.evidence import (
     SUCCESS_P95,
     WEEKS,
     criterion,
+    due_as,
     error,
     healthy,
     judged,
@@ -257,7 +258,7 @@ def test_each_users_first_answer_is_held_against_the_windows_start() -> None:
         else row
         for row in rows
     ]
-    result = one(users, late_b, window_s=330.0)
+    result = one(users, late_b, window_s=330.0, due=due_as(rows))
     assert (result.verdict, result.value) == (Verdict.FAIL, 1)
     assert result.reason.endswith("without: b")
 

@@ -13,6 +13,7 @@ from tests.judge.evidence import (
     SUCCESS_RATE,
     WEEKS,
     criterion,
+    due_as,
     judged,
     one,
     request,
@@ -188,7 +189,7 @@ def test_a_good_answer_in_every_stretch(answers_s: list[float], served: bool) ->
     rows += [request(at_s - 0.01, "u", latency_ms=10) for at_s in answers_s]
     # Requests every 50 s are offered, the others fail.
     rows += [request(at_s, "u", outcome=Outcome.TIMEOUT, latency_ms=10) for at_s in range(5, 330, 50)]
-    result = one(one_user, rows, window_s=330.0)
+    result = one(one_user, rows, window_s=330.0, due=due_as(rows))
     assert result.value == int(served)
     assert result.verdict is (Verdict.PASS if result.value else Verdict.FAIL)
 

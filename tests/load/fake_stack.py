@@ -6,7 +6,8 @@ maps a method to how it misbehaves: ``"status 503"``, ``"close"``, ``"partial"``
 request to the API; ``"flag": "true" | "false" | "missing"``; ``"drop_idle": true`` closes each connection after its
 answer without saying so; ``"auth": "down"``; ``"expires_s": n`` of the tokens, of which only a user's newest is good;
 ``"flag_hangs": true``: Remote Config answers nothing once the API was asked; ``"old": n``: every n-th list or GET is
-answered as before its user's last write.
+answered as before its user's last write; ``"drops": n``: every n-th write is carried out and never answered, as when
+a pod is killed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class FakeStack:
         self.behaviour = behaviour
         self.walks: dict[str, dict[str, Any]] = {}
         self.began: float | None = None
-        self.created = self.writes = self.reads = 0
+        self.created = self.writes = self.reads = self.changes = 0
         self.replaced: dict[str, tuple[str, dict[str, Any] | None]] = {}
         self.newest: dict[str, str] = {}
 
@@ -117,7 +118,11 @@ class FakeStack:
             await asyncio.sleep(3600)
         if how == "bad body":
             return 201 if method == "POST" else 204 if method == "DELETE" else 200, {"hello": "world"}
-        return self.contract(method, path, uid_of(headers["authorization"]), body, how)
+        answer = self.contract(method, path, uid_of(headers["authorization"]), body, how)
+        self.changes += method != "GET"
+        if method != "GET" and self.changes % self.behaviour.get("drops", 10**9) == 0:
+            raise Broken
+        return answer
 
     def contract(self, method: str, path: str, uid: str, body: bytes, how: str) -> tuple[int, Any]:
         owner = "somebody-else" if how == "foreign" else uid

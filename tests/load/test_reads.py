@@ -18,7 +18,7 @@ from harness.population.content import fingerprint, updated
 from tests.load.conftest import StartFake, plan_for
 from tests.load.test_processes import loading, rows
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 USERS, PACE_S, LASTS_S = 40, 0.4, 9
 
@@ -53,6 +53,18 @@ async def test_what_a_right_server_shows_is_right(fake: StartFake, tmp_path: Pat
     assert found.lists == sum(row.operation is Operation.LIST_WALKS for row in asked) > 100
     assert found.walks == sum(row.operation is Operation.GET_WALK for row in asked) > 50
     assert found.writes > 300 and found.probes > 80 and found.bound > 180
+
+
+async def test_writes_carried_out_whose_answer_is_lost_make_no_answer_wrong(fake: StartFake, tmp_path: Path) -> None:
+    """Phones send all but POST again, once; a created walk is known by what it says."""
+    plan = plan_for(fake(drops=5), users=USERS, pace_s=PACE_S)
+    requests, probes = await seen(plan, tmp_path)
+    found = judged(plan, requests, probes)
+    assert [str(wrong) for wrong in found.wrong] == []
+    assert (found.unread, found.missing, found.unmatched) == (0, 0, [])
+    assert sum(row.retried for row in requests) > 20
+    assert any(row.operation is Operation.CREATE_WALK and row.outcome is Outcome.BROKEN for row in requests)
+    assert found.lists > 100 and found.bound > 100
 
 
 async def test_an_old_answer_now_and_then_is_found_in_lists_walks_and_probes(fake: StartFake, tmp_path: Path) -> None:

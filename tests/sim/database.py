@@ -1,4 +1,4 @@
-"""The API's memory database, read past it by the checkers, and one that loses what it has confirmed."""
+"""The API's memory database, read past it by the checkers, and one that loses what it has confirmed, or shows it late."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from api.memory import MemoryDatabase
-from api.model import User, Walk, WalkChange
+from api.model import User, Walk, WalkChange, WalkDetail, WalkPage
 from api.ports import Clock
 from harness.checks.dual_write import StoredWalk
 
@@ -16,12 +16,31 @@ DELAY_S = 0.005
 
 
 class SimDatabase(MemoryDatabase):
-    """``loses`` n: every n-th PUT of a walk that was there is confirmed and then lost, as by a commit that was not."""
+    """``loses`` n: every n-th PUT of a walk that was there is confirmed and then lost, as by a commit that was not.
+    ``shows_old`` n: every n-th list or walk is as before its user's last PUT, as from a replica that lags.
+    """
 
-    def __init__(self, clock: Clock, loses: int = 0) -> None:
+    def __init__(self, clock: Clock, loses: int = 0, shows_old: int = 0) -> None:
         super().__init__(clock, DELAY_S)
         self._loses = loses
-        self._puts = 0
+        self._shows_old = shows_old
+        self._puts = self._reads = 0
+        self._before: dict[str, WalkDetail] = {}
+
+    async def get_walk(self, user: User, walk_id: str) -> WalkDetail | None:
+        """The user's walk, or an older one."""
+        walk, old = await super().get_walk(user, walk_id), self._old(user)
+        return old if walk is not None and old is not None and old.id == walk_id else walk
+
+    async def list_walks(self, user: User, page: int, limit: int) -> WalkPage:
+        """The user's walks, or an older one among them."""
+        found, old = await super().list_walks(user, page, limit), self._old(user)
+        walks = [_listed(old) if old is not None and walk.id == old.id else walk for walk in found.walks]
+        return msgspec.structs.replace(found, walks=walks)
+
+    def _old(self, user: User) -> WalkDetail | None:
+        self._reads += 1
+        return self._before.get(user.uid) if self._shows_old and self._reads % self._shows_old == 0 else None
 
     def stored(self) -> list[StoredWalk]:
         """Every walk, as ``harness.stores.read_walks`` gives them."""
@@ -37,8 +56,15 @@ class SimDatabase(MemoryDatabase):
 
     def _save(self, user: User, walk_id: str, change: WalkChange) -> Walk:
         before, located = self._walks.get(walk_id), dict(self._locations.get(walk_id, {}))
+        if before is not None and self._shows_old:
+            points = [point for _, point in sorted(located.items())]
+            self._before[user.uid] = WalkDetail(**msgspec.structs.asdict(before), locations=points)
         walk = super()._save(user, walk_id, change)
         self._puts += before is not None
         if self._loses and before is not None and self._puts % self._loses == 0:
             self._walks[walk_id], self._locations[walk_id] = before, located
         return walk
+
+
+def _listed(walk: WalkDetail) -> Walk:
+    return Walk(*(getattr(walk, name) for name in Walk.__struct_fields__))

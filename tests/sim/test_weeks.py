@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.invariants import READS
+from harness.judge.decision import decide
 from harness.model.errors import Exit
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
 from harness.model.verdict import Decision, Verdict
@@ -100,6 +102,7 @@ def test_another_seed_gives_another_week(tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.process
 def test_another_process_with_another_hash_gives_the_same_bytes(tmp_path: Path) -> None:
     here = week(tmp_path / "here", table(2), seed=5)
     program = (
@@ -144,6 +147,19 @@ def test_lost_writes_hold_a_week_that_every_criterion_passes(tmp_path: Path, pla
     assert found.verdict is Verdict.FAIL
     assert found.value is not None
     assert found.value >= 5
+
+
+def test_an_old_answer_now_and_then_holds_a_week_that_would_advance_without_the_judge_of_reads(tmp_path: Path) -> None:
+    """Every 25th list or walk is as before its user's last PUT, as from a replica that lags; no answer fails."""
+    seen = week(tmp_path, cut(table(3)), planted=Planted(reads_old=25))
+    assert (seen.run.decision, seen.run.exit_status) == (Decision.HOLD, Exit.HOLD), seen.why
+    others = [check for check in seen.run.checks if check.id != READS]
+    assert decide(seen.run.criteria, others) is Decision.ADVANCE, seen.why
+    found = seen.told[READS]
+    assert found.verdict is Verdict.FAIL
+    assert found.value is not None
+    assert found.value >= 10
+    assert "it is as before an acknowledged write" in found.reason
 
 
 def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

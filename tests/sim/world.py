@@ -30,7 +30,7 @@ from tests.sim.stack import MemoryStack
 class Planted(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong in a world. Shares are exact at every request, of phones' requests (``errors``, ``slow``: waits
     ``slow_ms``) and of probes (``unavailable``). Every ``puts_lost``-th PUT and ``documents_lost``-th mirror write is
-    confirmed and lost. ``deaf`` instances do not hear of a roll back.
+    confirmed and lost, every ``reads_old``-th list or walk is as before its user's last PUT. ``deaf`` instances do not hear of a roll back.
     """
 
     errors: Fraction = Fraction(0)
@@ -38,6 +38,7 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     slow_ms: float = 0.0
     unavailable: Fraction = Fraction(0)
     puts_lost: int = 0
+    reads_old: int = 0
     documents_lost: int = 0
     deaf: frozenset[str] = frozenset()
 
@@ -57,7 +58,7 @@ class World:
     def __init__(self, clock: VirtualClock, seed: int, folder: Path, planted: Planted) -> None:
         self.clock = clock
         self.service = Service(clock, stream(seed, "sim"), planted.plants())
-        self.database = SimDatabase(clock, planted.puts_lost)
+        self.database = SimDatabase(clock, planted.puts_lost, planted.reads_old)
         self.firestore = MemoryFirestore()
         self.mirror = Mirror(self.firestore, planted.documents_lost)
         self.parts = Parts(planted.deaf)

@@ -1,0 +1,72 @@
+"""What the collector waits for at a window's edge: every call that is due, each to its timeout, and no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.clock import NS
+from harness.collect import Collector
+from harness.evidence.spool import SpoolWriter
+from harness.evidence.store import EvidenceStore
+from harness.judge.ledger import Ledger
+from harness.model.due import Due, probe_call
+from harness.model.evidence import Anchor, Row
+from tests.judge.evidence import probe, request
+
+
+class Moved:
+    """A clock whose sleeps are over at once; at given times rows come in."""
+
+    anchor = Anchor(monotonic_ns=0, unix_ns=0)
+
+    def __init__(self, spool: SpoolWriter, coming: dict[int, Row]) -> None:
+        self.now, self.spool, self.coming = 0, spool, coming
+
+    def now_ns(self) -> int:
+        return self.now
+
+    def wall_ns(self) -> int:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += round(seconds * NS)
+        for at_s in [at_s for at_s in self.coming if at_s * NS <= self.now]:
+            self.spool.write(self.coming.pop(at_s))
+            self.spool.flush()
+
+
+USERS = [request(0, "a"), request(1, "a")]
+ROWS: list[Row] = [*USERS, probe(2, number=5)]
+DUE = [Due(id=row.operation_id, user="a", due_ns=0) for row in USERS]
+PROBE = Due(id=probe_call(5), user="c", due_ns=0)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[SpoolWriter]:
+    with SpoolWriter(tmp_path / "s.jsonl") as writer:
+        yield writer
+
+
+@pytest.mark.parametrize(
+    ("coming", "until_s"),
+    [
+        ({10: ROWS[0], 12: ROWS[1], 14: ROWS[2]}, 14),  # all are in
+        ({10: ROWS[0], 29: ROWS[1], 39: ROWS[2]}, 39),  # one of a user who had waited for the one before
+        ({10: ROWS[0], 25: ROWS[1]}, 36),  # the probe never comes: for a timeout after the last that did
+        ({}, 31),
+        ({10: ROWS[0], 11: ROWS[1], 30: request(9, "a")}, 31),  # another call is none of these
+    ],
+)
+async def test_the_last_answers_are_awaited_to_their_timeout(
+    coming: dict[int, Row], until_s: int, spool: SpoolWriter, tmp_path: Path
+) -> None:
+    clock = Moved(spool, dict(coming))
+    with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
+        collector = Collector(store, Ledger(), clock)
+        collector.follow([spool.path])
+        collector.expect([*DUE, PROBE])
+        await collector.last_answers(20 * NS, 11.0)
+    assert clock.now / NS == pytest.approx(until_s, abs=0.11)
