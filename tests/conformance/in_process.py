@@ -302,7 +302,8 @@ async def _checked(checks: Sequence[Check], plants: Sequence[Plant], folder: Pat
     clock = VirtualClock(asyncio.get_running_loop())
     found: list[CheckResult] = []
     with contextlib.ExitStack() as patches:
-        patches.callback(_forget_firebase)
+        patches.enter_context(mock.patch.dict(os.environ))  # firebase-admin reads the emulators' addresses there
+        patches.callback(lambda: firebase_admin.delete_app(firebase_admin.get_app("walk-api")))
         target = Target(clock, folder, patches)
         for plant in plants:
             plant(target)
@@ -321,11 +322,6 @@ async def _checked(checks: Sequence[Check], plants: Sequence[Plant], folder: Pat
     assert not target.front.broken, target.front.broken
     assert b"Request failed" not in (folder / f"{POD}.log").read_bytes()  # a plant is wrong on purpose, not by a defect
     return found
-
-
-def _forget_firebase() -> None:
-    firebase_admin.delete_app(firebase_admin.get_app("walk-api"))
-    os.environ.pop("FIREBASE_AUTH_EMULATOR_HOST", None)
 
 
 def checked(checks: Sequence[Check], plants: Sequence[Plant], folder: Path, seed: int = 1) -> dict[str, CheckResult]:
