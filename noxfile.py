@@ -192,6 +192,18 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """What the tests in process run of the code, with a floor for what decides; arguments go to pytest."""
+    run(session, "-m", "tests.session.coverage", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutants of judge, control and checks, for a budget of time, kept: -- --minutes 60 harness.judge."""
+    run(session, "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint, types, import directions."""
     run(session, "-m", "ruff", "format", "--check", ".")

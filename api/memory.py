@@ -191,8 +191,10 @@ class MemoryDatabase:
         if "description" in given:
             given["description"] = given["description"] or ""
         walk = structs.replace(old, **{name: _in_utc(value) for name, value in given.items()})
-        if walk.end_time is not None and (walk.start_time is None or walk.end_time < walk.start_time):
-            raise Invalid("The walk would be inconsistent: its end needs a start before it")
+        if walk.end_time is not None and walk.start_time is None:
+            raise Invalid("The walk would be inconsistent: end_time needs a start_time")
+        if walk.end_time is not None and walk.start_time is not None and walk.end_time < walk.start_time:
+            raise Invalid("The walk would be inconsistent: end_time is before start_time")
         self._walks[walk_id] = walk
         located = self._locations.setdefault(walk_id, {})
         for location in change.locations or ():

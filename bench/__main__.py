@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import cluster, harness_cpu, recorder, report, side_by_side, stall
+from bench import cluster, harness_cpu, judging, recorder, report, side_by_side, stall
 from bench.result import Result, text
 
 Bench = Callable[[Path], Coroutine[object, None, Result]]
@@ -19,6 +19,7 @@ FULL: dict[str, Bench] = {
     "api": lambda folder: side_by_side.bench(folder, side_by_side.FULL),
     "recorder": lambda folder: recorder.bench(folder, recorder.FULL),
     "report": lambda folder: report.bench(folder, report.FULL),
+    "judge": lambda folder: judging.bench(folder, judging.FULL),
     "stall": lambda folder: stall.bench(folder, stall.FULL),
     "harness": harness_cpu.bench,
 }
@@ -29,6 +30,7 @@ QUICK: dict[str, Bench] = {
     "api": lambda folder: side_by_side.bench(folder, side_by_side.QUICK),
     "recorder": lambda folder: recorder.bench(folder, recorder.QUICK),
     "report": lambda folder: report.bench(folder, report.QUICK),
+    "judge": lambda folder: judging.bench(folder, judging.QUICK),
     "stall": lambda folder: stall.bench(folder, stall.QUICK),
 }
 

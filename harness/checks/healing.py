@@ -4,7 +4,8 @@ The direction says which side is copied from. Nothing newer is ever overwritten:
 the app itself, once the flag was off) is named when PostgreSQL is copied, and is what is copied the other way, where a
 document that differs and is not newer is named. So whatever differs is either healed or named. A
 document without a walk is either a deleted walk's or one that the app made itself: it is deleted only when the
-evidence says that the API confirmed its deletion, and is named otherwise. What the evidence knows
+evidence says that the API confirmed its deletion, and is named otherwise. A document that is not in the app's format is
+never copied, but named. What the evidence knows
 the app to have written or deleted itself (``own``) differs because it is to: while PostgreSQL is copied such documents
 are neither brought back nor deleted nor named, but counted; only one that is older than its walk is written.
 """
@@ -18,6 +19,8 @@ from enum import StrEnum
 import msgspec
 
 from harness.checks.dual_write import StoredWalk, document_id, expected
+from harness.firebase.copy_walks import rows_of
+from harness.firebase.document_writes import plain_fields
 from harness.firebase.documents import Fields
 
 
@@ -110,11 +113,14 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
     named: list[str] = []
     for name, document in documents.items():
         walk = stored.get(name)
-        if walk is None:
-            where = named if name in deleted else copy
-            where.append(f"{name.lower()}: deleted through the API" if name in deleted else name)
-        elif document == expected(walk):
+        if walk is None and name in deleted:
+            named.append(f"{name.lower()}: deleted through the API")
+        elif walk is not None and document == expected(walk):
             continue
+        elif not _can_be_copied(document):
+            named.append(f"{name.lower()} of {_user(document)}: the document is not in the app's format")
+        elif walk is None:
+            copy.append(name)
         elif not _newer(document, walk):
             named.append(f"{walk.id} of {walk.user}: the document differs and is not newer")
         elif len(document["location_data"].value) < len(walk.locations):
@@ -125,6 +131,23 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
         f"{walk.id} of {walk.user}: in PostgreSQL alone" for name, walk in stored.items() if name not in documents
     ]
     return Healing(direction=Direction.TO_POSTGRESQL, copy=tuple(copy), replace=tuple(replace), named=tuple(named))
+
+
+def _can_be_copied(document: Fields) -> bool:
+    """Whether ``copy_walks`` finds every column in it, each of its type: one it cannot read ends the copy."""
+    try:
+        rows = rows_of(plain_fields(document))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return False
+    _, title, description, _, _, status, _, created_at, updated_at, *optional = rows.walk
+    texts, times = (title, description, status), (created_at, updated_at)
+    user, start_time, end_time, paused_at, polyline, thumbnail = optional
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(time, datetime) for time in times)
+        and all(text is None or isinstance(text, str) for text in (user, polyline, thumbnail))
+        and all(time is None or isinstance(time, datetime) for time in (start_time, end_time, paused_at))
+    )
 
 
 def _newer(document: Fields, walk: StoredWalk) -> bool:

@@ -90,6 +90,23 @@ def test_nothing_is_lost_or_brought_back_on_the_way_to_postgresql() -> None:
     assert (alone.changes, len(alone.named)) == (0, 1)
 
 
+@pytest.mark.parametrize("garbled", [Value("string", "x"), None, Value("array", [Value("string", "x")])], ids=str)
+@pytest.mark.parametrize("field", ["total_steps", "location_data", "updated_at", "start_time"])
+def test_a_document_that_is_not_in_the_app_s_format_is_named_and_ends_no_copy(
+    field: str, garbled: Value | None
+) -> None:
+    held = documents(walk(), walk(OTHER))
+    held[NAME].pop(field)
+    if garbled is not None:
+        held[NAME][field] = garbled
+    found = healing([], held, (), Direction.TO_POSTGRESQL)
+    if field == "start_time" and garbled is None:  # it may be absent
+        assert found.copy == (NAME, OTHER_NAME)
+    else:
+        assert found.copy == (OTHER_NAME,)
+        assert found.named == (f"{WALK} of u1: the document is not in the app's format",)
+
+
 def differing() -> list[dict[str, Fields]]:
     """A document of an earlier write, and one of this write that says something else."""
     wrong = documents(walk())

@@ -79,6 +79,12 @@ WEEKS = {
 }
 
 
+def every_criterion(*, users: int = 250, pace_s: float = 50.0, window_s: float = 120.0) -> Scenario:
+    """A scenario with the criteria of all weeks, each once."""
+    each = {what.id + str(what.threshold): what for week in WEEKS.values() for what in week.criteria}
+    return scenario(*each.values(), users=users, pace_s=pace_s, window_s=window_s)
+
+
 def window(of: Scenario) -> Window:
     return Window(start_ns=START_NS, end_ns=START_NS + round(of.window_s * NS))
 

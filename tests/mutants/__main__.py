@@ -1,0 +1,44 @@
+"""``python -m tests.mutants [--minutes N] [--again] [--told] [PACKAGE or MODULE ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.mutants import kept, running
+
+
+def main(arguments: list[str]) -> int:
+    """Measures what is unmeasured, for as long as asked, and keeps what was found; 0 whatever the score."""
+    parser = argparse.ArgumentParser(prog="nox -s mutants --", description=__doc__, allow_abbrev=False)
+    parser.add_argument("names", nargs="*", default=list(kept.PACKAGES), metavar="NAME", help="packages or modules")
+    parser.add_argument("--minutes", type=float, default=60.0, help="stop after so long (60)")
+    parser.add_argument("--again", action="store_true", help="also what is measured already: the tests changed")
+    parser.add_argument("--told", action="store_true", help="measure nothing; say what is kept")
+    options = parser.parse_args(arguments)
+    for name in options.names:
+        if not any(name == package or name.startswith(package + ".") for package in kept.PACKAGES):
+            parser.error(f"{name} is not below {', '.join(kept.PACKAGES)}")
+    known, now, excluded = kept.read(), kept.digests(), kept.reasons()
+    if not options.told:
+        _measure(known, now, options)
+        known.scores = kept.scores(known, now, excluded)
+        kept.write(known)
+    print(*kept.lines(known, now, excluded), sep="\n")
+    return 0
+
+
+def _measure(known: kept.Kept, now: dict[str, str], options: argparse.Namespace) -> None:
+    running.generate()
+    chosen = {name for name in now if any(name == each or name.startswith(each + ".") for each in options.names)}
+    wanted = chosen if options.again else chosen - set(kept.measured(known, now))
+    if options.again:
+        running.forget(wanted)
+    mutants = running.to_run(running.results(), wanted)
+    print(f"{len(wanted)} functions to measure, {len(mutants)} mutants to run", flush=True)
+    running.run(mutants, options.minutes * 60.0)
+    running.keep(known, running.results(), now, wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""The kept file: its form, its reasons, and that what changed since is unmeasured; a machine goes on where one stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import kept, running
+from tests.mutants.kept import Function, Kept, Score
+
+MODULE = """
+LIMIT = 3
+
+def one(a):
+    return a + 1
+
+class Two:
+    def three(self):
+        return 3
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for package in kept.PACKAGES:
+        (tmp_path / package.replace(".", "/")).mkdir(parents=True)
+    (tmp_path / "harness/judge/a.py").write_text(MODULE)
+    return tmp_path
+
+
+def test_what_is_kept_is_of_the_packages_and_of_its_form() -> None:
+    known = kept.read()
+    assert known.functions, "nothing was ever measured"
+    for name, each in known.functions.items():
+        assert name.startswith(tuple(package + "." for package in kept.PACKAGES))
+        assert re.fullmatch("[0-9a-f]{16}", each.digest)
+        assert all(1 <= int(number) <= each.mutants for number in each.left)
+        assert not kept.NOTICED & set(each.left.values())
+    assert set(known.scores) == set(kept.PACKAGES)
+    assert list(known.functions) == sorted(known.functions)
+
+
+def test_each_exclusion_has_its_reason_and_is_a_mutant_that_was_left() -> None:
+    known = kept.read()
+    left = {f"{name}:{number}" for name, each in known.functions.items() for number in each.left}
+    for mutant, reason in kept.reasons().items():
+        assert mutant in left, f"{mutant} is excluded and was not left by the tests: take it out"
+        assert len(reason.split()) >= 4, f"{mutant}: {reason!r} is no reason"
+
+
+def test_scores_are_those_of_the_functions_kept() -> None:
+    """Of the code as it was then: what changed since is told by ``--told``, and fails nothing."""
+    known = kept.read()
+    then = {name: each.digest for name, each in known.functions.items()}
+    found = kept.scores(known, then, kept.reasons())
+    for package, score in known.scores.items():
+        again = found[package]
+        assert (score.mutants, score.noticed) <= (again.mutants, again.noticed)
+        assert score.functions - score.unmeasured <= again.functions
+
+
+def test_code_counts_and_its_comments_do_not(root: Path) -> None:
+    before = kept.digests(root)
+    assert set(before) == {"harness.judge.a.one", "harness.judge.a.Two.three"}
+    file = root / "harness/judge/a.py"
+    file.write_text(MODULE.replace("return a + 1", "# why\n    return (a + 1)"))
+    assert kept.digests(root) == before
+    file.write_text(MODULE.replace("a + 1", "a + 2"))
+    after = kept.digests(root)
+    assert [name for name in before if before[name] != after[name]] == ["harness.judge.a.one"]
+
+
+def test_a_changed_function_is_unmeasured_and_counts_for_nothing() -> None:
+    functions = {"harness.judge.a.one": Function(digest="old", mutants=4, left={"2": "survived"})}
+    known = Kept(functions=functions)
+    assert kept.scores(known, {"harness.judge.a.one": "old"}, {})["harness.judge"] == Score(
+        functions=1, unmeasured=0, mutants=4, noticed=3, excluded=0, percent=75.0
+    )
+    changed = kept.scores(known, {"harness.judge.a.one": "new"}, {})["harness.judge"]
+    assert (changed.unmeasured, changed.percent) == (1, None)
+
+
+def test_an_excluded_survivor_is_neither_noticed_nor_missing() -> None:
+    known = Kept(functions={"harness.checks.a.one": Function(digest="d", mutants=4, left={"2": "survived"})})
+    now, why = {"harness.checks.a.one": "d"}, {"harness.checks.a.one:2": "it is the same by De Morgan"}
+    assert kept.scores(known, now, why)["harness.checks"].percent == 100.0
+    assert "  harness.checks.a.one:2 survived" in kept.lines(known, now, {})
+    assert "  harness.checks.a.one:2 survived" not in kept.lines(known, now, why)
+
+
+def meta(root: Path, **ends: int | None) -> None:
+    names = {f"harness.judge.a.{name}": status for name, status in ends.items()}
+    (root / "harness/judge/a.py.meta").write_text(json.dumps({"exit_code_by_key": names}))
+
+
+def test_what_mutmut_found_is_kept_when_the_function_is_whole_and_else_run_on(root: Path) -> None:
+    now = kept.digests(root)
+    meta(root, x_one__mutmut_1=1, x_one__mutmut_2=None, xǁTwoǁthree__mutmut_1=0, xǁTwoǁthree__mutmut_2=36)
+    known, found = Kept(functions={"harness.judge.gone.f": Function(digest="d", mutants=1)}), running.results(root)
+    running.keep(known, found, now, set(now))
+    three = Function(digest=now["harness.judge.a.Two.three"], mutants=2, left={"1": "survived"})
+    assert known.functions == {"harness.judge.a.Two.three": three}
+    unmeasured = set(now) - set(kept.measured(known, now))
+    assert running.to_run(found, unmeasured) == ["harness.judge.a.x_one__mutmut_2"]
+
+
+def test_a_new_machine_runs_nothing_that_another_measured(root: Path) -> None:
+    now = kept.digests(root)
+    meta(root, x_one__mutmut_1=None, xǁTwoǁthree__mutmut_1=None)
+    known = Kept(functions={"harness.judge.a.one": Function(digest=now["harness.judge.a.one"], mutants=1)})
+    unmeasured = set(now) - set(kept.measured(known, now))
+    assert running.to_run(running.results(root), unmeasured) == ["harness.judge.a.xǁTwoǁthree__mutmut_1"]
+
+
+def test_again_forgets_what_was_found_of_those_alone(root: Path) -> None:
+    meta(root, x_one__mutmut_1=1, xǁTwoǁthree__mutmut_1=1)
+    running.forget({"harness.judge.a.one"}, root)
+    assert running.to_run(running.results(root), set(kept.digests(root))) == ["harness.judge.a.x_one__mutmut_1"]
+
+
+def test_a_function_without_mutants_is_measured() -> None:
+    assert running.function({}, "d") == Function(digest="d", mutants=0)
+
+
+def test_the_file_is_written_as_it_is_read(tmp_path: Path) -> None:
+    known = kept.read()
+    kept.write(known, tmp_path / "kept.json")
+    assert (tmp_path / "kept.json").read_bytes() == kept.FILE.read_bytes()

@@ -1,0 +1,207 @@
+"""Heal, then compare: after any history of two stores, a healing in either direction leaves no difference but those it
+names, and a second one nothing to do.
+
+``heal`` itself over stores in memory. Of PostgreSQL they know the statements that ``heal`` and ``copy_walks`` run, so
+that what is copied went through ``rows_of`` as it does for real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+from msgspec import structs
+
+from harness.checks.dual_write import StoredWalk, compare, document_id, expected
+from harness.checks.healing import Direction, Healing
+from harness.firebase import copy_walks
+from harness.firebase.documents import Fields, Value
+from harness.model.stack import Address, Endpoints
+from harness.reconcile import heal as module
+from tests.checks.test_dual_write import NOON, point, walk
+
+HERE = Address(host="127.0.0.1", port=1)
+ENDPOINTS = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
+WALKS = [f"0b3a6c9e-aaaa-4222-8333-44445555666{n}" for n in range(3)]
+OF_WALK = (
+    *("id", "title", "description", "total_distance", "total_steps", "status", "total_paused_duration", "created_at"),
+    *("updated_at", "user_id", "start_time", "end_time", "paused_at", "polyline_data", "thumbnail_image_url"),
+)
+OF_LOCATION = (
+    *("walk_id", "sequence_number", "latitude", "longitude", "timestamp", "altitude"),
+    *("horizontal_accuracy", "vertical_accuracy", "speed", "course"),
+)
+walks = st.sampled_from(WALKS)
+
+
+class Postgres:
+    """Walks by id, and a connection that runs the statements of a healing."""
+
+    def __init__(self) -> None:
+        self.walks: dict[str, StoredWalk] = {}
+
+    async def connect(self, **_: object) -> Postgres:
+        return self
+
+    async def close(self, timeout: float = 0.0) -> None:  # noqa: ASYNC109 - asyncpg's
+        """Nothing to close."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        before = dict(self.walks)
+        try:
+            yield
+        except BaseException:
+            self.walks = before
+            raise
+
+    async def execute(self, statement: str, *arguments: Any) -> None:
+        if statement.startswith("DELETE FROM walks"):
+            del self.walks[arguments[0].lower()]
+        elif statement == copy_walks._WALK:
+            row = dict(zip(OF_WALK, arguments, strict=True))
+            walk_id = str(row.pop("id"))
+            self.walks.setdefault(walk_id, StoredWalk(id=walk_id, columns=row, locations=[]))
+        else:
+            assert statement == copy_walks._USER
+
+    async def executemany(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        assert statement == copy_walks._LOCATION
+        for row in rows:
+            location = dict(zip(OF_LOCATION, row, strict=True))
+            stored = self.walks[str(location.pop("walk_id"))]
+            if all(each["sequence_number"] != location["sequence_number"] for each in stored.locations):
+                locations = [*stored.locations, location]
+                self.walks[stored.id] = structs.replace(stored, locations=locations)
+
+
+class Firestore:
+    """Documents by id."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Fields] = {}
+
+    async def all(self) -> dict[str, Fields]:
+        return deepcopy(self.documents)
+
+    async def put(self, name: str, fields: Fields) -> None:
+        self.documents[name] = deepcopy(fields)
+
+    async def delete(self, name: str) -> None:
+        del self.documents[name]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class Stores(RuleBasedStateMachine):
+    """Three walks that the API and the app write, each minute one; mirrored or not, as intended or garbled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.postgres, self.firestore = Postgres(), Firestore()
+        self.deleted: set[str] = set()
+        self.own: set[str] = set()
+        self.at = NOON
+
+    @rule(walk_id=walks, points=st.integers(0, 3), mirrored=st.booleans())
+    def the_api_writes(self, walk_id: str, points: int, mirrored: bool) -> None:
+        self.postgres.walks[walk_id] = self._walk(walk_id, points)
+        self.deleted.discard(walk_id)
+        if mirrored:
+            self._mirror(walk_id)
+
+    @rule(walk_id=walks, mirrored=st.booleans())
+    def the_api_deletes(self, walk_id: str, mirrored: bool) -> None:
+        if self.postgres.walks.pop(walk_id, None) is not None:
+            self.deleted.add(walk_id)
+            if mirrored:
+                self.firestore.documents.pop(document_id(walk_id), None)
+
+    @rule(walk_id=walks, points=st.integers(0, 3))
+    def the_app_writes(self, walk_id: str, points: int) -> None:
+        """Itself, with the flag off."""
+        self.firestore.documents[document_id(walk_id)] = expected(self._walk(walk_id, points))
+        self.own.add(walk_id)
+
+    @rule(walk_id=walks)
+    def the_app_deletes(self, walk_id: str) -> None:
+        if self.firestore.documents.pop(document_id(walk_id), None) is not None:
+            self.own.add(walk_id)
+
+    @rule(walk_id=walks, field=st.sampled_from(["title", "total_steps", "location_data", "user_id"]))
+    def a_document_is_garbled(self, walk_id: str, field: str) -> None:
+        """And says that it is of the same write."""
+        if (document := self.firestore.documents.get(document_id(walk_id))) is not None:
+            document[field] = Value("array", []) if field == "location_data" else Value("string", "garbled")
+
+    @rule(direction=st.sampled_from(Direction), knows_own=st.booleans())
+    def heals(self, direction: Direction, knows_own: bool) -> None:
+        walks, documents = dict(self.postgres.walks), deepcopy(self.firestore.documents)
+        own = self.own if knows_own else set()
+        first = self._heal(direction, own, apply=True)
+        note(first.sentence)
+        second = self._heal(direction, own, apply=False)
+        assert (second.changes, second.named, second.own) == (0, first.named, first.own)
+        left = {sentence.replace(":", " ").split()[0] for sentence in first.named}
+        if direction is Direction.TO_FIRESTORE:
+            left |= own
+            self._nothing_newer_overwritten(walks, documents)
+            assert self.postgres.walks == walks
+        else:
+            assert self.firestore.documents == documents
+            assert not self.deleted & set(self.postgres.walks), "brought back"
+            for walk_id, stored in walks.items():
+                document = documents.get(document_id(walk_id))
+                if walk_id in left or document is None or document["updated_at"].value <= stored.updated_at:
+                    assert self.postgres.walks[walk_id] == stored
+        self._agree_but_for(left)
+
+    def _agree_but_for(self, left: set[str]) -> None:
+        """By the comparison of the rehearsals, and by what lies in one store alone."""
+        compared = compare(self.postgres.walks.values(), self.firestore.documents, dict.fromkeys(self.deleted, "u1"))
+        assert {finding.walk_id for finding in compared.findings} <= left
+        alone = {document_id(walk_id) for walk_id in self.postgres.walks} ^ set(self.firestore.documents)
+        assert {name.lower() for name in alone} <= left
+
+    def _nothing_newer_overwritten(self, walks: dict[str, StoredWalk], before: dict[str, Fields]) -> None:
+        for walk_id, stored in walks.items():
+            document = before.get(document_id(walk_id))
+            if document is not None and document["updated_at"].value > stored.updated_at:
+                assert self.firestore.documents[document_id(walk_id)] == document
+
+    def _heal(self, direction: Direction, own: set[str], *, apply: bool) -> Healing:
+        async def read_walks(_: Endpoints) -> list[StoredWalk]:
+            return list(self.postgres.walks.values())
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "Documents", lambda *_: self.firestore)
+            patch.setattr(module, "read_walks", read_walks)
+            patch.setattr(asyncpg, "connect", self.postgres.connect)
+            with asyncio.Runner() as runner:
+                return runner.run(
+                    module.heal(ENDPOINTS, direction, apply=apply, deleted=frozenset(self.deleted), own=frozenset(own))
+                )
+
+    def _walk(self, walk_id: str, points: int) -> StoredWalk:
+        self.at += timedelta(minutes=1)
+        at: datetime = self.at
+        made = walk(walk_id, points=0, title=f"{at:%H:%M}", updated_at=at)
+        unknown: dict[str, Any] = {"speed": None, "course": None, "altitude": None} if points == 2 else {}
+        return structs.replace(made, locations=[point(n, sequence_number=n, **unknown) for n in range(points)])
+
+    def _mirror(self, walk_id: str) -> None:
+        self.firestore.documents[document_id(walk_id)] = expected(self.postgres.walks[walk_id])
+
+
+TestStores = Stores.TestCase
+TestStores.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
