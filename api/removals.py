@@ -66,6 +66,7 @@ class Removals:
         await asyncio.gather(self._worker, return_exceptions=True)
         while not self._queue.empty():
             user_id, walk_id = self._queue.get_nowait()
+            self._queue.task_done()  # or a drain after this one would wait for it
             self.stats.waiting -= 1
             self._drop(user_id, walk_id, "the pod stopped first")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.judge.chance import false_roll_backs
+from harness.judge.errata import errata_seen
 from harness.manifests.honour import not_honoured_by_processes
 from harness.model.errors import Interrupted, RehearsalError
 from harness.model.manifests import Manifests
@@ -20,9 +21,11 @@ from harness.report import words
 from harness.report.language import ENGLISH, Language, padded
 
 
-def plan_facts(options: RunOptions, manifests: Manifests) -> dict[str, Any]:
-    """The fields of ``Run`` that follow from the plan alone."""
-    seen = patch_errata(manifests)
+def plan_facts(
+    options: RunOptions, manifests: Manifests, window_errata: tuple[ErratumSeen, ...] = ()
+) -> dict[str, Any]:
+    """The fields of ``Run`` that follow from the plan; the errata of its patches and of the window together."""
+    seen = errata_seen((), (*patch_errata(manifests), *window_errata))
     return {
         "scenario": options.scenario.name,
         "title": options.scenario.title,

@@ -20,12 +20,11 @@ from harness.collect import Collector
 from harness.document import first_failure, not_exercised, plan_facts, reasons_told
 from harness.evidence.store import EvidenceStore
 from harness.invariants import Invariants, switch_over_result
-from harness.judge.chance import false_roll_backs, sentence
+from harness.judge.chance import preflight_sentences
 from harness.judge.decision import decide
-from harness.judge.errata import errata_seen, of_week
+from harness.judge.errata import of_week
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
-from harness.judge.power import requirements
 from harness.judge.summary import summarise
 from harness.judge.window import Window
 from harness.lifecycle import Lifecycle, open_folder, run_identity
@@ -128,10 +127,8 @@ class Rehearsal:
     async def preflight(self) -> None:
         """Says what the window can and cannot prove, and removes what a killed run left."""
         await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
-        for requirement in requirements(self.scenario):
-            self.progress.plain(f"  {requirement.sentence}")
-        for chance in false_roll_backs(self.scenario):
-            self.progress.plain(f"  {sentence(chance)}")
+        for line in preflight_sentences(self.scenario):
+            self.progress.plain(f"  {line}")
         self._save("scenario.json", self.scenario)
         self._save("manifests.json", self.manifests)
         self._save("machine.json", machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
@@ -410,18 +407,13 @@ class Rehearsal:
         outcomes = [error.exit for error in self.lifecycle.errors]
         if self.decision is not None:
             outcomes.append(DECISION_EXIT[self.decision])
-        elif not outcomes:
-            outcomes.append(Exit.HOLD)  # a run that decided nothing and broke in nothing exercised nothing
-        if self.leaks:
-            outcomes.append(Exit.LEAK)
+        outcomes += [Exit.LEAK] if self.leaks else []
+        outcomes += [] if outcomes else [Exit.HOLD]  # it decided nothing and broke in nothing: it exercised nothing
         return more_severe(*outcomes)
 
     def _document(self) -> Run:
         if self.lifecycle.errors and self.decision is not Decision.ROLL_BACK:
             self.decision = None  # a run that broke decides nothing, whatever it had seen
-        facts = plan_facts(self.options, self.manifests)
-        seen = errata_seen((), (*facts["errata_seen"], *of_week(self.scenario, self.results)))
-        facts |= {"errata": tuple(each.id for each in seen), "errata_seen": seen}
         return Run(
             schema_version=SCHEMA_VERSION,
             run_id=self.run_id,
@@ -438,7 +430,7 @@ class Rehearsal:
             checks=self.checks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
             faults=tuple(f"{fault}, {fault.after_s:g} s into the window" for fault in self.planted),
-            **facts,
+            **plan_facts(self.options, self.manifests, of_week(self.scenario, self.results)),
         )
 
     @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from harness import doctor
+from harness.stack.local import postgres_programs
 
 
 @pytest.mark.process
@@ -25,6 +27,36 @@ def test_inotify_instances(
     assert instances in found.found and "sysctl" in found.remedy
 
 
+def refused(*_: object) -> None:
+    raise OSError("there is no 127.0.0.1")
+
+
 @pytest.mark.process
-def test_every_lack_says_what_to_do() -> None:
-    assert all(check.remedy for check in doctor.examine() if not check.ok)
+def test_every_lack_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine that lacks all that one can lack."""
+    few = tmp_path / "max_user_instances"
+    few.write_text("128\n")
+    monkeypatch.setattr(doctor, "INOTIFY", few)
+    monkeypatch.setattr("harness.stack.kind.at_hand.lacking", lambda: "")
+    monkeypatch.setattr("harness.stack.kind.at_hand.node_image", lambda: "an image")
+    monkeypatch.setattr(doctor, "MEMORY_NEEDED", 2**60)
+    monkeypatch.setattr(doctor, "DISK_NEEDED", 2**60)
+    monkeypatch.setattr("harness.state.dead_runs", lambda: ["a-run"])
+    monkeypatch.setattr(socket.socket, "bind", refused)
+    monkeypatch.setattr("harness.state.npm._wheel_folder", lambda: None)
+    monkeypatch.setattr("shutil.which", lambda *_: None)
+    monkeypatch.setattr(postgres_programs, "_PACKAGE", "@embedded-postgres/sparc")
+    monkeypatch.setattr(doctor, "CHECKS", [*doctor.CHECKS, doctor._wheel("a wheel", "harness", "_bin/none*")])
+    lacks = {check.name: check for check in doctor.examine() if not check.ok}
+    assert set(lacks) == {
+        "machine-wide folder", "memory", "loopback", "PostgreSQL", "Node", "inotify instances", "killed runs", "a wheel"
+    }  # fmt: skip
+    assert {name: bool(check.found and check.remedy) for name, check in lacks.items()} == dict.fromkeys(lacks, True)
+
+
+@pytest.mark.process
+def test_what_this_machine_lacks_is_told_in_the_same_form() -> None:
+    checks = doctor.examine()
+    assert [check.name for check in checks if not check.found] == []
+    assert [check.name for check in checks if not check.ok and not check.remedy] == []
+    assert len(checks) == len(doctor.CHECKS)

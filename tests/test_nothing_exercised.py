@@ -57,6 +57,7 @@ def test_every_command_that_rehearses_is_held_to_it() -> None:
     assert commands is not None and set(commands) == set(COMMANDS) | OTHERS
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_that_exercised_nothing_holds_and_says_so(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

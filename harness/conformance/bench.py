@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from harness.clock import NS, Clock
-from harness.conformance import http, people
-from harness.conformance.beside import Spare, spare
+from harness.conformance import http
+from harness.conformance.beside import Spare
 from harness.conformance.check import NotExercised, needs
 from harness.conformance.logs import Logs
+from harness.conformance.reach import Reach
 from harness.conformance.shape import is_time
 from harness.firebase.documents import Documents, Fields, instant
-from harness.model.errors import PartDied
 from harness.model.stack import Address, Endpoints
 from harness.population.ids import uuid4_text
 from harness.seed import stream
-from harness.stack.local import LocalStack
 
 MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
 _POLL_S = 0.1
@@ -31,7 +29,7 @@ WALKS = "/v1/walks"
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What all checks of a run stand on."""
 
-    stack: LocalStack
+    reach: Reach
     clock: Clock
     documents: Documents
     logs: Logs
@@ -41,7 +39,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def endpoints(self) -> Endpoints:
         """Where the parts answer."""
-        return self.stack.endpoints()
+        return self.reach.endpoints
 
 
 class Caller:
@@ -67,13 +65,15 @@ class Caller:
         if raw:
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
-        exchange = await http.send(self._address, method, path, headers=sent, body=raw, timeout_s=timeout_s)
+        exchange = await http.send(
+            self._address, method, path, headers=sent, body=raw, timeout_s=timeout_s, connect=self._bench.connect
+        )
         self._bench.exchanges.append(exchange)
         return exchange
 
     async def send_raw(self, raw: bytes, method: str, path: str) -> http.Exchange:
         """Bytes as they are, which need be no HTTP."""
-        exchange = await http.send_raw(self._address, raw, method=method, path=path)
+        exchange = await http.send_raw(self._address, raw, method=method, path=path, connect=self._bench.connect)
         self._bench.exchanges.append(exchange)
         return exchange
 
@@ -128,6 +128,7 @@ class Bench:
         self.ground = ground
         self.clock = ground.clock
         self.endpoints = ground.endpoints
+        self.connect = ground.reach.connect
         self.exchanges: list[http.Exchange] = []
         self._chance: random.Random = stream(ground.seed, f"conformance:{ground.run_id}:{check_id}")
         self.nobody = Caller(self, self.endpoints.service, "", None)
@@ -135,7 +136,7 @@ class Bench:
     async def user(self) -> Caller:
         """A new user, signed in."""
         uid = f"conformance-{self._chance.getrandbits(64):016x}"
-        user = await people.sign_up(self.endpoints.auth, self.endpoints.project_id, uid)
+        user = await self.ground.reach.sign_up(uid)
         return Caller(self, self.endpoints.service, uid, user.token)
 
     def with_token(self, token: str) -> Caller:
@@ -152,26 +153,7 @@ class Bench:
 
     async def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
         """Rows of PostgreSQL, past the target. Raises ``NotExercised`` for a table or column that is not there."""
-        to = self.endpoints
-        try:
-            connection = await asyncpg.connect(
-                host=to.database.host,
-                port=to.database.port,
-                user=to.database_user,
-                password=to.database_password,
-                database=to.database_name,
-                timeout=5,
-            )
-            try:
-                return [dict(row) for row in await connection.fetch(statement, *arguments, timeout=5)]
-            finally:
-                await connection.close(timeout=5)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise NotExercised(f"the contract's tables are not as named: {error}") from error
-        except (OSError, asyncpg.PostgresError) as error:
-            raise PartDied(
-                f"PostgreSQL failed: {error!r}", where=str(to.database), remedy="read postgres.log"
-            ) from error
+        return await self.ground.reach.rows(statement, *arguments)
 
     async def document(self, walk_id: str, updated_at: object = None) -> Fields:
         """The walk's document, under the id in upper or lower case, once it shows ``updated_at`` where that is given.
@@ -201,11 +183,9 @@ class Bench:
             await self.clock.sleep(_POLL_S)
         return True
 
-    @asynccontextmanager
-    async def beside(self) -> AsyncIterator[Spare]:
+    def beside(self) -> AbstractAsyncContextManager[Spare]:
         """The target's program once more, ready, with a database that may be taken away; killed afterwards."""
-        async with spare(self.ground.stack, self.clock, f"beside-{self._chance.getrandbits(32):08x}") as process:
-            yield process
+        return self.ground.reach.spare(f"beside-{self._chance.getrandbits(32):08x}")
 
 
 def _shows(found: Fields | None, updated_at: object) -> bool:

@@ -103,11 +103,12 @@ class Relay:
 class Spare:
     """The process, ready. ``relay`` is its only way to the database."""
 
-    def __init__(self, process: Beside, relay: Relay, clock: Clock) -> None:
+    def __init__(self, process: Beside, relay: Relay, clock: Clock, connect: http.Connect = http.over_tcp) -> None:
         self.relay = relay
         self.address = process.address
         self._beside = process
         self._clock = clock
+        self._connect = connect
         self._asked_ns: int | None = None
 
     @property
@@ -129,7 +130,7 @@ class Spare:
 
     async def status(self, path: str, timeout_s: float = 2.0) -> http.Exchange:
         """GET ``path`` without a token."""
-        return await http.send(self.address, "GET", path, headers={}, timeout_s=timeout_s)
+        return await http.send(self.address, "GET", path, headers={}, timeout_s=timeout_s, connect=self._connect)
 
     async def until_status(self, path: str, status: int, limit_s: float) -> http.Exchange:
         """Asks until ``path`` answers ``status`` or ``limit_s`` passed; the last answer."""
@@ -139,6 +140,15 @@ class Spare:
             if exchange.status == status or self._clock.now_ns() >= until_ns or not self.running:
                 return exchange
             await self._clock.sleep(_POLL_S)
+
+    async def until_ready(self) -> None:
+        """Raises ``NotExercised`` when it does not become ready."""
+        last = await self.until_status("/ready", 200, READY_LIMIT_S)
+        if last.status != 200:
+            raise NotExercised(
+                f"it needs the program to run beside the pods, and its /ready did not answer 200 within "
+                f"{READY_LIMIT_S:g} s: {last.shown}\n{self.last_lines()}"
+            )
 
     def last_lines(self) -> str:
         """The end of its log."""
@@ -152,12 +162,7 @@ async def spare(stack: LocalStack, clock: Clock, name: str) -> AsyncIterator[Spa
     process = stack.start_beside(name, await relay.start())
     try:
         one = Spare(process, relay, clock)
-        last = await one.until_status("/ready", 200, READY_LIMIT_S)
-        if last.status != 200:
-            raise NotExercised(
-                f"it needs the program to run beside the pods, and its /ready did not answer 200 within "
-                f"{READY_LIMIT_S:g} s: {last.shown}\n{one.last_lines()}"
-            )
+        await one.until_ready()
         yield one
     finally:
         with contextlib.suppress(OSError):

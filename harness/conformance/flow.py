@@ -17,6 +17,7 @@ from harness.conformance.checks import ALL, NOT_COVERED
 from harness.conformance.extras import extras
 from harness.conformance.fuzz import fuzz
 from harness.conformance.logs import Logs
+from harness.conformance.reach import OnStack
 from harness.conformance.report import write_report
 from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Outcome, Report, TargetFacts
 from harness.conformance.runner import run_checks
@@ -129,7 +130,7 @@ class Conformance:
         documents = Documents(endpoints.firestore, endpoints.project_id)
         logs = Logs(self.stack, self.folder / "logs", self.clock)
         ground = Ground(
-            stack=self.stack,
+            reach=OnStack(self.stack, self.clock),
             clock=self.clock,
             documents=documents,
             logs=logs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import h11
@@ -18,6 +18,9 @@ TIMEOUT_S = 10.0
 _SILENT = "not"  # how ``broken`` begins when the connection was open all the time
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _SHOWN = 300  # characters of a body in a message
+_Opening = Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+#: Opens a connection to the target. Raises ``OSError``.
+Connect = Callable[[Address], _Opening]
 _CURL_BODY = 2000  # bytes of a body in a curl line; a longer one is read from the file of raw bytes
 
 
@@ -65,6 +68,11 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
 
+async def over_tcp(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """As ``Connect``, by a socket."""
+    return await asyncio.open_connection(address.host, address.port)
+
+
 async def send(
     address: Address,
     method: str,
@@ -73,6 +81,7 @@ async def send(
     headers: Mapping[str, str],
     body: bytes = b"",
     timeout_s: float = TIMEOUT_S,
+    connect: Connect = over_tcp,
 ) -> Exchange:
     """Sends it. Never raises for what the other side does: a refused or broken connection is an answer too."""
     sent = tuple(headers.items())
@@ -84,7 +93,7 @@ async def send(
     raw = (head or b"") + body
     connection.send(h11.Data(data=body))
     connection.send(h11.EndOfMessage())
-    status, answered, content, broken = await _tried(address, connection, raw, timeout_s)
+    status, answered, content, broken = await _tried(connect(address), connection, raw, timeout_s)
     return Exchange(
         method=method,
         path=path,
@@ -98,12 +107,20 @@ async def send(
     )
 
 
-async def send_raw(address: Address, raw: bytes, *, method: str, path: str, timeout_s: float = TIMEOUT_S) -> Exchange:
+async def send_raw(
+    address: Address,
+    raw: bytes,
+    *,
+    method: str,
+    path: str,
+    timeout_s: float = TIMEOUT_S,
+    connect: Connect = over_tcp,
+) -> Exchange:
     """Sends ``raw`` as it is, be it HTTP or not, and reads one answer. ``method`` and ``path`` name it for people."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
     connection.send(h11.Request(method="GET", target="/", headers=[("Host", str(address))]))
     connection.send(h11.EndOfMessage())
-    status, answered, content, broken = await _tried(address, connection, raw, timeout_s)
+    status, answered, content, broken = await _tried(connect(address), connection, raw, timeout_s)
     return Exchange(
         method=method,
         path=path,
@@ -118,20 +135,20 @@ async def send_raw(address: Address, raw: bytes, *, method: str, path: str, time
 
 
 async def _tried(
-    address: Address, connection: h11.Connection, raw: bytes, timeout_s: float
+    opening: _Opening, connection: h11.Connection, raw: bytes, timeout_s: float
 ) -> tuple[int, dict[str, str], bytes, str]:
     """Status, headers and body of the answer, or why there is none."""
     try:
         async with asyncio.timeout(timeout_s):
-            return *await _exchange(address, connection, raw), ""
+            return *await _exchange(opening, connection, raw), ""
     except TimeoutError:
         return 0, {}, b"", f"{_SILENT} within {timeout_s:g} s"
     except (OSError, h11.RemoteProtocolError, EOFError) as error:
         return 0, {}, b"", f"{type(error).__name__}: {error}"
 
 
-async def _exchange(address: Address, connection: h11.Connection, raw: bytes) -> tuple[int, dict[str, str], bytes]:
-    reader, writer = await asyncio.open_connection(address.host, address.port)
+async def _exchange(opening: _Opening, connection: h11.Connection, raw: bytes) -> tuple[int, dict[str, str], bytes]:
+    reader, writer = await opening
     try:
         writer.write(raw)
         # No drain: a server may answer, and close, before it has read a body that is too large.

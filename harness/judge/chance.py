@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from harness.judge.bounds import CONFIDENCE
-from harness.judge.power import offered
+from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
 from harness.model.scenario import Criterion, Metric, Scenario
@@ -77,3 +77,9 @@ def advances(tries: int) -> float:
     a try alone has 1 - ``CONFIDENCE``.
     """
     return float(1 - CONFIDENCE**tries)
+
+
+def preflight_sentences(scenario: Scenario) -> list[str]:
+    """What the window can and cannot prove, and what chance alone does to it; see ``requirements``."""
+    found = [each.sentence for each in requirements(scenario)]
+    return [*found, *map(sentence, false_roll_backs(scenario))]

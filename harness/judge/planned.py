@@ -16,6 +16,9 @@ from harness.model.message import Message, message
 #: The status of a call that is due and not in evidence; no answer has it.
 MISSING = -1
 
+#: In the id of a request that sends a walk once more (``harness.load.phone``): real, and in no schedule.
+AGAIN = "-again-"
+
 
 class Planned:
     """Of the part of a window that has passed. ``calls`` are in evidence, each once; the schedule holds ``due``.
@@ -70,16 +73,18 @@ class Planned:
     def proving(self) -> Calls:
         """What a pass must rest on: the planned calls, every other that failed, and a failed one for each missing.
 
-        A call that the schedule does not hold (a walk sent once more, a row that cannot be trusted) proves nothing when
-        it is good. A missing one counts as failed as soon as it was due.
+        A good call that the schedule does not hold proves nothing, but for a walk that was sent once more. A missing
+        one counts as failed as soon as it was due.
         """
-        if self.known.all() and not self.missing:
+        again = [number for call, number in self._numbers.items() if AGAIN in call]
+        counts = self.known | ~self.calls["ok"] | np.isin(self.calls["id"], again)
+        if counts.all() and not self.missing:
             return self.calls
         lacking = np.zeros(self.missing, dtype=CALL)
         lacking["id"], lacking["user"], lacking["api"], lacking["status"] = -1, -1, True, MISSING
         for field in ("due_ns", "sent_ns", "done_ns"):
             lacking[field] = self._missing_ns()
-        return np.concatenate([self.calls[self.known | ~self.calls["ok"]], lacking])
+        return np.concatenate([self.calls[counts], lacking])
 
     def _missing_ns(self) -> list[int]:
         if self._due is None:

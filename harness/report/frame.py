@@ -79,6 +79,17 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     missing: tuple[str, ...]
     changes: tuple[str, ...]
+    stand_ins: tuple[str, ...]
+
+
+#: What stands in the place of a part of production on each rung with processes or containers.
+STAND_INS = (
+    marked("Auth: Firebase's own emulator, of firebase-tools; its tokens are unsigned"),
+    marked("Firestore: a third party's emulator, npm's @firestore-emulator/server, not Google's"),
+    marked("Storage: a third party's emulator, PyPI's gcp-storage-emulator; Cloud Storage's API, not Firebase's own"),
+    marked("Remote Config: the rehearsal's own emulator"),
+    marked("Cloud SQL for PostgreSQL 15: one PostgreSQL of that version on this machine, and a TCP proxy a pod"),
+)
 
 
 def head(
@@ -109,6 +120,7 @@ def head(
         environment=environment_of(facts),
         missing=tuple(getattr(facts, "missing_manifests", ())),
         changes=manifest_changes(facts, say),
+        stand_ins=tuple(map(say, STAND_INS)),
     )
 
 

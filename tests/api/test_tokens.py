@@ -316,6 +316,7 @@ async def test_certificates_are_held_a_minute_at_least_and_a_day_at_most(
     assert issuer.asked == 2
 
 
+@pytest.mark.process
 async def test_nobody_waits_for_a_renewal_while_old_ones_are_at_hand(app: Any, google: Signer) -> None:
     clock, issuer = Watch(), Issuer(google)
     certificates = Certificates(clock, issuer)

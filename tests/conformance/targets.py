@@ -13,6 +13,7 @@ import msgspec
 from harness.conformance.bench import Ground
 from harness.conformance.check import Check
 from harness.conformance.logs import Logs
+from harness.conformance.reach import OnStack
 from harness.conformance.result import CheckResult
 from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents
@@ -82,7 +83,8 @@ async def results(
     stack: LocalStack, documents: Documents, logs: Logs, checks: tuple[Check, ...], folder: Path, seed: int
 ) -> dict[str, CheckResult]:
     """Every check on a running stack, in the order of ``seed``."""
-    ground = Ground(stack=stack, clock=stack._clock, documents=documents, logs=logs, seed=seed, run_id=stack._run_id)
+    reach = OnStack(stack, stack._clock)
+    ground = Ground(reach=reach, clock=stack._clock, documents=documents, logs=logs, seed=seed, run_id=stack._run_id)
     found: list[CheckResult] = []
     await run_checks(checks, ground, folder, Progress(stack._clock), found.append)
     return {result.id: result for result in found}

@@ -29,6 +29,7 @@ class Asking:
 
     def __init__(self, address: Address) -> None:
         self.exchanges: list[http.Exchange] = []
+        self.connect = http.over_tcp
         self.nobody = Caller(cast(Bench, self), address, "", None)
 
 

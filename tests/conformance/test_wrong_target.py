@@ -14,43 +14,12 @@ from harness.conformance.logs import Logs
 from harness.conformance.result import CheckResult, Outcome
 from harness.firebase.documents import Documents
 from harness.targets import ROOT
+from tests.conformance.expected import EXPECTED, STOPS, UNTRIED
 from tests.conformance.targets import one_pod, results, wrong
 from tests.conformance.wrong_target import PLANTS
 from tests.stack.rungs import local
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
-
-EXPECTED: dict[str, set[str]] = {
-    "foreign_403": {"ownership.get"},
-    "put_overwrites_foreign": {"ownership.put", "ownership.put_keeps"},
-    "create_200": {"walks.create.status"},
-    "title_256": {"limits.title.post.beyond"},
-    "snake_case_locations": {"dual_write.location_keys"},
-    "unknown_speed_0": {"dual_write.unknown_speed"},
-    "lower_case_document": {"dual_write.document_id"},
-    "document_stays": {"dual_write.deleted"},
-    "errors_without_code": {
-        "errors.invalid_request",
-        "errors.unauthorized",
-        "errors.not_found",
-        "rate_limit.code",
-    },
-    "total_count_off": {"listing.total_count"},
-    "oldest_first": {"listing.order"},
-    "unsent_locations_dropped": {"upsert.locations_stay"},
-    "zero_latitude_refused": {"limits.latitude.zero"},
-    "no_retry_after": {"rate_limit.retry_after"},
-    "rate_limit_150": {"rate_limit.limit"},
-    "nul_500": {"bad_input.nul"},
-    "no_pod_name": {"log.pod_name"},
-    "created_at_missing": {"walks.create.body", "walks.get.body", "walks.put.body", "listing.body"},
-    "expired_accepted": {"auth.expired"},
-    "always_ready": {"operations.ready.database_gone"},
-    "photos_of_all_walks_removed": {"photos.others_stay"},
-    "exit_1": {"stop.exit_status"},
-}
-#: What a planted deviation leaves nothing to try on.
-UNTRIED = {"operations.ready.database_back", "dual_write.foreign"}
 
 
 @pytest.fixture(autouse=True)
@@ -101,8 +70,8 @@ async def test_all_planted_deviations_are_found_and_none_invented(tmp_path: Path
 @pytest.mark.parametrize(
     ("deviation", "expected", "untried"),
     [
-        ("requests_cut", {"stop.finishes_request"}, set()),
-        ("sigterm_ignored", {"stop.within_limit", "stop.stops_accepting"}, {"stop.exit_status"}),
+        ("requests_cut", STOPS["requests_cut"], set()),
+        ("sigterm_ignored", STOPS["sigterm_ignored"], {"stop.exit_status"}),
     ],
 )
 async def test_a_target_that_stops_wrongly(
@@ -125,10 +94,8 @@ async def test_a_target_that_stops_wrongly(
 
 
 def test_every_plant_is_expected_somewhere() -> None:
-    assert set(PLANTS) == set(EXPECTED) | {"requests_cut", "sigterm_ignored"}
-    known = {check.id for check in ALL}
-    assert set[str]().union(*EXPECTED.values()) <= known
-    assert len(EXPECTED) >= 12
+    assert set(PLANTS) == set(EXPECTED) | set(STOPS)
+    assert set[str]().union(*EXPECTED.values(), *STOPS.values()) <= {check.id for check in ALL}
 
 
 def test_the_wrong_target_reads_the_contract_alone() -> None:

@@ -1,7 +1,7 @@
 """A target that is wrong on purpose: the bundled API with the deviations that ``TEST_DEVIATION`` names (a,b,c).
 
 Started by the environment contract, as any other. Each deviation is a function below; ``EXPECTED`` in
-``test_wrong_target.py`` says which checks must find it.
+``expected.py`` says which checks must find it.
 """
 
 from __future__ import annotations

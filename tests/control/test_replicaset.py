@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+import msgspec
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.control.replicaset import manage, victims
@@ -75,14 +76,19 @@ def test_the_answer_is_a_prefix_and_no_order_of_the_pods_changes_it(
 
 
 @settings(deadline=None)
-@given(pods_of(), st.integers(0, 9))
-def test_no_ready_running_pod_goes_while_a_worse_one_stays(pods: list[PodView], count: int) -> None:
-    chosen = set(victims(pods, count, 100))
+@given(pods_of(), pods_of(), st.data())
+def test_no_ready_running_pod_goes_while_a_worse_one_stays(
+    some: list[PodView], more: list[PodView], data: st.DataObject
+) -> None:
+    """Some go and some stay: else there is nothing to compare."""
+    pods = [msgspec.structs.replace(pod, name=f"p{place}") for place, pod in enumerate([*some, *more])]
     by_name = {pod.name: pod for pod in pods if not pod.terminating}
-    worst_kept = min(((p.scheduled, p.running, p.ready) for n, p in by_name.items() if n not in chosen), default=None)
-    for name in chosen if worst_kept is not None else ():
+    assume(len(by_name) >= 2)
+    chosen = set(victims(pods, data.draw(st.integers(1, len(by_name) - 1)), 100))
+    worst_kept = min((pod.scheduled, pod.running, pod.ready) for name, pod in by_name.items() if name not in chosen)
+    for name in chosen:
         pod = by_name[name]
-        assert (pod.scheduled, pod.running, pod.ready) <= worst_kept  # type: ignore[operator]
+        assert (pod.scheduled, pod.running, pod.ready) <= worst_kept
 
 
 def test_a_lower_deletion_cost_goes_first_but_after_readiness() -> None:

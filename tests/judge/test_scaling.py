@@ -55,6 +55,21 @@ def test_what_never_came_fails() -> None:
     assert set(found.values()) == {FAIL}
 
 
+def test_the_manifest_s_replicas_replace_the_number_set_by_hand() -> None:
+    """Applied at 100 s, with two more pods than it asks for; a pod that is still going counts."""
+    assert scaling.applied(MANUAL, by_hand(30, 112), 100 * NS) == [
+        ScalingFinding(
+            claim="scaling.manual.manifest",
+            verdict=PASS,
+            value="12.0 s",
+            reason="4 pods, then the manifests with replicas: 2 applied: 2 pods",
+        )
+    ]
+    stays = [row for row in by_hand(30, 112) if row.data.get("state") != "Gone"]
+    found = scaling.applied(MANUAL, stays, 100 * NS)
+    assert [(each.verdict, each.value) for each in found] == [(FAIL, "never")]
+
+
 def drain(ready_beside: bool) -> list[EventRow]:
     rows = [pod(-5, "a", "Ready"), pod(-5, "b", "Ready"), pod(1, "a", "Terminating"), pod(1, "c", "Pending")]
     rows += [pod(4, "c", "Ready")] if ready_beside else []

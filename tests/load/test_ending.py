@@ -9,6 +9,8 @@ import pytest
 
 from harness.load.children import ROOT
 
+pytestmark = pytest.mark.process
+
 TOLD = """
 from harness.load.locust_main import Ending
 from gevent.event import Event
@@ -37,7 +39,6 @@ print("told")
 """
 
 
-@pytest.mark.process
 def test_an_error_after_the_end_was_asked_for_and_one_of_any_greenlet_are_told() -> None:
     done = subprocess.run(
         [sys.executable, "-c", TOLD], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

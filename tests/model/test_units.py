@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from harness.model import units
@@ -46,14 +46,43 @@ def test_refuses_a_wrong_unit_and_says_which(text: str, unit: Unit, says: str) -
         units.quantity(text, unit)
 
 
-@given(st.text(), st.sampled_from(Unit))
-def test_any_text_is_a_number_or_a_value_error(text: str, unit: Unit) -> None:
-    try:
-        value = units.quantity(text, unit)
-    except ValueError:
-        return
-    assert value >= 0
+SUFFIXES = {
+    Unit.RATIO: ("%",),
+    Unit.MILLISECONDS: ("ms", "s", "min", "m", "h", "d"),
+    Unit.SECONDS: ("ms", "s", "min", "m", "h", "d"),
+    Unit.PER_SECOND: ("/s",),
+    Unit.USERS: ("users", "user"),
+    Unit.WALKS: ("walks", "walk"),
+    Unit.FLAWS: ("flaws", "flaw"),
+}
+NUMBERS = st.builds(lambda whole, part: f"{whole}{part}", st.integers(0, 99), st.sampled_from(("", ".0", ".5", ".25")))
+
+
+@given(st.sampled_from(Unit), NUMBERS, st.data())
+def test_a_number_with_its_unit_is_read_and_shown(unit: Unit, number: str, data: st.DataObject) -> None:
+    suffix = data.draw(st.sampled_from(SUFFIXES[unit]))
+    value = units.quantity(f" {number} {suffix}", unit)
+    assert 0 <= value < float("inf")
     assert units.show(value, unit)
+
+
+#: What is nearly a number, and what may stand between it and its unit.
+NEARLY = ("1", "7.5", "12.", ".5", "-1", "+1", "1e3", "nan", "0x1", "", "\u0663", "1,5")
+
+
+@given(st.text(), st.sampled_from(NEARLY), st.sampled_from(("", " ", "\n", "x")), st.sampled_from(Unit), st.data())
+def test_any_text_is_a_number_with_its_unit_or_a_value_error(
+    text: str, nearly: str, between: str, unit: Unit, data: st.DataObject
+) -> None:
+    suffix = data.draw(st.sampled_from(SUFFIXES[unit]) | st.sampled_from(("", "%", "s", "S", "µs", "/s", "walks")))
+    for tried in (text, nearly + between + suffix):
+        try:
+            value = units.quantity(tried, unit)
+        except ValueError as error:
+            assert str(error)
+        else:
+            event("read")
+            assert (value >= 0, nearly in NEARLY[:2], suffix in SUFFIXES[unit]) == (True, True, True)
 
 
 @given(st.integers(0, 10_000))

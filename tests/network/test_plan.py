@@ -152,6 +152,7 @@ def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (8, 2, 1, 1)
 
 
+@pytest.mark.process
 def test_on_local_it_is_not_exercised_and_says_why(tmp_path: Path) -> None:
     assert main(["network", "--on", "local", "--reports", str(tmp_path)]) == Exit.HOLD
     report = msgspec.json.decode((tmp_path / "latest" / "network.json").read_bytes(), type=NetworkReport)

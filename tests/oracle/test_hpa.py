@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -43,7 +44,8 @@ def test_the_same_decisions_on_random_samples(programs: dict[str, Path], samples
     total = sum(tally.total for tally in tallies)
     different = [text for tally in tallies for text in tally.different]
     assert different == [], f"{len(different)} of {total} differ, the first: {different[0]}"
-    assert sum(tally.ambiguous for tally in tallies) <= total / 10
+    # 56 and 60 of some 10,000 were seen: 1 % and four standard deviations of that are more than chance gives.
+    assert sum(tally.ambiguous for tally in tallies) <= 0.01 * total + 4 * math.sqrt(0.01 * total)
     assert sum(tally.lost for tally in tallies) <= total / 20
     assert sum(tally.changed for tally in tallies) > total / 20, "the samples change too little to show anything"
 

@@ -20,6 +20,7 @@ from harness.targets import resolve
 from scenarios.recovery import load
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND])
 async def test_what_killed_runs_left_is_swept_as_by_any_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rung: Rung

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from harness.clock import NS
@@ -189,3 +190,38 @@ def test_whatever_a_controller_does_by_the_rule_agrees(
             seen.append((float(at_s + late_s[at_s // 15]), outcome.replicas))
     for decision in judged(manifests, seen, memory):
         assert agrees(decision), (decision, seen)
+
+
+def by_hand(current: int, mib: float) -> int:
+    """What Kubernetes documents for one metric: usage over target, no change within a tenth, rounded up, 2 to 20."""
+    ratio = math.floor(100 * mib / 640) / 80
+    return current if 0.9 <= ratio <= 1.1 else max(2, min(20, math.ceil(ratio * current)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(HELD, st.sampled_from([-1, 1]))
+def test_the_rule_allows_what_is_worked_out_by_hand_and_nothing_beside_it(held: list[float], aside: int) -> None:
+    """Nothing limits or stabilises: each 75 s the memory changes, and 30 s later there is one decision."""
+    whole = ScalingRules(
+        policies=(ScalingPolicy(kind=PolicyKind.PERCENT, value=2000, period_s=15),),
+        select=SelectPolicy.MAX,
+        stabilization_s=0,
+    )
+    down = ScalingRules(policies=(ScalingPolicy(kind=PolicyKind.PERCENT, value=100, period_s=15),), stabilization_s=0)
+    limits = with_behavior().hpa
+    assert limits is not None
+    hpa = msgspec.structs.replace(limits, behavior=Behavior(up=whole, down=down))
+    manifests = msgspec.structs.replace(MANIFESTS, hpa=hpa)
+    memory = [(75.0 * number, mib) for number, mib in enumerate([512.0, *held])]
+    sizes = [(0.0, 2)]
+    for since_s, mib in memory[1:]:
+        wanted = by_hand(sizes[-1][1], mib)
+        if wanted != sizes[-1][1]:
+            sizes.append((since_s + 30, wanted))
+    assume(len(sizes) > 1)
+    found = judged(manifests, sizes, memory)
+    assert [decision.size for decision in found] == [size for _, size in sizes[1:]]
+    assert all(map(agrees, found)), found
+    wrong = [*sizes[:-1], (sizes[-1][0], sizes[-1][1] + aside)]
+    assume(wrong[-1][1] not in (0, sizes[-2][1]))
+    assert not agrees(judged(manifests, wrong, memory)[-1])

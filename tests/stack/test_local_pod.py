@@ -152,6 +152,7 @@ async def test_without_groups_it_runs_without_them(make: Make, monkeypatch: pyte
     assert cgroups.of_run(pod._ground.state.lease.run_id) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("signals_at_once", [False, True])
 async def test_the_service_leads_to_a_pod_that_leaves_only_where_signals_come_at_once(
     make: Make, monkeypatch: pytest.MonkeyPatch, signals_at_once: bool

@@ -80,6 +80,7 @@ def test_the_installed_server_starts(capsys: pytest.CaptureFixture[str]) -> None
     assert done.stdout.split()[2] == server.version
 
 
+@pytest.mark.process
 def test_without_debian_the_wheel_is_taken_and_named(nothing_here: Path) -> None:
     found = postgres_programs.whole()
     assert found.origin == f"the wheel {postgres_programs.WHEEL}"
@@ -87,6 +88,7 @@ def test_without_debian_the_wheel_is_taken_and_named(nothing_here: Path) -> None
     assert all((found.folder / name).is_file() for name in debian.PROGRAMS)
 
 
+@pytest.mark.process
 def test_programs_of_two_versions_are_no_version(tmp_path: Path) -> None:
     for name in debian.PROGRAMS:
         version = "15.18" if name != "pg_waldump" else "16.2"
@@ -109,6 +111,7 @@ def test_a_machine_without_apt_is_told(nothing_here: Path, tmp_path: Path, monke
     assert said == ["this machine has no apt-get"]
 
 
+@pytest.mark.process
 def test_a_refusal_of_apt_is_told_and_leaves_nothing(
     nothing_here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ from harness.clock import NS
 from harness.conformance.bench import Bench, Caller
 from harness.conformance.check import Checks, Deviates, NotExercised, needs
 from harness.conformance.http import Exchange
-from harness.firebase import storage
 from harness.population import thumbnail
 
 CHECKS = Checks()
@@ -21,23 +20,17 @@ async def _walk_with_thumbnail(bench: Bench, me: Caller) -> tuple[str, str]:
         raise NotExercised("it needs a stack with Storage")
     name = thumbnail.object_name(me.uid, walk_id)
     content = thumbnail.image(bench.ground.seed, walk_id)
-    await storage.put(to.storage, to.storage_bucket, name, content, thumbnail.CONTENT_TYPE)
+    await bench.ground.reach.put_photo(name, content, thumbnail.CONTENT_TYPE)
     url = thumbnail.url(to.storage_bucket, me.uid, walk_id)
     await me.put_walk(walk_id, {"title": "散歩", "thumbnail_image_url": url})
     return walk_id, name
-
-
-async def _there(bench: Bench, name: str) -> bool:
-    to = bench.endpoints
-    assert to.storage is not None
-    return any(each.name == name for each in await storage.objects(to.storage, to.storage_bucket, name))
 
 
 async def _delete(bench: Bench, me: Caller, walk_id: str, name: str) -> Exchange:
     """The DELETE, once the walk's thumbnail is gone. Raises ``NotExercised`` when it stays."""
     exchange = needs(await me.delete(walk_id))
     until_ns = bench.clock.now_ns() + round(REMOVAL_LIMIT_S * NS)
-    while await _there(bench, name):
+    while await bench.ground.reach.has_photo(name):
         if bench.clock.now_ns() >= until_ns:
             raise NotExercised(
                 f"the target does not handle Storage: a deleted walk's thumbnail was still there after "
@@ -53,7 +46,7 @@ async def removed(bench: Bench) -> None:
     me = await bench.user()
     walk_id, name = await _walk_with_thumbnail(bench, me)
     exchange = await me.put_walk(walk_id, {"title": "続き"})
-    if not await _there(bench, name):
+    if not await bench.ground.reach.has_photo(name):
         raise Deviates(f"{name} in Storage", "gone after a PUT", exchange)
     await _delete(bench, me, walk_id, name)
 
@@ -65,7 +58,7 @@ async def others_stay(bench: Bench) -> None:
     walk_id, name = await _walk_with_thumbnail(bench, me)
     kept = [(await _walk_with_thumbnail(bench, who))[1] for who in (me, other)]
     exchange = await _delete(bench, me, walk_id, name)
-    gone = [each for each in kept if not await _there(bench, each)]
+    gone = [each for each in kept if not await bench.ground.reach.has_photo(each)]
     if gone:
         raise Deviates("the other walks' thumbnails in Storage", f"gone: {', '.join(gone)}", exchange)
 
@@ -80,5 +73,5 @@ async def foreign(bench: Bench) -> None:
         raise NotExercised("the DELETE was not refused")
     walk_id, name = await _walk_with_thumbnail(bench, stranger)
     await _delete(bench, stranger, walk_id, name)
-    if not await _there(bench, kept):
+    if not await bench.ground.reach.has_photo(kept):
         raise Deviates(f"{kept} in Storage", "gone after a stranger's DELETE", exchange)

@@ -1,0 +1,42 @@
+"""pytest-xdist keeps together what has one group: a cluster is shared, and some modules share a stack in order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+TESTS = """
+import os, pathlib, time, pytest
+
+@pytest.mark.parametrize("number", range(12))
+@pytest.mark.xdist_group("one")
+def test_together(number):
+    _note("one")
+
+@pytest.mark.parametrize("number", range(12))
+def test_anywhere(number):
+    _note("any")
+
+def _note(what):
+    time.sleep(0.05)
+    pathlib.Path(what + "-" + os.environ["PYTEST_XDIST_WORKER"]).touch()
+"""
+
+
+def test_one_worker_has_a_group_and_others_have_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "test_groups.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout
+    assert len(list(tmp_path.glob("one-*"))) == 1
+    assert len(list(tmp_path.glob("any-*"))) == 2
