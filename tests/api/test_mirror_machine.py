@@ -154,7 +154,8 @@ class Postgres(MemoryDatabase):
 
     async def _commit(self, walk_id: str, write: Callable[[], Awaitable[Any]]) -> Any:
         result = await write()
-        self.written_s[walk_id] = asyncio.get_running_loop().time()
+        if result:  # not where there was nothing to delete
+            self.written_s[walk_id] = asyncio.get_running_loop().time()
         return result
 
     def _answers(self) -> None:
