@@ -176,8 +176,8 @@ class Pod:
         self.log = Log(clock, pod_name="pod", write=self._written)
         app = build_app(chosen, ports, self.log)
         self.service: Service = app.state.service
-        self._mirror = self.service.mirror._mirror
-        self.service.mirror._mirror = self._noted  # type: ignore[method-assign]
+        self._mirror: Callable[[str, str, Any], Awaitable[bool]] = self.service.mirror._mirror
+        self.service.mirror._mirror = self._noted
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://api", headers={"Authorization": f"Bearer {USER}"}
         )

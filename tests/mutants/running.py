@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -101,15 +102,29 @@ def run(mutants: list[str], seconds: float) -> None:
         if left_s <= 0:
             return
         command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2", *part]
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_hears_ctrl_c)
         try:
             status = process.wait(left_s)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.send_signal(signal.SIGINT)
-            process.wait(STOPS_WITHIN_S)
+            _stop(process)
             return
         if status:
             raise RuntimeError(f"mutmut ended in {status}")
+
+
+def _hears_ctrl_c() -> None:
+    """Also where this program was started in the background, by a shell that has its children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """As Ctrl-C, and by force when that is not enough; with the tests that it runs."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOPS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOPS_WITHIN_S)
 
 
 def _parts(mutants: list[str]) -> Iterator[list[str]]:

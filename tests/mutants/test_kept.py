@@ -33,7 +33,6 @@ def root(tmp_path: Path) -> Path:
 
 def test_what_is_kept_is_of_the_packages_and_of_its_form() -> None:
     known = kept.read()
-    assert known.functions, "nothing was ever measured"
     for name, each in known.functions.items():
         assert name.startswith(tuple(package + "." for package in kept.PACKAGES))
         assert re.fullmatch("[0-9a-f]{16}", each.digest)
