@@ -80,7 +80,7 @@ class Job:
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    def wait_for(self, words: str, limit_s: float = 90) -> None:
+    def wait_for(self, words: str, limit_s: float = 150) -> None:
         """Returns when a line holds ``words``."""
         until = time.monotonic() + limit_s
         while time.monotonic() < until:

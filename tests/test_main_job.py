@@ -186,7 +186,7 @@ def test_a_killed_harness_is_cleaned_up_by_the_next_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "named"),
     [
-        ("bin/postgres", "PostgreSQL"),
+        ("bin/postgres", "postgres died"),
         # Each part's death is seen per push by the stack itself (test_local_failures.py); one is, by a whole run.
         pytest.param("auth.js", "Auth", marks=pytest.mark.nightly),
         pytest.param("firestore.js", "Firestore", marks=pytest.mark.nightly),

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.api_core.retry import Retry, if_exception_type
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
@@ -35,6 +36,10 @@ _OUTCOME = {
     13: Outcome.SERVER_ERROR,  # INTERNAL
     15: Outcome.SERVER_ERROR,  # DATA_LOSS
 }
+
+
+#: Each call once. ``None`` says the same, but a stream that breaks then asks it what to do, and fails.
+NO_RETRY = Retry(predicate=if_exception_type())
 
 
 class PhoneWalk(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +82,7 @@ class FirestoreSide:
 
     def _call(self, planned: Planned, walk: PhoneWalk | None, now: datetime) -> str | None:
         """What is shown, "" by a write; ``None`` when what was asked for is not there."""
-        options: dict[str, Any] = {"retry": None, "timeout": self._timeout_s}
+        options: dict[str, Any] = {"retry": NO_RETRY, "timeout": self._timeout_s}
         if planned.operation is Operation.LIST_WALKS:
             mine = self._walks.where(filter=FieldFilter("user_id", "==", planned.user))
             newest = mine.order_by("created_at", direction=firestore.Query.DESCENDING).limit(PAGE_WALKS)

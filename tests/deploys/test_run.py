@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from harness.model.errors import Exit
-from tests.hurried import QUICK_PROBES
 from tests.main_job import Job, left_since, machine_state
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -33,7 +32,7 @@ def verdicts(part: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_bad_version_is_undone_by_the_judge(tmp_path: Path) -> None:
-    (errors,) = made(tmp_path, "errors", words=QUICK_PROBES)["parts"]
+    (errors,) = made(tmp_path, "errors")["parts"]
     assert set(verdicts(errors).values()) == {"pass"}
     assert errors["failed"] > 0 and errors["bad_s"] is not None
     assert "rollback.error_ratio fired" in errors["findings"][0]["reason"]

@@ -38,5 +38,6 @@ def test_one_worker_has_a_group_and_others_have_the_rest(tmp_path: Path) -> None
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stdout
+    workers = {path.name.partition("-")[2] for path in tmp_path.glob("*-gw*")}
     assert len(list(tmp_path.glob("one-*"))) == 1
-    assert len(list(tmp_path.glob("any-*"))) == 2
+    assert len(workers) == 2, "the others' worker need not be the group's"

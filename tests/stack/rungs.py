@@ -94,6 +94,7 @@ def local(
         service_port=service_port,
         gate=gate,
         signals_at_once=signals_at_once,
+        every_program=True,  # the contract asks for a standby
         progress=lambda line: None,
     )
 

@@ -14,13 +14,12 @@ import msgspec
 import pytest
 
 from harness.checks.leaks import Traces, leaks, shared_files
-from harness.firebase import install
 from harness.home import runs_folder
 from harness.model.errors import PartDied, RehearsalError, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.stack import Target
 from harness.stack.local import LocalStack, deployment
-from harness.state import MARKER, marked, sweep
+from harness.state import MARKER, marked, npm, sweep
 from harness.state.lease import read_lease
 from tests.stack.rungs import ROOT, SMALL, ask, local, manifests, run_id
 
@@ -123,9 +122,9 @@ async def test_a_taken_service_port_is_named_with_its_holder(tmp_path: Path) -> 
 
 
 async def test_a_missing_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "_wheel_folder", lambda: None)
+    monkeypatch.setattr(npm, "_wheel_folder", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "need Node, and there is none" in await refused(local(tmp_path))
+    assert "Node is needed for what npm installs, and there is none" in await refused(local(tmp_path))
 
 
 async def test_a_target_that_ends_at_once_is_refused_with_the_end_of_its_log(tmp_path: Path) -> None:
