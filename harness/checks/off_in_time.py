@@ -6,6 +6,7 @@ stood: no request may have been sent to the API once the limit had passed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -52,8 +53,8 @@ def off_in_time(
         for event in events
         if event.kind == "flag" and event.subject == FLAG and "on" in event.data
     )
-    until = [at_ns for at_ns, _ in published[1:]] + [end_ns]
-    stretches = [(at_ns, to_ns) for (at_ns, on), to_ns in zip(published, until, strict=True) if not on]
+    ends = itertools.pairwise([*published, (end_ns, 0)])  # none where nothing was ever published
+    stretches = [(at_ns, to_ns) for (at_ns, on), (to_ns, _) in ends if not on]
     limit_ns = round(limit_s * NS)
     whole = [(at_ns, to_ns) for at_ns, to_ns in stretches if to_ns - at_ns >= limit_ns]
     late = {row.user for row in requests if row.side is Side.API and _after(row.sent_ns, whole, limit_ns)}

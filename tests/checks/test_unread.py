@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from harness import stores
+from harness import invariants, stores
 from harness.agreement import DUAL_WRITE, PHOTOS
-from harness.checks.dual_write import Flaw, StoredWalk
+from harness.checks.dual_write import Flaw
 from harness.checks.writes import Writes
 from harness.clock import MachineClock
 from harness.firebase.documents import Documents
-from harness.invariants import ACKNOWLEDGED, ISOLATION, ONCE, Invariants, unread
+from harness.invariants import ACKNOWLEDGED, ISOLATION, OFF, ONCE, Invariants, unread
 from harness.manifests import load as load_manifests
 from harness.model.errors import PartDied
 from harness.model.stack import Address, Endpoints
-from harness.model.verdict import Verdict
+from harness.model.verdict import CheckResult, Verdict
 from harness.population.accounts import accounts
 from harness.targets import ROOT, bundled
 from scenarios.load import load
 from tests.checks.sending import BUCKET
 from tests.checks.test_dual_write import WALK, documents, walk
 
+WEEK = load("rollout_week3")
 ALL = {ACKNOWLEDGED, ONCE, DUAL_WRITE, PHOTOS, ISOLATION}
 NO_READS: tuple[int, tuple[str, ...]] = (5, ())
 URL = f"https://firebasestorage.googleapis.com/v0/b/{BUCKET}/o/x?alt=media"
@@ -50,26 +52,76 @@ def test_what_phones_saw_of_others_walks_stays_wrong_without_the_stores() -> Non
     assert "u1 saw u2's" in found[ISOLATION].reason and "PostgreSQL failed" in found[ISOLATION].reason
 
 
-@pytest.mark.process
-async def test_a_silent_firestore_leaves_what_postgresql_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens on port 1. Of the walks that PostgreSQL holds it is known nevertheless that nobody sent them."""
+def a_run() -> Invariants:
+    """Of a week without a request. Nobody listens on port 1."""
     nowhere = Address(host="127.0.0.1", port=1)
     at = Endpoints(service=nowhere, auth=nowhere, firestore=nowhere, remote_config=nowhere, database=nowhere)
     evidence = SimpleNamespace(requests=[], probes=[], events=[], writes=Writes())
-    scenario, manifests = load("rollout_week3"), load_manifests(ROOT / "deploy/kubernetes/overlays/local")
-    invariants = Invariants(
-        at, cast(Any, evidence), MachineClock(), scenario=scenario, manifests=manifests, target=bundled(), seed=1
+    manifests = load_manifests(ROOT / "deploy/kubernetes/overlays/local")
+    return Invariants(
+        at, cast(Any, evidence), MachineClock(), scenario=WEEK, manifests=manifests, target=bundled(), seed=1
     )
-    user = accounts(scenario.population, 1)[0].user
 
-    async def walks(*_: object) -> list[StoredWalk]:
-        return [walk(WALK, points=0, user=user)]
 
-    monkeypatch.setattr(stores, "read_walks", walks)
-    found = {check.id: check for check in await invariants.results()}
+def answers(found: Any) -> Callable[..., Awaitable[Any]]:
+    """A call that returns what was found, or raises it."""
+
+    async def call(*_: object, **__: object) -> Any:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return call
+
+
+async def results(monkeypatch: pytest.MonkeyPatch, **stores_say: Any) -> dict[str, CheckResult]:
+    """The results, by id, of a run of which PostgreSQL holds one walk, unless ``stores_say`` otherwise."""
+    user = accounts(WEEK.population, 1)[0].user
+    said = {"read_walks": [walk(WALK, points=0, user=user)]} | stores_say
+    for name, found in said.items():
+        if name == "documents":
+            monkeypatch.setattr(Documents, "all", answers(found))
+        else:
+            monkeypatch.setattr(invariants if name == "trespass" else stores, name, answers(found))
+    return {check.id: check for check in await a_run().results()}
+
+
+@pytest.mark.process
+async def test_a_silent_firestore_leaves_what_postgresql_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the walks that PostgreSQL holds it is known nevertheless that nobody sent them."""
+    found = await results(monkeypatch)
     assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS)} == {Verdict.INCONCLUSIVE}
     assert "Firestore" in found[DUAL_WRITE].reason
     assert found[ONCE].verdict is Verdict.FAIL and WALK in found[ONCE].reason
+
+
+async def test_where_firestore_or_the_api_fails_its_checks_say_so_and_the_others_what_they_saw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    died = PartDied("Firestore failed"), PartDied("the API failed")
+    found = await results(monkeypatch, documents=died[0], trespass=died[1])
+    assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS, ISOLATION)} == {Verdict.INCONCLUSIVE}
+    assert all("Firestore failed" in found[check].reason for check in (DUAL_WRITE, PHOTOS))
+    assert "the API failed" in found[ISOLATION].reason
+    assert found[ONCE].verdict is Verdict.FAIL and WALK in found[ONCE].reason
+
+
+async def test_where_postgresql_fails_what_needs_its_walks_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await results(monkeypatch, documents={}, read_walks=PartDied("PostgreSQL failed"))
+    assert {name: found[name].verdict for name in ALL} == dict.fromkeys(ALL, Verdict.INCONCLUSIVE)
+    assert all("PostgreSQL failed" in found[name].reason for name in ALL)
+
+
+async def test_a_store_that_fails_amid_the_comparison_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    amid = stores.NotAsNamed("no column title")
+    found = await results(monkeypatch, documents={}, dual_write=amid, trespass=())
+    assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS)} == {Verdict.NOT_EXERCISED}
+    assert "no column title" in found[DUAL_WRITE].reason
+
+
+def test_a_run_in_which_the_flag_never_went_off_shows_nothing_of_it() -> None:
+    found = a_run().off_in_time()
+    assert (found.id, found.verdict, found.samples) == (OFF, Verdict.NOT_EXERCISED, 0)
 
 
 async def test_the_oldest_of_many_walks_is_compared_with_its_document() -> None:
