@@ -41,8 +41,9 @@ class UnsettledStats(Struct):
 
 
 class _Write(Struct):
-    writes: bool  # PostgreSQL; else a mirror write that was given up
+    writes: bool  # PostgreSQL
     deletes: bool
+    late: bool  # a mirror write that was given up, on its way perhaps
     noted_ns: int
     looks: int = 0
 
@@ -73,12 +74,12 @@ class Unsettled:
     def note(self, walk_id: str, user_id: str, *, deletes: bool = False) -> None:
         """Takes note that ``user_id`` may have written or deleted the walk. Never waits, never raises."""
         self._log.warning("The outcome of a write is unknown", walk_id=walk_id, user_id=user_id)
-        if not self._note((walk_id, user_id), _Write(True, deletes, self._clock.monotonic_ns())):
+        if not self._note((walk_id, user_id), _Write(True, deletes, False, self._clock.monotonic_ns())):
             self._dropped((walk_id, user_id), "too many wait")
 
     def note_late(self, walk_id: str, user_id: str) -> None:
         """Takes note that the mirror gave up a write of the walk, which is logged. Never waits, never raises."""
-        self._note((walk_id, user_id), _Write(False, False, self._clock.monotonic_ns()))
+        self._note((walk_id, user_id), _Write(False, False, True, self._clock.monotonic_ns()))
 
     def _note(self, key: tuple[str, str], write: _Write) -> bool:
         """Whether there is room for it."""
@@ -86,6 +87,7 @@ class Unsettled:
         before = self._writes.get(key)
         if before is not None:
             write.writes, write.deletes = write.writes or before.writes, write.deletes or before.deletes
+            write.late = write.late or before.late
             if not before.looks:
                 self._end(settled=True)  # one look tells of both
         elif len(self._writes) >= WAITING_MAX:
@@ -132,7 +134,7 @@ class Unsettled:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 there = await self._database.walk_version(walk_id) is not None
-                gone = not there and (write.deletes or not write.writes)
+                gone = not there and (write.deletes or write.late)
                 mirrored = (there and write.writes) or (gone and await self._is_their_document(walk_id, user_id))
         except Exception as error:
             self._log.debug("A write's outcome is still unknown", walk_id=walk_id, error=describe(error))
@@ -145,7 +147,10 @@ class Unsettled:
         if not write.looks:
             self._end(settled=True)
         write.looks += 1
-        if (deleted or write.looks == len(LOOK_AFTER_S)) and self._writes.get(key) is write:
+        last = write.looks == len(LOOK_AFTER_S)
+        if deleted and write.late and not last:
+            write.writes = write.deletes = False  # this is known; the late write is looked for once more
+        elif (deleted or last) and self._writes.get(key) is write:
             del self._writes[key]
         return True
 

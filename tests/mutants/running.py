@@ -102,7 +102,7 @@ def run(mutants: list[str], seconds: float) -> None:
         if left_s <= 0:
             return
         command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2", *part]
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_hears_ctrl_c)
+        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_hears_ctrl_c)  # noqa: PLW1509 - no threads here
         try:
             status = process.wait(left_s)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
