@@ -31,6 +31,7 @@ def verdicts(part: dict[str, Any]) -> dict[str, str]:
     return {finding["claim"]: finding["verdict"] for finding in part["findings"]}
 
 
+@pytest.mark.alone  # 50 requests/s beside other stacks leave an ending pod's mirror too little of two cores
 def test_a_bad_version_is_undone_by_the_judge(tmp_path: Path) -> None:
     (errors,) = made(tmp_path, "errors")["parts"]
     assert set(verdicts(errors).values()) == {"pass"}
