@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from harness.manifests import by_kubectl, kustomize, load
-from harness.manifests.kustomize import strategic
 from harness.manifests.honour import not_honoured_by_processes
+from harness.manifests.kustomize import strategic
 from harness.model.autoscaling import PolicyKind
 from harness.model.errors import BadInput
 from harness.model.manifests import Probe
