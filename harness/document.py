@@ -50,6 +50,8 @@ def manifest_facts(manifests: Manifests) -> dict[str, Any]:
     return {
         "environment": manifests.config.get("environment", ""),
         "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
+        "manifest_warnings": manifests.warnings,
+        "repository_errata": manifests.errata,
     }
 
 

@@ -76,12 +76,14 @@ def manifests_of(options: WithManifests, folder: Path | None = None) -> Manifest
     """The manifests of a run: its folder, with the rung's own patches where the rung needs them and the folder was
     made for none. ``folder`` in the place of the options' own. Raises ``BadInput``.
 
-    A folder of somebody's own is rendered by kubectl too, where one is at hand.
+    A folder of somebody's own is rendered by kubectl too, where one is at hand, and its risks and the document's errata
+    in it are told; of our overlays the document's errata are told by what they patch.
     """
     layer = overlay(options.rung) if options.rung in (Rung.KIND, Rung.KUBE) else None
     chosen = folder or options.manifests
-    ours = chosen.resolve().is_relative_to(ROOT / "deploy" / "kubernetes")
-    return load_manifests(chosen, layer, None if ours else by_kubectl.program())
+    ours = chosen.resolve().is_relative_to(ROOT / "deploy" / "kubernetes" / "overlays")
+    found = load_manifests(chosen, layer, None if ours else by_kubectl.program())
+    return msgspec.structs.replace(found, warnings=(), errata=()) if ours else found
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

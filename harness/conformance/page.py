@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.conformance.result import Outcome, Report
+from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import marked
 from harness.report.frame import Ending, by_status, head
 from harness.report.language import ENGLISH, Language
@@ -44,6 +45,8 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     started_utc: str
     environment: str
     manifest_changes: tuple[str, ...]
+    manifest_warnings: tuple[ManifestWarning, ...]
+    repository_errata: tuple[RepositoryErratum, ...]
 
 
 def shortened(curl: str) -> str:
@@ -72,6 +75,8 @@ def html(folder: Path, report: Report, say: Language = ENGLISH) -> str:
         started_utc=report.started_utc,
         environment=report.environment,
         manifest_changes=report.manifest_changes,
+        manifest_warnings=report.manifest_warnings,
+        repository_errata=report.repository_errata,
     )
     context: dict[str, Any] = {
         "report": report,

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness import yamltext
-from harness.manifests import kustomize, pods, policies, spec
+from harness.manifests import errata, kustomize, pods, policies, risks, spec
 from harness.manifests.faults import at_fault
+from harness.manifests.folder import Folder
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
 from harness.model.errors import BadInput
@@ -40,7 +41,9 @@ def load(folder: Path, layer: Path | None = None, kubectl: str | None = None) ->
     with rendered.places.said(rendered.documents):
         if layer is not None and not _made_for_a_rung(documents):
             documents, notes = kustomize.with_layer(documents, notes, layer)
-        return _typed(documents, notes, folder)
+        found = _typed(documents, notes, folder)
+    written = Folder(rendered.documents, rendered.places, found.deployment.name)
+    return msgspec.structs.replace(found, warnings=risks.warnings(rendered, written), errata=errata.read(written))
 
 
 def _typed(documents: kustomize.Documents, notes: tuple[PatchNote, ...], folder: Path) -> Manifests:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import Told
 from harness.model.verdict import Combined, Verdict
 
@@ -116,3 +117,5 @@ class FlagProof(msgspec.Struct, frozen=True, kw_only=True):
     combined: Combined | None = None  # ``None`` in runs that were stored without it
     environment: str = ""  # what the target is told to be
     manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
+    manifest_warnings: tuple[ManifestWarning, ...] = ()  # risks of the folder as it was written
+    repository_errata: tuple[RepositoryErratum, ...] = ()  # the document's errata held against that folder

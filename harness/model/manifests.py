@@ -9,6 +9,7 @@ import msgspec
 
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
+from harness.model.message import Message
 
 #: ``PROJECT:REGION:INSTANCE`` as Cloud SQL Proxy takes it; the project may lie in a domain, a query may follow.
 INSTANCE_NAMED = re.compile(r"((?:[A-Za-z][\w.-]*:)?[A-Za-z][\w-]*:[A-Za-z][\w-]*:[A-Za-z][\w-]*)(\?\S*)?")
@@ -96,6 +97,31 @@ class PatchNote(msgspec.Struct, frozen=True, kw_only=True):
     nothing_changed: bool = False  # its target selects nothing, which kustomize passes over
 
 
+class ManifestWarning(msgspec.Struct, frozen=True, kw_only=True):
+    """A risk that a folder carries as it is; ``line`` is 0 where only the file is known."""
+
+    told: Message
+    file: str = ""
+    line: int = 0
+
+
+class RepositoryErratum(msgspec.Struct, frozen=True, kw_only=True):
+    """An erratum of the document held against a folder: ``state`` is one of ``STATES``, ``told`` says what was read.
+
+    ``file`` and ``line`` are of the folder; "" where nothing of it says so.
+    """
+
+    id: str
+    state: str
+    told: Message
+    file: str = ""
+    line: int = 0
+
+
+STILL_THERE, FIXED_HERE, NOT_READABLE = "still_there", "fixed_here", "not_readable"
+STATES = (STILL_THERE, FIXED_HERE, NOT_READABLE)
+
+
 class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     """A rendered folder: the raw documents by ``Kind/name``, and what the rungs read from them."""
 
@@ -109,3 +135,5 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     hpa: Hpa | None
     pdb: Budget | None
     patches: tuple[PatchNote, ...] = ()
+    warnings: tuple[ManifestWarning, ...] = ()  # of the folder as it was written
+    errata: tuple[RepositoryErratum, ...] = ()

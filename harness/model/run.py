@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from harness.model.evidence import Anchor
+from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.stack import Rung
 from harness.model.verdict import CheckResult, CriterionResult, Decision, ErratumSeen, FalseRollBack
 
@@ -79,4 +80,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = ""  # what the target is told to be: "staging"
     missing_manifests: tuple[str, ...] = ()  # kinds that Phase 2 requires and the folder does not have
     manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests, on every rung
+    manifest_warnings: tuple[ManifestWarning, ...] = ()  # risks of the folder as it was written
+    repository_errata: tuple[RepositoryErratum, ...] = ()  # the document's errata held against that folder
     options: dict[str, Any] = {}

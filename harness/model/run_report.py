@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.stack import Rung
 from harness.model.verdict import Combined, ErratumSeen
 
@@ -32,4 +33,6 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     combined: Combined | None = None
     environment: str = ""
     manifest_changes: tuple[str, ...] = ()
+    manifest_warnings: tuple[ManifestWarning, ...] = ()  # risks of the folder as it was written
+    repository_errata: tuple[RepositoryErratum, ...] = ()  # the document's errata held against that folder
     errata_seen: tuple[ErratumSeen, ...] = ()

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from harness.model.errors import Exit
+from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import marked
 from harness.model.stack import Rung
 from harness.model.verdict import Combined
@@ -79,6 +80,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     missing: tuple[str, ...]
     changes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    repository_errata: tuple[str, ...]
     stand_ins: tuple[str, ...]
 
 
@@ -120,6 +123,8 @@ def head(
         environment=environment_of(facts),
         missing=tuple(getattr(facts, "missing_manifests", ())),
         changes=manifest_changes(facts, say),
+        warnings=manifest_warnings(facts, say),
+        repository_errata=repository_errata(facts, say),
         stand_ins=tuple(map(say, STAND_INS)),
     )
 
@@ -132,6 +137,24 @@ def environment_of(facts: Facts) -> str:
 def manifest_changes(facts: Facts, say: Language) -> tuple[str, ...]:
     """What the rehearsal changes in the document's manifests on every rung; () where the document does not say."""
     return tuple(words.change_words(change, say) for change in getattr(facts, "manifest_changes", ()))
+
+
+def manifest_warnings(facts: Facts, say: Language) -> tuple[str, ...]:
+    """The risks of a person's own folder, with file and line; () where the document does not say."""
+    return tuple(_placed(say.told((each.told,), ""), each) for each in getattr(facts, "manifest_warnings", ()))
+
+
+def repository_errata(facts: Facts, say: Language) -> tuple[str, ...]:
+    """The document's errata held against a person's own folder; () where the document does not say."""
+    return tuple(
+        _placed(f"{each.id}: {say(words.STATE[each.state])}: {say.told((each.told,), '')}", each)
+        for each in getattr(facts, "repository_errata", ())
+    )
+
+
+def _placed(text: str, each: ManifestWarning | RepositoryErratum) -> str:
+    place = f"{each.file}:{each.line}" if each.line else each.file
+    return f"{text} ({place})" if place else text
 
 
 #: Commands without a decision.

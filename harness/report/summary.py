@@ -10,7 +10,7 @@ from harness.model.run import Run, SwitchOver, WindowSummary
 from harness.model.units import Unit
 from harness.model.verdict import CriterionResult, ErratumSeen
 from harness.report.files import write_atomically
-from harness.report.frame import Ending, Facts, Finished, manifest_changes, run_facts
+from harness.report.frame import Ending, Facts, Finished, manifest_changes, manifest_warnings, repository_errata, run_facts
 from harness.report.language import ENGLISH, Language
 from harness.report.page import replicas, side_word
 from harness.report.words import (
@@ -116,9 +116,13 @@ def errata_section(seen: Sequence[ErratumSeen], say: Language) -> list[str]:
 
 
 def changes_section(facts: Facts, say: Language) -> list[str]:
-    """What the rehearsal changes in the document's manifests on every rung; [] where the document does not say."""
-    changes = manifest_changes(facts, say)
-    return [_head(say("What the rehearsal changes in the document's manifests")), bullets(changes)] if changes else []
+    """What the rehearsal changes in the manifests on every rung, and what a folder of somebody's own carries."""
+    parts = (
+        (say("What the rehearsal changes in the document's manifests"), manifest_changes(facts, say)),
+        (say("Risks of the folder of manifests"), manifest_warnings(facts, say)),
+        (say("The document's errata in the folder of manifests"), repository_errata(facts, say)),
+    )
+    return [part for head, lines in parts if lines for part in (_head(head), bullets(lines))]
 
 
 def _head(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from harness.judge.chance import advances
 from harness.judge.words import beside
+from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import marked, message, worded
 from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, SwitchOver
@@ -258,6 +259,14 @@ def first_line(seed: int, rung: str, replay: str) -> str:
 def target_words(target: str, say: Language, *, bundled: bool) -> str:
     """The target, and that the bundled one is not the Go backend."""
     return say("{target} (bundled as a reference; not the Go backend)", target=target) if bundled else target
+
+
+#: An erratum of the document in a folder of somebody's own.
+STATE = {
+    STILL_THERE: marked("still there"),
+    FIXED_HERE: marked("fixed here"),
+    NOT_READABLE: marked("not to be read from manifests"),
+}
 
 
 def change_words(change: str, say: Language) -> str:
