@@ -67,8 +67,8 @@ class Rehearsal:
         self.progress = progress
         self.started_ns = started_ns
         self.run_id = run_identity(clock, options.scenario.name, options.seed)
+        self.manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self.folder = open_folder(options.reports, self.run_id)
-        self.manifests = manifests_of(options)
         self.ledger = Ledger()
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger, clock

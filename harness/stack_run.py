@@ -25,7 +25,7 @@ from harness.model.verdict import ErratumSeen, Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.latest import point_latest
-from harness.rungs import stack_for, sweep
+from harness.rungs import manifests_of, stack_for, sweep
 from harness.stack.protocol import SecretsPlan, Stack
 from harness.state.lease import remove_run_folder, run_folder
 from harness.state.ports import any_free_port
@@ -48,6 +48,7 @@ class StackRun(ABC, Generic[R]):
         self.replay = replay
         self.started_ns = clock.now_ns()
         self.run_id = run_identity(clock, name, options.seed)
+        manifests_of(options)  # the heirs change them: a folder that is refused leaves no folder of a run
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
             EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger(), clock

@@ -56,11 +56,12 @@ class StandingStack:
         self._progress = progress
         stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
         self.run_id = f"{stamp}Z-stack-{process_mark()}"
+        manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self._folder = open_folder(options.reports, self.run_id)
         self._stack = stack_for(
             options,
             run_id=self.run_id,
-            manifests=manifests_of(options),
+            manifests=manifests,
             folder=self._folder,
             clock=clock,
             progress=progress,

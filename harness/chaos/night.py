@@ -22,6 +22,7 @@ from harness.progress import Progress
 from harness.report.files import write_atomically
 from harness.report.language import language
 from harness.report.latest import point_latest
+from harness.rungs import manifests_of
 
 NAME = "chaos_nightly"
 FAILING_SEEDS = "chaos-failing-seeds.json"
@@ -78,6 +79,7 @@ class Night:
         self._progress = progress
         self._started_ns = clock.now_ns()
         self._run_id = run_identity(clock, NAME, options.seed)
+        manifests_of(options)  # a folder that is refused leaves no folder of a night
         self.folder = open_folder(options.reports, self._run_id)
         self._schedules: list[DrawnSchedule] = []
         self._current: ScheduleRun | None = None

@@ -19,14 +19,14 @@ _REFERENCE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")
 
 def warnings(rendered: Rendered, folder: Folder) -> tuple[ManifestWarning, ...]:
     """What is to be told of the folder."""
-    return tuple(
-        (*_otherwise(rendered), *_passed_over(rendered), *_images(folder), *_shell(folder), *_secrets(folder))
-    )
+    return tuple((*_otherwise(rendered), *_passed_over(rendered), *_images(folder), *_shell(folder), *_secrets(folder)))
 
 
 def _otherwise(rendered: Rendered) -> Iterator[ManifestWarning]:
     if rendered.otherwise:
-        told = message("what kubectl makes of the folder is used: {difference}", difference=rendered.otherwise)
+        told = message(
+            "kubectl renders {value} otherwise than the rehearsal: what it says is used", value=rendered.otherwise
+        )
         yield ManifestWarning(told=told, file=_outermost(rendered))
 
 

@@ -10,7 +10,15 @@ from harness.model.run import Run, SwitchOver, WindowSummary
 from harness.model.units import Unit
 from harness.model.verdict import CriterionResult, ErratumSeen
 from harness.report.files import write_atomically
-from harness.report.frame import Ending, Facts, Finished, manifest_changes, manifest_warnings, repository_errata, run_facts
+from harness.report.frame import (
+    Ending,
+    Facts,
+    Finished,
+    manifest_changes,
+    manifest_warnings,
+    repository_errata,
+    run_facts,
+)
 from harness.report.language import ENGLISH, Language
 from harness.report.page import replicas, side_word
 from harness.report.words import (

@@ -30,8 +30,8 @@ Documents = dict[str, dict[str, Any]]
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     """The manifests by ``Kind/name``, a note for each patch, and where each value stands.
 
-    ``layers`` are the folders that were read, the outermost first. ``otherwise`` says in what our reader and kubectl
-    differ, "" when in nothing or when kubectl was not asked.
+    ``layers`` are the folders that were read, the outermost first. ``otherwise`` is the first value that kubectl
+    renders otherwise, "" when there is none or kubectl was not asked.
     """
 
     documents: Documents
@@ -97,12 +97,12 @@ def _documents(resources: list[Resource]) -> Documents:
 
 
 def difference(ours: Documents, theirs: Documents) -> str:
-    """The first value in which the two differ, "" for none."""
+    """The first value in which the two differ, as ``Kind/name.spec.replicas``; "" for none."""
     for key in (*ours, *(key for key in theirs if key not in ours)):
         if key not in theirs or key not in ours:
-            return f"{key} is {'not ' if key in ours else ''}among what kubectl makes of the folder"
+            return key
         if (path := _differs(ours[key], theirs[key])) is not None:
-            return f"{key}{path} is another in what kubectl makes of the folder"
+            return f"{key}{path}"
     return ""
 
 
