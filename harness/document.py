@@ -9,6 +9,7 @@ from typing import Any
 from harness.judge.chance import false_roll_backs
 from harness.judge.errata import errata_seen
 from harness.manifests.honour import not_honoured_by_processes
+from harness.manifests.kustomize.patches import NO_REASON
 from harness.model.errors import Interrupted, RehearsalError
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, english, message, verbatim
@@ -46,7 +47,9 @@ def plan_facts(
 
 def manifest_facts(manifests: Manifests) -> dict[str, Any]:
     """What every report says of the manifests: the environment, and what the layers below a rung's own change."""
-    below = [patch for patch in manifests.patches if "overlays/" not in patch.layer]
+    below = [
+        patch for patch in manifests.patches if "overlays/" not in patch.layer and patch.reason != NO_REASON
+    ]  # without those of a person's own
     return {
         "environment": manifests.config.get("environment", ""),
         "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
@@ -80,7 +83,8 @@ def patch_errata(manifests: Manifests) -> tuple[ErratumSeen, ...]:
 
 def _rung_changes(options: RunOptions, manifests: Manifests) -> Iterator[str]:
     """What the rung forced upon the manifests, and what of them it does not honour."""
-    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if "overlays/" in patch.layer)
+    forced = (each for each in manifests.patches if "overlays/" in each.layer and each.reason != NO_REASON)
+    yield from (f"{patch.name}: {patch.reason}" for patch in forced)
     if options.rung is Rung.LOCAL:
         yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
 

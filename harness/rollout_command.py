@@ -19,6 +19,7 @@ from harness.report.language import ENGLISH, Language, language
 from harness.report.published import ROLLOUT, ROLLOUT_JSON
 from harness.report.rollout_view import NOT_ENTERED, stopped_words
 from harness.report.words import DECISION
+from harness.rungs import manifests_of
 from harness.targets import ROOT
 
 OptionsOf = Callable[[argparse.Namespace], RunOptions]
@@ -81,6 +82,7 @@ def plan(
     asked = weeks_of(arguments.weeks)
     weeks = _options(arguments, asked, options_of)
     first = weeks[asked[0]]
+    manifests_of(first)  # a folder that is refused leaves no folder of a rollout
     words = ["--on", str(first.rung), "--seed", str(first.seed), *first.changed]
     words += ["--weeks", arguments.weeks] if arguments.weeks != parse([]).weeks else []
     replay = shlex.join(["python", "-m", "harness", "rollout", *words])

@@ -245,10 +245,9 @@ def _metric(folder: Folder, name: str) -> tuple[str, int] | None:
     """The place of a Resource metric of the pod's summed requests, by percent."""
     scaler = folder.autoscaler()
     for index, each in enumerate(listed(at(scaler[1], "spec", "metrics")) if scaler else []):
-        if each.get("type") == "Resource" and at(each, "resource", "name") == name:
-            if at(each, "resource", "target", "averageUtilization") is not None:
-                assert scaler is not None  # it has metrics
-                return folder.place(scaler[0], "spec", "metrics", index, "resource", "target", "averageUtilization")
+        is_it = each.get("type") == "Resource" and at(each, "resource", "name") == name
+        if scaler is not None and is_it and at(each, "resource", "target", "averageUtilization") is not None:
+            return folder.place(scaler[0], "spec", "metrics", index, "resource", "target", "averageUtilization")
     return None
 
 

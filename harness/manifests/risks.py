@@ -19,7 +19,7 @@ _REFERENCE = re.compile(r"\$\([A-Za-z_][\w.-]*\)")
 
 def warnings(rendered: Rendered, folder: Folder) -> tuple[ManifestWarning, ...]:
     """What is to be told of the folder."""
-    return tuple((*_otherwise(rendered), *_passed_over(rendered), *_images(folder), *_shell(folder), *_secrets(folder)))
+    return (*_otherwise(rendered), *_passed_over(rendered), *_images(folder), *_shell(folder), *_secrets(folder))
 
 
 def _otherwise(rendered: Rendered) -> Iterator[ManifestWarning]:

@@ -17,7 +17,8 @@ from harness.manifests.kustomize.tree import Map, Place, Seq
 from harness.model.errors import BadInput
 from harness.model.manifests import PatchNote
 
-RESOURCES_OF = "there are: "
+#: Of a patch that says none, as those of a person's own folder do; every one of the rehearsal's says its own.
+NO_REASON = "no reason given"
 
 
 class Text(NamedTuple):
@@ -107,11 +108,10 @@ def apply_json(patch: form.Patch, folder: Path, place: Place, resources: list[Re
 def _note(given: Text, chosen: list[Resource], folder: Path, target: Selector | None) -> PatchNote:
     reason, erratum = notes(given.text)
     inline = f"{chosen[0].key if chosen else target} (inline)"
-    nothing = "" if chosen else f"it changes nothing: no resource is {target}"
     return PatchNote(
         name=given.name or inline,
         layer=layer_of(folder),
-        reason=nothing or reason or "no reason given",
+        reason=reason or NO_REASON,
         erratum=erratum,
         nothing_changed=not chosen,
     )
@@ -159,7 +159,7 @@ def _named(change: Map, given: Text, resources: list[Resource]) -> Resource:
 def _no_target(wanted: str, where: str, resources: Iterable[Resource]) -> BadInput:
     here = ", ".join(dict.fromkeys(f"{each.kind}/{each.ids[0].name}" for each in resources)) or "none"
     what = f"patch target {wanted} is not among the resources"
-    return BadInput(what, where=where, remedy=f"{RESOURCES_OF}{here}; group, version and namespace count too")
+    return BadInput(what, where=where, remedy=f"there are: {here}; group, version and namespace count too")
 
 
 def _lay_over(

@@ -1,0 +1,211 @@
+"""What a folder is told beside its verdict: the document's errata in it, and its risks, with file and line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from harness.cli import main
+from harness.document import manifest_facts
+from harness.manifests import errata, kustomize, load, risks
+from harness.manifests.folder import Folder
+from harness.model.errors import Exit
+from harness.model.manifests import FIXED_HERE, NOT_READABLE, STATES, STILL_THERE, RepositoryErratum
+from harness.model.stack import Rung
+from harness.report.frame import Facts
+from harness.report.language import ENGLISH, language
+from harness.report.summary import changes_section
+from harness.rungs import manifests_of, overlay
+from harness.targets import ROOT
+from scenarios.claims import ERRATA
+from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+BY_NAME = {each.name: each for each in CORPUS}
+#: Not of a manifest, or not to be read in the document's own folder.
+OUTSIDE = {
+    "manifest.folder_mixes_phases",
+    "manifest.workload_identity_binding_missing",
+    "manifest.hpa.connections_at_max",
+    "manifest.hpa.quantity_500m",  # commented out there
+    "manifest.pdb.involuntary",
+}
+#: What the patches of ``base`` mend.
+MENDED = {
+    "manifest.deployment.env_incomplete",
+    "manifest.configmap.keys_missing",
+    "manifest.secret.placeholders_not_base64",
+    "security.csi.volume_alone",
+}
+
+
+def of(folder: Path) -> dict[str, RepositoryErratum]:
+    rendered = kustomize.render(folder)
+    return {each.id: each for each in errata.read(Folder(rendered.documents, rendered.places))}
+
+
+def states(folder: Path) -> dict[str, str]:
+    return {name: each.state for name, each in of(folder).items()}
+
+
+def test_every_erratum_about_a_manifest_is_in_the_table() -> None:
+    assert {name for name in ERRATA if name.startswith("manifest.")} <= set(errata.TABLE) <= set(ERRATA)
+
+
+def test_in_the_documents_own_folder_every_erratum_that_can_be_read_is_still_there() -> None:
+    found = of(KUBERNETES / "document")
+    assert {name for name, each in found.items() if each.state == NOT_READABLE} == OUTSIDE
+    assert {name for name, each in found.items() if each.state == FIXED_HERE} == set()
+    for name, each in found.items():
+        if name not in OUTSIDE | {"manifest.phase4_not_printed"}:
+            assert Path(each.file).parent == KUBERNETES / "document", name
+            assert each.line, name
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "says"),
+    [
+        ("manifest.deployment.image_latest", "deployment.yaml", "image: gcr.io/PROJECT_ID/tekutoko-api:latest"),
+        ("manifest.deployment.replicas_beside_hpa", "deployment.yaml", "replicas: 2"),
+        ("manifest.sidecar_unpinned", "deployment.yaml", "cloud-sql-proxy:latest"),
+        ("manifest.configmap.keys_missing", "configmap.yaml", "db_port"),
+        ("manifest.secret.placeholders_not_base64", "secret.yaml", "db_password: BASE64_ENCODED_PASSWORD"),
+        ("manifest.hpa.cpu_of_summed_requests", "hpa.yaml", "averageUtilization: 70"),
+        ("architecture.https_at_l4", "service.yaml", "type: LoadBalancer"),
+        ("security.csi.volume_alone", "deployment.yaml", "- name: secrets-store"),
+    ],
+)
+def test_the_line_is_the_one_that_says_so(name: str, file: str, says: str) -> None:
+    each = of(KUBERNETES / "document")[name]
+    assert Path(each.file).name == file
+    assert says in Path(each.file).read_text(encoding="utf-8").splitlines()[each.line - 1]
+
+
+def test_our_base_fixes_what_its_patches_name() -> None:
+    found, written = states(KUBERNETES / "base"), states(KUBERNETES / "document")
+    assert {name for name in found if found[name] != written[name]} == MENDED
+    assert {found[name] for name in MENDED} == {FIXED_HERE}
+    assert {note.erratum for note in load(KUBERNETES / "base").patches} - {""} == MENDED
+
+
+def test_the_component_graceful_fixes_the_rolling_update() -> None:
+    found = states(KUBERNETES / "overlays" / "kind-graceful")
+    assert found["deploy.downtime_without_prestop"] == found["manifest.sidecar_stops_at_once"] == FIXED_HERE
+    assert states(KUBERNETES / "overlays" / "kind")["deploy.downtime_without_prestop"] == STILL_THERE
+
+
+#: By folder of the corpus, what is read there of an erratum.
+READ = [
+    ("components", "manifest.sidecar_stops_at_once", FIXED_HERE),
+    ("components", "deploy.downtime_without_prestop", FIXED_HERE),
+    ("components", "manifest.hpa.cpu_of_summed_requests", FIXED_HERE),
+    ("components", "dr.configmap_changes_nothing", FIXED_HERE),
+    ("components", "manifest.deployment.replicas_beside_hpa", STILL_THERE),
+    ("autoscaled", "manifest.deployment.replicas_beside_hpa", FIXED_HERE),
+    ("autoscaled", "manifest.hpa.cpu_of_summed_requests", STILL_THERE),
+    ("autoscaled", "manifest.hpa.memory_of_summed_requests", FIXED_HERE),
+    ("autoscaled", "manifest.hpa.quantity_500m", FIXED_HERE),
+    ("deprecated", "manifest.gcr_shut_down", STILL_THERE),
+    ("deprecated", "architecture.https_at_l4", STILL_THERE),
+    ("deprecated", "manifest.configmap.keys_missing", FIXED_HERE),
+    ("replacements", "architecture.https_at_l4", FIXED_HERE),
+    ("replacements", "manifest.configmap.keys_missing", FIXED_HERE),
+    ("sealed_secrets", "manifest.sidecar_unpinned", STILL_THERE),
+    ("sealed_secrets", "manifest.deployment.image_latest", FIXED_HERE),
+    ("sealed_secrets", "manifest.deployment.no_zone_spread", FIXED_HERE),
+    ("external_secrets", "manifest.deployment.env_incomplete", NOT_READABLE),
+    ("external_secrets", "manifest.sidecar_unpinned", NOT_READABLE),
+    ("flat", "manifest.deployment.env_incomplete", FIXED_HERE),
+]
+
+
+@pytest.mark.parametrize(("name", "erratum", "state"), READ)
+def test_errata_in_the_corpus(name: str, erratum: str, state: str) -> None:
+    assert of(BY_NAME[name].path)[erratum].state == state
+
+
+@pytest.mark.parametrize("each", STARTING, ids=lambda each: each.name)
+def test_what_is_told_of_a_folder_points_into_it(each: Theirs) -> None:
+    rendered = kustomize.render(each.path)
+    folder = Folder(rendered.documents, rendered.places)
+    for told in (*errata.read(folder), *risks.warnings(rendered, folder)):
+        assert str(told.told)
+        if told.file:
+            assert Path(told.file).resolve().is_relative_to(HERE / each.name)
+    assert {told.state for told in errata.read(folder)} <= set(STATES)
+
+
+def warned(name: str) -> list[str]:
+    rendered = kustomize.render(BY_NAME[name].path)
+    found = risks.warnings(rendered, Folder(rendered.documents, rendered.places))
+    return [f"{told.told} ({Path(told.file).name}:{told.line})" for told in found]
+
+
+def test_literal_shell_text_plain_secrets_and_unnamed_versions_are_warned_of() -> None:
+    shell, plain = warned("monorepo")
+    assert "rolePassword" in shell and "the text $(gcloud secrets versions access latest" in shell
+    assert shell.endswith("(database.env:1)")
+    assert "in plain text: rolePassword (database.env:1)" in plain
+    (latest,) = warned("sealed_secrets")
+    assert "cloud-sql-proxy:latest, which names no version (deploy.yaml:31)" in latest
+    assert any("the text ${DB_PASSWORD}" in each for each in warned("init_migrations"))
+    assert warned("external_secrets") == warned("secret_by_hand") == []
+
+
+def test_a_variable_of_kubernetes_own_and_a_script_in_a_file_are_no_shell_text() -> None:
+    assert [each for each in warned("migration_job") if "is the text" in each] == []  # $(DB_USER) of its environment
+    assert [each for each in warned("init_migrations") if "wait" in each] == []
+
+
+def test_a_patch_that_changes_nothing_is_warned_of(tmp_path: Path) -> None:
+    copy = tmp_path / "selectors"
+    shutil.copytree(HERE / "selectors", copy)
+    file = copy / "overlays" / "live" / "kustomization.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("walk-d.*e", "nothing-.*"), encoding="utf-8")
+    rendered = kustomize.render(file.parent)
+    told = [str(each.told) for each in risks.warnings(rendered, Folder(rendered.documents, rendered.places))]
+    assert any("changes nothing: its target selects no resource" in each for each in told)
+
+
+class Asked:
+    def __init__(self, manifests: Path) -> None:
+        self.rung = Rung.LOCAL
+        self.manifests = manifests
+
+
+def test_both_reach_the_report_in_both_languages_and_our_own_overlays_tell_neither() -> None:
+    theirs = manifest_facts(manifests_of(Asked(BY_NAME["deprecated"].path)))
+    document = cast(Facts, SimpleNamespace(**theirs))
+    english = "\n".join(changes_section(document, ENGLISH)).replace("\\", "")
+    assert "manifest.gcr_shut_down: still there: container walk runs eu.gcr.io/walk-legacy/walk:2024.11.3" in english
+    assert "deprecated/prod/size.yaml:11)" in english
+    assert "Secret/walk-secret-prod stands in the folder in plain text: pw" in english
+    japanese = "\n".join(changes_section(document, language("ja"))).replace("\\", "")
+    assert "manifest.gcr_shut_down: まだ残っている: コンテナ walk は eu.gcr.io" in japanese
+    assert "平文で置かれている" in japanese
+    assert "no reason given" not in english  # their own patches are no changes of the rehearsal's
+    ours = manifest_facts(manifests_of(Asked(overlay(Rung.LOCAL))))
+    assert ours["manifest_warnings"] == ours["repository_errata"] == ()
+
+
+COMMANDS = [
+    ["run", "rollout_week3"], ["rollout"], ["load_stages"], ["scaling"], ["zone_loss"], ["secret_rotation"], ["chaos"],
+    ["chaos_nightly"], ["rolling_update"], ["deploy_rehearsal"], ["network"], ["stack", "up"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_folder_that_is_refused_leaves_no_folder_of_a_run(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of every command that takes ``--manifests``."""
+    reports = tmp_path / "reports"
+    given = [*command, "--on", "local", "--reports", str(reports), "--manifests", str(BY_NAME["helm_chart"].path)]
+    assert main(given) == Exit.USAGE
+    assert not reports.exists() or not list(reports.iterdir())
+    said = capsys.readouterr().err
+    assert "helmCharts" in said or "--on" in said or "rung" in said or "kind" in said, said
