@@ -205,11 +205,12 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting, lint, types, import directions."""
+    """Formatting, lint, types, import directions, workflows."""
     run(session, "-m", "ruff", "format", "--check", ".")
     run(session, "-m", "ruff", "check", ".")
     run(session, "-m", "mypy")
     run(session, program="lint-imports")
+    run(session, "-m", "tests.session.workflows")
 
 
 @nox.session
