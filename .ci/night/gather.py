@@ -48,6 +48,7 @@ class Night:
     commit: str = ""
     run_url: str = ""
     image_digest: str = ""
+    dropped: tuple[Failing, ...] = ()  # of jobs that are no longer in the file of jobs
 
     @property
     def verdict(self) -> str:
@@ -88,8 +89,10 @@ def gather(
     verdicts += [JobVerdict(name, ("it is no job of this night",)) for name in strangers]
     if image_digest and not any(job.image for job in jobs):
         verdicts.append(JobVerdict("image", (f"no job rehearses an image, so none rehearsed {image_digest}",)))
+    names = {job.name for job in jobs}
+    dropped = tuple(each for each in yesterday if each.job not in names)
     ended = datetime.now(UTC).isoformat(timespec="seconds")
-    return Night(tuple(verdicts), tuple(seeds.merged(kept)), ended, commit, run_url, image_digest)
+    return Night(tuple(verdicts), tuple(seeds.merged(kept)), ended, commit, run_url, image_digest, dropped)
 
 
 def _of_job(job: Job, path: Path | None, image_digest: str) -> tuple[JobVerdict, list[Failing] | None]:
@@ -155,5 +158,6 @@ def text(night: Night) -> str:
         lines += ["", "### Failing seeds", "", "Replayed first each night, until they are green.", ""]
         lines += ["| since | nights | status | job | replay |", "|---|---|---|---|---|"]
         lines += [f"| {f.since} | {f.nights} | {f.status} | {f.job} | `{f.line}` |" for f in night.failing]
+    lines += [f"Dropped, for there is no job {f.job} any more: `{f.line}`" for f in night.dropped]
     green = ", ".join(f"{job.job} ({job.tests} tests)" for job in night.jobs if not job.reasons)
     return "\n".join([*lines, "", f"Green: {green or 'none'}"]) + "\n"

@@ -122,3 +122,11 @@ def test_a_seed_that_is_left_makes_the_night_red_and_is_told_with_its_replay(tmp
     found = night(tmp_path)
     assert found.verdict == "red" and found.failing == (KEPT,)
     assert "| 2026-11-20 | 3 | 10 | one | `first --seed 7` |" in gather.text(found)
+
+
+def test_a_seed_of_a_job_that_is_no_more_is_dropped_and_told(tmp_path: Path) -> None:
+    whole(tmp_path)
+    gone = Failing("renamed", 7, ("first", "--seed", "7"), "2026-11-20")
+    found = night(tmp_path, yesterday=[gone])
+    assert found.verdict == "green" and found.failing == ()
+    assert "Dropped, for there is no job renamed any more: `first --seed 7`" in gather.text(found)

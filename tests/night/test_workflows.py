@@ -68,12 +68,16 @@ def test_every_shell_step_is_one_line_of_a_script_of_the_repository(path: Path) 
 
 
 def test_a_job_s_first_own_line_looks_at_the_runner() -> None:
-    for name in ("nightly.yml", "rehearsal.yml"):
-        (path,) = [path for path in FILES if path.name == name]
-        of = {job: [step["run"] for at, step in steps(path) if at == job and "run" in step] for job, _ in steps(path)}
-        for job in ("night", "pull_request"):
-            if job in of:
-                assert ".ci/nightly preconditions" in of[job][0]
+    light = {"plan", "verdict", "gate", "deploy"}
+    looked = 0
+    for path in FILES:
+        of: dict[str, list[str]] = {}
+        for job, step in steps(path):
+            of.setdefault(job, []).extend([step["run"]] if "run" in step else [])
+        for lines in (lines for job, lines in of.items() if job not in light):
+            assert ".ci/nightly preconditions" in lines[0], path.name
+            looked += 1
+    assert looked == 6
 
 
 def test_nothing_may_write_but_the_job_that_keeps_the_issue() -> None:
@@ -127,3 +131,10 @@ def test_lint_reads_them_and_finds_what_is_planted(tmp_path: Path, linter: str) 
     )  # fmt: skip
     assert done.returncode == (1 if linter else 0), done.stdout + done.stderr
     assert not linter or PLANTS[linter][2] in done.stdout + done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("word", "status"), [("local", 0), ("", 2), ("root", 2)])
+def test_what_is_prepared_is_named(word: str, status: int) -> None:
+    done = subprocess.run([ROOT / ".ci" / "prepare", word], capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr.startswith("usage")) == (status, status == 2)
