@@ -78,13 +78,13 @@ def scaling(session: nox.Session) -> None:
 
 @nox.session
 def zone_loss(session: nox.Session) -> None:
-    """A zone lost under load, with the manifests as written, then with topology spread (rung kind)."""
+    """A zone lost under load, with the manifests as written, then with topology spread (environment kind)."""
     run(session, "-m", "harness", "zone_loss", *session.posargs)
 
 
 @nox.session
 def network(session: nox.Session) -> None:
-    """NetworkPolicies on a real cluster: allowed paths work, all others are refused (rung kind)."""
+    """NetworkPolicies on a real cluster: allowed paths work, all others are refused (environment kind)."""
     run(session, "-m", "harness", "network", *session.posargs)
 
 
@@ -150,7 +150,7 @@ def flag_proof(session: nox.Session) -> None:
 
 @nox.session
 def doctor(session: nox.Session) -> None:
-    """Says what this machine has and lacks for each rung."""
+    """Says what this machine has and lacks in each environment."""
     run(session, "-m", "harness", "doctor", *session.posargs)
 
 

@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf, parse: Parse) -> i
 
     say = language(arguments.lang)
     rollout, folder, weeks = plan(arguments, options_of, parse, clock)
-    progress.plain(f"seed {rollout.seed}, rung {rollout.rung}, target {rollout.target}; replay: {rollout.replay}")
+    progress.plain(
+        f"seed {rollout.seed}, environment {rollout.rung}, target {rollout.target}; replay: {rollout.replay}"
+    )
     total_s = sum(options.scenario.window_s for options in weeks.values())
     progress.plain(
         f"weeks {', '.join(map(str, weeks))}: measuring windows of {total_s:g} s in all, each with its own stack"

@@ -110,7 +110,7 @@ def summary(report: Report) -> str:
         bullets(
             [
                 f"target {' '.join(report.target.command)}, run in {report.target.folder}",
-                f"seed {report.seed}, rung {report.rung}, run {report.run_id}, started {report.started_utc}, "
+                f"seed {report.seed}, environment {report.rung}, run {report.run_id}, started {report.started_utc}, "
                 f"exit status {report.exit_status}",
                 *([f"fuzz: {report.fuzz}"] if report.fuzz else []),
             ]

@@ -135,7 +135,7 @@ def _told(case: ProofCase) -> str:
 def summary(proof: FlagProof) -> str:
     """``summary.md``."""
     facts = [
-        f"seed {proof.seed}, rung {proof.rung}, target {proof.target}, run {proof.run_id}, started "
+        f"seed {proof.seed}, environment {proof.rung}, target {proof.target}, run {proof.run_id}, started "
         f"{proof.started_utc}, exit status {proof.exit_status}",
         *HOW,
     ]

@@ -167,9 +167,9 @@ def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language, *, bun
             started=say.moment(facts.started_utc),
             status=say("exit status {status}", status=str(exit_status)),
         ),
-        say("rung {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[Rung(facts.rung)])),
+        say("environment {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[Rung(facts.rung)])),
         say("target: {target}", target=words.target_words(facts.target, say, bundled=bundled)),
-        *([say("environment: {name}", name=name)] if (name := environment_of(facts)) else []),
+        *([say("variable ENVIRONMENT: {name}", name=name)] if (name := environment_of(facts)) else []),
     ]
 
 

@@ -60,7 +60,7 @@ def test_an_erratum_shown_has_its_word_its_sign_and_is_green_in_junit_with_its_w
     assert words.VERDICT[Verdict.ERRATUM_SHOWN] == "erratum shown"
     assert len(set(words.VERDICT_SIGN.values())) == len(Verdict)
     assert set(words.VERDICT) == set(words.VERDICT_SIGN) == set(Verdict)
-    assert language("ja")(words.VERDICT[Verdict.ERRATUM_SHOWN]) == "正誤事項を確認"
+    assert language("ja")(words.VERDICT[Verdict.ERRATUM_SHOWN]) == "要訂正箇所を確認"
     assert result_of(Verdict.ERRATUM_SHOWN, "told") is None
     assert judged_case("s", "n", Verdict.ERRATUM_SHOWN, "two pods").system_out == "erratum shown: two pods"
 
