@@ -96,7 +96,7 @@ def test_the_environment_and_the_base_s_patches_stand_on_page_and_summary(tmp_pa
     run = decided(Decision.ADVANCE, result(Verdict.PASS), **facts)
     for told in (render(tmp_path, run, REGISTER), summary(run)):
         assert "staging" in told and "Production mode and emulators exclude each other" in told
-    assert "本番モードとエミュレーターは両立しない" in render(tmp_path, run, REGISTER, language("ja"))
+    assert "本番モードとエミュレータは両立しない" in render(tmp_path, run, REGISTER, language("ja"))
 
 
 def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
