@@ -13,11 +13,13 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 from harness import bootstrap  # noqa: E402 - the path comes first
+from harness.model.errors import MEANING  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
 
 import nox  # noqa: E402 - not at hand before the bootstrap
+from nox.command import CommandFailed  # noqa: E402
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
@@ -31,7 +33,19 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
     """Runs a program of the locked environment in the checkout."""
     folder = bootstrap.ensure(session.log).parent
     command = [str(folder / program), *arguments]
-    session.run(*command, external=True, interrupt_timeout=TEAR_DOWN_S, terminate_timeout=TEAR_DOWN_S, silent=False)
+    try:
+        session.run(*command, external=True, interrupt_timeout=TEAR_DOWN_S, terminate_timeout=TEAR_DOWN_S, silent=False)
+    except CommandFailed as failed:
+        if arguments[:2] == ("-m", "harness") and (meaning := meant(failed)):
+            session.error(meaning)
+        raise
+
+
+def meant(failed: CommandFailed) -> str:
+    """What the exit status of ``python -m harness`` says: a session that held does not end in "failed" alone."""
+    status = str(failed.reason).rpartition(" ")[2]
+    known = {str(status.value): means for status, means in MEANING.items()}
+    return f"{known[status]} (exit status {status} of python -m harness)" if status in known else ""
 
 
 @nox.session

@@ -130,9 +130,7 @@ def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
     lines += [say("error: {error}", error=error) for error in run.errors]
     timings = ", ".join(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in run.timings.items())
     lines.append(say("timings: {timings}", timings=timings))
-    lines.append(
-        say("report: {path} (exit status {status})", path=f"{folder}/report.html", status=str(run.exit_status))
-    )
+    lines.append(words.report_line(folder, run.exit_status, say))
     return "\n".join(lines)
 
 

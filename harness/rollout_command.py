@@ -18,7 +18,7 @@ from harness.progress import Progress
 from harness.report.language import ENGLISH, Language, language
 from harness.report.published import ROLLOUT, ROLLOUT_JSON
 from harness.report.rollout_view import NOT_ENTERED, stopped_words
-from harness.report.words import DECISION
+from harness.report.words import DECISION, report_line
 from harness.targets import ROOT
 
 OptionsOf = Callable[[argparse.Namespace], RunOptions]
@@ -107,9 +107,7 @@ def conclusion(rollout: Rollout, folder: Path, say: Language = ENGLISH) -> str:
             )
         lines.append(f"  {say('Week {week}', week=str(week))}: {told}")
     lines += [say("error: {error}", error=error) for error in rollout.errors]
-    lines.append(
-        say("report: {path} (exit status {status})", path=f"{folder}/report.html", status=str(rollout.exit_status))
-    )
+    lines.append(report_line(str(folder), rollout.exit_status, say))
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from harness.report.html import REPORT_HTML
 from harness.report.junit_parts import case, suite_document, xml_text
 from harness.report.language import ENGLISH, Language
 from harness.report.summary import bullets, code, plain, table
+from harness.report.words import report_line
 
 SUITE = "conformance"
 
@@ -68,7 +69,7 @@ def text(report: Report, folder: str) -> str:
     lines += [
         verdict(report),
         f"timings: {timings}",
-        f"report: {folder}/report.html (exit status {report.exit_status})",
+        report_line(folder, report.exit_status, ENGLISH),
     ]
     return "\n".join(lines)
 

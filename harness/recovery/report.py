@@ -22,7 +22,7 @@ from harness.report.page import errata_views, files
 from harness.report.summary import SUMMARY_MD, bullets, code, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted
-from harness.report.words import VERDICT, VERDICT_SIGN
+from harness.report.words import VERDICT, VERDICT_SIGN, report_line
 from scenarios.claims import REGISTER
 
 DR_JSON = "dr.json"
@@ -110,7 +110,7 @@ def text(report: RecoveryReport, folder: str) -> str:
         verdict(report),
         *nothing_line(report),
         f"timings: {timings}",
-        f"report: {folder}/report.html (exit status {report.exit_status})",
+        report_line(folder, report.exit_status, ENGLISH),
     ]
     return "\n".join(lines)
 

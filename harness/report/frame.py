@@ -12,7 +12,7 @@ from harness.model.message import marked
 from harness.model.stack import Rung
 from harness.model.verdict import Combined
 from harness.report import words
-from harness.report.language import Language
+from harness.report.language import ENGLISH, Language
 
 
 class Facts(Protocol):
@@ -188,5 +188,5 @@ def closing_lines(report: Finished, folder: str) -> list[str]:
         *(f"error: {error}" for error in report.errors),
         *nothing_line(report),
         *([f"timings: {timings}"] if timings else []),
-        f"report: {folder}/report.html (exit status {report.exit_status})",
+        words.report_line(folder, report.exit_status, ENGLISH),
     ]

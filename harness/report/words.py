@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from harness.judge.chance import advances
 from harness.judge.words import beside
+from harness.model.errors import MEANING, Exit
 from harness.model.message import marked, message, worded
 from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, SwitchOver
@@ -257,6 +258,16 @@ def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
 def first_line(seed: int, rung: str, replay: str) -> str:
     """The first line of everything a run prints or writes: seed, rung, replay."""
     return f"seed {seed} · environment {rung} · {' '.join(replay.split())}"
+
+
+def report_line(folder: str, status: int, say: Language) -> str:
+    """The last line of a command: where its report lies, the exit status, and what that means."""
+    return say(
+        "report: {path} (exit status {status}: {meaning})",
+        path=f"{folder}/report.html",
+        status=str(status),
+        meaning=say(MEANING[Exit(status)]),
+    )
 
 
 def target_words(target: str, say: Language, *, bundled: bool) -> str:

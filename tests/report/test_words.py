@@ -25,7 +25,7 @@ _NAME = re.compile(r"[./:=@_-]|[a-z][A-Z]|^[A-Z]+s?$|\d")
 _COMMAND = re.compile(r"(?<![A-Za-z])(?:kubectl|kustomize|terraform|gcloud|go|git|set)(?: [-A-Za-z0-9_./=]+)+")
 #: An option, a path, a call.
 _TYPED = re.compile(r"(?<![A-Za-z0-9])(?:--?|\.?/)[A-Za-z][-\w./]*|[a-z]+\(\)|[a-z]+:(?= [A-Z])", re.ASCII)
-_TOKEN = re.compile(r"(?<![0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?<![0-9])[A-Za-z]")
+_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?<![A-Za-z0-9])[A-Za-z]")
 
 #: Products, and parts of them; what Kubernetes, Swift and the design document call their own things.
 _NAMES = frozenset(
@@ -163,8 +163,9 @@ def test_no_template_no_help_no_error_and_no_line_of_progress_uses_a_word_that_i
         text += re.sub(r"\{[{%#].*?[}%#]\}", " ", path.read_text(), flags=re.DOTALL)
         if words := refused(text):
             found[path.name] = words
-    for path in (ROOT / "noxfile.py", *ROOT.glob("harness/**/*.py"), *ROOT.glob("scenarios/*.py")):
-        for said in _said_in(path):
+    modules = (ROOT / "noxfile.py", *ROOT.glob("harness/**/*.py"), *ROOT.glob("scenarios/*.py"))
+    for path in modules:
+        for said in _said_in(path) if refused(path.read_text()) else ():  # only those that hold one are parsed
             if words := refused(said):
                 found[f"{path.relative_to(ROOT)}: {said[:80]}"] = words
     assert found == {}
