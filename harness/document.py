@@ -89,7 +89,7 @@ def not_exercised(scenario: Scenario, capabilities: frozenset[Capability]) -> di
     for criterion in scenario.criteria:
         lacking = sorted(set(criterion.needs) - {str(capability) for capability in capabilities})
         if lacking:
-            reasons[criterion.id] = message("the environment lacks {capabilities}", capabilities=", ".join(lacking))
+            reasons[criterion.id] = words.lacking_words(lacking)
     return reasons
 
 

@@ -5,10 +5,12 @@ What a dictionary holds is a message id; functions here are pure and speak the l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.judge.chance import advances
 from harness.judge.words import beside
 from harness.model.errors import MEANING, Exit
-from harness.model.message import marked, message, worded
+from harness.model.message import Message, marked, message, verbatim, worded
 from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, SwitchOver
 from harness.model.stack import Capability, Rung
@@ -82,7 +84,7 @@ CAPABILITY = {
     Capability.REAL_PROCESSES: marked("real processes"),
     Capability.REAL_POSTGRESQL: marked("real PostgreSQL"),
     Capability.REAL_KUBERNETES: marked("real Kubernetes"),
-    Capability.CPU_LIMITS: marked("CPU and memory limits enforced, unscaled"),
+    Capability.CPU_LIMITS: marked("enforced CPU and memory limits without scaling"),
     Capability.AUTOSCALING: marked("autoscaling"),
     Capability.EVICTION: marked("eviction under the PDB"),
     Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
@@ -258,6 +260,16 @@ def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
 def first_line(seed: int, rung: str, replay: str) -> str:
     """The first line of everything a run prints or writes: seed, rung, replay."""
     return f"seed {seed} · environment {rung} · {' '.join(replay.split())}"
+
+
+def lacking_words(lacking: Iterable[str]) -> Message:
+    """What the environment lacks, in words; of a capability that this report does not know yet, its name."""
+    known = {str(capability): text for capability, text in CAPABILITY.items()}
+    parts = [Message(text=known[each]) if each in known else verbatim(each) for each in lacking]
+    listed = parts.pop()
+    while parts:
+        listed = message("{first}, {rest}", first=parts.pop(), rest=listed)
+    return message("the environment lacks {capabilities}", capabilities=listed)
 
 
 def report_line(folder: str, status: int, say: Language) -> str:

@@ -144,3 +144,12 @@ def test_what_counts_against_the_target_is_allowed_and_a_share_is_planned() -> N
     assert words.check_figures(walks, language("ja")) == "散歩3件（許容 0）"
     share = msgspec.structs.replace(lost, unit=Unit.RATIO, value=0.5, planned=0.5)
     assert words.check_figures(share, ENGLISH) == "50 % (planned 50 %)"
+
+
+def test_what_the_environment_lacks_is_said_in_words() -> None:
+    told = words.lacking_words(["real_kubernetes", "cpu_limits", "unheard_of"])
+    assert (
+        str(told) == "the environment lacks real Kubernetes, enforced CPU and memory limits without scaling, unheard_of"
+    )
+    japanese = language("ja").message(told)
+    assert "本物のKubernetes、CPUとメモリの制限の強制（係数なし）、unheard_of" in japanese
