@@ -107,7 +107,8 @@ def conclusion(rollout: Rollout, folder: Path, say: Language = ENGLISH) -> str:
             )
         lines.append(f"  {say('Week {week}', week=str(week))}: {told}")
     lines += [say("error: {error}", error=error) for error in rollout.errors]
-    lines.append(report_line(str(folder), rollout.exit_status, say))
+    if rollout.exit_status is not None:  # None while it is under way
+        lines.append(report_line(str(folder), rollout.exit_status, say))
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import pytest
 from nox.command import CommandFailed
 
 import noxfile
+from harness import bootstrap
 from harness.model.errors import MEANING, Exit
 
 
@@ -35,7 +36,7 @@ class Session:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(noxfile.bootstrap, "ensure", lambda _log: tmp_path / "python")
+    monkeypatch.setattr(bootstrap, "ensure", lambda _log: tmp_path / "python")
 
 
 def ended(status: int, *arguments: str) -> str:
