@@ -60,7 +60,7 @@ class Plain(StackRun[RunReport]):
     ) -> None:
         options = RunOptions(
             scenario=load("rollout_week3"), scenario_name="rollout_week3", rung=Rung.LOCAL, target=bundled(), seed=7,
-            reports=folder, manifests=ROOT,
+            reports=folder, manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
         )  # fmt: skip
         clock = MachineClock()
         super().__init__("plain", options, clock, Progress(clock), replay="again")
