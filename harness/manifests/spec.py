@@ -43,10 +43,15 @@ class FieldRef(K8s):
     field_path: str
 
 
+class ResourceFieldRef(K8s):
+    resource: str
+
+
 class ValueFrom(K8s):
     config_map_key_ref: KeyRef | None = None
     secret_key_ref: KeyRef | None = None
     field_ref: FieldRef | None = None
+    resource_field_ref: ResourceFieldRef | None = None
 
 
 class EnvSpec(K8s):
