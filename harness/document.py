@@ -46,11 +46,17 @@ def plan_facts(
 
 def manifest_facts(manifests: Manifests) -> dict[str, Any]:
     """What every report says of the manifests: the environment, and what the layers below a rung's own change."""
-    below = [patch for patch in manifests.patches if "overlays/" not in patch.layer]
+    below = [patch for patch in manifests.patches if not patch.forced]
     return {
-        "environment": manifests.config.get("environment", ""),
+        "environment": _environment(manifests),
         "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
     }
+
+
+def _environment(manifests: Manifests) -> str:
+    """What the target is told to be."""
+    first = manifests.deployment.template.containers[0]
+    return next((each.value for each in first.env if each.name == "ENVIRONMENT"), "")
 
 
 #: The kinds of the seven files that Phase 2 requires (Kubernetes構成, manifest.phase2_required).
@@ -78,7 +84,7 @@ def patch_errata(manifests: Manifests) -> tuple[ErratumSeen, ...]:
 
 def _rung_changes(options: RunOptions, manifests: Manifests) -> Iterator[str]:
     """What the rung forced upon the manifests, and what of them it does not honour."""
-    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if "overlays/" in patch.layer)
+    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if patch.forced)
     if options.rung is Rung.LOCAL:
         yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
 

@@ -36,7 +36,7 @@ def choose(asked: str, target: Target) -> Choice:
     """
     if asked != AUTO:
         choice = Choice(Rung(asked), "as asked")
-    elif target.image:
+    elif target.own_image and not target.command:
         choice = Choice(Rung.KIND, "the target is an image")
     elif not target.bundled:
         choice = Choice(Rung.LOCAL, "the target is a command of this machine")
@@ -46,10 +46,29 @@ def choose(asked: str, target: Target) -> Choice:
         missing = lacking()
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
-        raise BadInput(f"the rung kube cannot run the command {target.name}", remedy="name an image: image:NAME")
-    if target.image and choice.rung is Rung.LOCAL:
-        raise BadInput(f"the rung local cannot run the image {target.image}", remedy="use --on kind, or a command")
+        raise BadInput(f"the rung kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME")
+    if target.own_image and not target.command and choice.rung is Rung.LOCAL:
+        raise BadInput(
+            f"the rung local cannot run {_what(target)}",
+            where=target.file,
+            remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
+        )
     return choice
+
+
+def _what(target: Target) -> str:
+    if target.image:
+        return f"the image {target.image}"
+    return f"what {target.dockerfile} builds" if target.dockerfile else f"the command {target.name}"
+
+
+def for_rung(target: Target, rung: Rung) -> Target:
+    """The target as ``rung`` runs it: its command where pods are processes, else its image where it has one."""
+    if not target.own_image or target.bundled:
+        return target
+    if rung is Rung.LOCAL:
+        return msgspec.structs.replace(target, image="", dockerfile="", context="")
+    return msgspec.structs.replace(target, command=())
 
 
 def overlay(rung: Rung) -> Path:
@@ -70,12 +89,16 @@ class WithManifests(Protocol):
         """The kustomize folder."""
         ...
 
+    @property
+    def target(self) -> Target:
+        """The API under test."""
+        ...
 
-def manifests_of(options: WithManifests, folder: Path | None = None) -> Manifests:
-    """The manifests of a run: its folder, with the rung's own patches where the rung needs them and the folder was
-    made for none. ``folder`` in the place of the options' own. Raises ``BadInput``."""
-    layer = overlay(options.rung) if options.rung in (Rung.KIND, Rung.KUBE) else None
-    return load_manifests(folder or options.manifests, layer)
+
+def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted: bool = False) -> Manifests:
+    """The manifests of a run as its rung has them: its folder's, or ``folder``'s in its place. ``fronted`` keeps an
+    Ingress. Raises ``BadInput``."""
+    return load_manifests(folder or options.manifests, options.rung, options.target, fronted=fronted)
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

@@ -198,6 +198,9 @@ def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -
             continue
         where = f"{folder}: {key}.spec"
         pdb = _spec(document, spec.PdbSpec, f"{folder}: {key}")
-        _selects(pdb.selector.match_labels, labels, f"{where}.selector")
+        if pdb.selector is None:
+            continue  # policy/v1: it selects no pod
+        if pdb.selector.match_labels:  # an empty one selects all pods of the namespace
+            _selects(pdb.selector.match_labels, labels, f"{where}.selector")
         return policies.budget(key.partition("/")[2], pdb, where)
     return None

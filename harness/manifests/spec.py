@@ -238,7 +238,7 @@ class HpaSpec(K8s):
 
 
 class PdbSpec(K8s):
-    selector: Selector
+    selector: Selector | None = None
     min_available: int | str | None = None
     max_unavailable: int | str | None = None
     unhealthy_pod_eviction_policy: str = "IfHealthyBudget"

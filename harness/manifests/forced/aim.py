@@ -48,7 +48,7 @@ def _deployment(work: Work, named: str) -> str:
             "the rehearsal needs a Deployment", where=work.folder, remedy="add the API's to the folder's resources"
         )
     what = f"several Deployments might be the API: {_listed(keys)}"
-    raise BadInput(what, where=work.folder, remedy=_EXAMPLE.format(name=keys[0].partition("/")[2]))
+    raise BadInput(what, where=f"{work.folder}: {keys[0]}", remedy=_EXAMPLE.format(name=keys[0].partition("/")[2]))
 
 
 def _checked(work: Work) -> None:
@@ -111,9 +111,10 @@ def _service(work: Work) -> str:
     keys = _selecting(work, work.labels)
     named = [each for each in keys if _spec(work, each).get("clusterIP") != "None"]
     if not named:
-        where = f"{work.folder}: {', '.join(work.of_kind('Service')) or 'no Service'}"
-        remedy = f"add one whose selector is the pod template's labels: {work.labels}"
-        raise BadInput(f"no Service leads to the pods of {work.deployment}", where=where, remedy=remedy)
+        where = f"{work.folder}: {(work.of_kind('Service') or [work.deployment])[0]}"
+        what = f"no Service leads to the pods of {work.deployment}; Services here: {_listed(work.of_kind('Service'))}"
+        remedy = f"its selector has to be among the pod template's labels, which are {work.labels}"
+        raise BadInput(what, where=where, remedy=remedy)
 
     def rank(key: str) -> tuple[bool, int]:
         kind = _spec(work, key).get("type", "ClusterIP")

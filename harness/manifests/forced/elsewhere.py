@@ -19,7 +19,7 @@ def stand_in(work: Work, told: Keys) -> None:
     """Makes every Secret and ServiceAccount that pods name and no manifest has. ``told`` are the keys of Secrets that
     operators would make, by name."""
     wanted: Keys = {name: set() for name in work.target.secrets}
-    for _, pod in work.pods():
+    for _, pod in list(work.pods()):
         _volumes(work, pod, wanted)
         for name, key, optional in _references(pod):
             if not optional:  # a pod starts without it
@@ -154,7 +154,7 @@ def generated(name: str, key: str) -> str:
 
 
 def _accounts(work: Work) -> None:
-    for _, pod in work.pods():
+    for _, pod in list(work.pods()):
         account = pod.get("serviceAccountName", "default")
         if account != "default" and f"ServiceAccount/{account}" not in work.documents:
             work.documents[f"ServiceAccount/{account}"] = {

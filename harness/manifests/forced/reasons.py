@@ -2,73 +2,71 @@
 
 from __future__ import annotations
 
-from harness.model.message import marked
-
-TARGET_IMAGE = marked(
+TARGET_IMAGE = (
     "gcr.io is not reached from the rehearsal. The image is built here and loaded into the nodes, so it must never be "
     "pulled (with the tag latest Kubernetes would)."
 )
-GIVEN_IMAGE = marked("The target was named by hand, so its image takes the place of the one in the manifests.")
-SIDECAR_IMAGE = marked(
+GIVEN_IMAGE = "The target was named by hand, so its image takes the place of the one in the manifests."
+SIDECAR_IMAGE = (
     "There is no Cloud SQL - the proxy's container is a TCP proxy on the same port of the pod, to the rehearsal's "
     "PostgreSQL outside. It keeps its name, its requests and the instance it names."
 )
-TARGET_PROCESS = marked(
+TARGET_PROCESS = (
     "No container runtime on this rung - the api container is a process of this machine running the target's command. "
     "Pods share one network, so the rung gives each its own PORT and DB_PORT in place of 8080 and 5432."
 )
-SIDECAR_PROCESS = marked(
+SIDECAR_PROCESS = (
     "There is no Cloud SQL - the cloud-sql-proxy container is a local TCP proxy to the rehearsal's PostgreSQL, one for "
     "each pod as in the document."
 )
-EMULATORS = marked(
+EMULATORS = (
     "Firebase is emulated outside the cluster; the environment contract names where. In production the variables are "
     "absent and the target asks Firebase itself."
 )
-OUTSIDE = marked(
+OUTSIDE = (
     "PostgreSQL and the Firebase emulators are containers beside the cluster; their addresses are known when they run."
 )
-PROJECT = marked("Firebase projects named demo-... never reach a real service.")
-DATABASE = marked("The database is the rehearsal's own, with a user and a password of this run.")
-CONTRACT = marked("The environment contract names it, and the manifests do not.")
-ENVIRONMENT = marked(
+PROJECT = "Firebase projects named demo-... never reach a real service."
+DATABASE = "The database is the rehearsal's own, with a user and a password of this run."
+CONTRACT = "The environment contract names it, and the manifests do not."
+ENVIRONMENT = (
     "Production mode and emulators exclude each other: a target in production refuses the emulators' unsigned tokens."
 )
-CREDENTIALS = marked("Against emulators there is no credentials file: the variable must be absent or empty.")
-IDENTITY = marked("There is no Google identity here, and nothing of the rehearsal may act under one.")
-NODE_PORT = marked(
+CREDENTIALS = "Against emulators there is no credentials file: the variable must be absent or empty."
+IDENTITY = "There is no Google identity here, and nothing of the rehearsal may act under one."
+NODE_PORT = (
     "No cloud gives the LoadBalancer an address. A NodePort is the same Service one layer in - kube-proxy spreads "
     "connections over the ready pods - and kind maps it to a port on 127.0.0.1."
 )
-CLUSTER_IP = marked(
+CLUSTER_IP = (
     "A run on somebody's cluster reaches the Service from inside its own namespace, through a port-forward; a NodePort "
     "would be open on every node, a load balancer would be bought."
 )
-NAMESPACE = marked("Each run has a namespace of its own, which is deleted after it.")
-OTHER_KIND = marked("The cluster has no such kind: an operator or a cloud brings it.")
-BEYOND = marked("It reaches beyond the run's namespace.")
-FRONT = marked("No controller of its class is here: users come to the Service.")
-NO_PART = marked("It is no part of the target's Deployment; keep in target.yaml would run it.")
-SERVICE = marked("It leads to no pod of the target.")
-JOB = marked(
+NAMESPACE = "Each run has a namespace of its own, which is deleted after it."
+OTHER_KIND = "The cluster has no such kind: an operator or a cloud brings it."
+BEYOND = "It reaches beyond the run's namespace."
+FRONT = "No controller of its class is here: users come to the Service."
+NO_PART = "It is no part of the target's Deployment; keep in target.yaml would run it."
+SERVICE = "It leads to no pod of the target."
+JOB = (
     "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
 )
-LATER = marked("It is to run after the deployment: nothing of a run waits for it.")
-INIT = marked(
+LATER = "It is to run after the deployment: nothing of a run waits for it."
+INIT = (
     "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
 )
-BESIDE = marked("Its image is not at hand and nobody may fetch it; keep in target.yaml would run it.")
-SECRET = marked("It is made elsewhere: the rehearsal stands in for it with values of its own.")
-GIVEN_SECRET = marked("It is made elsewhere: the rehearsal stands in for it with the values of target.yaml.")
-ACCOUNT = marked("It is made elsewhere: a plain one without a right stands in for it.")
-VOLUME = marked("What it stands for is not here: an empty folder takes its place.")
-FILES = marked("What it stands for is not here: files of the rehearsal's own take their place.")
-PLACES = marked("The rehearsal's nodes have no such labels, classes or schedulers.")
-PULL = marked("No registry is asked: images are at hand.")
-PROBE = marked("The TCP proxy has no HTTP port of its own: the proxy's start is asked on its database port.")
-COMMAND = marked("It belongs to another program than the target that runs here.")
-MEMORY = marked("The bundled API needs more than the limit of another program: 512Mi.")
-POLICY = marked("The target reaches the rehearsal's own database and emulators, and its users reach the target.")
-ORDER = marked("It has to be found first: the target stands before its helpers.")
+BESIDE = "Its image is not at hand and nobody may fetch it; keep in target.yaml would run it."
+SECRET = "It is made elsewhere: the rehearsal stands in for it with values of its own."
+GIVEN_SECRET = "It is made elsewhere: the rehearsal stands in for it with the values of target.yaml."
+ACCOUNT = "It is made elsewhere: a plain one without a right stands in for it."
+VOLUME = "What it stands for is not here: an empty folder takes its place."
+FILES = "What it stands for is not here: files of the rehearsal's own take their place."
+PLACES = "The rehearsal's nodes have no such labels, classes or schedulers."
+PULL = "No registry is asked: images are at hand."
+PROBE = "The TCP proxy has no HTTP port of its own: the proxy's start is asked on its database port."
+COMMAND = "It belongs to another program than the target that runs here."
+MEMORY = "The bundled API needs more than the limit of another program: 512Mi."
+POLICY = "The target reaches the rehearsal's own database and emulators, and its users reach the target."
+ORDER = "It has to be found first: the target stands before its helpers."
 
 ALL = tuple(value for name, value in sorted(globals().items()) if name.isupper() and isinstance(value, str))
