@@ -327,7 +327,7 @@ def _stack_up(arguments: argparse.Namespace) -> int:
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
     from harness import own_cluster
     from harness.options import RunOptions, faults
-    from harness.rungs import choose, for_rung, overlay
+    from harness.rungs import choose, folder_of, for_rung
     from harness.targets import resolve
     from scenarios.load import load, with_options
 
@@ -358,7 +358,7 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         target=for_rung(target, chosen.rung),
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
-        manifests=arguments.manifests or (Path(target.manifests) if target.manifests else overlay(chosen.rung)),
+        manifests=folder_of(arguments.manifests, target, chosen.rung),
         faults=faults(arguments.fault, scenario),
         service_port=arguments.service_port,
         changed=tuple(changed),

@@ -16,7 +16,7 @@ from harness.model.stack import OwnCluster, Rung, Target
 from harness.options import AUTO
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import SecretsPlan, Stack
-from harness.targets import ROOT
+from harness.targets import ROOT, as_command
 
 if TYPE_CHECKING:
     from harness.stack.kube.parts import Images
@@ -64,16 +64,19 @@ def _what(target: Target) -> str:
 
 def for_rung(target: Target, rung: Rung) -> Target:
     """The target as ``rung`` runs it: its command where pods are processes, else its image where it has one."""
-    if not target.own_image or target.bundled:
-        return target
     if rung is Rung.LOCAL:
-        return msgspec.structs.replace(target, image="", dockerfile="", context="")
-    return msgspec.structs.replace(target, command=())
+        return as_command(target)
+    return msgspec.structs.replace(target, command=()) if target.own_image else target
 
 
 def overlay(rung: Rung) -> Path:
     """The manifests that ``rung`` takes unless told otherwise."""
     return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+
+
+def folder_of(asked: Path | None, target: Target, rung: Rung) -> Path:
+    """The folder of a run's manifests: as asked, else the target file's, else the rung's own."""
+    return asked or (Path(target.manifests) if target.manifests else overlay(rung))
 
 
 class WithManifests(Protocol):

@@ -145,7 +145,7 @@ def _image(form: _Form, beside: Path, place: Place) -> tuple[str, str, str]:
 
 
 def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool = False) -> str:
-    """The path of what is named from the file's own folder; "" for nothing. Raises ``BadInput`` when it is not there."""
+    """The path of what is named from the file's own folder; "" for nothing. Raises ``BadInput`` without it."""
     if not given:
         return ""
     path = (beside / expanded(given)).resolve()

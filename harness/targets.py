@@ -30,6 +30,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
+
 from harness.home import expanded
 from harness.model.errors import BadInput
 from harness.model.stack import Target
@@ -78,7 +80,12 @@ def resolve_command(text: str | None) -> Target:
     if target.own_image and not target.command:
         what = f"the image {target.image}" if target.image else f"what {target.dockerfile} builds"
         raise BadInput(f"the rung local cannot run {what}", remedy="name a command, or a .yaml file that has one")
-    return target
+    return as_command(target)
+
+
+def as_command(target: Target) -> Target:
+    """The target as processes run it: its command, without an image."""
+    return msgspec.structs.replace(target, image="", dockerfile="", context="") if target.own_image else target
 
 
 def split(text: str, where: str) -> list[str]:

@@ -74,12 +74,14 @@ def test_a_file(folder: Path) -> None:
         environment={"FEATURE_X": "on"},
         migrations=(str(folder / "sub" / "migrate"), "up"),
         migrations_folder=str(folder / "sub"),
+        file="target.yaml",
     )
 
 
 def test_the_smallest_file_runs_beside_itself(folder: Path) -> None:
-    target = resolve(write(folder, "command: \"'./walk api' -v\"\n"))
-    assert target == Target(name="target", command=(str(folder / "walk api"), "-v"), folder=str(folder))
+    name = write(folder, "command: \"'./walk api' -v\"\n")
+    target = resolve(name)
+    assert target == Target(name="target", command=(str(folder / "walk api"), "-v"), folder=str(folder), file=name)
 
 
 def test_our_migrations_run_in_our_folder(folder: Path) -> None:

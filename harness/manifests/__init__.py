@@ -30,9 +30,7 @@ _CHOSEN = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overl
 _UNSAID = Target(name="", command=(), bundled=True)
 
 
-def load(
-    folder: Path, rung: Rung | None = None, target: Target | None = None, *, fronted: bool = False
-) -> Manifests:
+def load(folder: Path, rung: Rung | None = None, target: Target | None = None, *, fronted: bool = False) -> Manifests:
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
     With ``rung`` they are as that rung has them for ``target`` (the bundled API when it is ``None``); else as they are

@@ -79,24 +79,6 @@ def render(folder: Path) -> tuple[Documents, tuple[PatchNote, ...]]:
     return documents, tuple(notes)
 
 
-def with_layer(
-    documents: Documents, notes: tuple[PatchNote, ...], layer: Path
-) -> tuple[Documents, tuple[PatchNote, ...]]:
-    """Rendered ``documents`` with the patches of the folder ``layer`` on top, as if it had them for its resources.
-
-    An overlay beside it that it builds on, as ``kube`` does on ``kind``, goes below. Raises ``BadInput`` naming the
-    patch that does not fit.
-    """
-    kustomization = _kustomization(layer / FILE)
-    for each in kustomization.resources:
-        if (below := (layer / each).resolve()).parent == layer.resolve().parent:
-            documents, notes = with_layer(documents, notes, below)
-    changed, told = dict(documents), list(notes)
-    for index, patch in enumerate(kustomization.patches):
-        told.append(_apply(patch, layer, f"{layer / FILE}, patches[{index}]", changed))
-    return changed, tuple(told)
-
-
 def _by_kubectl(folder: Path, kubectl: str, unread: Unread) -> tuple[Documents, tuple[PatchNote, ...]]:
     documents: Documents = {}
     _read(by_kubectl.rendered(folder, kubectl), f"kubectl kustomize {folder}", documents)

@@ -14,9 +14,9 @@ from harness.manifests.honour import not_honoured_by_processes
 from harness.model.autoscaling import PolicyKind
 from harness.model.errors import BadInput
 from harness.model.manifests import Probe
-from harness.model.stack import Rung
+from harness.model.stack import Rung, Target
 from harness.rungs import manifests_of, overlay
-from harness.targets import ROOT
+from harness.targets import ROOT, bundled
 
 OWN = Path(__file__).parent / "own"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -54,34 +54,31 @@ def test_what_it_asks_for_is_read() -> None:
     assert {note.reason for note in manifests.patches} >= {"What the platform's own rules ask for."}
 
 
-def test_the_rung_lays_its_own_patches_over_a_folder_made_for_none() -> None:
-    manifests = load(OWN, overlay(Rung.KIND))
+def test_the_rung_forces_its_own_upon_a_folder_made_for_none() -> None:
+    manifests = load(OWN, Rung.KIND)
     images = [each.image for each in manifests.deployment.template.containers]
     assert images == ["tekutoko-rehearsal/api:current", "tekutoko-rehearsal/database-sidecar:current"]
-    assert "outside_auth" in manifests.config
+    assert manifests.documents["ConfigMap/rehearsal-outside"]["data"]["auth"] == "set-by-the-rung/auth"
     raw = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]
     assert raw["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    assert "overlays/kind" in {note.layer for note in manifests.patches}
+    assert "rung/kind" in {note.layer for note in manifests.patches if note.forced}
 
 
-def test_a_commands_folder_and_another_in_its_place_get_the_rungs_patches_on_a_cluster_alone() -> None:
+def test_a_commands_folder_and_another_in_its_place_are_forced_alike() -> None:
     class Asked(NamedTuple):
         rung: Rung
         manifests: Path
+        target: Target = bundled()
 
     for found in (
         manifests_of(Asked(Rung.KIND, OWN)),
         manifests_of(Asked(Rung.KIND, overlay(Rung.KIND)), OWN),
         manifests_of(Asked(Rung.KUBE, OWN)),
     ):
-        assert "outside_auth" in found.config
+        assert "ConfigMap/rehearsal-outside" in found.documents
     assert found.documents["Service/tekutoko-api"]["spec"]["type"] == "ClusterIP"  # of the last, on kube
-    assert manifests_of(Asked(Rung.LOCAL, OWN)) == load(OWN)
-
-
-def test_a_folder_made_for_the_rung_stays_as_it_is() -> None:
-    folder = overlay(Rung.KIND)
-    assert load(folder, folder) == load(folder)
+    processes = manifests_of(Asked(Rung.LOCAL, OWN)).deployment.template.containers
+    assert [each.image for each in processes] == ["local-process/target", "local-process/database-proxy"]
 
 
 def test_what_processes_cannot_honour_is_said() -> None:
@@ -113,7 +110,7 @@ def more(tmp_path: Path) -> Path:
 @pytest.mark.process
 def test_more_of_kustomize_is_rendered_by_kubectl(tmp_path: Path) -> None:
     kubectl()
-    manifests = load(more(tmp_path), overlay(Rung.KIND))
+    manifests = load(more(tmp_path), Rung.KIND)
     assert manifests.documents["Service/tekutoko-api"]["metadata"]["labels"] == {"team": "walks"}
     reasons = [note.reason for note in manifests.patches]
     assert any("rendered by kubectl kustomize" in reason and "unknown field" in reason for reason in reasons)

@@ -59,13 +59,13 @@ def _checked(work: Work) -> None:
         found = found.get(key)
         where = f"{where}.{key}"
         if not isinstance(found, dict):
-            raise BadInput(f"a Deployment without {key}", where=where, remedy="write spec.template.spec with containers")
+            raise BadInput(
+                f"a Deployment without {key}", where=where, remedy="write spec.template.spec with containers"
+            )
     work.documents[work.deployment]["spec"]["template"].setdefault("metadata", {})
-    each: Any
     lists = [found.get("containers"), found.get("initContainers", [])]
     named = all(
-        isinstance(one, list)
-        and all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in one)
+        isinstance(one, list) and all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in one)
         for one in lists
     )
     if not named or not lists[0]:

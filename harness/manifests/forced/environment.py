@@ -1,7 +1,7 @@
 """The variables of the containers that run, by what they mean: the database, Firebase, the project, the port.
 
-What already says the right thing stays as it is written. A variable that comes from a Secret keeps its way: the Secret's
-value is set. Any other is an entry of the container's own ``env``, which wins over ``envFrom``.
+What already says the right thing stays as it is written. A variable that comes from a Secret keeps its way: the value
+of the Secret is set. Any other is an entry of the container's own ``env``, which wins over ``envFrom``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from harness.model.variables import PRODUCTION, REHEARSED_AS, Meaning, names, ur
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PASSWORD_VARIABLE = "REHEARSAL_DATABASE_PASSWORD"  # noqa: S105 - a name
-_HOST_VARIABLE, _PORT_VARIABLE = "REHEARSAL_DATABASE_HOST", "REHEARSAL_DATABASE_PORT"
+#: Variables of the database's address, by their keys of the ConfigMap.
+_ADDRESS = {"database_host": "REHEARSAL_DATABASE_HOST", "database_port": "REHEARSAL_DATABASE_PORT"}
 #: Keys of the ConfigMap ``OUTSIDE``; each is filled in by the running stack.
 _KEYS = ("database_host", "database_port", "auth", "firestore", "storage")
 _REASONS = {
@@ -80,160 +81,161 @@ def force(work: Work, proxy_port: int) -> None:
         return
     data = {key: f"{BY_THE_RUNG}{key}" for key in _KEYS}
     work.documents[f"ConfigMap/{OUTSIDE}"] = {
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": OUTSIDE}, "data": data,
-    }  # fmt: skip
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": OUTSIDE},
+        "data": data,
+    }
     work.note("outside-services", reasons.OUTSIDE)
     for key, pod in list(work.pods()):
         for container in containers(pod):
             if is_proxy(container):
                 continue
-            target = key == work.deployment and container is work.container
-            beside = key == work.deployment and container in pod["containers"]
-            _container(work, container, proxy_port if target or beside else 0, target=target)
+            beside = key == work.deployment and any(container is each for each in pod["containers"])
+            _Variables(work, container, proxy_port if beside else 0).force()
     _add_password(work)
 
 
-def _container(work: Work, container: Json, proxy_port: int, *, target: bool) -> None:
-    there = seen(work, container)
-    own = work.target.variables
-    changed: dict[str, list[str]] = {}
-    fresh: list[Json] = []
-    for meaning, wanted in _wanted(work, proxy_port, target=target).items():
-        for name in names(meaning, there, own):
-            if name not in there and not target and meaning is not Meaning.DATABASE_URL:
-                continue  # a helper is told what it asks for
-            if _set(work, container, name, there.get(name), wanted, fresh):
-                changed.setdefault(_REASONS.get(meaning, reasons.DATABASE), []).append(name)
-    changed.setdefault(reasons.DATABASE, []).extend(_password(work, container, there, fresh, target=target))
-    changed.setdefault(reasons.DATABASE, []).extend(_url(work, container, there, proxy_port, fresh))
-    if (found := there.get("ENVIRONMENT")) is not None and found.value in PRODUCTION:
-        _set(work, container, "ENVIRONMENT", found, Wanted(REHEARSED_AS), fresh)
-        changed.setdefault(reasons.ENVIRONMENT, []).append("ENVIRONMENT")
-    changed.setdefault(reasons.CREDENTIALS, []).extend(_without_credentials(work, container, there, fresh))
-    if target and "POD_NAME" not in there:
-        fresh.append({"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}})
-        changed.setdefault(reasons.CONTRACT, []).append("POD_NAME")
-    if fresh:  # first, so that what is put together of others finds them
-        container["env"] = [*fresh, *(container.get("env") or [])]
-    for reason, variables in changed.items():
-        if variables:
-            work.note(f"{', '.join(dict.fromkeys(variables))} of container {container['name']}", reason)
+class _Variables:
+    """Those of one container. One that is not the target's is told what it has a variable for, and no more."""
 
+    def __init__(self, work: Work, container: Json, proxy_port: int) -> None:
+        self.work = work
+        self.container = container
+        self.proxy_port = proxy_port  # 0: the database is reached where it is
+        self.is_target = container is work.container
+        self.there = seen(work, container)
+        self.fresh: list[Json] = []  # entries for variables that ``env`` does not have
+        self.changed: dict[str, list[str]] = {}  # by reason
 
-def _wanted(work: Work, proxy_port: int, *, target: bool) -> dict[Meaning, Wanted]:
-    """What each meaning is on a cluster, but the password and what is made of it."""
-    found = {
-        Meaning.DATABASE_HOST: Wanted("127.0.0.1", also=_LOOPBACK) if proxy_port else Wanted(key="database_host"),
-        Meaning.DATABASE_PORT: Wanted(str(proxy_port)) if proxy_port else Wanted(key="database_port"),
-        Meaning.DATABASE_USER: Wanted(DATABASE_USER),
-        Meaning.DATABASE_NAME: Wanted(DATABASE_NAME),
-        Meaning.DATABASE_SSLMODE: Wanted("disable"),
-        Meaning.AUTH: Wanted(key="auth"),
-        Meaning.FIRESTORE: Wanted(key="firestore"),
-        Meaning.STORAGE: Wanted(key="storage"),
-        Meaning.PROJECT: Wanted(PROJECT_ID),
-    }
-    if target:
-        found[Meaning.PORT] = Wanted(str(work.port))
-    return found
+    def force(self) -> None:
+        """Every variable by its meaning; tells what changed."""
+        for meaning, wanted in self._wanted().items():
+            self._all(meaning, wanted)
+        self._password()
+        self._url()
+        environment = self.there.get("ENVIRONMENT")
+        if environment is not None and environment.value in PRODUCTION:
+            self._set("ENVIRONMENT", Wanted(REHEARSED_AS), reasons.ENVIRONMENT)
+        self._without_credentials()
+        if self.is_target and "POD_NAME" not in self.there:
+            self.fresh.append({"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}})
+            self._told("POD_NAME", reasons.CONTRACT)
+        if self.fresh:  # first, so that what is put together of others finds them
+            self.container["env"] = [*self.fresh, *(self.container.get("env") or [])]
+        for reason, variables in self.changed.items():
+            self.work.note(f"{', '.join(dict.fromkeys(variables))} of container {self.container['name']}", reason)
 
+    def _names(self, meaning: Meaning) -> list[str]:
+        found = names(meaning, self.there, self.work.target.variables)
+        return [name for name in found if self.is_target or name in self.there]
 
-def _set(work: Work, container: Json, name: str, there: Seen | None, wanted: Wanted, fresh: list[Json]) -> bool:
-    """Makes ``name`` say what is wanted; whether anything changed."""
-    if there is not None and there.secret is not None:
-        return _fill(work, there.secret, wanted.text)
-    if there is not None and there.value and there.value in (wanted.value, *wanted.also) and not wanted.key:
-        return False
-    _replace(container, wanted.entry(name), there, fresh)
-    return True
+    def _told(self, name: str, reason: str) -> None:
+        self.changed.setdefault(reason, []).append(name)
 
+    def _wanted(self) -> dict[Meaning, Wanted]:
+        """What each meaning is on a cluster, but the password and what is made of it."""
+        port = self.proxy_port
+        found = {
+            Meaning.DATABASE_HOST: Wanted("127.0.0.1", also=_LOOPBACK) if port else Wanted(key="database_host"),
+            Meaning.DATABASE_PORT: Wanted(str(port)) if port else Wanted(key="database_port"),
+            Meaning.DATABASE_USER: Wanted(DATABASE_USER),
+            Meaning.DATABASE_NAME: Wanted(DATABASE_NAME),
+            Meaning.DATABASE_SSLMODE: Wanted("disable"),
+            Meaning.AUTH: Wanted(key="auth"),
+            Meaning.FIRESTORE: Wanted(key="firestore"),
+            Meaning.STORAGE: Wanted(key="storage"),
+            Meaning.PROJECT: Wanted(PROJECT_ID),
+        }
+        if self.is_target:
+            found[Meaning.PORT] = Wanted(str(self.work.port))
+        return found
 
-def _replace(container: Json, entry: Json, there: Seen | None, fresh: list[Json]) -> None:
-    """In the place of an element of ``env``, where there is one."""
-    if there is None or not there.listed:
-        fresh.append(entry)
-        return
-    listed = container["env"]
-    place = next(at for at, each in enumerate(listed) if each["name"] == entry["name"])
-    kept = [each for each in listed if each["name"] != entry["name"]]
-    container["env"] = [*kept[:place], entry, *kept[place:]]
+    def _all(self, meaning: Meaning, wanted: Wanted) -> None:
+        for name in self._names(meaning):
+            self._set(name, wanted, _REASONS.get(meaning, reasons.DATABASE))
 
+    def _set(self, name: str, wanted: Wanted, reason: str) -> None:
+        """Makes ``name`` say what is wanted, where it does not."""
+        there = self.there.get(name)
+        if there is not None and there.secret is not None:
+            if self._fill(there.secret, wanted.text):
+                self._told(name, reason)
+        elif there is None or wanted.key or there.value not in (wanted.value, *wanted.also):
+            self._replace(wanted.entry(name))
+            self._told(name, reason)
 
-def _fill(work: Work, secret: tuple[str, str], text: str) -> bool:
-    """Sets a Secret's value; whether it is one of the manifests, and no other than the rehearsal's own driver's."""
-    name, key = secret
-    document = work.documents.get(f"Secret/{name}")
-    if document is None or (document.get("stringData") or {}).get(key) == text:
-        return False
-    put(document, {key: text})
-    return True
+    def _replace(self, entry: Json) -> None:
+        """In the place of an element of ``env``, where there is one."""
+        there = self.there.get(entry["name"])
+        if there is None or not there.listed:
+            self.fresh.append(entry)
+            return
+        listed = self.container["env"]
+        place = next(at for at, each in enumerate(listed) if each["name"] == entry["name"])
+        rest = [each for each in listed[place:] if each["name"] != entry["name"]]
+        self.container["env"] = [*listed[:place], entry, *rest]
 
+    def _fill(self, secret: tuple[str, str], text: str) -> bool:
+        """Sets a Secret's value; whether it changed, and is one of the manifests and not of the rehearsal's driver."""
+        name, key = secret
+        document = self.work.documents.get(f"Secret/{name}")
+        if document is None or (document.get("stringData") or {}).get(key) == text:
+            return False
+        put(document, {key: text})
+        return True
 
-def _password(work: Work, container: Json, there: dict[str, Seen], fresh: list[Json], *, target: bool) -> list[str]:
-    """The variables of the database's password that were set."""
-    changed = []
-    for name in names(Meaning.DATABASE_PASSWORD, there, work.target.variables):
-        found = there.get(name)
-        if found is None and not target:
-            continue
-        if found is not None and found.secret is not None:
-            if _fill(work, found.secret, BY_THE_RUNG + PASSWORD):
-                changed.append(name)
-        else:
-            _replace(container, _password_entry(name), found, fresh)
-            changed.append(name)
-    return changed
+    def _password(self) -> None:
+        for name in self._names(Meaning.DATABASE_PASSWORD):
+            there = self.there.get(name)
+            if there is None or there.secret is None:
+                self._replace(_password_entry(name))
+                self._told(name, reasons.DATABASE)
+            elif self._fill(there.secret, BY_THE_RUNG + PASSWORD):
+                self._told(name, reasons.DATABASE)
+
+    def _url(self) -> None:
+        """The variables that hold the database's URL, made of the run's own parts."""
+        form = self.work.target.url_form
+        for name in self._names(Meaning.DATABASE_URL):
+            there = self.there.get(name)
+            if there is not None and there.secret is not None:
+                secret = self._address(f"{BY_THE_RUNG}{PASSWORD}", f"{BY_THE_RUNG}{{}}")
+                if self._fill(there.secret, url(secret, form)):
+                    self._told(name, reasons.DATABASE)
+                continue
+            if not any(each["name"] == _PASSWORD_VARIABLE for each in self.fresh):
+                parts = [Wanted(key=key).entry(variable) for key, variable in _ADDRESS.items()]
+                self.fresh[:0] = [_password_entry(_PASSWORD_VARIABLE), *([] if self.proxy_port else parts)]
+            self._replace({"name": name, "value": url(self._address(f"$({_PASSWORD_VARIABLE})", ""), form)})
+            self._told(name, reasons.DATABASE)
+
+    def _address(self, password: str, form: str) -> dict[Meaning, str]:
+        """The parts of the URL; host and port by ``form``, or by variables when it is ""."""
+        host, port = (form.format(key) if form else f"$({variable})" for key, variable in _ADDRESS.items())
+        return {
+            Meaning.DATABASE_USER: DATABASE_USER,
+            Meaning.DATABASE_NAME: DATABASE_NAME,
+            Meaning.DATABASE_SSLMODE: "disable",
+            Meaning.DATABASE_PASSWORD: password,
+            Meaning.DATABASE_HOST: "127.0.0.1" if self.proxy_port else host,
+            Meaning.DATABASE_PORT: str(self.proxy_port) if self.proxy_port else port,
+        }
+
+    def _without_credentials(self) -> None:
+        """Takes the variables of credentials files away; makes them empty where ``envFrom`` has them."""
+        for name in names(Meaning.CREDENTIALS, self.there, self.work.target.variables):
+            if name not in self.there:
+                continue
+            if self.there[name].listed:
+                self.container["env"] = [each for each in self.container["env"] if each["name"] != name]
+            else:
+                self.fresh.append({"name": name, "value": ""})
+            self._told(name, reasons.CREDENTIALS)
 
 
 def _password_entry(name: str) -> Json:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": DATABASE_SECRET, "key": "password"}}}
-
-
-def _url(
-    work: Work, container: Json, there: dict[str, Seen], proxy_port: int, fresh: list[Json]
-) -> list[str]:
-    """The variables that hold the database's URL, made of the run's own parts."""
-    variables = names(Meaning.DATABASE_URL, there, work.target.variables)
-    variables = tuple(name for name in variables if name in there or container is work.container)
-    form, changed = work.target.url_form, []
-    plain = {
-        Meaning.DATABASE_USER: DATABASE_USER, Meaning.DATABASE_NAME: DATABASE_NAME, Meaning.DATABASE_SSLMODE: "disable",
-    }  # fmt: skip
-    secret = {
-        Meaning.DATABASE_PASSWORD: BY_THE_RUNG + PASSWORD,
-        Meaning.DATABASE_HOST: "127.0.0.1" if proxy_port else f"{BY_THE_RUNG}database_host",
-        Meaning.DATABASE_PORT: str(proxy_port) if proxy_port else f"{BY_THE_RUNG}database_port",
-    }
-    named = {
-        Meaning.DATABASE_PASSWORD: f"$({_PASSWORD_VARIABLE})",
-        Meaning.DATABASE_HOST: "127.0.0.1" if proxy_port else f"$({_HOST_VARIABLE})",
-        Meaning.DATABASE_PORT: str(proxy_port) if proxy_port else f"$({_PORT_VARIABLE})",
-    }
-    for name in variables:
-        found = there.get(name)
-        if found is not None and found.secret is not None:
-            if _fill(work, found.secret, url({**plain, **secret}, form)):
-                changed.append(name)
-            continue
-        if not any(each["name"] == _PASSWORD_VARIABLE for each in fresh):
-            parts = [] if proxy_port else [
-                Wanted(key="database_host").entry(_HOST_VARIABLE), Wanted(key="database_port").entry(_PORT_VARIABLE),
-            ]  # fmt: skip
-            fresh[:0] = [_password_entry(_PASSWORD_VARIABLE), *parts]
-        _replace(container, {"name": name, "value": url({**plain, **named}, form)}, found, fresh)
-        changed.append(name)
-    return changed
-
-
-def _without_credentials(work: Work, container: Json, there: dict[str, Seen], fresh: list[Json]) -> list[str]:
-    """The variables of credentials files that were taken away, or made empty where ``envFrom`` has them."""
-    gone = [name for name in names(Meaning.CREDENTIALS, there, work.target.variables) if name in there]
-    for name in gone:
-        if there[name].listed:
-            container["env"] = [each for each in container["env"] if each["name"] != name]
-        else:
-            fresh.append({"name": name, "value": ""})
-    return gone
 
 
 def _add_password(work: Work) -> None:
@@ -252,7 +254,7 @@ def _add_password(work: Work) -> None:
 
 
 def seen(work: Work, container: Json) -> dict[str, Seen]:
-    """The container's variables as Kubernetes would have them: ``env`` wins over ``envFrom``, the last of a name wins."""
+    """The container's variables as Kubernetes has them: ``env`` wins over ``envFrom``, the last of a name wins."""
     found: dict[str, Seen] = {}
     for each in container.get("envFrom") or []:
         found.update(_of_all(work, each))
@@ -291,8 +293,8 @@ def _told_for_processes(work: Work) -> None:
     if project:
         work.note(f"{', '.join(project)} of container {work.container['name']}", reasons.PROJECT)
     if there.get("ENVIRONMENT", Seen()).value in PRODUCTION:
-        _replace(work.container, {"name": "ENVIRONMENT", "value": REHEARSED_AS}, there["ENVIRONMENT"], fresh := [])
-        work.container["env"] = [*fresh, *(work.container.get("env") or [])]
+        rest = [each for each in work.container.get("env") or [] if each["name"] != "ENVIRONMENT"]
+        work.container["env"] = [{"name": "ENVIRONMENT", "value": REHEARSED_AS}, *rest]
         work.note(f"ENVIRONMENT of container {work.container['name']}", reasons.ENVIRONMENT)
 
 

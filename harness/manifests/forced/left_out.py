@@ -1,4 +1,4 @@
-"""What of a folder is no part of a run: kinds that a cluster lacks, what reaches beyond a namespace, other workloads."""
+"""What of a folder is no part of a run: kinds a cluster lacks, what reaches beyond a namespace, other workloads."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def leave_out_kinds(work: Work, *, fronted: bool) -> None:
 def _rehearsed(key: str, work: Work) -> bool:
     """A class of the rehearsal's own secret store (the overlay ``kind-secret-manager``)."""
     document = work.documents[key]
-    return document["kind"] == "SecretProviderClass" and document.get("spec", {}).get("provider") == "rehearsal"
+    return document["kind"] == "SecretProviderClass" and str(document.get("spec", {}).get("provider")) == "rehearsal"
 
 
 def leave_out_others(work: Work) -> None:
@@ -152,9 +152,8 @@ def _containers(work: Work, keep: set[str]) -> None:
     for place, found in (("containers", others), ("initContainers", pod.get("initContainers") or [])):
         kept = [first] if place == "containers" else []
         for each in found:
-            if any(each is one for one in lasting):
-                kept.append(each)
-            elif work.on_cluster and not is_proxy(each) and _at_hand(work, each, keep):
+            helper = work.on_cluster and not is_proxy(each)
+            if any(each is one for one in lasting) or (helper and _at_hand(work, each, keep)):
                 kept.append(each)
             else:
                 ends = place == "initContainers" and each.get("restartPolicy") != "Always"

@@ -155,11 +155,11 @@ def _policy(work: Work) -> None:
     policies = [work.documents[key] for key in work.of_kind("NetworkPolicy")]
     if not policies or any(BY_THE_RUNG in str(each) for each in policies):
         return
-    parts: list[Json] = [{"podSelector": {"matchExpressions": [{"key": "tekutoko-rehearsal.part", "operator": "Exists"}]}}]
+    parts: list[Json] = [
+        {"podSelector": {"matchExpressions": [{"key": "tekutoko-rehearsal.part", "operator": "Exists"}]}}
+    ]
     if work.rung is Rung.KIND:
-        parts = [
-            {"ipBlock": {"cidr": f"{BY_THE_RUNG}{part}"}} for part in ("postgres", "auth", "firestore", "storage")
-        ]
+        parts = [{"ipBlock": {"cidr": f"{BY_THE_RUNG}{part}"}} for part in ("postgres", "auth", "firestore", "storage")]
     users: list[Any] = [{"ipBlock": {"cidr": f"{BY_THE_RUNG}nodes"}}] if work.rung is Rung.KIND else parts
     work.documents[f"NetworkPolicy/{_OPEN}"] = {
         "apiVersion": "networking.k8s.io/v1",

@@ -44,20 +44,16 @@ CLUSTER_IP = (
 )
 NAMESPACE = "Each run has a namespace of its own, which is deleted after it."
 OTHER_KIND = "The cluster has no such kind: an operator or a cloud brings it."
-BEYOND = "It reaches beyond the run's namespace."
+BEYOND = "It reaches beyond the run's own namespace, which is all that a run may change."
 FRONT = "No controller of its class is here: users come to the Service."
 NO_PART = "It is no part of the target's Deployment; keep in target.yaml would run it."
-SERVICE = "It leads to no pod of the target."
-JOB = (
-    "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
-)
+SERVICE = "It leads to no pod of the target, so nobody here would ask it."
+JOB = "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
 LATER = "It is to run after the deployment: nothing of a run waits for it."
-INIT = (
-    "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
-)
+INIT = "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
 BESIDE = "Its image is not at hand and nobody may fetch it; keep in target.yaml would run it."
-SECRET = "It is made elsewhere: the rehearsal stands in for it with values of its own."
-GIVEN_SECRET = "It is made elsewhere: the rehearsal stands in for it with the values of target.yaml."
+SECRET = "It is made elsewhere: the rehearsal stands in for it with values of its own."  # noqa: S105 - a sentence
+GIVEN_SECRET = "It is made elsewhere: the rehearsal stands in for it with the values of target.yaml."  # noqa: S105 - a sentence
 ACCOUNT = "It is made elsewhere: a plain one without a right stands in for it."
 VOLUME = "What it stands for is not here: an empty folder takes its place."
 FILES = "What it stands for is not here: files of the rehearsal's own take their place."

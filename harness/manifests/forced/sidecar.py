@@ -1,4 +1,4 @@
-"""The proxy to the database: recognised by its image, whatever its name and version, and led to the run's own database."""
+"""The proxy to the database: recognised by its image, whatever its name, and led to the run's own database."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from harness.checks.leaks import leaks
 from harness.clock import Clock
 from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained
-from harness.model.errors import BadInput, StackNotStarted
+from harness.model.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -167,8 +167,13 @@ class KindStack(Driven):
         return KindDatabase(self._ground, self._lead_pods)
 
     async def _lead_pods(self) -> None:
-        """The pods follow the outside services' addresses as they are now, without a restart."""
+        """The pods follow the outside services' addresses as they are now, without a restart. Raises ``NotCapable``."""
         assert self._ground is not None
+        if not self._place.sidecar:
+            raise NotCapable(
+                "pods that reach the database without a proxy cannot be led to another instance while they run",
+                remedy="rehearse it with manifests that have a proxy, as Cloud SQL Proxy is one",
+            )
         inside = self._running()
         told = [document for document in self._documents() if document["kind"] in ("ConfigMap", "Secret")]
         host, _, port = self._ground.services[DATABASE].inside.partition(":")

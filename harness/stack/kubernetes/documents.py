@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import functools
 import ipaddress
 from typing import Any
 
@@ -45,8 +46,17 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
     """The documents in the order they are applied: what others need comes first."""
-    order = ("ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Secret", "SecretProviderClass", "Job", "Service")
-    order = (*order, "Deployment")
+    order = (
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "ConfigMap",
+        "Secret",
+        "SecretProviderClass",
+        "Job",
+        "Service",
+        "Deployment",
+    )
     documents = [_prepared(copy.deepcopy(document), facts) for document in manifests.documents.values()]
     for document in documents:
         if (document["kind"], document["metadata"]["name"]) == ("Deployment", manifests.deployment.name):
@@ -122,12 +132,12 @@ def _values(facts: Facts) -> dict[str, str]:
 
 
 def _fill(data: dict[str, Any], facts: Facts) -> None:
-    """Puts the values in the place of their names. Raises ``BadInput`` for a name that the rung does not have."""
+    """Puts the values in the place of their names."""
     for key, value in data.items():
         if isinstance(value, str) and BY_THE_RUNG in value:
-            for name, found in _values(facts).items():
-                value = value.replace(f"{BY_THE_RUNG}{name}", found)
-            data[key] = value
+            data[key] = functools.reduce(
+                lambda text, known: text.replace(f"{BY_THE_RUNG}{known[0]}", known[1]), _values(facts).items(), value
+            )
 
 
 def _encode(secret: Json, facts: Facts) -> None:
