@@ -25,7 +25,7 @@ def aim(work: Work) -> None:
     place = _container(work, container)
     if place:
         pod["containers"].insert(0, pod["containers"].pop(place))
-        work.note(f"container {work.container['name']}", reasons.ORDER)
+        work.note(f"containers/{work.container['name']}", reasons.ORDER)
     work.image = str(work.container.get("image", ""))
     work.service = _service(work)
     work.port = _leads_to(work)

@@ -104,13 +104,13 @@ def _volumes(work: Work, pod: Json, wanted: Keys) -> None:
             if provider:
                 volume["secret"] = {"secretName": _of_class(provider)}
                 wanted.setdefault(_of_class(provider), set())
-                work.note(f"volume {volume['name']}", reasons.FILES)
+                work.note(f"volumes/{volume['name']}", reasons.FILES)
         for kind in ("persistentVolumeClaim", "hostPath", "ephemeral", "nfs"):
             if kind in volume:
                 del volume[kind]
         if set(volume) == {"name"}:
             volume["emptyDir"] = {}
-            work.note(f"volume {volume['name']}", reasons.VOLUME)
+            work.note(f"volumes/{volume['name']}", reasons.VOLUME)
 
 
 def _synced(work: Work) -> set[str]:
@@ -126,7 +126,7 @@ def _make(work: Work, name: str, keys: set[str]) -> None:
     work.documents[f"Secret/{name}"] = {
         "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": data,
     }  # fmt: skip
-    keys_told = ", ".join(data) or "no key"
+    keys_told = ", ".join(data)
     by_hand = any(given.values())
     work.note(f"Secret/{name} ({keys_told})", reasons.GIVEN_SECRET if by_hand else reasons.SECRET)
 

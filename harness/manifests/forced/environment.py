@@ -124,7 +124,7 @@ class _Variables:
         if self.fresh:  # first, so that what is put together of others finds them
             self.container["env"] = [*self.fresh, *(self.container.get("env") or [])]
         for reason, variables in self.changed.items():
-            self.work.note(f"{', '.join(dict.fromkeys(variables))} of container {self.container['name']}", reason)
+            self.work.note(f"{self.container['name']} {', '.join(dict.fromkeys(variables))}", reason)
 
     def _names(self, meaning: Meaning) -> list[str]:
         found = names(meaning, self.there, self.work.target.variables)
@@ -291,11 +291,11 @@ def _told_for_processes(work: Work) -> None:
     there, own = seen(work, work.container), work.target.variables
     project = [name for name in names(Meaning.PROJECT, there, own) if name in there and there[name].value != PROJECT_ID]
     if project:
-        work.note(f"{', '.join(project)} of container {work.container['name']}", reasons.PROJECT)
+        work.note(f"{work.container['name']} {', '.join(project)}", reasons.PROJECT)
     if there.get("ENVIRONMENT", Seen()).value in PRODUCTION:
         rest = [each for each in work.container.get("env") or [] if each["name"] != "ENVIRONMENT"]
         work.container["env"] = [{"name": "ENVIRONMENT", "value": REHEARSED_AS}, *rest]
-        work.note(f"ENVIRONMENT of container {work.container['name']}", reasons.ENVIRONMENT)
+        work.note(f"{work.container['name']} ENVIRONMENT", reasons.ENVIRONMENT)
 
 
 def plain_secrets(document: Json) -> dict[str, str]:

@@ -157,10 +157,7 @@ def _containers(work: Work, keep: set[str]) -> None:
                 kept.append(each)
             else:
                 ends = place == "initContainers" and each.get("restartPolicy") != "Always"
-                work.note(
-                    f"{'init container' if ends else 'container'} {each['name']} is left out",
-                    reasons.INIT if ends else reasons.BESIDE,
-                )
+                work.note(f"{place}/{each['name']}", reasons.JOB if ends else reasons.BESIDE)
         if kept or place in pod:
             pod[place] = kept
     if not pod.get("initContainers"):

@@ -37,7 +37,7 @@ def force(work: Work, *, fronted: bool) -> None:
     for key, pod in work.pods():
         _places(work, key, pod)
         if pod.pop("imagePullSecrets", None):
-            work.note(f"imagePullSecrets of {key}", reasons.PULL)
+            work.note(f"{key} imagePullSecrets", reasons.PULL)
     for key in work.of_kind("ServiceAccount"):
         _identity(work, key)
     for key in work.of_kind("Secret"):
@@ -63,7 +63,7 @@ def _image(work: Work) -> None:
                     each["image"], each["imagePullPolicy"] = TARGET_IMAGE, "Never"
         return
     if gone := [key for key in ("command", "args") if container.pop(key, None)]:
-        work.note(f"{', '.join(gone)} of container {container['name']}", reasons.COMMAND)
+        work.note(f"{container['name']} {', '.join(gone)}", reasons.COMMAND)
     if target.bundled:
         _memory(work, container)
 
@@ -77,7 +77,7 @@ def _memory(work: Work, container: Json) -> None:
         return  # the reader says what is wrong with it
     if small:
         limits["memory"] = "512Mi"
-        work.note(f"memory limit of container {container['name']}", reasons.MEMORY)
+        work.note(f"{container['name']} limits.memory", reasons.MEMORY)
 
 
 def _places(work: Work, key: str, pod: Json) -> None:
@@ -105,7 +105,7 @@ def _places(work: Work, key: str, pod: Json) -> None:
         pod["topologySpreadConstraints"] = kept
         gone.append("topologySpreadConstraints")
     if gone:
-        work.note(f"{', '.join(gone)} of {key}", reasons.PLACES)
+        work.note(f"{key} {', '.join(gone)}", reasons.PLACES)
 
 
 def _foreign(required: Json) -> bool:

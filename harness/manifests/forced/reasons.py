@@ -42,16 +42,18 @@ CLUSTER_IP = (
     "A run on somebody's cluster reaches the Service from inside its own namespace, through a port-forward; a NodePort "
     "would be open on every node, a load balancer would be bought."
 )
-NAMESPACE = "Each run has a namespace of its own, which is deleted after it."
-OTHER_KIND = "The cluster has no such kind: an operator or a cloud brings it."
-BEYOND = "It reaches beyond the run's own namespace, which is all that a run may change."
-FRONT = "No controller of its class is here: users come to the Service."
-NO_PART = "It is no part of the target's Deployment; keep in target.yaml would run it."
-SERVICE = "It leads to no pod of the target, so nobody here would ask it."
-JOB = "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
-LATER = "It is to run after the deployment: nothing of a run waits for it."
-INIT = "Its image is not at hand, or not the target's own: the target's own migrations take its place, if it has any."
-BESIDE = "Its image is not at hand and nobody may fetch it; keep in target.yaml would run it."
+NAMESPACE = "Left out: each run has a namespace of its own, which is deleted after it."
+OTHER_KIND = "Left out: the cluster has no such kind: an operator or a cloud brings it."
+BEYOND = "Left out: it reaches beyond the run's own namespace, which is all that a run may change."
+FRONT = "Left out: no controller of its class is here: users come to the Service."
+NO_PART = "Left out: it is no part of the target's Deployment; keep in target.yaml would run it."
+SERVICE = "Left out: it leads to no pod of the target, so nobody here would ask it."
+JOB = (
+    "Left out: its image is not at hand, or not the target's own. The target's own migrations take its place, "
+    "if it has any."
+)
+LATER = "Left out: it is to run after the deployment: nothing of a run waits for it."
+BESIDE = "Left out: its image is not at hand and nobody may fetch it; keep in target.yaml would run it."
 SECRET = "It is made elsewhere: the rehearsal stands in for it with values of its own."  # noqa: S105 - a sentence
 GIVEN_SECRET = "It is made elsewhere: the rehearsal stands in for it with the values of target.yaml."  # noqa: S105 - a sentence
 ACCOUNT = "It is made elsewhere: a plain one without a right stands in for it."

@@ -34,7 +34,7 @@ def force(work: Work) -> int:
     if "startupProbe" in proxy:
         kept = {key: value for key, value in proxy["startupProbe"].items() if key not in ("httpGet", "exec", "grpc")}
         proxy["startupProbe"] = {**kept, "tcpSocket": {"port": port}}
-        work.note(f"startupProbe of container {proxy['name']}", reasons.PROBE)
+        work.note(f"{proxy['name']} startupProbe", reasons.PROBE)
     _writable(work, proxy)
     work.note("sidecar-image", reasons.SIDECAR_IMAGE)
     return port

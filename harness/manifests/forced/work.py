@@ -78,7 +78,7 @@ class Work:
     def leave_out(self, key: str, reason: str) -> None:
         """Removes a document and tells it."""
         del self.documents[key]
-        self.note(f"{key} is left out", reason)
+        self.note(key, reason)
 
     def pods(self) -> Iterator[tuple[str, Json]]:
         """Every pod spec that will run, by the key of its document."""
