@@ -14,7 +14,7 @@ from harness.model.errors import BadInput
 _FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LISTS = ("resources", "bases", "components", "patchesStrategicMerge")
 _MAX_FOLDERS = 40
-_WHERE = re.compile(r"([A-Z]\w+)/([\w.-]+)(.*)", re.DOTALL)
+_WHERE = re.compile(r"([A-Z]\w+)/([\w.-]+?)((?:\.(?:spec|data|stringData|metadata)\b.*)?)$", re.DOTALL)
 _STEP = re.compile(r"\.?([A-Za-z_][\w-]*)|\[(\d+)\]|\(([\w.-]+)\)")
 
 
