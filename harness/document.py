@@ -66,8 +66,8 @@ _PHASE_2 = (
 
 
 def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
-    """The kinds of the seven that ``manifests``, as they were loaded, do not have."""
-    kinds = {key.partition("/")[0] for key in manifests.documents}
+    """The kinds of the seven that the folder of ``manifests`` does not have, whatever stands in for them."""
+    kinds = {key.partition("/")[0] for key in manifests.written}
     return tuple(kind for kind in _PHASE_2 if kind not in kinds)
 
 

@@ -42,11 +42,11 @@ def load(folder: Path, rung: Rung | None = None, target: Target | None = None, *
     notes = tuple(_chosen(note, folder) for note in notes)
     with origin.said(folder):
         if rung is None:
-            return _typed(documents, notes, folder)
+            return msgspec.structs.replace(_typed(documents, notes, folder), written=tuple(documents))
         work = forced.force(documents, str(folder), rung, target or _UNSAID, fronted=fronted)
         names = (work.deployment.partition("/")[2], work.service.partition("/")[2])
         found = _typed(work.documents, (*notes, *work.notes), folder, *names)
-    return msgspec.structs.replace(found, beside=tuple(dict.fromkeys(work.keeps)))
+    return msgspec.structs.replace(found, beside=tuple(dict.fromkeys(work.keeps)), written=tuple(documents))
 
 
 def _chosen(note: PatchNote, folder: Path) -> PatchNote:

@@ -119,6 +119,7 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     hpa: Hpa | None
     pdb: Budget | None
     patches: tuple[PatchNote, ...] = ()
+    written: tuple[str, ...] = ()  # ``Kind/name`` of what the folder has, before a rung left out or stood in
     beside: tuple[str, ...] = ()  # images that run beside the target, which are to be at hand
 
     @property
