@@ -1,4 +1,4 @@
-"""What a target's variables mean: names of the environment contract (facts/walk-api.md), and others for the same."""
+"""What a target's variables mean: the names of docs/contract/environment.md, and others for the same."""
 
 from __future__ import annotations
 

@@ -65,12 +65,13 @@ async def started(theirs: Theirs, target: Target, folder: Path) -> str:
     """ "" when it started and answered, else what hindered it."""
     stack = KindStack(
         run_id=run_id(), manifests=small(loaded(theirs, Rung.KIND, target)), target=target_of(theirs, target),
-        folder=folder / theirs.name, clock=MachineClock(), progress=lambda _line: None,
+        folder=folder / theirs.name, clock=MachineClock(), progress=lambda line: print(theirs.name, line, flush=True),
     )  # fmt: skip
     try:
         await stack.up()
         await walk_through(stack)
     except Exception as error:
+        print("HINDERED", theirs.name, type(error).__name__, error, flush=True)
         return f"{theirs.name}: {type(error).__name__}: {error}"
     finally:
         await stack.down()

@@ -33,7 +33,9 @@ def force(work: Work) -> int:
     proxy["env"] = [_address("DATABASE_HOST", "database_host"), _address("DATABASE_PORT", "database_port")]
     if "startupProbe" in proxy:
         kept = {key: value for key, value in proxy["startupProbe"].items() if key not in ("httpGet", "exec", "grpc")}
-        proxy["startupProbe"] = {**kept, "tcpSocket": {"port": port}}
+        # From inside: like Cloud SQL Proxy it listens on the pod's loopback alone, which the kubelet does not reach.
+        ask = f"import socket; socket.create_connection(('127.0.0.1', {port}), 1).close()"
+        proxy["startupProbe"] = {**kept, "exec": {"command": ["python3", "-I", "-S", "-c", ask]}}
         work.note(f"{proxy['name']} startupProbe", reasons.PROBE)
     _writable(work, proxy)
     work.note("sidecar-image", reasons.SIDECAR_IMAGE)
