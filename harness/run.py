@@ -1,4 +1,4 @@
-"""One run, whole and in one direction (design.md, "The flow of a run").
+"""One run, whole and in one direction (ARCHITECTURE.md, "The flow of a run").
 
 preflight -> stack up -> population admitted -> window (load, faults, flag) -> judge -> decision -> (roll back) ->
 tear down -> leak check -> report. Evidence is gathered and the rollback limits are judged all the while.

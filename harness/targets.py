@@ -1,7 +1,7 @@
 """The API under test: the bundled walk API, a command line, or a small YAML file (``--target``).
 
-A target is told nothing but the environment contract (facts/walk-api.md); what a file adds to its environment is the
-target's own. The file says what cannot be guessed of a repository (docs/target.md has every key with its meaning)::
+A target is told nothing but the environment contract (docs/contract/environment.md); what a file adds to its
+environment is the target's own. The file says what cannot be guessed of a repository (docs/target.md has every key)::
 
     name: our Go backend               # default: the file's name
     command: ["./walk-api", "--quiet"] # or one line of text; a program with a slash is sought from `folder`

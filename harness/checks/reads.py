@@ -1,7 +1,7 @@
 """Does every answer show the writes of its user acknowledged before it was asked, and never go back? Pure.
 
-design.md, "Judging": "an answer must show every write of its user acknowledged before it was asked, in lists and single
-walks, and never go back." It counts on the side that was asked; a write on the other side may be shown or not. A write
+docs/judging.md#reads: an answer must show every write of its user acknowledged before it was asked, in lists and
+single walks, and never go back. It counts on the side that was asked; one on the other may be shown or not. A write
 without an acknowledgement may be shown or not, and once shown it stays until a later write. A list is its first page,
 newest first: a walk may be left out only for ``PAGE_WALKS`` others that may all be newer.
 """

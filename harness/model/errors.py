@@ -10,7 +10,7 @@ NOT_JSON = (ValueError, RecursionError)
 
 
 class Exit(IntEnum):
-    """Exit statuses of ``python -m harness`` (design.md, "Evidence and reports")."""
+    """Exit statuses of ``python -m harness`` (docs/judging.md#exit-status)."""
 
     OK = 0
     USAGE = 2
