@@ -21,7 +21,7 @@ from harness.progress import Progress
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.stack import KindStack
 from harness.targets import bundled, resolve
-from tests.deploy.test_theirs import loaded, target_of
+from tests.deploy.test_theirs_forced import loaded, target_of
 from tests.deploy.theirs import STARTING, Theirs
 from tests.stack.rungs import run_id
 

@@ -16,6 +16,7 @@ from harness.manifests.honour import not_honoured_by_processes
 from harness.model.errors import BadInput
 from harness.model.manifests import Manifests
 from harness.model.stack import Address, Endpoints, Rung, Target
+from harness.model.variables import expanded
 from harness.stack import environment
 from harness.stack.kubernetes.documents import Facts, prepared
 from harness.targets import ROOT, bundled
@@ -86,7 +87,7 @@ def variables(documents: dict[str, dict[str, Any]], key: str, place: int = 0) ->
             if not (ref.get("optional") and f"{kind}/{ref['name']}" not in documents):
                 found[each["name"]] = value(kind, ref)
         elif not source:
-            found[each["name"]] = environment.expanded(str(each.get("value", "")), found)
+            found[each["name"]] = expanded(str(each.get("value", "")), found)
     return found
 
 
