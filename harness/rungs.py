@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from harness.clock import Clock
+from harness.manifests import by_kubectl
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
@@ -100,8 +101,14 @@ class WithManifests(Protocol):
 
 def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted: bool = False) -> Manifests:
     """The manifests of a run as its rung has them: its folder's, or ``folder``'s in its place. ``fronted`` keeps an
-    Ingress. Raises ``BadInput``."""
-    return load_manifests(folder or options.manifests, options.rung, options.target, fronted=fronted)
+    Ingress. Raises ``BadInput``.
+
+    A folder of somebody's own is rendered by kubectl too, where one is at hand.
+    """
+    chosen = folder or options.manifests
+    ours = chosen.resolve().is_relative_to(ROOT / "deploy" / "kubernetes")
+    kubectl = None if ours else by_kubectl.program()
+    return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

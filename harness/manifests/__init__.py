@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.manifests import forced, kustomize, origin, pods, policies, spec
+from harness import yamltext
+from harness.manifests import forced, kustomize, pods, policies, spec
+from harness.manifests.faults import at_fault
 from harness.manifests.forced.environment import plain_secrets
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
@@ -27,26 +29,65 @@ __all__ = ["load"]
 
 #: The layers of the rehearsal's own that are chosen for a rung; what they change is what the rung forces.
 _CHOSEN = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays"
+#: What is read of each kind before a rung changes anything.
+_FORMS: dict[str, type[spec.K8s]] = {
+    "Deployment": spec.DeploymentSpec,
+    "Service": spec.ServiceSpec,
+    "Job": spec.JobSpec,
+    "HorizontalPodAutoscaler": spec.HpaSpec,
+    "PodDisruptionBudget": spec.PdbSpec,
+}
 _UNSAID = Target(name="", command=(), bundled=True)
 
 
-def load(folder: Path, rung: Rung | None = None, target: Target | None = None, *, fronted: bool = False) -> Manifests:
+def load(
+    folder: Path,
+    rung: Rung | None = None,
+    target: Target | None = None,
+    *,
+    fronted: bool = False,
+    kubectl: str | None = None,
+) -> Manifests:
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
     With ``rung`` they are as that rung has them for ``target`` (the bundled API when it is ``None``); else as they are
-    written. ``fronted`` keeps an Ingress, and the Service behind it as it is. Raises ``BadInput`` naming the file or
-    the resource and the key: a patch that does not fit, no Deployment or Service or several that might be the target's,
-    a dangling reference, a bad quantity, probe or port.
+    written. ``fronted`` keeps an Ingress, and the Service behind it as it is. ``kubectl`` is the program that renders
+    the folder too. Raises ``BadInput`` naming file, line and key: a patch that does not fit, no Deployment or Service
+    or several that might be the target's, a dangling reference, a bad quantity, probe or port.
     """
-    documents, notes = kustomize.render(folder)
-    notes = tuple(_chosen(note, folder) for note in notes)
-    with origin.said(folder):
+    rendered = kustomize.render(folder, kubectl)
+    documents = rendered.documents
+    notes = tuple(_chosen(note, folder) for note in rendered.notes)
+    with rendered.places.said(documents):
         if rung is None:
             return msgspec.structs.replace(_typed(documents, notes, folder), written=tuple(documents))
-        work = forced.force(documents, str(folder), rung, target or _UNSAID, fronted=fronted)
+        _checked(documents, folder)
+        work = _forced(documents, folder, rung, target or _UNSAID, fronted=fronted)
         names = (work.deployment.partition("/")[2], work.service.partition("/")[2])
         found = _typed(work.documents, (*notes, *work.notes), folder, *names)
     return msgspec.structs.replace(found, beside=tuple(dict.fromkeys(work.keeps)), written=tuple(documents))
+
+
+def _checked(documents: kustomize.Documents, folder: Path) -> None:
+    """The documents have the form of their kinds, before anything is changed in them. Raises ``BadInput``."""
+    for key, document in documents.items():
+        where = f"{folder}: {key}"
+        if (wanted := _FORMS.get(document["kind"])) is not None:
+            _spec(document, wanted, where)
+        elif document["kind"] in ("ConfigMap", "Secret"):
+            _convert(document, spec.Data, where)
+
+
+def _forced(documents: kustomize.Documents, folder: Path, rung: Rung, target: Target, *, fronted: bool) -> forced.Work:
+    """Raises ``BadInput`` also for what no type above describes and Kubernetes would not take."""
+    try:
+        return forced.force(documents, str(folder), rung, target, fronted=fronted)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise BadInput(
+            f"a manifest has a form that Kubernetes does not know: {error!r}",
+            where=str(folder),
+            remedy=f"kubectl apply --dry-run=server -k {folder} names the key",
+        ) from error
 
 
 def _chosen(note: PatchNote, folder: Path) -> PatchNote:
@@ -156,8 +197,10 @@ def _convert(data: Any, wanted: type[S], where: str) -> S:
     try:
         return msgspec.convert(data, wanted)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise BadInput(message, where=where + path.rstrip("`"), remedy="see the Kubernetes API reference") from error
+        message, _, trail = str(error).partition(" - at `$")
+        path = yamltext.dotted(at_fault(data, trail.rstrip("`"), message))
+        at = f"{where}.{path}" if path and path[0] != "[" else where + path
+        raise BadInput(message, where=at, remedy="see the Kubernetes API reference") from error
 
 
 def _selects(selector: dict[str, str], labels: dict[str, str], where: str) -> None:

@@ -168,6 +168,10 @@ class DeploymentSpec(K8s):
     progress_deadline_seconds: int = 600
 
 
+class JobSpec(K8s):
+    template: TemplateSpec
+
+
 class ServicePort(K8s):
     port: int
     target_port: Port | None = None
@@ -175,7 +179,7 @@ class ServicePort(K8s):
 
 
 class ServiceSpec(K8s):
-    ports: list[ServicePort]
+    ports: list[ServicePort] = []  # none of an ExternalName
     selector: dict[str, str] = {}
 
 

@@ -99,6 +99,7 @@ class PatchNote(msgspec.Struct, frozen=True, kw_only=True):
     layer: str  # "base", "overlays/mine", "rung/kind", ...
     reason: str
     erratum: str = ""
+    nothing_changed: bool = False  # its target selects nothing, which kustomize passes over
     forced: bool = False  # by the rung, and not by who wrote the manifests
 
 

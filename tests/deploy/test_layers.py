@@ -115,7 +115,10 @@ def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
 
 
 def test_the_local_rung_forces_nothing_but_images() -> None:
-    base, local = kustomize.render(KUBERNETES / "base")[0], load(KUBERNETES / "overlays/local", Rung.LOCAL).documents
+    base, local = (
+        kustomize.render(KUBERNETES / "base").documents,
+        load(KUBERNETES / "overlays/local", Rung.LOCAL).documents,
+    )
     for container in range(2):
         for documents in (base, local):
             documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]["containers"][container].pop("image")
@@ -123,9 +126,9 @@ def test_the_local_rung_forces_nothing_but_images() -> None:
 
 
 def test_the_overlay_of_a_rung_forces_by_meaning_alone() -> None:
-    base = kustomize.render(KUBERNETES / "base")[0]
+    base = kustomize.render(KUBERNETES / "base").documents
     for rung in ("local", "kind", "kube"):
-        assert kustomize.render(KUBERNETES / "overlays" / rung)[0] == base
+        assert kustomize.render(KUBERNETES / "overlays" / rung).documents == base
     notes = [note for note in load(KUBERNETES / "overlays/kind", Rung.KIND).patches if note.forced]
     assert {note.layer for note in notes} == {"rung/kind"}
     assert {note.reason for note in notes} <= set(reasons.ALL)
@@ -150,7 +153,7 @@ def test_the_replicas_probes_and_limits_of_the_document_reach_every_layer() -> N
 
 
 def test_no_secret_is_committed() -> None:
-    secret = kustomize.render(KUBERNETES / "overlays/local")[0]["Secret/app-secret"]
+    secret = kustomize.render(KUBERNETES / "overlays/local").documents["Secret/app-secret"]
     assert set(secret["data"].values()) == {"c2V0LWJ5LXRoZS1ydW5n"}  # "set-by-the-rung"
 
 
@@ -169,11 +172,11 @@ def test_kubectl_renders_the_same(layer: str, tmp_path: Path) -> None:
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},  # no kubeconfig of the person's
     )
     theirs = {f"{each['kind']}/{each['metadata']['name']}": each for each in yaml.safe_load_all(answer.stdout)}
-    assert theirs == kustomize.render(KUBERNETES / layer)[0]
+    assert theirs == kustomize.render(KUBERNETES / layer).documents
 
 
 def test_placeholders_are_the_documents_own() -> None:
-    text = yaml.safe_dump_all(kustomize.render(KUBERNETES / "overlays/local")[0].values())
+    text = yaml.safe_dump_all(kustomize.render(KUBERNETES / "overlays/local").documents.values())
     assert (
         set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", text)) & {"BASE64_ENCODED_PASSWORD", "BASE64_ENCODED_JSON"} == set()
     )

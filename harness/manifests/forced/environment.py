@@ -303,7 +303,7 @@ def plain_secrets(document: Json) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in (document.get("data") or {}).items():
         try:
-            found[key] = base64.b64decode(str(value), validate=True).decode()
+            found[key] = base64.b64decode("".join(str(value).split()), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             continue
     return found | {key: str(value) for key, value in (document.get("stringData") or {}).items()}

@@ -124,7 +124,7 @@ def _base64(work: Work, key: str) -> None:
     """Raises ``BadInput`` for a value that the API server would refuse."""
     for name, value in (work.documents[key].get("data") or {}).items():
         try:
-            base64.b64decode(str(value), validate=True)
+            base64.b64decode("".join(str(value).split()), validate=True)
         except (binascii.Error, ValueError) as error:
             raise BadInput(
                 f"the value of {name!r} is no base64",
