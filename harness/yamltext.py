@@ -93,9 +93,7 @@ def dotted(path: Path_) -> str:
 class _Reader:
     """Turns the nodes of one document into plain data."""
 
-    def __init__(
-        self, loader: Any, where: str, lines: Lines, merge_keys: bool = False, first_line: int = 1
-    ) -> None:
+    def __init__(self, loader: Any, where: str, lines: Lines, merge_keys: bool = False, first_line: int = 1) -> None:
         self.loader = loader
         self.where = where
         self.lines = lines

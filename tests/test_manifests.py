@@ -20,6 +20,7 @@ from harness.model.errors import BadInput, Exit
 from harness.model.manifests import EnvVar, Probe, RollingUpdate
 from harness.targets import ROOT
 
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 Change = Callable[[dict[str, dict[str, Any]]], object]
 
@@ -31,7 +32,7 @@ def folder(tmp_path: Path, change: Change, **kustomization: Any) -> Path:
     change(documents)
     own = tmp_path / "own"
     own.mkdir(exist_ok=True)
-    (own / "all.yaml").write_text(yaml.safe_dump_all(documents.values()), encoding="utf-8")
+    (own / "all.yaml").write_text(yaml.dump_all(documents.values(), Dumper=DUMPER), encoding="utf-8")
     (own / "kustomization.yaml").write_text(
         yaml.safe_dump({"resources": ["all.yaml"], **kustomization}), encoding="utf-8"
     )
@@ -288,9 +289,7 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_kustomize_mistakes_are_named(
-    tmp_path: Path, kustomization: dict[str, Any], what: str, where: str
-) -> None:
+def test_kustomize_mistakes_are_named(tmp_path: Path, kustomization: dict[str, Any], what: str, where: str) -> None:
     error = refused(folder(tmp_path, lambda _documents: None, **kustomization))
     assert what in error.what
     assert where in error.where

@@ -48,7 +48,7 @@ class Places:
         The same error when its place is none of a manifest's.
         """
         for key in sorted(documents, key=len, reverse=True):
-            before, found, trail = error.where.partition(f": {key}")
+            _folder, found, trail = error.where.partition(f": {key}")
             if found and (not trail or trail[0] in ". ["):
                 place = self.text(key, *path_of(trail, documents[key]))
                 where = f"{place}, {key}{trail}" if place else error.where

@@ -21,7 +21,9 @@ from harness.model.errors import BadInput
 from harness.model.manifests import PatchNote
 
 MAX_FOLDERS = 20
-_REMOTE = re.compile(r"[a-z+]+://|git@|git::|(?:www\.)?(?:github|gitlab|bitbucket)\.\w+[/:]|.*[?&]ref=|[^./]+\.[a-z]+/.*//")
+_REMOTE = re.compile(
+    r"[a-z+]+://|git@|git::|(?:www\.)?(?:github|gitlab|bitbucket)\.\w+[/:]|.*[?&]ref=|[^./]+\.[a-z]+/.*//"
+)
 
 
 class Layer:
@@ -127,7 +129,7 @@ class Build:
         ):
             for index, each in enumerate(given):
                 place = layer.where(key, index)
-                generators.generate(each, kind, says.generator_options, layer.folder, place, found)
+                generators.generate(each, kind, generators.Of(says.generator_options, layer.folder, place), found)
 
     def _transform(self, layer: Layer, found: list[Resource]) -> None:
         says, more, where = layer.says, self.more, layer.where
@@ -141,7 +143,7 @@ class Build:
             steps.namespace(found, says.namespace, where, more.namespace)
         steps.affixes(found, says, where, more)
         steps.labels(found, says, where, more)
-        steps.annotations(found, says, where, more)
+        steps.common_annotations(found, says, where, more)
         for index, patch in enumerate(says.patches_json6902):
             place = where("patchesJson6902", index, "patch" if patch.patch else "path")
             self.notes.append(patches.apply_json(patch, layer.folder, place, found))
@@ -181,7 +183,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def built(folder: Path) -> Rendered:
-    """``folder`` built. Raises ``BadInput`` naming file, line and key; ``Unread`` for more of kustomize than is read."""
+    """``folder`` built. Raises ``BadInput`` naming file, line and key, ``Unread`` for what is not read here."""
     build = Build()
     resources = build.folder(folder)
     return Rendered(resources=resources, notes=tuple(build.notes), layers=tuple(build.layers))

@@ -41,9 +41,7 @@ def specs(kinds: str, *paths: str, group: str = "", create: bool = False) -> tup
     )
 
 
-def visit(
-    resource: Resource, spec: FieldSpec, act: Act, place: Place, create: Callable[[], Any] | None = None
-) -> None:
+def visit(resource: Resource, spec: FieldSpec, act: Act, place: Place, create: Callable[[], Any] | None = None) -> None:
     """Calls ``act`` for every such field of ``resource``.
 
     With ``create``, where the spec allows it, an absent field is made first, as ``place`` says it.

@@ -48,14 +48,14 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
     """A piece of a kustomization."""
 
 
-class Options(Form):
+class Options(Form, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     disable_name_suffix_hash: bool = False
     immutable: bool = False
 
 
-class Generator(Form):
+class Generator(Form, frozen=True, kw_only=True):
     """An entry of ``configMapGenerator`` or ``secretGenerator``."""
 
     name: str
@@ -69,7 +69,7 @@ class Generator(Form):
     options: Options = Options()
 
 
-class Patch(Form):
+class Patch(Form, frozen=True, kw_only=True):
     """A file, or its text. A strategic merge patch may name its target itself."""
 
     target: Selector | None = None
@@ -78,14 +78,14 @@ class Patch(Form):
     options: dict[str, bool] = {}
 
 
-class Labels(Form):
+class Labels(Form, frozen=True, kw_only=True):
     pairs: dict[str, str]
     include_selectors: bool = False
     include_templates: bool = False
     field_specs: list[FieldSpec] = msgspec.field(default_factory=list, name="fields")
 
 
-class Image(Form):
+class Image(Form, frozen=True, kw_only=True):
     name: str
     new_name: str = ""
     new_tag: str = ""
@@ -93,19 +93,19 @@ class Image(Form):
     digest: str = ""
 
 
-class Replicas(Form):
+class Replicas(Form, frozen=True, kw_only=True):
     name: str
     count: int
 
 
-class Delimited(Form):
+class Delimited(Form, frozen=True, kw_only=True):
     delimiter: str = ""
     index: int = 0
     create: bool = False
     encoding: str = ""
 
 
-class Source(Form):
+class Source(Form, frozen=True, kw_only=True):
     kind: str = ""
     name: str = ""
     namespace: str = ""
@@ -115,14 +115,14 @@ class Source(Form):
     options: Delimited = Delimited()
 
 
-class TargetFields(Form):
+class TargetFields(Form, frozen=True, kw_only=True):
     select: Selector
     reject: list[Selector] = []
     field_paths: tuple[str, ...] = ("metadata.name",)
     options: Delimited = Delimited()
 
 
-class Replacement(Form):
+class Replacement(Form, frozen=True, kw_only=True):
     """A replacement, or the path of a file with some."""
 
     path: str = ""
@@ -131,7 +131,7 @@ class Replacement(Form):
     targets: list[TargetFields] = []
 
 
-class ObjectRef(Form):
+class ObjectRef(Form, frozen=True, kw_only=True):
     name: str
     kind: str
     api_version: str = ""
@@ -152,7 +152,7 @@ class Variable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fieldref: FieldRef = FieldRef()
 
 
-class Kustomization(Form):
+class Kustomization(Form, frozen=True, kw_only=True):
     """One folder's."""
 
     api_version: str = ""
@@ -190,7 +190,7 @@ class Referred(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[FieldSpec, ...] = msgspec.field(default=(), name="fieldSpecs")
 
 
-class Configuration(Form):
+class Configuration(Form, frozen=True, kw_only=True):
     """A file of ``configurations``: more fields for the built-in steps."""
 
     name_reference: list[Referred] = []
@@ -209,7 +209,9 @@ def file_of(folder: Path) -> Path:
     """The kustomization of ``folder``. Raises ``BadInput`` without one, or with two."""
     found = [folder / name for name in NAMES if (folder / name).is_file()]
     if len(found) > 1:
-        raise BadInput(f"{folder} has {' and '.join(each.name for each in found)}", where=str(folder), remedy="keep one")
+        raise BadInput(
+            f"{folder} has {' and '.join(each.name for each in found)}", where=str(folder), remedy="keep one"
+        )
     if not found:
         raise BadInput(
             f"no {NAMES[0]} in {folder}",

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,15 +24,22 @@ MAX_BYTES = 1_000_000  # of one file; the API server takes no more in a ConfigMa
 Pair = tuple[str, bytes, Place]
 
 
-def generate(
-    generator: form.Generator, kind: str, shared: form.Options, folder: Path, place: Place, resources: list[Resource]
-) -> None:
+class Of(NamedTuple):
+    """Whose generator it is: the folder, its ``generatorOptions``, where the entry stands."""
+
+    shared: form.Options
+    folder: Path
+    place: Place
+
+
+def generate(generator: form.Generator, kind: str, of: Of, resources: list[Resource]) -> None:
     """Adds what ``generator`` makes to ``resources``, or changes there what it merges into or replaces.
 
-    ``shared`` are the folder's ``generatorOptions``. Raises ``BadInput`` naming file, line and key.
+    Raises ``BadInput`` naming file, line and key.
     """
-    options = _options(shared, generator.options)
-    made = Resource(_body(generator, kind, options, folder, place), generator.behavior, _hashed(options))
+    place = of.place
+    options = _options(of.shared, generator.options)
+    made = Resource(_body(generator, kind, options, of.folder, place), generator.behavior, _hashed(options))
     where = f"{place[0]}:{place[1]}"
     if generator.behavior not in ("", "create", "merge", "replace"):
         what = f"behavior {generator.behavior!r} of {made.key} is not known"
@@ -175,7 +183,9 @@ def _read(file: Path, where: str) -> bytes:
             found = opened.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise BadInput(f"cannot read {file}: {reason}", where=where, remedy="add the file, or correct its path") from error
+        raise BadInput(
+            f"cannot read {file}: {reason}", where=where, remedy="add the file, or correct its path"
+        ) from error
     if len(found) > MAX_BYTES:
         raise BadInput(f"{file} is larger than {MAX_BYTES} bytes", where=where, remedy="a ConfigMap holds 1 MiB")
     return found

@@ -224,8 +224,10 @@ def _operate(resource: Resource, operations: Seq, source: str) -> None:
 
 
 def _remedy(operation: Map) -> str:
-    return f"its path is {operation.get('path')}: what it leads to must be there before" if "path" in operation else (
-        "an operation has op, path and mostly value"
+    return (
+        f"its path is {operation.get('path')}: what it leads to must be there before"
+        if "path" in operation
+        else ("an operation has op, path and mostly value")
     )
 
 

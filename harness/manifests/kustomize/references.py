@@ -241,7 +241,7 @@ def _is_kind(one: Id, referred: Referred) -> bool:
 
 
 def _is_role(one: Id, role: Map) -> bool:
-    return one.kind == role.get("kind", one.kind) and one.group == role.get("apiGroup", one.group)
+    return (one.kind, one.group) == (role.get("kind", one.kind), role.get("apiGroup", one.group))
 
 
 def _near(each: Resource, referrer: Resource) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.manifests.kustomize import form, tree
-from harness.manifests.kustomize.resource import Resource
+from harness.manifests.kustomize.resource import Resource, Selector
 from harness.manifests.kustomize.tree import Map, Place, Seq
 from harness.model.errors import BadInput
 
@@ -31,11 +31,11 @@ def replace(replacement: form.Replacement, place: Place, resources: list[Resourc
         for resource in resources:
             if _chosen(target, resource, where):
                 for path in target.field_paths:
-                    _set(resource, path, target.options, value, place, where)
+                    _set(resource, path, target.options, value, place=place, where=where)
 
 
 def _value(source: form.Source, resources: list[Resource], where: str, place: Place) -> tuple[Any, Place]:
-    selector = form.Selector(
+    selector = Selector(
         group=source.group, version=source.version, kind=source.kind, name=source.name, namespace=source.namespace
     )
     found = [each for each in resources if any(selector.exactly(one) for one in each.ids)]
@@ -69,10 +69,8 @@ def _is(each: Any, name: str, value: str) -> bool:
 
 
 def _chosen(target: form.TargetFields, resource: Resource, where: str) -> bool:
-    def named(selector: form.Selector) -> bool:
-        is_empty = not any(
-            (selector.group, selector.version, selector.kind, selector.name, selector.namespace)
-        )
+    def named(selector: Selector) -> bool:
+        is_empty = not any((selector.group, selector.version, selector.kind, selector.name, selector.namespace))
         return not is_empty and any(selector.exactly(one) for one in resource.ids)
 
     try:
@@ -88,9 +86,9 @@ def _chosen(target: form.TargetFields, resource: Resource, where: str) -> bool:
     return any(target.select.exactly(one) for one in resource.ids)
 
 
-def _set(resource: Resource, path: str, options: form.Delimited, value: Any, place: Place, where: str) -> None:
+def _set(resource: Resource, path: str, options: form.Delimited, value: Any, *, place: Place, where: str) -> None:
     try:
-        fields = list(_fields(resource.body, split(path), options.create, isinstance(value, (Map, Seq)), place))
+        fields = list(_fields(resource.body, split(path), options.create, place))
     except (ValueError, LookupError) as error:
         raise BadInput(f"{resource.key}, {path}: {error}", where=where, remedy="correct fieldPaths") from error
     if not fields:
@@ -151,17 +149,17 @@ def split(path: str) -> list[str]:
     return [part if "=" in part or not part.startswith("[") else part.strip("[]") for part in parts]
 
 
-def _fields(node: Any, parts: list[str], create: bool, whole: bool, place: Place) -> Iterator[Field]:
+def _fields(node: Any, parts: list[str], create: bool, place: Place) -> Iterator[Field]:
     """The fields that ``parts`` leads to; what is missing is made with ``create``.
 
-    ``whole`` says that what is put in is a mapping or a list. Raises ``ValueError`` or ``LookupError``.
+    Raises ``ValueError`` or ``LookupError``.
     """
     part, rest = parts[0], parts[1:]
     for holder, key in _here(node, part, rest, create, place):
         if not rest:
             yield holder, key
         else:
-            yield from _fields(holder[key], rest, create, whole, place)
+            yield from _fields(holder[key], rest, create, place)
 
 
 def _here(node: Any, part: str, rest: list[str], create: bool, place: Place) -> Iterator[Field]:

@@ -14,13 +14,14 @@ from harness.manifests.kustomize.tree import Map, Place, Seq
 from harness.model.errors import BadInput
 
 #: Kinds of Kubernetes' own that belong to no namespace; others, and every custom resource, are taken to have one.
-CLUSTER_SCOPED = frozenset(
-    "APIService CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding ClusterTrustBundle "
-    "ComponentStatus CustomResourceDefinition FlowSchema IngressClass MutatingWebhookConfiguration Namespace Node "
-    "PersistentVolume PodSecurityPolicy PriorityClass PriorityLevelConfiguration RuntimeClass SelfSubjectAccessReview "
-    "SelfSubjectReview SelfSubjectRulesReview StorageClass SubjectAccessReview TokenReview ValidatingAdmissionPolicy "
-    "ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment".split()
-)
+CLUSTER_SCOPED = frozenset({
+    "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterRole", "ClusterRoleBinding",
+    "ClusterTrustBundle", "ComponentStatus", "CustomResourceDefinition", "FlowSchema", "IngressClass",
+    "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PodSecurityPolicy", "PriorityClass",
+    "PriorityLevelConfiguration", "RuntimeClass", "SelfSubjectAccessReview", "SelfSubjectReview",
+    "SelfSubjectRulesReview", "StorageClass", "SubjectAccessReview", "TokenReview", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment",
+})  # fmt: skip
 _BUILT_IN = re.compile(r"(|apps|batch|autoscaling|policy|extensions|[a-z.]*\.k8s\.io)/?v[0-9]+[a-z0-9]*")
 LOCAL_ONLY = "config.kubernetes.io/local-config"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from harness.manifests.kustomize import form
@@ -121,7 +122,9 @@ def _affix(resource: Resource, prefix: str, suffix: str, place: Place, more: lis
         visit(resource, spec, put, place)
 
 
-def labels(resources: list[Resource], kustomization: form.Kustomization, where: Where, more: form.Configuration) -> None:
+def labels(
+    resources: list[Resource], kustomization: form.Kustomization, where: Where, more: form.Configuration
+) -> None:
     """``labels`` in their order, then ``commonLabels``, which go into selectors too."""
     everywhere = (*SELECTORS, *_TEMPLATE_LABELS, *more.common_labels)
     for index, entry in enumerate(kustomization.labels):
@@ -130,16 +133,16 @@ def labels(resources: list[Resource], kustomization: form.Kustomization, where: 
             chosen = (*chosen, *everywhere)
         elif entry.include_templates:
             chosen = (*chosen, *_TEMPLATE_LABELS)
-        _put_all(resources, entry.pairs, chosen, lambda key, at=index: where("labels", at, "pairs", key))
-    _put_all(resources, kustomization.common_labels, everywhere, lambda key: where("commonLabels", key))
+        _put_all(resources, entry.pairs, chosen, partial(where, "labels", index, "pairs"))
+    _put_all(resources, kustomization.common_labels, everywhere, partial(where, "commonLabels"))
 
 
-def annotations(
+def common_annotations(
     resources: list[Resource], kustomization: form.Kustomization, where: Where, more: form.Configuration
 ) -> None:
     """``commonAnnotations``."""
     chosen = (*_ANNOTATIONS, *more.common_annotations)
-    _put_all(resources, kustomization.common_annotations, chosen, lambda key: where("commonAnnotations", key))
+    _put_all(resources, kustomization.common_annotations, chosen, partial(where, "commonAnnotations"))
 
 
 def _put_all(
@@ -157,7 +160,7 @@ def _put_all(
 
         for each in resources:
             for spec in chosen:
-                visit(each, spec, put, place, lambda place=place: Map(place))
+                visit(each, spec, put, place, partial(Map, place))
 
 
 def replicas(resources: list[Resource], entry: form.Replicas, where: Where, index: int, more: list[FieldSpec]) -> None:
@@ -190,24 +193,26 @@ def images(resources: list[Resource], entry: form.Image, where: Where, index: in
         at = f"{place[0]}:{place[1]}, images[{index}].name"
         raise BadInput(f"{entry.name!r} is no name of an image", where=at, remedy="write it out") from error
 
+    done: set[int] = set()
+
     def put(holder: Any, name: Any) -> None:
         value = holder[name]
-        if isinstance(value, str) and pattern.fullmatch(value) and isinstance(holder, Map):
+        if isinstance(value, str) and isinstance(holder, Map) and id(holder) not in done and pattern.fullmatch(value):
             holder.put(name, _image(value, entry), place)
+            done.add(id(holder))
 
     for each in resources:
         if each.kind != "CustomResourceDefinition":
-            done: set[int] = set()
-            _containers(each.body, put, done)
+            _containers(each.body, put)
             for spec in (*_IMAGES, *more):
-                visit(each, spec, lambda holder, name: put(holder, name) if id(holder) not in done else None, place)
+                visit(each, spec, put, place)
 
 
 def _given(entry: form.Image, key: str) -> str:
     return {"digest": entry.digest, "newTag": entry.new_tag, "tagSuffix": entry.tag_suffix}[key]
 
 
-def _containers(node: Any, put: Callable[[Any, Any], None], done: set[int]) -> None:
+def _containers(node: Any, put: Callable[[Any, Any], None]) -> None:
     """Every ``containers`` and ``initContainers`` of whatever kind of resource."""
     if isinstance(node, Map):
         for key, value in node.items():
@@ -215,12 +220,11 @@ def _containers(node: Any, put: Callable[[Any, Any], None], done: set[int]) -> N
                 for each in value:
                     if isinstance(each, Map) and "image" in each:
                         put(each, "image")
-                        done.add(id(each))
             else:
-                _containers(value, put, done)
+                _containers(value, put)
     elif isinstance(node, Seq):
         for each in node:
-            _containers(each, put, done)
+            _containers(each, put)
 
 
 def split_image(text: str) -> tuple[str, str, str]:

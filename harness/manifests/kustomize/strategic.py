@@ -2,8 +2,8 @@
 
 As kustomize does it (kyaml ``merge2``): a null removes a key, ``$patch: delete`` a list's element or a mapping,
 ``$patch: replace`` puts the patch in the place of what is there; the patch's elements of a keyed list come first, in
-its order; a list without a key is replaced, and so is every list of a custom resource. Keys: Kubernetes API reference, "patch strategy:
-merge on key".
+its order; a list without a key is replaced, and so is every list of a custom resource. Keys: Kubernetes API reference,
+"patch strategy: merge on key".
 """
 
 from __future__ import annotations

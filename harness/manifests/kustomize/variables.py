@@ -39,7 +39,7 @@ def claim(variables: Iterable[tuple[Variable, Place]], resources: list[Resource]
     for variable, _place in variables:
         wanted = _wanted(variable)
         for each in resources:
-            if any(_is(one, wanted, variable) for one in each.ids):
+            if any(_is(one, wanted) for one in each.ids):
                 each.variables.append(variable.name)
                 break
 
@@ -84,7 +84,7 @@ def _wanted(variable: Variable) -> Id:
     )
 
 
-def _is(one: Id, wanted: Id, variable: Variable) -> bool:
+def _is(one: Id, wanted: Id) -> bool:
     return one.name == wanted.name and one[:3] == wanted[:3] and wanted.namespace in ("", one.namespace)
 
 
