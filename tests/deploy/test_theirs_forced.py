@@ -22,8 +22,6 @@ from harness.stack.kubernetes.documents import Facts, prepared
 from harness.targets import ROOT, bundled
 from tests.deploy.theirs import CORPUS, STARTING, Theirs
 
-pytestmark = pytest.mark.process  # kubectl renders what is not read yet
-
 RUNGS = (Rung.LOCAL, Rung.KIND, Rung.KUBE)
 OUTSIDE = {
     "postgres": "10.1.0.1:5432", "auth": "10.1.0.2:9099", "firestore": "10.1.0.3:8080", "storage": "10.1.0.4:9199",
