@@ -47,10 +47,12 @@ def choose(asked: str, target: Target) -> Choice:
         missing = lacking()
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
-        raise BadInput(f"the rung kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME")
+        raise BadInput(
+            f"the environment kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME"
+        )
     if target.own_image and not target.command and choice.rung is Rung.LOCAL:
         raise BadInput(
-            f"the rung local cannot run {_what(target)}",
+            f"the environment local cannot run {_what(target)}",
             where=target.file,
             remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
         )
@@ -216,7 +218,7 @@ def stack_for(
             gate=gate,
             progress=progress,
         )
-    raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local or --on kind")
+    raise BadInput(f"the environment {options.rung} does not exist yet", remedy="use --on local or --on kind")
 
 
 def cluster_images(target: Target, registry: str, clock: Clock) -> Images:

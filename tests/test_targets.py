@@ -122,9 +122,9 @@ def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> Non
     (folder / "Dockerfile").write_text("")
     built = resolve(write(folder, "dockerfile: Dockerfile\n"))
     assert choose(AUTO, built).rung is Rung.KIND
-    with pytest.raises(BadInput, match="the rung local cannot run what"):
+    with pytest.raises(BadInput, match="the environment local cannot run what"):
         choose("local", built)
-    with pytest.raises(BadInput, match="the rung kube cannot run what"):
+    with pytest.raises(BadInput, match="the environment kube cannot run what"):
         choose("kube", built)
 
 

@@ -12,8 +12,8 @@ SIDECAR_IMAGE = (
     "PostgreSQL outside. It keeps its name, its requests and the instance it names."
 )
 TARGET_PROCESS = (
-    "No container runtime on this rung - the api container is a process of this machine running the target's command. "
-    "Pods share one network, so the rung gives each its own PORT and DB_PORT in place of 8080 and 5432."
+    "No container runtime in this environment - the api container is a process of this machine running the target's "
+    "command. Pods share one network, so the environment gives each its own PORT and DB_PORT in place of 8080 and 5432."
 )
 SIDECAR_PROCESS = (
     "There is no Cloud SQL - the cloud-sql-proxy container is a local TCP proxy to the rehearsal's PostgreSQL, one for "

@@ -245,7 +245,7 @@ def _place(body: Any, operation: Map) -> None:
 
 
 def layer_of(folder: Path) -> str:
-    """``base``, ``overlays/local`` or ``components/graceful``: the layer's name as design.md has it."""
+    """``base``, ``overlays/local`` or ``components/graceful``: the layer's name."""
     folder = folder.resolve()
     above = folder.parent.name
     return f"{above}/{folder.name}" if above in {"overlays", "components"} else folder.name
