@@ -79,7 +79,8 @@ def resolve_command(text: str | None) -> Target:
     target = resolve(text)
     if target.own_image and not target.command:
         what = f"the image {target.image}" if target.image else f"what {target.dockerfile} builds"
-        raise BadInput(f"the environment local cannot run {what}", remedy="name a command, or a .yaml file that has one")
+        remedy = "name a command, or a .yaml file that has one"
+        raise BadInput(f"the environment local cannot run {what}", remedy=remedy)
     return as_command(target)
 
 
