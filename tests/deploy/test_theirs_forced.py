@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,6 @@ def applied(manifests: Manifests, facts: Facts = FACTS) -> dict[str, dict[str, A
 
 def variables(documents: dict[str, dict[str, Any]], key: str, place: int = 0) -> dict[str, str]:
     """What a container's process would see, of ConfigMaps and Secrets too."""
-    import base64
 
     def value(kind: str, ref: dict[str, str]) -> str:
         text = documents[f"{kind}/{ref['name']}"].get("data", {})[ref["key"]]
@@ -226,6 +227,16 @@ def test_of_several_containers_the_one_that_is_probed_and_served_is_the_target()
     assert len(kept.deployment.template.containers) == 3 and len(kept.beside) == 1
 
 
+def test_another_name_for_the_environment_and_for_a_credentials_file_is_said_by_the_target_file(tmp_path: Path) -> None:
+    shutil.copytree(of("flat").path, tmp_path / "flat")
+    file = tmp_path / "flat" / "settings.env"
+    file.write_text(file.read_text() + "APP_MODE=prod\nKEY_FILE=/etc/key.json\n")
+    said = {"environment": ("APP_MODE",), "credentials": ("KEY_FILE",)}
+    manifests = load(tmp_path / "flat", Rung.KIND, msgspec.structs.replace(bundled(), variables=said))
+    seen = variables(applied(manifests), "Deployment/walk-api")
+    assert (seen["APP_MODE"], seen["ENVIRONMENT"], seen["KEY_FILE"]) == ("staging", "staging", "")
+
+
 def refusals() -> Iterator[tuple[str, Target, str, str]]:
     yield "two_apps", bundled(), "several Deployments", "deployment: walk-read"
     yield "two_apps", msgspec.structs.replace(bundled(), deployment="walk", file="t.yaml"), "'walk' is not", "walk-read"
@@ -244,8 +255,6 @@ def test_what_cannot_be_known_is_refused_with_what_would_make_it_work(
 
 
 def test_a_refusal_names_the_file_and_the_line_of_theirs(tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(of("flat").path, tmp_path / "flat")
     file = tmp_path / "flat" / "deployment.yaml"
     text = file.read_text().replace("limits: {memory: 512Mi}", "limits: {memory: 512Mo}")

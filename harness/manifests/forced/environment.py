@@ -114,9 +114,8 @@ class _Variables:
             self._all(meaning, wanted)
         self._password()
         self._url()
-        environment = self.there.get("ENVIRONMENT")
-        if environment is not None and environment.value in PRODUCTION:
-            self._set("ENVIRONMENT", Wanted(REHEARSED_AS), reasons.ENVIRONMENT)
+        for name in _in_production(self.work, self.there):
+            self._set(name, Wanted(REHEARSED_AS), reasons.ENVIRONMENT)
         self._without_credentials()
         if self.is_target and "POD_NAME" not in self.there:
             self.fresh.append({"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}})
@@ -292,10 +291,16 @@ def _told_for_processes(work: Work) -> None:
     project = [name for name in names(Meaning.PROJECT, there, own) if name in there and there[name].value != PROJECT_ID]
     if project:
         work.note(f"{work.container['name']} {', '.join(project)}", reasons.PROJECT)
-    if there.get("ENVIRONMENT", Seen()).value in PRODUCTION:
-        rest = [each for each in work.container.get("env") or [] if each["name"] != "ENVIRONMENT"]
-        work.container["env"] = [{"name": "ENVIRONMENT", "value": REHEARSED_AS}, *rest]
-        work.note(f"{work.container['name']} ENVIRONMENT", reasons.ENVIRONMENT)
+    for name in _in_production(work, there):
+        rest = [each for each in work.container.get("env") or [] if each["name"] != name]
+        work.container["env"] = [{"name": name, "value": REHEARSED_AS}, *rest]
+        work.note(f"{work.container['name']} {name}", reasons.ENVIRONMENT)
+
+
+def _in_production(work: Work, there: dict[str, Seen]) -> list[str]:
+    """The variables that tell the target it is in production."""
+    said = names(Meaning.ENVIRONMENT, there, work.target.variables)
+    return [name for name in said if name in there and there[name].value in PRODUCTION]
 
 
 def plain_secrets(document: Json) -> dict[str, str]:
