@@ -86,13 +86,13 @@ def summary(report: NetworkReport, say: Language = ENGLISH) -> str:
 
 def _path_heads(say: Language) -> tuple[str, ...]:
     return (
-        say("Path"), say("Meant to be"), say("Verdict"), say("Without policies"), say("With policies"),
+        say("Path"), say("Expected"), say("Verdict"), say("Without policies"), say("With policies"),
         say("New pods under policies"),
     )  # fmt: skip
 
 
 def _ingress_heads(say: Language) -> tuple[str, ...]:
-    return (say("Request by HTTPS"), say("Controller"), say("What came of it"))
+    return (say("Request by HTTPS"), say("Controller"), say("Outcome"))
 
 
 def _ingress_rows(report: NetworkReport, say: Language) -> list[tuple[str, str, str]]:

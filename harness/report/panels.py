@@ -227,7 +227,7 @@ def _probes(timeline: Timeline, say: Language) -> Panel | None:
 
 
 def _replicas(timeline: Timeline, say: Language) -> Panel | None:
-    names = (("replicas", say("asked for"), "offered"), ("ready_replicas", say("ready"), "api"))
+    names = (("replicas", say("requested"), "offered"), ("ready_replicas", say("ready"), "api"))
     present = [(timeline.gauges[metric], label, style) for metric, label, style in names if metric in timeline.gauges]
     if not present:
         return None

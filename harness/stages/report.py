@@ -82,7 +82,7 @@ def step_words(step: Step, say: Language) -> str:
     elif not step.of_search:
         load = say("{rate}/s, as the document says", rate=f"{step.rate_per_s:g}")
     else:
-        load = say("knee, beside photos") if step.photos_per_s else say("knee")
+        load = say("knee, with photo uploads") if step.photos_per_s else say("knee")
     return f"{load} ({step.name})"
 
 
