@@ -32,8 +32,8 @@ def write_report(folder: Path, report: ChaosReport, say: Language = ENGLISH) -> 
 
 def text(report: ChaosReport, folder: str) -> str:
     """The closing lines for a terminal."""
-    lines = [f"  {result.verdict:<13} {result.name}: {result.reason}" for result in report.experiments]
-    lines += [f"  {check.verdict:<13} {check.name}: {check.detail}" for check in report.checks]
+    lines = [f"  {words.VERDICT[result.verdict]:<13} {result.name}: {result.reason}" for result in report.experiments]
+    lines += [f"  {words.VERDICT[check.verdict]:<13} {check.name}: {check.detail}" for check in report.checks]
     return "\n".join([*lines, *closing_lines(report, folder)])
 
 

@@ -42,7 +42,9 @@ def write_report(folder: Path, report: NetworkReport, say: Language = ENGLISH) -
 
 def text(report: NetworkReport, folder: str) -> str:
     """The closing lines for a terminal."""
-    lines = [f"  {each.verdict:<13} {each.check} ({each.claim}): {each.reason}" for each in report.findings]
+    lines = [
+        f"  {words.VERDICT[each.verdict]:<13} {each.check} ({each.claim}): {each.reason}" for each in report.findings
+    ]
     failed = [each for each in report.findings if each.verdict is Verdict.FAIL]
     lines += [f"    {line}" for each in failed for line in each.examples]
     lines += [f"  observed: {line}" for line in report.observed]

@@ -61,7 +61,7 @@ def text(report: ScalingReport, folder: str) -> str:
     lines = []
     for part in report.parts:
         lines.append(f"{part.name}: {part.title}")
-        lines += [f"  {each.verdict:<13} {each.claim}: {each.reason}" for each in part.findings]
+        lines += [f"  {words.VERDICT[each.verdict]:<13} {each.claim}: {each.reason}" for each in part.findings]
         lines += [f"  observed: {line}" for line in part.observed]
     return "\n".join([*lines, *closing_lines(report, folder)])
 
