@@ -234,7 +234,7 @@ def _replicas(timeline: Timeline, say: Language) -> Panel | None:
     scale = linear([values for values, _, _ in present], whole=True)
     edges = _edges(timeline.axis, timeline.axis.fine_s)
     shapes = tuple(Shape(label, style, step_path(edges, scale.y(values))) for values, label, style in present)
-    text = "; ".join(
+    text = say.join(
         say("{what}: {least} to {most}", what=label, least=f"{np.nanmin(values):.0f}", most=f"{np.nanmax(values):.0f}")
         for values, label, _ in present
     )

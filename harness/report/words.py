@@ -131,6 +131,11 @@ PHASE = {
 }
 
 
+def phase_word(name: str, say: Language) -> str:
+    """A phase of the run, or its window; one that this report does not know yet is shown as it is."""
+    return say(PHASE[name]) if name in PHASE else name
+
+
 def verdict_id(criterion: CriterionResult) -> str:
     """The message id of the verdict as people read it: a rollback limit fires or does not."""
     words = VERDICT_ROLLBACK if criterion.kind is CriterionKind.ROLLBACK else VERDICT
