@@ -134,7 +134,7 @@ def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
         lines.append(f"  {words.switch_words(run.switch_over, say)}")
     lines += [f"  LEAK {leak}" for leak in run.leaks]
     lines += [say("error: {error}", error=error) for error in run.errors]
-    timings = ", ".join(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in run.timings.items())
+    timings = say.listed(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in run.timings.items())
     lines.append(say("timings: {timings}", timings=timings))
     lines.append(words.report_line(folder, run.exit_status, say))
     return "\n".join(lines)
@@ -142,7 +142,8 @@ def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
 
 def _check_line(check: CheckResult, say: Language) -> str:
     verdict, kind = say(words.VERDICT[check.verdict]), say("check")
-    return f"  {padded(verdict, 13)} {padded(kind, 17)} {check.id}: {words.reason_words(check, say)}"
+    what = f"{words.check_word(check, say)} ({check.id})"
+    return f"  {padded(verdict, 13)} {padded(kind, 17)} {what}: {words.reason_words(check, say)}"
 
 
 def _criterion_line(result: CriterionResult, say: Language) -> str:
