@@ -20,7 +20,7 @@ from harness.report.frame import Facts
 from harness.report.language import ENGLISH, language
 from harness.report.summary import changes_section
 from harness.rungs import manifests_of, overlay
-from harness.targets import ROOT
+from harness.targets import ROOT, bundled
 from scenarios.claims import ERRATA
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
 
@@ -175,6 +175,7 @@ class Asked:
     def __init__(self, manifests: Path) -> None:
         self.rung = Rung.LOCAL
         self.manifests = manifests
+        self.target = bundled()
 
 
 def test_both_reach_the_report_in_both_languages_and_our_own_overlays_tell_neither() -> None:
