@@ -14,7 +14,14 @@ from harness.document import manifest_facts
 from harness.manifests import errata, kustomize, load, risks
 from harness.manifests.folder import Folder
 from harness.model.errors import Exit
-from harness.model.manifests import FIXED_HERE, NOT_READABLE, STATES, STILL_THERE, RepositoryErratum
+from harness.model.manifests import (
+    FIXED_HERE,
+    NOT_READABLE,
+    STATES,
+    STILL_THERE,
+    ManifestWarning,
+    RepositoryErratum,
+)
 from harness.model.stack import Rung
 from harness.report.frame import Facts
 from harness.report.language import ENGLISH, language
@@ -132,7 +139,8 @@ def test_errata_in_the_corpus(name: str, erratum: str, state: str) -> None:
 def test_what_is_told_of_a_folder_points_into_it(each: Theirs) -> None:
     rendered = kustomize.render(each.path)
     folder = Folder(rendered.documents, rendered.places)
-    for told in (*errata.read(folder), *risks.warnings(rendered, folder)):
+    everything: list[RepositoryErratum | ManifestWarning] = [*errata.read(folder), *risks.warnings(rendered, folder)]
+    for told in everything:
         assert str(told.told)
         if told.file:
             assert Path(told.file).resolve().is_relative_to(HERE / each.name)
