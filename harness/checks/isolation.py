@@ -15,7 +15,7 @@ from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import Told, message
 
 _NOT_FOUND, _TOO_MANY = 404, 429
-#: The contract's success of each call (facts/walk-api.md, "HTTP").
+#: The contract's success of each call (docs/contract/walk-api.md, "HTTP").
 _SUCCESS = {Operation.CREATE_WALK: 201, Operation.DELETE_WALK: 204}
 _CALL = {
     Operation.LIST_WALKS: "GET /v1/walks",

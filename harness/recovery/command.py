@@ -16,7 +16,7 @@ from harness.model.errors import BadInput
 from harness.model.recovery import RecoveryPlan
 from harness.model.stack import Rung
 from harness.progress import Progress
-from harness.rungs import overlay
+from harness.rungs import folder_of, for_rung
 from harness.targets import ROOT, resolve
 from scenarios.recovery import checked, load, size_bytes
 
@@ -31,7 +31,9 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     only = f"only these parts of {_PARTS} (repeatable)"
     command.add_argument("--only", action="append", default=[], metavar="PART,...", help=only)
     rungs = [rung.value for rung in (Rung.LOCAL, Rung.KIND)]
-    command.add_argument("--on", choices=rungs, default=Rung.LOCAL.value, help="the stack's rung (default: local)")
+    command.add_argument(
+        "--on", choices=rungs, default=Rung.LOCAL.value, help="the stack's environment (default: local)"
+    )
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     command.add_argument("--seed", type=int, default=default_seed, help="seed of the restore points (default: 1)")
     command.add_argument("--points", type=int, metavar="N", help="random restore points (nightly: 50)")
@@ -80,18 +82,19 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown := [part for part in asked if part not in PARTS]:
         raise BadInput(f"unknown part {unknown[0]!r}", where="--only", remedy=f"the parts are {_PARTS}")
     rung = Rung(arguments.on)
+    target = for_rung(resolve(arguments.target), rung)
     options = Options(
         plan=plan,
         rung=rung,
-        target=resolve(arguments.target),
+        target=target,
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
-        manifests=arguments.manifests or overlay(rung),
+        manifests=folder_of(arguments.manifests, target, rung),
         parts=tuple(part for part in PARTS if part in asked),
         changed=changed,
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, rung {rung}, target {options.target.name}; replay: {options.replay}")
+    progress.plain(f"seed {options.seed}, environment {rung}, target {options.target.name}; replay: {options.replay}")
 
     return run_to_end(
         lambda: Recovery(options, clock, progress),

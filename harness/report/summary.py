@@ -28,6 +28,7 @@ from harness.report.words import (
     measured,
     metric_word,
     not_judged,
+    phase_word,
     reason_words,
     switch_words,
     target_words,
@@ -134,11 +135,11 @@ def _facts(run: Run, say: Language) -> list[str]:
             started=say.moment(run.started_utc),
             status=str(run.exit_status),
         ),
-        say("rung {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
+        say("environment {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
         say("target: {target}", target=target_words(run.target, say, bundled=run.target_bundled)),
-        *([say("environment: {name}", name=run.environment)] if run.environment else []),
+        *([say("variable ENVIRONMENT: {name}", name=run.environment)] if run.environment else []),
         *([_missing(run.missing_manifests, say)] if run.missing_manifests else []),
-        *(say("fault planted: {fault}", fault=fault) for fault in run.faults),
+        *(say("fault injected: {fault}", fault=fault) for fault in run.faults),
     ]
 
 
@@ -201,7 +202,7 @@ def _windows(windows: Sequence[WindowSummary], say: Language) -> str:
 
 def _window(window: WindowSummary, say: Language) -> tuple[str, ...]:
     return (
-        plain(window.name),
+        plain(phase_word(window.name, say)),
         plain(side_word(window, say)),
         f"{window.requests:,}",
         f"{window.requests_per_s:.2f}",
