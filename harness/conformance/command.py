@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
+from harness.model.stack import Target
 from harness.progress import Progress
 from harness.targets import ROOT, resolve_command
 
@@ -33,6 +34,12 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
         default=0,
         metavar="SECONDS",
         help="draw requests from the OpenAPI file too, by schemathesis, for that long (at most 60; default: 40)",
+    )
+    command.add_argument(
+        "--openapi",
+        type=Path,
+        metavar="FILE",
+        help="the team's own OpenAPI file (3.0 or 3.1): what it says of limits, fields and statuses decides",
     )
     command.add_argument("--json", action="store_true", help="print conformance.json on standard output")
     command.add_argument("--junit", type=Path, metavar="FILE", help="write conformance.xml there too")
@@ -64,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         only=tuple(arguments.only),
         junit=arguments.junit,
         fuzz_s=arguments.fuzz,
+        openapi=arguments.openapi or _of_target(target),
         lang=arguments.lang,
     )
     progress.plain(f"seed {options.seed}, environment local, target {target.name}; replay: {options.replay}")
@@ -74,3 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         text,
         printed="conformance.json" if arguments.json else None,
     )
+
+
+def _of_target(target: Target) -> Path | None:
+    """The file that a target file names by ``openapi:``, where it names one."""
+    named = getattr(target, "openapi", "")
+    return Path(named) if named else None
