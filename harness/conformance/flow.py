@@ -139,7 +139,7 @@ class Conformance:
         await self.stack.up()
         self.timings["stack_up"] = (self.clock.now_ns() - self.started_ns) / NS
         endpoints = self.stack.endpoints()
-        self.extras = await extras(endpoints.service, self.stack.metrics())
+        self.extras = await extras(endpoints.service, self.stack.metrics(), self.options.target.metrics_path)
         documents = Documents(endpoints.firestore, endpoints.project_id)
         logs = Logs(self.stack, self.folder / "logs", self.clock)
         ground = Ground(
