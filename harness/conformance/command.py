@@ -8,7 +8,6 @@ from pathlib import Path
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
-from harness.model.stack import Target
 from harness.progress import Progress
 from harness.targets import ROOT, resolve_command
 
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         only=tuple(arguments.only),
         junit=arguments.junit,
         fuzz_s=arguments.fuzz,
-        openapi=arguments.openapi or _of_target(target),
+        openapi=arguments.openapi or (Path(target.openapi) if target.openapi else None),
         lang=arguments.lang,
     )
     progress.plain(f"seed {options.seed}, environment local, target {target.name}; replay: {options.replay}")
@@ -82,9 +81,3 @@ def run(arguments: argparse.Namespace) -> int:
         text,
         printed="conformance.json" if arguments.json else None,
     )
-
-
-def _of_target(target: Target) -> Path | None:
-    """The file that a target file names by ``openapi:``, where it names one."""
-    named = getattr(target, "openapi", "")
-    return Path(named) if named else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from harness.cli import main
 from harness.conformance.checks import ALL
 from harness.conformance.flow import combined_of
 from harness.conformance.fuzz import command
@@ -16,7 +18,7 @@ from harness.conformance.grade import Finding, Grade, SourceKind
 from harness.conformance.openapi.decides import _RATES
 from harness.conformance.openapi.plan import OpenApiPlan
 from harness.conformance.result import Outcome
-from harness.model.errors import BadInput
+from harness.model.errors import BadInput, Exit
 from harness.model.stack import Address
 from harness.model.verdict import Combined
 from tests.conformance.front import Answer, Call, refusal
@@ -215,3 +217,19 @@ def test_the_fuzzer_draws_from_the_file_below_the_contracts_path() -> None:
     plan = OpenApiPlan(CORPUS / "base-path.yaml")
     line = command(Address(host="127.0.0.1", port=80), Path("x.har"), seconds=1, seed=1, file=plan.path, base=plan.base)
     assert str(plan.path) in line and "http://127.0.0.1:80/v1" in line
+
+
+def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs.yaml").write_text("swagger: '2.0'\n")
+    (tmp_path / "target.yaml").write_text(f"command: ['{sys.executable}']\nopenapi: theirs.yaml\n")
+    words = ["conformance", "--reports", str(tmp_path / "reports"), "--target", str(tmp_path / "target.yaml")]
+    asked: list[Path] = []
+
+    def planned(path: Path) -> OpenApiPlan:
+        asked.append(path)
+        raise BadInput("stop here", where=str(path), remedy="none")
+
+    monkeypatch.setattr("harness.conformance.flow.OpenApiPlan", planned)
+    assert main(words) == Exit.USAGE
+    assert main([*words, "--openapi", str(CORPUS / "minimal.yaml")]) == Exit.USAGE
+    assert asked == [tmp_path / "theirs.yaml", CORPUS / "minimal.yaml"], "the option goes before the target file"
