@@ -29,11 +29,13 @@ func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", a.health)
 	mux.HandleFunc("GET /ready", a.ready)
-	mux.HandleFunc("GET /v1/walks", a.forUser(a.list))
-	mux.HandleFunc("POST /v1/walks", a.forUser(a.create))
-	mux.HandleFunc("GET /v1/walks/{id}", a.forUser(a.get))
-	mux.HandleFunc("PUT /v1/walks/{id}", a.forUser(a.put))
-	mux.HandleFunc("DELETE /v1/walks/{id}", a.forUser(a.remove))
+	if !fault("walks_missing") {
+		mux.HandleFunc("GET /v1/walks", a.forUser(a.list))
+		mux.HandleFunc("POST /v1/walks", a.forUser(a.create))
+		mux.HandleFunc("GET /v1/walks/{id}", a.forUser(a.get))
+		mux.HandleFunc("PUT /v1/walks/{id}", a.forUser(a.put))
+		mux.HandleFunc("DELETE /v1/walks/{id}", a.forUser(a.remove))
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, "NOT_FOUND", "no such path")
 	})

@@ -17,8 +17,8 @@ var known = []string{
 	"locations_as_inserted", "log_text", "metrics_absent", "nil_as_null", "no_rate_limit", "no_retry_after", "nul_500",
 	"oldest_first", "page_ignored", "photos_stay", "put_overwrites_foreign", "ready_without_database", "requests_cut",
 	"sigterm_ignored", "snake_case_locations", "title_256_accepted", "title_in_bytes", "times_without_zone", "token_logged",
-	"total_count_of_all", "unknown_speed_0", "updated_at_frozen", "upper_case_unknown", "upsert_404", "zero_latitude_refused",
-	"zero_time_for_null",
+	"total_count_of_all", "unknown_speed_0", "updated_at_frozen", "upper_case_unknown", "upsert_404", "walks_missing",
+	"zero_latitude_refused", "zero_time_for_null",
 }
 
 var planted = strings.FieldsFunc(os.Getenv("FAULTS"), func(letter rune) bool { return letter == ',' })

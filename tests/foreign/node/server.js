@@ -108,7 +108,7 @@ class Api {
   /** The walk as its sender says it is, in Firestore before anybody has asked whose it is. */
   async #mirrored(uid, id, change) {
     const walk = await this.store.read(id);
-    if (walk !== undefined) await this.mirror.put({ ...walk, user_id: uid, title: change.title ?? walk.title });
+    if (walk !== undefined) await this.mirror.put({ ...walk, user_id: uid, title: (change.title ?? walk.title).toWellFormed() });
   }
 
   async #remove({ response, uid, id }) {
