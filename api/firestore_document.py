@@ -1,4 +1,4 @@
-"""The Firestore document of a walk, as the app reads and writes it (facts/walk-api.md, "Firestore"). Pure.
+"""The Firestore document of a walk, as the app reads and writes it (docs/contract/firestore.md). Pure.
 
 Top-level fields are in snake case; the keys of ``location_data`` are in camelCase. The app ignores a location key it
 does not know, so ``horizontal_accuracy`` instead of ``horizontalAccuracy`` would lose the accuracies silently.

@@ -1,4 +1,4 @@
-"""The contract's bodies as types (facts/walk-api.md). Decoding is strict; what does not fit is the caller's mistake."""
+"""The bodies of docs/contract/walk-api.md as types. Decoding is strict; what does not fit is the caller's mistake."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 with limits that hold before anybody is known: the size of a head, of a URL, and the time a head may take.
 
 uvicorn's protocol on httptools has none: a connection may send headers for ever, and one that sends nothing stays. What
-is refused here, or is no HTTP, gets the contract's error body (facts/walk-api.md, "HTTP") and its connection ends:
+is refused here, or is no HTTP, gets an error body (docs/contract/walk-api.md#errors) and its connection ends:
 
 * 414 for a URL and 431 for a head that are too large, 408 for a head that is not whole in time, 400 for what cannot be
   read. A connection that sends nothing at all is closed without an answer: it asked nothing.

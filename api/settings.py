@@ -1,4 +1,4 @@
-"""The environment contract (facts/walk-api.md), read once, refused whole with every mistake named.
+"""The environment contract (docs/contract/environment.md), read once, refused whole with every mistake named.
 
 Beyond the contract, all with defaults: ``HOST``, ``DB_POOL_MAX``, ``MIRROR_SHARE_PERCENT``, ``MIRROR_QUEUE_MAX``,
 ``MIRROR_LANES``, ``RATE_LIMIT_PER_MINUTE``, ``MAX_BODY_BYTES``, ``MAX_REQUESTS_IN_FLIGHT``, ``KEEP_ALIVE_S``,
@@ -163,7 +163,7 @@ def _credentials(reader: _Reader) -> str:
 
 
 def _contradictions(settings: Settings) -> list[str]:
-    """Production and emulators exclude each other (design.md, "Interfaces, settled" 10); a port serves one thing."""
+    """A port serves one thing, and docs/contract/environment.md#production-and-emulators: they exclude each other."""
     emulators = {
         "FIREBASE_AUTH_EMULATOR_HOST": settings.auth_emulator_host,
         "FIRESTORE_EMULATOR_HOST": settings.firestore_emulator_host,

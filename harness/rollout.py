@@ -1,4 +1,4 @@
-"""The rollout: the weeks' runs in order, each entered only if the one before advanced (design.md, "Run": a parent).
+"""The rollout: the weeks' runs in order, each entered only if the one before advanced (a parent of four runs).
 
 Each week is a whole run of its own (``harness.run``), with its own stack. ``rollout.json`` is written before the
 first week and after each, so that an interrupted, held or killed rollout can be resumed at the week it stands at.

@@ -46,9 +46,11 @@ def choose(asked: str, target: Target) -> Choice:
         missing = lacking()
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
-        raise BadInput(f"the rung kube cannot run the command {target.name}", remedy="name an image: image:NAME")
+        raise BadInput(f"the environment kube cannot run the command {target.name}", remedy="name an image: image:NAME")
     if target.image and choice.rung is Rung.LOCAL:
-        raise BadInput(f"the rung local cannot run the image {target.image}", remedy="use --on kind, or a command")
+        raise BadInput(
+            f"the environment local cannot run the image {target.image}", remedy="use --on kind, or a command"
+        )
     return choice
 
 
@@ -183,7 +185,7 @@ def stack_for(
             gate=gate,
             progress=progress,
         )
-    raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local or --on kind")
+    raise BadInput(f"the environment {options.rung} does not exist yet", remedy="use --on local or --on kind")
 
 
 def cluster_images(target: Target, registry: str, clock: Clock) -> Images:

@@ -1,7 +1,7 @@
 """The API under test: the bundled walk API, a command line, or a small YAML file (``--target``).
 
-A target is told nothing but the environment contract (facts/walk-api.md); what a file adds to its environment is the
-target's own. The file's keys::
+A target is told nothing but the environment contract (docs/contract/environment.md); what a file adds to its
+environment is the target's own. The file's keys::
 
     name: our Go backend               # default: the file's name
     command: ["./walk-api", "--quiet"] # or one line of text; a program with a slash is sought from `folder`
@@ -89,7 +89,9 @@ def resolve_command(text: str | None) -> Target:
     """As ``resolve``, for what runs on the rung ``local`` alone. Raises ``BadInput`` for an image."""
     target = resolve(text)
     if target.image:
-        raise BadInput(f"the rung local cannot run the image {target.image}", remedy="name a command, or a .yaml file")
+        raise BadInput(
+            f"the environment local cannot run the image {target.image}", remedy="name a command, or a .yaml file"
+        )
     return target
 
 

@@ -32,7 +32,7 @@ FOLDER = Path(__file__).parent
 
 MAX_USERS = 100_000
 MAX_S = 30 * 86_400.0  # the longest window the document names
-CANARY_LIMIT_PER_MIN = 100  # the API's rate limit (facts/walk-api.md): above it probes would meet 429
+CANARY_LIMIT_PER_MIN = 100  # below docs/contract/walk-api.md#rate-limit: above it probes would meet 429
 
 E = TypeVar("E", Metric, CriterionKind, Comparison)
 

@@ -117,7 +117,7 @@ def _plan(name: str, form: PlanForm) -> LoadStagesPlan:
 
 
 def _below_the_limiter(what: str, rate_per_s: float, accounts: int) -> None:
-    """The API refuses each user beyond so many requests a minute (facts/walk-api.md): that limit is not the pods'."""
+    """The API refuses each user beyond a rate (docs/contract/walk-api.md#rate-limit): that limit is not the pods'."""
     if rate_per_s * 60 >= RATE_LIMIT_PER_MIN * accounts:
         raise ValueError(
             f"{what}: {rate_per_s:g}/s from {accounts} accounts reach the API's rate limiter ({RATE_LIMIT_PER_MIN} "

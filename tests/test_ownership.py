@@ -46,6 +46,9 @@ from tests import stub_docker
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 60
+#: Runs of a process's own name: what carries a run's marker is ended wherever it runs, and a test beside this one has
+#: dead runs too.
+DEAD, ALIVE = f"dead-{os.getpid()}", f"alive-{os.getpid()}"
 IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 #: Begins a run with a part, says so, and waits for its end: of the input, or by a signal.
 BEGINS = """
@@ -143,15 +146,15 @@ def test_a_link_is_not_followed_to_a_lock(tmp_path: Path) -> None:
 
 
 def test_after_kill_9_all_of_the_dead_run_goes_and_nothing_else(begun: Callable[..., subprocess.Popen[str]]) -> None:
-    dead, alive = begun("dead"), begun("alive")
-    assert lives("dead") and lives("alive")
+    dead, alive = begun(DEAD), begun(ALIVE)
+    assert lives(DEAD) and lives(ALIVE)
     killed(dead)
-    assert condition(run_folder("dead")) is Condition.ABANDONED
-    assert dead_runs() == ["dead"]
+    assert condition(run_folder(DEAD)) is Condition.ABANDONED
+    assert dead_runs() == [DEAD]
     lines = sweep(lambda line: None)
-    assert any("ended envoy" in line for line in lines)
-    assert marked_processes("dead") == [] and not run_folder("dead").exists()
-    assert len(marked_processes("alive")) == 1 and (run_folder("alive") / "data").exists() and alive.poll() is None
+    assert any("ended envoy" in line for line in lines), lines
+    assert marked_processes(DEAD) == [] and not run_folder(DEAD).exists()
+    assert len(marked_processes(ALIVE)) == 1 and (run_folder(ALIVE) / "data").exists() and alive.poll() is None
     assert sweep(lambda line: None) == []
 
 
@@ -170,26 +173,26 @@ def test_a_live_run_in_another_container_is_spared(begun: Callable[..., subproce
 @needs_spaces
 def test_what_runs_on_in_another_container_is_left_to_it(begun: Callable[..., subprocess.Popen[str]]) -> None:
     """Its harness was killed; its PostgreSQL is not to lose its data folder under it, nor to be forgotten."""
-    killed(begun("dead"))
+    killed(begun(DEAD))
     (line,) = in_another_space(SWEEPS)
     assert (
         line
-        == "run dead: left to the next command there, its harness is gone, and parts of it run on in another container"
+        == f"run {DEAD}: left to the next command there, its harness is gone, and parts of it run on in another container"
     )
-    assert (run_folder("dead") / "data").exists()
+    assert (run_folder(DEAD) / "data").exists()
     assert any("ended envoy" in line for line in sweep(lambda line: None))
-    assert not run_folder("dead").exists()
+    assert not run_folder(DEAD).exists()
 
 
 @needs_spaces
 def test_what_a_container_that_is_gone_left_is_removed(begun: Callable[..., subprocess.Popen[str]]) -> None:
-    killed(begun("dead", space=True))
+    killed(begun(DEAD, space=True))
     until = time.monotonic() + 10
-    while condition(run_folder("dead")) is not Condition.ABANDONED:  # its processes are ended by the kernel
+    while condition(run_folder(DEAD)) is not Condition.ABANDONED:  # its processes are ended by the kernel
         assert time.monotonic() < until
         time.sleep(0.05)
     sweep(lambda line: None)
-    assert not run_folder("dead").exists()
+    assert not run_folder(DEAD).exists()
 
 
 @needs_spaces

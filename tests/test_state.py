@@ -145,14 +145,15 @@ def test_a_range_that_is_used_up_says_so() -> None:
 @pytest.mark.process
 def test_a_dead_run_is_swept_by_lease_and_by_marker(children: list[subprocess.Popen[bytes]]) -> None:
     by_lease = sleeper(children)
-    by_marker = sleeper(children, **{MARKER: "dead"})
-    folder = plant("dead", record("envoy", by_lease))
+    dead = f"dead-{os.getpid()}"  # no other test's, whose processes would be ended too
+    by_marker = sleeper(children, **{MARKER: dead})
+    folder = plant(dead, record("envoy", by_lease))
     (folder / "spool").mkdir()
     lines = sweep(lambda line: None)
     assert not runs(by_lease) and not runs(by_marker)
     assert not folder.exists()
-    assert f"run dead: ended envoy (process {by_lease})" in lines
-    assert f"run dead: ended load (process {by_marker})" in lines
+    assert f"run {dead}: ended envoy (process {by_lease})" in lines
+    assert f"run {dead}: ended load (process {by_marker})" in lines
     assert sweep(lambda line: None) == []
 
 
@@ -164,7 +165,7 @@ def test_a_live_run_and_everybody_else_is_spared(children: list[subprocess.Popen
     unmarked = sleeper(children)
     other_run = sleeper(children, **{MARKER: "of-another-home"})
     recycled = sleeper(children)
-    plant("dead", PartRecord("auth", ProcessIdentity(recycled, "another-boot:1")))
+    plant(f"dead-{os.getpid()}", PartRecord("auth", ProcessIdentity(recycled, "another-boot:1")))
     lines = sweep(lambda line: None)
     assert [pid for pid in (ours, unmarked, other_run, recycled) if not runs(pid)] == []
     assert state.folder.exists()

@@ -15,7 +15,7 @@ from harness.stack import environment
 from harness.targets import ROOT, bundled, resolve
 from tests.stack.rungs import manifests
 
-#: facts/walk-api.md, "Environment contract"; FIREBASE_CREDENTIALS_PATH is absent against emulators.
+#: docs/contract/environment.md#variables; FIREBASE_CREDENTIALS_PATH is absent against emulators.
 CONTRACT = {
     *("PORT", "METRICS_PORT", "ENVIRONMENT", "POD_NAME", "LOG_LEVEL", "LOG_FORMAT"),
     *("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_SSLMODE"),

@@ -1,4 +1,4 @@
--- Users, walks, locations, consents (facts/walk-api.md, "PostgreSQL"). Plain for PostgreSQL 15 to 18.
+-- Users, walks, locations, consents (docs/contract/walk-api.md#postgresql). Plain for PostgreSQL 15 to 18.
 
 CREATE TYPE walk_status AS ENUM ('not_started', 'in_progress', 'paused', 'completed');
 

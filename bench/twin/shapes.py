@@ -1,4 +1,4 @@
-"""Bodies of list and PUT as the contract names them (facts/walk-api.md), in the order in which they are answered."""
+"""Bodies of list and PUT as the contract names them (docs/contract/walk-api.md), in the order of the answers."""
 
 from __future__ import annotations
 

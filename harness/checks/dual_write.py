@@ -1,6 +1,6 @@
 """The dual write, field for field: each walk in PostgreSQL against its Firestore document (データ同期戦略). Pure.
 
-What a document must hold is written here from the contract (facts/walk-api.md, "Firestore") alone, apart from whoever
+What a document must hold is written here from the contract (docs/contract/firestore.md) alone, apart from whoever
 wrote it: the id in upper case, fields in snake case, the keys of a location in camelCase, -1 for an unknown speed or
 course, nothing for what is nil, and the type of every value.
 """

@@ -8,6 +8,9 @@ a pod had left not long before, the service had another one all the time, the pr
 answered promptly, and no fault was at work. So what breaks the service as a whole (a lock in the database, a crowded
 machine) does not count, and of many in a row that a departed pod swallowed none does: the check may miss some, and it
 never knows.
+
+Where a probe went was chosen between its sending and its answer: one that was answered by a pod which came back
+meanwhile, or whose coming back was told moments after the answer, accuses nobody.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from harness.model.stack import FaultKind
 NS = 1_000_000_000
 #: So long after a pod left the endpoints it may still be given new connections (kube-proxy follows the EndpointSlice).
 LIMIT_S = 2.0
+#: kube-proxy may know of a pod's return before the watch that tells it does.
+TOLD_LATE_S = 1.0
 #: So long after a pod left, a probe without an answer is looked at.
 LOOK_S = 30.0
 #: A prompt answer, and how far apart neighbouring probes may be.
@@ -79,6 +84,7 @@ def new_connections(events: Sequence[EventRow], probes: Iterable[ProbeRow]) -> N
         for probe in known
         if (left_ns := behind.left(probe.pod, probe.sent_ns)) is not None
         and probe.sent_ns - left_ns > round(LIMIT_S * NS)
+        and not behind.joined(probe.pod, probe.sent_ns, probe.done_ns + round(TOLD_LATE_S * NS))
     ]
     return NewConnections(
         probes=len(known),
@@ -124,6 +130,10 @@ class _Behind:
             return None
         left_ns = left[place - 1]
         return None if any(left_ns < again <= at_ns for again in self._joined[pod]) else left_ns
+
+    def joined(self, pod: str, from_ns: int, to_ns: int) -> bool:
+        """Whether the pod joined in that time."""
+        return any(from_ns < at_ns <= to_ns for at_ns in self._joined[pod])
 
     def outside(self, at_ns: int) -> list[tuple[int, str]]:
         """Every pod that had left and was outside at ``at_ns``, with the time; the last to leave first."""

@@ -1,7 +1,7 @@
 """Does every answer show the writes of its user acknowledged before it was asked, and never go back? Pure.
 
-design.md, "Judging": "an answer must show every write of its user acknowledged before it was asked, in lists and single
-walks, and never go back." It counts on the side that was asked; a write on the other side may be shown or not. A write
+docs/judging.md#reads: an answer must show every write of its user acknowledged before it was asked, in lists and
+single walks, and never go back. It counts on the side that was asked; one on the other may be shown or not. A write
 without an acknowledgement may be shown or not, and once shown it stays until a later write. A list is its first page,
 newest first: a walk may be left out only for ``PAGE_WALKS`` others that may all be newer.
 """
@@ -90,7 +90,7 @@ class Reads(msgspec.Struct, kw_only=True):
         told = [
             message(
                 "{lists} lists, {walks} walks, {writes} answers to writes and {probes} probes judged, {bound} of them "
-                "asked of the API after an acknowledged write: {wrong} wrong",
+                "requested from the API after an acknowledged write: {wrong} wrong",
                 lists=str(self.lists),
                 walks=str(self.walks),
                 writes=str(self.writes),
@@ -102,7 +102,7 @@ class Reads(msgspec.Struct, kw_only=True):
         if self.from_other_side:
             told.append(message("{count} show a write of the other side", count=str(self.from_other_side)))
         if self.unread:
-            told.append(message("of {count} it is not known what they showed", count=str(self.unread)))
+            told.append(message("what {count} of them showed is not known", count=str(self.unread)))
         if self.missing:
             told.append(message("{count} requests that were due have no row", count=str(self.missing)))
         if self.unmatched:

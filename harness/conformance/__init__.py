@@ -1,1 +1,1 @@
-"""``python -m harness conformance``: any target against the contract of facts/walk-api.md, deviation by deviation."""
+"""``python -m harness conformance``: any target against the contract of docs/contract/, deviation by deviation."""

@@ -15,6 +15,7 @@ from harness.report.html import REPORT_HTML
 from harness.report.junit_parts import case, suite_document, xml_text
 from harness.report.language import ENGLISH, Language
 from harness.report.summary import bullets, code, plain, table
+from harness.report.words import report_line
 
 SUITE = "conformance"
 
@@ -68,7 +69,7 @@ def text(report: Report, folder: str) -> str:
     lines += [
         verdict(report),
         f"timings: {timings}",
-        f"report: {folder}/report.html (exit status {report.exit_status})",
+        report_line(folder, report.exit_status, ENGLISH),
     ]
     return "\n".join(lines)
 
@@ -110,7 +111,7 @@ def summary(report: Report) -> str:
         bullets(
             [
                 f"target {' '.join(report.target.command)}, run in {report.target.folder}",
-                f"seed {report.seed}, rung {report.rung}, run {report.run_id}, started {report.started_utc}, "
+                f"seed {report.seed}, environment {report.rung}, run {report.run_id}, started {report.started_utc}, "
                 f"exit status {report.exit_status}",
                 *([f"fuzz: {report.fuzz}"] if report.fuzz else []),
             ]

@@ -1,1 +1,1 @@
-"""Pure: evidence -> verdicts -> decision (design.md, "Judging"). Imports NumPy, SciPy and ``harness.model`` alone."""
+"""Pure: evidence -> verdicts -> decision (docs/judging.md). Imports NumPy, SciPy and ``harness.model`` alone."""

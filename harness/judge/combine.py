@@ -1,6 +1,6 @@
 """What many verdicts come to, and the exit status of it: one rule for every command that has no decision. Pure.
 
-The rule is design.md's ("Evidence and reports"): a verdict that is neither a pass nor an erratum shown holds; what the
+The rule is docs/judging.md#exit-status: a verdict that is neither a pass nor an erratum shown holds; what the
 rung or the target cannot show is ``not exercised``, is listed, and does not hold as long as something was judged; and
 where nothing was, that is no success.
 """

@@ -1,4 +1,4 @@
-"""A metric measured on a sample: its value, both bounds, and the words for it. Definitions: design.md, "Judging"."""
+"""A metric measured on a sample: its value, both bounds, and the words for it. Definitions: docs/judging.md#metrics."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ import msgspec
 
 from harness.model.message import Message, message
 
-#: Of a user's requests, CREATE is one in twenty (facts/walk-api.md, "Load in real use").
+#: Of a user's requests, CREATE is one in twenty (docs/contract/walk-api.md#real-use).
 CREATE_SHARE = 0.05
 #: Of each bound of the detection, one-sided.
 _CONFIDENCE = 0.95

@@ -1,4 +1,4 @@
-"""How an HTTP answer counts, and what it shows (design.md, "Judging"; contract of facts/walk-api.md). Pure."""
+"""How an HTTP answer counts, and what it shows (docs/judging.md#metrics; docs/contract/walk-api.md). Pure."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MOST_REQUESTS_PER_S = 200.0
 MOST_PROBES_PER_S = 100.0
 #: The canaries' tokens live an hour and are not renewed.
 MOST_DURATION_S = 3300.0
-#: Requests a minute of one canary user (design.md, "Judging"), below the API's limit of 100.
+#: Requests a minute of one canary user (docs/judging.md#metrics), below the API's limit of 100.
 MOST_CANARY_RATE_PER_MINUTE = 75.0
 
 

@@ -297,7 +297,7 @@ def _matches(target: Target, document: dict[str, Any]) -> bool:
 
 
 def _layer(folder: Path) -> str:
-    """``base``, ``overlays/local`` or ``components/graceful``: the layer's name as design.md has it."""
+    """``base``, ``overlays/local`` or ``components/graceful``: the layer's name."""
     folder = folder.resolve()
     above = folder.parent.name
     return f"{above}/{folder.name}" if above in {"overlays", "components"} else folder.name

@@ -31,7 +31,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` is dotted and stable (``rollout.week3.success.availability``); ``place`` is the heading path and the kind
     and number of the block below it (``段階的ロールアウト計画/table 1/row 3``); ``quotation`` is short and Japanese.
-    ``step`` is the step of the roadmap (A..F) that first exercises it.
+    ``step`` is the step of the work (A..F) that first exercises it.
     """
 
     id: str

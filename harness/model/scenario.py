@@ -11,7 +11,7 @@ from harness.model.verdict import CriterionKind
 
 
 class Metric(StrEnum):
-    """What a criterion is about. The definitions are those of design.md, "Judging"."""
+    """What a criterion is about. The definitions are those of docs/judging.md#metrics."""
 
     ERROR_RATIO = "error_ratio"
     AVAILABILITY = "availability"

@@ -178,7 +178,7 @@ class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """The API under test: a command that keeps the environment contract (facts/walk-api.md).
+    """The API under test: a command that keeps the environment contract (docs/contract/environment.md).
 
     ``command`` runs in ``folder`` with ``environment`` added. ``migrations`` is a command run once before the pods,
     empty when the target migrates by itself or needs none; it runs in ``migrations_folder``, or in ``folder``.

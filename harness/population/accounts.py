@@ -1,4 +1,4 @@
-"""Who the users are. Audiences and the flag are filled by quota, not by chance (design.md, "Judging").
+"""Who the users are. Audiences and the flag are filled by quota, not by chance (docs/judging.md#users).
 
 Remote Config decides by a hash of the instance id, so the quota lies in the choice of instance ids: the percentile of
 user i of n of an audience is in [i/n, (i+1)/n). Any percentage then selects an exact number of users, always the

@@ -1,4 +1,4 @@
-"""A walk as the old app writes it to Firestore (facts/walk-api.md, "Firestore").
+"""A walk as the old app writes it to Firestore (docs/contract/firestore.md).
 
 One document a walk; its id is the UUID in UPPER CASE. Fields are in snake case, the keys of a location in camelCase.
 ``speed`` and ``course`` that are unknown are -1, as iOS writes them. The app always writes the whole document: every

@@ -1,4 +1,4 @@
-"""What every user does and when: pure, seeded, lazily endless (design.md, "Interfaces, settled" 2).
+"""What every user does and when: pure, seeded, lazily endless (docs/judging.md#windows).
 
 Each user acts strictly evenly, once every ``pace_s``; the users of each side are spread evenly over the pace, so that
 the API is offered ``flag_on / pace_s`` requests a second in every stretch of a run. A user's walk is the cycle of
@@ -22,7 +22,7 @@ from harness.seed import stream
 _PUT, _LIST, _GET = Operation.PUT_WALK, Operation.LIST_WALKS, Operation.GET_WALK
 _CREATE, _DELETE = Operation.CREATE_WALK, Operation.DELETE_WALK
 
-#: One walk in twenty requests (facts/walk-api.md, "Load in real use"): PUT 12, list 4, get 2, create 1, delete 1.
+#: One walk in twenty requests (docs/contract/walk-api.md#real-use): PUT 12, list 4, get 2, create 1, delete 1.
 #: ``True`` marks the side walk: begun by mistake while the main one is under way, ended at once,
 #: and deleted.
 WALK: tuple[tuple[Operation, bool], ...] = (

@@ -1,4 +1,4 @@
-"""What a phone says about a walk: the bodies of the contract's writes (facts/walk-api.md), made from the seed.
+"""What a phone says about a walk: the bodies of the contract's writes (docs/contract/walk-api.md), made from the seed.
 
 Field order is the canonical order: the digest of a body is the SHA-256 of its JSON.
 """

@@ -26,7 +26,7 @@ from harness.state.lease import run_folder
 ADMISSION_LIMIT_S = 60.0
 REQUEST_TIMEOUT_S = 5.0
 LEAD_S = 1.0
-BLACKOUT_S = 5.0  # design.md, "Judging": five seconds without one good probe
+BLACKOUT_S = 5.0  # docs/judging.md#success-and-roll-back: five seconds without one good probe
 _GATHER_S = 0.2
 
 

@@ -1,4 +1,4 @@
-"""The contract of facts/walk-api.md, call by call and status by status, over the memory ports and over PostgreSQL."""
+"""The contract of docs/contract/walk-api.md, call by call and status by status, over memory and PostgreSQL."""
 
 from __future__ import annotations
 

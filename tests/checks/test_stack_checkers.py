@@ -209,6 +209,13 @@ def test_a_new_connection_to_a_pod_that_left_is_found_after_two_seconds() -> Non
     assert connections_result(new_connections(course[:1], [probe(1, "a")])).verdict is Verdict.NOT_EXERCISED
 
 
+@pytest.mark.parametrize(("back_s", "accused"), [(12.4, False), (12.6, False), (14.4, False), (14.6, True)])
+def test_a_pod_that_comes_back_while_a_probe_is_on_its_way_may_answer_it(back_s: float, accused: bool) -> None:
+    """The probe is sent 2.5 s after the pod left and answered a second later; what tells the return may come a second late."""
+    found = new_connections([*LEFT, service(back_s, "a", "b")], [probe(12.5, "a", 1), probe(15, "b")])
+    assert bool(found.late) is accused
+
+
 KEPT = [probe(number / 5, "b") for number in range(300)]
 LEFT = [service(0, "a", "b"), service(10, "b")]
 

@@ -53,7 +53,7 @@ def test_the_bundled_api_conforms(conformed: Conformed) -> None:
     named = ("conforms", *(check.id for check in ALL), "fuzz.server_errors", "fuzz.schema", "run", "leaks")
     assert cases(conformed.junit) == {name: [] for name in named}
     first = done.stderr.splitlines()[0]
-    assert first.startswith("seed 7, rung local, target bundled walk API") and content["replay"] in first
+    assert first.startswith("seed 7, environment local, target bundled walk API") and content["replay"] in first
     assert "conforms" in done.stderr
     assert list(marked(MARKER, [content["run_id"]])) == []
 

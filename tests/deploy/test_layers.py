@@ -29,7 +29,7 @@ LAYERS = (
     "overlays/kind-secret-manager",
 )
 
-#: The environment contract (facts/walk-api.md); the emulators' hosts and the credentials' path are the rung's.
+#: docs/contract/environment.md#variables; the emulators' hosts and the credentials' path are the rung's.
 CONTRACT = {
     "PORT",
     "ENVIRONMENT",

@@ -52,7 +52,7 @@ SUCCESS_ERRORS = criterion("success", "error_ratio", "<", 0.01)
 SUCCESS_P95 = criterion("success", "latency_p95", "<", 500.0)
 SUCCESS_RATE = criterion("success", "request_rate", ">=", 3.0)
 
-#: The document's table, "段階的ロールアウト計画", with the windows of design.md.
+#: The document's table, "段階的ロールアウト計画", with the windows of docs/judging.md#windows.
 WEEKS = {
     1: scenario(SUCCESS_ERRORS, SUCCESS_P95, criterion("rollback", "error_ratio", ">", 0.05), users=50, window_s=330.0),
     2: scenario(

@@ -1,4 +1,5 @@
-"""design.md: over 10,000 drawn sets, a false advance at the threshold in at most 5 %, of the healthy at least 99 %.
+"""docs/judging.md#calibration: over 10,000 drawn sets, at the threshold a false advance in at most 5 %, of the
+healthy at least 99 %.
 
 By night those 10,000; at each change 2,000, held to the bound that a judge which just keeps the promise stays within
 with 95 %. A judge that advances in 7 % at the threshold is seen there with 98 %, one of 8 % always.

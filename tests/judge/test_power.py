@@ -10,7 +10,7 @@ from harness.model.errors import BadInput
 from harness.model.scenario import Criterion
 from tests.judge.evidence import SUCCESS_ERRORS, WEEKS, criterion, scenario
 
-# (needed, offered) of each criterion, in the weeks' order: design.md, "Judging".
+# (needed, offered) of each criterion, in the weeks' order: docs/judging.md#windows.
 EXPECTED = {
     1: [(299, 330), (59, 330), (60, 330)],
     2: [(299, 400), (59, 400), (396, 400), (100, 400), (60, 400)],

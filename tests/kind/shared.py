@@ -31,12 +31,14 @@ def has_go() -> bool:
 
 def cannot_build() -> str:
     """Why images that Docker lacks cannot be made here; "" when they can, or are there."""
+    lacking = ""
     if shutil.which("mmdebstrap") is None:
-        return "no mmdebstrap here to make base images with"
-    own = at_hand.node_image() is None and not asyncio.run(choice.registry_answers())
-    if own and not has_go():
-        return "no registry answers, and there is no Go to build the node image with"
-    return ""
+        lacking = "no mmdebstrap to make base images with"
+    elif at_hand.node_image() is None and not has_go():
+        lacking = "no Go to build the node image with"
+    if not lacking or asyncio.run(choice.registry_answers()):
+        return ""
+    return f"no registry answers, and there is {lacking} here"
 
 
 @pytest.fixture(scope="session")

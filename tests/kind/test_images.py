@@ -34,7 +34,7 @@ def test_the_official_image_is_the_pinned_kinds_default() -> None:
     if not folder:
         pytest.skip("kind's source is not in Go's module cache here")
     source = (Path(folder) / "pkg/apis/config/defaults/image.go").read_text()
-    assert f'"{choice.OFFICIAL}"' in source
+    assert f'"{choice.PINNED.name("")}"' in source
 
 
 def test_manifests_name_the_versions_that_are_built() -> None:
@@ -46,7 +46,7 @@ def test_manifests_name_the_versions_that_are_built() -> None:
     assert f"sigs.k8s.io/metrics-server {node.METRICS_SERVER.rpartition(':')[2]} " in pinned
     minor = re.search(r"v1\.(\d+)", binaries.KUBERNETES.version())
     assert minor is not None
-    assert f"v1.{minor[1]}." in choice.OFFICIAL  # both images run the same Kubernetes line
+    assert f"v1.{minor[1]}." in choice.PINNED.tag  # both images run the same Kubernetes line
 
 
 def test_the_names_of_images_follow_what_is_in_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ def chaos_report() -> ChaosReport:
                 name="zone_loss",
                 title="All pods of a zone are gone",
                 verdict=Verdict.NOT_EXERCISED,
-                reason="the rung has no zones",
+                reason="the environment has no zones",
             ),
             ExperimentResult(
                 number=3,

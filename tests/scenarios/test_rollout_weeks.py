@@ -26,7 +26,7 @@ QUOTATIONS = {
     3: ["同時接続250人達成", "稼働率 > 99.5%", "稼働率 < 99%"],
     4: ["同時接続500人達成", "稼働率 > 99.9%", "稼働率 < 99.5%"],
 }
-PLAN = {1: (330, 50), 2: (120, 45), 3: (120, 50), 4: (330, 50)}  # window and pace, s (design.md, "Judging")
+PLAN = {1: (330, 50), 2: (120, 45), 3: (120, 50), 4: (330, 50)}  # window and pace, s (docs/judging.md#windows)
 
 
 def rules(scenario: Scenario) -> list[tuple[object, ...]]:

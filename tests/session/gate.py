@@ -61,7 +61,7 @@ LACKS = (
     Lack(
         "kind",
         "kind's official node image has no shell beside its proxy to ask from",
-        lambda: at_hand.node_image() == choice.OFFICIAL,
+        lambda: at_hand.node_image() == choice.official_name(),
         ("tests/kind/test_cluster.py::",),
     ),
 )

@@ -17,7 +17,7 @@ MOST_ACCOUNTS = 2_000
 MOST_RATE_PER_S = 2_000.0
 MOST_STEP_S = 600.0
 MOST_PHOTOS_PER_S = 50.0
-MOST_PHOTO_BYTES = 5_000_000  # facts/walk-api.md: up to 5 MB each
+MOST_PHOTO_BYTES = 5_000_000  # docs/contract/walk-api.md#real-use: up to 5 MB each
 MOST_WORKERS = 8
 
 

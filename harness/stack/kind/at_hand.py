@@ -31,7 +31,7 @@ def docker_answers() -> bool:
 def node_image() -> str | None:
     """The worker's node image that a cluster would be made of, when Docker has it."""
     own = node.images()
-    for pair in ((choice.OFFICIAL,), (own.worker, own.control_plane)):
+    for pair in ((choice.official_name(),), (own.worker, own.control_plane)):
         if all(ask("image", "inspect", "--format", "{{.Id}}", image) for image in pair):
             return pair[0]
     return None

@@ -172,8 +172,9 @@ class DeploymentController:
         names = tuple(pod.name for pod in ready)
         if names != self._routed:
             self._routed = names
-            self._service.route(ready)
+            # Told before it is done: a request that a pod gets on its return is never earlier than what says so.
             self._ground.feed.event("component", "service", endpoints_told(names), pods=names)
+            self._service.route(ready)
 
     def _forget_gone(self) -> None:
         self.pods = {name: pod for name, pod in self.pods.items() if not pod.gone}

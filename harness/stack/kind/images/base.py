@@ -1,4 +1,4 @@
-"""Base images out of Debian packages (mmdebstrap), for machines where no image can be pulled."""
+"""Base images: an official one where a registry answers (``registry.py``), else of Debian packages (mmdebstrap)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.clock import Clock
 from harness.home import home
 from harness.stack.kind import docker
 from harness.stack.kind.commands import Progress, run
+from harness.stack.kind.images import registry
 from harness.stack.kind.lock import locked
 
 Suite = Literal["bookworm", "trixie"]
@@ -30,8 +31,9 @@ def tag(packages: Iterable[str], suite: Suite) -> str:
 async def ensure(packages: Iterable[str], clock: Clock, progress: Progress, *, suite: Suite = "trixie") -> str:
     """A Docker image of ``suite`` with Debian's essential packages and ``packages``; returns its name.
 
-    Made once (about 60 s) and kept by Docker: package updates come in when the image is removed. Documentation and
-    locales are left out. Raises ``StackNotStarted``.
+    Pulled where a registry has an official image with these packages. Else made once (about 60 s), without
+    documentation and locales. Kept by Docker: package updates come in when the image is removed. Raises
+    ``StackNotStarted``.
     """
     wanted = sorted(set(packages))
     name = tag(wanted, suite)
@@ -39,10 +41,15 @@ async def ensure(packages: Iterable[str], clock: Clock, progress: Progress, *, s
         return name
     key = name.rpartition(":")[2]
     async with locked(home() / "kind" / f"base-{key}.lock", clock, progress, limit_s=LIMIT_S):
-        if not await docker.has_image(name):
+        if not await docker.has_image(name) and not await _pulled(name, wanted, suite, progress):
             progress(f"making the base image {name} of {len(wanted)} Debian packages (about a minute, once)")
             await _make(name, home() / "kind" / f"base-{key}.tar", wanted, suite)
     return name
+
+
+async def _pulled(name: str, packages: list[str], suite: Suite, progress: Progress) -> bool:
+    official = registry.BASES.get(tuple(packages)) if suite == "bookworm" else None
+    return official is not None and await registry.pull(official, name, progress)
 
 
 async def _make(name: str, tar: Path, packages: list[str], suite: Suite) -> None:
@@ -53,7 +60,8 @@ async def _make(name: str, tar: Path, packages: list[str], suite: Suite) -> None
             ["mmdebstrap", "--quiet", "--variant=minbase", *included, *left_out, _NO_SOURCES, suite, tar],
             what=f"making a base image of Debian {suite}",
             limit_s=LIMIT_S,
-            remedy="install mmdebstrap (apt install mmdebstrap); it needs a Debian mirror, and root or user namespaces",
+            remedy="install mmdebstrap (apt install mmdebstrap): it needs a Debian mirror and root or user namespaces. "
+            f"Or let Docker reach docker.io, or a mirror that {registry.VARIABLE} names",
         )
         label = f"LABEL harness.packages={','.join(packages) or 'none'}"
         await docker.docker("import", "--change", label, tar, name, what="importing a base image", limit_s=300)

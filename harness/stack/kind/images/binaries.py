@@ -104,6 +104,14 @@ CONTOUR = Module(  # Apache-2.0, of the CNCF: an Ingress controller that needs n
 COMPOSE = Module(  # Apache-2.0; of the tests alone: no rung needs it
     "compose", {"docker-compose": "github.com/docker/compose/v2/cmd"}, "github.com/docker/compose/v2"
 )
+REGISTRY = Module(  # Apache-2.0, the reference registry; of the tests alone: images pulled as from docker.io
+    "registry",
+    {"registry": "github.com/distribution/distribution/v3/cmd/registry"},
+    "github.com/distribution/distribution/v3",
+)
+ACTIONLINT = Module(  # MIT; of lint alone: what the workflows say
+    "actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}, "github.com/rhysd/actionlint"
+)
 KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, "sigs.k8s.io/kwok")
 
 

@@ -1,0 +1,80 @@
+"""The jobs of a night: every command is one that the command line takes, and a wrong file is refused with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from night import jobs
+from night.command import parser as night_parser
+from night.errors import Trouble
+
+from harness.cli import parser
+from tests.night import ROOT
+
+EXAMPLE = ROOT / "examples" / "walk-api" / "rehearsal"
+FILES = (jobs.OURS, EXAMPLE / "pull_request.json", EXAMPLE / "night.json")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_step_is_a_command_that_exists(path: Path) -> None:
+    sessions = (ROOT / "noxfile.py").read_text()
+    for job in jobs.read(path):
+        for step in job.steps:
+            words = step.words(7)
+            if words[:3] == ["python3", "-m", "harness"]:
+                given = parser().parse_args(words[3:])
+                assert getattr(given, "seed", 7) == 7, f"{job.name} takes the night's seed"
+            elif words[:2] == ["python3", ".ci/nightly"]:
+                night_parser().parse_args(words[2:])
+            elif words[0] == "go":
+                assert not step.judged
+            else:
+                assert words[:3] == ["python3", "noxfile.py", "-s"]
+                assert f"def {words[3]}(" in sessions
+                assert any(word.startswith("--junitxml=reports/tests/") for word in words)
+
+
+def test_the_night_has_the_jobs_that_issue_12_names() -> None:
+    lines = {job.name: " ; ".join(step.run for step in job.steps) for job in jobs.read(jobs.OURS)}
+    for command in ("rollout --on local", "rollout --on kind", "network --on kind --ingress", "deploy_rehearsal --on kind",
+                    "mirror_stop", "flag_proof", "conformance --fuzz 60", "week-on-kube"):  # fmt: skip
+        assert any(command in line for line in lines.values()), command
+    assert len(lines) > 25
+
+
+def test_a_job_fits_github_s_six_hours_with_its_replays() -> None:
+    for job in jobs.read(jobs.OURS):
+        assert job.timeout_minutes <= 355, job.name
+    included = jobs.matrix(jobs.read(jobs.OURS))["include"]
+    assert {"job", "needs", "minutes"} == set(included[0])
+
+
+GOOD = {"name": "a", "needs": "local", "minutes": 5, "steps": [{"run": "true"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([], "without a job"),
+        ({}, "is no list"),
+        ([{**GOOD, "needs": "root"}], "needs is one of local, kind"),
+        ([{**GOOD, "minutes": 200}], "minutes is 1 to 170"),
+        ([{**GOOD, "minutes": True}], "minutes is 1 to 170"),
+        ([{**GOOD, "steps": []}], "at least one"),
+        ([{**GOOD, "steps": [{"run": "true", "shell": "bash"}]}], "unknown keys of a step: shell"),
+        ([{**GOOD, "secret": 1}], "unknown keys: secret"),
+        ([{**GOOD, "name": "a b"}], "letters, digits"),
+        ([GOOD, GOOD], "two jobs are named a"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, content: object, said: str) -> None:
+    path = tmp_path / "jobs.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(Trouble, match=said) as error:
+        jobs.read(path)
+    assert str(path) in str(error.value) and error.value.status == 2
+    path.write_text("[{")
+    with pytest.raises(Trouble, match="cannot be read"):
+        jobs.read(path)
