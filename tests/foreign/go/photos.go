@@ -31,8 +31,12 @@ func (p *photos) forget(user, id string) {
 	if p.objects == "" || fault("photos_stay") {
 		return
 	}
+	folder := fmt.Sprintf("users/%s/walks/%s/", user, strings.ToUpper(id))
+	if fault("photos_of_all_removed") {
+		folder = fmt.Sprintf("users/%s/", user)
+	}
 	p.running.Go(func() {
-		if err := p.remove(fmt.Sprintf("users/%s/walks/%s/", user, strings.ToUpper(id))); err != nil {
+		if err := p.remove(folder); err != nil {
 			slog.Error("photos were not removed from storage", "walk_id", id, "user_id", user, "error", err.Error())
 		}
 	})
