@@ -88,7 +88,7 @@ CAPABILITY = {
     Capability.AUTOSCALING: marked("autoscaling"),
     Capability.EVICTION: marked("eviction under the PDB"),
     Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
-    Capability.DATABASE_INSTANCES: marked("pods led to another PostgreSQL instance"),
+    Capability.DATABASE_INSTANCES: marked("pods switched to another PostgreSQL instance"),
     Capability.VERSIONS: marked("next versions built and brought where pods start"),
     Capability.ZONES: marked("zones"),
     Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
@@ -129,6 +129,11 @@ PHASE = {
     "end": marked("end"),
     "after the window": marked("after the window"),
 }
+
+
+def phase_word(name: str, say: Language) -> str:
+    """A phase of the run, or its window; one that this report does not know yet is shown as it is."""
+    return say(PHASE[name]) if name in PHASE else name
 
 
 def verdict_id(criterion: CriterionResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,14 +10,15 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from harness.manifests import by_kubectl, kustomize, load, strategic
+from harness.manifests import by_kubectl, kustomize, load
 from harness.manifests.honour import not_honoured_by_processes
+from harness.manifests.kustomize import strategic
 from harness.model.autoscaling import PolicyKind
 from harness.model.errors import BadInput
 from harness.model.manifests import Probe
-from harness.model.stack import Rung
+from harness.model.stack import Rung, Target
 from harness.rungs import manifests_of, overlay
-from harness.targets import ROOT
+from harness.targets import ROOT, bundled
 
 OWN = Path(__file__).parent / "own"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -35,7 +37,7 @@ def kubectl() -> str:
 
 @pytest.mark.process
 def test_a_folder_with_strategic_merge_patches_is_rendered_as_kustomize_does() -> None:
-    assert by_kind_and_name(by_kubectl.rendered(OWN, kubectl())) == kustomize.render(OWN)[0]
+    assert by_kind_and_name(by_kubectl.rendered(OWN, kubectl())) == kustomize.render(OWN).documents
 
 
 def test_what_it_asks_for_is_read() -> None:
@@ -54,34 +56,31 @@ def test_what_it_asks_for_is_read() -> None:
     assert {note.reason for note in manifests.patches} >= {"What the platform's own rules ask for."}
 
 
-def test_the_rung_lays_its_own_patches_over_a_folder_made_for_none() -> None:
-    manifests = load(OWN, overlay(Rung.KIND))
+def test_the_rung_forces_its_own_upon_a_folder_made_for_none() -> None:
+    manifests = load(OWN, Rung.KIND)
     images = [each.image for each in manifests.deployment.template.containers]
     assert images == ["tekutoko-rehearsal/api:current", "tekutoko-rehearsal/database-sidecar:current"]
-    assert "outside_auth" in manifests.config
+    assert manifests.documents["ConfigMap/rehearsal-outside"]["data"]["auth"] == "set-by-the-rung/auth"
     raw = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]
     assert raw["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    assert "overlays/kind" in {note.layer for note in manifests.patches}
+    assert "rung/kind" in {note.layer for note in manifests.patches if note.forced}
 
 
-def test_a_commands_folder_and_another_in_its_place_get_the_rungs_patches_on_a_cluster_alone() -> None:
+def test_a_commands_folder_and_another_in_its_place_are_forced_alike() -> None:
     class Asked(NamedTuple):
         rung: Rung
         manifests: Path
+        target: Target = bundled()
 
     for found in (
         manifests_of(Asked(Rung.KIND, OWN)),
         manifests_of(Asked(Rung.KIND, overlay(Rung.KIND)), OWN),
         manifests_of(Asked(Rung.KUBE, OWN)),
     ):
-        assert "outside_auth" in found.config
+        assert "ConfigMap/rehearsal-outside" in found.documents
     assert found.documents["Service/tekutoko-api"]["spec"]["type"] == "ClusterIP"  # of the last, on kube
-    assert manifests_of(Asked(Rung.LOCAL, OWN)) == load(OWN)
-
-
-def test_a_folder_made_for_the_rung_stays_as_it_is() -> None:
-    folder = overlay(Rung.KIND)
-    assert load(folder, folder) == load(folder)
+    processes = manifests_of(Asked(Rung.LOCAL, OWN)).deployment.template.containers
+    assert [each.image for each in processes] == ["local-process/target", "local-process/database-proxy"]
 
 
 def test_what_processes_cannot_honour_is_said() -> None:
@@ -110,32 +109,38 @@ def more(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.process
-def test_more_of_kustomize_is_rendered_by_kubectl(tmp_path: Path) -> None:
-    kubectl()
-    manifests = load(more(tmp_path), overlay(Rung.KIND))
+def test_more_of_kustomize_is_read(tmp_path: Path) -> None:
+    manifests = load(more(tmp_path), Rung.KIND)
     assert manifests.documents["Service/tekutoko-api"]["metadata"]["labels"] == {"team": "walks"}
-    reasons = [note.reason for note in manifests.patches]
-    assert any("rendered by kubectl kustomize" in reason and "unknown field" in reason for reason in reasons)
     assert "environment" in {note.name for note in manifests.patches}  # of base, below it
     plain = load(more(tmp_path / "again"))
     assert plain.deployment.template.containers[0].image == "gcr.io/PROJECT_ID/tekutoko-api:v2"
 
 
-def test_more_of_kustomize_without_kubectl_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_kubectl, "program", lambda: None)
-    with pytest.raises(BadInput, match="unknown field") as caught:
-        load(more(tmp_path))
+@pytest.mark.process
+def test_what_only_kubectl_reads_is_rendered_by_it(tmp_path: Path) -> None:
+    folder = more(tmp_path)
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump({**MORE, "buildMetadata": ["managedByLabel"]}), encoding="utf-8"
+    )
+    manifests = load(folder, Rung.KIND, kubectl=kubectl())
+    labels = manifests.documents["Service/tekutoko-api"]["metadata"]["labels"]
+    assert labels == {"team": "walks", "app.kubernetes.io/managed-by": "kustomize-v5.5.0"} or len(labels) == 2
+    reasons = [note.reason for note in manifests.patches]
+    assert any("rendered by kubectl kustomize (buildMetadata" in reason for reason in reasons)
+    with pytest.raises(BadInput, match="buildMetadata is not read here") as caught:
+        load(folder)
     assert "kubectl" in caught.value.remedy
+    assert "kustomization.yaml:1, buildMetadata" in caught.value.where
 
 
 @pytest.mark.process
-def test_what_kubectl_refuses_is_said(tmp_path: Path) -> None:
-    kubectl()
+def test_a_key_that_nobody_knows_is_refused_with_its_line(tmp_path: Path) -> None:
     folder = more(tmp_path)
     (folder / "kustomization.yaml").write_text(yaml.safe_dump({**MORE, "nonsense": 1}), encoding="utf-8")
-    with pytest.raises(BadInput, match="kubectl kustomize refuses the folder"):
-        load(folder)
+    with pytest.raises(BadInput, match="unknown field `nonsense`") as caught:
+        load(folder, kubectl=kubectl())
+    assert re.search(r"kustomization.yaml:\d+, nonsense$", caught.value.where)
 
 
 PODS = {
@@ -146,7 +151,7 @@ PODS = {
 @pytest.mark.parametrize(
     ("patch", "wanted"),
     [
-        ({"spec": {"containers": [{"name": "b", "image": "i"}]}}, ["a", "b"]),
+        ({"spec": {"containers": [{"name": "b", "image": "i"}]}}, ["b", "a"]),
         ({"spec": {"containers": [{"name": "c"}]}}, ["c", "a", "b"]),
         ({"spec": {"containers": [{"name": "a", "$patch": "delete"}]}}, ["b"]),
         ({"spec": {"containers": [{"$patch": "replace"}, {"name": "c"}]}}, ["c"]),
