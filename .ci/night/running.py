@@ -66,7 +66,6 @@ class Runner:
 
     def __init__(self, job: Job, seed: int, *, cwd: Path, reports: Path, into: Path) -> None:
         self._job, self._seed, self._cwd, self._reports = job, seed, cwd, reports
-        self._told = ""
         self.folder = into / job.name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
@@ -119,35 +118,36 @@ class Runner:
         return seeds.of_chaos(path, self._job.name, self.result.began_utc[:10], RED)
 
     def _ran(self, words: Sequence[str], step: Step, give_up: float, name: str) -> Ended:
-        before = self._junit_files()
+        before = self._reported()
         began = time.monotonic()
         status = command(words, self._cwd, give_up - began)
         good, spent_s = status in step.good, time.monotonic() - began
         say(f"{'good' if good else 'FAILED'}: status {status} after {spent_s:.0f} s: {shlex.join(words)}")
         kept = []
-        for path in sorted(self._junit_files() - before):
-            kept.append(f"{name}-{path[0].name}")
-            shutil.copyfile(path[0], self.folder / kept[-1])
-        self._summarise()
+        for path, _ in sorted(self._reported() - before):
+            if path.suffix == ".xml":
+                kept.append(f"{name}-{path.name}" if f"{name}-{path.name}" not in kept else f"{name}-{len(kept)}.xml")
+                shutil.copyfile(path, self.folder / kept[-1])
+            else:
+                _show(path)
         return Ended(shlex.join(words), status, good, step.judged, round(spent_s, 1), tuple(kept))
 
-    def _junit_files(self) -> set[tuple[Path, int]]:
-        """Those of the newest report and of the tests, each with when it was written."""
-        folders = (self._reports / "latest", self._reports / "tests")
-        found = [path.resolve() for folder in folders if folder.is_dir() for path in folder.glob("*.xml")]
+    def _reported(self) -> set[tuple[Path, int]]:
+        """JUnit files and summaries of all reports, each with when it was written. ``latest`` is a link to one of them,
+        and not every command sets it."""
+        folders = [path for path in self._reports.glob("*/") if not path.is_symlink()]
+        found = [path for folder in folders for name in ("*.xml", "summary.md") for path in folder.glob(name)]
         return {(path, path.stat().st_mtime_ns) for path in found}
-
-    def _summarise(self) -> None:
-        """Adds the newest report's summary to the job's page on GitHub, once."""
-        page, summary = os.environ.get("GITHUB_STEP_SUMMARY"), self._reports / "latest" / "summary.md"
-        text = summary.read_text(encoding="utf-8") if page and summary.exists() else ""
-        if page and text not in {"", self._told}:
-            self._told = text
-            with Path(page).open("a", encoding="utf-8") as file:
-                file.write(text + "\n")
 
     def _write(self) -> None:
         files.write(self.folder / RESULT, asdict(self.result))
+
+
+def _show(summary: Path) -> None:
+    """Adds a report's summary to the job's page on GitHub."""
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(summary.read_text(encoding="utf-8") + "\n")
 
 
 def say(line: str) -> None:

@@ -21,6 +21,7 @@ from chaos import catalogue
 from harness.conformance.checks import ALL
 from harness.conformance.fuzz import SENTENCES
 from harness.manifests import load as load_manifests
+from harness.manifests.forced import reasons
 from harness.model.errors import MEANING
 from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
 from scenarios import claims
@@ -74,6 +75,8 @@ def _register() -> Iterator[tuple[str, str]]:
     for overlay in _OVERLAYS:
         for patch in load_manifests(ROOT / "deploy/kubernetes/overlays" / overlay).patches:
             yield patch.name, patch.reason
+    for reason in reasons.ALL:
+        yield "forced", reason
 
 
 MESSAGES = dict(zip(DOMAINS, (report_messages, claims_messages), strict=True))

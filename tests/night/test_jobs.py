@@ -19,12 +19,12 @@ FILES = (jobs.OURS, EXAMPLE / "pull_request.json", EXAMPLE / "night.json")
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_step_is_a_command_that_exists(path: Path) -> None:
-    sessions = (ROOT / "noxfile.py").read_text()
+    sessions, harness = (ROOT / "noxfile.py").read_text(), parser()
     for job in jobs.read(path):
         for step in job.steps:
             words = step.words(7)
             if words[:3] == ["python3", "-m", "harness"]:
-                given = parser().parse_args(words[3:])
+                given = harness.parse_args(words[3:])
                 assert getattr(given, "seed", 7) == 7, f"{job.name} takes the night's seed"
             elif words[:2] == ["python3", ".ci/nightly"]:
                 night_parser().parse_args(words[2:])

@@ -24,11 +24,11 @@ REHEARSAL = """
 import pathlib, sys
 seed = sys.argv[sys.argv.index("--seed") + 1]
 with open("order", "a") as order: order.write(seed + "\\n")
-latest = pathlib.Path("reports/latest"); latest.mkdir(parents=True, exist_ok=True)
+report = pathlib.Path("reports/run-" + seed); report.mkdir(parents=True, exist_ok=True)
 bad = seed == "41" and pathlib.Path("broken").exists()
 case = '<testcase name="week">' + ("<failure/>" if bad else "") + "</testcase>"
-(latest / "junit.xml").write_text(f"<testsuite>{case}</testsuite>")
-(latest / "summary.md").write_text(f"seed {seed}")
+(report / "junit.xml").write_text(f"<testsuite>{case}</testsuite>")
+(report / "summary.md").write_text(f"seed {seed}")
 sys.exit(10 if bad else 0)
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import subprocess
@@ -29,9 +30,16 @@ PINS = {
 }
 
 
+@functools.cache
+def read(path: Path) -> dict[str, Any]:
+    """A workflow."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
 def steps(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Job and step, in order."""
-    for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+    for name, job in read(path)["jobs"].items():
         for step in job["steps"]:
             yield name, step
 
@@ -82,7 +90,7 @@ def test_a_job_s_first_own_line_looks_at_the_runner() -> None:
 
 def test_nothing_may_write_but_the_job_that_keeps_the_issue() -> None:
     for path in FILES:
-        workflow = yaml.safe_load(path.read_text())
+        workflow = read(path)
         assert workflow["permissions"] in ({}, {"contents": "read"})
         for name, job in workflow["jobs"].items():
             writes = [key for key, value in job.get("permissions", {}).items() if value == "write"]
