@@ -13,11 +13,13 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 from harness import bootstrap  # noqa: E402 - the path comes first
+from harness.model.errors import MEANING  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
 
 import nox  # noqa: E402 - not at hand before the bootstrap
+from nox.command import CommandFailed  # noqa: E402
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests"]
@@ -31,7 +33,19 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
     """Runs a program of the locked environment in the checkout."""
     folder = bootstrap.ensure(session.log).parent
     command = [str(folder / program), *arguments]
-    session.run(*command, external=True, interrupt_timeout=TEAR_DOWN_S, terminate_timeout=TEAR_DOWN_S, silent=False)
+    try:
+        session.run(*command, external=True, interrupt_timeout=TEAR_DOWN_S, terminate_timeout=TEAR_DOWN_S, silent=False)
+    except CommandFailed as failed:
+        if arguments[:2] == ("-m", "harness") and (meaning := meant(failed)):
+            session.error(meaning)
+        raise
+
+
+def meant(failed: CommandFailed) -> str:
+    """What the exit status of ``python -m harness`` says: a session that held does not end in "failed" alone."""
+    status = str(failed.reason).rpartition(" ")[2]
+    known = {str(status.value): means for status, means in MEANING.items()}
+    return f"{known[status]} (exit status {status} of python -m harness)" if status in known else ""
 
 
 @nox.session
@@ -78,13 +92,13 @@ def scaling(session: nox.Session) -> None:
 
 @nox.session
 def zone_loss(session: nox.Session) -> None:
-    """A zone lost under load, with the manifests as written, then with topology spread (rung kind)."""
+    """A zone lost under load, with the manifests as written, then with topology spread (environment kind)."""
     run(session, "-m", "harness", "zone_loss", *session.posargs)
 
 
 @nox.session
 def network(session: nox.Session) -> None:
-    """NetworkPolicies on a real cluster: allowed paths work, all others are refused (rung kind)."""
+    """NetworkPolicies on a real cluster: allowed paths work, all others are refused (environment kind)."""
     run(session, "-m", "harness", "network", *session.posargs)
 
 
@@ -150,7 +164,7 @@ def flag_proof(session: nox.Session) -> None:
 
 @nox.session
 def doctor(session: nox.Session) -> None:
-    """Says what this machine has and lacks for each rung."""
+    """Says what this machine has and lacks in each environment."""
     run(session, "-m", "harness", "doctor", *session.posargs)
 
 

@@ -54,7 +54,9 @@ def _unit(parse: Callable[[str], float]) -> Callable[[str], str]:
 
 def _add_run_options(command: argparse.ArgumentParser, *, printed: str, plants: bool = False) -> None:
     """What a run and a rollout take alike; ``--fault`` only what ``plants`` it: elsewhere it would be ignored."""
-    command.add_argument("--on", choices=RUNGS, default=AUTO, help="the rung (default: kind where it is at hand)")
+    command.add_argument(
+        "--on", choices=RUNGS, default=AUTO, help="the environment to run in (default: kind where it is at hand)"
+    )
     add_cluster_arguments(command)
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     command.add_argument("--seed", type=int, default=DEFAULT_SEED, help="seed of the schedule (default: %(default)s)")
@@ -185,16 +187,16 @@ def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_run_options(up, printed="where everything answers")
     up.set_defaults(handler=_stack_up, scenario="rollout_week1")
     keep = verbs.add_parser("keep", help="start the slow parts, for later runs to take over", allow_abbrev=False)
-    keep.add_argument("--on", choices=["local", "kind"], default="local", help="the rung (default: local)")
+    keep.add_argument("--on", choices=["local", "kind"], default="local", help="the environment (default: local)")
     status = verbs.add_parser("status", help="what was left running (10: some of it is broken)", allow_abbrev=False)
     status.add_argument("--json", action="store_true", help="print it as JSON")
     down = verbs.add_parser("down", help="end all that was left running", allow_abbrev=False)
     down.add_argument("--force", action="store_true", help="also kept parts that a run uses: the run will break")
-    status.add_argument("--on", choices=["local", "kind"], help="what is kept of one rung (default: everything)")
+    status.add_argument("--on", choices=["local", "kind"], help="what is kept of one environment (default: everything)")
     down.add_argument(
         "--on",
         choices=["local", "kind", "kube"],
-        help="what is kept of one rung, left on a cluster (default: all here)",
+        help="what is kept of one environment, left on a cluster (default: all here)",
     )
     add_cluster_arguments(down)
     for command in (keep, status, down):
@@ -236,7 +238,7 @@ def _run(arguments: argparse.Namespace) -> int:
     progress = Progress(clock)
     options = _options(arguments)
     progress.plain(
-        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
+        f"seed {options.seed}, environment {options.rung} ({options.rung_reason}), target {options.target.name}; "
         f"replay: {options.replay}"
     )
     from harness.document import conclusion

@@ -151,7 +151,7 @@ def _inotify() -> Check:
         instances = int(INOTIFY.read_text())
     except (OSError, ValueError) as error:
         return Check(name="inotify instances", ok=True, found=f"cannot be read: {error}")
-    enough = instances >= INOTIFY_NEEDED or bool(missing)  # only the rung kind needs so many
+    enough = instances >= INOTIFY_NEEDED or bool(missing)  # only the environment kind needs so many
     return Check(
         name="inotify instances",
         ok=enough,

@@ -89,7 +89,7 @@ def not_exercised(scenario: Scenario, capabilities: frozenset[Capability]) -> di
     for criterion in scenario.criteria:
         lacking = sorted(set(criterion.needs) - {str(capability) for capability in capabilities})
         if lacking:
-            reasons[criterion.id] = message("the rung lacks {capabilities}", capabilities=", ".join(lacking))
+            reasons[criterion.id] = words.lacking_words(lacking)
     return reasons
 
 
@@ -130,9 +130,7 @@ def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
     lines += [say("error: {error}", error=error) for error in run.errors]
     timings = ", ".join(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in run.timings.items())
     lines.append(say("timings: {timings}", timings=timings))
-    lines.append(
-        say("report: {path} (exit status {status})", path=f"{folder}/report.html", status=str(run.exit_status))
-    )
+    lines.append(words.report_line(folder, run.exit_status, say))
     return "\n".join(lines)
 
 

@@ -86,7 +86,7 @@ def replay_of_parts(
 def announced(options: RunOptions, replay: str, parts: Sequence[Named]) -> str:
     """The first lines of a command that runs parts of a plan."""
     return (
-        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
+        f"seed {options.seed}, environment {options.rung} ({options.rung_reason}), target {options.target.name}; "
         f"replay: {replay}\n{len(parts)} parts: {', '.join(part.name for part in parts)}"
     )
 

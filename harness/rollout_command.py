@@ -18,7 +18,7 @@ from harness.progress import Progress
 from harness.report.language import ENGLISH, Language, language
 from harness.report.published import ROLLOUT, ROLLOUT_JSON
 from harness.report.rollout_view import NOT_ENTERED, stopped_words
-from harness.report.words import DECISION
+from harness.report.words import DECISION, report_line
 from harness.targets import ROOT
 
 OptionsOf = Callable[[argparse.Namespace], RunOptions]
@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf, parse: Parse) -> i
 
     say = language(arguments.lang)
     rollout, folder, weeks = plan(arguments, options_of, parse, clock)
-    progress.plain(f"seed {rollout.seed}, rung {rollout.rung}, target {rollout.target}; replay: {rollout.replay}")
+    progress.plain(
+        f"seed {rollout.seed}, environment {rollout.rung}, target {rollout.target}; replay: {rollout.replay}"
+    )
     total_s = sum(options.scenario.window_s for options in weeks.values())
     progress.plain(
         f"weeks {', '.join(map(str, weeks))}: measuring windows of {total_s:g} s in all, each with its own stack"
@@ -105,9 +107,8 @@ def conclusion(rollout: Rollout, folder: Path, say: Language = ENGLISH) -> str:
             )
         lines.append(f"  {say('Week {week}', week=str(week))}: {told}")
     lines += [say("error: {error}", error=error) for error in rollout.errors]
-    lines.append(
-        say("report: {path} (exit status {status})", path=f"{folder}/report.html", status=str(rollout.exit_status))
-    )
+    if rollout.exit_status is not None:  # None while it is under way
+        lines.append(report_line(str(folder), rollout.exit_status, say))
     return "\n".join(lines)
 
 

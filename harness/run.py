@@ -143,7 +143,9 @@ class Rehearsal:
 
     async def admit(self) -> None:
         """Starts the load processes: every account made, signed in, its flag fetched."""
-        self._phase("admission", message("admitting {count} users", count=str(self.scenario.population.users)))
+        self._phase(
+            "admission", message("signing in {count} simulated users", count=str(self.scenario.population.users))
+        )
         self.load = load = LoadProcesses(
             self._load_plan(), run_folder(self.run_id), self.clock, logs=self.folder / "logs"
         )
@@ -152,7 +154,9 @@ class Rehearsal:
         self._beside(load.watch())
         await load.admitted(ADMISSION_LIMIT_S)
         self._mark("admitted")
-        self.progress(f"{self.scenario.population.users} users admitted, {self.scenario.population.flag_on} on the API")
+        self.progress(
+            f"{self.scenario.population.users} simulated users signed in, {self.scenario.population.flag_on} on the API"
+        )
 
     async def hold_window(self) -> None:
         """Load, probes and faults for the window; a rollback limit that fires ends it at once."""

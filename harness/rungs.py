@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from harness.clock import Clock
+from harness.manifests import by_kubectl
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
@@ -46,9 +47,11 @@ def choose(asked: str, target: Target) -> Choice:
         missing = lacking()
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
-        raise BadInput(f"the rung kube cannot run the command {target.name}", remedy="name an image: image:NAME")
+        raise BadInput(f"the environment kube cannot run the command {target.name}", remedy="name an image: image:NAME")
     if target.image and choice.rung is Rung.LOCAL:
-        raise BadInput(f"the rung local cannot run the image {target.image}", remedy="use --on kind, or a command")
+        raise BadInput(
+            f"the environment local cannot run the image {target.image}", remedy="use --on kind, or a command"
+        )
     return choice
 
 
@@ -73,9 +76,14 @@ class WithManifests(Protocol):
 
 def manifests_of(options: WithManifests, folder: Path | None = None) -> Manifests:
     """The manifests of a run: its folder, with the rung's own patches where the rung needs them and the folder was
-    made for none. ``folder`` in the place of the options' own. Raises ``BadInput``."""
+    made for none. ``folder`` in the place of the options' own. Raises ``BadInput``.
+
+    A folder of somebody's own is rendered by kubectl too, where one is at hand.
+    """
     layer = overlay(options.rung) if options.rung in (Rung.KIND, Rung.KUBE) else None
-    return load_manifests(folder or options.manifests, layer)
+    chosen = folder or options.manifests
+    ours = chosen.resolve().is_relative_to(ROOT / "deploy" / "kubernetes")
+    return load_manifests(chosen, layer, None if ours else by_kubectl.program())
 
 
 async def sweep(progress: Callable[[str], None]) -> None:
@@ -183,7 +191,7 @@ def stack_for(
             gate=gate,
             progress=progress,
         )
-    raise BadInput(f"the rung {options.rung} does not exist yet", remedy="use --on local or --on kind")
+    raise BadInput(f"the environment {options.rung} does not exist yet", remedy="use --on local or --on kind")
 
 
 def cluster_images(target: Target, registry: str, clock: Clock) -> Images:

@@ -97,7 +97,7 @@ async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: Machine
 
 
 def _tell(facts: StackFacts) -> None:
-    lines = [f"stack {facts.run_id} is up (rung {facts.rung}, target {facts.target})"]
+    lines = [f"stack {facts.run_id} is up (environment {facts.rung}, target {facts.target})"]
     lines += [f"  {name:<14} {value}" for name, value in _addresses(facts.endpoints).items()]
     lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python -m harness stack down"]
     sys.stdout.write("\n".join(lines) + "\n")
@@ -128,7 +128,7 @@ def keep(arguments: argparse.Namespace) -> int:
 def _keeper(name: str) -> Keeper:
     keeper = rungs.keepers().get(Rung(name))
     if keeper is None:
-        raise BadInput(f"the rung {name} has nothing to keep", where="--on", remedy="use --on local")
+        raise BadInput(f"the environment {name} has nothing to keep", where="--on", remedy="use --on local")
     return keeper
 
 
@@ -152,7 +152,7 @@ def _shown(each: Standing) -> str:
     use = f", in use by {each.used_by}" if each.used_by else ", free" if each.kind == "kept" else ""
     memory_mib = sum(part.memory_bytes for part in each.parts) / 2**20
     since = each.since_utc or "an unknown time"
-    lines = [f"{each.run_id} (rung {each.rung}) since {since}{owner}{use}, {memory_mib:.0f} MiB"]
+    lines = [f"{each.run_id} (environment {each.rung}) since {since}{owner}{use}, {memory_mib:.0f} MiB"]
     for part in each.parts:
         port = f" port {part.port}" if part.port else ""
         alive = f"{part.memory_bytes / 2**20:.0f} MiB" if part.alive else "DEAD"

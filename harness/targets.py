@@ -89,7 +89,9 @@ def resolve_command(text: str | None) -> Target:
     """As ``resolve``, for what runs on the rung ``local`` alone. Raises ``BadInput`` for an image."""
     target = resolve(text)
     if target.image:
-        raise BadInput(f"the rung local cannot run the image {target.image}", remedy="name a command, or a .yaml file")
+        raise BadInput(
+            f"the environment local cannot run the image {target.image}", remedy="name a command, or a .yaml file"
+        )
     return target
 
 

@@ -41,7 +41,7 @@ class UnderLoad:
         """Every account made, signed in, its flag fetched; then users and probes begin."""
         scenario = self._options.scenario
         population = scenario.population
-        self._progress(f"admitting {population.users} users, {population.flag_on} of them on the API")
+        self._progress(f"signing in {population.users} simulated users, {population.flag_on} of them on the API")
         plan = LoadPlan(
             run_id=self._run_id,
             seed=self._options.seed,

@@ -12,6 +12,7 @@ from harness.model.errors import BadInput
 Path_ = tuple[str | int, ...]
 Lines = dict[Path_, int]
 
+_MERGE = "tag:yaml.org,2002:merge"
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 60
 MAX_VALUES = 50_000  # an alias bomb grows past this before it costs memory
@@ -35,26 +36,34 @@ def read(path: Path) -> str:
         raise BadInput(f"{path} is not UTF-8 text", where=str(path), remedy="save it as UTF-8") from error
 
 
-def documents(text: str, where: str) -> list[tuple[Any, Lines]]:
-    """Every YAML document of ``text`` as plain data and the line (from 1) of each value by its path.
+def documents(
+    text: str,
+    where: str,
+    *,
+    loader: type[Any] = yaml.SafeLoader,
+    merge_keys: bool = False,
+    first_line: int = 1,
+) -> list[tuple[Any, Lines]]:
+    """Every YAML document of ``text`` as plain data and the line of each value by its path.
 
-    ``where`` names the file in errors. Raises ``BadInput`` for ill-formed YAML, a key given twice (YAML would keep
-    the last silently), a key that is no text, and merge keys.
+    ``where`` names the file in errors, ``first_line`` the line of it that ``text`` begins on. Raises ``BadInput`` for
+    ill-formed YAML, a key given twice (YAML would keep the last silently), a key that is no text, and merge keys
+    unless ``merge_keys``.
     """
     try:
-        loader = yaml.SafeLoader(text)
+        opened = loader(text)
         try:
             found = []
-            while loader.check_node():
+            while opened.check_node():
                 lines: Lines = {}
-                reader = _Reader(loader, where, lines)
-                found.append((reader.plain(loader.get_node(), ()), lines))
+                reader = _Reader(opened, where, lines, merge_keys, first_line)
+                found.append((reader.plain(opened.get_node(), ()), lines))
             return found
         finally:
-            loader.dispose()
+            opened.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = f"{where}:{mark.line + 1}" if mark is not None else where
+        place = f"{where}:{mark.line + first_line}" if mark is not None else where
         raise BadInput(
             f"not YAML: {error.problem or error.context}", where=place, remedy="correct the line named"
         ) from error
@@ -84,17 +93,19 @@ def dotted(path: Path_) -> str:
 class _Reader:
     """Turns the nodes of one document into plain data."""
 
-    def __init__(self, loader: yaml.SafeLoader, where: str, lines: Lines) -> None:
+    def __init__(self, loader: Any, where: str, lines: Lines, merge_keys: bool = False, first_line: int = 1) -> None:
         self.loader = loader
         self.where = where
         self.lines = lines
+        self.merge_keys = merge_keys
+        self.first_line = first_line
         self.values = 0
 
     def plain(self, node: yaml.Node | None, path: Path_) -> Any:
         """``node`` as plain data. Aliases are followed; one that contains itself runs into the depth limit."""
         assert node is not None  # check_node() promised one
         self.values += 1
-        line = node.start_mark.line + 1
+        line = node.start_mark.line + self.first_line
         self.lines.setdefault(path, line)
         if len(path) > MAX_DEPTH or self.values > MAX_VALUES:
             raise BadInput("nested too deep, or too many values", where=f"{self.where}:{line}", remedy="simplify it")
@@ -106,14 +117,28 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
         result: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            at = f"{self.where}:{key_node.start_mark.line + 1}"
+            at = f"{self.where}:{key_node.start_mark.line + self.first_line}"
+            if key_node.tag == _MERGE and self.merge_keys:
+                merged = self._merged(value_node, path, at) | merged
+                continue
             # The text as written: YAML 1.1 would make True of the key "on".
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
                 raise BadInput("a key that is no plain text", where=at, remedy="write the keys out")
             key = key_node.value
             if key in result:
                 raise BadInput(f"key {key!r} is given twice", where=f"{at}, {dotted((*path, key))}", remedy="keep one")
             result[key] = self.plain(value_node, (*path, key))
-            self.lines[(*path, key)] = key_node.start_mark.line + 1
-        return result
+            self.lines[(*path, key)] = key_node.start_mark.line + self.first_line
+        return merged | result
+
+    def _merged(self, node: yaml.Node, path: Path_, at: str) -> dict[str, Any]:
+        """What ``<<`` brings: one mapping, or several of which the first that has a key counts."""
+        found: dict[str, Any] = {}
+        for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            data = self.plain(each, path) if isinstance(each, yaml.MappingNode) else None
+            if data is None:
+                raise BadInput("a merge key of what is no mapping", where=at, remedy="write `<<: *name` of a mapping")
+            found = data | found
+        return found

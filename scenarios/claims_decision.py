@@ -28,7 +28,7 @@ _REASONS = (
         "負荷分散と冗長構成を自前で学習できる",
         PROCEDURE,
         "F",
-        "The learning path is run through on the kind rung",
+        "The learning path is run through in the environment kind",
     ),
     promise(
         "decision.low_operations",
@@ -115,7 +115,7 @@ _REQUIREMENTS = (
         "Pod/Deployment/Service等",
         PROCEDURE,
         "F",
-        "The learning path is run through on the kind rung",
+        "The learning path is run through in the environment kind",
     ),
     promise(
         "load.target_qps",
@@ -195,7 +195,9 @@ _COMPARISON = (
         "C",
         "replicas: changed in the manifest and applied, with the HPA on and off",
     ),
-    promise("stack.nodes", f"{_STACK}/row 6", "ノード管理", RECORD, "F", "Autopilot's own; not exercised on any rung"),
+    promise(
+        "stack.nodes", f"{_STACK}/row 6", "ノード管理", RECORD, "F", "Autopilot's own; not exercised in any environment"
+    ),
 )
 
 _SCALE_OUT = (

@@ -61,7 +61,7 @@ _PODS = (
         "replicas: 2  # 初期レプリカ数",
         MANIFEST,
         "A",
-        "Every rung starts with this number",
+        "Every environment starts with this number",
         wrong(
             "manifest.deployment.replicas_beside_hpa",
             "with an HPA, applying a manifest that says replicas: 2 cuts a scaled-out Deployment back to 2",
@@ -108,7 +108,7 @@ _PODS = (
         "cpu: 500m",
         MANIFEST,
         "A",
-        "Requests and limits are read by every rung; enforced where the rung can",
+        "Requests and limits are read in every environment; enforced where it can",
     ),
     promise(
         "manifest.deployment.limits",
@@ -116,7 +116,7 @@ _PODS = (
         "cpu: 1000m",
         MANIFEST,
         "A",
-        "Limits, enforced where the rung can",
+        "Limits, enforced where the environment can",
         wrong(
             "manifest.deployment.burst",
             "a limit twice the request only means something with Autopilot's bursting; on clusters without it the "
@@ -153,7 +153,7 @@ _PODS = (
         "gcr.io/cloud-sql-connectors/cloud-sql-proxy:latest",
         MANIFEST,
         "A",
-        "A sidecar proxy for each pod on every rung",
+        "A sidecar proxy for each pod in every environment",
         wrong("manifest.sidecar_unpinned", "':latest' changes the proxy under a running Deployment", "pin a version"),
         wrong(
             "manifest.sidecar_stops_at_once",

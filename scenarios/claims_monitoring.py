@@ -81,7 +81,7 @@ _ALERTS = (
         "可用性 < 99.5%",
         MEASUREMENT,
         "F",
-        "The rule fires on planted evidence and is delivered to a local Slack and mail",
+        "The rule fires on synthetic evidence and is delivered to a local Slack and mail",
         wrong(
             "alert.availability_no_window",
             "no window: over 30 days 99.5 % fires after 3.6 h of outage, long past the budget of 43 minutes; over "
@@ -95,7 +95,7 @@ _ALERTS = (
         "p95レイテンシ > 600ms （10分継続）",
         MEASUREMENT,
         "F",
-        "Fires on planted evidence after 10 minutes, not before",
+        "Fires on synthetic evidence after 10 minutes, not before",
         wrong(
             "alert.gap_to_objective",
             "p95 between 500 and 600 ms, or errors between 1 and 3 %, break the objective without any alert",
@@ -108,7 +108,7 @@ _ALERTS = (
         "エラー率 > 3% （5分継続）",
         MEASUREMENT,
         "F",
-        "Fires on planted evidence after 5 minutes, not before; gap: erratum alert.gap_to_objective",
+        "Fires on synthetic evidence after 5 minutes, not before; gap: erratum alert.gap_to_objective",
         wrong(
             "alert.pagerduty_phase4",
             "the alert goes to PagerDuty in Phase 2, the route list has PagerDuty in Phase 4: in between nobody "
@@ -122,7 +122,7 @@ _ALERTS = (
         "Error Budget消費率 > 80%",
         MEASUREMENT,
         "F",
-        "Fires on planted evidence at 80 % of the window's budget",
+        "Fires on synthetic evidence at 80 % of the window's budget",
     ),
     promise(
         "alert.route.slack", f"{_ROUTE}/item 1", "#tekutoko-alerts", MEASUREMENT, "F", "Delivered to a local stand-in"

@@ -73,7 +73,9 @@ _PHASE2 = (
         "terraform validate and checkov",
     ),
     promise("phase2.manifests", f"{_WORK}/item 2", "Kubernetesマニフェスト作成", MANIFEST, "A", "The seven, loaded"),
-    promise("phase2.dockerfile", f"{_WORK}/item 3", "マルチステージビルド", MANIFEST, "C", "Built for the kind rung"),
+    promise(
+        "phase2.dockerfile", f"{_WORK}/item 3", "マルチステージビルド", MANIFEST, "C", "Built for the environment kind"
+    ),
     promise(
         "phase2.cicd",
         f"{_WORK}/item 4",
@@ -88,7 +90,7 @@ _PHASE2 = (
         "SLI/SLO定義、アラート設定、ダッシュボード作成",
         MEASUREMENT,
         "F",
-        "Rules fire on planted evidence and are delivered",
+        "Rules fire on synthetic evidence and are delivered",
     ),
     promise(
         "phase2.ios",
@@ -137,7 +139,7 @@ _LEARNING = (
         "Deploymentによる宣言的管理",
         PROCEDURE,
         "F",
-        "Each line has an exercise on the kind rung",
+        "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase2_lacks_hpa_and_probes",
             "Phase 2 requires hpa.yaml and poddisruptionbudget.yaml and its Deployment has probes and limits, but "
@@ -151,7 +153,7 @@ _LEARNING = (
         "Liveness/Readiness Probe",
         PROCEDURE,
         "F",
-        "Each line has an exercise on the kind rung",
+        "Each line has an exercise in the environment kind",
     ),
     promise(
         "learning.phase6",
@@ -159,7 +161,7 @@ _LEARNING = (
         "Network Policy（セキュリティ強化時）",
         PROCEDURE,
         "F",
-        "Each line has an exercise on the kind rung",
+        "Each line has an exercise in the environment kind",
         wrong(
             "learning.phase6_or_4",
             "Ingress and NetworkPolicy are Phase 4 manifests; the path has them from Phase 6",

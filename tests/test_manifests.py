@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.manifests import by_kubectl, digest, kustomize, load, quantity
+from harness.manifests import digest, kustomize, load, quantity
 from harness.manifests.change import with_env
 from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
 from harness.model.disruption import Budget
@@ -20,18 +20,19 @@ from harness.model.errors import BadInput, Exit
 from harness.model.manifests import EnvVar, Probe, RollingUpdate
 from harness.targets import ROOT
 
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 Change = Callable[[dict[str, dict[str, Any]]], object]
 
 
 def folder(tmp_path: Path, change: Change, **kustomization: Any) -> Path:
     """A person's own folder: the local overlay rendered into one file, with ``change`` made to it."""
-    documents, _notes = kustomize.render(KUBERNETES / "overlays" / "local")
+    documents = kustomize.render(KUBERNETES / "overlays" / "local").documents
     documents = copy.deepcopy(documents)
     change(documents)
     own = tmp_path / "own"
     own.mkdir(exist_ok=True)
-    (own / "all.yaml").write_text(yaml.safe_dump_all(documents.values()), encoding="utf-8")
+    (own / "all.yaml").write_text(yaml.dump_all(documents.values(), Dumper=DUMPER), encoding="utf-8")
     (own / "kustomization.yaml").write_text(
         yaml.safe_dump({"resources": ["all.yaml"], **kustomization}), encoding="utf-8"
     )
@@ -236,42 +237,59 @@ def test_what_kubernetes_allows_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kustomization", "what", "where"),
     [
-        ({"namePrefix": "x-"}, "unknown field `namePrefix`", "kustomization.yaml:1, namePrefix"),
+        ({"namePrefixx": "x-"}, "unknown field `namePrefixx`", "kustomization.yaml:1, namePrefixx"),
+        ({"openapi": {"path": "x"}}, "openapi is not read here", "kustomization.yaml:1, openapi"),
         ({"resources": ["gone.yaml"]}, "gone.yaml does not exist", "resources[0]"),
-        ({"resources": ["https://example.com/x.yaml"]}, "does not exist", "resources[0]"),
+        ({"resources": ["https://example.com/x.yaml"]}, "x.yaml lies elsewhere", "resources[0]"),
         ({"resources": ["all.yaml", "all.yaml"]}, "is defined twice", "all.yaml"),
         ({"resources": ["."]}, "includes itself", "kustomization.yaml"),
         ({"resources": "all.yaml"}, "Expected `array`", "kustomization.yaml"),
         ({"patches": [{"path": "p.yaml", "target": {"kind": "Deployment"}}]}, "cannot read", "p.yaml"),
-        ({"patches": [{"target": {"kind": "Deployment"}}]}, "either path or patch", "patches[0]"),
+        ({"patches": [{"target": {"kind": "Deployment"}}]}, "either path or patch", "kustomization.yaml:2"),
         ({"patches": [{"patch": "- op: x"}]}, "a patch without a target", "patches[0]"),
         (
-            {"patches": [{"patch": "[]", "target": {"kind": "Deployment", "labelSelector": "a=b"}}]},
-            "unknown field `labelSelector`",
-            "kustomization.yaml",
+            {"patches": [{"patch": "[]", "target": {"kind": "Deployment", "labels": "a=b"}}]},
+            "unknown field `labels`",
+            "kustomization.yaml:5, patches[0].target.labels",
         ),
         (
             {"patches": [{"patch": "- {op: remove, path: /nope}", "target": {"kind": "Deployment"}}]},
             "patch does not fit Deployment/tekutoko-api",
-            "patches[0].patch",
+            "kustomization.yaml:2",
         ),
         (
             {"patches": [{"patch": "kind: Deployment", "target": {"kind": "Deployment"}}]},
             "one manifest's kind, metadata",
-            "patches[0].patch",
+            "kustomization.yaml:4",
         ),
         (
-            {"patches": [{"patch": "[]", "target": {"kind": "Job"}}]},
-            "patch target Job/* is not among",
-            "patches[0]",
+            {"patches": [{"patch": "kind: Job\nmetadata: {name: x}"}]},
+            "patch target Job/x is not among",
+            "kustomization.yaml:2",
         ),
         ({"kind": "Component", "apiVersion": "kustomize.config.k8s.io/v1beta1"}, "kind 'Component' is not read", "own"),
+        (
+            {"images": [{"name": "a", "newTag": "1"}, {"name": "b", "newTag": 2}]},
+            "got `int`",
+            "kustomization.yaml:5, images[1].newTag",
+        ),
+        ({"replicas": [{"name": "nobody", "count": 1}]}, "which is not among", "kustomization.yaml:2, replicas[0]"),
+        (
+            {"configMapGenerator": [{"name": "x", "behavior": "merge", "literals": ["a=b"]}]},
+            "no base makes it",
+            "kustomization.yaml:2",
+        ),
+        ({"configMapGenerator": [{"name": "x", "literals": ["a"]}]}, "no KEY=value", "kustomization.yaml:2, x"),
+        ({"configMapGenerator": [{"name": "x", "files": ["gone"]}]}, "cannot read", "kustomization.yaml:2, x"),
+        ({"components": ["gone"]}, "no kustomization.yaml", "gone"),
+        (
+            {"replacements": [{"source": {"kind": "Job"}, "targets": [{"select": {"kind": "Service"}}]}]},
+            "the source Job/* is not among the resources",
+            "kustomization.yaml:2, replacements",
+        ),
     ],
 )
-def test_kustomize_mistakes_are_named(
-    tmp_path: Path, kustomization: dict[str, Any], what: str, where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(by_kubectl, "program", lambda: None)
+def test_kustomize_mistakes_are_named(tmp_path: Path, kustomization: dict[str, Any], what: str, where: str) -> None:
     error = refused(folder(tmp_path, lambda _documents: None, **kustomization))
     assert what in error.what
     assert where in error.where
@@ -330,7 +348,7 @@ OTHER: list[Change] = [
 
 
 def template_digest(change: Change) -> str:
-    documents, _notes = kustomize.render(KUBERNETES / "overlays/local")
+    documents = kustomize.render(KUBERNETES / "overlays/local").documents
     documents = copy.deepcopy(documents)
     change(documents)
     return digest.of(documents[DEPLOYMENT]["spec"]["template"])

@@ -141,4 +141,4 @@ def _replay(arguments: argparse.Namespace, options: RunOptions, command: str, *w
 
 
 def _first_lines(progress: Progress, options: RunOptions, replay: str) -> None:
-    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {replay}")
+    progress.plain(f"seed {options.seed}, environment {options.rung}, target {options.target.name}; replay: {replay}")

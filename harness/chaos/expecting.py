@@ -66,7 +66,7 @@ def judged_against(computed: Expected, judged: Judged, *, made: int, times: int)
     """
     told: Told = (
         message("{failed} failed of {computed}", failed=str(judged.failed), computed=computed.told),
-        message("held to {least}..{most}", least=str(computed.least), most=str(computed.most)),
+        message("allowed: {least} to {most}", least=str(computed.least), most=str(computed.most)),
     )
     within = computed.least <= judged.failed <= computed.most
     verdict = Verdict.FAIL if judged.verdict.good and not within else judged.verdict

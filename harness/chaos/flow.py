@@ -274,7 +274,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         return sorted(set(experiment.expects.needs) - {str(each) for each in self.stack.capabilities})
 
     def _not_exercised(self, number: int, experiment: Experiment) -> None:
-        reason = f"the rung lacks {', '.join(self._lacking(experiment))}"
+        reason = f"the environment lacks {', '.join(self._lacking(experiment))}"
         self._add(number, experiment, Verdict.NOT_EXERCISED, reason)
 
     def _add(self, number: int, experiment: Experiment, verdict: Verdict, reason: str) -> None:

@@ -47,8 +47,8 @@ def counts(report: NightReport, say: Language) -> str:
     failed = [each for each in report.schedules if each.verdict is Verdict.FAIL]
     nothing = sum(each.nothing for each in report.schedules)
     told = say(
-        "{made} of {asked} schedules made: {passed} passed, {nothing} had nothing that the rung can do, {failed} did "
-        "not pass, {broke} of them for a failure of the rehearsal itself",
+        "{made} of {asked} schedules made: {passed} passed, {nothing} had nothing that the environment can do, "
+        "{failed} did not pass, {broke} of them for a failure of the rehearsal itself",
         made=str(len(report.schedules)),
         asked=str(report.asked),
         passed=str(len(report.schedules) - len(failed) - nothing),

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
     options = options_of(arguments)
     words = ["python", "-m", "harness", EXPERIMENT, "--on", str(options.rung), "--seed", str(options.seed)]
     replay = shlex.join([*words, *options.changed])
-    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {replay}")
+    progress.plain(f"seed {options.seed}, environment {options.rung}, target {options.target.name}; replay: {replay}")
     from harness.chaos.flow import ChaosRun  # SciPy and psutil load here
 
     folder = overlay(options.rung)

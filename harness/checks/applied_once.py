@@ -28,7 +28,7 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
         """All counts, for people."""
         return (
             message(
-                "{walks} walks with {locations} locations: {count} there more often than sent",
+                "{walks} walks with {locations} locations: {count} stored more than once",
                 walks=str(self.walks),
                 locations=str(self.locations),
                 count=str(len(self.repeated)),

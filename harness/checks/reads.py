@@ -90,7 +90,7 @@ class Reads(msgspec.Struct, kw_only=True):
         told = [
             message(
                 "{lists} lists, {walks} walks, {writes} answers to writes and {probes} probes judged, {bound} of them "
-                "asked of the API after an acknowledged write: {wrong} wrong",
+                "requested from the API after an acknowledged write: {wrong} wrong",
                 lists=str(self.lists),
                 walks=str(self.walks),
                 writes=str(self.writes),
@@ -102,7 +102,7 @@ class Reads(msgspec.Struct, kw_only=True):
         if self.from_other_side:
             told.append(message("{count} show a write of the other side", count=str(self.from_other_side)))
         if self.unread:
-            told.append(message("of {count} it is not known what they showed", count=str(self.unread)))
+            told.append(message("what {count} of them showed is not known", count=str(self.unread)))
         if self.missing:
             told.append(message("{count} requests that were due have no row", count=str(self.missing)))
         if self.unmatched:

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.clock import NS, Clock
 from harness.conformance import http
+from harness.conformance.absence import Absences
 from harness.conformance.beside import Spare
 from harness.conformance.check import NotExercised, needs
 from harness.conformance.logs import Logs
@@ -35,6 +36,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     logs: Logs
     seed: int
     run_id: str
+    absences: Absences = msgspec.field(default_factory=Absences)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -158,16 +160,38 @@ class Bench:
     async def document(self, walk_id: str, updated_at: object = None) -> Fields:
         """The walk's document, under the id in upper or lower case, once it shows ``updated_at`` where that is given.
 
-        Waits ``MIRROR_LIMIT_S``; then the document as it is, ``NotExercised`` when there is none.
+        Waits ``MIRROR_LIMIT_S``; then the document as it is, ``NotExercised`` when there is none. As long as no
+        document was ever seen, others are written too: when none of them all comes, there is no dual write, and
+        nothing waits for one again.
         """
+        mirror = self.ground.absences.mirror
+        if mirror.reason:
+            raise NotExercised(mirror.reason)
+        others = () if mirror.seen else await self._other_walks()
         found = await self.document_now(walk_id)
         until_ns = self.clock.now_ns() + round(MIRROR_LIMIT_S * NS)
         while self.clock.now_ns() < until_ns and not _shows(found, updated_at):
             await self.clock.sleep(_POLL_S)
             found = await self.document_now(walk_id)
+        if found is not None or [each for each in others if await self.document_now(each)]:
+            mirror.came()
+        else:
+            mirror.never_came(
+                f"the target writes nothing to Firestore: no document of {1 + len(others)} walks came within "
+                f"{MIRROR_LIMIT_S:g} s"
+            )
         if found is None:
-            raise NotExercised(f"it needs the walk's document, and none came within {MIRROR_LIMIT_S:g} s")
+            none = f"it needs the walk's document, and none came within {MIRROR_LIMIT_S:g} s"
+            raise NotExercised(mirror.reason or none)
         return found
+
+    async def _other_walks(self) -> tuple[str, ...]:
+        """A walk by POST and two by PUT, of another user: what a mirror would show, if there is one."""
+        other = await self.user()
+        put = [self.walk_id(), self.walk_id()]
+        for walk_id in put:
+            await other.put_walk(walk_id, {"title": "散歩"})
+        return (await other.new_walk(), *put)
 
     async def document_now(self, walk_id: str) -> Fields | None:
         """The document as it is now, under the id in upper or lower case."""

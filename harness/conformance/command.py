@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         fuzz_s=arguments.fuzz,
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, rung local, target {target.name}; replay: {options.replay}")
+    progress.plain(f"seed {options.seed}, environment local, target {target.name}; replay: {options.replay}")
 
     return run_to_end(
         lambda: Conformance(options, clock, progress),

@@ -19,7 +19,7 @@ from harness.conformance.fuzz import fuzz
 from harness.conformance.logs import Logs
 from harness.conformance.reach import OnStack
 from harness.conformance.report import write_report
-from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Outcome, Report, TargetFacts
+from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Report, TargetFacts
 from harness.conformance.runner import run_checks
 from harness.document import manifest_facts
 from harness.firebase.documents import Documents
@@ -76,6 +76,14 @@ def chosen(only: Sequence[str]) -> tuple[Check, ...]:
 
 def _groups() -> list[str]:
     return list(dict.fromkeys(check.id.partition(".")[0] for check in ALL))
+
+
+def combined_of(results: Sequence[CheckResult], *, whole: bool) -> Combined:
+    """What the checks come to. Advice holds nothing up; ``whole`` says that none of them is still to be made."""
+    combined = combine(result.outcome.verdict for result in results)
+    if combined is Combined.ALL_PASSED and (not whole or any(result.holds for result in results)):
+        return Combined.NOT_ALL_PASSED  # a contract is kept whole: one check that was not made leaves it open
+    return combined
 
 
 class Conformance:
@@ -170,9 +178,7 @@ class Conformance:
         order = {check.id: place for place, check in enumerate(ALL)}
         results = tuple(sorted(self.results, key=lambda result: order.get(result.id, len(order))))
         whole = len(results) >= len(self.checks) and (self.fuzz is not None or not self.options.fuzz_s)
-        combined = combine(r.outcome.verdict for r in results)
-        if combined is Combined.ALL_PASSED and not (whole and all(r.outcome is Outcome.PASSED for r in results)):
-            combined = Combined.NOT_ALL_PASSED  # a contract is kept whole: one check that was not made leaves it open
+        combined = combined_of(results, whole=whole)
         broke = [error.exit for error in self.lifecycle.errors]
         target = self.options.target
         return Report(

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from harness.clock import NS, Clock
+from harness.conformance.absence import Absence
 from harness.model.errors import NOT_JSON
 from harness.model.evidence import EventRow
 from harness.stack.local import LocalStack
 
 LINE_LIMIT_S = 5.0
+SHORT_LIMIT_S = 0.5  # once a whole wait was for nothing, and none ever was not
 _POLL_S = 0.1
 
 
@@ -33,6 +35,7 @@ class Logs:
         self._folder = folder
         self._clock = clock
         self.pods: set[str] = set()
+        self._wanted = Absence()
 
     async def follow(self) -> None:
         """Until the stack goes down. Raises ``PartDied`` when a part of it dies."""
@@ -45,12 +48,19 @@ class Logs:
         return {pod: path.stat().st_size for pod in self.pods if (path := self._path(pod)).exists()}
 
     async def lines(self, since: dict[str, int], wanted: Callable[[Line], bool]) -> list[Line]:
-        """The whole lines since a mark, as soon as one of them is ``wanted``, or after ``LINE_LIMIT_S``."""
-        until_ns = self._clock.now_ns() + round(LINE_LIMIT_S * NS)
+        """The whole lines since a mark, as soon as one of them is ``wanted``, or after ``LINE_LIMIT_S``; after
+        ``SHORT_LIMIT_S`` where no wait ever found one.
+        """
+        limit_s = SHORT_LIMIT_S if self._wanted.reason else LINE_LIMIT_S
+        until_ns = self._clock.now_ns() + round(limit_s * NS)
         while True:
             await self._clock.sleep(0)  # the pods' names come by the loop
             found = [line for pod in sorted(self.pods) for line in self._read(pod, since.get(pod, 0))]
-            if any(map(wanted, found)) or self._clock.now_ns() >= until_ns:
+            if any(map(wanted, found)):
+                self._wanted.came()
+                return found
+            if self._clock.now_ns() >= until_ns:
+                self._wanted.never_came("no line that was waited for came")
                 return found
             await self._clock.sleep(_POLL_S)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.conformance.result import Outcome, Report
+from harness.conformance.grade import DOCUMENT, FINDINGS, GRADES, Source, SourceKind
+from harness.conformance.result import CheckResult, Outcome, Report
 from harness.model.message import marked
 from harness.report.frame import Ending, by_status, head
 from harness.report.language import ENGLISH, Language
@@ -22,16 +24,24 @@ NOT_SHOWN = marked("Not shown to conform")
 OUTCOME = {
     Outcome.PASSED: marked("{count} passed"),
     Outcome.DEVIATION: marked("{count} deviations"),
+    Outcome.ADVICE: marked("{count} advice"),
     Outcome.NOT_EXERCISED: marked("{count} not exercised"),
     Outcome.MEASUREMENT_ERROR: marked("{count} errors of the measurement"),
 }
 _CSS = {
     Outcome.PASSED: "pass",
     Outcome.DEVIATION: "fail",
+    Outcome.ADVICE: "inconclusive",
     Outcome.NOT_EXERCISED: "not_exercised",
     Outcome.MEASUREMENT_ERROR: "inconclusive",
 }
-_SIGN = {Outcome.PASSED: "✓", Outcome.DEVIATION: "✗", Outcome.NOT_EXERCISED: "–", Outcome.MEASUREMENT_ERROR: "~"}
+_SIGN = {
+    Outcome.PASSED: "✓",
+    Outcome.DEVIATION: "✗",
+    Outcome.ADVICE: "!",
+    Outcome.NOT_EXERCISED: "–",
+    Outcome.MEASUREMENT_ERROR: "~",
+}
 
 
 class _Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +71,20 @@ def ending(report: Report, say: Language) -> Ending:
     return by_status(report, say, counts or say("no check ran"), passed=CONFORMS, not_passed=not_passed)
 
 
+def by_grade(checks: Sequence[CheckResult]) -> list[CheckResult]:
+    """The deviations and the advice, what breaks the contract first."""
+    order = {grade: place for place, grade in enumerate(GRADES)}
+    found = [check for check in checks if check.outcome in (Outcome.DEVIATION, Outcome.ADVICE)]
+    return sorted(found, key=lambda check: order[check.grade] if check.grade else 0)
+
+
+def source_text(source: Source | None, say: Language) -> str:
+    """Whose sentence it is, in the page's language."""
+    if source is None:
+        return ""
+    return say(DOCUMENT, section=source.place) if source.kind is SourceKind.DOCUMENT else source.place
+
+
 def html(folder: Path, report: Report, say: Language = ENGLISH) -> str:
     """The page: self-contained, without script; its links lead into ``folder``."""
     of = {outcome: [check for check in report.checks if check.outcome is outcome] for outcome in Outcome}
@@ -84,7 +108,11 @@ def html(folder: Path, report: Report, say: Language = ENGLISH) -> str:
             broke=report.errors,
             leaks=report.leaks,
         ),
-        "deviations": of[Outcome.DEVIATION],
+        "deviations": [check for check in by_grade(report.checks) if check.outcome is Outcome.DEVIATION],
+        "advice": of[Outcome.ADVICE],
+        "grades": GRADES,
+        "findings": FINDINGS,
+        "source": lambda check: source_text(check.source, say),
         "broken": of[Outcome.MEASUREMENT_ERROR],
         "left_out": of[Outcome.NOT_EXERCISED],
         "passed": of[Outcome.PASSED],

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 from junitparser import Error, Failure, Skipped
 
-from harness.conformance.page import html, shortened
+from harness.conformance.grade import FINDINGS, GRADES
+from harness.conformance.page import by_grade, html, shortened
 from harness.conformance.result import CheckResult, Outcome, Report
 from harness.model.verdict import Combined
 from harness.report.files import write_atomically
@@ -15,6 +16,7 @@ from harness.report.html import REPORT_HTML
 from harness.report.junit_parts import case, suite_document, xml_text
 from harness.report.language import ENGLISH, Language
 from harness.report.summary import bullets, code, plain, table
+from harness.report.words import report_line
 
 SUITE = "conformance"
 
@@ -36,8 +38,11 @@ def write_report(folder: Path, report: Report, junit: Path | None = None, say: L
 def verdict(report: Report) -> str:
     """One line: how it ended."""
     counts = ", ".join(
-        f"{report.count(outcome)} {outcome.replace('_', ' ')}" for outcome in Outcome if report.count(outcome)
+        [f"{report.count(outcome)} {outcome.replace('_', ' ')}" for outcome in Outcome if report.count(outcome)]
     )
+    graded = [f"{report.graded(grade)} {words}" for grade, words in GRADES.items() if report.graded(grade)]
+    if graded:
+        counts += f"; {', '.join(graded)}"
     word = "conforms" if report.conforms else "does not conform"
     if not report.conforms and not report.count(Outcome.DEVIATION):
         word = "is not shown to conform"
@@ -56,9 +61,8 @@ def text(report: Report, folder: str) -> str:
     for check in report.checks:
         if check.outcome is Outcome.MEASUREMENT_ERROR:
             lines += [f"MEASUREMENT ERROR  {check.id}: {check.sentence}", f"    reason:   {check.reason}"]
-    for check in report.checks:
-        if check.outcome is Outcome.DEVIATION:
-            lines += _deviation(check)
+    for check in reversed(by_grade(report.checks)):  # what matters most stands last, above the verdict
+        lines += _deviation(check)
     lines += [f"fuzz           {report.fuzz}"] if report.fuzz else []
     lines += [f"LEAK {leak}" for leak in report.leaks]
     lines += [f"error: {error}" for error in report.errors]
@@ -68,7 +72,7 @@ def text(report: Report, folder: str) -> str:
     lines += [
         verdict(report),
         f"timings: {timings}",
-        f"report: {folder}/report.html (exit status {report.exit_status})",
+        report_line(folder, report.exit_status, ENGLISH),
     ]
     return "\n".join(lines)
 
@@ -95,11 +99,20 @@ def _by_reason(report: Report) -> dict[str, list[str]]:
 
 
 def _deviation(check: CheckResult) -> list[str]:
-    found = [f"DEVIATION      {check.id}: {check.sentence}"]
+    word = "advice         " if check.outcome is Outcome.ADVICE else "DEVIATION      "
+    found = [f"{word}{check.id}: {check.sentence}", f"    {_graded(check)}"]
+    found += [f"    decided:  {what}" for what in check.decided]
     found += [f"    expected: {check.expected}", f"    got:      {check.got}"]
     if check.curl:
         found += [f"    request:  {shortened(check.curl)}", f"    raw:      {check.request_file}"]
     return found
+
+
+def _graded(check: CheckResult) -> str:
+    """What it breaks, what is wrong, and whose sentence it is: "breaks the contract (wrong status); SOURCE"."""
+    words = GRADES[check.grade] if check.grade else ""
+    words += f" ({FINDINGS[check.finding]})" if check.finding else ""
+    return "; ".join(filter(None, (words, str(check.source or ""))))
 
 
 def summary(report: Report) -> str:
@@ -110,7 +123,7 @@ def summary(report: Report) -> str:
         bullets(
             [
                 f"target {' '.join(report.target.command)}, run in {report.target.folder}",
-                f"seed {report.seed}, rung {report.rung}, run {report.run_id}, started {report.started_utc}, "
+                f"seed {report.seed}, environment {report.rung}, run {report.run_id}, started {report.started_utc}, "
                 f"exit status {report.exit_status}",
                 *([f"fuzz: {report.fuzz}"] if report.fuzz else []),
             ]
@@ -122,6 +135,7 @@ def summary(report: Report) -> str:
         parts += ["### Left on the machine", bullets(report.leaks)]
     for outcome, head in (
         (Outcome.DEVIATION, "Deviations"),
+        (Outcome.ADVICE, "Advice"),
         (Outcome.MEASUREMENT_ERROR, "Measurement errors"),
         (Outcome.NOT_EXERCISED, "Not exercised"),
     ):
@@ -129,9 +143,13 @@ def summary(report: Report) -> str:
         if found:
             parts.append(f"### {head}")
             parts += [_section(check) for check in found]
-    passed = [(plain(c.id), plain(c.sentence)) for c in report.checks if c.outcome is Outcome.PASSED]
+    passed = [
+        (plain(c.id), plain(c.sentence), plain(str(c.source or "")))
+        for c in report.checks
+        if c.outcome is Outcome.PASSED
+    ]
     if passed:
-        parts += ["### Passed", table(("check", "the contract says"), passed)]
+        parts += ["### Passed", table(("check", "the contract says", "source"), passed)]
     parts += ["### Not covered by any check", bullets(report.not_covered)]
     if lines := _not_offered(report):
         parts += ["### Not offered", bullets(lines)]
@@ -140,8 +158,9 @@ def summary(report: Report) -> str:
 
 def _section(check: CheckResult) -> str:
     lines = [f"**{plain(check.id)}**: {plain(check.sentence)}"]
-    if check.outcome is Outcome.DEVIATION:
-        lines.append(bullets([f"expected {check.expected}", f"got {check.got}"]))
+    if check.outcome in (Outcome.DEVIATION, Outcome.ADVICE):
+        told = [_graded(check), *(f"decided: {what}" for what in check.decided)]
+        lines.append(bullets([*told, f"expected {check.expected}", f"got {check.got}"]))
     if check.reason:
         lines.append(bullets([check.reason]))
     if check.curl:
@@ -166,7 +185,7 @@ def junit_document(report: Report) -> bytes:
 
 def _result(check: CheckResult) -> Failure | Error | Skipped | None:
     if check.outcome is Outcome.DEVIATION:
-        return Failure(xml_text(f"expected {check.expected}, got {check.got}"), "deviation")
+        return Failure(xml_text(f"{_graded(check)}: expected {check.expected}, got {check.got}"), str(check.grade))
     if check.outcome is Outcome.NOT_EXERCISED:
         return Skipped(xml_text(check.reason), "not_exercised")
     if check.outcome is Outcome.MEASUREMENT_ERROR:
@@ -175,4 +194,8 @@ def _result(check: CheckResult) -> Failure | Error | Skipped | None:
 
 
 def _output(check: CheckResult) -> list[str]:
-    return [check.sentence, *([check.curl] if check.curl else [])]
+    """Of an advice too, which is green: nothing is broken."""
+    found = [check.sentence, *([str(check.source)] if check.source else []), *check.decided]
+    if check.outcome is Outcome.ADVICE:
+        found.append(f"{_graded(check)}: expected {check.expected}, got {check.got}")
+    return [*found, *([check.curl] if check.curl else [])]

@@ -6,9 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.conformance.grade import Finding, Grade, Source
 from harness.model.verdict import Combined, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: grade, finding and source of each check; the outcome ``advice``
 
 
 class Outcome(StrEnum):
@@ -16,6 +17,7 @@ class Outcome(StrEnum):
 
     PASSED = "passed"
     DEVIATION = "deviation"
+    ADVICE = "advice"  # nothing is broken, and somebody may trip over it
     NOT_EXERCISED = "not_exercised"  # what the check builds on is missing or deviates; ``reason`` says what
     MEASUREMENT_ERROR = "measurement_error"  # the rehearsal's own parts failed: nothing is said of the target
 
@@ -28,13 +30,18 @@ class Outcome(StrEnum):
 _VERDICT = {
     Outcome.PASSED: Verdict.PASS,
     Outcome.DEVIATION: Verdict.FAIL,
+    Outcome.ADVICE: Verdict.PASS,
     Outcome.NOT_EXERCISED: Verdict.NOT_EXERCISED,
     Outcome.MEASUREMENT_ERROR: Verdict.INCONCLUSIVE,
 }
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One check. ``sentence`` is the contract's; ``curl`` and ``request_file`` (raw bytes) show a deviation."""
+    """One check. ``sentence`` is that of ``source``; ``curl`` and ``request_file`` (raw bytes) show a deviation.
+
+    ``grade`` and ``finding`` are of a deviation or an advice. ``decided`` are the sentences of the team's OpenAPI file
+    that stood in the place of the contract's. A target may do without what is ``allowed`` to be not exercised.
+    """
 
     id: str
     sentence: str
@@ -45,6 +52,16 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     curl: str = ""
     request_file: str = ""
     duration_s: float = 0.0
+    source: Source | None = None
+    grade: Grade | None = None
+    finding: Finding | None = None
+    decided: tuple[str, ...] = ()
+    allowed: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps the target from conforming."""
+        return not (self.outcome in (Outcome.PASSED, Outcome.ADVICE) or self.allowed)
 
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +98,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """``conformance.json``. ``conforms`` is true when every check passed; times are seconds."""
+    """``conformance.json``. ``conforms`` is true when no check holds; times are seconds."""
 
     schema_version: int
     run_id: str
@@ -102,6 +119,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     combined: Combined | None = None  # ``None`` in runs that were stored without it
     environment: str = ""  # what the target is told to be
     manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
+
+    def graded(self, grade: Grade) -> int:
+        """How many checks have that grade."""
+        return sum(check.grade is grade for check in self.checks)
 
     def count(self, outcome: Outcome) -> int:
         """How many checks ended so."""

@@ -11,6 +11,7 @@ import msgspec
 from harness.clock import NS
 from harness.conformance.bench import Bench, Ground
 from harness.conformance.check import Check, Deviates, NotExercised
+from harness.conformance.grade import Grade
 from harness.conformance.http import Exchange
 from harness.conformance.result import CheckResult, Outcome
 from harness.model.errors import RehearsalError
@@ -45,33 +46,43 @@ async def run_checks(
         result = msgspec.structs.replace(result, duration_s=seconds)
         if result.outcome is not Outcome.PASSED:
             told = f"expected {result.expected}, got {result.got}" if result.expected else result.reason
-            progress(f"{result.outcome.replace('_', ' ')}: {check.id}: {told.splitlines()[0][:160]}")
+            what = result.grade or result.outcome
+            progress(f"{what.replace('_', ' ')}: {check.id}: {told.splitlines()[0][:160]}")
         done(result)
         if any(not each.status for each in bench.exchanges):
             await _settle(bench)
 
 
 async def _run(check: Check, bench: Bench) -> tuple[CheckResult, Exchange | None]:
-    exchange: Exchange | None = None
-    outcome, expected, got, reason = Outcome.PASSED, "", "", ""
+    result = CheckResult(id=check.id, sentence=check.sentence, outcome=Outcome.PASSED, source=check.source)
     try:
         async with asyncio.timeout(CHECK_LIMIT_S):
             await check.run(bench)
     except Deviates as deviation:
-        outcome, expected, got = Outcome.DEVIATION, deviation.expected, deviation.got
-        exchange = deviation.exchange or (bench.exchanges[-1] if bench.exchanges else None)
+        return _deviating(result, check, deviation), deviation.exchange or next(reversed(bench.exchanges), None)
     except NotExercised as lacking:
-        outcome, reason = Outcome.NOT_EXERCISED, str(lacking)
-    except RehearsalError as error:
-        outcome, reason = Outcome.MEASUREMENT_ERROR, str(error)
+        left_out = msgspec.structs.replace(result, outcome=Outcome.NOT_EXERCISED, reason=str(lacking))
+        return msgspec.structs.replace(left_out, allowed=lacking.allowed), None
+    except RehearsalError as broken:
+        reason = str(broken)
     except TimeoutError:
-        outcome, reason = Outcome.MEASUREMENT_ERROR, f"the check itself did not end within {CHECK_LIMIT_S:g} s"
-    except Exception as error:  # a mistake of ours, met by an answer nobody foresaw: named, and the others go on
-        outcome, reason = Outcome.MEASUREMENT_ERROR, f"the check failed inside: {error!r}"
-    result = CheckResult(
-        id=check.id, sentence=check.sentence, outcome=outcome, expected=expected, got=got, reason=reason
+        reason = f"the check itself did not end within {CHECK_LIMIT_S:g} s"
+    except Exception as mistake:  # of ours, met by an answer nobody foresaw: named, and the others go on
+        reason = f"the check failed inside: {mistake!r}"
+    else:
+        return result, None
+    return msgspec.structs.replace(result, outcome=Outcome.MEASUREMENT_ERROR, reason=reason), None
+
+
+def _deviating(result: CheckResult, check: Check, deviation: Deviates) -> CheckResult:
+    return msgspec.structs.replace(
+        result,
+        outcome=Outcome.ADVICE if check.advice else Outcome.DEVIATION,
+        grade=Grade.ADVICE if check.advice else Grade.CONTRACT,
+        finding=deviation.finding or check.finding,
+        expected=deviation.expected,
+        got=deviation.got,
     )
-    return result, exchange
 
 
 def keep_request(result: CheckResult, exchange: Exchange, folder: Path) -> CheckResult:

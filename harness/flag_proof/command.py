@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         lang=arguments.lang,
     )
     rung = "virtual" if options.virtual_only else "local"
-    progress.plain(f"seed {options.seed}, rung {rung}, target {options.target.name}; replay: {options.replay}")
+    progress.plain(f"seed {options.seed}, environment {rung}, target {options.target.name}; replay: {options.replay}")
 
     return run_to_end(
         lambda: Proof(options, clock, progress),

@@ -22,6 +22,7 @@ from harness.report.page import errata_views, files
 from harness.report.summary import bullets, code, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import VerdictRow, verdict_row
+from harness.report.words import report_line
 from scenarios.claims import REGISTER
 
 SUITE = "flag_proof"
@@ -125,7 +126,7 @@ def text(proof: FlagProof, folder: str) -> str:
     lines += [f"error: {error}" for error in proof.errors]
     timings = ", ".join(f"{name} {value:.1f} s" for name, value in proof.timings.items())
     lines += [*HOW, verdict(proof), f"timings: {timings}"]
-    return "\n".join([*lines, f"report: {folder}/report.html (exit status {proof.exit_status})"])
+    return "\n".join([*lines, report_line(folder, proof.exit_status, ENGLISH)])
 
 
 def _told(case: ProofCase) -> str:
@@ -135,7 +136,7 @@ def _told(case: ProofCase) -> str:
 def summary(proof: FlagProof) -> str:
     """``summary.md``."""
     facts = [
-        f"seed {proof.seed}, rung {proof.rung}, target {proof.target}, run {proof.run_id}, started "
+        f"seed {proof.seed}, environment {proof.rung}, target {proof.target}, run {proof.run_id}, started "
         f"{proof.started_utc}, exit status {proof.exit_status}",
         *HOW,
     ]

@@ -204,7 +204,9 @@ def released(
         CREATE_LOST: create_lost(met, lost_creates),
     }  # fmt: skip
     if not races and met.failed == lost_creates:
-        reason = f"{met.sentence}; the rung signals a pod once the endpoints have left it (unless --signals-at-once)"
+        reason = (
+            f"{met.sentence}; the environment signals a pod once the endpoints have left it (unless --signals-at-once)"
+        )
         known[lost] = ScalingFinding(claim=lost, verdict=Verdict.NOT_EXERCISED, value="", reason=reason)
     return [known[claim] for claim in claims if claim in known]
 

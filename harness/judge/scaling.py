@@ -248,7 +248,9 @@ def _rose(part: Part, rises: Sequence[Resize], most: int, path: str, ruled: Rule
     if not rises or others:
         told = "the autoscaler added no pod" if not rises else f"not by {resource} alone: {path}"
         return held(claim, False, value, told)
-    verdict, told = (Verdict.PASS, "the rung's autoscaler is the rule itself") if ruled is None else by_rule(ruled)
+    verdict, told = (
+        (Verdict.PASS, "the environment's autoscaler is the rule itself") if ruled is None else by_rule(ruled)
+    )
     if most < part.high and verdict is Verdict.PASS:
         verdict, told = Verdict.INCONCLUSIVE, f"the load asked for {most}, not for {part.high}; {told}"
     return ScalingFinding(claim=claim, verdict=verdict, value=value, reason=f"{path}; {told}")

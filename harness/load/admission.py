@@ -76,7 +76,7 @@ def admit(shared: Shared, firestore: Any) -> list[Phone]:
     """Every phone, ready to act. Raises ``MeasurementFailed`` when it takes longer than the plan's limit."""
     limit_s = shared.plan.admission_limit_s
     late = MeasurementFailed(
-        f"the population could not be admitted within {limit_s:g} s",
+        f"the simulated users could not be signed in within {limit_s:g} s",
         where="Auth and Remote Config emulators",
         remedy="see their logs; the machine may be too busy",
     )

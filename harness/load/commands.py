@@ -25,7 +25,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 def not_told() -> MeasurementFailed:
     """Nothing came in ``GO_LIMIT_S``."""
-    return MeasurementFailed(f"admitted, but not told to go within {GO_LIMIT_S:g} s", where="standard input")
+    return MeasurementFailed(f"signed in, but not told to go within {GO_LIMIT_S:g} s", where="standard input")
 
 
 def parse(line: bytes) -> Go | Stop:

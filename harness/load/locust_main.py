@@ -156,7 +156,9 @@ def _load(plan: LoadPlan, recorder: Recorder) -> None:
     gevent.signal_handler(signal.SIGTERM, ending.tell)
     firestore = connect(plan.endpoints.firestore, plan.endpoints.project_id)
     phones = admit(shared, firestore)
-    recorder.event("phase", "admitted", message("{count} users admitted", count=str(len(phones))), users=len(phones))
+    recorder.event(
+        "phase", "admitted", message("{count} simulated users signed in", count=str(len(phones))), users=len(phones)
+    )
     recorder.flush()
     gc.collect()
     gc.freeze()  # what was admitted stays; collecting it again and again would only delay requests

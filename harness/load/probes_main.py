@@ -151,7 +151,7 @@ async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> N
     lines = await _input()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lines.feed_eof)
-    admitted = message("{count} canary users admitted", count=str(len(probers)))
+    admitted = message("{count} canary users signed in", count=str(len(probers)))
     recorder.event("phase", "probes_admitted", admitted, users=len(probers))
     recorder.flush()
     try:

@@ -63,7 +63,7 @@ class LoadProcesses:
             self.check()
             if waiting and self._clock.now_ns() > give_up_ns:
                 raise PartDied(
-                    f"not admitted within {timeout_s:g} s: {', '.join(waiting)}",
+                    f"not signed in within {timeout_s:g} s: {', '.join(waiting)}",
                     where=str(self._logs),
                     remedy="the machine may be too busy; see the logs of the Auth and Remote Config emulators",
                 )

@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from harness import yamltext
 from harness.manifests import kustomize, pods, policies, spec
+from harness.manifests.faults import at_fault
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
 from harness.model.errors import BadInput
-from harness.model.manifests import Deployment, Manifests, RollingUpdate
+from harness.model.manifests import Deployment, Manifests, PatchNote, RollingUpdate
 
 S = TypeVar("S", bound=spec.K8s)
 
@@ -25,16 +27,24 @@ __all__ = ["load"]
 RUNG_IMAGES = ("tekutoko-rehearsal/", "local-process/")
 
 
-def load(folder: Path, layer: Path | None = None) -> Manifests:
+def load(folder: Path, layer: Path | None = None, kubectl: str | None = None) -> Manifests:
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
     ``layer`` is the rung's own folder: its patches are laid over a folder that was not made for a rung, as
-    production's is not. Raises ``BadInput`` naming the file or the resource and the key: a patch that does not fit, no
-    or several Deployments or Services, a dangling reference, a bad quantity, probe or port.
+    production's is not. ``kubectl`` is the program that renders it too. Raises ``BadInput`` naming file, line and key:
+    a patch that does not fit, no or several Deployments or Services, a dangling reference, a bad quantity, probe or
+    port.
     """
-    documents, notes = kustomize.render(folder)
-    if layer is not None and not _made_for_a_rung(documents):
-        documents, notes = kustomize.with_layer(documents, notes, layer)
+    rendered = kustomize.render(folder, kubectl)
+    documents, notes = rendered.documents, rendered.notes
+    with rendered.places.said(rendered.documents):
+        if layer is not None and not _made_for_a_rung(documents):
+            documents, notes = kustomize.with_layer(documents, notes, layer)
+        return _typed(documents, notes, folder)
+
+
+def _typed(documents: kustomize.Documents, notes: tuple[PatchNote, ...], folder: Path) -> Manifests:
+    """What is read of ``documents``."""
     sources = _sources(documents, folder)
     name, deployment = _one(documents, "Deployment", spec.DeploymentSpec, folder)
     service_name, service = _one(documents, "Service", spec.ServiceSpec, folder)
@@ -135,8 +145,10 @@ def _convert(data: Any, wanted: type[S], where: str) -> S:
     try:
         return msgspec.convert(data, wanted)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise BadInput(message, where=where + path.rstrip("`"), remedy="see the Kubernetes API reference") from error
+        message, _, trail = str(error).partition(" - at `$")
+        path = yamltext.dotted(at_fault(data, trail.rstrip("`"), message))
+        at = f"{where}.{path}" if path and path[0] != "[" else where + path
+        raise BadInput(message, where=at, remedy="see the Kubernetes API reference") from error
 
 
 def _selects(selector: dict[str, str], labels: dict[str, str], where: str) -> None:

@@ -19,7 +19,7 @@ _BUILT = "kind/binaries/kubernetes-*/kubectl"  # of the rung kind, below home()
 
 
 def program() -> str | None:
-    """The kubectl of the PATH, else the newest that the rung kind has built; ``None`` without any."""
+    """The kubectl of the PATH, else the newest that the environment kind has built; ``None`` without any."""
     if (found := shutil.which("kubectl")) is not None:
         return found
     built = sorted(home().glob(_BUILT), key=lambda path: path.stat().st_mtime)

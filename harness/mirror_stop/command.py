@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         changed=changed,
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, rung local, bundled walk API; replay: {options.replay}")
+    progress.plain(f"seed {options.seed}, environment local, bundled walk API; replay: {options.replay}")
 
     return run_to_end(
         lambda: MirrorStop(options, clock, progress),

@@ -145,7 +145,7 @@ class DrawnSchedule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def nothing(self) -> bool:
-        """Whether it had nothing that the rung can do: then its own exit status, 10, says no more than that."""
+        """Whether it had nothing that the environment can do: then its own exit status, 10, says no more than that."""
         return not self.exercised and not self.broke and self.exit_status in (Exit.OK, Exit.HOLD)
 
     @property

@@ -37,6 +37,20 @@ SEVERITY = (
 )
 
 
+#: What each status says, for the closing line of a command and of its nox session; message ids of the reports.
+MEANING = {
+    Exit.OK: "passed",
+    Exit.USAGE: "not begun: wrong usage or bad input",
+    Exit.HOLD: "held: something did not pass or could not be shown; the rehearsal itself worked",
+    Exit.ROLLED_BACK: "rolled back: a rollback limit fired; the rehearsal itself worked",
+    Exit.STACK: "no decision: the stack could not start",
+    Exit.RUN_BROKEN: "no decision: a part died unplanned, or evidence could not be written",
+    Exit.LEAK: "something was left on the machine",
+    Exit.INTERNAL: "no decision: an internal error of the harness",
+    Exit.INTERRUPTED: "no decision: interrupted",
+}
+
+
 def more_severe(*statuses: Exit) -> Exit:
     """The most severe of ``statuses``; ``Exit.OK`` when there is none."""
     return min(statuses, key=SEVERITY.index, default=Exit.OK)

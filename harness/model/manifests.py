@@ -93,6 +93,7 @@ class PatchNote(msgspec.Struct, frozen=True, kw_only=True):
     layer: str  # "base", "overlays/local", ...
     reason: str
     erratum: str = ""
+    nothing_changed: bool = False  # its target selects nothing, which kustomize passes over
 
 
 class Manifests(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,4 +58,6 @@ def worded(shown: str, unit: Unit) -> str | Message:
         return message("{number} users", number=number)
     if unit is Unit.PER_SECOND:
         return message("{number}/s", number=number)
+    if unit is Unit.WALKS:
+        return message("{number} walks", number=number)
     return shown

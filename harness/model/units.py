@@ -76,4 +76,6 @@ def show(value: float, unit: Unit) -> str:
         return f"{value:.3g}/s"
     if unit is Unit.USERS:
         return f"{value:.0f} users"
+    if unit is Unit.FLAWS:
+        return f"{value:.0f}"
     return f"{value:.4g} {unit}"

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     words += ["--ingress"] if arguments.ingress else []
     replay = shlex.join([*words, *options.changed])
     progress.plain(
-        f"seed {options.seed}, rung {options.rung} ({options.rung_reason}), target {options.target.name}; "
+        f"seed {options.seed}, environment {options.rung} ({options.rung_reason}), target {options.target.name}; "
         f"replay: {replay}"
     )
     from harness.network.flow import NetworkRun  # SciPy and psutil load here

@@ -75,7 +75,7 @@ class NetworkRun(StageRun[NetworkReport]):
     def _lacking(self) -> str:
         if Capability.REAL_KUBERNETES in self.stack.capabilities:
             return ""
-        return f"the rung {self.options.rung}: {_NO_PODS}"
+        return f"the environment {self.options.rung}: {_NO_PODS}"
 
     async def run(self) -> NetworkReport:
         """Nothing is brought up where the rung lacks what it takes."""
@@ -189,7 +189,7 @@ class NetworkRun(StageRun[NetworkReport]):
         self.evidence.gather()
 
     async def _admitted(self) -> StageProcesses:
-        self.progress(f"admitting {ACCOUNTS} accounts")
+        self.progress(f"signing in {ACCOUNTS} simulated users")
         return await self.admit(ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S)
 
     async def _stop_clients(self) -> None:
@@ -221,7 +221,7 @@ class NetworkRun(StageRun[NetworkReport]):
         if not self.with_ingress:
             return ingress_judge.not_exercised(ingress_judge.NOT_ASKED)
         if not isinstance(self.stack, WithIngress):
-            return ingress_judge.not_exercised(f"the rung {self.options.rung} brings no controller")
+            return ingress_judge.not_exercised(f"the environment {self.options.rung} brings no controller")
         seen = self.front.seen if self.front is not None else IngressEvidence(wanted=ingresses(self.fronted))
         return ingress_judge.findings(self.plan.ingress, seen)
 

@@ -31,7 +31,9 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     only = f"only these parts of {_PARTS} (repeatable)"
     command.add_argument("--only", action="append", default=[], metavar="PART,...", help=only)
     rungs = [rung.value for rung in (Rung.LOCAL, Rung.KIND)]
-    command.add_argument("--on", choices=rungs, default=Rung.LOCAL.value, help="the stack's rung (default: local)")
+    command.add_argument(
+        "--on", choices=rungs, default=Rung.LOCAL.value, help="the stack's environment (default: local)"
+    )
     command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
     command.add_argument("--seed", type=int, default=default_seed, help="seed of the restore points (default: 1)")
     command.add_argument("--points", type=int, metavar="N", help="random restore points (nightly: 50)")
@@ -91,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         changed=changed,
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, rung {rung}, target {options.target.name}; replay: {options.replay}")
+    progress.plain(f"seed {options.seed}, environment {rung}, target {options.target.name}; replay: {options.replay}")
 
     return run_to_end(
         lambda: Recovery(options, clock, progress),

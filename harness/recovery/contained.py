@@ -22,7 +22,7 @@ _REMOVE_LIMIT_S = 60.0
 
 
 class ContainedServer(Server):
-    """Published on a loopback port. ``Database.register`` of the rung kind finds it by that, and leads pods to it.
+    """Published on a loopback port. ``Database.register`` of kind finds it by that, and leads pods to it.
 
     The site's folder is mounted under its own name, for ``restore_command`` reads the archive there; the server runs as
     the account that owns the data.

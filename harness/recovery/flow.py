@@ -58,7 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[str, ...] = ()
     rung: Rung = Rung.LOCAL
     service_port: int | None = None
-    own_cluster: OwnCluster | None = None  # the rung kube restores nothing
+    own_cluster: OwnCluster | None = None  # the environment kube restores nothing
     lang: str = "en"  # of the pages; dr.json is the same in any
 
     @property

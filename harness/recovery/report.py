@@ -22,7 +22,7 @@ from harness.report.page import errata_views, files
 from harness.report.summary import SUMMARY_MD, bullets, code, plain, table
 from harness.report.templates import page
 from harness.report.verdict_rows import counted
-from harness.report.words import VERDICT, VERDICT_SIGN
+from harness.report.words import VERDICT, VERDICT_SIGN, report_line
 from scenarios.claims import REGISTER
 
 DR_JSON = "dr.json"
@@ -88,13 +88,15 @@ def limit(finding: Finding) -> str:
     return amount(finding.limit, finding.unit) if finding.limit is not None else ""
 
 
+def measured(finding: Finding) -> str:
+    """What was measured and what the claim allows: ``1.84 s (limit 1 h)``."""
+    seen, allowed = amount(finding.value, finding.unit), limit(finding)
+    return f"{seen} (limit {allowed})" if allowed else seen
+
+
 def text(report: RecoveryReport, folder: str) -> str:
     """For a terminal."""
-    lines = [
-        f"  {each.verdict:<13} {each.id:<24} {amount(each.value, each.unit):>9} of {limit(each) or '-':<7} "
-        f"{each.reason}"
-        for each in report.findings
-    ]
+    lines = [f"  {each.verdict:<13} {each.id:<24} {measured(each):<24} {each.reason}" for each in report.findings]
     for one in report.cases:
         parts = " + ".join(f"{part} {one.rto_s[part]:.1f}" for part in RTO_PARTS)
         lines.append(f"  RTO {one.total_s:.1f} s = {parts}: {one.title}")
@@ -108,7 +110,7 @@ def text(report: RecoveryReport, folder: str) -> str:
         verdict(report),
         *nothing_line(report),
         f"timings: {timings}",
-        f"report: {folder}/report.html (exit status {report.exit_status})",
+        report_line(folder, report.exit_status, ENGLISH),
     ]
     return "\n".join(lines)
 

@@ -141,7 +141,7 @@ def _in_order(restart: Restart, limit_s: float) -> tuple[Verdict, str]:
         return Verdict.INCONCLUSIVE, f"{late}no request was due in its {restart.took_s:.0f} s"
     if late:
         return Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict, f"{late}{failed}"
-    room = "5-10 min has room for images and nodes, which this rung does not fetch"
+    room = "5-10 min has room for images and nodes, which this environment does not fetch"
     return verdict, f"restarted in order under load, {failed}; {room}"
 
 

@@ -12,7 +12,7 @@ from harness.model.message import marked
 from harness.model.stack import Rung
 from harness.model.verdict import Combined
 from harness.report import words
-from harness.report.language import Language
+from harness.report.language import ENGLISH, Language
 
 
 class Facts(Protocol):
@@ -167,9 +167,9 @@ def run_facts(facts: Facts, run_id: str, exit_status: int, say: Language, *, bun
             started=say.moment(facts.started_utc),
             status=say("exit status {status}", status=str(exit_status)),
         ),
-        say("rung {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[Rung(facts.rung)])),
+        say("environment {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[Rung(facts.rung)])),
         say("target: {target}", target=words.target_words(facts.target, say, bundled=bundled)),
-        *([say("environment: {name}", name=name)] if (name := environment_of(facts)) else []),
+        *([say("variable ENVIRONMENT: {name}", name=name)] if (name := environment_of(facts)) else []),
     ]
 
 
@@ -188,5 +188,5 @@ def closing_lines(report: Finished, folder: str) -> list[str]:
         *(f"error: {error}" for error in report.errors),
         *nothing_line(report),
         *([f"timings: {timings}"] if timings else []),
-        f"report: {folder}/report.html (exit status {report.exit_status})",
+        words.report_line(folder, report.exit_status, ENGLISH),
     ]

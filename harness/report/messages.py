@@ -21,6 +21,7 @@ from chaos import catalogue
 from harness.conformance.checks import ALL
 from harness.conformance.fuzz import SENTENCES
 from harness.manifests import load as load_manifests
+from harness.model.errors import MEANING
 from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
 from scenarios import claims
 
@@ -41,6 +42,8 @@ def report_messages() -> dict[str, list[tuple[str, int]]]:
         first = text if isinstance(text, str) else text[0]
         if not first.endswith("\n"):  # what one process says to another on a pipe
             found.setdefault(first, []).append((f"harness/{file}", line))
+    for meaning in MEANING.values():
+        found.setdefault(meaning, []).append(("harness/model/errors.py", 0))
     return found
 
 

@@ -60,7 +60,7 @@ def _facts(rollout: Rollout, say: Language) -> list[str]:
             started=say.moment(rollout.started_utc),
             status=status,
         ),
-        say("rung {rung}: {words}", rung=str(rollout.rung), words=say(words.RUNG[rollout.rung])),
+        say("environment {rung}: {words}", rung=str(rollout.rung), words=say(words.RUNG[rollout.rung])),
         say("target: {target}", target=words.target_words(rollout.target, say, bundled=rollout.target_bundled)),
     ]
 

@@ -134,11 +134,11 @@ def _facts(run: Run, say: Language) -> list[str]:
             started=say.moment(run.started_utc),
             status=str(run.exit_status),
         ),
-        say("rung {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
+        say("environment {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
         say("target: {target}", target=target_words(run.target, say, bundled=run.target_bundled)),
-        *([say("environment: {name}", name=run.environment)] if run.environment else []),
+        *([say("variable ENVIRONMENT: {name}", name=run.environment)] if run.environment else []),
         *([_missing(run.missing_manifests, say)] if run.missing_manifests else []),
-        *(say("fault planted: {fault}", fault=fault) for fault in run.faults),
+        *(say("fault injected: {fault}", fault=fault) for fault in run.faults),
     ]
 
 

@@ -5,9 +5,12 @@ What a dictionary holds is a message id; functions here are pure and speak the l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.judge.chance import advances
 from harness.judge.words import beside
-from harness.model.message import marked, message, worded
+from harness.model.errors import MEANING, Exit
+from harness.model.message import Message, marked, message, verbatim, worded
 from harness.model.rollout_run import WeekRun
 from harness.model.run import Run, SwitchOver
 from harness.model.stack import Capability, Rung
@@ -57,9 +60,11 @@ CHECK = {
     "flag.steady": marked("users who changed sides without a change of the template"),
     "dual_write.documents": marked("walks whose Firestore document is missing, left, old, or not as the app reads it"),
     "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
-    "writes.applied_once": marked("rows that are there more often than they were sent"),
-    "reads.acknowledged": marked("answers that do not show what was acknowledged before they were asked"),
-    "walks.isolation": marked("answers about walks that were not the asker's own, or not refused as the contract says"),
+    "writes.applied_once": marked("rows stored more than once"),
+    "reads.acknowledged": marked("answers that lack a write acknowledged before the request"),
+    "walks.isolation": marked(
+        "answers that show or change another user's walk, or refuse it otherwise than the contract says"
+    ),
     "pdb.budget": marked("evictions beyond the disruption budget"),
     "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
     "flag.off_in_time": marked("clients still on the API 5 minutes after the flag went off"),
@@ -72,14 +77,14 @@ RUNG = {
     Rung.SIM: marked("the bundled API's own code and pure control-plane rules, in virtual time"),
     Rung.LOCAL: marked("real processes: API pods, PostgreSQL, Firebase emulators, Envoy as the service; no Kubernetes"),
     Rung.KIND: marked("a real Kubernetes cluster on this machine (kind)"),
-    Rung.KUBE: marked("somebody's own Kubernetes cluster"),
+    Rung.KUBE: marked("a Kubernetes cluster of your own"),
 }
 
 CAPABILITY = {
     Capability.REAL_PROCESSES: marked("real processes"),
     Capability.REAL_POSTGRESQL: marked("real PostgreSQL"),
     Capability.REAL_KUBERNETES: marked("real Kubernetes"),
-    Capability.CPU_LIMITS: marked("CPU and memory limits enforced, unscaled"),
+    Capability.CPU_LIMITS: marked("enforced CPU and memory limits without scaling"),
     Capability.AUTOSCALING: marked("autoscaling"),
     Capability.EVICTION: marked("eviction under the PDB"),
     Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
@@ -111,7 +116,7 @@ SIDE = {"api": marked("API"), "firestore": marked("Firestore")}
 
 TIMING = {
     "stack_up": marked("stack up after"),
-    "admitted": marked("users admitted after"),
+    "admitted": marked("users signed in after"),
     "decision": marked("decision after"),
     "switched_over": marked("back on Firestore after"),
     "tear_down": marked("tear down took"),
@@ -119,7 +124,7 @@ TIMING = {
 
 PHASE = {
     "stack": marked("stack"),
-    "admission": marked("admission"),
+    "admission": marked("sign-in"),
     "window": marked("window"),
     "end": marked("end"),
     "after the window": marked("after the window"),
@@ -155,11 +160,13 @@ def check_word(check: CheckResult, say: Language) -> str:
 
 
 def check_figures(check: CheckResult, say: Language) -> str:
-    """What was seen and what was planned, for example ``50 % (planned 50 %)``."""
+    """What was seen, and what was planned or is allowed: ``50 % (planned 50 %)``, ``0 (0 allowed)``."""
     seen = say.amount(check.value, check.unit)
     if check.planned is None:
         return seen
-    return say("{seen} (planned {planned})", seen=seen, planned=say.amount(check.planned, check.unit))
+    if check.unit is Unit.RATIO:
+        return say("{seen} (planned {planned})", seen=seen, planned=say.amount(check.planned, check.unit))
+    return say("{seen} ({allowed} allowed)", seen=seen, allowed=f"{check.planned:.0f}")
 
 
 def threshold_words(criterion: CriterionResult, say: Language) -> str:
@@ -252,7 +259,27 @@ def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
 
 def first_line(seed: int, rung: str, replay: str) -> str:
     """The first line of everything a run prints or writes: seed, rung, replay."""
-    return f"seed {seed} · rung {rung} · {' '.join(replay.split())}"
+    return f"seed {seed} · environment {rung} · {' '.join(replay.split())}"
+
+
+def lacking_words(lacking: Iterable[str]) -> Message:
+    """What the environment lacks, in words; of a capability that this report does not know yet, its name."""
+    known = {str(capability): text for capability, text in CAPABILITY.items()}
+    parts = [Message(text=known[each]) if each in known else verbatim(each) for each in lacking]
+    listed = parts.pop()
+    while parts:
+        listed = message("{first}, {rest}", first=parts.pop(), rest=listed)
+    return message("the environment lacks {capabilities}", capabilities=listed)
+
+
+def report_line(folder: str, status: int, say: Language) -> str:
+    """The last line of a command: where its report lies, the exit status, and what that means."""
+    return say(
+        "report: {path} (exit status {status}: {meaning})",
+        path=f"{folder}/report.html",
+        status=str(status),
+        meaning=say(MEANING[Exit(status)]),
+    )
 
 
 def target_words(target: str, say: Language, *, bundled: bool) -> str:

@@ -21,7 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Its options beside those of every run."""
     command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/scaling.yaml")
     command.add_argument(
-        "--compare", metavar="RUN", help="put a run of scaling on another rung beside this one in the report"
+        "--compare", metavar="RUN", help="put a run of scaling in another environment beside this one in the report"
     )
     command.add_argument("--only", action="append", default=[], metavar="NAME", help="a part of the plan (repeatable)")
 

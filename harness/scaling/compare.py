@@ -58,7 +58,7 @@ def compare(a: ScalingReport, b: ScalingReport) -> Comparison:
         raise BadInput(
             "the two runs have no part in common that both ran",
             where=f"{a.run_id}, {b.run_id}",
-            remedy="run the same parts on both rungs, e.g. scaling --only hpa_cpu",
+            remedy="run the same parts in both environments, e.g. scaling --only hpa_cpu",
         )
     return Comparison(a=_side(a), b=_side(b), unlike=tuple(_unlike(a, b)), parts=tuple(_part(*each) for each in parts))
 

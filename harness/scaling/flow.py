@@ -147,7 +147,7 @@ class ScalingRun(StageRun[ScalingReport]):
         self.mark(part.name)
 
     def _not_exercised(self, part: AnyPart) -> None:
-        reason = f"the rung lacks {', '.join(self._lacking(part))}"
+        reason = f"the environment lacks {', '.join(self._lacking(part))}"
         findings = tuple(
             ScalingFinding(claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason) for claim in part.claims
         )
@@ -163,7 +163,7 @@ class ScalingRun(StageRun[ScalingReport]):
     async def admitted(self) -> StageProcesses:
         """The load, started once."""
         if self.load is None:
-            self.progress(f"admitting {ACCOUNTS} accounts")
+            self.progress(f"signing in {ACCOUNTS} simulated users")
             return await self.admit(ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S)
         return self.load
 

@@ -26,7 +26,7 @@ def manifests_of(corrected: Path) -> dict[str, Manifests]:
     """
     plain = load(corrected.with_name(corrected.name.removesuffix("-secret-manager")))
     full = load(corrected)
-    document, _ = kustomize.render(corrected.parents[1] / "document")
+    document = kustomize.render(corrected.parents[1] / "document").documents
     printed = _pod(document, full.deployment.name)["volumes"]
     mounts = _pod(full.documents, full.deployment.name)["containers"][0]["volumeMounts"]
     existing = full.documents | {_SECRET: _with_user(plain.documents[_SECRET])}

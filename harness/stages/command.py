@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
         raise BadInput(f"--workers {arguments.workers} cannot share the plan's {plan.accounts} accounts evenly")
     options = options_of(arguments)
     line = replay(arguments, options)
-    progress.plain(f"seed {options.seed}, rung {options.rung}, target {options.target.name}; replay: {line}")
+    progress.plain(f"seed {options.seed}, environment {options.rung}, target {options.target.name}; replay: {line}")
     total_s = sum(stage.seconds for stage in plan.stages)
     pods = ", ".join(map(str, plan.knee.pods)) or "no"
     progress.plain(

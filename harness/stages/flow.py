@@ -60,7 +60,7 @@ class LoadStages(StageRun[LoadReport]):
         self.mark("knees")
 
     async def _admit(self) -> Measuring:
-        self.progress(f"admitting {self.plan.accounts} accounts, {self.workers} worker(s) of Locust")
+        self.progress(f"signing in {self.plan.accounts} simulated users, {self.workers} worker(s) of Locust")
         load = await self.admit(self.plan.accounts, workers=self.workers, request_timeout_s=self.plan.request_timeout_s)
         self.mark("admitted")
         limits = Limits(p95_ms=self.plan.p95_limit_ms, error_ratio=self.plan.error_limit)

@@ -82,7 +82,7 @@ def rejudge(stored: StoredRun, seen: Observed) -> Rejudgement:
 
 def _lacking(stored: StoredRun) -> dict[str, Message]:
     if stored.run is None:  # which capabilities the rung had is said in run.json alone
-        unknown = message("which capabilities the rung had is not known")
+        unknown = message("which capabilities the environment had is not known")
         return {c.id: unknown for c in stored.scenario.criteria if c.needs}
     known = {str(capability) for capability in Capability}
     return not_exercised(stored.scenario, frozenset(Capability(c) for c in stored.run.capabilities if c in known))

@@ -39,7 +39,7 @@ def not_comparable(a: StoredRun, seen_a: Observed, b: StoredRun, seen_b: Observe
     ]
     for stored, seen in ((a, seen_a), (b, seen_b)):
         if stored.run is None:
-            reasons.append(f"{stored.run_id} left no run.json: its rung and target are not known")
+            reasons.append(f"{stored.run_id} left no run.json: its environment and target are not known")
         if seen.window == EMPTY:
             reasons.append(f"{stored.run_id} never began its window")
     return tuple(reasons)

@@ -136,7 +136,7 @@ async def test_a_failing_schedule_does_not_keep_the_next_and_its_seed_is_kept(tm
     kept = json.loads((tmp_path / FAILING_SEEDS).read_text())
     assert [entry["seed"] for entry in kept] == [12, 13, 14]
     assert kept[0] == {"seed": 12, "rung": "local", "replay": "python -m harness chaos_nightly --seed 12 --count 1"}
-    told = "5 of 5 schedules made: 2 passed, 0 had nothing that the rung can do, 3 did not pass, 2 of them for a"
+    told = "5 of 5 schedules made: 2 passed, 0 had nothing that the environment can do, 3 did not pass, 2 of them for a"
     assert counts(report, ENGLISH).startswith(told)
     assert report.schedules[2].shortcomings == ("writes.acknowledged: fail: 1 lost",)
     assert report.errors == ("seed 12: firestore died", "seed 14: no port is free")
@@ -165,7 +165,7 @@ async def test_a_schedule_that_the_rung_cannot_make_holds_no_night_and_a_night_o
     lacking = {2}
     report = await night(tmp_path / "some", range(1, 4))
     assert (report.exit_status, report.combined) == (Exit.OK, Combined.ALL_PASSED)
-    assert "2 passed, 1 had nothing that the rung can do, 0 did not pass" in counts(report, ENGLISH)
+    assert "2 passed, 1 had nothing that the environment can do, 0 did not pass" in counts(report, ENGLISH)
     assert not (tmp_path / "some" / FAILING_SEEDS).exists()
     lacking = {1, 2, 3}
     report = await night(tmp_path / "none", range(1, 4), least=0)

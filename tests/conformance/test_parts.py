@@ -16,6 +16,7 @@ from harness.conformance import report, shape
 from harness.conformance.check import Deviates, NotExercised, must, needs
 from harness.conformance.checks import ALL
 from harness.conformance.flow import chosen
+from harness.conformance.grade import Finding, Grade, Source, SourceKind
 from harness.conformance.http import Exchange, send
 from harness.conformance.people import changed
 from harness.conformance.result import CheckResult, Outcome, Report, TargetFacts
@@ -191,7 +192,15 @@ def test_only_chooses_by_pattern() -> None:
 def test_the_reports_survive_whatever_a_target_answers() -> None:
     nasty = "| <b>*x*</b> \x00\x1b[31m \ud800".encode("utf-8", "replace").decode()
     check = CheckResult(
-        id="a.b", sentence=nasty, outcome=Outcome.DEVIATION, expected=nasty, got=nasty, curl=f"curl {nasty}"
+        id="a.b",
+        sentence=nasty,
+        outcome=Outcome.DEVIATION,
+        expected=nasty,
+        got=nasty,
+        curl=f"curl {nasty}",
+        grade=Grade.OPENAPI,
+        finding=Finding.BODY,
+        source=Source(SourceKind.OPENAPI, f"{nasty}:7"),
     )
     skipped = msgspec.structs.replace(check, id="a.c", outcome=Outcome.NOT_EXERCISED, reason=nasty)
     made = Report(

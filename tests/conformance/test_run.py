@@ -20,6 +20,7 @@ from harness.conformance.checks import ALL
 from harness.model.errors import Exit
 from harness.state import MARKER, marked
 from harness.targets import ROOT
+from tests.conformance.expected import OF_OUR_OWN
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, command, conform, document
 
 GO = Path(__file__).parent / "go_target"
@@ -46,7 +47,8 @@ def test_the_bundled_api_conforms(conformed: Conformed) -> None:
     content = json.loads(done.stdout)
     assert content == document(conformed.reports)
     checked = {name: outcome for name, outcome in outcomes(content).items() if not name.startswith("fuzz.")}
-    assert checked == {check.id: "passed" for check in ALL}
+    assert checked == {check.id: "advice" if check.id in OF_OUR_OWN else "passed" for check in ALL}
+    assert [check["grade"] for check in content["checks"] if check["outcome"] == "advice"] == ["advice"]
     assert content["conforms"] is True and content["exit_status"] == 0
     assert content["leaks"] == [] and content["errors"] == []
     assert {extra["name"]: extra["offered"] for extra in content["extras"]} == {
@@ -57,7 +59,7 @@ def test_the_bundled_api_conforms(conformed: Conformed) -> None:
     named = ("conforms", *(check.id for check in ALL), "fuzz.server_errors", "fuzz.schema", "run", "leaks")
     assert cases(conformed.junit) == {name: [] for name in named}
     first = done.stderr.splitlines()[0]
-    assert first.startswith("seed 7, rung local, target bundled walk API") and content["replay"] in first
+    assert first.startswith("seed 7, environment local, target bundled walk API") and content["replay"] in first
     assert "conforms" in done.stderr
     assert list(marked(MARKER, [content["run_id"]])) == []
 
@@ -89,6 +91,24 @@ def test_a_binary_in_another_language_runs_by_the_environment_contract_alone(tmp
     raw = next((tmp_path / "reports").glob("*/requests/walks.create.status.http")).read_bytes()
     assert raw.startswith(b"POST /v1/walks HTTP/1.1\r\n")
     assert "".join(create["curl"].split()).endswith('"$API/v1/walks"')
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+def test_a_target_without_a_dual_write_takes_at_most_90_s(tmp_path: Path) -> None:
+    """The bundled API with its mirror off; near four minutes when each check waited for itself."""
+    file = tmp_path / "target.yaml"
+    environment = '{HOST: 127.0.0.1, MIRROR_SHARE_PERCENT: "0"}'
+    command_ = f'["{sys.executable}", "-m", "api"]'
+    file.write_text(f"command: {command_}\nfolder: {ROOT}\nenvironment: {environment}\nmigrations: bundled\n")
+    done = conform(tmp_path / "reports", "--target", str(file))
+    assert done.returncode == Exit.HOLD, done.stderr
+    content = document(tmp_path / "reports")
+    found = outcomes(content)
+    assert {name for name, outcome in found.items() if outcome == "deviation"} == {"dual_write.written"}
+    untried = {name for name, outcome in found.items() if outcome == "not_exercised"}
+    assert untried == {check.id for check in ALL if check.id.startswith("dual_write.")} - {"dual_write.written"}
+    assert content["timings"]["stack_up"] + content["timings"]["checks"] < 90
 
 
 @pytest.mark.stack

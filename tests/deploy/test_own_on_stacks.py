@@ -100,7 +100,7 @@ async def test_processes_honour_what_they_can_and_say_the_rest(tmp_path: Path) -
         words = [row.message for row in events if row.kind == "pod"]
         assert sum("startup probe passes" in word for word in words) == 2
     for word in ("securityContext of the pod", "topologySpreadConstraints", "volumeMounts of container api"):
-        assert any(line.startswith("not honoured on this rung") and word in line for line in told), told
+        assert any(line.startswith("not honoured in this environment") and word in line for line in told), told
 
 
 @pytest.mark.stack

@@ -128,7 +128,7 @@ def test_a_policy_without_the_controller_and_plain_http_are_found(tmp_path: Path
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("words", "moment"), [((), "admitting"), (("--ingress",), "its pod with the label")])
+@pytest.mark.parametrize(("words", "moment"), [((), "signing in"), (("--ingress",), "its pod with the label")])
 def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path: Path, words: tuple[str, ...], moment: str) -> None:
     job = Job(tmp_path / "reports", *words, command=("network",), on=Rung.KIND)
     until = time.monotonic() + 600

@@ -19,7 +19,7 @@ from harness.model.recovery import RecoveryPlan
 from harness.model.verdict import Combined, Verdict
 from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
 from harness.recovery.procedure import Reached, Written
-from harness.recovery.report import SCHEMA_FILE, schema, verdict, write_report
+from harness.recovery.report import SCHEMA_FILE, measured, schema, verdict, write_report
 from harness.recovery.result import (
     SCHEMA_VERSION,
     CaseResult,
@@ -371,3 +371,9 @@ def test_as_written_says_what_was_written_and_what_was_not(own_network: bool, wh
     assert written(Reached.RESTART).written.steps.told in told["procedure.as_written"]
     assert "written was the proxy's endpoint" in told["procedure.as_written"]
     assert why in told["procedure.own_address"]
+
+
+def test_a_line_says_what_was_measured_and_the_limit_of_the_claim() -> None:
+    (found,) = (each for each in findings(PLAN, observed()) if each.id == "rto.measured")
+    assert measured(msgspec.structs.replace(found, value=1.84, limit=3600.0)) == "1.84 s (limit 1 h)"
+    assert measured(msgspec.structs.replace(found, value=1.84, limit=None)) == "1.84 s"

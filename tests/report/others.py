@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.conformance.checks import ALL, NOT_COVERED
+from harness.conformance.grade import Finding, Grade
 from harness.conformance.result import CheckResult, Extra, Report, TargetFacts
 from harness.conformance.result import Outcome as CheckOutcome
 from harness.flag_proof.judging import judged
@@ -106,7 +107,7 @@ def chaos_report() -> ChaosReport:
                 name="zone_loss",
                 title="All pods of a zone are gone",
                 verdict=Verdict.NOT_EXERCISED,
-                reason="the rung has no zones",
+                reason="the environment has no zones",
             ),
             ExperimentResult(
                 number=3,
@@ -172,19 +173,34 @@ def mirror_stop() -> MirrorStopResult:
 
 
 def conformance() -> Report:
-    """Every check: the first deviates, the second was not exercised, all others passed."""
+    """Every check: the first deviates, the second was not exercised, the third got advice, all others passed."""
     changed: dict[int, dict[str, Any]] = {
         0: {
             "outcome": CheckOutcome.DEVIATION,
             "expected": "status 200",
             "got": "status 500, body <b>oops</b>",
+            "grade": Grade.CONTRACT,
+            "finding": Finding.STATUS,
             "curl": "curl -i -H 'Authorization: Bearer " + "x" * 100 + '\' "$API/health"',
             "request_file": "requests/operations.health.http",
         },
         1: {"outcome": CheckOutcome.NOT_EXERCISED, "reason": "it needs /health to work"},
+        2: {
+            "outcome": CheckOutcome.ADVICE,
+            "expected": "whole seconds",
+            "got": "created_at '2025-10-20T00:00:00.125Z' in a walk of POST",
+            "grade": Grade.ADVICE,
+            "finding": Finding.BODY,
+        },
     }
     results = (
-        {"id": check.id, "sentence": check.sentence, "outcome": CheckOutcome.PASSED, **changed.get(number, {})}
+        {
+            "id": check.id,
+            "sentence": check.sentence,
+            "outcome": CheckOutcome.PASSED,
+            "source": check.source,
+            **changed.get(number, {}),
+        }
         for number, check in enumerate(ALL)
     )
     head = {name: value for name, value in _HEAD.items() if name not in {"target", "target_bundled"}}

@@ -197,7 +197,7 @@ def _admission(week: Week, dice: random.Random) -> None:
         f"published version 1: on for {week.users // 2} of {week.users} users",
         version=1,
     )
-    event(week, week.stack_up_s + 0.2, "phase", "admission", f"admitting {week.users} users")
+    event(week, week.stack_up_s + 0.2, "phase", "admission", f"signing in {week.users} simulated users")
     window_ns = {"start_ns": week.at(week.window_start_s), "end_ns": week.at(week.window_start_s + week.window_s)}
     event(week, week.window_start_s - 1, "phase", "window", f"measuring for {week.window_s:g} s", **window_ns)
     room_s = week.window_start_s - week.stack_up_s - 2

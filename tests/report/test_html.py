@@ -105,7 +105,7 @@ def test_every_inner_link_arrives(week: tuple[Run, Page, str]) -> None:
 def test_it_says_what_was_run_and_how_real_it_was(week: tuple[Run, Page, str]) -> None:
     run, found, _ = week
     body = found.text[found.text.index("seed 7)") + 7 :]  # after the <title>
-    assert body.startswith(" seed 7 · rung local · python -m harness run")
+    assert body.startswith(" seed 7 · environment local · python -m harness run")
     for said in (
         run.replay,
         run.target,
@@ -115,7 +115,7 @@ def test_it_says_what_was_run_and_how_real_it_was(week: tuple[Run, Page, str]) -
         *run.rung_changes,
     ):
         assert said in found.text
-    assert "It lacks: real Kubernetes" in found.text
+    assert "The environment lacks: real Kubernetes" in found.text
     assert ("Advance" if run.decision is Decision.ADVANCE else "Roll back") in found.text
     assert "remote-config-fetch-interval" in found.text
     assert "rollout.week3.schedule: no criterion of this scenario judges it" in found.text

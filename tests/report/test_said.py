@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.document import manifest_facts, missing_manifests, patch_errata
+from harness.agreement import result as check_result
+from harness.document import conclusion, manifest_facts, missing_manifests, patch_errata
 from harness.judge.chance import false_roll_backs
 from harness.manifests import load as load_manifests
 from harness.model.errors import Exit
+from harness.model.units import Unit
 from harness.model.verdict import Combined, CriterionKind, Decision, ErratumSeen, FalseRollBack, Verdict
 from harness.report import words
 from harness.report.frame import NOTHING, PASSED, by_status, nothing_line
@@ -60,7 +62,7 @@ def test_an_erratum_shown_has_its_word_its_sign_and_is_green_in_junit_with_its_w
     assert words.VERDICT[Verdict.ERRATUM_SHOWN] == "erratum shown"
     assert len(set(words.VERDICT_SIGN.values())) == len(Verdict)
     assert set(words.VERDICT) == set(words.VERDICT_SIGN) == set(Verdict)
-    assert language("ja")(words.VERDICT[Verdict.ERRATUM_SHOWN]) == "正誤事項を確認"
+    assert language("ja")(words.VERDICT[Verdict.ERRATUM_SHOWN]) == "要訂正箇所を確認"
     assert result_of(Verdict.ERRATUM_SHOWN, "told") is None
     assert judged_case("s", "n", Verdict.ERRATUM_SHOWN, "two pods").system_out == "erratum shown: two pods"
 
@@ -96,7 +98,7 @@ def test_the_environment_and_the_base_s_patches_stand_on_page_and_summary(tmp_pa
     run = decided(Decision.ADVANCE, result(Verdict.PASS), **facts)
     for told in (render(tmp_path, run, REGISTER), summary(run)):
         assert "staging" in told and "Production mode and emulators exclude each other" in told
-    assert "本番モードとエミュレーターは両立しない" in render(tmp_path, run, REGISTER, language("ja"))
+    assert "本番モードとエミュレータは両立しない" in render(tmp_path, run, REGISTER, language("ja"))
 
 
 def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -124,3 +126,30 @@ def test_a_repeated_week_says_what_repeating_does() -> None:
     assert words.attempt_words(1, ENGLISH) == ""
     told = words.attempt_words(3, ENGLISH)
     assert told.startswith("attempt 3;") and "14" in told
+
+
+def test_the_closing_line_says_what_the_exit_status_means() -> None:
+    held = decided(Decision.HOLD, result(Verdict.INCONCLUSIVE), exit_status=int(Exit.HOLD))
+    assert conclusion(held, "reports/x").endswith(
+        "(exit status 10: held: something did not pass or could not be shown; the rehearsal itself worked)"
+    )
+    assert "終了ステータス 10: 保留" in conclusion(held, "reports/x", language("ja"))
+
+
+def test_what_counts_against_the_target_is_allowed_and_a_share_is_planned() -> None:
+    lost = check_result("writes.acknowledged", "dual_write.order", Verdict.PASS, 0, 12, ())
+    assert words.check_figures(lost, ENGLISH) == "0 (0 allowed)"
+    walks = msgspec.structs.replace(lost, unit=Unit.WALKS, value=3.0)
+    assert words.check_figures(walks, ENGLISH) == "3 walks (0 allowed)"
+    assert words.check_figures(walks, language("ja")) == "散歩3件（許容 0）"
+    share = msgspec.structs.replace(lost, unit=Unit.RATIO, value=0.5, planned=0.5)
+    assert words.check_figures(share, ENGLISH) == "50 % (planned 50 %)"
+
+
+def test_what_the_environment_lacks_is_said_in_words() -> None:
+    told = words.lacking_words(["real_kubernetes", "cpu_limits", "unheard_of"])
+    assert (
+        str(told) == "the environment lacks real Kubernetes, enforced CPU and memory limits without scaling, unheard_of"
+    )
+    japanese = language("ja").message(told)
+    assert "本物のKubernetes、CPUとメモリの制限の強制（係数なし）、unheard_of" in japanese

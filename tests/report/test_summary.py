@@ -43,9 +43,11 @@ def test_a_run_that_broke_says_so() -> None:
 
 
 def test_not_exercised_is_listed_with_its_reason_and_so_is_a_claim_without_a_criterion() -> None:
-    run = decided(Decision.HOLD, result(Verdict.NOT_EXERCISED, reason="the rung lacks zones"), claims=("a.claim",))
+    run = decided(
+        Decision.HOLD, result(Verdict.NOT_EXERCISED, reason="the environment lacks zones"), claims=("a.claim",)
+    )
     listed = summary(run).split("### Not exercised")[1]
-    assert "the rung lacks zones" in listed
+    assert "the environment lacks zones" in listed
     assert "a.claim: no criterion" in listed
 
 

@@ -63,7 +63,7 @@ class VirtualLoad:
         self._check()
         self._phones, self._probers = (each.result() for each in self._admitting)
         count = len(self._phones)
-        self._shared.recorder.event("phase", "admitted", message("{count} users admitted", count=str(count)))
+        self._shared.recorder.event("phase", "admitted", message("{count} simulated users signed in", count=str(count)))
 
     async def go(self, origin_ns: int) -> None:
         """Starts schedule and probes."""

@@ -238,7 +238,7 @@ def test_a_killed_run_is_compared_by_its_evidence(
     folder = killed(tmp_path / "run", *healthy)
     assert main(["compare", str(good), str(folder)]) == Exit.OK
     told = capsys.readouterr().out
-    assert "left no run.json: its rung and target are not known" in told
+    assert "left no run.json: its environment and target are not known" in told
 
 
 def test_a_run_that_never_began_its_window_is_worse(healthy: Weeks, good: Path, tmp_path: Path) -> None:

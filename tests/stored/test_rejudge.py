@@ -232,4 +232,4 @@ def test_what_the_rung_could_not_do_stays_not_exercised(healthy: Week, tmp_path:
     found = judged(stored(tmp_path / "run", run, rows, scenario))[1]
     assert found.criteria[0].now is not None
     assert found.criteria[0].now.verdict == "not_exercised"
-    assert found.criteria[0].now.reason == "the rung lacks autoscaling"
+    assert found.criteria[0].now.reason == "the environment lacks autoscaling"

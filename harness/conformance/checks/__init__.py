@@ -17,6 +17,7 @@ from harness.conformance.checks import (
     postgres,
     protocol,
     rate_limit,
+    reading,
     stopping,
     upsert,
     walks,
@@ -40,6 +41,7 @@ _MODULES = (
     photos,
     logs,
     stopping,
+    reading,
 )
 
 ALL: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.CHECKS)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from harness.clock import NS, unix_ns
 from harness.conformance.bench import WALKS, Bench
 from harness.conformance.check import Checks, must, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.people import changed
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("authorization"), Finding.STATUS)
 
 _MALFORMED = (
     "Bearer",

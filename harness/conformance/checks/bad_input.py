@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from harness.conformance.bench import WALKS, Bench
 from harness.conformance.check import Checks, Deviates, must, must_not_fail, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.samples import location
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("bad-requests"), Finding.STATUS)
 
 _DEEP = 50_000
 _TOO_LARGE = 6_000_000
@@ -162,7 +163,7 @@ async def content_type(bench: Bench) -> None:
         must_not_fail(await me.send("POST", WALKS, b'{"title": "x"}', {"Content-Type": kind}))
 
 
-@CHECKS("bad_input.harmless", "bad input leaves the target serving")
+@CHECKS("bad_input.harmless", "bad input leaves the target serving", finding=Finding.EFFECT)
 async def harmless(bench: Bench) -> None:
     """After a handful of it a good request still works."""
     me = await bench.user()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from harness.conformance.bench import WALKS, Bench
 from harness.conformance.check import Checks, Deviates, NotExercised
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.http import Exchange
 from harness.conformance.shape import error_problems
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("errors"))
 
 #: What a stranger may hear who asks for a path that is none.
 _CODES = {400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
@@ -20,7 +21,10 @@ def must_carry(exchange: Exchange, status: int, code: str) -> None:
     wrong = error_problems(exchange.json(), code)
     if wrong:
         raise Deviates(
-            f'{{"error": {{"code": "{code}", "message": ...}}}}', f"{'; '.join(wrong)} ({exchange.shown})", exchange
+            f'{{"error": {{"code": "{code}", "message": ...}}}}',
+            f"{'; '.join(wrong)} ({exchange.shown})",
+            exchange,
+            Finding.BODY,
         )
 
 
@@ -49,13 +53,13 @@ async def not_found(bench: Bench) -> None:
     must_carry(await me.delete(bench.walk_id()), 404, "NOT_FOUND")
 
 
-@CHECKS("errors.path", "a path that is not ASCII carries an error body too")
+@CHECKS("errors.path", "a path that is not ASCII carries an error body too", walk_api("connections"), advice=True)
 async def path(bench: Bench) -> None:
     """It never comes to a handler in some servers, and then the error is the server's own."""
     raw = "GET /v1/walks/散歩 HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n".encode()
     exchange = await bench.nobody.send_raw(raw, "GET", "/v1/walks/散歩")
     if exchange.status not in _CODES:
-        raise Deviates(f"an answer {', '.join(map(str, _CODES))}", exchange.shown, exchange)
+        raise Deviates(f"an answer {', '.join(map(str, _CODES))}", exchange.shown, exchange, Finding.STATUS)
     must_carry(exchange, exchange.status, _CODES[exchange.status])
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from harness.conformance.bench import WALKS, Bench
 from harness.conformance.check import Checks, must, must_be, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.samples import FULL_LOCATION, location
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("limits"), Finding.STATUS)
 
 LOCATIONS_MAX = 20_000  # ours, as RATE_LIMITED is: the contract names no end
 _AT_ONCE = 5_000  # below any bearable limit of a body
@@ -50,7 +51,7 @@ async def title_characters(bench: Bench) -> None:
     if not 200 <= exchange.status < 300:
         must(exchange, 201)
     body = exchange.json()
-    must_be("title", title, body.get("title") if isinstance(body, dict) else None, exchange)
+    must_be("title", title, body.get("title") if isinstance(body, dict) else None, exchange, Finding.BODY)
 
 
 @CHECKS("limits.title.required", "title is required in POST, and not empty")
@@ -146,7 +147,7 @@ async def zero_latitude(bench: Bench) -> None:
     await me.put_walk(walk_id, {"locations": [location(0)]})
     exchange = must(await me.put(walk_id, {"locations": [location(1, latitude=0.0)]}), 200)
     held = [each.get("latitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
-    must_be("latitude", [0.0], held, exchange)
+    must_be("latitude", [0.0], held, exchange, Finding.EFFECT)
 
 
 @CHECKS("limits.longitude.zero", "0.0 is a valid longitude")
@@ -156,11 +157,14 @@ async def zero_longitude(bench: Bench) -> None:
     await me.put_walk(walk_id, {"locations": [location(0)]})
     exchange = must(await me.put(walk_id, {"locations": [location(1, longitude=0.0)]}), 200)
     held = [each.get("longitude") for each in await me.locations(walk_id) if each.get("sequence_number") == 1]
-    must_be("longitude", [0.0], held, exchange)
+    must_be("longitude", [0.0], held, exchange, Finding.EFFECT)
 
 
 @CHECKS(
-    "limits.locations.in_all", f"a walk has at most {LOCATIONS_MAX:,} locations in all: one more gets 400, unstored"
+    "limits.locations.in_all",
+    f"a walk has at most {LOCATIONS_MAX:,} locations in all: one more gets 400, unstored",
+    walk_api("most-locations"),
+    advice=True,
 )
 async def locations_in_all(bench: Bench) -> None:
     """A limit for each body alone is none: the whole walk is read by every GET, and by the mirror after every PUT."""
@@ -170,7 +174,7 @@ async def locations_in_all(bench: Bench) -> None:
         await me.put_walk(walk_id, {"locations": [location(n, **few) for n in range(first, first + _AT_ONCE)]})
     must(await me.put(walk_id, {"title": "長い散歩", "locations": [location(LOCATIONS_MAX, **few)]}), 400)
     exchange = needs(await me.get(f"{WALKS}/{walk_id}"))
-    must_be("locations", LOCATIONS_MAX, len(await me.locations(walk_id)), exchange)
+    must_be("locations", LOCATIONS_MAX, len(await me.locations(walk_id)), exchange, Finding.EFFECT)
 
 
 def _query(id_: str, sentence: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
@@ -186,8 +190,8 @@ def _query(id_: str, sentence: str, good: tuple[str, ...], bad: tuple[str, ...])
         for query in bad:
             must(await me.get(f"{WALKS}?{query}"), 400)
 
-    CHECKS.add(f"{id_}.ends", f"{sentence}: both ends are taken", taken)
-    CHECKS.add(f"{id_}.beyond", f"{sentence}: all else gets 400", refused)
+    CHECKS.add(f"{id_}.ends", f"{sentence}: both ends are taken", taken, walk_api("list"))
+    CHECKS.add(f"{id_}.beyond", f"{sentence}: all else gets 400", refused, walk_api("list"))
 
 
 _query("limits.page", "page is 1..1000", ("page=1&limit=20", "page=1000&limit=20"), ("page=0", "page=1001", "page=-1"))

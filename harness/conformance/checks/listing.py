@@ -6,11 +6,12 @@ from typing import Any
 
 from harness.conformance.bench import WALKS, Bench, Caller
 from harness.conformance.check import Checks, Deviates, must, must_be, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.http import Exchange
 from harness.conformance.samples import FULL_WALK
 from harness.conformance.shape import WALK, is_whole, problems
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("list"))
 
 
 async def _some(me: Caller, count: int) -> list[str]:
@@ -34,7 +35,7 @@ def _ids(body: dict[str, Any]) -> list[str]:
     return [str(walk.get("id")).lower() for walk in body["walks"] if isinstance(walk, dict)]
 
 
-@CHECKS("listing.status", "GET /v1/walks?page=1&limit=20 answers 200")
+@CHECKS("listing.status", "GET /v1/walks?page=1&limit=20 answers 200", finding=Finding.STATUS)
 async def status(bench: Bench) -> None:
     """To a user without walks too."""
     me = await bench.user()
@@ -106,7 +107,7 @@ async def total_count(bench: Bench) -> None:
         must_be(f"total_count on page {number}", 3, page.get("total_count"), exchange)
 
 
-@CHECKS("listing.own", "the list holds one's own walks only")
+@CHECKS("listing.own", "the list holds one's own walks only", walk_api("ownership"), Finding.LEAK)
 async def own(bench: Bench) -> None:
     """Two users; neither sees the other's."""
     me, other = await bench.user(), await bench.user()

@@ -7,11 +7,12 @@ from typing import Any
 
 from harness.conformance.bench import Bench, Caller
 from harness.conformance.check import Checks, Deviates, NotExercised, needs
+from harness.conformance.grade import Finding, document, environment
 from harness.conformance.http import Exchange
 from harness.conformance.logs import LINE_LIMIT_S, Line
 from harness.conformance.shape import is_time
 
-CHECKS = Checks()
+CHECKS = Checks(document("Cloud Logging"), Finding.EFFECT)
 
 #: Cloud Logging's LogSeverity.
 _SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
@@ -93,7 +94,7 @@ async def user_id_field(bench: Bench) -> None:
         raise Deviates(f"user_id {me.uid}", f"{found[0]!r:.300}", exchange)
 
 
-@CHECKS("log.no_token", "no log line holds a token")
+@CHECKS("log.no_token", "no log line holds a token", environment("log-lines"), Finding.LEAK)
 async def no_token(bench: Bench) -> None:
     """Of a good call and of a refused one."""
     me = await bench.user()

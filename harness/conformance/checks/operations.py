@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from harness.conformance.bench import Bench
 from harness.conformance.check import Checks, NotExercised, must
+from harness.conformance.grade import Finding, walk_api
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("ready"), Finding.STATUS)
 
 NOTICED_S = 10.0  # the document's readiness probe asks every 10 s: a database gone for longer than that must show
 
 
-@CHECKS("operations.health", "GET /health answers 200 while the process lives, and needs no token")
+@CHECKS("operations.health", "GET /health answers 200 while the process lives, and needs no token", walk_api("health"))
 async def health(bench: Bench) -> None:
     """As the liveness probe asks."""
     must(await bench.nobody.get("/health"), 200)
@@ -44,7 +45,9 @@ async def ready_again(bench: Bench) -> None:
         must(bench.exchanges[-1], 200)
 
 
-@CHECKS("operations.health.database_gone", "GET /health answers 200 though the database does not answer")
+@CHECKS(
+    "operations.health.database_gone", "GET /health answers 200 though the database does not answer", walk_api("health")
+)
 async def health_without_database(bench: Bench) -> None:
     """Otherwise the kubelet restarts every pod when the database fails over."""
     async with bench.beside() as spare:

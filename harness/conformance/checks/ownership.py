@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from harness.conformance.bench import WALKS, Bench
-from harness.conformance.check import Checks, must, must_be
+from harness.conformance.check import Checks, Deviates, must, must_be
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.samples import location
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("ownership"), Finding.STATUS)
 
 
 @CHECKS("ownership.get", "another user's walk answers 404 to GET")
@@ -23,7 +24,7 @@ async def put(bench: Bench) -> None:
     must(await stranger.put(await owner.new_walk(), {"title": "乗っ取り"}), 404)
 
 
-@CHECKS("ownership.put_keeps", "another user's walk cannot be overwritten by PUT")
+@CHECKS("ownership.put_keeps", "another user's walk cannot be overwritten by PUT", finding=Finding.EFFECT)
 async def put_keeps(bench: Bench) -> None:
     """Neither its fields, nor its locations, nor whose it is."""
     owner, stranger = await bench.user(), await bench.user()
@@ -42,7 +43,7 @@ async def delete(bench: Bench) -> None:
     must(await stranger.delete(await owner.new_walk()), 404)
 
 
-@CHECKS("ownership.delete_keeps", "another user's walk cannot be deleted")
+@CHECKS("ownership.delete_keeps", "another user's walk cannot be deleted", finding=Finding.EFFECT)
 async def delete_keeps(bench: Bench) -> None:
     """Its owner still reads it."""
     owner, stranger = await bench.user(), await bench.user()
@@ -51,3 +52,19 @@ async def delete_keeps(bench: Bench) -> None:
     exchange = await stranger.delete(walk_id)
     read = await owner.get(f"{WALKS}/{walk_id}")
     must_be("status of the owner's GET", 200, read.status, exchange)
+
+
+@CHECKS(
+    "ownership.leak",
+    "no answer to a stranger holds anything of another user's walk",
+    finding=Finding.LEAK,
+)
+async def leak(bench: Bench) -> None:
+    """Its description, which nobody can guess: whatever the status, in a body or in the words of an error."""
+    owner, stranger = await bench.user(), await bench.user()
+    walk_id, secret = bench.walk_id(), bench.walk_id()
+    await owner.put_walk(walk_id, {"title": "本人の散歩", "description": secret})
+    for method, body in (("GET", None), ("PUT", {"total_steps": 1}), ("DELETE", None)):
+        exchange = await stranger.send(method, f"{WALKS}/{walk_id}", body)
+        if secret.encode() in exchange.body:
+            raise Deviates("nothing of the owner's walk", exchange.shown, exchange)

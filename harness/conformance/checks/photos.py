@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from harness.clock import NS
 from harness.conformance.bench import Bench, Caller
 from harness.conformance.check import Checks, Deviates, NotExercised, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.http import Exchange
 from harness.population import thumbnail
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("photos"), Finding.EFFECT)
 REMOVAL_LIMIT_S = 10.0  # from the answer; no document names a time
 _POLL_S = 0.1
 
@@ -28,16 +31,29 @@ async def _walk_with_thumbnail(bench: Bench, me: Caller) -> tuple[str, str]:
 
 async def _delete(bench: Bench, me: Caller, walk_id: str, name: str) -> Exchange:
     """The DELETE, once the walk's thumbnail is gone. Raises ``NotExercised`` when it stays."""
+    removals = bench.ground.absences.photos
+    if removals.reason:
+        raise NotExercised(removals.reason, allowed=True)
     exchange = needs(await me.delete(walk_id))
     until_ns = bench.clock.now_ns() + round(REMOVAL_LIMIT_S * NS)
     while await bench.ground.reach.has_photo(name):
         if bench.clock.now_ns() >= until_ns:
-            raise NotExercised(
-                f"the target does not handle Storage: a deleted walk's thumbnail was still there after "
-                f"{REMOVAL_LIMIT_S:g} s"
-            )
+            _stayed(bench, name, exchange)
         await bench.clock.sleep(_POLL_S)
+    removals.came()
     return exchange
+
+
+def _stayed(bench: Bench, name: str, exchange: Exchange) -> NoReturn:
+    """A target that removed others leaves this one: a deviation. One that removed none may leave all to the app."""
+    removals = bench.ground.absences.photos
+    if removals.seen:
+        raise Deviates(f"{name} gone within {REMOVAL_LIMIT_S:g} s", "still there", exchange)
+    removals.never_came(
+        f"the target does not handle Storage, and may leave it to the app: a deleted walk's thumbnail was still there "
+        f"after {REMOVAL_LIMIT_S:g} s"
+    )
+    raise NotExercised(removals.reason, allowed=True)
 
 
 @CHECKS("photos.removed", f"a deleted walk's thumbnail is removed from Storage within {REMOVAL_LIMIT_S:g} s")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from harness.conformance.bench import WALKS, Bench
 from harness.conformance.check import Checks, Deviates, must_be, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.samples import FULL_LOCATION, FULL_WALK, location
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("postgresql"), Finding.EFFECT)
 
 _WALK = "SELECT user_id, title, total_distance, total_steps, status::text AS status FROM walks WHERE id = $1::uuid"
 _LOCATIONS = """SELECT sequence_number, latitude, longitude, horizontal_accuracy, vertical_accuracy

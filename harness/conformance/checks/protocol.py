@@ -5,9 +5,10 @@ from __future__ import annotations
 from harness.conformance.bench import Bench
 from harness.conformance.check import Checks, Deviates, must
 from harness.conformance.checks.errors import must_carry
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.http import Exchange
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("connections"), Finding.STATUS, advice=True)
 
 _HEAD_BYTES = 2 * 1024 * 1024  # Go's server refuses more than one
 _NO_REQUESTS = (

@@ -8,9 +8,10 @@ from harness.clock import NS, unix_ns
 from harness.conformance.bench import WALKS, Bench, Caller
 from harness.conformance.check import Checks, Deviates, NotExercised, must, needs
 from harness.conformance.checks.errors import must_carry
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.http import Exchange
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("rate-limit"), Finding.STATUS)
 
 PER_MINUTE = 100
 #: A window that began before the first request may end in the midst of them: then twice as many fit.
@@ -56,7 +57,7 @@ async def limit(bench: Bench) -> None:
     raise NotExercised("a minute turned in each of three attempts")
 
 
-@CHECKS("rate_limit.retry_after", "429 carries Retry-After, in whole seconds of at most a minute")
+@CHECKS("rate_limit.retry_after", "429 carries Retry-After, in whole seconds of at most a minute", finding=Finding.BODY)
 async def retry_after(bench: Bench) -> None:
     """From 1 to 60."""
     exchange = await _limited(await bench.user())
@@ -65,7 +66,7 @@ async def retry_after(bench: Bench) -> None:
         raise Deviates("Retry-After 1..60", f"Retry-After {value!r}" if value else "no Retry-After", exchange)
 
 
-@CHECKS("rate_limit.code", "429 carries the code RATE_LIMITED")
+@CHECKS("rate_limit.code", "429 carries the code RATE_LIMITED", finding=Finding.BODY)
 async def code(bench: Bench) -> None:
     """In the error body of the contract."""
     must_carry(await _limited(await bench.user()), 429, "RATE_LIMITED")

@@ -7,9 +7,10 @@ import asyncio
 from harness.conformance.bench import WALKS, Bench, Caller
 from harness.conformance.beside import STOP_LIMIT_S, Spare
 from harness.conformance.check import Checks, Deviates, NotExercised, needs
+from harness.conformance.grade import Finding, environment
 from harness.conformance.http import Exchange
 
-CHECKS = Checks()
+CHECKS = Checks(environment("stop"), Finding.EFFECT)
 
 _ON_ITS_WAY_S = 0.4  # for the request to reach the database, where it is held
 _HELD_S = 1.0  # from SIGTERM on: a target that cuts its requests has done so by then

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from harness.conformance.bench import WALKS, Bench
-from harness.conformance.check import Checks, Deviates, must, must_be, needs
+from harness.conformance.check import Checks, Deviates, NotExercised, must, must_be, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
-from harness.conformance.shape import same_time
+from harness.conformance.shape import is_time, same_time
+from harness.firebase.documents import instant
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("change"))
 
 
 def _numbers(locations: list[dict[str, Any]]) -> list[object]:
@@ -23,10 +25,10 @@ async def creates(bench: Bench) -> None:
     exchange = must(await me.put(walk_id, FULL_WALK), 200)
     read = await me.get(f"{WALKS}/{walk_id}")
     if read.status != 200:
-        raise Deviates("the walk to exist afterwards", f"GET: {read.shown}", exchange)
+        raise Deviates("the walk to exist afterwards", f"GET: {read.shown}", exchange, Finding.EFFECT)
 
 
-@CHECKS("upsert.own", "a walk that PUT creates is its sender's")
+@CHECKS("upsert.own", "a walk that PUT creates is its sender's", finding=Finding.EFFECT)
 async def own(bench: Bench) -> None:
     """``user_id`` is the token's uid, ``id`` the path's."""
     me, walk_id = await bench.user(), bench.walk_id()
@@ -43,7 +45,7 @@ async def empty_body(bench: Bench) -> None:
     must(await me.put(bench.walk_id(), {}), 200)
 
 
-@CHECKS("upsert.partial", "fields that a PUT does not send stay as they are")
+@CHECKS("upsert.partial", "fields that a PUT does not send stay as they are", finding=Finding.EFFECT)
 async def partial(bench: Bench) -> None:
     """All are set, then the distance alone is changed."""
     me, walk_id = await bench.user(), bench.walk_id()
@@ -56,7 +58,22 @@ async def partial(bench: Bench) -> None:
             raise Deviates(f"{name} {value!r}", f"{held!r}", exchange)
 
 
-@CHECKS("upsert.locations_stay", "locations that a PUT does not send stay")
+@CHECKS("upsert.updated_at", "updated_at moves on with each PUT")
+async def updated_at(bench: Bench) -> None:
+    """By GET, of two PUTs that change the title: the mirror and the app tell the newer by it."""
+    me, walk_id = await bench.user(), bench.walk_id()
+    await me.put_walk(walk_id, {"title": "朝の散歩"})
+    before = (await me.walk(walk_id)).get("updated_at")
+    await bench.clock.sleep(0.01)  # a column of milliseconds is precise enough
+    exchange = await me.put_walk(walk_id, {"title": "夜の散歩"})
+    after = (await me.walk(walk_id)).get("updated_at")
+    if not (is_time(before) and is_time(after)):
+        raise NotExercised(f"it needs updated_at in RFC 3339: {before!r}, {after!r}")
+    if instant(str(after)) <= instant(str(before)):
+        raise Deviates(f"updated_at after {before}", f"{after}", exchange, Finding.EFFECT)
+
+
+@CHECKS("upsert.locations_stay", "locations that a PUT does not send stay", finding=Finding.EFFECT)
 async def locations_stay(bench: Bench) -> None:
     """Two batches, as a phone sends them; then a PUT without any."""
     me, walk_id = await bench.user(), bench.walk_id()
@@ -67,7 +84,9 @@ async def locations_stay(bench: Bench) -> None:
     must_be("sequence numbers", [0, 1, 2], _numbers(await me.locations(walk_id)), exchange)
 
 
-@CHECKS("upsert.locations_replaced", "a location whose sequence_number is there already is replaced")
+@CHECKS(
+    "upsert.locations_replaced", "a location whose sequence_number is there already is replaced", finding=Finding.EFFECT
+)
 async def locations_replaced(bench: Bench) -> None:
     """The second value of number 1 wins."""
     me, walk_id = await bench.user(), bench.walk_id()
@@ -87,7 +106,9 @@ async def locations_order(bench: Bench) -> None:
     must_be("sequence numbers", sorted(numbers), numbers, exchange)
 
 
-@CHECKS("upsert.locations_values", "a location is answered as it was sent, null where it was unknown")
+@CHECKS(
+    "upsert.locations_values", "a location is answered as it was sent, null where it was unknown", walk_api("location")
+)
 async def locations_values(bench: Bench) -> None:
     """All fields known in one, all optional ones unknown in the other; -1 belongs to Firestore alone."""
     me, walk_id = await bench.user(), bench.walk_id()
@@ -102,7 +123,7 @@ async def locations_values(bench: Bench) -> None:
                 raise Deviates(f"{name} {value!r} in location {number}", f"{held!r}", exchange)
 
 
-@CHECKS("upsert.locations_optional", "a location's optional fields may be absent")
+@CHECKS("upsert.locations_optional", "a location's optional fields may be absent", walk_api("location"))
 async def locations_optional(bench: Bench) -> None:
     """What a phone without a fix of them sends."""
     me, walk_id = await bench.user(), bench.walk_id()
@@ -113,7 +134,7 @@ async def locations_optional(bench: Bench) -> None:
     must(await me.put(walk_id, {"locations": [location(1, **absent)]}), 200)
 
 
-@CHECKS("upsert.retry", "a PUT that is retried changes nothing")
+@CHECKS("upsert.retry", "a PUT that is retried changes nothing", finding=Finding.EFFECT)
 async def retry(bench: Bench) -> None:
     """The same bytes twice, as a phone does when the first answer was lost."""
     me, walk_id = await bench.user(), bench.walk_id()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from harness.conformance.bench import WALKS, Bench
-from harness.conformance.check import Checks, Deviates, must, must_be, needs
+from harness.conformance.check import Checks, Deviates, NotExercised, must, must_be, needs
+from harness.conformance.grade import Finding, walk_api
 from harness.conformance.http import Exchange
 from harness.conformance.samples import FULL_WALK, TIMES, location
 from harness.conformance.shape import WALK, location_problems, problems, same_time
 
-CHECKS = Checks()
+CHECKS = Checks(walk_api("read"))
 
 
 def well_formed(exchange: Exchange) -> dict[str, Any]:
@@ -23,14 +24,14 @@ def well_formed(exchange: Exchange) -> dict[str, Any]:
     return body
 
 
-@CHECKS("walks.create.status", "POST /v1/walks answers 201")
+@CHECKS("walks.create.status", "POST /v1/walks answers 201", walk_api("create"), Finding.STATUS)
 async def create(bench: Bench) -> None:
     """With title and description."""
     me = await bench.user()
     must(await me.post({"title": "朝の散歩", "description": "川沿い"}), 201)
 
 
-@CHECKS("walks.create.body", "POST answers the Walk, every field of it")
+@CHECKS("walks.create.body", "POST answers the Walk, every field of it", walk_api("walk"))
 async def create_body(bench: Bench) -> None:
     """Fields, their types, and what was sent."""
     me = await bench.user()
@@ -40,16 +41,27 @@ async def create_body(bench: Bench) -> None:
     must_be("fields", sent, {name: walk[name] for name in sent}, exchange)
 
 
-@CHECKS("walks.create.without_description", "description is optional in POST")
+@CHECKS("walks.create.times", "a walk just created has no start, end or pause: null", walk_api("create"))
+async def create_times(bench: Bench) -> None:
+    """Go's zero time (year 1) is RFC 3339, and would be shown as a date."""
+    me = await bench.user()
+    exchange = needs(await me.post({"title": "朝の散歩"}))
+    body = exchange.json()
+    if not isinstance(body, dict):
+        raise NotExercised(f"it needs the created walk: {exchange.shown}")
+    must_be("times", {}, {name: body[name] for name in TIMES if body.get(name) is not None}, exchange)
+
+
+@CHECKS("walks.create.without_description", "description is optional in POST", walk_api("create"), Finding.STATUS)
 async def create_without_description(bench: Bench) -> None:
     """Title alone."""
     needs(await (me := await bench.user()).post({"title": "散歩", "description": "川沿い"}))
     exchange = await me.post({"title": "散歩"})
     if not 200 <= exchange.status < 300:
-        raise Deviates("status 201", exchange.shown, exchange)
+        raise Deviates("status 201", exchange.shown, exchange, Finding.STATUS)
 
 
-@CHECKS("walks.get.status", "GET /v1/walks/{uuid} answers 200 for one's own walk")
+@CHECKS("walks.get.status", "GET /v1/walks/{uuid} answers 200 for one's own walk", finding=Finding.STATUS)
 async def get(bench: Bench) -> None:
     """A walk just made."""
     me = await bench.user()
@@ -80,7 +92,9 @@ async def get_no_locations(bench: Bench) -> None:
     must_be("locations", [], body.get("locations", "absent") if isinstance(body, dict) else body, exchange)
 
 
-@CHECKS("walks.get.upper_case_id", "an id in upper case (Swift's uuidString) names the same walk")
+@CHECKS(
+    "walks.get.upper_case_id", "an id in upper case (Swift's uuidString) names the same walk", finding=Finding.STATUS
+)
 async def get_upper_case(bench: Bench) -> None:
     """UUIDs are compared without regard to case (RFC 9562, section 4)."""
     me = await bench.user()
@@ -89,21 +103,21 @@ async def get_upper_case(bench: Bench) -> None:
     must(await me.get(f"{WALKS}/{walk_id.upper()}"), 200)
 
 
-@CHECKS("walks.get.unknown", "GET of a walk that does not exist answers 404")
+@CHECKS("walks.get.unknown", "GET of a walk that does not exist answers 404", finding=Finding.STATUS)
 async def get_unknown(bench: Bench) -> None:
     """A fresh UUID."""
     me = await bench.user()
     must(await me.get(f"{WALKS}/{bench.walk_id()}"), 404)
 
 
-@CHECKS("walks.put.status", "PUT /v1/walks/{uuid} answers 200")
+@CHECKS("walks.put.status", "PUT /v1/walks/{uuid} answers 200", walk_api("change"), Finding.STATUS)
 async def put(bench: Bench) -> None:
     """On a walk that exists."""
     me = await bench.user()
     must(await me.put(await me.new_walk(), {"title": "夕方の散歩"}), 200)
 
 
-@CHECKS("walks.put.body", "PUT answers the Walk as it is now, every field of it")
+@CHECKS("walks.put.body", "PUT answers the Walk as it is now, every field of it", walk_api("walk"))
 async def put_body(bench: Bench) -> None:
     """What was sent is in the answer, and in the next GET."""
     me = await bench.user()
@@ -117,14 +131,14 @@ async def put_body(bench: Bench) -> None:
                 raise Deviates(f"{name} {value!r} in {where}", f"{held!r}", exchange)
 
 
-@CHECKS("walks.delete.status", "DELETE /v1/walks/{uuid} answers 204")
+@CHECKS("walks.delete.status", "DELETE /v1/walks/{uuid} answers 204", walk_api("delete"), Finding.STATUS)
 async def delete(bench: Bench) -> None:
     """One's own walk."""
     me = await bench.user()
     must(await me.delete(await me.new_walk()), 204)
 
 
-@CHECKS("walks.delete.gone", "a deleted walk answers 404")
+@CHECKS("walks.delete.gone", "a deleted walk answers 404", walk_api("delete"), Finding.STATUS)
 async def delete_gone(bench: Bench) -> None:
     """To GET and to a second DELETE."""
     me = await bench.user()
@@ -134,14 +148,19 @@ async def delete_gone(bench: Bench) -> None:
     must(await me.delete(walk_id), 404)
 
 
-@CHECKS("walks.delete.unknown", "DELETE of a walk that does not exist answers 404")
+@CHECKS("walks.delete.unknown", "DELETE of a walk that does not exist answers 404", walk_api("delete"), Finding.STATUS)
 async def delete_unknown(bench: Bench) -> None:
     """A fresh UUID."""
     me = await bench.user()
     must(await me.delete(bench.walk_id()), 404)
 
 
-@CHECKS("walks.delete.with_locations", "a walk's locations go with it: one made anew under its id has none")
+@CHECKS(
+    "walks.delete.with_locations",
+    "a walk's locations go with it: one made anew under its id has none",
+    walk_api("delete"),
+    Finding.EFFECT,
+)
 async def delete_with_locations(bench: Bench) -> None:
     """The schema's ``on delete cascade``, seen from outside."""
     me, walk_id = await bench.user(), bench.walk_id()

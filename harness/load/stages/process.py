@@ -61,7 +61,7 @@ class StageProcesses:
             self.check()
             if self._clock.now_ns() > give_up_ns:
                 raise PartDied(
-                    f"{plan.accounts} accounts were not admitted within {ADMISSION_LIMIT_S:g} s",
+                    f"{plan.accounts} simulated users were not signed in within {ADMISSION_LIMIT_S:g} s",
                     where=str(self._logs),
                     remedy="the machine may be too busy; see the Auth emulator's log",
                 )

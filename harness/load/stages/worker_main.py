@@ -164,7 +164,7 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
 
     runner.register_message("step", take)
     helpers = [gevent.spawn(_await_end_of_input, board), gevent.spawn(_flush, recorder, failed)]
-    admitted = message("{count} accounts admitted", count=str(len(identities)))
+    admitted = message("{count} accounts signed in", count=str(len(identities)))
     recorder.event("phase", "admitted", admitted, users=len(identities))
     recorder.flush()
     gc.collect()

@@ -88,7 +88,9 @@ class Disturbances:
             FaultKind.PART_SLOW: lambda: self._slow(fault.subject),
         }
         if fault.kind not in start:
-            raise NotCapable(f"the rung kind cannot make the fault {fault.kind}", remedy="run it with --on local")
+            raise NotCapable(
+                f"the environment kind cannot make the fault {fault.kind}", remedy="run it with --on local"
+            )
         return await start[fault.kind]()
 
     # -- pods ----------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ async def docker(
 async def engine() -> Engine:
     """The Docker engine, after asking it. Raises ``StackNotStarted``: no client, no answer, too little space."""
     if shutil.which("docker") is None:
-        raise StackNotStarted("the rung kind needs Docker, and there is none", where="PATH", remedy=NO_DOCKER)
+        raise StackNotStarted("the environment kind needs Docker, and there is none", where="PATH", remedy=NO_DOCKER)
     ask = ("info", "--format", "{{json .}}")
     said = await docker(*ask, what="asking the Docker engine", limit_s=ASK_LIMIT_S, remedy=NO_DOCKER)
     try:

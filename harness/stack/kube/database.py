@@ -53,5 +53,5 @@ class KubeDatabase:
 
 def _no_standby() -> NotCapable:
     return NotCapable(
-        "the rung kube has no standby of PostgreSQL", remedy="rehearse the failover with --on local or kind"
+        "the environment kube has no standby of PostgreSQL", remedy="rehearse the failover with --on local or kind"
     )

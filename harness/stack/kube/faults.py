@@ -48,7 +48,7 @@ async def inject(fault: Fault, *, gate: Gate | None, inside: Inside, namespace: 
         await inside.api.delete(path, **_DELETIONS[fault.kind])
     else:
         raise NotCapable(
-            f"the rung kube cannot make the fault {fault.kind}: it would reach beyond the run's namespace",
+            f"the environment kube cannot make the fault {fault.kind}: it would reach beyond the run's namespace",
             remedy="run it with --on kind or --on local",
         )
     feed.event(

@@ -156,7 +156,9 @@ class KubeStack(Driven):
 
     async def build(self, *versions: Version) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
         """Raises ``NotCapable``: nothing is pushed to somebody's registry."""
-        raise NotCapable("the rung kube builds no images for somebody's cluster", remedy="rehearse it with --on kind")
+        raise NotCapable(
+            "the environment kube builds no images for somebody's cluster", remedy="rehearse it with --on kind"
+        )
 
     async def set_image(self, image: str) -> Ran:
         """Raises ``BadInput``: ``build`` names none."""

@@ -83,11 +83,11 @@ def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[
         try:
             ipaddress.ip_network(cidr)
         except ValueError as error:
-            remedy = "patch it for this rung, as deploy/kubernetes/overlays/kind-networkpolicy does"
+            remedy = "patch it for this environment, as deploy/kubernetes/overlays/kind-networkpolicy does"
             raise BadInput(f"{cidr!r} is no range of addresses", where=where, remedy=remedy) from error
         return [peer]
     if name not in known:
-        what = f"the rung has no address of {name!r}"
+        what = f"the environment has no address of {name!r}"
         raise BadInput(what, where=where, remedy=f"it has those of: {', '.join(known)}")
     return [{"ipBlock": {"cidr": f"{address}/32"}} for address in known[name]]
 

@@ -56,7 +56,7 @@ class Disturbances:
         if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
             raise BadInput(f"{fault.kind} needs a delay within 0..{_MOST_DELAY_MS} ms")
         if fault.kind is FaultKind.ZONE_LOSS:
-            raise NotCapable("the local rung has no zones", remedy="run it with --on kind")
+            raise NotCapable("the environment local has no zones", remedy="run it with --on kind")
         start: dict[FaultKind, Callable[[Fault], Coroutine[Any, Any, Undo]]] = {
             FaultKind.POD_CRASH: self._pod_crash,
             FaultKind.POD_CRASH_LOOP: self._pod_crash_loop,

@@ -162,7 +162,9 @@ class LocalStack(Begun):
     async def drain(self, node: str = "", *, limit_s: float = 300.0) -> Drained:
         """This machine is the one node; successors start on it while their predecessors leave."""
         if node:
-            raise BadInput(f"there is no node {node!r} here", where="drain", remedy='the one node of this rung is ""')
+            raise BadInput(
+                f"there is no node {node!r} here", where="drain", remedy='the one node of this environment is ""'
+            )
         return await self._running().budgets.drain(limit_s)
 
     def database(self) -> LocalDatabase:
@@ -228,7 +230,7 @@ class LocalStack(Begun):
         for loop in controllers.loops():
             self._keep(loop)
         for line in not_honoured_by_processes(self._manifests):
-            self._progress(f"not honoured on this rung: {line}")
+            self._progress(f"not honoured in this environment: {line}")
             self._feed.event("component", "manifests", message("not honoured: {what}", what=line))
         if Capability.CPU_LIMITS not in self.capabilities:
             said = message("CPU and memory limits are not enforced: no control groups can be made here")

@@ -100,6 +100,7 @@ _status("create_200", _posts, 201, 200, "walks.create.status")
 _without("create_without_description", _posts, "description", "walks.create.body")
 _without("get_without_created_at", _of_walk("GET"), "created_at", "walks.get.body")
 _without("put_without_created_at", _of_walk("PUT"), "created_at", "walks.put.body")
+_body("zero_time_for_null", _posts, lambda body: body.update(start_time="0001-01-01T00:00:00Z"), "walks.create.times")
 _status("unknown_410", _of_walk("GET"), 404, 410, "walks.get.unknown", "walks.delete.gone", "ownership.get")
 _status("delete_200", _of_walk("DELETE"), 204, 200, "walks.delete.status")
 
@@ -195,6 +196,11 @@ def _backwards(field: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def _never_updated(body: dict[str, Any]) -> None:
+    body["updated_at"] = body["created_at"]
+
+
+_body("updated_at_frozen", _of_walk("GET"), _never_updated, "upsert.updated_at")
 _body("every_walk_the_apps", _of_walk("GET"), _app_walk, "upsert.own")
 _body("unknown_speed_minus_1", _of_walk("GET"), _speed_by_ios, "upsert.locations_values")
 _body(
@@ -233,6 +239,22 @@ def _no_page(call: Call, answer: Answer) -> None:
 PLANTS.answers("no_walks_404", _no_walks, "listing.status")
 PLANTS.answers("no_such_page_404", _no_page, "listing.beyond")
 
+# -- how the app reads it ---------------------------------------------------------------------------------------------
+
+
+def _each_listed(name: str, field: str, value: Callable[[Any], Any], *finds: str) -> None:
+    def change(body: dict[str, Any]) -> None:
+        for walk in body["walks"] or ():
+            walk[field] = value(walk[field])
+
+    _body(name, _lists, change, *finds)
+
+
+_each_listed("archived_in_lists", "status", lambda _status: "archived", "app.statuses", "listing.body")
+_each_listed("no_description_null", "description", lambda text: text or None, "app.nulls")
+_each_listed("distances_as_texts", "total_distance", str, "app.numbers", "listing.body")
+
+
 # -- whose -----------------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +271,32 @@ def _forbidden(method: str) -> None:
 
 for _method in ("GET", "PUT", "DELETE"):
     _forbidden(_method)
+
+
+@PLANTS("ownership.leak")
+def refusal_shows_the_walk(target: Target) -> None:
+    """The right status, and the error says what the walk is about."""
+
+    def change(call: Call, answer: Answer) -> None:
+        if call.of_walk and answer.status in (403, 404) and (row := target.database.walk_row(call.walk_id.lower())):
+            body = answer.json
+            body["error"]["message"] = f"not yours: {row['description']}"
+            answer.says(body)
+
+    target.front.after.append(change)
+
+
+@PLANTS("ownership.get", "ownership.leak")
+def foreign_walk_read(target: Target) -> None:
+    """GET answers whatever walk is asked for."""
+
+    def change(call: Call, answer: Answer) -> None:
+        if call.method == "GET" and answer.status == 404 and (row := target.database.walk_row(call.walk_id.lower())):
+            answer.status = 200
+            answer.says({"id": row["id"], "title": row["title"], "description": row["description"]})
+
+    target.front.after.append(change)
+
 
 # -- errors ----------------------------------------------------------------------------------------------------------
 

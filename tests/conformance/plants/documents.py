@@ -7,6 +7,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from api.model import NewWalk, User, Walk, WalkChange, WalkDetail
 from harness.firebase.documents import Fields, Value
 from tests.conformance.front import Answer, Call
@@ -52,6 +54,12 @@ def _steps_double(_walk: WalkDetail, held: Fields) -> None:
     held["total_steps"] = Value("double", float(held["total_steps"].value))
 
 
+def _whole_as_integers(_walk: WalkDetail, held: Fields) -> None:
+    for name in ("total_distance", "total_paused_duration"):
+        if held[name].value == int(held[name].value):
+            held[name] = Value("integer", int(held[name].value))
+
+
 def _no_description(_walk: WalkDetail, held: Fields) -> None:
     held["description"] = Value("string", "")
 
@@ -86,6 +94,7 @@ def _speed_0(held: Fields) -> None:
 
 
 _document("document_id_lower_case_inside", _lower_id, "dual_write.id")
+_document("whole_doubles_as_integers", _whole_as_integers, "dual_write.types")
 _document("steps_as_double", _steps_double, "dual_write.types")
 _document("no_description_mirrored", _no_description, "dual_write.values")
 _document("nil_as_null", _null_end, "dual_write.absent")
@@ -167,6 +176,20 @@ def refused_title_mirrored(target: Target) -> None:
 
     target.database.put_walk = put_walk  # type: ignore[method-assign]
     target.firestore.content = content  # type: ignore[method-assign]
+
+
+@PLANTS("dual_write.foreign")
+def mirrored_before_looking(target: Target) -> None:
+    """Firestore is written first, and then it is asked whose the walk is; the owner's next write mends it."""
+
+    def ask(call: Call) -> Answer | None:
+        name = target.firestore.name(call.walk_id.lower())
+        held = target.firestore.written.get(name)
+        if call.method == "PUT" and held is not None and held.user_id != call.uid:
+            target.firestore.written[name] = msgspec.structs.replace(held, title="?", user_id=call.uid)
+        return None
+
+    target.front.before.append(ask)
 
 
 # -- photos ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,171 @@
+"""The words that people read: those of docs/words.md, and no English word in a Japanese sentence where a term exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from harness.report.language import DOMAINS
+from harness.report.messages import read
+from scenarios.claims import ERRATA, REGISTER
+
+ROOT = Path(__file__).resolve().parents[2]
+GLOSSARY = ROOT / "docs" / "words.md"
+
+_CODE = re.compile(r"```.*?```|`[^`]*`|「[^」]*」|\]\([^)]*\)", re.DOTALL)
+_PLACE = re.compile(r"\{\w*\}")
+#: Not a word but a name: of a field, a file, an option, a class; in capitals; or with a digit.
+_NAME = re.compile(r"[./:=@_-]|[a-z][A-Z]|^[A-Z]+s?$|\d")
+#: A command as it is typed.
+_COMMAND = re.compile(r"(?<![A-Za-z])(?:kubectl|kustomize|terraform|gcloud|go|git|set)(?: [-A-Za-z0-9_./=]+)+")
+#: An option, a path, a call.
+_TYPED = re.compile(r"(?<![A-Za-z0-9])(?:--?|\.?/)[A-Za-z][-\w./]*|[a-z]+\(\)|[a-z]+:(?= [A-Z])", re.ASCII)
+_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?<![A-Za-z0-9])[A-Za-z]")
+
+#: Products, and parts of them; what Kubernetes, Swift and the design document call their own things.
+_NAMES = frozenset(
+    """
+    Adapter Admin Apache Artifact Auth Autopilot Bench Budget Cloud Compose Compute Config Container Contour Debian Deployment
+    Docker Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Identity Ingress JUnit
+    Kubernetes Linux Liveness Locust Logging Manager Monitoring Phase Pod PostgreSQL Probe Prometheus Python Readiness
+    Registry Remote Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Walk
+    Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize nancy nox npm schemathesis
+    """.split()  # noqa: SIM905 - a list of words
+)
+#: Environments, components, and fields or values as they are written in a file, a document or an answer.
+_WRITTEN = frozenset(
+    """
+    Always activate api aud backend base description dev double environment false fetch google graceful id init integer
+    iss kind kube latest limit limits local localhost locations main message nil null page prod push replicas request
+    requests root severity sleep staging state status sub tier timestamp title true undo users walks
+    """.split()  # noqa: SIM905 - a list of words
+)
+_UNITS = frozenset(("s", "ms", "min", "h", "d", "m", "Mi"))
+
+
+def _rows() -> Iterator[list[str]]:
+    for line in GLOSSARY.read_text().splitlines():
+        if line.startswith("| ") and not line.startswith("| English"):
+            yield [cell.strip() for cell in line.removesuffix("|").removeprefix("|").split("|")]
+
+
+@cache
+def not_used() -> tuple[str, ...]:
+    """The words of the glossary's last column."""
+    return tuple(word for row in _rows() for word in re.findall(r"`([^`]+)`", row[-1]))
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    english = [rf"(?<![a-z-]){re.escape(word)}(?![a-z])" for word in not_used() if word.isascii()]
+    return re.compile("|".join([*english, *(re.escape(word) for word in not_used() if not word.isascii())]), re.I)
+
+
+def refused(text: str) -> list[str]:
+    """The words in ``text`` that are not used."""
+    return _pattern().findall(_PLACE.sub(" ", text))
+
+
+def english_in(japanese: str) -> list[str]:
+    """English words in a Japanese sentence that have no leave to be there."""
+    text = _TYPED.sub(" ", _COMMAND.sub(" ", _PLACE.sub(" ", _CODE.sub(" ", japanese))))
+    tokens = [token for token in _TOKEN.findall(text) if not _NAME.search(token)]
+    return [token for token in tokens if token not in _NAMES | _WRITTEN | _UNITS]
+
+
+def _entries() -> Iterator[tuple[str, str]]:
+    for domain in DOMAINS:
+        for entry in read("ja", domain):
+            if entry.id:
+                yield str(entry.id), str(entry.string)
+
+
+def _said_in(path: Path) -> Iterator[str]:
+    """The strings of a module that hold a sentence: with a space, no docstring."""
+    tree = ast.parse(path.read_text())
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield from (node.value,) if " " in node.value.strip() else ()
+
+
+def test_the_glossary_has_four_columns_and_words_that_are_not_used() -> None:
+    assert {len(row) for row in _rows()} == {4}
+    assert {"rung", "正誤事項", "デュアルライト", "フォルダー"} <= set(not_used())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("the rung lacks zones", ["rung"]),
+        ("two rungs, {rung}, set-by-the-rung", ["rungs"]),
+        ("環境段階の証拠", ["環境段階", "証拠"]),
+        ("a wrung cloth; 環境と証跡", []),
+    ],
+)
+def test_a_word_that_is_not_used_is_found_and_no_other(text: str, words: list[str]) -> None:
+    assert refused(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("drainの後のPod", ["drain"]),
+        ("Podの`drain`、「week」、{drain}、kubectl rollout undoとrun.json", []),
+        ("HPAが30 sで動く。secretObjects、db_host", []),
+        ("claimのcriterion", ["claim", "criterion"]),
+    ],
+)
+def test_an_english_word_in_a_japanese_sentence_is_found_and_no_name(text: str, words: list[str]) -> None:
+    assert english_in(text) == words
+
+
+def test_no_message_and_no_translation_uses_a_word_that_is_not_used() -> None:
+    found = {said: words for pair in _entries() for said in pair if (words := refused(_CODE.sub(" ", said)))}
+    assert found == {}
+
+
+def test_no_translation_has_an_english_word_where_a_term_exists() -> None:
+    assert {text: words for _, text in _entries() if (words := english_in(text))} == {}
+
+
+def test_an_id_stands_in_marks_in_a_japanese_sentence() -> None:
+    ids = re.compile("|".join(rf"(?<![\w.]){re.escape(each)}(?![\w.])" for each in {*REGISTER, *ERRATA}))
+    assert {text: found for _, text in _entries() if (found := ids.findall(_CODE.sub(" ", text)))} == {}
+
+
+def test_a_word_of_katakana_has_one_form() -> None:
+    read_by_people = "\n".join((*(text for _, text in _entries()), (ROOT / "README.ja.md").read_text()))
+    words = set(re.findall(r"[ァ-ヴー]{3,}", read_by_people))
+    assert {word for word in words if f"{word}ー" in words} == set()
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
+def test_the_readmes_use_no_word_that_is_not_used(name: str) -> None:
+    text = re.sub(r"(?<!`)`[^`\n]+`(?!`)", " ", (ROOT / name).read_text())
+    assert refused(text) == []
+
+
+def test_the_japanese_readme_has_no_english_word_where_a_term_exists() -> None:
+    assert english_in((ROOT / "README.ja.md").read_text()) == []
+
+
+def test_no_template_no_help_no_error_and_no_line_of_progress_uses_a_word_that_is_not_used() -> None:
+    found: dict[str, list[str]] = {}
+    templates = (ROOT / "harness/report/templates").glob("*.j2")
+    for path in templates:
+        text = " ".join(re.findall(r'say\("([^"]*)"', path.read_text()))
+        text += re.sub(r"\{[{%#].*?[}%#]\}", " ", path.read_text(), flags=re.DOTALL)
+        if words := refused(text):
+            found[path.name] = words
+    modules = (ROOT / "noxfile.py", *ROOT.glob("harness/**/*.py"), *ROOT.glob("scenarios/*.py"))
+    for path in modules:
+        for said in _said_in(path) if refused(path.read_text()) else ():  # only those that hold one are parsed
+            if words := refused(said):
+                found[f"{path.relative_to(ROOT)}: {said[:80]}"] = words
+    assert found == {}

@@ -1,0 +1,72 @@
+"""How a nox session of a command ends: in the words of its exit status, and never in 0 when it was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from nox.command import CommandFailed
+
+import noxfile
+from harness import bootstrap
+from harness.model.errors import MEANING, Exit
+
+
+class Ended(Exception):
+    """The session ended with these words."""
+
+
+class Session:
+    """A session whose command ends in ``status``; what nox gives one, as far as it is used."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def log(self, line: str) -> None:
+        """Nothing: bootstrap speaks here."""
+
+    def run(self, *_command: str, **_options: object) -> None:
+        if self.status:
+            raise CommandFailed(f"Returned code {self.status}")
+
+    def error(self, words: str) -> NoReturn:
+        raise Ended(words)
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bootstrap, "ensure", lambda _log: tmp_path / "python")
+
+
+def ended(status: int, *arguments: str) -> str:
+    session: Any = Session(status)
+    with pytest.raises(Ended) as told:
+        noxfile.run(session, *arguments)
+    return str(told.value)
+
+
+def test_a_session_that_held_says_so_and_what_its_status_means() -> None:
+    told = ended(10, "-m", "harness", "run", "rollout_week3")
+    assert told.startswith("held: ") and "the rehearsal itself worked" in told
+    assert told.endswith("(exit status 10 of python -m harness)")
+
+
+@pytest.mark.parametrize("status", [each for each in Exit if each])
+def test_each_status_has_words_of_its_own(status: Exit) -> None:
+    assert ended(status, "-m", "harness", "scaling").startswith(MEANING[status])
+    assert len(set(MEANING.values())) == len(Exit) == len(MEANING)
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments"), [(1, ("-m", "pytest")), (10, ("-m", "pytest")), (1, ("-m", "harness"))]
+)
+def test_what_is_no_status_of_the_harness_ends_as_nox_ends_it(status: int, arguments: tuple[str, ...]) -> None:
+    session: Any = Session(status)
+    with pytest.raises(CommandFailed):
+        noxfile.run(session, *arguments)
+
+
+def test_a_session_that_passed_says_nothing() -> None:
+    session: Any = Session(0)
+    noxfile.run(session, "-m", "harness", "run", "rollout_week3")
