@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import msgspec
 import pytest
 
 from harness.cli import main
@@ -24,12 +25,17 @@ from harness.model.manifests import (
 )
 from harness.model.stack import Rung
 from harness.report.frame import Facts
+from harness.report.html import write_html
 from harness.report.language import ENGLISH, language
+from harness.report.published import RUN
 from harness.report.summary import changes_section
 from harness.rungs import manifests_of, overlay
 from harness.targets import ROOT, bundled
 from scenarios.claims import ERRATA
+from scenarios.claims import REGISTER as CLAIMS
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
+from tests.report.runs import PLAIN
+from tests.report.synthetic import write as write_run
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 BY_NAME = {each.name: each for each in CORPUS}
@@ -199,6 +205,20 @@ def test_both_reach_the_report_in_both_languages_and_our_own_overlays_tell_neith
     assert "no reason given" not in english  # their own patches are no changes of the rehearsal's
     ours = manifest_facts(manifests_of(Asked(overlay(Rung.LOCAL))))
     assert ours["manifest_warnings"] == ours["repository_errata"] == ()
+
+
+@pytest.mark.parametrize(("code", "state"), [("en", "still there"), ("ja", "まだ残っている")])
+def test_both_are_on_the_page(tmp_path: Path, code: str, state: str) -> None:
+    theirs = manifest_facts(manifests_of(Asked(BY_NAME["deprecated"].path)))
+    run = msgspec.structs.replace(
+        PLAIN, manifest_warnings=theirs["manifest_warnings"], repository_errata=theirs["repository_errata"]
+    )
+    write_run(tmp_path, run, [])
+    page = write_html(tmp_path, run, CLAIMS, language(code)).read_text(encoding="utf-8")
+    assert f"manifest.gcr_shut_down: {state}: " in page
+    assert "deprecated/prod/size.yaml:11)" in page
+    assert "Secret/walk-secret-prod" in page
+    assert RUN.read(RUN.write(tmp_path, run)) == run
 
 
 COMMANDS = [
