@@ -329,7 +329,7 @@ def _stack_up(arguments: argparse.Namespace) -> int:
 def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
     from harness import own_cluster
     from harness.options import RunOptions, faults
-    from harness.rungs import choose, overlay
+    from harness.rungs import choose, folder_of, for_rung
     from harness.targets import resolve
     from scenarios.load import load, with_options
 
@@ -357,10 +357,10 @@ def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # 
         scenario_name=arguments.scenario,
         rung=chosen.rung,
         rung_reason=chosen.why,
-        target=target,
+        target=for_rung(target, chosen.rung),
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
-        manifests=arguments.manifests or overlay(chosen.rung),
+        manifests=folder_of(arguments.manifests, target, chosen.rung),
         faults=faults(arguments.fault, scenario),
         service_port=arguments.service_port,
         changed=tuple(changed),

@@ -46,11 +46,17 @@ def plan_facts(
 
 def manifest_facts(manifests: Manifests) -> dict[str, Any]:
     """What every report says of the manifests: the environment, and what the layers below a rung's own change."""
-    below = [patch for patch in manifests.patches if "overlays/" not in patch.layer]
+    below = [patch for patch in manifests.patches if not patch.forced]
     return {
-        "environment": manifests.config.get("environment", ""),
+        "environment": _environment(manifests),
         "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
     }
+
+
+def _environment(manifests: Manifests) -> str:
+    """What the target is told to be."""
+    first = manifests.deployment.template.containers[0]
+    return next((each.value for each in first.env if each.name == "ENVIRONMENT"), "")
 
 
 #: The kinds of the seven files that Phase 2 requires (Kubernetes構成, manifest.phase2_required).
@@ -60,8 +66,8 @@ _PHASE_2 = (
 
 
 def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
-    """The kinds of the seven that ``manifests``, as they were loaded, do not have."""
-    kinds = {key.partition("/")[0] for key in manifests.documents}
+    """The kinds of the seven that the folder of ``manifests`` does not have, whatever stands in for them."""
+    kinds = {key.partition("/")[0] for key in manifests.written}
     return tuple(kind for kind in _PHASE_2 if kind not in kinds)
 
 
@@ -78,7 +84,7 @@ def patch_errata(manifests: Manifests) -> tuple[ErratumSeen, ...]:
 
 def _rung_changes(options: RunOptions, manifests: Manifests) -> Iterator[str]:
     """What the rung forced upon the manifests, and what of them it does not honour."""
-    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if "overlays/" in patch.layer)
+    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if patch.forced)
     if options.rung is Rung.LOCAL:
         yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
 
@@ -128,7 +134,7 @@ def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
         lines.append(f"  {words.switch_words(run.switch_over, say)}")
     lines += [f"  LEAK {leak}" for leak in run.leaks]
     lines += [say("error: {error}", error=error) for error in run.errors]
-    timings = ", ".join(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in run.timings.items())
+    timings = say.listed(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in run.timings.items())
     lines.append(say("timings: {timings}", timings=timings))
     lines.append(words.report_line(folder, run.exit_status, say))
     return "\n".join(lines)
@@ -136,7 +142,8 @@ def conclusion(run: Run, folder: str, say: Language = ENGLISH) -> str:
 
 def _check_line(check: CheckResult, say: Language) -> str:
     verdict, kind = say(words.VERDICT[check.verdict]), say("check")
-    return f"  {padded(verdict, 13)} {padded(kind, 17)} {check.id}: {words.reason_words(check, say)}"
+    what = f"{words.check_word(check, say)} ({check.id})"
+    return f"  {padded(verdict, 13)} {padded(kind, 17)} {what}: {words.reason_words(check, say)}"
 
 
 def _criterion_line(result: CriterionResult, say: Language) -> str:

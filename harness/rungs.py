@@ -17,7 +17,7 @@ from harness.model.stack import OwnCluster, Rung, Target
 from harness.options import AUTO
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import SecretsPlan, Stack
-from harness.targets import ROOT
+from harness.targets import ROOT, as_command
 
 if TYPE_CHECKING:
     from harness.stack.kube.parts import Images
@@ -37,7 +37,7 @@ def choose(asked: str, target: Target) -> Choice:
     """
     if asked != AUTO:
         choice = Choice(Rung(asked), "as asked")
-    elif target.image:
+    elif target.own_image and not target.command:
         choice = Choice(Rung.KIND, "the target is an image")
     elif not target.bundled:
         choice = Choice(Rung.LOCAL, "the target is a command of this machine")
@@ -47,17 +47,39 @@ def choose(asked: str, target: Target) -> Choice:
         missing = lacking()
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
-        raise BadInput(f"the environment kube cannot run the command {target.name}", remedy="name an image: image:NAME")
-    if target.image and choice.rung is Rung.LOCAL:
         raise BadInput(
-            f"the environment local cannot run the image {target.image}", remedy="use --on kind, or a command"
+            f"the environment kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME"
+        )
+    if target.own_image and not target.command and choice.rung is Rung.LOCAL:
+        raise BadInput(
+            f"the environment local cannot run {_what(target)}",
+            where=target.file,
+            remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
         )
     return choice
+
+
+def _what(target: Target) -> str:
+    if target.image:
+        return f"the image {target.image}"
+    return f"what {target.dockerfile} builds" if target.dockerfile else f"the command {target.name}"
+
+
+def for_rung(target: Target, rung: Rung) -> Target:
+    """The target as ``rung`` runs it: its command where pods are processes, else its image where it has one."""
+    if rung is Rung.LOCAL:
+        return as_command(target)
+    return msgspec.structs.replace(target, command=()) if target.own_image else target
 
 
 def overlay(rung: Rung) -> Path:
     """The manifests that ``rung`` takes unless told otherwise."""
     return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+
+
+def folder_of(asked: Path | None, target: Target, rung: Rung) -> Path:
+    """The folder of a run's manifests: as asked, else the target file's, else the rung's own."""
+    return asked or (Path(target.manifests) if target.manifests else overlay(rung))
 
 
 class WithManifests(Protocol):
@@ -73,17 +95,22 @@ class WithManifests(Protocol):
         """The kustomize folder."""
         ...
 
+    @property
+    def target(self) -> Target:
+        """The API under test."""
+        ...
 
-def manifests_of(options: WithManifests, folder: Path | None = None) -> Manifests:
-    """The manifests of a run: its folder, with the rung's own patches where the rung needs them and the folder was
-    made for none. ``folder`` in the place of the options' own. Raises ``BadInput``.
+
+def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted: bool = False) -> Manifests:
+    """The manifests of a run as its rung has them: its folder's, or ``folder``'s in its place. ``fronted`` keeps an
+    Ingress. Raises ``BadInput``.
 
     A folder of somebody's own is rendered by kubectl too, where one is at hand.
     """
-    layer = overlay(options.rung) if options.rung in (Rung.KIND, Rung.KUBE) else None
     chosen = folder or options.manifests
     ours = chosen.resolve().is_relative_to(ROOT / "deploy" / "kubernetes")
-    return load_manifests(chosen, layer, None if ours else by_kubectl.program())
+    kubectl = None if ours else by_kubectl.program()
+    return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

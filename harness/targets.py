@@ -1,19 +1,30 @@
 """The API under test: the bundled walk API, a command line, or a small YAML file (``--target``).
 
 A target is told nothing but the environment contract (docs/contract/environment.md); what a file adds to its
-environment is the target's own. The file's keys::
+environment is the target's own. The file says what cannot be guessed of a repository (docs/target.md has every key)::
 
     name: our Go backend               # default: the file's name
     command: ["./walk-api", "--quiet"] # or one line of text; a program with a slash is sought from `folder`
     folder: ../backend                 # where it runs, from the file's own folder; default: the file's folder
     environment: {FEATURE_X: "on"}     # added to the contract's variables, none of which may be replaced
     migrations: none                   # none (it migrates by itself), bundled (our SQL), or a command
+    image: registry.example/walk-api:v3   # for clusters; or
+    dockerfile: Dockerfile             # built by Docker for the rung kind, in the folder `context` (default: the
+    context: .                         # Dockerfile's own)
+    manifests: deploy/overlays/prod    # the kustomize folder that --manifests would name
+    deployment: walk-api/server        # which Deployment, and which of its containers, is the API
+    variables:                         # names beside the contract's own
+      database: {host: PGHOST, password: PGPASSWORD}   # or {url: DATABASE_URL, form: "postgres://{user}:..."}
+      auth: AUTH_EMULATOR
+    metrics: {port: 9100, path: /metrics, variable: METRICS_LISTEN}
+    secrets: {walk-db: {password: ""}} # made elsewhere: "" is generated, or a value; a list of keys generates all
+    keep: [otel-collector, Deployment/redis]   # what else of the manifests is to run; its images are to be at hand
+    openapi: api/openapi.yaml          # its own description of its API
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -21,7 +32,6 @@ from pathlib import Path
 
 import msgspec
 
-from harness import yamltext
 from harness.home import expanded
 from harness.model.errors import BadInput
 from harness.model.stack import Target
@@ -29,29 +39,6 @@ from harness.model.stack import Target
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = "image:"
 BUNDLED_MIGRATIONS = (sys.executable, "-m", "api", "migrate")
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: The rung alone can say these, so a target file may not.
-_CONTRACT = re.compile(
-    r"(METRICS_)?PORT|POD_NAME|DB_(HOST|PORT|USER|PASSWORD|NAME|SSLMODE)"
-    r"|FIREBASE_(PROJECT_ID|CREDENTIALS_PATH|AUTH_EMULATOR_HOST)"
-    r"|GOOGLE_CLOUD_PROJECT|(FIRESTORE|STORAGE)_EMULATOR_HOST"
-)
-_EXAMPLES = {
-    "name": "name: our Go backend",
-    "command": 'command: ["./walk-api", "--quiet"]',
-    "folder": "folder: ../backend",
-    "environment": 'environment: {FEATURE_X: "on"}',
-    "migrations": "migrations: none",
-}
-
-
-class _Form(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    command: str | list[str]
-    name: str = ""
-    folder: str = "."
-    environment: dict[str, str] = {}
-    migrations: str | list[str] = "none"
 
 
 def bundled() -> Target:
@@ -78,74 +65,32 @@ def resolve(text: str | None) -> Target:
             )
         return Target(name=image, command=(), image=image)
     if text.endswith((".yaml", ".yml")) and " " not in text.strip():
-        return _from_file(Path(text))
-    words = _split(text, "--target")
+        from harness.target_file import from_file
+
+        return from_file(Path(text))
+    words = split(text, "--target")
     folder = Path.cwd()
-    command = (_program(words[0], folder, "--target"), *words[1:])
+    command = (program(words[0], folder, "--target"), *words[1:])
     return Target(name=shlex.join(words), command=command, folder=str(folder))
 
 
 def resolve_command(text: str | None) -> Target:
     """As ``resolve``, for what runs on the rung ``local`` alone. Raises ``BadInput`` for an image."""
     target = resolve(text)
-    if target.image:
-        raise BadInput(
-            f"the environment local cannot run the image {target.image}", remedy="name a command, or a .yaml file"
-        )
-    return target
+    if target.own_image and not target.command:
+        what = f"the image {target.image}" if target.image else f"what {target.dockerfile} builds"
+        remedy = "name a command, or a .yaml file that has one"
+        raise BadInput(f"the environment local cannot run {what}", remedy=remedy)
+    return as_command(target)
 
 
-def _from_file(path: Path) -> Target:
-    where = str(path)
-    found = yamltext.documents(yamltext.read(path), where)
-    if len(found) != 1 or not isinstance(found[0][0], dict):
-        raise BadInput(
-            "a target file is one mapping of keys", where=where, remedy=f"begin with `{_EXAMPLES['command']}`"
-        )
-    data, lines = found[0]
-    try:
-        form = msgspec.convert(data, _Form)
-    except msgspec.ValidationError as error:
-        raise _refused(str(error), where, lines) from error
-    place = {key: yamltext.place(where, lines, (key,)) for key in _EXAMPLES}
-    folder = (path.absolute().parent / expanded(form.folder)).resolve()
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder", where=place["folder"], remedy=f"for example `{_EXAMPLES['folder']}`")
-    for name in form.environment:
-        if not _VARIABLE.fullmatch(name) or _CONTRACT.fullmatch(name):
-            why = "is the rehearsal's to say" if _VARIABLE.fullmatch(name) else "is no name of an environment variable"
-            at = yamltext.place(where, lines, ("environment", name))
-            raise BadInput(f"{name!r} {why}", where=at, remedy="leave it out")
-    words = _words(form.command, place["command"], "command")
-    migrations, migrations_folder = _migrations(form.migrations, folder, place["migrations"])
-    return Target(
-        name=form.name or path.stem,
-        command=(_program(words[0], folder, place["command"]), *words[1:]),
-        folder=str(folder),
-        environment=form.environment,
-        migrations=migrations,
-        migrations_folder=migrations_folder,
-    )
+def as_command(target: Target) -> Target:
+    """The target as processes run it: its command, without an image."""
+    return msgspec.structs.replace(target, image="", dockerfile="", context="") if target.own_image else target
 
 
-def _migrations(given: str | list[str], folder: Path, where: str) -> tuple[tuple[str, ...], str]:
-    """The command, and the folder it runs in."""
-    if given == "none":
-        return (), ""
-    if given == "bundled":
-        return BUNDLED_MIGRATIONS, str(ROOT)
-    words = _words(given, where, "migrations")
-    return (_program(words[0], folder, where), *words[1:]), str(folder)
-
-
-def _words(given: str | list[str], where: str, key: str) -> list[str]:
-    words = _split(given, where) if isinstance(given, str) else given
-    if not words or not words[0]:
-        raise BadInput(f"{key} is empty", where=where, remedy=f"for example `{_EXAMPLES[key]}`")
-    return words
-
-
-def _split(text: str, where: str) -> list[str]:
+def split(text: str, where: str) -> list[str]:
+    """A command line's words. Raises ``BadInput`` for an open quote, and when there are none."""
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -155,7 +100,7 @@ def _split(text: str, where: str) -> list[str]:
     return words
 
 
-def _program(word: str, folder: Path, where: str) -> str:
+def program(word: str, folder: Path, where: str) -> str:
     """The program's path. Raises ``BadInput`` when it is not there or may not be executed."""
     if "/" not in word:
         found = shutil.which(word)
@@ -172,18 +117,3 @@ def _program(word: str, folder: Path, where: str) -> str:
             f"the program {path} is not executable", where=where, remedy=f"chmod +x {shlex.quote(str(path))}"
         )
     return str(path)
-
-
-def _refused(message: str, where: str, lines: yamltext.Lines) -> BadInput:
-    """msgspec's message as an error at its line: it ends in `` - at `$.environment` ``."""
-    what, _, trail = message.partition(" - at `$")
-    path: yamltext.Path_ = tuple(part for part in re.findall(r"\w+", trail) if not part.isdigit())
-    field = re.search(r"field `([^`]*)`", what)
-    if field is not None and "unknown" in what:
-        known = ", ".join(_EXAMPLES)
-        at = yamltext.place(where, lines, (*path, field[1]))
-        return BadInput(f"unknown key {field[1]!r}", where=at, remedy=f"the keys are: {known}")
-    key = field[1] if field is not None else str(path[0]) if path else "command"
-    what = f"key {key!r} is missing" if field is not None else f"{'.'.join(map(str, path))}: {what}"
-    remedy = f"for example `{_EXAMPLES.get(key, _EXAMPLES['environment'])}`"
-    return BadInput(what, where=yamltext.place(where, lines, path), remedy=remedy)

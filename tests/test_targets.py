@@ -10,9 +10,9 @@ import pytest
 from harness.model.errors import BadInput
 from harness.model.stack import Address, Endpoints, Rung, Target
 from harness.options import AUTO
-from harness.rungs import choose
+from harness.rungs import choose, for_rung
 from harness.stack import environment
-from harness.targets import ROOT, bundled, resolve
+from harness.targets import ROOT, bundled, resolve, resolve_command
 from tests.stack.rungs import manifests
 
 #: docs/contract/environment.md#variables; FIREBASE_CREDENTIALS_PATH is absent against emulators.
@@ -74,12 +74,78 @@ def test_a_file(folder: Path) -> None:
         environment={"FEATURE_X": "on"},
         migrations=(str(folder / "sub" / "migrate"), "up"),
         migrations_folder=str(folder / "sub"),
+        file="target.yaml",
     )
 
 
 def test_the_smallest_file_runs_beside_itself(folder: Path) -> None:
-    target = resolve(write(folder, "command: \"'./walk api' -v\"\n"))
-    assert target == Target(name="target", command=(str(folder / "walk api"), "-v"), folder=str(folder))
+    name = write(folder, "command: \"'./walk api' -v\"\n")
+    target = resolve(name)
+    assert target == Target(name="target", command=(str(folder / "walk api"), "-v"), folder=str(folder), file=name)
+
+
+def test_a_file_says_what_no_manifest_does(folder: Path) -> None:
+    for name in ("deploy", "build"):
+        (folder / name).mkdir()
+    (folder / "build" / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "api.yaml").write_text("openapi: 3.1.0\n")
+    text = """
+dockerfile: build/Dockerfile
+manifests: deploy
+deployment: walk/server
+openapi: api.yaml
+variables:
+  database: {host: [A_HOST, B_HOST], url: ADDRESS, form: "pg://{user}@{host}/{name}"}
+  auth: AUTH
+metrics: {port: 9100, path: /m, variable: LISTEN}
+secrets: {db: [user], other: {key: value}}
+keep: [Deployment/redis]
+"""
+    found = resolve(write(folder, text))
+    assert (found.dockerfile, found.context) == (str(folder / "build/Dockerfile"), str(folder / "build"))
+    assert (found.manifests, found.openapi) == (str(folder / "deploy"), str(folder / "api.yaml"))
+    assert found.variables == {
+        "database.host": ("A_HOST", "B_HOST"), "database.url": ("ADDRESS",), "auth": ("AUTH",), "metrics_port": ("LISTEN",)
+    }  # fmt: skip
+    assert found.url_form == "pg://{user}@{host}/{name}"
+    assert (found.metrics_port, found.metrics_path) == (9100, "/m")
+    assert found.secrets == {"db": {"user": ""}, "other": {"key": "value"}}
+    assert (found.deployment, found.keep, found.own_image) == ("walk/server", ("Deployment/redis",), True)
+
+
+def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> None:
+    both = resolve(write(folder, "command: sh\nimage: walk:1\n"))
+    assert choose(AUTO, both).rung is Rung.LOCAL
+    assert for_rung(both, Rung.LOCAL).image == "" and for_rung(both, Rung.LOCAL).command
+    assert (for_rung(both, Rung.KIND).image, for_rung(both, Rung.KIND).command) == ("walk:1", ())
+    assert resolve_command("target.yaml").image == ""
+    (folder / "Dockerfile").write_text("")
+    built = resolve(write(folder, "dockerfile: Dockerfile\n"))
+    assert choose(AUTO, built).rung is Rung.KIND
+    with pytest.raises(BadInput, match="the environment local cannot run what"):
+        choose("local", built)
+    with pytest.raises(BadInput, match="the environment kube cannot run what"):
+        choose("kube", built)
+
+
+def test_a_process_is_told_by_the_names_that_the_file_says(folder: Path) -> None:
+    here = Address(host="127.0.0.1", port=1)
+    ends = Endpoints(
+        service=here,
+        auth=here,
+        firestore=here,
+        remote_config=here,
+        database=here,
+        storage=here,
+        database_password="a/b",
+    )
+    text = "command: sh\nvariables: {database: {url: ADDRESS, host: [A, B]}, firestore: F, storage: S, port: LISTEN}\n"
+    target = resolve(write(folder, text))
+    container = manifests().deployment.template.containers[0]
+    made = environment.of_target(container, target, ends, pod="p", port=2, database_port=3)
+    assert made["ADDRESS"] == "postgresql://tekutoko:a%2Fb@127.0.0.1:3/tekutoko?sslmode=disable"
+    assert {made[name] for name in ("A", "B", "DB_HOST")} == {"127.0.0.1"}
+    assert (made["F"], made["S"], made["LISTEN"], made["PORT"]) == ("127.0.0.1:1", "http://127.0.0.1:1", "2", "2")
 
 
 def test_our_migrations_run_in_our_folder(folder: Path) -> None:
@@ -132,6 +198,19 @@ def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
         ("command: sh\nenvironment:\n  DB_HOST: x\n", 3, "DB_HOST"),
         ("command: sh\nenvironment:\n  'A=B': x\n", 3, "no name of an environment variable"),
         ("command: sh 'open\n", 1, "close the quotes"),
+        ("command: sh\ndockerfile: nowhere\n", 2, "nowhere is no file"),
+        ("image: a\ndockerfile: plain.txt\n", 2, "both given"),
+        ("command: sh\ncontext: .\n", 2, "without a dockerfile"),
+        ("image: a b\n", 1, "names no image"),
+        ("command: sh\nmanifests: nowhere\n", 2, "nowhere is no folder"),
+        ("command: sh\nopenapi: nowhere\n", 2, "nowhere is no file"),
+        ("command: sh\nvariables:\n  database: {hots: A}\n", 3, "'hots' means nothing here"),
+        ("command: sh\nvariables:\n  mail: A\n", 3, "'mail' means nothing here"),
+        ("command: sh\nvariables:\n  auth: 'A-B'\n", 3, "no name of an environment variable"),
+        ("command: sh\nvariables:\n  database: {url: A, form: 'x{nobody}'}\n", 3, "nothing fills"),
+        ("command: sh\nmetrics: {port: 99999}\n", 2, "no port"),
+        ("command: sh\nmetrics: {prot: 9}\n", 2, "unknown key 'prot'"),
+        ("command: sh\nkeep: redis\n", 2, "keep"),
     ],
 )
 def test_a_bad_file_names_its_line(folder: Path, text: str, line: int | None, says: str) -> None:

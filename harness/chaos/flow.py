@@ -35,6 +35,7 @@ from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
+from harness.report.words import lacking_words
 from harness.rungs import manifests_of
 from harness.stack_run import UsersRun
 from harness.state.lease import run_folder
@@ -274,7 +275,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         return sorted(set(experiment.expects.needs) - {str(each) for each in self.stack.capabilities})
 
     def _not_exercised(self, number: int, experiment: Experiment) -> None:
-        reason = f"the environment lacks {', '.join(self._lacking(experiment))}"
+        reason = str(lacking_words(self._lacking(experiment)))
         self._add(number, experiment, Verdict.NOT_EXERCISED, reason)
 
     def _add(self, number: int, experiment: Experiment, verdict: Verdict, reason: str) -> None:

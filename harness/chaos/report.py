@@ -32,8 +32,8 @@ def write_report(folder: Path, report: ChaosReport, say: Language = ENGLISH) -> 
 
 def text(report: ChaosReport, folder: str) -> str:
     """The closing lines for a terminal."""
-    lines = [f"  {result.verdict:<13} {result.name}: {result.reason}" for result in report.experiments]
-    lines += [f"  {check.verdict:<13} {check.name}: {check.detail}" for check in report.checks]
+    lines = [f"  {words.VERDICT[result.verdict]:<13} {result.name}: {result.reason}" for result in report.experiments]
+    lines += [f"  {words.VERDICT[check.verdict]:<13} {check.name}: {check.detail}" for check in report.checks]
     return "\n".join([*lines, *closing_lines(report, folder)])
 
 
@@ -92,15 +92,15 @@ def failovers(report: ChaosReport, say: Language) -> list[FailoverRow]:
 
 def failover_heads(say: Language) -> tuple[str, ...]:
     """Of ``FailoverRow``'s columns but the first."""
-    return (say("Commit"), say("Detected after"), say("Promoted in"), say("Pods led in"), say("Writes failed for"))
+    return (say("Commit"), say("Detected after"), say("Promoted in"), say("Pods switched in"), say("Writes failed for"))
 
 
 def stand_in(say: Language) -> str:
     """How real a failover here is."""
     return say(
         "A stand-in for Cloud SQL's regional disk replication: here PostgreSQL streams its WAL to a standby, a "
-        "heartbeat of the rehearsal's own detects the loss, and the sidecars are led to the standby in place of "
-        "an address that moves. Detection and promotion take other times at Cloud SQL."
+        "heartbeat of the rehearsal's own detects the loss, and the sidecars are pointed at the standby in place "
+        "of an address that moves. Detection and promotion take other times at Cloud SQL."
     )
 
 

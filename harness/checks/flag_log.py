@@ -22,6 +22,12 @@ from harness.model.verdict import CheckResult, Verdict
 SHARE, STEADY = "flag.share", "flag.steady"
 _SCHEDULE, _DIAGRAM, _FLAG = "rollout.schedule.", "migration.shares", "flag.remote_config"
 _NO_FETCH = marked("nobody's fetch of the flag is in the evidence")
+#: The audiences of the rollout table (段階的ロールアウト計画); one of a scenario of somebody's own has its own name.
+_AUDIENCE = {
+    "developers": message("developers"),
+    "beta": message("beta users"),
+    "general": message("general users"),
+}
 _NAMED = 5  # users named in a reason
 
 
@@ -102,7 +108,7 @@ def _share_told(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[s
     told += [
         message(
             "{audience} {on} of {users} (planned {planned})",
-            audience=a.name,
+            audience=_AUDIENCE.get(a.name, a.name),
             on=str(a.observed_on),
             users=str(a.users),
             planned=str(a.planned_on),

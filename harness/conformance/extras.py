@@ -10,8 +10,9 @@ from harness.model.message import marked
 from harness.model.stack import Address
 
 
-async def extras(service: Address, metrics: Sequence[Address]) -> tuple[Extra, ...]:
-    """A few requests, without a token. ``metrics`` are the ports that pods may serve metrics on (``METRICS_PORT``)."""
+async def extras(service: Address, metrics: Sequence[Address], path: str) -> tuple[Extra, ...]:
+    """A few requests, without a token. ``metrics`` are the ports that pods may serve metrics on
+    (``METRICS_PORT``), ``path`` is where."""
     health = await http.send(service, "GET", "/health", headers={})
     return (
         Extra(
@@ -20,13 +21,13 @@ async def extras(service: Address, metrics: Sequence[Address]) -> tuple[Extra, .
             without=marked("the evidence does not tell which pod answered a request"),
         ),
         Extra(
-            name="GET /metrics",
-            offered=any([await _prometheus(address) for address in (*metrics[:1], service)]),
+            name=f"GET {path}",
+            offered=any([await _prometheus(address, path) for address in (*metrics[:1], service)]),
             without=marked("a criterion on the target's own metrics (mirror queue, pool) is not exercised"),
         ),
     )
 
 
-async def _prometheus(address: Address) -> bool:
-    answer = await http.send(address, "GET", "/metrics", headers={})
+async def _prometheus(address: Address, path: str) -> bool:
+    answer = await http.send(address, "GET", path, headers={})
     return answer.status == 200 and answer.headers.get("content-type", "").startswith("text/plain")

@@ -36,9 +36,9 @@ def text(report: DeployReport, folder: str) -> str:
     lines = []
     for part in report.parts:
         lines.append(f"{part.name}: {part.title} ({part.manifests}); {part.failed} of {part.calls} bad")
-        lines += [f"  {each.verdict:<13} {each.claim}: {each.reason}" for each in part.findings]
+        lines += [f"  {words.VERDICT[each.verdict]:<13} {each.claim}: {each.reason}" for each in part.findings]
         lines += [f"  observed: {line}" for line in part.observed]
-    lines += [f"  {check.verdict:<13} {check.name}: {check.detail}" for check in report.checks]
+    lines += [f"  {words.VERDICT[check.verdict]:<13} {check.name}: {check.detail}" for check in report.checks]
     return "\n".join([*lines, *closing_lines(report, folder)])
 
 

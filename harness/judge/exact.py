@@ -51,7 +51,7 @@ def request_rate(criterion: Criterion, view: View) -> Finding:
     if offered < view.scenario.offered_rate_per_s:
         return finding.void(
             message(
-                "only {offered} were offered, and it is judged from {wanted} on",
+                "only {offered} were offered; it is judged when at least {wanted} are",
                 offered=worded(f"{offered:.4g}/s", Unit.PER_SECOND),
                 wanted=quantity(view.scenario.offered_rate_per_s, Unit.PER_SECOND),
             )

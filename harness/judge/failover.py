@@ -80,16 +80,16 @@ def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judge
     when nobody wrote meanwhile.
     """
     if found is None:
-        return _with(judged, Verdict.INCONCLUSIVE, message("the failover did not come to its end"))
+        return _with(judged, Verdict.INCONCLUSIVE, message("the failover did not finish"))
     went = {"detect": f"{found.detect_s:.1f}", "promote": f"{found.promote_s:.2f}", "lead": f"{found.lead_s:.2f}"}
     steps_told = (
         message(
-            "synchronous commit: detected after {detect} s, promoted in {promote} s, pods led in {lead} s",
+            "synchronous commit: detected after {detect} s, promoted in {promote} s, pods switched in {lead} s",
             **went,
         )
         if found.synchronous
         else message(
-            "asynchronous commit: detected after {detect} s, promoted in {promote} s, pods led in {lead} s",
+            "asynchronous commit: detected after {detect} s, promoted in {promote} s, pods switched in {lead} s",
             **went,
         )
     )

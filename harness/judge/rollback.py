@@ -100,7 +100,7 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     if fired is not None or dark is not None:
         finding = _fired(criterion, finding, fired, dark)
     if finding.verdict is Verdict.INCONCLUSIVE:
-        few = message("read from {needed} samples on", needed=count(needed))
+        few = message("judged once there are {needed} samples", needed=count(needed))
         bad = message("a pass needs {needed} that keep the limit", needed=count(needed))
         return finding.void(few if measured.samples < needed else bad)
     return _void(criterion, view, finding, needed)

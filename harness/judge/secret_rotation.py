@@ -142,7 +142,7 @@ def found_in_time(course: Course, poll_s: float) -> ScalingFinding:
 def _gap(part: RotationPart, course: Course, calls: Calls) -> ScalingFinding:
     claim = "iac.csi_rotation_gap"
     if (why := _incomplete(part, course, calls)) or course.revoked_ns is None or course.settled_ns is None:
-        return _nothing(claim, why or "the rotation did not come to its end")
+        return _nothing(claim, why or "the rotation did not finish")
     before = _between(calls, course.begun_ns, course.revoked_ns)
     gap = _between(calls, course.revoked_ns, course.settled_ns)
     after = _between(calls, course.settled_ns, course.loaded_ns or course.settled_ns)

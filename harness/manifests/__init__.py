@@ -1,7 +1,8 @@
 """Loads a folder of manifests into ``harness.model.manifests.Manifests``: the one door, for every rung.
 
 ``deploy/kubernetes``: ``document/`` is what the design document prints, ``base/`` adds named patches, ``overlays/``
-what a rung forces. A user's own folder goes through the same door, so every error says what, where and what to do.
+are chosen for a rung. What a rung forces upon any folder is ``harness.manifests.forced``. A user's own folder goes
+through the same door, so every error says what, where and what to do.
 """
 
 from __future__ import annotations
@@ -13,41 +14,95 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness import yamltext
-from harness.manifests import kustomize, pods, policies, spec
+from harness.manifests import forced, kustomize, pods, policies, spec
 from harness.manifests.faults import at_fault
+from harness.manifests.forced.environment import plain_secrets
 from harness.model.autoscaling import Hpa
 from harness.model.disruption import Budget
 from harness.model.errors import BadInput
 from harness.model.manifests import Deployment, Manifests, PatchNote, RollingUpdate
+from harness.model.stack import Rung, Target
 
 S = TypeVar("S", bound=spec.K8s)
 
 __all__ = ["load"]
 
-RUNG_IMAGES = ("tekutoko-rehearsal/", "local-process/")
+#: The layers of the rehearsal's own that are chosen for a rung; what they change is what the rung forces.
+_CHOSEN = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays"
+#: What is read of each kind before a rung changes anything.
+_FORMS: dict[str, type[spec.K8s]] = {
+    "Deployment": spec.DeploymentSpec,
+    "Service": spec.ServiceSpec,
+    "Job": spec.JobSpec,
+    "HorizontalPodAutoscaler": spec.HpaSpec,
+    "PodDisruptionBudget": spec.PdbSpec,
+}
+_UNSAID = Target(name="", command=(), bundled=True)
 
 
-def load(folder: Path, layer: Path | None = None, kubectl: str | None = None) -> Manifests:
+def load(
+    folder: Path,
+    rung: Rung | None = None,
+    target: Target | None = None,
+    *,
+    fronted: bool = False,
+    kubectl: str | None = None,
+) -> Manifests:
     """The manifests of the kustomize folder ``folder``, rendered, checked and typed.
 
-    ``layer`` is the rung's own folder: its patches are laid over a folder that was not made for a rung, as
-    production's is not. ``kubectl`` is the program that renders it too. Raises ``BadInput`` naming file, line and key:
-    a patch that does not fit, no or several Deployments or Services, a dangling reference, a bad quantity, probe or
-    port.
+    With ``rung`` they are as that rung has them for ``target`` (the bundled API when it is ``None``); else as they are
+    written. ``fronted`` keeps an Ingress, and the Service behind it as it is. ``kubectl`` is the program that renders
+    the folder too. Raises ``BadInput`` naming file, line and key: a patch that does not fit, no Deployment or Service
+    or several that might be the target's, a dangling reference, a bad quantity, probe or port.
     """
     rendered = kustomize.render(folder, kubectl)
-    documents, notes = rendered.documents, rendered.notes
-    with rendered.places.said(rendered.documents):
-        if layer is not None and not _made_for_a_rung(documents):
-            documents, notes = kustomize.with_layer(documents, notes, layer)
-        return _typed(documents, notes, folder)
+    documents = rendered.documents
+    notes = tuple(_chosen(note, folder) for note in rendered.notes)
+    with rendered.places.said(documents):
+        if rung is None:
+            return msgspec.structs.replace(_typed(documents, notes, folder), written=tuple(documents))
+        _checked(documents, folder)
+        work = _forced(documents, folder, rung, target or _UNSAID, fronted=fronted)
+        names = (work.deployment.partition("/")[2], work.service.partition("/")[2])
+        found = _typed(work.documents, (*notes, *work.notes), folder, *names)
+    return msgspec.structs.replace(found, beside=tuple(dict.fromkeys(work.keeps)), written=tuple(documents))
 
 
-def _typed(documents: kustomize.Documents, notes: tuple[PatchNote, ...], folder: Path) -> Manifests:
-    """What is read of ``documents``."""
+def _checked(documents: kustomize.Documents, folder: Path) -> None:
+    """The documents have the form of their kinds, before anything is changed in them. Raises ``BadInput``."""
+    for key, document in documents.items():
+        where = f"{folder}: {key}"
+        if (wanted := _FORMS.get(document["kind"])) is not None:
+            _spec(document, wanted, where)
+        elif document["kind"] in ("ConfigMap", "Secret"):
+            _convert(document, spec.Data, where)
+
+
+def _forced(documents: kustomize.Documents, folder: Path, rung: Rung, target: Target, *, fronted: bool) -> forced.Work:
+    """Raises ``BadInput`` also for what no type above describes and Kubernetes would not take."""
+    try:
+        return forced.force(documents, str(folder), rung, target, fronted=fronted)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise BadInput(
+            f"a manifest has a form that Kubernetes does not know: {error!r}",
+            where=str(folder),
+            remedy=f"kubectl apply --dry-run=server -k {folder} names the key",
+        ) from error
+
+
+def _chosen(note: PatchNote, folder: Path) -> PatchNote:
+    """A patch of an overlay of the rehearsal's own is of the rung, and not of who wrote the manifests."""
+    ours = folder.resolve().is_relative_to(_CHOSEN) and note.layer.startswith("overlays/")
+    return msgspec.structs.replace(note, forced=True) if ours else note
+
+
+def _typed(
+    documents: kustomize.Documents, notes: tuple[PatchNote, ...], folder: Path, name: str = "", service_name: str = ""
+) -> Manifests:
+    """What is read of ``documents``; ``name`` and ``service_name`` are the target's, "" for the only ones."""
     sources = _sources(documents, folder)
-    name, deployment = _one(documents, "Deployment", spec.DeploymentSpec, folder)
-    service_name, service = _one(documents, "Service", spec.ServiceSpec, folder)
+    name, deployment = _one(documents, "Deployment", spec.DeploymentSpec, folder, name)
+    service_name, service = _one(documents, "Service", spec.ServiceSpec, folder, service_name)
     containers = deployment.template.spec.containers
     ports = [port for container in containers for port in container.ports]
     labels = deployment.template.metadata.labels
@@ -62,6 +117,7 @@ def _typed(documents: kustomize.Documents, notes: tuple[PatchNote, ...], folder:
         folder=str(folder),
         documents=documents,
         deployment=_deployment(name, documents[f"Deployment/{name}"], deployment, sources, folder),
+        service=service_name,
         service_port=port.port,
         service_target_port=pods.port_number(target, ports, f"{folder}: Service/{service_name}.spec.ports[0]"),
         config={key: value for data in sources.config_maps.values() for key, value in data.items()},
@@ -70,13 +126,6 @@ def _typed(documents: kustomize.Documents, notes: tuple[PatchNote, ...], folder:
         pdb=_pdb(documents, labels, folder),
         patches=notes,
     )
-
-
-def _made_for_a_rung(documents: kustomize.Documents) -> bool:
-    """Whether a container's image is one that an overlay of ours puts in."""
-    pods_ = (document["spec"]["template"]["spec"] for key, document in documents.items() if key.startswith("Deploy"))
-    images = [str(each.get("image", "")) for pod in pods_ for each in pod.get("containers", [])]
-    return any(image.startswith(RUNG_IMAGES) for image in images)
 
 
 def _deployment(
@@ -114,21 +163,24 @@ def _strategy(strategy: spec.Strategy, where: str) -> RollingUpdate:
 
 def _sources(documents: kustomize.Documents, folder: Path) -> pods.Sources:
     maps: dict[str, dict[str, dict[str, str]]] = {"ConfigMap": {}, "Secret": {}}
+    plain: dict[str, dict[str, str]] = {}
     for key, document in documents.items():
         kind, _, name = key.partition("/")
         if kind in maps:
             data = _convert(document, spec.Data, f"{folder}: {key}")
             maps[kind][name] = data.data | data.string_data
+        if kind == "Secret":
+            plain[name] = plain_secrets(document)
         if kind == "SecretProviderClass":  # the Secrets Store CSI driver makes these Secrets once a pod mounts it
             for each in _spec(document, spec.ProviderClassSpec, f"{folder}: {key}").secret_objects:
                 maps["Secret"].setdefault(each.secret_name, {}).update(
                     dict.fromkeys((one.key for one in each.data), "")
                 )
-    return pods.Sources(maps["ConfigMap"], maps["Secret"])
+    return pods.Sources(maps["ConfigMap"], maps["Secret"], plain)
 
 
-def _one(documents: kustomize.Documents, kind: str, wanted: type[S], folder: Path) -> tuple[str, S]:
-    keys = [key for key in documents if key.startswith(f"{kind}/")]
+def _one(documents: kustomize.Documents, kind: str, wanted: type[S], folder: Path, name: str) -> tuple[str, S]:
+    keys = [f"{kind}/{name}"] if name else [key for key in documents if key.startswith(f"{kind}/")]
     if len(keys) != 1:
         found = ", ".join(keys) or "none"
         raise BadInput(f"the rehearsal needs exactly one {kind}", where=str(folder), remedy=f"there are: {found}")
@@ -187,6 +239,9 @@ def _pdb(documents: kustomize.Documents, labels: dict[str, str], folder: Path) -
             continue
         where = f"{folder}: {key}.spec"
         pdb = _spec(document, spec.PdbSpec, f"{folder}: {key}")
-        _selects(pdb.selector.match_labels, labels, f"{where}.selector")
+        if pdb.selector is None:
+            continue  # policy/v1: it selects no pod
+        if pdb.selector.match_labels:  # an empty one selects all pods of the namespace
+            _selects(pdb.selector.match_labels, labels, f"{where}.selector")
         return policies.budget(key.partition("/")[2], pdb, where)
     return None

@@ -59,18 +59,20 @@ class Places:
 def path_of(trail: str, document: Any) -> Path_:
     """``.spec.containers[0] (api).env (PORT)`` as a path in ``document``: a name in brackets is that of an element."""
     path: list[str | int] = []
-    value = document
+    holder = value = document
     for step in _STEP.finditer(trail):
         wanted: str | int | None = step["key"] if step["key"] is not None else None
         if step["index"] is not None:
             wanted = int(step["index"])
         elif step["name"] is not None:
+            if path and isinstance(path[-1], int) and not isinstance(value, list):
+                value, _ = holder, path.pop()  # the name counts: another order may have been read than is written
             names = [each.get("name") if isinstance(each, dict) else None for each in value] if value else []
             wanted = names.index(step["name"]) if isinstance(value, list) and step["name"] in names else None
         if wanted is None:
             continue
         try:
-            value = value[wanted]
+            holder, value = value, value[wanted]
         except (LookupError, TypeError):
             break
         path.append(wanted)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.manifests import digest, quantity, spec
+from harness.manifests.forced.work import is_proxy
 from harness.model.errors import BadInput
 from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
 
@@ -15,9 +16,21 @@ from harness.model.manifests import Container, EnvVar, PodTemplate, Probe
 class Sources:
     """The ConfigMaps and Secrets of the folder, as data by name."""
 
-    def __init__(self, config_maps: dict[str, dict[str, str]], secrets: dict[str, dict[str, str]]) -> None:
+    def __init__(
+        self,
+        config_maps: dict[str, dict[str, str]],
+        secrets: dict[str, dict[str, str]],
+        plain: dict[str, dict[str, str]],
+    ) -> None:
+        """``plain`` are the Secrets' values as text, as far as they are text."""
         self.config_maps = config_maps
         self.secrets = secrets
+        self._plain = plain
+
+    def plain(self, source: str) -> str:
+        """The text of ``secret:<name>/<key>``; "" where there is none."""
+        name, _, key = source.removeprefix("secret:").partition("/")
+        return self._plain.get(name, {}).get(key, "") if source.startswith("secret:") else ""
 
     def value(self, kind: str, ref: spec.KeyRef, where: str) -> EnvVar | None:
         """The variable a key reference stands for, without its name; ``None`` for an optional one that is absent."""
@@ -114,11 +127,14 @@ def _container(container: spec.ContainerSpec, sources: Sources, where: str) -> C
         if request is not None and limit is not None and request > limit:
             what = f"the request of {kind.split('_')[0]} is above its limit"
             raise BadInput(what, where=f"{where}.resources", remedy="lower the request or raise the limit")
+    env = _environment(container, sources, where)
     return Container(
         name=container.name,
         image=container.image,
         args=tuple(container.args),
-        env=_environment(container, sources, where),
+        env=env,
+        secrets={each.name: text for each in env if (text := sources.plain(each.source))},
+        proxy=is_proxy({"image": container.image}),
         port=container.ports[0].container_port if container.ports else None,
         pre_stop_s=_pre_stop_s(container.lifecycle, f"{where}.lifecycle"),
         liveness=_probe(container.liveness_probe, container, f"{where}.livenessProbe"),
@@ -166,11 +182,13 @@ def _variable(variable: spec.EnvSpec, sources: Sources, where: str) -> EnvVar | 
         raise BadInput("a variable has value and valueFrom", where=where, remedy="keep one")
     if source.field_ref is not None:
         return EnvVar(name=variable.name, value="", source=f"field:{source.field_ref.field_path}")
+    if source.resource_field_ref is not None:
+        return EnvVar(name=variable.name, value="", source=f"field:{source.resource_field_ref.resource}")
     for kind, ref in (("ConfigMap", source.config_map_key_ref), ("Secret", source.secret_key_ref)):
         if ref is not None:
             found = sources.value(kind, ref, where)
             return None if found is None else EnvVar(name=variable.name, value=found.value, source=found.source)
-    what = "valueFrom is none of configMapKeyRef, secretKeyRef, fieldRef"
+    what = "valueFrom is none of configMapKeyRef, secretKeyRef, fieldRef, resourceFieldRef"
     raise BadInput(what, where=where, remedy="use one of these")
 
 

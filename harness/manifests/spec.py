@@ -43,10 +43,15 @@ class FieldRef(K8s):
     field_path: str
 
 
+class ResourceFieldRef(K8s):
+    resource: str
+
+
 class ValueFrom(K8s):
     config_map_key_ref: KeyRef | None = None
     secret_key_ref: KeyRef | None = None
     field_ref: FieldRef | None = None
+    resource_field_ref: ResourceFieldRef | None = None
 
 
 class EnvSpec(K8s):
@@ -163,6 +168,10 @@ class DeploymentSpec(K8s):
     progress_deadline_seconds: int = 600
 
 
+class JobSpec(K8s):
+    template: TemplateSpec
+
+
 class ServicePort(K8s):
     port: int
     target_port: Port | None = None
@@ -170,7 +179,7 @@ class ServicePort(K8s):
 
 
 class ServiceSpec(K8s):
-    ports: list[ServicePort]
+    ports: list[ServicePort] = []  # none of an ExternalName
     selector: dict[str, str] = {}
 
 
@@ -233,7 +242,7 @@ class HpaSpec(K8s):
 
 
 class PdbSpec(K8s):
-    selector: Selector
+    selector: Selector | None = None
     min_available: int | str | None = None
     max_unavailable: int | str | None = None
     unhealthy_pod_eviction_policy: str = "IfHealthyBudget"

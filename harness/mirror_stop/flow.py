@@ -32,7 +32,7 @@ from harness.model.evidence import Side
 from harness.model.manifests import Manifests
 from harness.model.rollout import rollout_template
 from harness.model.scenario import ProbePlan
-from harness.model.stack import Rung
+from harness.model.stack import Rung, Target
 from harness.progress import Progress
 from harness.report.language import language
 from harness.rungs import manifests_of
@@ -56,6 +56,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rung: Rung = Rung.LOCAL  # the only one with what this needs
     changed: tuple[str, ...] = ()
     lang: str = "en"  # of report.html; mirror_stop.json is the same in any
+
+    @property
+    def target(self) -> Target:
+        """The bundled API: what stops the dual write is its own setting."""
+        return bundled()
 
     @property
     def replay(self) -> str:

@@ -39,7 +39,7 @@ def text(result: MirrorStopResult, folder: str) -> str:
     """For a terminal: each claim's verdict, then what each user would lose after the last step."""
     lines = []
     for each in result.judgements:
-        lines.append(f"{each.verdict:<13} {each.id} ({each.claim}): {each.reason}")
+        lines.append(f"{VERDICT[each.verdict]:<13} {each.id} ({each.claim}): {each.reason}")
         if each.erratum:
             lines.append(f"              erratum {each.erratum}")
     lines += [

@@ -14,6 +14,10 @@ from harness.model.disruption import Budget
 INSTANCE_NAMED = re.compile(r"((?:[A-Za-z][\w.-]*:)?[A-Za-z][\w-]*:[A-Za-z][\w-]*:[A-Za-z][\w-]*)(\?\S*)?")
 
 
+#: The label of whatever runs in the run's namespace and is no part of the target.
+PART = "tekutoko-rehearsal.part"
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP probe. Defaults are Kubernetes' own (core/v1 Probe)."""
 
@@ -55,6 +59,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     startup: Probe | None = None  # the others begin when it has passed
     pre_stop_s: float = 0  # ``lifecycle.preStop.sleep``: waited before SIGTERM, within the grace period
     native_sidecar: bool = False  # an init container with ``restartPolicy: Always``: ends after the others
+    proxy: bool = False  # it leads to the database
+    secrets: dict[str, str] = {}  # what its variables of Secrets are, for a rung that has no API server to ask
 
 
 class PodTemplate(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,18 +96,23 @@ class PatchNote(msgspec.Struct, frozen=True, kw_only=True):
     """A named patch that was applied: why, and the erratum of the document it mends ("" when none)."""
 
     name: str
-    layer: str  # "base", "overlays/local", ...
+    layer: str  # "base", "overlays/mine", "rung/kind", ...
     reason: str
     erratum: str = ""
     nothing_changed: bool = False  # its target selects nothing, which kustomize passes over
+    forced: bool = False  # by the rung, and not by who wrote the manifests
 
 
 class Manifests(msgspec.Struct, frozen=True, kw_only=True):
-    """A rendered folder: the raw documents by ``Kind/name``, and what the rungs read from them."""
+    """A rendered folder: the raw documents by ``Kind/name``, and what the rungs read from them.
+
+    ``service`` is the name of the Service that leads to the target.
+    """
 
     folder: str
     documents: dict[str, dict[str, Any]]
     deployment: Deployment
+    service: str
     service_port: int
     service_target_port: int
     config: dict[str, str]  # the ConfigMap's data
@@ -109,3 +120,10 @@ class Manifests(msgspec.Struct, frozen=True, kw_only=True):
     hpa: Hpa | None
     pdb: Budget | None
     patches: tuple[PatchNote, ...] = ()
+    written: tuple[str, ...] = ()  # ``Kind/name`` of what the folder has, before a rung left out or stood in
+    beside: tuple[str, ...] = ()  # images that run beside the target, which are to be at hand
+
+    @property
+    def sidecar(self) -> str:
+        """The name of the container that leads to the database; "" without one."""
+        return next((each.name for each in self.deployment.template.containers if each.proxy), "")

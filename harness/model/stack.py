@@ -183,7 +183,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     ``command`` runs in ``folder`` with ``environment`` added. ``migrations`` is a command run once before the pods,
     empty when the target migrates by itself or needs none; it runs in ``migrations_folder``, or in ``folder``.
     ``bundled`` is true for the reference walk API alone. ``image`` is a container image in place of a command; then
-    ``command`` replaces the image's own unless it is empty.
+    ``command`` replaces the image's own unless it is empty. ``dockerfile`` is built in ``context`` for such an image.
+
+    The rest is what a target file says of its manifests and contract (``harness.targets``): ``variables`` are names by
+    ``Meaning`` beside the contract's own, ``secrets`` values by name and key of those that are made elsewhere ("" is to
+    be generated), ``keep`` what else of the manifests is to run, ``file`` the target file itself.
     """
 
     name: str
@@ -194,6 +198,23 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[str, ...] = ()
     migrations_folder: str = ""
     bundled: bool = False
+    dockerfile: str = ""
+    context: str = ""
+    file: str = ""
+    manifests: str = ""
+    deployment: str = ""  # "NAME" or "NAME/CONTAINER"
+    variables: dict[str, tuple[str, ...]] = {}
+    url_form: str = ""
+    metrics_port: int = 0  # where the target serves its metrics in its container; 0: not said
+    metrics_path: str = "/metrics"
+    secrets: dict[str, dict[str, str]] = {}
+    keep: tuple[str, ...] = ()
+    openapi: str = ""
+
+    @property
+    def own_image(self) -> bool:
+        """Whether pods run an image of the target's own, so that its other commands are in it too."""
+        return bool(self.image or self.dockerfile)
 
 
 class OwnCluster(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ class Clients:
             raise BadInput(
                 "no container of the pod runs the rehearsal's database sidecar: nothing there can ask",
                 where=f"Deployment/{self._deployment}",
-                remedy="build on deploy/kubernetes/overlays/kind, which has it",
+                remedy="give the pods a proxy to the database, as Cloud SQL Proxy is one",
             )
         self._image, self._container = ours[0]["image"], ours[0]["name"]
         own = await self.read("get", "namespace", deployment["metadata"]["namespace"])

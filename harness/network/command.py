@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     progress = Progress(clock)
     plan = load(arguments.plan or PLAN)
     options = options_of(arguments)
-    if arguments.manifests is None:
+    if arguments.manifests is None and not options.target.manifests:
         own = overlay(options.rung)
         with_it = own.with_name(own.name + (WITH_INGRESS if arguments.ingress else COMPONENT))
         options = msgspec.structs.replace(options, manifests=with_it if with_it.exists() else own)

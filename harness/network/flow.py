@@ -49,12 +49,12 @@ class NetworkRun(StageRun[NetworkReport]):
     ) -> None:  # fmt: skip
         self.plan = plan
         self.with_ingress = with_ingress
-        found = manifests_of(options)
+        found = manifests_of(options, fronted=True)
         self.fronted = without_autoscaler(found, found.deployment.replicas)
         self.protected = without_ingress(self.fronted)
         self.plain = without_policies(self.protected)
         if options.rung is not Rung.LOCAL and not policies(self.protected):
-            remedy = "add the component networkpolicy, as deploy/kubernetes/overlays/kind-networkpolicy does"
+            remedy = "add one that selects the API's pods; leave --manifests out for the rehearsal's own"
             raise BadInput("the manifests have no NetworkPolicy", where=str(options.manifests), remedy=remedy)
         if options.rung is not Rung.LOCAL and with_ingress:
             named(self.fronted)

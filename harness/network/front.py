@@ -63,7 +63,7 @@ def named(manifests: Manifests) -> Named:
     found = [document for key, document in manifests.documents.items() if key.startswith("Ingress/")]
     where = manifests.folder
     if len(found) != 1:
-        remedy = "add the component ingress, as deploy/kubernetes/overlays/kind-ingress does"
+        remedy = "add one, with TLS; leave --manifests out for the rehearsal's own"
         raise BadInput(f"the manifests have {len(found)} Ingresses", where=where, remedy=remedy)
     spec, annotations = found[0]["spec"], found[0]["metadata"].get("annotations", {})
     tls = [each for each in spec.get("tls") or [] if each.get("hosts") and each.get("secretName")]

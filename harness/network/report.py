@@ -42,7 +42,9 @@ def write_report(folder: Path, report: NetworkReport, say: Language = ENGLISH) -
 
 def text(report: NetworkReport, folder: str) -> str:
     """The closing lines for a terminal."""
-    lines = [f"  {each.verdict:<13} {each.check} ({each.claim}): {each.reason}" for each in report.findings]
+    lines = [
+        f"  {words.VERDICT[each.verdict]:<13} {each.check} ({each.claim}): {each.reason}" for each in report.findings
+    ]
     failed = [each for each in report.findings if each.verdict is Verdict.FAIL]
     lines += [f"    {line}" for each in failed for line in each.examples]
     lines += [f"  observed: {line}" for line in report.observed]
@@ -86,13 +88,13 @@ def summary(report: NetworkReport, say: Language = ENGLISH) -> str:
 
 def _path_heads(say: Language) -> tuple[str, ...]:
     return (
-        say("Path"), say("Meant to be"), say("Verdict"), say("Without policies"), say("With policies"),
+        say("Path"), say("Expected"), say("Verdict"), say("Without policies"), say("With policies"),
         say("New pods under policies"),
     )  # fmt: skip
 
 
 def _ingress_heads(say: Language) -> tuple[str, ...]:
-    return (say("Request by HTTPS"), say("Controller"), say("What came of it"))
+    return (say("Request by HTTPS"), say("Controller"), say("Outcome"))
 
 
 def _ingress_rows(report: NetworkReport, say: Language) -> list[tuple[str, str, str]]:

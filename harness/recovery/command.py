@@ -16,7 +16,7 @@ from harness.model.errors import BadInput
 from harness.model.recovery import RecoveryPlan
 from harness.model.stack import Rung
 from harness.progress import Progress
-from harness.rungs import overlay
+from harness.rungs import folder_of, for_rung
 from harness.targets import ROOT, resolve
 from scenarios.recovery import checked, load, size_bytes
 
@@ -82,13 +82,14 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown := [part for part in asked if part not in PARTS]:
         raise BadInput(f"unknown part {unknown[0]!r}", where="--only", remedy=f"the parts are {_PARTS}")
     rung = Rung(arguments.on)
+    target = for_rung(resolve(arguments.target), rung)
     options = Options(
         plan=plan,
         rung=rung,
-        target=resolve(arguments.target),
+        target=target,
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
-        manifests=arguments.manifests or overlay(rung),
+        manifests=folder_of(arguments.manifests, target, rung),
         parts=tuple(part for part in PARTS if part in asked),
         changed=changed,
         lang=arguments.lang,

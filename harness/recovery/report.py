@@ -96,7 +96,9 @@ def measured(finding: Finding) -> str:
 
 def text(report: RecoveryReport, folder: str) -> str:
     """For a terminal."""
-    lines = [f"  {each.verdict:<13} {each.id:<24} {measured(each):<24} {each.reason}" for each in report.findings]
+    lines = [
+        f"  {VERDICT[each.verdict]:<13} {each.id:<24} {measured(each):<24} {each.reason}" for each in report.findings
+    ]
     for one in report.cases:
         parts = " + ".join(f"{part} {one.rto_s[part]:.1f}" for part in RTO_PARTS)
         lines.append(f"  RTO {one.total_s:.1f} s = {parts}: {one.title}")

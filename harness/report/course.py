@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -99,7 +99,7 @@ class Course:
 def load_course(evidence: Path, run: Run, axis: Axis, say: Language) -> Course:
     """The course of ``run``. Raises ``BadInput`` when the evidence cannot be read."""
     with connect(evidence) as connection:
-        listed = _events(connection, axis, say, "1", MOST_EVENTS)
+        listed = [_named(event, say) for event in _events(connection, axis, say, "1", MOST_EVENTS)]
         moments = _events(connection, axis, say, f"kind IN ({', '.join(repr(kind) for kind in MARKED)})", MOST_MARKS)
         phases = _events(connection, axis, say, "kind = 'phase'", MOST_MARKS)
         [(total, in_all)] = connection.execute(
@@ -122,6 +122,11 @@ def _events(connection: sqlite3.Connection, axis: Axis, say: Language, where: st
         Event(at_ns, _time(axis, at_ns), utc, kind, say(KIND.get(kind, kind)), subject, told_of(data, text, say))
         for at_ns, utc, kind, subject, text, data in rows
     ]
+
+
+def _named(event: Event, say: Language) -> Event:
+    """The event as the table of all shows it: a phase by its word."""
+    return replace(event, subject=words.phase_word(event.subject, say)) if event.kind == "phase" else event
 
 
 def told_of(data: str, english: str, say: Language) -> str:
@@ -165,7 +170,7 @@ def _phases(run: Run, axis: Axis, events: list[Event], say: Language) -> tuple[P
     for (start_ns, label), end_ns in zip(starts, ends, strict=True):
         start, end = percent(axis, start_ns), percent(axis, end_ns)
         if end - start > 0.5:
-            word = say(words.PHASE[label]) if label in words.PHASE else label
+            word = words.phase_word(label, say)
             time = say("{begin} to {end}", begin=_time(axis, start_ns), end=_time(axis, end_ns))
             phases.append(Phase(start, end - start, word, time, judged=label == "window"))
     return tuple(phases)

@@ -166,7 +166,10 @@ def capabilities(run: Run, say: Language) -> tuple[list[str], list[str]]:
 def window_heads(windows: Sequence[WindowSummary], say: Language) -> list[str]:
     """The columns of the table of windows: the side, and the window's name where there are several."""
     several = len({window.name for window in windows}) > 1
-    return [f"{side_word(window, say)}, {window.name}" if several else side_word(window, say) for window in windows]
+    return [
+        f"{side_word(window, say)}, {words.phase_word(window.name, say)}" if several else side_word(window, say)
+        for window in windows
+    ]
 
 
 def side_word(window: WindowSummary, say: Language) -> str:

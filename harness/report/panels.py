@@ -227,14 +227,14 @@ def _probes(timeline: Timeline, say: Language) -> Panel | None:
 
 
 def _replicas(timeline: Timeline, say: Language) -> Panel | None:
-    names = (("replicas", say("asked for"), "offered"), ("ready_replicas", say("ready"), "api"))
+    names = (("replicas", say("requested"), "offered"), ("ready_replicas", say("ready"), "api"))
     present = [(timeline.gauges[metric], label, style) for metric, label, style in names if metric in timeline.gauges]
     if not present:
         return None
     scale = linear([values for values, _, _ in present], whole=True)
     edges = _edges(timeline.axis, timeline.axis.fine_s)
     shapes = tuple(Shape(label, style, step_path(edges, scale.y(values))) for values, label, style in present)
-    text = "; ".join(
+    text = say.join(
         say("{what}: {least} to {most}", what=label, least=f"{np.nanmin(values):.0f}", most=f"{np.nanmax(values):.0f}")
         for values, label, _ in present
     )

@@ -28,6 +28,7 @@ from harness.report.words import (
     measured,
     metric_word,
     not_judged,
+    phase_word,
     reason_words,
     switch_words,
     target_words,
@@ -201,7 +202,7 @@ def _windows(windows: Sequence[WindowSummary], say: Language) -> str:
 
 def _window(window: WindowSummary, say: Language) -> tuple[str, ...]:
     return (
-        plain(window.name),
+        plain(phase_word(window.name, say)),
         plain(side_word(window, say)),
         f"{window.requests:,}",
         f"{window.requests_per_s:.2f}",

@@ -30,6 +30,7 @@ from harness.model.verdict import Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.report.language import language
+from harness.report.words import lacking_words
 from harness.rungs import manifests_of, overlay
 from harness.scaling.compare import compare
 from harness.scaling.parts import ACCOUNTS, Done, Evidence, Parts
@@ -147,7 +148,7 @@ class ScalingRun(StageRun[ScalingReport]):
         self.mark(part.name)
 
     def _not_exercised(self, part: AnyPart) -> None:
-        reason = f"the environment lacks {', '.join(self._lacking(part))}"
+        reason = str(lacking_words(self._lacking(part)))
         findings = tuple(
             ScalingFinding(claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason) for claim in part.claims
         )

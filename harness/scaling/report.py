@@ -61,7 +61,7 @@ def text(report: ScalingReport, folder: str) -> str:
     lines = []
     for part in report.parts:
         lines.append(f"{part.name}: {part.title}")
-        lines += [f"  {each.verdict:<13} {each.claim}: {each.reason}" for each in part.findings]
+        lines += [f"  {words.VERDICT[each.verdict]:<13} {each.claim}: {each.reason}" for each in part.findings]
         lines += [f"  observed: {line}" for line in part.observed]
     return "\n".join([*lines, *closing_lines(report, folder)])
 
@@ -69,7 +69,7 @@ def text(report: ScalingReport, folder: str) -> str:
 def compared_text(found: Comparison) -> str:
     """The comparison for a terminal and for ``summary.md``'s readers."""
     lines = [f"A: {found.a.run_id} on {found.a.rung}", f"B: {found.b.run_id} on {found.b.rung}"]
-    lines += [f"  not alike: {each}" for each in found.unlike]
+    lines += [f"  different conditions: {each}" for each in found.unlike]
     for part in found.parts:
         lines.append(f"{part.name}: {part.title}")
         lines += [
@@ -97,7 +97,7 @@ def summary(report: ScalingReport, say: Language = ENGLISH, beside: Beside | Non
     observed = [plain(f"{part.name}: {line}") for part in report.parts for line in part.observed]
     parts += [f"### {say('Observed')}", bullets(observed)] if observed else []
     if beside is not None:
-        parts += [f"### {say('Beside another run')}"]
+        parts += [f"### {say('Compared with another run')}"]
         parts += [table(_heads(beside.comparison, say), _rows(part.sizes, say)) for part in beside.comparison.parts]
     parts += errata_section(report.errata_seen, say)
     parts += changes_section(report, say)

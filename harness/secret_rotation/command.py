@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace]
     progress = Progress(clock)
     plan = plan_of(arguments)
     options = options_of(arguments)
-    if options.rung is Rung.KIND and arguments.manifests is None:
+    if options.rung is Rung.KIND and arguments.manifests is None and not options.target.manifests:
         folder = overlay(options.rung)
         options = msgspec.structs.replace(options, manifests=folder.with_name(folder.name + COMPONENT))
     replay = replay_of_parts("secret_rotation", options, plan=arguments.plan, only=arguments.only)

@@ -10,6 +10,7 @@ import msgspec
 
 from harness.manifests import kustomize, load
 from harness.model.manifests import Manifests
+from harness.model.stack import Rung
 
 #: The name of each trial.
 ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
@@ -24,8 +25,8 @@ def manifests_of(corrected: Path) -> dict[str, Manifests]:
     ``ALONE`` has the volume as printed and nothing else of it; ``CLASSLESS`` the mount besides; ``EXISTING`` is the
     component as it is, with the document's ``secret.yaml`` applied too.
     """
-    plain = load(corrected.with_name(corrected.name.removesuffix("-secret-manager")))
-    full = load(corrected)
+    plain = load(corrected.with_name(corrected.name.removesuffix("-secret-manager")), Rung.KIND)
+    full = load(corrected, Rung.KIND)
     document = kustomize.render(corrected.parents[1] / "document").documents
     printed = _pod(document, full.deployment.name)["volumes"]
     mounts = _pod(full.documents, full.deployment.name)["containers"][0]["volumeMounts"]

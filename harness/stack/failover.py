@@ -71,7 +71,7 @@ async def fail_over(database: Database, feed: Feed, clock: Clock) -> None:
     def told(step: str, said: Message) -> None:
         feed.event("failover", "postgres", said, step=step)
 
-    told(BEGUN, message("the primary is to be killed"))
+    told(BEGUN, message("the primary is about to be killed"))
     await database.kill()
     told(KILLED, message("the primary is dead"))
     missed = 0
@@ -86,7 +86,7 @@ async def fail_over(database: Database, feed: Feed, clock: Clock) -> None:
         raise StackNotStarted(f"the standby was not promoted within {PROMOTE_LIMIT_S} s", where=str(standby.address))
     told(PROMOTED, message("the standby takes writes"))
     await database.take_over()
-    told(LED, message("the pods' sidecars lead to {address}", address=str(standby.address)))
+    told(LED, message("the pods' sidecars now connect to {address}", address=str(standby.address)))
 
 
 def _standby(database: Database) -> DatabaseAccess:

@@ -130,7 +130,7 @@ class LoadStages(StageRun[LoadReport]):
         factor = f"{self.knee_cpu_factor:.3f}"
         scaled_by = [message("CPU limits were multiplied by {factor}", factor=factor)]
         return [
-            *([message("beside {rate} photos/s", rate=f"{photos_per_s:g}")] if photos_per_s else []),
+            *([message("while {rate} photos/s are uploaded", rate=f"{photos_per_s:g}")] if photos_per_s else []),
             *([] if self.knee_cpu_factor == 1 else scaled_by),
         ]
 

@@ -36,9 +36,11 @@ def write_report(folder: Path, report: LoadReport, register: Mapping[str, Claim]
 
 def text(report: LoadReport, folder: str) -> str:
     """The closing lines for a terminal."""
-    lines = [f"  {k.pods:>2} pods: {k.verdict:<13} {k.reason}" for k in report.knees]
+    lines = [f"  {k.pods:>2} pods: {words.VERDICT[k.verdict]:<13} {k.reason}" for k in report.knees]
     lines = ["knee of the rate with p95 and errors within their limits:", *lines] if lines else []
-    lines += [f"  {c.verdict:<13} {subject(c)}: {c.value or 'no data'}; {c.reason}" for c in report.claims]
+    lines += [
+        f"  {words.VERDICT[c.verdict]:<13} {subject(c)}: {c.value or 'no data'}; {c.reason}" for c in report.claims
+    ]
     return "\n".join([*lines, *closing_lines(report, folder)])
 
 
@@ -82,7 +84,7 @@ def step_words(step: Step, say: Language) -> str:
     elif not step.of_search:
         load = say("{rate}/s, as the document says", rate=f"{step.rate_per_s:g}")
     else:
-        load = say("knee, beside photos") if step.photos_per_s else say("knee")
+        load = say("knee, with photo uploads") if step.photos_per_s else say("knee")
     return f"{load} ({step.name})"
 
 

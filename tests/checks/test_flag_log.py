@@ -67,7 +67,7 @@ def test_a_healthy_week_passes_in_whatever_order_its_rows_come() -> None:
         share, steady = found(rows)
         assert (share.verdict, share.value, share.planned, share.samples) == (Verdict.PASS, 0.3, 0.3, 10)
         assert share.claim == "rollout.schedule.week2"
-        assert "general 3 of 10 (planned 3)" in share.reason
+        assert "general users 3 of 10 (planned 3)" in share.reason
         assert "of 10 users who sent requests, 3 sent to the API" in share.reason
         assert (steady.verdict, steady.value, steady.samples) == (Verdict.PASS, 0.0, 30)
 

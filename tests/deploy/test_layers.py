@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from harness.manifests import kustomize, load
+from harness.manifests.forced import reasons
+from harness.model.stack import Rung
 from harness.targets import ROOT
 from scenarios import index
 from tests.scenarios.test_index import seed_text
@@ -92,11 +94,14 @@ def test_the_rehearsal_is_never_in_production() -> None:
     assert load(KUBERNETES / "base").config["environment"] == "staging"
 
 
-def test_the_local_project_never_reaches_firebase() -> None:
-    assert load(KUBERNETES / "overlays/local").config["firebase_project_id"].startswith("demo-")
+@pytest.mark.parametrize("rung", [Rung.KIND, Rung.KUBE])
+def test_the_project_never_reaches_firebase(rung: Rung) -> None:
+    env = load(KUBERNETES / "overlays" / rung, rung).deployment.template.containers[0].env
+    projects = {each.value for each in env if each.name in ("FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT")}
+    assert projects == {"demo-tekutoko"}
 
 
-@pytest.mark.parametrize("layer", ["base", "overlays/local", "overlays/kind", "overlays/kind-secret-manager"])
+@pytest.mark.parametrize("layer", ["base", "overlays/kind-networkpolicy", "overlays/kind-secret-manager"])
 def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
     folder = KUBERNETES / layer
     used = [patch["path"] for patch in parsed((folder / "kustomization.yaml").read_text(encoding="utf-8"))["patches"]]
@@ -109,14 +114,27 @@ def test_every_patch_has_its_reason_and_is_used(layer: str) -> None:
     assert [note.name for note in notes] == [Path(path).stem for path in used]
 
 
-def test_overlay_changes_only_images_and_the_project() -> None:
-    base, local = (kustomize.render(KUBERNETES / layer).documents for layer in ("base", "overlays/local"))
+def test_the_local_rung_forces_nothing_but_images() -> None:
+    base, local = (
+        kustomize.render(KUBERNETES / "base").documents,
+        load(KUBERNETES / "overlays/local", Rung.LOCAL).documents,
+    )
     for container in range(2):
         for documents in (base, local):
             documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]["containers"][container].pop("image")
-    for documents in (base, local):
-        documents["ConfigMap/app-config"]["data"].pop("firebase_project_id")
     assert base == local
+
+
+def test_the_overlay_of_a_rung_forces_by_meaning_alone() -> None:
+    base = kustomize.render(KUBERNETES / "base").documents
+    for rung in ("local", "kind", "kube"):
+        assert kustomize.render(KUBERNETES / "overlays" / rung).documents == base
+    notes = [note for note in load(KUBERNETES / "overlays/kind", Rung.KIND).patches if note.forced]
+    assert {note.layer for note in notes} == {"rung/kind"}
+    assert {note.reason for note in notes} <= set(reasons.ALL)
+    names = [note.name for note in notes]
+    assert {"target-image", "sidecar-image", "node-port", "outside-services"} <= set(names)
+    assert all(len(reason) > 40 for reason in reasons.ALL)
 
 
 def test_the_replicas_probes_and_limits_of_the_document_reach_every_layer() -> None:

@@ -16,9 +16,9 @@ from harness.manifests.kustomize import strategic
 from harness.model.autoscaling import PolicyKind
 from harness.model.errors import BadInput
 from harness.model.manifests import Probe
-from harness.model.stack import Rung
+from harness.model.stack import Rung, Target
 from harness.rungs import manifests_of, overlay
-from harness.targets import ROOT
+from harness.targets import ROOT, bundled
 
 OWN = Path(__file__).parent / "own"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -56,34 +56,31 @@ def test_what_it_asks_for_is_read() -> None:
     assert {note.reason for note in manifests.patches} >= {"What the platform's own rules ask for."}
 
 
-def test_the_rung_lays_its_own_patches_over_a_folder_made_for_none() -> None:
-    manifests = load(OWN, overlay(Rung.KIND))
+def test_the_rung_forces_its_own_upon_a_folder_made_for_none() -> None:
+    manifests = load(OWN, Rung.KIND)
     images = [each.image for each in manifests.deployment.template.containers]
     assert images == ["tekutoko-rehearsal/api:current", "tekutoko-rehearsal/database-sidecar:current"]
-    assert "outside_auth" in manifests.config
+    assert manifests.documents["ConfigMap/rehearsal-outside"]["data"]["auth"] == "set-by-the-rung/auth"
     raw = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]
     assert raw["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    assert "overlays/kind" in {note.layer for note in manifests.patches}
+    assert "rung/kind" in {note.layer for note in manifests.patches if note.forced}
 
 
-def test_a_commands_folder_and_another_in_its_place_get_the_rungs_patches_on_a_cluster_alone() -> None:
+def test_a_commands_folder_and_another_in_its_place_are_forced_alike() -> None:
     class Asked(NamedTuple):
         rung: Rung
         manifests: Path
+        target: Target = bundled()
 
     for found in (
         manifests_of(Asked(Rung.KIND, OWN)),
         manifests_of(Asked(Rung.KIND, overlay(Rung.KIND)), OWN),
         manifests_of(Asked(Rung.KUBE, OWN)),
     ):
-        assert "outside_auth" in found.config
+        assert "ConfigMap/rehearsal-outside" in found.documents
     assert found.documents["Service/tekutoko-api"]["spec"]["type"] == "ClusterIP"  # of the last, on kube
-    assert manifests_of(Asked(Rung.LOCAL, OWN)) == load(OWN)
-
-
-def test_a_folder_made_for_the_rung_stays_as_it_is() -> None:
-    folder = overlay(Rung.KIND)
-    assert load(folder, folder) == load(folder)
+    processes = manifests_of(Asked(Rung.LOCAL, OWN)).deployment.template.containers
+    assert [each.image for each in processes] == ["local-process/target", "local-process/database-proxy"]
 
 
 def test_what_processes_cannot_honour_is_said() -> None:
@@ -113,7 +110,7 @@ def more(tmp_path: Path) -> Path:
 
 
 def test_more_of_kustomize_is_read(tmp_path: Path) -> None:
-    manifests = load(more(tmp_path), overlay(Rung.KIND))
+    manifests = load(more(tmp_path), Rung.KIND)
     assert manifests.documents["Service/tekutoko-api"]["metadata"]["labels"] == {"team": "walks"}
     assert "environment" in {note.name for note in manifests.patches}  # of base, below it
     plain = load(more(tmp_path / "again"))
@@ -126,7 +123,7 @@ def test_what_only_kubectl_reads_is_rendered_by_it(tmp_path: Path) -> None:
     (folder / "kustomization.yaml").write_text(
         yaml.safe_dump({**MORE, "buildMetadata": ["managedByLabel"]}), encoding="utf-8"
     )
-    manifests = load(folder, overlay(Rung.KIND), kubectl())
+    manifests = load(folder, Rung.KIND, kubectl=kubectl())
     labels = manifests.documents["Service/tekutoko-api"]["metadata"]["labels"]
     assert labels == {"team": "walks", "app.kubernetes.io/managed-by": "kustomize-v5.5.0"} or len(labels) == 2
     reasons = [note.reason for note in manifests.patches]
@@ -142,7 +139,7 @@ def test_a_key_that_nobody_knows_is_refused_with_its_line(tmp_path: Path) -> Non
     folder = more(tmp_path)
     (folder / "kustomization.yaml").write_text(yaml.safe_dump({**MORE, "nonsense": 1}), encoding="utf-8")
     with pytest.raises(BadInput, match="unknown field `nonsense`") as caught:
-        load(folder, None, kubectl())
+        load(folder, kubectl=kubectl())
     assert re.search(r"kustomization.yaml:\d+, nonsense$", caught.value.where)
 
 

@@ -19,7 +19,6 @@ from harness.model.errors import StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests, Probe
 from harness.model.stack import Rung, Target
-from harness.rungs import overlay
 from harness.stack.kind.stack import KindStack
 from harness.stack.local import LocalStack
 from harness.targets import resolve
@@ -65,7 +64,7 @@ async def listed(stack: KindStack, kind: str) -> list[dict[str, Any]]:
 async def test_a_cluster_honours_all_of_it(tmp_path: Path) -> None:
     told: list[str] = []
     stack = KindStack(
-        run_id=run_id(), manifests=load(OWN, overlay(Rung.KIND)), target=resolve(None), folder=tmp_path,
+        run_id=run_id(), manifests=load(OWN, Rung.KIND), target=resolve(None), folder=tmp_path,
         clock=MachineClock(), progress=told.append,
     )  # fmt: skip
     async with up(stack):

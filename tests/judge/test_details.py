@@ -103,7 +103,7 @@ def test_whole_results_of_a_limit_that_did_not_fire() -> None:
     assert good.reason == "3 of 1,200 probes failed; at least 99.36 % with 95 % confidence, limit 99 %; not fired"
     assert good.bound == pytest.approx(0.99355, abs=1e-5)
     few = one(P95_600, requests(THREE)[:58])
-    assert few.reason == "p95 of 58 requests 20 ms; limit 600 ms; not fired; read from 60 samples on"
+    assert few.reason == "p95 of 58 requests 20 ms; limit 600 ms; not fired; judged once there are 60 samples"
     assert few.bound is None
     assert one(ERRORS_5, []).reason == "no requests in evidence"
 

@@ -59,7 +59,7 @@ def test_rate_is_judged_only_while_enough_is_offered(offered: int, verdict: Verd
     result = judged(less, [*requests(less)])["success.request_rate"]
     assert (result.verdict, result.samples) == (verdict, offered)
     if verdict is Verdict.INCONCLUSIVE:
-        assert "only 3.292/s were offered, and it is judged from 3.3/s on" in result.reason
+        assert "only 3.292/s were offered; it is judged when at least 3.3/s are" in result.reason
 
 
 def test_a_fail_of_the_rate_stands_only_where_what_is_missing_cannot_undo_it() -> None:

@@ -63,7 +63,7 @@ def test_smallest_samples_of_the_documents_limits(what: Criterion, needed: int) 
         assert f"a pass needs {needed} that keep the limit" in one_short.reason
     below_sample = one(what, sample(what, allowed(what, needed), needed - 1))
     assert below_sample.verdict is Verdict.INCONCLUSIVE
-    assert f"read from {needed} samples on" in below_sample.reason
+    assert f"judged once there are {needed} samples" in below_sample.reason
 
 
 @pytest.mark.parametrize(("what", "needed"), LIMITS)

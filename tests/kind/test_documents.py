@@ -10,6 +10,7 @@ import pytest
 
 from harness.manifests import load
 from harness.model.manifests import Manifests
+from harness.model.stack import Rung
 from harness.recovery.corrected import INSTANCE, led_to
 from harness.stack.kubernetes.documents import Facts, prepared
 
@@ -40,7 +41,7 @@ def sidecar(manifests: Manifests, facts: Facts) -> list[str]:
 
 @pytest.mark.parametrize("overlay", ["kind", "kind-graceful"])
 def test_a_sidecar_is_led_to_the_instance_it_names_once_that_is_registered(overlay: str) -> None:
-    manifests = load(OVERLAYS / overlay)
+    manifests = load(OVERLAYS / overlay, Rung.KIND, fronted=True)
     registered = msgspec.structs.replace(FACTS, instances={INSTANCE: "10.0.0.7:5432"})
     as_written = sidecar(manifests, registered)
     assert as_written[:3] == ["5432", "$(DATABASE_HOST)", "$(DATABASE_PORT)"]
@@ -52,11 +53,16 @@ def test_a_sidecar_is_led_to_the_instance_it_names_once_that_is_registered(overl
 
 
 def test_the_pods_read_the_databases_address_from_the_config_map() -> None:
-    (config,) = (each for each in prepared(load(OVERLAYS / "kind"), FACTS) if each["kind"] == "ConfigMap")
-    assert config["data"]["outside_database_host"] == "10.0.0.5"
+    found = prepared(load(OVERLAYS / "kind", Rung.KIND), FACTS)
+    (config,) = (each for each in found if each["metadata"]["name"] == "rehearsal-outside")
+    assert config["data"]["database_host"] == "10.0.0.5"
 
 
 @pytest.mark.parametrize(("overlay", "node_port"), [("kind", 30000), ("kind-ingress", None)])
 def test_a_service_that_only_the_ingress_leads_to_has_no_node_port(overlay: str, node_port: int | None) -> None:
-    (service,) = (each for each in prepared(load(OVERLAYS / overlay), FACTS_WITH_NODES) if each["kind"] == "Service")
+    (service,) = (
+        each
+        for each in prepared(load(OVERLAYS / overlay, Rung.KIND, fronted=True), FACTS_WITH_NODES)
+        if each["kind"] == "Service"
+    )
     assert service["spec"]["ports"][0].get("nodePort") == node_port

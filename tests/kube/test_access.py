@@ -48,7 +48,7 @@ def run(folder: Path, *words: str) -> int:
         (("--context", "other", "--kubeconfig", "{}/config"), "its contexts are: mine"),
         (("--context", "mine", "--kubeconfig", "{}/broken"), "does not read"),
         (("--context", "mine", "--kubeconfig", "{}/config"), "--yes-use-this-cluster"),
-        (("--context", "mine", "--kubeconfig", "{}/config", "--target", "/bin/true"), "name an image"),
+        (("--context", "mine", "--kubeconfig", "{}/config", "--target", "/bin/true"), "name it: image: NAME"),
     ],
 )
 def test_wrong_usage_makes_nothing(
@@ -82,7 +82,7 @@ async def test_a_server_that_does_not_answer_is_named_and_nothing_is_left(tmp_pa
     target = Target(name="none", command=(), image="none:1")
     stack = KubeStack(
         run_id=f"test-{os.getpid()}-unreachable",
-        manifests=load(overlay(Rung.KUBE)),
+        manifests=load(overlay(Rung.KUBE), Rung.KUBE),
         target=target,
         cluster=look("mine", str(config)),
         images=cluster_images(target, "", MachineClock()),

@@ -70,7 +70,7 @@ def test_a_service_takes_no_port_of_the_nodes_and_no_load_balancer(kind: str) ->
 
 
 def test_the_overlay_is_closed_by_itself_and_changes_nothing_else() -> None:
-    kube, kind = load(overlay(Rung.KUBE)), load(overlay(Rung.KIND))
+    kube, kind = load(overlay(Rung.KUBE), Rung.KUBE), load(overlay(Rung.KIND), Rung.KIND)
     service = f"Service/{kube.deployment.name}"
     assert kube.documents.pop(service)["spec"]["type"] == "ClusterIP"
     del kind.documents[service]

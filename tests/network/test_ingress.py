@@ -37,7 +37,7 @@ OF_ITS_OWN = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 
 
 def manifests(name: str = "kind-ingress") -> Manifests:
-    return load_manifests(OVERLAYS / name)
+    return load_manifests(OVERLAYS / name, Rung.KIND, fronted=True)
 
 
 # -- the authority and one request -----------------------------------------------------------------------------------

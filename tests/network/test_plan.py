@@ -63,7 +63,7 @@ def prepared() -> dict[str, dict[str, Any]]:
             "storage": "172.18.0.13:9199", "remote_config": "172.18.0.14:9299",
         },
     )  # fmt: skip
-    return {each["kind"]: each for each in documents.prepared(load_manifests(OVERLAY), facts)}
+    return {each["kind"]: each for each in documents.prepared(load_manifests(OVERLAY, Rung.KIND), facts)}
 
 
 def test_the_rung_fills_in_addresses() -> None:
@@ -80,7 +80,7 @@ def test_the_rung_fills_in_addresses() -> None:
 
 
 def test_an_address_that_the_rung_has_not_is_named() -> None:
-    manifests = load_manifests(OVERLAY)
+    manifests = load_manifests(OVERLAY, Rung.KIND)
     broken = msgspec.json.decode(
         msgspec.json.encode(manifests.documents).replace(b"set-by-the-rung/auth", b"set-by-the-rung/mail")
     )
@@ -94,7 +94,7 @@ def test_an_address_that_the_rung_has_not_is_named() -> None:
 
 
 def test_a_placeholder_of_the_component_is_named() -> None:
-    manifests = load_manifests(OVERLAY)
+    manifests = load_manifests(OVERLAY, Rung.KIND)
     policy = {
         "kind": "NetworkPolicy",
         "metadata": {"name": "users"},
@@ -117,9 +117,9 @@ def test_the_default_is_to_deny_and_the_edge_has_the_clients_label() -> None:
 
 
 def test_the_component_is_opt_in() -> None:
-    manifests = load_manifests(OVERLAY)
+    manifests = load_manifests(OVERLAY, Rung.KIND)
     assert policies(manifests) == ("tekutoko-api",)
-    plain = load_manifests(OVERLAY.with_name("kind"))
+    plain = load_manifests(OVERLAY.with_name("kind"), Rung.KIND)
     assert policies(plain) == policies(without_policies(manifests)) == ()
     assert without_policies(manifests).documents == plain.documents
 

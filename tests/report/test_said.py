@@ -104,7 +104,7 @@ def test_the_environment_and_the_base_s_patches_stand_on_page_and_summary(tmp_pa
 def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
     assert missing_manifests(BASE) == ()
     documents = {key: doc for key, doc in BASE.documents.items() if not key.startswith(("Horizontal", "PodDis"))}
-    missing = missing_manifests(msgspec.structs.replace(BASE, documents=documents))
+    missing = missing_manifests(msgspec.structs.replace(BASE, written=tuple(documents)))
     assert missing == ("HorizontalPodAutoscaler", "PodDisruptionBudget")
     run = decided(Decision.ADVANCE, result(Verdict.PASS), missing_manifests=missing)
     for told in (render(tmp_path, run, REGISTER), summary(run)):

@@ -76,7 +76,7 @@ def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture
         write_report(tmp_path / name, each, claims.REGISTER)
     assert compare_command("a", "b", tmp_path, ENGLISH, as_json=False) == Exit.HOLD
     assert "A 41 s, B 48 s" in capsys.readouterr().out
-    assert "Beside another run" in (tmp_path / "b" / "compared.html").read_text()
+    assert "Compared with another run" in (tmp_path / "b" / "compared.html").read_text()
     assert "Beside another run" not in (tmp_path / "b" / "report.html").read_text()
     (tmp_path / "none").mkdir()
     assert compare_command("none", "none", tmp_path, ENGLISH, as_json=False) is None

@@ -10,6 +10,7 @@ import yaml
 
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput
+from harness.model.stack import Rung
 from harness.secret_rotation import trials
 from harness.secret_rotation.command import plan_of
 from harness.secret_rotation.roles import PAIR, other
@@ -48,7 +49,7 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 
 def test_the_component_has_all_that_the_volume_lacks() -> None:
-    manifests = load_manifests(OVERLAY)
+    manifests = load_manifests(OVERLAY, Rung.KIND)
     assert "Secret/app-secret" not in manifests.documents  # the driver makes it
     provider = manifests.documents["SecretProviderClass/tekutoko-secrets"]["spec"]
     pod = manifests.documents["Deployment/tekutoko-api"]["spec"]["template"]["spec"]

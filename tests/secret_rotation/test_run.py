@@ -33,7 +33,7 @@ def test_without_a_cluster_nothing_is_exercised(tmp_path: Path) -> None:
     findings = [finding for part in report["parts"] for finding in part["findings"]]
     assert len(findings) == 9
     assert {finding["verdict"] for finding in findings} == {"not_exercised"}
-    assert {finding["reason"] for finding in findings} == {"the environment lacks real_kubernetes"}
+    assert {finding["reason"] for finding in findings} == {"the environment lacks real Kubernetes"}
     assert "stack_up" not in report["timings"] and report["leaks"] == []
     assert left_since(before, job) == {}
 

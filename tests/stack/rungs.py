@@ -62,7 +62,7 @@ def changed(manifests: Manifests, digest: str) -> Manifests:
 
 
 def manifests(rung: Rung = Rung.LOCAL) -> Manifests:
-    found = load(ROOT / "deploy" / "kubernetes" / "overlays" / rung)
+    found = load(ROOT / "deploy" / "kubernetes" / "overlays" / rung, rung)
     return quick(found) if rung is Rung.LOCAL else quick_documents(found)
 
 

@@ -17,12 +17,11 @@ from harness.manifests.kustomize import build, form, patches, tree
 from harness.manifests.kustomize.build import Layer
 from harness.manifests.kustomize.patches import notes
 from harness.manifests.kustomize.resource import Resource, from_documents
-from harness.manifests.kustomize.tree import Place
 from harness.manifests.places import Places
 from harness.model.errors import BadInput
 from harness.model.manifests import PatchNote
 
-__all__ = ["Documents", "Rendered", "notes", "render", "with_layer"]
+__all__ = ["Documents", "Rendered", "notes", "render"]
 
 Documents = dict[str, dict[str, Any]]
 
@@ -120,30 +119,3 @@ def _differs(one: Any, other: Any) -> str | None:
                 return f"[{index}]{path}"
         return None
     return None if isinstance(one, bool) is isinstance(other, bool) and one == other else ""
-
-
-def with_layer(
-    documents: Documents, notes: tuple[PatchNote, ...], layer: Path
-) -> tuple[Documents, tuple[PatchNote, ...]]:
-    """Rendered ``documents`` with the patches of the folder ``layer`` on top, as if it had them for its resources.
-
-    An overlay beside it that it builds on, as ``kube`` does on ``kind``, goes below. Raises ``BadInput`` naming the
-    patch that does not fit.
-    """
-    resources = from_documents(documents.values())
-    told = [*notes, *_laid(resources, Layer(layer))]
-    return _documents(resources), tuple(told)
-
-
-def _laid(resources: list[Resource], layer: Layer) -> list[PatchNote]:
-    told: list[PatchNote] = []
-    for name in layer.says.resources:
-        if (below := (layer.folder / name).resolve()).parent == layer.folder.resolve().parent:
-            told += _laid(resources, Layer(below))
-    for index, patch in enumerate(layer.says.patches):
-        place: Place = layer.where("patches", index)
-        note = patches.apply(patch, layer.folder, place, resources, key=f"patches[{index}]")
-        if note.nothing_changed:
-            raise BadInput(f"the patch {note.name} fits no resource", where=layer.named("patches", index), remedy="")
-        told.append(note)
-    return told

@@ -25,6 +25,15 @@ from harness.stack.protocol import Undo
 
 KILL_LIMIT_S = 15.0
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
+_BY_SIDECAR = frozenset(
+    {
+        FaultKind.SIDECAR_KILL,
+        FaultKind.SIDECAR_HANG,
+        FaultKind.SIDECAR_DELAY,
+        FaultKind.DATABASE_SLOW,
+        FaultKind.DATABASE_CUT,
+    }
+)
 _FOLLOW_S = 0.2  # between two looks for sidecars that start while the database is slow or cut
 _MOST_DELAY_MS = 60_000
 
@@ -67,6 +76,11 @@ class Disturbances:
         sidecar = self._sidecars.container
         if fault.kind in DELAYS and not 0 < fault.delay_ms <= _MOST_DELAY_MS:
             raise BadInput(f"{fault.kind} needs a delay within 0..{_MOST_DELAY_MS} ms")
+        if fault.kind in _BY_SIDECAR and not sidecar:
+            raise NotCapable(
+                f"{fault.kind} acts on the pods' proxy to the database, and they have none",
+                remedy="choose another fault: these pods reach the database by themselves",
+            )
         delay = f"delay {fault.delay_ms:g}"
         start: dict[FaultKind, Callable[[], Awaitable[Undo]]] = {
             FaultKind.POD_CRASH: lambda: self._signal(target, "SIGKILL"),

@@ -19,7 +19,7 @@ from harness.stack.gate import Gate
 from harness.stack.kind import cluster, docker, outside, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.docker import command_of
-from harness.stack.kind.images import build, recipes
+from harness.stack.kind.images import build, own, recipes
 from harness.stack.kind.images.recipe import Recipe
 from harness.stack.kind.outside import Outside, secret_manager
 from harness.stack.kubernetes.compose import definitions
@@ -87,8 +87,11 @@ class Ground:
         self._use: uses.Use | None = None
         self._guards: list[asyncio.Task[None]] = []
 
-    async def images(self, target: Target) -> Images:
-        """All images, built where they are missing. Raises ``StackNotStarted``, ``BadInput``."""
+    async def images(self, target: Target, beside: Sequence[str] = ()) -> Images:
+        """All images, built where they are missing; those ``beside`` the target are to be at hand. Raises
+        ``StackNotStarted``, ``BadInput``."""
+        await own.at_hand(beside, target)
+        given = await own.built(target, self._progress) if target.dockerfile else target.image
         sidecar, postgres, firebase = recipes.sidecar(), recipes.postgres(), recipes.firebase(self._clock)
         wanted = [sidecar, postgres, firebase]
         recipe_of = {DATABASE: postgres.name}
@@ -96,14 +99,14 @@ class Ground:
             wanted.append(recipes.secrets_store(self._clock))
             recipe_of[SECRET_MANAGER] = wanted[-1].name
         wrapped: Recipe | None = None
-        if not target.image:
+        if not given:
             wrapped = recipes.api(self._clock) if target.bundled else recipes.target(target)
             wanted.append(wrapped)
         tags = {recipe.name: await build.ensure(recipe, self._clock, self._progress) for recipe in wanted}
         services = {name: tags[recipe_of.get(name, firebase.name)] for name in self.services}
         return Images(
-            target=tags[wrapped.name] if wrapped is not None else target.image,
-            command=target.command if target.image else (),
+            target=tags[wrapped.name] if wrapped is not None else given,
+            command=target.command if given else (),
             sidecar=tags[sidecar.name],
             by_service=services,
         )

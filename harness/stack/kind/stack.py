@@ -12,7 +12,7 @@ from harness.checks.leaks import leaks
 from harness.clock import Clock
 from harness.manifests.cpu import cpu_factor
 from harness.model.disruption import Drained
-from harness.model.errors import BadInput, StackNotStarted
+from harness.model.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -167,12 +167,17 @@ class KindStack(Driven):
         return KindDatabase(self._ground, self._lead_pods)
 
     async def _lead_pods(self) -> None:
-        """The pods follow the outside services' addresses as they are now, without a restart."""
+        """The pods follow the outside services' addresses as they are now, without a restart. Raises ``NotCapable``."""
         assert self._ground is not None
+        if not self._place.sidecar:
+            raise NotCapable(
+                "pods that reach the database without a proxy cannot be led to another instance while they run",
+                remedy="rehearse it with manifests that have a proxy, as Cloud SQL Proxy is one",
+            )
         inside = self._running()
-        configs = [document for document in self._documents() if document["kind"] == "ConfigMap"]
+        told = [document for document in self._documents() if document["kind"] in ("ConfigMap", "Secret")]
         host, _, port = self._ground.services[DATABASE].inside.partition(":")
-        await together(inside.workload.apply(configs), self._sidecars.lead_to(host, port))
+        await together(inside.workload.apply(told), self._sidecars.lead_to(host, port))
 
     def outside(self) -> dict[str, str]:
         """Where pods reach the outside services: ``host:port`` by part."""
@@ -253,7 +258,7 @@ class KindStack(Driven):
         await inside.metrics_flow()
 
     async def _prepare(self, state: RunState, ground: Ground) -> None:
-        images = self._images = await ground.images(self._target)
+        images = self._images = await ground.images(self._target, self._manifests.beside)
         self._built.set_result(images)
         await ground.start_services(images)
         endpoints = ground.endpoints(ground.services[DATABASE].address)  # the service's own is not known yet
@@ -266,7 +271,7 @@ class KindStack(Driven):
     async def _load(self, made: record.Cluster) -> None:
         images = await asyncio.shield(self._built)
         assert self._state is not None
-        wanted = [images.target, images.sidecar]
+        wanted = [images.target, images.sidecar, *self._manifests.beside]
         wanted += [images.by_service[SECRET_MANAGER]] if self._secrets is not None else []
         await load(made.nodes[1:], wanted, self._state.folder, self._progress)
 
@@ -294,8 +299,8 @@ class KindStack(Driven):
         await inside.start(state.lease)
         for work in Around(inside.api, self._feed, self._clock).works():
             inside.keep(work)
-        services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
-        self._node_port = await inside.workload.take_node_port(list(made.ports), services[0], self._progress)
+        service = self._target_service()
+        self._node_port = await inside.workload.take_node_port(list(made.ports), service, self._progress)
         self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
         if self._with_gate:
             self._service = await ground.start_gate(self._service.port, self._service_port)
@@ -322,6 +327,9 @@ class KindStack(Driven):
             cpu_factor=self.cpu_factor,
             instances=self._ground.instances,
             nodes=self._nodes,
+            namespace=self._place.namespace,
+            service=manifests.service,
+            deployment=manifests.deployment.name,
         )
         return documents.prepared(manifests, facts)
 

@@ -45,7 +45,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 async def examine(api: ApiServer, namespace: str, documents: Mapping[str, Json]) -> Found:
     """Makes nothing. Raises ``StackNotStarted`` (silent, too old, a permission refused) and ``BadInput`` (kinds)."""
     version = await _version(api)
-    wanted = [*NEEDED, *[await _of(api, document) for document in documents.values()]]
+    jobs = [("batch", "jobs", "get")] if any(each["kind"] == "Job" for each in documents.values()) else []
+    wanted = [*NEEDED, *jobs, *[await _of(api, document) for document in documents.values()]]
     verbs = sorted({(group, resource, verb) for group, resource, all_ in wanted for verb in all_.split()})
     answers = await asyncio.gather(*(_allowed(api, namespace, *each) for each in verbs))
     if refused := [each for each, allowed in zip(verbs, answers, strict=True) if not allowed]:

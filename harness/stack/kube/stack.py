@@ -219,8 +219,7 @@ class KubeStack(Driven):
             clock=self._clock,
         )
         ends.keep(beside.follow())
-        services = [each for each in self._manifests.documents.values() if each["kind"] == "Service"]
-        made = await api.apply(closed(services[0]), self._place.namespace)
+        made = await api.apply(closed(self._target_service()), self._place.namespace)
         await beside.make(self._manifests, made, new_password())
         self._progress("PostgreSQL, the Firebase parts and the gateway run in the namespace")
 
@@ -269,12 +268,15 @@ class KubeStack(Driven):
             outside=self._beside.inside,
             database_password=self._beside.password,
             cpu_factor=self.cpu_factor,
+            namespace=self._place.namespace,
+            service=self._manifests.service,
+            deployment=self._manifests.deployment.name,
         )
         return [closed(self._pulled(each)) for each in documents.prepared(self._manifests, facts)]
 
     def _pulled(self, document: Json) -> Json:
         """With the pull policies of this cluster in place of the overlay's."""
-        if document["kind"] == "Deployment":
+        if document["kind"] in ("Deployment", "Job"):
             pod = document["spec"]["template"]["spec"]
             for container in [*pod["containers"], *pod.get("initContainers", [])]:
                 if container["image"] == self._images.target:
@@ -329,6 +331,8 @@ class KubeStack(Driven):
 def closed(document: Json) -> Json:
     """A Service that takes no port of the nodes and no load balancer, whatever the manifests say."""
     if document["kind"] != "Service":
+        return document
+    if document["spec"].get("clusterIP") == "None":
         return document
     spec = {key: value for key, value in document["spec"].items() if key not in _OF_A_FRONT}
     ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in spec["ports"]]

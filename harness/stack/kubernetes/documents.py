@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import base64
 import copy
+import functools
 import ipaddress
 from typing import Any
 
 import msgspec
 
 from harness.manifests import quantity
+from harness.manifests.forced.work import (
+    BY_THE_RUNG,
+    PASSWORD,
+    SIDECAR_IMAGE,
+    TARGET_IMAGE,
+    containers,
+)
 from harness.model.errors import BadInput
 from harness.model.manifests import Manifests
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 
-BY_THE_RUNG = "set-by-the-rung/"
 SECRET_MANAGER = "secret_manager"  # noqa: S105 - no service of compose.yaml: only the rehearsal of secrets has it
 
 
@@ -32,34 +39,52 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     cpu_factor: float
     instances: dict[str, str] = {}  # database instances that sidecars may name in their last argument
     nodes: tuple[str, ...] = ()  # the nodes' addresses there
+    namespace: str = ""  # the run's own
+    service: str = ""  # the name of the target's Service; "" for any
+    deployment: str = ""  # the name of the target's; "" for any
 
 
 def prepared(manifests: Manifests, facts: Facts) -> list[Json]:
     """The documents in the order they are applied: what others need comes first."""
-    order = ("ServiceAccount", "ConfigMap", "Secret", "SecretProviderClass", "Service", "Deployment")
+    order = (
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "ConfigMap",
+        "Secret",
+        "SecretProviderClass",
+        "Job",
+        "Service",
+        "Deployment",
+    )
     documents = [_prepared(copy.deepcopy(document), facts) for document in manifests.documents.values()]
     for document in documents:
-        if document["kind"] == "Deployment":  # a scenario may ask for another number than the file
-            document["spec"]["replicas"] = manifests.deployment.replicas
+        if (document["kind"], document["metadata"]["name"]) == ("Deployment", manifests.deployment.name):
+            document["spec"]["replicas"] = manifests.deployment.replicas  # a scenario may ask for another than the file
     rank = {kind: place for place, kind in enumerate(order)}
     return sorted(documents, key=lambda document: rank.get(document["kind"], len(order)))
 
 
 def _prepared(document: Json, facts: Facts) -> Json:
     document.setdefault("metadata", {}).setdefault("labels", {})[labels.MANAGED] = labels.MANAGER
+    name = document["metadata"].get("name", "")
     match document["kind"]:
         case "ConfigMap":
-            _fill(document.get("data", {}), _values(facts))
+            _fill(document.get("data", {}), facts)
         case "Secret":
-            encoded = base64.b64encode(facts.database_password.encode()).decode()
-            _fill(document.get("data", {}), {"db_password": encoded})
+            _encode(document, facts)
+        case "RoleBinding":
+            for subject in document.get("subjects") or []:
+                _fill(subject, facts)
         case "SecretProviderClass":
-            _fill(document["spec"].get("parameters", {}), {"endpoint": facts.outside.get(SECRET_MANAGER, "")})
+            if "endpoint" in (parameters := document["spec"].get("parameters", {})):
+                parameters["endpoint"] = facts.outside.get(SECRET_MANAGER, "")
         case "Service":
-            if facts.node_port and document["spec"].get("type") != "ClusterIP":
+            if facts.node_port and document["spec"].get("type") != "ClusterIP" and name == (facts.service or name):
                 document["spec"]["ports"][0]["nodePort"] = facts.node_port
-        case "Deployment":
-            _pods(document["spec"]["template"]["spec"], facts)
+        case "Deployment" | "Job":
+            target = document["kind"] == "Deployment" and name == (facts.deployment or name)
+            _pods(document["spec"]["template"]["spec"], facts, target=target)
         case "NetworkPolicy":
             _blocks(document, facts)
     return document
@@ -83,7 +108,7 @@ def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[
         try:
             ipaddress.ip_network(cidr)
         except ValueError as error:
-            remedy = "patch it for this environment, as deploy/kubernetes/overlays/kind-networkpolicy does"
+            remedy = "write the range there, for example 10.0.0.0/8"
             raise BadInput(f"{cidr!r} is no range of addresses", where=where, remedy=remedy) from error
         return [peer]
     if name not in known:
@@ -93,34 +118,55 @@ def _peers(peer: Json, known: dict[str, tuple[str, ...]], policy: Json) -> list[
 
 
 def _values(facts: Facts) -> dict[str, str]:
-    host, _, port = facts.outside["postgres"].partition(":")
+    """What stands behind ``set-by-the-rung/``."""
+    host, _, port = facts.outside["postgres"].rpartition(":")
     return {
-        "outside_database_host": host,
-        "outside_database_port": port,
-        "outside_auth": facts.outside["auth"],
-        "outside_firestore": facts.outside["firestore"],
-        "outside_storage": f"http://{facts.outside['storage']}",
+        "database_host": host,
+        "database_port": port,
+        "auth": facts.outside["auth"],
+        "firestore": facts.outside["firestore"],
+        "storage": f"http://{facts.outside['storage']}",
+        "namespace": facts.namespace,
+        PASSWORD: facts.database_password,
     }
 
 
-def _fill(data: dict[str, str], values: dict[str, str]) -> None:
-    data.update({name: value for name, value in values.items() if name in data})
+def _fill(data: dict[str, Any], facts: Facts) -> None:
+    """Puts the values in the place of their names."""
+    for key, value in data.items():
+        if isinstance(value, str) and BY_THE_RUNG in value:
+            data[key] = functools.reduce(
+                lambda text, known: text.replace(f"{BY_THE_RUNG}{known[0]}", known[1]), _values(facts).items(), value
+            )
 
 
-def _pods(pod: dict[str, Any], facts: Facts) -> None:
-    target, *others = pod["containers"]
-    target["image"] = facts.image
-    if facts.command:
-        target["command"] = list(facts.command)
-    kept = [variable for variable in target.get("env", []) if variable["name"] not in facts.environment]
-    target["env"] = kept + [{"name": name, "value": value} for name, value in facts.environment.items()]
-    others += pod.get("initContainers", [])
-    for container in others:
-        if container["image"].startswith("tekutoko-rehearsal/database-sidecar:"):
+def _encode(secret: Json, facts: Facts) -> None:
+    """A Secret's plain values as the API server keeps them."""
+    plain = secret.pop("stringData", None) or {}
+    _fill(plain, facts)
+    encoded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
+    if encoded or "data" in secret:
+        secret["data"] = {**(secret.get("data") or {}), **encoded}
+
+
+def _pods(pod: dict[str, Any], facts: Facts, *, target: bool) -> None:
+    if target:
+        _target(pod["containers"][0], facts)
+    for container in containers(pod):
+        if container.get("image") == TARGET_IMAGE:
+            container["image"] = facts.image
+        elif container.get("image") == SIDECAR_IMAGE:
             container["image"] = facts.sidecar_image
             if (led := facts.instances.get(container["args"][-1])) is not None:
                 container["args"][1:3] = led.split(":")
-    for container in (target, *others):
-        for amounts in container.get("resources", {}).values():
+        for amounts in (container.get("resources") or {}).values():
             if "cpu" in amounts and facts.cpu_factor != 1:
                 amounts["cpu"] = f"{round(quantity.millicores(amounts['cpu']) * facts.cpu_factor)}m"
+
+
+def _target(container: dict[str, Any], facts: Facts) -> None:
+    container["image"] = facts.image
+    if facts.command:
+        container["command"] = list(facts.command)
+    kept = [variable for variable in container.get("env", []) if variable["name"] not in facts.environment]
+    container["env"] = kept + [{"name": name, "value": value} for name, value in facts.environment.items()]

@@ -30,8 +30,13 @@ class Driven(Begun):
     @cached_property
     def _place(self) -> Place:
         """Where the target is, from before the first ``apply``."""
-        names = [container.name for container in self._manifests.deployment.template.containers[:2]]
-        return Place(labels.namespace(self._run_id), self._manifests.deployment.name, *names)
+        found = self._manifests
+        target = found.deployment.template.containers[0].name
+        return Place(labels.namespace(self._run_id), found.deployment.name, target, found.sidecar)
+
+    def _target_service(self) -> dict[str, Any]:
+        """The Service that leads to the target, as it is written."""
+        return self._manifests.documents[f"Service/{self._manifests.service}"]
 
     @property
     def _deployment(self) -> str:

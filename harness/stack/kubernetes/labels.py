@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 
+from harness.model import manifests
 from harness.state import Lease, may_live
 from harness.state.machine import home_mark, identity
 from harness.state.processes import ProcessIdentity
 
+PART = manifests.PART
 RUN = "tekutoko-rehearsal.run"
 OWNER = "tekutoko-rehearsal.owner"
-PART = "tekutoko-rehearsal.part"  # on whatever in the namespace is no part of the target
 MACHINE = "tekutoko-rehearsal.machine"  # of the owner: machine, space of process ids and folder of state
 HOME = "tekutoko-rehearsal.home"  # the owner's folder of state, which several containers may share
 MANAGED = "app.kubernetes.io/managed-by"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from harness.clock import NS, Clock, utc
 from harness.model.errors import StackNotStarted
-from harness.stack.kubernetes import labels
+from harness.stack.kubernetes import jobs, labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.watching import Place, Watching
@@ -90,9 +90,14 @@ class Workload:
         return True
 
     async def apply(self, documents: Sequence[Json]) -> None:
-        """Server-side apply, as ``kubectl apply`` of the folder: the replicas become the manifest's again."""
+        """Server-side apply, as ``kubectl apply`` of the folder: the replicas become the manifest's again.
+
+        A Job is waited for, so that what comes after it finds its work done. Raises ``StackNotStarted`` when it fails.
+        """
         for document in documents:
             await self._api.apply(document, self._namespace)
+            if document["kind"] == "Job":
+                await jobs.done(self._api, self._namespace, document["metadata"]["name"], self._clock)
 
     async def scale(self, replicas: int) -> None:
         """As ``kubectl scale``."""
