@@ -123,7 +123,7 @@ class Runner:
         status = command(words, self._cwd, give_up - began)
         good, spent_s = status in step.good, time.monotonic() - began
         say(f"{'good' if good else 'FAILED'}: status {status} after {spent_s:.0f} s: {shlex.join(words)}")
-        kept = []
+        kept: list[str] = []
         for path, _ in sorted(self._reported() - before):
             if path.suffix == ".xml":
                 kept.append(f"{name}-{path.name}" if f"{name}-{path.name}" not in kept else f"{name}-{len(kept)}.xml")
