@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ WALK = Owned(walk_id="0b3a6c9e-aaaa-4222-8333-444455556666", owner="u1", title="
 WHOLE = {"id": WALK.walk_id, "user_id": "u1", "title": "Walk one", "start_time": "2025-10-20T12:00:00Z"}
 REFUSED = {"error": {"code": "NOT_FOUND", "message": f"no walk {WALK.walk_id}"}}
 #: A PUT of "not yours" that made the asker a walk of its own, or says so.
-ECHO = {"id": WALK.walk_id, "user_id": "u2", "title": "not yours", "start_time": None, "locations": []}
+ECHO: dict[str, Any] = {"id": WALK.walk_id, "user_id": "u2", "title": "not yours", "start_time": None, "locations": []}
 
 
 @pytest.mark.parametrize(
