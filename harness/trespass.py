@@ -90,11 +90,11 @@ async def _reply(service: Address, method: str, walk: Owned, user: str, token: s
             answer = await exchange(service, method, f"/v1/walks/{walk.walk_id}", token, body)
     except (TimeoutError, Refused, OSError, EOFError, h11.RemoteProtocolError):
         return Reply(method=method, status=0)
-    shows = _shows(answer.status, answer.body, walk, user)
-    return Reply(method=method, status=answer.status, body=beginning(answer.body), shows=shows)
+    told = shows(answer.status, answer.body, walk, user)
+    return Reply(method=method, status=answer.status, body=beginning(answer.body), shows=told)
 
 
-def _shows(status: int, body: bytes, walk: Owned, user: str) -> bool:
+def shows(status: int, body: bytes, walk: Owned, user: str) -> bool:
     """Whether an answer tells of the walk: of its owner, by its title, or, as a success, under its id."""
     told = body.decode(errors="replace").lower()
     if tells_of_another(body, user) or (walk.title and walk.title.lower() in told):

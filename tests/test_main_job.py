@@ -51,7 +51,7 @@ def test_a_healthy_target_advances(advanced_run: RealRun) -> None:
     assert next(c for c in run["criteria"] if c["metric"] == "concurrent_users")["value"] == 250
     checks = {check["id"]: check["verdict"] for check in run["checks"]}
     held = {"flag.share", "flag.steady", "writes.acknowledged", "writes.applied_once", "reads.acknowledged"}
-    held |= {"walks.isolation"}
+    held |= {"walks.isolation", "walks.statuses", "walks.bodies"}
     assert {name: checks[name] for name in held | {"dual_write.documents"}} == dict.fromkeys(
         held | {"dual_write.documents"}, "pass"
     )

@@ -1,8 +1,8 @@
 """The contract's tables as a foreign database may have them: what each column is read as, and what is not read. Pure.
 
-Source: docs/contract/walk-api.md, "PostgreSQL". A column is found by its name, in any case, order and schema; its type
-may be another that holds the same. What is missing, of a type that says nothing of the content, or not open to the
-application's role is named with what was expected and what was found, and everything else is read.
+Source: docs/contract/walk-api.md. A column is found by its name, in any case, order and schema; its type may be another
+that holds the same. What is missing, of a type that says nothing of the content, or not open to the application's role
+is named with what was expected and what was found, and everything else is read.
 """
 
 from __future__ import annotations
