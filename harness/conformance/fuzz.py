@@ -89,7 +89,7 @@ async def fuzz(
 def command(service: Address, har: Path, *, seconds: int, seed: int, file: Path = OPENAPI, base: str = "") -> list[str]:
     """schemathesis' own command line."""
     return [
-        *(sys.executable, "-m", "schemathesis.cli", "run", str(file), "--url", f"http://{service}{base}"),
+        *(sys.executable, "-m", "schemathesis.cli", "run", str(file.absolute()), "--url", f"http://{service}{base}"),
         *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--mode", "all"),
         *("--max-examples", "15", "--max-time", str(seconds), "--request-timeout", "10", "--seed", str(seed)),
         *("--suppress-health-check", "all", "--generation-database", "none", "--no-shrink", "--continue-on-failure"),

@@ -11,7 +11,7 @@ import msgspec
 from harness.clock import NS
 from harness.conformance.bench import Bench, Ground
 from harness.conformance.check import Check, Deviates, NotExercised
-from harness.conformance.grade import Grade, Source, SourceKind
+from harness.conformance.grade import GRADES, Grade, Source, SourceKind
 from harness.conformance.http import Exchange
 from harness.conformance.result import CheckResult, Outcome
 from harness.conformance.rules import CONTRACT, Rules
@@ -54,8 +54,8 @@ async def run_checks(
         result = msgspec.structs.replace(result, duration_s=seconds)
         if result.outcome is not Outcome.PASSED:
             told = f"expected {result.expected}, got {result.got}" if result.expected else result.reason
-            what = result.grade or result.outcome
-            progress(f"{what.replace('_', ' ')}: {check.id}: {told.splitlines()[0][:160]}")
+            what = GRADES[result.grade] if result.grade else result.outcome.replace("_", " ")
+            progress(f"{what}: {check.id}: {told.splitlines()[0][:160]}")
         done(result)
         if any(not each.status for each in bench.exchanges):
             await _settle(bench)

@@ -213,10 +213,12 @@ def test_a_field_that_the_file_leaves_out_or_lets_be_null_is_no_deviation(tmp_pa
     assert run("all-of.yaml", tmp_path, bare, ids=ids)["walks.get.body"].outcome is Outcome.PASSED
 
 
-def test_the_fuzzer_draws_from_the_file_below_the_contracts_path() -> None:
-    plan = OpenApiPlan(CORPUS / "base-path.yaml")
+def test_the_fuzzer_draws_from_the_file_below_the_contracts_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs in another folder than the one where the file was typed."""
+    monkeypatch.chdir(CORPUS)
+    plan = OpenApiPlan(Path("base-path.yaml"))
     line = command(Address(host="127.0.0.1", port=80), Path("x.har"), seconds=1, seed=1, file=plan.path, base=plan.base)
-    assert str(plan.path) in line and "http://127.0.0.1:80/v1" in line
+    assert str(CORPUS / "base-path.yaml") in line and "http://127.0.0.1:80/v1" in line
 
 
 def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,7 @@ def test_a_binary_in_another_language_runs_by_the_environment_contract_alone(tmp
 
 @pytest.mark.stack
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_target_without_a_dual_write_takes_at_most_90_s(tmp_path: Path) -> None:
     """The bundled API with its mirror off; near four minutes when each check waited for itself."""
     file = tmp_path / "target.yaml"
