@@ -1,11 +1,9 @@
-"""``python -m harness conformance`` as a person runs it: the bundled API, a Go binary, Ctrl-C, bad usage."""
+"""``python -m harness conformance`` as a person runs it: the bundled API, Ctrl-C, bad usage."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +20,6 @@ from harness.state import MARKER, marked
 from harness.targets import ROOT
 from tests.conformance.expected import OF_OUR_OWN
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, command, conform, document
-
-GO = Path(__file__).parent / "go_target"
 
 
 def outcomes(content: dict[str, Any]) -> dict[str, str]:
@@ -62,35 +58,6 @@ def test_the_bundled_api_conforms(conformed: Conformed) -> None:
     assert first.startswith("seed 7, environment local, target bundled walk API") and content["replay"] in first
     assert "conforms" in done.stderr
     assert list(marked(MARKER, [content["run_id"]])) == []
-
-
-@pytest.mark.stack
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("go") is None, reason="no Go on this machine")
-def test_a_binary_in_another_language_runs_by_the_environment_contract_alone(tmp_path: Path) -> None:
-    program = tmp_path / "health-only"
-    environment = os.environ | {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "CGO_ENABLED": "0"}
-    subprocess.run(["go", "build", "-o", str(program), "."], cwd=GO, env=environment, check=True, timeout=240)
-    file = tmp_path / "target.yaml"
-    file.write_text("name: health only\ncommand: ./health-only\n")
-    done = conform(tmp_path / "reports", "--target", str(file))
-    assert done.returncode == Exit.HOLD, done.stderr
-    content = document(tmp_path / "reports")
-    assert content["target"]["name"] == "health only" and content["target"]["bundled"] is False
-    found = outcomes(content)
-    assert "measurement_error" not in found.values()
-    passed = {name for name, outcome in found.items() if outcome == "passed"}
-    assert {name for name in found if name.startswith("operations.")} <= passed
-    assert {"stop.exit_status", "stop.within_limit"} <= passed
-    assert [extra["offered"] for extra in content["extras"]] == [False, False]
-    assert "not offered    GET /metrics" in done.stderr
-    assert found["walks.create.status"] == "deviation"
-    assert found["dual_write.values"] == found["rate_limit.limit"] == "not_exercised"
-    (create,) = [check for check in content["checks"] if check["id"] == "walks.create.status"]
-    assert create["expected"] == "status 201" and "status 404" in create["got"]
-    raw = next((tmp_path / "reports").glob("*/requests/walks.create.status.http")).read_bytes()
-    assert raw.startswith(b"POST /v1/walks HTTP/1.1\r\n")
-    assert "".join(create["curl"].split()).endswith('"$API/v1/walks"')
 
 
 @pytest.mark.stack

@@ -1,3 +1,0 @@
-module example.invalid/health-only
-
-go 1.21

@@ -1,0 +1,81 @@
+"""Week 3 with foreign targets: the right ones advance, and of a wrong one every failed check is one that must fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.agreement import DUAL_WRITE, PHOTOS
+from harness.invariants import ACKNOWLEDGED, ISOLATION, READS
+from harness.model.errors import Exit
+from tests.foreign.conftest import Programs
+from tests.foreign.harmless import MANY
+from tests.foreign.targets import Language, target_file
+from tests.hurried import QUICK_PROBES, hurried
+from tests.main_job import Job
+
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.stack,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("foreign"),
+]
+
+
+def week(
+    folder: Path, language: Language, programs: Programs, *words: str, **switched: str
+) -> tuple[Job, dict[str, Any]]:
+    """Week 3, hurried, to its end; nothing went wrong with the run itself."""
+    target = target_file(folder, language, programs(language), **switched)
+    pace = ("--window", "28s", "--pace", "14s", "--fetch-interval", "10s")
+    job = Job(folder / "reports", *pace, "--target", str(target), *(words or QUICK_PROBES), scenario=hurried(3, folder))
+    job.finish()
+    run = job.document()
+    assert run["errors"] == [] and run["leaks"] == [], job.text
+    return job, run
+
+
+def failed(run: dict[str, Any]) -> set[str]:
+    """Ids of the checks, and metrics of the criteria, that failed."""
+    checks = {each["id"] for each in run["checks"] if each["verdict"] == "fail"}
+    return checks | {each["metric"] for each in run["criteria"] if each["verdict"] == "fail"}
+
+
+def test_a_go_target_that_keeps_the_contract_advances(tmp_path: Path, programs: Programs) -> None:
+    job, run = week(tmp_path, Language.GO, programs)
+    assert failed(run) == set(), job.text
+    assert run["decision"] == "advance", job.text
+    assert job.process.returncode == Exit.OK
+
+
+def test_a_node_target_with_every_harmless_difference_advances(tmp_path: Path, programs: Programs) -> None:
+    job, run = week(tmp_path, Language.NODE, programs, harmless=",".join(MANY))
+    assert failed(run) == set(), job.text
+    assert run["decision"] == "advance", job.text
+
+
+#: What is planted, and every check of a week that it breaks. A lost location is lost in the answers too.
+WRONG = [
+    pytest.param(
+        Language.GO,
+        "last_location_lost,put_overwrites_foreign,snake_case_locations,photos_stay",
+        {ACKNOWLEDGED, READS, ISOLATION, DUAL_WRITE, PHOTOS},
+        id="go_stores",
+    ),
+    pytest.param(Language.GO, "document_stays", {DUAL_WRITE}, id="go_document"),
+    pytest.param(Language.NODE, "whole_doubles_as_integers", {DUAL_WRITE}, id="node_document"),
+    pytest.param(Language.NODE, "locations_replaced_whole", {ACKNOWLEDGED, READS}, id="node_locations"),
+]
+
+
+@pytest.mark.parametrize(("language", "faults", "expected"), WRONG)
+def test_a_wrong_target_holds_and_every_failed_check_is_true(
+    language: Language, faults: str, expected: set[str], tmp_path: Path, programs: Programs
+) -> None:
+    job, run = week(tmp_path, language, programs, faults=faults)
+    assert failed(run) == expected, job.text
+    assert run["decision"] in {"hold", "roll_back"}
+    assert job.process.returncode in {Exit.HOLD, Exit.ROLLED_BACK}
