@@ -35,6 +35,8 @@ CHECKS = (
     "response_schema_conformance",
 )
 SOURCE = walk_api("bad-requests")
+#: A refusal that a team's file does not name breaks nothing of it; ``openapi.answers`` looks at successes.
+THEIR_CHECKS = tuple(check for check in CHECKS if check != "status_code_conformance")
 END_LIMIT_S = 60.0  # on top: the examples and the coverage phase end as they are, and the files are written
 USERS = 240  # 100 requests a minute each: 400 a second in all; schemathesis was seen to send 160
 FEWEST_CASES = 100
@@ -89,8 +91,15 @@ async def fuzz(
 def command(service: Address, har: Path, *, seconds: int, seed: int, file: Path = OPENAPI, base: str = "") -> list[str]:
     """schemathesis' own command line."""
     return [
-        *(sys.executable, "-m", "schemathesis.cli", "run", str(file), "--url", f"http://{service}{base}"),
-        *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--mode", "all"),
+        *(sys.executable, "-m", "schemathesis.cli", "run", str(file.absolute()), "--url", f"http://{service}{base}"),
+        *(
+            "--checks",
+            ",".join(CHECKS if file == OPENAPI else THEIR_CHECKS),
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--mode",
+            "all",
+        ),
         *("--max-examples", "15", "--max-time", str(seconds), "--request-timeout", "10", "--seed", str(seed)),
         *("--suppress-health-check", "all", "--generation-database", "none", "--no-shrink", "--continue-on-failure"),
         *("--generation-with-security-parameters", "false", "--no-color", "--report-har-path", str(har)),

@@ -14,10 +14,12 @@ from harness.cli import main
 from harness.conformance.checks import ALL
 from harness.conformance.flow import combined_of
 from harness.conformance.fuzz import command
-from harness.conformance.grade import Finding, Grade, SourceKind
+from harness.conformance.grade import Finding, Grade, Source, SourceKind
 from harness.conformance.openapi.decides import _RATES
 from harness.conformance.openapi.plan import OpenApiPlan
-from harness.conformance.result import Outcome
+from harness.conformance.result import CheckResult, Outcome
+from harness.conformance.rules import Rule, Rules
+from harness.conformance.runner import by_file
 from harness.model.errors import BadInput, Exit
 from harness.model.stack import Address
 from harness.model.verdict import Combined
@@ -213,10 +215,13 @@ def test_a_field_that_the_file_leaves_out_or_lets_be_null_is_no_deviation(tmp_pa
     assert run("all-of.yaml", tmp_path, bare, ids=ids)["walks.get.body"].outcome is Outcome.PASSED
 
 
-def test_the_fuzzer_draws_from_the_file_below_the_contracts_path() -> None:
-    plan = OpenApiPlan(CORPUS / "base-path.yaml")
+def test_the_fuzzer_draws_from_the_file_below_the_contracts_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs in another folder than the one where the file was typed."""
+    monkeypatch.chdir(CORPUS)
+    plan = OpenApiPlan(Path("base-path.yaml"))
     line = command(Address(host="127.0.0.1", port=80), Path("x.har"), seconds=1, seed=1, file=plan.path, base=plan.base)
-    assert str(plan.path) in line and "http://127.0.0.1:80/v1" in line
+    assert not any("status_code_conformance" in word for word in line), "a refusal it does not name breaks nothing"
+    assert str(CORPUS / "base-path.yaml") in line and "http://127.0.0.1:80/v1" in line
 
 
 def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,3 +238,20 @@ def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: py
     assert main(words) == Exit.USAGE
     assert main([*words, "--openapi", str(CORPUS / "minimal.yaml")]) == Exit.USAGE
     assert asked == [tmp_path / "theirs.yaml", CORPUS / "minimal.yaml"], "the option goes before the target file"
+
+
+@pytest.mark.parametrize(
+    ("rule", "finding", "grade"),
+    [
+        ("put.status", Finding.STATUS, Grade.OPENAPI),
+        ("put.status", Finding.EFFECT, Grade.CONTRACT),
+        ("walk.nullable", Finding.BODY, Grade.CONTRACT),
+        ("rate_limit", Finding.STATUS, Grade.OPENAPI),
+    ],
+)
+def test_only_what_the_file_sets_breaks_the_file(rule: str, finding: Finding, grade: Grade) -> None:
+    """A check that asks for a status and then finds another walk has found a break of the contract."""
+    found = CheckResult(id="a", sentence="s", outcome=Outcome.DEVIATION, grade=Grade.CONTRACT, finding=finding)
+    graded = by_file(found, [rule], Rules({rule: Rule(1, "theirs.yaml:7")}))
+    assert graded.grade is grade and graded.decided
+    assert grade is Grade.CONTRACT or graded.source == Source(SourceKind.OPENAPI, "theirs.yaml:7")

@@ -62,6 +62,7 @@ def test_the_bundled_api_conforms(conformed: Conformed) -> None:
 
 @pytest.mark.stack
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_target_without_a_dual_write_takes_at_most_90_s(tmp_path: Path) -> None:
     """The bundled API with its mirror off; near four minutes when each check waited for itself."""
     file = tmp_path / "target.yaml"

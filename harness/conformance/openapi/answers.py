@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from harness.conformance.check import Deviates
 from harness.conformance.grade import Finding, Grade, Source, SourceKind
@@ -104,4 +104,4 @@ def _named(exchange: Exchange) -> str:
     path = exchange.path.partition("?")[0]
     shape = "/v1/walks/{}" if _UUID.match(path) else path
     wanted = (exchange.method.lower(), shape)
-    return cast(str, next((name for name, each in SHAPES.items() if each == wanted), ""))
+    return next((name for name, each in SHAPES.items() if each == wanted), "")

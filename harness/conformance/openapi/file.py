@@ -133,7 +133,10 @@ def _path(file: OpenApiFile, parts: Iterable[str | int]) -> yamltext.Path_:
     value: Any = file.data
     found: list[str | int] = []
     for part in parts:
-        key = part if isinstance(value, list) else str(part)
-        value = value.get(key) if isinstance(value, dict) else value[key] if isinstance(value, list) else None
-        found.append(key)
+        if isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+            found.append(part)
+        else:
+            value = value.get(str(part)) if isinstance(value, dict) else None
+            found.append(str(part))
     return tuple(found)

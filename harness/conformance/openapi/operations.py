@@ -50,7 +50,7 @@ def _distance(one: Operation) -> tuple[bool, bool, int]:
 
 def _server(file: OpenApiFile, item: Any) -> str:
     servers = (item.get("servers") if isinstance(item, dict) else None) or file.data.get("servers") or [{"url": "/"}]
-    url = servers[0].get("url", "/")
+    url = str(servers[0].get("url", "/"))
     for name, variable in (servers[0].get("variables") or {}).items():
         url = url.replace(f"{{{name}}}", str(variable.get("default", "")))
     return urlsplit(url).path.rstrip("/")
