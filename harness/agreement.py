@@ -20,17 +20,22 @@ CLAIMS_FORMAT = ("api.identical", "api.mirror_format")
 _EXAMPLES = 3
 
 
-def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool) -> CheckResult:
+def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool, unread: Told = ()) -> CheckResult:
     """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
 
-    A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised.
+    A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised, unless there
+    are documents of other walks, or two of one. ``unread``: what of PostgreSQL could not be compared.
     """
     verdict = Verdict.PASS if found.good else Verdict.FAIL
     told = with_examples(found.told, [*map(str, found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]])
-    if not found.compared:
+    others = found.doubled or any(each.flaw is not Flaw.MISSING for each in found.unexplained)
+    if not found.compared and found.good:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)
-    elif not bundled and compared.count(Flaw.MISSING) == compared.compared:
+    elif not bundled and not others and found.compared and compared.count(Flaw.MISSING) == compared.compared:
         verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
+    elif unread and found.good:
+        verdict = Verdict.NOT_EXERCISED
+    told = (*told, *unread)
     flaws = len(found.unexplained) + len(found.doubled)
     judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
     # A document that is missing, left or old says nothing of the format: then the claims about it stay unjudged.
@@ -40,17 +45,17 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool)
     )
 
 
-def photos_result(seen: Photos, *, bundled: bool) -> CheckResult:
-    """A target, other than ours, may leave photos to somebody else: what it leaves is then not exercised.
+def photos_result(seen: Photos, unread: Told = ()) -> CheckResult:
+    """What is left of deleted walks is told of any target: whoever is to remove it did not, within the time.
 
     Holds no week: the document names no promise about photos.
     """
     verdict = Verdict.PASS if seen.good else Verdict.FAIL
-    told = seen.told
-    if not seen.with_thumbnail and not seen.objects:
+    told = (*seen.told, *unread)
+    if seen.good and unread:
+        verdict = Verdict.NOT_EXERCISED
+    elif seen.good and not seen.with_thumbnail and not seen.objects:
         verdict, told = Verdict.INCONCLUSIVE, (message("no walk got a thumbnail"),)
-    elif seen.left and not bundled and not (seen.lost or seen.foreign):
-        verdict, told = Verdict.NOT_EXERCISED, (message("the target may not handle Storage"), *told)
     flaws = len(seen.lost) + len(seen.foreign) + len(seen.left)
     return told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
 

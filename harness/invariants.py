@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from harness import agreement, stores
-from harness.agreement import result, with_examples
-from harness.checks.acknowledged import Acknowledged, Probed, acknowledged
-from harness.checks.applied_once import Once, applied_once
+from harness import agreement, stores, walk_results
+from harness.agreement import result
+from harness.checks.acknowledged import Probed, acknowledged
+from harness.checks.applied_once import applied_once
 from harness.checks.budget import BudgetKept, budget_kept
 from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
-from harness.checks.isolation import Isolation, foreign_answers, isolation
+from harness.checks.isolation import Answers, isolation, wrong_answers
 from harness.checks.mirror_losses import by_firestore
 from harness.checks.off_in_time import OffInTime, off_in_time
 from harness.checks.photos import explained
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import Reads, reads
-from harness.checks.reconciled import FIRESTORE, STORAGE, outages, reconciled
+from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
 from harness.checks.written import Plans
 from harness.clock import NS, Clock
@@ -33,7 +33,7 @@ from harness.load.probe import content
 from harness.model.errors import PartDied
 from harness.model.evidence import ProbeRow, Side
 from harness.model.manifests import Manifests
-from harness.model.message import Told, english, message, verbatim
+from harness.model.message import Told, message, verbatim
 from harness.model.run import SwitchOver
 from harness.model.scenario import Scenario
 from harness.model.stack import Endpoints, Target
@@ -42,21 +42,28 @@ from harness.model.verdict import CheckResult, Verdict
 from harness.population.accounts import Account, Canary, accounts, canaries
 from harness.population.content import fingerprint, updated
 from harness.population.walk import WalkUpdate
-from harness.trespass import trespass
+from harness.trespass import Owned, trespass
+from harness.walk_results import (
+    ACKNOWLEDGED,
+    ONCE,
+    acknowledged_result,
+    among,
+    held,
+    isolation_results,
+    once_result,
+    reads_result,
+    with_few,
+)
+from harness.walk_tables import Stored
 
-ACKNOWLEDGED, ONCE, ISOLATION = "writes.acknowledged", "writes.applied_once", "walks.isolation"
-READS = "reads.acknowledged"
 BUDGET, NEW_CONNECTIONS, OFF = "pdb.budget", "service.new_connections", "flag.off_in_time"
 CLAIM = {
-    ACKNOWLEDGED: "dual_write.order",
-    ONCE: "dual_write.order",
-    READS: "dual_write.reads",
-    ISOLATION: "api.version",  # the contract of /v1/walks: a walk is its owner's
+    **walk_results.CLAIM,
     BUDGET: "manifest.pdb",
     NEW_CONNECTIONS: "manifest.service",
     OFF: "rollout.rollback.step2",
 }
-_EXAMPLES = 3
+_OF_PHOTOS = frozenset({"walks.user_id", "walks.thumbnail_image_url"})
 
 
 class Invariants:
@@ -95,16 +102,16 @@ class Invariants:
 
     async def results(self) -> tuple[CheckResult, ...]:
         """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
-        reads = foreign_answers(self._evidence.requests)
+        answers = wrong_answers(self._evidence.requests)
         documents = Documents(self._endpoints.firestore, self._endpoints.project_id)
         try:
-            held = await _all(documents)
+            there = await _all(documents)
             # After the documents: what is still written meanwhile makes a document stale, and that is read again.
-            stored = await stores.read_walks(self._endpoints)
-            found = [*self._of_writes(stored), *await self._of_stores(documents, held, stored)]
-            found.append(await self._isolation(stored, reads))
+            stored = await stores.read_stored(self._endpoints)
+            found = [*self._of_writes(stored), *await self._of_stores(documents, there, stored)]
+            found += await self._isolation(stored, answers)
         except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
-            found = list(unread(error, reads))
+            found = [*unread(error), *await self._isolation(None, answers, _unread(error))]
         finally:
             await documents.close()
         found.append(reads_result(self._reads()))
@@ -138,17 +145,18 @@ class Invariants:
         judge_probes(self._evidence.probes, contents, found)
         return found
 
-    def _of_writes(self, stored: Sequence[StoredWalk]) -> tuple[CheckResult, CheckResult]:
+    def _of_writes(self, stored: Stored) -> tuple[CheckResult, CheckResult]:
         plan, anchor = self._scenario.probes, self._clock.anchor
         probed = probed_walks(self._evidence.probes, plan.canary_users, self._seed, anchor.unix_ns)
         users = [account.user for account in self._users]
-        found = acknowledged(self._sent, {walk.id: walk for walk in stored}, probed)
-        once = applied_once(self._sent, stored, users)
-        return acknowledged_result(found, self._sent), once_result(once, self._sent)
+        found = acknowledged(self._sent, {walk.id: walk for walk in stored.walks}, probed)
+        once = applied_once(self._sent, stored.walks, users)
+        return acknowledged_result(found, self._sent, stored.layout), once_result(once, self._sent, stored.layout)
 
     async def _of_stores(
-        self, documents: Documents, held: Mapping[str, Fields] | PartDied, stored: Sequence[StoredWalk]
+        self, documents: Documents, held: Mapping[str, Fields] | PartDied, read: Stored
     ) -> tuple[CheckResult, ...]:
+        stored = read.walks
         if isinstance(held, PartDied):
             return agreement.unseen(*_unread(held))
         writes, there = self._evidence.writes, {walk.id for walk in stored}
@@ -164,29 +172,56 @@ class Invariants:
             return agreement.unseen(*_unread(error))
         known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
         whole = with_unknown(compared, [*held], known)
-        broken = outages(self._evidence.events, self._clock.now_ns())
+        broken, broken_storage = self._outages(), self._outages(STORAGE)
         written_ns = self._written_ns(stored)
-        seen = explained(seen, written_ns, outages(self._evidence.events, self._clock.now_ns(), STORAGE))
+        seen = explained(seen, written_ns, broken_storage)
         found = reconciled(whole, written_ns, broken, names=held, direct=len(writes.direct))
-        of_documents = agreement.reconciled_result(found, compared, bundled=self._target.bundled)
+        of_documents = agreement.reconciled_result(
+            found, compared, bundled=self._target.bundled, unread=read.layout.why
+        )
         if of_documents.verdict in {Verdict.PASS, Verdict.FAIL} and any(FIRESTORE in each.what for each in broken):
             self.lost_by_firestore = by_firestore(found.explained, written_ns, broken)
-        return of_documents, agreement.photos_result(seen, bundled=self._target.bundled)
+        return of_documents, agreement.photos_result(seen, unread=among(read.layout, _OF_PHOTOS))
+
+    def _outages(self, part: str = FIRESTORE) -> tuple[Outage, ...]:
+        return outages(self._evidence.events, self._clock.now_ns(), part, self._clock.anchor)
 
     def _written_ns(self, stored: Sequence[StoredWalk]) -> Mapping[str, int]:
         anchor = self._clock.anchor
         offset_ns = anchor.monotonic_ns - anchor.unix_ns
         written = {walk.walk_id: walk.last_ns for walk in self._sent.walks.values()}
-        return written | {walk.id: round(walk.updated_at.timestamp() * NS) + offset_ns for walk in stored}
+        return written | {
+            walk.id: round(walk.updated_at.timestamp() * NS) + offset_ns
+            for walk in stored
+            if walk.updated_at is not None
+        }
 
-    async def _isolation(self, stored: Sequence[StoredWalk], reads: tuple[int, tuple[str, ...]]) -> CheckResult:
+    async def _isolation(
+        self, stored: Stored | None, answers: Answers, unread: tuple[Verdict, Told] | None = None
+    ) -> tuple[CheckResult, ...]:
+        """Also where the database could not be read, which ``unread`` says: which walks there are, phones know too."""
         users = {account.user for account in self._users}
-        own = [walk for walk in stored if walk.user in users]
+        read = [walk for walk in stored.walks if walk.user in users] if stored is not None else []
+        own = [
+            Owned(walk_id=walk.id, owner=walk.user, title=str(walk.columns.get("title") or ""), before=walk)
+            for walk in read
+        ]
+        if stored is not None and (why := among(stored.layout, {"walks.user_id"})):
+            unread = Verdict.NOT_EXERCISED, why
         try:
-            asked = await trespass(self._endpoints, self._users, own, self._seed, stores.MOST_WALKS)
-        except (PartDied, stores.TooManyWalks, stores.NotAsNamed) as error:
-            return _not_asked(reads, _unread(error)[1])
-        return isolation_result(isolation(reads, asked))
+            known = own if unread is None else self._told_of()
+            asked = await trespass(self._endpoints, self._users, known, self._seed, stores.MOST_WALKS)
+        except (PartDied, stores.TooManyWalks) as error:
+            asked, unread = (), _unread(error)
+        return isolation_results(isolation(answers, asked), unread)
+
+    def _told_of(self) -> list[Owned]:
+        """The walks that should be there by what phones were told, where nothing says what is."""
+        return [
+            Owned(walk_id=walk.walk_id, owner=walk.user, title=walk.puts[-1].body.title)
+            for walk in self._sent.walks.values()
+            if walk.puts and walk.puts[-1].acknowledged and not walk.deletes
+        ]
 
 
 async def _all(documents: Documents) -> Mapping[str, Fields] | PartDied:
@@ -197,26 +232,22 @@ async def _all(documents: Documents) -> Mapping[str, Fields] | PartDied:
         return error
 
 
-def unread(error: Exception, reads: tuple[int, tuple[str, ...]]) -> tuple[CheckResult, ...]:
+def unread(error: Exception) -> tuple[CheckResult, ...]:
     """Every check that needs PostgreSQL's walks, when those were not read, or not all, for what ``error`` says.
 
-    ``reads`` as ``foreign_answers`` gives them: what phones saw stays true.
+    Lost writes and doubled ones hold the week all the same: what was not looked at was not shown to be well.
     """
     verdict, told = _unread(error)
-    of_writes = (result(check, CLAIM[check], verdict, None, 0, told) for check in (ACKNOWLEDGED, ONCE))
-    return (*of_writes, *agreement.unseen(verdict, told), _not_asked(reads, told))
+    of_writes = (held(result(check, CLAIM[check], verdict, None, 0, told)) for check in (ACKNOWLEDGED, ONCE))
+    return (*of_writes, *agreement.unseen(verdict, told))
 
 
 def _unread(error: Exception) -> tuple[Verdict, Told]:
     if isinstance(error, stores.TooManyWalks):
         return Verdict.INCONCLUSIVE, (error.told,)
-    verdict = Verdict.INCONCLUSIVE if isinstance(error, PartDied) else Verdict.NOT_EXERCISED
-    return verdict, (verbatim(error.what if isinstance(error, PartDied) else str(error)),)
-
-
-def _not_asked(reads: tuple[int, tuple[str, ...]], why: Told) -> CheckResult:
-    found = isolation_result(isolation(reads, ()))
-    return msgspec.structs.replace(found, reason=english((*found.told, *why)), told=(*found.told, *why))
+    if isinstance(error, stores.NotAsNamed):
+        return Verdict.NOT_EXERCISED, error.told
+    return Verdict.INCONCLUSIVE, (verbatim(error.what if isinstance(error, PartDied) else str(error)),)
 
 
 def probed_walks(probes: Sequence[ProbeRow], users: int, seed: int, anchor_unix_ns: int) -> tuple[Probed, ...]:
@@ -244,44 +275,6 @@ def with_unknown(compared: Comparison, names: Sequence[str], known: set[str]) ->
     return msgspec.structs.replace(compared, findings=(*compared.findings, *extra))
 
 
-def acknowledged_result(found: Acknowledged, sent: Sent) -> CheckResult:
-    """No write is not enough, and evidence that does not fit the schedule proves nothing."""
-    walks = {lost.walk_id for lost in found.lost}
-    verdict = Verdict.FAIL if found.lost else Verdict.PASS if found.writes else Verdict.INCONCLUSIVE
-    if sent.unmatched and not found.lost:
-        verdict = Verdict.INCONCLUSIVE
-    told = (*_with_examples(found.told, [str(lost) for lost in found.lost]), *_unmatched(sent))
-    return result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, len(walks), found.writes, told)
-
-
-def once_result(found: Once, sent: Sent) -> CheckResult:
-    """As above. A row whose sending is not known would look like one that nobody sent."""
-    verdict = Verdict.FAIL if found.repeated else Verdict.PASS if found.walks else Verdict.INCONCLUSIVE
-    if sent.unmatched:
-        verdict = Verdict.INCONCLUSIVE
-    told = (*_with_examples(found.told, found.repeated), *_unmatched(sent))
-    return result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told)
-
-
-def reads_result(found: Reads) -> CheckResult:
-    """At least one answer of the API must have had an acknowledged write to show, and all answers must be known.
-
-    An answer that is not in evidence might be just the wrong one.
-    """
-    unknown = found.unread or found.missing or found.unmatched or not found.bound
-    verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
-    told = _with_examples(found.told, [str(wrong) for wrong in found.examples])
-    return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
-
-
-def isolation_result(found: Isolation) -> CheckResult:
-    """At least one walk of another's must have been asked for and answered."""
-    answered = found.asked - found.unanswered
-    verdict = Verdict.FAIL if found.wrong else Verdict.PASS if answered else Verdict.INCONCLUSIVE
-    told = _with_examples(found.told, found.wrong)
-    return result(ISOLATION, CLAIM[ISOLATION], verdict, len(found.wrong), found.answered + answered, told)
-
-
 def switch_over_result(found: SwitchOver) -> CheckResult:
     """Of a roll back: every client on Firestore, and in time."""
     verdict = Verdict.FAIL if found.late_users else Verdict.PASS if found.clients else Verdict.INCONCLUSIVE
@@ -292,14 +285,14 @@ def switch_over_result(found: SwitchOver) -> CheckResult:
         limit=f"{found.limit_s:g}",
     )
     last = () if found.last_s is None else (message("the last after {seconds} s", seconds=f"{found.last_s:.1f}"),)
-    told = _with_examples((counts, *last), found.late_users)
+    told = with_few((counts, *last), found.late_users)
     return result(OFF, CLAIM[OFF], verdict, len(found.late_users), found.clients, told, unit=Unit.USERS)
 
 
 def off_result(found: OffInTime) -> CheckResult:
     """Without a ``false`` that stood for the whole limit there is nothing to see."""
     verdict = Verdict.FAIL if found.late else Verdict.PASS if found.offs else Verdict.NOT_EXERCISED
-    told = _with_examples(found.told, found.late)
+    told = with_few(found.told, found.late)
     return result(OFF, CLAIM[OFF], verdict, len(found.late), found.offs, told, unit=Unit.USERS)
 
 
@@ -308,7 +301,7 @@ def budget_result(found: BudgetKept) -> CheckResult:
     verdict = Verdict.FAIL if found.beyond else Verdict.INCONCLUSIVE if found.unclear else Verdict.PASS
     if not found.granted + found.refused:
         verdict = Verdict.NOT_EXERCISED
-    told = _with_examples(found.told, found.beyond or found.unclear)
+    told = with_few(found.told, found.beyond or found.unclear)
     return result(BUDGET, CLAIM[BUDGET], verdict, len(found.beyond), found.granted + found.refused, told)
 
 
@@ -317,16 +310,5 @@ def connections_result(found: NewConnections) -> CheckResult:
     verdict = Verdict.FAIL if found.late else Verdict.INCONCLUSIVE if found.perhaps else Verdict.PASS
     if not found.left or not found.probes:
         verdict = Verdict.NOT_EXERCISED
-    told = _with_examples(found.told, found.late or found.perhaps)
+    told = with_few(found.told, found.late or found.perhaps)
     return result(NEW_CONNECTIONS, CLAIM[NEW_CONNECTIONS], verdict, len(found.late), found.probes, told)
-
-
-def _with_examples(told: Told, examples: Sequence[str]) -> Told:
-    return with_examples(told, examples[:_EXAMPLES])
-
-
-def _unmatched(sent: Sent) -> Told:
-    if not sent.unmatched:
-        return ()
-    count, first = str(len(sent.unmatched)), sent.unmatched[0]
-    return (message("{count} writes do not fit the schedule, the first is {first}", count=count, first=first),)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import asyncpg
 
+from harness import walk_tables
 from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, document_id
 from harness.checks.photos import Photos, photos
 from harness.checks.writes import Writes
@@ -16,29 +15,25 @@ from harness.firebase import storage
 from harness.firebase.documents import Documents, Fields
 from harness.model.errors import Exit, PartDied, RehearsalError
 from harness.model.evidence import Side
-from harness.model.message import Message, message
+from harness.model.message import Message, Told, english, message
 from harness.model.stack import Endpoints
+from harness.walk_tables import Stored
 
 #: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
 MOST_WALKS = 20_000
 DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
 _SQL_TIMEOUT_S = 10.0
-_READ_TIMEOUT_S = 60.0  # MOST_WALKS have two million locations
 _AGAIN_S = 0.5
-_WALKS = """
-SELECT id::text, user_id, title, description, start_time, end_time, total_distance, total_steps, polyline_data,
-       thumbnail_image_url, status::text, paused_at, total_paused_duration, created_at, updated_at
-FROM walks ORDER BY updated_at DESC LIMIT $1
-"""
-_LOCATIONS = """
-SELECT walk_id::text, sequence_number, latitude, longitude, altitude, "timestamp", horizontal_accuracy,
-       vertical_accuracy, speed, course
-FROM walk_locations WHERE walk_id::text = ANY($1) ORDER BY walk_id, sequence_number
-"""
 
 
-class NotAsNamed(Exception):  # noqa: N818 - an outcome, not an error
-    """Nothing can be read past the target: its tables are not the contract's, or the stack lacks the store."""
+class NotAsNamed(RehearsalError):  # noqa: N818
+    """What the contract has in PostgreSQL is not there as named, or the stack lacks the store. ``told`` says what."""
+
+    exit = Exit.HOLD
+
+    def __init__(self, told: Message | Told, where: str = "") -> None:
+        self.told: Told = (told,) if isinstance(told, Message) else told
+        super().__init__(english(self.told), where=where, remedy="name tables and columns as docs/contract does")
 
 
 class TooManyWalks(RehearsalError):  # noqa: N818
@@ -52,11 +47,19 @@ class TooManyWalks(RehearsalError):  # noqa: N818
 
 
 async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:
-    """All walks, the last written first, with their locations, as of one moment.
+    """All walks, the last written first, with their locations, as of one moment, and every column of the contract.
 
     Raises ``NotAsNamed``, ``TooManyWalks`` when there are ``most`` or more, and ``PartDied`` when PostgreSQL does not
     answer.
     """
+    stored = await read_stored(endpoints, most)
+    if not stored.whole:
+        raise NotAsNamed(stored.layout.why, str(endpoints.database))
+    return list(stored.walks)
+
+
+async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS) -> Stored:
+    """As ``read_walks``, and without what of the walks cannot be read. Raises ``NotAsNamed`` when none can."""
     try:
         connection = await asyncpg.connect(
             host=endpoints.database.host,
@@ -68,23 +71,18 @@ async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[Store
         )
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                rows = await connection.fetch(_WALKS, most, timeout=_READ_TIMEOUT_S)
-                if len(rows) >= most:
-                    raise TooManyWalks(most, str(endpoints.database))
-                ids = [row["id"] for row in rows]
-                points = await connection.fetch(_LOCATIONS, ids, timeout=_READ_TIMEOUT_S)
+                stored = await walk_tables.read(connection, most)
         finally:
             await connection.close(timeout=_SQL_TIMEOUT_S)
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        raise NotAsNamed(f"the contract's tables are not as named: {error}") from error
+    except walk_tables.NoWalks as error:
+        raise NotAsNamed(error.unread.told, str(endpoints.database)) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise PartDied(
             f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
         ) from error
-    located: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for point in points:
-        located[point["walk_id"]].append(point)
-    return [StoredWalk(id=row["id"], columns=row, locations=located[row["id"]]) for row in rows]
+    if len(stored.walks) >= most:
+        raise TooManyWalks(most, str(endpoints.database))
+    return stored
 
 
 async def dual_write(
@@ -135,7 +133,7 @@ async def stored_photos(
     ``walks`` and ``held`` as ``dual_write`` takes them; the app's own documents change no more.
     """
     if endpoints.storage is None:
-        raise NotAsNamed("the stack has no Storage")
+        raise NotAsNamed(message("the stack has no Storage"))
     until_ns = clock.now_ns() + round(limit_s * NS)
     thumbnails, deleted = thumbnails_of(walks, held, writes)
     while True:
@@ -155,7 +153,7 @@ def thumbnails_of(
     """
     gone = writes.deleted[Side.API] | writes.deleted[Side.FIRESTORE]
     field = "thumbnail_image_url"
-    named = {walk.id: (walk.user, str(walk.columns[field])) for walk in walks if walk.columns[field] is not None}
+    named = {walk.id: (walk.user, str(walk.columns[field])) for walk in walks if walk.columns.get(field)}
     for walk_id, user in writes.kept[Side.FIRESTORE].items():
         url = held.get(document_id(walk_id), {}).get(field)
         if url is not None:

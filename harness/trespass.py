@@ -3,56 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import h11
+import msgspec
 
 from harness.checks.dual_write import StoredWalk
-from harness.checks.isolation import Asked
+from harness.checks.isolation import Asked, Reply
 from harness.firebase.sign_up import sign_in
+from harness.load.answers import beginning, tells_of_another
 from harness.load.http1 import Refused, exchange
+from harness.model.errors import NOT_JSON
 from harness.model.stack import Address, Endpoints
 from harness.population.accounts import Account
 from harness.seed import stream
-from harness.stores import read_walks
+from harness.stores import NotAsNamed, read_stored
 
 MOST_ASKED = 8
 _TIMEOUT_S = 5.0
 _BODY = b'{"title":"not yours"}'
 
 
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """A walk that is known to be ``owner``'s, as it was before anybody asked for it; ``None`` where it was not read."""
+
+    walk_id: str
+    owner: str
+    title: str
+    before: StoredWalk | None = None
+
+
 async def trespass(
-    endpoints: Endpoints, users: Sequence[Account], walks: Sequence[StoredWalk], seed: int, most: int
+    endpoints: Endpoints, users: Sequence[Account], walks: Sequence[Owned], seed: int, most: int
 ) -> tuple[Asked, ...]:
-    """``MOST_ASKED`` walks of ``walks``, each asked for by another of ``users``, drawn from ``seed``. No load runs.
+    """``MOST_ASKED`` of ``walks``, each asked for by another of ``users``, drawn from ``seed``. No load runs.
 
     ``most`` bounds the reading of PostgreSQL afterwards. Raises ``PartDied`` when Auth or PostgreSQL does not answer.
     """
     chance = stream(seed, "trespass")
-    owned = sorted((walk for walk in walks if walk.user), key=lambda walk: walk.id)
+    owned = sorted(walks, key=lambda walk: walk.walk_id)
     taken = [owned.pop(int(chance.random() * len(owned))) for _ in range(min(MOST_ASKED, len(owned)))]
-    asked: list[tuple[StoredWalk, Account, int, int]] = []
+    asked: list[tuple[Owned, Account, Reply, Reply]] = []
     for walk in taken:
-        others = [account for account in users if account.user != walk.user]
+        others = [account for account in users if account.user != walk.owner]
         if not others:
             continue
         account = others[int(chance.random() * len(others))]
         token = (await sign_in(endpoints.auth, account.email, account.password)).token
-        get = await _status(endpoints.service, "GET", walk.id, token, b"")
-        put = await _status(endpoints.service, "PUT", walk.id, token, _BODY)
+        get = await _reply(endpoints.service, "GET", walk, account.user, token)
+        put = await _reply(endpoints.service, "PUT", walk, account.user, token)
         asked.append((walk, account, get, put))
-    after = {walk.id: walk for walk in await read_walks(endpoints, most)} if asked else {}
+    after = await _after(endpoints, most) if any(walk.before for walk, *_ in asked) else None
     return tuple(
         Asked(
             user=account.user,
-            owner=walk.user,
-            walk_id=walk.id,
-            get_status=get,
-            put_status=put,
-            changed=not _same(walk, after.get(walk.id)),
+            owner=walk.owner,
+            walk_id=walk.walk_id,
+            get=get,
+            put=put,
+            changed=None if walk.before is None or after is None else not _same(walk.before, after.get(walk.walk_id)),
         )
         for walk, account, get, put in asked
     )
+
+
+async def _after(endpoints: Endpoints, most: int) -> Mapping[str, StoredWalk] | None:
+    try:
+        return {walk.id: walk for walk in (await read_stored(endpoints, most)).walks}
+    except NotAsNamed:
+        return None
 
 
 def _same(before: StoredWalk, after: StoredWalk | None) -> bool:
@@ -63,10 +82,30 @@ def _same(before: StoredWalk, after: StoredWalk | None) -> bool:
     )
 
 
-async def _status(service: Address, method: str, walk_id: str, token: str, body: bytes) -> int:
-    """The answer's status; 0 when there was none."""
+async def _reply(service: Address, method: str, walk: Owned, user: str, token: str) -> Reply:
+    """Of ``method`` on the walk as ``user``; status 0 when there was no answer."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            return (await exchange(service, method, f"/v1/walks/{walk_id}", token, body)).status
+            body = _BODY if method == "PUT" else b""
+            answer = await exchange(service, method, f"/v1/walks/{walk.walk_id}", token, body)
     except (TimeoutError, Refused, OSError, EOFError, h11.RemoteProtocolError):
-        return 0
+        return Reply(method=method, status=0)
+    shows = _shows(answer.status, answer.body, walk, user)
+    return Reply(method=method, status=answer.status, body=beginning(answer.body), shows=shows)
+
+
+def _shows(status: int, body: bytes, walk: Owned, user: str) -> bool:
+    """Whether an answer tells of the walk: of its owner, by its title, or, as a success, under its id."""
+    told = body.decode(errors="replace").lower()
+    if tells_of_another(body, user) or (walk.title and walk.title.lower() in told):
+        return True
+    return 200 <= status < 300 and walk.walk_id.lower() in told and _is_walk(body)
+
+
+def _is_walk(body: bytes) -> bool:
+    """Whether it holds more than an echo of what was put."""
+    try:
+        found = msgspec.json.decode(body)
+    except NOT_JSON:
+        return False
+    return isinstance(found, dict) and any(found.get(each) for each in ("locations", "start_time", "polyline_data"))

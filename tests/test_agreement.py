@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from harness.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORMAT, photos_result, reconciled_result
-from harness.checks.dual_write import Comparison, Flaw, compare
+from harness.checks.dual_write import Comparison, Finding, Flaw, compare
 from harness.checks.photos import photos
 from harness.checks.reconciled import Outage, reconciled
-from harness.invariants import CLAIM, ISOLATION
+from harness.invariants import CLAIM
 from harness.judge.decision import decide
+from harness.model.message import message
 from harness.model.verdict import CheckResult, Decision, Verdict
 from harness.report.language import ENGLISH
 from harness.report.page import claims_met
@@ -19,6 +20,7 @@ from tests.report.runs import decided, result
 OTHER = WALK.replace("0b", "0c")
 GOOD = compare([walk()], documents(walk()))
 HALF = compare([walk(), walk(OTHER)], documents(walk()))
+UNREAD = (message("walks.title cannot be read"),)
 NONE = compare([walk(), walk(OTHER)], {})
 
 
@@ -47,20 +49,42 @@ def test_only_a_foreign_target_may_mirror_nothing() -> None:
     assert dual_write_result(compare([], {}), bundled=True).verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_target_that_mirrors_nothing_hides_no_document_of_another_walk_and_none_that_is_there_twice() -> None:
+    """One walk without a document is not the whole story when there are documents without a walk."""
+    extra = compare([walk()], {}).findings, Finding(flaw=Flaw.EXTRA, walk_id=OTHER, user="")
+    for compared, names in (
+        (Comparison(compared=1, findings=(*extra[0], extra[1])), []),
+        (Comparison(compared=0, findings=(extra[1],)), []),
+        (compare([walk()], {}), [OTHER, OTHER.upper()]),
+    ):
+        found = reconciled(compared, {}, (), names=names)
+        told = reconciled_result(found, compared, bundled=False)
+        assert told.verdict is Verdict.FAIL and OTHER in told.reason.lower()
+
+
+def test_what_was_not_read_of_walks_passes_no_comparison_and_hides_no_difference() -> None:
+    for compared, verdict in ((GOOD, Verdict.NOT_EXERCISED), (HALF, Verdict.FAIL)):
+        told = reconciled_result(reconciled(compared, {}, ()), compared, bundled=True, unread=UNREAD)
+        assert told.verdict is verdict and "walks.title cannot be read" in told.reason
+
+
 def test_photos() -> None:
     good, lost = photos(OBJECTS, NAMED, set()), photos(OBJECTS[:1], NAMED, set())
     left = photos(OBJECTS, {ONE: NAMED[ONE]}, {("u2", TWO)})
-    assert photos_result(good, bundled=True).verdict is Verdict.PASS
-    assert photos_result(lost, bundled=False).verdict is Verdict.FAIL
-    assert photos_result(left, bundled=True).verdict is Verdict.FAIL
-    assert photos_result(left, bundled=False).verdict is Verdict.NOT_EXERCISED
-    assert photos_result(photos([], {}, set()), bundled=True).verdict is Verdict.INCONCLUSIVE
+    assert photos_result(good).verdict is Verdict.PASS
+    assert photos_result(lost).verdict is Verdict.FAIL
+    assert photos_result(photos([], {}, set())).verdict is Verdict.INCONCLUSIVE
+    assert photos_result(left).verdict is Verdict.FAIL
+    assert OBJECTS[1] in photos_result(left).reason
+    # What of the database was not read hides no photo that is there, and lets none pass unseen.
+    assert photos_result(left, unread=UNREAD).verdict is Verdict.FAIL
+    assert photos_result(good, unread=UNREAD).verdict is Verdict.NOT_EXERCISED
 
 
 def test_an_unexplained_difference_holds_the_week_and_a_lost_photo_does_not() -> None:
     failed = dual_write_result(HALF, bundled=True)
     assert decide([result(Verdict.PASS)], [failed]) is Decision.HOLD
-    lost = photos_result(photos(OBJECTS[:1], NAMED, set()), bundled=True)
+    lost = photos_result(photos(OBJECTS[:1], NAMED, set()))
     assert decide([result(Verdict.PASS)], [lost]) is Decision.ADVANCE
 
 
@@ -83,4 +107,4 @@ def test_the_format_s_claims_hang_on_documents_that_differ_and_not_on_those_that
 
 
 def test_the_isolation_of_walks_says_nothing_of_the_format() -> None:
-    assert CLAIM[ISOLATION] not in CLAIMS_FORMAT and CLAIM[ISOLATION] in REGISTER
+    assert CLAIM["walks.isolation"] not in CLAIMS_FORMAT and CLAIM["walks.isolation"] in REGISTER

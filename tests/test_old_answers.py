@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.invariants import READS
 from harness.judge.decision import decide
 from harness.model.errors import Exit
 from harness.model.run import Run
 from harness.model.verdict import Decision, Verdict
 from harness.targets import ROOT
+from harness.walk_results import READS
 from tests.main_job import Job
 
 pytestmark = [pytest.mark.nightly, pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]

@@ -12,7 +12,7 @@ from harness.checks.healing import Direction
 from harness.checks.mirror_losses import judged, logged, losses
 from harness.clock import Clock, unix_ns
 from harness.collect import Collector
-from harness.invariants import ACKNOWLEDGED, ONCE, READS, Invariants
+from harness.invariants import Invariants
 from harness.judge.failover import as_counterexample
 from harness.model.chaos import CheckSummary
 from harness.model.errors import RehearsalError
@@ -20,10 +20,11 @@ from harness.model.evidence import Anchor, Side
 from harness.model.manifests import Manifests
 from harness.model.message import english
 from harness.model.stack import Endpoints
-from harness.model.verdict import Verdict
+from harness.model.verdict import CheckResult, Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
 from harness.reconcile.heal import heal, healed_summary
+from harness.walk_results import ACKNOWLEDGED, ONCE, READS
 
 LOGGED = "dual_write.failures_logged"
 _EXAMPLES = 5
@@ -62,7 +63,7 @@ async def closing_checks(
     found = [*await invariants.results(), invariants.off_in_time()]
     for check in found:
         evidence.event(clock.now_ns(), "check", check.id, check.reason, **msgspec.to_builtins(check))
-    checks = [CheckSummary(name=each.id, verdict=each.verdict, detail=each.reason, told=each.told) for each in found]
+    checks = [CheckSummary(name=each.id, verdict=_counted(each), detail=each.reason, told=each.told) for each in found]
     if invariants.lost_by_firestore is not None:
         checks.append(_logged(invariants.lost_by_firestore, clock.anchor, evidence, logs))
     if loses:
@@ -72,6 +73,11 @@ async def closing_checks(
     for told in checks:
         progress(f"  {told.name}: {told.verdict}; {told.detail}")
     return checks
+
+
+def _counted(check: CheckResult) -> Verdict:
+    """A check that holds also where it was not exercised lets no run pass unseen: its word is inconclusive."""
+    return Verdict.INCONCLUSIVE if check.holds and check.verdict is Verdict.NOT_EXERCISED else check.verdict
 
 
 def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: Path) -> CheckSummary:

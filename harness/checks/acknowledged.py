@@ -7,13 +7,14 @@ the acknowledged write's is no loss, and is counted apart.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Create, Put, Sent, SentWalk, Write
+from harness.checks.values import Column
 from harness.model.message import Told, message
 from harness.population.walk import Location, WalkUpdate
 
@@ -23,11 +24,12 @@ _OF_LOCATION = tuple(name for name in Location.__struct_fields__ if name != "seq
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):
-    """An acknowledged write that is not there: what of it."""
+    """A walk of which ``writes`` acknowledged writes are not there, or not as they were sent: what of it."""
 
     walk_id: str
     user: str
     what: str
+    writes: int = 1
 
     def __str__(self) -> str:
         return f"walk {self.walk_id} of {self.user}: {self.what}"
@@ -47,10 +49,20 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
     overtaken: int
 
     @property
+    def lost_writes(self) -> int:
+        """How many of ``writes`` are lost: each counts once, however much of it is."""
+        return sum(each.writes for each in self.lost)
+
+    @property
     def told(self) -> Told:
         """All counts, for people."""
         told = [
-            message("{writes} acknowledged writes: {lost} lost", writes=str(self.writes), lost=str(len(self.lost))),
+            message(
+                "{writes} acknowledged writes: {lost} lost, of {walks} walks",
+                writes=str(self.writes),
+                lost=str(self.lost_writes),
+                walks=str(len({each.walk_id for each in self.lost})),
+            ),
             message(
                 "{count} without an acknowledgement: {applied} seen there, {absent} seen not there",
                 count=str(self.unconfirmed),
@@ -111,41 +123,59 @@ def _walk(walk: SentWalk, held: StoredWalk | None, counts: _Counts) -> None:
     confirmed_since = [put for put in confirmed if deleted_ns is None or put.sent_ns > deleted_ns]
     if held is None:
         if confirmed_since and not any(not each.acknowledged for each in walk.deletes):
-            counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what="it is not there"))
+            _lose(walk, "it is not there", len(confirmed_since), counts)
         elif confirmed_since:
             counts.applied += 1  # the DELETE
         else:
             counts.absent += len(perhaps)
         return
-    if held.user != walk.user:
-        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=f"it is {held.user or 'nobody'}'s"))
+    if _owned(held) and held.user != walk.user:
+        # Without a write that was acknowledged there is none to lose: whose row it is, other checks say.
+        _lose(walk, f"it is {held.user or 'nobody'}'s", len(confirmed_since) or int(deleted_ns is not None), counts)
         return
     if deleted_ns is not None and not confirmed_since and not perhaps:
-        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what="deleted, and it is there"))
+        _lose(walk, "deleted, and it is there", 1, counts)
         return
     counts.absent += sum(not each.acknowledged for each in walk.deletes)
     if not confirmed_since:
         counts.applied += 1  # one of the PUTs without an acknowledgement
         return
-    _content(walk, held, confirmed_since[-1], perhaps, counts)
+    _content(walk, held, confirmed_since, perhaps, counts)
 
 
-def _content(walk: SentWalk, held: StoredWalk, last: Put, perhaps: list[Put], counts: _Counts) -> None:
+def _lose(walk: SentWalk, what: str, writes: int, counts: _Counts) -> None:
+    if writes:
+        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=what, writes=writes))
+
+
+def _owned(held: StoredWalk) -> bool:
+    """Whether it was read whose walk it is."""
+    return "user_id" in held.layout.walks
+
+
+def _content(
+    walk: SentWalk, held: StoredWalk, confirmed: Sequence[Put], perhaps: Sequence[Put], counts: _Counts
+) -> None:
+    """``confirmed``: those since the walk was deleted, if it was; the last of them says what the walk is now."""
+    last = confirmed[-1]
     differs = _differs(last.body, held)
     instead = [put for put in perhaps if differs and not _differs(put.body, held)]
-    if differs and not instead:
-        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=differs))
     counts.applied += bool(instead)
     counts.overtaken += bool(instead) and all(put.sent_ns < last.sent_ns for put in instead)
     counts.absent += sum(put.sent_ns > last.sent_ns for put in perhaps) if not instead else 0
+    lost = {last.number} if differs and not instead else set()
+    told = [differs] if lost else []
     wrong = _locations(walk, held, last.number)
-    if wrong:
-        counts.lost.append(Lost(walk_id=walk.walk_id, user=walk.user, what=wrong))
+    if wrong.told:
+        # A location is lost with the write that brought it: the first acknowledged one from its place on.
+        lost |= {next(put.number for put in confirmed if put.number >= by or put is last) for by in wrong.by}
+        told.append(wrong.told)
+    _lose(walk, "; ".join(told), len(lost), counts)
 
 
 def _create(create: Create, stored: Mapping[str, StoredWalk], counts: _Counts) -> None:
     if not create.acknowledged:
-        same = any(held.user == create.user and held.columns["title"] == create.body.title for held in stored.values())
+        same = any(held.user == create.user and _same_title(create, held) for held in stored.values())
         counts.applied += same
         counts.absent += not same
         return
@@ -153,22 +183,24 @@ def _create(create: Create, stored: Mapping[str, StoredWalk], counts: _Counts) -
     what = ""
     if held is None:
         what = "created, and it is not there"
-    elif held.user != create.user:
+    elif _owned(held) and held.user != create.user:
         what = f"created, and it is {held.user or 'nobody'}'s"
     else:
         fields = {"title": create.body.title, "description": create.body.description}
-        what = next(
-            (_told(name, held.columns[name], value) for name, value in fields.items() if _other(held, name, value)), ""
-        )
+        what = next(filter(None, (_other(held, name, value) for name, value in fields.items())), "")
     if what:
         counts.lost.append(Lost(walk_id=create.walk_id, user=create.user, what=what))
+
+
+def _same_title(create: Create, held: StoredWalk) -> bool:
+    return "title" in held.layout.walks and held.columns["title"] == create.body.title
 
 
 def _of_canary(probed: Probed, held: StoredWalk | None) -> str:
     """What is wrong with the canary's walk; "" when nothing is. Its PUTs are alike, so their order does not matter."""
     if held is None:
         return "the canary's walk is not there"
-    if held.user != probed.user:
+    if _owned(held) and held.user != probed.user:
         return f"the canary's walk is {held.user or 'nobody'}'s"
     strange = len(held.locations) - len(probed.body.locations)
     return _differs(probed.body, held) or (f"the canary's walk has {strange} locations too many" if strange else "")
@@ -177,30 +209,54 @@ def _of_canary(probed: Probed, held: StoredWalk | None) -> str:
 def _differs(body: WalkUpdate, held: StoredWalk) -> str:
     for name in (*_ALWAYS, *_WHEN_SENT):
         value = getattr(body, name)
-        if (value is not None or name in _ALWAYS) and _other(held, name, value):
-            return _told(name, held.columns[name], value)
+        if (value is not None or name in _ALWAYS) and (told := _other(held, name, value)):
+            return told
     return ""
 
 
-def _other(held: StoredWalk, name: str, value: Any) -> bool:
-    return bool(held.columns[name] != value)
+def _other(held: StoredWalk, name: str, value: Any) -> str:
+    """What is wrong with a column that was read; "" when nothing is."""
+    column = held.layout.walks.get(name)
+    if column is None or column.holds(value, held.columns[name]):
+        return ""
+    return _told(name, held.columns[name], value, column)
 
 
-def _told(name: str, found: Any, wanted: Any) -> str:
-    return f"{name} is {str(found)[:80]}, must be {str(wanted)[:80]}"
+def _told(name: str, found: Any, wanted: Any, column: Column) -> str:
+    told = f"{name} is {str(found)[:80]}, must be {str(wanted)[:80]}"
+    shift = column.shift(wanted, found)
+    if shift is None:
+        return told
+    hours = shift.total_seconds() / 3600
+    return f"{told}: {hours:+g} h, as local time in a column without a time zone is"
 
 
-def _locations(walk: SentWalk, held: StoredWalk, number: int) -> str:
-    """What is missing or different of the locations recorded by the PUT ``number``; "" when nothing is."""
+class _Wrong(msgspec.Struct, frozen=True):
+    """What is wrong with locations, and the numbers of the PUTs that brought them."""
+
+    told: str = ""
+    by: frozenset[int] = frozenset()
+
+
+def _locations(walk: SentWalk, held: StoredWalk, number: int) -> _Wrong:
+    """Of the locations recorded by the PUT ``number`` those that are missing or different, as far as they were read."""
+    read = held.layout.locations
+    if read is None:
+        return _Wrong()
     there = {row["sequence_number"]: row for row in held.locations}
-    must = [location for by, location in walk.recorded if by <= number]
-    missing = [location.sequence_number for location in must if location.sequence_number not in there]
+    must = [(by, location) for by, location in walk.recorded if by <= number]
+    missing = [(by, location.sequence_number) for by, location in must if location.sequence_number not in there]
     if missing:
-        return f"{len(missing)} of {len(must)} locations are not there, the first is number {missing[0]}"
-    for location in must:
+        told = f"{len(missing)} of {len(must)} locations are not there, the first is number {missing[0][1]}"
+        return _Wrong(told, frozenset(by for by, _ in missing))
+    columns = [(name, read[name]) for name in _OF_LOCATION if name in read]
+    first, wrong = "", set[int]()
+    for by, location in must:
         row = there[location.sequence_number]
-        for name in _OF_LOCATION:
-            if row[name] != getattr(location, name):
-                place = f"location {location.sequence_number}: {name}"
-                return _told(place, row[name], getattr(location, name))
-    return ""
+        for name, column in columns:
+            value = getattr(location, name)
+            if row[name] != value and not column.holds(value, row[name]):
+                first = first or _told(f"location {location.sequence_number}: {name}", row[name], value, column)
+                wrong.add(by)
+                break
+    return _Wrong(first, frozenset(wrong))

@@ -17,11 +17,20 @@ from harness.model.message import Told, message
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True):
-    """``walks`` and ``locations`` of the population that are stored; what of them is there too often."""
+    """``walks`` and ``locations`` of the population that are stored; what of them is there too often.
+
+    ``twice`` is so whatever was sent; ``strange`` is what nobody is known to have sent.
+    """
 
     walks: int
     locations: int
-    repeated: tuple[str, ...]
+    twice: tuple[str, ...]
+    strange: tuple[str, ...]
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """All of it."""
+        return (*self.twice, *self.strange)
 
     @property
     def told(self) -> Told:
@@ -38,25 +47,36 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
 
 def applied_once(sent: Sent, stored: Sequence[StoredWalk], users: Collection[str]) -> Once:
     """``stored`` are all walks as read, doubled ones included; those of others than ``users`` are passed over."""
-    own = [walk for walk in stored if walk.user in set(users)]
-    found = [f"walk {walk_id}: {count} rows" for walk_id, count in Counter(w.id for w in own).items() if count > 1]
+    named = set(users)
+    own = [walk for walk in stored if walk.user in named]
+    twice = [f"walk {walk_id}: {count} rows" for walk_id, count in Counter(w.id for w in own).items() if count > 1]
     ids = Counter(create.walk_id for create in sent.creates if create.acknowledged)
-    found += [f"walk {walk_id}: given to {count} CREATEs" for walk_id, count in ids.items() if count > 1]
-    found += _created(sent, own)
+    twice += [f"walk {walk_id}: given to {count} CREATEs" for walk_id, count in ids.items() if count > 1]
+    strange = _created(sent, own)
     for walk in own:
-        found += _locations(walk, sent)
-    return Once(walks=len(own), locations=sum(len(walk.locations) for walk in own), repeated=tuple(found))
+        numbers = Counter(row["sequence_number"] for row in walk.locations)
+        twice += [
+            f"walk {walk.id}: location {number} is there {count} times"
+            for number, count in numbers.items()
+            if count > 1
+        ]
+        strange += _not_sent(walk, numbers, sent)
+    located = sum(len(walk.locations) for walk in own)
+    return Once(walks=len(own), locations=located, twice=tuple(twice), strange=tuple(strange))
 
 
 def _created(sent: Sent, own: Sequence[StoredWalk]) -> list[str]:
     """Walks that no PUT named: each CREATE made at most one, an acknowledged one that of its id."""
     found: list[str] = []
     creates = {(create.user, create.body.title): create for create in sent.creates}
+    known = {create.walk_id: (create.user, create.body.title) for create in sent.creates if create.acknowledged}
     made: Counter[tuple[str, str]] = Counter()
     for walk in own:
         if walk.id in sent.walks:
             continue
-        key = (walk.user, str(walk.columns["title"]))
+        if "title" not in walk.layout.walks and walk.id not in known:
+            continue  # it may be that of a CREATE whose answer was lost
+        key = (walk.user, str(walk.columns["title"])) if "title" in walk.layout.walks else known[walk.id]
         create = creates.get(key)
         if create is None:
             found.append(f"walk {walk.id} of {walk.user}: nobody sent it")
@@ -67,13 +87,10 @@ def _created(sent: Sent, own: Sequence[StoredWalk]) -> list[str]:
     return found
 
 
-def _locations(walk: StoredWalk, sent: Sent) -> list[str]:
+def _not_sent(walk: StoredWalk, numbers: Collection[int], sent: Sent) -> list[str]:
     told = sent.walks.get(walk.id)
-    numbers = Counter(row["sequence_number"] for row in walk.locations)
-    twice = [number for number, count in numbers.items() if count > 1]
-    found = [f"walk {walk.id}: location {number} is there {numbers[number]} times" for number in twice]
     recorded = {location.sequence_number for _, location in told.recorded} if told is not None else set()
     strange = [number for number in numbers if number not in recorded]
-    if strange:
-        found.append(f"walk {walk.id}: {len(strange)} locations that were not sent, the first is number {strange[0]}")
-    return found
+    if not strange:
+        return []
+    return [f"walk {walk.id}: {len(strange)} locations that were not sent, the first is number {strange[0]}"]

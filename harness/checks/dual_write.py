@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from harness.checks.tables import CONTRACT, Layout
+from harness.checks.values import Column
 from harness.firebase.documents import Fields, Value
 
 _TEXTS = ("title", "description", "status")
@@ -22,24 +24,45 @@ _TIMES = ("created_at", "updated_at")
 _TEXTS_OR_NIL = ("user_id", "polyline_data", "thumbnail_image_url")
 _TIMES_OR_NIL = ("start_time", "end_time", "paused_at")
 _UNKNOWN = -1.0
+_LOCATIONS = "location_data"
+_ALL = (*_TEXTS, *_DOUBLES, *_TIMES, *_TEXTS_OR_NIL, *_TIMES_OR_NIL, "total_steps")
+#: Each column's key in a location of a document.
+_KEYS = {
+    "latitude": "latitude",
+    "longitude": "longitude",
+    "timestamp": "timestamp",
+    "speed": "speed",
+    "course": "course",
+    "altitude": "altitude",
+    "horizontal_accuracy": "horizontalAccuracy",
+    "vertical_accuracy": "verticalAccuracy",
+}
+_COLUMN_OF = {key: column for column, key in _KEYS.items()}
+_UNKNOWN_IS_NEGATIVE = frozenset({"speed", "course"})
+#: Kinds of values that a column may round.
+_ROUNDED = frozenset({"timestamp", "double"})
 
 
 class StoredWalk(msgspec.Struct, frozen=True, kw_only=True):
-    """A walk as it lies in PostgreSQL: its columns, and its locations by ``sequence_number``."""
+    """A walk as it lies in PostgreSQL: its columns that were read, and its locations by ``sequence_number``.
+
+    Values are in the one form of ``harness.checks.values``; ``layout`` says how their columns keep them.
+    """
 
     id: str
     columns: Mapping[str, Any]
     locations: Sequence[Mapping[str, Any]]
+    layout: Layout = CONTRACT
 
     @property
     def user(self) -> str:
-        """Whose it is; empty when its user is gone."""
-        return str(self.columns["user_id"] or "")
+        """Whose it is; empty when its user is gone, or was not read."""
+        return str(self.columns["user_id"] or "") if "user_id" in self.layout.walks else ""
 
     @property
-    def updated_at(self) -> datetime:
-        """When it was last written."""
-        at: datetime = self.columns["updated_at"]
+    def updated_at(self) -> datetime | None:
+        """When it was last written; ``None`` where that was not read."""
+        at: datetime | None = self.columns["updated_at"] if "updated_at" in self.layout.walks else None
         return at
 
 
@@ -93,17 +116,76 @@ def document_id(walk_id: str) -> str:
 
 
 def expected(walk: StoredWalk) -> Fields:
-    """The document that the app must find."""
-    columns = walk.columns
+    """The document that the app must find, as far as the walk was read."""
+    columns = {name: value for name, value in walk.columns.items() if name in walk.layout.walks}
     fields: Fields = {"id": Value("string", document_id(walk.id))}
-    fields |= {name: Value("string", columns[name]) for name in _TEXTS}
-    fields |= {name: Value("double", float(columns[name])) for name in _DOUBLES}
-    fields |= {name: Value("timestamp", columns[name]) for name in _TIMES}
-    fields |= {name: Value("string", columns[name]) for name in _TEXTS_OR_NIL if columns[name] is not None}
-    fields |= {name: Value("timestamp", columns[name]) for name in _TIMES_OR_NIL if columns[name] is not None}
-    fields["total_steps"] = Value("integer", int(columns["total_steps"]))
-    fields["location_data"] = Value("array", [Value("map", _location(each)) for each in walk.locations])
+    fields |= {name: Value("string", columns[name] or "") for name in _TEXTS if name in columns}
+    fields |= {name: Value("double", float(columns[name] or 0)) for name in _DOUBLES if name in columns}
+    fields |= {name: Value("timestamp", columns[name]) for name in _TIMES if name in columns}
+    fields |= {name: Value("string", columns[name]) for name in _TEXTS_OR_NIL if columns.get(name) is not None}
+    fields |= {name: Value("timestamp", columns[name]) for name in _TIMES_OR_NIL if columns.get(name) is not None}
+    if "total_steps" in columns:
+        fields["total_steps"] = Value("integer", int(columns["total_steps"] or 0))
+    if walk.layout.locations is not None:
+        read = walk.layout.locations
+        fields[_LOCATIONS] = Value("array", [Value("map", _location(each, read)) for each in walk.locations])
     return fields
+
+
+class Difference(NamedTuple):
+    """A field that is not as it must be: what it must hold, and what it holds."""
+
+    field: str
+    wanted: Value | None
+    found: Value | None
+
+
+def difference(walk: StoredWalk, document: Fields) -> Difference | None:
+    """The first field that the app must find otherwise, to what the walk's columns keep of it; ``None`` for none."""
+    must = expected(walk)
+    if document == must:
+        return None
+    unread = {*_ALL} - walk.layout.walks.keys()
+    if walk.layout.locations is None:
+        unread.add(_LOCATIONS)
+    for name in [*must, *(name for name in document if name not in must and name not in unread)]:
+        wanted, found = must.get(name), document.get(name)
+        if wanted == found or _alike(walk.layout.walks.get(name), wanted, found):
+            continue
+        if name in _TEXTS_OR_NIL and found is None and wanted is not None and not wanted.value:
+            continue  # where a column may not be NULL, empty text stands for nil
+        if name != _LOCATIONS or not _as_long(wanted, found):
+            return Difference(name, wanted, found)
+        if (differs := _of_locations(walk, must[name].value, document[name].value)) is not None:
+            return differs
+    return None
+
+
+def _alike(column: Column | None, wanted: Value | None, found: Value | None) -> bool:
+    if column is None or wanted is None or found is None or wanted.kind != found.kind:
+        return False
+    return wanted.kind in _ROUNDED and column.agrees(wanted.value, found.value)
+
+
+def _as_long(wanted: Value | None, found: Value | None) -> bool:
+    if wanted is None or found is None or found.kind != "array":
+        return False
+    return len(wanted.value) == len(found.value)
+
+
+def _of_locations(walk: StoredWalk, wanted: Sequence[Value], found: Sequence[Value]) -> Difference | None:
+    read = walk.layout.locations or {}
+    unread = {key for column, key in _KEYS.items() if column not in read}
+    for place, (must, there) in enumerate(zip(wanted, found, strict=True)):
+        if must == there:
+            continue
+        if there.kind != "map":
+            return Difference(f"{_LOCATIONS}[{place}]", must, there)
+        for name in [*must.value, *(name for name in there.value if name not in must.value and name not in unread)]:
+            one, other = must.value.get(name), there.value.get(name)
+            if one != other and not _alike(read.get(_COLUMN_OF.get(name, "")), one, other):
+                return Difference(f"{_LOCATIONS}[{place}].{name}", one, other)
+    return None
 
 
 def compare(
@@ -144,52 +226,34 @@ def _finding(walk: StoredWalk, documents: Mapping[str, Fields], moving: bool) ->
     document = documents.get(document_id(walk.id))
     if document is None:
         return Finding(flaw=Flaw.MISSING, walk_id=walk.id, user=walk.user, locations=len(walk.locations))
-    must = expected(walk)
-    if document == must:
+    differs = difference(walk, document)
+    if differs is None:
         return None
-    held = document.get("updated_at")
-    if held is not None and held.kind == "timestamp" and held.value < walk.updated_at:
+    held, at = document.get("updated_at"), walk.updated_at
+    written = held.value if held is not None and held.kind == "timestamp" else None
+    if written is not None and at is not None and written < at:
         lost = max(0, len(walk.locations) - _count(document))
         return Finding(flaw=Flaw.STALE, walk_id=walk.id, user=walk.user, locations=lost)
-    if moving and held is not None and held.kind == "timestamp" and held.value > walk.updated_at:
+    if moving and written is not None and at is not None and written > at:
         return None
-    field, wanted, found = _first_difference(must, document)
+    field, wanted, found = differs
     return Finding(
         flaw=Flaw.DIFFERENT, walk_id=walk.id, user=walk.user, field=field, expected=_show(wanted), found=_show(found)
     )
 
 
-def _first_difference(must: Fields, document: Fields, prefix: str = "") -> tuple[str, Value | None, Value | None]:
-    for name in [*must, *(name for name in document if name not in must)]:
-        wanted, found = must.get(name), document.get(name)
-        if wanted == found:
+def _location(row: Mapping[str, Any], read: Collection[str]) -> Fields:
+    fields: Fields = {}
+    for column, key in _KEYS.items():
+        if column not in read:
             continue
-        if wanted is not None and found is not None and wanted.kind == found.kind:
-            if wanted.kind == "map":
-                return _first_difference(wanted.value, found.value, f"{prefix}{name}.")
-            if wanted.kind == "array" and len(wanted.value) == len(found.value):
-                pairs = enumerate(zip(wanted.value, found.value, strict=True))
-                index, (one, other) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
-                return _first_difference({f"{name}[{index}]": one}, {f"{name}[{index}]": other}, prefix)
-        return prefix + name, wanted, found
-    raise AssertionError("called for equal documents")
-
-
-def _location(row: Mapping[str, Any]) -> Fields:
-    fields: Fields = {
-        "latitude": Value("double", float(row["latitude"])),
-        "longitude": Value("double", float(row["longitude"])),
-        "timestamp": Value("timestamp", row["timestamp"]),
-        "speed": _double(row["speed"], _UNKNOWN),
-        "course": _double(row["course"], _UNKNOWN),
-    }
-    for column, key in (
-        ("altitude", "altitude"),
-        ("horizontal_accuracy", "horizontalAccuracy"),
-        ("vertical_accuracy", "verticalAccuracy"),
-    ):
-        if row[column] is not None:
-            fields[key] = Value("double", float(row[column]))
+        value = row[column]
+        if column == "timestamp":
+            fields[key] = Value("timestamp", value)
+        elif column in _UNKNOWN_IS_NEGATIVE:
+            fields[key] = _double(value, _UNKNOWN)
+        elif value is not None:
+            fields[key] = Value("double", float(value))
     return fields
 
 
@@ -198,7 +262,7 @@ def _double(value: float | None, unknown: float) -> Value:
 
 
 def _count(document: Fields) -> int:
-    held = document.get("location_data")
+    held = document.get(_LOCATIONS)
     return len(held.value) if held is not None and held.kind == "array" else 0
 
 

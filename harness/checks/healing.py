@@ -18,7 +18,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.checks.dual_write import StoredWalk, document_id, expected
+from harness.checks.dual_write import StoredWalk, difference, document_id
 from harness.firebase.copy_walks import rows_of
 from harness.firebase.document_writes import plain_fields
 from harness.firebase.documents import Fields
@@ -83,7 +83,7 @@ def _to_firestore(
     left: dict[str, str] = {}
     for name, walk in stored.items():
         document = documents.get(name)
-        if document == expected(walk):
+        if document is not None and difference(walk, document) is None:
             continue
         if document is not None and _newer(document, walk):
             left[name] = f"{walk.id} of {walk.user}: written to Firestore later, by the app itself"
@@ -115,7 +115,7 @@ def _to_postgresql(stored: Mapping[str, StoredWalk], documents: Mapping[str, Fie
         walk = stored.get(name)
         if walk is None and name in deleted:
             named.append(f"{name.lower()}: deleted through the API")
-        elif walk is not None and document == expected(walk):
+        elif walk is not None and difference(walk, document) is None:
             continue
         elif not _can_be_copied(document):
             named.append(f"{name.lower()} of {_user(document)}: the document is not in the app's format")
@@ -151,8 +151,8 @@ def _can_be_copied(document: Fields) -> bool:
 
 
 def _newer(document: Fields, walk: StoredWalk) -> bool:
-    held = document.get("updated_at")
-    return held is not None and isinstance(held.value, datetime) and held.value > walk.updated_at
+    held, at = document.get("updated_at"), walk.updated_at
+    return held is not None and isinstance(held.value, datetime) and at is not None and held.value > at
 
 
 def _user(document: Fields) -> str:

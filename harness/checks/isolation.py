@@ -1,4 +1,9 @@
-"""Does anybody see or change another's walk? From the answers that users got, and what was asked on purpose. Pure."""
+"""Does anybody see or change another's walk? And are answers otherwise as the contract says? Pure.
+
+Three findings that are never mixed: data of another user was handed out or changed (``leaked``); a status is not the
+contract's (``statuses``); a body is not the contract's (``bodies``). Each example says what was asked and what was
+answered. From the answers that phones got, and from what was asked on purpose.
+"""
 
 from __future__ import annotations
 
@@ -9,109 +14,167 @@ import msgspec
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import Told, message
 
-_READS = frozenset({Operation.LIST_WALKS, Operation.GET_WALK})
 _NOT_FOUND, _TOO_MANY = 404, 429
+#: The contract's success of each call (docs/contract/walk-api.md, "HTTP").
+_SUCCESS = {Operation.CREATE_WALK: 201, Operation.DELETE_WALK: 204}
+_CALL = {
+    Operation.LIST_WALKS: "GET /v1/walks",
+    Operation.CREATE_WALK: "POST /v1/walks",
+    Operation.GET_WALK: "GET /v1/walks/{walk_id}",
+    Operation.PUT_WALK: "PUT /v1/walks/{walk_id}",
+    Operation.DELETE_WALK: "DELETE /v1/walks/{walk_id}",
+}
+_ANSWERED = frozenset({Outcome.OK, Outcome.BAD_ANSWER, Outcome.FOREIGN_ANSWER})
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request for another's walk came to: the beginning of the body, and whether the body tells of the walk.
+
+    Status 0: no answer.
+    """
+
+    method: str
+    status: int
+    body: str = ""
+    shows: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """No answer, or the service's trouble (5xx, 429), which says nothing of ownership."""
+        return not self.shows and (self.status in (0, _TOO_MANY) or self.status >= 500)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's GET of another's walk, its PUT onto it, and whether the walk is as before. Status 0: no answer."""
+    """A user's GET of another's walk, its PUT onto it, and whether the walk is as before: ``None`` where that could
+    not be read.
+    """
 
     user: str
     owner: str
     walk_id: str
-    get_status: int
-    put_status: int
-    changed: bool
+    get: Reply
+    put: Reply
+    changed: bool | None
 
     @property
-    def crossed(self) -> bool:
-        """Whether the walk was handed out or changed. Any other wrong answer shows nothing of it to anybody."""
-        return _good(self.get_status) or self.changed
+    def leaked(self) -> str:
+        """What was handed out or changed; "" for nothing."""
+        told = [self._told(each) for each in (self.get, self.put) if each.shows]
+        told += [f"{self._told(self.put)}, and the walk changed"] if self.changed else []
+        return "; ".join(told)
+
+    @property
+    def odd(self) -> str:
+        """The answers that were not the contract's 404; "" for none."""
+        wrong = [each for each in (self.get, self.put) if each.status != _NOT_FOUND and not each.silent]
+        return "; ".join(f"{self._told(each)}, must be {_NOT_FOUND}" for each in wrong)
 
     @property
     def unanswered(self) -> bool:
-        """Whether an answer is missing, or is the service's trouble (5xx, 429), which says nothing of ownership."""
-        return any(_says_nothing(status) for status in (self.get_status, self.put_status))
+        """Whether an answer is missing that would say something."""
+        return self.get.silent or self.put.silent
 
-    @property
-    def wrong(self) -> str:
-        """What was not as the contract says; "" when nothing was."""
-        told = [
-            f"{method} answered {status}"
-            for method, status in (("GET", self.get_status), ("PUT", self.put_status))
-            if status != _NOT_FOUND and not _says_nothing(status)
-        ]
-        told += ["the walk changed"] if self.changed else []
-        return f"{self.user} on walk {self.walk_id} of {self.owner}: {', '.join(told)}" if told else ""
+    def _told(self, reply: Reply) -> str:
+        call = f"{reply.method} /v1/walks/{self.walk_id} of {self.owner} asked by {self.user}"
+        return f"{call}: {reply.status} {reply.body}".rstrip()
 
 
-def _good(status: int) -> bool:
-    return 200 <= status < 300
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """The API's answers to phones with a status below 400: how many, and the wrong ones of each kind, as examples."""
 
-
-def _says_nothing(status: int) -> bool:
-    return status in (0, _TOO_MANY) or status >= 500
+    answered: int = 0
+    leaked: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    bodies: tuple[str, ...] = ()
 
 
 class Isolation(msgspec.Struct, frozen=True, kw_only=True):
-    """``answered`` reads held by the phones against their own user, ``asked`` on purpose, ``unanswered`` of those.
+    """``asked`` walks of others on purpose, ``unanswered`` and ``unseen`` of those: that is, not known whether changed.
 
-    ``wrong`` are all, the gravest first: ``crossed`` of them are walks that another user got or changed, ``odd`` others
-    asked for on purpose whose answer was not the contract's 404, and the rest answers to phones that are not the user's
-    own or are malformed.
+    ``leaked``, ``statuses`` and ``bodies`` are examples, all there are, of phones and of what was asked on purpose.
     """
 
     answered: int
     asked: int
     unanswered: int
-    wrong: tuple[str, ...]
-    crossed: int = 0
-    odd: int = 0
+    unseen: int
+    leaked: tuple[str, ...]
+    statuses: tuple[str, ...]
+    bodies: tuple[str, ...]
 
     @property
-    def told(self) -> Told:
-        """All counts, for people."""
+    def told_of_leaks(self) -> Told:
+        """For people."""
         counts = message(
-            "{answered} lists and walks answered: {bad} not the user's own, or malformed; {asked} walks of others "
-            "asked for: {crossed} handed out or changed, {odd} not so, but answered otherwise than with 404",
+            "{answered} answers to phones and {asked} walks of others asked for: {leaked} handed out or changed what "
+            "is another user's",
             answered=str(self.answered),
-            bad=str(len(self.wrong) - self.crossed - self.odd),
             asked=str(self.asked),
-            crossed=str(self.crossed),
-            odd=str(self.odd),
+            leaked=str(len(self.leaked)),
         )
-        more = message("{count} of those were not answered, or with 5xx or 429", count=str(self.unanswered))
-        return (counts, more) if self.unanswered else (counts,)
+        more: Told = ()
+        if self.unanswered:
+            more += (message("{count} of those were not answered, or with 5xx or 429", count=str(self.unanswered)),)
+        if self.unseen:
+            more += (message("of {count} it could not be read whether they changed", count=str(self.unseen)),)
+        return (counts, *more)
+
+    @property
+    def told_of_statuses(self) -> Told:
+        """For people."""
+        return (
+            message(
+                "{answered} answers to phones and {asked} walks of others asked for: {wrong} with another status than "
+                "the contract's",
+                answered=str(self.answered),
+                asked=str(self.asked),
+                wrong=str(len(self.statuses)),
+            ),
+        )
+
+    @property
+    def told_of_bodies(self) -> Told:
+        """For people."""
+        return (
+            message(
+                "{answered} answers to phones: {wrong} with another body than the contract's",
+                answered=str(self.answered),
+                wrong=str(len(self.bodies)),
+            ),
+        )
 
 
-def foreign_answers(rows: Iterable[object]) -> tuple[int, tuple[str, ...]]:
-    """Reads of the API that were answered with success, and those of them that a phone found not its own.
-
-    A phone calls an answer bad that names another user or walk, and one that is malformed: the evidence tells both
-    alike, so both are wrong here.
-    """
-    answered, wrong = 0, []
+def wrong_answers(rows: Iterable[object]) -> Answers:
+    """Of the evidence's requests. What a phone was refused (4xx, 5xx) is an error of the error ratio, and not here."""
+    answered = 0
+    leaked, statuses, bodies = list[str](), list[str](), list[str]()
     for row in rows:
-        if not isinstance(row, RequestRow) or row.side is not Side.API or row.operation not in _READS:
+        if not isinstance(row, RequestRow) or row.side is not Side.API:
             continue
-        answered += row.outcome in (Outcome.OK, Outcome.BAD_ANSWER)
-        if row.outcome is Outcome.BAD_ANSWER:
-            wrong.append(
-                f"{row.operation_id} ({row.operation}) got an answer that is not {row.user}'s, or is malformed"
-            )
-    return answered, tuple(wrong)
+        answered += row.outcome in _ANSWERED
+        wanted = _SUCCESS.get(row.operation, 200)
+        if row.outcome is Outcome.FOREIGN_ANSWER:
+            leaked.append(_example(row))
+        elif row.outcome is Outcome.BAD_ANSWER and row.status != wanted:
+            statuses.append(f"{_example(row)}, must be {wanted}")
+        elif row.outcome is Outcome.BAD_ANSWER:
+            bodies.append(_example(row))
+    return Answers(answered=answered, leaked=tuple(leaked), statuses=tuple(statuses), bodies=tuple(bodies))
 
 
-def isolation(reads: tuple[int, Sequence[str]], asked: Sequence[Asked]) -> Isolation:
-    """``reads`` as ``foreign_answers`` gives them."""
-    answered, bad = reads
-    crossed = [each.wrong for each in asked if each.crossed]
-    odd = [each.wrong for each in asked if each.wrong and not each.crossed]
+def _example(row: RequestRow) -> str:
+    call = _CALL[row.operation].format(walk_id=row.walk_id)
+    return f"{call} by {row.user} ({row.operation_id}): {row.status} {row.shown or 'an empty body'}"
+
+
+def isolation(answers: Answers, asked: Sequence[Asked]) -> Isolation:
+    """All that was seen, the gravest first."""
     return Isolation(
-        answered=answered,
+        answered=answers.answered,
         asked=len(asked),
         unanswered=sum(each.unanswered for each in asked),
-        wrong=(*crossed, *bad, *odd),
-        crossed=len(crossed),
-        odd=len(odd),
+        unseen=sum(each.changed is None for each in asked),
+        leaked=(*(each.leaked for each in asked if each.leaked), *answers.leaked),
+        statuses=(*(each.odd for each in asked if each.odd), *answers.statuses),
+        bodies=answers.bodies,
     )

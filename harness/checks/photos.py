@@ -88,7 +88,7 @@ def explained(seen: Photos, written_ns: Mapping[str, int], outages: Sequence[Out
         at_ns = written_ns.get(name.split("/")[-2].lower())
         outage = next((each for each in outages if at_ns is not None and near(each, at_ns)), None)
         if outage is not None:
-            why[name] = outage.what
+            why[name] = outage.named
     kept = tuple(name for name in seen.left if name not in why)
     return msgspec.structs.replace(seen, left=kept, explained=tuple(why.items()))
 

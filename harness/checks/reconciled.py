@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from harness.checks.dual_write import Comparison, Finding, Flaw
-from harness.model.evidence import EventRow
+from harness.clock import utc
+from harness.model.evidence import Anchor, EventRow
 from harness.model.message import Told, message
 from harness.model.stack import GATE_FAULTS, FaultKind
 
 NS = 1_000_000_000
 #: A mirror write waits behind others and gives up after some seconds: so far from an outage a write may be lost by it.
 SLACK_S = 10.0
+#: After a fault, a liveness probe (three tries, ten seconds apart) may still end a container, which may take its grace.
+_ENDS_WITHIN_S = 60.0
 #: These stop no mirror write: they act in front of the pods, end a pod in order, or stop what the mirror does not use.
 _HARMLESS = GATE_FAULTS | {FaultKind.POD_DELETE}
 FIRESTORE, STORAGE = "firestore", "storage"
@@ -30,11 +33,17 @@ INJECTED, UNDONE = "injected: ", "undone: "
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch in which mirror writes may have been lost."""
+    """A stretch in which mirror writes may be lost; ``at`` is when its fault was injected, in UTC, where known."""
 
     from_ns: int
     to_ns: int
     what: str
+    at: str = ""
+
+    @property
+    def named(self) -> str:
+        """The fault and its time, for people."""
+        return f"{self.what} at {self.at}" if self.at else self.what
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +84,27 @@ class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(told)
 
 
-def outages(events: Sequence[EventRow], end_ns: int, part: str = FIRESTORE) -> tuple[Outage, ...]:
-    """Faults from their injection to their undoing (``end_ns`` when that never came), and containers that ended.
+def outages(
+    events: Sequence[EventRow], end_ns: int, part: str = FIRESTORE, anchor: Anchor | None = None
+) -> tuple[Outage, ...]:
+    """Faults from their injection to their undoing (``end_ns`` when that never came), and containers that they ended.
 
-    Of the parts beside the pods only ``part`` counts: the one that a write behind a walk's goes to.
+    Of the parts beside the pods only ``part`` counts: the one that a write behind a walk's goes to. ``anchor`` tells
+    their times. A container that ended of itself explains nothing: what it lost is the target's own loss.
     """
-    found = [*stretches(events, end_ns, lambda event: _matters(event, part)), *ended_containers(events)]
+    injected = [
+        msgspec.structs.replace(each, at=utc(anchor, each.from_ns) if anchor is not None else "")
+        for each in stretches(events, end_ns, lambda event: _matters(event, part))
+    ]
+    found = [*injected, *_ended_by(injected, ended_containers(events))]
     return tuple(sorted(found, key=lambda outage: outage.from_ns))
+
+
+def _ended_by(injected: Sequence[Outage], ended: Iterable[Outage]) -> Iterable[Outage]:
+    for each in ended:
+        by = [one for one in injected if one.from_ns <= each.from_ns <= one.to_ns + round(_ENDS_WITHIN_S * NS)]
+        if by:
+            yield msgspec.structs.replace(each, what=f"{by[-1].what}, and a container ended", at=by[-1].at)
 
 
 def stretches(events: Iterable[EventRow], end_ns: int, matters: Callable[[EventRow], bool]) -> list[Outage]:
@@ -135,7 +158,7 @@ def reconciled(
         if outage is None:
             unexplained.append(finding)
         else:
-            explained.append((finding, outage.what))
+            explained.append((finding, outage.named))
     of_walk: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         of_walk[name.lower()].append(name)

@@ -16,6 +16,7 @@ from harness.conformance.beside import Spare
 from harness.conformance.check import NotExercised, needs
 from harness.conformance.logs import Logs
 from harness.conformance.reach import Reach
+from harness.conformance.rules import Rules
 from harness.conformance.shape import is_time
 from harness.firebase.documents import Documents, Fields, instant
 from harness.model.stack import Address, Endpoints
@@ -37,6 +38,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     run_id: str
     absences: Absences = msgspec.field(default_factory=Absences)
+    rules: Rules = msgspec.field(default_factory=Rules)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -132,8 +134,14 @@ class Bench:
         self.endpoints = ground.endpoints
         self.connect = ground.reach.connect
         self.exchanges: list[http.Exchange] = []
+        self.used: list[str] = []  # names of the rules that the check asked for
         self._chance: random.Random = stream(ground.seed, f"conformance:{ground.run_id}:{check_id}")
         self.nobody = Caller(self, self.endpoints.service, "", None)
+
+    def rule(self, name: str) -> Any:
+        """The contract's figure of that name, or what the team's OpenAPI file says instead."""
+        self.used.append(name)
+        return self.ground.rules[name]
 
     async def user(self) -> Caller:
         """A new user, signed in."""

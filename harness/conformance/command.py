@@ -34,6 +34,12 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
         metavar="SECONDS",
         help="draw requests from the OpenAPI file too, by schemathesis, for that long (at most 60; default: 40)",
     )
+    command.add_argument(
+        "--openapi",
+        type=Path,
+        metavar="FILE",
+        help="the team's own OpenAPI file (3.0 or 3.1): what it says of limits, fields and statuses decides",
+    )
     command.add_argument("--json", action="store_true", help="print conformance.json on standard output")
     command.add_argument("--junit", type=Path, metavar="FILE", help="write conformance.xml there too")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
@@ -64,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         only=tuple(arguments.only),
         junit=arguments.junit,
         fuzz_s=arguments.fuzz,
+        openapi=arguments.openapi or (Path(target.openapi) if target.openapi else None),
         lang=arguments.lang,
     )
     progress.plain(f"seed {options.seed}, environment local, target {target.name}; replay: {options.replay}")

@@ -17,10 +17,12 @@ from harness.conformance.checks import ALL, NOT_COVERED
 from harness.conformance.extras import extras
 from harness.conformance.fuzz import fuzz
 from harness.conformance.logs import Logs
+from harness.conformance.openapi.plan import OpenApiPlan
 from harness.conformance.reach import OnStack
 from harness.conformance.report import write_report
 from harness.conformance.result import SCHEMA_VERSION, CheckResult, Extra, Fuzz, Report, TargetFacts
-from harness.conformance.runner import run_checks
+from harness.conformance.rules import Rules
+from harness.conformance.runner import keep_request, run_checks
 from harness.document import manifest_facts
 from harness.firebase.documents import Documents
 from harness.judge.combine import combine, exit_status
@@ -49,6 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     junit: Path | None = None
     fuzz_s: int = 0
+    openapi: Path | None = None  # the team's own file
     lang: str = "en"  # of report.html; everything else is in English
 
     @property
@@ -57,6 +60,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         words = ["python", "-m", "harness", "conformance", "--seed", str(self.seed)]
         words += ["--target", self.target_text] if self.target_text is not None else []
         words += ["--fuzz", str(self.fuzz_s)] if self.fuzz_s else []
+        words += ["--openapi", str(self.openapi)] if self.openapi is not None else []
         return shlex.join([*words, *only_words(self.only)])
 
 
@@ -96,6 +100,7 @@ class Conformance:
         self.started_ns = clock.now_ns()
         self._about_manifests = manifest_facts(manifests_of(options))
         self.checks = chosen(options.only)
+        self.plan = None if options.openapi is None else OpenApiPlan(options.openapi)
         self.run_id = run_identity(clock, "conformance", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         # One replica: what a target keeps in a process (its rate limit) is then the same for every request.
@@ -144,6 +149,7 @@ class Conformance:
             logs=logs,
             seed=self.options.seed,
             run_id=self.run_id,
+            rules=Rules() if self.plan is None else self.plan.rules,
         )
         try:
             await with_beside(self._check(ground), logs.follow())
@@ -152,7 +158,14 @@ class Conformance:
         self.timings["checks"] = (self.clock.now_ns() - self.started_ns) / NS - self.timings["stack_up"]
 
     async def _check(self, ground: Ground) -> None:
-        await run_checks(self.checks, ground, self.folder, self.progress, self.results.append)
+        answers = None if self.plan is None else self.plan.answers()
+        seen = None if answers is None else answers.take
+        await run_checks(self.checks, ground, self.folder, self.progress, self.results.append, seen=seen)
+        if self.plan is not None and answers is not None:
+            self.results += self.plan.differences()
+            for result, exchange in answers.results():
+                kept = result if exchange is None else keep_request(result, exchange, self.folder)
+                self.results.append(kept)
         if self.options.fuzz_s:
             self.progress(f"fuzzing for {self.options.fuzz_s} s")
             self.fuzz, results = await fuzz(
@@ -162,6 +175,7 @@ class Conformance:
                 self.clock,
                 seconds=self.options.fuzz_s,
                 seed=self.options.seed,
+                plan=self.plan,
             )
             self.results += results
 

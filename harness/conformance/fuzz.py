@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 from harness.clock import NS, Clock
+from harness.conformance.grade import Finding, Grade, Source, SourceKind, walk_api
+from harness.conformance.openapi.plan import OpenApiPlan
 from harness.conformance.people import sign_up
 from harness.conformance.result import CheckResult, Fuzz, Outcome
 from harness.model.errors import EvidenceNotWritten
@@ -32,6 +34,7 @@ CHECKS = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
+SOURCE = walk_api("bad-requests")
 END_LIMIT_S = 60.0  # on top: the examples and the coverage phase end as they are, and the files are written
 USERS = 240  # 100 requests a minute each: 400 a second in all; schemathesis was seen to send 160
 FEWEST_CASES = 100
@@ -55,7 +58,14 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 async def fuzz(
-    endpoints: Endpoints, folder: Path, run_id: str, clock: Clock, *, seconds: int, seed: int
+    endpoints: Endpoints,
+    folder: Path,
+    run_id: str,
+    clock: Clock,
+    *,
+    seconds: int,
+    seed: int,
+    plan: OpenApiPlan | None = None,
 ) -> tuple[Fuzz, tuple[CheckResult, ...]]:
     """Fuzzes the service for about ``seconds``; what was sent lies in ``folder``. Raises ``EvidenceNotWritten``."""
     users = await asyncio.gather(
@@ -64,20 +74,22 @@ async def fuzz(
     tokens = folder / "logs" / "fuzz.tokens"
     tokens.write_text("\n".join(user.token for user in users))
     begun_ns = clock.now_ns()
-    line = command(endpoints.service, folder / HAR, seconds=seconds, seed=seed)
+    file, base = (OPENAPI, "") if plan is None else (plan.path, plan.base)
+    line = command(endpoints.service, folder / HAR, seconds=seconds, seed=seed, file=file, base=base)
     status = await _run(line, folder, {MARKER: run_id, TOKENS_VARIABLE: str(tokens)}, seconds)
     took_s = (clock.now_ns() - begun_ns) / NS
     tokens.unlink()
     entries = read(folder / HAR)
     statuses = Counter(str(entry.status) for entry in entries)
     fuzz_ = Fuzz(cases=len(entries), statuses=dict(sorted(statuses.items())), seconds=round(took_s, 1), exit=status)
-    return fuzz_, judged(entries, status)
+    source = SOURCE if plan is None else Source(SourceKind.OPENAPI, str(plan.path))
+    return fuzz_, judged(entries, status, source)
 
 
-def command(service: Address, har: Path, *, seconds: int, seed: int) -> list[str]:
+def command(service: Address, har: Path, *, seconds: int, seed: int, file: Path = OPENAPI, base: str = "") -> list[str]:
     """schemathesis' own command line."""
     return [
-        *(sys.executable, "-m", "schemathesis.cli", "run", str(OPENAPI), "--url", f"http://{service}"),
+        *(sys.executable, "-m", "schemathesis.cli", "run", str(file), "--url", f"http://{service}{base}"),
         *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--mode", "all"),
         *("--max-examples", "15", "--max-time", str(seconds), "--request-timeout", "10", "--seed", str(seed)),
         *("--suppress-health-check", "all", "--generation-database", "none", "--no-shrink", "--continue-on-failure"),
@@ -128,7 +140,7 @@ def read(har: Path) -> tuple[Entry, ...]:
         raise EvidenceNotWritten(f"schemathesis' file cannot be read: {error!r}", where=str(har)) from error
 
 
-def judged(entries: Sequence[Entry], status: int) -> tuple[CheckResult, ...]:
+def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tuple[CheckResult, ...]:
     """What the requests say of the target, ``status`` being schemathesis' exit status (1: an answer was odd)."""
     if lacking := _lacking(entries, status):
         return tuple(_result(id_, Outcome.MEASUREMENT_ERROR, reason=lacking) for id_ in SENTENCES)
@@ -137,10 +149,13 @@ def judged(entries: Sequence[Entry], status: int) -> tuple[CheckResult, ...]:
         first = failed[0]
         got = f"{len(failed)} of {len(entries)}, first {first.method} {first.url}: {first.status or 'no answer'}"
         errors = _result(_SERVER_ERRORS, Outcome.DEVIATION, expected="none", got=f"{got} {first.body}".strip())
+        errors = msgspec.structs.replace(errors, grade=Grade.CONTRACT, finding=Finding.STATUS, source=SOURCE)
     else:
         errors = _result(_SERVER_ERRORS, Outcome.PASSED)
     if status:
         odd = _result(_SCHEMA, Outcome.DEVIATION, expected="no odd answer", got=f"some, with their requests in {LOG}")
+        grade = Grade.CONTRACT if source is SOURCE else Grade.OPENAPI
+        odd = msgspec.structs.replace(odd, grade=grade, finding=Finding.BODY, source=source)
     else:
         odd = _result(_SCHEMA, Outcome.PASSED)
     return errors, odd

@@ -11,9 +11,10 @@ import msgspec
 from harness.clock import NS
 from harness.conformance.bench import Bench, Ground
 from harness.conformance.check import Check, Deviates, NotExercised
-from harness.conformance.grade import Grade
+from harness.conformance.grade import Grade, Source, SourceKind
 from harness.conformance.http import Exchange
 from harness.conformance.result import CheckResult, Outcome
+from harness.conformance.rules import CONTRACT, Rules
 from harness.model.errors import RehearsalError
 from harness.progress import Progress
 from harness.report.files import write_atomically
@@ -31,8 +32,12 @@ async def run_checks(
     folder: Path,
     progress: Progress,
     done: Callable[[CheckResult], None],
+    *,
+    seen: Callable[[Sequence[Exchange]], None] | None = None,
 ) -> None:
-    """``done`` is called with every result. Deviations' requests are kept below ``folder``."""
+    """``done`` is called with every result, ``seen`` with every check's requests. Deviations' requests are kept below
+    ``folder``.
+    """
     order = list(checks)
     stream(ground.seed, "conformance:order").shuffle(order)
     for number, check in enumerate(order, 1):
@@ -40,6 +45,9 @@ async def run_checks(
         begun_ns = ground.clock.now_ns()
         bench = Bench(ground, check.id)
         result, exchange = await _run(check, bench)
+        result = by_file(result, bench.used, ground.rules)
+        if seen is not None:
+            seen(bench.exchanges)
         if exchange is not None:
             result = keep_request(result, exchange, folder)
         seconds = round((ground.clock.now_ns() - begun_ns) / NS, 3)
@@ -72,6 +80,19 @@ async def _run(check: Check, bench: Bench) -> tuple[CheckResult, Exchange | None
     else:
         return result, None
     return msgspec.structs.replace(result, outcome=Outcome.MEASUREMENT_ERROR, reason=reason), None
+
+
+def by_file(result: CheckResult, used: Sequence[str], rules: Rules) -> CheckResult:
+    """The result with what the team's file decided of it. What breaks a figure of the file breaks the file alone."""
+    theirs = {name: rules.decided[name] for name in used if name in rules.decided}
+    if not theirs:
+        return result
+    told = tuple(f"{name} = {rule.value} ({rule.place}), not {CONTRACT[name]}" for name, rule in theirs.items())
+    result = msgspec.structs.replace(result, decided=told)
+    if result.grade is not Grade.CONTRACT:
+        return result
+    place = next(iter(theirs.values())).place
+    return msgspec.structs.replace(result, grade=Grade.OPENAPI, source=Source(SourceKind.OPENAPI, place))
 
 
 def _deviating(result: CheckResult, check: Check, deviation: Deviates) -> CheckResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -86,15 +86,21 @@ LOCATION: dict[str, tuple[Test, str]] = {
 LOCATION_OPTIONAL = ("altitude", "horizontal_accuracy", "vertical_accuracy", "speed", "course")
 
 
-def problems(body: object, form: Mapping[str, tuple[Test, str]]) -> list[str]:
-    """What is wrong with ``body``. Fields beyond ``form`` are nobody's harm."""
+def problems(
+    body: object,
+    form: Mapping[str, tuple[Test, str]],
+    optional: Collection[str] = (),
+    nullable: Collection[str] = (),
+) -> list[str]:
+    """What is wrong with ``body``. Fields beyond ``form`` are nobody's harm; some may be absent, or null."""
     if not isinstance(body, dict):
         return [f"{body!r:.100} is no object"]
     found = []
     for name, (test, words) in form.items():
         if name not in body:
-            found.append(f"{name} is missing ({words})")
-        elif not test(body[name]):
+            if name not in optional:
+                found.append(f"{name} is missing ({words})")
+        elif not (test(body[name]) or (body[name] is None and name in nullable)):
             found.append(f"{name} is {body[name]!r:.100}, not {words}")
     return found
 

@@ -20,6 +20,7 @@ SUCCESS = {
     Operation.PUT_WALK: 200,
     Operation.DELETE_WALK: 204,
 }
+EXCERPT_BYTES = 120  # of a wrong answer
 _MAY_BE_MISSING = frozenset({Operation.GET_WALK, Operation.DELETE_WALK})
 
 
@@ -28,7 +29,10 @@ _Status = Literal["not_started", "in_progress", "paused", "completed"]
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """``shown`` is what a good answer shows of walks, for its row; "" where it shows none."""
+    """``shown`` is what a good answer shows of walks, for its row; "" where it shows none.
+
+    Of an answer that is bad, or another's, it is the beginning of the body.
+    """
 
     outcome: Outcome
     shown: str = ""
@@ -100,19 +104,48 @@ def classify(
     """
     if status == SUCCESS[operation]:
         shown = _as_promised(operation, body, user, walk_id, version=version)
-        return Answered(outcome=Outcome.BAD_ANSWER) if shown is None else Answered(outcome=Outcome.OK, shown=shown)
+        return _wrong(body, user) if shown is None else Answered(outcome=Outcome.OK, shown=shown)
     if status == 429:
         return Answered(outcome=Outcome.RATE_LIMITED)
     if status >= 500:
         return Answered(outcome=Outcome.SERVER_ERROR)
     if status == 404 and missing_expected and operation in _MAY_BE_MISSING:
         return Answered(outcome=Outcome.OK)
-    return Answered(outcome=Outcome.UNEXPECTED_4XX if status >= 400 else Outcome.BAD_ANSWER)
+    return Answered(outcome=Outcome.UNEXPECTED_4XX) if status >= 400 else _wrong(body, user)
 
 
 def created_id(body: bytes) -> str:
     """The id in a 201 answer that ``classify`` found good."""
     return _named.decode(body).id.lower()
+
+
+def _wrong(body: bytes, user: str) -> Answered:
+    """Whose data it tells matters more than what else is wrong with it."""
+    outcome = Outcome.FOREIGN_ANSWER if tells_of_another(body, user) else Outcome.BAD_ANSWER
+    return Answered(outcome=outcome, shown=beginning(body))
+
+
+def beginning(body: bytes) -> str:
+    """Of a body, for people."""
+    return body[:EXCERPT_BYTES].decode(errors="replace")
+
+
+def tells_of_another(body: bytes, user: str) -> bool:
+    """Whether a body names a walk's owner who is not ``user``, wherever in it, and whatever else it is."""
+    try:
+        open_ = [msgspec.json.decode(body)]
+    except NOT_JSON:
+        return False
+    while open_:
+        each = open_.pop()
+        if isinstance(each, dict):
+            owner = each.get("user_id")
+            if isinstance(owner, str) and owner not in {"", user}:
+                return True
+            open_ += each.values()
+        elif isinstance(each, list):
+            open_ += each
+    return False
 
 
 def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, version: bool) -> str | None:

@@ -44,7 +44,7 @@ def figures(
     """Pure: the same, from what was read."""
     compared = compare(walks, found, deleted, moving=True)
     unwritten = {each.walk_id for each in compared.findings if each.flaw in (Flaw.MISSING, Flaw.STALE)}
-    written = [walk.id for walk in walks if walk.updated_at >= since]
+    written = [walk.id for walk in walks if walk.updated_at is not None and walk.updated_at >= since]
     losses = by_user(compared.findings)
     return Step(
         share_percent=share_percent,

@@ -45,7 +45,8 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
     REFUSED = "refused"
     BROKEN = "broken"  # the connection ended before the whole answer
-    BAD_ANSWER = "bad_answer"  # a success status with a body that is not the contract's
+    BAD_ANSWER = "bad_answer"  # a success with another status or body than the contract's
+    FOREIGN_ANSWER = "foreign_answer"  # a success whose body tells of another user's walk
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +75,7 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag
     walk_id: str = ""
     pod: str = ""
     retried: bool = False  # sent twice, because a kept connection ended before the first byte of an answer
-    shown: str = ""  # of walks, by a good answer: ``harness.model.shown``
+    shown: str = ""  # of walks, by a good answer: ``harness.model.shown``; of a wrong one, the body's beginning
 
 
 class ProbeRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="probe"):

@@ -7,6 +7,8 @@ known from the schedule alone, and an answer's fingerprint says which write it s
 from __future__ import annotations
 
 import hashlib
+import math
+import struct
 from datetime import datetime
 
 import msgspec
@@ -15,6 +17,7 @@ from harness.population.walk import NewWalk, Status, WalkUpdate
 
 #: Hex digits of a fingerprint: of one user's few walks, two are alike by chance once in 10^13 pairs.
 FINGERPRINT_DIGITS = 12
+_MOST_SINGLE = 3e38  # a float of 32 bits holds no more
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +38,17 @@ _encoder = msgspec.json.Encoder()
 
 
 def fingerprint(content: Content) -> str:
-    """Hex digits, the same on every side. Times have a zone and count in milliseconds, which every side keeps."""
+    """Hex digits, the same on every side. Times have a zone and count in milliseconds, which every side keeps.
+
+    A distance that went through a float of 32 bits (PostgreSQL's ``real``) counts as the one that was sent.
+    """
     said = (
         content.title,
         content.description or "",
         content.status,
         _milliseconds(content.start_time),
         _milliseconds(content.end_time),
-        float(content.total_distance),
+        _as_sent(float(content.total_distance)),
         content.total_steps,
         content.polyline_data,
         content.thumbnail_image_url,
@@ -73,3 +79,16 @@ def updated(body: WalkUpdate, ended: WalkUpdate | None = None) -> Content:
 
 def _milliseconds(at: datetime | None) -> int | None:
     return None if at is None else round(at.timestamp() * 1000)
+
+
+def _as_sent(value: float) -> float:
+    """The shortest decimal of a value that is exactly a float of 32 bits, and any other as it is."""
+    if not math.isfinite(value) or abs(value) > _MOST_SINGLE or _single(value) != value:
+        return value
+    shortest = (float(f"{value:.{digits}g}") for digits in range(6, 10))
+    return next((each for each in shortest if _single(each) == value), value)
+
+
+def _single(value: float) -> float:
+    found: float = struct.unpack("f", struct.pack("f", value))[0]
+    return found

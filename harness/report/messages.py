@@ -20,6 +20,7 @@ from babel.messages.pofile import read_po, write_po
 from chaos import catalogue
 from harness.conformance.checks import ALL
 from harness.conformance.fuzz import SENTENCES
+from harness.conformance.openapi.answers import SENTENCES as OPENAPI_SENTENCES
 from harness.manifests import load as load_manifests
 from harness.manifests.forced import reasons
 from harness.model.errors import MEANING
@@ -65,6 +66,7 @@ def _register() -> Iterator[tuple[str, str]]:
     for check in ALL:
         yield check.id, check.sentence
     yield from SENTENCES.items()
+    yield from OPENAPI_SENTENCES.items()
     for path in sorted((*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("scenarios/plans/*.yaml"))):
         document = yaml.safe_load(path.read_text())
         for each in (document, *(part for part in document.get("parts", ()) if isinstance(part, dict))):

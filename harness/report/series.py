@@ -36,7 +36,7 @@ ERROR_GROUPS: tuple[tuple[str, tuple[Outcome, ...]], ...] = (
     ("5xx", (Outcome.SERVER_ERROR,)),
     ("4xx", (Outcome.UNEXPECTED_4XX, Outcome.RATE_LIMITED)),
     (marked("no answer"), (Outcome.TIMEOUT, Outcome.REFUSED, Outcome.BROKEN)),
-    (marked("bad answer"), (Outcome.BAD_ANSWER,)),
+    (marked("bad answer"), (Outcome.BAD_ANSWER, Outcome.FOREIGN_ANSWER)),
 )
 _GROUP_OF = {outcome: number for number, (_, outcomes) in enumerate(ERROR_GROUPS, 1) for outcome in outcomes}
 

@@ -59,17 +59,20 @@ CHECK = {
     "flag.share": marked("users with the flag on, as planned"),
     "flag.steady": marked("users who changed sides without a change of the template"),
     "dual_write.documents": marked("walks whose Firestore document is missing, left, old, or not as the app reads it"),
-    "writes.acknowledged": marked("walks with an acknowledged write that is not in PostgreSQL"),
+    "writes.acknowledged": marked("acknowledged writes that are not in PostgreSQL"),
     "writes.applied_once": marked("rows stored more than once"),
     "reads.acknowledged": marked("answers that lack a write acknowledged before the request"),
-    "walks.isolation": marked(
-        "answers that show or change another user's walk, or refuse it otherwise than the contract says"
-    ),
+    "walks.isolation": marked("walks of another user that were handed out or changed"),
+    "walks.statuses": marked("answers with another status than the contract's, other users' walks asked for included"),
+    "walks.bodies": marked("answers with another body than the contract's"),
     "pdb.budget": marked("evictions beyond the disruption budget"),
     "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
     "flag.off_in_time": marked("clients still on the API 5 minutes after the flag went off"),
     "storage.photos": marked("walks whose photos are lost, not their own, or left behind"),
 }
+
+#: Of a check that holds the week: what could not be looked at was not shown to be well.
+_UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
 
 COMPARISON = {">=": "≥"}
 
@@ -240,7 +243,7 @@ def decision_reason(run: Run, say: Language) -> str:
     open_ = [c for c in run.criteria if c.verdict is not Verdict.PASS]
     told = [f"{rule_words(c, say)}: {verdict_word(c, say)}" for c in open_]
     unproved = [c for c in run.checks if c.holds and c.verdict is not Verdict.PASS]
-    told += [f"{check_word(c, say)}: {say(VERDICT[c.verdict])}" for c in unproved]
+    told += [f"{check_word(c, say)}: {say(_UNPROVED.get(c.verdict, VERDICT[c.verdict]))}" for c in unproved]
     return say(
         "{passed} of {all} success criteria passed. {others}.", passed=passed, all=len(success), others=say.join(told)
     )

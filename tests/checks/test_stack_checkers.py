@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from harness.checks.budget import budget_kept
 from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
-from harness.checks.isolation import Asked, foreign_answers, isolation
+from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
 from harness.control.disruption import GuardedPod, evict, status
-from harness.invariants import CLAIM, budget_result, connections_result, isolation_result, off_result, with_unknown
+from harness.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.model.disruption import Budget, UnhealthyPodEviction
-from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
-from harness.model.verdict import Verdict
+from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.message import Told, english, message
+from harness.model.verdict import CheckResult, Verdict
 from harness.report.words import CHECK
+from harness.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 
@@ -268,40 +270,91 @@ def test_what_stops_the_whole_service_leads_no_probe_to_a_departed_pod() -> None
         assert connections_result(found).verdict is Verdict.PASS
 
 
-def test_answers_that_are_not_the_askers_are_found_and_so_is_a_changed_walk() -> None:
-    rows = [request(0), request(1, Operation.LIST_WALKS), request(2, Operation.PUT_WALK)]
-    asked = Asked(user="u2", owner="u1", walk_id=WALK, get_status=404, put_status=404, changed=False)
-    good = isolation(foreign_answers(rows), [asked])
-    assert (good.answered, good.asked, good.wrong) == (2, 1, ())
-    assert isolation_result(good).verdict is Verdict.PASS
-    seen = isolation(foreign_answers([*rows, request(3, outcome=Outcome.BAD_ANSWER)]), [asked])
-    assert len(seen.wrong) == 1
-    for planted in ({"get_status": 200}, {"put_status": 200}, {"changed": True}, {"get_status": 403}):
-        wrong = isolation((1, ()), [Asked(**{f: getattr(asked, f) for f in Asked.__struct_fields__} | planted)])
-        assert isolation_result(wrong).verdict is Verdict.FAIL, planted
-    for code in (0, 503, 429):  # nothing is learnt of whose walk it is
-        silent = Asked(user="u2", owner="u1", walk_id=WALK, get_status=code, put_status=code, changed=False)
-        assert isolation_result(isolation((0, ()), [silent])).verdict is Verdict.INCONCLUSIVE
+LEAK = '{"user_id":"u9","title":"Walk"}'
 
 
-def test_a_wrong_status_is_not_told_as_a_walk_that_was_seen() -> None:
-    def asked(**planted: Any) -> Asked:
-        fields: dict[str, Any] = {"get_status": 404, "put_status": 404, "changed": False} | planted
-        return Asked(user="u2", owner="u1", walk_id=WALK, **fields)
+def asked(get: int = 404, put: int = 404, *, shows: bool = False, changed: bool | None = False) -> Asked:
+    got = Reply(method="GET", status=get, body=LEAK if shows else "", shows=shows)
+    return Asked(user="u2", owner="u1", walk_id=WALK, get=got, put=Reply(method="PUT", status=put), changed=changed)
 
-    for planted, crossed, odd in (
-        ({"get_status": 200}, 1, 0),
-        ({"changed": True, "put_status": 503}, 1, 0),
-        ({"get_status": 403}, 0, 1),
-        ({"put_status": 200}, 0, 1),
-    ):
-        found = isolation((5, ("op (list_walks) got an answer that is not u9's, or is malformed",)), [asked(**planted)])
-        assert (found.crossed, found.odd, len(found.wrong)) == (crossed, odd, 2), planted
-        told = isolation_result(found).reason
-        assert (
-            f"{crossed} handed out or changed, {odd} not so" in told and ": 1 not the user's own, or malformed" in told
-        )
-    assert "saw" not in CHECK["walks.isolation"] and "seen" not in CHECK["walks.isolation"]
+
+def judged(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> dict[str, CheckResult]:
+    return {check.id: check for check in isolation_results(found, unread)}
+
+
+def verdicts(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[Verdict, ...]:
+    """Of leaks, statuses and bodies."""
+    checks = judged(found, unread)
+    assert all(check.holds for check in checks.values())
+    return checks[ISOLATION].verdict, checks[STATUSES].verdict, checks[BODIES].verdict
+
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+ROWS = [request(0), request(1, Operation.LIST_WALKS), request(2, Operation.PUT_WALK)]
+
+
+def test_what_is_refused_and_answered_as_the_contract_says_passes() -> None:
+    found = isolation(wrong_answers(ROWS), [asked()])
+    assert (found.answered, found.asked) == (3, 1)
+    assert verdicts(found) == (PASS, PASS, PASS)
+
+
+@pytest.mark.parametrize(
+    ("planted", "expected"),
+    [
+        (asked(get=200, shows=True), (FAIL, FAIL, PASS)),  # handed out, and with a success
+        (asked(get=403, shows=True), (FAIL, FAIL, PASS)),  # refused, and the refusal tells of it
+        (asked(put=503, changed=True), (FAIL, UNKNOWN, PASS)),
+        (asked(get=403), (PASS, FAIL, PASS)),
+        (asked(put=200), (PASS, FAIL, PASS)),
+        (asked(get=200), (PASS, FAIL, PASS)),  # a success that shows nothing
+        (asked(changed=None), (Verdict.NOT_EXERCISED, PASS, PASS)),
+        *((asked(code, code), (UNKNOWN, UNKNOWN, PASS)) for code in (0, 503, 429)),
+    ],
+)
+def test_a_leak_and_a_wrong_status_are_two_findings(planted: Asked, expected: tuple[Verdict, ...]) -> None:
+    found = isolation(wrong_answers(ROWS), [planted])
+    assert verdicts(found) == expected
+    for check in judged(found).values():
+        call = f"/v1/walks/{WALK} of u1 asked by u2: "
+        assert (call in check.reason) is (check.verdict is Verdict.FAIL), check.reason
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "expected", "told"),
+    [
+        (Outcome.FOREIGN_ANSWER, 200, (FAIL, PASS, PASS), f"GET /v1/walks/{WALK} by u1 (u1-00001): 200 {LEAK}"),
+        (
+            Outcome.BAD_ANSWER,
+            202,
+            (PASS, FAIL, PASS),
+            f"GET /v1/walks/{WALK} by u1 (u1-00001): 202 {LEAK}, must be 200",
+        ),
+        (Outcome.BAD_ANSWER, 200, (PASS, PASS, FAIL), f"GET /v1/walks/{WALK} by u1 (u1-00001): 200 {LEAK}"),
+        (Outcome.UNEXPECTED_4XX, 403, (PASS, PASS, PASS), ""),  # the error ratio's
+    ],
+)
+def test_a_phones_wrong_answer_is_one_finding_of_three(
+    outcome: Outcome, status: int, expected: tuple[Verdict, ...], told: str
+) -> None:
+    wrong = msgspec.structs.replace(request(3, outcome=outcome), status=status, walk_id=WALK, shown=LEAK)
+    found = isolation(wrong_answers([*ROWS, wrong]), [asked()])
+    assert verdicts(found) == expected
+    assert [check.reason for check in judged(found).values() if told and told in check.reason] == [
+        check.reason for check in judged(found).values() if check.verdict is Verdict.FAIL
+    ]
+
+
+def test_a_database_that_was_not_read_holds_the_week_and_hides_no_leak() -> None:
+    unread = Verdict.NOT_EXERCISED, (message("walks.user_id cannot be read"),)
+    assert verdicts(isolation(wrong_answers(ROWS), [asked()]), unread) == (Verdict.NOT_EXERCISED, PASS, PASS)
+    leaked = isolation(wrong_answers(ROWS), [asked(get=200, shows=True, changed=None)])
+    assert verdicts(leaked, unread) == (FAIL, FAIL, PASS)
+    assert "walks.user_id cannot be read" in judged(leaked, unread)[ISOLATION].reason
+
+
+def test_the_three_findings_have_names_of_their_own() -> None:
+    assert len({CHECK[ISOLATION], CHECK[STATUSES], CHECK[BODIES]}) == 3
 
 
 def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:
@@ -329,11 +382,22 @@ def test_a_difference_is_explained_by_an_outage_of_what_the_mirror_needs_and_by_
         (110, [event(100, "fault", "part_hang", "injected: part hang auth")], 0),
         (110, [event(100, "fault", "latency", "injected: latency 600 ms on 100 % of requests")], 0),
         (110, [event(100, "fault", "pod_kill", "injected: pod kill")], 1),
-        (110, [pod(100, "a", "Ready"), pod(112, "a", "Pending", restarts=1)], 1),
+        # A container that ended of itself was no injected outage; one that a fault ended was.
+        (110, [pod(100, "a", "Ready"), pod(112, "a", "Pending", restarts=1)], 0),
+        (135, [*hang, pod(100, "a", "Ready"), pod(140, "a", "Pending", restarts=1)], 1),
+        (205, [*hang, pod(100, "a", "Ready"), pod(200, "a", "Pending", restarts=1)], 0),
         (110, [], 0),
     ):
         found = reconciled(half, {OTHER: at_s * NS}, outages(events, 150 * NS))
         assert (len(found.explained), len(found.unexplained)) == (explained, 1 - explained), (at_s, events)
+
+
+def test_an_outage_that_explains_is_named_with_its_time() -> None:
+    hang = event(100, "fault", "part_hang", "injected: part hang firestore")
+    anchor = Anchor(monotonic_ns=0, unix_ns=1_760_961_600 * NS)
+    half = compare([walk(), walk(OTHER)], documents(walk()))
+    found = reconciled(half, {OTHER: 110 * NS}, outages([hang], 150 * NS, anchor=anchor))
+    assert "1 explained by an injected outage (part hang firestore at 2025-10-20T12:01:40.000Z)" in english(found.told)
 
 
 def test_a_schema_that_the_target_cannot_read_is_an_outage_of_its_mirror() -> None:

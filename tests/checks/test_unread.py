@@ -14,42 +14,42 @@ from harness.checks.dual_write import Flaw
 from harness.checks.writes import Writes
 from harness.clock import MachineClock
 from harness.firebase.documents import Documents
-from harness.invariants import ACKNOWLEDGED, ISOLATION, OFF, ONCE, Invariants, unread
+from harness.invariants import OFF, Invariants, unread
+from harness.judge.decision import decide
 from harness.manifests import load as load_manifests
 from harness.model.errors import PartDied
+from harness.model.message import message
 from harness.model.stack import Address, Endpoints
-from harness.model.verdict import CheckResult, Verdict
+from harness.model.verdict import CheckResult, Decision, Verdict
 from harness.population.accounts import accounts
 from harness.targets import ROOT, bundled
+from harness.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
+from harness.walk_tables import Stored
 from scenarios.load import load
 from tests.checks.sending import BUCKET
 from tests.checks.test_dual_write import WALK, documents, walk
+from tests.report.runs import result
 
 WEEK = load("rollout_week3")
-ALL = {ACKNOWLEDGED, ONCE, DUAL_WRITE, PHOTOS, ISOLATION}
-NO_READS: tuple[int, tuple[str, ...]] = (5, ())
+OF_STORES = {ACKNOWLEDGED, ONCE, DUAL_WRITE, PHOTOS}
+ALL = OF_STORES | {ISOLATION, STATUSES, BODIES}
 URL = f"https://firebasestorage.googleapis.com/v0/b/{BUCKET}/o/x?alt=media"
 
 
 def test_a_night_of_ninety_minutes_is_read_whole_and_more_is_said_by_every_check() -> None:
     assert stores.MOST_WALKS > 90 * 60 * 1.5  # about one lasting walk a second at 10 requests/s
-    found = unread(stores.TooManyWalks(stores.MOST_WALKS, "here"), NO_READS)
-    assert {check.id: check.verdict for check in found} == dict.fromkeys(ALL, Verdict.INCONCLUSIVE)
+    found = unread(stores.TooManyWalks(stores.MOST_WALKS, "here"))
+    assert {check.id: check.verdict for check in found} == dict.fromkeys(OF_STORES, Verdict.INCONCLUSIVE)
     assert all("there are 20000 walks or more: not all were read" in check.reason for check in found)
     assert all(check.told for check in found)
 
 
 def test_a_store_that_is_silent_or_has_other_tables_is_said_by_every_check() -> None:
-    dead = unread(PartDied("PostgreSQL failed"), NO_READS)
-    assert {check.id: check.verdict for check in dead} == dict.fromkeys(ALL, Verdict.INCONCLUSIVE)
-    other = {check.id: check.verdict for check in unread(stores.NotAsNamed("no walks"), NO_READS)}
-    assert other == dict.fromkeys(ALL, Verdict.NOT_EXERCISED) | {ISOLATION: Verdict.INCONCLUSIVE}
-
-
-def test_what_phones_saw_of_others_walks_stays_wrong_without_the_stores() -> None:
-    found = {check.id: check for check in unread(PartDied("PostgreSQL failed"), (5, ("u1 saw u2's",)))}
-    assert found[ISOLATION].verdict is Verdict.FAIL
-    assert "u1 saw u2's" in found[ISOLATION].reason and "PostgreSQL failed" in found[ISOLATION].reason
+    dead = unread(PartDied("PostgreSQL failed"))
+    assert {check.id: check.verdict for check in dead} == dict.fromkeys(OF_STORES, Verdict.INCONCLUSIVE)
+    other = unread(stores.NotAsNamed(message("no walks")))
+    assert {check.id: check.verdict for check in other} == dict.fromkeys(OF_STORES, Verdict.NOT_EXERCISED)
+    assert {check.id for check in other if check.holds} == {ACKNOWLEDGED, ONCE}
 
 
 def a_run() -> Invariants:
@@ -77,7 +77,7 @@ def answers(found: Any) -> Callable[..., Awaitable[Any]]:
 async def results(monkeypatch: pytest.MonkeyPatch, **stores_say: Any) -> dict[str, CheckResult]:
     """The results, by id, of a run of which PostgreSQL holds one walk, unless ``stores_say`` otherwise."""
     user = accounts(WEEK.population, 1)[0].user
-    said = {"read_walks": [walk(WALK, points=0, user=user)]} | stores_say
+    said = {"read_stored": Stored(walks=[walk(WALK, points=0, user=user)])} | stores_say
     for name, found in said.items():
         if name == "documents":
             monkeypatch.setattr(Documents, "all", answers(found))
@@ -107,13 +107,22 @@ async def test_where_firestore_or_the_api_fails_its_checks_say_so_and_the_others
 
 
 async def test_where_postgresql_fails_what_needs_its_walks_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = await results(monkeypatch, documents={}, read_walks=PartDied("PostgreSQL failed"))
+    found = await results(monkeypatch, documents={}, read_stored=PartDied("PostgreSQL failed"))
     assert {name: found[name].verdict for name in ALL} == dict.fromkeys(ALL, Verdict.INCONCLUSIVE)
-    assert all("PostgreSQL failed" in found[name].reason for name in ALL)
+    assert all("PostgreSQL failed" in found[name].reason for name in {*OF_STORES, ISOLATION})
+
+
+async def test_a_database_with_other_tables_holds_the_week(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = stores.NotAsNamed(message("walks cannot be read"))
+    found = await results(monkeypatch, documents={}, read_stored=other, trespass=())
+    unproved = (ACKNOWLEDGED, ONCE, ISOLATION)
+    assert {(found[name].verdict, found[name].holds) for name in unproved} == {(Verdict.NOT_EXERCISED, True)}
+    assert all("walks cannot be read" in found[name].reason for name in unproved)
+    assert decide([result(Verdict.PASS)], [found[ONCE]]) is Decision.HOLD
 
 
 async def test_a_store_that_fails_amid_the_comparison_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
-    amid = stores.NotAsNamed("no column title")
+    amid = stores.NotAsNamed(message("no column title"))
     found = await results(monkeypatch, documents={}, dual_write=amid, trespass=())
     assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS)} == {Verdict.NOT_EXERCISED}
     assert "no column title" in found[DUAL_WRITE].reason

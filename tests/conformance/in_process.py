@@ -37,7 +37,9 @@ from harness.conformance.beside import Spare
 from harness.conformance.check import Check
 from harness.conformance.http import Connect
 from harness.conformance.logs import Logs
+from harness.conformance.openapi.plan import OpenApiPlan
 from harness.conformance.result import CheckResult
+from harness.conformance.rules import Rules
 from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents, Fields
 from harness.model.stack import Address, Endpoints
@@ -298,7 +300,9 @@ def _storable(value: object) -> object:
     return value if isinstance(value, int | float | str | None) else str(value)
 
 
-async def _checked(checks: Sequence[Check], plants: Sequence[Plant], folder: Path, seed: int) -> list[CheckResult]:
+async def _checked(
+    checks: Sequence[Check], plants: Sequence[Plant], folder: Path, seed: int, plan: OpenApiPlan | None
+) -> list[CheckResult]:
     clock = VirtualClock(asyncio.get_running_loop())
     found: list[CheckResult] = []
     with contextlib.ExitStack() as patches:
@@ -317,14 +321,25 @@ async def _checked(checks: Sequence[Check], plants: Sequence[Plant], folder: Pat
                 logs=logs,
                 seed=seed,
                 run_id="in-process",
+                rules=Rules() if plan is None else plan.rules,
             )
-            await run_checks(checks, ground, folder, Progress(clock), found.append)
+            answers = None if plan is None else plan.answers()
+            seen = None if answers is None else answers.take
+            await run_checks(checks, ground, folder, Progress(clock), found.append, seen=seen)
+            if plan is not None and answers is not None:
+                found += [*plan.differences(), *(result for result, _exchange in answers.results())]
     assert not target.front.broken, target.front.broken
     assert b"Request failed" not in (folder / f"{POD}.log").read_bytes()  # a plant is wrong on purpose, not by a defect
     return found
 
 
-def checked(checks: Sequence[Check], plants: Sequence[Plant], folder: Path, seed: int = 1) -> dict[str, CheckResult]:
-    """Every check against a target with those plants, by id."""
-    found, _virtual_s = in_virtual_time(_checked(checks, plants, folder, seed))
+def checked(
+    checks: Sequence[Check],
+    plants: Sequence[Plant],
+    folder: Path,
+    seed: int = 1,
+    plan: OpenApiPlan | None = None,
+) -> dict[str, CheckResult]:
+    """Every check against a target with those plants, by id; ``plan`` is the team's OpenAPI file."""
+    found, _virtual_s = in_virtual_time(_checked(checks, plants, folder, seed, plan))
     return {result.id: result for result in found}

@@ -121,6 +121,8 @@ def test_a_target_that_does_not_start_ends_in_30_with_its_last_words(tmp_path: P
         (["--target", "./x 'open"], "quotes"),
         (["--junit", "/no/such/folder/x.xml"], "--junit"),
         (["--seed", "x"], "seed"),
+        (["--openapi", "/no/such/file.yaml"], "/no/such/file.yaml"),
+        (["--openapi", str(ROOT / "compose.yaml")], "compose.yaml"),
     ],
 )
 def test_bad_usage_ends_in_2(words: list[str], says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

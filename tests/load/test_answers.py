@@ -53,11 +53,9 @@ def test_the_contracts_answers_are_good(operation: Operation, status: int, body:
     [
         (Operation.LIST_WALKS, 200, {"walks": []}),
         (Operation.LIST_WALKS, 200, {"walks": [WALK] * 21, "total_count": 21, "page": 1, "limit": 20}),
-        (Operation.LIST_WALKS, 200, {"walks": [{**WALK, "user_id": "u2"}], "total_count": 1, "page": 1, "limit": 20}),
         (Operation.CREATE_WALK, 200, WALK),
         (Operation.GET_WALK, 200, WALK),
         (Operation.GET_WALK, 200, {**WALK, "locations": None}),
-        (Operation.GET_WALK, 200, {**WALK, "user_id": "u2", "locations": []}),
         (Operation.PUT_WALK, 200, {**WALK, "id": "another"}),
         (Operation.PUT_WALK, 200, {**WALK, "status": "walking"}),
         (Operation.PUT_WALK, 200, b"<html>"),
@@ -71,6 +69,23 @@ def test_the_contracts_answers_are_good(operation: Operation, status: int, body:
 )
 def test_a_success_that_is_not_the_contracts_is_a_bad_answer(operation: Operation, status: int, body: object) -> None:
     assert judged(operation, status, body) is Outcome.BAD_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "body"),
+    [
+        (Operation.LIST_WALKS, 200, {"walks": [{**WALK, "user_id": "u2"}], "total_count": 1, "page": 1, "limit": 20}),
+        (Operation.LIST_WALKS, 200, {"walks": [{"user_id": "u2"}]}),  # malformed besides
+        (Operation.GET_WALK, 200, {**WALK, "user_id": "u2", "locations": []}),
+        (Operation.GET_WALK, 202, {"data": {**WALK, "user_id": "u2"}}),
+    ],
+)
+def test_a_success_that_tells_of_anothers_walk_is_foreign_whatever_else_is_wrong(
+    operation: Operation, status: int, body: object
+) -> None:
+    raw = json.dumps(body).encode()
+    found = classify(operation, status, raw, user="u1", walk_id=ID, missing_expected=False)
+    assert (found.outcome, found.shown) == (Outcome.FOREIGN_ANSWER, raw[:120].decode())
 
 
 @pytest.mark.parametrize("operation", list(Operation))

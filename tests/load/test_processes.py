@@ -128,7 +128,7 @@ async def test_slow_probes_delay_no_other(fake: StartFake, tmp_path: Path) -> No
         ("status 429", Outcome.RATE_LIMITED),
         ("status 401", Outcome.UNEXPECTED_4XX),
         ("partial", Outcome.BROKEN),
-        ("foreign", Outcome.BAD_ANSWER),
+        ("foreign", Outcome.FOREIGN_ANSWER),
     ],
 )
 async def test_each_way_to_fail_is_told(fake: StartFake, tmp_path: Path, how: str, outcome: Outcome) -> None:

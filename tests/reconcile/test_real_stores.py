@@ -24,7 +24,7 @@ from harness.population.walk import WalkUpdate, encode
 from harness.reconcile.command import run
 from harness.reconcile.heal import heal
 from harness.stores import read_walks
-from harness.trespass import trespass
+from harness.trespass import Owned, trespass
 from tests.checks.sending import SEED, USERS, as_sent, planned, row
 from tests.conformance.targets import one_pod, wrong
 from tests.stack.rungs import local
@@ -93,16 +93,21 @@ async def overwritten(endpoints: Endpoints) -> None:
     sent = as_sent([row(each) for each in first_puts()])
     before = await read_walks(endpoints)
     assert acknowledged(sent, {walk.id: walk for walk in before}).lost == ()
-    asked = await trespass(endpoints, USERS, before, SEED, 100)
-    assert [(each.get_status, each.put_status, each.changed) for each in asked] == [(404, 200, True)] * 3
+    asked = await trespass(endpoints, USERS, [owned(walk) for walk in before], SEED, 100)
+    assert [(each.get.status, each.put.status, each.changed) for each in asked] == [(404, 200, True)] * 3
     lost = acknowledged(sent, {walk.id: walk for walk in await read_walks(endpoints)}).lost
     assert {each.what.split(" is ")[0] for each in lost} == {"title"}
+
+
+def owned(walk: StoredWalk) -> Owned:
+    return Owned(walk_id=walk.id, owner=walk.user, title=walk.columns["title"], before=walk)
 
 
 async def healed(endpoints: Endpoints, documents: Documents, file: Path) -> None:
     """A lost document, one of the app's own and a newer one: each direction heals its own, once."""
     one, two, three = sorted(await read_walks(endpoints), key=lambda walk: walk.id)
     await documents.delete(document_id(one.id))
+    assert two.updated_at is not None
     newer = expected(two) | {
         "title": Value("string", "later"),
         "updated_at": Value("timestamp", two.updated_at + timedelta(minutes=5)),
@@ -126,6 +131,7 @@ async def healed(endpoints: Endpoints, documents: Documents, file: Path) -> None
 
 async def left_alone(walk: StoredWalk, documents: Documents, file: Path) -> None:
     """A document of an earlier write, and one of the same write that says something else: PostgreSQL keeps its own."""
+    assert walk.updated_at is not None
     for earlier_s in (60, 0):
         at = Value("timestamp", walk.updated_at - timedelta(seconds=earlier_s))
         await documents.put(document_id(walk.id), expected(walk) | {"title": Value("string", "x"), "updated_at": at})

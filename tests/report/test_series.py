@@ -66,7 +66,7 @@ def test_offered_counts_by_due_time_and_completed_by_answer(tmp_path: Path) -> N
 def test_errors_fall_into_their_groups(tmp_path: Path) -> None:
     rows: list[Row] = [request(number / 10, 0.01, outcome=outcome) for number, outcome in enumerate(Outcome)]
     errors = timeline(tmp_path, rows).sides[Side.API].errors
-    assert [group.sum() for group in errors] == [1, 2, 3, 1]
+    assert [group.sum() for group in errors] == [1, 2, 3, 2]
 
 
 def test_probes_good_and_bad(tmp_path: Path) -> None:

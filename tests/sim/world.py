@@ -11,12 +11,12 @@ from unittest import mock
 
 import msgspec
 
-from harness.checks.dual_write import StoredWalk
 from harness.clock import utc
 from harness.load.plan import LoadPlan
 from harness.load.runtime import running_on
 from harness.seed import stream
 from harness.stack.protocol import Stack
+from harness.walk_tables import Stored
 from tests.sim.clock import VirtualClock
 from tests.sim.database import SimDatabase
 from tests.sim.firestore import MemoryDocuments, MemoryFirestore, Mirror
@@ -77,8 +77,8 @@ class World:
             "harness.run.run_folder": lambda run_id: self._folder / "state" / run_id,
             "harness.run.remove_run_folder": lambda run_id: None,
             "harness.run.run_identity": _run_identity,
-            "harness.stores.read_walks": self._walks,
-            "harness.trespass.read_walks": self._walks,
+            "harness.stores.read_stored": self._stored,
+            "harness.trespass.read_stored": self._stored,
             "harness.invariants.Documents": lambda *_: MemoryDocuments(self.firestore),
             "harness.firebase.rest.request": self.parts.request,
         }
@@ -95,8 +95,8 @@ class World:
     def _load(self, plan: LoadPlan, folder: Path, _clock: VirtualClock, **_: Any) -> VirtualLoad:
         return VirtualLoad(plan, folder, self.runtime, self.firestore)
 
-    async def _walks(self, _endpoints: object, _most: int = 0) -> list[StoredWalk]:
-        return self.database.stored()
+    async def _stored(self, _endpoints: object, _most: int = 0) -> Stored:
+        return Stored(walks=self.database.stored())
 
 
 async def _nothing_to_sweep(_progress: object) -> None:

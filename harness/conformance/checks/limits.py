@@ -15,38 +15,40 @@ LOCATIONS_MAX = 20_000  # ours, as RATE_LIMITED is: the contract names no end
 _AT_ONCE = 5_000  # below any bearable limit of a body
 
 
-def _post(id_: str, sentence: str, good: dict[str, Any], bad: dict[str, Any]) -> None:
+def _text(length: int) -> str:
+    return "x" * length
+
+
+def _post(id_: str, sentence: str, field: str) -> None:
+    rule = f"create.{field}.maxLength"
+
     async def taken(bench: Bench) -> None:
         me = await bench.user()
         await me.new_walk()
-        exchange = await me.post(good)
+        exchange = await me.post({"title": "散歩", field: _text(bench.rule(rule))})
         if not 200 <= exchange.status < 300:
             must(exchange, 201)
 
     async def refused(bench: Bench) -> None:
         me = await bench.user()
-        needs(await me.post(good))
-        must(await me.post(bad), 400)
+        needs(await me.post({"title": "散歩", field: _text(bench.rule(rule))}))
+        must(await me.post({"title": "散歩", field: _text(bench.rule(rule) + 1)}), 400)
 
     CHECKS.add(f"{id_}.largest", f"{sentence}: the largest is taken", taken)
     CHECKS.add(f"{id_}.beyond", f"{sentence}: one more gets 400", refused)
 
 
-_post("limits.title.post", "title has 1..255 characters in POST", {"title": "x" * 255}, {"title": "x" * 256})
-_post(
-    "limits.description.post",
-    "description has at most 1000 characters in POST",
-    {"title": "散歩", "description": "x" * 1000},
-    {"title": "散歩", "description": "x" * 1001},
-)
+_post("limits.title.post", "title has 1..255 characters in POST", "title")
+_post("limits.description.post", "description has at most 1000 characters in POST", "description")
 
 
 @CHECKS("limits.title.characters", "title's 255 are characters, not bytes")
 async def title_characters(bench: Bench) -> None:
     """255 of three bytes each, kept whole."""
     me = await bench.user()
-    await me.new_walk("x" * 255)
-    title = "歩" * 255
+    longest = bench.rule("create.title.maxLength")
+    await me.new_walk("x" * longest)
+    title = "歩" * longest
     exchange = await me.post({"title": title})
     if not 200 <= exchange.status < 300:
         must(exchange, 201)
@@ -74,6 +76,21 @@ def _put_refused(id_: str, sentence: str, *bodies: dict[str, Any]) -> None:
     CHECKS.add(id_, sentence, refused)
 
 
+def _put_beyond(id_: str, sentence: str, field: str, *bodies: dict[str, Any]) -> None:
+    """A text one character longer than its field takes, and ``bodies``, get 400."""
+
+    async def refused(bench: Bench) -> None:
+        me = await bench.user()
+        walk_id = await me.new_walk()
+        await me.put_walk(walk_id, {"total_steps": 1})
+        begin = "https://images.invalid/" if field.endswith("_url") else ""
+        longer = begin + _text(bench.rule(f"put.{field}.maxLength") + 1 - len(begin))
+        for body in (*bodies, {field: longer}):
+            must(await me.put(walk_id, body), 400)
+
+    CHECKS.add(id_, sentence, refused)
+
+
 def _put_taken(id_: str, sentence: str, *bodies: dict[str, Any]) -> None:
     async def taken(bench: Bench) -> None:
         me = await bench.user()
@@ -91,8 +108,8 @@ def _at(**changes: Any) -> dict[str, Any]:
 
 _START, _EARLIER = "2025-10-20T09:00:00Z", "2025-10-20T08:59:59Z"
 
-_put_refused("limits.title.put", "title has 1..255 characters in PUT", {"title": ""}, {"title": "x" * 256})
-_put_refused("limits.description.put", "description has at most 1000 characters in PUT", {"description": "x" * 1001})
+_put_beyond("limits.title.put", "title has 1..255 characters in PUT", "title", {"title": ""})
+_put_beyond("limits.description.put", "description has at most 1000 characters in PUT", "description")
 _put_refused(
     "limits.latitude.beyond",
     "latitude is within -90..90",
@@ -133,11 +150,7 @@ _put_refused(
     {"total_steps": -1},
     {"total_paused_duration": -0.5},
 )
-_put_refused(
-    "limits.thumbnail",
-    "thumbnail_image_url has at most 500 characters",
-    {"thumbnail_image_url": "https://images.invalid/" + "x" * 500},
-)
+_put_beyond("limits.thumbnail", "thumbnail_image_url has at most 500 characters", "thumbnail_image_url")
 
 
 @CHECKS("limits.latitude.zero", "0.0 is a valid latitude")
@@ -177,22 +190,24 @@ async def locations_in_all(bench: Bench) -> None:
     must_be("locations", LOCATIONS_MAX, len(await me.locations(walk_id)), exchange, Finding.EFFECT)
 
 
-def _query(id_: str, sentence: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+def _query(id_: str, sentence: str, name: str, bad: tuple[int, ...]) -> None:
+    rule, other = f"list.{name}.maximum", "limit=20" if name == "page" else "page=1"
+
     async def taken(bench: Bench) -> None:
         me = await bench.user()
         needs(await me.get(f"{WALKS}?page=1&limit=20"))
-        for query in good:
-            must(await me.get(f"{WALKS}?{query}"), 200)
+        for value in (1, bench.rule(rule)):
+            must(await me.get(f"{WALKS}?{other}&{name}={value}"), 200)
 
     async def refused(bench: Bench) -> None:
         me = await bench.user()
         needs(await me.get(f"{WALKS}?page=1&limit=20"))
-        for query in bad:
-            must(await me.get(f"{WALKS}?{query}"), 400)
+        for value in (*bad, bench.rule(rule) + 1):
+            must(await me.get(f"{WALKS}?{name}={value}"), 400)
 
     CHECKS.add(f"{id_}.ends", f"{sentence}: both ends are taken", taken, walk_api("list"))
     CHECKS.add(f"{id_}.beyond", f"{sentence}: all else gets 400", refused, walk_api("list"))
 
 
-_query("limits.page", "page is 1..1000", ("page=1&limit=20", "page=1000&limit=20"), ("page=0", "page=1001", "page=-1"))
-_query("limits.limit", "limit is 1..100", ("page=1&limit=1", "page=1&limit=100"), ("limit=0", "limit=101", "limit=-5"))
+_query("limits.page", "page is 1..1000", "page", (0, -1))
+_query("limits.limit", "limit is 1..100", "limit", (0, -5))

@@ -39,7 +39,7 @@ def _ids(body: dict[str, Any]) -> list[str]:
 async def status(bench: Bench) -> None:
     """To a user without walks too."""
     me = await bench.user()
-    must(await me.get(f"{WALKS}?page=1&limit=20"), 200)
+    must(await me.get(f"{WALKS}?page=1&limit=20"), bench.rule("list.status"))
 
 
 @CHECKS("listing.body", "the list is {walks, total_count, page, limit}, its walks are Walks")
@@ -48,8 +48,9 @@ async def body(bench: Bench) -> None:
     me = await bench.user()
     await me.put_walk(bench.walk_id(), FULL_WALK)
     exchange, page = await _page(me, 1, 7)
+    fields = bench.rule("walk.optional"), bench.rule("walk.nullable")
     wrong = [f"{name} is no whole number" for name in ("total_count", "page", "limit") if not is_whole(page.get(name))]
-    wrong += [problem for walk in page["walks"] for problem in problems(walk, WALK)]
+    wrong += [problem for walk in page["walks"] for problem in problems(walk, WALK, *fields)]
     if wrong or not page["walks"]:
         raise Deviates("the list of the contract", "; ".join(wrong) or "no walk in it", exchange)
     must_be("page and limit", (1, 7), (page["page"], page["limit"]), exchange)

@@ -13,24 +13,26 @@ from harness.conformance.http import Exchange
 
 CHECKS = Checks(walk_api("rate-limit"), Finding.STATUS)
 
-PER_MINUTE = 100
-#: A window that began before the first request may end in the midst of them: then twice as many fit.
-MOST = 2 * PER_MINUTE + 5
+PROBES = 120
 
 
-async def _until_limited(me: Caller) -> tuple[int, Exchange]:
-    """Asks until a 429 comes, at most ``MOST`` times: how many answers were none, and the last."""
+async def _until_limited(bench: Bench, me: Caller) -> tuple[int, Exchange]:
+    """Asks until a 429 comes: how many answers were none, and the last.
+
+    A window that began before the first request may end in the midst of them: then twice as many fit.
+    """
+    most = 2 * bench.rule("rate_limit") + 5
     needs(await me.get(WALKS))
-    for number in range(1, MOST):
+    for number in range(1, most):
         exchange = await me.get(WALKS)
         if exchange.status == 429:
             return number, exchange
         needs(exchange)
-    return MOST, exchange
+    return most, exchange
 
 
-async def _limited(me: Caller) -> Exchange:
-    count, exchange = await _until_limited(me)
+async def _limited(bench: Bench, me: Caller) -> Exchange:
+    count, exchange = await _until_limited(bench, me)
     if exchange.status != 429:
         raise NotExercised(f"it needs the limit to act: {count} requests were let through")
     return exchange
@@ -43,13 +45,14 @@ def _minute(bench: Bench) -> int:
 @CHECKS("rate_limit.limit", "100 requests a minute and user are let through; beyond them comes 429")
 async def limit(bench: Bench) -> None:
     """Not fewer, and not more than the time passed allows: a bucket may refill, a window may turn."""
+    allowed = bench.rule("rate_limit")
     for _ in range(3):
         me = await bench.user()
         begun_ns, minute = bench.clock.now_ns(), _minute(bench)
-        count, exchange = await _until_limited(me)
-        if count < PER_MINUTE:
-            raise Deviates("100 requests let through", f"429 after {count}", exchange)
-        most = PER_MINUTE + math.ceil((bench.clock.now_ns() - begun_ns) / NS * PER_MINUTE / 60)
+        count, exchange = await _until_limited(bench, me)
+        if count < allowed:
+            raise Deviates(f"{allowed} requests let through", f"429 after {count}", exchange)
+        most = allowed + math.ceil((bench.clock.now_ns() - begun_ns) / NS * allowed / 60)
         if count <= most:
             return
         if _minute(bench) == minute:
@@ -60,7 +63,7 @@ async def limit(bench: Bench) -> None:
 @CHECKS("rate_limit.retry_after", "429 carries Retry-After, in whole seconds of at most a minute", finding=Finding.BODY)
 async def retry_after(bench: Bench) -> None:
     """From 1 to 60."""
-    exchange = await _limited(await bench.user())
+    exchange = await _limited(bench, await bench.user())
     value = exchange.headers.get("retry-after", "")
     if not value.isdecimal() or not 1 <= int(value) <= 60:
         raise Deviates("Retry-After 1..60", f"Retry-After {value!r}" if value else "no Retry-After", exchange)
@@ -69,7 +72,7 @@ async def retry_after(bench: Bench) -> None:
 @CHECKS("rate_limit.code", "429 carries the code RATE_LIMITED", finding=Finding.BODY)
 async def code(bench: Bench) -> None:
     """In the error body of the contract."""
-    must_carry(await _limited(await bench.user()), 429, "RATE_LIMITED")
+    must_carry(await _limited(bench, await bench.user()), 429, "RATE_LIMITED")
 
 
 @CHECKS("rate_limit.per_user", "one user's limit leaves the others alone")
@@ -77,7 +80,7 @@ async def per_user(bench: Bench) -> None:
     """Another user asks while the first is limited."""
     me, other = await bench.user(), await bench.user()
     needs(await other.get(WALKS))
-    await _limited(me)
+    await _limited(bench, me)
     must(await other.get(WALKS), 200)
 
 
@@ -86,7 +89,7 @@ async def probes(bench: Bench) -> None:
     """The kubelet asks without a token, and from one address."""
     for path in ("/health", "/ready"):
         needs(await bench.nobody.get(path))
-        for _ in range(PER_MINUTE + 20):
+        for _ in range(PROBES):
             exchange = await bench.nobody.get(path)
             if exchange.status == 429:
                 must(exchange, 200)

@@ -22,7 +22,7 @@ def _numbers(locations: list[dict[str, Any]]) -> list[object]:
 async def creates(bench: Bench) -> None:
     """Under the id of the path."""
     me, walk_id = await bench.user(), bench.walk_id()
-    exchange = must(await me.put(walk_id, FULL_WALK), 200)
+    exchange = must(await me.put(walk_id, FULL_WALK), bench.rule("put.status"))
     read = await me.get(f"{WALKS}/{walk_id}")
     if read.status != 200:
         raise Deviates("the walk to exist afterwards", f"GET: {read.shown}", exchange, Finding.EFFECT)
@@ -42,7 +42,7 @@ async def own(bench: Bench) -> None:
 async def empty_body(bench: Bench) -> None:
     """The smallest body there is."""
     me = await bench.user()
-    must(await me.put(bench.walk_id(), {}), 200)
+    must(await me.put(bench.walk_id(), {}), bench.rule("put.status"))
 
 
 @CHECKS("upsert.partial", "fields that a PUT does not send stay as they are", finding=Finding.EFFECT)
@@ -131,7 +131,7 @@ async def locations_optional(bench: Bench) -> None:
     absent: dict[str, Any] = dict.fromkeys(
         ("altitude", "horizontal_accuracy", "vertical_accuracy", "speed", "course"), ...
     )
-    must(await me.put(walk_id, {"locations": [location(1, **absent)]}), 200)
+    must(await me.put(walk_id, {"locations": [location(1, **absent)]}), bench.rule("put.status"))
 
 
 @CHECKS("upsert.retry", "a PUT that is retried changes nothing", finding=Finding.EFFECT)
@@ -141,7 +141,7 @@ async def retry(bench: Bench) -> None:
     body = FULL_WALK | {"locations": [location(number) for number in range(5)]}
     await me.put_walk(walk_id, body)
     before = await me.walk(walk_id)
-    exchange = must(await me.put(walk_id, body), 200)
+    exchange = must(await me.put(walk_id, body), bench.rule("put.status"))
     after = await me.walk(walk_id)
     for walk in (before, after):
         walk.pop("updated_at", None)
@@ -153,7 +153,9 @@ async def batch(bench: Bench) -> None:
     """All of them are there afterwards."""
     me, walk_id = await bench.user(), bench.walk_id()
     await me.put_walk(walk_id, {"locations": [location(0)]})
-    exchange = must(await me.put(walk_id, {"locations": [location(number) for number in range(60)]}), 200)
+    exchange = must(
+        await me.put(walk_id, {"locations": [location(number) for number in range(60)]}), bench.rule("put.status")
+    )
     must_be("locations", list(range(60)), sorted(map(int, _whole(await me.locations(walk_id)))), exchange)
 
 

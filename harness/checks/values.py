@@ -1,0 +1,200 @@
+"""What a database's column holds, as a value that compares: equal instants and numbers whatever their type. Pure.
+
+The same instant may lie in a column as a timestamp with or without a zone, as ISO text with any offset and any number
+of digits, or as a count since 1970; the same number as an integer, a decimal, a float or text. Each has one form here:
+an aware ``datetime`` in UTC, cut to the microseconds that PostgreSQL and Firestore keep, and an ``int`` or ``float``.
+Two that differ by what a column can keep never become equal.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+#: A walk's status as the contract spells it; databases also have it in capitals or in one word.
+STATUSES = ("not_started", "in_progress", "paused", "completed")
+_WORDS = {each.replace("_", ""): each for each in STATUSES}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Counts since 1970 are read where the unit is beyond doubt: each range is 2001-09-09 to 2286-11-20 in its own unit,
+#: and no two ranges meet. Unit: how many a second.
+_UNITS = ((10**9, 1), (10**12, 10**3), (10**15, 10**6), (10**18, 10**9))
+_COUNT = re.compile(r"[+-]?\d+(\.\d*)?")
+#: The end of what Go's ``time.Time.String`` writes: "2025-10-20 12:00:00 +0900 JST m=+0.1".
+_GO_ZONE = re.compile(r" ([+-]\d{4})( \S+)?( m=\S+)?$")
+_MICROSECOND = timedelta(microseconds=1)
+_ROUNDINGS = (ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_DOWN, ROUND_FLOOR)
+
+
+class Unreadable(ValueError):  # noqa: N818 - an outcome, not an error
+    """Says what a value is that cannot be read as what its column must hold."""
+
+
+class Kind(StrEnum):
+    """What the contract's column holds, whatever its type."""
+
+    INSTANT = "instant"
+    NUMBER = "number"
+    TEXT = "text"
+    STATUS = "status"
+    ID = "id"
+
+
+def comparable(kind: Kind, raw: Any) -> Any:
+    """``raw`` as asyncpg or JSON gives it, in the one form of its kind; ``None`` stays. Raises ``Unreadable``."""
+    return None if raw is None else _READ[kind](raw)
+
+
+def instant(raw: Any) -> datetime:
+    """In UTC, to the microsecond below. What has no zone is taken for UTC. Raises ``Unreadable``."""
+    if isinstance(raw, datetime):
+        return raw.replace(tzinfo=UTC) if raw.tzinfo is None else raw.astimezone(UTC)
+    if isinstance(raw, date):
+        return datetime(raw.year, raw.month, raw.day, tzinfo=UTC)
+    if isinstance(raw, str):
+        return _since_1970(raw) if _COUNT.fullmatch(raw.strip()) else _of_text(raw)
+    return _since_1970(raw)
+
+
+def number(raw: Any) -> int | float:
+    """An ``int`` where it is whole. Seconds of an interval. Raises ``Unreadable``."""
+    if isinstance(raw, timedelta):
+        raw = raw.total_seconds()
+    exact = _decimal(raw)
+    if exact == exact.to_integral_value():
+        return int(exact)
+    return float(exact)
+
+
+def status(raw: Any) -> str:
+    """The contract's spelling. Raises ``Unreadable`` for a word that is none of the four."""
+    word = text(raw)
+    known = _WORDS.get(re.sub(r"[\s_-]", "", word).lower())
+    if known is None:
+        raise Unreadable(f"{word[:40]!r}, which is none of {', '.join(STATUSES)}")
+    return known
+
+
+def identity(raw: Any) -> str:
+    """A UUID in lower case with its hyphens. Raises ``Unreadable``."""
+    try:
+        return str(raw) if isinstance(raw, uuid.UUID) else str(uuid.UUID(text(raw).strip()))
+    except ValueError:
+        raise Unreadable(f"{str(raw)[:40]!r}, which is no UUID") from None
+
+
+def text(raw: Any) -> str:
+    """Raises ``Unreadable`` for what is no text."""
+    if not isinstance(raw, str):
+        raise Unreadable(f"{str(raw)[:40]!r}, which is no text")
+    return raw
+
+
+_READ = {Kind.INSTANT: instant, Kind.NUMBER: number, Kind.TEXT: text, Kind.STATUS: status, Kind.ID: identity}
+
+
+def _of_text(raw: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(_GO_ZONE.sub(r"\1", raw.strip()))
+    except ValueError:
+        raise Unreadable(f"{raw[:40]!r}, which is no ISO 8601 time") from None
+    return instant(found)
+
+
+def _since_1970(raw: Any) -> datetime:
+    count = _decimal(raw)
+    for least, a_second in _UNITS:
+        if least <= count < least * 10:
+            return _EPOCH + timedelta(microseconds=math.floor(count * 1_000_000 / a_second))
+    raise Unreadable(f"{str(raw)[:40]}, which is no count since 1970 whose unit is beyond doubt")
+
+
+def _decimal(raw: Any) -> Decimal:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | Decimal | str):
+        raise Unreadable(f"{str(raw)[:40]!r}, which is no number")
+    try:
+        found = Decimal(repr(raw)) if isinstance(raw, float) else Decimal(raw)
+    except InvalidOperation:
+        raise Unreadable(f"{str(raw)[:40]!r}, which is no number") from None
+    if not found.is_finite():
+        raise Unreadable(f"{raw}, which is no number")
+    return found
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """How a column keeps what it is given: ``declared`` as PostgreSQL says it.
+
+    ``grain``: values keep whole multiples of it, in seconds for instants; 0 is as fine as what is compared. ``single``:
+    a float of 32 bits, about seven digits. ``zoneless``: without a time zone.
+    """
+
+    kind: Kind
+    declared: str = ""
+    grain: Decimal = Decimal(0)
+    single: bool = False
+    zoneless: bool = False
+
+    def holds(self, sent: Any, held: Any) -> bool:
+        """Whether the column would hold ``held`` after ``sent`` was written, rounded or cut to what it keeps."""
+        if sent is None or held is None:
+            return (sent or None) == (held or None) if self.kind is Kind.TEXT else sent is held
+        if sent == held:
+            return True
+        if self.kind is Kind.INSTANT:
+            return bool(self.grain) and held in _kept_instants(sent, self.grain)
+        return self.kind is Kind.NUMBER and self._same_number(sent, held)
+
+    def agrees(self, held: Any, elsewhere: Any) -> bool:
+        """Whether ``elsewhere``, in another store, and ``held`` may come of one value. Each store rounds or cuts it to
+        what it keeps, microseconds at least, so that they may be one step apart.
+        """
+        if self.holds(elsewhere, held):
+            return True
+        if self.kind is not Kind.INSTANT or held is None or elsewhere is None:
+            return False
+        return bool(_apart(held, elsewhere) <= max(self.grain, Decimal("0.000001")))
+
+    def shift(self, sent: Any, held: Any) -> timedelta | None:
+        """How far local time instead of UTC shifted an instant in a column without zone; ``None`` where it did not."""
+        if not self.zoneless or not isinstance(sent, datetime) or not isinstance(held, datetime):
+            return None
+        by = timedelta(minutes=15 * round((held - sent) / timedelta(minutes=15)))
+        return by if by and abs(by) <= timedelta(hours=14) and self.holds(sent + by, held) else None
+
+    def _same_number(self, sent: float, held: float) -> bool:
+        if self.single and _single(sent) == _single(held):
+            return True
+        return bool(self.grain) and _decimal(held) in _kept_numbers(sent, self.grain)
+
+
+def _kept_instants(sent: datetime, grain: Decimal) -> set[datetime]:
+    """``sent`` cut and rounded to ``grain`` seconds."""
+    count, step = (sent - _EPOCH) // _MICROSECOND, int(grain * 1_000_000)
+    return {_EPOCH + each // step * step * _MICROSECOND for each in (count, count + step // 2)}
+
+
+def _kept_numbers(sent: float, grain: Decimal) -> set[Decimal]:
+    """``sent`` cut and rounded to ``grain``, a power of ten, as the decimal that it shows and as the binary it is."""
+    exact = {_decimal(sent), Decimal(sent)}
+    return {each.quantize(grain, rounding=way) for each in exact for way in _ROUNDINGS}
+
+
+def _apart(one: datetime, other: datetime) -> Decimal:
+    """In seconds."""
+    return Decimal(abs(one - other) // _MICROSECOND) / 1_000_000
+
+
+def _single(value: float) -> float:
+    """The nearest float of 32 bits."""
+    try:
+        found: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return math.inf
+    return found

@@ -1,0 +1,257 @@
+"""Reads the contract's tables out of any database: by the catalogue, whatever their schema, order and types.
+
+What can be read is read, and what cannot is named (``harness.checks.tables``). A view is not read: what it leaves out
+would look lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from harness.checks import tables
+from harness.checks.dual_write import StoredWalk
+from harness.checks.tables import LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, Declared, Layout, Unread
+from harness.checks.values import Column, Kind, Unreadable, comparable, identity
+from harness.model.message import Message, Told, message
+
+READ_TIMEOUT_S = 60.0  # MOST_WALKS have two million locations
+_TABLES = """
+SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, pg_table_is_visible(c.oid) AS visible,
+       has_schema_privilege(n.oid, 'USAGE') AS open, row_security_active(c.oid) AS hidden
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE lower(c.relname) = $1 AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+      AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+ORDER BY visible DESC, n.nspname, c.relname
+"""
+_COLUMNS = """
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS declared,
+       CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname END AS base,
+       CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod,
+       has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+     JOIN pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+"""
+#: Types whose values asyncpg gives in the comparable form, by what they are read as.
+_AS_THEY_ARE = frozenset({"timestamptz", "float8", "float4", "int2", "int4", "int8"})
+_NUMBERS = frozenset({"float8", "float4", "int2", "int4", "int8", "numeric"})
+_KINDS = {"v": "a view", "m": "a materialized view"}
+_DELETED_AT = "deleted_at"
+#: Where a database without a table of locations may have them: an array of maps, in order.
+_EMBEDDED = ("locations", "location_data")
+
+
+_NONE = Declared(name="", declared="", base="")
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The walks as they lie in PostgreSQL, and how their columns were read. ``layout`` is ``None`` when no walk was."""
+
+    walks: Sequence[StoredWalk]
+    layout: Layout = tables.CONTRACT
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that the contract has was read."""
+        return not self.layout.unread
+
+
+class NoWalks(Exception):  # noqa: N818 - an outcome, not an error
+    """Not even the ids of walks can be read; ``unread`` says why."""
+
+    def __init__(self, unread: Unread) -> None:
+        self.unread = unread
+        super().__init__(str(unread.told))
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True):
+    """``source`` is what stands behind FROM; ``columns`` by name in lower case."""
+
+    source: str
+    columns: Mapping[str, Declared]
+
+
+async def read(connection: asyncpg.Connection, most: int) -> Stored:
+    """Up to ``most`` walks, the last written first, with their locations. Call it in a transaction that sees one
+    moment. Raises ``NoWalks`` and asyncpg's errors.
+    """
+    there = await _table(connection, WALKS)
+    if isinstance(there, Unread):
+        raise NoWalks(there)
+    chosen = tables.read_as(WALKS, OF_WALKS, there.columns)
+    if isinstance(chosen["id"], Unread):
+        raise NoWalks(chosen["id"])
+    columns, unread = _apart(chosen)
+    layout = Layout(walks=columns, locations=None, unread=unread, notes=_notes(WALKS, there))
+    ordered = f" ORDER BY {_quoted(there, 'updated_at')} DESC" if "updated_at" in columns else ""
+    rows: Sequence[Mapping[str, Any]] = await connection.fetch(
+        _select(there, columns) + ordered + " LIMIT $1", most, timeout=READ_TIMEOUT_S
+    )
+    rows, layout = _converted(WALKS, rows, there, layout)
+    if "id" not in layout.walks:
+        raise NoWalks(layout.unread[-1])
+    embedded = next((each for each in _EMBEDDED if there.columns.get(each, _NONE).base in {"json", "jsonb"}), "")
+    if embedded and isinstance(await _table(connection, LOCATIONS), Unread):
+        located, layout = await _embedded(connection, there, embedded, most, layout)
+    else:
+        located, layout = await _locations(connection, [row["id"] for row in rows], layout)
+    walks = [StoredWalk(id=row["id"], columns=row, locations=located.get(row["id"], ()), layout=layout) for row in rows]
+    return Stored(walks=walks, layout=layout)
+
+
+async def _locations(
+    connection: asyncpg.Connection, ids: Sequence[str], layout: Layout
+) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Layout]:
+    there = await _table(connection, LOCATIONS)
+    if isinstance(there, Unread):
+        return {}, msgspec.structs.replace(layout, unread=(*layout.unread, there))
+    chosen = tables.read_as(LOCATIONS, OF_LOCATIONS, there.columns)
+    columns, unread = _apart(chosen)
+    notes = (*layout.notes, *_notes(LOCATIONS, there))
+    layout = msgspec.structs.replace(layout, unread=(*layout.unread, *unread), notes=notes)
+    if not {"walk_id", "sequence_number"} <= columns.keys():
+        return {}, layout
+    layout = msgspec.structs.replace(layout, locations=columns)
+    walk_id, number = _quoted(there, "walk_id"), _quoted(there, "sequence_number")
+    of_walks = f"{'AND' if _DELETED_AT in there.columns else 'WHERE'} lower({walk_id}::text) = ANY($1)"
+    rows: Sequence[Mapping[str, Any]] = await connection.fetch(
+        f"{_select(there, columns)} {of_walks} ORDER BY {walk_id}, {number}", ids, timeout=READ_TIMEOUT_S
+    )
+    rows, layout = _converted(LOCATIONS, rows, there, layout)
+    if not {"walk_id", "sequence_number"} <= (layout.locations or {}).keys():
+        return {}, msgspec.structs.replace(layout, locations=None)
+    located: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        located[row["walk_id"]].append(row)
+    return located, layout
+
+
+async def _embedded(
+    connection: asyncpg.Connection, there: _Table, name: str, most: int, layout: Layout
+) -> tuple[Mapping[str, Sequence[Mapping[str, Any]]], Layout]:
+    """Locations that lie in their walk's row as a JSON array."""
+    place, declared = f"{WALKS}.{name}", there.columns[name].declared
+    pair = f"{_quoted(there, 'id')}::text AS id, {_quoted(there, name)}::text AS points"
+    rows = await connection.fetch(
+        f"SELECT {pair} FROM {there.source} LIMIT $1",  # noqa: S608 - names of the catalogue, quoted
+        most,
+        timeout=READ_TIMEOUT_S,
+    )
+    try:
+        located = {identity(row["id"]): tables.points(msgspec.json.decode(row["points"] or "[]")) for row in rows}
+    except Unreadable as error:
+        unread = Unread(place=place, expected="an array of locations", found=f"{declared}: {error}")
+        return {}, msgspec.structs.replace(layout, unread=(*layout.unread, unread))
+    note = message("locations are read from {column} ({declared})", column=place, declared=declared)
+    return located, msgspec.structs.replace(layout, locations=OF_LOCATIONS, notes=(*layout.notes, note))
+
+
+async def _table(connection: asyncpg.Connection, name: str) -> _Table | Unread:
+    """The one that the application's role finds by its name alone, else the only one there is."""
+    found = await connection.fetch(_TABLES, name, timeout=READ_TIMEOUT_S)
+    why: str | Message = ""
+    if not found:
+        why = message("no table of that name")
+    elif len(found) > 1 and not found[0]["visible"]:
+        why = message(
+            "{count} tables of that name: {names}", count=str(len(found)), names=", ".join(map(_named, found))
+        )
+    elif found[0]["kind"] in _KINDS:
+        why = f"{_KINDS[found[0]['kind']]} ({_named(found[0])})"
+    elif not found[0]["open"]:
+        why = message("no permission to read it for the application's role")
+    elif found[0]["hidden"]:
+        why = message("row level security, which hides rows from the application's role")
+    if why:
+        return Unread(place=name, expected="a table", found=why)
+    columns = {
+        row["name"].lower(): Declared(**dict(row))
+        for row in await connection.fetch(_COLUMNS, found[0]["oid"], timeout=READ_TIMEOUT_S)
+    }
+    return _Table(source=_named(found[0]), columns=columns)
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return f"{_quote(row['schema'])}.{_quote(row['name'])}"
+
+
+def _quote(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _quoted(table: _Table, name: str) -> str:
+    return _quote(table.columns[name].name)
+
+
+def _apart(chosen: Mapping[str, Column | Unread]) -> tuple[dict[str, Column], tuple[Unread, ...]]:
+    columns = {name: each for name, each in chosen.items() if isinstance(each, Column)}
+    return columns, tuple(each for each in chosen.values() if isinstance(each, Unread))
+
+
+def _select(table: _Table, columns: Mapping[str, Column]) -> str:
+    wanted = ", ".join(f"{_expression(table, name)} AS {_quote(name)}" for name in columns)
+    kept = f" WHERE {_quoted(table, _DELETED_AT)} IS NULL" if _DELETED_AT in table.columns else ""
+    return f"SELECT {wanted} FROM {table.source}{kept}"  # noqa: S608 - names of the catalogue, quoted
+
+
+def _expression(table: _Table, name: str) -> str:
+    column = table.columns[name]
+    if column.base in _NUMBERS or column.base in {"timestamptz", "timestamp", "date", "interval"}:
+        return _quote(column.name)
+    return f"{_quote(column.name)}::text"
+
+
+def _notes(name: str, table: _Table) -> Told:
+    """A row that is marked as deleted is one to nobody; the contract deletes it."""
+    if _DELETED_AT not in table.columns:
+        return ()
+    place = f"{name}.{_DELETED_AT}"
+    return (message("a risk: rows marked by {column} count as deleted, and stay in the database", column=place),)
+
+
+def _converted(
+    table: str, rows: Sequence[Mapping[str, Any]], there: _Table, layout: Layout
+) -> tuple[Sequence[Mapping[str, Any]], Layout]:
+    """``rows`` with comparable values. A column with one that cannot be read is left out, and named."""
+    columns = layout.walks if table == WALKS else layout.locations or {}
+    values: dict[str, list[Any]] = {}
+    dropped: set[str] = set()
+    for name, column in columns.items():
+        base = there.columns[name].base
+        if base in _AS_THEY_ARE and (base == "timestamptz") == (column.kind is Kind.INSTANT):
+            continue
+        try:
+            values[name] = _read(column, base, [row[name] for row in rows])
+        except Unreadable as error:
+            dropped.add(name)
+            layout = layout.without(f"{table}.{name}", f"{there.columns[name].declared} {error}")
+            continue
+        if base not in {"timestamp", "date"}:
+            layout = _with_column(layout, table, name, tables.refined(column, values[name]))
+    if not values and not dropped:
+        return rows, layout
+    kept = [name for name in columns if name not in values and name not in dropped]
+    made = [
+        {name: row[name] for name in kept} | {name: each[number] for name, each in values.items()}
+        for number, row in enumerate(rows)
+    ]
+    return made, layout
+
+
+def _read(column: Column, base: str, raw: Sequence[Any]) -> list[Any]:
+    if base in {"json", "jsonb"}:
+        raw = [None if each is None else msgspec.json.decode(each) for each in raw]
+    return [comparable(column.kind, each) for each in raw]
+
+
+def _with_column(layout: Layout, table: str, name: str, column: Column) -> Layout:
+    if table == WALKS:
+        return msgspec.structs.replace(layout, walks={**layout.walks, name: column})
+    return msgspec.structs.replace(layout, locations={**(layout.locations or {}), name: column})

@@ -1,0 +1,235 @@
+"""The team's own OpenAPI file: files of several styles read and planned, refused with their line, and what they decide."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.cli import main
+from harness.conformance.checks import ALL
+from harness.conformance.flow import combined_of
+from harness.conformance.fuzz import command
+from harness.conformance.grade import Finding, Grade, SourceKind
+from harness.conformance.openapi.decides import _RATES
+from harness.conformance.openapi.plan import OpenApiPlan
+from harness.conformance.result import Outcome
+from harness.model.errors import BadInput, Exit
+from harness.model.stack import Address
+from harness.model.verdict import Combined
+from tests.conformance.front import Answer, Call, refusal
+from tests.conformance.in_process import Plant, Target, checked
+
+CORPUS = Path(__file__).resolve().parents[1] / "openapi"
+ALL_FIVE = {"list", "create", "get", "put", "delete"}
+#: What each file decides otherwise than the contract, and the text of the line that says so.
+DECIDED: dict[str, dict[str, tuple[object, str]]] = {
+    "by-hand.yaml": {},
+    "generated.json": {"walk.nullable": (("user_id",), '"user_id"')},
+    "minimal.yaml": {},
+    "all-of.yaml": {
+        "create.title.maxLength": (120, "maxLength: 120"),
+        "create.description.maxLength": (400, "maxLength: 400"),
+        "walk.optional": (("polyline_data",), "required: [title]"),
+        "walk.nullable": (("description",), "description: {type: string, nullable: true}"),
+    },
+    "base-path.yaml": {"list.limit.maximum": (50, "maximum: 50"), "rate_limit": (60, "x-rate-limit: 60")},
+    "contradicting.yaml": {
+        "create.status": (200, "'200': {description: made}"),
+        "create.title.maxLength": (100, "maxLength: 100"),
+        "list.limit.maximum": (50, "maximum: 50"),
+        "rate_limit": (300, "description: More than 300"),
+    },
+}
+LACKING = {"all-of.yaml": {"list", "put", "delete"}, "contradicting.yaml": {"delete"}}
+
+
+def test_the_corpus_is_what_is_looked_at() -> None:
+    assert {path.name for path in CORPUS.iterdir()} == set(DECIDED)
+
+
+@pytest.mark.parametrize("name", DECIDED)
+def test_a_file_is_read_and_planned(name: str) -> None:
+    plan, lines = OpenApiPlan(CORPUS / name), (CORPUS / name).read_text().splitlines()
+    assert set(plan.operations) == ALL_FIVE - LACKING.get(name, set())
+    assert {rule: each.value for rule, each in plan.rules.decided.items()} == {
+        rule: value for rule, (value, _) in DECIDED[name].items()
+    }
+    for rule, (_value, said) in DECIDED[name].items():
+        file, _, line = plan.rules.decided[rule].place.rpartition(":")
+        assert file == str(CORPUS / name) and said in lines[int(line) - 1], rule
+    told = {each.id: each for each in plan.differences()}
+    assert set(told) == {f"openapi.differs.{rule}" for rule in DECIDED[name]} | {
+        f"openapi.operations.{each}" for each in LACKING.get(name, set())
+    }
+    assert all(each.outcome is Outcome.ADVICE and each.source is not None for each in told.values())
+    plan.answers()
+
+
+HEAD = 'openapi: 3.0.3\ninfo: {title: t, version: "1"}\npaths:\n  /v1/walks:\n    get:\n      responses:\n'
+GOOD = f"{HEAD}        '200': {{description: ok}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("swagger: '2.0'\n", 1, "openapi is missing"),
+        ("openapi: 2.0.0\n", 1, "openapi is 2.0.0"),
+        (f"{HEAD}        '200': {{}}\n", 7, "is not valid under any of the schemas"),
+        (GOOD.replace('"1"', "1.0"), 2, "1.0 is not of type"),
+        (f"{HEAD}        '200': {{$ref: '#/components/responses/Ok'}}\n", 7, "leads nowhere"),
+        (f"{HEAD}        '200': {{$ref: 'other.yaml#/Ok'}}\n", 7, "leads out of the file"),
+        (f"{GOOD}components: {{schemas: {{A: {{$ref: '#/components/schemas/A'}}}}}}\n", 8, "leads round"),
+        (f"{GOOD}    get: {{}}\n", 8, "given twice"),
+        (GOOD.replace("/v1/walks", "/v1/dogs"), 3, "no path of it looks like"),
+        (f"{HEAD}        '200': [\n", 8, "not YAML"),
+        ("- 1\n", 0, "one mapping"),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_line(text: str, line: int, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "theirs.yaml"
+    file.write_text(text)
+    with pytest.raises(BadInput, match=re.escape(says)) as refused:
+        OpenApiPlan(file)
+    assert refused.value.remedy
+    assert re.match(rf"{re.escape(str(file))}{f':{line}' if line else ''}\b", refused.value.where), refused.value.where
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("100 requests per minute", "100"),
+        ("at most 1,200 req/min for each user", "1,200"),
+        ("1分あたり300リクエストまで", "300"),
+        ("300リクエスト/分", "300"),
+        ("毎分60回", "60"),
+        ("retry after 60 seconds", None),
+        ("the 429 of a user", None),
+    ],
+)
+def test_a_rate_is_read_from_a_sentence(text: str, rate: str | None) -> None:
+    assert next((hit[1] for pattern in _RATES if (hit := pattern.search(text))), None) == rate
+
+
+TRIED = (
+    "limits.title.post.beyond",
+    "limits.title.post.largest",
+    "limits.limit.beyond",
+    "limits.limit.ends",
+    "limits.description.post.beyond",
+    "rate_limit.limit",
+    "rate_limit.code",
+    "walks.create.status",
+    "walks.get.body",
+)
+
+
+def run(name: str, tmp_path: Path, *plants: Plant, ids: tuple[str, ...] = TRIED) -> dict[str, Any]:
+    return checked([check for check in ALL if check.id in ids], plants, tmp_path, plan=OpenApiPlan(CORPUS / name))
+
+
+def keeps_its_file(target: Target) -> None:
+    """As ``contradicting.yaml`` says."""
+    target.settings = msgspec.structs.replace(target.settings, rate_limit_per_minute=300)
+
+    def ask(call: Call) -> Answer | None:
+        body = call.json if call.asks("POST") else None
+        long = isinstance(body, dict) and len(str(body.get("title"))) > 100
+        return refusal(400) if long or (call.asks("GET") and "limit=51" in call.query) else None
+
+    def answer(call: Call, answered: Answer) -> None:
+        answered.status = 200 if answered.status == 201 else answered.status
+
+    target.front.before.append(ask)
+    target.front.after.append(answer)
+
+
+def test_a_target_that_keeps_its_own_file_breaks_nothing(tmp_path: Path) -> None:
+    found = run("contradicting.yaml", tmp_path, keeps_its_file)
+    broken = {id_: each for id_, each in found.items() if each.outcome not in (Outcome.PASSED, Outcome.ADVICE)}
+    assert broken == {}
+    assert found["rate_limit.limit"].decided == (f"rate_limit = 300 ({CORPUS / 'contradicting.yaml'}:14), not 100",)
+    assert combined_of(list(found.values()), whole=True) is Combined.ALL_PASSED
+
+
+def test_a_target_that_keeps_the_contract_breaks_a_file_that_contradicts_it(tmp_path: Path) -> None:
+    found = run("contradicting.yaml", tmp_path)
+    theirs = {"limits.title.post.beyond", "limits.limit.beyond", "rate_limit.limit", "walks.create.status"}
+    assert {id_ for id_ in TRIED if found[id_].outcome is Outcome.DEVIATION} == theirs
+    for id_ in theirs:
+        assert found[id_].grade is Grade.OPENAPI and found[id_].source.kind is SourceKind.OPENAPI
+    assert found["openapi.answers.create"].finding is Finding.STATUS
+    assert combined_of(list(found.values()), whole=True) is Combined.NOT_ALL_PASSED
+
+
+def test_what_the_file_does_not_say_breaks_the_contract(tmp_path: Path) -> None:
+    def longer(target: Target) -> None:
+        def ask(call: Call) -> Answer | None:
+            body = call.json if call.asks("POST") else None
+            if isinstance(body, dict) and len(str(body.get("description"))) == 1001:
+                call.body = b'{"title": "?"}'
+            return None
+
+        target.front.before.append(ask)
+
+    found = run("contradicting.yaml", tmp_path, keeps_its_file, longer, ids=("limits.description.post.beyond",))
+    assert found["limits.description.post.beyond"].grade is Grade.CONTRACT
+
+
+def test_answers_are_held_to_the_schemas_of_the_file(tmp_path: Path) -> None:
+    def texts(target: Target) -> None:
+        def change(call: Call, answered: Answer) -> None:
+            if call.method == "GET" and call.of_walk and answered.status == 200:
+                answered.says(answered.json | {"total_distance": "4321.5"})
+
+        target.front.after.append(change)
+
+    ids = ("walks.create.status", "walks.get.body", "walks.put.status", "listing.body")
+    good = run("by-hand.yaml", tmp_path, ids=ids)
+    assert {good[f"openapi.answers.{name}"].outcome for name in ("create", "get", "list", "put")} == {Outcome.PASSED}
+    found = run("by-hand.yaml", tmp_path, texts, ids=ids)
+    wrong = found["openapi.answers.get"]
+    assert wrong.outcome is Outcome.DEVIATION and wrong.grade is Grade.OPENAPI and wrong.finding is Finding.BODY
+    assert wrong.got.startswith("total_distance: '4321.5'")
+    assert found["walks.get.body"].grade is Grade.CONTRACT
+
+
+def test_a_field_that_the_file_leaves_out_or_lets_be_null_is_no_deviation(tmp_path: Path) -> None:
+    def bare(target: Target) -> None:
+        def change(call: Call, answered: Answer) -> None:
+            if call.method == "GET" and call.of_walk and answered.status == 200:
+                body = answered.json | {"description": None}
+                del body["polyline_data"]
+                answered.says(body)
+
+        target.front.after.append(change)
+
+    ids = ("walks.get.body",)
+    assert run("by-hand.yaml", tmp_path, bare, ids=ids)["walks.get.body"].outcome is Outcome.DEVIATION
+    assert run("all-of.yaml", tmp_path, bare, ids=ids)["walks.get.body"].outcome is Outcome.PASSED
+
+
+def test_the_fuzzer_draws_from_the_file_below_the_contracts_path() -> None:
+    plan = OpenApiPlan(CORPUS / "base-path.yaml")
+    line = command(Address(host="127.0.0.1", port=80), Path("x.har"), seconds=1, seed=1, file=plan.path, base=plan.base)
+    assert str(plan.path) in line and "http://127.0.0.1:80/v1" in line
+
+
+def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs.yaml").write_text("swagger: '2.0'\n")
+    (tmp_path / "target.yaml").write_text(f"command: ['{sys.executable}']\nopenapi: theirs.yaml\n")
+    words = ["conformance", "--reports", str(tmp_path / "reports"), "--target", str(tmp_path / "target.yaml")]
+    asked: list[Path] = []
+
+    def planned(path: Path) -> OpenApiPlan:
+        asked.append(path)
+        raise BadInput("stop here", where=str(path), remedy="none")
+
+    monkeypatch.setattr("harness.conformance.flow.OpenApiPlan", planned)
+    assert main(words) == Exit.USAGE
+    assert main([*words, "--openapi", str(CORPUS / "minimal.yaml")]) == Exit.USAGE
+    assert asked == [tmp_path / "theirs.yaml", CORPUS / "minimal.yaml"], "the option goes before the target file"
