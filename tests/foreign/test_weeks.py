@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.agreement import DUAL_WRITE, PHOTOS
-from harness.invariants import ACKNOWLEDGED, ISOLATION, READS
 from harness.model.errors import Exit
+from harness.walk_results import ACKNOWLEDGED, ISOLATION, READS, STATUSES
 from tests.foreign.conftest import Programs
 from tests.foreign.harmless import MANY
 from tests.foreign.targets import Language, target_file
@@ -45,9 +45,13 @@ def failed(run: dict[str, Any]) -> set[str]:
 
 
 def test_a_go_target_that_keeps_the_contract_advances(tmp_path: Path, programs: Programs) -> None:
+    """Its columns are TIMESTAMP: nothing is lost, and that they have no zone is named as a risk."""
     job, run = week(tmp_path, Language.GO, programs)
     assert failed(run) == set(), job.text
     assert run["decision"] == "advance", job.text
+    [acknowledged] = [each for each in run["checks"] if each["id"] == ACKNOWLEDGED]
+    assert ": 0 lost, of 0 walks" in acknowledged["reason"]
+    assert "walks.start_time" in acknowledged["reason"] and "are read as UTC" in acknowledged["reason"]
     assert job.process.returncode == Exit.OK
 
 
@@ -62,7 +66,7 @@ WRONG = [
     pytest.param(
         Language.GO,
         "last_location_lost,put_overwrites_foreign,snake_case_locations,photos_stay",
-        {ACKNOWLEDGED, READS, ISOLATION, DUAL_WRITE, PHOTOS},
+        {ACKNOWLEDGED, READS, ISOLATION, STATUSES, DUAL_WRITE, PHOTOS},
         id="go_stores",
     ),
     pytest.param(Language.GO, "document_stays", {DUAL_WRITE}, id="go_document"),
