@@ -15,7 +15,8 @@ from harness.conformance.check import Check
 from harness.conformance.checks import ALL
 from harness.conformance.result import CheckResult, Outcome
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS
-from tests.conformance.in_process import checked
+from tests.conformance.front import refusal
+from tests.conformance.in_process import Target, checked
 from tests.conformance.plants import PLANTS
 from tests.conformance.plants.planting import Planted
 
@@ -142,3 +143,14 @@ def test_plants_together_are_found_and_nothing_else(number: int, tmp_path: Path)
 @pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.name)
 def test_a_plant_is_found_by_no_other_check(planted: Planted, tmp_path: Path) -> None:
     found_all([planted], tmp_path, seed=1)
+
+
+def test_a_target_that_makes_no_walk_by_put_is_not_said_to_mirror_none(tmp_path: Path) -> None:
+    """Its walks by POST are in Firestore, which a run looks at before any document was seen."""
+
+    def nothing_by_put(target: Target) -> None:
+        target.front.before.append(lambda call: refusal(404, "NOT_FOUND") if call.method == "PUT" else None)
+
+    found = checked(of(frozenset({"dual_write.written"})), [nothing_by_put], tmp_path)
+    assert found["dual_write.written"].outcome is Outcome.NOT_EXERCISED
+    assert "PUT /v1/walks/{uuid} to work" in found["dual_write.written"].reason

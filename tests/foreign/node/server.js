@@ -152,7 +152,7 @@ function decoded(part) {
 
 async function bodyOf(request) {
   const kind = (request.headers["content-type"] ?? "").split(";")[0].trim().toLowerCase();
-  if (also("other_content_refused") && kind !== "application/json") throw new Refused(415, "INVALID_REQUEST", "send JSON");
+  if (also("other_content_refused") && kind !== "" && kind !== "application/json") throw new Refused(415, "INVALID_REQUEST", "send JSON");
   const parts = [];
   let size = 0;
   for await (const part of request) {
