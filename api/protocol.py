@@ -8,6 +8,9 @@ is refused here, or is no HTTP, gets an error body (docs/contract/walk-api.md#er
 * Trailers count as head. What comes after a head, its framing included, is bounded too, in bytes and, once the answer
   is out, in time.
 
+* Connections are counted. One beyond ``Limits.connections`` gets 503 for whatever it asks but what the platform asks
+  (``/health``, ``/ready``), and ends with its first answer; one beyond ``SPARE`` of those is closed at once.
+
 Memory a connection can take is therefore bounded by these limits and one read of the event loop (256 KiB).
 """
 
@@ -22,8 +25,10 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import answers
+from api.edge import ALWAYS_ANSWERED
 
 LINGER_S = 1.0  # in which what still comes is thrown away, so that the answer is not lost to a reset (RFC 9112, 9.6)
+SPARE = 64  # connections beyond the limit that may still ask whether the process is well
 _LINE_BYTES = 4  # ": " and the end of the line, which httptools does not hand over
 
 #: Called with the status of each request refused here; such a request never reaches the application.
@@ -34,13 +39,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     """``head_bytes`` counts URL, headers and trailers; ``message_bytes`` what follows a head, with its framing.
 
     ``head_s`` runs from the connection's start and from the first byte of each later head; a message whose answer is
-    out has as long to end.
+    out has as long to end. ``connections`` may be open at once.
     """
 
     head_bytes: int = 32 * 1024
     url_bytes: int = 8 * 1024
     head_s: float = 10.0
     message_bytes: int = 8 * 1024 * 1024
+    connections: int = 4096
 
 
 class _Refusal(Exception):  # noqa: N818 - an outcome
@@ -62,10 +68,17 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unread_bytes = 0  # raw, of the part that a message is in: the parser may hold them back
         self._timer: asyncio.TimerHandle | None = None
         self._why: tuple[int, str] | None = None
+        self._surplus = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         super().connection_made(transport)  # type: ignore[arg-type]
+        beyond = len(self.connections) - self._limits.connections
+        if beyond > SPARE:
+            self._refused(503)
+            self._end()
+            return
+        self._surplus = beyond > 0
         self._set_timer(self._limits.head_s, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -129,9 +142,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser at the end of a head. What it raises refuses the request."""
+        if self._surplus and self.url.partition(b"?")[0].decode("latin-1") not in ALWAYS_ANSWERED:
+            self._stop(503, "Too many connections are open; try again")
         self._why = (400, "The request target is not a path in ASCII")
         super().on_headers_complete()
         self._why = None
+        if self._surplus:
+            self.cycle.keep_alive = False
         self._in_head = False
         self._completed += 1
         self._unset_timer()
@@ -195,7 +212,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _answer(self, status: int, message: str) -> bytes:
         """The whole answer in the contract's form."""
-        response = answers.error(status, "INVALID_REQUEST", message, {"Connection": "close"})
+        code = "INVALID_REQUEST" if status < 500 else "INTERNAL_ERROR"
+        again = {"Retry-After": "1"} if status == 503 else {}
+        response = answers.error(status, code, message, {"Connection": "close", **again})
         headers = [*self.server_state.default_headers, *response.raw_headers]
         lines = [b"%b: %b\r\n" % header for header in headers]
         return b"".join([STATUS_LINE[status], *lines, b"\r\n", response.body])

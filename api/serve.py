@@ -7,6 +7,7 @@ import contextlib
 import functools
 import gc
 import logging
+import resource
 import select
 import signal
 import socket
@@ -23,7 +24,7 @@ from api.logs import Bridge, Log
 from api.metrics_port import MetricsServer, listening, page
 from api.ports import MirrorSink, Ports
 from api.postgres import PostgresDatabase
-from api.protocol import LimitedProtocol, Limits
+from api.protocol import SPARE, LimitedProtocol, Limits
 from api.service import CLOSE_S, GRACE_S, MIRROR_S, Service
 from api.settings import Settings
 
@@ -31,6 +32,7 @@ CLOSING_S = 1.0  # within which idle connections are closed one by one; what is 
 UNREAD_S = 0.02  # within which the loop reads what a connection had
 REQUESTS_S = round(GRACE_S - CLOSE_S - MIRROR_S - CLOSING_S)  # the mirror is drained meanwhile, and in its share
 METRICS_STOP_S = 1
+OTHER_FILES = 128  # the database pool, the mirror, Storage, the log, the event loop
 PORT_TAKEN = 3  # uvicorn's exit status for it
 
 
@@ -143,8 +145,16 @@ async def _both(server: _Server, metrics_socket: socket.socket | None) -> None:
         await beside
 
 
+def most_connections(settings: Settings) -> int:
+    """What is asked for, or fewer where the process may not open so many files."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return settings.max_connections
+    return max(1, min(settings.max_connections, files - SPARE - OTHER_FILES))
+
+
 def _config(app: Any, service: Service, settings: Settings, *, lifespan: str, graceful_s: int) -> uvicorn.Config:
-    limits = Limits(message_bytes=2 * settings.max_body_bytes)
+    limits = Limits(message_bytes=2 * settings.max_body_bytes, connections=most_connections(settings))
     protocol: Any = functools.partial(LimitedProtocol, limits=limits, refused=service.metrics.refuse)
     return uvicorn.Config(
         app,

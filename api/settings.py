@@ -1,7 +1,8 @@
 """The environment contract (docs/contract/environment.md), read once, refused whole with every mistake named.
 
 Beyond the contract, all with defaults: ``HOST``, ``DB_POOL_MAX``, ``MIRROR_SHARE_PERCENT``, ``MIRROR_QUEUE_MAX``,
-``MIRROR_LANES``, ``RATE_LIMIT_PER_MINUTE``, ``MAX_BODY_BYTES``, ``MAX_REQUESTS_IN_FLIGHT``, ``KEEP_ALIVE_S``,
+``MIRROR_LANES``, ``RATE_LIMIT_PER_MINUTE``, ``MAX_BODY_BYTES``, ``MAX_REQUESTS_IN_FLIGHT``,
+``MAX_CONNECTIONS``, ``KEEP_ALIVE_S``,
 ``METRICS_PORT`` (0, the default, is none; the image asks for 9090).
 """
 
@@ -57,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_limit_per_minute: int = 100
     max_body_bytes: int = 4 * 1024 * 1024
     max_requests_in_flight: int = 512
+    max_connections: int = 4096
     keep_alive_s: int = 120
 
 
@@ -126,6 +128,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         rate_limit_per_minute=reader.integer("RATE_LIMIT_PER_MINUTE", 100, 1, 1_000_000),
         max_body_bytes=reader.integer("MAX_BODY_BYTES", 4 * 1024 * 1024, 1024, 64 * 1024 * 1024),
         max_requests_in_flight=reader.integer("MAX_REQUESTS_IN_FLIGHT", 512, 1, 1_000_000),
+        max_connections=reader.integer("MAX_CONNECTIONS", 4096, 1, 1_000_000),
         keep_alive_s=reader.integer("KEEP_ALIVE_S", 120, 1, 3600),
     )
     reader.mistakes += _contradictions(settings)

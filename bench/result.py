@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 import msgspec
@@ -41,6 +41,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 def of_runs(name: str, unit: str, runs: Sequence[float], note: str = "") -> Figure:
     """The median of ``runs``."""
     return Figure(name=name, value=median(runs), unit=unit, runs=tuple(runs), note=note)
+
+
+def not_kept(results: Iterable[Result]) -> list[str]:
+    """Each figure that is beyond its limit, with both."""
+    return [
+        f"{result.name}: {figure.name}: {figure.value:.4g}, {'at least' if figure.at_least else 'at most'} "
+        f"{figure.limit:g} {figure.unit}".rstrip()
+        for result in results
+        for figure in result.figures
+        if figure.held is False
+    ]
 
 
 def text(result: Result) -> str:

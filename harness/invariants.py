@@ -22,7 +22,7 @@ from harness.checks.mirror_losses import by_firestore
 from harness.checks.off_in_time import OffInTime, off_in_time
 from harness.checks.photos import explained
 from harness.checks.probe_reads import judge_probes
-from harness.checks.reads import Reads, reads
+from harness.checks.reads import reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
 from harness.checks.written import Plans
@@ -31,7 +31,7 @@ from harness.collect import Collector
 from harness.firebase.documents import Documents, Fields
 from harness.load.probe import content
 from harness.model.errors import PartDied
-from harness.model.evidence import ProbeRow, Side
+from harness.model.evidence import ProbeRow, RequestRow, Side
 from harness.model.manifests import Manifests
 from harness.model.message import Told, message, verbatim
 from harness.model.run import SwitchOver
@@ -114,7 +114,17 @@ class Invariants:
             found = [*unread(error), *await self._isolation(None, answers, _unread(error))]
         finally:
             await documents.close()
-        found.append(reads_result(self._reads()))
+        # No store is asked, so that it is known also where none answers.
+        found.append(
+            judged_reads(
+                self._evidence.requests,
+                self._evidence.probes,
+                self._scenario,
+                seed=self._seed,
+                anchor_unix_ns=self._clock.anchor.unix_ns,
+                bucket=self._endpoints.storage_bucket,
+            )
+        )
         events = self._evidence.events
         found.append(budget_result(budget_kept(events, self._manifests.pdb, self._manifests.deployment.replicas)))
         found.append(connections_result(new_connections(events, self._evidence.probes)))
@@ -126,24 +136,6 @@ class Invariants:
         end_ns = max((row.done_ns for row in self._evidence.requests), default=0)
         found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
         return off_result(found)
-
-    def _reads(self) -> Reads:
-        """Of phones and probes; no store is asked, so that it is known also where none answers."""
-        anchor_unix_ns = self._clock.anchor.unix_ns
-        plans = Plans(
-            self._scenario.population,
-            self._users,
-            seed=self._seed,
-            anchor_unix_ns=anchor_unix_ns,
-            bucket=self._endpoints.storage_bucket,
-        )
-        found = reads(self._evidence.requests, plans)
-        contents = {
-            each.account.user: fingerprint(updated(canary_body(each, anchor_unix_ns)))
-            for each in canaries(self._scenario.probes.canary_users, self._seed)
-        }
-        judge_probes(self._evidence.probes, contents, found)
-        return found
 
     def _of_writes(self, stored: Stored) -> tuple[CheckResult, CheckResult]:
         plan, anchor = self._scenario.probes, self._clock.anchor
@@ -273,6 +265,27 @@ def with_unknown(compared: Comparison, names: Sequence[str], known: set[str]) ->
     """``compared`` with the documents of walks that nothing else knows of, as extra ones."""
     extra = [Finding(flaw=Flaw.EXTRA, walk_id=name.lower(), user="") for name in names if name.lower() not in known]
     return msgspec.structs.replace(compared, findings=(*compared.findings, *extra))
+
+
+def judged_reads(
+    requests: Sequence[RequestRow],
+    probes: Sequence[ProbeRow],
+    scenario: Scenario,
+    *,
+    seed: int,
+    anchor_unix_ns: int,
+    bucket: str,
+) -> CheckResult:
+    """What answers showed phones and probes, of the rows alone: a stored run's as well as one under way."""
+    users = accounts(scenario.population, seed)
+    plans = Plans(scenario.population, users, seed=seed, anchor_unix_ns=anchor_unix_ns, bucket=bucket)
+    found = reads(requests, plans)
+    contents = {
+        each.account.user: fingerprint(updated(canary_body(each, anchor_unix_ns)))
+        for each in canaries(scenario.probes.canary_users, seed)
+    }
+    judge_probes(probes, contents, found)
+    return reads_result(found)
 
 
 def switch_over_result(found: SwitchOver) -> CheckResult:

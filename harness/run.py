@@ -167,7 +167,8 @@ class Rehearsal:
         self.evidence.expect(requests_due(self.scenario.population, self.options.seed, start_ns, end_ns))
         self.evidence.expect(self.due.probes)
         measuring = message("measuring for {seconds} s", seconds=f"{self.scenario.window_s:g}")
-        self._phase("window", measuring, start_ns=start_ns, end_ns=end_ns, seed=self.options.seed)
+        bucket = self.stack.endpoints().storage_bucket
+        self._phase("window", measuring, start_ns=start_ns, end_ns=end_ns, seed=self.options.seed, bucket=bucket)
         assert self.load is not None
         await self.load.go(start_ns)
         faults = [asyncio.ensure_future(self._inject(fault, start_ns)) for fault in self.options.faults]
@@ -389,7 +390,7 @@ class Rehearsal:
         self._event("decision", decision, told or decision, judged_ns=self.judged_ns)
         self.progress(f"decision: {decision}" + "".join(f"\n  {each.id}: {each.reason}" for each in because))
 
-    def _phase(self, subject: str, said: Message, **data: int) -> None:
+    def _phase(self, subject: str, said: Message, **data: int | str) -> None:
         self._event("phase", subject, said, **data)
         self.progress(str(said))
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from harness.clock import NS, Clock
 from harness.collect import Collector
+from harness.judge.window import Window
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
+from harness.model.due import Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import message
 from harness.model.rollout import off_template, rollout_template
 from harness.options import RunOptions
+from harness.population.due import due_list, probes_due
 from harness.progress import Progress
 from harness.stack.protocol import Stack
 from harness.state.lease import run_folder
@@ -36,6 +39,7 @@ class UnderLoad:
         self._run_id = run_id
         self._logs = logs
         self._load: LoadProcesses | None = None
+        self._origin_ns: int | None = None
 
     async def admit(self) -> None:
         """Every account made, signed in, its flag fetched; then users and probes begin."""
@@ -57,7 +61,32 @@ class UnderLoad:
         await load.start()
         self._evidence.follow(load.spools)
         await load.admitted(ADMISSION_LIMIT_S)
-        await load.go(self._clock.now_ns() + round(LEAD_S * NS))
+        self._origin_ns = self._clock.now_ns() + round(LEAD_S * NS)
+        await load.go(self._origin_ns)
+
+    def probes_due(self, window: Window) -> tuple[Due, ...]:
+        """The probes that the plan has in ``window``; none before the load has begun."""
+        if self._origin_ns is None:
+            return ()
+        return probes_due(
+            self._options.scenario.probes, self._options.seed, self._origin_ns, window.start_ns, window.end_ns
+        )
+
+    async def answered(self, window: Window) -> DueList:
+        """What the plan has in ``window``, which is over, once all of it is in evidence or its time to answer has
+        passed: what is then not there will never be.
+        """
+        scenario = self._options.scenario
+        if self._origin_ns is None:
+            return DueList(requests=(), probes=())
+        start_ns, seed = max(window.start_ns, self._origin_ns), self._options.seed
+        due = due_list(scenario, seed, start_ns, window.end_ns, origin_ns=self._origin_ns)
+        self._evidence.gather()
+        awaited = [each for each in (*due.requests, *due.probes) if each.id not in self._evidence.ledger.calls]
+        self._evidence.expect(awaited)
+        await self._evidence.last_answers(window.end_ns, scenario.request_timeout_s + 1)
+        self._evidence.awaited -= {each.id for each in awaited}
+        return due
 
     async def set_flag(self, on: bool) -> int:
         """Publishes it for the scenario's audiences, or off; the version."""

@@ -16,7 +16,7 @@ from harness.chaos.steady import steady_criteria
 from harness.chaos.trial import trials
 from harness.checks.healing import Direction
 from harness.clock import NS, Clock
-from harness.judge.chaos import STEADY_S, Course, Judged, judge, outright, steady
+from harness.judge.chaos import STEADY_S, Course, Judged, judge, outright, span, steady
 from harness.judge.errata import errata_seen
 from harness.judge.failover import judged_failover, on_server, seen, steps
 from harness.judge.kill_series import Detection, Expected, detection
@@ -154,7 +154,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         finally:
             await self.bridge.undo()
         course = self._course or Course(start_ns=start_ns, steady_before=False)
-        judged = self._judged(course, experiment.expects)
+        judged = await self._judged(course, experiment.expects)
         failover = self._failover(start_ns, experiment.expects)
         if experiment.expects.failover is not None:
             judged = judged_failover(experiment.expects.failover, failover, judged)
@@ -183,9 +183,10 @@ class ChaosRun(UsersRun[ChaosReport]):
         )
         self.progress(f"  {self.results[-1].verdict}: {self.results[-1].reason}")
 
-    def _judged(self, course: Course, expects: Expectation) -> Judged:
+    async def _judged(self, course: Course, expects: Expectation) -> Judged:
         now_ns = self.clock.now_ns()
-        judged = judge(self.evidence.ledger, course, expects, now_ns, self.criteria)
+        due = await self.load.answered(span(course, now_ns))
+        judged = judge(self.evidence.ledger, course, expects, now_ns, self.criteria, due=due)
         lost = outright(self.evidence.requests, course.start_ns, course.undone_ns or now_ns)
         if lost is not None:
             judged = msgspec.structs.replace(judged, reason=f"{judged.reason}; {lost}", told=(*judged.told, lost))
@@ -259,7 +260,7 @@ class ChaosRun(UsersRun[ChaosReport]):
         return steady(
             self.evidence.ledger,
             now_ns,
-            probes_per_s=self.scenario.probes.rate_per_s,
+            due=self.load.probes_due,
             wanted=self.manifests.deployment.replicas,
             settle_s=SETTLE_S,
             criteria=self.criteria,

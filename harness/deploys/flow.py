@@ -48,7 +48,8 @@ class DeployRun(UsersRun[DeployReport]):
         self.mark("admitted")
         parts = Parts(
             self.stack, self.evidence, self.clock, self.progress,
-            scenario=self.options.scenario, plan=self.plan, deployment=self.manifests.deployment, images=images,
+            load=self.load, scenario=self.options.scenario, plan=self.plan, deployment=self.manifests.deployment,
+            images=images,
         )  # fmt: skip
         for part in self.plan.parts:
             if part.version.name not in images:

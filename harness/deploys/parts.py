@@ -25,6 +25,7 @@ from harness.model.stack import Capability
 from harness.model.verdict import CriterionResult, Verdict
 from harness.progress import Progress
 from harness.stack.protocol import Stack
+from harness.under_load import UnderLoad
 
 #: An answer that was due this long ago is in: the probes' timeout and a flush.
 SETTLE_S = 2.5
@@ -44,10 +45,11 @@ class Parts:
 
     def __init__(
         self, stack: Stack, evidence: Collector, clock: Clock, progress: Progress,
-        *, scenario: Scenario, plan: DeployPlan, deployment: Deployment, images: dict[str, str],
+        *, load: UnderLoad, scenario: Scenario, plan: DeployPlan, deployment: Deployment, images: dict[str, str],
     ) -> None:  # fmt: skip
         self._stack = stack
         self._evidence = evidence
+        self._load = load
         self._clock = clock
         self._progress = progress
         self._scenario = msgspec.structs.replace(scenario, criteria=plan.limits)
@@ -141,11 +143,11 @@ class Parts:
         gone_ns = self._clock.now_ns()
         await self._clock.sleep(TAIL_S + SETTLE_S)
         slow_ms = deploys.slow_limit_ms(self._plan.limits, undone.fired)
-        met, new = self._tally(since_ns, gone_ns), self._pods(since_ns).new
+        met, new = await self._tally(since_ns, gone_ns), self._pods(since_ns).new
         if slow_ms is not None:
             rows: list[RequestRow | ProbeRow] = [*self._evidence.requests, *self._evidence.probes]
             met = deploys.slow_answers(rows, new, since_ns, gone_ns, slow_ms)
-        after = self._tally(gone_ns, gone_ns + round(TAIL_S * NS), slow_ms)
+        after = await self._tally(gone_ns, gone_ns + round(TAIL_S * NS), slow_ms)
         least = part.least_calls // 3
         found = deploys.limit_broken(part.claims[0], undone, met, after, within_s=part.within_s, least_after=least)
         return [found], met
@@ -165,11 +167,11 @@ class Parts:
             self._fault(UNDONE, part)
         mended_ns = self._clock.now_ns() + round(self._scenario.probes.timeout_s * NS)
         await self._clock.sleep(self._scenario.probes.timeout_s + TAIL_S + SETTLE_S)
-        met = self._tally(since_ns, mended_ns)
+        met = await self._tally(since_ns, mended_ns)
         found = deploys.breaking_schema(
             part.claims[0], undone,
-            met=met, past_undo=self._tally(done_ns, back_ns),
-            mended=self._tally(mended_ns, mended_ns + round(TAIL_S * NS)), least_calls=part.least_calls // 3,
+            met=met, past_undo=await self._tally(done_ns, back_ns),
+            mended=await self._tally(mended_ns, mended_ns + round(TAIL_S * NS)), least_calls=part.least_calls // 3,
         )  # fmt: skip
         return [found], met
 
@@ -218,7 +220,7 @@ class Parts:
         await self._clock.sleep(TAIL_S)
         end_ns = self._clock.now_ns()
         await self._clock.sleep(SETTLE_S)
-        return self._tally(since_ns, end_ns), self._pods(since_ns), end_ns
+        return await self._tally(since_ns, end_ns), self._pods(since_ns), end_ns
 
     async def _gone(self, since_ns: int) -> None:
         """Returns when no new pod is left, terminating ones included, or after ``GONE_LIMIT_S``."""
@@ -233,7 +235,7 @@ class Parts:
             self._evidence.gather()
             why[0] = steady(
                 self._evidence.ledger, self._clock.now_ns(),
-                probes_per_s=self._scenario.probes.rate_per_s, wanted=self._replicas, settle_s=SETTLE_S,
+                due=self._load.probes_due, wanted=self._replicas, settle_s=SETTLE_S,
             )  # fmt: skip
             return not why[0]
 
@@ -245,9 +247,9 @@ class Parts:
         while not reached() and self._clock.now_ns() < give_up_ns:
             await self._clock.sleep(_POLL_S)
 
-    def _tally(self, start_ns: int, end_ns: int, slow_ms: float | None = None) -> Tally:
-        self._evidence.gather()
-        return deploys.tally(self._evidence.ledger, start_ns, end_ns, slow_ms)
+    async def _tally(self, start_ns: int, end_ns: int, slow_ms: float | None = None) -> Tally:
+        due = await self._load.answered(Window(start_ns=start_ns, end_ns=end_ns))
+        return deploys.tally(self._evidence.ledger, start_ns, end_ns, slow_ms, due=due)
 
     def _pods(self, since_ns: int) -> Pods:
         return deploys.pods(self._evidence.events, since_ns, self._clock.now_ns())

@@ -6,7 +6,7 @@ contract) and ends in a comparison with what the phone recorded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 import msgspec
 
@@ -14,7 +14,7 @@ from harness.checks.walk_continuity import Continuity, Points, continuity, recor
 from harness.clock import NS, Clock
 from harness.firebase.copy_walks import CAMEL_CASE, copy_walks
 from harness.firebase.sign_up import sign_up
-from harness.flag_proof.sides import Api, Documents, database
+from harness.flag_proof.sides import Api, Documents, NotAsPromised, database
 from harness.model.flag_proof import Outcome, ProofCase
 from harness.model.stack import Endpoints
 from harness.population.firestore_document import document, location
@@ -24,6 +24,7 @@ MIRROR_LIMIT_S = 10.0  # from the API's answer to the document; the document nam
 _POLL_S = 0.1
 _BATCH_NS = 30 * NS
 _WALKS = 3
+_FLIPPED, _AGAIN = "flipped_on_in_mid_walk.", "unconfirmed_locations_again"
 
 
 class Recorder:
@@ -76,11 +77,12 @@ class Stories:
         self._documents.close()
 
     async def all(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[ProofCase]:
-        """Every story in order; ``keys`` are the copy's."""
+        """Every story in order; ``keys`` are the copy's. One that the target's answers end has failed."""
         return [
-            *await self.moved(keys),
-            await self.rolled_back(),
-            *await self.flipped(),
+            *await _told(self.moved(keys), "dual_write.method", "moved_without_a_copy", "moved_after_a_copy"),
+            *await _told(self.rolled_back(), "dual_write.diagram", "rolled_back"),
+            *await _told(self.flipped("new_locations_only"), "flag.factory", _FLIPPED + "new_locations_only"),
+            *await _told(self.flipped(_AGAIN), "flag.factory", _FLIPPED + _AGAIN),
         ]
 
     async def moved(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[ProofCase]:
@@ -103,7 +105,7 @@ class Stories:
             _case("moved_after_a_copy", "dual_write.method", after.whole, after),
         ]
 
-    async def rolled_back(self) -> ProofCase:
+    async def rolled_back(self) -> list[ProofCase]:
         """A walk begun on the API; the flag goes off; the user sees it in Firestore and walks on there."""
         phone, api = await self._user("back")
         walk_id = phone.begin()
@@ -113,24 +115,19 @@ class Stories:
         await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
         then = continuity(phone.recorded, await self._documents.points(phone.recorded))
         case = _case("rolled_back", "dual_write.diagram", seen.whole and then.whole, then)
-        return case if seen.whole else _case("rolled_back", "dual_write.diagram", False, seen)
+        return [case if seen.whole else _case("rolled_back", "dual_write.diagram", False, seen)]
 
-    async def flipped(self) -> list[ProofCase]:
-        """The flag goes on in mid-walk: with an app that sends what is new, and with one that sends what is missing."""
-        found = []
-        for name, whole in (("new_locations_only", False), ("unconfirmed_locations_again", True)):
-            phone, api = await self._user(f"flip-{name[:3]}")
-            walk_id = phone.begin()
-            await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
-            body = phone.walk_on(walk_id)
-            if whole:
-                body = _with(body, phone.locations[walk_id])
-            await api.put(walk_id, body)
-            held = await self._both(phone, api, walk_id)
-            case_id = f"flipped_on_in_mid_walk.{name}"
-            erratum = "" if whole else "flag.side_flips_in_mid_walk"
-            found.append(_case(case_id, "flag.factory", held.whole is whole, held, erratum=erratum))
-        return found
+    async def flipped(self, name: str) -> list[ProofCase]:
+        """The flag goes on in mid-walk: with an app that sends what is new, or with one that sends what is missing."""
+        phone, api = await self._user(f"flip-{name[:3]}")
+        whole = name == _AGAIN
+        walk_id = phone.begin()
+        await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
+        body = phone.walk_on(walk_id)
+        await api.put(walk_id, _with(body, phone.locations[walk_id]) if whole else body)
+        held = await self._both(phone, api, walk_id)
+        erratum = "" if whole else "flag.side_flips_in_mid_walk"
+        return [_case(_FLIPPED + name, "flag.factory", held.whole is whole, held, erratum=erratum)]
 
     async def _user(self, name: str) -> tuple[Recorder, Api]:
         user = await sign_up(self._to.auth, self._to.project_id, f"flag-proof-{name}")
@@ -139,11 +136,11 @@ class Stories:
     async def _both(self, phone: Recorder, api: Api, walk_id: str) -> Continuity:
         """What both sides hold together once the mirror has written what the API has."""
         there = await api.walks()
-        latest = max(point.timestamp for point in there[walk_id].values())
+        latest = max((point.timestamp for point in there.get(walk_id, {}).values()), default=None)
         until_ns = self._clock.now_ns() + round(MIRROR_LIMIT_S * NS)
         while True:
-            points = (await self._documents.points([walk_id]))[walk_id].values()
-            if latest in {point.timestamp for point in points} or self._clock.now_ns() > until_ns:
+            points = (await self._documents.points([walk_id])).get(walk_id, {}).values()
+            if latest is None or latest in {point.timestamp for point in points} or self._clock.now_ns() > until_ns:
                 break
             await self._clock.sleep(_POLL_S)
         # By time, not by place: a mirrored document may begin in the middle of the walk.
@@ -158,6 +155,24 @@ class Stories:
             if found.whole or self._clock.now_ns() > until_ns:
                 return found
             await self._clock.sleep(_POLL_S)
+
+
+async def _told(story: Awaitable[list[ProofCase]], claim: str, *names: str) -> list[ProofCase]:
+    """The story's cases; all of them failed when the target answers as no target may."""
+    try:
+        return await story
+    except NotAsPromised as error:
+        return [
+            ProofCase(
+                id=f"continuity.{name}",
+                mode="real",
+                claim=claim,
+                outcome=Outcome.FAILED,
+                reason=str(error),
+                told=(error.told,),
+            )
+            for name in names
+        ]
 
 
 def _with(body: WalkUpdate, locations: list[Location]) -> WalkUpdate:

@@ -17,13 +17,13 @@ from harness.checks.walk_continuity import Points, continuity, recorded_points, 
 from harness.clock import NS, Clock
 from harness.evidence.spool import SpoolReader
 from harness.flag_proof.judging import interval_word, judged
-from harness.flag_proof.sides import Documents, database, rows
+from harness.flag_proof.sides import Documents, NotAsPromised, database, rows
 from harness.flag_proof.virtual import bound_s
 from harness.load.plan import LoadPlan, Offline
 from harness.load.process import LoadProcesses
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.flag_proof import Direction, FetchCase, FlagPlan, Outcome, ProofCase
-from harness.model.message import english, message
+from harness.model.message import Told, english, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.population.accounts import accounts
@@ -144,19 +144,25 @@ class RealCase:
         connection = await database(plan.endpoints)
         try:
             found = continuity(recorded, together(await rows(connection, recorded), await documents.points(recorded)))
+        except NotAsPromised as error:
+            return self._walks_case(Outcome.FAILED, (error.told,), plan.population.users)
         finally:
             documents.close()
             await connection.close()
         both = len({row.walk_id for row in seen if row.side is Side.API} & set(recorded))
         told = (*found.told, message("{count} of the walks were on the API for a while", count=str(both)))
+        outcome = Outcome.PASSED if found.whole and both else Outcome.FAILED
+        return self._walks_case(outcome, told, plan.population.users)
+
+    def _walks_case(self, outcome: Outcome, told: Told, clients: int) -> ProofCase:
         return ProofCase(
             id=f"real.{self._name}.walks",
             mode="real",
             claim=_CLAIM_WALKS,
-            outcome=Outcome.PASSED if found.whole and both else Outcome.FAILED,
+            outcome=outcome,
             reason=english(told),
             told=told,
-            clients=plan.population.users,
+            clients=clients,
         )
 
     async def _until(self, origin_ns: int, at_s: float, load: LoadProcesses) -> None:

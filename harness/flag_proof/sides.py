@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
 import asyncpg
 import msgspec
 
 from harness.checks.walk_continuity import Points, contract_points, document_points
 from harness.firebase import rest
-from harness.model.errors import PartDied
+from harness.model.errors import NOT_JSON, PartDied
+from harness.model.message import Message, message
 from harness.model.stack import Address, Endpoints
 from harness.population.firestore_document import COLLECTION, document_id
 
@@ -21,6 +23,43 @@ _AT_ONCE = 100
 _ROWS = """
 SELECT w.id::text AS walk, l.* FROM walks AS w LEFT JOIN walk_locations AS l ON l.walk_id = w.id
 WHERE w.id = ANY($1::uuid[])"""
+
+
+class NotAsPromised(Exception):  # noqa: N818 - a finding about the target, not an error of ours
+    """The target answered, or left in Firestore, what the contract does not have; ``told`` says what."""
+
+    def __init__(self, told: Message) -> None:
+        super().__init__(str(told))
+        self.told = told
+
+
+class _Location(msgspec.Struct, kw_only=True):
+    """Of the contract's answer; what is not there is not known."""
+
+    sequence_number: int
+    latitude: float
+    longitude: float
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    altitude: float | None = None
+    horizontal_accuracy: float | None = None
+    vertical_accuracy: float | None = None
+    speed: float | None = None
+    course: float | None = None
+
+
+class _Listed(msgspec.Struct):
+    id: str
+
+
+class _Page(msgspec.Struct):
+    walks: list[_Listed]
+
+
+class _Walk(msgspec.Struct):
+    locations: list[_Location]
+
+
+_Form = TypeVar("_Form", _Page, _Walk)
 
 
 class Documents:
@@ -56,9 +95,8 @@ class Documents:
         return found
 
     async def points(self, walk_ids: Iterable[str]) -> dict[str, Points]:
-        """The locations in those documents that are there."""
-        found = await self.get(walk_ids)
-        return {walk_id: document_points(content["location_data"]) for walk_id, content in found.items()}
+        """The locations in those documents that are there. Raises ``NotAsPromised`` when one has none to be read."""
+        return {walk_id: _document_points(walk_id, content) for walk_id, content in (await self.get(walk_ids)).items()}
 
     def close(self) -> None:
         """Ends the channel."""
@@ -107,8 +145,18 @@ async def rows(connection: Any, walk_ids: Iterable[str]) -> dict[str, Points]:
     return {walk_id: contract_points(points) for walk_id, points in found.items()}
 
 
+def _document_points(walk_id: str, content: Mapping[str, Any]) -> Points:
+    try:
+        return document_points(content["location_data"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = message(
+            "the document of walk {walk} is not as the old app reads it: {what}", walk=walk_id, what=repr(error)[:200]
+        )
+        raise NotAsPromised(said) from error
+
+
 class Api:
-    """The API as a user's app asks it. Raises ``PartDied`` for anything but the answer that was meant."""
+    """The API as a user's app asks it. Raises ``NotAsPromised`` for anything but the answer that was meant."""
 
     def __init__(self, service: Address, token: str) -> None:
         self._service = service
@@ -116,25 +164,37 @@ class Api:
 
     async def walks(self) -> dict[str, Points]:
         """Every walk that the app's list shows, each opened."""
-        listed = msgspec.json.decode(await self._ask("GET", "/v1/walks?page=1&limit=100"))["walks"]
-        return {walk["id"].lower(): await self._points(walk["id"]) for walk in listed}
+        page = await self._get("/v1/walks?page=1&limit=100", _Page)
+        return {walk.id.lower(): await self._points(walk.id) for walk in page.walks}
 
     async def put(self, walk_id: str, body: msgspec.Struct) -> None:
         """PUT."""
         await self._ask("PUT", f"/v1/walks/{walk_id}", msgspec.json.encode(body))
 
     async def _points(self, walk_id: str) -> Points:
-        walk = msgspec.json.decode(await self._ask("GET", f"/v1/walks/{walk_id}"))
-        return contract_points(walk["locations"])
+        walk = await self._get(f"/v1/walks/{walk_id}", _Walk)
+        return contract_points([msgspec.structs.asdict(each) for each in walk.locations])
+
+    async def _get(self, path: str, form: type[_Form]) -> _Form:
+        answer = await self._ask("GET", path)
+        try:
+            return msgspec.json.decode(answer, type=form)
+        except NOT_JSON as error:
+            raise self._wrong("GET", path, f"{error} in {answer[:200]!r}") from error
 
     async def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
-        where = f"{method} http://{self._service}{path}"
         try:
             answer = await rest.request(
                 self._service, method, path, body=body, headers=self._headers, timeout_s=_TIMEOUT_S
             )
         except OSError as error:
-            raise PartDied(f"the API does not answer: {error!r}", where=where, remedy="read the pods' logs") from error
+            raise self._wrong(method, path, repr(error)) from error
         if answer.status != 200:
-            raise PartDied(f"the API answered {answer.status}: {answer.body[:200]!r}", where=where)
+            raise self._wrong(method, path, f"status {answer.status}, {answer.body[:200]!r}")
         return answer.body
+
+    def _wrong(self, method: str, path: str, what: str) -> NotAsPromised:
+        request = f"{method} http://{self._service}{path}"
+        return NotAsPromised(
+            message("the answer to {request} is not as the contract has it: {what}", request=request, what=what)
+        )

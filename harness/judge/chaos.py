@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import numpy as np
 
 from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
+from harness.judge.planned import Planned, lacking_words, planned_in
 from harness.judge.window import NS, Window
 from harness.model.chaos import Expectation
+from harness.model.due import Due, DueList
 from harness.model.evidence import Outcome, RequestRow, Side
 from harness.model.message import Message, Told, english, message
 from harness.model.scenario import Criterion, Metric
@@ -20,10 +22,12 @@ from harness.model.verdict import Verdict
 STEADY_S = 5.0
 #: Fewer answers than these have no p95 but their slowest.
 LEAST_FOR_P95 = 20
-#: Of the planned probes, this share must be in evidence for silence not to look like health.
-COMPLETE = 0.8
 #: An operation of which fewer requests were due, all failed, is not named for it.
 LEAST_OUTRIGHT = 5
+
+
+#: The probes that the plan has in a window.
+ProbesDue = Callable[[Window], Sequence[Due]]
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +56,12 @@ def steady(
     ledger: Ledger,
     now_ns: int,
     *,
-    probes_per_s: float,
+    due: ProbesDue,
     wanted: int | None,
     settle_s: float,
     criteria: Sequence[Criterion] = (),
 ) -> str:
-    """Why the steady state does not hold; "" when it does.
+    """Why the steady state does not hold; "" when it does. A probe that is ``due`` and not in evidence breaks it.
 
     Looks at what was due in the ``STEADY_S`` before ``now_ns - settle_s``, by when its answers are in. ``wanted`` is
     the Deployment's replicas; ``None`` when the rung does not tell. ``criteria`` are the scenario's, each by its value:
@@ -66,8 +70,9 @@ def steady(
     end_ns = now_ns - round(settle_s * NS)
     window = Window(start_ns=end_ns - round(STEADY_S * NS), end_ns=end_ns)
     probes, requests = ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)
-    if len(probes) < COMPLETE * probes_per_s * STEADY_S:
-        return f"only {len(probes)} of {probes_per_s * STEADY_S:.0f} probes answered"
+    planned = planned_in(ledger, DueList(requests=(), probes=tuple(due(window))), window)[1]
+    if planned.missing or not planned.count:
+        return f"only {planned.count - planned.missing} of {planned.count} probes are in evidence"
     failed = _failed(probes) + _failed(requests)
     if failed:
         return f"{failed} failed in the last {STEADY_S:g} s"
@@ -84,15 +89,25 @@ def steady(
     return ""
 
 
+def span(course: Course, end_ns: int) -> Window:
+    """What is judged: from the first fault to the steady state, or to ``end_ns`` when that did not come back."""
+    return Window(start_ns=course.start_ns, end_ns=max(course.steady_ns or end_ns, course.start_ns + 1))
+
+
 def judge(
-    ledger: Ledger, course: Course, expects: Expectation, end_ns: int, criteria: Sequence[Criterion] = ()
+    ledger: Ledger,
+    course: Course,
+    expects: Expectation,
+    end_ns: int,
+    criteria: Sequence[Criterion] = (),
+    *,
+    due: DueList,
 ) -> Judged:
-    """Of what was due from the first fault to the steady state (or to ``end_ns`` when that did not come back).
+    """Of what was due in ``span``. What is ``due`` there and not in evidence counts as failed where it would pass.
 
     With ``expects.unharmed`` the latency of users' requests keeps ``criteria`` as well, by its bound, to the undo.
     """
-    until_ns = course.steady_ns or end_ns
-    window = Window(start_ns=course.start_ns, end_ns=max(until_ns, course.start_ns + 1))
+    window = span(course, end_ns)
     rows = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
     failures = np.sort(rows["due_ns"][~rows["ok"]])
     outage_s = float(failures[-1] - failures[0]) / NS if len(failures) else None
@@ -114,23 +129,39 @@ def judge(
     if not course.steady_before:
         return judged(Verdict.INCONCLUSIVE, message("there was no steady state to begin with"))
     if len(rows) < expects.least_calls:
-        due, needed = str(len(rows)), str(expects.least_calls)
-        few = message("{due} requests and probes were due, and {needed} are needed", due=due, needed=needed)
+        there, needed = str(len(rows)), str(expects.least_calls)
+        few = message("{due} requests and probes were due, and {needed} are needed", due=there, needed=needed)
         return judged(Verdict.INCONCLUSIVE, few)
     share = len(failures) / len(rows)
     counts = {"failed": str(len(failures)), "all": str(len(rows)), "share": f"{share * 100:.1f}"}
-    told = message("{failed} of {all} requests and probes failed ({share} %)", **counts)
+    told: Told = (message("{failed} of {all} requests and probes failed ({share} %)", **counts),)
     broken = _broken(expects, share, recovered_s)
     if broken is not None:
-        return judged(Verdict.FAIL, told, broken)
+        return judged(Verdict.FAIL, *told, broken)
+    planned = planned_in(ledger, due, window)
+    missing = sum(each.missing for each in planned)
+    if missing:
+        told = (*told, lacking_words(missing, sum(each.count for each in planned)))
+    if (len(failures) + missing) / (len(rows) + missing) > expects.most_failed:
+        return judged(Verdict.INCONCLUSIVE, *told, _allowance(expects))
     again = message("steady again {seconds} s after the undo", seconds=f"{recovered_s or 0:.1f}")
     allowed = [_allowance(expects)] if len(failures) else []
     if not expects.unharmed:
         shown = bool(expects.erratum) and len(failures) > 0
-        return judged(Verdict.ERRATUM_SHOWN if shown else Verdict.PASS, told, *allowed, again)
-    faulty = Window(start_ns=course.start_ns, end_ns=course.undone_ns or until_ns)
+        return judged(Verdict.ERRATUM_SHOWN if shown else Verdict.PASS, *told, *allowed, again)
+    faulty = Window(start_ns=course.start_ns, end_ns=course.undone_ns or window.end_ns)
     verdict, *harm = _latency(ledger.requests_due(faulty, Side.API), criteria)
-    return judged(verdict, told, *allowed, again, *harm)
+    if verdict is Verdict.PASS:
+        verdict, *harm = _latency(_proving(planned[0], faulty), criteria)
+        verdict = Verdict.PASS if verdict is Verdict.PASS else Verdict.INCONCLUSIVE
+    return judged(verdict, *told, *allowed, again, *harm)
+
+
+def _proving(requests: Planned, faulty: Window) -> Calls:
+    """Those to the API, with what is due and not in evidence, to the undo: what a pass must rest on."""
+    rows = requests.proving
+    found: Calls = rows[rows["api"] & (rows["due_ns"] < faulty.end_ns)]
+    return found
 
 
 def _allowance(expects: Expectation) -> Message:

@@ -12,9 +12,11 @@ import numpy as np
 
 from harness.judge.figures import MS, latencies_ms
 from harness.judge.ledger import Calls, Ledger
+from harness.judge.planned import planned_in
 from harness.judge.scaling import held
 from harness.judge.scaling import shown as as_erratum
 from harness.judge.window import NS, Window
+from harness.model.due import DueList
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.scenario import Criterion, Metric
@@ -34,10 +36,14 @@ CREATE_LOST = "deploy.create_lost_at_close"
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """Users' requests to the API and probes that were due in a window; the first and the last bad answer came when."""
+    """Users' requests to the API and probes that were due in a window; the first and the last bad answer came when.
+
+    ``missing`` are planned and not in evidence: they count as failed where that would be a pass.
+    """
 
     calls: int
     failed: int
+    missing: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
 
@@ -50,7 +56,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """All counts, for people."""
         told = f"{self.failed} of {self.calls} requests and probes failed"
-        return told if self.bad_s is None else f"{told}, {self.bad_s:.1f} s from the first to the last"
+        told = told if self.bad_s is None else f"{told}, {self.bad_s:.1f} s from the first to the last"
+        return f"{told}, {self.missing} more that were due are not in evidence" if self.missing else told
 
 
 class Pods(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,15 +74,17 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
     left: frozenset[str]
 
 
-def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = None) -> Tally:
-    """Bad is what failed, and what took longer than ``slow_ms`` where that is given."""
+def tally(ledger: Ledger, start_ns: int, end_ns: int, slow_ms: float | None = None, *, due: DueList) -> Tally:
+    """Bad is what failed, and what took longer than ``slow_ms`` where that is given; ``due`` is the plan's."""
     window = Window(start_ns=start_ns, end_ns=max(end_ns, start_ns + 1))
+    missing = sum(each.missing for each in planned_in(ledger, due, window))
     rows: Calls = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
     bad = ~rows["ok"] if slow_ms is None else ~rows["ok"] | (latencies_ms(rows) > slow_ms)
     done_ns = rows["done_ns"][bad]
     if not len(done_ns):
-        return Tally(calls=len(rows), failed=0)
-    return Tally(calls=len(rows), failed=len(done_ns), first_ns=int(done_ns.min()), last_ns=int(done_ns.max()))
+        return Tally(calls=len(rows), failed=0, missing=missing)
+    first_ns, last_ns = int(done_ns.min()), int(done_ns.max())
+    return Tally(calls=len(rows), failed=len(done_ns), missing=missing, first_ns=first_ns, last_ns=last_ns)
 
 
 def slow_answers(
@@ -212,11 +221,13 @@ def released(
 
 
 def undisturbed(claim: str, met: Tally, least_calls: int, lost_creates: int = 0) -> ScalingFinding:
-    """Nobody noticed: no call failed, of enough, but CREATEs that ``lost_at_close`` explains."""
+    """Nobody noticed: no call failed, of enough and all in evidence, but CREATEs that ``lost_at_close`` explains."""
     if met.calls < least_calls:
         reason = f"{met.calls} requests and probes were due, and {least_calls} are needed"
         return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=reason)
     failed = met.failed - lost_creates
+    if not failed and met.missing:
+        return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=met.sentence)
     aside = f"; {lost_creates} of them CREATEs on kept connections, judged as {CREATE_LOST}" if lost_creates else ""
     return held(claim, failed == 0, f"{failed} failed", met.sentence + aside)
 
@@ -306,12 +317,14 @@ def limit_broken(
     reason = (
         f"{undone.fired.id} {undone.fired.reason}; fired {fired_s:.1f} s after the first bad answer, undo "
         f"complete after {undo_s:.1f} s, last bad answer {bad_s:.1f} s after the first: "
-        f"{met.failed} of {met.calls} were bad; then {after.failed} of {after.calls}"
+        f"{met.failed} of {met.calls} were bad; then {after.sentence}"
     )
     if after.calls < least_after:
         return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value=f"{bad_s:.1f} s", reason=reason)
     usual = after.calls // 20 if undone.fired.metric == Metric.LATENCY_P95 else 0
     good = all(one.status == 0 for one in undone.ran) and after.failed <= usual and bad_s <= within_s
+    if good and after.failed + after.missing > usual:
+        return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value=f"{bad_s:.1f} s", reason=reason)
     return held(claim, good, f"{bad_s:.1f} s", reason)
 
 
@@ -321,9 +334,9 @@ def breaking_schema(
     """The erratum: old pods fail, undo does not help, only the schema taken back does."""
     reason = (
         f"{met.sentence}; after the undo was complete {past_undo.failed} of {past_undo.calls} still failed; with the "
-        f"schema taken back {mended.failed} of {mended.calls}"
+        f"schema taken back {mended.sentence}"
     )
-    if mended.calls < least_calls:
+    if mended.calls < least_calls or mended.missing:
         return ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=reason)
     seen = undone.fired is not None and undone.done_ns is not None and past_undo.failed > 0 and mended.failed == 0
     return shown(claim, seen, f"{met.failed} failed", reason)

@@ -137,11 +137,11 @@ class Ledger:
         """Every probe of the run, in the order of arrival."""
         return self._probes.rows()
 
-    def requests_due(self, window: Window, side: Side) -> Calls:
-        """The requests of ``side`` that were due in ``window``."""
+    def requests_due(self, window: Window, side: Side | None) -> Calls:
+        """The requests of ``side`` that were due in ``window``; with ``None`` those of both."""
         rows = self.requests
-        chosen: Calls = rows[_due_in(rows, window) & (rows["api"] == (side is Side.API))]
-        return chosen
+        chosen: Calls = rows[_due_in(rows, window)]
+        return chosen if side is None else chosen[chosen["api"] == (side is Side.API)]
 
     def pods_due(self, window: Window) -> dict[str, int]:
         """How many requests that were due in ``window`` each pod answered, of those whose answer names its pod."""

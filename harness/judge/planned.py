@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.ledger import CALL, Calls
+from harness.judge.ledger import CALL, Calls, Ledger
+from harness.judge.window import Window
 from harness.judge.words import count
-from harness.model.due import Due
+from harness.model.due import Due, DueList
 from harness.model.message import Message, message
 
 #: The status of a call that is due and not in evidence; no answer has it.
@@ -93,13 +94,30 @@ class Planned:
         return [due.due_ns for due in self._due if self._numbers.get(due.id) not in seen]
 
 
+def planned_in(ledger: Ledger, due: DueList, window: Window) -> tuple[Planned, Planned]:
+    """The requests, and the probes, that were due in ``window``: in evidence, on whichever side, and by ``due``, which
+    holds what is due to the API in just that window.
+    """
+    numbers, users, start_ns = ledger.calls, ledger.users, window.start_ns
+    requests, probes = ledger.requests_due(window, None), ledger.probe_rows_due(window)
+    return (
+        Planned(requests, due.requests, count=0, start_ns=start_ns, numbers=numbers, users=users),
+        Planned(probes, due.probes, count=0, start_ns=start_ns, numbers=numbers, users=users),
+    )
+
+
+def lacking_words(missing: int, planned: int) -> Message:
+    """Says how many of the planned calls are not in evidence."""
+    return message(
+        "{missing} of the {planned} planned are not in evidence, and count as failed",
+        missing=count(missing),
+        planned=count(planned),
+    )
+
+
 def missing_words(planned: Planned) -> Message:
     """Says how much of the plan is not in evidence; where it all is, how much of the evidence is not of the plan."""
     if not planned.missing:
         foreign = int(np.count_nonzero(~planned.known))
         return message("{foreign} are not of the plan, and prove nothing", foreign=count(foreign))
-    return message(
-        "{missing} of the {planned} planned are not in evidence, and count as failed",
-        missing=count(planned.missing),
-        planned=count(planned.count),
-    )
+    return lacking_words(planned.missing, planned.count)

@@ -76,6 +76,15 @@ def pods_left_s(rows: Iterable[EventRow], since_ns: int, count: int) -> float | 
     return None
 
 
+def ready_now(rows: Iterable[EventRow]) -> int:
+    """How many pods are ready, by the last row of each."""
+    states: dict[str, str] = {}
+    for row in rows:
+        if row.kind == "pod":
+            _fold(states, row)
+    return sum(state == PodState.READY for state in states.values())
+
+
 def evictions(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> list[Evicted]:
     """Every pod whose termination began in the time, with the ready ones beside it."""
     states: dict[str, str] = {}
@@ -118,6 +127,16 @@ def course_of(rows: Sequence[EventRow], origin_ns: int, since_ns: int, until_ns:
     return Course(endpoints=(*first, *later), decisions=tuple(decided))
 
 
+def _fewer(part: Part, rows: Iterable[EventRow], seconds: float | None, what: str) -> tuple[float | None, str]:
+    """``seconds`` until no more than ``part.low`` pods were left, and what they were of; ``None`` when fewer than those
+    are ready at the end: pods that died are no scaling.
+    """
+    left = ready_now(rows)
+    if seconds is None or left >= part.low:
+        return seconds, what
+    return None, f"{what} of which only {left} are ready"
+
+
 def timed(claim: str, seconds: float | None, within_s: float, what: str, after_s: float = 0.0) -> ScalingFinding:
     """``what`` took ``seconds``: passed within ``after_s``..``within_s``; never seen is a fail."""
     if seconds is None:
@@ -146,11 +165,11 @@ def shown(erratum: str, value: str, reason: str, *, claim: str = "") -> ScalingF
 
 
 def manual(part: Part, rows: Sequence[EventRow], up_ns: int, down_ns: int) -> list[ScalingFinding]:
-    """Up and down by hand, requested at ``up_ns`` and ``down_ns``."""
+    """Up and down by hand, requested at ``up_ns`` and ``down_ns``; ``rows`` go on for a while after."""
     up_s = endpoints_reached_s(rows, up_ns, lambda count: count >= part.high)
     down_s = pods_left_s(rows, down_ns, part.low)
     up = f"{part.low} -> {part.high}, from the request to {part.high} endpoints"
-    down = f"{part.high} -> {part.low}, from the request to {part.low} pods left"
+    down_s, down = _fewer(part, rows, down_s, f"{part.high} -> {part.low}, from the request to {part.low} pods left")
     return [
         timed("scaling.time.manual_up", up_s, part.up_within_s, up),
         timed("scaling.time.manual_down", down_s, part.down_within_s, down),
@@ -159,9 +178,9 @@ def manual(part: Part, rows: Sequence[EventRow], up_ns: int, down_ns: int) -> li
 
 
 def applied(part: Part, rows: Sequence[EventRow], applied_ns: int) -> list[ScalingFinding]:
-    """The manifest's ``replicas`` counts: whatever was scaled by hand before is gone."""
-    seconds = pods_left_s(rows, applied_ns, part.low)
+    """The manifest's ``replicas`` counts: whatever was scaled by hand before is gone, and nothing else is."""
     told = f"{part.high} pods, then the manifests with replicas: {part.low} applied: {part.low} pods"
+    seconds, told = _fewer(part, rows, pods_left_s(rows, applied_ns, part.low), told)
     value = "never" if seconds is None else f"{seconds:.1f} s"
     return [held("scaling.manual.manifest", seconds is not None, value, told)]
 
@@ -212,15 +231,16 @@ def autoscaled(
     since = "the end of load" if last_ns == end_ns else since
     path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
     low_s = endpoints_reached_s(rows, end_ns, lambda count: count <= part.low)
+    left = len(endpoints_now(rows))
     return [
         timed("scaling.time.hpa_up", reached_s, part.up_within_s, f"load to {most} ready endpoints [{path}]"),
         _rose(part, rises, most, path, ruled),
         _fell(part, fell_s, since),
         held(
             "scaling.hpa.down_to_2",
-            low_s is not None and most > part.low,
+            low_s is not None and most > part.low <= left,
             "never" if low_s is None else f"{low_s:.0f} s",
-            f"{most} -> {part.low} endpoints after the end of load",
+            f"{most} -> {part.low} endpoints after the end of load, {left} at the end",
         ),
     ]
 

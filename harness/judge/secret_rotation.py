@@ -5,6 +5,7 @@ An erratum that was shown is no failure, as in ``harness.judge.scaling``; one th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,8 +19,6 @@ from harness.model.verdict import Verdict
 
 #: Beyond the poll interval: the driver's work on its queue, the API server, and our own look twice a second.
 SLACK_S = 10.0
-#: Of the requests due by plan, this share must be in evidence.
-COMPLETE = 0.9
 _MOUNT_FAILED = "FailedMount"
 _ROTATION_FAILED = "SecretRotationFailed"  # the driver's event, at every poll
 
@@ -160,7 +159,7 @@ def _gap(part: RotationPart, course: Course, calls: Calls) -> ScalingFinding:
 def _loses_nothing(part: RotationPart, course: Course, calls: Calls) -> ScalingFinding:
     claim = "checklist.security.csi"
     failed = _failed(calls)
-    if why := _incomplete(part, course, calls):
+    if (why := _incomplete(part, course, calls)) and not failed:
         return _nothing(claim, why)
     told = f"{failed} of {len(calls)} requests failed"
     if course.settled_ns is None or course.revoked_ns is None or not course.old_refused:
@@ -173,12 +172,19 @@ def _loses_nothing(part: RotationPart, course: Course, calls: Calls) -> ScalingF
     return held(claim, failed == 0, f"{failed} failed", reason)
 
 
+def planned(part: RotationPart) -> int:
+    """How many requests are due in the part's load, which come evenly (``harness.population.arrivals``)."""
+    return math.ceil(round(part.rate_per_s * part.load_s, 6))
+
+
 def _incomplete(part: RotationPart, course: Course, calls: Calls) -> str:
-    """Why the requests in evidence cannot carry a verdict; "" when they can."""
-    wanted = max(part.least_requests, 1, round(part.rate_per_s * part.load_s * COMPLETE))
+    """Why the requests in evidence cannot carry a pass; "" when they can. Every request of the plan must be there: one
+    that is not counts as failed, and none may fail.
+    """
+    wanted = max(part.least_requests, 1, planned(part))
     last_ns = max(at_ns or 0 for at_ns in (course.begun_ns, course.settled_ns, course.revoked_ns))
     if len(calls) < wanted:
-        return f"{len(calls)} requests are in evidence, and {wanted} are needed"
+        return f"{len(calls)} requests are in evidence, and {wanted} were due"
     if course.loaded_ns is None or course.loaded_ns <= last_ns:
         return "the load ended before the rotation did"
     return ""

@@ -1,4 +1,4 @@
-"""The due list of a window that begins with the schedule: computed from plan and seed, not from what arrived. Pure."""
+"""What is due in a window of a schedule: computed from plan and seed, not from what arrived. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from harness.population.schedule import first_due_ns, operation_id, slots
 from harness.population.walk import NS
 
 
-def due_list(scenario: Scenario, seed: int, start_ns: int, end_ns: int) -> DueList:
-    """What is due to the API in ``[start_ns, end_ns)``; schedule and probes begin at ``start_ns``."""
-    requests = requests_due(scenario.population, seed, start_ns, end_ns)
+def due_list(scenario: Scenario, seed: int, start_ns: int, end_ns: int, *, origin_ns: int | None = None) -> DueList:
+    """What is due to the API in ``[start_ns, end_ns)`` of a schedule that began at ``origin_ns``, or begins with it."""
+    origin_ns = start_ns if origin_ns is None else origin_ns
+    requests = requests_due(scenario.population, seed, origin_ns, end_ns)
     to_api = {account.user for account in accounts(scenario.population, seed) if account.flag_expected}
     return DueList(
-        requests=tuple(due for due in requests if due.user in to_api),
-        probes=_probes(scenario.probes, seed, start_ns, end_ns),
+        requests=tuple(due for due in requests if due.user in to_api and due.due_ns >= start_ns),
+        probes=probes_due(scenario.probes, seed, origin_ns, start_ns, end_ns),
     )
 
 
@@ -35,10 +36,13 @@ def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) ->
     return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
 
 
-def _probes(plan: ProbePlan, seed: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
+def probes_due(plan: ProbePlan, seed: int, origin_ns: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
+    """The probes that are due in ``[start_ns, end_ns)`` of a stream that began at ``origin_ns``; cheap at any time."""
     users = [canary.account.user for canary in canaries(plan.canary_users, seed)]
-    due = ((number, start_ns + offset_ns(plan, number)) for number in count())
+    first = max(0, int((start_ns - origin_ns) * plan.rate_per_s / NS) - 1)
+    due = ((number, origin_ns + offset_ns(plan, number)) for number in count(first))
     return tuple(
         Due(id=probe_call(number), user=users[canary_of(plan, number)], due_ns=due_ns)
         for number, due_ns in takewhile(lambda each: each[1] < end_ns, due)
+        if due_ns >= start_ns
     )

@@ -101,6 +101,7 @@ class Parts:
         down_ns = await self._settle()
         await self._stack.scale(part.low)
         await self._until(lambda: judge.pods_left_s(self._events, down_ns, part.low) is not None, part.wait_s)
+        await self._settle()
         return Done(findings=judge.manual(part, self._events, up_ns, down_ns))
 
     async def _apply(self, part: Part) -> Done:
@@ -109,6 +110,7 @@ class Parts:
         replicas = self._plain.deployment.replicas
         await self._stack.apply(self._plain)
         await self._until(lambda: judge.pods_left_s(self._events, applied_ns, replicas) is not None, part.wait_s)
+        await self._settle()
         told = f"applying the manifests with replicas: {replicas} cut a Deployment that was scaled to {part.high}"
         findings = judge.applied(part, self._events, applied_ns)
         return Done(findings=findings, observed=[told])

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 import msgspec
 
 from harness.checks.flag_log import FlagLog
+from harness.invariants import judged_reads
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.window import Window
 from harness.model.due import DueList
 from harness.model.errors import BadInput
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
+from harness.model.evidence import Anchor, EventRow, ProbeRow, RequestRow, Row
 from harness.model.message import Message
 from harness.model.scenario import Scenario
 from harness.model.verdict import CheckResult, CriterionResult, Decision
 from harness.population.due import due_list
+from harness.walk_results import READS
 
 #: Where no window ever began: nothing is due in it.
 EMPTY = Window(start_ns=0, end_ns=0)
@@ -30,8 +32,9 @@ class Observed:
 
     ``window`` is the measured stretch: the plan's, ended by a roll back; ``EMPTY`` when none began. ``decided`` is the
     run's own decision event; ``results`` are today's verdicts on what had been gathered then, or, without a decision,
-    on everything, as of the last answer; ``checks`` are those of the flag, likewise, and those of the stores as the run
-    told them: the stores are gone. ``ledger`` holds all rows, also those after the decision.
+    on everything, as of the last answer. ``checks`` are those of the flag, likewise; what answers showed, judged again
+    of what had been gathered when the run told it; and those of the stores as the run told them: the stores are gone.
+    ``ledger`` holds all rows, also those after the decision.
     """
 
     ledger: Ledger
@@ -43,7 +46,41 @@ class Observed:
     rows: dict[str, int]
 
 
-def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str, Message]) -> Observed:
+class _Answers:
+    """The rows of users and probes so far: what the check of reads needs, which is judged again of them."""
+
+    def __init__(self, scenario: Scenario, anchor: Anchor) -> None:
+        self._scenario, self._anchor = scenario, anchor
+        self._requests: list[RequestRow] = []
+        self._probes: list[ProbeRow] = []
+        self._window: Mapping[str, object] = {}
+
+    def add(self, row: RequestRow | ProbeRow) -> None:
+        if isinstance(row, RequestRow):
+            self._requests.append(row)
+        else:
+            self._probes.append(row)
+
+    def drawn(self, window: EventRow) -> None:
+        """Takes seed and bucket from the window's event."""
+        self._window = window.data
+
+    def again(self, check: CheckResult) -> CheckResult:
+        """The check as it is judged now; one of the stores, or whose run does not say its seed, as it was told."""
+        seed, bucket = self._window.get("seed"), self._window.get("bucket")
+        if check.id != READS or not isinstance(seed, int) or not isinstance(bucket, str):
+            return check
+        return judged_reads(
+            self._requests,
+            self._probes,
+            self._scenario,
+            seed=seed,
+            anchor_unix_ns=self._anchor.unix_ns,
+            bucket=bucket,
+        )
+
+
+def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str, Message], anchor: Anchor) -> Observed:
     """Feeds ``rows``, in the order in which the run appended them, to a fresh ledger and judges.
 
     Raises ``BadInput`` when the evidence does not say when its window was.
@@ -55,17 +92,20 @@ def observe(rows: Iterable[Row], scenario: Scenario, not_exercised: Mapping[str,
     results: tuple[CriterionResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     told: list[CheckResult] = []
+    answers = _Answers(scenario, anchor)
     judged = False
     for row in rows:
         counts[str(type(row).__struct_config__.tag)] += 1
         match row:
             case RequestRow() | ProbeRow():
                 last_ns = max(last_ns, row.done_ns)
+                answers.add(row)
             case EventRow(kind="phase", subject="window"):
                 planned = _window(row)
                 due = _due(row, scenario, planned)
+                answers.drawn(row)
             case EventRow(kind="check"):
-                told.append(msgspec.convert(row.data, CheckResult))
+                told.append(answers.again(msgspec.convert(row.data, CheckResult)))
             case EventRow(kind="phase", subject="judged"):  # the load went on until it was ended for the checkers
                 judged = True
                 results = judge(scenario, ledger, planned, _judged_ns(row), due=due, not_exercised=not_exercised)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.document import not_exercised
-from harness.evidence.read import read_rows
+from harness.evidence.read import read_anchor, read_rows
 from harness.judge.decision import decide
 from harness.model.errors import Exit
 from harness.model.message import Message, message
@@ -31,7 +31,7 @@ class Rejudgement(msgspec.Struct, frozen=True, kw_only=True):
     """``judged-<n>.json``. ``decision`` is ``None`` where the run broke: such a run decides nothing but a roll back.
 
     ``evidence_says`` is what the verdicts would decide by themselves; ``broke`` why the run decided nothing ("" when
-    it did); ``rows`` counts the evidence by kind.
+    it did); ``rows`` counts the evidence by kind; ``checks_differ`` names the checks that are judged otherwise now.
     """
 
     schema_version: int
@@ -47,12 +47,14 @@ class Rejudgement(msgspec.Struct, frozen=True, kw_only=True):
     window_s: float | None
     rows: dict[str, int]
     checks: tuple[CheckResult, ...] = ()
+    checks_differ: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def observed(stored: StoredRun) -> Observed:
     """The run's evidence through today's judge. Raises ``BadInput`` when it is broken."""
-    return observe(read_rows(stored.evidence, appended=True), stored.scenario, _lacking(stored))
+    rows, anchor = read_rows(stored.evidence, appended=True), read_anchor(stored.evidence)
+    return observe(rows, stored.scenario, _lacking(stored), anchor)
 
 
 def rejudge(stored: StoredRun, seen: Observed) -> Rejudgement:
@@ -62,6 +64,7 @@ def rejudge(stored: StoredRun, seen: Observed) -> Rejudgement:
     says = decide(seen.results, seen.checks)
     decision = says if not broke or says is Decision.ROLL_BACK else None
     pairs = _pairs(run.criteria if run else (), seen.results)
+    differ = _checks_differ(run.checks if run else (), seen.checks)
     return Rejudgement(
         schema_version=JUDGED_SCHEMA_VERSION,
         run_id=stored.run_id,
@@ -71,8 +74,9 @@ def rejudge(stored: StoredRun, seen: Observed) -> Rejudgement:
         evidence_says=says,
         exit_status=_EXIT[decision] if decision is not None else Exit.HOLD,
         broke=broke,
-        same=run is not None and decision is run.decision and not any(pair.differs for pair in pairs),
+        same=run is not None and decision is run.decision and not differ and not any(p.differs for p in pairs),
         criteria=pairs,
+        checks_differ=differ,
         window_s=None if seen.window == EMPTY else seen.window.seconds,
         rows=seen.rows,
         checks=seen.checks,
@@ -110,6 +114,13 @@ def _differing(stored: CriterionResult | None, now: CriterionResult | None) -> t
         return ("not judged then",) if stored is None else ("not judged now",)
     fields = (field for field in CriterionResult.__struct_fields__ if field != "told")  # the reason, said twice
     return tuple(field for field in fields if getattr(stored, field) != getattr(now, field))
+
+
+def _checks_differ(stored: tuple[CheckResult, ...], now: tuple[CheckResult, ...]) -> tuple[str, ...]:
+    before = {check.id: (check.verdict, check.value) for check in stored}
+    return tuple(
+        check.id for check in now if before.get(check.id, (check.verdict, check.value)) != (check.verdict, check.value)
+    )
 
 
 def _notes(stored: StoredRun, seen: Observed) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.judge.difference import Measured
 from harness.model.message import marked
 from harness.model.units import Unit
-from harness.model.verdict import Combined, CriterionResult, Decision
+from harness.model.verdict import CheckResult, Combined, CriterionResult, Decision
 from harness.report.language import ENGLISH, Language, columns, padded
 from harness.report.words import DECISION, VERDICT, reason_words
 from harness.stored.compare import Change, Comparison, FigureChange, VerdictChange
@@ -34,7 +34,7 @@ def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     lines += ["", *_table(table), ""]
     for pair in judged.criteria:
         lines += _differences(pair, say)
-    lines += [f"{check.id}: {say(VERDICT[check.verdict])}; {reason_words(check, say)}" for check in judged.checks]
+    lines += [_check(check, judged, say) for check in judged.checks]
     lines += [say("decision stored: {decision}", decision=_decision(judged.stored_decision, say))]
     lines += [say("decision judged again: {decision}", decision=_decision(judged.decision, say))]
     if judged.broke:
@@ -43,6 +43,11 @@ def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     if judged.stored_decision is not None or judged.same:
         lines.append(say("the same as stored") if judged.same else say("NOT the same as stored"))
     return "\n".join(lines) + "\n"
+
+
+def _check(check: CheckResult, judged: Rejudgement, say: Language) -> str:
+    differs = f" ({say('DIFFERS')})" if check.id in judged.checks_differ else ""
+    return f"{check.id}: {say(VERDICT[check.verdict])}{differs}; {reason_words(check, say)}"
 
 
 def _compared(pair: Pair, say: Language) -> str:

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 import uvicorn
 
-from api.protocol import LimitedProtocol, Limits
+from api.protocol import SPARE, LimitedProtocol, Limits
 from api.settings import DatabaseSettings
 from tests.api.pod import Pod
 from tests.api.postgres import free_port
@@ -54,10 +55,10 @@ class Answering:
 class Served:
     """A server on loopback, its application, and what was refused by status."""
 
-    def __init__(self, keep_alive_s: int = 5) -> None:
+    def __init__(self, keep_alive_s: int = 5, limits: Limits = LIMITS) -> None:
         self.app = Answering()
         self.refused: Counter[int] = Counter()
-        protocol: Any = functools.partial(LimitedProtocol, limits=LIMITS, refused=self._refuse)
+        protocol: Any = functools.partial(LimitedProtocol, limits=limits, refused=self._refuse)
         self.server = Base(
             uvicorn.Config(
                 self.app,
@@ -98,7 +99,7 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(**options: int) -> AsyncIterator[Served]:
+async def serving(**options: Any) -> AsyncIterator[Served]:
     served = Served(**options)
     running = asyncio.create_task(served.server.serve())
     while not served.server.started:  # noqa: ASYNC110 - uvicorn tells nobody
@@ -121,6 +122,32 @@ def refused(answer: bytes, status: int) -> None:
     error = json.loads(body)["error"]
     assert error["code"] == "INVALID_REQUEST" and len(error["message"]) > 10
     assert set(error) == {"code", "message"}
+
+
+async def test_a_connection_too_many_is_told_so_and_the_platform_is_still_answered() -> None:
+    limits = msgspec.structs.replace(LIMITS, connections=2, head_s=5.0)
+    async with serving(limits=limits) as served:
+        held = [await served.connect() for _ in range(2)]
+        for reader, writer in held:
+            writer.write(GET)
+            await reader.readuntil(b"\r\n\r\n0")
+        answer, _ = await served.say(b"GET /v1/walks?page=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 503 ") and b"retry-after: 1\r\n" in answer.lower()
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "INTERNAL_ERROR"
+        for path in (b"/health", b"/ready"):
+            answer, _ = await served.say(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200") and b"connection: close" in answer.lower()
+        spare = [await served.connect() for _ in range(SPARE)]
+        await asyncio.sleep(0.05)
+        answer, seconds = await served.say(GET)
+        assert (answer, seconds < 4) == (b"", True), "closed at once"
+        assert served.refused == {503: 2}
+        for _, writer in [*spare, held.pop()]:
+            writer.close()
+        await asyncio.sleep(0.1)
+        answer, _ = await served.say(b"GET /v1/walks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200"), "one has left: there is room"
+        held[0][1].close()
 
 
 LARGE_HEADS = {

@@ -40,7 +40,7 @@ def test_the_contract_is_read() -> None:
     assert (settings.log_level, settings.pod_name) == ("info", "tekutoko-api-abc")
     assert (settings.mirror_share_percent, settings.database.pool_max) == (100, 8)
     assert settings.rate_limit_per_minute == 100
-    assert (settings.metrics_port, settings.max_requests_in_flight) == (0, 512)
+    assert (settings.metrics_port, settings.max_requests_in_flight, settings.max_connections) == (0, 512, 4096)
     assert read_settings(GOOD | {"METRICS_PORT": "9090"}).metrics_port == 9090
 
 
@@ -66,6 +66,7 @@ def test_production_needs_little() -> None:
         (GOOD | {"METRICS_PORT": "70000"}, "METRICS_PORT='70000'"),
         (GOOD | {"METRICS_PORT": "8081"}, "METRICS_PORT=8081 is PORT"),
         (GOOD | {"MAX_REQUESTS_IN_FLIGHT": "0"}, "MAX_REQUESTS_IN_FLIGHT='0'"),
+        (GOOD | {"MAX_CONNECTIONS": "0"}, "MAX_CONNECTIONS='0'"),
         (GOOD | {"DB_PORT": "70000"}, "DB_PORT='70000'"),
         (GOOD | {"DB_SSLMODE": "maybe"}, "DB_SSLMODE='maybe' is none of"),
         (GOOD | {"LOG_LEVEL": "loud"}, "LOG_LEVEL='loud'"),

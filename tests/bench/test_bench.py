@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import bench.__main__ as bench_main
 from bench.equality import Answer, without_times
 from bench.result import Figure, Result, text
 from bench.server import Stall
@@ -105,6 +106,31 @@ def test_the_text_names_limits_kept_and_not() -> None:
     assert "of 0.6 0.7 0.8" in lines[1]
     assert "NOT KEPT" in lines[2]
     assert "kept" not in lines[3].lower()
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "status"),
+    [
+        (0.59, [], 10),
+        (0.6, [], 0),
+        (0.59, ["--quick"], 0),  # too short to say anything of speed
+        (math.nan, [], 10),
+    ],
+)
+def test_a_figure_beyond_its_limit_ends_in_a_status_of_its_own(
+    value: float, words: list[str], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def measured(_folder: Path) -> Result:
+        kept = Figure(name="kept", value=0.7, unit="s", limit=0.7)
+        return Result(
+            name="x", how="so", figures=(kept, Figure(name="a", value=value, unit="", limit=0.6, at_least=True))
+        )
+
+    monkeypatch.setitem(bench_main.FULL, "judge", measured)
+    monkeypatch.setitem(bench_main.QUICK, "judge", measured)
+    assert bench_main.main([*words, "--only", "judge"]) == status
+    told = capsys.readouterr().err
+    assert told == (f"limit not kept: x: a: {value:.4g}, at least 0.6\n" if status else "")
 
 
 @pytest.mark.process

@@ -116,13 +116,28 @@ def test_an_unready_pod_of_a_budget_that_asks_for_nobody_is_paid() -> None:
 
 
 def test_two_budgets_are_an_error_and_an_unseen_one_forbids() -> None:
+    """To the word, as ``kubectl drain`` shows it (``pkg/registry/core/pod/storage/eviction.go``)."""
     budget, pods = Budget(name="api", min_available=1), _pods(3)
     known = _status(budget, pods)
-    assert evict(pods[0], [(budget, known), (budget, known)], 0).code == 500
-    assert evict(pods[0], [(budget, msgspec.structs.replace(known, observed=False))], 0).code == 429
-    full = msgspec.structs.replace(known, disrupted={f"gone-{i}": 0 for i in range(2001)})
-    assert evict(pods[0], [(budget, full)], 0).code == 403
+    two = evict(pods[0], [(budget, known), (budget, known)], 0)
+    assert two.code == 500 and two.message.startswith("This pod has more than one PodDisruptionBudget")
+    unseen = evict(pods[0], [(budget, msgspec.structs.replace(known, observed=False))], 0)
+    assert unseen == Eviction(
+        code=429,
+        message="Cannot evict pod as it would violate the pod's disruption budget. "
+        "The disruption budget api is still being processed by the server.",
+    )
+    full = [msgspec.structs.replace(known, disrupted={f"gone-{i}": 0 for i in range(count)}) for count in (2000, 2001)]
+    assert evict(pods[0], [(budget, full[0])], 0).code == 201
+    assert evict(pods[0], [(budget, full[1])], 0) == Eviction(
+        code=403, message="DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+    )
     assert evict(pods[0], [], 0).code == 201
+
+
+def test_a_budget_that_asks_for_nothing_expects_nobody() -> None:
+    found = _status(Budget(name="api"), _pods(2))
+    assert (found.expected_pods, found.desired_healthy) == (0, 0)
 
 
 AMOUNT = st.integers(0, 8) | st.integers(0, 100).map(lambda percent: f"{percent}%")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from harness.control import progress
 from harness.control.progress import Counts, Progress, follow
+from harness.model.cluster import PodView
+from harness.model.manifests import Deployment, PodTemplate, RollingUpdate
 
 S = 1_000_000_000
 STUCK = Counts(3, 1, 2, 2)
@@ -57,3 +59,29 @@ def test_what_rollout_status_says() -> None:
         False,
         'error: deployment "api" exceeded its progress deadline',
     )
+
+
+def test_the_counts_of_a_deployment_are_its_live_pods_by_revision_readiness_and_for_how_long() -> None:
+    def pod(revision: str, ready_s: int | None, *, terminating: bool = False) -> PodView:
+        since_ns = None if ready_s is None else ready_s * S
+        return PodView(
+            name="p", revision=revision, created_ns=0, ready=since_ns is not None, ready_since_ns=since_ns,
+            terminating=terminating,
+        )  # fmt: skip
+
+    deployment = Deployment(
+        name="api",
+        replicas=3,
+        template=PodTemplate(digest="new", containers=()),
+        strategy=RollingUpdate(),
+        min_ready_s=5,
+    )
+    pods = [
+        pod("new", 0),
+        pod("new", 8),
+        pod("new", None),
+        pod("old", 1),
+        pod("old", 2),
+        pod("new", 0, terminating=True),
+    ]
+    assert progress.count(pods, deployment, 10 * S) == Counts(replicas=5, updated=3, ready=4, available=3)

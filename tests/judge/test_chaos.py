@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
 from harness.chaos.steady import steady_criteria
-from harness.judge.chaos import Course, judge, outright, steady
+from harness.judge.chaos import Course, Judged, judge, outright, span, steady
 from harness.judge.ledger import Ledger
-from harness.judge.window import NS
+from harness.judge.window import NS, Window
 from harness.model.chaos import Expectation
+from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
-from harness.model.scenario import Metric
+from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
 from scenarios.load import load
 
@@ -61,8 +64,33 @@ def ledger(*, failed_s: tuple[float, float] = (0, 0), seconds: int = 60, ready: 
     return made
 
 
+def probes_due(window: Window) -> list[Due]:
+    """As ``ledger`` makes them, for a minute."""
+    dues = [START + round(number / 10 * NS) for number in range(600)]
+    return [
+        Due(id=probe_call(number), user="canary01", due_ns=due_ns)
+        for number, due_ns in enumerate(dues)
+        if window.start_ns <= due_ns < window.end_ns
+    ]
+
+
+def requests_due(first: int, end: int) -> list[Due]:
+    """As ``slowed`` makes them."""
+    return [Due(id=f"o{number}", user="u", due_ns=START + round(number / 10 * NS)) for number in range(first, end)]
+
+
+def judged(
+    made: Ledger, told: Course, expects: Expectation, criteria: Sequence[Criterion] = (), requests: Sequence[Due] = ()
+) -> Judged:
+    """With the probes of the plan, and its ``requests``."""
+    window = span(told, START + 60 * NS)
+    probes = probes_due(window)
+    due = DueList(requests=tuple(requests), probes=tuple(probes))
+    return judge(made, told, expects, START + 60 * NS, criteria, due=due)
+
+
 def why(made: Ledger, at_s: float, wanted: int | None = 2) -> str:
-    return steady(made, START + round(at_s * NS), probes_per_s=10, wanted=wanted, settle_s=2.5)
+    return steady(made, START + round(at_s * NS), due=probes_due, wanted=wanted, settle_s=2.5)
 
 
 def test_the_steady_state_is_five_seconds_without_a_failure_and_all_pods_ready() -> None:
@@ -84,7 +112,7 @@ def test_the_steady_state_keeps_the_scenario_s_criteria() -> None:
 
     def why_not(made: Ledger) -> str:
         at_ns = START + 20 * NS
-        return steady(made, at_ns, probes_per_s=10, wanted=2, settle_s=2.5, criteria=criteria)
+        return steady(made, at_ns, due=probes_due, wanted=2, settle_s=2.5, criteria=criteria)
 
     assert why_not(slowed(499)) == ""
     assert "rollout.week2.success.latency_p95" in why_not(slowed(501))
@@ -104,8 +132,9 @@ def test_the_steady_state_keeps_the_scenario_s_criteria() -> None:
 )
 def test_what_must_not_harm_keeps_the_latency_while_it_lasts(made: Ledger, verdict: Verdict) -> None:
     unharmed = msgspec.structs.replace(EXPECTS, unharmed=True)
-    assert judge(made, course(), unharmed, START + 60 * NS, (P95,)).verdict is verdict
-    assert judge(made, course(), EXPECTS, START + 60 * NS, (P95,)).verdict is Verdict.PASS
+    due = requests_due(100, 250) if len(made.requests) else []
+    assert judged(made, course(), unharmed, (P95,), due).verdict is verdict
+    assert judged(made, course(), EXPECTS, (P95,), due).verdict is Verdict.PASS
 
 
 EXPECTS = Expectation(most_failed=0.1, recover_within_s=20, why="test")
@@ -135,35 +164,95 @@ def course(*, undone_s: float = 20, steady_s: float | None = 25, before: bool = 
 def test_an_experiment_is_judged_by_failures_and_recovery(
     made: Ledger, told: Course, verdict: Verdict, words: str
 ) -> None:
-    judged = judge(made, told, EXPECTS, START + 60 * NS)
-    assert judged.verdict is verdict
-    assert words in judged.reason
+    found = judged(made, told, EXPECTS)
+    assert found.verdict is verdict
+    assert words in found.reason
 
 
 def test_the_outage_is_from_the_first_to_the_last_failure() -> None:
-    judged = judge(ledger(failed_s=(12, 14)), course(), EXPECTS, START + 60 * NS)
-    assert judged.outage_s == pytest.approx(1.9)
-    assert judged.recovered_s == 5
-    assert judge(ledger(), course(), EXPECTS, START + 60 * NS).outage_s is None
+    found = judged(ledger(failed_s=(12, 14)), course(), EXPECTS)
+    assert found.outage_s == pytest.approx(1.9)
+    assert found.recovered_s == 5
+    assert judged(ledger(), course(), EXPECTS).outage_s is None
+
+
+def without(made: Ledger, lost: range) -> Ledger:
+    """Its probes but those, which nothing tells of."""
+    left = Ledger()
+    for row in made.probes:
+        number = round((int(row["due_ns"]) - START) / NS * 10)
+        if number not in lost:
+            outcome = Outcome.OK if row["ok"] else Outcome.SERVER_ERROR
+            due_ns, sent_ns, done_ns = int(row["due_ns"]), int(row["sent_ns"]), int(row["done_ns"])
+            left.add(
+                ProbeRow(
+                    probe_id=number, user="canary01", method="GET", due_ns=due_ns, sent_ns=sent_ns, done_ns=done_ns,
+                    status=200, outcome=outcome,
+                )
+            )  # fmt: skip
+    return left
+
+
+@pytest.mark.parametrize(
+    ("failed_s", "lost", "verdict", "words"),
+    [
+        ((0, 0), range(100, 115), Verdict.PASS, "15 of the 150 planned are not in evidence"),
+        (
+            (0, 0),
+            range(100, 116),
+            Verdict.INCONCLUSIVE,
+            "16 of the 150 planned are not in evidence, and count as failed",
+        ),
+        ((12, 13), range(130, 136), Verdict.INCONCLUSIVE, "at most 10 % are allowed"),
+        ((12, 14), range(140, 150), Verdict.FAIL, "20 of 140"),  # a fail is read on what was seen
+        ((0, 0), range(100, 250), Verdict.INCONCLUSIVE, "0 requests and probes were due"),
+    ],
+)
+def test_a_probe_that_is_not_in_evidence_counts_as_failed_where_it_would_pass(
+    failed_s: tuple[float, float], lost: range, verdict: Verdict, words: str
+) -> None:
+    found = judged(without(ledger(failed_s=failed_s), lost), course(), EXPECTS)
+    assert found.verdict is verdict and words in found.reason
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(1, Verdict.PASS), (15, Verdict.INCONCLUSIVE)])
+def test_a_request_that_is_not_in_evidence_has_no_latency_and_was_not_good(lost: int, verdict: Verdict) -> None:
+    """Of 100 requests until the undo; 15 % without an answer are 15 of a p95 that allows 5, and 15 of 300 calls."""
+    due = requests_due(100, 250)
+    made = ledger()
+    for number in range(lost, 150):
+        made.add(request(100 + number, due[number].due_ns, 10))
+    unharmed = msgspec.structs.replace(EXPECTS, unharmed=True)
+    found = judged(made, course(), unharmed, (P95,), due)
+    assert found.verdict is verdict and f"{lost} of the 300 planned" in found.reason
+    on_firestore = ledger()
+    for each in due:
+        on_firestore.add(
+            msgspec.structs.replace(request(0, each.due_ns, 10), operation_id=each.id, side=Side.FIRESTORE)
+        )
+    assert "planned" not in judged(on_firestore, course(), EXPECTS, (), due).reason
+
+
+def test_one_probe_that_is_not_in_evidence_is_no_steady_state() -> None:
+    assert why(without(ledger(), range(160, 161)), 20) == "only 49 of 50 probes are in evidence"
+    assert why(without(ledger(), range(160, 161)), 24) == ""
 
 
 def test_failures_pass_only_beside_their_allowance() -> None:
-    end_ns = START + 60 * NS
     some, whole = ledger(failed_s=(10, 11)), ledger(failed_s=(10, 24))
-    found = judge(some, course(), EXPECTS, end_ns)
+    found = judged(some, course(), EXPECTS)
     assert found.verdict is Verdict.PASS and "at most 10 % are allowed" in found.reason
     all_may = msgspec.structs.replace(EXPECTS, most_failed=1.0)
-    measured = judge(whole, course(), all_may, end_ns)
+    measured = judged(whole, course(), all_may)
     assert measured.verdict is Verdict.PASS and "measured, not judged" in measured.reason
-    assert "allowed" not in judge(ledger(), course(), EXPECTS, end_ns).reason
+    assert "allowed" not in judged(ledger(), course(), EXPECTS).reason
 
 
 def test_an_erratum_is_shown_by_failures_within_the_allowance_and_by_nothing_else() -> None:
-    end_ns = START + 60 * NS
     shows = msgspec.structs.replace(EXPECTS, erratum="deploy.downtime_without_prestop")
-    assert judge(ledger(failed_s=(10, 11)), course(), shows, end_ns).verdict is Verdict.ERRATUM_SHOWN
-    assert judge(ledger(), course(), shows, end_ns).verdict is Verdict.PASS
-    assert judge(ledger(failed_s=(10, 24)), course(), shows, end_ns).verdict is Verdict.FAIL
+    assert judged(ledger(failed_s=(10, 11)), course(), shows).verdict is Verdict.ERRATUM_SHOWN
+    assert judged(ledger(), course(), shows).verdict is Verdict.PASS
+    assert judged(ledger(failed_s=(10, 24)), course(), shows).verdict is Verdict.FAIL
 
 
 def test_an_operation_of_which_every_request_failed_is_named_although_the_share_of_all_is_small() -> None:

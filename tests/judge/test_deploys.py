@@ -8,6 +8,7 @@ import pytest
 from harness.judge import deploys
 from harness.judge.deploys import Pods, Tally, Undone
 from harness.judge.window import NS
+from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.scaling import Ran, ScalingFinding
 from harness.model.units import Unit
@@ -18,6 +19,7 @@ PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN = Verdict.ERRATUM_SHOWN
 OK, BAD = Ran(command="rollout", status=0, output="said"), Ran(command="rollout", status=1, output="error: timed out")
 QUIET = Tally(calls=1000, failed=0)
+NOTHING = DueList(requests=(), probes=())
 RELEASE = ("cicd.set_image", "deploy.rolling.one_up", "deploy.rolling.one_down", "deploy.rolling.complete")
 
 
@@ -133,10 +135,34 @@ def test_without_a_pod_that_ended_no_create_is_explained() -> None:
 
 def test_bad_answers_are_counted_by_when_they_came() -> None:
     rows: list[Row] = [request(1), request(2, latency_ms=700), probe(3, good=False), request(90)]
-    failed = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS)
+    failed = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS, due=NOTHING)
     assert (failed.calls, failed.failed, failed.bad_s) == (3, 1, 0.0)
-    slow = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS, 600)
+    slow = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS, 600, due=NOTHING)
     assert slow.failed == 2 and slow.bad_s == pytest.approx(0.31)
+    assert failed.missing == slow.missing == 0
+    due = (Due(id="nobody-1", user="u", due_ns=START_NS),)
+    for slow_ms in (None, 600):
+        lost = deploys.tally(
+            ledger(*rows), START_NS, START_NS + 60 * NS, slow_ms, due=DueList(requests=due, probes=due)
+        )
+        assert lost.missing == 2 and "2 more that were due are not in evidence" in lost.sentence
+    assert deploys.tally(ledger(), START_NS, START_NS + NS, due=DueList(requests=due, probes=())).missing == 1
+
+
+def test_what_is_not_in_evidence_is_no_pass_and_a_fail_is_read_on_what_was_seen() -> None:
+    less = [Tally(calls=1000, failed=failed, missing=1, first_ns=0, last_ns=0) for failed in (0, 1)]
+    assert [deploys.undisturbed("c", met, 300).verdict for met in less] == [INCONCLUSIVE, FAIL]
+    assert [never_ready(met=met)["phase2.cicd"] for met in less] == [INCONCLUSIVE, FAIL]
+    assert [broken(undone(), after=after).verdict for after in less] == [INCONCLUSIVE, FAIL]
+    usual = [Tally(calls=1000, failed=49, missing=missing) for missing in (1, 2)]
+    assert [broken(undone("latency_p95"), after=after).verdict for after in usual] == [PASS, INCONCLUSIVE]
+    seen = [
+        deploys.breaking_schema(
+            "c", undone(), met=MET, past_undo=Tally(calls=100, failed=60), mended=mended, least_calls=100
+        ).verdict
+        for mended in (QUIET, Tally(calls=1000, failed=0, missing=1))
+    ]
+    assert seen == [SHOWN, INCONCLUSIVE]
 
 
 def test_only_the_version_s_own_pods_are_slow_by_its_doing() -> None:

@@ -70,6 +70,20 @@ def test_the_manifest_s_replicas_replace_the_number_set_by_hand() -> None:
     assert [(each.verdict, each.value) for each in found] == [(FAIL, "never")]
 
 
+def test_pods_that_died_are_no_scaling() -> None:
+    died = [*by_hand(30, 112), pod(113, "c", "Running"), pod(113, "d", "Gone")]
+    applied = scaling.applied(MANUAL, died, 100 * NS)
+    assert [(each.verdict, each.value) for each in applied] == [(FAIL, "never")]
+    assert applied[0].reason.endswith("2 pods of which only 0 are ready")
+    manual = verdicts(scaling.manual(MANUAL, died, 0, 100 * NS))
+    assert manual["scaling.time.manual_up"] is PASS
+    assert (manual["scaling.time.manual_down"], manual["scaling.manual.command"]) == (FAIL, FAIL)
+    up = [endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 5)]
+    down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
+    after = [verdicts(scaling.autoscaled(HPA, up + down + end, 0, 200 * NS)) for end in ([], [endpoints(513, 1)])]
+    assert [each["scaling.hpa.down_to_2"] for each in after] == [PASS, FAIL]
+
+
 def drain(ready_beside: bool) -> list[EventRow]:
     rows = [pod(-5, "a", "Ready"), pod(-5, "b", "Ready"), pod(1, "a", "Terminating"), pod(1, "c", "Pending")]
     rows += [pod(4, "c", "Ready")] if ready_beside else []

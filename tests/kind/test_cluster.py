@@ -9,29 +9,25 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import psutil
 import pytest
-import yaml
 
 from harness.clock import MachineClock
 from harness.model.errors import StackNotStarted
-from harness.stack.kind import cluster, config, docker, network, parts, record, uses
+from harness.stack.kind import cluster, docker, network, parts, record, uses
 from harness.stack.kind.keeper import KindKeeper
 from harness.stack.kind.record import Cluster
 from harness.state.processes import identify
+from tests.kind.creating import creating, half, quiet
 
 pytestmark = [pytest.mark.kind, pytest.mark.slow, pytest.mark.timeout(240, func_only=True)]
 ROOT = Path(__file__).resolve().parents[2]
 PODS = Path(__file__).parent / "pods.yaml"
-
-
-def quiet(_line: str) -> None:
-    return None
 
 
 async def kubectl(made: Cluster, *arguments: str, stdin: str = "", limit_s: float = 90) -> str:
@@ -189,41 +185,11 @@ async def test_two_removals_at_once_both_end_well(kind_cluster: Cluster) -> None
     assert container not in (await docker.docker("ps", "--all", "--quiet", what="listing")).split()
 
 
-def small(folder: Path) -> Path:
-    """One node, as cheap as a cluster is."""
-    made = config.read()
-    made["nodes"] = [{"role": "control-plane"}]
-    path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(made))
-    return path
-
-
 @pytest.fixture
-def creation(tmp_path: Path, kind_cluster: Cluster) -> subprocess.Popen[str]:
-    """``up`` of a small cluster in a process of its own, when its node's container is there. The shared cluster came
-    first, so that the images are there."""
-    command = [
-        sys.executable,
-        "-m",
-        "harness.stack.kind",
-        "up",
-        "--label",
-        f"half-{os.getpid()}",
-        "--config",
-        str(small(tmp_path)),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not asyncio.run(cluster.leaks(half()))[1:]:
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    return process
-
-
-def half() -> str:
-    """Its name; asked for when the worker is in the machine's own folder, whose mark it begins with."""
-    return record.name_of(f"half-{os.getpid()}")
+def creation(tmp_path: Path, kind_cluster: Cluster) -> Iterator[subprocess.Popen[str]]:
+    """The small cluster; the shared one came first, so that the images are there."""
+    with creating(tmp_path) as process:
+        yield process
 
 
 async def test_half_created_cluster_of_a_killed_harness_is_removed(creation: subprocess.Popen[str]) -> None:

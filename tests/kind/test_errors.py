@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import Definition
 from harness.state import RunState
 from harness.state.processes import ProcessIdentity, identify
+from tests.kind import creating
 
 CLOCK = MachineClock()
 
@@ -219,3 +221,27 @@ exit 1
     finally:
         state.end()
     assert calls.read_text().split() == ["pause", "unpause"]
+
+
+@pytest.mark.process
+def test_a_creation_whose_node_does_not_come_leaves_no_cluster_and_no_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    deleted: list[str] = []
+
+    async def delete(name: str, _progress: Any, *, force: bool = False) -> bool:
+        deleted.append(f"{name} {force}")
+        return True
+
+    async def leaks(_name: str) -> list[str]:
+        return ["a network, and no node"]
+
+    monkeypatch.setattr(cluster, "delete", delete)
+    monkeypatch.setattr(cluster, "leaks", leaks)
+    monkeypatch.setattr(sys, "executable", "sleep-for-ever")
+    (tmp_path / "sleep-for-ever").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "sleep-for-ever").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(AssertionError, match="no node within"), creating.creating(tmp_path, limit_s=0.2):
+        raise AssertionError("there is no node to be made beside")
+    assert deleted == [f"{creating.half()} True"]

@@ -1,4 +1,4 @@
-"""``python -m tests.mutants [--minutes N] [--again] [--told] [PACKAGE or MODULE ...]``."""
+"""``python -m tests.mutants [--minutes N] [--again | --left] [--told] [PACKAGE or MODULE ...]``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from tests.mutants import kept, running
 def main(arguments: list[str]) -> int:
     """Measures what is unmeasured, for as long as asked, and keeps what was found; 0 whatever the score."""
     parser = argparse.ArgumentParser(prog="nox -s mutants --", description=__doc__, allow_abbrev=False)
-    parser.add_argument("names", nargs="*", default=list(kept.PACKAGES), metavar="NAME", help="packages or modules")
+    parser.add_argument(
+        "names", nargs="*", default=list(kept.PACKAGES), metavar="NAME", help="packages or modules, in order"
+    )
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after so long (60)")
-    parser.add_argument("--again", action="store_true", help="also what is measured already: the tests changed")
+    parser.add_argument("--again", action="store_true", help="also what is measured already: tests were taken away")
+    parser.add_argument("--left", action="store_true", help="first what was left by the tests: tests were added")
     parser.add_argument("--told", action="store_true", help="measure nothing; say what is kept")
     options = parser.parse_args(arguments)
     for name in options.names:
@@ -30,13 +33,16 @@ def main(arguments: list[str]) -> int:
 
 def _measure(known: kept.Kept, now: dict[str, str], options: argparse.Namespace) -> None:
     running.generate()
-    chosen = {name for name in now if any(name == each or name.startswith(each + ".") for each in options.names)}
-    wanted = chosen if options.again else chosen - set(kept.measured(known, now))
+    chosen = [name for each in options.names for name in now if name == each or name.startswith(each + ".")]
+    measured = kept.measured(known, now)
+    left = {name: measured[name] for name in chosen if name in measured and measured[name].left and options.left}
+    wanted = [*left, *(name for name in chosen if name not in left and (options.again or name not in measured))]
     if options.again:
         running.forget(wanted)
+    running.take_over(left)
     mutants = running.to_run(running.results(), wanted)
     print(f"{len(wanted)} functions to measure, {len(mutants)} mutants to run", flush=True)
-    running.run(mutants, options.minutes * 60.0)
+    running.run(mutants, options.minutes * 60.0, again=options.again)
     running.keep(known, running.results(), now, wanted)
 
 

@@ -12,7 +12,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(__file__).with_name("kept.json")
 REASONS = Path(__file__).with_name("reasons.json")
-PACKAGES = ("harness.judge", "harness.control", "harness.checks")
+PACKAGES = ("harness.control", "harness.judge", "harness.checks")
 #: The tests noticed these; a mutant that never ends is noticed by its time limit.
 NOTICED = frozenset({"killed", "timeout"})
 

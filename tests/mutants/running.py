@@ -1,22 +1,36 @@
-"""mutmut, for a budget of time: its mutants of the functions that are unmeasured, and what it found."""
+"""mutmut's mutants of the functions that are unmeasured, run for a budget of time (``forks.py``), and what was found."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
+from tests.mutants.forks import KILLED, Plan
 from tests.mutants.kept import NOTICED, PACKAGES, ROOT, Function, Kept
 
 FOLDER = ROOT / "mutants"  # mutmut's own, never committed
-AT_ONCE = 400  # mutants a call: it compares each with each name that it is given
+LOG = FOLDER / "pytest.log"
 STOPS_WITHIN_S = 60.0
+#: The tests in process that the rules' functions may be reached by.
+TESTS = (
+    "judge", "control", "checks", "chaos", "deploys", "flag_proof", "network", "reconcile", "scaling",
+    "secret_rotation", "stages", "stored", "test_invariants.py",
+)  # fmt: skip
+PYTEST = [
+    "-q", "-s", "--rootdir=.", "--groups", "fast", "-p", "no:cacheprovider", "-p", "no:randomly",
+    "--ignore=tests/judge/test_calibration.py", *(f"tests/{each}" for each in TESTS),
+]  # fmt: skip
 #: What ``mutmut run`` does before it runs anything. Without it there are no names to ask for.
 GENERATE = """
 import pathlib
@@ -38,7 +52,7 @@ def readable(mangled: str) -> str:
 
 def generate() -> None:
     """The mutants of the code as it is. Raises ``CalledProcessError``."""
-    subprocess.run([sys.executable, "-c", GENERATE], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", GENERATE], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def results(folder: Path = FOLDER) -> Mutants:
@@ -64,6 +78,19 @@ def forget(wanted: Collection[str], folder: Path = FOLDER) -> None:
             file.write_text(json.dumps(content, indent=4))
 
 
+def take_over(left: Mapping[str, Function], folder: Path = FOLDER) -> None:
+    """Into mutmut's files, of functions that were measured, perhaps on another machine: which of their mutants were
+    ``left`` by the tests and are to be run again, and that the others were noticed.
+    """
+    for file in folder.rglob("*.meta"):
+        content = json.loads(file.read_text())
+        for name in content["exit_code_by_key"]:
+            if (before := left.get(readable(name.partition("__mutmut_")[0]))) is not None:
+                again = name.rpartition("_")[2] in before.left
+                content["exit_code_by_key"][name] = None if again else KILLED
+        file.write_text(json.dumps(content, indent=4))
+
+
 def function(mutants: Mapping[str, int | None], digest: str) -> Function | None:
     """What is to be kept of a function; ``None`` while a mutant of it has not run to its end."""
     ends = {name.rpartition("_")[2]: _how(status) for name, status in mutants.items()}
@@ -80,56 +107,65 @@ def _how(status: int | None) -> str:
     return "not checked" if how == "check was interrupted by user" else how
 
 
-def to_run(found: Mutants, wanted: Collection[str]) -> list[str]:
-    """The mutants of the ``wanted`` functions that have not run here."""
-    return [
-        name
-        for key, mutants in found.items()
-        if key in wanted
-        for name, status in mutants.items()
-        if _how(status) == "not checked"
-    ]
+def to_run(found: Mutants, wanted: Iterable[str]) -> list[str]:
+    """The mutants of the ``wanted`` functions, in their order, that have not run here."""
+    return [name for key in wanted for name, status in found.get(key, {}).items() if _how(status) == "not checked"]
 
 
-def run(mutants: list[str], seconds: float) -> None:
-    """Runs them, a part at a time, until the time is up: mutmut writes each result when it has it.
+def run(mutants: list[str], seconds: float, *, again: bool = False) -> None:
+    """Runs them, in this order and one at a time, until the time is up; mutmut's files have each result soon after.
 
-    Raises ``RuntimeError`` when mutmut itself fails.
+    ``again`` learns anew which tests reach which function. Raises ``RuntimeError`` when the tests cannot be collected.
     """
-    ends = time.monotonic() + seconds
-    for part in _parts(mutants):
-        left_s = ends - time.monotonic()
-        if left_s <= 0:
-            return
-        command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2", *part]
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, preexec_fn=_hears_ctrl_c)  # noqa: PLW1509 - no threads here
-        try:
-            status = process.wait(left_s)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            _stop(process)
-            return
-        if status:
-            raise RuntimeError(f"mutmut ended in {status}")
+    if not mutants or seconds <= 0:
+        return
+    hears, tells = os.pipe()
+    plan = Plan(mutants=mutants, arguments=PYTEST, told=tells, again=again)
+    command = [sys.executable, "-m", "tests.mutants.forks"]
+    process = subprocess.Popen(
+        command, cwd=FOLDER, env={**os.environ, "PYTHONPATH": str(FOLDER)}, stdin=subprocess.PIPE,
+        stdout=LOG.open("wb"), pass_fds=(tells,), start_new_session=True,
+    )  # fmt: skip
+    os.close(tells)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(plan))
+        process.stdin.close()
+        for ended in told(hears, time.monotonic() + seconds):
+            record(ended)
+        if select.select([hears], [], [], 0)[0] and process.wait(STOPS_WITHIN_S):
+            raise RuntimeError(f"the mutants' tests ended in {process.returncode}: {LOG}")
+    finally:
+        os.close(hears)
+        _stop(process)
 
 
-def _hears_ctrl_c() -> None:
-    """Also where this program was started in the background, by a shell that has its children ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def told(hears: int, ends_s: float) -> Iterator[dict[str, int]]:
+    """Results as they come, some at a time; until there are no more, or until ``ends_s`` of the monotonic clock."""
+    rest = b""
+    while (left_s := ends_s - time.monotonic()) > 0:
+        if not select.select([hears], [], [], left_s)[0]:
+            return
+        if not (heard := os.read(hears, 1 << 16)):
+            return
+        *lines, rest = (rest + heard).split(b"\n")
+        yield {name: int(status) for name, status in (line.decode().split() for line in lines)}
+
+
+def record(ended: Mapping[str, int], folder: Path = FOLDER) -> None:
+    """Writes the exit statuses into mutmut's files, where its own ``results`` and ``show`` find them too."""
+    for module in {name.rpartition(".")[0] for name in ended}:
+        file = folder / f"{module.replace('.', '/')}.py.meta"
+        content = json.loads(file.read_text())
+        content["exit_code_by_key"] |= {n: s for n, s in ended.items() if n.rpartition(".")[0] == module}
+        file.write_text(json.dumps(content, indent=4))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """As Ctrl-C, and by force when that is not enough; with the tests that it runs."""
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(STOPS_WITHIN_S)
-    except subprocess.TimeoutExpired:
+    """By force, with the fork that runs: what it would say is asked anew the next time."""
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait(STOPS_WITHIN_S)
-
-
-def _parts(mutants: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(mutants), AT_ONCE):
-        yield mutants[start : start + AT_ONCE]
+    process.wait(STOPS_WITHIN_S)
 
 
 def keep(kept: Kept, found: Mutants, now: Mapping[str, str], ran: Collection[str]) -> None:

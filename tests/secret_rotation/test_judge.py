@@ -9,8 +9,10 @@ import pytest
 from harness.judge import secret_rotation as judge
 from harness.judge.ledger import CALL, Calls
 from harness.judge.window import NS
+from harness.model.load_stages import Arrivals, Step
 from harness.model.secret_rotation import Course, PartKind, RotationPart, Seen, Synced, Trial
 from harness.model.verdict import Verdict
+from harness.population.arrivals import offsets_ns
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN = Verdict.ERRATUM_SHOWN
@@ -110,7 +112,12 @@ def test_two_roles_on_a_course_that_fell_short(changed: dict[str, object], verdi
 
 
 def test_too_few_requests_carry_nothing() -> None:
-    assert judge.two_roles(PART, COURSE, calls(count=899), 20)[0].verdict is NOTHING
+    """All 1,000 of the plan have to be there: each that is not counts as failed. A fail is read on what was seen."""
+    for count in (899, 999):
+        found = judge.two_roles(PART, COURSE, calls(count=count), 20)[0]
+        assert found.verdict is NOTHING and f"{count} requests are in evidence, and 1000 were due" in found.reason
+        assert judge.two_roles(PART, COURSE, calls(50, count=count), 20)[0].verdict is FAIL
+        assert judge.naive(PART, IN_PLACE, calls(*range(16, 50), count=count))[0].verdict is NOTHING
     assert judge.two_roles(PART, COURSE, calls(count=0), 20)[0].verdict is NOTHING
     assert judge.naive(PART, IN_PLACE, calls(count=0))[0].verdict is NOTHING
 
@@ -150,3 +157,10 @@ def test_the_figures_by_phase() -> None:
     assert found.outage_s == pytest.approx(33.9)
     unreached = msgspec.structs.replace(COURSE, files_ns=None, synced_ns=None, restarted_ns=None, settled_ns=None)
     assert judge.rotation(PART, unreached, calls(count=0)).outage_s is None
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(10, 100), (0.2, 300), (3.3, 7), (7, 0.5), (0.1, 1)])
+def test_the_plan_s_requests_are_those_that_the_load_makes(rate: float, seconds: float) -> None:
+    part = msgspec.structs.replace(PART, rate_per_s=rate, load_s=seconds)
+    step = Step(name="r", arrivals=Arrivals.EVEN, seconds=seconds, users=1, rate_per_s=rate)
+    assert judge.planned(part) == len(offsets_ns(step, 1))

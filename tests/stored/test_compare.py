@@ -23,7 +23,7 @@ from harness.stored.compare import Change, Comparison, FigureChange, compare
 from harness.stored.folder import StoredRun
 from harness.stored.observe import Observed, observe
 from harness.stored.words import compared_words
-from tests.report.synthetic import CRITERIA, Week, generate
+from tests.report.synthetic import ANCHOR, CRITERIA, Week, generate
 from tests.stored.folders import killed, plan, stored
 
 Weeks = tuple[Run, list[Row]]
@@ -34,7 +34,7 @@ MS = 1_000_000
 def seen(run: Run, rows: list[Row]) -> Both:
     """A run without a folder: comparing is pure."""
     held = StoredRun(folder="", run_id=run.run_id, scenario=plan(), run=run, machine={}, manifests={})
-    return held, observe(rows, held.scenario, {})
+    return held, observe(rows, held.scenario, {}, ANCHOR)
 
 
 def against(a: Both, b: Both) -> Comparison:
@@ -148,7 +148,7 @@ def test_a_figure_that_no_criterion_is_about_does_not_make_a_run_worse(healthy: 
 
     def narrow(rows: list[Row]) -> Both:
         held, _ = seen(run, rows)
-        return msgspec.structs.replace(held, scenario=few), observe(rows, few, {})
+        return msgspec.structs.replace(held, scenario=few), observe(rows, few, {}, ANCHOR)
 
     found = against(narrow(rows), narrow(planted(rows, slower(40), RequestRow)))
     assert changed(found)["api latency p95"] is Change.WORSE
@@ -159,7 +159,7 @@ def test_a_comparison_of_nothing_that_is_judged_holds_and_says_so(healthy: Weeks
     run, rows = healthy
     nothing = msgspec.structs.replace(plan(), criteria=())
     held, _ = seen(run, rows)
-    both = (msgspec.structs.replace(held, scenario=nothing), observe(rows, nothing, {}))
+    both = (msgspec.structs.replace(held, scenario=nothing), observe(rows, nothing, {}, ANCHOR))
     found = against(both, both)
     assert (found.exit_status, found.combined) == (Exit.HOLD, Combined.NOTHING_EXERCISED)
     assert "nothing was compared" in compared_words(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sqlite3
@@ -11,13 +12,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.agreement import result
 from harness.cli import main
 from harness.model.errors import Exit
-from harness.model.evidence import EventRow, Row
+from harness.model.evidence import Anchor, EventRow, RequestRow, Row
 from harness.model.run import Run
-from harness.model.verdict import Decision
+from harness.model.verdict import CheckResult, Decision, Verdict
 from harness.stored.folder import StoredRun, read_stored
+from harness.stored.observe import Observed, observe
 from harness.stored.rejudge import Rejudgement, observed, rejudge
+from harness.stored.words import judged_words
+from harness.walk_results import CLAIM, READS
+from tests.checks import sending
+from tests.checks import test_reads as answers
 from tests.stored.folders import killed, plan, stored
 
 Week = tuple[Run, list[Row]]
@@ -233,3 +240,50 @@ def test_what_the_rung_could_not_do_stays_not_exercised(healthy: Week, tmp_path:
     assert found.criteria[0].now is not None
     assert found.criteria[0].now.verdict == "not_exercised"
     assert found.criteria[0].now.reason == "the environment lacks autoscaling"
+
+
+def told(verdict: Verdict) -> EventRow:
+    check = result(READS, CLAIM[READS], verdict, 0, 7, ())
+    return EventRow(at_ns=10**15, kind="check", subject=READS, message="", data=msgspec.to_builtins(check))
+
+
+def phones(rows: list[RequestRow], verdict: Verdict, **drawn: object) -> Observed:
+    """A week of one phone, whose run told that ``verdict`` of what its answers showed."""
+    window = {"start_ns": 0, "end_ns": 10**15, **drawn}
+    begins = EventRow(at_ns=0, kind="phase", subject="window", message="", data=window)
+    scenario = msgspec.structs.replace(plan(), population=sending.PLAN)
+    anchor = Anchor(monotonic_ns=0, unix_ns=sending.ANCHOR)
+    return observe([begins, *rows, told(verdict)], scenario, {}, anchor)
+
+
+DRAWN = {"seed": sending.SEED, "bucket": sending.BUCKET}
+OLD = answers.old(answers.LISTS[-1], 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "stored_as", "drawn", "now"),
+    [
+        (answers.ROWS, Verdict.PASS, DRAWN, Verdict.PASS),
+        (OLD, Verdict.PASS, DRAWN, Verdict.FAIL),
+        (answers.ROWS, Verdict.FAIL, DRAWN, Verdict.PASS),
+        (answers.ROWS[1:], Verdict.PASS, DRAWN, Verdict.INCONCLUSIVE),  # a row is lost
+        (OLD, Verdict.PASS, {"seed": sending.SEED}, Verdict.PASS),  # of an older harness: as it was told
+    ],
+)
+def test_what_answers_showed_is_judged_again_from_the_rows(
+    rows: list[RequestRow], stored_as: Verdict, drawn: dict[str, object], now: Verdict
+) -> None:
+    found = {check.id: check.verdict for check in phones(rows, stored_as, **drawn).checks}
+    assert found[READS] is now
+
+
+def test_a_check_that_is_judged_otherwise_is_said_and_is_not_the_same(healthy: Week, tmp_path: Path) -> None:
+    run, rows = healthy
+    kept = msgspec.convert(told(Verdict.PASS).data, CheckResult)
+    held = read_stored(str(stored(tmp_path / "run", msgspec.structs.replace(run, checks=(kept,)), rows)), tmp_path)
+    now = msgspec.convert(told(Verdict.FAIL).data, CheckResult)
+    for check, differs in ((kept, ()), (now, (READS,))):
+        seen = observed(held)
+        found = rejudge(held, dataclasses.replace(seen, checks=(check,)))
+        assert (found.checks_differ, found.same) == (differs, not differs)
+        assert ("(DIFFERS)" in judged_words(found)) is bool(differs)

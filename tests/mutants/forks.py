@@ -1,0 +1,185 @@
+"""Each mutant in a fork of one process that has collected the tests once: ``python -m tests.mutants.forks``.
+
+Runs in mutmut's folder, beside the mutated code. Standard input is a ``Plan``; the descriptor ``plan.told`` gets a line
+a mutant, its name and the exit status as mutmut counts it. A fork runs the tests that reached the mutant's function, the
+quick ones first, and ends with the first that fails: most mutants cost hundredths of a second.
+
+What each test reaches is learned once, in a fork too, and kept by the digest of the test's file: a test that changed, or
+came, is learned anew; one that now reaches less only costs time, one that now reaches more is not asked.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import resource
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+REACHED = Path("reached.json")
+#: A test that takes longer runs for no mutant; together no mutant's tests take longer than the second.
+QUICK_S = 1.0
+TESTS_S = 4.0
+#: Of processor time beyond ten times what the tests take unchanged; of time, where a mutant waits for ever.
+ENDLESS_CPU_S = 5
+ENDLESS_S = 300
+SAVED_EVERY_S = 10.0  # what was learned
+KILLED, SURVIVED, TIMEOUT, NO_TESTS = 1, 0, 36, 33
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """``mutants`` in the order in which they run; pytest's ``arguments``; ``again``: learn anew what tests reach."""
+
+    mutants: list[str]
+    arguments: list[str]
+    told: int
+    again: bool = False
+
+
+class Learned(msgspec.Struct, kw_only=True):
+    """Of a test: the digest of its file, the seconds of processor time it takes, the functions it calls."""
+
+    file: str
+    seconds: float
+    reaches: list[str]
+
+
+Found = dict[str, Learned]
+
+
+class Forks:
+    """A plugin: in the place of pytest's loop over tests."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Every mutant of the plan. Raises ``RuntimeError`` where the tests cannot be run."""
+        if session.testsfailed:
+            raise session.Interrupted("the tests could not be collected")
+        items = {item.nodeid: item for item in session.items}
+        learned = _learned(session, items, again=self._plan.again)
+        tests = defaultdict(list)
+        for name, each in sorted(learned.items(), key=lambda known: known[1].seconds):
+            for function in each.reaches:
+                if each.seconds <= QUICK_S:
+                    tests[function].append(name)
+        gc.collect()
+        gc.freeze()
+        for mutant in self._plan.mutants:
+            names = _within(tests[mutant.partition("__mutmut_")[0]], learned)
+            status = _judged(mutant, [items[name] for name in names], sum(learned[n].seconds for n in names))
+            os.write(self._plan.told, f"{mutant} {status}\n".encode())
+        return True
+
+
+def _within(names: Iterable[str], learned: Found) -> list[str]:
+    taken, seconds = [], 0.0
+    for name in names:
+        seconds += learned[name].seconds
+        if seconds > TESTS_S:
+            break
+        taken.append(name)
+    return taken
+
+
+def _judged(mutant: str, items: Sequence[pytest.Item], seconds: float) -> int:
+    if not items:
+        return NO_TESTS
+    cpu_s = ENDLESS_CPU_S + round(10 * seconds)
+
+    def tried() -> int:
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(ENDLESS_S)
+        _under(mutant)
+        return KILLED if _fails(items) else SURVIVED
+
+    status = os.waitstatus_to_exitcode(_forked(tried))
+    if status in {-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL}:
+        return TIMEOUT
+    return KILLED if status < 0 else status
+
+
+def _fails(items: Sequence[pytest.Item]) -> bool:
+    """Without pytest's reports, which cost more than most tests; the first that fails is not even taken down."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        try:
+            item.ihook.pytest_runtest_setup(item=item)
+            item.ihook.pytest_runtest_call(item=item)
+        except pytest.skip.Exception:
+            pass
+        except BaseException:
+            return True
+        item.ihook.pytest_runtest_teardown(item=item, nextitem=following)
+    return False
+
+
+def _forked(work: Callable[[], int]) -> int:
+    """The status, as ``waitpid`` gives it, of a fork that ends in what ``work`` returns; in 1 when it raises."""
+    child = os.fork()
+    if not child:
+        status = KILLED
+        try:
+            status = work()
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
+
+
+def _under(mutant: str) -> None:
+    from mutmut.mutation.trampoline import set_mutant_under_test
+
+    set_mutant_under_test(mutant)
+
+
+def _learned(session: pytest.Session, items: dict[str, pytest.Item], *, again: bool) -> Found:
+    """What is known of the tests that there are, new ones learned first."""
+    digests = {path: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in {i.path for i in items.values()}}
+    known = {} if again or not REACHED.exists() else msgspec.json.decode(REACHED.read_bytes(), type=Found)
+    known = {name: each for name, each in known.items() if name in items and each.file == digests[items[name].path]}
+    if new := {name: item for name, item in items.items() if name not in known}:
+        sys.stderr.write(f"learning what {len(new)} tests reach\n")
+        if os.waitstatus_to_exitcode(_forked(lambda: _learn(session, new, digests, known))):
+            raise RuntimeError("what the tests reach could not be learned: see above")
+        known = msgspec.json.decode(REACHED.read_bytes(), type=Found)
+    return known
+
+
+def _learn(session: pytest.Session, new: dict[str, pytest.Item], digests: dict[Path, str], known: Found) -> int:
+    from mutmut.state import state
+
+    _under("stats")
+    called, last, saved_s = state()._stats, next(reversed(new)), time.monotonic()
+    for name, item in new.items():
+        called.clear()
+        began_s = time.process_time()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        seconds, failed = round(time.process_time() - began_s, 4), session.testsfailed
+        session.testsfailed = 0
+        if failed:
+            sys.stderr.write(f"{name} fails beside the mutated code, and is not asked\n")
+        known[name] = Learned(file=digests[item.path], seconds=seconds, reaches=[] if failed else sorted(called))
+        if time.monotonic() - saved_s > SAVED_EVERY_S or name == last:
+            REACHED.write_bytes(msgspec.json.encode(known))
+            saved_s = time.monotonic()
+    return 0
+
+
+def main() -> int:
+    """Ends in pytest's status: 0 when every mutant has run."""
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    return int(pytest.main(plan.arguments, plugins=[Forks(plan)]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
