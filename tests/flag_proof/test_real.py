@@ -127,6 +127,7 @@ def test_the_course_leaves_room_for_the_bound_after_each_publish() -> None:
         assert found.end_s > found.off_s + found.bound_s
 
 
+@pytest.mark.process  # asks whether the machine has control groups, by a process
 def test_virtual_only_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flag_proof", "--virtual-only", "--reports", str(tmp_path), "--json"]) == Exit.OK
     proof = msgspec.json.decode(capsys.readouterr().out.encode(), type=FlagProof)

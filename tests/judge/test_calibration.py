@@ -22,7 +22,7 @@ from harness.model.scenario import Metric
 from harness.model.verdict import Decision
 from tests.judge.evidence import WEEKS, healthy, ledger, window
 
-SETS = [2_000, pytest.param(10_000, marks=pytest.mark.nightly)]
+SETS = [1_000, pytest.param(10_000, marks=pytest.mark.nightly)]
 HEALTHY_FAILURES = 2e-6
 SIGMA = 0.8  # of log-normal latencies: the p99 is 2.0 times the p95, worse than a healthy API's
 Z95 = 1.6448536269514722
