@@ -11,7 +11,7 @@ import msgspec
 from harness.model.errors import NOT_JSON
 from harness.model.evidence import Operation, Outcome
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
-from harness.population.content import Content, fingerprint
+from harness.population.content import Content, Whole, fingerprint
 
 SUCCESS = {
     Operation.LIST_WALKS: 200,
@@ -57,7 +57,7 @@ class _Walk(Content, frozen=True, kw_only=True):
 
 
 class _Location(msgspec.Struct, frozen=True):
-    sequence_number: int
+    sequence_number: Whole
 
 
 class _WalkWithLocations(_Walk, frozen=True, kw_only=True):
@@ -69,9 +69,9 @@ class _NamedWithLocations(_Named, frozen=True, kw_only=True):
 
 
 class _Counted(msgspec.Struct, kw_only=True):
-    total_count: int
-    page: int
-    limit: int
+    total_count: Whole
+    page: Whole
+    limit: Whole
 
 
 class _Page(_Counted, kw_only=True):
@@ -157,7 +157,7 @@ def _as_promised(operation: Operation, body: bytes, user: str, walk_id: str, *, 
         if operation is Operation.LIST_WALKS:
             page, walks = _listed(body)
             good = len(walks) <= page.limit and all(walk.user_id == user for walk in walks)
-            return text(Shown(tuple(_shown(walk) for walk in walks), page.total_count)) if good else None
+            return text(Shown(tuple(_shown(walk) for walk in walks), int(page.total_count))) if good else None
         walk = _single(body, located=operation is Operation.GET_WALK)
     except NOT_JSON:
         return None

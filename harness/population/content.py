@@ -10,6 +10,7 @@ import hashlib
 import math
 import struct
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -18,6 +19,9 @@ from harness.population.walk import NewWalk, Status, WalkUpdate
 #: Hex digits of a fingerprint: of one user's few walks, two are alike by chance once in 10^13 pairs.
 FINGERPRINT_DIGITS = 12
 _MOST_SINGLE = 3e38  # a float of 32 bits holds no more
+
+#: A whole number of JSON, which may be written with its point (6789.0): the same number.
+Whole = int | Annotated[float, msgspec.Meta(multiple_of=1)]
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +33,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     start_time: datetime | None = None
     end_time: datetime | None = None
     total_distance: float = 0.0
-    total_steps: int = 0
+    total_steps: Whole = 0
     polyline_data: str | None = None
     thumbnail_image_url: str | None = None
 
@@ -49,7 +53,7 @@ def fingerprint(content: Content) -> str:
         _milliseconds(content.start_time),
         _milliseconds(content.end_time),
         _as_sent(float(content.total_distance)),
-        content.total_steps,
+        int(content.total_steps),
         content.polyline_data,
         content.thumbnail_image_url,
     )

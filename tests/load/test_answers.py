@@ -121,3 +121,23 @@ def test_known_walks_are_kept_apart_by_side() -> None:
     assert not known.missing_expected(Side.API, ID)
     known.record(Side.API, Operation.DELETE_WALK, ID, acknowledged=False)  # it may have happened
     assert known.missing_expected(Side.API, ID)
+
+
+def test_a_whole_number_with_its_point_is_the_same_number() -> None:
+    """JSON has one kind of number: a server of another language may write 6789.0."""
+    shown = []
+    for point in ("", ".0"):
+        walk = WHOLE + f', "total_steps": 6789{point}'.encode()
+        page = b'{"walks": [' + walk + f'}}], "total_count": 1{point}, "page": 1{point}, "limit": 20{point}}}'.encode()
+        one = walk + f', "locations": [{{"sequence_number": 0{point}}}]}}'.encode()
+        for operation, body in ((Operation.LIST_WALKS, page), (Operation.GET_WALK, one)):
+            answered = classify(operation, 200, body, user="u1", walk_id=ID, missing_expected=False)
+            assert answered.outcome is Outcome.OK
+            shown.append(answered.shown)
+    assert shown[:2] == shown[2:]
+
+
+@pytest.mark.parametrize("count", ['"1"', "1.5"])
+def test_a_count_that_is_no_whole_number_is_a_bad_answer(count: str) -> None:
+    page = f'{{"walks": [], "total_count": {count}, "page": 1, "limit": 20}}'.encode()
+    assert judged(Operation.LIST_WALKS, 200, page) is Outcome.BAD_ANSWER
