@@ -71,6 +71,7 @@ def _week_3_advances(tmp_path: Path, cluster: str) -> None:
     assert {name for name in in_docker() - docker if job.folder.name in name or "run-" in name} == set()
 
 
+@pytest.mark.nightly  # per push week 3 rolls the local stack back, and advances on the cluster
 def test_a_planted_fault_rolls_back_on_kind(tmp_path: Path) -> None:
     before, docker = machine_state(), in_docker()
     words = ("--window", "60s", "--pace", "20s", "--fault", "errors=12%", "--fetch-interval", "5s")
