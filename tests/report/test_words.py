@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9_./:=@-]*[A-Za-z0-9_]|(?
 _NAMES = frozenset(
     """
     Adapter Admin Apache Artifact Auth Autopilot Bench Budget Cloud Compose Compute Config Container Contour Debian Deployment
-    Docker Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Identity Ingress JUnit
+    Docker Dockerfile Driver English Engine Enterprise Envoy Error Factory Firebase Firestore Go Google Identity Ingress JUnit
     Kubernetes Linux Liveness Locust Logging Manager Monitoring Phase Pod PostgreSQL Probe Prometheus Python Readiness
     Registry Remote Secret Secrets Service Slack Standard Startup Storage Store Swift Taint TekuToko Terraform Walk
     Workload checkov for gcloud git gke govulncheck kubeconfig kubectl kubelet kustomize nancy nox npm schemathesis
