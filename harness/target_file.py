@@ -31,7 +31,7 @@ _EXAMPLES = {
     "manifests": "manifests: deploy/overlays/production",
     "deployment": "deployment: walk-api",
     "variables": "variables: {database: {host: PGHOST}, auth: AUTH_EMULATOR}",
-    "metrics": "metrics: {port: 9100, path: /metrics}",
+    "metrics": "metrics: {path: /metrics, variable: METRICS_LISTEN}",
     "secrets": "secrets: {walk-db: [user, password]}",
     "keep": "keep: [Deployment/redis]",
     "openapi": "openapi: api/openapi.yaml",
@@ -44,7 +44,6 @@ Place = dict[str, str]
 
 
 class _Metrics(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    port: int = 0
     path: str = "/metrics"
     variable: Names = []
 
@@ -109,7 +108,6 @@ def from_file(path: Path) -> Target:
         deployment=form.deployment,
         variables=variables,
         url_form=url_form,
-        metrics_port=form.metrics.port,
         metrics_path=form.metrics.path,
         secrets={
             name: dict.fromkeys(keys, "") if isinstance(keys, list) else keys for name, keys in form.secrets.items()
@@ -177,9 +175,9 @@ def _variables(form: _Form, where: str, lines: yamltext.Lines) -> tuple[dict[str
     if form.metrics.variable:
         place = yamltext.place(where, lines, ("metrics", "variable"))
         found[Meaning.METRICS_PORT] = _names(form.metrics.variable, place)
-    if not 0 <= form.metrics.port <= 65535 or not form.metrics.path.startswith("/"):
+    if not form.metrics.path.startswith("/"):
         place = yamltext.place(where, lines, ("metrics",))
-        raise BadInput("no port, or no path", where=place, remedy=f"for example `{_EXAMPLES['metrics']}`")
+        raise BadInput(f"{form.metrics.path!r} is no path", where=place, remedy=f"for example `{_EXAMPLES['metrics']}`")
     return found, url_form
 
 

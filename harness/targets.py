@@ -16,7 +16,7 @@ environment is the target's own. The file says what cannot be guessed of a repos
     variables:                         # names beside the contract's own
       database: {host: PGHOST, password: PGPASSWORD}   # or {url: DATABASE_URL, form: "postgres://{user}:..."}
       auth: AUTH_EMULATOR
-    metrics: {port: 9100, path: /metrics, variable: METRICS_LISTEN}
+    metrics: {path: /metrics, variable: METRICS_LISTEN}
     secrets: {walk-db: {password: ""}} # made elsewhere: "" is generated, or a value; a list of keys generates all
     keep: [otel-collector, Deployment/redis]   # what else of the manifests is to run; its images are to be at hand
     openapi: api/openapi.yaml          # its own description of its API

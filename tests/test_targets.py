@@ -97,7 +97,7 @@ openapi: api.yaml
 variables:
   database: {host: [A_HOST, B_HOST], url: ADDRESS, form: "pg://{user}@{host}/{name}"}
   auth: AUTH
-metrics: {port: 9100, path: /m, variable: LISTEN}
+metrics: {path: /m, variable: LISTEN}
 secrets: {db: [user], other: {key: value}}
 keep: [Deployment/redis]
 """
@@ -108,7 +108,7 @@ keep: [Deployment/redis]
         "database.host": ("A_HOST", "B_HOST"), "database.url": ("ADDRESS",), "auth": ("AUTH",), "metrics_port": ("LISTEN",)
     }  # fmt: skip
     assert found.url_form == "pg://{user}@{host}/{name}"
-    assert (found.metrics_port, found.metrics_path) == (9100, "/m")
+    assert found.metrics_path == "/m"
     assert found.secrets == {"db": {"user": ""}, "other": {"key": "value"}}
     assert (found.deployment, found.keep, found.own_image) == ("walk/server", ("Deployment/redis",), True)
 
@@ -208,8 +208,8 @@ def test_a_bad_command_line(folder: Path, text: str, says: str) -> None:
         ("command: sh\nvariables:\n  mail: A\n", 3, "'mail' means nothing here"),
         ("command: sh\nvariables:\n  auth: 'A-B'\n", 3, "no name of an environment variable"),
         ("command: sh\nvariables:\n  database: {url: A, form: 'x{nobody}'}\n", 3, "nothing fills"),
-        ("command: sh\nmetrics: {port: 99999}\n", 2, "no port"),
-        ("command: sh\nmetrics: {prot: 9}\n", 2, "unknown key 'prot'"),
+        ("command: sh\nmetrics: {path: metrics}\n", 2, "no path"),
+        ("command: sh\nmetrics: {port: 9}\n", 2, "unknown key 'port'"),
         ("command: sh\nkeep: redis\n", 2, "keep"),
     ],
 )

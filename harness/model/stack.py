@@ -205,7 +205,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str = ""  # "NAME" or "NAME/CONTAINER"
     variables: dict[str, tuple[str, ...]] = {}
     url_form: str = ""
-    metrics_port: int = 0  # where the target serves its metrics in its container; 0: not said
     metrics_path: str = "/metrics"
     secrets: dict[str, dict[str, str]] = {}
     keep: tuple[str, ...] = ()
