@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from harness.clock import Clock
-from harness.manifests import by_kubectl
+from harness.manifests import by_kubectl, of_the_rehearsal
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
@@ -109,10 +109,8 @@ def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted:
     in it are told; of our overlays the document's errata are told by what they patch.
     """
     chosen = folder or options.manifests
-    ours = chosen.resolve().is_relative_to(ROOT / "deploy" / "kubernetes" / "overlays")
-    kubectl = None if ours else by_kubectl.program()
-    found = load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
-    return msgspec.structs.replace(found, warnings=(), errata=()) if ours else found
+    kubectl = None if of_the_rehearsal(chosen) else by_kubectl.program()
+    return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
 
 
 async def sweep(progress: Callable[[str], None]) -> None:

@@ -26,7 +26,7 @@ from harness.model.stack import Rung, Target
 
 S = TypeVar("S", bound=spec.K8s)
 
-__all__ = ["load"]
+__all__ = ["load", "of_the_rehearsal"]
 
 #: The layers of the rehearsal's own that are chosen for a rung; what they change is what the rung forces.
 _CHOSEN = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays"
@@ -68,6 +68,8 @@ def load(
             names = (work.deployment.partition("/")[2], work.service.partition("/")[2])
             found = _typed(work.documents, (*notes, *work.notes), folder, *names)
             found = msgspec.structs.replace(found, beside=tuple(dict.fromkeys(work.keeps)))
+    if of_the_rehearsal(folder):  # its errata are told by what its patches say
+        return msgspec.structs.replace(found, written=tuple(documents))
     name = found.deployment.name
     written = Folder(documents, rendered.places, name if f"Deployment/{name}" in documents else "")
     return msgspec.structs.replace(
@@ -76,6 +78,11 @@ def load(
         warnings=risks.warnings(rendered, written),
         errata=errata.read(written),
     )
+
+
+def of_the_rehearsal(folder: Path) -> bool:
+    """Whether the folder is an overlay of this repository, and no folder of somebody's own."""
+    return folder.resolve().is_relative_to(_CHOSEN)
 
 
 def _checked(documents: kustomize.Documents, folder: Path) -> None:
@@ -102,7 +109,7 @@ def _forced(documents: kustomize.Documents, folder: Path, rung: Rung, target: Ta
 
 def _chosen(note: PatchNote, folder: Path) -> PatchNote:
     """A patch of an overlay of the rehearsal's own is of the rung, and not of who wrote the manifests."""
-    ours = folder.resolve().is_relative_to(_CHOSEN) and note.layer.startswith("overlays/")
+    ours = of_the_rehearsal(folder) and note.layer.startswith("overlays/")
     return msgspec.structs.replace(note, forced=True) if ours else note
 
 

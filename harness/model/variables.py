@@ -67,14 +67,6 @@ def names(meaning: Meaning, present: Collection[str], own: Mapping[str, tuple[st
     return tuple(dict.fromkeys((*CONTRACT.get(meaning, ()), *own.get(meaning, ()), *known)))
 
 
-def meaning_of(name: str, own: Mapping[str, tuple[str, ...]]) -> Meaning | None:
-    """What the variable ``name`` says, of all that is known."""
-    for meaning in Meaning:
-        if name in (*CONTRACT.get(meaning, ()), *own.get(meaning, ()), *KNOWN.get(meaning, ())):
-            return meaning
-    return None
-
-
 def assigned(
     values: Mapping[Meaning, str], present: Collection[str], own: Mapping[str, tuple[str, ...]], url_form: str
 ) -> dict[str, str]:
