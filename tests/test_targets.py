@@ -13,7 +13,7 @@ from harness.options import AUTO
 from harness.rungs import choose, for_rung
 from harness.stack import environment
 from harness.targets import ROOT, bundled, resolve, resolve_command
-from tests.stack.rungs import manifests
+from tests.stack.rungs import all_at, manifests
 
 #: docs/contract/environment.md#variables; FIREBASE_CREDENTIALS_PATH is absent against emulators.
 CONTRACT = {
@@ -129,16 +129,7 @@ def test_an_image_on_clusters_and_a_command_on_this_machine(folder: Path) -> Non
 
 
 def test_a_process_is_told_by_the_names_that_the_file_says(folder: Path) -> None:
-    here = Address(host="127.0.0.1", port=1)
-    ends = Endpoints(
-        service=here,
-        auth=here,
-        firestore=here,
-        remote_config=here,
-        database=here,
-        storage=here,
-        database_password="a/b",
-    )
+    ends = all_at(Address(host="127.0.0.1", port=1), database_password="a/b")
     text = "command: sh\nvariables: {database: {url: ADDRESS, host: [A, B]}, firestore: F, storage: S, port: LISTEN}\n"
     target = resolve(write(folder, text))
     container = manifests().deployment.template.containers[0]

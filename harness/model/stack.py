@@ -144,6 +144,10 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.host}:{self.port}"
 
 
+PROJECT_ID = "demo-tekutoko"  # "demo-" never reaches a real Firebase service
+DATABASE_NAME = DATABASE_USER = "tekutoko"
+
+
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Where the stack's parts answer, as seen from the harness."""
 
@@ -153,9 +157,9 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     remote_config: Address
     database: Address
     storage: Address | None = None
-    project_id: str = "demo-tekutoko"
-    database_name: str = "tekutoko"
-    database_user: str = "tekutoko"
+    project_id: str = PROJECT_ID
+    database_name: str = DATABASE_NAME
+    database_user: str = DATABASE_USER
     database_password: str = ""
 
     @property

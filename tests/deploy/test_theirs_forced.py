@@ -17,12 +17,13 @@ from harness.manifests.forced.work import containers
 from harness.manifests.honour import not_honoured_by_processes
 from harness.model.errors import BadInput
 from harness.model.manifests import Manifests
-from harness.model.stack import Address, Endpoints, Rung, Target
+from harness.model.stack import Address, Rung, Target
 from harness.model.variables import expanded
 from harness.stack import environment
 from harness.stack.kubernetes.documents import Facts, prepared
 from harness.targets import ROOT, bundled
 from tests.deploy.theirs import CORPUS, STARTING, Theirs
+from tests.stack.rungs import all_at
 
 RUNGS = (Rung.LOCAL, Rung.KIND, Rung.KUBE)
 OUTSIDE = {
@@ -133,16 +134,7 @@ def test_the_target_is_told_the_run_s_own_database_and_firebase_whatever_its_fol
 
 @pytest.mark.parametrize("theirs", STARTING, ids=lambda each: each.name)
 def test_a_process_is_told_the_same(theirs: Theirs) -> None:
-    here = Address(host="127.0.0.1", port=9)
-    ends = Endpoints(
-        service=here,
-        auth=here,
-        firestore=here,
-        remote_config=here,
-        database=here,
-        storage=here,
-        database_password="p+w",
-    )
+    ends = all_at(Address(host="127.0.0.1", port=9), database_password="p+w")
     target = target_of(theirs)
     container = loaded(theirs, Rung.LOCAL).deployment.template.containers[0]
     seen = environment.of_target(container, target, ends, pod="p", port=7, database_port=8)

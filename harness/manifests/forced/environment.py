@@ -16,17 +16,15 @@ from harness.manifests.forced import reasons
 from harness.manifests.forced.elsewhere import put
 from harness.manifests.forced.work import (
     BY_THE_RUNG,
-    DATABASE_NAME,
     DATABASE_SECRET,
-    DATABASE_USER,
     OUTSIDE,
     PASSWORD,
-    PROJECT_ID,
     Json,
     Work,
     containers,
     is_proxy,
 )
+from harness.model.stack import DATABASE_NAME, DATABASE_USER, PROJECT_ID
 from harness.model.variables import PRODUCTION, REHEARSED_AS, Meaning, names, url
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -17,8 +17,6 @@ BY_THE_RUNG = "set-by-the-rung/"
 OUTSIDE = "rehearsal-outside"  # the ConfigMap of addresses outside the target's pods
 DATABASE_SECRET = "rehearsal-database"  # noqa: S105 - a name
 PASSWORD = "database_password"  # noqa: S105 - a name
-DATABASE_USER = DATABASE_NAME = "tekutoko"
-PROJECT_ID = "demo-tekutoko"
 SIDECAR_IMAGE = "tekutoko-rehearsal/database-sidecar:current"
 TARGET_IMAGE = "tekutoko-rehearsal/api:current"
 SIDECAR_PROCESS = "local-process/database-proxy"

@@ -13,7 +13,7 @@ import msgspec
 from harness.clock import Clock
 from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.message import message
-from harness.model.stack import Address, Endpoints, Target, Version
+from harness.model.stack import PROJECT_ID, Address, Endpoints, Target, Version
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
 from harness.stack.kind import cluster, docker, outside, record, uses
@@ -31,7 +31,6 @@ from harness.stack.waiting import together
 from harness.state import RunState
 
 KEPT = "TEKUTOKO_KIND_CLUSTER_LABEL"  # in the environment: the cluster that runs use instead of the kept one
-PROJECT_ID = "demo-tekutoko"
 DATABASE = "postgres"
 DATABASE_PORT = 5432  # of every instance on the cluster's network
 FAST_STOP_S = 10  # before a restart kills PostgreSQL; compose.yaml's stop_grace_period

@@ -17,14 +17,14 @@ from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scaling import Ran
-from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
+from harness.model.stack import PROJECT_ID, Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.kind import leftovers, network, record
 from harness.stack.kind.around import Around
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
-from harness.stack.kind.ground import DATABASE, PROJECT_ID, Ground, Images
+from harness.stack.kind.ground import DATABASE, Ground, Images
 from harness.stack.kind.images.load import load
 from harness.stack.kind.ingress import KindIngress
 from harness.stack.kind.secret_store import KindSecretStore, publish

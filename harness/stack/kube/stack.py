@@ -14,7 +14,18 @@ from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotS
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.scaling import Ran
-from harness.model.stack import Address, Capability, Endpoints, Fault, OwnCluster, Rung, Target, Version
+from harness.model.stack import (
+    DATABASE_NAME,
+    PROJECT_ID,
+    Address,
+    Capability,
+    Endpoints,
+    Fault,
+    OwnCluster,
+    Rung,
+    Target,
+    Version,
+)
 from harness.stack.gate import Gate
 from harness.stack.kube import by_hand, faults, leftovers, preflight
 from harness.stack.kube.beside import Beside
@@ -38,8 +49,6 @@ DOWN_LIMIT_S = 240.0
 GONE_LIMIT_S = 180.0  # of the namespace: its controllers may be busy with others
 READY_LIMIT_S = 90.0
 LOOKS = 3  # after the tear down, at a server that may be too busy to answer
-PROJECT_ID = "demo-tekutoko"
-DATABASE_NAME = "tekutoko"
 #: What a Service may say only while it has a port of the nodes or a load balancer.
 _OF_A_FRONT = (
     "allocateLoadBalancerNodePorts",

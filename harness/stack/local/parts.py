@@ -11,7 +11,7 @@ from harness.clock import Clock
 from harness.firebase import commands
 from harness.model.errors import BadInput, RehearsalError
 from harness.model.message import message
-from harness.model.stack import Address, Endpoints
+from harness.model.stack import PROJECT_ID, Address, Endpoints
 from harness.stack.feed import Feed
 from harness.stack.gate import Gate
 from harness.stack.local.adopted import Adopted
@@ -24,8 +24,6 @@ from harness.stack.processes import Watched
 from harness.stack.ready import CHECKS
 from harness.stack.waiting import together
 from harness.state import RunState
-
-PROJECT_ID = "demo-tekutoko"  # "demo-" never reaches a real Firebase service
 
 
 class Parts:
