@@ -7,34 +7,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.checks.flag_log import FlagLog
-from harness.checks.writes import Writes
 from harness.clock import NS, Clock, ClockSteps
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
-from harness.judge.ledger import MEASUREMENT_ERROR, Ledger
+from harness.judge.ledger import MEASUREMENT_ERROR
 from harness.load.errors import MeasurementFailed
 from harness.model.due import Due, probe_call
 from harness.model.errors import EvidenceNotRead
-from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row, happened
+from harness.model.evidence import ProbeRow, RequestRow, Row, happened
 from harness.model.message import Message, Told, message
+from harness.rehearsal.gathered import Gathered
 
 LOOK_EVERY_S = 0.1  # for the last answers of a window
 
 
-class Collector:
+class Collector(Gathered):
     """The one writer of a run's evidence. ``gather`` reads every spool once; cheap enough to call twice a second."""
 
-    def __init__(self, store: EvidenceStore, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, store: EvidenceStore, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
         self._steps = ClockSteps(clock)
         self.store = store
-        self.ledger = ledger
-        self.writes = Writes()
-        self.flag = FlagLog()
-        self.events: list[EventRow] = []
-        self.requests: list[RequestRow] = []
-        self.probes: list[ProbeRow] = []
         self._readers: list[SpoolReader] = []
         self._told: list[SpoolReader] = []
         #: The ids of the calls that are still awaited, see ``expect``.
@@ -52,17 +46,11 @@ class Collector:
         """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
         rows = list(rows)
         self.store.append(rows)
+        self.see(rows)
         for row in rows:
-            self.ledger.add(row)
-            self.writes.add(row)
-            self.flag.add(row)
-            if isinstance(row, EventRow):
-                self.events.append(row)
-            elif isinstance(row, ProbeRow):
-                self.probes.append(row)
+            if isinstance(row, ProbeRow):
                 self.awaited.discard(probe_call(row.probe_id))
             elif isinstance(row, RequestRow):
-                self.requests.append(row)
                 self.awaited.discard(row.operation_id)
 
     def event(self, at_ns: int, kind: str, subject: str, said: str | Message | Told, **data: Any) -> None:

@@ -24,7 +24,6 @@ from harness.judge.chance import preflight_sentences
 from harness.judge.decision import decide
 from harness.judge.errata import of_week
 from harness.judge.judge import judge
-from harness.judge.ledger import Ledger
 from harness.judge.summary import summarise
 from harness.judge.window import Window
 from harness.lifecycle import Lifecycle, open_folder, run_identity
@@ -69,9 +68,8 @@ class Rehearsal:
         self.run_id = run_identity(clock, options.scenario.name, options.seed)
         self.manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
         self.folder = open_folder(options.reports, self.run_id)
-        self.ledger = Ledger()
         self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), self.ledger, clock
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), clock
         )
         self.stack: Stack = stack_for(
             options,
@@ -215,7 +213,7 @@ class Rehearsal:
         users = tuple(a.user for a in accounts(self.scenario.population, self.options.seed) if a.flag_expected)
         limit_s = self.scenario.switch_over_limit_s
         while True:
-            self.switched = switch_over(self.ledger, published_ns, users, limit_s)
+            self.switched = switch_over(self.evidence.ledger, published_ns, users, limit_s)
             if self.switched.switched == len(users) or self.clock.now_ns() > published_ns + int(limit_s * NS):
                 break
             self.progress.live(f"rolling back: {self.switched.switched}/{len(users)} clients are back on Firestore")
@@ -363,7 +361,7 @@ class Rehearsal:
         self.judged_ns = now_ns = self.clock.now_ns()
         self.results = judge(
             self.scenario,
-            self.ledger,
+            self.evidence.ledger,
             self.window,
             now_ns,
             due=self.due,
@@ -427,7 +425,7 @@ class Rehearsal:
             decision=self.decision,
             exit_status=self._exit(),
             criteria=self.results,
-            windows=tuple(summarise(self.ledger, self.window, side) for side in Side) if self.window else (),
+            windows=tuple(summarise(self.evidence.ledger, self.window, side) for side in Side) if self.window else (),
             timings={name: round(value, 3) for name, value in self.timings.items()},
             leaks=self.leaks,
             capabilities=tuple(sorted(self.stack.capabilities)),

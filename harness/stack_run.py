@@ -14,7 +14,6 @@ from harness.collect import Collector
 from harness.document import manifest_facts
 from harness.evidence.store import EvidenceStore
 from harness.judge.combine import combine, exit_status
-from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
@@ -51,7 +50,7 @@ class StackRun(ABC, Generic[R]):
         manifests_of(options)  # the heirs change them: a folder that is refused leaves no folder of a run
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger(), clock
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), clock
         )
         self.lifecycle = Lifecycle(progress)
         self.leaks: tuple[str, ...] = ()

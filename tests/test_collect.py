@@ -65,7 +65,7 @@ async def test_the_last_answers_are_awaited_to_their_timeout(
 ) -> None:
     clock = Moved(spool, dict(coming))
     with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
-        collector = Collector(store, Ledger(), clock)
+        collector = Collector(store, clock)
         collector.follow([spool.path])
         collector.expect([*DUE, PROBE])
         await collector.last_answers(20 * NS, 11.0)

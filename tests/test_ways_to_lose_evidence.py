@@ -95,7 +95,7 @@ class World:
         self.folder = folder
         self.clock = SteppedClock()
         self.collector = Collector(
-            EvidenceStore(folder / "evidence.sqlite", "run", self.clock.anchor), Ledger(), self.clock
+            EvidenceStore(folder / "evidence.sqlite", "run", self.clock.anchor), self.clock
         )
 
     def spool(self, name: str) -> Path:

@@ -18,7 +18,6 @@ from harness.document import manifest_facts
 from harness.evidence.store import EvidenceStore
 from harness.firebase.documents import Documents
 from harness.judge.combine import combine, exit_status
-from harness.judge.ledger import Ledger
 from harness.lifecycle import Lifecycle, open_folder, run_identity, with_beside
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
@@ -81,7 +80,7 @@ class MirrorStop:
         self.run_id = run_identity(clock, "mirror_stop", options.seed)
         self.folder = open_folder(options.reports, self.run_id)
         self.evidence = Collector(
-            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), Ledger(), clock
+            EvidenceStore(self.folder / "evidence.sqlite", anchor=clock.anchor, run_id=self.run_id), clock
         )
         self.stack = LocalStack(
             run_id=self.run_id,

@@ -25,6 +25,7 @@ class Unit(StrEnum):
     WALKS = "walks"
     FLAWS = "flaws"
     SECONDS = "s"
+    NONE = ""
 
 
 def _split(text: str, expected: str, example: str) -> tuple[float, str]:
@@ -78,4 +79,4 @@ def show(value: float, unit: Unit) -> str:
         return f"{value:.0f} users"
     if unit is Unit.FLAWS:
         return f"{value:.0f}"
-    return f"{value:.4g} {unit}"
+    return f"{value:.4g} {unit}".rstrip()

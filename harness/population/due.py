@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from itertools import count, takewhile
+from typing import Protocol
 
 from harness.model.due import Due, DueList, probe_call
-from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
+from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.population.accounts import accounts, canaries
 from harness.population.probes import canary_of, offset_ns
 from harness.population.schedule import first_due_ns, operation_id, slots
 from harness.population.walk import NS
 
 
-def due_list(scenario: Scenario, seed: int, start_ns: int, end_ns: int, *, origin_ns: int | None = None) -> DueList:
+class Populated(Protocol):
+    """A plan with users and probes."""
+
+    @property
+    def population(self) -> PopulationPlan: ...
+    @property
+    def probes(self) -> ProbePlan: ...
+
+
+def due_list(scenario: Populated, seed: int, start_ns: int, end_ns: int, *, origin_ns: int | None = None) -> DueList:
     """What is due to the API in ``[start_ns, end_ns)`` of a schedule that began at ``origin_ns``, or begins with it."""
     origin_ns = start_ns if origin_ns is None else origin_ns
     requests = requests_due(scenario.population, seed, origin_ns, end_ns)

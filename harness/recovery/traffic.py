@@ -13,7 +13,6 @@ from harness.clock import NS, Clock
 from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.judge.bounds import ratio_lower
-from harness.judge.ledger import Ledger
 from harness.judge.window import Window
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
@@ -49,10 +48,7 @@ class Traffic:
     """Starts the load, gathers what it sees, judges windows of it; ``supervise`` ends with the first error."""
 
     def __init__(self, stack: Stack, plan: TrafficPlan, *, run_id: str, seed: int, folder: Path, clock: Clock) -> None:
-        self.ledger = Ledger()
-        self.evidence = Collector(
-            EvidenceStore(folder / "evidence.sqlite", anchor=clock.anchor, run_id=run_id), self.ledger, clock
-        )
+        self.evidence = Collector(EvidenceStore(folder / "evidence.sqlite", anchor=clock.anchor, run_id=run_id), clock)
         self._stack = stack
         self._plan = plan
         self._clock = clock
@@ -123,7 +119,7 @@ class Traffic:
         """When the first probe sent after ``after_ns`` was good: its answer's time; ``None`` without one in time."""
         give_up_ns = self._clock.now_ns() + round(limit_s * NS)
         while self._clock.now_ns() < give_up_ns:
-            rows = self.ledger.probes
+            rows = self.evidence.ledger.probes
             good = rows["done_ns"][rows["ok"] & (rows["sent_ns"] > after_ns)]
             if len(good):
                 return int(good.min())
@@ -138,8 +134,8 @@ class Traffic:
     def seen(self, start_ns: int, end_ns: int) -> Seen:
         """What was due in ``[start_ns, end_ns)`` and answered so far."""
         window = Window(start_ns=start_ns, end_ns=end_ns)
-        probes = self.ledger.probe_rows_due(window)
-        requests = self.ledger.requests_due(window, Side.API)
+        probes = self.evidence.ledger.probe_rows_due(window)
+        requests = self.evidence.ledger.requests_due(window, Side.API)
         good, count = int(probes["ok"].sum()), len(probes)
         return Seen(
             probes=count,
@@ -150,7 +146,7 @@ class Traffic:
         )
 
     def _last_good_ns(self) -> int:
-        rows = self.ledger.probes
+        rows = self.evidence.ledger.probes
         good = rows["done_ns"][rows["ok"]]
         return int(good.max()) if len(good) else 0
 

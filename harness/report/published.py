@@ -1,6 +1,6 @@
-"""``run.json`` and ``rollout.json``: published, versioned documents, and their JSON Schemas.
+"""``result.json``: the published, versioned document of every run, and its JSON Schema.
 
-``python -m harness.report.published`` writes the schemas anew after a change of the types; a test holds them current.
+``python -m harness.report.published`` writes the schema anew after a change of the types; a test holds it current.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from harness.model.errors import BadInput
-from harness.model.rollout_run import ROLLOUT_SCHEMA_VERSION, Rollout
-from harness.model.run import SCHEMA_VERSION, Run
+from harness.model.result import SCHEMA_VERSION, Result
 from harness.report.files import write_atomically
 
-RUN_JSON = "run.json"
-ROLLOUT_JSON = "rollout.json"
+RESULT_JSON = "result.json"
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 
@@ -91,27 +89,16 @@ class Published(Generic[_T]):
         return msgspec.json.format(msgspec.json.encode(self.schema(), order="deterministic"), indent=2) + b"\n"
 
 
-RUN = Published(
-    type=Run,
+RESULT = Published(
+    type=Result,
     version=SCHEMA_VERSION,
-    file_name=RUN_JSON,
-    noun="run",
+    file_name=RESULT_JSON,
+    noun="result",
     title="A run of the TekuToko rehearsal",
     if_missing="name the folder of a finished run, for example reports/latest",
-    if_broken="the file is not a run.json, or was changed or cut; run the scenario again, or judge its evidence",
+    if_broken="the file is no result.json, or was changed or cut; run the rehearsal again",
 )
-ROLLOUT = Published(
-    type=Rollout,
-    version=ROLLOUT_SCHEMA_VERSION,
-    file_name=ROLLOUT_JSON,
-    noun="rollout",
-    title="A rollout of the TekuToko rehearsal",
-    if_missing="name the folder of a rollout, for example reports/latest",
-    if_broken="the file is no rollout.json, or was changed or cut; begin a new rollout, with --weeks if need be",
-)
-DOCUMENTS: tuple[Published[Run] | Published[Rollout], ...] = (RUN, ROLLOUT)
 
 
 if __name__ == "__main__":
-    for published in DOCUMENTS:
-        published.schema_file.write_bytes(published.encode_schema())
+    RESULT.schema_file.write_bytes(RESULT.encode_schema())

@@ -1,0 +1,153 @@
+"""The users and probes of a population on a stack: admitted, let go, awaited and ended, the one way for all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.collect import Collector
+from harness.judge.window import Window
+from harness.load.plan import LoadPlan
+from harness.load.process import LoadProcesses
+from harness.model.due import Due, DueList
+from harness.model.flag import FLAG
+from harness.model.message import Message, message
+from harness.model.rollout import off_template, rollout_template
+from harness.model.scenario import PopulationPlan, ProbePlan
+from harness.population.due import due_list, probes_due
+from harness.stack.protocol import Stack
+from harness.state.lease import run_folder
+
+ADMISSION_LIMIT_S = 240.0  # of a machine that many share; a quiet one takes 5
+LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
+
+
+class Host(Protocol):
+    """What a load needs of the run that it is put upon."""
+
+    run_id: str
+    folder: Path
+    clock: Clock
+    evidence: Collector
+
+    @property
+    def stack(self) -> Stack:
+        """Up."""
+        ...
+
+    def say(self, text: Message | str) -> None:
+        """A line for people."""
+        ...
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs ``work`` until the rehearsal ends; what it raises ends the rehearsal."""
+        ...
+
+    def at_end(self, step: Callable[[], Awaitable[None]]) -> None:
+        """``step`` is run before the stack is taken down."""
+        ...
+
+
+class UsersPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Who they are, and how long each request may take."""
+
+    population: PopulationPlan
+    probes: ProbePlan
+    request_timeout_s: float
+    seed: int
+
+
+class Users:
+    """One population on one stack. ``origin_ns`` is when its schedule began, ``None`` before."""
+
+    def __init__(self, host: Host, plan: UsersPlan) -> None:
+        self._host = host
+        self._plan = plan
+        self._load: LoadProcesses | None = None
+        self.origin_ns: int | None = None
+
+    async def admit(self) -> None:
+        """Every account made, signed in, its flag fetched. From now on a part of the load that dies ends the run."""
+        host, plan = self._host, self._plan
+        host.say(
+            message(
+                "signing in {users} simulated users, {on} of them on the API",
+                users=str(plan.population.users),
+                on=str(plan.population.flag_on),
+            )
+        )
+        load_plan = LoadPlan(
+            run_id=host.run_id,
+            seed=plan.seed,
+            population=plan.population,
+            probes=plan.probes,
+            endpoints=host.stack.endpoints(),
+            anchor=host.clock.anchor,
+            spool="",
+            request_timeout_s=plan.request_timeout_s,
+            admission_limit_s=ADMISSION_LIMIT_S,
+        )
+        self._load = load = LoadProcesses(load_plan, run_folder(host.run_id), host.clock, logs=host.folder / "logs")
+        host.at_end(self.stop)
+        await load.start()
+        host.evidence.follow(load.spools)
+        host.beside(load.watch())
+        await load.admitted(ADMISSION_LIMIT_S)
+
+    async def go(self) -> int:
+        """Lets everybody begin; when the first request is due."""
+        assert self._load is not None, "admit first"
+        self.origin_ns = self._host.clock.now_ns() + round(LEAD_S * NS)
+        await self._load.go(self.origin_ns)
+        return self.origin_ns
+
+    async def stop(self) -> None:
+        """Requests under way finish or time out; the last answers are gathered. May be called twice."""
+        if self._load is not None:
+            await self._load.stop()
+            self._host.evidence.gather_last()
+
+    def due(self, window: Window) -> DueList:
+        """What the schedule has in ``window``; nothing before it began."""
+        if self.origin_ns is None:
+            return DueList(requests=(), probes=())
+        plan, start_ns = self._plan, max(window.start_ns, self.origin_ns)
+        return due_list(plan, plan.seed, start_ns, window.end_ns, origin_ns=self.origin_ns)
+
+    def probes_due(self, window: Window) -> tuple[Due, ...]:
+        """The probes that the plan has in ``window``; none before the load has begun."""
+        if self.origin_ns is None:
+            return ()
+        plan = self._plan
+        return probes_due(plan.probes, plan.seed, self.origin_ns, window.start_ns, window.end_ns)
+
+    async def answered(self, window: Window) -> DueList:
+        """What the plan has in ``window``, which is over, once all of it is in evidence or its time to answer has
+        passed: what is then not there will never be.
+        """
+        due, evidence = self.due(window), self._host.evidence
+        evidence.gather()
+        awaited = [each for each in (*due.requests, *due.probes) if each.id not in evidence.ledger.calls]
+        evidence.expect(awaited)
+        await evidence.last_answers(window.end_ns, self._plan.request_timeout_s + 1)
+        evidence.awaited -= {each.id for each in awaited}
+        return due
+
+    async def set_flag(self, *, on: bool) -> int:
+        """Publishes the flag for the population's audiences, or off for all; when it was published (monotonic)."""
+        host, population = self._host, self._plan.population
+        published_ns = host.clock.now_ns()  # before the publish: no client can have seen it earlier
+        version = await host.stack.set_flag(rollout_template(population) if on else off_template())
+        share = message("{on} of {users} users", on=str(population.flag_on), users=str(population.users))
+        said = message(
+            "published version {version}: on for {share}",
+            version=str(version),
+            share=share if on else message("nobody"),
+        )
+        users = population.flag_on if on else 0
+        host.evidence.event(published_ns, "flag", FLAG, said, version=version, on=users)
+        return published_ns

@@ -1,0 +1,130 @@
+"""A judgement: the one shape of "a claim and what became of it", for every rehearsal and every check."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.model.message import Told, english
+from harness.model.units import Unit
+from harness.model.verdict import Verdict
+
+
+class Kind(StrEnum):
+    """What is judged.
+
+    A ``ROLLBACK_LIMIT`` that fails has fired, and ends a week at once. A ``CHECK`` is looked at beside whatever is
+    rehearsed: one that passes is no sign that anything was exercised. An ``OBSERVATION`` is told and never gates.
+    """
+
+    CRITERION = "criterion"
+    ROLLBACK_LIMIT = "rollback_limit"
+    CHECK = "check"
+    OBSERVATION = "observation"
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing judged. ``id`` is unique together with ``part``, the part of the plan that it was judged in ("" for
+    the whole run).
+
+    ``claim`` is the register's id ("" where the register has none), ``also`` are further claims that it is the verdict
+    on. ``asked`` says what is promised, ``told`` why the verdict is what it is: never (). ``value``, ``bound`` (95 %)
+    and ``limit`` are in ``unit``, ``None`` where there was nothing to measure; ``shown`` says what was measured where
+    no single number carries it. ``gates``: whether it can keep the run from its success. ``erratum`` is the one of the
+    document that was seen, ``seen`` what was seen of it where that is not the reason. ``notes`` stand beside the
+    reason; ``reproduce`` is a query or a command that shows the same. ``seconds`` is how long it took, ``fired_at_ns``
+    when a rollback limit fired (monotonic).
+    """
+
+    id: str
+    verdict: Verdict
+    told: Told
+    kind: Kind = Kind.CRITERION
+    part: str = ""
+    claim: str = ""
+    also: tuple[str, ...] = ()
+    asked: Told = ()
+    value: float | None = None
+    bound: float | None = None
+    limit: float | None = None
+    unit: Unit = Unit.NONE
+    samples: int = 0
+    shown: Told = ()
+    gates: bool = True
+    erratum: str = ""
+    seen: Told = ()
+    examples: tuple[str, ...] = ()
+    notes: Told = ()
+    reproduce: str = ""
+    seconds: float = 0.0
+    fired_at_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for a verdict without a reason, and for an erratum shown that names none."""
+        if not self.told:
+            raise ValueError(f"{self.id}: a verdict without a reason")
+        if self.verdict is Verdict.ERRATUM_SHOWN and not self.erratum:
+            raise ValueError(f"{self.id}: an erratum is shown, and none is named")
+        if self.kind is Kind.OBSERVATION and self.gates:
+            raise ValueError(f"{self.id}: an observation cannot gate")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from every other of its run: the part and the id."""
+        return self.part, self.id
+
+    @property
+    def reason(self) -> str:
+        """Why, as one English sentence."""
+        return english(self.told)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """All claims that it is the verdict on."""
+        return ((self.claim,) if self.claim else ()) + self.also
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps the run from its success: it gates, and is not good. What an environment cannot show does
+        not gate, except in a week, which nothing unproved may advance."""
+        return self.gates and not self.verdict.good
+
+    @property
+    def exercised(self) -> bool:
+        """Whether it shows that what is rehearsed was exercised: a criterion that gates, and was judged."""
+        return self.gates and self.kind is Kind.CRITERION and self.verdict is not Verdict.NOT_EXERCISED
+
+    @property
+    def fired(self) -> bool:
+        """Whether it is a rollback limit that fired."""
+        return self.kind is Kind.ROLLBACK_LIMIT and self.gates and self.verdict is Verdict.FAIL
+
+
+def observation(
+    id_: str, told: Told, *, verdict: Verdict = Verdict.PASS, erratum: str = "", part: str = ""
+) -> Judgement:
+    """Something seen that gates nothing; with an ``erratum`` it is that erratum, shown."""
+    shown = Verdict.ERRATUM_SHOWN if erratum else verdict
+    return Judgement(id=id_, verdict=shown, told=told, kind=Kind.OBSERVATION, gates=False, erratum=erratum, part=part)
+
+
+class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An erratum of the document, and what a run saw of it."""
+
+    id: str
+    told: Told
+
+
+def errata_of(judgements: tuple[Judgement, ...]) -> tuple[ErratumSeen, ...]:
+    """Each erratum that was seen, once, by its id, with the first that was seen of it."""
+    found: dict[str, Told] = {}
+    for each in judgements:
+        if each.erratum:
+            found.setdefault(each.erratum, each.seen or each.told)
+    return tuple(ErratumSeen(id=name, told=found[name]) for name in sorted(found))
+
+
+def part_of(judgements: tuple[Judgement, ...], part: str) -> tuple[Judgement, ...]:
+    """Those of one part, in their order."""
+    return tuple(each for each in judgements if each.part == part)

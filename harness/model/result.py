@@ -1,0 +1,104 @@
+"""``result.json``: the one published document of every command that rehearses.
+
+Its JSON Schema is ``harness/report/result.schema.json``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.model.evidence import Anchor
+from harness.model.judgement import ErratumSeen, Judgement, errata_of
+from harness.model.manifests import ManifestWarning, RepositoryErratum
+from harness.model.message import Message
+from harness.model.section import Section
+from harness.model.stack import Rung
+from harness.model.verdict import Decision
+
+SCHEMA_VERSION = 1
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run was, however it ended. ``timings`` are seconds by name; ``leaks`` what was left on the machine;
+    ``errors`` what broke, as the person was told.
+
+    ``environment`` is what the target is told to be ("staging"). ``manifest_changes`` is what the rehearsal changes in
+    the document's manifests on every rung, ``rung_changes`` what the rung forced upon them besides, each
+    "name: reason"; ``missing_manifests`` are kinds that Phase 2 requires and the folder does not have.
+    """
+
+    rung: Rung
+    target: str
+    target_bundled: bool
+    seed: int
+    replay: str
+    started_utc: str
+    anchor: Anchor
+    manifests: str = ""
+    environment: str = ""
+    capabilities: tuple[str, ...] = ()
+    timings: dict[str, float] = {}
+    leaks: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    options: dict[str, Any] = {}
+    rung_changes: tuple[str, ...] = ()
+    manifest_changes: tuple[str, ...] = ()
+    manifest_warnings: tuple[ManifestWarning, ...] = ()
+    missing_manifests: tuple[str, ...] = ()
+    repository_errata: tuple[RepositoryErratum, ...] = ()
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of the plan: judgements and sections name it; ``seconds`` is how long it took."""
+
+    name: str
+    title: Message
+    seconds: float = 0.0
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a sequence; ``folder`` is relative to the parent's, "" when no run came about."""
+
+    part: str
+    run_id: str
+    folder: str
+    decision: Decision | None
+    exit_status: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished run.
+
+    ``rehearsal`` is its name in the registry, ``plan`` that of the plan: ``rollout_week`` and ``rollout_week3``.
+    ``decides``: the decision is one of the rollout, in the words advance, hold, roll back. It is ``None`` when the run
+    broke before it could be judged, ``exit_status`` ``None`` while a sequence is under way. ``details`` are the
+    rehearsal's own facts, from which, with plan and evidence, the run can be judged again.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    rehearsal: str
+    plan: str
+    title: Message
+    run_id: str
+    decides: bool
+    decision: Decision | None
+    exit_status: int | None
+    facts: Facts
+    parts: tuple[Part, ...]
+    judgements: tuple[Judgement, ...]
+    sections: tuple[Section, ...]
+    children: tuple[Child, ...] = ()
+    details: msgspec.Raw = msgspec.Raw(b"{}")
+
+    @property
+    def errata(self) -> tuple[ErratumSeen, ...]:
+        """The errata that were seen."""
+        return errata_of(self.judgements)
+
+    @property
+    def exercised(self) -> bool:
+        """Whether anything was judged beside the checks that are looked at whatever is done."""
+        return any(each.exercised for each in self.judgements)

@@ -1,0 +1,97 @@
+"""From what a run left to its ``Result``: judged, every promised claim accounted for, decided. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.judge.combine import combine, exit_status
+from harness.judge.finding import error_words
+from harness.model.errors import Exit
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import message
+from harness.model.result import Child, Result
+from harness.model.section import Section
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+
+P = TypeVar("P")
+D = TypeVar("D", bound=msgspec.Struct)
+
+
+def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
+    """All judgements on a run. A claim that the plan promises and that nobody judged is inconclusive, and gates.
+
+    Raises ``ValueError`` when two judgements have one part and one id.
+    """
+    found = [*rehearsal.judge(plan, seen)]
+    twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
+    if twice:
+        raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
+    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *_measurement(seen))
+
+
+def _measurement(seen: Seen[Any]) -> Iterator[Judgement]:
+    """An error of the measurement holds every run: neither pass nor fail, and named."""
+    errors = seen.evidence.ledger.measurement_errors
+    if errors:
+        yield Judgement(
+            id="measurement", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(error_words(list(errors)),)
+        )
+
+
+def _not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement], *, ended: bool) -> Iterator[Judgement]:
+    known = {(each.part, claim) for each in found for claim in each.claims}
+    for part, claim in promised:
+        if (part, claim) not in known:
+            known.add((part, claim))
+            why = message("the plan names the claim, and nothing judged it")
+            if not ended:
+                why = message("the run ended before it was judged")
+            yield Judgement(
+                id=claim, part=part, claim=claim, kind=Kind.CRITERION, verdict=Verdict.INCONCLUSIVE, told=(why,)
+            )
+
+
+def conclude(
+    rehearsal: Rehearsal[P, D],
+    plan: P,
+    seen: Seen[D],
+    judgements: tuple[Judgement, ...],
+    sections: tuple[Section, ...],
+    *,
+    run_id: str,
+    plan_name: str,
+    broke: Sequence[Exit] = (),
+    children: tuple[Child, ...] = (),
+    under_way: bool = False,
+) -> Result:
+    """The run's document. ``broke`` is what befell it: a run that broke decides nothing, whatever it had seen, but the
+    roll back that it carried out. ``under_way``: a sequence that has more runs to come."""
+    decision: Decision | None = combine(judgements)
+    if (broke and decision is not Decision.ROLL_BACK) or under_way:
+        decision = None
+    status = exit_status(decision, broke, leaks=bool(seen.facts.leaks))
+    return Result(
+        rehearsal=rehearsal.name,
+        plan=plan_name,
+        title=rehearsal.title(plan),
+        run_id=run_id,
+        decides=rehearsal.decides,
+        decision=decision,
+        exit_status=None if under_way else int(status),
+        facts=seen.facts,
+        parts=tuple(rehearsal.parts(plan, seen)),
+        judgements=judgements,
+        sections=sections,
+        children=children,
+        details=msgspec.Raw(msgspec.json.encode(seen.details)),
+    )
+
+
+def details_of(rehearsal: Rehearsal[Any, D], result: Result) -> D:
+    """The rehearsal's own facts of a stored run. Raises ``msgspec.ValidationError`` when they are another's."""
+    return msgspec.json.decode(bytes(result.details), type=rehearsal.details)

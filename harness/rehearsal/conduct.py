@@ -1,0 +1,245 @@
+"""``conduct``: every run of every rehearsal, whole and in one direction (ARCHITECTURE.md, "The flow of a run").
+
+preflight -> (stack up -> load -> act) -> endings -> tear down -> leak check -> judge -> combine -> report
+
+The rehearsal itself acts between the preflight and the endings; what it asks for it says in ``arrange``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from harness import machine
+from harness.clock import Clock, utc
+from harness.collect import Collector
+from harness.evidence.store import EvidenceStore
+from harness.lifecycle import Lifecycle, open_folder, run_identity
+from harness.model.errors import EvidenceNotWritten
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import message
+from harness.model.result import Facts, Result
+from harness.model.section import Section
+from harness.progress import Progress
+from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.facts import manifest_facts
+from harness.rehearsal.gathered import EVIDENCE
+from harness.rehearsal.needs import StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.running import Running
+from harness.report.language import language
+from harness.report.latest import point_latest
+from harness.report.write_all import publish, write_reports
+from harness.rungs import manifests_of, stack_for, sweep
+from harness.stack.protocol import Stack
+from harness.state.lease import remove_run_folder
+from scenarios import claims
+
+P = TypeVar("P")
+D = TypeVar("D", bound=msgspec.Struct)
+PLAN_JSON, MANIFESTS_JSON, MACHINE_JSON = "plan.json", "manifests.json", "machine.json"
+
+#: Makes the stack of a run. ``conduct`` takes the rungs' own; virtual time and the tests bring theirs.
+StackMaker = Callable[["Conductor[Any, Any]", StackNeeds], Stack]
+
+
+def rung_stack(run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
+    """The stack of the rung that the options name, not yet up."""
+    return stack_for(
+        run.options,
+        run_id=run.run_id,
+        manifests=needs.manifests,
+        folder=run.folder,
+        clock=run.clock,
+        progress=run.progress,
+        gate=needs.gate,
+        use_kept=needs.use_kept,
+        signals_at_once=run.options.signals_at_once,
+        every_program=needs.every_program,
+        peak_pods=needs.peak_pods,
+        secrets=needs.secrets,
+    )
+
+
+class Conductor(Generic[P, D]):
+    """One run of a rehearsal under way. ``run`` always returns its result, however it ended.
+
+    ``resumed`` is the folder of a sequence that was cut short, and its details: it goes on there.
+    """
+
+    def __init__(
+        self,
+        rehearsal: Rehearsal[P, D],
+        plan: P,
+        options: Options,
+        clock: Clock,
+        progress: Progress,
+        *,
+        make_stack: StackMaker = rung_stack,
+        resumed: tuple[Path, D] | None = None,
+    ) -> None:
+        self.rehearsal = rehearsal
+        self.plan = plan
+        self.options = options
+        self.clock = clock
+        self.progress = progress
+        self.started_ns = clock.now_ns()
+        self.plan_name = str(getattr(plan, "name", rehearsal.name))
+        self.run_id = resumed[0].name if resumed else run_identity(clock, self.plan_name, options.seed)
+        self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
+        self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
+        self.lifecycle = Lifecycle(progress)
+        self.details: D = resumed[1] if resumed else rehearsal.details()
+        self.evidence = Collector(EvidenceStore(self.folder / EVIDENCE, anchor=clock.anchor, run_id=self.run_id), clock)
+        self._make_stack = make_stack
+        self._stack: Stack | None = None
+        self._on: Running[D] | None = None
+        self._timings: dict[str, float] = {}
+        self._leaks: tuple[str, ...] = ()
+
+    async def run(self) -> Result:
+        """Runs the plan, takes down whatever came of it, judges, and reports."""
+        await self.lifecycle.run(self._flow())
+        await self._take_down()
+        return self._report()
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
+        self.lifecycle.interrupt()
+
+    # -- the steps -----------------------------------------------------------------------------------------------
+
+    async def _flow(self) -> None:
+        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        self._save(PLAN_JSON, self.plan)
+        self._save(MANIFESTS_JSON, self.manifests)
+        self._save(MACHINE_JSON, machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
+        self._on = on = Running(
+            self.details, self.options, self.clock, self.progress,
+            run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
+            publish=self._publish,
+        )  # fmt: skip
+        needs = self.rehearsal.arrange(self.plan, self.options, self.manifests)
+        if needs.stack is not None:
+            self._stack = self._make_stack(self, needs.stack)
+            on.give(self._stack)
+        await on.supervise(self.rehearsal.run(self.plan, on))
+
+    async def _take_down(self) -> None:
+        steps = [] if self._on is None else [*self._on.endings()]
+        steps += [] if self._stack is None else [self._stack.down]
+        self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
+        await self.lifecycle.finally_(self._gather_last)
+        remove_run_folder(self.run_id)
+        self._leaks = () if self._stack is None else tuple(self._stack.leaks())
+        for leak in self._leaks:
+            self.progress(f"LEAK: {leak}")
+
+    async def _gather_last(self) -> None:
+        self.evidence.gather_last()
+        self.evidence.event(self.clock.now_ns(), "phase", "end", message("the run ended"))
+
+    def _report(self) -> Result:
+        """Judges what there is and writes the report. A disk that refuses is said in the exit status."""
+        self.lifecycle.write(self.evidence.store.close)
+        seen = self._seen()
+        judgements = self._judged(seen)
+        sections = self._drawn(seen, judgements)
+        result = self._result(seen, judgements, sections)
+        before = len(self.lifecycle.errors)
+        self.lifecycle.write(
+            lambda: write_reports(self.folder, result, claims.REGISTER, language(self.options.lang)),
+            lambda: point_latest(self.options.reports, self.folder),
+        )
+        return result if len(self.lifecycle.errors) == before else self._result(seen, judgements, sections)
+
+    def _publish(self) -> None:
+        """Writes what there is so far as a result that is under way: what a ``kill -9`` leaves to be resumed."""
+        seen = self._seen()
+        judgements = self._judged(seen)
+        publish(self.folder, self._result(seen, judgements, self._drawn(seen, judgements), under_way=True))
+
+    def _judged(self, seen: Seen[D]) -> tuple[Judgement, ...]:
+        try:
+            return judged(self.rehearsal, self.plan, seen)
+        except Exception as error:  # a mistake of ours must not cost the evidence its report
+            self.lifecycle.note(error)
+            return ()
+
+    def _drawn(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> tuple[Section, ...]:
+        try:
+            return tuple(self.rehearsal.sections(self.plan, seen, judgements))
+        except Exception as error:
+            self.lifecycle.note(error)
+            return ()
+
+    def _result(
+        self,
+        seen: Seen[D],
+        judgements: tuple[Judgement, ...],
+        sections: tuple[Section, ...],
+        *,
+        under_way: bool = False,
+    ) -> Result:
+        return conclude(
+            self.rehearsal,
+            self.plan,
+            replace(seen, facts=self._facts(), ended=not self.lifecycle.errors),
+            judgements,
+            sections,
+            run_id=self.run_id,
+            plan_name=self.plan_name,
+            broke=[error.exit for error in self.lifecycle.errors],
+            children=() if self._on is None else tuple(self._on.children),
+            under_way=under_way,
+        )
+
+    def _seen(self) -> Seen[D]:
+        return Seen(facts=self._facts(), details=self.details, evidence=self.evidence, ended=not self.lifecycle.errors)
+
+    def _facts(self) -> Facts:
+        options, timings = self.options, {**(self._on.timings if self._on else {}), **self._timings}
+        return Facts(
+            rung=options.rung,
+            target=options.target.name,
+            target_bundled=options.target.bundled,
+            seed=options.seed,
+            replay=options.replay,
+            started_utc=utc(self.clock.anchor, self.started_ns),
+            anchor=self.clock.anchor,
+            capabilities=() if self._stack is None else tuple(sorted(self._stack.capabilities)),
+            timings={name: round(value, 3) for name, value in timings.items()},
+            leaks=self._leaks,
+            errors=tuple(str(error) for error in self.lifecycle.errors),
+            **manifest_facts(self.manifests, options.rung),
+        )
+
+    def _save(self, name: str, content: object) -> None:
+        try:
+            (self.folder / name).write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        except OSError as error:
+            raise EvidenceNotWritten(
+                f"{name} could not be written: {error.strerror}", where=str(self.folder), remedy="free some space"
+            ) from error
+
+
+async def conduct(
+    rehearsal: Rehearsal[P, D],
+    plan: P,
+    options: Options,
+    clock: Clock,
+    progress: Progress,
+    *,
+    make_stack: StackMaker = rung_stack,
+) -> Result:
+    """Runs ``rehearsal`` by ``plan`` and returns its result, which lies in its folder below ``options.reports``.
+
+    Raises ``RehearsalError`` only where nothing was begun: manifests that are refused, a folder that cannot be made.
+    """
+    return await Conductor(rehearsal, plan, options, clock, progress, make_stack=make_stack).run()

@@ -1,0 +1,65 @@
+"""What a result says of its run itself, and of the manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.manifests.honour import not_honoured_by_processes
+from harness.manifests.kustomize.patches import NO_REASON
+from harness.model.judgement import Judgement, observation
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.stack import Rung
+
+#: The kinds of the seven files that Phase 2 requires (Kubernetes構成, manifest.phase2_required).
+_PHASE_2 = (
+    "Deployment", "Service", "ServiceAccount", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "PodDisruptionBudget",
+)  # fmt: skip
+
+
+def manifest_facts(manifests: Manifests, rung: Rung) -> dict[str, Any]:
+    """What every result says of the manifests: the environment, what the layers below a rung's own change, and what
+    the rung forced upon them. A person's own patches, which say no reason, are no changes of the rehearsal's.
+    """
+    below = [patch for patch in manifests.patches if not patch.forced and patch.reason != NO_REASON]
+    return {
+        "manifests": manifests.folder,
+        "environment": _environment(manifests),
+        "rung_changes": tuple(_rung_changes(manifests, rung)),
+        "manifest_changes": tuple(f"{patch.name}: {patch.reason}" for patch in below),
+        "manifest_warnings": manifests.warnings,
+        "missing_manifests": missing_manifests(manifests),
+        "repository_errata": manifests.errata,
+    }
+
+
+def _environment(manifests: Manifests) -> str:
+    """What the target is told to be."""
+    first = manifests.deployment.template.containers[0]
+    return next((each.value for each in first.env if each.name == "ENVIRONMENT"), "")
+
+
+def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
+    """The kinds of the seven that the folder of ``manifests`` does not have, whatever stands in for them."""
+    kinds = {key.partition("/")[0] for key in manifests.written}
+    return tuple(kind for kind in _PHASE_2 if kind not in kinds)
+
+
+def _rung_changes(manifests: Manifests, rung: Rung) -> Iterator[str]:
+    """What the rung forced upon the manifests, and what of them it does not honour."""
+    yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if patch.forced)
+    if rung is Rung.LOCAL:
+        yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
+
+
+def patch_errata(manifests: Manifests) -> Iterator[Judgement]:
+    """The errata that patches mend, as observations: that the manifests were applied with its patch, and why."""
+    seen: dict[str, list[Message]] = {}
+    for patch in manifests.patches:
+        if patch.erratum:
+            why = Message(text=patch.reason)
+            told = message("the manifests were applied with the patch {name}: {why}", name=patch.name, why=why)
+            seen.setdefault(patch.erratum, []).append(told)
+    for erratum in sorted(seen):
+        yield observation(f"patch:{erratum}", tuple(seen[erratum]), erratum=erratum)

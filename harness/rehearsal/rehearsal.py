@@ -1,0 +1,101 @@
+"""What a rehearsal is: one value with a plan's type, a details' type, and pure functions from what was seen to what is
+said of it. Whoever writes one implements ``Rehearsal``; nothing is inherited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from harness.judge.difference import Sample
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message
+from harness.model.result import Facts, Part
+from harness.model.section import Section
+from harness.rehearsal.gathered import Gathered
+from harness.rehearsal.needs import Needs
+from harness.rehearsal.options import Options
+from harness.rehearsal.running import Running
+
+P = TypeVar("P")
+D = TypeVar("D", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Seen(Generic[D]):
+    """What a run left to be judged: facts, the rehearsal's own details, the evidence. ``ended``: nothing broke."""
+
+    facts: Facts
+    details: D
+    evidence: Gathered
+    ended: bool = True
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that two runs can be compared in. ``unit`` is a ``Unit`` or a word; ``higher_is`` says what more of it
+    means: "better", "worse" or "". ``gates``: a judgement of the run is about it."""
+
+    name: str
+    unit: str
+    higher_is: str
+    sample: Sample
+    gates: bool = False
+
+
+class Rehearsal(Protocol[P, D]):
+    """One rehearsal, as a value. All but ``run`` is pure: a stored run is judged again by the same code.
+
+    ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def decides(self) -> bool: ...
+    @property
+    def plan(self) -> type[P]:
+        """The type of its plan, as ``plan.json`` keeps it."""
+        ...
+
+    @property
+    def details(self) -> type[D]:
+        """The type of its own facts: whatever a judgement rests on that is not in the evidence."""
+        ...
+
+    def title(self, plan: P) -> Message:
+        """What the page is headed with."""
+        ...
+
+    def claims(self, plan: P) -> Iterable[tuple[str, str]]:
+        """The claims that the plan promises a judgement on, each as (part, claim): one that gets none is told."""
+        ...
+
+    def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
+        """The parts of the plan in the page's order; () where the run is one part."""
+        ...
+
+    def arrange(self, plan: P, options: Options, manifests: Manifests) -> Needs:
+        """What a run of ``plan`` needs. Pure."""
+        ...
+
+    async def run(self, plan: P, on: Running[D]) -> None:
+        """Acts: brings the stack up, puts load on it, does what the plan says, and leaves its facts in ``on.details``
+        and in the evidence. It may raise at any moment; the endings, the tear down and the report follow."""
+        ...
+
+    def judge(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
+        """Everything that the run says of the document's claims, and whatever else was looked at."""
+        ...
+
+    def sections(self, plan: P, seen: Seen[D], judgements: Sequence[Judgement]) -> Iterable[Section]:
+        """What the page shows besides: tables, charts, lines, as data."""
+        ...
+
+    def figures(self, plan: P, seen: Seen[D], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+        """The figures that ``compare`` sets beside those of another run, in the same order for every run of a plan."""
+        ...

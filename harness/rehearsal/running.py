@@ -1,0 +1,137 @@
+"""A run under way, as its rehearsal sees it: the stack, the evidence, the clock, and what runs beside and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.collect import Collector
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Child
+from harness.progress import Progress
+from harness.rehearsal.options import Options
+from harness.stack.protocol import Stack
+
+D = TypeVar("D", bound=msgspec.Struct)
+GATHER_EVERY_S = 0.25
+
+
+class Running(Generic[D]):
+    """What a rehearsal acts on. ``details`` are its own facts, which it fills in as it goes: what it has learned when
+    it breaks is judged. ``manifests`` are those of the run's folder as its rung has them.
+    """
+
+    def __init__(
+        self, details: D, options: Options, clock: Clock, progress: Progress,
+        *, run_id: str, folder: Path, manifests: Manifests, evidence: Collector, publish: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.details = details
+        self.options = options
+        self.clock = clock
+        self.progress = progress
+        self.run_id = run_id
+        self.folder = folder
+        self.manifests = manifests
+        self.evidence = evidence
+        self.started_ns = clock.now_ns()
+        self.timings: dict[str, float] = {}
+        self.publish = publish  # writes what there is so far as a result under way
+        self.children: list[Child] = []  # the runs of a sequence, each conducted with ``folder`` as its reports
+        self._stack: Stack | None = None
+        self._watchers: list[Callable[[EventRow | SampleRow], None]] = []
+        self._beside: list[asyncio.Task[None]] = []
+        self._endings: list[Callable[[], Awaitable[None]]] = []
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def stack(self) -> Stack:
+        """The run's stack. Raises ``RuntimeError`` where ``arrange`` asked for none."""
+        if self._stack is None:
+            raise RuntimeError("the rehearsal asked for no stack")
+        return self._stack
+
+    def say(self, text: Message | str) -> None:
+        """A line on the terminal that stays."""
+        self.progress(str(text))
+
+    def mark(self, name: str) -> None:
+        """Notes the seconds since the run began."""
+        self.timings[name] = (self.clock.now_ns() - self.started_ns) / NS
+
+    def phase(self, subject: str, said: Message, **data: int | str) -> None:
+        """A phase begins: an event of the evidence and a line on the terminal."""
+        self.evidence.event(self.clock.now_ns(), "phase", subject, said, **data)
+        self.say(said)
+
+    async def up(self) -> None:
+        """Brings the stack up; whatever it tells is evidence from now on."""
+        self.phase("stack", message("bringing the stack up"))
+        self.beside(self._watch())
+        await self.stack.up()
+        self.mark("stack_up")
+        self.say("the stack is up")
+
+    def saw(self, watcher: Callable[[EventRow | SampleRow], None]) -> None:
+        """``watcher`` is told of each row of the stack's own, once it is evidence."""
+        self._watchers.append(watcher)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs ``work`` until the rehearsal ends; what it raises ends the rehearsal."""
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._ended)
+        self._beside.append(task)
+
+    def at_end(self, step: Callable[[], Awaitable[None]]) -> None:
+        """``step`` is run before the stack is taken down, the last that was named first, however the run ended."""
+        self._endings.append(step)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self._failed.done():
+            return
+        error = task.exception()
+        if error is not None:
+            self._failed.set_exception(error)
+
+    async def _watch(self) -> None:
+        async for row in self.stack.watch():
+            self.evidence.add([row])
+            for watcher in self._watchers:
+                watcher(row)
+
+    async def _gather(self) -> None:
+        while True:
+            self.evidence.gather()
+            await self.clock.sleep(GATHER_EVERY_S)
+
+    # -- for ``conduct`` -----------------------------------------------------------------------------------------
+
+    def give(self, stack: Stack) -> None:
+        """Gives it its stack, not yet up."""
+        self._stack = stack
+
+    async def supervise(self, work: Coroutine[Any, Any, None]) -> None:
+        """``work``, with the gathering of evidence and whatever it put beside itself; the first that fails ends all."""
+        self.beside(self._gather())
+        main = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([main, self._failed], return_when=asyncio.FIRST_COMPLETED)
+            if self._failed.done():  # a part that died is the cause of what failed with it
+                self._failed.result()
+            main.result()
+        finally:
+            for task in (main, *self._beside):
+                task.cancel()
+            await asyncio.gather(main, *self._beside, return_exceptions=True)
+            if not self._failed.done():
+                self._failed.cancel()
+
+    def endings(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """The steps before the stack is taken down."""
+        return tuple(reversed(self._endings))

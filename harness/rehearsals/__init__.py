@@ -1,0 +1,1 @@
+"""The rehearsals, one folder each; none knows another."""
