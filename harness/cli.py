@@ -28,10 +28,10 @@ from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.progress import Progress
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.load_stages.command import add_arguments as add_stages_arguments
+from harness.rehearsals.scaling.command import add_arguments as add_scaling_arguments
+from harness.rehearsals.secret_rotation.command import add_arguments as add_secret_rotation_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
-from harness.scaling.command import add_arguments as add_scaling_arguments
-from harness.secret_rotation.command import add_arguments as add_secret_rotation_arguments
-from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
 from harness.targets import ROOT
@@ -254,13 +254,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _load_stages(arguments: argparse.Namespace) -> int:
-    from harness.stages.command import run
+    from harness.rehearsals.load_stages.command import run
 
     return run(arguments, _week4)
 
 
 def _scaling(arguments: argparse.Namespace) -> int:
-    from harness.scaling.command import run
+    from harness.rehearsals.scaling.command import run
 
     return run(arguments, _week4)
 
@@ -272,7 +272,7 @@ def _network(arguments: argparse.Namespace) -> int:
 
 
 def _secret_rotation(arguments: argparse.Namespace) -> int:
-    from harness.secret_rotation.command import run
+    from harness.rehearsals.secret_rotation.command import run
 
     return run(arguments, _week4)
 
