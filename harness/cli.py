@@ -26,10 +26,10 @@ from harness.network.command import add_arguments as add_network_arguments
 from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.load_stages.command import add_arguments as add_stages_arguments
+from harness.rehearsals.scaling.command import add_arguments as add_scaling_arguments
+from harness.rehearsals.secret_rotation.command import add_arguments as add_secret_rotation_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
-from harness.scaling.command import add_arguments as add_scaling_arguments
-from harness.secret_rotation.command import add_arguments as add_secret_rotation_arguments
-from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
 from harness.targets import ROOT
@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     stages = commands.add_parser("load_stages", help="the document's loads, and the knee", allow_abbrev=False)
     add_stages_arguments(stages)
     _add_run_options(stages, printed="result.json")
-    stages.set_defaults(handler=_by("harness.stages.command"))
+    stages.set_defaults(handler=_by("harness.rehearsals.load_stages.command"))
     _add_scaling(commands)
     _add_network(commands)
     _add_secret_rotation(commands)
@@ -159,7 +159,7 @@ def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         command = commands.add_parser(name, help=told, allow_abbrev=False)
         add_scaling_arguments(command)
         _add_run_options(command, printed="result.json")
-        command.set_defaults(handler=_by("harness.scaling.command"))
+        command.set_defaults(handler=_by("harness.rehearsals.scaling.command"))
 
 
 def _add_network(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -173,7 +173,7 @@ def _add_secret_rotation(commands: argparse._SubParsersAction[argparse.ArgumentP
     command = commands.add_parser("secret_rotation", help="a database password rotated under load", allow_abbrev=False)
     add_secret_rotation_arguments(command)
     _add_run_options(command, printed="result.json")
-    command.set_defaults(handler=_by("harness.secret_rotation.command"))
+    command.set_defaults(handler=_by("harness.rehearsals.secret_rotation.command"))
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -19,9 +19,9 @@ from harness.model.errors import Exit
 from harness.network.flow import NetworkRun
 from harness.progress import Progress
 from harness.recovery.flow import Recovery
+from harness.rehearsals.load_stages.flow import LoadStages
+from harness.rehearsals.scaling.flow import ScalingRun
 from harness.run import Rehearsal
-from harness.scaling.flow import ScalingRun
-from harness.stages.flow import LoadStages
 
 #: What each command runs, and how its report says that it was nothing. A week and a rollout hold by their decision.
 COMMANDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {

@@ -14,9 +14,10 @@ from harness.mirror_stop.result import Step as MirrorStep
 from harness.mirror_stop.steps import judge, judge_killed
 from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, FailoverSeen
 from harness.model.flag_proof import FlagProof
-from harness.model.load_stages import Arrivals, ClaimResult, Knee, LoadReport, Step, StepFigures, StepResult
 from harness.model.stack import Rung
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.types import ClaimResult, Knee, LoadReport, StepFigures, StepResult
 
 _HEAD: dict[str, Any] = {
     "schema_version": 1,

@@ -16,10 +16,10 @@ from harness.model.evidence import Row
 from harness.model.message import Message, Told
 from harness.model.run import Run
 from harness.recovery.report import html as recovery_html
+from harness.rehearsals.load_stages.report import html as load_stages_html
 from harness.report.html import write_html
 from harness.report.language import LANGUAGES, language
 from harness.report.rollout_pages import write_rollout_reports
-from harness.stages.report import html as load_stages_html
 from scenarios import claims
 from tests.recovery.test_report import observed
 from tests.recovery.test_report import report as recovery_report

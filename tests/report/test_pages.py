@@ -19,15 +19,15 @@ from harness.flag_proof.report import write_report as write_flag_proof
 from harness.mirror_stop.report import html as mirror_stop_html
 from harness.mirror_stop.report import write_report as write_mirror_stop
 from harness.model.evidence import EventRow, Row, happened
-from harness.model.load_stages import Arrivals, Step
 from harness.model.message import message, verbatim
 from harness.model.run import Run
 from harness.model.stack import FAULT, Fault, FaultKind
+from harness.model.step import Arrivals, Step
+from harness.rehearsals.load_stages.report import html as load_html
+from harness.rehearsals.load_stages.report import step_words
+from harness.rehearsals.load_stages.report import summary as load_summary
 from harness.report.html import render
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
-from harness.stages.report import html as load_html
-from harness.stages.report import step_words
-from harness.stages.report import summary as load_summary
 from scenarios import claims
 from tests.report.others import chaos_report, conformance, flag_proof, load_report, mirror_stop
 from tests.report.synthetic import write
