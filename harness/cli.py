@@ -10,24 +10,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness import terminal
-from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
-from harness.chaos.rolling import add_arguments as add_rolling_arguments
-from harness.chaos.undo import add_arguments as add_undo_arguments
 from harness.clock import MachineClock
 from harness.conformance.command import TARGET_HELP
 from harness.conformance.command import add_arguments as add_conformance_arguments
-from harness.deploys.command import add_arguments as add_deploy_arguments
 from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.lifecycle import run_to_end
 from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
-from harness.network.command import add_arguments as add_network_arguments
 from harness.options import AUTO, RUNGS, RunOptions
 from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.progress import Progress
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
 from harness.recovery.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.chaos.command import add_chaos_arguments, add_nightly_arguments
+from harness.rehearsals.chaos.rolling import add_arguments as add_rolling_arguments
+from harness.rehearsals.chaos.undo import add_arguments as add_undo_arguments
+from harness.rehearsals.deploy.command import add_arguments as add_deploy_arguments
+from harness.rehearsals.network.command import add_arguments as add_network_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.scaling.command import add_arguments as add_scaling_arguments
 from harness.secret_rotation.command import add_arguments as add_secret_rotation_arguments
@@ -266,7 +266,7 @@ def _scaling(arguments: argparse.Namespace) -> int:
 
 
 def _network(arguments: argparse.Namespace) -> int:
-    from harness.network.command import run
+    from harness.rehearsals.network.command import run
 
     return run(arguments, _week4)
 
@@ -278,25 +278,25 @@ def _secret_rotation(arguments: argparse.Namespace) -> int:
 
 
 def _chaos(arguments: argparse.Namespace) -> int:
-    from harness.chaos.command import run_chaos
+    from harness.rehearsals.chaos.command import run_chaos
 
     return run_chaos(arguments, _week4)
 
 
 def _chaos_nightly(arguments: argparse.Namespace) -> int:
-    from harness.chaos.command import run_nightly
+    from harness.rehearsals.chaos.command import run_nightly
 
     return run_nightly(arguments, _week4)
 
 
 def _rolling_update(arguments: argparse.Namespace) -> int:
-    from harness.chaos.rolling import run
+    from harness.rehearsals.chaos.rolling import run
 
     return run(arguments, _week4)
 
 
 def _deploy_rehearsal(arguments: argparse.Namespace) -> int:
-    from harness.deploys.command import run
+    from harness.rehearsals.deploy.command import run
 
     return run(arguments, _week4)
 

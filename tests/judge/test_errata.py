@@ -9,9 +9,9 @@ from harness.judge.errata import errata_seen, of_effects, of_first_deploy, of_we
 from harness.judge.scaling import Resize
 from harness.judge.window import NS
 from harness.model.message import message
-from harness.model.network import NetworkFinding
 from harness.model.scaling import Effect, Ran, ScalingFinding
 from harness.model.verdict import ErratumSeen, Verdict
+from harness.rehearsals.network.types import NetworkFinding
 from scenarios.claims import ERRATA
 from scenarios.load import load
 from tests.report.runs import result

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.judge import ingress as judge
 from harness.judge.window import NS
-from harness.model.ingress import Course, IngressAnswer, IngressEvidence, Lists, Met, Scene
 from harness.model.verdict import Verdict
-from scenarios.network import load
+from harness.rehearsals.network import judge_ingress as judge
+from harness.rehearsals.network.plan import load
+from harness.rehearsals.network.types_ingress import Course, IngressAnswer, IngressEvidence, Lists, Met, Scene
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PLAN = load().ingress

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge import network as judge
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.evidence import Outcome as Answer
-from harness.model.network import Attempt, Client, NetworkPath, Outcome, PathResult, Place, Round
 from harness.model.verdict import Verdict
+from harness.rehearsals.network import judge
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, PathResult, Place, Round
 
 ALLOWED = NetworkPath(client=Client.EDGE, place=Place.POD, allowed=True, why="in front")
 REFUSED = NetworkPath(client=Client.STRANGER, place=Place.POD, allowed=False, why="no business")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.chaos.places import Places
 from harness.clock import MachineClock
 from harness.judge import zones
 from harness.judge.window import NS
@@ -13,6 +12,7 @@ from harness.model.errors import RehearsalError
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.scaling import Part, PartKind
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.places import Places
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PART = Part(name="z", kind=PartKind.ZONE, title="", claims=(), low=2, high=2, up_within_s=450)

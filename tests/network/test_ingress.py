@@ -15,20 +15,20 @@ from harness.clock import MachineClock
 from harness.manifests import load as load_manifests
 from harness.manifests.change import http_allowed, ingresses, without_ingress
 from harness.model.errors import BadInput, Exit
-from harness.model.ingress import IngressAnswer, IngressEvidence, Met, Scene
 from harness.model.manifests import Manifests
-from harness.model.network import NetworkReport
 from harness.model.stack import Address, Rung
-from harness.network.certificates import Authority
-from harness.network.clients import EDGE
-from harness.network.front import named
-from harness.network.https import Answered, Request, ask, trusting
-from harness.network.report import write_report
+from harness.rehearsals.network.certificates import Authority
+from harness.rehearsals.network.clients import EDGE
+from harness.rehearsals.network.front import named
+from harness.rehearsals.network.https import Answered, Request, ask, trusting
+from harness.rehearsals.network.plan import PLAN, load
+from harness.rehearsals.network.report import write_report
+from harness.rehearsals.network.types import NetworkReport
+from harness.rehearsals.network.types_ingress import IngressAnswer, IngressEvidence, Met, Scene
 from harness.report.language import language
 from harness.stack.kind import ingress as controller
 from harness.stack.kind.images import binaries, recipes
 from harness.targets import ROOT
-from scenarios.network import PLAN, load
 
 OVERLAYS = ROOT / "deploy" / "kubernetes" / "overlays"
 HOST = "api.tekutoko.example"

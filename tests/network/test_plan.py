@@ -10,19 +10,28 @@ import pytest
 from junitparser import JUnitXml
 
 from harness.cli import main
-from harness.judge import network as judge
 from harness.manifests import load as load_manifests
 from harness.manifests.change import policies, without_policies
 from harness.model.errors import BadInput, Exit
-from harness.model.network import Attempt, Client, NetworkFinding, NetworkReport, Outcome, PathResult, Place, Round
 from harness.model.stack import Rung
 from harness.model.verdict import Combined, Verdict
-from harness.network.clients import EDGE
-from harness.network.report import write_report
+from harness.rehearsals.network import judge
+from harness.rehearsals.network.clients import EDGE
+from harness.rehearsals.network.plan import PLAN, load
+from harness.rehearsals.network.report import write_report
+from harness.rehearsals.network.types import (
+    Attempt,
+    Client,
+    NetworkFinding,
+    NetworkReport,
+    Outcome,
+    PathResult,
+    Place,
+    Round,
+)
 from harness.report.language import language
 from harness.stack.kubernetes import documents
 from harness.targets import ROOT
-from scenarios.network import PLAN, load
 
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-networkpolicy"
 

@@ -12,11 +12,11 @@ from harness.flag_proof.judging import judged
 from harness.mirror_stop.result import KilledPod, MirrorStopResult, UserLoss
 from harness.mirror_stop.result import Step as MirrorStep
 from harness.mirror_stop.steps import judge, judge_killed
-from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, FailoverSeen
 from harness.model.flag_proof import FlagProof
 from harness.model.load_stages import Arrivals, ClaimResult, Knee, LoadReport, Step, StepFigures, StepResult
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.types import ChaosReport, CheckSummary, ExperimentResult, FailoverSeen
 
 _HEAD: dict[str, Any] = {
     "schema_version": 1,

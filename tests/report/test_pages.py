@@ -10,8 +10,6 @@ import msgspec
 import pytest
 
 from chaos import catalogue
-from harness.chaos.report import html as chaos_html
-from harness.chaos.report import summary as chaos_summary
 from harness.conformance.page import html as conformance_html
 from harness.conformance.report import write_report as write_conformance
 from harness.flag_proof.report import html as flag_proof_html
@@ -23,6 +21,8 @@ from harness.model.load_stages import Arrivals, Step
 from harness.model.message import message, verbatim
 from harness.model.run import Run
 from harness.model.stack import FAULT, Fault, FaultKind
+from harness.rehearsals.chaos.report import html as chaos_html
+from harness.rehearsals.chaos.report import summary as chaos_summary
 from harness.report.html import render
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
 from harness.stages.report import html as load_html
