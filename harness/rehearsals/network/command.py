@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
-from harness.options import RunOptions
 from harness.progress import Progress
 from harness.rungs import overlay
 
@@ -26,32 +23,32 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ingress", action="store_true", help=told)
 
 
-def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises ``BadInput`` for what was typed."""
+    from harness.rehearsal.arguments import first_line, options_of
     from harness.rehearsals.network.plan import PLAN, load
 
     clock = MachineClock()
     progress = Progress(clock)
-    plan = load(arguments.plan or PLAN)
-    options = options_of(arguments)
+    plan = msgspec.structs.replace(load(arguments.plan or PLAN), with_ingress=arguments.ingress)
+    own = ["--plan", str(arguments.plan)] if arguments.plan else []
+    options = options_of(arguments, own=[*own, *(["--ingress"] if arguments.ingress else [])])
     if arguments.manifests is None and not options.target.manifests:
-        own = overlay(options.rung)
-        with_it = own.with_name(own.name + (WITH_INGRESS if arguments.ingress else COMPONENT))
-        options = msgspec.structs.replace(options, manifests=with_it if with_it.exists() else own)
-    words = ["python", "-m", "harness", "network", "--on", str(options.rung), "--seed", str(options.seed)]
-    words += ["--plan", str(arguments.plan)] if arguments.plan else []
-    words += ["--ingress"] if arguments.ingress else []
-    replay = shlex.join([*words, *options.changed])
-    progress.plain(
-        f"seed {options.seed}, environment {options.rung} ({options.rung_reason}), target {options.target.name}; "
-        f"replay: {replay}"
-    )
-    from harness.rehearsals.network.flow import NetworkRun  # SciPy and psutil load here
-    from harness.rehearsals.network.report import NETWORK_JSON, text
+        plain = overlay(options.rung)
+        with_it = plain.with_name(plain.name + (WITH_INGRESS if arguments.ingress else COMPONENT))
+        options = msgspec.structs.replace(options, manifests=with_it if with_it.exists() else plain)
+    progress.plain(first_line(options))
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
+    from harness.rehearsals.network.flow import check_manifests
+    from harness.rehearsals.network.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
+    check_manifests(plan, options)
+    say = language(options.lang)
     return run_to_end(
-        lambda: NetworkRun(plan, options, clock, progress, replay=replay, with_ingress=arguments.ingress),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed=NETWORK_JSON if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
     )

@@ -9,22 +9,22 @@ from typing import Any, Protocol
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.collect import Collector
+from harness.clock import NS
 from harness.firebase.sign_up import sign_up
 from harness.load.http1 import Answer, Refused, exchange
 from harness.manifests.change import http_allowed, ingresses
 from harness.model.entry import IngressEntry
 from harness.model.errors import NOT_JSON, BadInput, StackNotStarted
 from harness.model.manifests import Manifests
-from harness.progress import Progress
+from harness.model.message import message
+from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge_ingress as judge
 from harness.rehearsals.network.certificates import Authority
 from harness.rehearsals.network.clients import EDGE, Clients
 from harness.rehearsals.network.https import Answered, Request, ask, trusting
 from harness.rehearsals.network.judge import as_wanted as paths_as_wanted
 from harness.rehearsals.network.matrix import Matrix
-from harness.rehearsals.network.types import Client, NetworkPlan
+from harness.rehearsals.network.types import Client, NetworkDetails, NetworkPlan
 from harness.rehearsals.network.types_ingress import (
     Course,
     Host,
@@ -77,12 +77,13 @@ def named(manifests: Manifests) -> Named:
 
 
 class Front:
-    """``run`` once, when the policies are in force; what it saw is ``seen``, also after an error."""
+    """``run`` once, when the policies are in force; what it saw is in the details, also after an error."""
 
     def __init__(
-        self, stack: Driven, manifests: Manifests, plan: NetworkPlan, clients: Clients, matrix: Matrix, *,
-        clock: Clock, progress: Progress, evidence: Collector,
+        self, on: Running[NetworkDetails], manifests: Manifests, plan: NetworkPlan, clients: Clients, matrix: Matrix,
+        *, stack: Driven,
     ) -> None:  # fmt: skip
+        self._on = on
         self._stack = stack
         self._manifests = manifests
         self._named = named(manifests)
@@ -90,14 +91,13 @@ class Front:
         self._plan: IngressPlan = plan.ingress
         self._clients = clients
         self._matrix = matrix
-        self._clock = clock
-        self._progress = progress
-        self._evidence = evidence
-        self._authority = Authority(clock)
+        self._clock = on.clock
+        self._evidence = on.evidence
+        self._authority = Authority(on.clock)
         self._trust = trusting(self._authority.pem)
         self._tokens: list[str] = []
         self._entry: IngressEntry | None = None
-        self.seen = IngressEvidence(wanted=ingresses(manifests))
+        on.details.ingress = self._seen = IngressEvidence(wanted=ingresses(manifests))
 
     async def run(self) -> None:
         """The scenes in order. Raises ``StackNotStarted``, ``PartDied``."""
@@ -111,14 +111,14 @@ class Front:
         await self._kept_out()
         await self._opened()
         await self._as_written()
-        self._progress("renewing the certificate under HTTPS")
+        self._on.say(message("renewing the certificate under HTTPS"))
         self._see(renewal=await self._course(self._renew))
-        self._progress("replacing the pods under HTTPS")
+        self._on.say(message("replacing the pods under HTTPS"))
         self._see(update=await self._course(self._stack.restart))
 
     async def _kept_out(self) -> None:
         """The controller without the label, an Ingress that forbids nothing yet."""
-        self._progress("bringing an Ingress controller, its pod without the label that the policy lets in")
+        self._on.say(message("bringing an Ingress controller, its pod without the label that the policy lets in"))
         self._entry = await self._stack.start_ingress(self._named.ingress_class, {})
         certificate = self._authority.issue(self._named.host)
         await self._stack.put_certificate(self._named.secret, certificate.chain, certificate.key)
@@ -129,7 +129,7 @@ class Front:
 
     async def _opened(self) -> None:
         """The controller with the label; users have both ways."""
-        self._progress("its pod with the label")
+        self._on.say(message("its pod with the label"))
         self._entry = await self._stack.start_ingress(self._named.ingress_class, EDGE)
         await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], judge.as_wanted)
         await self._plainly(Scene.OPEN, lambda met: met is Met.ANSWERED)
@@ -143,7 +143,7 @@ class Front:
 
     async def _as_written(self) -> None:
         """The component: no plain HTTP, no other way in."""
-        self._progress("applying the component ingress")
+        self._on.say(message("applying the component ingress"))
         await self._stack.apply(self._manifests)
         await self._plainly(Scene.AS_WRITTEN, lambda met: met.kept_out)
         await self._asked(Scene.AS_WRITTEN, self._plan.asks, judge.as_wanted)
@@ -178,10 +178,14 @@ class Front:
             if good or self._clock.now_ns() >= give_up_ns:
                 break
             await self._clock.sleep(_AGAIN_S)
-        self._see(answers=(*self.seen.answers, *found.values()))
+        self._see(answers=(*self._seen.answers, *found.values()))
         for name, got in found.items():
             self._evidence.event(got.at_ns, "dial", "ingress", f"{name}: {got.told}", scene=str(scene))
-        self._progress(f"{scene}: {len(asks)} requests by HTTPS, {'as' if good else 'not as'} wanted")
+        said = {"scene": str(scene), "count": str(len(asks))}
+        if good:
+            self._on.say(message("{scene}: {count} requests by HTTPS, as wanted", **said))
+        else:
+            self._on.say(message("{scene}: {count} requests by HTTPS, not as wanted", **said))
 
     async def _plainly(self, scene: Scene, right: Callable[[Met], bool]) -> None:
         """What a pod without any label meets at the controller's port of plain HTTP."""
@@ -195,8 +199,8 @@ class Front:
             if right(met) or self._clock.now_ns() >= give_up_ns:
                 break
             await self._clock.sleep(_AGAIN_S)
-        self._see(plain={**self.seen.plain, scene: met})
-        self._progress(f"{scene}: plain HTTP {met}")
+        self._see(plain={**self._seen.plain, scene: met})
+        self._on.say(message("{scene}: plain HTTP {met}", scene=str(scene), met=met.word))
 
     async def _course(self, change: Callable[[], Awaitable[None]]) -> Course:
         """Requests on new connections, evenly, while ``change`` is made, for the plan's time or longer."""
@@ -268,7 +272,7 @@ class Front:
         return tuple(sorted(item["metadata"]["name"] for item in listed["items"]))
 
     def _see(self, **changes: object) -> None:
-        self.seen = msgspec.structs.replace(self.seen, **changes)
+        self._on.details.ingress = self._seen = msgspec.structs.replace(self._seen, **changes)
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rehearsal of the pods' network: who may reach whom as data, and what ``network.json`` publishes."""
+"""Rehearsal of the pods' network: who may reach whom as data, and what a run saw of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.model.run_report import RunReport
+from harness.model.message import Message
 from harness.model.verdict import Verdict
-from harness.rehearsals.network.types_ingress import IngressEvidence, IngressPlan
-
-SCHEMA_VERSION = 1
+from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan
 
 
 class Client(StrEnum):
@@ -62,6 +60,11 @@ class Outcome(StrEnum):
         """Not even a connection was made."""
         return self in (Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE)
 
+    @property
+    def word(self) -> Message:
+        """For people."""
+        return WORDS[self.value]
+
 
 class NetworkPath(msgspec.Struct, frozen=True, kw_only=True):
     """From a client to a place, and whether the policy lets it; ``why`` says for whom."""
@@ -79,7 +82,8 @@ class NetworkPath(msgspec.Struct, frozen=True, kw_only=True):
 
 class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan. Times in seconds; ``enforced_within_s`` bounds the wait for a policy to act, ``hold_s`` is how long
-    users load the service under it before the pods are replaced."""
+    users load the service under it before the pods are replaced. ``with_ingress``: a controller is brought, and asked
+    through by HTTPS."""
 
     name: str
     title: str
@@ -88,7 +92,8 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
     hold_s: float
     rate_per_s: float
     most_failed: float  # of the users' requests under the policy, 0..1
-    ingress: IngressPlan  # of ``--ingress``
+    ingress: IngressPlan
+    with_ingress: bool = False
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,40 +115,35 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     after_s: float = 0.0
 
 
-class NetworkFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim judged by one check. ``value`` is as a person reads it, with its unit; "" without data. ``erratum`` is
-    the one that the reason shows; "" when none was seen."""
-
-    check: str
-    claim: str
-    verdict: Verdict
-    value: str
-    reason: str
-    examples: tuple[str, ...] = ()
-    erratum: str = ""
-
-
 class PathResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A path over the rounds; outcomes as "answered, refused", "" where it was not asked."""
+    """A path over the rounds; outcomes in words, () where it was not asked."""
 
-    path: str
-    allowed: bool
-    why: str
+    path: NetworkPath
     verdict: Verdict
-    before: str
-    after: str
-    replaced: str
-    reason: str = ""
+    told: Message
+    before: tuple[Outcome, ...]
+    after: tuple[Outcome, ...]
+    replaced: tuple[Outcome, ...]
 
 
-class NetworkReport(RunReport, frozen=True, kw_only=True):
-    """``network.json``. Timings in seconds."""
+class NetworkDetails(msgspec.Struct, kw_only=True):
+    """What a run saw. Times are monotonic ns, ``None`` for what was not come to.
 
-    title: str
-    manifests: str
-    findings: tuple[NetworkFinding, ...]
-    paths: tuple[PathResult, ...]
-    rounds: tuple[Round, ...]
+    ``rounds`` and ``listed`` (the namespace's NetworkPolicies) are by the rounds' names; ``policies`` are those that
+    were applied, ``replicas`` the pods wanted. ``loaded_ns`` is when users loaded the service, from and until;
+    ``trouble`` why new pods did not become ready, in the stack's words; ``node_port`` what a pod without the label got
+    at a node. ``fronted_ns`` is when the Ingress was begun with; ``brings_ingress``: the environment can.
+    """
+
+    policies: tuple[str, ...] = ()
+    replicas: int = 0
+    brings_ingress: bool = False
+    rounds: dict[str, Round] = {}
+    listed: dict[str, tuple[str, ...]] = {}
+    applied_ns: int | None = None
+    replaced_ns: int | None = None
+    fronted_ns: int | None = None
+    loaded_ns: tuple[int, int] = (0, 0)
+    trouble: str = ""
+    node_port: Outcome | None = None
     ingress: IngressEvidence | None = None
-    observed: tuple[str, ...] = ()
-    errata: tuple[str, ...] = ()  # the ids of ``errata_seen``

@@ -1,10 +1,23 @@
-"""HTTPS through an Ingress: what is asked, in which scene, what came of it, as ``network.json`` publishes it."""
+"""HTTPS through an Ingress: what is asked, in which scene, what came of it, and how a run kept it."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 import msgspec
+
+from harness.model.message import Message, message
+
+#: What came of asking, in words: of ``Met``, and of ``harness.rehearsals.network.types.Outcome``.
+WORDS = {
+    "answered": message("answered"),
+    "closed": message("closed"),
+    "silent": message("silent"),
+    "refused": message("refused"),
+    "timed_out": message("timed out"),
+    "unreachable": message("unreachable"),
+    "untrusted": message("untrusted"),
+}
 
 
 class Scene(StrEnum):
@@ -41,6 +54,11 @@ class Met(StrEnum):
     def kept_out(self) -> bool:
         """Not even a connection was made."""
         return self in (Met.REFUSED, Met.TIMED_OUT, Met.UNREACHABLE)
+
+    @property
+    def word(self) -> Message:
+        """For people."""
+        return WORDS[self.value]
 
 
 class IngressAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +106,14 @@ class IngressAnswer(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int = 0
 
     @property
-    def told(self) -> str:
+    def told(self) -> Message:
         """In a few words."""
         if self.met is not Met.ANSWERED:
-            return str(self.met)
-        return f"{self.status} of {'a pod' if self.reached else 'the controller'}"
+            return self.met.word
+        status = str(self.status)
+        if self.reached:
+            return message("{status} of a pod", status=status)
+        return message("{status} of the controller", status=status)
 
 
 class Lists(msgspec.Struct, frozen=True, kw_only=True):
