@@ -9,8 +9,8 @@ import msgspec
 from harness import yamltext
 from harness.model import units
 from harness.model.errors import BadInput
+from harness.model.judgement import Kind
 from harness.model.stack import Version
-from harness.model.verdict import CriterionKind
 from harness.rehearsals.deploy.types import DeployPart, DeployPlan, PartKind
 from scenarios import claims
 from scenarios.form import Form, nearest
@@ -61,7 +61,7 @@ def load(path: Path = PLAN) -> DeployPlan:
             raise ValueError("every part and every version has one name of its own")
     except (msgspec.ValidationError, ValueError) as error:
         raise BadInput(str(error), where=str(path), remedy=f"see {PLAN.name} for the right form") from error
-    limits = tuple(each for each in load_scenario(form.limits).criteria if each.kind is CriterionKind.ROLLBACK)
+    limits = tuple(each for each in load_scenario(form.limits).criteria if each.kind is Kind.ROLLBACK_LIMIT)
     return DeployPlan(name=path.stem, title=form.title, limits=limits, parts=parts)
 
 
