@@ -11,14 +11,14 @@ from junitparser import JUnitXml
 
 from harness.chaos.flow import ChaosRun
 from harness.cli import main, parser
-from harness.conformance.flow import Conformance
 from harness.deploys.flow import DeployRun
-from harness.flag_proof.flow import Proof
-from harness.mirror_stop.flow import MirrorStop
 from harness.model.errors import Exit
 from harness.network.flow import NetworkRun
 from harness.progress import Progress
-from harness.recovery.flow import Recovery
+from harness.rehearsals.conformance.flow import Conformance
+from harness.rehearsals.dr_restore.flow import Recovery
+from harness.rehearsals.flag_proof.flow import Proof
+from harness.rehearsals.mirror_stop.flow import MirrorStop
 from harness.run import Rehearsal
 from harness.scaling.flow import ScalingRun
 from harness.stages.flow import LoadStages
