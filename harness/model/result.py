@@ -91,7 +91,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     judgements: tuple[Judgement, ...]
     sections: tuple[Section, ...]
     children: tuple[Child, ...] = ()
-    details: msgspec.Raw = msgspec.Raw(b"{}")
+    details: dict[str, Any] = {}
 
     @property
     def errata(self) -> tuple[ErratumSeen, ...]:

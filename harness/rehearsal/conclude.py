@@ -88,10 +88,10 @@ def conclude(
         judgements=judgements,
         sections=sections,
         children=children,
-        details=msgspec.Raw(msgspec.json.encode(seen.details)),
+        details=msgspec.json.decode(msgspec.json.encode(seen.details)),
     )
 
 
 def details_of(rehearsal: Rehearsal[Any, D], result: Result) -> D:
     """The rehearsal's own facts of a stored run. Raises ``msgspec.ValidationError`` when they are another's."""
-    return msgspec.json.decode(bytes(result.details), type=rehearsal.details)
+    return msgspec.convert(result.details, type=rehearsal.details)

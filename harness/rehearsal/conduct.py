@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -45,26 +45,45 @@ P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
 PLAN_JSON, MANIFESTS_JSON, MACHINE_JSON = "plan.json", "manifests.json", "machine.json"
 
-#: Makes the stack of a run. ``conduct`` takes the rungs' own; virtual time and the tests bring theirs.
-StackMaker = Callable[["Conductor[Any, Any]", StackNeeds], Stack]
+
+class Environment(Protocol):
+    """Where runs are conducted: what makes their stacks, and removes what killed ones left."""
+
+    async def sweep(self, say: Callable[[str], None]) -> None:
+        """Removes what killed runs left, and says what."""
+        ...
+
+    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
+        """The stack of a run, not yet up."""
+        ...
 
 
-def rung_stack(run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
-    """The stack of the rung that the options name, not yet up."""
-    return stack_for(
-        run.options,
-        run_id=run.run_id,
-        manifests=needs.manifests,
-        folder=run.folder,
-        clock=run.clock,
-        progress=run.progress,
-        gate=needs.gate,
-        use_kept=needs.use_kept,
-        signals_at_once=run.options.signals_at_once,
-        every_program=needs.every_program,
-        peak_pods=needs.peak_pods,
-        secrets=needs.secrets,
-    )
+class Rungs:
+    """This machine's: the rung that the options name."""
+
+    async def sweep(self, say: Callable[[str], None]) -> None:
+        """Of any rung."""
+        await sweep(say)
+
+    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
+        """The rung's own."""
+        return stack_for(
+            run.options,
+            run_id=run.run_id,
+            manifests=needs.manifests,
+            folder=run.folder,
+            clock=run.clock,
+            progress=run.progress,
+            gate=needs.gate,
+            use_kept=needs.use_kept,
+            signals_at_once=run.options.signals_at_once,
+            every_program=needs.every_program,
+            peak_pods=needs.peak_pods,
+            secrets=needs.secrets,
+        )
+
+
+RUNGS = Rungs()
 
 
 class Conductor(Generic[P, D]):
@@ -81,7 +100,7 @@ class Conductor(Generic[P, D]):
         clock: Clock,
         progress: Progress,
         *,
-        make_stack: StackMaker = rung_stack,
+        environment: Environment = RUNGS,
         resumed: tuple[Path, D] | None = None,
     ) -> None:
         self.rehearsal = rehearsal
@@ -97,7 +116,7 @@ class Conductor(Generic[P, D]):
         self.lifecycle = Lifecycle(progress)
         self.details: D = resumed[1] if resumed else rehearsal.details()
         self.evidence = Collector(EvidenceStore(self.folder / EVIDENCE, anchor=clock.anchor, run_id=self.run_id), clock)
-        self._make_stack = make_stack
+        self._environment = environment
         self._stack: Stack | None = None
         self._on: Running[D] | None = None
         self._timings: dict[str, float] = {}
@@ -116,7 +135,7 @@ class Conductor(Generic[P, D]):
     # -- the steps -----------------------------------------------------------------------------------------------
 
     async def _flow(self) -> None:
-        await sweep(lambda line: self.progress(f"left by a killed run: {line}"))
+        await self._environment.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         self._save(PLAN_JSON, self.plan)
         self._save(MANIFESTS_JSON, self.manifests)
         self._save(MACHINE_JSON, machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
@@ -127,7 +146,7 @@ class Conductor(Generic[P, D]):
         )  # fmt: skip
         needs = self.rehearsal.arrange(self.plan, self.options, self.manifests)
         if needs.stack is not None:
-            self._stack = self._make_stack(self, needs.stack)
+            self._stack = self._environment.stack(self, needs.stack)
             on.give(self._stack)
         await on.supervise(self.rehearsal.run(self.plan, on))
 
@@ -236,10 +255,10 @@ async def conduct(
     clock: Clock,
     progress: Progress,
     *,
-    make_stack: StackMaker = rung_stack,
+    environment: Environment = RUNGS,
 ) -> Result:
     """Runs ``rehearsal`` by ``plan`` and returns its result, which lies in its folder below ``options.reports``.
 
     Raises ``RehearsalError`` only where nothing was begun: manifests that are refused, a folder that cannot be made.
     """
-    return await Conductor(rehearsal, plan, options, clock, progress, make_stack=make_stack).run()
+    return await Conductor(rehearsal, plan, options, clock, progress, environment=environment).run()

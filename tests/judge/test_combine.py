@@ -1,61 +1,110 @@
-"""What many verdicts come to: the rule, on every pair and triple of verdicts."""
+"""What many judgements come to: the rule, on every pair and triple of verdicts and kinds."""
 
 from __future__ import annotations
 
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.judge.combine import combine, exit_status
 from harness.model.errors import Exit
-from harness.model.verdict import Combined, Verdict
+from harness.model.judgement import Judgement, Kind, errata_of, observation
+from harness.model.message import message
+from harness.model.verdict import Decision, Verdict
 
 GOOD = {Verdict.PASS, Verdict.ERRATUM_SHOWN}
-ALL_PASSED, NOT_ALL, NOTHING = Combined.ALL_PASSED, Combined.NOT_ALL_PASSED, Combined.NOTHING_EXERCISED
+ADVANCE, HOLD, ROLL_BACK = Decision.ADVANCE, Decision.HOLD, Decision.ROLL_BACK
+
+
+def judged(verdict: Verdict, kind: Kind = Kind.CRITERION, *, gates: bool = True) -> Judgement:
+    return Judgement(
+        id="it", verdict=verdict, told=(message("why"),), kind=kind, erratum="an.erratum",
+        gates=gates and kind is not Kind.OBSERVATION,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_any_that_is_not_good_holds_and_what_was_not_exercised_does_not_count(count: int) -> None:
+def test_any_that_is_not_good_holds_and_so_does_nothing(count: int) -> None:
     for verdicts in product(Verdict, repeat=count):
-        judged = [each for each in verdicts if each is not Verdict.NOT_EXERCISED]
-        wanted = NOTHING if not judged else ALL_PASSED if GOOD.issuperset(judged) else NOT_ALL
-        assert combine(verdicts) is wanted, verdicts
+        wanted = ADVANCE if verdicts and GOOD.issuperset(verdicts) else HOLD
+        assert combine([judged(each) for each in verdicts]) is wanted, verdicts
+
+
+def test_what_does_not_gate_neither_holds_nor_exercises() -> None:
+    passed = judged(Verdict.PASS)
+    for verdict in Verdict:
+        beside = judged(verdict, gates=False)
+        assert combine([passed, beside]) is ADVANCE, verdict
+        assert combine([beside]) is HOLD, verdict
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_check_may_hold_and_exercises_nothing(verdict: Verdict) -> None:
+    check = judged(verdict, Kind.CHECK)
+    assert combine([check]) is HOLD  # the checkers found nothing wrong of a run that did nothing
+    assert combine([judged(Verdict.PASS), check]) is (ADVANCE if verdict in GOOD else HOLD)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_limit_that_fires_rolls_back_and_one_without_its_sample_holds(verdict: Verdict) -> None:
+    limit = judged(verdict, Kind.ROLLBACK_LIMIT)
+    wanted = ROLL_BACK if verdict is Verdict.FAIL else ADVANCE if verdict in GOOD else HOLD
+    assert combine([judged(Verdict.PASS), limit]) is wanted
+    assert combine([judged(Verdict.FAIL), limit]) is (ROLL_BACK if verdict is Verdict.FAIL else HOLD)
+    assert combine([limit]) is (ROLL_BACK if verdict is Verdict.FAIL else HOLD)  # a limit exercises nothing
+
+
+_ANY = st.builds(judged, st.sampled_from(Verdict), st.sampled_from(Kind), gates=st.booleans())
+_RANK = {ADVANCE: 0, HOLD: 1, ROLL_BACK: 2}
+
+
+@given(st.lists(_ANY), st.lists(_ANY))
+def test_what_is_not_good_never_betters_a_decision(some: list[Judgement], more: list[Judgement]) -> None:
+    """One more judgement that is not good leaves the decision or worsens it."""
+    bad = [each for each in more if not each.verdict.good]
+    assert _RANK[combine([*some, *bad])] >= _RANK[combine(some)]
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "beside", "combined"),
+    ("decision", "broke", "leaks", "status"),
     [
-        ((), (Verdict.PASS,), NOTHING),  # the checkers found nothing wrong of a run that did nothing
-        ((Verdict.NOT_EXERCISED,), (Verdict.PASS,), NOTHING),
-        ((Verdict.PASS,), (Verdict.NOT_EXERCISED,), ALL_PASSED),
-        ((Verdict.ERRATUM_SHOWN,), (Verdict.PASS,), ALL_PASSED),
-        ((Verdict.PASS,), (Verdict.FAIL,), NOT_ALL),
-        ((), (Verdict.FAIL,), NOT_ALL),
-        ((Verdict.PASS,), (Verdict.INCONCLUSIVE,), NOT_ALL),
+        (ADVANCE, (), False, Exit.OK),
+        (HOLD, (), False, Exit.HOLD),
+        (ROLL_BACK, (), False, Exit.ROLLED_BACK),
+        (None, (), False, Exit.HOLD),
+        (HOLD, (), True, Exit.LEAK),
+        (ADVANCE, (), True, Exit.LEAK),
+        (None, (Exit.RUN_BROKEN,), False, Exit.RUN_BROKEN),
+        (None, (Exit.USAGE,), False, Exit.USAGE),
+        (ROLL_BACK, (Exit.RUN_BROKEN,), False, Exit.RUN_BROKEN),
+        (HOLD, (Exit.USAGE,), False, Exit.USAGE),
+        (None, (Exit.STACK, Exit.INTERRUPTED), True, Exit.INTERRUPTED),
     ],
 )
-def test_what_is_beside_may_hold_and_exercises_nothing(
-    verdicts: tuple[Verdict, ...], beside: tuple[Verdict, ...], combined: Combined
-) -> None:
-    assert combine(verdicts, beside=beside) is combined
-
-
-@pytest.mark.parametrize(
-    ("combined", "broke", "leaks", "status"),
-    [
-        (ALL_PASSED, (), False, Exit.OK),
-        (NOT_ALL, (), False, Exit.HOLD),
-        (NOTHING, (), False, Exit.HOLD),
-        (NOTHING, (), True, Exit.LEAK),
-        (ALL_PASSED, (), True, Exit.LEAK),
-        (ALL_PASSED, (Exit.RUN_BROKEN,), False, Exit.RUN_BROKEN),
-        (NOTHING, (Exit.USAGE,), False, Exit.USAGE),
-        (NOT_ALL, (Exit.STACK, Exit.INTERRUPTED), True, Exit.INTERRUPTED),
-    ],
-)
-def test_the_exit_status(combined: Combined, broke: tuple[Exit, ...], leaks: bool, status: Exit) -> None:
-    assert exit_status(combined, broke, leaks=leaks) is status
+def test_the_exit_status(decision: Decision | None, broke: tuple[Exit, ...], leaks: bool, status: Exit) -> None:
+    assert exit_status(decision, broke, leaks=leaks) is status
 
 
 def test_only_a_pass_and_an_erratum_shown_are_good() -> None:
     assert {verdict for verdict in Verdict if verdict.good} == GOOD
+
+
+def test_a_judgement_without_a_reason_or_an_erratum_without_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="without a reason"):
+        Judgement(id="it", verdict=Verdict.PASS, told=())
+    with pytest.raises(ValueError, match="none is named"):
+        Judgement(id="it", verdict=Verdict.ERRATUM_SHOWN, told=(message("why"),))
+    with pytest.raises(ValueError, match="cannot gate"):
+        Judgement(id="it", verdict=Verdict.PASS, told=(message("why"),), kind=Kind.OBSERVATION)
+
+
+def test_an_erratum_is_listed_once_with_the_first_that_was_seen_of_it() -> None:
+    seen = [
+        observation("b", (message("second"),), erratum="z"),
+        observation("a", (message("first"),), erratum="a"),
+        observation("c", (message("third"),), erratum="a"),
+        observation("d", (message("nothing"),)),
+    ]
+    assert [(each.id, str(each.told[0])) for each in errata_of(tuple(seen))] == [("a", "first"), ("z", "second")]

@@ -1,0 +1,1 @@
+"""The seam: what holds for every rehearsal."""

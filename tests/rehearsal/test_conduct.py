@@ -1,0 +1,248 @@
+"""``conduct``: how a run ends, whatever became of it, and what its result says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.clock import MachineClock
+from harness.model.errors import EvidenceNotWritten, Exit, PartDied
+from harness.model.evidence import EventRow, SampleRow, happened
+from harness.model.judgement import Judgement
+from harness.model.result import Result
+from harness.model.section import Section
+from harness.model.stack import Capability, Rung
+from harness.model.verdict import Decision, Verdict
+from harness.progress import Progress
+from harness.rehearsal.conclude import details_of, judged
+from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.gathered import stored
+from harness.rehearsal.needs import StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsal.running import Running
+from harness.report.published import RESULT
+from harness.targets import ROOT, bundled
+from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
+
+
+class Empty:
+    """A stack of nothing, which tells one row, and may have a part that dies or something left."""
+
+    capabilities = frozenset({Capability.EVICTION, Capability.AUTOSCALING})
+
+    def __init__(self, *, dies: bool = False, left: Sequence[str] = (), rows: int = 1) -> None:
+        self.told: list[str] = []
+        self.is_up = asyncio.Event()
+        self._dies, self._left, self._rows = dies, left, rows
+
+    async def up(self) -> None:
+        self.told.append("up")
+        self.is_up.set()
+
+    async def watch(self) -> AsyncIterator[EventRow | SampleRow]:
+        for number in range(self._rows):
+            yield happened(5 + number, "component", f"part {number}", "runs", {})
+        if self._dies:
+            raise PartDied("part died")
+        await asyncio.Event().wait()
+
+    async def down(self) -> None:
+        self.told.append("down")
+
+    def leaks(self) -> list[str]:
+        return list(self._left)
+
+
+class Nowhere:
+    """An environment whose stack is this one, and where nobody left anything."""
+
+    def __init__(self, stack: Any) -> None:
+        self._stack = stack
+
+    async def sweep(self, say: Callable[[str], None]) -> None:
+        """Nothing to remove."""
+
+    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:
+        return self._stack
+
+
+def conductor(folder: Path, stack: Empty, toy: Toy | None = None, plan: ToyPlan | None = None) -> Conductor[Any, Any]:
+    clock = MachineClock()
+    options = Options(
+        rung=Rung.LOCAL, target=bundled(), seed=7, reports=folder, replay="again",
+        manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
+    )  # fmt: skip
+    return Conductor(toy or Toy(), plan or ToyPlan(), options, clock, Progress(clock), environment=Nowhere(stack))
+
+
+def reasons(result: Result) -> dict[str, str]:
+    return {each.id: each.reason for each in result.judgements}
+
+
+async def test_a_run_is_judged_and_everything_of_it_is_stored(tmp_path: Path) -> None:
+    stack = Empty()
+    run = conductor(tmp_path, stack)
+    result = await run.run()
+    assert stack.told == ["up", "down"]
+    assert (result.decision, result.exit_status) == (Decision.ADVANCE, Exit.OK)
+    assert reasons(result) == {"toy.rows": "1 rows came"}
+    assert (result.facts.errors, result.facts.leaks, result.facts.seed) == ((), (), 7)
+    assert result.facts.capabilities == ("autoscaling", "eviction") and result.facts.environment == "staging"
+    assert set(result.facts.timings) == {"stack_up", "tear_down"}
+    assert RESULT.read(run.folder / "result.json") == result
+    assert (tmp_path / "latest").resolve() == run.folder
+    kept = {"evidence.sqlite", "machine.json", "manifests.json", "plan.json", "result.json"}
+    assert kept <= {path.name for path in run.folder.iterdir()}
+
+
+async def test_the_stored_run_is_judged_again_to_the_same(tmp_path: Path) -> None:
+    run = conductor(tmp_path, Empty(rows=3), plan=ToyPlan(at_least=3))
+    result = await run.run()
+    toy = Toy()
+    details: ToyDetails = details_of(toy, result)
+    seen = Seen(facts=result.facts, details=details, evidence=stored(run.folder))
+    assert judged(toy, ToyPlan(at_least=3), seen) == result.judgements
+    assert list(toy.sections(ToyPlan(), seen, result.judgements)) == list(result.sections)
+
+
+async def test_too_few_rows_fail_and_hold(tmp_path: Path) -> None:
+    result = await conductor(tmp_path, Empty(), plan=ToyPlan(at_least=2, within_s=0.1)).run()
+    assert (result.decision, result.exit_status) == (Decision.HOLD, Exit.HOLD)
+    assert [each.verdict for each in result.judgements] == [Verdict.FAIL]
+
+
+class Silent(Toy):
+    """Judges nothing."""
+
+    def judge(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Judgement]:
+        _ = plan, seen
+        return ()
+
+
+async def test_a_claim_that_nobody_judges_is_told_and_holds(tmp_path: Path) -> None:
+    result = await conductor(tmp_path, Empty(), Silent()).run()
+    assert (result.decision, result.exit_status) == (Decision.HOLD, Exit.HOLD)
+    assert reasons(result) == {"toy.rows": "the plan names the claim, and nothing judged it"}
+
+
+async def test_a_run_that_promises_and_judges_nothing_holds(tmp_path: Path) -> None:
+    result = await conductor(tmp_path, Empty(), Silent(), ToyPlan(at_least=0)).run()
+    assert (result.decision, result.exit_status, result.exercised) == (Decision.HOLD, Exit.HOLD, False)
+
+
+class Twice(Toy):
+    """Judges one thing twice: a mistake of whoever wrote it."""
+
+    def judge(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Judgement]:
+        return [*super().judge(plan, seen)] * 2
+
+
+class Undrawable(Toy):
+    """Its sections fail."""
+
+    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+        raise ZeroDivisionError(str((plan, seen, judgements)))
+
+
+@pytest.mark.parametrize("toy", [Twice(), Undrawable()])
+async def test_a_mistake_in_judge_or_sections_costs_no_report_and_is_no_success(toy: Toy, tmp_path: Path) -> None:
+    run = conductor(tmp_path, Empty(), toy)
+    result = await run.run()
+    assert (result.decision, result.exit_status) == (None, Exit.INTERNAL)
+    assert "internal error" in result.facts.errors[0]
+    assert RESULT.read(run.folder / "result.json") == result
+
+
+async def test_a_part_that_dies_ends_the_run_and_everything_is_still_taken_down(tmp_path: Path) -> None:
+    stack = Empty(dies=True)
+    result = await conductor(tmp_path, stack, plan=ToyPlan(at_least=9)).run()
+    assert stack.told == ["up", "down"]
+    assert [error.partition("\n")[0] for error in result.facts.errors] == ["part died"]
+    assert (result.decision, result.exit_status) == (None, PartDied.exit)
+
+
+class Ending(Toy):
+    """Has three endings, of which the second breaks; each says that it ran."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+        async def step(name: str, *, breaks: bool = False) -> None:
+            self.told.append(name)
+            if breaks:
+                raise PartDied("the load is gone")
+
+        on.at_end(lambda: step("first"))
+        on.at_end(lambda: step("second", breaks=True))
+        on.at_end(lambda: step("third"))
+        await super().run(plan, on)
+
+
+async def test_the_endings_run_last_first_each_whatever_became_of_the_others(tmp_path: Path) -> None:
+    toy, stack = Ending(), Empty()
+    result = await conductor(tmp_path, stack, toy).run()
+    assert toy.told == ["third", "second", "first"] and stack.told == ["up", "down"]
+    assert (result.decision, result.exit_status) == (None, PartDied.exit)
+
+
+async def test_what_is_left_is_the_exit_status(tmp_path: Path) -> None:
+    result = await conductor(tmp_path, Empty(left=("a port",))).run()
+    assert (result.facts.leaks, result.decision, result.exit_status) == (("a port",), Decision.ADVANCE, Exit.LEAK)
+
+
+async def test_an_interrupted_run_is_reported_with_what_it_had_learned(tmp_path: Path) -> None:
+    stack = Empty()
+    run = conductor(tmp_path, stack, plan=ToyPlan(at_least=2, within_s=60))
+    working = asyncio.ensure_future(run.run())
+    await stack.is_up.wait()
+    await asyncio.sleep(0.05)
+    run.interrupt()
+    result = await working
+    assert (result.decision, result.exit_status) == (None, Exit.INTERRUPTED)
+    assert stack.told == ["up", "down"]
+    assert reasons(result) == {"toy.rows": "1 rows came"}
+
+
+async def test_a_claim_that_an_interrupted_run_did_not_come_to_says_so(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
+    class Slow(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            _ = plan, on
+            begun.set()
+            await asyncio.Event().wait()
+
+    run = conductor(tmp_path, Empty(), Slow())
+    working = asyncio.ensure_future(run.run())
+    await begun.wait()
+    run.interrupt()
+    assert reasons(await working) == {"toy.rows": "the run ended before it was judged"}
+
+
+async def test_an_error_of_the_measurement_holds(tmp_path: Path) -> None:
+    class Stepped(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            await super().run(plan, on)
+            on.evidence.event(on.clock.now_ns(), "measurement_error", "clock", "it was set")
+
+    result = await conductor(tmp_path, Empty(), Stepped()).run()
+    assert (result.decision, result.exit_status) == (Decision.HOLD, Exit.HOLD)
+    assert reasons(result)["measurement"] == "the measurement failed: clock: it was set"
+
+
+async def test_a_disk_that_refuses_the_report_is_the_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise EvidenceNotWritten("the report could not be written: no space left")
+
+    monkeypatch.setattr("harness.rehearsal.conduct.write_reports", refused)
+    result = await conductor(tmp_path, Empty()).run()
+    assert (result.decision, result.exit_status) == (None, Exit.RUN_BROKEN)
+    assert "no space left" in result.facts.errors[0]
