@@ -11,20 +11,19 @@ from importlib import import_module
 from pathlib import Path
 
 from harness import terminal
-from harness.conformance.command import TARGET_HELP
-from harness.conformance.command import add_arguments as add_conformance_arguments
-from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
-from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.stack import AUTO, RUNGS
 from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
-from harness.recovery.command import add_arguments as add_recovery_arguments
 from harness.rehearsals.chaos.command import add_chaos_arguments, add_nightly_arguments
 from harness.rehearsals.chaos.rolling import add_arguments as add_rolling_arguments
 from harness.rehearsals.chaos.undo import add_arguments as add_undo_arguments
+from harness.rehearsals.conformance.command import add_arguments as add_conformance_arguments
 from harness.rehearsals.deploy.command import add_arguments as add_deploy_arguments
+from harness.rehearsals.dr_restore.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.flag_proof.command import add_arguments as add_flag_proof_arguments
+from harness.rehearsals.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.rehearsals.network.command import add_arguments as add_network_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.scaling.command import add_arguments as add_scaling_arguments
@@ -32,7 +31,7 @@ from harness.secret_rotation.command import add_arguments as add_secret_rotation
 from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
-from harness.targets import ROOT
+from harness.targets import ROOT, TARGET_HELP
 
 DEFAULT_SEED = 1
 

@@ -153,12 +153,13 @@ class Conductor(Generic[P, D]):
         await on.supervise(self.rehearsal.run(self.plan, on))
 
     async def _take_down(self) -> None:
+        held = () if self._on is None else tuple(reversed(self._on.held))
         steps = [] if self._on is None else [*self._on.endings()]
-        steps += [] if self._stack is None else [self._stack.down]
+        steps += [part.down for part in held]
         self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
         await self.lifecycle.finally_(self._gather_last)
         remove_run_folder(self.run_id)
-        self._leaks = () if self._stack is None else tuple(self._stack.leaks())
+        self._leaks = tuple(leak for part in held for leak in part.leaks())
         for leak in self._leaks:
             self.progress(f"LEAK: {leak}")
 
