@@ -5,7 +5,7 @@ The same code judges while the run is under way (``criteria``), at its end, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -18,7 +18,6 @@ from harness.judge.finding import error_words
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS
-from harness.model.due import DueList
 from harness.model.evidence import Anchor, EventRow, ProbeRow, RequestRow, Row
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
@@ -36,8 +35,8 @@ from harness.walk_results import READS
 
 _ROLLBACK_STEPS = "rollout.rollback."
 _RATE_CLAIM = "rollout.week2.success.request_rate"
-NO_CRITERION = message("no criterion of this scenario judges it")
-NO_ROLLBACK = message("the run was not rolled back")
+_WHY: Told = (message("no criterion of this scenario judges it"),)
+_NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)
 
 
 def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
@@ -48,7 +47,13 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     if week.planned is not None:
         due = due_list(plan, week.seed, week.planned.start_ns, week.planned.end_ns)
         at = moment(rows, seen.details, week.planned)
-        found += _criteria(plan, week, rows, at, due, not_exercised(plan, seen.facts.capabilities))
+        lacking = not_exercised(plan, seen.facts.capabilities)
+        ledger, flag = _ledger(rows[: at.rows]), FlagLog()
+        for row in rows[: at.rows]:
+            flag.add(row)
+        results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
+        found += _criteria(plan, week, at, results)
+        found += flag.results(plan, at.at_ns)
     found += _checks(plan, week, rows, seen.facts.anchor)
     yield from found
     yield from _unjudged(plan, week, seen, {claim for each in found for claim in each.claims})
@@ -74,17 +79,10 @@ def switched(plan: Scenario, seed: int, ledger: Ledger, off: EventRow) -> Switch
 
 def switched_of(plan: Scenario, rows: Sequence[Row], week: Observed) -> SwitchOver | None:
     """The same of a run that was rolled back, as it was judged; ``None`` of one that was not, or broke before."""
-    number = next(
-        (
-            n
-            for n, row in enumerate(rows)
-            if isinstance(row, EventRow) and (row.kind, row.subject) == (CHECK_EVENT, OFF)
-        ),
-        None,
-    )
-    if week.off is None or number is None:
-        return None
-    return switched(plan, week.seed, _ledger(rows[:number]), week.off)
+    for number, row in enumerate(rows):
+        if week.off is not None and isinstance(row, EventRow) and (row.kind, row.subject) == (CHECK_EVENT, OFF):
+            return switched(plan, week.seed, _ledger(rows[:number]), week.off)
+    return None
 
 
 def _ledger(rows: Iterable[Row]) -> Ledger:
@@ -93,27 +91,13 @@ def _ledger(rows: Iterable[Row]) -> Ledger:
     return ledger
 
 
-def _criteria(
-    plan: Scenario,
-    week: Observed,
-    rows: Sequence[Row],
-    at: Moment,
-    due: DueList,
-    lacking: Mapping[str, Message],
-) -> Iterator[Judgement]:
-    """The scenario's criteria, with what chance does to them and the query that reproduces each, and the flag's checks."""
-    assert week.planned is not None
-    ledger, flag = Ledger(), FlagLog()
-    for row in rows[: at.rows]:
-        ledger.add(row)
-        flag.add(row)
+def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judgement]) -> Iterator[Judgement]:
+    """The criteria with what chance alone does to them, and the query that reproduces each."""
     chances = {each.id: chance_words(each) for each in false_roll_backs(plan)}
-    results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
     for criterion, result in zip(plan.criteria, results, strict=True):
         query = value_query(criterion, result, week.window, rows=at.rows, stretch_s=plan.good_answer_every_s)
         notes: Told = (chances[result.id],) if result.id in chances else ()
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
-    yield from flag.results(plan, at.at_ns)
 
 
 def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:
@@ -147,9 +131,9 @@ def _unjudged(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: se
     for claim in dict.fromkeys(plan.claims):
         if claim in known or claim in criteria:
             continue
-        verdict, told = Verdict.NOT_EXERCISED, (NO_CRITERION,)
+        verdict, told = Verdict.NOT_EXERCISED, _WHY
         if claim.startswith(_ROLLBACK_STEPS):
-            told = (NO_ROLLBACK,)
+            told = _NOT_ROLLED_BACK
             if week.rolled_back:
                 verdict, told = Verdict.PASS, _step(claim, week, seen)
         if told:  # a step that was not reached is told by whoever asks what the plan promised

@@ -37,7 +37,7 @@ class Moment:
 @dataclass(frozen=True)
 class Observed:
     """``planned`` is the window as the plan had it, ``window`` the stretch that was measured: ended by a roll back, and
-    ``EMPTY`` when none began. ``decision`` is the event of what the run decided, ``off`` that of the flag published off.
+    ``EMPTY`` when none began. ``decision`` is the event of what the run decided, ``off`` that of the flag put off.
     """
 
     planned: Window | None

@@ -1,4 +1,4 @@
-"""What a week's page shows beside its judgements: the facts of its plan, the switch back, the course, the figures. Pure."""
+"""What a week's page shows beside its judgements: its plan, the switch back, the course, the figures. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from harness.checks.switch_over import SwitchOver
 from harness.clock import utc
-from harness.judge.judge import Judgement
 from harness.judge.summary import WindowSummary, summarise
 from harness.model.evidence import Anchor, EventRow, Side
+from harness.model.judgement import Judgement
 from harness.model.message import Message, message, quantity, verbatim
 from harness.model.scenario import Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table

@@ -98,7 +98,6 @@ def _phases(axis: Axis, events: Iterable[EventRow], week: Observed) -> Iterator[
     """Each phase lasts until the next; the window ends when it was judged, and what follows is named for itself."""
     starts = [(row.at_ns, phase_word(row.subject), row.subject == "window") for row in events if row.kind == "phase"]
     if week.planned is not None:
-        starts = [each for each in starts if each[1] != PHASES["judged"]]
         starts.append((week.window.end_ns, message("after the window"), False))
     starts.sort(key=lambda each: each[0])
     ends = [start_ns for start_ns, _, _ in starts[1:]] + ([axis.end_ns] if starts else [])
