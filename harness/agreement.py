@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from harness.checks.dual_write import Comparison, Flaw
+from harness.checks.judged import result, told_only, with_examples
 from harness.checks.photos import Photos
 from harness.checks.reconciled import Reconciled
-from harness.model.message import Told, english, message, verbatim
+from harness.model.judgement import Judgement
+from harness.model.message import Told, message
 from harness.model.units import Unit
-from harness.model.verdict import CheckResult, Verdict
+from harness.model.verdict import Verdict
 
 DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
 CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
@@ -20,7 +20,7 @@ CLAIMS_FORMAT = ("api.identical", "api.mirror_format")
 _EXAMPLES = 3
 
 
-def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool, unread: Told = ()) -> CheckResult:
+def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool, unread: Told = ()) -> Judgement:
     """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
 
     A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised, unless there
@@ -45,7 +45,7 @@ def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool,
     )
 
 
-def photos_result(seen: Photos, unread: Told = ()) -> CheckResult:
+def photos_result(seen: Photos, unread: Told = ()) -> Judgement:
     """What is left of deleted walks is told of any target: whoever is to remove it did not, within the time.
 
     Holds no week: the document names no promise about photos.
@@ -60,37 +60,9 @@ def photos_result(seen: Photos, unread: Told = ()) -> CheckResult:
     return told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
 
 
-def unseen(verdict: Verdict, told: Told) -> tuple[CheckResult, ...]:
+def unseen(verdict: Verdict, told: Told) -> tuple[Judgement, ...]:
     """Both, when a store could not be read."""
     return (
         result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, None, 0, told, unit=Unit.WALKS),
         told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, told, unit=Unit.WALKS)),
-    )
-
-
-def with_examples(told: Told, examples: Iterable[str]) -> Told:
-    """What was told, and examples as the evidence says them."""
-    return (*told, *(verbatim(example) for example in examples))
-
-
-def told_only(check: CheckResult) -> CheckResult:
-    """The same, holding no week."""
-    return msgspec.structs.replace(check, holds=False)
-
-
-def result(  # noqa: PLR0917 - the fields of the result
-    check_id: str, claim: str, verdict: Verdict, flaws: int | None, samples: int, told: Told, unit: Unit = Unit.FLAWS
-) -> CheckResult:
-    """``flaws`` found of ``samples`` looked at, none planned. What was not exercised holds no week."""
-    return CheckResult(
-        id=check_id,
-        claim=claim,
-        verdict=verdict,
-        value=None if flaws is None else float(flaws),
-        planned=0.0,
-        unit=unit,
-        samples=samples,
-        reason=english(told),
-        told=told,
-        holds=verdict is not Verdict.NOT_EXERCISED,
     )

@@ -7,34 +7,31 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from harness import terminal
-from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
-from harness.chaos.rolling import add_arguments as add_rolling_arguments
-from harness.chaos.undo import add_arguments as add_undo_arguments
-from harness.clock import MachineClock
-from harness.conformance.command import TARGET_HELP
-from harness.conformance.command import add_arguments as add_conformance_arguments
-from harness.deploys.command import add_arguments as add_deploy_arguments
-from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
-from harness.lifecycle import run_to_end
-from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
-from harness.model.errors import BadInput, Exit, RehearsalError, more_severe
-from harness.network.command import add_arguments as add_network_arguments
-from harness.options import AUTO, RUNGS, RunOptions
+from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.stack import AUTO, RUNGS
 from harness.own_cluster import add_arguments as add_cluster_arguments
-from harness.progress import Progress
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
-from harness.recovery.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.chaos.command import add_chaos_arguments, add_nightly_arguments
+from harness.rehearsals.chaos.rolling import add_arguments as add_rolling_arguments
+from harness.rehearsals.chaos.undo import add_arguments as add_undo_arguments
+from harness.rehearsals.conformance.command import add_arguments as add_conformance_arguments
+from harness.rehearsals.deploy.command import add_arguments as add_deploy_arguments
+from harness.rehearsals.dr_restore.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.flag_proof.command import add_arguments as add_flag_proof_arguments
+from harness.rehearsals.load_stages.command import add_arguments as add_stages_arguments
+from harness.rehearsals.mirror_stop.command import add_arguments as add_mirror_stop_arguments
+from harness.rehearsals.network.command import add_arguments as add_network_arguments
+from harness.rehearsals.scaling.command import add_arguments as add_scaling_arguments
+from harness.rehearsals.secret_rotation.command import add_arguments as add_secret_rotation_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
-from harness.scaling.command import add_arguments as add_scaling_arguments
-from harness.secret_rotation.command import add_arguments as add_secret_rotation_arguments
-from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
-from harness.targets import ROOT
+from harness.targets import ROOT, TARGET_HELP
 
 DEFAULT_SEED = 1
 
@@ -84,18 +81,18 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="rehearse a scenario and judge it", allow_abbrev=False)
     run.add_argument("scenario", help="a bundled scenario's name (rollout_week3) or a YAML file of your own")
-    _add_run_options(run, printed="run.json", plants=True)
-    run.set_defaults(handler=_run)
+    _add_run_options(run, printed="result.json", plants=True)
+    run.set_defaults(handler=_by("harness.rehearsals.rollout.command"))
     rollout = commands.add_parser(
         "rollout", help="rehearse weeks 1 to 4, each if the last advanced", allow_abbrev=False
     )
     add_rollout_arguments(rollout)
-    _add_run_options(rollout, printed="rollout.json", plants=True)
+    _add_run_options(rollout, printed="result.json", plants=True)
     rollout.set_defaults(handler=_rollout)
     stages = commands.add_parser("load_stages", help="the document's loads, and the knee", allow_abbrev=False)
     add_stages_arguments(stages)
-    _add_run_options(stages, printed="load.json")
-    stages.set_defaults(handler=_load_stages)
+    _add_run_options(stages, printed="result.json")
+    stages.set_defaults(handler=_by("harness.rehearsals.load_stages.command"))
     _add_scaling(commands)
     _add_network(commands)
     _add_secret_rotation(commands)
@@ -134,22 +131,22 @@ def _add_under_load(commands: argparse._SubParsersAction[argparse.ArgumentParser
     """What happens to a stack while users and probes are on it."""
     chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
     add_chaos_arguments(chaos)
-    _add_run_options(chaos, printed="chaos.json")
-    chaos.set_defaults(handler=_chaos)
+    _add_run_options(chaos, printed="result.json")
+    chaos.set_defaults(handler=_by("harness.rehearsals.chaos.command", "run_chaos"))
     nightly = commands.add_parser("chaos_nightly", help="schedules of experiments, drawn", allow_abbrev=False)
     add_nightly_arguments(nightly)
-    _add_run_options(nightly, printed="chaos_nightly.json")
-    nightly.set_defaults(handler=_chaos_nightly)
+    _add_run_options(nightly, printed="result.json")
+    nightly.set_defaults(handler=_by("harness.rehearsals.chaos.command", "run_nightly"))
     rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
     add_rolling_arguments(rolling)
     _add_run_options(rolling, printed="both halves")
-    rolling.set_defaults(handler=_rolling_update)
+    rolling.set_defaults(handler=_by("harness.rehearsals.chaos.rolling"))
     deploy = commands.add_parser(
         "deploy_rehearsal", help="versions rolled out and undone under load", allow_abbrev=False
     )
     add_deploy_arguments(deploy)
-    _add_run_options(deploy, printed="deploy.json")
-    deploy.set_defaults(handler=_deploy_rehearsal)
+    _add_run_options(deploy, printed="result.json")
+    deploy.set_defaults(handler=_by("harness.rehearsals.deploy.command"))
 
 
 def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -160,22 +157,22 @@ def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     ):
         command = commands.add_parser(name, help=told, allow_abbrev=False)
         add_scaling_arguments(command)
-        _add_run_options(command, printed="scaling.json")
-        command.set_defaults(handler=_scaling)
+        _add_run_options(command, printed="result.json")
+        command.set_defaults(handler=_by("harness.rehearsals.scaling.command"))
 
 
 def _add_network(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     network = commands.add_parser("network", help="who reaches whom, with NetworkPolicies", allow_abbrev=False)
     add_network_arguments(network)
-    _add_run_options(network, printed="network.json")
-    network.set_defaults(handler=_network)
+    _add_run_options(network, printed="result.json")
+    network.set_defaults(handler=_by("harness.rehearsals.network.command"))
 
 
 def _add_secret_rotation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("secret_rotation", help="a database password rotated under load", allow_abbrev=False)
     add_secret_rotation_arguments(command)
-    _add_run_options(command, printed="secret_rotation.json")
-    command.set_defaults(handler=_secret_rotation)
+    _add_run_options(command, printed="result.json")
+    command.set_defaults(handler=_by("harness.rehearsals.secret_rotation.command"))
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -185,7 +182,7 @@ def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up = verbs.add_parser("up", help="a whole stack, until Ctrl-C or `stack down`", allow_abbrev=False)
     up.add_argument("--detach", action="store_true", help="return when it is up")
     _add_run_options(up, printed="where everything answers")
-    up.set_defaults(handler=_stack_up, scenario="rollout_week1")
+    up.set_defaults(handler=_by("harness.stack_command", "up"), scenario="rollout_week1")
     keep = verbs.add_parser("keep", help="start the slow parts, for later runs to take over", allow_abbrev=False)
     keep.add_argument("--on", choices=["local", "kind"], default="local", help="the environment (default: local)")
     status = verbs.add_parser("status", help="what was left running (10: some of it is broken)", allow_abbrev=False)
@@ -232,85 +229,19 @@ def with_output(status: int) -> int:
     return more_severe(Exit(status), Exit.RUN_BROKEN) if status in set(Exit) else status
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    clock = MachineClock()
-    started_ns = clock.now_ns()
-    progress = Progress(clock)
-    options = _options(arguments)
-    progress.plain(
-        f"seed {options.seed}, environment {options.rung} ({options.rung_reason}), target {options.target.name}; "
-        f"replay: {options.replay}"
-    )
-    from harness.document import conclusion
-    from harness.report.language import language
-    from harness.run import Rehearsal  # SciPy and psutil load here, after the first line is out
+def _by(module: str, function: str = "run") -> Callable[[argparse.Namespace], int]:
+    """A command's function, whose module loads when it is called: SciPy and psutil come with it."""
 
-    return run_to_end(
-        lambda: Rehearsal(options, clock, progress, started_ns),
-        progress,
-        lambda run, folder: conclusion(run, folder, language(options.lang)),
-        printed="run.json" if arguments.json else None,
-    )
+    def handler(arguments: argparse.Namespace) -> int:
+        return int(getattr(import_module(module), function)(arguments))
 
-
-def _load_stages(arguments: argparse.Namespace) -> int:
-    from harness.stages.command import run
-
-    return run(arguments, _week4)
-
-
-def _scaling(arguments: argparse.Namespace) -> int:
-    from harness.scaling.command import run
-
-    return run(arguments, _week4)
-
-
-def _network(arguments: argparse.Namespace) -> int:
-    from harness.network.command import run
-
-    return run(arguments, _week4)
-
-
-def _secret_rotation(arguments: argparse.Namespace) -> int:
-    from harness.secret_rotation.command import run
-
-    return run(arguments, _week4)
-
-
-def _chaos(arguments: argparse.Namespace) -> int:
-    from harness.chaos.command import run_chaos
-
-    return run_chaos(arguments, _week4)
-
-
-def _chaos_nightly(arguments: argparse.Namespace) -> int:
-    from harness.chaos.command import run_nightly
-
-    return run_nightly(arguments, _week4)
-
-
-def _rolling_update(arguments: argparse.Namespace) -> int:
-    from harness.chaos.rolling import run
-
-    return run(arguments, _week4)
-
-
-def _deploy_rehearsal(arguments: argparse.Namespace) -> int:
-    from harness.deploys.command import run
-
-    return run(arguments, _week4)
-
-
-def _week4(arguments: argparse.Namespace) -> RunOptions:
-    """The options of week 4, everybody on the API: rung, target, seed, folders, and the population of the others."""
-    options: RunOptions = _options(argparse.Namespace(**{**vars(arguments), "scenario": "rollout_week4"}))
-    return options
+    return handler
 
 
 def _rollout(arguments: argparse.Namespace) -> int:
-    from harness.rollout_command import run
+    from harness.rehearsals.rollout.command import rollout
 
-    return run(arguments, _options, lambda words: parser().parse_args(["rollout", *words]))
+    return rollout(arguments, lambda words: parser().parse_args(["rollout", *words]))
 
 
 def _stack(arguments: argparse.Namespace) -> int:
@@ -318,56 +249,6 @@ def _stack(arguments: argparse.Namespace) -> int:
 
     verbs = {"keep": stack_command.keep, "status": stack_command.status, "down": stack_command.down}
     return verbs[arguments.verb](arguments)
-
-
-def _stack_up(arguments: argparse.Namespace) -> int:
-    from harness import stack_command
-
-    return stack_command.up(arguments, _options)
-
-
-def _options(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]  # RunOptions is imported late
-    from harness import own_cluster
-    from harness.options import RunOptions, faults
-    from harness.rungs import choose, folder_of, for_rung
-    from harness.targets import resolve
-    from scenarios.load import load, with_options
-
-    seconds = {
-        "window_s": arguments.window,
-        "pace_s": arguments.pace,
-        "fetch_interval_s": arguments.fetch_interval,
-    }
-    named = {"--window": arguments.window, "--pace": arguments.pace, "--fetch-interval": arguments.fetch_interval}
-    changed = [word for name, text in named.items() if text for word in (name, text)]
-    changed += ["--target", arguments.target] if arguments.target is not None else []
-    changed += [word for text in arguments.fault for word in ("--fault", text)]
-    changed += own_cluster.words(arguments)
-    changed += ["--manifests", str(arguments.manifests)] if arguments.manifests is not None else []
-    changed += ["--signals-at-once"] if arguments.signals_at_once else []
-    if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
-        raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
-    target = resolve(arguments.target)
-    chosen = choose(arguments.on, target)
-    scenario = with_options(
-        load(arguments.scenario), **{key: units.seconds(text) for key, text in seconds.items() if text}
-    )
-    return RunOptions(
-        scenario=scenario,
-        scenario_name=arguments.scenario,
-        rung=chosen.rung,
-        rung_reason=chosen.why,
-        target=for_rung(target, chosen.rung),
-        seed=arguments.seed,
-        reports=arguments.reports.absolute(),
-        manifests=folder_of(arguments.manifests, target, chosen.rung),
-        faults=faults(arguments.fault, scenario),
-        service_port=arguments.service_port,
-        changed=tuple(changed),
-        own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
-        signals_at_once=arguments.signals_at_once,
-        lang=arguments.lang,
-    )
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import agreement, stores, walk_results
-from harness.agreement import result
 from harness.checks.acknowledged import Probed, acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.budget import BudgetKept, budget_kept
 from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Answers, isolation, wrong_answers
+from harness.checks.judged import held, result
 from harness.checks.mirror_losses import by_firestore
 from harness.checks.off_in_time import OffInTime, off_in_time
 from harness.checks.photos import explained
@@ -25,6 +25,7 @@ from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
+from harness.checks.switch_over import SwitchOver
 from harness.checks.written import Plans
 from harness.clock import NS, Clock
 from harness.collect import Collector
@@ -32,13 +33,13 @@ from harness.firebase.documents import Documents, Fields
 from harness.load.probe import content
 from harness.model.errors import PartDied
 from harness.model.evidence import ProbeRow, RequestRow, Side
+from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Told, message, verbatim
-from harness.model.run import SwitchOver
 from harness.model.scenario import Scenario
 from harness.model.stack import Endpoints, Target
 from harness.model.units import Unit
-from harness.model.verdict import CheckResult, Verdict
+from harness.model.verdict import Verdict
 from harness.population.accounts import Account, Canary, accounts, canaries
 from harness.population.content import fingerprint, updated
 from harness.population.walk import WalkUpdate
@@ -48,7 +49,6 @@ from harness.walk_results import (
     ONCE,
     acknowledged_result,
     among,
-    held,
     isolation_results,
     once_result,
     reads_result,
@@ -100,7 +100,7 @@ class Invariants:
             bucket=endpoints.storage_bucket,
         )
 
-    async def results(self) -> tuple[CheckResult, ...]:
+    async def results(self) -> tuple[Judgement, ...]:
         """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
         answers = wrong_answers(self._evidence.requests)
         documents = Documents(self._endpoints.firestore, self._endpoints.project_id)
@@ -130,14 +130,14 @@ class Invariants:
         found.append(connections_result(new_connections(events, self._evidence.probes)))
         return tuple(found)
 
-    def off_in_time(self) -> CheckResult:
+    def off_in_time(self) -> Judgement:
         """Of a run in which the flag may have gone off; a week's roll back is judged as it happens."""
         limit_s = self._scenario.switch_over_limit_s
         end_ns = max((row.done_ns for row in self._evidence.requests), default=0)
         found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
         return off_result(found)
 
-    def _of_writes(self, stored: Stored) -> tuple[CheckResult, CheckResult]:
+    def _of_writes(self, stored: Stored) -> tuple[Judgement, Judgement]:
         plan, anchor = self._scenario.probes, self._clock.anchor
         probed = probed_walks(self._evidence.probes, plan.canary_users, self._seed, anchor.unix_ns)
         users = [account.user for account in self._users]
@@ -147,7 +147,7 @@ class Invariants:
 
     async def _of_stores(
         self, documents: Documents, held: Mapping[str, Fields] | PartDied, read: Stored
-    ) -> tuple[CheckResult, ...]:
+    ) -> tuple[Judgement, ...]:
         stored = read.walks
         if isinstance(held, PartDied):
             return agreement.unseen(*_unread(held))
@@ -190,7 +190,7 @@ class Invariants:
 
     async def _isolation(
         self, stored: Stored | None, answers: Answers, unread: tuple[Verdict, Told] | None = None
-    ) -> tuple[CheckResult, ...]:
+    ) -> tuple[Judgement, ...]:
         """Also where the database could not be read, which ``unread`` says: which walks there are, phones know too."""
         users = {account.user for account in self._users}
         read = [walk for walk in stored.walks if walk.user in users] if stored is not None else []
@@ -224,7 +224,7 @@ async def _all(documents: Documents) -> Mapping[str, Fields] | PartDied:
         return error
 
 
-def unread(error: Exception) -> tuple[CheckResult, ...]:
+def unread(error: Exception) -> tuple[Judgement, ...]:
     """Every check that needs PostgreSQL's walks, when those were not read, or not all, for what ``error`` says.
 
     Lost writes and doubled ones hold the week all the same: what was not looked at was not shown to be well.
@@ -275,7 +275,7 @@ def judged_reads(
     seed: int,
     anchor_unix_ns: int,
     bucket: str,
-) -> CheckResult:
+) -> Judgement:
     """What answers showed phones and probes, of the rows alone: a stored run's as well as one under way."""
     users = accounts(scenario.population, seed)
     plans = Plans(scenario.population, users, seed=seed, anchor_unix_ns=anchor_unix_ns, bucket=bucket)
@@ -288,7 +288,7 @@ def judged_reads(
     return reads_result(found)
 
 
-def switch_over_result(found: SwitchOver) -> CheckResult:
+def switch_over_result(found: SwitchOver) -> Judgement:
     """Of a roll back: every client on Firestore, and in time."""
     verdict = Verdict.FAIL if found.late_users else Verdict.PASS if found.clients else Verdict.INCONCLUSIVE
     counts = message(
@@ -302,14 +302,14 @@ def switch_over_result(found: SwitchOver) -> CheckResult:
     return result(OFF, CLAIM[OFF], verdict, len(found.late_users), found.clients, told, unit=Unit.USERS)
 
 
-def off_result(found: OffInTime) -> CheckResult:
+def off_result(found: OffInTime) -> Judgement:
     """Without a ``false`` that stood for the whole limit there is nothing to see."""
     verdict = Verdict.FAIL if found.late else Verdict.PASS if found.offs else Verdict.NOT_EXERCISED
     told = with_few(found.told, found.late)
     return result(OFF, CLAIM[OFF], verdict, len(found.late), found.offs, told, unit=Unit.USERS)
 
 
-def budget_result(found: BudgetKept) -> CheckResult:
+def budget_result(found: BudgetKept) -> Judgement:
     """Without an eviction nothing was asked of the budget."""
     verdict = Verdict.FAIL if found.beyond else Verdict.INCONCLUSIVE if found.unclear else Verdict.PASS
     if not found.granted + found.refused:
@@ -318,7 +318,7 @@ def budget_result(found: BudgetKept) -> CheckResult:
     return result(BUDGET, CLAIM[BUDGET], verdict, len(found.beyond), found.granted + found.refused, told)
 
 
-def connections_result(found: NewConnections) -> CheckResult:
+def connections_result(found: NewConnections) -> Judgement:
     """Without a pod that left, or a target that says which pod it is, nothing could go wrong."""
     verdict = Verdict.FAIL if found.late else Verdict.INCONCLUSIVE if found.perhaps else Verdict.PASS
     if not found.left or not found.probes:

@@ -18,9 +18,6 @@ from harness.model.stack import GATE_FAULTS, Fault, FaultKind, OwnCluster, Rung,
 PLAIN_FAULTS = GATE_FAULTS | {FaultKind.POD_CRASH}
 FAULT_FORMS = "errors=12%, latency=600ms, latency=600ms:10%, unavailable=100%, each with @30s to begin later"
 
-AUTO = "auto"
-RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value, Rung.KUBE.value)  # what --on takes
-
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run needs to begin. ``changed`` are the command line's overrides, as typed, for the replay."""

@@ -13,8 +13,7 @@ from harness.manifests import by_kubectl, of_the_rehearsal
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.stack import OwnCluster, Rung, Target
-from harness.options import AUTO
+from harness.model.stack import AUTO, OwnCluster, Rung, Target
 from harness.stack.keeping import Keeper
 from harness.stack.protocol import SecretsPlan, Stack
 from harness.targets import ROOT, as_command

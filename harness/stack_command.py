@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,9 +15,10 @@ from harness import own_cluster, rungs, state
 from harness.clock import NS, MachineClock
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.model.stack import Endpoints, Rung
-from harness.options import RunOptions
 from harness.private import open_private
 from harness.progress import Progress
+from harness.rehearsal.arguments import options_of
+from harness.rehearsal.options import Options
 from harness.stack.keeping import Keeper, Standing
 from harness.stack.processes import tail
 from harness.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
@@ -29,13 +29,13 @@ UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def up(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+def up(arguments: argparse.Namespace) -> int:
     """Brings a stack up and keeps it; detached, returns when it is up. Raises ``StackNotStarted``."""
     clock = MachineClock()
     progress = Progress(clock)
     tell = _tell_json if arguments.json else _tell
     if arguments.detach:
-        options = options_of(arguments)
+        options = options_of(arguments, head=("up",))
         log = options.reports / f"stack-up-{process_mark()}.log"
         child = _start_detached(_words(arguments, options), log)
         progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
@@ -45,7 +45,7 @@ def up(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace],
         progress(f"the stack is up; its log is {log}")
         tell(facts)
         return Exit.OK
-    standing = StandingStack(options_of(arguments), clock, progress)
+    standing = StandingStack(options_of(arguments, head=("up",)), clock, progress)
 
     async def stand() -> Exit:
         loop = asyncio.get_running_loop()
@@ -56,7 +56,7 @@ def up(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace],
     return asyncio.run(stand())
 
 
-def _words(arguments: argparse.Namespace, options: RunOptions) -> list[str]:
+def _words(arguments: argparse.Namespace, options: Options) -> list[str]:
     """What the detached process is told; its input was checked here already."""
     words = ["--on", str(options.rung), "--reports", str(options.reports), "--manifests", str(options.manifests)]
     words += ["--target", arguments.target] if arguments.target is not None else []

@@ -16,9 +16,9 @@ from harness.home import runs_folder
 from harness.lifecycle import Lifecycle, open_folder
 from harness.model.errors import Exit, more_severe
 from harness.model.stack import Endpoints, Rung
-from harness.options import RunOptions
 from harness.private import write_private
 from harness.progress import Progress
+from harness.rehearsal.options import Options
 from harness.rungs import manifests_of, stack_for
 from harness.stack.keeping import PartStatus, Standing
 from harness.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
@@ -50,7 +50,7 @@ class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
 class StandingStack:
     """One ``stack up``. ``run`` returns an exit status after everything is down again."""
 
-    def __init__(self, options: RunOptions, clock: Clock, progress: Progress) -> None:
+    def __init__(self, options: Options, clock: Clock, progress: Progress) -> None:
         self._options = options
         self._clock = clock
         self._progress = progress

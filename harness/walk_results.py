@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import msgspec
-
-from harness.agreement import result, with_examples
 from harness.checks.acknowledged import Acknowledged
 from harness.checks.applied_once import Once
 from harness.checks.isolation import Isolation
+from harness.checks.judged import held, result, with_examples
 from harness.checks.reads import Reads
 from harness.checks.sent import Sent
 from harness.checks.tables import CONTRACT, LOCATIONS, Layout
+from harness.model.judgement import Judgement
 from harness.model.message import Told, message
-from harness.model.verdict import CheckResult, Verdict
+from harness.model.verdict import Verdict
 
 ACKNOWLEDGED, ONCE, READS = "writes.acknowledged", "writes.applied_once", "reads.acknowledged"
 ISOLATION, STATUSES, BODIES = "walks.isolation", "walks.statuses", "walks.bodies"
@@ -34,7 +33,7 @@ _COUNTED = frozenset(
 )
 
 
-def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRACT) -> CheckResult:
+def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
     """No write is not enough, and evidence that does not fit the schedule, or a column unread, proves nothing."""
     verdict = Verdict.FAIL if found.lost else Verdict.PASS if found.writes else Verdict.INCONCLUSIVE
     if verdict is Verdict.PASS and layout.unread:
@@ -46,7 +45,7 @@ def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRA
     return held(result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told))
 
 
-def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> CheckResult:
+def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
     """As above. A row whose sending is not known would look like one that nobody sent; what is there twice is so."""
     verdict = Verdict.FAIL if found.repeated else Verdict.PASS if found.walks else Verdict.INCONCLUSIVE
     unread = among(layout, _COUNTED)
@@ -58,7 +57,7 @@ def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> CheckResu
     return held(result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told))
 
 
-def reads_result(found: Reads) -> CheckResult:
+def reads_result(found: Reads) -> Judgement:
     """At least one answer of the API must have had an acknowledged write to show, and all answers must be known.
 
     An answer that is not in evidence might be just the wrong one.
@@ -69,7 +68,7 @@ def reads_result(found: Reads) -> CheckResult:
     return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
 
 
-def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[CheckResult, ...]:
+def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[Judgement, ...]:
     """Leaked data, wrong statuses and wrong bodies, a check each. ``unread``: what it means that the stores, or the
     API after the load, could not be asked, and why; ``None`` when they were.
 
@@ -97,11 +96,6 @@ def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = No
         )
         for check, wrong, verdict, samples, told in judged
     )
-
-
-def held(check: CheckResult) -> CheckResult:
-    """The same, holding the week also where it was not exercised."""
-    return msgspec.structs.replace(check, holds=True)
 
 
 def among(layout: Layout, places: Collection[str]) -> Told:

@@ -13,6 +13,7 @@ import msgspec
 from harness import yamltext
 from harness.model import units
 from harness.model.errors import BadInput
+from harness.model.judgement import Kind
 from harness.model.scenario import (
     METRIC_UNIT,
     AudiencePlan,
@@ -25,7 +26,6 @@ from harness.model.scenario import (
 )
 from harness.model.stack import Capability
 from harness.model.units import Unit
-from harness.model.verdict import CriterionKind
 from scenarios import claims, form
 
 FOLDER = Path(__file__).parent
@@ -34,7 +34,9 @@ MAX_USERS = 100_000
 MAX_S = 30 * 86_400.0  # the longest window the document names
 CANARY_LIMIT_PER_MIN = 100  # below docs/contract/walk-api.md#rate-limit: above it probes would meet 429
 
-E = TypeVar("E", Metric, CriterionKind, Comparison)
+E = TypeVar("E", Metric, Comparison)
+
+_KINDS = {"success": Kind.CRITERION, "rollback": Kind.ROLLBACK_LIMIT}
 
 #: What each metric's success says; a rollback limit fires on the other side.
 _SUCCESS = {
@@ -181,14 +183,14 @@ def _criterion(read: form.CriterionForm, path: yamltext.Path_, source: form.Sour
     if not re.fullmatch(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*", read.id):
         raise source.bad((*path, "id"), f"{read.id!r} is no criterion's id (words joined by dots)")
     _claim(read.claim, (*path, "claim"), source)
-    kind = _word(CriterionKind, read.kind, (*path, "kind"), source)
+    kind = _kind(read.kind, (*path, "kind"), source)
     metric = _word(Metric, read.metric, (*path, "metric"), source)
     comparison = _word(Comparison, read.comparison, (*path, "comparison"), source)
-    says = _SUCCESS if kind is CriterionKind.SUCCESS else _ROLLBACK
+    says = _SUCCESS if kind is Kind.CRITERION else _ROLLBACK
     if metric not in says:
         raise source.bad((*path, "metric"), f"{metric} has no rollback limit", f"use one of {_list(_ROLLBACK)}")
     if comparison is not says[metric]:
-        what = f"a {kind} criterion on {metric} says {says[metric].value!r}, not {comparison.value!r}"
+        what = f"a {read.kind} criterion on {metric} says {says[metric].value!r}, not {comparison.value!r}"
         raise source.bad((*path, "comparison"), what, f'write `comparison: "{says[metric].value}"`')
     for index, need in enumerate(read.needs):
         if need not in list(Capability):
@@ -216,6 +218,13 @@ def _threshold(text: str, metric: Metric, path: yamltext.Path_, source: form.Sou
     if metric is Metric.CONCURRENT_USERS and value != round(value):
         raise source.bad(path, f"{text!r} is no whole number of users", "for example `threshold: 250users`")
     return value
+
+
+def _kind(text: str, path: yamltext.Path_, source: form.Source) -> Kind:
+    if text not in _KINDS:
+        near = form.nearest(text, list(_KINDS))
+        raise source.bad(path, f"{text!r} is none of {_list(_KINDS)}{near}")
+    return _KINDS[text]
 
 
 def _word(words: type[E], text: str, path: yamltext.Path_, source: form.Source) -> E:

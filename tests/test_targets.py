@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import BadInput
-from harness.model.stack import Address, Endpoints, Rung, Target
-from harness.options import AUTO
+from harness.model.stack import AUTO, Address, Endpoints, Rung, Target
 from harness.rungs import choose, for_rung
 from harness.stack import environment
 from harness.targets import ROOT, bundled, resolve, resolve_command

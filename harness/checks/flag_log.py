@@ -13,11 +13,13 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.checks.flag_share import FlagShare, flag_share
+from harness.checks.judged import counted
 from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
-from harness.model.message import Message, Told, english, marked, message
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, Told, marked, message
 from harness.model.scenario import Scenario
 from harness.model.units import Unit
-from harness.model.verdict import CheckResult, Verdict
+from harness.model.verdict import Verdict
 
 SHARE, STEADY = "flag.share", "flag.steady"
 _SCHEDULE, _DIAGRAM, _FLAG = "rollout.schedule.", "migration.shares", "flag.remote_config"
@@ -75,7 +77,7 @@ class FlagLog:
             case SessionRow():
                 self._audience[row.user] = row.audience
 
-    def results(self, scenario: Scenario, at_ns: int) -> tuple[CheckResult, ...]:
+    def results(self, scenario: Scenario, at_ns: int) -> tuple[Judgement, ...]:
         """Both checks on what had happened by ``at_ns``."""
         flags = [row for row in self._flags if row.at_ns <= at_ns]
         requests = [request for request in self._requests if request[1] <= at_ns]
@@ -83,20 +85,21 @@ class FlagLog:
         return _share(scenario, share, requests), _steady(share, moved(flags, requests))
 
 
-def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> CheckResult:
+def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> Judgement:
     seen = sum(a.seen for a in found.audiences)
     told = _share_told(scenario, found, requests) if found.share is not None else (Message(text=_NO_FETCH),)
     exact = all(a.seen == a.users and a.observed_on == a.planned_on for a in found.audiences) and not found.unknown
     schedule = next((claim for claim in scenario.claims if claim.startswith(_SCHEDULE)), _DIAGRAM)
-    return CheckResult(
+    return Judgement(
         id=SHARE,
+        kind=Kind.CHECK,
+        asked=counted(SHARE),
         claim=schedule,
         verdict=Verdict.INCONCLUSIVE if found.share is None else Verdict.PASS if exact else Verdict.FAIL,
         value=found.share,
-        planned=found.planned_share,
+        limit=found.planned_share,
         unit=Unit.RATIO,
         samples=seen,
-        reason=english(told),
         told=told,
     )
 
@@ -129,7 +132,7 @@ def _share_told(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[s
     return tuple(told)
 
 
-def _steady(found: FlagShare, moved_: Moved) -> CheckResult:
+def _steady(found: FlagShare, moved_: Moved) -> Judgement:
     faults = {
         marked("{count} users held both values under one version of the template: {users}"): found.unsteady,
         marked("{count} users sent requests to both sides under one version: {users}"): moved_.between,
@@ -141,15 +144,16 @@ def _steady(found: FlagShare, moved_: Moved) -> CheckResult:
         "nobody moved without a change of the template, in {requests} requests", requests=str(moved_.requests)
     )
     told = tuple(bad) or (steady if moved_.requests else message("no request is in the evidence"),)
-    return CheckResult(
+    return Judgement(
         id=STEADY,
+        kind=Kind.CHECK,
+        asked=counted(STEADY),
         claim=_FLAG,
         verdict=Verdict.FAIL if bad else Verdict.PASS if moved_.requests else Verdict.INCONCLUSIVE,
         value=float(users) if moved_.requests else None,
-        planned=0.0,
+        limit=0.0,
         unit=Unit.USERS,
         samples=moved_.requests,
-        reason=english(told),
         told=told,
     )
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
 import numpy as np
 
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.window import NS
-from harness.model.run import SwitchOver
+
+
+class SwitchOver(msgspec.Struct, frozen=True, kw_only=True):
+    """The roll back's measured switch: from the publish of ``false`` to each client's first request on Firestore."""
+
+    clients: int
+    switched: int
+    last_s: float | None
+    limit_s: float
+    late_users: tuple[str, ...] = ()
 
 
 def switch_over(ledger: Ledger, published_ns: int, users: Collection[str], limit_s: float) -> SwitchOver:

@@ -15,9 +15,10 @@ from harness.judge.bounds import CONFIDENCE
 from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
+from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Metric, Scenario
 from harness.model.units import Unit, show
-from harness.model.verdict import CriterionKind, FalseRollBack
+from harness.model.verdict import FalseRollBack
 
 _RATIOS = (Metric.AVAILABILITY, Metric.ERROR_RATIO)
 
@@ -52,9 +53,9 @@ def false_roll_backs(scenario: Scenario) -> tuple[FalseRollBack, ...]:
     kept = {
         each.metric: failure_limit(each)
         for each in scenario.criteria
-        if each.kind is CriterionKind.SUCCESS and each.metric in _RATIOS
+        if each.kind is Kind.CRITERION and each.metric in _RATIOS
     }
-    limits = (each for each in scenario.criteria if each.kind is CriterionKind.ROLLBACK and each.metric in kept)
+    limits = (each for each in scenario.criteria if each.kind is Kind.ROLLBACK_LIMIT and each.metric in kept)
     return tuple(_false_roll_back(each, kept[each.metric], offered(each, scenario)) for each in limits)
 
 

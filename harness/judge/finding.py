@@ -1,4 +1,4 @@
-"""What a criterion came to, before it is written down as a ``CriterionResult``."""
+"""What a criterion came to, before it is written down as a ``Judgement``."""
 
 from __future__ import annotations
 

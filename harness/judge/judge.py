@@ -11,10 +11,12 @@ from harness.judge.rollback import rollback
 from harness.judge.success import success
 from harness.judge.view import View
 from harness.judge.window import Window
+from harness.judge.words import asked
 from harness.model.due import DueList
+from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
-from harness.model.verdict import CriterionKind, CriterionResult, Verdict
+from harness.model.verdict import Verdict
 
 
 def judge(
@@ -25,7 +27,7 @@ def judge(
     *,
     due: DueList | None = None,
     not_exercised: Mapping[str, Message] = MappingProxyType({}),
-) -> tuple[CriterionResult, ...]:
+) -> tuple[Judgement, ...]:
     """Every criterion of ``scenario``, in its order.
 
     Rows count by when they were due, in ``[window.start_ns, window.end_ns)``. Before ``now_ns`` reaches the window's
@@ -35,29 +37,28 @@ def judge(
     Raises ``BadInput`` for a rollback limit that makes no sense (see ``rollback.smallest_sample``).
     """
     view = View(scenario, ledger, window, now_ns, due)
-    return tuple(_result(criterion, _finding(criterion, view, not_exercised)) for criterion in scenario.criteria)
+    return tuple(_judgement(criterion, _finding(criterion, view, not_exercised)) for criterion in scenario.criteria)
 
 
 def _finding(criterion: Criterion, view: View, not_exercised: Mapping[str, Message]) -> Finding:
     if criterion.id in not_exercised:
         return Finding(verdict=Verdict.NOT_EXERCISED, told=(not_exercised[criterion.id],))
-    return rollback(criterion, view) if criterion.kind is CriterionKind.ROLLBACK else success(criterion, view)
+    return rollback(criterion, view) if criterion.kind is Kind.ROLLBACK_LIMIT else success(criterion, view)
 
 
-def _result(criterion: Criterion, finding: Finding) -> CriterionResult:
-    return CriterionResult(
+def _judgement(criterion: Criterion, finding: Finding) -> Judgement:
+    """A criterion that the environment cannot exercise gates as well: nothing unproved may advance a week."""
+    return Judgement(
         id=criterion.id,
-        claim=criterion.claim,
         kind=criterion.kind,
-        metric=criterion.metric.value,
-        comparison=criterion.comparison.value,
-        threshold=criterion.threshold,
-        unit=criterion.unit,
+        claim=criterion.claim,
         verdict=finding.verdict,
+        asked=(asked(criterion),),
+        told=finding.told,
         value=finding.value,
         bound=finding.bound,
+        limit=criterion.threshold,
+        unit=criterion.unit,
         samples=finding.samples,
-        reason=finding.reason,
-        told=finding.told,
         fired_at_ns=finding.fired_at_ns,
     )

@@ -11,9 +11,9 @@ from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
 from harness.judge.words import SUBJECT, count, rule
 from harness.model.errors import BadInput
+from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Metric, Scenario
 from harness.model.units import Unit, show
-from harness.model.verdict import CriterionKind
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ def requirements(scenario: Scenario) -> tuple[Requirement, ...]:
 
 
 def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
-    if criterion.kind is CriterionKind.ROLLBACK:
+    if criterion.kind is Kind.ROLLBACK_LIMIT:
         needed, more = smallest_sample(criterion), ""
         return _compared(criterion, needed, offered(criterion, scenario), "a reading begins at", more)
     if criterion.metric is Metric.REQUEST_RATE:
@@ -115,6 +115,6 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
 
 
 def _sentence(criterion: Criterion, enough: bool, wanted: str, given: str) -> str:
-    kind = "rollback limit " if criterion.kind is CriterionKind.ROLLBACK else ""
+    kind = "rollback limit " if criterion.kind is Kind.ROLLBACK_LIMIT else ""
     verdict = "enough" if enough else "NOT ENOUGH: it will be inconclusive"
     return f"{kind}{rule(criterion)}: {wanted}; the window gives {given}: {verdict}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,29 @@ from harness.judge.lag import lag_ns
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS, Window
 from harness.model.evidence import Side
-from harness.model.run import WindowSummary
+
+
+class WindowSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What every window carries beside its criteria. Latencies in ms from the due time; ratios 0..1."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    side: Side
+    requests: int
+    requests_per_s: float
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+    ratio_4xx: float | None
+    ratio_5xx: float | None
+    error_ratio: float | None
+    generator_lag_p99_ms: float | None
+    cpu_cores_mean: float | None  # of all pods together; None on Firestore's side
+    memory_bytes_max: float | None
+    replicas_min: int | None
+    replicas_max: int | None
+    bad_seconds: int | None  # seconds in which a probe failed; None where no probes ran
 
 
 def summarise(ledger: Ledger, window: Window, side: Side, *, name: str = "window") -> WindowSummary:
@@ -37,7 +60,7 @@ def summarise(ledger: Ledger, window: Window, side: Side, *, name: str = "window
         name=name,
         start_ns=window.start_ns,
         end_ns=window.end_ns,
-        side=side.value,
+        side=side,
         requests=total,
         requests_per_s=total / window.seconds if window.end_ns > window.start_ns else 0.0,
         latency_p50_ms=_percentile(latency, 0.5),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from harness.model.message import Message, message, quantity, worded
-from harness.model.scenario import Criterion, Metric
+from harness.model.message import Message, marked, message, quantity, worded
+from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.units import Unit, show
 
 SUBJECT = {Metric.AVAILABILITY: "probes", Metric.LATENCY_P95: "requests", Metric.ERROR_RATIO: "requests"}
+
+METRIC = {
+    Metric.ERROR_RATIO: marked("error ratio"),
+    Metric.AVAILABILITY: marked("availability"),
+    Metric.LATENCY_P95: marked("latency p95"),
+    Metric.REQUEST_RATE: marked("requests/s"),
+    Metric.CONCURRENT_USERS: marked("concurrent users"),
+}
 
 NONE_IN_EVIDENCE = {
     Metric.AVAILABILITY: message("no probes in evidence"),
@@ -46,6 +54,17 @@ def limit(criterion: Criterion) -> str:
 def rule(criterion: Criterion) -> str:
     """The criterion as the claim says it: "availability > 99.5 %"."""
     return f"{criterion.metric.value.replace('_', ' ')} {criterion.comparison.value} {limit(criterion)}"
+
+
+def asked(criterion: Criterion) -> Message:
+    """Metric and threshold as a person reads them: "availability > 99.5 %"; of a rollback limit, when it fires."""
+    comparison = "≥" if criterion.comparison is Comparison.AT_LEAST else criterion.comparison.value
+    return message(
+        "{metric} {comparison} {limit}",
+        metric=Message(text=METRIC[criterion.metric]),
+        comparison=comparison,
+        limit=limit_quantity(criterion),
+    )
 
 
 def limit_quantity(criterion: Criterion) -> str | Message:

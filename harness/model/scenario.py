@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.judgement import Kind
 from harness.model.units import Unit
-from harness.model.verdict import CriterionKind
 
 
 class Metric(StrEnum):
@@ -46,7 +46,7 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     id: str
     claim: str
-    kind: CriterionKind
+    kind: Kind
     metric: Metric
     comparison: Comparison
     threshold: float

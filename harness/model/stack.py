@@ -18,6 +18,10 @@ class Rung(StrEnum):
     KUBE = "kube"
 
 
+AUTO = "auto"
+RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value, Rung.KUBE.value)  # what --on takes
+
+
 class Capability(StrEnum):
     """What a rung can do. A criterion that needs a capability the rung lacks is ``not exercised``."""
 

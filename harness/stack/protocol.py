@@ -8,13 +8,13 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from harness.model.command import Ran
 from harness.model.disruption import Drained, Eviction
+from harness.model.entry import IngressEntry
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
-from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
-from harness.model.scaling import Ran
-from harness.model.secret_rotation import Credentials, Seen, Synced, Trial
+from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung, Version
 
 Undo = Callable[[], Awaitable[None]]

@@ -9,8 +9,8 @@ import msgspec
 from harness.load.plan import LOOPBACK
 from harness.model.errors import BadInput
 from harness.model.evidence import Anchor
-from harness.model.load_stages import Step
 from harness.model.stack import Endpoints
+from harness.model.step import Step
 from harness.private import write_private
 
 MOST_ACCOUNTS = 2_000

@@ -11,12 +11,12 @@ from typing import Any
 from harness.checks.leaks import leaks
 from harness.clock import Clock
 from harness.manifests.cpu import cpu_factor
+from harness.model.command import Ran
 from harness.model.disruption import Drained
+from harness.model.entry import IngressEntry
 from harness.model.errors import BadInput, NotCapable, StackNotStarted
-from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.scaling import Ran
 from harness.model.stack import PROJECT_ID, Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.kind import leftovers, network, record
 from harness.stack.kind.around import Around

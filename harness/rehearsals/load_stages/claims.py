@@ -1,0 +1,182 @@
+"""The document's claims against what was measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.control.rollout import limits
+from harness.model.manifests import Container, Manifests
+from harness.model.message import Message, Told, message, verbatim
+from harness.model.step import CAPACITY, Arrivals
+from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.judge_steps import limited_times
+from harness.rehearsals.load_stages.results import none, of_knee, result
+from harness.rehearsals.load_stages.sizing import sizing
+from harness.rehearsals.load_stages.types import ClaimResult, Knee, LoadStagesPlan, StepResult
+from harness.report.words import VERDICT
+
+CAPACITY_CLAIM = "load.pod_capacity"
+TARGET_USERS, TARGET_PER_S = 500, 10.0
+_MIB = 1024 * 1024
+
+
+def judged(
+    plan: LoadStagesPlan,
+    steps: Sequence[StepResult],
+    knees: Sequence[Knee],
+    *,
+    manifests: Manifests,
+    bundled: bool,
+    limits_enforced: bool,
+    cpu_factor: float = 1.0,
+) -> tuple[ClaimResult, ...]:
+    """Each claim of the plan that a rule here knows, in the plan's order.
+
+    ``manifests`` are the run's, with their HPA; ``cpu_factor`` multiplied the pods' CPU while the knees were searched.
+    """
+    results = {
+        "load.target_qps": (_target(steps),),
+        "load.stages": (_stages(steps),),
+        CAPACITY_CLAIM: _capacity(plan, steps, knees, manifests, bundled=bundled, limits_enforced=limits_enforced),
+        "checklist.performance.sizing": (sizing(steps, knees, manifests, cpu_factor=cpu_factor),),
+        "manifest.hpa.max": (_connections(steps, manifests),),
+    }
+    return tuple(each for claim in plan.claims for each in results.get(claim, ()))
+
+
+def _target(steps: Sequence[StepResult]) -> ClaimResult:
+    """500 users at one request in 50 s: 10.0/s offered, answered well, and within the limits."""
+    claim = "load.target_qps"
+    for each in steps:
+        step, figures = each.step, each.figures
+        if step.arrivals is Arrivals.EVEN and step.users == TARGET_USERS:
+            good_per_s = (figures.requests - figures.failed) / step.seconds
+            value = f"{good_per_s:.2f}/s"
+            if each.verdict is not Verdict.PASS:
+                return result(claim, each.verdict, value, verbatim(each.reason))
+            kept = round(good_per_s, 6) >= TARGET_PER_S
+            verdict = Verdict.PASS if kept else Verdict.FAIL
+            failed = message("{count} failed", count=str(figures.failed))
+            return result(claim, verdict, value, failed, verbatim(each.reason))
+    return none(claim, message("no stage of {users} users was run", users=str(TARGET_USERS)))
+
+
+def _stages(steps: Sequence[StepResult]) -> ClaimResult:
+    """Judged in the document's own reading, users at a pace; N in flight is shown as the erratum's evidence."""
+    claim = "load.stages"
+    users = [each for each in steps if each.step.arrivals is Arrivals.EVEN]
+    limited = [each for each in steps if each.step.arrivals is Arrivals.CLOSED and limited_times(each.figures)]
+    erratum = "load.ab_meets_rate_limit" if limited else ""
+    flights = [_flight(each) for each in steps if each.step.arrivals is Arrivals.CLOSED]
+    if not users:
+        found = none(claim, message("no stage of users was run"), *flights)
+        verdict = Verdict.ERRATUM_SHOWN if limited else found.verdict
+        return msgspec.structs.replace(found, verdict=verdict, erratum=erratum)
+    order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+    worst = min((each.verdict for each in users), key=order.index)
+    value = ", ".join(f"{each.step.users} users {each.verdict}" for each in users)
+    found = result(claim, worst, value, message("in the other reading"), *flights)
+    return msgspec.structs.replace(found, erratum=erratum)
+
+
+def _flight(step: StepResult) -> Message:
+    words = message(
+        "{count} in flight {verdict}", count=str(step.step.in_flight), verdict=Message(text=VERDICT[step.verdict])
+    )
+    if times := limited_times(step.figures):
+        return message("{words} (the rate limiter answered {times} times)", words=words, times=str(times))
+    return words
+
+
+def _capacity(
+    plan: LoadStagesPlan,
+    steps: Sequence[StepResult],
+    knees: Sequence[Knee],
+    manifests: Manifests,
+    *,
+    bundled: bool,
+    limits_enforced: bool,
+) -> tuple[ClaimResult, ...]:
+    """The document's rate offered to its pods under the manifests' own limits; a knee, found under scaled ones, is told
+    beside it. The claim is about Go: on the bundled API the same is judged once more, of the target at hand.
+    """
+    knee = next((knee for knee in knees if knee.pods == plan.pods and not knee.photos_per_s), None)
+    beside = () if knee is None else _beside(knee)
+    step = next((each for each in steps if each.step.name == CAPACITY), None)
+    if step is None:
+        rate = f"{plan.knee.first_rate_per_s:g}"
+        return (none(CAPACITY_CLAIM, message("the stage of {rate}/s was not run", rate=rate), *beside),)
+    offered = _offered(step, manifests.deployment.template.containers[0])
+    unenforced = [] if limits_enforced else [message("CPU and memory limits were not enforced, or were scaled")]
+    of_target = _carried(step, offered, unenforced, beside)
+    if not bundled:
+        return (of_target,)
+    about_go = message("the target is the bundled Python API, and the claim is about Go")
+    return (
+        _carried(step, offered, [about_go, *unenforced], beside),
+        msgspec.structs.replace(of_target, of_target=True),
+    )
+
+
+def _carried(step: StepResult, offered: Message, lacking: Sequence[Message], beside: Told) -> ClaimResult:
+    """The step's own verdict, unless something was ``lacking``."""
+    value, reason = f"{step.figures.answered_per_s:.1f}/s", verbatim(step.reason)
+    if lacking:
+        measured = message("measured here: {what}", what=offered)
+        return result(CAPACITY_CLAIM, Verdict.NOT_EXERCISED, value, *lacking, measured, reason, *beside)
+    return result(CAPACITY_CLAIM, step.verdict, value, offered, reason, *beside)
+
+
+def _offered(step: StepResult, container: Container) -> Message:
+    return message(
+        "{rate}/s to {pods} pods of {asked} (at most {most})",
+        rate=f"{step.step.rate_per_s:g}",
+        pods=str(step.pods),
+        asked=_size(container.request_cpu_m, container.request_memory_bytes),
+        most=_size(container.limit_cpu_m, container.limit_memory_bytes),
+    )
+
+
+def _size(cpu_m: int | None, memory_bytes: int | None) -> str:
+    """For example "500m/512Mi", with a dash for what the manifest leaves open."""
+    return f"{'–' if cpu_m is None else f'{cpu_m}m'}/{'–' if memory_bytes is None else f'{memory_bytes / _MIB:g}Mi'}"
+
+
+def _beside(knee: Knee) -> Told:
+    first, *more = of_knee(knee)
+    return (message("the knee of {pods} pods: {what}", pods=str(knee.pods), what=first), *more)
+
+
+def _in_flight(made: StepResult) -> float:
+    """Of an open loop as many as Little's law gives for half of the requests: more of them waited at times."""
+    return made.step.in_flight or made.figures.offered_per_s * (made.figures.latency_p50_ms or 0.0) / 1000
+
+
+def _connections(steps: Sequence[StepResult], manifests: Manifests) -> ClaimResult:
+    """pool x (the HPA's most + surge) against max_connections, with the pool as the database saw it at its fullest."""
+    claim = "manifest.hpa.max"
+    seen = [(r.figures.database_connections / r.pods) for r in steps if r.figures.database_connections]
+    allowed = [r.figures.database_limit for r in steps if r.figures.database_limit is not None]
+    if not seen or not allowed:
+        return none(claim, message("the database's connections were not read"))
+    if manifests.hpa is None:
+        return none(claim, message("the manifests have no autoscaler"))
+    pool, pods = max(seen), manifests.hpa.max_replicas
+    surge, _ = limits(msgspec.structs.replace(manifests.deployment, replicas=pods))
+    needed = pool * (pods + surge)
+    verdict = Verdict.PASS if needed <= min(allowed) else Verdict.FAIL
+    unfilled = []
+    if verdict is Verdict.PASS and not any(_in_flight(r) / r.pods > pool for r in steps):
+        # More connections than a pod has requests in flight are never asked for: its pool may be larger.
+        verdict, unfilled = Verdict.INCONCLUSIVE, [message("no step had more requests in flight than that")]
+    most = message("at most {pool} connections a pod were seen", pool=f"{pool:.1f}")
+    all_of_them = message(
+        "{pods} pods and {surge} of surge need {needed} of the database's {limit}",
+        pods=str(pods),
+        surge=str(surge),
+        needed=f"{needed:.0f}",
+        limit=str(min(allowed)),
+    )
+    return result(claim, verdict, f"{needed:.0f}", most, *unfilled, all_of_them)

@@ -1,0 +1,104 @@
+"""``python -m harness load_stages``: its options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
+from harness.model.errors import BadInput
+from harness.model.step import Arrivals
+from harness.options import RunOptions, only_words
+from harness.progress import Progress
+from harness.rehearsals.load_stages.types import LoadStagesPlan
+
+MOST_WORKERS = 8
+_KNEE = "knee"
+#: What ``--only`` names beside the knee, by how its requests arrive.
+_PARTS = {"users": Arrivals.EVEN, "capacity": Arrivals.POISSON, "in_flight": Arrivals.CLOSED}
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The options that the load stages have beside those of every run."""
+    command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/load_stages.yaml")
+    command.add_argument("--pods", metavar="N,N", help="the knee is searched for these numbers of pods, e.g. 2,10")
+    parts, told = [*_PARTS, _KNEE], "a part of the plan (repeatable)"
+    command.add_argument("--only", action="append", default=[], choices=parts, help=told)
+    command.add_argument(
+        "--workers", type=int, default=1, help=f"Locust worker processes, 1..{MOST_WORKERS} (default: %(default)s)"
+    )
+    command.add_argument(
+        "--quick", action="store_true", help="windows a tenth as long (at least 4 s): a look, not a judgement"
+    )
+
+
+def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
+    """The plan with the command line's overrides. Raises ``BadInput``."""
+    from harness.rehearsals.load_stages.plan import MOST_PODS, PLAN, load
+
+    plan = load(arguments.plan or PLAN)
+    if arguments.pods is not None:
+        try:
+            pods = tuple(int(word) for word in arguments.pods.split(","))
+        except ValueError as error:
+            raise BadInput(
+                f"--pods {arguments.pods!r} is no list of numbers", remedy="for example --pods 2,4"
+            ) from error
+        if not pods or not all(1 <= count <= MOST_PODS for count in pods):
+            raise BadInput(f"--pods {arguments.pods}: each is within 1..{MOST_PODS}", remedy="for example --pods 2,4")
+        plan = msgspec.structs.replace(plan, knee=msgspec.structs.replace(plan.knee, pods=pods))
+    if arguments.quick:
+        stages = tuple(msgspec.structs.replace(s, seconds=max(4.0, s.seconds / 10)) for s in plan.stages)
+        plan = msgspec.structs.replace(plan, stages=stages)
+    if arguments.only:
+        arrivals = {_PARTS[name] for name in arguments.only if name != _KNEE}
+        stages = tuple(stage for stage in plan.stages if stage.arrivals in arrivals)
+        pods = plan.knee.pods if _KNEE in arguments.only else ()
+        plan = msgspec.structs.replace(plan, stages=stages, knee=msgspec.structs.replace(plan.knee, pods=pods))
+    return plan
+
+
+def replay(arguments: argparse.Namespace, options: RunOptions) -> str:
+    """The command that runs this again."""
+    words = ["python", "-m", "harness", "load_stages", "--on", str(options.rung), "--seed", str(options.seed)]
+    words += ["--plan", str(arguments.plan)] if arguments.plan else []
+    words += ["--pods", arguments.pods] if arguments.pods else []
+    words += only_words(arguments.only)
+    words += ["--workers", str(arguments.workers)] if arguments.workers != 1 else []
+    words += ["--quick"] if arguments.quick else []
+    return shlex.join([*words, *options.changed])
+
+
+def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    if not 1 <= arguments.workers <= MOST_WORKERS:
+        raise BadInput(f"--workers {arguments.workers} is not within 1..{MOST_WORKERS}")
+    plan = plan_of(arguments)
+    if plan.accounts % arguments.workers:
+        raise BadInput(f"--workers {arguments.workers} cannot share the plan's {plan.accounts} accounts evenly")
+    options = options_of(arguments)
+    line = replay(arguments, options)
+    progress.plain(f"seed {options.seed}, environment {options.rung}, target {options.target.name}; replay: {line}")
+    total_s = sum(stage.seconds for stage in plan.stages)
+    pods = ", ".join(map(str, plan.knee.pods)) or "no"
+    progress.plain(
+        f"{len(plan.stages)} stages, {total_s:g} s in all; then the knee of "
+        f"{pods} pods; {os.cpu_count()} cores for the stack and the load together"
+    )
+    from harness.rehearsals.load_stages.flow import LoadStages  # SciPy and psutil load here
+    from harness.rehearsals.load_stages.report import LOAD_JSON, text
+
+    return run_to_end(
+        lambda: LoadStages(plan, options, clock, progress, workers=arguments.workers, replay=line),
+        progress,
+        text,
+        printed=LOAD_JSON if arguments.json else None,
+    )

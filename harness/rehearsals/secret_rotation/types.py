@@ -1,0 +1,93 @@
+"""A database password from Secret Manager, rotated under load: the plan as data, what the stack and the judge tell."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.model.secrets import Seen, Trial
+from harness.rehearsals.scaling.types import AnyPart, AnyPlan, ScalingReport
+
+
+class PartKind(StrEnum):
+    """What a part does."""
+
+    AS_WRITTEN = "as_written"  # the document's volume alone, and with a mount but no class
+    START = "start"  # the pods as the component has them
+    NAIVE = "naive"  # the role's password changed, the version published, the old sessions ended; restart when synced
+    TWO_ROLES = "two_roles"  # the idle role prepared, published, synced, restarted, and the old role revoked
+
+
+class RotationPart(AnyPart, frozen=True, kw_only=True):
+    """One part of the plan. Times in seconds.
+
+    ``rate_per_s`` requests arrive evenly for ``load_s``, over whatever is done; ``wait_s`` bounds every wait;
+    ``watch_s`` is how long a pod that cannot start is watched. ``least_requests`` have to be in evidence.
+    """
+
+    kind: PartKind
+    rate_per_s: float = 10.0
+    load_s: float = 0.0
+    wait_s: float = 120.0
+    watch_s: float = 30.0
+    least_requests: int = 0
+
+
+class RotationPlan(AnyPlan, frozen=True, kw_only=True):
+    """The parts in their order. ``poll_s`` is the driver's rotation poll interval (its own default: 2 min)."""
+
+    poll_s: float
+    parts: tuple[RotationPart, ...]
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """A rotation's steps in monotonic ns; ``None`` for what was not reached.
+
+    ``begun_ns`` is the first step (the role's password changed, or the idle role prepared). ``files_ns`` and
+    ``synced_ns`` are when every pod's file and the Secret had the new version. ``revoked_ns`` is when the old
+    credentials had lost every session and every right to a new one. ``loaded_ns`` is the end of the load.
+    """
+
+    begun_ns: int
+    published_ns: int
+    files_ns: int | None = None
+    synced_ns: int | None = None
+    restarted_ns: int | None = None
+    settled_ns: int | None = None
+    revoked_ns: int | None = None
+    loaded_ns: int | None = None
+    sessions_ended: int = 0
+    old_refused: bool | None = None
+    variables_before_restart: tuple[Seen, ...] = ()
+    old_digest: str = ""
+    new_digest: str = ""
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests that were due between two steps."""
+
+    name: str
+    seconds: float
+    requests: int
+    failed: int
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """A rotation as ``secret_rotation.json`` has it: times in seconds from the publishing; ``None``: not reached."""
+
+    part: str
+    files_after_s: float | None
+    synced_after_s: float | None
+    settled_after_s: float | None
+    revoked_after_s: float | None
+    outage_s: float | None
+    phases: tuple[Phase, ...]
+
+
+class RotationReport(ScalingReport, frozen=True, kw_only=True):
+    """``secret_rotation.json``: the parts as ``scaling.json`` has them, the pods tried, the rotations."""
+
+    poll_s: float
+    trials: tuple[Trial, ...] = ()
+    rotations: tuple[Rotation, ...] = ()
