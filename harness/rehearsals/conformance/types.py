@@ -1,68 +1,52 @@
-"""What the checks answer, and ``conformance.json``."""
+"""What a run of the checks leaves to be judged, and what it was asked for."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
-from harness.model.manifests import ManifestWarning, RepositoryErratum
-from harness.model.verdict import Combined, Verdict
 from harness.rehearsals.conformance.grade import Finding, Grade, Source
 
-SCHEMA_VERSION = 2  # 2: grade, finding and source of each check; the outcome ``advice``
+
+class ConformancePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried. ``only`` are patterns of check ids, all when there is none; ``fuzz_s`` is for how long requests
+    are drawn (seconds; 0: none); ``openapi`` is the path of the team's own OpenAPI file, "" without one.
+    """
+
+    name: str = "conformance"
+    only: tuple[str, ...] = ()
+    fuzz_s: int = 0
+    openapi: str = ""
 
 
-class Outcome(StrEnum):
-    """Of one check."""
+class Deviation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a target did otherwise than a sentence says."""
 
-    PASSED = "passed"
-    DEVIATION = "deviation"
-    ADVICE = "advice"  # nothing is broken, and somebody may trip over it
-    NOT_EXERCISED = "not_exercised"  # what the check builds on is missing or deviates; ``reason`` says what
-    MEASUREMENT_ERROR = "measurement_error"  # the rehearsal's own parts failed: nothing is said of the target
-
-    @property
-    def verdict(self) -> Verdict:
-        """In the words that all commands share."""
-        return _VERDICT[self]
+    expected: str
+    got: str
+    grade: Grade
+    finding: Finding
 
 
-_VERDICT = {
-    Outcome.PASSED: Verdict.PASS,
-    Outcome.DEVIATION: Verdict.FAIL,
-    Outcome.ADVICE: Verdict.PASS,
-    Outcome.NOT_EXERCISED: Verdict.NOT_EXERCISED,
-    Outcome.MEASUREMENT_ERROR: Verdict.INCONCLUSIVE,
-}
+class CheckRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One check as it ran; one without ``deviation``, ``lacking`` and ``broken`` found nothing wrong.
 
-
-class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One check. ``sentence`` is that of ``source``; ``curl`` and ``request_file`` (raw bytes) show a deviation.
-
-    ``grade`` and ``finding`` are of a deviation or an advice. ``decided`` are the sentences of the team's OpenAPI file
-    that stood in the place of the contract's. A target may do without what is ``allowed`` to be not exercised.
+    ``sentence`` is that of ``source``. ``lacking`` says why it could not be tried (what it builds on is missing or
+    deviates), which holds nothing up where it is ``allowed``; ``broken`` what failed of the rehearsal's own parts.
+    ``curl`` and ``request_file`` (raw bytes) show a deviation. ``decided`` are the sentences of the team's OpenAPI file
+    that stood in the place of the contract's.
     """
 
     id: str
     sentence: str
-    outcome: Outcome
-    expected: str = ""
-    got: str = ""
-    reason: str = ""
+    source: Source | None = None
+    deviation: Deviation | None = None
+    lacking: str = ""
+    allowed: bool = False
+    broken: str = ""
     curl: str = ""
     request_file: str = ""
-    duration_s: float = 0.0
-    source: Source | None = None
-    grade: Grade | None = None
-    finding: Finding | None = None
+    seconds: float = 0.0
     decided: tuple[str, ...] = ()
-    allowed: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether it keeps the target from conforming."""
-        return not (self.outcome in (Outcome.PASSED, Outcome.ADVICE) or self.allowed)
 
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,43 +74,16 @@ class Fuzz(msgspec.Struct, frozen=True, kw_only=True):
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The target as it was run."""
 
-    name: str
-    bundled: bool
     command: tuple[str, ...]
     folder: str
     environment: tuple[str, ...]  # names only: a value may be a secret of the team's
     migrations: tuple[str, ...]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """``conformance.json``. ``conforms`` is true when no check holds; times are seconds."""
+class ConformanceDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run. ``checks`` stand in the order in which they ran."""
 
-    schema_version: int
-    run_id: str
-    started_utc: str
-    rung: str
-    seed: int
-    replay: str
-    target: TargetFacts
-    conforms: bool
-    exit_status: int
-    checks: tuple[CheckResult, ...]
-    not_covered: tuple[str, ...]
-    extras: tuple[Extra, ...] = ()
-    fuzz: Fuzz | None = None  # with ``--fuzz``
-    timings: dict[str, float]
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    combined: Combined | None = None  # ``None`` in runs that were stored without it
-    environment: str = ""  # what the target is told to be
-    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
-    manifest_warnings: tuple[ManifestWarning, ...] = ()  # risks of the folder as it was written
-    repository_errata: tuple[RepositoryErratum, ...] = ()  # the document's errata held against that folder
-
-    def graded(self, grade: Grade) -> int:
-        """How many checks have that grade."""
-        return sum(check.grade is grade for check in self.checks)
-
-    def count(self, outcome: Outcome) -> int:
-        """How many checks ended so."""
-        return sum(check.outcome is outcome for check in self.checks)
+    target: TargetFacts | None = None
+    checks: list[CheckRun] = []
+    extras: list[Extra] = []
+    fuzz: Fuzz | None = None
