@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from harness.judge.difference import Single
 from harness.model.units import Unit
+from harness.rehearsal.pods_over_time import Course, Size
 from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.scaling.types import Course, Part, Size
+from harness.rehearsals.scaling.types import Part
 
 
 def reached(part: Part, found: Course) -> Iterator[Figure]:

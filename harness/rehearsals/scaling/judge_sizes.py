@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
-from harness.judge.endpoints import endpoints, endpoints_reached_s
+from harness.judge.endpoints import endpoints_reached_s
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.stack import PodState
-from harness.rehearsals.scaling.types import Applied, Course, Drained, Manual, Part, Size, TakenBack
+from harness.rehearsals.scaling.types import Applied, Drained, Manual, Part, TakenBack
 
 
 class Evicted(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,29 +61,6 @@ def evictions(rows: Iterable[EventRow], since_ns: int, until_ns: int) -> list[Ev
             ready = sum(state == PodState.READY for state in states.values())
             found.append(Evicted(at_ns=row.at_ns, pod=row.subject, ready=ready))
     return found
-
-
-def course_of(rows: Sequence[EventRow], load_ns: tuple[int, int], since_ns: int, until_ns: int) -> Course:
-    """Endpoints and decisions between two moments, in seconds from the begin of the load, which lasted ``load_ns``."""
-    origin_ns = load_ns[0]
-    before = [count for at_ns, count in endpoints(rows) if at_ns < since_ns][-1:]
-    first = [Size(at_s=(since_ns - origin_ns) / NS, pods=count) for count in before]
-    later = [
-        Size(at_s=(at_ns - origin_ns) / NS, pods=count)
-        for at_ns, count in endpoints(rows)
-        if since_ns <= at_ns < until_ns
-    ]
-    decided = [
-        Size(at_s=(each.at_ns - origin_ns) / NS, pods=each.size, why=each.reason)
-        for each in resizes(rows, since_ns)
-        if each.at_ns < until_ns
-    ]
-    return Course(
-        endpoints=(*first, *later),
-        decisions=tuple(decided),
-        load_s=(load_ns[1] - load_ns[0]) / NS,
-        end_s=(until_ns - origin_ns) / NS,
-    )
 
 
 def timed(

@@ -8,36 +8,28 @@ from harness.judge.endpoints import most_endpoints
 from harness.judge.resizes import Resize, resizes
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, SampleRow
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.message import Message, message
 from harness.model.parts import ended, title_of
 from harness.model.section import (
-    Axis,
-    Band,
     Cell,
-    Chart,
     Lines,
     Pairs,
-    Point,
     Section,
-    Series,
-    Style,
 )
-from harness.model.units import Unit
+from harness.rehearsal.moments import timeline
+from harness.rehearsal.pods_over_time import Course, chart_of, course_of
 from harness.rehearsals.scaling.judge import Rows
-from harness.rehearsals.scaling.judge_sizes import course_of, shown_s
+from harness.rehearsals.scaling.judge_sizes import shown_s
 from harness.rehearsals.scaling.judge_zones import ZoneLoss, seen
-from harness.rehearsals.scaling.timeline import timeline
 from harness.rehearsals.scaling.types import (
     Applied,
     Commanded,
-    Course,
     Drained,
     Effect,
     Loaded,
     Part,
     ScalingDetails,
     ScalingPlan,
-    Size,
     ZoneLost,
 )
 
@@ -50,7 +42,7 @@ def sections(plan: ScalingPlan, details: ScalingDetails, rows: Rows, start_ns: i
     factor = message("CPU requests and limits were multiplied by")
     yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"),))
     for part, part_ns, end_ns in ended(plan.parts, details.runs):
-        chart = chart_of(part, course(part, details, rows, part_ns, end_ns))
+        chart = chart_of(part.name, title_of(part), course(part, details, rows, part_ns, end_ns))
         if chart is not None:
             yield chart
         lines = observed(part, details, rows, end_ns)
@@ -66,39 +58,6 @@ def course(part: Part, details: ScalingDetails, rows: Rows, part_ns: int, end_ns
         case Loaded(load_ns=load_ns, end_ns=loaded_ns) | ZoneLost(lost_ns=load_ns, end_ns=loaded_ns):
             span = load_ns, loaded_ns
     return course_of(rows.events, span, part_ns, end_ns)
-
-
-def chart_of(part: Part, found: Course) -> Chart | None:
-    """Pods over time, a dot for each decision of the autoscaler; ``None`` where nobody saw endpoints."""
-    if not found.endpoints:
-        return None
-    ready = [Point(x=each.at_s, y=each.pods) for each in found.endpoints]
-    ready.append(Point(x=max(found.end_s, ready[-1].x), y=ready[-1].y))
-    decided = tuple(Point(x=each.at_s, y=each.pods, note=_decided(each)) for each in found.decisions)
-    series = [Series(name=message("ready endpoints"), points=tuple(ready), style=Style.STEPS, tone="tone0")]
-    if decided:
-        name = message("decisions of the autoscaler")
-        series.append(Series(name=name, points=decided, style=Style.DOTS, tone="tone1"))
-    load = Band(start=0.0, end=found.load_s, label=message("load"), judged=True)
-    return Chart(
-        title=title_of(part),
-        x=Axis(label=message("seconds"), unit=Unit.SECONDS),
-        y=Axis(label=message("pods"), whole=True),
-        series=tuple(series),
-        text=_told(found),
-        bands=(load,) if found.load_s else (),
-        part=part.name,
-    )
-
-
-def _decided(each: Size) -> Message:
-    return message("{seconds} s: {pods} pods; {why}", seconds=f"{each.at_s:.0f}", pods=str(each.pods), why=each.why)
-
-
-def _told(found: Course) -> Told:
-    path = ", ".join(f"{each.at_s:.0f} s: {each.pods}" for each in found.endpoints)
-    legend = message("The Service's endpoints over time; a circle is a decision of the autoscaler; shaded is the load.")
-    return (legend, verbatim(path), *map(_decided, found.decisions))
 
 
 # -- what was observed beside the claims ---------------------------------------------------------------------------

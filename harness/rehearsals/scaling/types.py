@@ -197,22 +197,3 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     reason: str
     allowed: tuple[int, ...]
-
-
-class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """So many pods at ``at_s``, seconds from the part's load (from its beginning where it has none). ``why`` is the
-    autoscaler's reason; "" for the Service's endpoints."""
-
-    at_s: float
-    pods: int
-    why: str = ""
-
-
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """Endpoints over time, and the autoscaler's decisions. ``load_s`` is how long the load lasted, 0 without one;
-    ``end_s`` when the part ended."""
-
-    endpoints: tuple[Size, ...] = ()
-    decisions: tuple[Size, ...] = ()
-    load_s: float = 0.0
-    end_s: float = 0.0

@@ -242,8 +242,9 @@ def planned(part: RotationPart) -> int:
 
 
 def _incomplete(part: RotationPart, course: Course, calls: Calls) -> Message | None:
-    """Why the requests in evidence cannot carry a pass; ``None`` when they can. Every request of the plan must be there: one
-    that is not counts as failed, and none may fail.
+    """Why the requests in evidence cannot carry a pass; ``None`` when they can.
+
+    Every request of the plan must be there: one that is not counts as failed, and none may fail.
     """
     wanted = max(part.least_requests, 1, planned(part))
     last_ns = max(at_ns or 0 for at_ns in (course.begun_ns, course.settled_ns, course.revoked_ns))

@@ -87,7 +87,8 @@ class SecretRotation:
     ) -> Iterable[Section]:
         """The phases of each rotation, and what was observed."""
         _ = judgements
-        return sections.sections(plan, seen.details, seen.evidence.ledger)
+        evidence, start_ns = seen.evidence, seen.facts.anchor.monotonic_ns
+        return sections.sections(plan, seen.details, evidence.ledger, evidence.events, start_ns)
 
     def figures(
         self, plan: RotationPlan, seen: Seen[RotationDetails], judgements: Sequence[Judgement]

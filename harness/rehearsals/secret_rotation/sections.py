@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.judge.claimed import NEVER
 from harness.judge.ledger import Ledger
+from harness.model.evidence import EventRow
 from harness.model.message import Message, message
-from harness.model.parts import ended
+from harness.model.parts import ended, title_of
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.rehearsal.moments import timeline
+from harness.rehearsal.pods_over_time import chart_of, course_of
 from harness.rehearsals.secret_rotation.judge import calls_of
 from harness.rehearsals.secret_rotation.judge_rotation import rotation
 from harness.rehearsals.secret_rotation.types import (
@@ -33,12 +36,17 @@ PHASE = {
 }
 
 
-def sections(plan: RotationPlan, details: RotationDetails, ledger: Ledger) -> Iterator[Section]:
-    """All of the page."""
+def sections(
+    plan: RotationPlan, details: RotationDetails, ledger: Ledger, events: Sequence[EventRow], start_ns: int
+) -> Iterator[Section]:
+    """All of the page; ``start_ns`` is the run's begin."""
     factor = message("CPU requests and limits were multiplied by")
     poll = message("The driver looks for new versions every")
     yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"), (poll, f"{plan.poll_s:g} s")))
-    for part, _, _ in ended(plan.parts, details.runs):
+    for part, part_ns, end_ns in ended(plan.parts, details.runs):
+        chart = chart_of(part.name, title_of(part), course_of(events, (part_ns, part_ns), part_ns, end_ns))
+        if chart is not None:
+            yield chart
         match details.did.get(part.name):
             case AsWritten(trials=trials):
                 events = tuple(f"{each.name}: {event}" for each in trials for event in each.events)
@@ -48,6 +56,7 @@ def sections(plan: RotationPlan, details: RotationDetails, ledger: Ledger) -> It
                 yield Lines(title=message("Observed"), lines=(_volumes(len(versions), published),), part=part.name)
             case Rotated() as did:
                 yield from _rotated(part, rotation(did.course, calls_of(did, ledger)))
+    yield timeline(events, start_ns)
 
 
 def _volumes(pods: int, published: str) -> Message:

@@ -25,7 +25,8 @@ class PartKind(StrEnum):
 class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the plan. Times in seconds.
 
-    ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``rate_per_s`` requests arrive evenly for ``load_s``, over whatever is done; ``wait_s`` bounds every wait;
+    ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do.
+    ``rate_per_s`` requests arrive evenly for ``load_s``, over whatever is done; ``wait_s`` bounds every wait;
     ``watch_s`` is how long a pod that cannot start is watched. ``least_requests`` have to be in evidence.
     """
 
