@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from harness.model.chaos import Expectation, Experiment
 from harness.model.errors import BadInput
+from harness.rehearsals.chaos.types import Expectation, Experiment
 
 FOLDER = Path(__file__).parent / "experiments"
 EXTENSION = "tekutoko"

@@ -11,28 +11,27 @@ from importlib import import_module
 from pathlib import Path
 
 from harness import terminal
-from harness.chaos.command import add_chaos_arguments, add_nightly_arguments
-from harness.chaos.rolling import add_arguments as add_rolling_arguments
-from harness.chaos.undo import add_arguments as add_undo_arguments
-from harness.conformance.command import TARGET_HELP
-from harness.conformance.command import add_arguments as add_conformance_arguments
-from harness.deploys.command import add_arguments as add_deploy_arguments
-from harness.flag_proof.command import add_arguments as add_flag_proof_arguments
-from harness.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.model import units
 from harness.model.errors import Exit, RehearsalError, more_severe
 from harness.model.stack import AUTO, RUNGS
-from harness.network.command import add_arguments as add_network_arguments
 from harness.own_cluster import add_arguments as add_cluster_arguments
 from harness.reconcile.command import add_arguments as add_reconcile_arguments
-from harness.recovery.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.chaos.command import add_chaos_arguments, add_nightly_arguments
+from harness.rehearsals.chaos.rolling import add_arguments as add_rolling_arguments
+from harness.rehearsals.chaos.undo import add_arguments as add_undo_arguments
+from harness.rehearsals.conformance.command import add_arguments as add_conformance_arguments
+from harness.rehearsals.deploy.command import add_arguments as add_deploy_arguments
+from harness.rehearsals.dr_restore.command import add_arguments as add_recovery_arguments
+from harness.rehearsals.flag_proof.command import add_arguments as add_flag_proof_arguments
 from harness.rehearsals.load_stages.command import add_arguments as add_stages_arguments
+from harness.rehearsals.mirror_stop.command import add_arguments as add_mirror_stop_arguments
+from harness.rehearsals.network.command import add_arguments as add_network_arguments
 from harness.rehearsals.scaling.command import add_arguments as add_scaling_arguments
 from harness.rehearsals.secret_rotation.command import add_arguments as add_secret_rotation_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
-from harness.targets import ROOT
+from harness.targets import ROOT, TARGET_HELP
 
 DEFAULT_SEED = 1
 
@@ -133,21 +132,21 @@ def _add_under_load(commands: argparse._SubParsersAction[argparse.ArgumentParser
     chaos = commands.add_parser("chaos", help="experiments of chaos under load", allow_abbrev=False)
     add_chaos_arguments(chaos)
     _add_run_options(chaos, printed="result.json")
-    chaos.set_defaults(handler=_by("harness.chaos.command", "run_chaos"))
+    chaos.set_defaults(handler=_by("harness.rehearsals.chaos.command", "run_chaos"))
     nightly = commands.add_parser("chaos_nightly", help="schedules of experiments, drawn", allow_abbrev=False)
     add_nightly_arguments(nightly)
     _add_run_options(nightly, printed="result.json")
-    nightly.set_defaults(handler=_by("harness.chaos.command", "run_nightly"))
+    nightly.set_defaults(handler=_by("harness.rehearsals.chaos.command", "run_nightly"))
     rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
     add_rolling_arguments(rolling)
     _add_run_options(rolling, printed="both halves")
-    rolling.set_defaults(handler=_by("harness.chaos.rolling"))
+    rolling.set_defaults(handler=_by("harness.rehearsals.chaos.rolling"))
     deploy = commands.add_parser(
         "deploy_rehearsal", help="versions rolled out and undone under load", allow_abbrev=False
     )
     add_deploy_arguments(deploy)
     _add_run_options(deploy, printed="result.json")
-    deploy.set_defaults(handler=_by("harness.deploys.command"))
+    deploy.set_defaults(handler=_by("harness.rehearsals.deploy.command"))
 
 
 def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -166,7 +165,7 @@ def _add_network(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     network = commands.add_parser("network", help="who reaches whom, with NetworkPolicies", allow_abbrev=False)
     add_network_arguments(network)
     _add_run_options(network, printed="result.json")
-    network.set_defaults(handler=_by("harness.network.command"))
+    network.set_defaults(handler=_by("harness.rehearsals.network.command"))
 
 
 def _add_secret_rotation(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

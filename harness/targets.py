@@ -38,6 +38,7 @@ from harness.model.stack import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = "image:"
+TARGET_HELP = "the API under test: a command line, a .yaml file, or image:NAME on kind (default: the bundled walk API)"
 BUNDLED_MIGRATIONS = (sys.executable, "-m", "api", "migrate")
 
 

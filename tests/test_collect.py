@@ -11,7 +11,6 @@ from harness.clock import NS
 from harness.collect import Collector
 from harness.evidence.spool import SpoolWriter
 from harness.evidence.store import EvidenceStore
-from harness.judge.ledger import Ledger
 from harness.model.due import Due, probe_call
 from harness.model.evidence import Anchor, Row
 from tests.judge.evidence import probe, request

@@ -23,8 +23,8 @@ from harness.load.plan import LoadPlan
 from harness.load.plan import write as write_plan
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.private import open_beneath, open_private, write_private
-from harness.recovery.archive import Archive
-from harness.recovery.site import Site
+from harness.rehearsals.dr_restore.archive import Archive
+from harness.rehearsals.dr_restore.site import Site
 from harness.stack.kind import docker
 from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import Definition

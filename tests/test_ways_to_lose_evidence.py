@@ -22,7 +22,6 @@ from harness.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.judge.decision import decide
 from harness.judge.judge import judge
-from harness.judge.ledger import Ledger
 from harness.judge.window import Window
 from harness.load import errors
 from harness.load.child import guarded
@@ -94,9 +93,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = SteppedClock()
-        self.collector = Collector(
-            EvidenceStore(folder / "evidence.sqlite", "run", self.clock.anchor), self.clock
-        )
+        self.collector = Collector(EvidenceStore(folder / "evidence.sqlite", "run", self.clock.anchor), self.clock)
 
     def spool(self, name: str) -> Path:
         return self.folder / f"{name}.jsonl"

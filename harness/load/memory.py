@@ -3,7 +3,7 @@
 A location that a side did not confirm goes there again with the walk's next PUT. So a failed PUT, a stretch without
 network and a change of sides in mid-walk lose nothing, however the flag flips: the API is told all that it has not
 confirmed, Firestore is always told the whole walk. The app under the document would send only what is new; what that
-loses is ``harness.flag_proof``'s to show.
+loses is ``harness.rehearsals.flag_proof``'s to show.
 """
 
 from __future__ import annotations

@@ -76,11 +76,11 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 
 
 class Style(StrEnum):
-    """How a series is drawn."""
+    """How a series is drawn. Steps are level from each point to the next: the last ends them."""
 
     LINE = "line"
-    STEPS = "steps"  # level until the next point
-    AREA = "area"  # steps, filled down to the series before it in the same stack, or to zero
+    STEPS = "steps"
+    AREA = "area"  # steps of the series' own amount, filled, on top of the areas before it in the chart
     DOTS = "dots"
 
 
@@ -153,7 +153,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
 class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="timeline"):
     """The course of a run: charts over one axis of ``seconds`` from the run's beginning, its phases and moments.
 
-    ``marks_in_all`` counts the moments of the evidence, of which ``marks`` are shown.
+    ``marks_in_all`` counts the moments of the evidence, of which ``marks`` are shown. Judged phases are shaded in every
+    chart; charts with the same logarithmic y axis share its scale, so that they compare at a glance.
     """
 
     title: Message

@@ -54,6 +54,17 @@ def ratio(text: str) -> float:
     return round(number / 100, 12)
 
 
+_SIZES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+
+def size_bytes(text: str) -> int:
+    """``"64MiB"``, ``"1GiB"`` in bytes."""
+    number, unit = _split(text, "a size", "64MiB")
+    if unit not in _SIZES:
+        raise ValueError(f"{text!r} is no size; write for example '64MiB' or '1GiB'")
+    return round(number * _SIZES[unit])
+
+
 def quantity(text: str, unit: Unit) -> float:
     """A threshold in the unit of its metric, e.g. ``quantity("500ms", Unit.MILLISECONDS) == 500``."""
     if unit is Unit.RATIO:

@@ -11,10 +11,10 @@ from harness.checks.healing import Direction, Healing, healing
 from harness.firebase.copy_walks import copy_walks
 from harness.firebase.document_writes import plain_fields
 from harness.firebase.documents import Documents, Fields
-from harness.model.chaos import CheckSummary
 from harness.model.errors import PartDied
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.types import CheckSummary
 from harness.stores import read_walks
 
 _SQL_TIMEOUT_S = 10.0

@@ -112,6 +112,7 @@ class Conductor(Generic[P, D]):
         self.plan_name = str(getattr(plan, "name", rehearsal.name))
         self.run_id = resumed[0].name if resumed else run_identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
+        self._applied = self.manifests  # or what the rehearsal has its stack brought up with
         self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
         self.details: D = resumed[1] if resumed else rehearsal.details()
@@ -146,17 +147,19 @@ class Conductor(Generic[P, D]):
         )  # fmt: skip
         needs = self.rehearsal.arrange(self.plan, self.options, self.manifests)
         if needs.stack is not None:
+            self._applied = needs.stack.manifests
             self._stack = self._environment.stack(self, needs.stack)
             on.give(self._stack)
         await on.supervise(self.rehearsal.run(self.plan, on))
 
     async def _take_down(self) -> None:
+        held = () if self._on is None else tuple(reversed(self._on.held))
         steps = [] if self._on is None else [*self._on.endings()]
-        steps += [] if self._stack is None else [self._stack.down]
+        steps += [part.down for part in held]
         self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
         await self.lifecycle.finally_(self._gather_last)
         remove_run_folder(self.run_id)
-        self._leaks = () if self._stack is None else tuple(self._stack.leaks())
+        self._leaks = tuple(leak for part in held for leak in part.leaks())
         for leak in self._leaks:
             self.progress(f"LEAK: {leak}")
 
@@ -236,7 +239,7 @@ class Conductor(Generic[P, D]):
             timings={name: round(value, 3) for name, value in timings.items()},
             leaks=self._leaks,
             errors=tuple(str(error) for error in self.lifecycle.errors),
-            **manifest_facts(self.manifests, options.rung),
+            **manifest_facts(self._applied, options.rung),
         )
 
     def _save(self, name: str, content: object) -> None:

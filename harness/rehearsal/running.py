@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -21,6 +21,18 @@ from harness.stack.protocol import Stack
 
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
+
+
+class Held(Protocol):
+    """What a run has on the machine besides the harness itself: its stack, a database of its own."""
+
+    async def down(self) -> None:
+        """Ends it and removes what it made. Idempotent."""
+        ...
+
+    def leaks(self) -> list[str]:
+        """What is left of it after ``down``."""
+        ...
 
 
 class Running(Generic[D]):
@@ -44,6 +56,7 @@ class Running(Generic[D]):
         self.timings: dict[str, float] = {}
         self.publish = publish  # writes what there is so far as a result under way
         self.children: list[Child] = []  # the runs of a sequence, each conducted with ``folder`` as its reports
+        self.held: list[Held] = []
         self._stack: Stack | None = None
         self._watchers: list[Callable[[EventRow | SampleRow], None]] = []
         self._beside: list[asyncio.Task[None]] = []
@@ -92,6 +105,10 @@ class Running(Generic[D]):
         """``step`` is run before the stack is taken down, the last that was named first, however the run ended."""
         self._endings.append(step)
 
+    def hold(self, part: Held) -> None:
+        """``part`` is taken down after the endings, the last that was held first, and what is left of it is a leak."""
+        self.held.append(part)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failed.done():
             return
@@ -115,6 +132,7 @@ class Running(Generic[D]):
     def give(self, stack: Stack) -> None:
         """Gives it its stack, not yet up."""
         self._stack = stack
+        self.hold(stack)
 
     async def supervise(self, work: Coroutine[Any, Any, None]) -> None:
         """``work``, with the gathering of evidence and whatever it put beside itself; the first that fails ends all."""

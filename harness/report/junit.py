@@ -1,92 +1,137 @@
-"""``junit.xml``: what a CI that reads JUnit shows. It is green if and only if ``run.json`` says ``advance``.
+"""``junit.xml``: what a CI that reads JUnit shows. It is green if and only if the run's exit status is 0.
 
-* one test case a criterion: ``fail`` (a rollback limit that fired included) is a failure; ``inconclusive`` is an
-  error, because the measurement could not tell and the week holds; ``not exercised`` is skipped, with its reason;
-* one test case a check of the flag, in the same way;
-* the test case ``decision`` carries what skipped cases cannot: a CI shows skipped as green, and a week with a
-  criterion that was not exercised holds;
-* it is for machines, and in English whatever the language of the pages;
-* the test cases ``run`` and ``leaks`` fail when a part broke or something was left on the machine.
+* one test case a judgement: ``fail`` (a rollback limit that fired included) is a failure; ``inconclusive`` is an
+  error, because the measurement could not tell; ``not exercised`` is skipped, with its reason; so is whatever does not
+  pass and does not gate; an erratum shown passes, and says so in its output;
+* the test case ``decision`` carries what skipped cases cannot: a CI shows skipped as green, and a run with something
+  not exercised that gates holds;
+* the test cases ``run``, ``leaks`` and ``exercised`` fail when a part broke, something was left on the machine, or
+  nothing was exercised at all.
+
+It is for machines, and in English whatever the language of the pages.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from junitparser import Error, Failure, TestCase
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from harness.model.run import Run
-from harness.model.verdict import CheckResult, CriterionResult, Decision
+from harness.model.judgement import Judgement
+from harness.model.result import Result
+from harness.model.verdict import Decision, Verdict
+from harness.report import told, words
+from harness.report.ending import nothing_exercised, reason_words
 from harness.report.files import write_atomically
-from harness.report.junit_parts import case, result_of, suite_document
-from harness.report.junit_parts import xml_text as text
 from harness.report.language import ENGLISH
-from harness.report.words import (
-    check_figures,
-    decision_reason,
-    first_line,
-    measured,
-    target_words,
-    threshold_words,
-    verdict_word,
-)
 
 JUNIT_XML = "junit.xml"
+_Outcome = Failure | Error | Skipped | None
+
+#: What XML 1.0 cannot hold at all, escaped or not.
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def _criterion_case(suite: str, criterion: CriterionResult) -> TestCase:
-    told = text(f"{verdict_word(criterion, ENGLISH)}: {criterion.reason}")
-    output = (
-        f"{criterion.kind} {criterion.metric} {threshold_words(criterion, ENGLISH)}\n"
-        f"value {measured(criterion, criterion.value, ENGLISH)}, "
-        f"bound {measured(criterion, criterion.bound, ENGLISH)}, "
-        f"{criterion.samples} samples\nclaim {criterion.claim}\n{criterion.reason}"
-    )
-    return case(suite, criterion.id, result_of(criterion.verdict, told), output)
+def xml_text(text: str) -> str:
+    """``text`` with what XML cannot hold replaced."""
+    return _NOT_XML.sub("�", text)
 
 
-def _check_case(suite: str, check: CheckResult) -> TestCase:
-    told = text(f"{check.verdict.replace('_', ' ')}: {check.reason}")
-    result = result_of(check.verdict, told)
-    return case(suite, check.id, result, f"{check_figures(check, ENGLISH)}, claim {check.claim}\n{check.reason}")
+def junit(result: Result) -> bytes:
+    """The document: one suite, named for the plan and the rung; properties first, as the schema that Jenkins and
+    others check has it."""
+    name = f"{result.plan} on {result.facts.rung}"
+    suite = TestSuite(xml_text(name))
+    suite.timestamp = result.facts.started_utc
+    for key, value in _properties(result).items():
+        suite.add_property(key, xml_text(value))
+    for each in _cases(name, result):
+        suite.add_testcase(each)
+    document = JUnitXml()
+    document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call]  # half typed upstream
+    content: bytes = document.tostring()  # type: ignore[no-untyped-call]  # half typed upstream
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + content + b"\n"
 
 
-def _decision_case(suite: str, run: Run) -> TestCase:
-    told = text(decision_reason(run, ENGLISH))
-    result: Failure | Error | None
-    if run.decision is Decision.ADVANCE:
-        result = None
-    elif run.decision is None:
-        result = Error(told, "no_decision")
-    else:
-        result = Failure(told, str(run.decision))
-    return case(suite, "decision", result, told)
-
-
-def junit(run: Run) -> bytes:
-    """The document, one suite named for the scenario, the target and the rung."""
-    name = f"{run.scenario} on {run.rung}"
-    facts = {
-        "replay": run.replay,
-        "seed": str(run.seed),
-        "rung": str(run.rung),
-        "target": target_words(run.target, ENGLISH, bundled=run.target_bundled),
-        "run_id": run.run_id,
-        "decision": str(run.decision or "none"),
-        "first_line": first_line(run.seed, run.rung, run.replay),
+def _properties(result: Result) -> dict[str, str]:
+    facts = result.facts
+    return {
+        "replay": facts.replay,
+        "seed": str(facts.seed),
+        "rung": str(facts.rung),
+        "target": told.target(facts, ENGLISH),
+        "run_id": result.run_id,
+        "decision": str(result.decision or "none"),
+        "first_line": words.first_line(facts.seed, facts.rung, facts.replay),
     }
-    broken = Error(text("; ".join(run.errors)), "broken") if run.errors else None
-    left = Failure(text("; ".join(run.leaks)), "leak") if run.leaks else None
-    cases = [
-        _decision_case(name, run),
-        *(_criterion_case(name, criterion) for criterion in run.criteria),
-        *(_check_case(name, check) for check in run.checks),
-        case(name, "run", broken),
-        case(name, "leaks", left),
+
+
+def _cases(suite: str, result: Result) -> list[TestCase]:
+    facts = result.facts
+    nothing = "nothing was exercised: this run says neither that the promises are kept nor that they are not"
+    return [
+        _decision(suite, result),
+        *(_judged(suite, each) for each in result.judgements),
+        _case(suite, "run", Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None),
+        _case(suite, "leaks", Failure(xml_text("; ".join(facts.leaks)), "leak") if facts.leaks else None),
+        _case(suite, "exercised", Failure(nothing, "exercised") if nothing_exercised(result) else None),
     ]
-    return suite_document(name, cases, started_utc=run.started_utc, properties=facts)
 
 
-def write_junit(folder: Path, run: Run) -> Path:
+def _case(suite: str, name: str, outcome: _Outcome, output: str = "", seconds: float = 0.0) -> TestCase:
+    """A test case; passed when ``outcome`` is ``None``."""
+    made = TestCase(xml_text(name), classname=xml_text(suite), time=seconds)
+    if outcome is not None:
+        made.result = [outcome]
+    if output:
+        made.system_out = xml_text(output)
+    return made
+
+
+def _decision(suite: str, result: Result) -> TestCase:
+    why = xml_text(reason_words(result, ENGLISH))
+    outcome: _Outcome = None
+    if result.decision is None:
+        outcome = Error(why, "no_decision")
+    elif result.decision is not Decision.ADVANCE:
+        outcome = Failure(why, str(result.decision))
+    return _case(suite, "decision", outcome, why)
+
+
+def _judged(suite: str, judgement: Judgement) -> TestCase:
+    word = words.VERDICT[judgement.verdict] if judgement.kind == "check" else words.verdict_id(judgement)
+    reason = f"{word}: {judgement.reason}"
+    where = f"{suite}.{judgement.part}" if judgement.part else suite
+    return _case(where, judgement.id, _outcome(judgement, xml_text(reason)), _output(judgement), judgement.seconds)
+
+
+def _outcome(judgement: Judgement, reason: str) -> _Outcome:
+    if judgement.verdict.good:
+        return None
+    if judgement.verdict is Verdict.NOT_EXERCISED or not judgement.gates:
+        return Skipped(reason, str(judgement.verdict))
+    kind = Failure if judgement.verdict is Verdict.FAIL else Error
+    return kind(reason, str(judgement.verdict))
+
+
+def _output(judgement: Judgement) -> str:
+    figures = [f"value {words.measured(judgement, ENGLISH)}"]
+    if judgement.bound is not None:
+        figures.append(f"bound {words.figure(judgement, judgement.bound, ENGLISH)}")
+    if judgement.limit is not None:
+        figures.append(f"limit {ENGLISH.amount(judgement.limit, judgement.unit)}")
+    if judgement.samples:
+        figures.append(f"{judgement.samples} samples")
+    lines = [f"{judgement.kind}: {words.asked_words(judgement, ENGLISH)}", ", ".join(figures)]
+    lines += [f"claim {claim}" for claim in judgement.claims]
+    lines += [f"erratum shown: {judgement.erratum}"] if judgement.erratum else []
+    lines += [judgement.reason, *judgement.examples]
+    lines += [judgement.reproduce] if judgement.reproduce else []
+    return "\n".join(lines)
+
+
+def write_junit(folder: Path, result: Result) -> Path:
     """Writes ``junit.xml`` into ``folder``. Raises ``EvidenceNotWritten``."""
-    return write_atomically(folder / JUNIT_XML, junit(run))
+    return write_atomically(folder / JUNIT_XML, junit(result))

@@ -18,12 +18,12 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from chaos import catalogue
-from harness.conformance.checks import ALL
-from harness.conformance.fuzz import SENTENCES
-from harness.conformance.openapi.answers import SENTENCES as OPENAPI_SENTENCES
 from harness.manifests import load as load_manifests
 from harness.manifests.forced import reasons
 from harness.model.errors import MEANING
+from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.fuzz import SENTENCES
+from harness.rehearsals.conformance.openapi.answers import SENTENCES as OPENAPI_SENTENCES
 from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
 from scenarios import claims
 

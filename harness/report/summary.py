@@ -1,237 +1,182 @@
-"""``summary.md``: a run for a CI job's page. The decision first, then how to replay it, then what it rests on."""
+"""``summary.md``: a run for a CI job's page. How it ended first, then how to replay it, then what it rests on."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.model.run import Run, SwitchOver, WindowSummary
-from harness.model.units import Unit
-from harness.model.verdict import CriterionResult, ErratumSeen
+from harness.model.claim import Claim
+from harness.model.result import Result
+from harness.model.section import Blocks, Cell, Chart, Lines, Pairs, Section, Table, Timeline
+from harness.model.section import Row as TableRow
+from harness.report import judged, told, words
+from harness.report.ending import ending
 from harness.report.files import write_atomically
-from harness.report.frame import (
-    Ending,
-    Facts,
-    Finished,
-    manifest_changes,
-    manifest_warnings,
-    repository_errata,
-    run_facts,
-)
+from harness.report.judged import Grid, Group, Row
 from harness.report.language import ENGLISH, Language
-from harness.report.page import replicas, side_word
-from harness.report.words import (
-    DECISION,
-    DECISION_SIGN,
-    KIND,
-    RUNG,
-    VERDICT,
-    VERDICT_SIGN,
-    chance_words,
-    check_figures,
-    check_word,
-    decision_reason,
-    late_words,
-    measured,
-    metric_word,
-    not_judged,
-    phase_word,
-    reason_words,
-    switch_words,
-    target_words,
-    threshold_words,
-    verdict_word,
-)
+from harness.report.markdown import bullets, code, head, plain, table
 
 SUMMARY_MD = "summary.md"
-
-_MARKUP = re.compile(r"([\\`*_\[\]|#~])")
-_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-
-
-def plain(text: str) -> str:
-    """``text`` as one line that no Markdown reader takes for markup: messages of the evidence can hold anything."""
-    escaped = _MARKUP.sub(r"\\\1", " ".join(text.split()))
-    return "".join(_HTML.get(character, character) for character in escaped)
+#: A CI's page is no place for thousands of rows; the report has them.
+_MOST_ROWS = 100
 
 
-def code(text: str) -> str:
-    """``text`` as a block of code, fenced by more backticks than it holds."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{fence}text\n{' '.join(text.split())}\n{fence}"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; columns whose head ends in a colon are set right."""
-    rule = ["---:" if head.endswith(":") else "---" for head in heads]
-    lines = [[head.rstrip(":") for head in heads], rule, *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def bullets(lines: Iterable[str]) -> str:
-    """A list of untrusted lines."""
-    return "\n".join(f"- {plain(line)}" for line in lines)
-
-
-def opening(
-    report: Finished, say: Language, title: str, ending: Ending, *, bundled: bool, more: Sequence[str] = ()
-) -> list[str]:
-    """How a command's ``summary.md`` begins: the end, its facts and ``more``, what broke, what was left."""
-    parts = [
-        f"## {ending.sign} {ending.word}: {plain(title)}",
-        ending.reason,
-        code(report.replay),
-        bullets([*run_facts(report, report.run_id, report.exit_status, say, bundled=bundled), *more]),
-    ]
-    if report.errors:
-        parts += [_head(say("What broke")), bullets(report.errors)]
-    if report.leaks:
-        parts += [_head(say("Left on the machine")), bullets(report.leaks)]
-    return parts
-
-
-def summary(run: Run, say: Language = ENGLISH) -> str:
+def summary(result: Result, claims: Mapping[str, Claim], say: Language = ENGLISH) -> str:
     """The document."""
-    parts = [
-        f"## {DECISION_SIGN[run.decision]} {say(DECISION[run.decision])}: {plain(say(run.title))}",
-        plain(decision_reason(run, say)),
-        code(run.replay),
-        bullets(_facts(run, say)),
+    return "\n\n".join(_parts(result, claims, say)) + "\n"
+
+
+def _parts(result: Result, claims: Mapping[str, Claim], say: Language) -> Iterator[str]:
+    facts, end = result.facts, ending(result, say)
+    yield f"## {end.sign} {end.word}: {plain(say.message(result.title))}"
+    yield plain(end.reason)
+    yield code(facts.replay)
+    yield bullets(_facts(result, say))
+    if facts.errors:
+        yield head(say("What broke"))
+        yield bullets(facts.errors)
+    if facts.leaks:
+        yield head(say("Left on the machine"))
+        yield bullets(facts.leaks)
+    if result.children:
+        yield head(say("Runs"))
+        yield _children(result, say)
+    for group in judged.groups(result, say):
+        yield from _group(group, say)
+    yield head(say("Not exercised"))
+    yield _not_exercised(result, say)
+    yield from _errata(result, claims, say)
+    for title, lines in told.about_manifests(facts, say):
+        yield head(title)
+        yield bullets(lines)
+    if not facts.leaks:
+        yield say("Nothing of the run was left on the machine.")
+
+
+def _facts(result: Result, say: Language) -> Iterator[str]:
+    facts = result.facts
+    yield say("seed {seed}, started {started}", seed=str(facts.seed), started=say.moment(facts.started_utc))
+    yield say("environment {rung}: {words}", rung=str(facts.rung), words=told.rung_words(facts, say))
+    yield say("target: {target}", target=told.target(facts, say))
+    for name, value in told.facts(result, say):
+        yield f"{name}: {value}"
+
+
+def _children(result: Result, say: Language) -> str:
+    rows = [
+        (f"{sign} **{word}**", plain(child.part), _link(child.run_id, child.folder), str(child.exit_status))
+        for child, sign, word in told.children(result.children, say)
     ]
-    if run.errors:
-        parts += [_head(say("What broke")), bullets(run.errors)]
-    if run.leaks:
-        parts += [_head(say("Left on the machine")), bullets(run.leaks)]
-    parts += [_head(say("Criteria")), _criteria(run, say)]
-    if run.checks:
-        parts += [_head(say("Checks")), _checks(run, say)]
-    if run.switch_over is not None:
-        parts += [_head(say("Switch to Firestore after the roll back")), _switch_over(run.switch_over, say)]
-    if run.windows:
-        parts += [_head(say("Windows")), _windows(run.windows, say)]
-    parts += [_head(say("Not exercised")), _not_exercised(run, say)]
-    parts += errata_section(run.errata_seen, say)
-    parts += changes_section(run, say)
-    if not run.leaks:
-        parts.append(say("Nothing of the run was left on the machine."))
-    return "\n\n".join(parts) + "\n"
+    return table((say("Decision"), say("Part"), say("Run"), say("Exit status")), rows)
 
 
-def errata_section(seen: Sequence[ErratumSeen], say: Language) -> list[str]:
-    """The errata with what was seen of each; [] of none. The page has what the register says of them."""
-    lines = [f"{each.id}: {say.told(each.told, each.seen)}" for each in seen]
-    return [_head(say("Errata seen")), bullets(lines)] if lines else []
+def _link(text: str, folder: str) -> str:
+    from urllib.parse import quote
+
+    return f"[{plain(text)}](./{quote(folder)}/report.html)" if folder else plain(text)
 
 
-def changes_section(facts: Facts, say: Language) -> list[str]:
-    """What the rehearsal changes in the manifests on every rung, and what a folder of somebody's own carries."""
-    parts = (
-        (say("What the rehearsal changes in the document's manifests"), manifest_changes(facts, say)),
-        (say("Risks of the folder of manifests"), manifest_warnings(facts, say)),
-        (say("The document's errata in the folder of manifests"), repository_errata(facts, say)),
+def _group(group: Group, say: Language) -> Iterator[str]:
+    yield head(f"{group.title} ({group.took})" if group.took else group.title)
+    for grid in group.grids:
+        if grid.title:
+            yield head(grid.title, 4)
+        if grid.rows:
+            yield _grid(grid, say)
+        if grid.folded:
+            yield say("{count} passed", count=len(grid.folded))
+    if not group.grids:
+        yield say("Nothing was judged.")
+    for section in group.sections:
+        yield from _section(section, say)
+
+
+def _grid(grid: Grid, say: Language) -> str:
+    columns = (
+        (say("Measured"), grid.has_value, [row.value for row in grid.rows]),
+        (say("Bound (95 %)"), grid.has_bound, [row.bound for row in grid.rows]),
+        (say("Limit"), grid.has_limit, [row.limit for row in grid.rows]),
+        (say("Samples"), grid.has_samples, [row.samples for row in grid.rows]),
     )
-    return [part for head, lines in parts if lines for part in (_head(head), bullets(lines))]
-
-
-def _head(text: str) -> str:
-    return f"### {text}"
-
-
-def _facts(run: Run, say: Language) -> list[str]:
-    return [
-        say(
-            "seed {seed}, run {run}, started {started}, exit status {status}",
-            seed=str(run.seed),
-            run=run.run_id,
-            started=say.moment(run.started_utc),
-            status=str(run.exit_status),
-        ),
-        say("environment {rung}: {words}", rung=str(run.rung), words=say(RUNG[run.rung])),
-        say("target: {target}", target=target_words(run.target, say, bundled=run.target_bundled)),
-        *([say("variable ENVIRONMENT: {name}", name=run.environment)] if run.environment else []),
-        *([_missing(run.missing_manifests, say)] if run.missing_manifests else []),
-        *(say("fault injected: {fault}", fault=fault) for fault in run.faults),
-    ]
-
-
-def _missing(kinds: Sequence[str], say: Language) -> str:
-    return f"{say('Manifests that Phase 2 requires and that are missing')}: {', '.join(kinds)}"
-
-
-def _criteria(run: Run, say: Language) -> str:
-    if not run.criteria:
-        return say("No criterion was judged.")
-    heads = (
-        say("Verdict"),
-        say("Criterion"),
-        say("Kind"),
-        f"{say('Measured')}:",
-        f"{say('Bound (95 %)')}:",
-        say("The document says"),
-        f"{say('Samples')}:",
-        say("Why"),
-    )
-    return table(heads, [_criterion(run, criterion, say) for criterion in run.criteria])
-
-
-def _criterion(run: Run, criterion: CriterionResult, say: Language) -> tuple[str, ...]:
-    return (
-        f"{VERDICT_SIGN[criterion.verdict]} **{verdict_word(criterion, say)}**",
-        f"{plain(metric_word(criterion.metric, say))}<br>{plain(criterion.id)}",
-        say(KIND[criterion.kind]),
-        plain(measured(criterion, criterion.value, say)),
-        plain(measured(criterion, criterion.bound, say)),
-        plain(threshold_words(criterion, say)),
-        f"{criterion.samples:,}",
-        plain(" ".join(filter(None, (reason_words(criterion, say), chance_words(run, criterion, say))))),
-    )
-
-
-def _checks(run: Run, say: Language) -> str:
+    shown = [(name, cells) for name, has, cells in columns if has]
     rows = [
         (
-            f"{VERDICT_SIGN[check.verdict]} **{say(VERDICT[check.verdict])}**",
-            f"{plain(check_word(check, say))}<br>{plain(check.id)}",
-            plain(check_figures(check, say)),
-            plain(reason_words(check, say)),
+            f"{row.sign} **{row.word}**",
+            f"{plain(row.what)}<br>{plain(row.small)}",
+            *(plain(cells[number]) for _, cells in shown),
+            plain(_why(row)),
         )
-        for check in run.checks
+        for number, row in enumerate(grid.rows)
     ]
-    return table((say("Verdict"), say("Check"), f"{say('Measured')}:", say("Why")), rows)
+    heads = (say("Verdict"), say("What"), *(name for name, _ in shown), say("Why"))
+    return table(heads, rows, range(2, 2 + len(shown)))
 
 
-def _switch_over(switch: SwitchOver, say: Language) -> str:
-    told = [switch_words(switch, say), late_words(switch, say)]
-    return plain(" ".join(filter(None, told)))
+def _why(row: Row) -> str:
+    return " ".join(filter(None, (row.reason, row.notes, *row.judgement.examples)))
 
 
-def _windows(windows: Sequence[WindowSummary], say: Language) -> str:
-    figures = (say("requests"), say("requests/s"), "p50", "p95", "p99", "4xx", "5xx", say("errors"), say("replicas"))
-    heads = (say("window"), say("side"), *(f"{figure}:" for figure in figures))
-    return table(heads, [_window(window, say) for window in windows])
+def _section(section: Section, say: Language) -> Iterator[str]:
+    if isinstance(section, Pairs):
+        return
+    yield head(say.message(section.title), 4)
+    if isinstance(section, Table):
+        yield from _table(section, say)
+    elif isinstance(section, Lines):
+        yield bullets(say.shown(line) for line in section.lines)
+    elif isinstance(section, Blocks):
+        yield bullets(_caption(block.caption, say) for block in section.blocks)
+    elif isinstance(section, Chart):
+        yield plain(say.told(section.text, ""))
+    elif isinstance(section, Timeline):
+        yield from _timeline(section, say)
 
 
-def _window(window: WindowSummary, say: Language) -> tuple[str, ...]:
-    return (
-        plain(phase_word(window.name, say)),
-        plain(side_word(window, say)),
-        f"{window.requests:,}",
-        f"{window.requests_per_s:.2f}",
-        *(
-            say.amount(value, Unit.MILLISECONDS)
-            for value in (window.latency_p50_ms, window.latency_p95_ms, window.latency_p99_ms)
-        ),
-        *(say.amount(value, Unit.RATIO) for value in (window.ratio_4xx, window.ratio_5xx, window.error_ratio)),
-        replicas(window, say),
-    )
+def _caption(caption: Cell, say: Language) -> str:
+    return say.shown(caption)
 
 
-def _not_exercised(run: Run, say: Language) -> str:
-    lines = [f"{what}: {why}" for what, why in not_judged(run, say)]
-    return bullets(lines) if lines else say("Every criterion and claim of the scenario was exercised.")
+def _timeline(timeline: Timeline, say: Language) -> Iterator[str]:
+    yield bullets(f"{say.message(chart.title)}: {say.told(chart.text, '')}" for chart in timeline.charts)
 
 
-def write_summary(folder: Path, run: Run, say: Language = ENGLISH) -> Path:
+def _table(section: Table, say: Language) -> Iterator[str]:
+    judged_rows = any(row.verdict is not None for row in section.rows)
+    first = [say("Verdict")] if judged_rows else []
+    heads = [*first, *(plain(say.message(each)) for each in section.heads)]
+    rows = [_row(row, say, judged_rows) for row in section.rows[:_MOST_ROWS]]
+    yield table(heads, rows, {number + len(first) for number in section.numbers})
+    more = len(section.rows) - _MOST_ROWS
+    if more > 0:
+        yield say("and {count} more rows in the report", count=more)
+    if section.note:
+        yield plain(say.told(section.note, ""))
+
+
+def _row(row: TableRow, say: Language, judged_rows: bool) -> list[str]:
+    cells = [plain(say.shown(cell)) for cell in row.cells]
+    cells[0] = "<br>".join([cells[0], *(plain(say.shown(line)) for line in row.lines)])
+    if not judged_rows:
+        return cells
+    if row.verdict is None:
+        return ["", *cells]
+    word = say(words.VERDICT[row.verdict]) if row.word is None else say.message(row.word)
+    return [f"{words.VERDICT_SIGN[row.verdict]} **{plain(word)}**", *cells]
+
+
+def _not_exercised(result: Result, say: Language) -> str:
+    lines = [f"{say.listed(names)}: {why}" for why, names in judged.not_exercised(result, say)]
+    return bullets(lines) if lines else say("Whatever the run judges was exercised.")
+
+
+def _errata(result: Result, claims: Mapping[str, Claim], say: Language) -> Iterator[str]:
+    """What was seen of each; the page has what the register says of them."""
+    lines = [f"{each.id}: {say.join(each.seen)}" for each in judged.errata(result, claims, say)]
+    if lines:
+        yield head(say("Errata seen"))
+        yield bullets(lines)
+
+
+def write_summary(folder: Path, result: Result, claims: Mapping[str, Claim], say: Language = ENGLISH) -> Path:
     """Writes ``summary.md`` into ``folder``. Raises ``EvidenceNotWritten``."""
-    return write_atomically(folder / SUMMARY_MD, summary(run, say).encode())
+    return write_atomically(folder / SUMMARY_MD, summary(result, claims, say).encode())

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.judge.chance import advances
 from harness.judge.words import beside
 from harness.model.errors import MEANING, Exit
+from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, marked, message, verbatim, worded
-from harness.model.rollout_run import WeekRun
-from harness.model.run import Run, SwitchOver
 from harness.model.stack import Capability, Rung
-from harness.model.units import Unit
-from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import Decision, Verdict
 from harness.report.language import Language
 
 DECISION = {
@@ -36,8 +33,10 @@ VERDICT = {
     Verdict.NOT_EXERCISED: marked("not exercised"),
     Verdict.ERRATUM_SHOWN: marked("erratum shown"),
 }
-#: A rollback limit that fired is a verdict of ``fail`` in run.json; people read what happened.
+#: A rollback limit that fired is a verdict of ``fail`` in result.json; people read what happened.
 VERDICT_ROLLBACK = {**VERDICT, Verdict.PASS: marked("did not fire"), Verdict.FAIL: marked("fired")}
+#: What was merely seen passes nothing.
+VERDICT_OBSERVED = {**VERDICT, Verdict.PASS: marked("observed")}
 VERDICT_SIGN = {
     Verdict.PASS: "✓",
     Verdict.FAIL: "✗",
@@ -45,37 +44,19 @@ VERDICT_SIGN = {
     Verdict.NOT_EXERCISED: "–",
     Verdict.ERRATUM_SHOWN: "≠",  # not as written, as the register says
 }
+OBSERVED_SIGN = "·"
 
-KIND = {CriterionKind.SUCCESS: marked("success criterion"), CriterionKind.ROLLBACK: marked("rollback limit")}
-
-METRIC = {
-    "error_ratio": marked("error ratio"),
-    "availability": marked("availability"),
-    "latency_p95": marked("latency p95"),
-    "request_rate": marked("requests/s"),
-    "concurrent_users": marked("concurrent users"),
+KIND = {
+    Kind.CRITERION: marked("criterion"),
+    Kind.ROLLBACK_LIMIT: marked("rollback limit"),
+    Kind.CHECK: marked("check"),
+    Kind.OBSERVATION: marked("observation"),
 }
+#: Of a run that decides on the rollout.
+SUCCESS_CRITERION = marked("success criterion")
 
-CHECK = {
-    "flag.share": marked("users with the flag on, as planned"),
-    "flag.steady": marked("users who changed sides without a change of the template"),
-    "dual_write.documents": marked("walks whose Firestore document is missing, left, old, or not as the app reads it"),
-    "writes.acknowledged": marked("acknowledged writes that are not in PostgreSQL"),
-    "writes.applied_once": marked("rows stored more than once"),
-    "reads.acknowledged": marked("answers that lack a write acknowledged before the request"),
-    "walks.isolation": marked("walks of another user that were handed out or changed"),
-    "walks.statuses": marked("answers with another status than the contract's, other users' walks asked for included"),
-    "walks.bodies": marked("answers with another body than the contract's"),
-    "pdb.budget": marked("evictions beyond the disruption budget"),
-    "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
-    "flag.off_in_time": marked("clients still on the API 5 minutes after the flag went off"),
-    "storage.photos": marked("walks whose photos are lost, not their own, or left behind"),
-}
-
-#: Of a check that holds the week: what could not be looked at was not shown to be well.
-_UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
-
-COMPARISON = {">=": "≥"}
+#: Of a check that holds a week: what could not be looked at was not shown to be well.
+UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
 
 RUNG = {
     Rung.SIM: marked("the bundled API's own code and pure control-plane rules, in virtual time"),
@@ -93,7 +74,6 @@ CAPABILITY = {
     Capability.EVICTION: marked("eviction under the PDB"),
     Capability.ENDPOINTS_BEFORE_SIGNALS: marked("a pod leaves the Service before it is signalled"),
     Capability.DATABASE_INSTANCES: marked("pods switched to another PostgreSQL instance"),
-    Capability.VERSIONS: marked("next versions built and brought where pods start"),
     Capability.ZONES: marked("zones"),
     Capability.POD_SIGNALS: marked("processes of pods crashed and hung"),
     Capability.NODES: marked("nodes drained by name"),
@@ -111,13 +91,6 @@ JUDGED = {
     "record": marked("record"),
 }
 
-NO_CRITERION = message("no criterion of this scenario judges it")
-NO_ROLLBACK = message("the run was not rolled back")
-_ROLLBACK_STEPS = "rollout.rollback."
-NO_ROWS = marked("the evidence holds no row")
-
-SIDE = {"api": marked("API"), "firestore": marked("Firestore")}
-
 TIMING = {
     "stack_up": marked("stack up after"),
     "admitted": marked("users signed in after"),
@@ -126,144 +99,60 @@ TIMING = {
     "tear_down": marked("tear down took"),
 }
 
-PHASE = {
-    "stack": marked("stack"),
-    "admission": marked("sign-in"),
-    "window": marked("window"),
-    "end": marked("end"),
-    "after the window": marked("after the window"),
+#: An erratum of the document in a folder of somebody's own.
+STATE = {
+    STILL_THERE: marked("still there"),
+    FIXED_HERE: marked("fixed here"),
+    NOT_READABLE: marked("not to be read from manifests"),
 }
 
-
-def phase_word(name: str, say: Language) -> str:
-    """A phase of the run, or its window; one that this report does not know yet is shown as it is."""
-    return say(PHASE[name]) if name in PHASE else name
-
-
-def verdict_id(criterion: CriterionResult) -> str:
-    """The message id of the verdict as people read it: a rollback limit fires or does not."""
-    words = VERDICT_ROLLBACK if criterion.kind is CriterionKind.ROLLBACK else VERDICT
-    return words[criterion.verdict]
+#: What stands in the place of a part of production wherever there are processes or containers.
+STAND_INS = (
+    marked("Auth: Firebase's own emulator, of firebase-tools; its tokens are unsigned"),
+    marked("Firestore: a third party's emulator, npm's @firestore-emulator/server, not Google's"),
+    marked("Storage: a third party's emulator, PyPI's gcp-storage-emulator; Cloud Storage's API, not Firebase's own"),
+    marked("Remote Config: the rehearsal's own emulator"),
+    marked("Cloud SQL for PostgreSQL 15: one PostgreSQL of that version on this machine, and a TCP proxy a pod"),
+)
 
 
-def verdict_word(criterion: CriterionResult, say: Language) -> str:
-    """The verdict as people read it."""
-    return say(verdict_id(criterion))
+def verdict_id(judgement: Judgement) -> str:
+    """The message id of the verdict as people read it: a rollback limit fires or does not; what was merely seen is
+    observed."""
+    known = {Kind.ROLLBACK_LIMIT: VERDICT_ROLLBACK, Kind.OBSERVATION: VERDICT_OBSERVED}
+    return known.get(judgement.kind, VERDICT)[judgement.verdict]
 
 
-def metric_word(metric: str, say: Language) -> str:
-    """The metric's name; one that this report does not know yet is shown as it is."""
-    return say(METRIC[metric]) if metric in METRIC else metric.replace("_", " ")
+def sign(judgement: Judgement) -> str:
+    """The sign beside the verdict."""
+    if judgement.kind is Kind.OBSERVATION and judgement.verdict is Verdict.PASS:
+        return OBSERVED_SIGN
+    return VERDICT_SIGN[judgement.verdict]
 
 
-def measured(criterion: CriterionResult, value: float | None, say: Language) -> str:
-    """The criterion's value or bound with as many digits as tell it from the threshold: never "99.5 %" for 99.4996."""
-    if value is None:
-        return "–"
-    return say.shown(worded(beside(value, criterion.threshold, criterion.unit), criterion.unit))
+def kind_id(judgement: Judgement, *, decides: bool) -> str:
+    """The message id of the judgement's kind. ``decides``: the run is a week of the rollout."""
+    return SUCCESS_CRITERION if decides and judgement.kind is Kind.CRITERION else KIND[judgement.kind]
 
 
-def check_word(check: CheckResult, say: Language) -> str:
-    """What a check looks at; one that this report does not know yet is shown as it is."""
-    return say(CHECK[check.id]) if check.id in CHECK else check.id
+def asked_words(judgement: Judgement, say: Language) -> str:
+    """What was asked; the judgement's id where nobody says it in words."""
+    return say.told(judgement.asked, judgement.id)
 
 
-def check_figures(check: CheckResult, say: Language) -> str:
-    """What was seen, and what was planned or is allowed: ``50 % (planned 50 %)``, ``0 (0 allowed)``."""
-    seen = say.amount(check.value, check.unit)
-    if check.planned is None:
-        return seen
-    if check.unit is Unit.RATIO:
-        return say("{seen} (planned {planned})", seen=seen, planned=say.amount(check.planned, check.unit))
-    return say("{seen} ({allowed} allowed)", seen=seen, allowed=f"{check.planned:.0f}")
+def figure(judgement: Judgement, value: float | None, say: Language) -> str:
+    """The value or the bound with as many digits as tell it from the limit: never "99.5 %" for 99.4996; a dash where
+    there was nothing to measure."""
+    if value is None or judgement.limit is None:
+        return say.amount(value, judgement.unit)
+    return say.shown(worded(beside(value, judgement.limit, judgement.unit), judgement.unit))
 
 
-def threshold_words(criterion: CriterionResult, say: Language) -> str:
-    """What the claim says, for example ``> 99.5 %``; for a rollback limit, when it fires."""
-    limit = say.amount(criterion.threshold, criterion.unit)
-    return f"{COMPARISON.get(criterion.comparison, criterion.comparison)} {limit}"
-
-
-def rule_words(criterion: CriterionResult, say: Language) -> str:
-    """Metric and threshold: "availability > 99.5 %"."""
-    return f"{metric_word(criterion.metric, say)} {threshold_words(criterion, say)}"
-
-
-def reason_words(criterion: CriterionResult | CheckResult, say: Language) -> str:
-    """Why the verdict is what it is."""
-    return say.told(criterion.told, criterion.reason)
-
-
-def chance_words(run: Run, criterion: CriterionResult, say: Language) -> str:
-    """How often a rollback limit fires by chance alone; "" of a criterion of which that is not known."""
-    for each in run.false_roll_backs:
-        if each.id == criterion.id:
-            return say(
-                "By chance alone it fires in {share} of windows of {samples} samples when the true failure ratio is "
-                "{ratio}, the most that may still advance.",
-                share=say.amount(round(each.probability, 3), Unit.RATIO),
-                samples=f"{each.samples:,}",
-                ratio=say.amount(each.failure_ratio, Unit.RATIO),
-            )
-    return ""
-
-
-def attempt_words(attempt: int, say: Language) -> str:
-    """Which try of a week it is, and what so many tries do to the confidence of an advance; "" of the first."""
-    if attempt < 2:
-        return ""
-    return say(
-        "attempt {number}; a target that is just at its limit advances in one of {number} tries in up to {share}",
-        number=str(attempt),
-        share=say.amount(round(advances(attempt), 2), Unit.RATIO),
-    )
-
-
-def decision_reason(run: Run, say: Language) -> str:
-    """One sentence on why the decision is what it is."""
-    if run.decision is None:
-        return say("The run broke before it could be judged.")
-    fired = [c for c in run.criteria if c.kind is CriterionKind.ROLLBACK and c.verdict is Verdict.FAIL]
-    if run.decision is Decision.ROLL_BACK:
-        told = [
-            say(
-                "{metric} {value}, limit {limit}",
-                metric=metric_word(c.metric, say),
-                value=measured(c, c.value, say),
-                limit=threshold_words(c, say),
-            )
-            for c in fired
-        ]
-        if not told:
-            return say("The phase was rolled back.")
-        return say("A rollback limit fired: {limits}.", limits=say.join(told))
-    success = [c for c in run.criteria if c.kind is CriterionKind.SUCCESS]
-    passed = sum(c.verdict is Verdict.PASS for c in success)
-    if run.decision is Decision.ADVANCE:
-        return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
-    open_ = [c for c in run.criteria if c.verdict is not Verdict.PASS]
-    told = [f"{rule_words(c, say)}: {verdict_word(c, say)}" for c in open_]
-    unproved = [c for c in run.checks if c.holds and c.verdict is not Verdict.PASS]
-    told += [f"{check_word(c, say)}: {say(_UNPROVED.get(c.verdict, VERDICT[c.verdict]))}" for c in unproved]
-    return say(
-        "{passed} of {all} success criteria passed. {others}.", passed=passed, all=len(success), others=say.join(told)
-    )
-
-
-def not_judged(run: Run | WeekRun, say: Language) -> list[tuple[str, str]]:
-    """What the run proves nothing about, and why: criteria not exercised, and claims without a criterion.
-
-    The steps of the roll back (ロールバック手順) are carried out exactly when a run is rolled back.
-    """
-    found = [(c.id, reason_words(c, say)) for c in run.criteria if c.verdict is Verdict.NOT_EXERCISED]
-    judged = {criterion.claim for criterion in run.criteria} | {each for check in run.checks for each in check.claims}
-    for claim in run.claims:
-        if claim.startswith(_ROLLBACK_STEPS):
-            if run.switch_over is None:
-                found.append((claim, say.message(NO_ROLLBACK)))
-        elif claim not in judged:
-            found.append((claim, say.message(NO_CRITERION)))
-    return found
+def measured(judgement: Judgement, say: Language) -> str:
+    """What was measured: the value, and what is said where no single number carries it; a dash of neither."""
+    shown = [] if judgement.value is None else [figure(judgement, judgement.value, say)]
+    shown += [say.told(judgement.shown, "")] if judgement.shown else []
+    return say.join(shown) or "–"
 
 
 def first_line(seed: int, rung: str, replay: str) -> str:
@@ -296,16 +185,8 @@ def target_words(target: str, say: Language, *, bundled: bool) -> str:
     return say("{target} (bundled as a reference; not the Go backend)", target=target) if bundled else target
 
 
-#: An erratum of the document in a folder of somebody's own.
-STATE = {
-    STILL_THERE: marked("still there"),
-    FIXED_HERE: marked("fixed here"),
-    NOT_READABLE: marked("not to be read from manifests"),
-}
-
-
 def change_words(change: str, say: Language) -> str:
-    """What the rung changed in the manifests, "name: reason": the reason is a message of its own."""
+    """What was changed in the manifests, "name: reason": the reason is a message of its own."""
     name, colon, reason = change.partition(": ")
     return f"{name}: {say(reason)}" if colon else change
 
@@ -313,33 +194,3 @@ def change_words(change: str, say: Language) -> str:
 def timing_words(name: str, say: Language) -> str:
     """A timing's name; one that this report does not know yet is shown as it is."""
     return say(TIMING[name]) if name in TIMING else name
-
-
-MOST_LATE = 20
-
-
-def switch_words(switch: SwitchOver, say: Language) -> str:
-    """How many clients were back on Firestore, and how soon."""
-    counts: dict[str, str | int] = {
-        "switched": switch.switched,
-        "clients": switch.clients,
-        "limit": f"{switch.limit_s:g}",
-    }
-    if switch.last_s is None:
-        return say("{switched} of {clients} clients made their first request on Firestore (limit {limit} s).", **counts)
-    return say(
-        "{switched} of {clients} clients made their first request on Firestore, the last of them {last} s after the "
-        "flag was published off (limit {limit} s).",
-        last=f"{switch.last_s:.1f}",
-        **counts,
-    )
-
-
-def late_words(switch: SwitchOver, say: Language) -> str:
-    """Who was late; "" when nobody was."""
-    if not switch.late_users:
-        return ""
-    named, more = ", ".join(switch.late_users[:MOST_LATE]), len(switch.late_users) - MOST_LATE
-    if more > 0:
-        return say("Late: {users} and {more} more", users=named, more=more)
-    return say("Late: {users}", users=named)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from harness.model.claim import Claim
 from harness.model.result import Result
+from harness.report.html import write_html
+from harness.report.junit import write_junit
 from harness.report.language import ENGLISH, Language
 from harness.report.published import RESULT
+from harness.report.summary import write_summary
 
 
 def publish(folder: Path, result: Result) -> Path:
@@ -21,5 +24,9 @@ def write_reports(folder: Path, result: Result, claims: Mapping[str, Claim], say
 
     ``claims`` is the register by id; ``say`` the language of the last two. Raises ``EvidenceNotWritten``.
     """
-    _ = claims, say
-    return [publish(folder, result)]
+    return [publish(folder, result), write_junit(folder, result), *write_pages(folder, result, claims, say)]
+
+
+def write_pages(folder: Path, result: Result, claims: Mapping[str, Claim], say: Language = ENGLISH) -> list[Path]:
+    """Writes what people read, ``summary.md`` and ``report.html``. Raises ``EvidenceNotWritten``."""
+    return [write_summary(folder, result, claims, say), write_html(folder, result, claims, say)]

@@ -10,9 +10,9 @@ import msgspec
 
 from harness.model.command import Ran
 from harness.model.disruption import Drained, Eviction
+from harness.model.entry import IngressEntry
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
-from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung, Version

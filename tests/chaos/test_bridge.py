@@ -12,10 +12,10 @@ from typing import Any, cast
 import pytest
 
 from chaos.bridge import SOCKET, Refused, ask
-from harness.chaos.bridge import Bridge
-from harness.chaos.places import Places
 from harness.clock import MachineClock
 from harness.model.stack import Fault
+from harness.rehearsals.chaos.bridge import Bridge
+from harness.rehearsals.chaos.places import Places
 
 pytestmark = [pytest.mark.process, pytest.mark.alone]
 

@@ -10,9 +10,9 @@ import pytest
 from chaoslib.experiment import ensure_experiment_is_valid
 
 from chaos import actions, catalogue, probes
-from harness.chaos.draw import draw
 from harness.model.errors import BadInput
 from harness.model.stack import DELAYS, GATE_FAULTS, PARTS, Capability, FaultKind
+from harness.rehearsals.chaos.draw import draw
 from scenarios import claims
 
 NAMES = catalogue.names()

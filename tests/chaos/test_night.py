@@ -11,17 +11,17 @@ import pytest
 
 from chaos import catalogue
 from harness import cli
-from harness.chaos import command
-from harness.chaos.draw import draw
-from harness.chaos.night import FAILING_SEEDS, Night, Planned, ScheduleRun, keep_seed
-from harness.chaos.night_report import NIGHT_JSON, counts, html, junit, summary, text
 from harness.clock import NS, MachineClock
-from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, NightReport
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.model.stack import Rung
 from harness.model.verdict import Combined, Verdict
 from harness.options import RunOptions
 from harness.progress import Progress
+from harness.rehearsals.chaos import command
+from harness.rehearsals.chaos.draw import draw
+from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, Planned, ScheduleRun, keep_seed
+from harness.rehearsals.chaos.night_report import NIGHT_JSON, counts, html, junit, summary, text
+from harness.rehearsals.chaos.types import ChaosReport, CheckSummary, ExperimentResult, NightReport
 from harness.report.language import ENGLISH
 
 BROKEN_SEED, HOLDING_SEED, STACKLESS_SEED = 12, 13, 14

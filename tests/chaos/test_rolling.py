@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.chaos.rolling import LEAST_CALLS, halves, text
 from harness.manifests import load
 from harness.manifests.honour import not_honoured_by_processes
-from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.rolling import LEAST_CALLS, halves, text
+from harness.rehearsals.chaos.types import ChaosReport, CheckSummary, ExperimentResult
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 

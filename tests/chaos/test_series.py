@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.chaos.bridge import due_s
+from harness.rehearsals.chaos.bridge import due_s
 
 
 def test_a_series_does_not_fall_in_step_with_evenly_spaced_arrivals() -> None:

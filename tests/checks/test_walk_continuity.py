@@ -16,7 +16,7 @@ from harness.checks.walk_continuity import (
     together,
 )
 from harness.firebase.copy_walks import CAMEL_CASE, rows_of
-from harness.flag_proof.continuity import Recorder
+from harness.rehearsals.flag_proof.continuity import Recorder
 
 COLUMNS = ("walk_id", "sequence_number", "latitude", "longitude", "timestamp", *CAMEL_CASE)
 #: What a copy written for snake-case keys would read.

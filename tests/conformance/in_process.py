@@ -31,19 +31,19 @@ from api.memory import MemoryDatabase, SeededIds
 from api.model import Location, User, WalkDetail
 from api.ports import Overtaken, Ports, Tokens
 from api.settings import Settings
-from harness.conformance import people
-from harness.conformance.bench import Ground
-from harness.conformance.beside import Spare
-from harness.conformance.check import Check
-from harness.conformance.http import Connect
-from harness.conformance.logs import Logs
-from harness.conformance.openapi.plan import OpenApiPlan
-from harness.conformance.result import CheckResult
-from harness.conformance.rules import Rules
-from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents, Fields
 from harness.model.stack import Address, Endpoints
 from harness.progress import Progress
+from harness.rehearsals.conformance import people
+from harness.rehearsals.conformance.bench import Ground
+from harness.rehearsals.conformance.beside import Spare
+from harness.rehearsals.conformance.check import Check
+from harness.rehearsals.conformance.http import Connect
+from harness.rehearsals.conformance.logs import Logs
+from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+from harness.rehearsals.conformance.result import CheckResult
+from harness.rehearsals.conformance.rules import Rules
+from harness.rehearsals.conformance.runner import run_checks
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
 from tests.conformance.wire import connected
@@ -207,7 +207,7 @@ _CAST = re.compile(r"::\w+")
 
 
 class InProcess:
-    """As ``harness.conformance.reach.Reach``."""
+    """As ``harness.rehearsals.conformance.reach.Reach``."""
 
     endpoints = Endpoints(
         service=_SERVICE,

@@ -10,18 +10,18 @@ from typing import Any
 
 import msgspec
 
-from harness.conformance.bench import Ground
-from harness.conformance.check import Check
-from harness.conformance.logs import Logs
-from harness.conformance.reach import OnStack
-from harness.conformance.result import CheckResult
-from harness.conformance.runner import run_checks
 from harness.firebase.documents import Documents
 from harness.manifests import load
 from harness.manifests.change import without_autoscaler
 from harness.model.manifests import Manifests
 from harness.model.stack import Target
 from harness.progress import Progress
+from harness.rehearsals.conformance.bench import Ground
+from harness.rehearsals.conformance.check import Check
+from harness.rehearsals.conformance.logs import Logs
+from harness.rehearsals.conformance.reach import OnStack
+from harness.rehearsals.conformance.result import CheckResult
+from harness.rehearsals.conformance.runner import run_checks
 from harness.stack.local import LocalStack
 from harness.targets import BUNDLED_MIGRATIONS, ROOT
 from tests.hurried import QUICK_PROBES

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.conformance.fuzz import Entry, judged, read
-from harness.conformance.result import Outcome
 from harness.model.errors import EvidenceNotWritten, Exit
+from harness.rehearsals.conformance.fuzz import Entry, judged, read
+from harness.rehearsals.conformance.result import Outcome
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, document
 
 #: A JSON Web Token: two parts at least, the first the Base64 of a JSON object.

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.conformance.check import Check
-from harness.conformance.checks import ALL
-from harness.conformance.flow import combined_of
-from harness.conformance.grade import FINDINGS, GRADES, Finding, Grade, SourceKind
-from harness.conformance.page import html
-from harness.conformance.report import junit_document, summary, text, write_report
-from harness.conformance.result import CheckResult, Outcome
 from harness.model.verdict import Combined
+from harness.rehearsals.conformance.check import Check
+from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.flow import combined_of
+from harness.rehearsals.conformance.grade import FINDINGS, GRADES, Finding, Grade, SourceKind
+from harness.rehearsals.conformance.page import html
+from harness.rehearsals.conformance.report import junit_document, summary, text, write_report
+from harness.rehearsals.conformance.result import CheckResult, Outcome
 from harness.report.language import language
 from tests.conformance.in_process import Target, checked
 from tests.report.others import conformance

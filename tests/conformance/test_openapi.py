@@ -11,18 +11,18 @@ import msgspec
 import pytest
 
 from harness.cli import main
-from harness.conformance.checks import ALL
-from harness.conformance.flow import combined_of
-from harness.conformance.fuzz import command
-from harness.conformance.grade import Finding, Grade, Source, SourceKind
-from harness.conformance.openapi.decides import _RATES
-from harness.conformance.openapi.plan import OpenApiPlan
-from harness.conformance.result import CheckResult, Outcome
-from harness.conformance.rules import Rule, Rules
-from harness.conformance.runner import by_file
 from harness.model.errors import BadInput, Exit
 from harness.model.stack import Address
 from harness.model.verdict import Combined
+from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.flow import combined_of
+from harness.rehearsals.conformance.fuzz import command
+from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
+from harness.rehearsals.conformance.openapi.decides import _RATES
+from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+from harness.rehearsals.conformance.result import CheckResult, Outcome
+from harness.rehearsals.conformance.rules import Rule, Rules
+from harness.rehearsals.conformance.runner import by_file
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target, checked
 
@@ -234,7 +234,7 @@ def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: py
         asked.append(path)
         raise BadInput("stop here", where=str(path), remedy="none")
 
-    monkeypatch.setattr("harness.conformance.flow.OpenApiPlan", planned)
+    monkeypatch.setattr("harness.rehearsals.conformance.flow.OpenApiPlan", planned)
     assert main(words) == Exit.USAGE
     assert main([*words, "--openapi", str(CORPUS / "minimal.yaml")]) == Exit.USAGE
     assert asked == [tmp_path / "theirs.yaml", CORPUS / "minimal.yaml"], "the option goes before the target file"

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.conformance import report, shape
-from harness.conformance.check import Deviates, NotExercised, must, needs
-from harness.conformance.checks import ALL
-from harness.conformance.flow import chosen
-from harness.conformance.grade import Finding, Grade, Source, SourceKind
-from harness.conformance.http import Exchange, send
-from harness.conformance.people import changed
-from harness.conformance.result import CheckResult, Outcome, Report, TargetFacts
-from harness.conformance.runner import keep_request
-from harness.conformance.samples import location
 from harness.model.errors import BadInput
 from harness.model.stack import Address
+from harness.rehearsals.conformance import report, shape
+from harness.rehearsals.conformance.check import Deviates, NotExercised, must, needs
+from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.flow import chosen
+from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
+from harness.rehearsals.conformance.http import Exchange, send
+from harness.rehearsals.conformance.people import changed
+from harness.rehearsals.conformance.result import CheckResult, Outcome, Report, TargetFacts
+from harness.rehearsals.conformance.runner import keep_request
+from harness.rehearsals.conformance.samples import location
 
 WALK = {
     "id": "5B6F3AFF-0000-4000-8000-0123456789AB",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.conformance.check import Check
-from harness.conformance.checks import ALL
-from harness.conformance.result import CheckResult, Outcome
+from harness.rehearsals.conformance.check import Check
+from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.result import CheckResult, Outcome
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS
 from tests.conformance.front import refusal
 from tests.conformance.in_process import Target, checked

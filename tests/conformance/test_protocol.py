@@ -12,11 +12,11 @@ import pytest
 import uvicorn
 
 from api.protocol import LimitedProtocol, Limits
-from harness.conformance import http
-from harness.conformance.bench import Bench, Caller
-from harness.conformance.check import Deviates
-from harness.conformance.checks import errors, protocol
 from harness.model.stack import Address
+from harness.rehearsals.conformance import http
+from harness.rehearsals.conformance.bench import Bench, Caller
+from harness.rehearsals.conformance.check import Deviates
+from harness.rehearsals.conformance.checks import errors, protocol
 from tests.api.test_serve import Base, Message
 
 pytestmark = pytest.mark.process

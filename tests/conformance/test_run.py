@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.conformance.checks import ALL
 from harness.model.errors import Exit
+from harness.rehearsals.conformance.checks import ALL
 from harness.state import MARKER, marked
 from harness.targets import ROOT
 from tests.conformance.expected import OF_OUR_OWN

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.conformance import bench, beside
-from harness.conformance.checks import ALL, operations, stopping
-from harness.conformance.flow import chosen
-from harness.conformance.logs import Logs
-from harness.conformance.result import CheckResult, Outcome
 from harness.firebase.documents import Documents
+from harness.rehearsals.conformance import bench, beside
+from harness.rehearsals.conformance.checks import ALL, operations, stopping
+from harness.rehearsals.conformance.flow import chosen
+from harness.rehearsals.conformance.logs import Logs
+from harness.rehearsals.conformance.result import CheckResult, Outcome
 from harness.targets import ROOT
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
 from tests.conformance.targets import one_pod, results, wrong

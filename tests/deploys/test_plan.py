@@ -7,19 +7,19 @@ import json
 from pathlib import Path
 
 import pytest
+from harness.model.scaling import Ran, ScalingFinding
 from junitparser import JUnitXml
 
-from harness.deploys.command import plan_of
-from harness.deploys.report import write_report
-from harness.model.deploy import DeployReport, PartResult
 from harness.model.errors import BadInput
-from harness.model.scaling import Ran, ScalingFinding
 from harness.model.stack import Rung, Target, Version
 from harness.model.verdict import Verdict
+from harness.rehearsals.deploy.command import plan_of
+from harness.rehearsals.deploy.plan import PLAN, load
+from harness.rehearsals.deploy.report import write_report
+from harness.rehearsals.deploy.types import DeployReport, PartResult
 from harness.report.language import language
 from harness.stack.kind.images import recipes
 from harness.stack.versions import SCRIPT, in_front
-from scenarios.deploy import PLAN, load
 
 
 def test_the_bundled_plan() -> None:

@@ -12,22 +12,22 @@ import pytest
 from harness.checks.walk_continuity import continuity
 from harness.cli import main
 from harness.clock import MachineClock
-from harness.flag_proof.flow import Options, Proof
-from harness.flag_proof.real import course, recorded_walks, switches
-from harness.flag_proof.report import junit, text
 from harness.load.plan import LoadPlan
 from harness.model.errors import Exit
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
-from harness.model.flag_proof import FetchCase, FlagProof
-from harness.model.flag_proof import Outcome as Shown
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints
 from harness.population.accounts import accounts
 from harness.population.schedule import Planned, slots, user_schedule
 from harness.population.walk import WalkUpdate
 from harness.progress import Progress
+from harness.rehearsals.flag_proof import plan as flag_plan
+from harness.rehearsals.flag_proof.flow import Options, Proof
+from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
+from harness.rehearsals.flag_proof.report import junit, text
+from harness.rehearsals.flag_proof.types import FetchCase, FlagProof
+from harness.rehearsals.flag_proof.types import Outcome as Shown
 from harness.targets import ROOT, resolve
-from scenarios import flag_plan
 
 NS = 1_000_000_000
 HERE = Address(host="127.0.0.1", port=1)

@@ -11,13 +11,13 @@ import pytest
 
 from harness.clock import NS
 from harness.firebase import rest
-from harness.flag_proof import continuity
-from harness.flag_proof.continuity import Stories
-from harness.flag_proof.sides import Api, Documents, NotAsPromised
 from harness.http1 import Answer
 from harness.model.evidence import Anchor
-from harness.model.flag_proof import Outcome
 from harness.model.stack import Address, Endpoints
+from harness.rehearsals.flag_proof import continuity
+from harness.rehearsals.flag_proof.continuity import Stories
+from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
+from harness.rehearsals.flag_proof.types import Outcome
 
 HERE = Address(host="127.0.0.1", port=1)
 WALK = "7b0e0d6e-0000-4000-8000-000000000001"

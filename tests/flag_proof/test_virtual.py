@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness.flag_proof.judging import judged, virtual_case, virtual_cases
-from harness.flag_proof.virtual import LEAD_S, VirtualClient, bound_s, switch_s
 from harness.model.errors import BadInput
-from harness.model.flag_proof import Direction, FetchCase, Kind, Outcome
-from scenarios import flag_plan
+from harness.rehearsals.flag_proof import plan as flag_plan
+from harness.rehearsals.flag_proof.judging import judged, virtual_case, virtual_cases
+from harness.rehearsals.flag_proof.types import Direction, FetchCase, Kind, Outcome
+from harness.rehearsals.flag_proof.virtual import LEAD_S, VirtualClient, bound_s, switch_s
 
 PLAN = msgspec.structs.replace(flag_plan.load(), clients=60)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from harness.conformance.checks import ALL
+from harness.rehearsals.conformance.checks import ALL
 from tests.foreign.targets import Language
 
 #: What is no deviation but an offer less: the fault, and what the report says is not offered.

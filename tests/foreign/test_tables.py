@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.conformance.checks import ALL
+from harness.rehearsals.conformance.checks import ALL
 from tests.foreign.deviations import EXTRAS, FIRST_DAY, PLANTED, batches
 from tests.foreign.harmless import SETS
 from tests.foreign.targets import GO_SOURCES, NODE_SOURCES, Language, lock_addresses

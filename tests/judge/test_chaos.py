@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from harness.chaos.steady import steady_criteria
-from harness.judge.chaos import Course, Judged, judge, outright, span, steady
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS, Window
-from harness.model.chaos import Expectation
 from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
 from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.judge import Course, Judged, judge, outright, span, steady
+from harness.rehearsals.chaos.steady import steady_criteria
+from harness.rehearsals.chaos.types import Expectation
 from scenarios.load import load
 
 START = 1_000 * NS

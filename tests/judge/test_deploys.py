@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from harness.model.scaling import Ran, ScalingFinding
 
-from harness.judge import deploys
-from harness.judge.deploys import Pods, Tally, Undone
 from harness.judge.window import NS
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
-from harness.model.scaling import Ran, ScalingFinding
 from harness.model.units import Unit
 from harness.model.verdict import CriterionKind, CriterionResult, Verdict
+from harness.rehearsals.deploy import judge as deploys
+from harness.rehearsals.deploy.judge import Pods, Tally, Undone
 from tests.judge.evidence import START_NS, criterion, ledger, probe, request
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

@@ -10,8 +10,8 @@ from harness.judge.resizes import Resize
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.message import message
-from harness.model.network import NetworkFinding
 from harness.model.verdict import ErratumSeen, Verdict
+from harness.rehearsals.network.types import NetworkFinding
 from harness.rehearsals.scaling.judge_errata import of_effects, of_first_deploy
 from harness.rehearsals.scaling.types import Effect, ScalingFinding
 from scenarios.claims import ERRATA

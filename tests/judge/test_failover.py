@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.judge.chaos import Judged
-from harness.judge.failover import as_counterexample, judged_failover, on_server, seen, steps
 from harness.judge.window import NS
-from harness.model.chaos import CheckSummary, Failover, FailoverSeen
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.judge import Judged
+from harness.rehearsals.chaos.judge_failover import as_counterexample, judged_failover, on_server, seen, steps
+from harness.rehearsals.chaos.types import CheckSummary, Failover, FailoverSeen
 
 KILLED = 1_000 * NS
 STEPS = {"begun": -0.3, "killed": 0.0, "detected": 3.0, "promoted": 3.4, "led": 3.5}

@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.judge import ingress as judge
 from harness.judge.window import NS
-from harness.model.ingress import Course, IngressAnswer, IngressEvidence, Lists, Met, Scene
 from harness.model.verdict import Verdict
-from scenarios.network import load
+from harness.rehearsals.network import judge_ingress as judge
+from harness.rehearsals.network.judge import not_exercised
+from harness.rehearsals.network.plan import load
+from harness.rehearsals.network.types_ingress import Course, IngressAnswer, IngressEvidence, Lists, Met, Scene
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PLAN = load().ingress
@@ -52,8 +53,8 @@ SEEN = IngressEvidence(
 
 
 def verdicts(**changes: Any) -> dict[str, Verdict]:
-    found = judge.findings(PLAN, msgspec.structs.replace(SEEN, **changes))
-    return {each.check.removeprefix("ingress."): each.verdict for each in found}
+    found = judge.judgements(PLAN, msgspec.structs.replace(SEEN, **changes))
+    return {each.id.removeprefix("ingress."): each.verdict for each in found}
 
 
 def changed(number: int, **changes: Any) -> tuple[IngressAnswer, ...]:
@@ -68,7 +69,7 @@ def all_met(met: Met) -> tuple[IngressAnswer, ...]:
 
 
 def test_good_evidence_passes_and_serves_its_claims() -> None:
-    found = judge.findings(PLAN, SEEN)
+    found = judge.judgements(PLAN, SEEN)
     shown = [each for each in found if each.erratum]
     assert [(each.verdict, each.erratum) for each in shown] == [
         (Verdict.ERRATUM_SHOWN, "security.load_balancer_ends_no_tls")
@@ -79,14 +80,14 @@ def test_good_evidence_passes_and_serves_its_claims() -> None:
 
 
 def test_nothing_seen_is_inconclusive() -> None:
-    found = judge.findings(PLAN, IngressEvidence(wanted=("tekutoko-api",)))
+    found = judge.judgements(PLAN, IngressEvidence(wanted=("tekutoko-api",)))
     assert {each.verdict for each in found} == {NOTHING}
 
 
 def test_not_asked_is_not_exercised() -> None:
-    found = judge.not_exercised(judge.NOT_ASKED)
-    assert {each.verdict for each in found} == {Verdict.NOT_EXERCISED}
-    assert [each.check for each in found] == [each.check for each in judge.findings(PLAN, SEEN)]
+    found = not_exercised(judge.CHECKS.items(), judge.NOT_ASKED)
+    assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
+    assert [each.id for each in found] == [each.id for each in judge.judgements(PLAN, SEEN)]
 
 
 @pytest.mark.parametrize("met", [Met.REFUSED, Met.CLOSED, Met.TIMED_OUT])
@@ -156,5 +157,9 @@ def test_other_evidence(changes: dict[str, Any], check: str, verdict: Verdict) -
 
 
 def test_a_rolling_update_is_told() -> None:
-    assert judge.update_told(stream()) == "while all pods were replaced, 0 of 200 requests through the Ingress failed"
-    assert "3 of 200 requests through the Ingress failed (503 of the controller)" in judge.update_told(stream(failed=3))
+    assert (
+        str(judge.update_told(stream())) == "while all pods were replaced, 0 of 200 requests through the Ingress failed"
+    )
+    assert "3 of 200 requests through the Ingress failed (503 of the controller)" in str(
+        judge.update_told(stream(failed=3))
+    )

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.chaos.expecting import judged_against, ready_after_s
-from harness.chaos.trial import ASK_EVERY_S, detection_s
-from harness.judge.chaos import Judged
-from harness.judge.kill_series import Detection, Expected, KillSeries, detection, expected
 from harness.model.evidence import EventRow
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.expecting import judged_against, ready_after_s
+from harness.rehearsals.chaos.judge import Judged
+from harness.rehearsals.chaos.judge_kill_series import Detection, Expected, KillSeries, detection, expected
+from harness.rehearsals.chaos.trial import ASK_EVERY_S, detection_s
 
 #: Two pods, 10 requests/s of users and 10 probes/s, 40 ms each.
 SERIES = KillSeries(

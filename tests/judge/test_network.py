@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge import network as judge
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.evidence import Outcome as Answer
-from harness.model.network import Attempt, Client, NetworkPath, Outcome, PathResult, Place, Round
+from harness.model.message import english
 from harness.model.verdict import Verdict
+from harness.rehearsals.network import judge
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, PathResult, Place, Round
 
 ALLOWED = NetworkPath(client=Client.EDGE, place=Place.POD, allowed=True, why="in front")
 REFUSED = NetworkPath(client=Client.STRANGER, place=Place.POD, allowed=False, why="no business")
@@ -50,7 +51,7 @@ def test_a_path(path: NetworkPath, before: Outcome, under: Outcome, verdict: Ver
 def test_one_address_of_many_let_through_fails() -> None:
     found = result(REFUSED, Outcome.ANSWERED, Outcome.REFUSED, Outcome.ANSWERED)
     assert found.verdict is Verdict.FAIL
-    assert "let through under the policies: p to 10.0.0.1:8080 answered" in found.reason
+    assert "let through under the policies: p to 10.0.0.1:8080 answered" in str(found.told)
 
 
 def test_a_round_or_a_path_that_was_not_asked_is_inconclusive() -> None:
@@ -64,12 +65,12 @@ def test_all_paths_together_are_the_worst_of_them() -> None:
     good = result(REFUSED, Outcome.ANSWERED, Outcome.REFUSED)
     bad = result(REFUSED, Outcome.ANSWERED, Outcome.ANSWERED)
     vague = result(REFUSED, Outcome.REFUSED, Outcome.REFUSED)
-    assert judge.paths_finding([good, good], allowed=False).verdict is Verdict.PASS
-    found = judge.paths_finding([good, vague, bad], allowed=False)
-    assert (found.verdict, found.value) == (Verdict.FAIL, "1 of 3")
-    assert len(found.examples) == 2
-    assert judge.paths_finding([good, vague], allowed=False).verdict is Verdict.INCONCLUSIVE
-    assert judge.paths_finding([good], allowed=True).verdict is Verdict.INCONCLUSIVE  # there is none
+    assert judge.paths([good, good], allowed=False).verdict is Verdict.PASS
+    found = judge.paths([good, vague, bad], allowed=False)
+    assert (found.verdict, english(found.shown)) == (Verdict.FAIL, "1 of 3")
+    assert len(found.notes) == 2 and "let through" in str(found.notes[1])
+    assert judge.paths([good, vague], allowed=False).verdict is Verdict.INCONCLUSIVE
+    assert judge.paths([good], allowed=True).verdict is Verdict.INCONCLUSIVE  # there is none
 
 
 def test_as_wanted_wants_every_path_asked() -> None:
@@ -127,7 +128,9 @@ def requests(good: int, bad: int) -> list[RequestRow]:
     ],
 )
 def test_users_through_the_service(good: int, bad: int, verdict: Verdict) -> None:
-    assert judge.users(requests(good, bad), S, 2 * S, 0.01).verdict is verdict
+    found = judge.users(requests(good, bad), S, 2 * S, 0.01)
+    assert found.verdict is verdict
+    assert (found.samples, found.value) == (good + bad, bad / (good + bad) if good else None)
 
 
 def test_only_requests_of_the_time_count() -> None:
@@ -160,7 +163,7 @@ def test_few_paths_are_needed() -> None:
         result(other, Outcome.ANSWERED, Outcome.REFUSED),
     ]
     found = judge.few_paths(good)
-    assert (found.verdict, found.value) == (Verdict.PASS, "1 paths")
+    assert (found.verdict, english(found.shown)) == (Verdict.PASS, "1 paths")
     open_ = [good[0], result(other, Outcome.ANSWERED, Outcome.ANSWERED)]
     assert judge.few_paths(open_).verdict is Verdict.FAIL
     assert judge.few_paths([]).verdict is Verdict.INCONCLUSIVE

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.chaos.places import Places
 from harness.clock import MachineClock
-from harness.judge.zones import fullest, placement
 from harness.judge.window import NS
+from harness.judge.zones import fullest, placement
 from harness.model.errors import RehearsalError
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.places import Places
 from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.judge_zones import MULTI_ZONE, REHEARSED
 from harness.rehearsals.scaling.types import Part, PartKind

@@ -11,7 +11,7 @@ import pytest
 from harness.manifests import load
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung
-from harness.recovery.corrected import INSTANCE, led_to
+from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
 from harness.stack.kubernetes.documents import Facts, prepared
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 
 import msgspec
 
-from harness.mirror_stop.report import junit, summary, text
-from harness.mirror_stop.result import MirrorStopResult
 from harness.model.verdict import Verdict
+from harness.rehearsals.mirror_stop.report import junit, summary, text
+from harness.rehearsals.mirror_stop.result import MirrorStopResult
 from harness.report.language import language
 from tests.report.others import mirror_stop
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.mirror_stop.result import MirrorStopResult
 from harness.model.errors import Exit
 from harness.model.verdict import Verdict
-from scenarios.mirror_stop import ERRATUM_STOP
+from harness.rehearsals.mirror_stop.plan import ERRATUM_STOP
+from harness.rehearsals.mirror_stop.result import MirrorStopResult
 from tests.main_job import Job, left_since, machine_state
 
 # What each share loses is judged from planted stores per push (the other modules of this folder).

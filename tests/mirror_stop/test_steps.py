@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.mirror_stop.killed_pod import last_logged
-from harness.mirror_stop.result import KilledPod, Step
-from harness.mirror_stop.steps import figures, judge, judge_killed
 from harness.model.verdict import Verdict
+from harness.rehearsals.mirror_stop.killed_pod import last_logged
+from harness.rehearsals.mirror_stop.plan import ERRATUM_QUEUE, ERRATUM_STOP
+from harness.rehearsals.mirror_stop.result import KilledPod, Step
+from harness.rehearsals.mirror_stop.steps import figures, judge, judge_killed
 from scenarios.claims import REGISTER
-from scenarios.mirror_stop import ERRATUM_QUEUE, ERRATUM_STOP
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 
 IDS = [WALK.replace("0b", f"{number:02x}") for number in range(40)]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.network.clients import DIAL
+from harness.rehearsals.network.clients import DIAL
 from harness.state.ports import any_free_port
 
 pytestmark = pytest.mark.process

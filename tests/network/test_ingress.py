@@ -15,20 +15,21 @@ from harness.clock import MachineClock
 from harness.manifests import load as load_manifests
 from harness.manifests.change import http_allowed, ingresses, without_ingress
 from harness.model.errors import BadInput, Exit
-from harness.model.ingress import IngressAnswer, IngressEvidence, Met, Scene
 from harness.model.manifests import Manifests
-from harness.model.network import NetworkReport
+from harness.model.section import Table
 from harness.model.stack import Address, Rung
-from harness.network.certificates import Authority
-from harness.network.clients import EDGE
-from harness.network.front import named
-from harness.network.https import Answered, Request, ask, trusting
-from harness.network.report import write_report
-from harness.report.language import language
+from harness.rehearsals.network.certificates import Authority
+from harness.rehearsals.network.clients import EDGE
+from harness.rehearsals.network.front import named
+from harness.rehearsals.network.https import Answered, Request, ask, trusting
+from harness.rehearsals.network.plan import PLAN, load
+from harness.rehearsals.network.rehearsal import REHEARSAL
+from harness.rehearsals.network.types import NetworkDetails
+from harness.rehearsals.network.types_ingress import IngressAnswer, IngressEvidence, Met, Scene
 from harness.stack.kind import ingress as controller
 from harness.stack.kind.images import binaries, recipes
 from harness.targets import ROOT
-from scenarios.network import PLAN, load
+from tests.rehearsal.made import seen
 
 OVERLAYS = ROOT / "deploy" / "kubernetes" / "overlays"
 HOST = "api.tekutoko.example"
@@ -197,19 +198,15 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
         load(path)
 
 
-def test_what_was_asked_is_in_the_report(tmp_path: Path) -> None:
+def test_what_was_asked_is_on_the_page() -> None:
     answers = (
         IngressAnswer(ask="GET /v1/walks", scene=Scene.KEPT_OUT, met=Met.ANSWERED, status=503),
         IngressAnswer(ask="GET /<x>", scene=Scene.AS_WRITTEN, met=Met.CLOSED),
     )
-    report = NetworkReport(
-        schema_version=1, run_id="r", title="Network", rung=Rung.KIND, target="t", target_bundled=True, seed=1,
-        replay="python", started_utc="2026-01-01T00:00:00Z", exit_status=0, manifests="kind-ingress", findings=(),
-        paths=(), rounds=(), timings={}, ingress=IngressEvidence(wanted=("i",), answers=answers),
-    )  # fmt: skip
-    for code, word in (("en", "Through the Ingress"), ("ja", "Ingress経由")):
-        write_report(tmp_path, report, language(code))
-        page = (tmp_path / "report.html").read_text()
-        assert word in page and "503 of the controller" in page and "GET /&lt;x&gt;" in page
-        assert word in (tmp_path / "summary.md").read_text()
-    assert msgspec.json.decode((tmp_path / "network.json").read_bytes(), type=NetworkReport) == report
+    details = NetworkDetails(ingress=IngressEvidence(wanted=("i",), answers=answers))
+    (table,) = REHEARSAL.sections(load(), seen(details), ())
+    assert isinstance(table, Table)
+    assert [tuple(map(str, row.cells)) for row in table.rows] == [
+        ("GET /v1/walks", "its pod without the label", "503 of the controller"),
+        ("GET /<x>", "the component as it is", "closed"),
+    ]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from harness.model.errors import Exit
+from harness.model.judgement import Kind
+from harness.model.result import Result
+from harness.model.section import Row, Table
 from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.stack.kind import at_hand, record
 from harness.stack.kind.ground import kept_cluster
 from harness.targets import ROOT
 from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.made import by_id, judged_again, result_in
 from tests.test_kind_job import in_docker
 
 pytestmark = [
@@ -61,52 +65,62 @@ def patched(tmp_path: Path, overlay: str, *patches: tuple[str, str]) -> Path:
     return own
 
 
-def network(tmp_path: Path, *words: str) -> tuple[Job, dict[str, Any]]:
+def network(tmp_path: Path, *words: str) -> tuple[Job, Result]:
     """The command to its end, and its report; nothing is left on the machine, in Docker and in the cluster."""
     before, docker = machine_state(), in_docker()
     job = Job(tmp_path / "reports", *words, command=("network",), on=Rung.KIND)
     job.finish(LIMIT_S)
-    report: dict[str, Any] = json.loads((job.folder / "network.json").read_text())
-    assert namespaces(report["run_id"]) == []
+    result = result_in(job.folder)
+    assert namespaces(result.run_id) == []
     assert left_since(before, job) == {}
     assert in_docker() <= docker
-    return job, report
+    assert judged_again(REHEARSAL, job.folder) == result.judgements
+    return job, result
+
+
+def paths(result: Result) -> dict[str, Row]:
+    """The rows of the paths' table, by the path."""
+    (table,) = (each for each in result.sections if isinstance(each, Table) and str(each.title) == "Paths between pods")
+    return {str(row.cells[0]): row for row in table.rows}
 
 
 @pytest.mark.nightly  # per push kind/test_cluster.py holds a policy to its word, and test_plan.py the judge
 def test_allowed_paths_work_and_all_others_are_refused(tmp_path: Path) -> None:
-    job, report = network(tmp_path)
-    assert report["exit_status"] == Exit.OK, job.text
-    verdicts = {each["check"]: each["verdict"] for each in report["findings"]}
+    job, result = network(tmp_path)
+    assert result.exit_status == Exit.OK, job.text
+    verdicts = {each.id: each.verdict for each in result.judgements}
     by_https = {verdicts.pop(check) for check in list(verdicts) if check.startswith("ingress.")}
     assert by_https == {"not_exercised"}
     assert set(verdicts.values()) == {"pass"}
-    assert len(report["paths"]) == 20
-    refused = [path for path in report["paths"] if not path["allowed"]]
-    assert all("answered" in path["before"] and "answered" not in path["after"] for path in refused)
+    asked = [tuple(map(str, row.cells)) for row in paths(result).values()]
+    assert len(asked) == 20
+    refused = [(before, after) for _, wanted, before, after, _ in asked if wanted == "refused"]
+    assert all("answered" in before and "answered" not in after for before, after in refused)
 
 
 @pytest.mark.nightly
 def test_a_policy_that_lets_everybody_in_is_found(tmp_path: Path) -> None:
     patch = "- {op: replace, path: /spec/ingress/1/from, value: [{namespaceSelector: {}}]}"
     own = patched(tmp_path, "kind-networkpolicy", ("NetworkPolicy", patch))
-    job, report = network(tmp_path, "--manifests", str(own))
-    assert report["exit_status"] == Exit.HOLD, job.text
-    failed = {path["path"] for path in report["paths"] if path["verdict"] == "fail"}
+    job, result = network(tmp_path, "--manifests", str(own))
+    assert result.exit_status == Exit.HOLD, job.text
+    failed = {name for name, row in paths(result).items() if row.verdict is Verdict.FAIL}
     # The target's own pods still may not leave for each other: that is egress.
     assert failed == {"stranger → pod", "stranger → service", "foreign → pod", "foreign → service"}
 
 
 @pytest.mark.nightly
 def test_the_ingress_answers_by_https(tmp_path: Path) -> None:
-    job, report = network(tmp_path, "--ingress")
-    assert report["exit_status"] == Exit.OK, job.text
-    assert {each["verdict"] for each in report["findings"]} == {"pass", "erratum_shown"}
-    by_https = {each["check"]: each["claim"] for each in report["findings"] if each["check"].startswith("ingress.")}
+    job, result = network(tmp_path, "--ingress")
+    assert result.exit_status == Exit.OK, job.text
+    found = [each for each in result.judgements if each.kind is Kind.CRITERION]
+    assert {each.verdict for each in found} == {"pass", "erratum_shown"}
+    by_https = {each.id: each.claim for each in found if each.id.startswith("ingress.")}
     claims = {"manifest.phase4_added", "checklist.security.tls", "security.network.policy", "security.network.tls"}
     assert set(by_https.values()) == claims
-    assert "security.load_balancer_ends_no_tls" in report["errata"]
-    assert {each["status"] for each in report["ingress"]["renewal"]["answers"]} == {200}
+    assert "security.load_balancer_ends_no_tls" in {each.id for each in result.errata}
+    renewal = by_id(result.judgements)["ingress.renewal"]
+    assert str(renewal.shown[0]).startswith("0 of ")
     assert contours_kinds() == []
 
 
@@ -118,9 +132,9 @@ def test_a_policy_without_the_controller_and_plain_http_are_found(tmp_path: Path
         ("NetworkPolicy", "- {op: remove, path: /spec/ingress/1}"),
         ("Ingress", "- {op: remove, path: /metadata/annotations/kubernetes.io~1ingress.allow-http}"),
     )
-    job, report = network(tmp_path, "--ingress", "--manifests", str(own))
-    assert report["exit_status"] == Exit.HOLD, job.text
-    verdicts = {each["check"]: each["verdict"] for each in report["findings"]}
+    job, result = network(tmp_path, "--ingress", "--manifests", str(own))
+    assert result.exit_status == Exit.HOLD, job.text
+    verdicts = {each.id: each.verdict for each in result.judgements}
     failed = {check for check, verdict in verdicts.items() if verdict == "fail"}
     assert failed >= {"paths.allowed", "ingress.routes", "ingress.policy", "ingress.plain_http", "ingress.renewal"}
     assert verdicts["ingress.opt_in"] == verdicts["ingress.tls"] == "pass"  # it is there, and HTTPS ends at it

@@ -7,22 +7,24 @@ from typing import Any
 
 import msgspec
 import pytest
-from junitparser import JUnitXml
 
 from harness.cli import main
-from harness.judge import network as judge
+from harness.judge.combine import combine
 from harness.manifests import load as load_manifests
 from harness.manifests.change import policies, without_policies
 from harness.model.errors import BadInput, Exit
-from harness.model.network import Attempt, Client, NetworkFinding, NetworkReport, Outcome, PathResult, Place, Round
+from harness.model.evidence import EventRow
+from harness.model.section import Table
 from harness.model.stack import Rung
-from harness.model.verdict import Combined, Verdict
-from harness.network.clients import EDGE
-from harness.network.report import write_report
-from harness.report.language import language
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conclude import judged
+from harness.rehearsals.network.clients import EDGE
+from harness.rehearsals.network.plan import PLAN, load
+from harness.rehearsals.network.rehearsal import REHEARSAL
+from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Outcome, Round
 from harness.stack.kubernetes import documents
 from harness.targets import ROOT
-from scenarios.network import PLAN, load
+from tests.rehearsal.made import by_id, judged_again, result_in, seen
 
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-networkpolicy"
 
@@ -124,52 +126,74 @@ def test_the_component_is_opt_in() -> None:
     assert without_policies(manifests).documents == plain.documents
 
 
-def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
-    findings = tuple(
-        NetworkFinding(
-            check=f"check.{verdict}", claim=judge.POLICY, verdict=verdict, value="1 of 2", reason="<why> | so",
-            examples=("one",),
-        )
-        for verdict in Verdict
+def asked(plan: NetworkPlan, *, under: bool) -> Round:
+    """Every path as it is wanted, without the policies or ``under`` them."""
+    return Round(
+        name="asked",
+        attempts=tuple(
+            Attempt(
+                client=path.client, place=path.place, pod="p", address="a:1",
+                outcome=Outcome.ANSWERED if path.allowed or not under else Outcome.REFUSED,
+            )
+            for path in plan.paths
+        ),
     )  # fmt: skip
-    attempt = Attempt(client=Client.EDGE, place=Place.POD, pod="edge", address="a:1", outcome=Outcome.ANSWERED)
-    path = PathResult(
-        path="edge → pod", allowed=True, why="front", verdict=Verdict.PASS, before="answered", after="answered",
-        replaced="",
+
+
+def good(plan: NetworkPlan) -> NetworkDetails:
+    """A run in which all was well; nobody loaded it."""
+    rounds = {name: asked(plan, under=name != "before") for name in ("before", "after", "replaced")}
+    return NetworkDetails(
+        policies=("tekutoko-api",), replicas=1, brings_ingress=True, rounds=rounds,
+        listed={"before": (), "after": ("tekutoko-api",)}, applied_ns=10, replaced_ns=20, loaded_ns=(10, 20),
+        node_port=Outcome.ANSWERED,
     )  # fmt: skip
-    report = NetworkReport(
-        schema_version=1, run_id="r", title="Network", rung=Rung.KIND, target="t", target_bundled=True, seed=1,
-        replay="python", started_utc="2026-01-01T00:00:00Z", exit_status=10, manifests="kind-networkpolicy",
-        findings=findings, paths=(path,), rounds=(Round(name="before", attempts=(attempt,)),), timings={},
-        observed=("seen",), errors=("broke",),
-    )  # fmt: skip
-    for code, word in (("en", "Paths between pods"), ("ja", "Pod間の経路")):
-        write_report(tmp_path, report, language(code))
-        page = (tmp_path / "report.html").read_text()
-        assert "&lt;why&gt;" in page and "<script" not in page and word in page
-        assert word in (tmp_path / "summary.md").read_text()
-    suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (8, 2, 1, 1)
+
+
+def pod(at_ns: int, name: str, state: str) -> EventRow:
+    return EventRow(at_ns=at_ns, kind="pod", subject=name, message="", data={"state": state})
+
+
+def test_a_run_is_judged_by_its_details_and_evidence_and_every_claim_has_a_verdict() -> None:
+    plan = load()
+    rows = [pod(1, "a", "Ready"), pod(21, "b", "Pending"), pod(25, "b", "Ready")]
+    found = judged(REHEARSAL, plan, seen(good(plan), rows))
+    verdicts = {each.id: each.verdict for each in found}
+    assert verdicts.pop("users.service") is Verdict.INCONCLUSIVE, "nobody loaded it"
+    by_https = {verdicts.pop(check) for check in list(verdicts) if check.startswith("ingress.")}
+    assert by_https == {Verdict.NOT_EXERCISED}
+    assert set(verdicts.values()) == {Verdict.PASS} and "node_port" in verdicts
+    assert {each.claim for each in found if each.claim} == {claim for _, claim in REHEARSAL.claims(plan)}
+
+
+def test_a_policy_that_lets_everybody_in_holds_the_run() -> None:
+    plan = load()
+    details = good(plan)
+    details.rounds["after"] = asked(plan, under=False)
+    found = by_id(judged(REHEARSAL, plan, seen(details)))
+    assert found["paths.refused"].verdict is Verdict.FAIL and combine([*found.values()]) is Decision.HOLD
+    (table,) = (each for each in REHEARSAL.sections(plan, seen(details), ()) if isinstance(each, Table))
+    let_in = [row for row in table.rows if row.verdict is Verdict.FAIL]
+    assert len(let_in) == 12 and "let through under the policies" in str(let_in[0].lines[1])
+
+
+def test_an_ingress_that_was_asked_for_and_never_seen_is_inconclusive() -> None:
+    plan = msgspec.structs.replace(load(), with_ingress=True)
+    found = by_id(judged(REHEARSAL, plan, seen(good(plan))))
+    assert found["ingress.routes"].verdict is Verdict.INCONCLUSIVE
+    details = good(plan)
+    details.brings_ingress = False
+    found = by_id(judged(REHEARSAL, plan, seen(details)))
+    assert found["ingress.routes"].verdict is Verdict.NOT_EXERCISED and not found["ingress.routes"].gates
 
 
 @pytest.mark.process
 def test_on_local_it_is_not_exercised_and_says_why(tmp_path: Path) -> None:
     assert main(["network", "--on", "local", "--reports", str(tmp_path)]) == Exit.HOLD
-    report = msgspec.json.decode((tmp_path / "latest" / "network.json").read_bytes(), type=NetworkReport)
-    assert {each.verdict for each in report.findings} == {Verdict.NOT_EXERCISED}
-    assert all(
-        "need a real cluster" in each.reason for each in report.findings if not each.check.startswith("ingress.")
-    )
-    assert report.paths == () and report.leaks == () and report.errata == ()
-    assert report.combined is Combined.NOTHING_EXERCISED
-    page = (tmp_path / "latest" / "report.html").read_text()
-    assert "Nothing exercised" in page and "All passed" not in page
-    assert "Nothing exercised" in (tmp_path / "latest" / "summary.md").read_text()
-    suite = JUnitXml.fromfile(str(tmp_path / "latest" / "junit.xml"))
-    assert suite.failures == 1  # a page that shows skipped cases as green would say that all is well
-
-
-def test_manifests_without_a_policy_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["network", "--on", "kind", "--manifests", str(OVERLAY.with_name("kind")), "--reports", str(tmp_path)]
-    assert main(words) == Exit.USAGE
-    assert "the manifests have no NetworkPolicy" in capsys.readouterr().err
+    folder = (tmp_path / "latest").resolve()
+    result = result_in(folder)
+    assert {(each.verdict, each.gates) for each in result.judgements} == {(Verdict.NOT_EXERCISED, False)}
+    assert all("need a real cluster" in each.reason for each in result.judgements)
+    assert result.decision is Decision.HOLD and not result.exercised
+    assert result.sections == () and result.facts.leaks == () and result.errata == ()
+    assert judged_again(REHEARSAL, folder) == result.judgements

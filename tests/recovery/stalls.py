@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.clock import NS
-from harness.model.recovery import StallPlan
-from harness.recovery.stall import Stalled, due, measured
+from harness.rehearsals.dr_restore.stall import Stalled, due, measured
+from harness.rehearsals.dr_restore.types import StallPlan
 
 
 def lost(plan: StallPlan, *, leaks: bool = False, archived: bool = True) -> Stalled:

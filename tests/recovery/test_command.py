@@ -17,9 +17,9 @@ import pytest
 
 from harness.home import runs_folder
 from harness.model.errors import Exit
-from harness.recovery.verification import CONTENT, COUNT, LOCATIONS
+from harness.rehearsals.dr_restore.plan import PATH
+from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS
 from harness.state import MARKER, marked
-from scenarios.recovery import FOLDER
 
 pytestmark = pytest.mark.process
 
@@ -63,7 +63,7 @@ def report_in(reports: Path) -> dict[str, Any]:
 @pytest.mark.timeout(420)
 def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_path: Path) -> None:
     plan = tmp_path / "dr_restore.yaml"
-    text = (FOLDER / "plans" / "dr_restore.yaml").read_text()
+    text = PATH.read_text()
     for old, new in (
         ("written_limit: 25s", "written_limit: 12s"),
         ("before: 10s", "before: 5s"),

@@ -13,7 +13,7 @@ import pytest
 from harness.manifests import load
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Container, Manifests
-from harness.recovery.corrected import INSTANCE, as_corrected, led_to
+from harness.rehearsals.dr_restore.corrected import INSTANCE, as_corrected, led_to
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 LOCAL = load(OVERLAYS / "local")

@@ -13,14 +13,14 @@ import pytest_asyncio
 
 from harness.clock import MachineClock
 from harness.model.errors import EvidenceNotWritten, StackNotStarted
-from harness.recovery import backup, points
-from harness.recovery.archive_check import check_archive
-from harness.recovery.disasters import damage
-from harness.recovery.points import Transfer, differences
-from harness.recovery.restore import BackupDamaged, Point, restore
-from harness.recovery.sentinel import closing
-from harness.recovery.site import Site, remove
-from harness.recovery.world import SEGMENT_BYTES, World, look, world
+from harness.rehearsals.dr_restore import backup, points
+from harness.rehearsals.dr_restore.archive_check import check_archive
+from harness.rehearsals.dr_restore.disasters import damage
+from harness.rehearsals.dr_restore.points import Transfer, differences
+from harness.rehearsals.dr_restore.restore import BackupDamaged, Point, restore
+from harness.rehearsals.dr_restore.sentinel import closing
+from harness.rehearsals.dr_restore.site import Site, remove
+from harness.rehearsals.dr_restore.world import SEGMENT_BYTES, World, look, world
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

@@ -13,11 +13,11 @@ from harness.home import ENVIRONMENT_VARIABLE
 from harness.model.errors import Exit
 from harness.model.stack import Rung
 from harness.progress import Progress
-from harness.recovery import flow
-from harness.recovery.flow import Options, Recovery
+from harness.rehearsals.dr_restore import flow
+from harness.rehearsals.dr_restore.flow import Options, Recovery
+from harness.rehearsals.dr_restore.plan import load
 from harness.rungs import overlay
 from harness.targets import resolve
-from scenarios.recovery import load
 
 
 @pytest.mark.process

@@ -12,11 +12,11 @@ from harness.clock import NS
 from harness.manifests import load
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
-from harness.recovery import procedure
-from harness.recovery.corrected import restarted
-from harness.recovery.procedure import Reached, Written, as_written, reflected
-from harness.recovery.stack_result import Restart
-from harness.recovery.traffic import Seen
+from harness.rehearsals.dr_restore import procedure
+from harness.rehearsals.dr_restore.corrected import restarted
+from harness.rehearsals.dr_restore.procedure import Reached, Written, as_written, reflected
+from harness.rehearsals.dr_restore.stack_result import Restart
+from harness.rehearsals.dr_restore.traffic import Seen
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 LOCAL = load(OVERLAYS / "local")

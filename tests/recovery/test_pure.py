@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from harness.clock import MachineClock
 from harness.model.errors import BadInput, StackNotStarted
-from harness.recovery import keeper, wal
-from harness.recovery.keeper import Kept
-from harness.recovery.result import Loss, SizePoint
-from harness.recovery.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
-from harness.recovery.sentinel import Sentinel, loss
-from harness.recovery.site import Site
-from harness.recovery.sizes import predict
-from scenarios.recovery import checked, load, size_bytes
+from harness.rehearsals.dr_restore import keeper, wal
+from harness.rehearsals.dr_restore.keeper import Kept
+from harness.rehearsals.dr_restore.plan import checked, load, size_bytes
+from harness.rehearsals.dr_restore.result import Loss, SizePoint
+from harness.rehearsals.dr_restore.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
+from harness.rehearsals.dr_restore.sentinel import Sentinel, loss
+from harness.rehearsals.dr_restore.site import Site
+from harness.rehearsals.dr_restore.sizes import predict
 
 MIB = 1024**2
 JST = daily_time("03:00", "JST")

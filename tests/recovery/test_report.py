@@ -15,12 +15,12 @@ from junitparser import JUnitXml
 from harness.judge.combine import combine, exit_status
 from harness.model import units
 from harness.model.errors import Exit
-from harness.model.recovery import RecoveryPlan
 from harness.model.verdict import Combined, Verdict
-from harness.recovery.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
-from harness.recovery.procedure import Reached, Written
-from harness.recovery.report import SCHEMA_FILE, measured, schema, verdict, write_report
-from harness.recovery.result import (
+from harness.rehearsals.dr_restore.findings import Observed, errata_not_exercised, errata_seen, findings, on_server
+from harness.rehearsals.dr_restore.plan import load
+from harness.rehearsals.dr_restore.procedure import Reached, Written
+from harness.rehearsals.dr_restore.report import SCHEMA_FILE, measured, schema, verdict, write_report
+from harness.rehearsals.dr_restore.result import (
     SCHEMA_VERSION,
     CaseResult,
     Check,
@@ -30,12 +30,12 @@ from harness.recovery.result import (
     RecoveryReport,
     SizePoint,
 )
-from harness.recovery.sizes import Sizes
-from harness.recovery.stack_result import AsCorrected, AsWritten, OnStack, Restart
-from harness.recovery.traffic import Seen
+from harness.rehearsals.dr_restore.sizes import Sizes
+from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, Restart
+from harness.rehearsals.dr_restore.traffic import Seen
+from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.stack.local.postgres_programs import Programs
 from scenarios.claims import ERRATA, REGISTER
-from scenarios.recovery import load
 from tests.recovery.stalls import lost
 
 PLAN = load()
@@ -329,7 +329,7 @@ def test_another_version_than_the_documents_stands_beside_each_verdict(version: 
 
 
 def test_the_schema_is_the_committed_one_and_the_report_keeps_it(tmp_path: Path) -> None:
-    assert schema() == SCHEMA_FILE.read_bytes(), "renew it: python -m harness.recovery.report"
+    assert schema() == SCHEMA_FILE.read_bytes(), "renew it: python -m harness.rehearsals.dr_restore.report"
     write_report(tmp_path, report(observed()))
     jsonschema.validate(json.loads((tmp_path / "dr.json").read_bytes()), json.loads(SCHEMA_FILE.read_bytes()))
 

@@ -13,13 +13,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from harness.clock import NS, MachineClock
-from harness.model.recovery import StallPlan
 from harness.model.verdict import Verdict
-from harness.recovery.archive import Archive
-from harness.recovery.findings import Observed, findings
-from harness.recovery.site import Site
-from harness.recovery.stall import Range, due, expected, stalled
-from scenarios.recovery import load
+from harness.rehearsals.dr_restore.archive import Archive
+from harness.rehearsals.dr_restore.findings import Observed, findings
+from harness.rehearsals.dr_restore.plan import load
+from harness.rehearsals.dr_restore.site import Site
+from harness.rehearsals.dr_restore.stall import Range, due, expected, stalled
+from harness.rehearsals.dr_restore.types import StallPlan
 from tests.recovery.stalls import lost
 
 PLAN = load()

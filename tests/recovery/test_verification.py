@@ -13,7 +13,7 @@ from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from harness.model.scenario import ProbePlan
 from harness.population.accounts import Canary, canaries
 from harness.population.walk import WalkUpdate
-from harness.recovery.verification import CONTENT, COUNT, LOCATIONS, Held, Phones, content_checks
+from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS, Held, Phones, content_checks
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, rows_of
 
 ROWS = sorted(rows_of(*(account.user for account in USERS)), key=lambda row: row.done_ns)

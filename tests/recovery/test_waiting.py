@@ -13,10 +13,10 @@ from harness.clock import MachineClock
 from harness.judge.ledger import Ledger
 from harness.model.errors import Exit
 from harness.model.evidence import Outcome, ProbeRow
-from harness.recovery import traffic
-from harness.recovery.sentinel import Sentinels
-from harness.recovery.traffic import Traffic
-from harness.recovery.waiting import NotInTime
+from harness.rehearsals.dr_restore import traffic
+from harness.rehearsals.dr_restore.sentinel import Sentinels
+from harness.rehearsals.dr_restore.traffic import Traffic
+from harness.rehearsals.dr_restore.waiting import NotInTime
 
 CLOCK = MachineClock()
 

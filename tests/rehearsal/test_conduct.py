@@ -196,6 +196,27 @@ async def test_what_is_left_is_the_exit_status(tmp_path: Path) -> None:
     assert (result.facts.leaks, result.decision, result.exit_status) == (("a port",), Decision.ADVANCE, Exit.LEAK)
 
 
+async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looked_for(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    class Named(Empty):
+        def __init__(self, name: str, left: Sequence[str] = ()) -> None:
+            super().__init__(left=left)
+            self._name = name
+
+        async def down(self) -> None:
+            order.append(self._name)
+
+    class Holding(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            on.hold(Named("database", left=("a folder",)))
+            await super().run(plan, on)
+
+    result = await conductor(tmp_path, Named("stack", left=("a port",)), Holding()).run()
+    assert order == ["database", "stack"]
+    assert (result.facts.leaks, result.exit_status) == (("a folder", "a port"), Exit.LEAK)
+
+
 async def test_an_interrupted_run_is_reported_with_what_it_had_learned(tmp_path: Path) -> None:
     stack = Empty()
     run = conductor(tmp_path, stack, plan=ToyPlan(at_least=2, within_s=60))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.conformance.checks import ALL, NOT_COVERED
-from harness.conformance.grade import Finding, Grade
-from harness.conformance.result import CheckResult, Extra, Report, TargetFacts
-from harness.conformance.result import Outcome as CheckOutcome
-from harness.flag_proof.judging import judged
-from harness.mirror_stop.result import KilledPod, MirrorStopResult, UserLoss
-from harness.mirror_stop.result import Step as MirrorStep
-from harness.mirror_stop.steps import judge, judge_killed
-from harness.model.chaos import ChaosReport, CheckSummary, ExperimentResult, FailoverSeen
-from harness.model.flag_proof import FlagProof
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.types import ChaosReport, CheckSummary, ExperimentResult, FailoverSeen
+from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
+from harness.rehearsals.conformance.grade import Finding, Grade
+from harness.rehearsals.conformance.result import CheckResult, Extra, Report, TargetFacts
+from harness.rehearsals.conformance.result import Outcome as CheckOutcome
+from harness.rehearsals.flag_proof.judging import judged
+from harness.rehearsals.flag_proof.types import FlagProof
 from harness.rehearsals.load_stages.types import ClaimResult, Knee, LoadReport, StepFigures, StepResult
+from harness.rehearsals.mirror_stop.result import KilledPod, MirrorStopResult, UserLoss
+from harness.rehearsals.mirror_stop.result import Step as MirrorStep
+from harness.rehearsals.mirror_stop.steps import judge, judge_killed
 
 _HEAD: dict[str, Any] = {
     "schema_version": 1,

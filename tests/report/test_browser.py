@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness.report.rollout_pages import write_rollout_reports
 
-from harness.chaos.report import html as chaos_html
-from harness.conformance.page import html as conformance_html
-from harness.flag_proof.report import html as flag_proof_html
-from harness.mirror_stop.report import html as mirror_stop_html
 from harness.model.evidence import Row
 from harness.model.message import Message, Told
 from harness.model.run import Run
-from harness.recovery.report import html as recovery_html
+from harness.rehearsals.chaos.report import html as chaos_html
+from harness.rehearsals.conformance.page import html as conformance_html
+from harness.rehearsals.dr_restore.report import html as recovery_html
+from harness.rehearsals.flag_proof.report import html as flag_proof_html
 from harness.rehearsals.load_stages.report import html as load_stages_html
+from harness.rehearsals.mirror_stop.report import html as mirror_stop_html
 from harness.report.html import write_html
 from harness.report.language import LANGUAGES, language
-from harness.report.rollout_pages import write_rollout_reports
 from scenarios import claims
 from tests.recovery.test_report import observed
 from tests.recovery.test_report import report as recovery_report

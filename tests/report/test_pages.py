@@ -10,22 +10,22 @@ import msgspec
 import pytest
 
 from chaos import catalogue
-from harness.chaos.report import html as chaos_html
-from harness.chaos.report import summary as chaos_summary
-from harness.conformance.page import html as conformance_html
-from harness.conformance.report import write_report as write_conformance
-from harness.flag_proof.report import html as flag_proof_html
-from harness.flag_proof.report import write_report as write_flag_proof
-from harness.mirror_stop.report import html as mirror_stop_html
-from harness.mirror_stop.report import write_report as write_mirror_stop
 from harness.model.evidence import EventRow, Row, happened
 from harness.model.message import message, verbatim
 from harness.model.run import Run
 from harness.model.stack import FAULT, Fault, FaultKind
 from harness.model.step import Arrivals, Step
+from harness.rehearsals.chaos.report import html as chaos_html
+from harness.rehearsals.chaos.report import summary as chaos_summary
+from harness.rehearsals.conformance.page import html as conformance_html
+from harness.rehearsals.conformance.report import write_report as write_conformance
+from harness.rehearsals.flag_proof.report import html as flag_proof_html
+from harness.rehearsals.flag_proof.report import write_report as write_flag_proof
 from harness.rehearsals.load_stages.report import html as load_html
 from harness.rehearsals.load_stages.report import step_words
 from harness.rehearsals.load_stages.report import summary as load_summary
+from harness.rehearsals.mirror_stop.report import html as mirror_stop_html
+from harness.rehearsals.mirror_stop.report import write_report as write_mirror_stop
 from harness.report.html import render
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
 from scenarios import claims

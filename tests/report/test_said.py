@@ -7,6 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from harness.report.frame import NOTHING, PASSED, by_status, nothing_line
+from harness.report.junit_parts import judged_case, result_of
+from harness.report.page import errata, errata_views
 
 from harness.agreement import result as check_result
 from harness.document import conclusion, manifest_facts, missing_manifests, patch_errata
@@ -16,11 +19,8 @@ from harness.model.errors import Exit
 from harness.model.units import Unit
 from harness.model.verdict import Combined, CriterionKind, Decision, ErratumSeen, FalseRollBack, Verdict
 from harness.report import words
-from harness.report.frame import NOTHING, PASSED, by_status, nothing_line
 from harness.report.html import render
-from harness.report.junit_parts import judged_case, result_of
 from harness.report.language import ENGLISH, language
-from harness.report.page import errata, errata_views
 from harness.report.summary import summary
 from scenarios.claims import ERRATA, REGISTER
 from scenarios.load import load

@@ -20,8 +20,8 @@ from harness.firebase.rest import request
 from harness.model.errors import StackNotStarted
 from harness.model.secrets import Credentials
 from harness.model.stack import Address, DatabaseAccess
-from harness.recovery.site import Site
-from harness.recovery.world import world
+from harness.rehearsals.dr_restore.site import Site
+from harness.rehearsals.dr_restore.world import world
 from harness.rehearsals.secret_rotation.roles import PAIR, Roles, first
 from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish

@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from harness.clock import Clock
+from harness.model.entry import IngressEntry
 from harness.model.errors import StackNotStarted
-from harness.model.ingress import IngressEntry
 from harness.model.stack import Address
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.cluster_wide import ClusterWide

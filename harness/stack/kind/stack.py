@@ -13,8 +13,8 @@ from harness.clock import Clock
 from harness.manifests.cpu import cpu_factor
 from harness.model.command import Ran
 from harness.model.disruption import Drained
+from harness.model.entry import IngressEntry
 from harness.model.errors import BadInput, NotCapable, StackNotStarted
-from harness.model.ingress import IngressEntry
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.secrets import Credentials

@@ -1,0 +1,286 @@
+"""The harness' end of the line to Chaos Toolkit: what the experiments' actions and probes ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chaos.bridge import reached
+from harness.clock import NS, Clock
+from harness.model.errors import BadInput, RehearsalError
+from harness.model.manifests import Deployment, Manifests
+from harness.model.stack import Fault, FaultKind, Rung
+from harness.rehearsals.chaos.holding import every_connection, holding, lock
+from harness.rehearsals.chaos.places import Places
+from harness.stack.failover import follow, stop_receiving
+from harness.stack.protocol import Stack, Undo
+
+#: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
+UNDO_FILE = "undo.json"
+#: Arrivals are evenly spaced: faults that come every whole number of their intervals would all meet the same phase, and
+#: break twice as many as by chance or none. So each is late by less than a second, spread by the golden ratio.
+_SPREAD_S, _GOLDEN = 1.0, (5**0.5 - 1) / 2
+
+Answer = Callable[[], Awaitable[bool]]
+
+
+def due_s(number: int, every_s: float) -> float:
+    """When the fault ``number`` of a series is due, in seconds from its first."""
+    return number * every_s + number * _GOLDEN % _SPREAD_S
+
+
+class Bridge:
+    """One run's. ``steady`` answers the experiments' probe; ``set_flag`` publishes the flag, and tells the evidence;
+    ``places`` says where the pods are."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        manifests: Manifests,
+        clock: Clock,
+        folder: Path,
+        *,
+        steady: Answer,
+        set_flag: Callable[[bool], Awaitable[int]],
+        places: Places,
+    ) -> None:
+        self._stack = stack
+        self._manifests = manifests
+        self._clock = clock
+        self._folder = folder
+        self._steady = steady
+        self._set_flag = set_flag
+        self._places = places
+        self._undo: list[tuple[str, Undo]] = []
+        self._server: asyncio.Server | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+        self.first_fault_ns: int | None = None
+        #: How often the last series was made.
+        self.repeated = 0
+        self.undone_ns: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The socket, in a folder that this user alone enters: whoever reaches it may inject faults."""
+        return self._folder / "chaos" / "sock"
+
+    async def start(self) -> None:
+        """Answers from now on."""
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            with reached(self.path) as name:
+                listener.bind(name)
+            self.path.chmod(0o600)
+            self._server = await asyncio.start_unix_server(self._take, sock=listener)
+        except BaseException:
+            listener.close()
+            raise
+
+    async def stop(self) -> None:
+        """Ends what is under way, undoes what is not undone, and answers no more."""
+        if self._server is not None:
+            self._server.close()
+            self.path.unlink(missing_ok=True)
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
+        await self.undo()
+
+    async def undo(self) -> int:
+        """Ends every fault, the last one first; returns how many. One that cannot be ended does not keep the others."""
+        count, first = 0, None
+        while self._undo:
+            _, end = self._undo.pop()
+            try:
+                await end()
+            except RehearsalError as error:
+                first = first or error
+            count += 1
+        self._note()
+        self.undone_ns = self._clock.now_ns()
+        if first is not None:
+            raise first
+        return count
+
+    # -- what is asked -------------------------------------------------------------------------------------------
+
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            asked = json.loads(await reader.readline() or b"{}")
+            answer = await self._answer(str(asked.get("call")), asked.get("arguments") or {})
+            writer.write(json.dumps(answer).encode() + b"\n")
+            with contextlib.suppress(OSError):  # Chaos Toolkit was ended meanwhile
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def _answer(self, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        calls: dict[str, Callable[..., Awaitable[Any]]] = {
+            "inject": self._inject,
+            "undo": self.undo,
+            "steady": self._steady,
+            "drain": self._drain,
+            "restart": self._restart,
+            "never_ready": self._never_ready,
+            "exhaust_connections": self._exhaust_connections,
+            "lock_walks": self._lock_walks,
+            "flap_flag": self._flap_flag,
+            "flag_off": self._flag_off,
+            "repeat": self._repeat,
+            "standby": self._standby,
+            "stop_receiving": self._stop_receiving,
+        }
+        if call not in calls:
+            return {"error": f"the harness knows no {call!r}"}
+        try:
+            return {"result": await calls[call](**arguments)}
+        except (RehearsalError, msgspec.ValidationError, TypeError) as error:
+            return {"error": str(error)}
+
+    async def _inject(self, **given: Any) -> str:
+        fault = msgspec.convert(given, Fault)
+        if fault.kind is FaultKind.ZONE_LOSS and not fault.subject:
+            fault = msgspec.structs.replace(fault, subject=self._places.zone())
+        self._begun(str(fault))
+        await self._make(str(fault), self._stack.inject(fault))
+        return str(fault)
+
+    async def _drain(self) -> str:
+        """On a rung with nodes of the run's own the one with the most pods; else every pod in turn."""
+        node = self._places.node() if self._stack.rung is Rung.KIND else ""
+        self._begun(f"drain {node}".rstrip())
+        return str(await self._stack.drain(node))
+
+    async def _restart(self) -> str:
+        self._begun("a rolling replacement")
+        await self._stack.restart()
+        return "replaced"
+
+    async def _never_ready(self) -> str:
+        """Begun, not awaited: the rollout is not to become complete."""
+        self._begun("a rollout that is never ready")
+        broken = msgspec.structs.replace(self._manifests, deployment=unready(self._manifests.deployment))
+        rollout = asyncio.ensure_future(self._stack.apply(broken))
+
+        async def back() -> None:
+            rollout.cancel()
+            with contextlib.suppress(asyncio.CancelledError, RehearsalError):
+                await rollout
+            await self._stack.apply(self._manifests)
+
+        self._keep("kubectl rollout undo", back)
+        return "rolling out"
+
+    async def _exhaust_connections(self) -> int:
+        self._begun("every connection of PostgreSQL taken")
+        held, free = holding(self._stack.endpoints())
+        self._keep("free the connections", free)
+        return await every_connection(held)
+
+    async def _lock_walks(self) -> int:
+        self._begun("the table of walks locked")
+        held, free = holding(self._stack.endpoints())
+        self._keep("free the lock", free)
+        return await lock(held, self._clock)
+
+    async def _flap_flag(self, times: int, every_s: float) -> int:
+        self._begun(f"the flag flaps {times} times")
+        version = 0
+        for _ in range(times):
+            for on in (False, True):
+                version = await self._set_flag(on)
+                await self._clock.sleep(every_s / 2)
+        return version
+
+    async def _flag_off(self) -> int:
+        """ロールバック手順 1. The undo turns it on again."""
+        self._begun("the flag off")
+
+        async def on() -> None:
+            await self._set_flag(True)
+
+        self._keep("the flag on", on)
+        return await self._set_flag(False)
+
+    async def _repeat(self, kind: str, every_s: float, times: int) -> int:
+        """The fault again and again, each at its own time from the first; undone by nothing but time."""
+        fault = Fault(kind=FaultKind(kind))
+        self._begun(f"{fault}, {times} times")
+        begun_ns, done = self._clock.now_ns(), 0
+        for number in range(times):
+            due_ns = begun_ns + round(due_s(number, every_s) * NS)
+            await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
+            try:
+                undo = await self._stack.inject(fault)
+            except BadInput:
+                continue  # no pod is ready, so there is none to disturb
+            await undo()
+            done += 1
+        self.repeated = done
+        return done
+
+    async def _standby(self, synchronous: bool) -> str:
+        """No fault yet: a standby follows, and with ``synchronous`` commits wait for it."""
+        self._note("a standby of PostgreSQL")
+        await self._make("end the standby", follow(self._stack.database(), self._clock, synchronous=synchronous))
+        return "it streams"
+
+    async def _stop_receiving(self) -> str:
+        self._begun("the standby receives nothing more")
+        await stop_receiving(self._stack.database(), self._clock)
+        return "it has stopped"
+
+    # -- undo steps ----------------------------------------------------------------------------------------------
+
+    def _begun(self, what: str) -> None:
+        if self.first_fault_ns is None:
+            self.first_fault_ns = self._clock.now_ns()
+        self._note(what)
+
+    async def _make(self, what: str, making: Coroutine[Any, Any, Undo]) -> None:
+        """Keeps the undo of what is made. Cancelled, it waits for the whole all the same: half of it nobody undoes."""
+        task, cancelled = asyncio.ensure_future(making), False
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                cancelled = True
+        self._keep(what, task.result())
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def _keep(self, what: str, undo: Undo) -> None:
+        self._undo.append((what, undo))
+        self._note()
+
+    def _note(self, *more: str) -> None:
+        """Written before a fault begins: a killed run leaves word of it."""
+        steps = [what for what, _ in self._undo] + list(more)
+        (self._folder / UNDO_FILE).write_text(json.dumps(steps))
+
+
+def unready(deployment: Deployment) -> Deployment:
+    """The Deployment with a readiness probe that no target passes, as another revision."""
+    first, *others = deployment.template.containers
+    if first.readiness is None:
+        raise RehearsalError("the Deployment has no readiness probe, so every pod is ready")
+    probe = msgspec.structs.replace(first.readiness, path="/no-such-path-for-the-rehearsal")
+    template = msgspec.structs.replace(
+        deployment.template,
+        containers=(msgspec.structs.replace(first, readiness=probe), *others),
+        digest=f"{deployment.template.digest[:8]}-unready",
+    )
+    return msgspec.structs.replace(deployment, template=template)

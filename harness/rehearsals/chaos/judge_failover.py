@@ -1,0 +1,137 @@
+"""What a failover of the database cost its users, and what it lost. Pure.
+
+The steps come from the stack's events of kind ``failover`` (``harness/stack/failover.py``), the outage from writes:
+reads tell nothing of whether the database takes commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness.judge.window import NS
+from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
+from harness.model.message import Message, english, message
+from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.judge import Judged
+from harness.rehearsals.chaos.types import CheckSummary, Failover, FailoverSeen
+
+_STEPS = ("begun", "killed", "detected", "promoted", "led")
+
+
+class Write(msgspec.Struct, frozen=True):
+    """A write of a user's or a canary's: monotonic ns, and whether it was acknowledged."""
+
+    sent_ns: int
+    done_ns: int
+    good: bool
+
+
+def writes(requests: Iterable[RequestRow], probes: Iterable[ProbeRow], since_ns: int) -> list[Write]:
+    """Those answered, or given up, after ``since_ns``."""
+    found = [
+        Write(row.sent_ns, row.done_ns, row.outcome is Outcome.OK and row.acknowledged)
+        for row in requests
+        if row.side is Side.API and row.operation in WRITES and row.done_ns > since_ns
+    ]
+    found += [
+        Write(row.sent_ns, row.done_ns, row.good) for row in probes if row.method == "PUT" and row.done_ns > since_ns
+    ]
+    return found
+
+
+def steps(events: Iterable[EventRow], since_ns: int) -> dict[str, int]:
+    """When each step of the first failover after ``since_ns`` came: monotonic ns by the step's name."""
+    found: dict[str, int] = {}
+    for event in events:
+        if event.kind == "failover" and event.at_ns >= since_ns:
+            found.setdefault(str(event.data.get("step")), event.at_ns)
+    return found
+
+
+def seen(
+    at: dict[str, int], requests: Iterable[RequestRow], probes: Iterable[ProbeRow], *, synchronous: bool
+) -> FailoverSeen | None:
+    """``None`` when a step is missing. ``outage_s`` is ``None`` when no write failed, or none was good again."""
+    if any(step not in at for step in _STEPS):
+        return None
+    begun_ns, killed_ns, detected_ns, promoted_ns, led_ns = (at[step] for step in _STEPS)
+    around = writes(requests, probes, begun_ns)
+    # The primary died at some moment between the two: what it still acknowledged is no end of the outage.
+    last_ns = max((write.done_ns for write in around if write.good and write.done_ns <= detected_ns), default=begun_ns)
+    bad = [write for write in around if not write.good and write.done_ns >= last_ns]
+    good_ns = min((write.done_ns for write in around if write.good and write.done_ns > detected_ns), default=None)
+    during = [write for write in bad if good_ns is None or write.sent_ns < good_ns]
+    first_bad_ns = min((write.sent_ns for write in during), default=None)
+    outage_ns = None if first_bad_ns is None or good_ns is None else good_ns - first_bad_ns
+    return FailoverSeen(
+        synchronous=synchronous,
+        detect_s=(detected_ns - killed_ns) / NS,
+        promote_s=(promoted_ns - detected_ns) / NS,
+        lead_s=(led_ns - promoted_ns) / NS,
+        outage_s=None if outage_ns is None else outage_ns / NS,
+        failed_writes=len(during),
+    )
+
+
+def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judged) -> Judged:
+    """The experiment's verdict with the failover's own: it falls when writes failed for too long, and is inconclusive
+    when nobody wrote meanwhile.
+    """
+    if found is None:
+        return _with(judged, Verdict.INCONCLUSIVE, message("the failover did not finish"))
+    went = {"detect": f"{found.detect_s:.1f}", "promote": f"{found.promote_s:.2f}", "lead": f"{found.lead_s:.2f}"}
+    steps_told = (
+        message(
+            "synchronous commit: detected after {detect} s, promoted in {promote} s, pods switched in {lead} s",
+            **went,
+        )
+        if found.synchronous
+        else message(
+            "asynchronous commit: detected after {detect} s, promoted in {promote} s, pods switched in {lead} s",
+            **went,
+        )
+    )
+    if found.outage_s is None:
+        nothing = message("no write failed, or none was good again: no outage to measure")
+        return _with(judged, Verdict.INCONCLUSIVE, steps_told, nothing)
+    failed = {"seconds": f"{found.outage_s:.1f}", "count": str(found.failed_writes)}
+    outage = message("users' writes failed for {seconds} s ({count} of them)", **failed)
+    if judged.verdict.good and found.outage_s > expects.most_outage_s:
+        limit = message("longer than {limit} s", limit=f"{expects.most_outage_s:g}")
+        return _with(judged, Verdict.FAIL, steps_told, outage, limit)
+    return _with(judged, judged.verdict, steps_told, outage)
+
+
+def on_server(judged: Judged, server: str) -> Judged:
+    """The same with the server that it was seen on, where the rung names one."""
+    return _with(judged, judged.verdict, message("on {server}", server=server)) if server else judged
+
+
+def _with(judged: Judged, verdict: Verdict, *told: Message) -> Judged:
+    reason = f"{judged.reason}; {english(told)}"
+    return msgspec.structs.replace(judged, verdict=verdict, reason=reason, told=(*judged.told, *told))
+
+
+def as_counterexample(checks: Sequence[CheckSummary], wanted: str, follow: Sequence[str]) -> list[CheckSummary]:
+    """The checks of a run that had to lose acknowledged writes: the checker ``wanted`` passes when it found them.
+
+    Checkers in ``follow`` see the same loss elsewhere, so what they find is told and counts for nothing.
+    """
+    turned = []
+    for check in checks:
+        changed = check
+        if check.name == wanted and check.verdict is Verdict.FAIL:
+            changed = _turned(check, Verdict.PASS, message("the counterexample's loss was found, as it has to be"))
+        elif check.name == wanted and check.verdict is Verdict.PASS:
+            missed = message("the counterexample has to lose acknowledged writes, and nothing was found")
+            changed = _turned(check, Verdict.FAIL, missed)
+        elif check.name in follow and check.verdict is Verdict.FAIL:
+            changed = _turned(check, Verdict.NOT_EXERCISED, message("after the counterexample's loss"))
+        turned.append(changed)
+    return turned
+
+
+def _turned(check: CheckSummary, verdict: Verdict, told: Message) -> CheckSummary:
+    return msgspec.structs.replace(check, verdict=verdict, detail=f"{told}: {check.detail}", told=(told, *check.told))

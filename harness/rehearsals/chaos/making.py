@@ -1,0 +1,56 @@
+"""An experiment made: Chaos Toolkit on it, in a process of its own, and the journal it writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from chaos.bridge import SOCKET
+from harness.load.children import ROOT
+from harness.model.errors import PartDied
+from harness.rehearsals.chaos.types import Experiment
+
+_LIMIT_S = 900.0
+
+
+async def made(experiment: Experiment, number: int, folder: Path, socket: Path, run_id: str) -> dict[str, object]:
+    """The journal, which also lies in ``folder/journals``. ``socket`` answers what its actions ask.
+
+    Raises ``PartDied`` when Chaos Toolkit ends without one, ``TimeoutError`` after 900 s.
+    """
+    journals = folder / "journals"
+    journals.mkdir(exist_ok=True)
+    source = journals / f"{number:02d}-{experiment.name}.experiment.json"
+    journal = journals / f"{number:02d}-{experiment.name}.json"
+    source.write_text(json.dumps(experiment.document, ensure_ascii=False, indent=2))
+    environment = {**os.environ, SOCKET: str(socket), "TEKUTOKO_RUN_ID": run_id}
+    log = folder / "logs" / "chaostoolkit.log"
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "chaos.toolkit", str(source), str(journal),
+            cwd=ROOT, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            status = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if status != 0 or not journal.exists():
+        raise PartDied(f"Chaos Toolkit ended with status {status}", where=str(log), remedy="read the log")
+    return dict(json.loads(journal.read_text()))
+
+
+def broken_off(journal: dict[str, object]) -> str:
+    """What an action said when it could not be made; "" when all were."""
+    runs = [*(journal.get("run") or []), *(journal.get("rollbacks") or [])]  # type: ignore[misc]  # JSON
+    for run in runs:
+        if run.get("status") != "succeeded":
+            words = run.get("exception") or ["no reason given"]
+            return f"{run['activity']['name']}: {str(words[-1]).strip()}"
+    return ""

@@ -1,0 +1,232 @@
+"""What a check works with: fresh users and ids, requests, Firestore, PostgreSQL, the pods' logs, a process beside."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.firebase.documents import Documents, Fields, instant
+from harness.model.stack import Address, Endpoints
+from harness.population.ids import uuid4_text
+from harness.rehearsals.conformance import http
+from harness.rehearsals.conformance.absence import Absences
+from harness.rehearsals.conformance.beside import Spare
+from harness.rehearsals.conformance.check import NotExercised, needs
+from harness.rehearsals.conformance.logs import Logs
+from harness.rehearsals.conformance.reach import Reach
+from harness.rehearsals.conformance.rules import Rules
+from harness.rehearsals.conformance.shape import is_time
+from harness.seed import stream
+
+MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
+_POLL_S = 0.1
+WALKS = "/v1/walks"
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """What all checks of a run stand on."""
+
+    reach: Reach
+    clock: Clock
+    documents: Documents
+    logs: Logs
+    seed: int
+    run_id: str
+    absences: Absences = msgspec.field(default_factory=Absences)
+    rules: Rules = msgspec.field(default_factory=Rules)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the parts answer."""
+        return self.reach.endpoints
+
+
+class Caller:
+    """Somebody who asks: a user with a token, or nobody in particular."""
+
+    def __init__(self, bench: Bench, address: Address, uid: str, token: str | None) -> None:
+        self.uid = uid
+        self.token = token
+        self._bench = bench
+        self._address = address
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = http.TIMEOUT_S,
+    ) -> http.Exchange:
+        """One request; ``body`` is sent as JSON, bytes as they are."""
+        sent = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
+        if raw:
+            sent["Content-Type"] = "application/json"
+        sent |= headers or {}
+        exchange = await http.send(
+            self._address, method, path, headers=sent, body=raw, timeout_s=timeout_s, connect=self._bench.connect
+        )
+        self._bench.exchanges.append(exchange)
+        return exchange
+
+    async def send_raw(self, raw: bytes, method: str, path: str) -> http.Exchange:
+        """Bytes as they are, which need be no HTTP."""
+        exchange = await http.send_raw(self._address, raw, method=method, path=path, connect=self._bench.connect)
+        self._bench.exchanges.append(exchange)
+        return exchange
+
+    async def get(self, path: str) -> http.Exchange:
+        """GET."""
+        return await self.send("GET", path)
+
+    async def post(self, body: object) -> http.Exchange:
+        """POST /v1/walks."""
+        return await self.send("POST", WALKS, body)
+
+    async def put(self, walk_id: str, body: object) -> http.Exchange:
+        """PUT /v1/walks/{id}."""
+        return await self.send("PUT", f"{WALKS}/{walk_id}", body)
+
+    async def delete(self, walk_id: str) -> http.Exchange:
+        """DELETE /v1/walks/{id}."""
+        return await self.send("DELETE", f"{WALKS}/{walk_id}")
+
+    async def new_walk(self, title: str = "朝の散歩") -> str:
+        """The id of a walk made for a check of something else."""
+        exchange = needs(await self.post({"title": title}))
+        body = exchange.json()
+        if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+            raise NotExercised(f"it needs the id of a created walk: {exchange.shown}")
+        return str(body["id"])
+
+    async def put_walk(self, walk_id: str, body: object) -> http.Exchange:
+        """A PUT made for a check of something else."""
+        return needs(await self.put(walk_id, body))
+
+    async def walk(self, walk_id: str) -> dict[str, Any]:
+        """The walk as answered, for a check of something else."""
+        exchange = needs(await self.get(f"{WALKS}/{walk_id}"))
+        body = exchange.json()
+        if not isinstance(body, dict):
+            raise NotExercised(f"it needs a walk to be read: {exchange.shown}")
+        return body
+
+    async def locations(self, walk_id: str) -> list[dict[str, Any]]:
+        """The walk's locations as answered."""
+        locations = (await self.walk(walk_id)).get("locations")
+        if not isinstance(locations, list) or not all(isinstance(each, dict) for each in locations):
+            raise NotExercised("it needs a walk's locations, and the answer has no list of them")
+        return locations
+
+
+class Bench:
+    """One check's. Every check has its own users and walks, so that no check meets another's."""
+
+    def __init__(self, ground: Ground, check_id: str) -> None:
+        self.ground = ground
+        self.clock = ground.clock
+        self.endpoints = ground.endpoints
+        self.connect = ground.reach.connect
+        self.exchanges: list[http.Exchange] = []
+        self.used: list[str] = []  # names of the rules that the check asked for
+        self._chance: random.Random = stream(ground.seed, f"conformance:{ground.run_id}:{check_id}")
+        self.nobody = Caller(self, self.endpoints.service, "", None)
+
+    def rule(self, name: str) -> Any:
+        """The contract's figure of that name, or what the team's OpenAPI file says instead."""
+        self.used.append(name)
+        return self.ground.rules[name]
+
+    async def user(self) -> Caller:
+        """A new user, signed in."""
+        uid = f"conformance-{self._chance.getrandbits(64):016x}"
+        user = await self.ground.reach.sign_up(uid)
+        return Caller(self, self.endpoints.service, uid, user.token)
+
+    def with_token(self, token: str) -> Caller:
+        """Whoever that token makes of a caller."""
+        return Caller(self, self.endpoints.service, "", token)
+
+    def at(self, address: Address, caller: Caller) -> Caller:
+        """The same user, asking there."""
+        return Caller(self, address, caller.uid, caller.token)
+
+    def walk_id(self) -> str:
+        """A new UUID, as the phone makes one."""
+        return uuid4_text(self._chance)
+
+    async def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
+        """Rows of PostgreSQL, past the target. Raises ``NotExercised`` for a table or column that is not there."""
+        return await self.ground.reach.rows(statement, *arguments)
+
+    async def document(self, walk_id: str, updated_at: object = None) -> Fields:
+        """The walk's document, under the id in upper or lower case, once it shows ``updated_at`` where that is given.
+
+        Waits ``MIRROR_LIMIT_S``; then the document as it is, ``NotExercised`` when there is none. As long as no
+        document was ever seen, others are written too: when none of them all comes, there is no dual write, and
+        nothing waits for one again.
+        """
+        mirror = self.ground.absences.mirror
+        if mirror.reason:
+            raise NotExercised(mirror.reason)
+        others = () if mirror.seen else await self._other_walks()
+        found = await self.document_now(walk_id)
+        until_ns = self.clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        while self.clock.now_ns() < until_ns and not _shows(found, updated_at):
+            await self.clock.sleep(_POLL_S)
+            found = await self.document_now(walk_id)
+        if found is not None or [each for each in others if await self.document_now(each)]:
+            mirror.came()
+        else:
+            mirror.never_came(
+                f"the target writes nothing to Firestore: no document of {1 + len(others)} walks came within "
+                f"{MIRROR_LIMIT_S:g} s"
+            )
+        if found is None:
+            none = f"it needs the walk's document, and none came within {MIRROR_LIMIT_S:g} s"
+            raise NotExercised(mirror.reason or none)
+        return found
+
+    async def _other_walks(self) -> tuple[str, ...]:
+        """A walk by POST and two by PUT, of another user: what a mirror would show, if there is one.
+
+        Only those that were made: that a target makes none by PUT is another check's to say.
+        """
+        other = await self.user()
+        put = [self.walk_id(), self.walk_id()]
+        made = [each for each in put if 200 <= (await other.put(each, {"title": "散歩"})).status < 300]
+        return (await other.new_walk(), *made)
+
+    async def document_now(self, walk_id: str) -> Fields | None:
+        """The document as it is now, under the id in upper or lower case."""
+        documents = self.ground.documents
+        return await documents.get(walk_id.upper()) or await documents.get(walk_id.lower())
+
+    async def document_gone(self, walk_id: str) -> bool:
+        """Whether there is no document within ``MIRROR_LIMIT_S``."""
+        until_ns = self.clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        while await self.document_now(walk_id) is not None:
+            if self.clock.now_ns() >= until_ns:
+                return False
+            await self.clock.sleep(_POLL_S)
+        return True
+
+    def beside(self) -> AbstractAsyncContextManager[Spare]:
+        """The target's program once more, ready, with a database that may be taken away; killed afterwards."""
+        return self.ground.reach.spare(f"beside-{self._chance.getrandbits(32):08x}")
+
+
+def _shows(found: Fields | None, updated_at: object) -> bool:
+    if found is None or not is_time(updated_at):
+        return found is not None
+    held = found.get("updated_at")
+    if held is None or held.kind != "timestamp":
+        return False
+    apart_s: float = (held.value - instant(str(updated_at))).total_seconds()
+    return abs(apart_s) < 0.001

@@ -1,0 +1,57 @@
+"""Every check, in the order people read them. They run in any order."""
+
+from __future__ import annotations
+
+from harness.model.message import marked
+from harness.rehearsals.conformance.check import Check
+from harness.rehearsals.conformance.checks import (
+    auth,
+    bad_input,
+    dual_write,
+    errors,
+    limits,
+    listing,
+    logs,
+    operations,
+    ownership,
+    photos,
+    postgres,
+    protocol,
+    rate_limit,
+    reading,
+    stopping,
+    upsert,
+    walks,
+)
+
+_MODULES = (
+    operations,
+    walks,
+    upsert,
+    listing,
+    ownership,
+    auth,
+    limits,
+    bad_input,
+    errors,
+    protocol,
+    rate_limit,
+    postgres,
+    dual_write,
+    photos,
+    logs,
+    stopping,
+    reading,
+)
+
+ALL: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.CHECKS)
+
+#: What no check here can tell, whatever the target.
+NOT_COVERED = (
+    marked(
+        "token signatures: the Auth emulator's tokens carry none, and Google's own libraries look at none against it"
+    ),
+    marked("photos that the target itself would upload: the app uploads them straight to Storage"),
+    marked("requests while Firestore is down: a fault of the chaos scenarios"),
+    marked("speed: the rollout scenarios judge it under load"),
+)

@@ -1,0 +1,221 @@
+"""The Firestore document of a walk, as the app reads it: written after PostgreSQL, within a bounded wait.
+
+Each check looks at one property alone and takes the rest as it comes (an id in lower case, keys in snake case), so
+that one mistake is one deviation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.firebase.documents import Fields, Value, instant
+from harness.rehearsals.conformance.bench import MIRROR_LIMIT_S, Bench, Caller
+from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
+from harness.rehearsals.conformance.grade import Finding, document, firestore
+from harness.rehearsals.conformance.http import Exchange
+from harness.rehearsals.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
+
+DUAL_WRITE = document("データ同期戦略")
+CHECKS = Checks(firestore("fields"), Finding.EFFECT)
+
+_KINDS = {
+    "id": "string",
+    "user_id": "string",
+    "title": "string",
+    "description": "string",
+    "start_time": "timestamp",
+    "end_time": "timestamp",
+    "paused_at": "timestamp",
+    "total_distance": "double",
+    "total_steps": "integer",
+    "polyline_data": "string",
+    "thumbnail_image_url": "string",
+    "status": "string",
+    "total_paused_duration": "double",
+    "created_at": "timestamp",
+    "updated_at": "timestamp",
+}
+_ABSENT_WHEN_NIL = ("start_time", "end_time", "paused_at", "polyline_data", "thumbnail_image_url")
+_MIRRORED_S = 0.5  # a mirror that follows at once has written by then
+_CAMEL = {"horizontal_accuracy": "horizontalAccuracy", "vertical_accuracy": "verticalAccuracy"}
+
+
+async def _put(bench: Bench, body: dict[str, Any]) -> tuple[Caller, str, Exchange, Fields]:
+    """A walk by PUT, and its document."""
+    me, walk_id = await bench.user(), bench.walk_id()
+    exchange = await me.put_walk(walk_id, body)
+    return me, walk_id, exchange, await _document(bench, walk_id, exchange)
+
+
+async def _document(bench: Bench, walk_id: str, exchange: Exchange) -> Fields:
+    answered = exchange.json()
+    return await bench.document(walk_id, answered.get("updated_at") if isinstance(answered, dict) else None)
+
+
+def _locations(fields: Fields) -> list[Fields]:
+    held = fields.get("location_data")
+    if held is None or held.kind != "array" or not all(each.kind == "map" for each in held.value):
+        raise NotExercised(f"it needs location_data, an array of maps; it is {held}")
+    return [each.value for each in held.value]
+
+
+@CHECKS("dual_write.written", f"a created walk's document is in Firestore within {MIRROR_LIMIT_S:g} s", DUAL_WRITE)
+async def written(bench: Bench) -> None:
+    """By POST and by PUT."""
+    me = await bench.user()
+    for walk_id in (await me.new_walk(), bench.walk_id()):
+        exchange = bench.exchanges[-1] if bench.exchanges[-1].method == "POST" else None
+        if exchange is None or walk_id not in exchange.body.decode(errors="replace"):
+            exchange = await me.put_walk(walk_id, FULL_WALK)
+        try:
+            await bench.document(walk_id)
+        except NotExercised as lacking:
+            why = bench.ground.absences.mirror.reason or "none"
+            raise Deviates(f"a document walks/{walk_id.upper()}", why, exchange) from lacking
+
+
+@CHECKS("dual_write.document_id", "the document's id is the walk's UUID in UPPER CASE", firestore("document"))
+async def document_id(bench: Bench) -> None:
+    """Swift's ``uuidString``."""
+    _me, walk_id, exchange, _fields = await _put(bench, {"title": "散歩"})
+    if await bench.ground.documents.get(walk_id.upper()) is None:
+        raise Deviates(f"a document walks/{walk_id.upper()}", f"walks/{walk_id.lower()}", exchange)
+
+
+@CHECKS("dual_write.id", "the field id is the walk's UUID in UPPER CASE")
+async def id_field(bench: Bench) -> None:
+    """A string, as the document's own id."""
+    _me, walk_id, exchange, fields = await _put(bench, {"title": "散歩"})
+    must_be("id", str(Value("string", walk_id.upper())), str(fields.get("id")), exchange)
+
+
+@CHECKS("dual_write.types", "fields have the app's types: times timestamps, distances doubles, steps an integer")
+async def types(bench: Bench) -> None:
+    """Every field of a full walk, and of a bare one: 0 is a double too, whatever a client makes of whole numbers."""
+    for body in (FULL_WALK, {"title": "散歩"}):
+        _me, _walk_id, exchange, fields = await _put(bench, body)
+        held = {name: fields[name].kind for name in _KINDS if name in fields}
+        wanted = {name: _KINDS[name] for name in held}
+        if body is not FULL_WALK:  # null for absent is another check's
+            wanted |= {name: held[name] for name in _ABSENT_WHEN_NIL if name in held}
+        must_be("types", wanted, held, exchange)
+
+
+@CHECKS("dual_write.values", "fields hold the walk's values, in snake case")
+async def values(bench: Bench) -> None:
+    """Every changeable field of a full walk, and whose it is."""
+    me, _walk_id, exchange, fields = await _put(bench, FULL_WALK)
+    for name, value in (FULL_WALK | {"user_id": me.uid}).items():
+        held = fields.get(name)
+        if held is None:
+            raise Deviates(f"{name} {value!r}", f"no {name} among {sorted(fields)}", exchange)
+        expected = instant(value) if name in TIMES else value
+        if held.value != expected:
+            raise Deviates(f"{name} {expected!r}", str(held), exchange)
+
+
+@CHECKS("dual_write.absent", "what is nil is absent, not null")
+async def absent(bench: Bench) -> None:
+    """Times, polyline and thumbnail of a walk that has none."""
+    _me, _walk_id, exchange, fields = await _put(bench, {"title": "散歩"})
+    found = {name: str(fields[name]) for name in _ABSENT_WHEN_NIL if name in fields}
+    must_be("fields that are nil", {}, found, exchange)
+
+
+@CHECKS("dual_write.location_data", "location_data is always there, empty when there are no locations")
+async def location_data(bench: Bench) -> None:
+    """The app decodes an array."""
+    _me, _walk_id, exchange, fields = await _put(bench, {"title": "散歩"})
+    must_be("location_data", str(Value("array", [])), str(fields.get("location_data", "absent")), exchange)
+
+
+@CHECKS(
+    "dual_write.location_keys",
+    "the keys of a location are in camelCase: horizontalAccuracy, verticalAccuracy",
+    firestore("locations"),
+)
+async def location_keys(bench: Bench) -> None:
+    """The app ignores a key it does not know, so snake case loses the accuracies silently."""
+    _me, _walk_id, exchange, fields = await _put(bench, {"locations": [location(0)]})
+    expected = sorted(_CAMEL.get(name, name) for name in FULL_LOCATION)
+    for each in _locations(fields):
+        held = sorted(name for name in each if name != "sequenceNumber")
+        must_be("keys", expected, held, exchange)
+
+
+@CHECKS("dual_write.location_values", "a location holds doubles, and its time as a timestamp", firestore("locations"))
+async def location_values(bench: Bench) -> None:
+    """Every field, whichever way its key is written."""
+    _me, _walk_id, exchange, fields = await _put(bench, {"locations": [location(0)]})
+    found = _locations(fields)
+    must_be("locations", 1, len(found), exchange)
+    for name, value in FULL_LOCATION.items():
+        held = found[0].get(_CAMEL.get(name, name), found[0].get(name))
+        expected = Value("timestamp", instant(value)) if name == "timestamp" else Value("double", value)
+        if held != expected:
+            raise Deviates(f"{name}: {expected}", f"{held}", exchange)
+
+
+@CHECKS("dual_write.unknown_speed", "an unknown speed or course is -1, as iOS writes it", firestore("locations"))
+async def unknown_speed(bench: Bench) -> None:
+    """Null in the request."""
+    body = {"locations": [location(0, speed=None, course=None)]}
+    _me, _walk_id, exchange, fields = await _put(bench, body)
+    for each in _locations(fields):
+        held = {name: str(each.get(name)) for name in ("speed", "course")}
+        must_be("speed and course", dict.fromkeys(held, str(Value("double", -1.0))), held, exchange)
+
+
+@CHECKS(
+    "dual_write.location_order",
+    "location_data is in walking order, however the locations were sent",
+    firestore("locations"),
+)
+async def location_order(bench: Bench) -> None:
+    """Two batches sent, the second from before the first."""
+    me, walk_id = await bench.user(), bench.walk_id()
+    await me.put_walk(walk_id, {"locations": [location(number, altitude=number + 0.5) for number in (3, 2)]})
+    exchange = await me.put_walk(walk_id, {"locations": [location(n, altitude=n + 0.5) for n in (1, 0)]})
+    found = _locations(await _document(bench, walk_id, exchange))
+    held = [each["altitude"].value for each in found if "altitude" in each]
+    if len(held) < 2:
+        raise NotExercised(f"it needs two locations in the document; there are {len(held)}")
+    must_be("altitudes", sorted(held), held, exchange)
+
+
+@CHECKS("dual_write.updated", "a changed walk's document follows", DUAL_WRITE)
+async def updated(bench: Bench) -> None:
+    """The title, and what a later PUT left alone."""
+    me, walk_id, _exchange, _fields = await _put(bench, FULL_WALK)
+    exchange = await me.put_walk(walk_id, {"title": "夜の散歩"})
+    fields = await _document(bench, walk_id, exchange)
+    held = {name: fields[name].value for name in ("title", "total_distance") if name in fields}
+    must_be("fields", {"title": "夜の散歩", "total_distance": FULL_WALK["total_distance"]}, held, exchange)
+
+
+@CHECKS("dual_write.deleted", f"a deleted walk's document is removed within {MIRROR_LIMIT_S:g} s", DUAL_WRITE)
+async def deleted(bench: Bench) -> None:
+    """Once it was there."""
+    me, walk_id, _exchange, _fields = await _put(bench, {"title": "散歩"})
+    exchange = needs(await me.delete(walk_id))
+    if not await bench.document_gone(walk_id):
+        raise Deviates("no document", f"walks/{walk_id.upper()} is still there", exchange)
+
+
+@CHECKS("dual_write.foreign", "a refused write leaves no document", DUAL_WRITE)
+async def foreign(bench: Bench) -> None:
+    """A stranger's PUT of another's walk."""
+    owner, walk_id, _exchange, _fields = await _put(bench, {"title": "本人の散歩"})
+    stranger = await bench.user()
+    exchange = await stranger.put(walk_id, {"title": "乗っ取り"})
+    if 200 <= exchange.status < 300:
+        raise NotExercised("the write was not refused")
+    await bench.clock.sleep(_MIRRORED_S)
+    _of_owner(await bench.document_now(walk_id) or {}, owner, exchange)  # before the owner's next write mends it
+    later = await owner.put_walk(walk_id, {"description": "その後"})
+    _of_owner(await _document(bench, walk_id, later), owner, exchange)
+
+
+def _of_owner(fields: Fields, owner: Caller, exchange: Exchange) -> None:
+    held = {name: fields[name].value for name in ("title", "user_id") if name in fields}
+    must_be("fields", {"title": "本人の散歩", "user_id": owner.uid}, held, exchange)

@@ -1,0 +1,110 @@
+"""The pods' logs: the fields of the document's example (構造化ログ), with LOG_FORMAT=json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.rehearsals.conformance.bench import Bench, Caller
+from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
+from harness.rehearsals.conformance.grade import Finding, document, environment
+from harness.rehearsals.conformance.http import Exchange
+from harness.rehearsals.conformance.logs import LINE_LIMIT_S, Line
+from harness.rehearsals.conformance.shape import is_time
+
+CHECKS = Checks(document("Cloud Logging"), Finding.EFFECT)
+
+#: Cloud Logging's LogSeverity.
+_SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
+
+
+async def _after_a_write(bench: Bench) -> tuple[Caller, str, Exchange, list[Line]]:
+    """A walk made, and what the pods have logged since."""
+    me = await bench.user()
+    mark = bench.ground.logs.mark()
+    walk_id = await me.new_walk()
+    exchange = bench.exchanges[-1]
+    lines = await bench.ground.logs.lines(mark, lambda line: walk_id.lower() in line.text.lower())
+    return me, walk_id, exchange, lines
+
+
+def _of_walk(lines: list[Line], walk_id: str) -> list[dict[str, Any]]:
+    """The lines that name the walk, in whichever field."""
+    found = [line.fields for line in lines if line.fields is not None and walk_id.lower() in line.text.lower()]
+    if not found:
+        raise NotExercised("it needs a JSON line about the walk that was created")
+    return found
+
+
+def _every_line(id_: str, field: str, sentence: str, good: Callable[[object, Line], bool]) -> None:
+    async def look(bench: Bench) -> None:
+        _me, _walk_id, exchange, lines = await _after_a_write(bench)
+        read = [line for line in lines if line.fields is not None]
+        if not read:
+            raise NotExercised("it needs log lines that are JSON objects")
+        for line in read:
+            assert line.fields is not None
+            if not good(line.fields.get(field), line):
+                raise Deviates(f"{field} as said in every line", f"{line.pod} wrote {line.text[:300]}", exchange)
+
+    CHECKS.add(id_, sentence, look)
+
+
+@CHECKS("log.json", "every line of the log is a JSON object")
+async def json_lines(bench: Bench) -> None:
+    """Those since a walk was created."""
+    _me, _walk_id, exchange, lines = await _after_a_write(bench)
+    if not lines:
+        raise NotExercised(f"it needs log lines, and none came within {LINE_LIMIT_S:g} s of a created walk")
+    for line in lines:
+        if line.fields is None:
+            raise Deviates("a JSON object a line", f"{line.pod} wrote {line.text[:300]}", exchange)
+
+
+_every_line(
+    "log.severity",
+    "severity",
+    f"severity is one of Cloud Logging's ({', '.join(_SEVERITIES[:6])}, ...)",
+    lambda value, _line: value in _SEVERITIES,
+)
+_every_line("log.message", "message", "message is a text", lambda value, _line: isinstance(value, str) and value != "")
+_every_line("log.pod_name", "pod_name", "pod_name is the pod's own (POD_NAME)", lambda value, line: value == line.pod)
+_every_line("log.timestamp", "timestamp", "timestamp is RFC 3339", lambda value, _line: is_time(value))
+
+
+@CHECKS("log.walk_id", "a created walk is logged with its walk_id")
+async def walk_id_field(bench: Bench) -> None:
+    """In the field of that name."""
+    _me, walk_id, exchange, lines = await _after_a_write(bench)
+    read = [line.fields for line in lines if line.fields is not None]
+    if not any(str(fields.get("walk_id")).lower() == walk_id.lower() for fields in read):
+        raise Deviates(
+            f"a line with walk_id {walk_id} within {LINE_LIMIT_S:g} s",
+            "; ".join(line.text[:200] for line in lines[-3:]) or "no line",
+            exchange,
+        )
+
+
+@CHECKS("log.user_id", "a created walk is logged with its user_id")
+async def user_id_field(bench: Bench) -> None:
+    """In the line about the walk."""
+    me, walk_id, exchange, lines = await _after_a_write(bench)
+    found = _of_walk(lines, walk_id)
+    if not any(fields.get("user_id") == me.uid for fields in found):
+        raise Deviates(f"user_id {me.uid}", f"{found[0]!r:.300}", exchange)
+
+
+@CHECKS("log.no_token", "no log line holds a token", environment("log-lines"), Finding.LEAK)
+async def no_token(bench: Bench) -> None:
+    """Of a good call and of a refused one."""
+    me = await bench.user()
+    assert me.token is not None
+    mark = bench.ground.logs.mark()
+    walk_id = await me.new_walk()
+    needs(await me.get(f"/v1/walks/{walk_id}"))
+    exchange = bench.exchanges[-1]
+    lines = await bench.ground.logs.lines(mark, lambda line: walk_id.lower() in line.text.lower())
+    payload = me.token.split(".")[1]
+    for line in lines:
+        if payload in line.text:
+            raise Deviates("no token in the log", f"{line.pod} wrote one", exchange)

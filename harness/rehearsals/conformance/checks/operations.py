@@ -1,0 +1,57 @@
+"""``/health`` and ``/ready``."""
+
+from __future__ import annotations
+
+from harness.rehearsals.conformance.bench import Bench
+from harness.rehearsals.conformance.check import Checks, NotExercised, must
+from harness.rehearsals.conformance.grade import Finding, walk_api
+
+CHECKS = Checks(walk_api("ready"), Finding.STATUS)
+
+NOTICED_S = 10.0  # the document's readiness probe asks every 10 s: a database gone for longer than that must show
+
+
+@CHECKS("operations.health", "GET /health answers 200 while the process lives, and needs no token", walk_api("health"))
+async def health(bench: Bench) -> None:
+    """As the liveness probe asks."""
+    must(await bench.nobody.get("/health"), 200)
+
+
+@CHECKS("operations.ready", "GET /ready answers 200 when the database answers, and needs no token")
+async def ready(bench: Bench) -> None:
+    """As the readiness probe asks."""
+    must(await bench.nobody.get("/ready"), 200)
+
+
+@CHECKS("operations.ready.database_gone", "GET /ready answers 503 when the database does not answer")
+async def ready_without_database(bench: Bench) -> None:
+    """Beside the pods: its way to the database is cut."""
+    async with bench.beside() as spare:
+        spare.relay.cut()
+        bench.exchanges.append(await spare.until_status("/ready", 503, NOTICED_S))
+        must(bench.exchanges[-1], 503)
+
+
+@CHECKS("operations.ready.database_back", "GET /ready answers 200 again once the database is back")
+async def ready_again(bench: Bench) -> None:
+    """A target that never recovers would need a person at every failover."""
+    async with bench.beside() as spare:
+        spare.relay.cut()
+        gone = await spare.until_status("/ready", 503, NOTICED_S)
+        if gone.status == 200:
+            raise NotExercised("it needs /ready to notice that the database is gone")
+        spare.relay.mend()
+        bench.exchanges.append(await spare.until_status("/ready", 200, NOTICED_S))
+        must(bench.exchanges[-1], 200)
+
+
+@CHECKS(
+    "operations.health.database_gone", "GET /health answers 200 though the database does not answer", walk_api("health")
+)
+async def health_without_database(bench: Bench) -> None:
+    """Otherwise the kubelet restarts every pod when the database fails over."""
+    async with bench.beside() as spare:
+        spare.relay.cut()
+        await bench.clock.sleep(0.5)
+        bench.exchanges.append(await spare.status("/health", 5.0))
+        must(bench.exchanges[-1], 200)

@@ -1,0 +1,93 @@
+"""Photos of walks in Storage: gone with their walk. A target that removes none does not handle Storage, and may."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from harness.clock import NS
+from harness.population import thumbnail
+from harness.rehearsals.conformance.bench import Bench, Caller
+from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
+from harness.rehearsals.conformance.grade import Finding, walk_api
+from harness.rehearsals.conformance.http import Exchange
+
+CHECKS = Checks(walk_api("photos"), Finding.EFFECT)
+REMOVAL_LIMIT_S = 10.0  # from the answer; no document names a time
+_POLL_S = 0.1
+
+
+async def _walk_with_thumbnail(bench: Bench, me: Caller) -> tuple[str, str]:
+    """A walk that names a thumbnail which is in Storage; its id and the object's name."""
+    to, walk_id = bench.endpoints, bench.walk_id()
+    if to.storage is None:
+        raise NotExercised("it needs a stack with Storage")
+    name = thumbnail.object_name(me.uid, walk_id)
+    content = thumbnail.image(bench.ground.seed, walk_id)
+    await bench.ground.reach.put_photo(name, content, thumbnail.CONTENT_TYPE)
+    url = thumbnail.url(to.storage_bucket, me.uid, walk_id)
+    await me.put_walk(walk_id, {"title": "散歩", "thumbnail_image_url": url})
+    return walk_id, name
+
+
+async def _delete(bench: Bench, me: Caller, walk_id: str, name: str) -> Exchange:
+    """The DELETE, once the walk's thumbnail is gone. Raises ``NotExercised`` when it stays."""
+    removals = bench.ground.absences.photos
+    if removals.reason:
+        raise NotExercised(removals.reason, allowed=True)
+    exchange = needs(await me.delete(walk_id))
+    until_ns = bench.clock.now_ns() + round(REMOVAL_LIMIT_S * NS)
+    while await bench.ground.reach.has_photo(name):
+        if bench.clock.now_ns() >= until_ns:
+            _stayed(bench, name, exchange)
+        await bench.clock.sleep(_POLL_S)
+    removals.came()
+    return exchange
+
+
+def _stayed(bench: Bench, name: str, exchange: Exchange) -> NoReturn:
+    """A target that removed others leaves this one: a deviation. One that removed none may leave all to the app."""
+    removals = bench.ground.absences.photos
+    if removals.seen:
+        raise Deviates(f"{name} gone within {REMOVAL_LIMIT_S:g} s", "still there", exchange)
+    removals.never_came(
+        f"the target does not handle Storage, and may leave it to the app: a deleted walk's thumbnail was still there "
+        f"after {REMOVAL_LIMIT_S:g} s"
+    )
+    raise NotExercised(removals.reason, allowed=True)
+
+
+@CHECKS("photos.removed", f"a deleted walk's thumbnail is removed from Storage within {REMOVAL_LIMIT_S:g} s")
+async def removed(bench: Bench) -> None:
+    """And not before: the walk's own writes leave it alone."""
+    me = await bench.user()
+    walk_id, name = await _walk_with_thumbnail(bench, me)
+    exchange = await me.put_walk(walk_id, {"title": "続き"})
+    if not await bench.ground.reach.has_photo(name):
+        raise Deviates(f"{name} in Storage", "gone after a PUT", exchange)
+    await _delete(bench, me, walk_id, name)
+
+
+@CHECKS("photos.others_stay", "the thumbnails of other walks stay")
+async def others_stay(bench: Bench) -> None:
+    """Another walk of the same user, and one of somebody else's."""
+    me, other = await bench.user(), await bench.user()
+    walk_id, name = await _walk_with_thumbnail(bench, me)
+    kept = [(await _walk_with_thumbnail(bench, who))[1] for who in (me, other)]
+    exchange = await _delete(bench, me, walk_id, name)
+    gone = [each for each in kept if not await bench.ground.reach.has_photo(each)]
+    if gone:
+        raise Deviates("the other walks' thumbnails in Storage", f"gone: {', '.join(gone)}", exchange)
+
+
+@CHECKS("photos.foreign", "a refused DELETE removes no thumbnail")
+async def foreign(bench: Bench) -> None:
+    """Of another's walk; looked at once the stranger's own DELETE has removed a thumbnail."""
+    me, stranger = await bench.user(), await bench.user()
+    kept_id, kept = await _walk_with_thumbnail(bench, me)
+    exchange = await stranger.delete(kept_id)
+    if 200 <= exchange.status < 300:
+        raise NotExercised("the DELETE was not refused")
+    walk_id, name = await _walk_with_thumbnail(bench, stranger)
+    await _delete(bench, stranger, walk_id, name)
+    if not await bench.ground.reach.has_photo(kept):
+        raise Deviates(f"{kept} in Storage", "gone after a stranger's DELETE", exchange)

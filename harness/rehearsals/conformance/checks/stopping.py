@@ -1,0 +1,97 @@
+"""SIGTERM: stop accepting, finish what runs, exit 0, all within ten seconds. Tried beside the pods."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.rehearsals.conformance.bench import WALKS, Bench, Caller
+from harness.rehearsals.conformance.beside import STOP_LIMIT_S, Spare
+from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
+from harness.rehearsals.conformance.grade import Finding, environment
+from harness.rehearsals.conformance.http import Exchange
+
+CHECKS = Checks(environment("stop"), Finding.EFFECT)
+
+_ON_ITS_WAY_S = 0.4  # for the request to reach the database, where it is held
+_HELD_S = 1.0  # from SIGTERM on: a target that cuts its requests has done so by then
+_REFUSES_WITHIN_S = 3.0
+
+
+@CHECKS("stop.exit_status", "after SIGTERM the process exits with status 0")
+async def exit_status(bench: Bench) -> None:
+    """Nothing runs."""
+    async with bench.beside() as spare:
+        bench.exchanges.append(await spare.status("/health"))
+        spare.ask_to_stop()
+        status, _seconds = await spare.ended()
+    if status is None:
+        raise NotExercised("it did not exit at all")
+    if status != 0:
+        how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+        raise Deviates("exit status 0", f"{how} (kill -TERM)")
+
+
+@CHECKS("stop.within_limit", f"after SIGTERM the process exits within {STOP_LIMIT_S:g} s")
+async def within_limit(bench: Bench) -> None:
+    """Nothing runs."""
+    async with bench.beside() as spare:
+        bench.exchanges.append(await spare.status("/health"))
+        spare.ask_to_stop()
+        status, seconds = await spare.ended()
+    if status is None or seconds > STOP_LIMIT_S:
+        raise Deviates(
+            f"exit within {STOP_LIMIT_S:g} s", f"{'running' if status is None else 'exit'} after {seconds:.1f} s"
+        )
+
+
+@CHECKS("stop.finishes_request", "after SIGTERM a request that runs is finished")
+async def finishes_request(bench: Bench) -> None:
+    """A PUT that waits for the database when SIGTERM comes, and gets it a second later."""
+    async with bench.beside() as spare:
+        _me, running = await _held_request(bench, spare)
+        spare.ask_to_stop()
+        await bench.clock.sleep(_HELD_S)
+        spare.relay.release()
+        exchange = await running
+    if not 200 <= exchange.status < 300:
+        raise Deviates("the answer 200, as without SIGTERM", exchange.shown, exchange)
+
+
+@CHECKS("stop.stops_accepting", "after SIGTERM no new connection is accepted")
+async def stops_accepting(bench: Bench) -> None:
+    """While a request still runs. An answer 503 is as good as a refused connection: a proxy would try elsewhere."""
+    async with bench.beside() as spare:
+        me, running = await _held_request(bench, spare)
+        try:
+            spare.ask_to_stop()
+            last = await _until_refused(bench, spare)
+        finally:
+            spare.relay.release()
+            await running
+        del me
+    if last.status not in (0, 503):
+        raise Deviates(f"a refused connection within {_REFUSES_WITHIN_S:g} s", last.shown, last)
+
+
+async def _until_refused(bench: Bench, spare: Spare) -> Exchange:
+    for _ in range(round(_REFUSES_WITHIN_S / 0.1)):
+        last = await spare.status("/health", 1.0)
+        if last.status in (0, 503):
+            break
+        await bench.clock.sleep(0.1)
+    return last
+
+
+async def _held_request(bench: Bench, spare: Spare) -> tuple[Caller, asyncio.Task[Exchange]]:
+    """A PUT that waits for the database. Raises ``NotExercised`` when it does not."""
+    user = await bench.user()
+    me = bench.at(spare.address, user)
+    walk_id = bench.walk_id()
+    needs(await me.put(walk_id, {"title": "散歩"}))
+    spare.relay.hold()
+    running = asyncio.ensure_future(me.send("PUT", f"{WALKS}/{walk_id}", {"title": "夜の散歩"}))
+    await bench.clock.sleep(_ON_ITS_WAY_S)
+    if running.done():
+        spare.relay.release()
+        raise NotExercised(f"it needs a PUT to wait for the database: {running.result().shown}")
+    return me, running

@@ -1,0 +1,191 @@
+"""``conformance --fuzz``: schemathesis, a stranger to this code, draws requests from the API's OpenAPI file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.model.errors import EvidenceNotWritten
+from harness.model.stack import Address, Endpoints
+from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind, walk_api
+from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+from harness.rehearsals.conformance.people import sign_up
+from harness.rehearsals.conformance.result import CheckResult, Fuzz, Outcome
+from harness.state import MARKER
+from harness.targets import ROOT
+
+OPENAPI = ROOT / "api" / "openapi.json"
+HOOKS = Path(__file__).parent / "fuzz_hooks.py"
+TOKENS_VARIABLE = "REHEARSAL_FUZZ_TOKENS"  # as fuzz_hooks.py reads it, which only schemathesis imports
+HAR, LOG = "fuzz.har", "logs/fuzz.log"
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+)
+SOURCE = walk_api("bad-requests")
+#: A refusal that a team's file does not name breaks nothing of it; ``openapi.answers`` looks at successes.
+THEIR_CHECKS = tuple(check for check in CHECKS if check != "status_code_conformance")
+END_LIMIT_S = 60.0  # on top: the examples and the coverage phase end as they are, and the files are written
+USERS = 240  # 100 requests a minute each: 400 a second in all; schemathesis was seen to send 160
+FEWEST_CASES = 100
+LEAST_SIGNED_IN = 0.95
+MOST_LIMITED = 0.5
+_SERVER_ERRORS = "fuzz.server_errors"
+_SCHEMA = "fuzz.schema"
+SENTENCES = {
+    _SERVER_ERRORS: "no request that the OpenAPI file allows, or forbids, is answered with 5xx or not at all",
+    _SCHEMA: "every answer has a status, headers and a body that the OpenAPI file names",
+}
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One request and its answer, of the HAR file. Status 0: no answer."""
+
+    method: str
+    url: str
+    status: int
+    body: str = ""
+
+
+async def fuzz(
+    endpoints: Endpoints,
+    folder: Path,
+    run_id: str,
+    clock: Clock,
+    *,
+    seconds: int,
+    seed: int,
+    plan: OpenApiPlan | None = None,
+) -> tuple[Fuzz, tuple[CheckResult, ...]]:
+    """Fuzzes the service for about ``seconds``; what was sent lies in ``folder``. Raises ``EvidenceNotWritten``."""
+    users = await asyncio.gather(
+        *(sign_up(endpoints.auth, endpoints.project_id, f"fuzz{number}") for number in range(USERS))
+    )
+    tokens = folder / "logs" / "fuzz.tokens"
+    tokens.write_text("\n".join(user.token for user in users))
+    begun_ns = clock.now_ns()
+    file, base = (OPENAPI, "") if plan is None else (plan.path, plan.base)
+    line = command(endpoints.service, folder / HAR, seconds=seconds, seed=seed, file=file, base=base)
+    status = await _run(line, folder, {MARKER: run_id, TOKENS_VARIABLE: str(tokens)}, seconds)
+    took_s = (clock.now_ns() - begun_ns) / NS
+    tokens.unlink()
+    entries = read(folder / HAR)
+    statuses = Counter(str(entry.status) for entry in entries)
+    fuzz_ = Fuzz(cases=len(entries), statuses=dict(sorted(statuses.items())), seconds=round(took_s, 1), exit=status)
+    source = SOURCE if plan is None else Source(SourceKind.OPENAPI, str(plan.path))
+    return fuzz_, judged(entries, status, source)
+
+
+def command(service: Address, har: Path, *, seconds: int, seed: int, file: Path = OPENAPI, base: str = "") -> list[str]:
+    """schemathesis' own command line."""
+    return [
+        *(sys.executable, "-m", "schemathesis.cli", "run", str(file.absolute()), "--url", f"http://{service}{base}"),
+        *(
+            "--checks",
+            ",".join(CHECKS if file == OPENAPI else THEIR_CHECKS),
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--mode",
+            "all",
+        ),
+        *("--max-examples", "15", "--max-time", str(seconds), "--request-timeout", "10", "--seed", str(seed)),
+        *("--suppress-health-check", "all", "--generation-database", "none", "--no-shrink", "--continue-on-failure"),
+        *("--generation-with-security-parameters", "false", "--no-color", "--report-har-path", str(har)),
+    ]
+
+
+async def _run(line: Sequence[str], folder: Path, added: dict[str, str], seconds: int) -> int:
+    """Its exit status; it is ended with all it started when it takes too long or the run ends."""
+    environment = {**os.environ, **added, "SCHEMATHESIS_HOOKS": str(HOOKS), "PYTHONUNBUFFERED": "1"}
+    with (folder / LOG).open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *line,
+            cwd=folder / "logs",
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        async with asyncio.timeout(seconds + END_LIMIT_S):
+            return await process.wait()
+    except TimeoutError:
+        return -signal.SIGKILL
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def read(har: Path) -> tuple[Entry, ...]:
+    """The requests of a HAR file, none when there is no file. Raises ``EvidenceNotWritten`` when it cannot be read."""
+    if not har.exists():
+        return ()
+    try:
+        rows = msgspec.json.decode(har.read_bytes())["log"]["entries"]
+        return tuple(
+            Entry(
+                row["request"]["method"],
+                row["request"]["url"],
+                int(row["response"]["status"] or 0),
+                str(row["response"]["content"].get("text", ""))[:300],
+            )
+            for row in rows
+        )
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise EvidenceNotWritten(f"schemathesis' file cannot be read: {error!r}", where=str(har)) from error
+
+
+def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tuple[CheckResult, ...]:
+    """What the requests say of the target, ``status`` being schemathesis' exit status (1: an answer was odd)."""
+    if lacking := _lacking(entries, status):
+        return tuple(_result(id_, Outcome.MEASUREMENT_ERROR, reason=lacking) for id_ in SENTENCES)
+    failed = [entry for entry in entries if not 0 < entry.status < 500]
+    if failed:
+        first = failed[0]
+        got = f"{len(failed)} of {len(entries)}, first {first.method} {first.url}: {first.status or 'no answer'}"
+        errors = _result(_SERVER_ERRORS, Outcome.DEVIATION, expected="none", got=f"{got} {first.body}".strip())
+        errors = msgspec.structs.replace(errors, grade=Grade.CONTRACT, finding=Finding.STATUS, source=SOURCE)
+    else:
+        errors = _result(_SERVER_ERRORS, Outcome.PASSED)
+    if status:
+        odd = _result(_SCHEMA, Outcome.DEVIATION, expected="no odd answer", got=f"some, with their requests in {LOG}")
+        grade = Grade.CONTRACT if source is SOURCE else Grade.OPENAPI
+        odd = msgspec.structs.replace(odd, grade=grade, finding=Finding.BODY, source=source)
+    else:
+        odd = _result(_SCHEMA, Outcome.PASSED)
+    return errors, odd
+
+
+def _lacking(entries: Sequence[Entry], status: int) -> str:
+    """Why the requests say nothing of the target; "" when they do."""
+    if status not in (0, 1):
+        return f"schemathesis ended with status {status}; its last words are in {LOG}"
+    if len(entries) < FEWEST_CASES:
+        return f"{len(entries)} requests were sent, fewer than {FEWEST_CASES}"
+    outside = sum(entry.status == 401 for entry in entries)
+    if outside > (1 - LEAST_SIGNED_IN) * len(entries):
+        return (
+            f"{outside} of {len(entries)} requests got 401: fewer than {LEAST_SIGNED_IN:.0%} came past authentication"
+        )
+    limited = sum(entry.status == 429 for entry in entries)
+    if limited > MOST_LIMITED * len(entries):
+        return f"{limited} of {len(entries)} requests got 429: the rate limit hid what they would have shown"
+    return ""
+
+
+def _result(id_: str, outcome: Outcome, *, expected: str = "", got: str = "", reason: str = "") -> CheckResult:
+    return CheckResult(id=id_, sentence=SENTENCES[id_], outcome=outcome, expected=expected, got=got, reason=reason)

@@ -1,0 +1,85 @@
+"""What the pods wrote to their logs, line by line, from a moment on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.clock import NS, Clock
+from harness.model.errors import NOT_JSON
+from harness.model.evidence import EventRow
+from harness.rehearsals.conformance.absence import Absence
+from harness.stack.local import LocalStack
+
+LINE_LIMIT_S = 5.0
+SHORT_LIMIT_S = 0.5  # once a whole wait was for nothing, and none ever was not
+_POLL_S = 0.1
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of ``pod``'s log; ``fields`` is ``None`` when it is no JSON object."""
+
+    pod: str
+    text: str
+    fields: dict[str, Any] | None
+
+
+class Logs:
+    """Follows the stack to learn which pods there are."""
+
+    def __init__(self, stack: LocalStack, folder: Path, clock: Clock) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._clock = clock
+        self.pods: set[str] = set()
+        self._wanted = Absence()
+
+    async def follow(self) -> None:
+        """Until the stack goes down. Raises ``PartDied`` when a part of it dies."""
+        async for row in self._stack.watch():
+            if isinstance(row, EventRow) and row.kind == "pod":
+                self.pods.add(row.subject)
+
+    def mark(self) -> dict[str, int]:
+        """Where every pod's log ends now."""
+        return {pod: path.stat().st_size for pod in self.pods if (path := self._path(pod)).exists()}
+
+    async def lines(self, since: dict[str, int], wanted: Callable[[Line], bool]) -> list[Line]:
+        """The whole lines since a mark, as soon as one of them is ``wanted``, or after ``LINE_LIMIT_S``; after
+        ``SHORT_LIMIT_S`` where no wait ever found one.
+        """
+        limit_s = SHORT_LIMIT_S if self._wanted.reason else LINE_LIMIT_S
+        until_ns = self._clock.now_ns() + round(limit_s * NS)
+        while True:
+            await self._clock.sleep(0)  # the pods' names come by the loop
+            found = [line for pod in sorted(self.pods) for line in self._read(pod, since.get(pod, 0))]
+            if any(map(wanted, found)):
+                self._wanted.came()
+                return found
+            if self._clock.now_ns() >= until_ns:
+                self._wanted.never_came("no line that was waited for came")
+                return found
+            await self._clock.sleep(_POLL_S)
+
+    def _path(self, pod: str) -> Path:
+        return self._folder / f"{pod}.log"
+
+    def _read(self, pod: str, start: int) -> list[Line]:
+        try:
+            with self._path(pod).open("rb") as file:
+                file.seek(start)
+                content = file.read()
+        except OSError:
+            return []
+        whole = content[: content.rfind(b"\n") + 1].decode(errors="replace")
+        return [Line(pod, text, _fields(text)) for text in whole.splitlines() if text.strip()]
+
+
+def _fields(text: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except NOT_JSON:
+        return None

@@ -1,0 +1,107 @@
+"""Every answer of a run against the file: a success status that it names, a body of the schema that it gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from harness.rehearsals.conformance.check import Deviates
+from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
+from harness.rehearsals.conformance.http import Exchange
+from harness.rehearsals.conformance.openapi.file import OpenApiFile
+from harness.rehearsals.conformance.openapi.operations import SHAPES, Operation
+from harness.rehearsals.conformance.result import CheckResult, Outcome
+
+MOST_BYTES = 64 * 1024  # of a body that is looked at: a walk of 20,000 locations takes seconds
+SENTENCES = {
+    "openapi.answers": "each answer has a success status and a body that the team's OpenAPI file names",
+    "openapi.differs": "the team's OpenAPI file and the contract say the same",
+    "openapi.operations": "the team's OpenAPI file has each call of the contract at its path",
+}
+_UUID = re.compile(r"^/v1/walks/[^/?]+$")
+
+
+class Answers:
+    """Takes in exchanges as they come; one result for each operation that was answered."""
+
+    def __init__(self, file: OpenApiFile, found: dict[str, Operation]) -> None:
+        from openapi_schema_validator import OAS30ReadValidator, OAS31Validator
+
+        older = str(file.data["openapi"]).startswith("3.0.")
+        self._validator: Any = OAS30ReadValidator if older else OAS31Validator
+        self._file = file
+        self._found = found
+        self._validators: dict[tuple[str, str], Any] = {}
+        self._deviations: dict[str, tuple[Deviates, str]] = {}
+        self.looked_at: dict[str, int] = {}
+
+    def take(self, exchanges: Sequence[Exchange]) -> None:
+        """Looks at those of the file's operations; the first deviation of each is kept."""
+        for exchange in exchanges:
+            name = _named(exchange)
+            if name in self._found and exchange.status and name not in self._deviations:
+                self.looked_at[name] = self.looked_at.get(name, 0) + 1
+                self._look(self._found[name], exchange)
+
+    def results(self) -> tuple[tuple[CheckResult, Exchange | None], ...]:
+        """By operation, each deviation with its request."""
+        return tuple(self._result(name) for name in self.looked_at)
+
+    def _result(self, name: str) -> tuple[CheckResult, Exchange | None]:
+        operation = self._found[name]
+        source = Source(SourceKind.OPENAPI, self._file.place(operation.path))
+        passed = CheckResult(
+            id=f"openapi.answers.{name}", sentence=SENTENCES["openapi.answers"], outcome=Outcome.PASSED, source=source
+        )
+        if name not in self._deviations:
+            return passed, None
+        deviation, place = self._deviations[name]
+        return CheckResult(
+            id=passed.id,
+            sentence=passed.sentence,
+            outcome=Outcome.DEVIATION,
+            expected=deviation.expected,
+            got=deviation.got,
+            source=Source(SourceKind.OPENAPI, place),
+            grade=Grade.OPENAPI,
+            finding=deviation.finding,
+        ), deviation.exchange
+
+    def _look(self, operation: Operation, exchange: Exchange) -> None:
+        responses, here = self._file.at((*operation.path, "responses"))
+        key = next((key for key in _keys(exchange.status) if key in (responses or {})), None)
+        if key is None:
+            if exchange.status < 300 and any(each.startswith("2") for each in responses or {}):
+                named = ", ".join(each for each in responses if each.startswith("2"))
+                self._note(operation, Deviates(f"status {named}", exchange.shown, exchange, Finding.STATUS), here)
+            return  # the file is silent on a refusal: the contract alone says what it is
+        schema, there = self._file.at((*operation.path, "responses", key, "content", "application/json", "schema"))
+        if not schema or len(exchange.body) > MOST_BYTES or exchange.method == "HEAD":
+            return
+        error = next(self._of(operation, key, schema).iter_errors(exchange.json()), None)
+        if error is not None:
+            at = "/".join(map(str, error.absolute_path)) or "the body"
+            what = Deviates("a body of its own schema", f"{at}: {error.message[:200]}", exchange, Finding.BODY)
+            self._note(operation, what, there)
+
+    def _of(self, operation: Operation, key: str, schema: Any) -> Any:
+        """One validator a schema; the components beside it, so that references lead somewhere."""
+        if (operation.name, key) not in self._validators:
+            whole = {**schema, "components": self._file.data.get("components", {})}
+            self._validators[operation.name, key] = self._validator(whole)
+        return self._validators[operation.name, key]
+
+    def _note(self, operation: Operation, deviation: Deviates, here: Any) -> None:
+        self._deviations[operation.name] = (deviation, self._file.place(here))
+
+
+def _keys(status: int) -> tuple[str, ...]:
+    return str(status), f"{status // 100}XX", f"{status // 100}xx", "default"
+
+
+def _named(exchange: Exchange) -> str:
+    path = exchange.path.partition("?")[0]
+    shape = "/v1/walks/{}" if _UUID.match(path) else path
+    wanted = (exchange.method.lower(), shape)
+    return next((name for name, each in SHAPES.items() if each == wanted), "")

@@ -1,0 +1,81 @@
+"""A restored PostgreSQL as a container, where the stack's own is one: the same image on the restored data folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.rehearsals.dr_restore.restore import Serve
+from harness.rehearsals.dr_restore.server import Server, words
+from harness.rehearsals.dr_restore.site import Site
+from harness.stack import environment
+from harness.stack.kind import docker, leftovers
+from harness.stack.kind.database import KindDatabase
+from harness.stack.kubernetes import labels
+from harness.stack.local import postgres_template
+from harness.stack.processes import Spec
+from harness.stack.protocol import Stack
+
+_PORT = 5432
+_REMOVE_LIMIT_S = 60.0
+
+
+class ContainedServer(Server):
+    """Published on a loopback port. ``Database.register`` of kind finds it by that, and leads pods to it.
+
+    The site's folder is mounted under its own name, for ``restore_command`` reads the archive there; the server runs as
+    the account that owns the data.
+    """
+
+    def __init__(self, site: Site, name: str, data: Path, password: str, image: str) -> None:
+        super().__init__(site, name, data, password)
+        self._image = image
+        self._container = labels.container(site.state.lease.run_id, name)
+
+    def _spec(self, settings: Mapping[str, str]) -> Spec:
+        owner = postgres_template.account()
+        user = f"{owner.uid}:{owner.gid}" if owner else f"{os.getuid()}:{os.getgid()}"
+        settings = {**settings, "listen_addresses": "*"}
+        command = (
+            *("docker", "run", "--rm", "--name", self._container, "--pull", "never"),
+            *labels.arguments(self.site.state.lease),
+            *("--publish", f"{self.address}:{_PORT}", "--shm-size", "128mb", "--user", user),
+            *("--volume", f"{self.site.folder}:{self.site.folder}", "--entrypoint", "postgres", self._image),
+            *("-D", str(self.data), "-p", str(_PORT), *words(settings)),
+        )
+        return Spec(
+            part=self.name,
+            command=command,
+            environment={**environment.machine(), **environment.package_settings()},
+            log=self.log,
+            folder=self.site.folder,
+        )
+
+    async def stop(self) -> None:
+        """Fast shutdown; then whatever is left of the container goes."""
+        await super().stop()
+        await self._removed()
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        await self._removed()
+        await super().kill()
+
+    async def _removed(self) -> None:
+        with docker.gone():
+            what = f"removing {self.name}"
+            await docker.docker("rm", "--force", self._container, what=what, limit_s=_REMOVE_LIMIT_S)
+
+
+def containers_left(run_id: str) -> list[str]:
+    """Restored instances of the run that Docker still has, for the leak check."""
+    return leftovers.leaks(run_id, None, own=False)
+
+
+def contained(stack: Stack) -> Serve:
+    """Restored instances are containers of the image of the stack's own PostgreSQL, which is up."""
+    database = stack.database()
+    assert isinstance(database, KindDatabase)
+    image = database.image
+    return lambda site, name, data, password: ContainedServer(site, name, data, password, image)

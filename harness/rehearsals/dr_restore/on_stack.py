@@ -1,0 +1,280 @@
+"""The disaster on the whole stack under load: the document's procedure as written, then as corrected.
+
+data folder lost -> probes notice -> restored into a new instance, verified -> step 2 and 3 as written (the ConfigMap
+applied, pods restarted, watched for a while) -> the sidecar's instance switched in the Deployment -> pods replaced ->
+restarted in order -> traffic judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from harness.clock import NS, Clock
+from harness.model.manifests import Manifests
+from harness.model.rollout import rollout_template
+from harness.model.stack import DatabaseAccess
+from harness.rehearsals.dr_restore import backup, sentinel
+from harness.rehearsals.dr_restore.archive import Archive, Stream
+from harness.rehearsals.dr_restore.corrected import INSTANCE, as_corrected, led_to, restarted
+from harness.rehearsals.dr_restore.procedure import KEY, Reached, as_written
+from harness.rehearsals.dr_restore.restore import Point, Restored, Serve, Source, restore
+from harness.rehearsals.dr_restore.result import Check, Loss
+from harness.rehearsals.dr_restore.sentinel import Sentinels, closing, loss, recovered
+from harness.rehearsals.dr_restore.server import Server
+from harness.rehearsals.dr_restore.site import Site
+from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, Restart, case_of
+from harness.rehearsals.dr_restore.traffic import Seen, Traffic
+from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.rehearsals.dr_restore.verification import Held, Phones, archive_mode, sessions, verified
+from harness.stack.protocol import Stack
+
+DETECT_LIMIT_S = 60.0
+#: Below what the rungs give a rollout (180 s): pods that never answer are a result of the procedure, not of the stack.
+GOOD_LIMIT_S = 150.0
+
+
+def in_place(_: Stack) -> Serve:
+    """Restored instances are processes of this machine, as the stack's own PostgreSQL."""
+    return Server
+
+
+class StackRecovery:
+    """One rehearsal on a stack that ``run`` brings up; the caller takes it down, then the site."""
+
+    def __init__(
+        self,
+        plan: RecoveryPlan,
+        stack: Stack,
+        manifests: Manifests,
+        site: Site,
+        *,
+        run_id: str,
+        seed: int,
+        folder: Path,
+        clock: Clock,
+        progress: Callable[[str], None],
+        serve: Callable[[Stack], Serve],
+    ) -> None:
+        """``serve`` makes the restored instance, once the stack is up. Raises ``BadInput`` as ``led_to``."""
+        self.plan = plan
+        self.stack = stack
+        self.manifests = manifests
+        self.site = site
+        self.clock = clock
+        self.progress = progress
+        self.serve = serve
+        self.result: OnStack | None = None
+        self._moved = led_to(manifests, INSTANCE)
+        self._run_id = run_id
+        self._seed = seed
+        self._folder = folder
+        self._ends: list[Any] = []
+
+    async def run(self) -> OnStack:
+        """The whole. Raises ``StackNotStarted``, ``PartDied``, ``NotInTime``."""
+        await self.stack.up()
+        await self.stack.set_flag(rollout_template(self.plan.traffic.population))
+        traffic = Traffic(
+            self.stack,
+            self.plan.traffic,
+            run_id=self._run_id,
+            seed=self._seed,
+            folder=self._folder,
+            clock=self.clock,
+        )
+        self._ends.append(traffic.end)
+        await traffic.supervise(self._flow(traffic))
+        assert self.result is not None
+        return self.result
+
+    async def end(self) -> None:
+        """Load, sentinels, stream and the restored instance; each whatever became of the others."""
+        ends, self._ends = self._ends, []
+        found = await asyncio.gather(*(end() for end in ends), return_exceptions=True)
+        for error in found:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _flow(self, traffic: Traffic) -> None:
+        access = self.stack.database().access()
+        source, sentinels, stream, lost_archiving = await self._protect(access)
+        self._serve = self.serve(self.stack)  # before the disaster: of the image of what is about to be lost
+        await traffic.begin()
+        begun_ns = self.clock.now_ns() + NS
+        await self.clock.sleep(1 + self.plan.traffic.before_s)
+        struck_ns, dead_ns, detected_ns = await self._struck(traffic)
+        await stream.stop()
+        restored = await self._restored(source, traffic)
+        begun_verify_ns = self.clock.now_ns()
+        lost, checks = await self._verified(restored, sentinels, (struck_ns, dead_ns), traffic)
+        verify_s = (traffic.event("phase", "verified", "before any traffic") - begun_verify_ns) / NS
+        begun_register_ns = self.clock.now_ns()
+        await self.stack.database().register(INSTANCE, restored.server.address)
+        register_s = (traffic.event("phase", "registered", INSTANCE) - begun_register_ns) / NS
+        written = await self._as_written(traffic, restored)
+        corrected = await self._as_corrected(traffic, restored)
+        restart, after = None, None
+        if corrected.first_good_s is not None:
+            restart, after = await self._restarted(traffic), await self._judged_again(traffic)
+        detect_s = (detected_ns - struck_ns) / NS
+        self.result = OnStack(
+            case=case_of(restored, lost, checks, detect_s, register_s, corrected),
+            lost_archiving=lost_archiving,
+            restored_archiving=await self._archiving(restored),
+            written=written,
+            corrected=corrected,
+            verify_s=verify_s,
+            register_s=register_s,
+            restart=restart,
+            before=traffic.seen(begun_ns, struck_ns),
+            after=after,
+        )
+
+    async def _struck(self, traffic: Traffic) -> tuple[int, int, int]:
+        """The disaster: when it was begun, when the server was known dead, when the probes had noticed."""
+        struck_ns = traffic.event("fault", "database", "the server is killed and its data folder lost")
+        self.progress("disaster: the data folder is lost")
+        dead_ns = await self.stack.database().kill()
+        traffic.event("fault", "database", f"the server is dead since {(dead_ns - struck_ns) / NS:.3f} s after that")
+        await self.stack.database().lose()
+        traffic.event("fault", "database", "its data folder is gone")
+        detected_ns = await traffic.blackout(struck_ns, DETECT_LIMIT_S)
+        traffic.event("phase", "detected", "five seconds without one good probe")
+        return struck_ns, dead_ns, detected_ns
+
+    async def _protect(self, access: DatabaseAccess) -> tuple[Source, Sentinels, Stream, str]:
+        """Stream, base backup and sentinels on the stack's database; and the archive_mode it had without us."""
+
+        async def connect() -> asyncpg.Connection:
+            return await asyncpg.connect(
+                host=access.address.host,
+                port=access.address.port,
+                user=access.superuser,
+                password=access.password,
+                database=access.database,
+                ssl=False,
+                timeout=2,
+            )
+
+        connection = await connect()
+        try:
+            archiving = await archive_mode(connection)
+            await connection.execute(sentinel.SCHEMA)
+        finally:
+            await closing(connection)
+        archive = Archive(self.site, "stack-archive")
+        stream = Stream(archive, access.address, access.password, "stack-stream")
+        self._ends.append(stream.stop)
+        await stream.start()
+        taken = await backup.take(self.site, access.address, access.password, "stack-backup")
+        sentinels = Sentinels(self.clock, connect, self.plan.sentinel_every_s)
+        self._ends.append(sentinels.stop)
+        sentinels.start()
+        return Source(backup=taken, archive=archive, password=access.password), sentinels, stream, archiving
+
+    async def _restored(self, source: Source, traffic: Traffic) -> Restored:
+        """Step 1: 特定時点に復元, into a new instance."""
+        restored = await restore(self.site, source, Point(), "stack-restored", serve=self._serve)
+        self._ends.append(restored.server.stop)
+        traffic.event("component", "database", f"restored on {restored.server.address}")
+        self.progress(f"restored in {restored.restore_s:.1f} s, replayed in {restored.replay_s:.1f} s")
+        return restored
+
+    async def _verified(
+        self, restored: Restored, sentinels: Sentinels, disaster_ns: tuple[int, int], traffic: Traffic
+    ) -> tuple[Loss, list[Check]]:
+        """Before any traffic: the sentinels, and what phones wrote up to the last one recovered.
+
+        ``disaster_ns``: when it was begun, and when the server was known dead. A backend may outlive the server's first
+        process for a moment: what it acknowledged was before the end.
+        """
+        await sentinels.stop()
+        struck_ns, dead_ns = disaster_ns
+        gone_ns = max([dead_ns, *(each.acknowledged_ns for each in sentinels.acknowledged[-1:])])
+        connection = await restored.server.connect()
+        try:
+            found = await recovered(connection)
+        finally:
+            await closing(connection)
+        lost = loss(struck_ns, gone_ns, sentinels.acknowledged, sentinels.sent, found)
+        last_ns = max((each.sent_ns for each in sentinels.acknowledged if each.n in found), default=0)
+        traffic.evidence.gather()
+        endpoints = self.stack.endpoints()
+        phones = Phones(
+            population=self.plan.traffic.population,
+            probes=self.plan.traffic.probes,
+            seed=self._seed,
+            anchor_unix_ns=self.clock.anchor.unix_ns,
+            bucket=endpoints.storage_bucket,
+        )
+        held = Held.of(traffic.evidence.requests, traffic.evidence.probes, last_ns, gone_ns)
+        content = await verified(restored.server, endpoints, phones, held)
+        prefix = (
+            f"{lost.recovered} of {lost.acknowledged} recovered, {len(lost.holes)} holes, {len(lost.unknown)} unknown"
+        )
+        exact = Check(
+            name="an unbroken prefix of the acknowledged commits", ok=lost.exact and lost.recovered > 0, told=prefix
+        )
+        return lost, [exact, *content]
+
+    async def _sessions(self, restored: Restored) -> int:
+        return await sessions(restored.server, self.stack.endpoints().database_user)
+
+    async def _archiving(self, restored: Restored) -> str:
+        connection = await restored.server.connect()
+        try:
+            return await archive_mode(connection)
+        finally:
+            await closing(connection)
+
+    async def _as_written(self, traffic: Traffic, restored: Restored) -> AsWritten:
+        """Steps 2 and 3 as the document has them, watched until the pods are ready or the time is over."""
+        limit_s = self.plan.traffic.written_limit_s
+        begun_ns = traffic.event("phase", "as written", f"the endpoint into {KEY}, then restarted")
+        self.progress(f"the procedure as written, watched for {limit_s:g} s")
+        steps = await as_written(self.stack, self.manifests, traffic, limit_s)
+        ended = "ended" if steps.reached is Reached.READY else "given up"
+        end_ns = traffic.event("phase", "as written", ended)
+        return AsWritten(
+            steps=steps,
+            watched_s=(end_ns - begun_ns) / NS,
+            sessions=await self._sessions(restored),
+            seen=traffic.seen(begun_ns, end_ns),
+        )
+
+    async def _as_corrected(self, traffic: Traffic, restored: Restored) -> AsCorrected:
+        """The instance in the sidecar's argument, applied: the pods are replaced by it."""
+        begun_ns = traffic.event("phase", "as corrected", f"the sidecar's instance is {INSTANCE}")
+        good_ns = await as_corrected(self.stack, self._moved, traffic.first_good(begun_ns, GOOD_LIMIT_S))
+        if good_ns is None:
+            end_ns = traffic.event("phase", "given up", f"no good answer in {GOOD_LIMIT_S:g} s")
+            self.progress(f"no good answer in {GOOD_LIMIT_S:g} s after the switch")
+        else:
+            end_ns = traffic.event("phase", "recovered", "all pods are ready")
+            self.progress(f"the first good answer {(good_ns - begun_ns) / NS:.1f} s after the switch")
+        return AsCorrected(
+            first_good_s=None if good_ns is None else (good_ns - begun_ns) / NS,
+            waited_s=(end_ns - begun_ns) / NS,
+            ready_s=0.0 if good_ns is None else max(0.0, (end_ns - good_ns) / NS),
+            sessions=await self._sessions(restored),
+            seen=traffic.seen(begun_ns, end_ns),
+        )
+
+    async def _restarted(self, traffic: Traffic) -> Restart:
+        found = await restarted(self.stack, traffic)
+        done = (
+            f"not restarted in {found.took_s:.0f} s: {found.why}" if found.why else f"restarted in {found.took_s:.1f} s"
+        )
+        self.progress(done)
+        return found
+
+    async def _judged_again(self, traffic: Traffic) -> Seen:
+        after_ns = traffic.event("phase", "window", "traffic judged again")
+        await self.clock.sleep(self.plan.traffic.after_s + traffic.last_answer_s)
+        traffic.evidence.gather()
+        return traffic.seen(after_ns, after_ns + round(self.plan.traffic.after_s * NS))

@@ -1,0 +1,121 @@
+"""What the disaster on the stack showed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from harness.rehearsals.dr_restore.procedure import Reached, Written
+from harness.rehearsals.dr_restore.restore import Restored
+from harness.rehearsals.dr_restore.result import CaseResult, Check, Loss
+from harness.rehearsals.dr_restore.traffic import Seen
+
+
+class AsWritten(msgspec.Struct, frozen=True, kw_only=True):
+    """While the procedure as written was watched, and at its end: ``sessions`` of the pods on the new instance."""
+
+    steps: Written
+    watched_s: float
+    sessions: int
+    seen: Seen
+
+
+class AsCorrected(msgspec.Struct, frozen=True, kw_only=True):
+    """The instance switched in the Deployment. ``first_good_s``: ``None`` when no good answer came in ``waited_s``.
+
+    ``ready_s``: from then until all pods were ready; ``seen``: until that; ``sessions`` as above.
+    """
+
+    first_good_s: float | None
+    waited_s: float
+    ready_s: float
+    sessions: int
+    seen: Seen
+
+    @property
+    def switch_s(self) -> float:
+        """Until the first good answer; without one it is longer than this."""
+        return self.waited_s if self.first_good_s is None else self.first_good_s
+
+
+class Restart(msgspec.Struct, frozen=True, kw_only=True):
+    """The pods restarted in order, once they could become ready. ``why``: what it said when it was not complete in
+    ``took_s``.
+    """
+
+    took_s: float
+    seen: Seen
+    why: str = ""
+
+
+class OnStack(msgspec.Struct, frozen=True, kw_only=True):
+    """What the stack showed. ``restart`` and ``after`` are ``None`` when the correction brought no good answer.
+
+    ``*_archiving`` are the two instances' archive_mode: whether anything backs them up. ``verify_s`` is no part of the
+    RTO, ``register_s`` of its switch.
+    """
+
+    case: CaseResult
+    lost_archiving: str
+    restored_archiving: str
+    written: AsWritten
+    corrected: AsCorrected
+    verify_s: float
+    register_s: float
+    restart: Restart | None
+    before: Seen
+    after: Seen | None
+
+
+def changed_nothing(found: OnStack) -> bool:
+    """Whether the procedure as written led nobody to the new instance."""
+    return not any(contrary(found))
+
+
+def contrary(found: OnStack) -> Iterator[str]:
+    """What speaks against ``changed_nothing``, or leaves it unknown. The sessions after the correction show that
+    sessions would have been seen.
+    """
+    written = found.written
+    if written.steps.reached is Reached.APPLY:
+        yield f"the restart was not asked for: the apply took all of the {written.watched_s:.0f} s"
+    if written.steps.reached is Reached.READY:
+        yield "the restart completed, the pods became ready"
+    if not written.seen.probes:
+        yield "no probe was due"
+    if written.seen.good:
+        yield f"{written.seen.good} of {written.seen.probes} probes were good"
+    if written.sessions:
+        yield f"the pods had {written.sessions} sessions on the new instance"
+    if not found.corrected.sessions:
+        yield "as corrected, the pods had no session on the new instance either, so none would have been seen"
+
+
+def managed_before(found: OnStack) -> bool:
+    """Whether the lost instance archived its WAL: only then does a restored one that does not show a loss."""
+    return found.lost_archiving != "off"
+
+
+def case_of(  # noqa: PLR0917 - the parts of an RTO, in their order
+    restored: Restored, lost: Loss, checks: list[Check], detect_s: float, register_s: float, corrected: AsCorrected
+) -> CaseResult:
+    """The stack's disaster as a case among the others."""
+    title = "under load: the server dies and its data folder is lost"
+    if corrected.first_good_s is None:
+        title += f"; no good answer in {corrected.waited_s:.0f} s, so its RTO is longer than this"
+    return CaseResult(
+        id="stack_lost_data_folder",
+        title=title,
+        with_stack=True,
+        point=str(restored.point),
+        loss=lost,
+        rto_s={
+            "detect": detect_s,
+            "restore": restored.restore_s,
+            "replay": restored.replay_s,
+            "switch": register_s + corrected.switch_s,
+            "ready": corrected.ready_s,
+        },
+        checks=tuple(checks),
+    )

@@ -1,0 +1,193 @@
+"""A user's walks across the change of sides, on the running stack, one story at a time.
+
+Each story is an app's doing (what is written to Firestore is what the old app writes, what goes to the API keeps the
+contract) and ends in a comparison with what the phone recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+
+import msgspec
+
+from harness.checks.walk_continuity import Continuity, Points, continuity, recorded_points, together
+from harness.clock import NS, Clock
+from harness.firebase.copy_walks import CAMEL_CASE, copy_walks
+from harness.firebase.sign_up import sign_up
+from harness.model.stack import Endpoints
+from harness.population.firestore_document import document, location
+from harness.population.walk import Location, Walking, WalkUpdate, moment
+from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised, database
+from harness.rehearsals.flag_proof.types import Outcome, ProofCase
+
+MIRROR_LIMIT_S = 10.0  # from the API's answer to the document; the document names no time
+_POLL_S = 0.1
+_BATCH_NS = 30 * NS
+_WALKS = 3
+_FLIPPED, _AGAIN = "flipped_on_in_mid_walk.", "unconfirmed_locations_again"
+
+
+class Recorder:
+    """One user's phone: the walks it recorded, and the body of each PUT."""
+
+    def __init__(self, uid: str, seed: int, unix_ns: int) -> None:
+        self.uid = uid
+        self._seed = seed
+        self._now_ns = unix_ns
+        self.locations: dict[str, list[Location]] = {}
+        self._walks: dict[str, Walking] = {}
+
+    def begin(self) -> str:
+        """A new walk's id."""
+        name = f"{self.uid}/{len(self._walks) + 1}"
+        walk = Walking(self._seed, f"flag_proof:{name}", started_unix_ns=self._now_ns)
+        self._walks[walk.id], self.locations[walk.id] = walk, []
+        return walk.id
+
+    def walk_on(self, walk_id: str) -> WalkUpdate:
+        """Walks for half a minute more; the body of the next PUT, with what is new."""
+        self._now_ns += _BATCH_NS
+        body = self._walks[walk_id].update(self._now_ns, _BATCH_NS)
+        self.locations[walk_id] += body.locations
+        return body
+
+    def document(self, walk_id: str, body: WalkUpdate) -> dict[str, object]:
+        """The walk as the old app writes it: all of it."""
+        began, now = moment(self._walks[walk_id].started_unix_ns), moment(self._now_ns)
+        points = [location(point) for point in self.locations[walk_id]]
+        return document(walk_id, self.uid, body, points, created_at=began, updated_at=now)
+
+    @property
+    def recorded(self) -> dict[str, Points]:
+        """Everything the phone recorded."""
+        return {walk_id: recorded_points(points) for walk_id, points in self.locations.items()}
+
+
+class Stories:
+    """The stories on one stack. ``close`` when done."""
+
+    def __init__(self, endpoints: Endpoints, clock: Clock, seed: int) -> None:
+        self._to = endpoints
+        self._clock = clock
+        self._seed = seed
+        self._documents = Documents(endpoints.firestore, endpoints.project_id)
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._documents.close()
+
+    async def all(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[ProofCase]:
+        """Every story in order; ``keys`` are the copy's. One that the target's answers end has failed."""
+        return [
+            *await _told(self.moved(keys), "dual_write.method", "moved_without_a_copy", "moved_after_a_copy"),
+            *await _told(self.rolled_back(), "dual_write.diagram", "rolled_back"),
+            *await _told(self.flipped("new_locations_only"), "flag.factory", _FLIPPED + "new_locations_only"),
+            *await _told(self.flipped(_AGAIN), "flag.factory", _FLIPPED + _AGAIN),
+        ]
+
+    async def moved(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[ProofCase]:
+        """Old walks lie in Firestore; the flag goes on, first without a copy, then after one."""
+        phone, api = await self._user("moved")
+        for _ in range(_WALKS):
+            walk_id = phone.begin()
+            for _ in range(2):
+                await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
+        before = continuity(phone.recorded, await api.walks())
+        connection = await database(self._to)
+        try:
+            await copy_walks(await self._documents.of_user(phone.uid), connection, keys)
+        finally:
+            await connection.close()
+        after = continuity(phone.recorded, await api.walks())
+        missing = len(before.walks_missing) == before.walks
+        return [
+            _case("moved_without_a_copy", "dual_write.method", missing, before, erratum="dual_write.one_way"),
+            _case("moved_after_a_copy", "dual_write.method", after.whole, after),
+        ]
+
+    async def rolled_back(self) -> list[ProofCase]:
+        """A walk begun on the API; the flag goes off; the user sees it in Firestore and walks on there."""
+        phone, api = await self._user("back")
+        walk_id = phone.begin()
+        for _ in range(2):
+            await api.put(walk_id, phone.walk_on(walk_id))
+        seen = await self._mirrored(phone)
+        await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
+        then = continuity(phone.recorded, await self._documents.points(phone.recorded))
+        case = _case("rolled_back", "dual_write.diagram", seen.whole and then.whole, then)
+        return [case if seen.whole else _case("rolled_back", "dual_write.diagram", False, seen)]
+
+    async def flipped(self, name: str) -> list[ProofCase]:
+        """The flag goes on in mid-walk: with an app that sends what is new, or with one that sends what is missing."""
+        phone, api = await self._user(f"flip-{name[:3]}")
+        whole = name == _AGAIN
+        walk_id = phone.begin()
+        await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
+        body = phone.walk_on(walk_id)
+        await api.put(walk_id, _with(body, phone.locations[walk_id]) if whole else body)
+        held = await self._both(phone, api, walk_id)
+        erratum = "" if whole else "flag.side_flips_in_mid_walk"
+        return [_case(_FLIPPED + name, "flag.factory", held.whole is whole, held, erratum=erratum)]
+
+    async def _user(self, name: str) -> tuple[Recorder, Api]:
+        user = await sign_up(self._to.auth, self._to.project_id, f"flag-proof-{name}")
+        return Recorder(user.uid, self._seed, self._clock.anchor.unix_ns), Api(self._to.service, user.token)
+
+    async def _both(self, phone: Recorder, api: Api, walk_id: str) -> Continuity:
+        """What both sides hold together once the mirror has written what the API has."""
+        there = await api.walks()
+        latest = max((point.timestamp for point in there.get(walk_id, {}).values()), default=None)
+        until_ns = self._clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        while True:
+            points = (await self._documents.points([walk_id])).get(walk_id, {}).values()
+            if latest is None or latest in {point.timestamp for point in points} or self._clock.now_ns() > until_ns:
+                break
+            await self._clock.sleep(_POLL_S)
+        # By time, not by place: a mirrored document may begin in the middle of the walk.
+        number = {point.timestamp: number for number, point in phone.recorded[walk_id].items()}
+        documents = {walk_id: {number[point.timestamp]: point for point in points if point.timestamp in number}}
+        return continuity(phone.recorded, together(there, documents))
+
+    async def _mirrored(self, phone: Recorder) -> Continuity:
+        until_ns = self._clock.now_ns() + round(MIRROR_LIMIT_S * NS)
+        while True:
+            found = continuity(phone.recorded, await self._documents.points(phone.recorded))
+            if found.whole or self._clock.now_ns() > until_ns:
+                return found
+            await self._clock.sleep(_POLL_S)
+
+
+async def _told(story: Awaitable[list[ProofCase]], claim: str, *names: str) -> list[ProofCase]:
+    """The story's cases; all of them failed when the target answers as no target may."""
+    try:
+        return await story
+    except NotAsPromised as error:
+        return [
+            ProofCase(
+                id=f"continuity.{name}",
+                mode="real",
+                claim=claim,
+                outcome=Outcome.FAILED,
+                reason=str(error),
+                told=(error.told,),
+            )
+            for name in names
+        ]
+
+
+def _with(body: WalkUpdate, locations: list[Location]) -> WalkUpdate:
+    return msgspec.structs.replace(body, locations=tuple(locations))
+
+
+def _case(name: str, claim: str, as_expected: bool, found: Continuity, *, erratum: str = "") -> ProofCase:
+    good = Outcome.ERRATUM_SHOWN if erratum else Outcome.PASSED
+    bad = Outcome.MISSED if erratum else Outcome.FAILED
+    return ProofCase(
+        id=f"continuity.{name}",
+        mode="real",
+        claim=claim,
+        outcome=good if as_expected else bad,
+        reason=str(found),
+        told=found.told,
+        erratum=erratum,
+    )

@@ -1,0 +1,68 @@
+"""``python -m harness mirror_stop``: its options, its words, its exit status."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
+from harness.model import units
+from harness.model.errors import BadInput
+from harness.progress import Progress
+from harness.rehearsals.mirror_stop.plan import PLAN
+from harness.targets import ROOT
+
+_SHORTEST_S, _LONGEST_S = 5.0, 600.0
+
+
+def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
+    """The command's options."""
+    command.add_argument("--seed", type=int, default=default_seed, help="seed of walks (default: %(default)s)")
+    command.add_argument("--step", metavar="30s", help=f"time under load at each share (default: {PLAN.step_s:g}s)")
+    command.add_argument("--json", action="store_true", help="print mirror_stop.json on standard output")
+    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    command.add_argument(
+        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
+    )
+    command.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    plan, changed = PLAN, tuple[str, ...]()
+    if arguments.step is not None:
+        plan, changed = msgspec.structs.replace(PLAN, step_s=_step_s(arguments.step)), ("--step", arguments.step)
+    from harness.rehearsals.mirror_stop.flow import MirrorStop, Options  # psutil and asyncpg load here
+    from harness.rehearsals.mirror_stop.report import text
+
+    options = Options(
+        plan=plan,
+        seed=arguments.seed,
+        reports=arguments.reports.absolute(),
+        manifests=arguments.manifests,
+        changed=changed,
+        lang=arguments.lang,
+    )
+    progress.plain(f"seed {options.seed}, environment local, bundled walk API; replay: {options.replay}")
+
+    return run_to_end(
+        lambda: MirrorStop(options, clock, progress),
+        progress,
+        text,
+        printed="mirror_stop.json" if arguments.json else None,
+    )
+
+
+def _step_s(given: str) -> float:
+    try:
+        step_s = units.seconds(given)
+    except ValueError as error:
+        raise BadInput(str(error), where="--step", remedy="for example --step 30s") from error
+    if not _SHORTEST_S <= step_s <= _LONGEST_S:
+        raise BadInput(f"--step {given} is not within {_SHORTEST_S:g}s..{_LONGEST_S:g}s", where="--step")
+    return step_s

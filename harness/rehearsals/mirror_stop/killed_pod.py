@@ -1,0 +1,124 @@
+"""Writes queued in a killed pod: acknowledged to their users, in PostgreSQL, and never in Firestore."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from harness.checks.dual_write import document_id
+from harness.clock import NS, Clock
+from harness.firebase.documents import Documents
+from harness.model.errors import NOT_JSON, PartDied
+from harness.model.stack import Fault, FaultKind
+from harness.population.ids import uuid4_text
+from harness.rehearsals.conformance import http, people
+from harness.rehearsals.conformance.samples import location
+from harness.rehearsals.mirror_stop.plan import MirrorStopPlan
+from harness.rehearsals.mirror_stop.result import KilledPod
+from harness.seed import stream
+from harness.stack.protocol import Stack
+from harness.stores import read_walks
+
+USER_PREFIX = "burst-"
+_AT_ONCE = 8
+_LIMIT_S = 10.0
+_POLL_S = 0.1
+
+
+class _LogLine(msgspec.Struct):
+    mirror_waiting: int | None = None
+
+
+class Burst:
+    """The part of the scenario; ``killed`` answers the name of the pod that was killed, once it is known."""
+
+    def __init__(
+        self, stack: Stack, documents: Documents, clock: Clock, *, plan: MirrorStopPlan, seed: int, logs: Path
+    ) -> None:
+        self._stack = stack
+        self._documents = documents
+        self._clock = clock
+        self._plan = plan
+        self._chance = stream(seed, "mirror-stop:burst")
+        self._logs = logs
+        self._by_pod: dict[str, str] = {}
+
+    async def run(self, killed: Callable[[], str | None], again: Callable[[], Awaitable[None]]) -> KilledPod:
+        """Pauses Firestore, writes, kills a pod, lets Firestore go on; ``again`` returns when all pods are ready."""
+        endpoints = self._stack.endpoints()
+        users = [
+            await people.sign_up(endpoints.auth, endpoints.project_id, f"{USER_PREFIX}{number}")
+            for number in range(self._plan.burst.users)
+        ]
+        resume = await self._stack.inject(Fault(kind=FaultKind.PART_HANG, subject="firestore"))
+        try:
+            await self._write(users)
+            await self._stack.inject(Fault(kind=FaultKind.POD_CRASH))
+            pod = await self._named(killed)
+        finally:
+            await resume()
+        await again()
+        return await self._count(pod)
+
+    async def _write(self, users: list[people.User]) -> None:
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def put(user: people.User, walk_id: str) -> None:
+            body = {"title": "burst", "locations": [location(number) for number in range(3)]}
+            headers = {"Authorization": f"Bearer {user.token}", "Content-Type": "application/json"}
+            async with turn:
+                exchange = await http.send(
+                    self._stack.endpoints().service,
+                    "PUT",
+                    f"/v1/walks/{walk_id}",
+                    headers=headers,
+                    body=msgspec.json.encode(body),
+                )
+            if exchange.status == 200:
+                self._by_pod[walk_id] = exchange.headers.get("x-pod-name", "")
+
+        ids = [uuid4_text(self._chance) for _ in range(self._plan.burst.walks)]
+        await asyncio.gather(*(put(users[number % len(users)], walk_id) for number, walk_id in enumerate(ids)))
+
+    async def _named(self, killed: Callable[[], str | None]) -> str:
+        until_ns = self._clock.now_ns() + round(_LIMIT_S * NS)
+        while (pod := killed()) is None:
+            if self._clock.now_ns() > until_ns:
+                raise PartDied("the stack did not tell which pod was killed", remedy="read the run's evidence")
+            await self._clock.sleep(_POLL_S)
+        return pod
+
+    async def _count(self, pod: str) -> KilledPod:
+        own = {walk_id for walk_id, by in self._by_pod.items() if by == pod}
+        until_ns = self._clock.now_ns() + round(self._plan.settle_s * NS)
+        while True:
+            there = await self._documents.get_many([document_id(walk_id) for walk_id in self._by_pod])
+            missing = {walk_id for walk_id in self._by_pod if document_id(walk_id) not in there}
+            if not missing - own or self._clock.now_ns() >= until_ns:
+                break
+            await self._clock.sleep(_POLL_S)
+        stored = {walk.id for walk in await read_walks(self._stack.endpoints())}
+        return KilledPod(
+            pod=pod,
+            acknowledged=len(own),
+            in_postgresql=len(own & stored),
+            queued=last_logged(self._logs / f"{pod}.log"),
+            under_way=self._plan.lanes,
+            lost=len(missing & own),
+            lost_by_others=len(missing - own),
+        )
+
+
+def last_logged(log: Path) -> int:
+    """The queue's length as the pod's log says it last; 0 when it never did."""
+    waiting = 0
+    for line in log.read_bytes().splitlines():
+        try:
+            read = msgspec.json.decode(line, type=_LogLine)
+        except NOT_JSON:
+            continue  # the target's own output, not a record of the log
+        waiting = waiting if read.mirror_waiting is None else read.mirror_waiting
+    return waiting

@@ -1,0 +1,54 @@
+"""``python -m harness network``: its options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+from harness.clock import MachineClock
+from harness.lifecycle import run_to_end
+from harness.progress import Progress
+from harness.rungs import overlay
+
+COMPONENT = "-networkpolicy"  # of the overlay that has it
+WITH_INGRESS = "-ingress"  # of the one that has both
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Its options beside those of every run."""
+    command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/network.yaml")
+    told = "bring a real Ingress controller (Contour, built once a machine) and ask through it by HTTPS, too"
+    command.add_argument("--ingress", action="store_true", help=told)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command. Raises ``BadInput`` for what was typed."""
+    from harness.rehearsal.arguments import first_line, options_of
+    from harness.rehearsals.network.plan import PLAN, load
+
+    clock = MachineClock()
+    progress = Progress(clock)
+    plan = msgspec.structs.replace(load(arguments.plan or PLAN), with_ingress=arguments.ingress)
+    own = ["--plan", str(arguments.plan)] if arguments.plan else []
+    options = options_of(arguments, own=[*own, *(["--ingress"] if arguments.ingress else [])])
+    if arguments.manifests is None and not options.target.manifests:
+        plain = overlay(options.rung)
+        with_it = plain.with_name(plain.name + (WITH_INGRESS if arguments.ingress else COMPONENT))
+        options = msgspec.structs.replace(options, manifests=with_it if with_it.exists() else plain)
+    progress.plain(first_line(options))
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
+    from harness.rehearsals.network.flow import check_manifests
+    from harness.rehearsals.network.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
+
+    check_manifests(plan, options)
+    say = language(options.lang)
+    return run_to_end(
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
+        progress,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
+    )

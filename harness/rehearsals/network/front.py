@@ -1,0 +1,288 @@
+"""The Ingress in front: a controller brought, kept out, let in, the component applied, asked by HTTPS, renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from harness.clock import NS
+from harness.firebase.sign_up import sign_up
+from harness.load.http1 import Answer, Refused, exchange
+from harness.manifests.change import http_allowed, ingresses
+from harness.model.entry import IngressEntry
+from harness.model.errors import NOT_JSON, BadInput, StackNotStarted
+from harness.model.manifests import Manifests
+from harness.model.message import message
+from harness.rehearsal.running import Running
+from harness.rehearsals.network import judge_ingress as judge
+from harness.rehearsals.network.certificates import Authority
+from harness.rehearsals.network.clients import EDGE, Clients
+from harness.rehearsals.network.https import Answered, Request, ask, trusting
+from harness.rehearsals.network.judge import as_wanted as paths_as_wanted
+from harness.rehearsals.network.matrix import Matrix
+from harness.rehearsals.network.types import Client, NetworkDetails, NetworkPlan
+from harness.rehearsals.network.types_ingress import (
+    Course,
+    Host,
+    IngressAnswer,
+    IngressAsk,
+    IngressEvidence,
+    IngressPlan,
+    Lists,
+    Met,
+    Scene,
+)
+from harness.stack.protocol import ByKubectl, Stack, WithIngress
+
+LIST = "/v1/walks"
+USERS = 8  # in turn: 10 requests/s are 75 a minute for each, below the rate limit
+OTHER_HOST = "other.tekutoko.example"
+_WALK = b'{"title":"through the Ingress"}'
+_AGAIN_S = 0.5
+_BEFORE_THE_CHANGE = 0.25  # of the time of a course
+
+
+class Driven(Stack, ByKubectl, WithIngress, Protocol):
+    """What a stack has to be for this."""
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What the component's Ingress says of itself."""
+
+    ingress_class: str
+    host: str
+    secret: str
+
+
+def named(manifests: Manifests) -> Named:
+    """Of the one Ingress. Raises ``BadInput`` when there is none, or it ends no TLS."""
+    found = [document for key, document in manifests.documents.items() if key.startswith("Ingress/")]
+    where = manifests.folder
+    if len(found) != 1:
+        remedy = "add one, with TLS; leave --manifests out for the rehearsal's own"
+        raise BadInput(f"the manifests have {len(found)} Ingresses", where=where, remedy=remedy)
+    spec, annotations = found[0]["spec"], found[0]["metadata"].get("annotations", {})
+    tls = [each for each in spec.get("tls") or [] if each.get("hosts") and each.get("secretName")]
+    if not tls:
+        raise BadInput("the Ingress names no host and Secret for TLS", where=where, remedy="add spec.tls")
+    return Named(
+        ingress_class=spec.get("ingressClassName") or annotations.get("kubernetes.io/ingress.class", ""),
+        host=tls[0]["hosts"][0],
+        secret=tls[0]["secretName"],
+    )
+
+
+class Front:
+    """``run`` once, when the policies are in force; what it saw is in the details, also after an error."""
+
+    def __init__(
+        self, on: Running[NetworkDetails], manifests: Manifests, plan: NetworkPlan, clients: Clients, matrix: Matrix,
+        *, stack: Driven,
+    ) -> None:  # fmt: skip
+        self._on = on
+        self._stack = stack
+        self._manifests = manifests
+        self._named = named(manifests)
+        self._paths = plan
+        self._plan: IngressPlan = plan.ingress
+        self._clients = clients
+        self._matrix = matrix
+        self._clock = on.clock
+        self._evidence = on.evidence
+        self._authority = Authority(on.clock)
+        self._trust = trusting(self._authority.pem)
+        self._tokens: list[str] = []
+        self._entry: IngressEntry | None = None
+        on.details.ingress = self._seen = IngressEvidence(wanted=ingresses(manifests))
+
+    async def run(self) -> None:
+        """The scenes in order. Raises ``StackNotStarted``, ``PartDied``."""
+        self._see(before=await self._listed())
+        endpoints = self._stack.endpoints()
+        users = [await sign_up(endpoints.auth, endpoints.project_id, f"ingress{n}") for n in range(USERS)]
+        self._tokens = [user.token for user in users]
+        in_the_clear = await self._by_service()
+        by_https = await ask(endpoints.service, self._list(0), self._trust)
+        self._see(service_https=by_https.met, service_http=in_the_clear.status)
+        await self._kept_out()
+        await self._opened()
+        await self._as_written()
+        self._on.say(message("renewing the certificate under HTTPS"))
+        self._see(renewal=await self._course(self._renew))
+        self._on.say(message("replacing the pods under HTTPS"))
+        self._see(update=await self._course(self._stack.restart))
+
+    async def _kept_out(self) -> None:
+        """The controller without the label, an Ingress that forbids nothing yet."""
+        self._on.say(message("bringing an Ingress controller, its pod without the label that the policy lets in"))
+        self._entry = await self._stack.start_ingress(self._named.ingress_class, {})
+        certificate = self._authority.issue(self._named.host)
+        await self._stack.put_certificate(self._named.secret, certificate.chain, certificate.key)
+        self._see(issued=certificate.serial)
+        await self._stack.apply(http_allowed(self._manifests))
+        first = [each for each in self._plan.asks if each.status][:1]
+        await self._asked(Scene.KEPT_OUT, first, lambda _ask, answer: judge.kept_out(answer))
+
+    async def _opened(self) -> None:
+        """The controller with the label; users have both ways."""
+        self._on.say(message("its pod with the label"))
+        self._entry = await self._stack.start_ingress(self._named.ingress_class, EDGE)
+        await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], judge.as_wanted)
+        await self._plainly(Scene.OPEN, lambda met: met is Met.ANSWERED)
+        service, ingress = await self._by_service(), await self._https(self._list(0))
+        there = _document(service.body)
+        self._see(
+            lists=Lists(
+                service=_digest(there), ingress=_digest(_document(ingress.body)), walks=len(there.get("walks", []))
+            )
+        )
+
+    async def _as_written(self) -> None:
+        """The component: no plain HTTP, no other way in."""
+        self._on.say(message("applying the component ingress"))
+        await self._stack.apply(self._manifests)
+        await self._plainly(Scene.AS_WRITTEN, lambda met: met.kept_out)
+        await self._asked(Scene.AS_WRITTEN, self._plan.asks, judge.as_wanted)
+        service = next(key.partition("/")[2] for key in self._manifests.documents if key.startswith("Service/"))
+        asked = await self._https(self._list(0), trusted=False)
+        self._see(
+            after=await self._listed(),
+            service_type=(await self._clients.read("get", "service", service))["spec"]["type"],
+            without_ca=asked.met,
+            paths_hold=await self._paths_hold(),
+        )
+
+    async def _renew(self) -> None:
+        certificate = self._authority.issue(self._named.host)
+        self._see(renewed=certificate.serial)
+        await self._stack.put_certificate(self._named.secret, certificate.chain, certificate.key)
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    async def _asked(
+        self, scene: Scene, asks: Sequence[IngressAsk], right: Callable[[IngressAsk, IngressAnswer], bool]
+    ) -> None:
+        """Each ask until it is right, all within the plan's time; the last answers count."""
+        give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
+        found: dict[str, IngressAnswer] = {}
+        while True:
+            for each in asks:
+                if each.name not in found or not right(each, found[each.name]):
+                    answer = await self._https(self._request(each))
+                    found[each.name] = self._answer(each.name, scene, answer, self._clock.now_ns())
+            good = all(right(each, found[each.name]) for each in asks)
+            if good or self._clock.now_ns() >= give_up_ns:
+                break
+            await self._clock.sleep(_AGAIN_S)
+        self._see(answers=(*self._seen.answers, *found.values()))
+        for name, got in found.items():
+            self._evidence.event(got.at_ns, "dial", "ingress", f"{name}: {got.told}", scene=str(scene))
+        said = {"scene": str(scene), "count": str(len(asks))}
+        if good:
+            self._on.say(message("{scene}: {count} requests by HTTPS, as wanted", **said))
+        else:
+            self._on.say(message("{scene}: {count} requests by HTTPS, not as wanted", **said))
+
+    async def _plainly(self, scene: Scene, right: Callable[[Met], bool]) -> None:
+        """What a pod without any label meets at the controller's port of plain HTTP."""
+        assert self._entry is not None
+        host, _, port = self._entry.plain.partition(":")
+        stranger = next(each for each in await self._clients.askers() if each.client is Client.STRANGER)
+        give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
+        while True:
+            said = await self._clients.ask(stranger, [("plain", host, int(port), "http")])
+            met = Met(said["plain"])
+            if right(met) or self._clock.now_ns() >= give_up_ns:
+                break
+            await self._clock.sleep(_AGAIN_S)
+        self._see(plain={**self._seen.plain, scene: met})
+        self._on.say(message("{scene}: plain HTTP {met}", scene=str(scene), met=met.word))
+
+    async def _course(self, change: Callable[[], Awaitable[None]]) -> Course:
+        """Requests on new connections, evenly, while ``change`` is made, for the plan's time or longer."""
+        plan, times, found = self._plan, [0, 0], list[IngressAnswer]()
+
+        async def changing() -> None:
+            await self._clock.sleep(plan.renewal_s * _BEFORE_THE_CHANGE)
+            times[0] = self._clock.now_ns()
+            await change()
+            times[1] = self._clock.now_ns()
+
+        async def one(number: int, due_ns: int) -> None:
+            answer = await self._https(self._list(number))
+            found.append(self._answer(f"GET {LIST}", Scene.AS_WRITTEN, answer, due_ns))
+
+        start_ns, number = self._clock.now_ns(), 0
+        async with asyncio.TaskGroup() as group:
+            changed = group.create_task(changing())
+            while not changed.done() or self._clock.now_ns() < start_ns + plan.renewal_s * NS:
+                due_ns = start_ns + round(number / plan.rate_per_s * NS)
+                await self._clock.sleep(max(0.0, (due_ns - self._clock.now_ns()) / NS))
+                group.create_task(one(number, due_ns))
+                number += 1
+        return Course(
+            changed_ns=times[0], done_ns=times[1] or None, answers=tuple(sorted(found, key=lambda each: each.at_ns))
+        )
+
+    async def _paths_hold(self) -> bool:
+        """Whether the paths between pods are as wanted in some round within the plan's time."""
+        give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
+        while not paths_as_wanted(self._paths.paths, await self._matrix.ask("fronted")):
+            if self._clock.now_ns() >= give_up_ns:
+                return False
+            await self._clock.sleep(_AGAIN_S)
+        return True
+
+    async def _https(self, request: Request, *, trusted: bool = True) -> Answered:
+        assert self._entry is not None
+        return await ask(self._entry.https, request, self._trust if trusted else trusting())
+
+    def _request(self, each: IngressAsk) -> Request:
+        other = {Host.ITS: (), Host.OTHER: ("name", "host"), Host.OTHER_HEADER: ("host",)}[each.host]
+        hosts = {name: OTHER_HOST if name in other else self._named.host for name in ("name", "host")}
+        body = _WALK if each.method in ("POST", "PUT") else b""
+        return Request(
+            **hosts, method=each.method, path=each.path, token=self._tokens[0] if each.token else "", body=body
+        )
+
+    def _list(self, number: int) -> Request:
+        host = self._named.host
+        return Request(name=host, host=host, method="GET", path=LIST, token=self._tokens[number % USERS])
+
+    async def _by_service(self) -> Answer:
+        """The same list, of the Service, asked as users asked it before. Raises ``StackNotStarted``."""
+        service = self._stack.endpoints().service
+        try:
+            return await exchange(service, "GET", LIST, self._tokens[0], b"")
+        except (Refused, OSError, EOFError) as error:
+            raise StackNotStarted(f"the Service does not answer: {error}", where=str(service)) from error
+
+    def _answer(self, name: str, scene: Scene, found: Answered, at_ns: int) -> IngressAnswer:
+        return IngressAnswer(
+            ask=name, scene=scene, met=found.met, status=found.status, reached=found.reached, serial=found.serial,
+            at_ns=at_ns,
+        )  # fmt: skip
+
+    async def _listed(self) -> tuple[str, ...]:
+        listed = await self._clients.read("get", "ingresses")
+        return tuple(sorted(item["metadata"]["name"] for item in listed["items"]))
+
+    def _see(self, **changes: object) -> None:
+        self._on.details.ingress = self._seen = msgspec.structs.replace(self._seen, **changes)
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except NOT_JSON:
+        return {}
+
+
+def _digest(document: dict[str, Any]) -> str:
+    """ "" of none."""
+    text = msgspec.json.encode(document, order="deterministic") if document else b""
+    return hashlib.sha256(text).hexdigest() if text else ""

@@ -1,0 +1,85 @@
+"""One HTTPS request on a connection of its own, as a phone would send it: the name it asks for is not resolved."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import h11
+import msgspec
+
+from harness.http1 import read_answer
+from harness.model.stack import Address
+from harness.rehearsals.network.types_ingress import Met
+
+TIMEOUT_S = 5.0
+_MOST_BODY = 1_000_000
+_FROM_UPSTREAM = "x-envoy-upstream-service-time"  # Envoy's, on answers of a pod alone
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """As ``harness.rehearsals.network.types_ingress.IngressAnswer``, with the body."""
+
+    met: Met
+    status: int = 0
+    reached: bool = False
+    serial: str = ""
+    body: bytes = b""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """``name`` goes into the TLS handshake, ``host`` into the header."""
+
+    name: str
+    host: str
+    method: str
+    path: str
+    token: str = ""
+    body: bytes = b""
+
+
+def trusting(authority: bytes = b"") -> ssl.SSLContext:
+    """A client's settings: ``authority`` (PEM) alone is trusted; without one the machine's are."""
+    return ssl.create_default_context(cadata=authority.decode() or None)
+
+
+async def ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answered:
+    """What came of it, whatever it was, within 5 s."""
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return await _ask(address, wanted, trust)
+    except TimeoutError:
+        return Answered(met=Met.TIMED_OUT)
+    except ssl.SSLCertVerificationError:
+        return Answered(met=Met.UNTRUSTED)
+    except ConnectionRefusedError:
+        return Answered(met=Met.REFUSED)
+    except (OSError, EOFError, h11.RemoteProtocolError):  # ssl.SSLError is an OSError
+        return Answered(met=Met.CLOSED)
+
+
+async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answered:
+    reader, writer = await asyncio.open_connection(
+        address.host, address.port, ssl=trust, server_hostname=wanted.name, ssl_handshake_timeout=TIMEOUT_S
+    )
+    try:
+        serial = str((writer.get_extra_info("peercert") or {}).get("serialNumber", ""))
+        connection = h11.Connection(h11.CLIENT)
+        headers = [("Host", wanted.host), ("Connection", "close")]
+        if wanted.token:
+            headers.append(("Authorization", f"Bearer {wanted.token}"))
+        if wanted.body:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(wanted.body)))]
+        sent = connection.send(h11.Request(method=wanted.method, target=wanted.path, headers=headers)) or b""
+        sent += connection.send(h11.Data(data=wanted.body)) or b"" if wanted.body else b""
+        writer.write(sent + (connection.send(h11.EndOfMessage()) or b""))
+        answer = await read_answer(connection, reader, _MOST_BODY)
+        return Answered(
+            met=Met.ANSWERED,
+            status=answer.status,
+            reached=_FROM_UPSTREAM in answer.headers,
+            serial=serial.lstrip("0"),
+            body=answer.body,
+        )
+    finally:
+        writer.close()

@@ -1,0 +1,288 @@
+"""Who reaches whom: allowed paths must work under the policies, all others must not, and have to have worked before.
+
+Pure. A path is asked by real pods in rounds: ``before`` (no policy), ``after`` (policies applied, the same pods),
+``replaced`` (new pods of the target, started under the policies).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from harness.judge import bounds
+from harness.judge.window import NS
+from harness.model.evidence import EventRow, RequestRow
+from harness.model.evidence import Outcome as Answer
+from harness.model.judgement import Judgement
+from harness.model.message import Message, Told, message, verbatim
+from harness.model.stack import PodState
+from harness.model.units import Unit
+from harness.model.verdict import Verdict
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, PathResult, Place, Round
+
+POLICY = "security.network.policy"
+PHASE_4 = "manifest.phase4_added"
+FEW_PATHS = "strategy.versus.network"
+CHECKS = {
+    "paths.allowed": POLICY,
+    "paths.refused": POLICY,
+    "kubelet.probes": POLICY,
+    "users.service": POLICY,
+    "component.opt_in": PHASE_4,
+    "paths.needed": FEW_PATHS,
+}
+#: Places that are pods of somebody else's, or the target's own others.
+_PODS = (Place.OTHER_POD, Place.STRANGER, Place.FOREIGN)
+
+
+def as_wanted(paths: Iterable[NetworkPath], asked: Round) -> bool:
+    """Whether every path of the round is as the policies mean it."""
+    return all(_fits(path, _of(path, asked)) for path in paths)
+
+
+def path_result(path: NetworkPath, before: Round | None, after: Round | None, replaced: Round | None) -> PathResult:
+    """One path over the rounds; a round that was not asked leaves it inconclusive."""
+    rounds = {"before": before, "after": after, "replaced": replaced}
+    asked = {name: _of(path, each) if each is not None else [] for name, each in rounds.items()}
+    verdict, told = _judged(path, asked)
+    seen = {name: tuple(sorted({each.outcome for each in attempts})) for name, attempts in asked.items()}
+    return PathResult(path=path, verdict=verdict, told=told, **seen)
+
+
+def paths(results: Sequence[PathResult], *, allowed: bool) -> Judgement:
+    """The allowed paths together, or the refused ones."""
+    chosen = [each for each in results if each.path.allowed is allowed]
+    good = [each for each in chosen if each.verdict is Verdict.PASS]
+    counts = {"good": str(len(good)), "all": str(len(chosen))}
+    told = message("{good} of {all} paths are refused, and worked before", **counts)
+    if allowed:
+        told = message("{good} of {all} paths work", **counts)
+    return _found(
+        "paths.allowed" if allowed else "paths.refused",
+        _worst([each.verdict for each in chosen]),
+        told,
+        shown=(message("{good} of {all}", **counts),),
+        notes=tuple(
+            message("{path}: {why}", path=each.path.name, why=each.told)
+            for each in chosen
+            if each.verdict is not Verdict.PASS
+        ),
+    )
+
+
+def kubelet(
+    rows: Sequence[EventRow], applied_ns: int | None, replaced_ns: int | None, *, wanted: int, trouble: str = ""
+) -> Judgement:
+    """The kubelet's probes pass: no pod lost its readiness from ``applied_ns`` to ``replaced_ns``, and ``wanted`` pods
+    that were started after it became ready. ``trouble`` is why they did not."""
+    check = "kubelet.probes"
+    if applied_ns is None:
+        return _found(check, Verdict.INCONCLUSIVE, message("the policies were not applied"))
+    lost = _lost_readiness(rows, applied_ns, replaced_ns)
+    if lost:
+        told = message("not ready any more under the policies: {pods}", pods=", ".join(lost))
+        return _found(check, Verdict.FAIL, told, shown=_pods(len(lost)))
+    if trouble:
+        told = message("pods started under the policies did not become ready: {why}", why=verbatim(trouble))
+        return _found(check, Verdict.FAIL, told, shown=_pods(0))
+    if replaced_ns is None:
+        return _found(check, Verdict.INCONCLUSIVE, message("no pod was started under the policies"))
+    fresh = _ready_first_seen_after(rows, replaced_ns)
+    told = message(
+        "no pod lost its readiness in {seconds} s under the policies; {fresh} of {wanted} pods started under them "
+        "became ready, which needs the kubelet's probe and the database behind /ready",
+        seconds=f"{(replaced_ns - applied_ns) / NS:.0f}",
+        fresh=str(len(fresh)),
+        wanted=str(wanted),
+    )
+    verdict = Verdict.PASS if len(fresh) >= wanted else Verdict.INCONCLUSIVE
+    return _found(check, verdict, told, shown=_pods(len(fresh)))
+
+
+def users(requests: Iterable[RequestRow], since_ns: int, until_ns: int, most_failed: float) -> Judgement:
+    """Users through the Service while the policies came into force: less than ``most_failed`` (0..1) fails, at 95 %."""
+    due = [row for row in requests if since_ns <= row.due_ns < until_ns]
+    failed = sum(row.outcome is not Answer.OK for row in due)
+    if not due:
+        nothing = message("no request was sent under the policies")
+        return _found("users.service", Verdict.INCONCLUSIVE, nothing)
+    upper, lower = bounds.ratio_upper(failed, len(due)), bounds.ratio_lower(failed, len(due))
+    verdict = Verdict.PASS if upper < most_failed else Verdict.FAIL if lower > most_failed else Verdict.INCONCLUSIVE
+    counts = {"failed": str(failed), "all": str(len(due))}
+    told = message(
+        "{failed} of {all} requests through the Service failed while the policies came into force and held (at most "
+        "{upper} % at 95 %, limit {limit} %)",
+        **counts,
+        upper=f"{upper * 100:.2f}",
+        limit=f"{most_failed * 100:g}",
+    )
+    return Judgement(
+        id="users.service",
+        claim=CHECKS["users.service"],
+        verdict=verdict,
+        told=(told,),
+        shown=(message("{failed} of {all}", **counts),),
+        value=failed / len(due),
+        bound=lower if verdict is Verdict.FAIL else upper,
+        limit=most_failed,
+        unit=Unit.RATIO,
+        samples=len(due),
+    )
+
+
+def opt_in(before: Sequence[str] | None, after: Sequence[str] | None, wanted: Sequence[str]) -> Judgement:
+    """The namespace's policies by name: none by default, those of the component once it is asked for."""
+    check = "component.opt_in"
+    if before is None or after is None:
+        return _found(check, Verdict.INCONCLUSIVE, message("the policies were not listed"))
+    kept = bool(wanted) and not before and sorted(after) == sorted(wanted)
+    told = message("without the component: {before}; with it: {after}", before=listed(before), after=listed(after))
+    shown = message("{count} policies", count=str(len(after)))
+    return _found(check, Verdict.PASS if kept else Verdict.FAIL, told, shown=(shown,))
+
+
+def few_paths(results: Sequence[PathResult]) -> Judgement:
+    """Little traffic between pods is needed: the target works with every path from it to other pods refused."""
+    of_target = [each for each in results if each.path.client is Client.TARGET]
+    pods = [each for each in of_target if each.path.place in _PODS]
+    needed = [each for each in of_target if each.path.allowed]
+    verdict = _worst([each.verdict for each in (*pods, *needed)])
+    told = message("not every path that they need works, or one to another pod is open; see the paths")
+    if verdict is Verdict.PASS:
+        told = message(
+            "the target's pods need: {places}; no way to any other pod but DNS",
+            places=", ".join(each.path.place for each in needed) or message("nothing"),
+        )
+    return _found("paths.needed", verdict, told, shown=(message("{count} paths", count=str(len(needed))),))
+
+
+def node_port_told(through: Outcome) -> Told:
+    """What a pod without the label got at the Service's NodePort: an observation."""
+    told = message("a pod without the label asked the Service's NodePort at a node: {outcome}", outcome=through.word)
+    if not through.works:
+        return (told,)
+    why = message(
+        "there the pods see the node's address, which the load balancer's users have too; no policy tells the two "
+        "apart while externalTrafficPolicy is Cluster"
+    )
+    return told, why
+
+
+def not_exercised(checks: Iterable[tuple[str, str]], why: Message) -> list[Judgement]:
+    """Every one of ``checks``, each with its claim, for what the environment lacks or was not asked for."""
+    return [
+        Judgement(id=check, claim=claim, verdict=Verdict.NOT_EXERCISED, told=(why,), gates=False)
+        for check, claim in checks
+    ]
+
+
+def _judged(path: NetworkPath, asked: dict[str, list[Attempt]]) -> tuple[Verdict, Message]:
+    for name, attempts in asked.items():
+        if not attempts:
+            return Verdict.INCONCLUSIVE, _NOT_ASKED[name]
+    without = [each for each in asked["before"] if not each.outcome.works]
+    under = [*asked["after"], *asked["replaced"]]
+    return _allowed(without, under) if path.allowed else _refused(without, under)
+
+
+def _allowed(without: Sequence[Attempt], under: Sequence[Attempt]) -> tuple[Verdict, Message]:
+    bad = [each for each in under if not each.outcome.works]
+    if bad and without:
+        told = message("it did not work without the policies either: {example}", example=_example(without))
+        return Verdict.INCONCLUSIVE, told
+    if bad:
+        return Verdict.FAIL, message("kept out under the policies: {example}", example=_example(bad))
+    return Verdict.PASS, message("it works")
+
+
+def _refused(without: Sequence[Attempt], under: Sequence[Attempt]) -> tuple[Verdict, Message]:
+    bad = [each for each in under if not each.outcome.kept_out]
+    if bad:
+        return Verdict.FAIL, message("let through under the policies: {example}", example=_example(bad))
+    if without:
+        told = message("it did not work without the policies: {example}", example=_example(without))
+        return Verdict.INCONCLUSIVE, told
+    return Verdict.PASS, message("it worked without the policies and is refused under them")
+
+
+_NOT_ASKED = {
+    "before": message("not asked without the policies"),
+    "after": message("not asked under the policies"),
+    "replaced": message("not asked of pods started under the policies"),
+}
+
+
+def _fits(path: NetworkPath, attempts: Sequence[Attempt]) -> bool:
+    right: Callable[[Attempt], bool] = (
+        (lambda each: each.outcome.works) if path.allowed else (lambda each: each.outcome.kept_out)
+    )
+    return bool(attempts) and all(right(each) for each in attempts)
+
+
+def _of(path: NetworkPath, asked: Round) -> list[Attempt]:
+    return [each for each in asked.attempts if (each.client, each.place) == (path.client, path.place)]
+
+
+def outcomes(found: Sequence[Outcome]) -> Message | str:
+    """In words, one after the other; "–" for none."""
+    words: list[Message] = [each.word for each in found]
+    if not words:
+        return "–"
+    told = words.pop()
+    while words:
+        told = message("{first}, {rest}", first=words.pop(), rest=told)
+    return told
+
+
+def _example(attempts: Sequence[Attempt]) -> Message:
+    first = attempts[0]
+    places: dict[str, str | Message] = {"pod": first.pod, "address": first.address, "outcome": first.outcome.word}
+    if len(attempts) > 1:
+        more = str(len(attempts) - 1)
+        return message("{pod} to {address} {outcome} and {more} more", **places, more=more)
+    return message("{pod} to {address} {outcome}", **places)
+
+
+def listed(names: Sequence[str]) -> str | Message:
+    """Names, one after the other."""
+    return ", ".join(names) or message("none")
+
+
+def _pods(count: int) -> Told:
+    return (message("{count} pods", count=str(count)),)
+
+
+def _found(check: str, verdict: Verdict, told: Message, *, shown: Told = (), notes: Told = ()) -> Judgement:
+    return Judgement(id=check, claim=CHECKS[check], verdict=verdict, told=(told,), shown=shown, notes=notes)
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.PASS if verdicts else Verdict.INCONCLUSIVE
+
+
+def _lost_readiness(rows: Iterable[EventRow], since_ns: int, until_ns: int | None) -> list[str]:
+    ready: set[str] = set()
+    lost = []
+    for row in rows:
+        if row.kind != "pod" or (until_ns is not None and row.at_ns >= until_ns):
+            continue
+        if row.data["state"] == PodState.READY:
+            ready.add(row.subject)
+        elif row.subject in ready:
+            ready.discard(row.subject)
+            if row.at_ns >= since_ns:
+                lost.append(row.subject)
+    return lost
+
+
+def _ready_first_seen_after(rows: Iterable[EventRow], since_ns: int) -> list[str]:
+    first: dict[str, int] = {}
+    ready = set()
+    for row in rows:
+        if row.kind == "pod":
+            first.setdefault(row.subject, row.at_ns)
+            if row.data["state"] == PodState.READY and first[row.subject] >= since_ns:
+                ready.add(row.subject)
+    return sorted(ready)

@@ -1,0 +1,169 @@
+"""``network``: who reaches whom, with NetworkPolicies and without, and through an Ingress by HTTPS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.manifests.change import without_ingress, without_policies
+from harness.model.judgement import Judgement, observation
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Facts, Part
+from harness.model.section import Row, Section, Table
+from harness.model.stack import Capability
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.network import judge, judge_ingress
+from harness.rehearsals.network.flow import Course, fronted
+from harness.rehearsals.network.types import NetworkDetails, NetworkPlan, PathResult
+from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
+from harness.stack.protocol import ByKubectl
+
+_SCENES = {
+    Scene.KEPT_OUT: message("its pod without the label"),
+    Scene.OPEN: message("on the way"),
+    Scene.AS_WRITTEN: message("the component as it is"),
+}
+_ROUNDS = ("before", "after", "replaced")
+
+
+class Network:
+    """The rehearsal."""
+
+    name, decides = "network", False
+    plan, details = NetworkPlan, NetworkDetails
+
+    def title(self, plan: NetworkPlan) -> Message:
+        """The plan's."""
+        return Message(text=plan.title)
+
+    def claims(self, plan: NetworkPlan) -> Iterable[tuple[str, str]]:
+        """Of the policies and, asked or not, of the Ingress."""
+        _ = plan
+        return [("", claim) for claim in (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())]
+
+    def parts(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Sequence[Part]:
+        """It is one."""
+        _ = plan, seen
+        return ()
+
+    def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> Needs:
+        """A stack without policies and without an Ingress: both are applied later."""
+        _ = plan, manifests
+        return Needs(stack=StackNeeds(manifests=without_policies(without_ingress(fronted(options)))))
+
+    async def run(self, plan: NetworkPlan, on: Running[NetworkDetails]) -> None:
+        """Nothing is brought up where the environment lacks what it takes."""
+        if isinstance(on.stack, ByKubectl) and Capability.REAL_KUBERNETES in on.stack.capabilities:
+            await Course(plan, on, on.stack).run()
+
+    def judge(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Judgement]:
+        """Of the paths, the kubelet, the users, the component; then of the Ingress; then what was seen besides."""
+        checks, of_ingress = judge.CHECKS.items(), judge_ingress.CHECKS.items()
+        if Capability.REAL_KUBERNETES not in seen.facts.capabilities:
+            return judge.not_exercised((*checks, *of_ingress), _no_pods(seen.facts))
+        return [*_of_policies(plan, seen), *_of_ingress(plan, seen), *_observed(seen.details)]
+
+    def sections(
+        self, plan: NetworkPlan, seen: Seen[NetworkDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Section]:
+        """Every path over the rounds, and every request by HTTPS."""
+        _ = judgements
+        if seen.details.rounds:
+            yield _paths_table(path_results(plan, seen.details))
+        if seen.details.ingress is not None and seen.details.ingress.answers:
+            yield _https_table(seen.details.ingress)
+
+    def figures(
+        self, plan: NetworkPlan, seen: Seen[NetworkDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Figure]:
+        """None: paths work or are refused."""
+        _ = plan, seen, judgements
+        return ()
+
+
+def path_results(plan: NetworkPlan, details: NetworkDetails) -> list[PathResult]:
+    """Every path of the plan over the rounds that were asked."""
+    rounds = [details.rounds.get(name) for name in _ROUNDS]
+    return [judge.path_result(path, *rounds) for path in plan.paths]
+
+
+def _no_pods(facts: Facts) -> Message:
+    return message(
+        "the environment {rung}: its pods are processes of one machine without a network of their own; "
+        "NetworkPolicies need a real cluster",
+        rung=str(facts.rung),
+    )
+
+
+def _of_policies(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
+    details, results = seen.details, path_results(plan, seen.details)
+    until_ns = details.fronted_ns
+    events = [row for row in seen.evidence.events if until_ns is None or row.at_ns < until_ns]
+    return [
+        judge.paths(results, allowed=True),
+        judge.paths(results, allowed=False),
+        judge.kubelet(
+            events, details.applied_ns, details.replaced_ns, wanted=details.replicas, trouble=details.trouble
+        ),
+        judge.users(seen.evidence.requests, *details.loaded_ns, plan.most_failed),
+        judge.opt_in(details.listed.get("before"), details.listed.get("after"), details.policies),
+        judge.few_paths(results),
+    ]
+
+
+def _of_ingress(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
+    checks = judge_ingress.CHECKS.items()
+    if not plan.with_ingress:
+        return judge.not_exercised(checks, judge_ingress.NOT_ASKED)
+    if seen.details.replicas and not seen.details.brings_ingress:
+        why = message("the environment {rung} brings no controller", rung=str(seen.facts.rung))
+        return judge.not_exercised(checks, why)
+    return judge_ingress.judgements(plan.ingress, seen.details.ingress or IngressEvidence(wanted=()))
+
+
+def _observed(details: NetworkDetails) -> Iterator[Judgement]:
+    if details.node_port is not None:
+        yield observation("node_port", judge.node_port_told(details.node_port))
+    if details.ingress is not None and details.ingress.update is not None:
+        yield observation("ingress.update", (judge_ingress.update_told(details.ingress.update),))
+
+
+def _paths_table(results: Sequence[PathResult]) -> Table:
+    return Table(
+        title=message("Paths between pods"),
+        heads=(
+            message("Path"),
+            message("Expected"),
+            message("Without policies"),
+            message("With policies"),
+            message("New pods under policies"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    each.path.name,
+                    message("allowed") if each.path.allowed else message("refused"),
+                    judge.outcomes(each.before),
+                    judge.outcomes(each.after),
+                    judge.outcomes(each.replaced),
+                ),
+                verdict=each.verdict,
+                lines=(each.path.why, each.told),
+            )
+            for each in results
+        ),
+    )
+
+
+def _https_table(seen: IngressEvidence) -> Table:
+    return Table(
+        title=message("Through the Ingress"),
+        heads=(message("Request by HTTPS"), message("Controller"), message("Outcome")),
+        rows=tuple(Row(cells=(each.ask, _SCENES[each.scene], each.told)) for each in seen.answers),
+    )
+
+
+REHEARSAL = Network()

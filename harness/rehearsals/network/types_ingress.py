@@ -1,0 +1,163 @@
+"""HTTPS through an Ingress: what is asked, in which scene, what came of it, and how a run kept it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.model.message import Message, message
+
+#: What came of asking, in words: of ``Met``, and of ``harness.rehearsals.network.types.Outcome``.
+WORDS = {
+    "answered": message("answered"),
+    "closed": message("closed"),
+    "silent": message("silent"),
+    "refused": message("refused"),
+    "timed_out": message("timed out"),
+    "unreachable": message("unreachable"),
+    "untrusted": message("untrusted"),
+}
+
+
+class Scene(StrEnum):
+    """How things stand when somebody asks; each follows the one before, all under the NetworkPolicies."""
+
+    KEPT_OUT = "kept_out"  # the controller's pod has not the label that the policy lets in
+    OPEN = "open"  # it has; plain HTTP is not forbidden yet, and the Service has its own way in still
+    AS_WRITTEN = "as_written"  # the component as it is
+
+
+class Host(StrEnum):
+    """Which name is asked for."""
+
+    ITS = "its"  # the Ingress' own
+    OTHER = "other"  # another, in the TLS handshake and in the header
+    OTHER_HEADER = "other_header"  # its own in the handshake, another in the header
+
+
+class Met(StrEnum):
+    """What a connection met. ``closed``: it was ended without an answer; ``untrusted``: its certificate was refused.
+
+    The others as ``harness.rehearsals.network.types.Outcome``, which the pods that ask by plain HTTP say.
+    """
+
+    ANSWERED = "answered"
+    UNTRUSTED = "untrusted"
+    CLOSED = "closed"
+    REFUSED = "refused"
+    TIMED_OUT = "timed_out"
+    SILENT = "silent"
+    UNREACHABLE = "unreachable"
+
+    @property
+    def kept_out(self) -> bool:
+        """Not even a connection was made."""
+        return self in (Met.REFUSED, Met.TIMED_OUT, Met.UNREACHABLE)
+
+    @property
+    def word(self) -> Message:
+        """For people."""
+        return WORDS[self.value]
+
+
+class IngressAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, and what is wanted: an answer of a pod with ``status``, or (0) none of any pod's."""
+
+    method: str
+    path: str
+    host: Host
+    token: bool
+    status: int
+    why: str
+
+    @property
+    def name(self) -> str:
+        """As reports name it."""
+        named = {Host.ITS: "", Host.OTHER: ", another host", Host.OTHER_HEADER: ", another host's header"}[self.host]
+        return f"{self.method} {self.path}{named}{'' if self.token else ', no token'}"
+
+
+class IngressPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Times in seconds: ``follows_within_s`` bounds the wait until the controller acts on a change.
+
+    ``renewal_s`` is how long new connections come at ``rate_per_s`` while the certificate is renewed, or pods are
+    replaced.
+    """
+
+    asks: tuple[IngressAsk, ...]
+    follows_within_s: float
+    renewal_s: float
+    rate_per_s: float
+
+
+class IngressAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one request. ``reached``: a pod answered, the controller says; ``at_ns`` when it was due.
+
+    ``serial`` of the certificate that was verified, as hex digits in upper case.
+    """
+
+    ask: str
+    scene: Scene
+    met: Met
+    status: int = 0
+    reached: bool = False
+    serial: str = ""
+    at_ns: int = 0
+
+    @property
+    def told(self) -> Message:
+        """In a few words."""
+        if self.met is not Met.ANSWERED:
+            return self.met.word
+        status = str(self.status)
+        if self.reached:
+            return message("{status} of a pod", status=status)
+        return message("{status} of the controller", status=status)
+
+
+class Lists(msgspec.Struct, frozen=True, kw_only=True):
+    """The same user's list of walks asked both ways: digests of the documents, and how many walks are in it."""
+
+    service: str
+    ingress: str
+    walks: int
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests on new connections while something changed at ``changed_ns``; ``done_ns`` when that was complete."""
+
+    changed_ns: int
+    done_ns: int | None
+    answers: tuple[IngressAnswer, ...]
+
+
+class IngressEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was seen of the Ingress. By scene: the answers, and what plain HTTP met inside the cluster.
+
+    ``service_https`` is what HTTPS met at the Service before there was an Ingress, ``service_http`` the status of the
+    same request with its token in the clear. ``wanted`` are the component's Ingresses by name, ``before`` and ``after``
+    those in the namespace; ``service_type`` is the Service's under the component. ``without_ca`` is what a client met
+    that trusts the machine's authorities. ``issued`` and ``renewed`` are serials. ``paths_hold``: every path
+    of the plan between pods is as wanted still.
+    """
+
+    wanted: tuple[str, ...]
+    service_https: Met | None = None
+    service_http: int = 0
+    before: tuple[str, ...] | None = None
+    after: tuple[str, ...] | None = None
+    service_type: str = ""
+    answers: tuple[IngressAnswer, ...] = ()
+    without_ca: Met | None = None
+    plain: dict[Scene, Met] = {}
+    lists: Lists | None = None
+    issued: str = ""
+    renewed: str = ""
+    renewal: Course | None = None
+    update: Course | None = None
+    paths_hold: bool | None = None
+
+    def of(self, scene: Scene) -> tuple[IngressAnswer, ...]:
+        """The answers in ``scene``."""
+        return tuple(each for each in self.answers if each.scene is scene)

@@ -1,0 +1,342 @@
+"""Charts and timelines as drawings: places on the page, paths and words; ``templates/chart.html.j2`` makes SVG of them.
+
+Places are per cent of the plot, from the left and from the top, so that words never stretch with the page. Paths lie
+in a box of 1000 by 100 that does stretch. Series differ by dash as well as by colour. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.model.section import Axis, Band, Chart, Point, Series, Style, Timeline
+from harness.model.units import Unit
+from harness.report.language import Language
+from harness.report.scale import HEIGHT, WIDTH, Scale, Tick, clock, linear, logarithmic, over_time, span
+
+#: Marks nearer than this (in per cent of the axis) are set below each other; that is one mark on a phone.
+_NEAR = 5.0
+_ROWS = 4
+_TONES = 6
+_CSS = re.compile("[^a-z0-9_-]")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A line or an area as a path; ``css`` are classes of the style sheet."""
+
+    css: str
+    path: str
+    filled: bool = False
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point with a circle, and what it says when pointed at."""
+
+    x: float
+    y: float
+    css: str
+    hollow: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """A series in the legend."""
+
+    label: str
+    css: str
+    style: str
+
+
+@dataclass(frozen=True)
+class LimitLine:
+    """A promised value; ``below`` is where its word stands, so that near limits do not cover each other's."""
+
+    label: str
+    at: float
+    below: bool
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of the x axis; ``time`` says from when to when."""
+
+    start: float
+    width: float
+    label: str
+    judged: bool
+    time: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing. ``text`` says in words what it shows."""
+
+    title: str
+    x_label: str
+    y_label: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    shapes: tuple[Shape, ...]
+    dots: tuple[Dot, ...]
+    legend: tuple[Key, ...]
+    limits: tuple[LimitLine, ...]
+    bands: tuple[Stretch, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A numbered moment; ``row`` is where its number stands below its neighbours'."""
+
+    number: int
+    at: float
+    row: int
+    css: str
+    word: str
+    time: str
+    subject: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Course:
+    """A timeline: the strip of phases and moments, and the panels on the same axis. ``more`` moments are not shown."""
+
+    title: str
+    ticks: tuple[Tick, ...]
+    phases: tuple[Stretch, ...]
+    moments: tuple[Moment, ...]
+    more: int
+    panels: tuple[Panel, ...]
+    note: str
+
+
+def draw_chart(chart: Chart, say: Language) -> Panel:
+    """A chart that stands alone: its x axis spans what it shows."""
+    across = [point.x for series in chart.series for point in series.points]
+    across += [at for band in chart.bands for at in (band.start, band.end)]
+    return _panel(chart, _scale(chart.x, across, tight=True), _vertical([chart]), say)
+
+
+def draw_timeline(timeline: Timeline, say: Language) -> Course:
+    """A timeline. Its charts share the x axis; those with the same logarithmic y axis share that one too, so that
+    they compare at a glance."""
+    x = over_time(0.0, max(timeline.seconds, 1.0))
+    panels = tuple(_panel(chart, x, _vertical(_alike(chart, timeline.charts)), say) for chart in timeline.charts)
+    moments = tuple(_moments(timeline, x, say))
+    return Course(
+        title=say.message(timeline.title),
+        ticks=x.ticks,
+        phases=tuple(stretch for each in timeline.phases if (stretch := _stretch(each, x, say)).width > 0.5),
+        moments=moments,
+        more=max(0, timeline.marks_in_all - len(moments)),
+        panels=panels,
+        note=say.told(timeline.note, ""),
+    )
+
+
+def _alike(chart: Chart, charts: Sequence[Chart]) -> list[Chart]:
+    """Those that ``chart`` shares its y axis with: itself alone, unless the axis is logarithmic."""
+    return [each for each in charts if each.y == chart.y] if chart.y.logarithmic else [chart]
+
+
+def _panel(chart: Chart, x: Scale, y: Scale, say: Language) -> Panel:
+    tones = {number: _tone(series, number) for number, series in enumerate(chart.series)}
+    highest = max((limit.at for limit in chart.limits), default=0.0)
+    return Panel(
+        title=say.message(chart.title),
+        x_label=say.message(chart.x.label),
+        y_label=say.message(chart.y.label),
+        x_ticks=x.ticks,
+        y_ticks=tuple(Tick(at=100 - tick.at, label=tick.label, minor=tick.minor) for tick in y.ticks),
+        shapes=tuple(_shapes(chart.series, tones, x, y)),
+        dots=tuple(_dots(chart.series, tones, x, y, say)),
+        legend=tuple(
+            Key(label=say.message(series.name), css=tones[number], style=str(series.style))
+            for number, series in enumerate(chart.series)
+        ),
+        limits=tuple(
+            LimitLine(label=say.shown(limit.label), at=100 - percent(y, limit.at), below=limit.at < highest)
+            for limit in chart.limits
+        ),
+        bands=tuple(_stretch(band, x, say) for band in chart.bands),
+        text=say.told(chart.text, ""),
+    )
+
+
+def _tone(series: Series, number: int) -> str:
+    return _CSS.sub("", series.tone) or f"tone{number % _TONES}"
+
+
+def percent(scale: Scale, value: float) -> float:
+    """Where ``value`` lies on its axis, in per cent from its low end, held within it."""
+    return 100 * min(1.0, max(0.0, scale.share(value)))
+
+
+def _stretch(band: Band, x: Scale, say: Language) -> Stretch:
+    start = percent(x, band.start)
+    return Stretch(
+        start=start,
+        width=max(0.0, percent(x, band.end) - start),
+        label=say.message(band.label),
+        judged=band.judged,
+        time=say("{begin} to {end}", begin=x.label(band.start), end=x.label(band.end)),
+    )
+
+
+def _moments(timeline: Timeline, x: Scale, say: Language) -> Iterable[Moment]:
+    free = [-_NEAR] * _ROWS  # the last place taken in each row
+    for number, mark in enumerate(timeline.marks, 1):
+        at = percent(x, mark.at)
+        row = next((row for row in range(_ROWS) if at - free[row] >= _NEAR), _ROWS - 1)
+        free[row] = at
+        yield Moment(
+            number=number,
+            at=at,
+            row=row,
+            css=_CSS.sub("", mark.kind),
+            word=say.message(mark.word),
+            time=clock(mark.at),
+            subject=mark.subject,
+            said=say.told(mark.said, ""),
+        )
+
+
+# -- scales --------------------------------------------------------------------------------------------------------
+
+
+def _scale(axis: Axis, values: Sequence[float], *, tight: bool) -> Scale:
+    """The scale of ``axis`` that holds ``values``; ``tight``: it begins and ends with them."""
+    if axis.logarithmic:
+        return logarithmic(values, axis.unit, decades=not tight)
+    if tight and axis.unit is Unit.SECONDS:
+        return over_time(min(values, default=0.0), max(values, default=1.0))
+    return span(values, axis) if tight else linear(values, axis)
+
+
+def _vertical(charts: Iterable[Chart]) -> Scale:
+    """One y scale that holds all of ``charts``, their stacks and limits."""
+    charts = list(charts)
+    values: list[float] = []
+    for chart in charts:
+        values += [limit.at for limit in chart.limits]
+        values += [point.y for series in _lines(chart.series) for point in series.points if _drawn(point)]
+        values += [top for _, _, tops in _stacked(chart.series) for top in tops]
+    return _scale(charts[0].y, values, tight=False)
+
+
+def _drawn(point: Point) -> bool:
+    return point.y is not None and math.isfinite(point.y)
+
+
+def _lines(series: Iterable[Series]) -> list[Series]:
+    return [each for each in series if each.style is not Style.AREA]
+
+
+# -- paths ---------------------------------------------------------------------------------------------------------
+
+
+def _shapes(series: Sequence[Series], tones: Mapping[int, str], x: Scale, y: Scale) -> Iterable[Shape]:
+    areas = {id(each): (edges, tops) for each, edges, tops in _stacked(series)}
+    below: Sequence[float] = ()
+    for number, each in enumerate(series):
+        if each.style is Style.AREA:
+            edges, tops = areas[id(each)]
+            yield Shape(tones[number], _area(edges, below or [0.0] * len(tops), tops, x, y), filled=True)
+            below = tops
+        elif each.style is Style.STEPS:
+            yield Shape(tones[number], _steps(each.points, x, y))
+        elif each.style is Style.LINE:
+            yield Shape(tones[number], _line(each.points, x, y))
+
+
+def _dots(series: Sequence[Series], tones: Mapping[int, str], x: Scale, y: Scale, say: Language) -> Iterable[Dot]:
+    for number, each in enumerate(series):
+        for point in each.points:
+            marked = each.style is Style.DOTS or point.note or point.hollow
+            if point.y is not None and math.isfinite(point.y) and marked:
+                yield Dot(
+                    x=percent(x, point.x),
+                    y=100 - percent(y, point.y),
+                    css=tones[number],
+                    hollow=point.hollow,
+                    note=say.join([say.message(each.name), *([say.shown(point.note)] if point.note else [])]),
+                )
+
+
+def _fmt(number: float) -> str:
+    return f"{number:.1f}".rstrip("0").rstrip(".")
+
+
+def _x(scale: Scale, value: float) -> str:
+    return _fmt(percent(scale, value) * WIDTH / 100)
+
+
+def _y(scale: Scale, value: float) -> str:
+    return _fmt((100 - percent(scale, value)) * HEIGHT / 100)
+
+
+def _steps(points: Sequence[Point], x: Scale, y: Scale) -> str:
+    """A line that is level until the next point; equal neighbours are drawn as one."""
+    parts: list[str] = []
+    level: str | None = None
+    for number, point in enumerate(points):
+        shown = None if point.y is None or not math.isfinite(point.y) else _y(y, point.y)
+        last = number + 1 == len(points)
+        if shown is None:
+            parts += [f"H{_x(x, point.x)}"] if level is not None else []
+        elif level is None:
+            parts.append(f"M{_x(x, point.x)} {shown}")
+        elif shown != level:
+            parts.append(f"H{_x(x, point.x)}V{shown}")
+        elif last:
+            parts.append(f"H{_x(x, point.x)}")
+        level = shown
+    return "".join(parts)
+
+
+def _line(points: Sequence[Point], x: Scale, y: Scale) -> str:
+    parts: list[str] = []
+    joined = False
+    for point in points:
+        if point.y is None or not math.isfinite(point.y):
+            joined = False
+            continue
+        parts.append(f"{'L' if joined else 'M'}{_x(x, point.x)} {_y(y, point.y)}")
+        joined = True
+    return "".join(parts)
+
+
+def _stacked(series: Sequence[Series]) -> list[tuple[Series, list[float], list[float]]]:
+    """Each area with the edges of all areas of the chart, and how high it reaches from each edge to the next."""
+    areas = [each for each in series if each.style is Style.AREA]
+    edges = sorted({point.x for each in areas for point in each.points})
+    tops = [0.0] * len(edges)
+    stacked = []
+    for each in areas:
+        tops = [top + _level(each.points, edge) for top, edge in zip(tops, edges, strict=True)]
+        stacked.append((each, edges, tops))
+    return stacked
+
+
+def _level(points: Sequence[Point], at: float) -> float:
+    """The level of steps at ``at``; 0 before the first, in a gap, and from the last point on."""
+    number = bisect_right(points, at, key=lambda point: point.x) - 1
+    if number < 0 or number + 1 >= len(points):
+        return 0.0
+    found = points[number].y
+    return 0.0 if found is None or not math.isfinite(found) else found
+
+
+def _area(edges: Sequence[float], low: Sequence[float], high: Sequence[float], x: Scale, y: Scale) -> str:
+    return "".join(
+        f"M{_x(x, start)} {_y(y, bottom)}V{_y(y, top)}H{_x(x, end)}V{_y(y, bottom)}Z"
+        for start, end, bottom, top in zip(edges, edges[1:], low, high, strict=False)
+        if top > bottom
+    )

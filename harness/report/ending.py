@@ -1,0 +1,119 @@
+"""How a run ended, in one word and one sentence: what its page, its summary and the terminal begin with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import marked
+from harness.model.result import Result
+from harness.model.verdict import Decision, Verdict
+from harness.report import words
+from harness.report.language import Language
+
+#: Of commands that decide nothing about the rollout.
+PASSED, NOT_PASSED, BROKE = marked("All passed"), marked("Not all passed"), marked("Not finished")
+NOTHING = marked("Nothing exercised")
+LEFT = marked("Something was left on the machine")
+UNDER_WAY = marked("Under way")
+
+_MOST_NAMED = 5
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign, a word and why. ``css`` is a class of the style sheet."""
+
+    sign: str
+    word: str
+    css: str
+    reason: str
+
+
+def ending(result: Result, say: Language) -> Ending:
+    """The headline: the decision of a run that decides on the rollout, or whether everything passed."""
+    reason = reason_words(result, say)
+    if result.exit_status is None:
+        return Ending(sign="…", word=say(UNDER_WAY), css="none", reason=reason)
+    if result.decides:
+        sign, css = words.DECISION_SIGN[result.decision], str(result.decision or "none")
+        return Ending(sign=sign, word=say(words.DECISION[result.decision]), css=css, reason=reason)
+    sign, word, css = _without_decision(result)
+    return Ending(sign=sign, word=say(word), css=css, reason=reason)
+
+
+def _without_decision(result: Result) -> tuple[str, str, str]:
+    if broke(result):
+        return "✗", BROKE, "roll_back"
+    if result.facts.leaks:
+        return "✗", LEFT, "roll_back"
+    if result.decision is Decision.ADVANCE:
+        return "✓", PASSED, "advance"
+    return ("–", NOTHING, "hold") if nothing_exercised(result) else ("■", NOT_PASSED, "hold")
+
+
+def broke(result: Result) -> bool:
+    """Whether something befell the run, so that its judgements do not say how it ended."""
+    return bool(result.facts.errors) or (result.decision is None and result.exit_status is not None)
+
+
+def nothing_exercised(result: Result) -> bool:
+    """Whether the run says neither that the promises are kept nor that they are not."""
+    told = any(each.holds and each.verdict is not Verdict.NOT_EXERCISED for each in result.judgements)
+    return not result.exercised and not told
+
+
+def reason_words(result: Result, say: Language) -> str:
+    """One sentence on why it ended as it did."""
+    if result.exit_status is None:
+        return say("More is to come: {counts}.", counts=counted(result.judgements, say) or say("nothing judged yet"))
+    if result.decision is None or (broke(result) and not result.decides):
+        return say("The run broke before it could be judged.")
+    if result.decides:
+        return _decided(result, say)
+    if nothing_exercised(result):
+        return say("Nothing was exercised: this run says neither that the promises are kept nor that they are not.")
+    told = say("{counts}.", counts=counted(result.judgements, say))
+    holding = [f"{words.asked_words(each, say)}: {say(words.verdict_id(each))}" for each in _holding(result)]
+    if not holding:
+        return told
+    more = len(holding) - _MOST_NAMED
+    named = say.join(holding[:_MOST_NAMED])
+    return f"{told} {say('{named} and {count} more.', named=named, count=more) if more > 0 else f'{named}.'}"
+
+
+def _holding(result: Result) -> list[Judgement]:
+    return [each for each in result.judgements if each.holds]
+
+
+def _decided(result: Result, say: Language) -> str:
+    fired = [each for each in result.judgements if each.fired]
+    success = [each for each in result.judgements if each.kind is Kind.CRITERION and each.gates]
+    passed = sum(each.verdict.good for each in success)
+    if result.decision is Decision.ROLL_BACK:
+        told = [f"{words.asked_words(each, say)}: {words.measured(each, say)}" for each in fired]
+        return say("A rollback limit fired: {limits}.", limits=say.join(told))
+    if result.decision is Decision.ADVANCE:
+        return say("All success criteria passed ({passed} of {passed}); no rollback limit fired.", passed=passed)
+    told = [f"{words.asked_words(each, say)}: {_held(each, say)}" for each in _holding(result)]
+    all_ = len(success)
+    if not told:
+        return say("{passed} of {all} success criteria passed.", passed=passed, all=all_)
+    return say("{passed} of {all} success criteria passed. {others}.", passed=passed, all=all_, others=say.join(told))
+
+
+def _held(judgement: Judgement, say: Language) -> str:
+    if judgement.kind is Kind.CHECK:
+        return say(words.UNPROVED.get(judgement.verdict, words.VERDICT[judgement.verdict]))
+    return say(words.verdict_id(judgement))
+
+
+def counted(judgements: Iterable[Judgement], say: Language) -> str:
+    """How many of each verdict, for example "3 pass, 1 not exercised"; "" of none. Observations are not counted."""
+    seen = [each.verdict for each in judgements if each.kind is not Kind.OBSERVATION]
+    return say.listed(
+        say("{count} {verdict}", count=seen.count(each), verdict=say(words.VERDICT[each]))
+        for each in Verdict
+        if each in seen
+    )

@@ -1,0 +1,230 @@
+"""A result's judgements as its pages show them: by the parts of the plan, each a row in the page's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from harness.model.claim import Claim
+from harness.model.evidence import Anchor
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import marked
+from harness.model.result import Part, Result
+from harness.model.section import Pairs, Section
+from harness.model.verdict import Verdict
+from harness.report import words
+from harness.report.language import Language
+
+#: More passed judgements of one table than these are folded.
+MOST_PASSED = 20
+CRITERIA, JUDGEMENTS, WHOLE_RUN = marked("Criteria"), marked("Judgements"), marked("The whole run")
+CHECKS, OBSERVED = marked("Checks"), marked("Observed")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A judgement. ``small`` stands below ``what``: its kind, its id, and that it holds nothing where it does not."""
+
+    judgement: Judgement
+    anchor: str
+    sign: str
+    word: str
+    what: str
+    small: str
+    value: str
+    bound: str
+    limit: str
+    samples: str
+    reason: str
+    notes: str
+    aside: tuple[str, ...]  # how long it took, when it fired
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of judgements. The columns that none of its rows has anything for are left out."""
+
+    title: str  # "" where the part's own says enough
+    rows: tuple[Row, ...]
+    folded: tuple[Row, ...] = ()
+    has_value: bool = False
+    has_bound: bool = False
+    has_limit: bool = False
+    has_samples: bool = False
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the plan, or the whole run: its judgements, and what else is shown of it."""
+
+    name: str
+    title: str
+    took: str
+    grids: tuple[Grid, ...]
+    sections: tuple[Section, ...]
+
+
+def groups(result: Result, say: Language) -> list[Group]:
+    """The parts in the page's order, then the whole run; a part without judgements and sections is told too."""
+    titles = {part.name: part for part in result.parts}
+    named = [each.part for each in result.judgements]
+    named += [section.part for section in result.sections if not isinstance(section, Pairs)]
+    order = [*titles, *(name for name in dict.fromkeys(named) if name and name not in titles)]
+    found = [_group(result, name, titles.get(name), say) for name in order]
+    whole = _group(result, "", None, say)
+    return [*found, whole] if whole.grids or whole.sections or not found else found
+
+
+def _group(result: Result, name: str, part: Part | None, say: Language) -> Group:
+    if name:
+        title = name if part is None else say.message(part.title)
+    else:
+        title = say(WHOLE_RUN if result.parts else CRITERIA if result.decides else JUDGEMENTS)
+    mine = [each for each in result.judgements if each.part == name and not _erratum_alone(each)]
+    return Group(
+        name=name,
+        title=title,
+        took="" if part is None or not part.seconds else say("{seconds} s", seconds=f"{part.seconds:.1f}"),
+        grids=tuple(_grids(result, mine, say)),
+        sections=tuple(each for each in result.sections if not isinstance(each, Pairs) and each.part == name),
+    )
+
+
+def _erratum_alone(judgement: Judgement) -> bool:
+    """Whether it is no more than an erratum that was seen, which is told under the errata."""
+    return judgement.kind is Kind.OBSERVATION and bool(judgement.erratum)
+
+
+def _grids(result: Result, judgements: Sequence[Judgement], say: Language) -> Iterable[Grid]:
+    """Criteria and limits first, then the checks, then what was merely seen."""
+    by_kind = (
+        ("", [each for each in judgements if each.kind in (Kind.CRITERION, Kind.ROLLBACK_LIMIT)]),
+        (CHECKS, [each for each in judgements if each.kind is Kind.CHECK]),
+        (OBSERVED, [each for each in judgements if each.kind is Kind.OBSERVATION]),
+    )
+    for title, some in by_kind:
+        if some:
+            yield _grid(say(title), [row(each, result, say) for each in some])
+
+
+def _grid(title: str, rows: Sequence[Row]) -> Grid:
+    passed = [row for row in rows if row.judgement.verdict is Verdict.PASS]
+    folded = passed if len(passed) > MOST_PASSED else []
+    return Grid(
+        title=title,
+        rows=tuple(row for row in rows if row not in folded),
+        folded=tuple(folded),
+        has_value=any(row.value != "–" for row in rows),
+        has_bound=any(row.judgement.bound is not None for row in rows),
+        has_limit=any(row.judgement.limit is not None for row in rows),
+        has_samples=any(row.judgement.samples for row in rows),
+    )
+
+
+def row(judgement: Judgement, result: Result, say: Language) -> Row:
+    """One judgement in words."""
+    return Row(
+        judgement=judgement,
+        anchor=anchor(judgement),
+        sign=words.sign(judgement),
+        word=say(words.verdict_id(judgement)),
+        what=words.asked_words(judgement, say),
+        small=_small(judgement, result, say),
+        value=words.measured(judgement, say),
+        bound=words.figure(judgement, judgement.bound, say),
+        limit=say.amount(judgement.limit, judgement.unit),
+        samples=f"{judgement.samples:,}" if judgement.samples else "–",
+        reason=say.told(judgement.told, ""),
+        notes=say.told(judgement.notes, ""),
+        aside=tuple(_aside(judgement, result.facts.anchor, say)),
+    )
+
+
+def anchor(judgement: Judgement) -> str:
+    """The judgement's anchor on the page."""
+    return f"judgement-{judgement.part}-{judgement.id}" if judgement.part else f"judgement-{judgement.id}"
+
+
+def _small(judgement: Judgement, result: Result, say: Language) -> str:
+    said = [say(words.kind_id(judgement, decides=result.decides))]
+    said += [judgement.id] if judgement.asked else []
+    if not judgement.gates and judgement.kind is not Kind.OBSERVATION and not judgement.verdict.good:
+        said.append(say("does not keep the run from passing"))
+    return say.listed(said)
+
+
+def _aside(judgement: Judgement, began: Anchor, say: Language) -> Iterable[str]:
+    if judgement.seconds:
+        yield say("took {seconds} s", seconds=f"{judgement.seconds:.3g}")
+    if judgement.fired_at_ns is not None:
+        yield say("fired at {moment}", moment=say.moment(_utc(judgement.fired_at_ns, began)))
+
+
+def _utc(at_ns: int, began: Anchor) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp((began.unix_ns + at_ns - began.monotonic_ns) / 1e9, UTC).isoformat()
+
+
+class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim that was judged; ``claim`` is ``None`` when the register does not know it."""
+
+    id: str
+    claim: Claim | None
+    how: str
+    judged: str
+    verdicts: tuple[str, ...]
+
+
+def claims_judged(result: Result, register: Mapping[str, Claim], say: Language) -> list[ClaimView]:
+    """The claims that the judgements are the verdicts on, each with those verdicts."""
+    verdicts: dict[str, list[str]] = {}
+    for each in result.judgements:
+        for claim in each.claims:
+            word = say(words.verdict_id(each))
+            verdicts.setdefault(claim, []).append(f"{each.part}: {word}" if each.part else word)
+    return [
+        ClaimView(
+            id=claim_id,
+            claim=(claim := register.get(claim_id)),
+            how=say(claim.how) if claim else "",
+            judged=say(words.JUDGED[claim.judged]) if claim else "",
+            verdicts=tuple(dict.fromkeys(said)),
+        )
+        for claim_id, said in verdicts.items()
+    ]
+
+
+class ErratumView(msgspec.Struct, frozen=True, kw_only=True):
+    """An erratum that the run saw; ``why`` and ``correction`` are "" when the register does not know it."""
+
+    id: str
+    seen: tuple[str, ...]
+    why: str = ""
+    correction: str = ""
+
+
+def errata(result: Result, register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
+    """Each erratum once, with all that was seen of it and what the register says."""
+    seen: dict[str, list[str]] = {}
+    for each in result.judgements:
+        if each.erratum:
+            seen.setdefault(each.erratum, []).append(say.told(each.seen or each.told, ""))
+    known = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
+    views = []
+    for name in sorted(seen):
+        told = tuple(dict.fromkeys(seen[name]))
+        found = known.get(name)
+        if found is None:
+            views.append(ErratumView(id=name, seen=told))
+        else:
+            views.append(ErratumView(id=name, seen=told, why=say(found.why), correction=say(found.correction)))
+    return views
+
+
+def not_exercised(result: Result, say: Language) -> list[tuple[str, list[str]]]:
+    """What the run proves nothing about, by the reason why."""
+    why: dict[str, list[str]] = {}
+    for each in result.judgements:
+        if each.verdict is Verdict.NOT_EXERCISED:
+            what = f"{each.part}: {each.id}" if each.part else each.id
+            why.setdefault(say.told(each.told, ""), []).append(what)
+    return list(why.items())

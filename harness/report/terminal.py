@@ -1,0 +1,55 @@
+"""The closing lines of a run on the terminal: how it ended, what did not pass, what was left, where the page is."""
+
+from __future__ import annotations
+
+from harness.model.errors import Exit
+from harness.model.judgement import Judgement, Kind
+from harness.model.result import Result
+from harness.model.verdict import Verdict
+from harness.report import words
+from harness.report.ending import counted, ending
+from harness.report.language import ENGLISH, Language, padded
+
+
+def closing_text(result: Result, folder: str, say: Language = ENGLISH) -> str:
+    """The lines. A run that decides on the rollout names every criterion and check, any other what did not pass."""
+    lines = [*_headline(result, say)]
+    lines += [_line(each, say, decides=result.decides) for each in result.judgements if _is_said(each, result.decides)]
+    lines += [f"  LEAK {leak}" for leak in result.facts.leaks]
+    lines += [say("error: {error}", error=error) for error in result.facts.errors]
+    if result.facts.timings:
+        timed = result.facts.timings.items()
+        timings = say.listed(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in timed)
+        lines.append(say("timings: {timings}", timings=timings))
+    status = Exit.INTERNAL if result.exit_status is None else result.exit_status
+    return "\n".join([*lines, words.report_line(folder, status, say)])
+
+
+def _headline(result: Result, say: Language) -> list[str]:
+    if not result.decides:
+        end = ending(result, say)
+        counts = counted(result.judgements, say)
+        return [f"{say.message(result.title)}: {end.word}" + (f" ({counts})" if counts else "")]
+    decision = say("none: the run did not finish")
+    if result.decision is not None:
+        decision = str(result.decision) if say is ENGLISH else say(words.DECISION[result.decision])
+    return [say("decision: {decision}", decision=decision)]
+
+
+def _is_said(judgement: Judgement, decides: bool) -> bool:
+    if judgement.kind is Kind.OBSERVATION:
+        return False
+    if judgement.verdict is Verdict.NOT_EXERCISED:
+        return decides or judgement.gates  # what an environment cannot show is counted, and listed on the page
+    return decides or judgement.verdict is not Verdict.PASS
+
+
+def _line(judgement: Judgement, say: Language, *, decides: bool) -> str:
+    verdict, kind = say(words.verdict_id(judgement)), say(words.kind_id(judgement, decides=decides))
+    what = words.asked_words(judgement, say)
+    if judgement.kind is Kind.CHECK and judgement.asked:
+        what = f"{what} ({judgement.id})"
+    part = f"{judgement.part}: " if judgement.part else ""
+    value = "" if judgement.value is None and not judgement.shown else f"{words.measured(judgement, say)}; "
+    reason = say.told(judgement.told, judgement.reason)
+    return f"  {padded(verdict, 13)} {padded(kind, 17)} {part}{what}: {value}{reason}"

@@ -1,0 +1,112 @@
+"""What a result says of its run and of the manifests, in words: the facts of the page and of the summary alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from harness.model.manifests import ManifestWarning, RepositoryErratum
+from harness.model.result import Child, Facts, Result
+from harness.model.section import Pairs
+from harness.model.stack import Capability, Rung
+from harness.report import words
+from harness.report.language import Language
+
+
+def status_words(result: Result, say: Language) -> str:
+    """The run's id, its plan, and the exit status."""
+    status = say("under way")
+    if result.exit_status is not None:
+        status = say("exit status {status}", status=str(result.exit_status))
+    return say("{run}, plan {plan}, {status}", run=result.run_id, plan=result.plan, status=status)
+
+
+def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:
+    """What the head of a page says besides environment, target, seed, replay and start: name and value."""
+    found = result.facts
+    if found.environment:
+        yield say("Variable ENVIRONMENT"), found.environment
+    if found.manifests:
+        yield say("Manifests"), found.manifests
+    if found.missing_manifests:
+        yield say("Manifests that Phase 2 requires and that are missing"), say.listed(found.missing_manifests)
+    if found.faults:
+        yield say("Faults injected"), say.join(found.faults)
+    if found.options:
+        yield say("Options"), say.listed(f"{name}: {value}" for name, value in found.options.items())
+    yield say("Run"), status_words(result, say)
+    if found.timings:
+        yield say("Timings"), say.join(timings(found, say))
+    for section in result.sections:
+        if isinstance(section, Pairs):
+            yield from ((say.message(name), say.shown(value)) for name, value in section.pairs)
+
+
+def timings(found: Facts, say: Language) -> Iterator[str]:
+    """Each timing with its name."""
+    return (f"{words.timing_words(name, say)} {seconds:.1f} s" for name, seconds in found.timings.items())
+
+
+def rung_words(found: Facts, say: Language) -> str:
+    """What the environment is."""
+    return say(words.RUNG[found.rung])
+
+
+def target(found: Facts, say: Language) -> str:
+    """The target."""
+    return words.target_words(found.target, say, bundled=found.target_bundled)
+
+
+def capabilities(found: Facts, say: Language) -> tuple[list[str], list[str]]:
+    """What the environment could do, and what it could not; nothing of either where no stack was asked for."""
+    if not found.capabilities:
+        return [], []
+    has = [say(words.CAPABILITY[each]) for each in Capability if each in found.capabilities]
+    return has, [say(words.CAPABILITY[each]) for each in Capability if each not in found.capabilities]
+
+
+def rung_changes(found: Facts, say: Language) -> list[str]:
+    """What the rung forced upon the manifests."""
+    return [words.change_words(change, say) for change in found.rung_changes]
+
+
+def manifest_changes(found: Facts, say: Language) -> list[str]:
+    """What the rehearsal changes in the document's manifests on every rung."""
+    return [words.change_words(change, say) for change in found.manifest_changes]
+
+
+def manifest_warnings(found: Facts, say: Language) -> list[str]:
+    """The risks of a person's own folder, with file and line."""
+    return [_placed(say.message(each.told), each) for each in found.manifest_warnings]
+
+
+def repository_errata(found: Facts, say: Language) -> list[str]:
+    """The document's errata held against a person's own folder."""
+    return [
+        _placed(f"{each.id}: {say(words.STATE[each.state])}: {say.message(each.told)}", each)
+        for each in found.repository_errata
+    ]
+
+
+def _placed(text: str, each: ManifestWarning | RepositoryErratum) -> str:
+    place = f"{each.file}:{each.line}" if each.line else each.file
+    return f"{text} ({place})" if place else text
+
+
+def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
+    """Headed lists: what the rehearsal changes in the manifests, and what a folder of somebody's own carries."""
+    parts = (
+        (say("Risks of the folder of manifests"), manifest_warnings(found, say)),
+        (say("The document's errata in the folder of manifests"), repository_errata(found, say)),
+        (say("What the rehearsal changes in the document's manifests"), manifest_changes(found, say)),
+    )
+    return [(head, lines) for head, lines in parts if lines]
+
+
+def stand_ins(found: Facts, say: Language) -> list[str]:
+    """What stands in for production; nothing where nothing runs but pure code."""
+    return [] if found.rung is Rung.SIM else [say(each) for each in words.STAND_INS]
+
+
+def children(found: Iterable[Child], say: Language) -> list[tuple[Child, str, str]]:
+    """The runs of a sequence, each with a sign and a word for its decision."""
+    return [(each, words.DECISION_SIGN[each.decision], say(words.DECISION[each.decision])) for each in found]

@@ -1,0 +1,143 @@
+"""Plan files: what is refused, where, and with which remedy; quantities by unit; the schema of the same type."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import jsonschema
+import msgspec
+import pytest
+import yaml
+
+from harness.model.errors import BadInput
+from harness.planfile import Bytes, Milliseconds, PerSecond, Ratio, Seconds, modeline, parse, schema
+
+
+class Way(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule."""
+
+    metric: str
+    above: Ratio
+
+    @classmethod
+    def of_text(cls, text: str) -> Rule:
+        """``"availability > 99.5%"``."""
+        metric, sign, limit = text.partition(" > ")
+        if not sign:
+            raise ValueError(f"{text!r} is no rule; write for example 'availability > 99.5%'")
+        return cls(metric=metric, above=float(limit.rstrip("%")) / 100)
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part."""
+
+    name: str
+    way: Way = Way.UP
+    wait_s: Seconds = 5.0
+    limit_ms: Milliseconds | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan."""
+
+    name: str
+    window_s: Seconds
+    share: Ratio = 0.5
+    rate_per_s: PerSecond = 1.0
+    size_bytes: Bytes = 1024
+    pods: int = 2
+    rules: tuple[Rule, ...] = ()
+    parts: tuple[Part, ...] = ()
+    labels: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if self.pods > 10:
+            raise ValueError(f"{self.pods} pods are more than 10")
+
+
+WHOLE = """
+# yaml-language-server: $schema=plan.schema.json
+window: 2min
+share: 99.5%
+rate: 3/s
+size: 64MiB
+rules:
+- availability > 99%
+- {metric: errors, above: 1%}
+parts:
+- name: first
+  way: down
+  wait: 500ms
+  limit: 0.5s
+labels: {a: b}
+"""
+
+
+def test_quantities_are_numbers_in_the_unit_of_their_name() -> None:
+    plan = parse(WHOLE, "p.yaml", Plan, name="p")
+    assert (plan.name, plan.window_s, plan.share, plan.rate_per_s) == ("p", 120.0, 0.995, 3.0)
+    assert (plan.size_bytes, plan.labels, plan.pods) == (64 * 1024**2, {"a": "b"}, 2)
+    assert plan.rules == (Rule(metric="availability", above=0.99), Rule(metric="errors", above=0.01))
+    assert plan.parts == (Part(name="first", way=Way.DOWN, wait_s=0.5, limit_ms=500.0),)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "where", "remedy"),
+    [
+        ("window: 120", "120 is not a duration", "p.yaml:1, window", "`window: 120s`"),
+        ("window: 3/s", "no unit of time", "p.yaml:1, window", "`window: 120s`"),
+        ("window: 1s\nshare: 120%", "above 100%", "p.yaml:2, share", "`share: 99.5%`"),
+        ("share: 1%", "key 'window' is missing", "p.yaml:1", "`window: 120s`"),
+        (
+            "windo: 1s",
+            "unknown key 'windo'; did you mean 'window'?",
+            "p.yaml:1, windo",
+            "the keys here are: name, window",
+        ),
+        ("window_s: 1s", "unknown key 'window_s'; did you mean 'window'?", "p.yaml:1, window_s", "the keys here"),
+        ("window: 1s\nparts:\n- way: up", "key 'name' is missing", "p.yaml:3, parts[0]", '`name: "..."`'),
+        ("window: 1s\nparts:\n- name: a\n  way: left", "Invalid enum value 'left'", "p.yaml:4, parts[0].way", ""),
+        ("window: 1s\nparts:\n- name: a\n  wait: soon", "soon", "p.yaml:4, parts[0].wait", "`wait: 120s`"),
+        ("window: 1s\npods: 11", "11 pods are more than 10", "p.yaml:1", ""),
+        ("window: 1s\npods: true", "Expected `int`, got `bool`", "p.yaml:2, pods", ""),
+        ("window: 1s\nrules: [never]", "'never' is no rule", "p.yaml:2, rules[0]", ""),
+        ("window: 1s\nrules: [7]", "a mapping of keys is wanted here", "p.yaml:2, rules[0]", "metric, above"),
+        ("window: 1s\nsize: 3", "3 is not a size", "p.yaml:2, size", "`size: 1GiB`"),
+        ("window: 1s\nwindow: 2s", "key 'window' is given twice", "p.yaml:2, window", "keep one"),
+        ("- 1", "a plan is a mapping of keys", "p.yaml:1", "window"),
+        ("", "p.yaml is empty", "p.yaml", "one plan a file"),
+        ("window: 1s\n---\nwindow: 1s", "more than one YAML document", "p.yaml", "one plan a file"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_an_example(text: str, what: str, where: str, remedy: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        parse(text, "p.yaml", Plan, name="p")
+    assert what in caught.value.what
+    assert caught.value.where == where
+    assert remedy in caught.value.remedy
+
+
+def test_the_schema_takes_what_the_loader_takes_and_refuses_the_rest() -> None:
+    found = schema(Plan, "A plan")
+    jsonschema.Draft202012Validator.check_schema(found)
+    check = jsonschema.Draft202012Validator(found)
+    assert check.is_valid(yaml.safe_load(WHOLE))
+    for wrong in ({}, {"window": 120}, {"window": "3/s"}, {"window": "1s", "windo": 1}, {"window": "1s", "pods": "2"}):
+        assert not check.is_valid(wrong), wrong
+    assert found["$defs"]["Plan"]["required"] == ["window"]
+    assert found["$defs"]["Part"]["description"] == "A part."
+
+
+def test_the_plan_goes_through_json_unchanged() -> None:
+    plan = parse(WHOLE, "p.yaml", Plan, name="p")
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+
+def test_the_modeline_names_the_schema_only_from_the_head_of_the_file() -> None:
+    assert modeline("# yaml-language-server: $schema=schemas/x.json\na: 1") == "schemas/x.json"
+    assert modeline("a: 1\n# yaml-language-server: $schema=schemas/x.json") == ""

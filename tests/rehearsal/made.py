@@ -1,0 +1,56 @@
+"""What a run left, made by hand: for the pure judges and sections of rehearsals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.model.evidence import Anchor, Row
+from harness.model.judgement import Judgement
+from harness.model.result import Facts, Result
+from harness.model.stack import Capability, Rung
+from harness.rehearsal.conclude import details_of, judged
+from harness.rehearsal.conduct import PLAN_JSON
+from harness.rehearsal.gathered import Gathered, stored
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.report.published import RESULT, RESULT_JSON
+
+D = TypeVar("D", bound=msgspec.Struct)
+
+
+def facts(**changes: Any) -> Facts:
+    """Of a run on ``kind`` that had everything."""
+    given: dict[str, Any] = {
+        "rung": Rung.KIND, "target": "bundled", "target_bundled": True, "seed": 1, "replay": "again",
+        "started_utc": "2026-01-01T00:00:00Z", "anchor": Anchor(monotonic_ns=0, unix_ns=0),
+        "capabilities": tuple(sorted(Capability)),
+    }  # fmt: skip
+    return Facts(**{**given, **changes})
+
+
+def seen(details: D, rows: Iterable[Row] = (), *, ended: bool = True, **changes: Any) -> Seen[D]:
+    """``details`` with ``rows`` of evidence."""
+    gathered = Gathered()
+    gathered.see(rows)
+    return Seen(facts=facts(**changes), details=details, evidence=gathered, ended=ended)
+
+
+def result_in(folder: Path) -> Result:
+    """A run's result."""
+    return RESULT.read(folder / RESULT_JSON)
+
+
+def judged_again(rehearsal: Rehearsal[Any, Any], folder: Path) -> tuple[Judgement, ...]:
+    """The judgements on a stored run, made anew from what lies in its folder."""
+    result = result_in(folder)
+    plan = msgspec.json.decode((folder / PLAN_JSON).read_bytes(), type=rehearsal.plan)
+    left = Seen(facts=result.facts, details=details_of(rehearsal, result), evidence=stored(folder))
+    return judged(rehearsal, plan, left)
+
+
+def by_id(judgements: Iterable[Judgement], part: str | None = None) -> dict[str, Judgement]:
+    """Each by its id, those of one part where it is named."""
+    return {each.id: each for each in judgements if part is None or each.part == part}
