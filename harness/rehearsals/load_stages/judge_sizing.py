@@ -13,13 +13,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.control.hpa.grouping import Settings
-from harness.manifests.cpu import scaled
 from harness.model.autoscaling import Hpa, MetricKind
-from harness.model.manifests import Container, Manifests
+from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.results import none, of_knee, result
-from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepFigures, StepResult
+from harness.rehearsals.load_stages.result import none, result
+from harness.rehearsals.load_stages.types import Asked, Knee, Sized, StepFigures, StepResult
 
 CLAIM = "checklist.performance.sizing"
 _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
@@ -43,7 +42,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
         return self.of_target > 1 + Settings().tolerance
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class PodAsks(msgspec.Struct, frozen=True, kw_only=True):
     """What a pod asks for, all its containers together; ``None`` when one of them is silent: Kubernetes then reads no
     share of it. CPU in cores, memory in bytes."""
 
@@ -51,17 +50,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     memory: float | None
 
 
-def asked(containers: Iterable[Container]) -> Asked:
+def asked(containers: Iterable[Asked]) -> PodAsks:
     """Of a pod of ``containers``."""
-    cpu = [each.request_cpu_m for each in containers]
-    memory = [each.request_memory_bytes for each in containers]
-    return Asked(
+    every = list(containers)
+    cpu = [each.request_cpu_m for each in every]
+    memory = [each.request_memory_bytes for each in every]
+    return PodAsks(
         cpu=None if None in cpu else sum(each or 0 for each in cpu) / 1000,
         memory=None if None in memory else sum(each or 0 for each in memory),
     )
 
 
-def uses(hpa: Hpa, figures: StepFigures, pods: int, each_asks: Asked) -> list[Use]:
+def uses(hpa: Hpa, figures: StepFigures, pods: int, each_asks: PodAsks) -> list[Use]:
     """What can be compared of the HPA's metrics: shares of the requests of whole pods."""
     read = {"cpu": (figures.pods_cpu_cores, each_asks.cpu), "memory": (figures.pods_memory_bytes, each_asks.memory)}
     found = []
@@ -73,26 +73,30 @@ def uses(hpa: Hpa, figures: StepFigures, pods: int, each_asks: Asked) -> list[Us
     return found
 
 
-def sizing(
-    steps: Sequence[StepResult], knees: Sequence[Knee], manifests: Manifests, *, cpu_factor: float
-) -> ClaimResult:
-    """``cpu_factor`` multiplied the pods' CPU while the knees were searched."""
+def sizing(steps: Sequence[StepResult], knees: Sequence[Knee], found: Sized) -> Judgement:
+    """What a pod carries at each knee, and whether the HPA acts before it."""
     plain = [knee for knee in knees if not knee.photos_per_s]
     if not plain:
         return none(CLAIM, message("no knee was searched"))
-    each_asks = asked(scaled(manifests, cpu_factor).deployment.template.containers)
-    judged = [_one_size(steps, knee, manifests.hpa, each_asks) for knee in plain]
+    each_asks = asked(found.searched)
+    judged = [_one_size(steps, knee, found.hpa, each_asks) for knee in plain]
     told = [part for _, parts in judged for part in parts]
-    value = ", ".join(f"{k.pods} pods {k.rate_per_s:.1f}/s" if k.rate_per_s else f"{k.pods} pods: none" for k in plain)
     verdicts = [verdict for verdict, _ in judged if verdict is not Verdict.NOT_EXERCISED]
-    return result(CLAIM, min(verdicts, key=_WORST_FIRST.index, default=Verdict.NOT_EXERCISED), value, *told)
+    worst = min(verdicts, key=_WORST_FIRST.index, default=Verdict.NOT_EXERCISED)
+    return result(CLAIM, worst, *told, shown=tuple(map(_carries, plain)))
 
 
-def _one_size(steps: Sequence[StepResult], knee: Knee, hpa: Hpa | None, each_asks: Asked) -> tuple[Verdict, Told]:
+def _carries(knee: Knee) -> Message:
+    if not knee.rate_per_s:
+        return message("{pods} pods: none", pods=str(knee.pods))
+    return message("{pods} pods {rate}/s", pods=str(knee.pods), rate=f"{knee.rate_per_s:.1f}")
+
+
+def _one_size(steps: Sequence[StepResult], knee: Knee, hpa: Hpa | None, each_asks: PodAsks) -> tuple[Verdict, Told]:
     """Of one number of pods: inconclusive without its knee, not exercised where no HPA could add pods."""
     pods = str(knee.pods)
     if knee.verdict is not Verdict.PASS or knee.rate_per_s is None:
-        first, *more = of_knee(knee)
+        first, *more = knee.told
         return Verdict.INCONCLUSIVE, (message("{pods} pods: {why}", pods=pods, why=first), *more)
     size = message("{pods} pods: {rate}/s a pod", pods=pods, rate=f"{knee.rate_per_s / knee.pods:.1f}")
     if hpa is None:

@@ -1,60 +1,57 @@
-"""The parts of the rehearsal: what each does to the stack, and what is handed to the judge."""
+"""The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.collect import Collector
-from harness.judge.ledger import Calls
-from harness.judge.window import Window
+from harness.clock import NS
+from harness.load.stages.admit import admit_steps
 from harness.load.stages.process import StageProcesses
-from harness.model.evidence import Side
-from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.secrets import Credentials, Synced, Trial
+from harness.model.secrets import Credentials, Synced
 from harness.model.step import Arrivals, Step
-from harness.progress import Progress
-from harness.rehearsals.scaling.parts import ACCOUNTS, Done
-from harness.rehearsals.secret_rotation import judge_parts as judge
+from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import trials
 from harness.rehearsals.secret_rotation.roles import Roles, other
-from harness.rehearsals.secret_rotation.types import Course, PartKind, Rotation, RotationPart
-from harness.stack.protocol import SecretStore, Stack
+from harness.rehearsals.secret_rotation.types import (
+    AsWritten,
+    Course,
+    Did,
+    PartKind,
+    Rotated,
+    RotationDetails,
+    RotationPart,
+    Started,
+)
+from harness.stack.protocol import WithSecretStore
 
+ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
+_REQUEST_TIMEOUT_S = 10.0
 _LEAD_S = 0.5
 _BEFORE_S = 10.0  # of undisturbed load before the first step
 _POLL_S = 0.25
 
-Admit = Callable[[], Awaitable[StageProcesses]]
 
+class Acts:
+    """Runs parts on a stack that is up, with ``replicas`` pods."""
 
-class RotationParts:
-    """Runs parts on a stack that is up, whose database has ``credentials`` as the first version of the secret."""
-
-    def __init__(
-        self, stack: Stack, store: SecretStore, credentials: Credentials, evidence: Collector,
-        *, clock: Clock, progress: Progress, admit: Admit, replicas: int, poll_s: float, trial: Mapping[str, Manifests],
-    ) -> None:  # fmt: skip
-        self.trials: list[Trial] = []
-        self.rotations: list[Rotation] = []
-        self._stack = stack
-        self._store = store
-        self._credentials = credentials
-        self._evidence = evidence
-        self._clock = clock
-        self._progress = progress
-        self._admit = admit
+    def __init__(self, on: Running[RotationDetails], replicas: int) -> None:
+        stack = on.stack
+        assert isinstance(stack, WithSecretStore)  # the parts need real_kubernetes
+        self._on = on
+        self._stack = on.stack
+        self._store = stack.secret_store()
+        self._credentials = stack.first_credentials()
+        self._clock = on.clock
         self._replicas = replicas
-        self._poll_s = poll_s
-        self._trial = trial
         self._version = ""  # the newest that was published
-        self._roles = Roles(stack.database().access())
+        self._roles = Roles(on.stack.database().access())
+        self._load: StageProcesses | None = None
 
-    async def run(self, part: RotationPart) -> Done:
+    async def run(self, part: RotationPart) -> Did:
         """Raises what the stack and the database raise."""
         does = {
             PartKind.AS_WRITTEN: self._as_written,
@@ -64,39 +61,29 @@ class RotationParts:
         }[part.kind]
         return await does(part)
 
-    async def _as_written(self, part: RotationPart) -> Done:
-        tried = await asyncio.gather(
-            *(self._store.trial(name, manifests, part.watch_s) for name, manifests in self._trial.items())
-        )
-        self.trials += tried
-        found = {each.name: each for each in tried}
-        findings = [
-            judge.as_written(found.get(trials.ALONE), found.get(trials.CLASSLESS)),
-            judge.existing(found.get(trials.EXISTING)),
-        ]
-        return Done(findings=findings, observed=[f"{each.name}: {event}" for each in tried for event in each.events])
+    async def _as_written(self, part: RotationPart) -> Did:
+        tried = trials.manifests_of(self._on.options.manifests)
+        found = (self._store.trial(name, manifests, part.watch_s) for name, manifests in tried.items())
+        return AsWritten(trials=tuple(await asyncio.gather(*found)))
 
-    async def _start(self, _part: RotationPart) -> Done:
+    async def _start(self, _part: RotationPart) -> Did:
         versions = await self._store.versions()
-        seen = await self._store.seen(sorted(versions))
-        synced = await self._store.synced()
-        published = max(versions.values(), default="")
-        digest = self._credentials.digest
-        return Done(
-            findings=judge.started(self._replicas, versions, seen, synced, published=published, digest=digest),
-            observed=[f"{len(versions)} pods have volumes of the driver, of {published or 'no version'}"],
+        return Started(
+            wanted=self._replicas,
+            versions=versions,
+            seen=await self._store.seen(sorted(versions)),
+            synced=await self._store.synced(),
+            published=max(versions.values(), default=""),
+            digest=self._credentials.digest,
         )
 
-    async def _naive(self, part: RotationPart) -> Done:
+    async def _naive(self, part: RotationPart) -> Did:
         new = msgspec.structs.replace(self._credentials, password=self._store.new_password())
-        course, calls = await self._under_load(part, lambda: self._in_place(part, new))
-        return Done(findings=judge.naive(part, course, calls), observed=self._observed(part, course, calls))
+        return await self._under_load(part, lambda: self._in_place(part, new))
 
-    async def _two_roles(self, part: RotationPart) -> Done:
+    async def _two_roles(self, part: RotationPart) -> Did:
         new = Credentials(user=other(self._credentials.user), password=self._store.new_password())
-        course, calls = await self._under_load(part, lambda: self._in_turn(part, new))
-        findings = judge.two_roles(part, course, calls, self._poll_s)
-        return Done(findings=findings, observed=self._observed(part, course, calls))
+        return await self._under_load(part, lambda: self._in_turn(part, new))
 
     async def _in_place(self, part: RotationPart, new: Credentials) -> Course:
         """The one role's password changed: what no running pod can follow."""
@@ -163,9 +150,9 @@ class RotationParts:
             course, restarted_ns=restarted_ns, settled_ns=self._tell(part, message("the restart is complete"))
         )
 
-    async def _under_load(self, part: RotationPart, rotate: Callable[[], Awaitable[Course]]) -> tuple[Course, Calls]:
-        """``rotate`` with the part's load over it; the course, and the requests that were due."""
-        load = await self._admit()
+    async def _under_load(self, part: RotationPart, rotate: Callable[[], Awaitable[Course]]) -> Did:
+        """``rotate`` with the part's load over it."""
+        load = await self._admitted()
         origin_ns = self._clock.now_ns() + round(_LEAD_S * NS)
         step = Step(
             name=part.name, arrivals=Arrivals.EVEN, seconds=part.load_s, users=ACCOUNTS, rate_per_s=part.rate_per_s
@@ -178,24 +165,24 @@ class RotationParts:
         finally:
             making.cancel()
             await asyncio.gather(making, return_exceptions=True)
-        self._evidence.gather()
-        end_ns = origin_ns + round(part.load_s * NS)
-        course = msgspec.structs.replace(course, loaded_ns=end_ns)
-        calls = self._evidence.ledger.requests_due(Window(start_ns=origin_ns, end_ns=end_ns), Side.API)
-        self.rotations.append(judge.rotation(part, course, calls))
-        return course, calls
+        self._on.evidence.gather()
+        loaded_ns = origin_ns + round(part.load_s * NS)
+        return Rotated(origin_ns=origin_ns, course=msgspec.structs.replace(course, loaded_ns=loaded_ns))
 
-    def _observed(self, part: RotationPart, course: Course, calls: Calls) -> list[str]:
-        figures = judge.rotation(part, course, calls)
-        return [
-            f"{each.name}: {each.failed} of {each.requests} requests failed in {each.seconds:.1f} s"
-            for each in figures.phases
-        ]
+    async def _admitted(self) -> StageProcesses:
+        """The load, started once."""
+        if self._load is None:
+            self._on.say(message("signing in {users} simulated users", users=str(ACCOUNTS)))
+            self._load = await admit_steps(
+                self._on, seed=self._on.options.seed, accounts=ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S
+            )
+            self._on.details.users = ACCOUNTS
+        return self._load
 
     def _tell(self, part: RotationPart, said: Message) -> int:
         at_ns = self._clock.now_ns()
-        self._evidence.event(at_ns, "phase", part.name, said)
-        self._progress(f"  {said}")
+        self._on.evidence.event(at_ns, "phase", part.name, said)
+        self._on.say(f"  {said}")
         return at_ns
 
     def _limit_ns(self, part: RotationPart) -> int:

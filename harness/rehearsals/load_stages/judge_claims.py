@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
-from harness.control.rollout import limits
-from harness.model.manifests import Container, Manifests
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, Told, message
 from harness.model.step import CAPACITY, Arrivals
+from harness.model.units import Unit
 from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.judge_sizing import sizing
 from harness.rehearsals.load_stages.judge_steps import limited_times
-from harness.rehearsals.load_stages.results import none, of_knee, result
-from harness.rehearsals.load_stages.sizing import sizing
-from harness.rehearsals.load_stages.types import ClaimResult, Knee, LoadStagesPlan, StepResult
-from harness.report.words import VERDICT
+from harness.rehearsals.load_stages.result import none, result
+from harness.rehearsals.load_stages.types import Asked, Knee, LoadStagesPlan, Sized, StepResult
 
 CAPACITY_CLAIM = "load.pod_capacity"
 TARGET_USERS, TARGET_PER_S = 500, 10.0
 _MIB = 1024 * 1024
+_VERDICT = {
+    Verdict.PASS: message("pass"),
+    Verdict.FAIL: message("fail"),
+    Verdict.INCONCLUSIVE: message("inconclusive"),
+}
 
 
 def judged(
@@ -27,43 +32,41 @@ def judged(
     steps: Sequence[StepResult],
     knees: Sequence[Knee],
     *,
-    manifests: Manifests,
+    asked: Sized,
     bundled: bool,
     limits_enforced: bool,
-    cpu_factor: float = 1.0,
-) -> tuple[ClaimResult, ...]:
-    """Each claim of the plan that a rule here knows, in the plan's order.
-
-    ``manifests`` are the run's, with their HPA; ``cpu_factor`` multiplied the pods' CPU while the knees were searched.
-    """
+) -> Iterator[Judgement]:
+    """Each claim of the plan that a rule here knows, in the plan's order."""
     results = {
         "load.target_qps": (_target(steps),),
         "load.stages": (_stages(steps),),
-        CAPACITY_CLAIM: _capacity(plan, steps, knees, manifests, bundled=bundled, limits_enforced=limits_enforced),
-        "checklist.performance.sizing": (sizing(steps, knees, manifests, cpu_factor=cpu_factor),),
-        "manifest.hpa.max": (_connections(steps, manifests),),
+        CAPACITY_CLAIM: _capacity(plan, steps, knees, asked, bundled=bundled, limits_enforced=limits_enforced),
+        "checklist.performance.sizing": (sizing(steps, knees, asked),),
+        "manifest.hpa.max": (_connections(steps, asked),),
     }
-    return tuple(each for claim in plan.claims for each in results.get(claim, ()))
+    for claim in plan.claims:
+        yield from results.get(claim, ())
 
 
-def _target(steps: Sequence[StepResult]) -> ClaimResult:
+def _target(steps: Sequence[StepResult]) -> Judgement:
     """500 users at one request in 50 s: 10.0/s offered, answered well, and within the limits."""
     claim = "load.target_qps"
     for each in steps:
         step, figures = each.step, each.figures
         if step.arrivals is Arrivals.EVEN and step.users == TARGET_USERS:
             good_per_s = (figures.requests - figures.failed) / step.seconds
-            value = f"{good_per_s:.2f}/s"
+            measured: dict[str, Any] = {
+                "value": good_per_s, "limit": TARGET_PER_S, "unit": Unit.PER_SECOND, "samples": figures.requests
+            }  # fmt: skip
             if each.verdict is not Verdict.PASS:
-                return result(claim, each.verdict, value, verbatim(each.reason))
+                return result(claim, each.verdict, *each.told, **measured)
             kept = round(good_per_s, 6) >= TARGET_PER_S
-            verdict = Verdict.PASS if kept else Verdict.FAIL
             failed = message("{count} failed", count=str(figures.failed))
-            return result(claim, verdict, value, failed, verbatim(each.reason))
+            return result(claim, Verdict.PASS if kept else Verdict.FAIL, failed, *each.told, **measured)
     return none(claim, message("no stage of {users} users was run", users=str(TARGET_USERS)))
 
 
-def _stages(steps: Sequence[StepResult]) -> ClaimResult:
+def _stages(steps: Sequence[StepResult]) -> Judgement:
     """Judged in the document's own reading, users at a pace; N in flight is shown as the erratum's evidence."""
     claim = "load.stages"
     users = [each for each in steps if each.step.arrivals is Arrivals.EVEN]
@@ -71,20 +74,22 @@ def _stages(steps: Sequence[StepResult]) -> ClaimResult:
     erratum = "load.ab_meets_rate_limit" if limited else ""
     flights = [_flight(each) for each in steps if each.step.arrivals is Arrivals.CLOSED]
     if not users:
-        found = none(claim, message("no stage of users was run"), *flights)
-        verdict = Verdict.ERRATUM_SHOWN if limited else found.verdict
-        return msgspec.structs.replace(found, verdict=verdict, erratum=erratum)
+        none_run = message("no stage of users was run")
+        if limited:
+            return result(claim, Verdict.ERRATUM_SHOWN, none_run, *flights, erratum=erratum)
+        return none(claim, none_run, *flights)
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
     worst = min((each.verdict for each in users), key=order.index)
-    value = ", ".join(f"{each.step.users} users {each.verdict}" for each in users)
-    found = result(claim, worst, value, message("in the other reading"), *flights)
-    return msgspec.structs.replace(found, erratum=erratum)
+    shown = tuple(_of_users(each) for each in users)
+    return result(claim, worst, message("in the other reading"), *flights, shown=shown, erratum=erratum)
+
+
+def _of_users(step: StepResult) -> Message:
+    return message("{count} users {verdict}", count=str(step.step.users), verdict=_VERDICT[step.verdict])
 
 
 def _flight(step: StepResult) -> Message:
-    words = message(
-        "{count} in flight {verdict}", count=str(step.step.in_flight), verdict=Message(text=VERDICT[step.verdict])
-    )
+    words = message("{count} in flight {verdict}", count=str(step.step.in_flight), verdict=_VERDICT[step.verdict])
     if times := limited_times(step.figures):
         return message("{words} (the rate limiter answered {times} times)", words=words, times=str(times))
     return words
@@ -94,11 +99,11 @@ def _capacity(
     plan: LoadStagesPlan,
     steps: Sequence[StepResult],
     knees: Sequence[Knee],
-    manifests: Manifests,
+    asked: Sized,
     *,
     bundled: bool,
     limits_enforced: bool,
-) -> tuple[ClaimResult, ...]:
+) -> tuple[Judgement, ...]:
     """The document's rate offered to its pods under the manifests' own limits; a knee, found under scaled ones, is told
     beside it. The claim is about Go: on the bundled API the same is judged once more, of the target at hand.
     """
@@ -108,28 +113,31 @@ def _capacity(
     if step is None:
         rate = f"{plan.knee.first_rate_per_s:g}"
         return (none(CAPACITY_CLAIM, message("the stage of {rate}/s was not run", rate=rate), *beside),)
-    offered = _offered(step, manifests.deployment.template.containers[0])
+    offered = _offered(step, asked.containers[0])
     unenforced = [] if limits_enforced else [message("CPU and memory limits were not enforced, or were scaled")]
     of_target = _carried(step, offered, unenforced, beside)
     if not bundled:
         return (of_target,)
     about_go = message("the target is the bundled Python API, and the claim is about Go")
+    this = message("{claim}, of this target", claim=CAPACITY_CLAIM)
     return (
         _carried(step, offered, [about_go, *unenforced], beside),
-        msgspec.structs.replace(of_target, of_target=True),
+        msgspec.structs.replace(of_target, id=f"{CAPACITY_CLAIM}.of_target", asked=(this,)),
     )
 
 
-def _carried(step: StepResult, offered: Message, lacking: Sequence[Message], beside: Told) -> ClaimResult:
+def _carried(step: StepResult, offered: Message, lacking: Sequence[Message], beside: Told) -> Judgement:
     """The step's own verdict, unless something was ``lacking``."""
-    value, reason = f"{step.figures.answered_per_s:.1f}/s", verbatim(step.reason)
+    measured: dict[str, Any] = {
+        "value": step.figures.answered_per_s, "unit": Unit.PER_SECOND, "samples": step.figures.requests
+    }  # fmt: skip
     if lacking:
-        measured = message("measured here: {what}", what=offered)
-        return result(CAPACITY_CLAIM, Verdict.NOT_EXERCISED, value, *lacking, measured, reason, *beside)
-    return result(CAPACITY_CLAIM, step.verdict, value, offered, reason, *beside)
+        here = message("measured here: {what}", what=offered)
+        return result(CAPACITY_CLAIM, Verdict.NOT_EXERCISED, *lacking, here, *step.told, *beside, **measured)
+    return result(CAPACITY_CLAIM, step.verdict, offered, *step.told, *beside, **measured)
 
 
-def _offered(step: StepResult, container: Container) -> Message:
+def _offered(step: StepResult, container: Asked) -> Message:
     return message(
         "{rate}/s to {pods} pods of {asked} (at most {most})",
         rate=f"{step.step.rate_per_s:g}",
@@ -145,7 +153,7 @@ def _size(cpu_m: int | None, memory_bytes: int | None) -> str:
 
 
 def _beside(knee: Knee) -> Told:
-    first, *more = of_knee(knee)
+    first, *more = knee.told
     return (message("the knee of {pods} pods: {what}", pods=str(knee.pods), what=first), *more)
 
 
@@ -154,17 +162,16 @@ def _in_flight(made: StepResult) -> float:
     return made.step.in_flight or made.figures.offered_per_s * (made.figures.latency_p50_ms or 0.0) / 1000
 
 
-def _connections(steps: Sequence[StepResult], manifests: Manifests) -> ClaimResult:
+def _connections(steps: Sequence[StepResult], asked: Sized) -> Judgement:
     """pool x (the HPA's most + surge) against max_connections, with the pool as the database saw it at its fullest."""
     claim = "manifest.hpa.max"
     seen = [(r.figures.database_connections / r.pods) for r in steps if r.figures.database_connections]
     allowed = [r.figures.database_limit for r in steps if r.figures.database_limit is not None]
     if not seen or not allowed:
         return none(claim, message("the database's connections were not read"))
-    if manifests.hpa is None:
+    if asked.hpa is None:
         return none(claim, message("the manifests have no autoscaler"))
-    pool, pods = max(seen), manifests.hpa.max_replicas
-    surge, _ = limits(msgspec.structs.replace(manifests.deployment, replicas=pods))
+    pool, pods, surge = max(seen), asked.hpa.max_replicas, asked.surge
     needed = pool * (pods + surge)
     verdict = Verdict.PASS if needed <= min(allowed) else Verdict.FAIL
     unfilled = []
@@ -179,4 +186,15 @@ def _connections(steps: Sequence[StepResult], manifests: Manifests) -> ClaimResu
         needed=f"{needed:.0f}",
         limit=str(min(allowed)),
     )
-    return result(claim, verdict, f"{needed:.0f}", most, *unfilled, all_of_them)
+    return result(claim, verdict, most, *unfilled, all_of_them, value=needed, limit=min(allowed))
+
+
+def of_knee(knee: Knee) -> Judgement:
+    """A knee, which is told and gates nothing: the claims rest on it."""
+    name, asked = f"knee.{knee.pods}", message("the knee of {pods} pods", pods=str(knee.pods))
+    if knee.photos_per_s:
+        name, asked = f"{name}.photos", message("the knee of {pods} pods, with photo uploads", pods=str(knee.pods))
+    return Judgement(
+        id=name, kind=Kind.OBSERVATION, gates=False, verdict=knee.verdict, told=knee.told, asked=(asked,),
+        value=knee.rate_per_s, bound=knee.broken_per_s, unit=Unit.PER_SECOND,
+    )  # fmt: skip

@@ -14,18 +14,17 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.clock import NS
 from harness.control.hpa.grouping import Settings
 from harness.control.hpa.history import History, stored
 from harness.control.hpa.proposal import Readings, propose
 from harness.control.hpa.rates import with_behavior, without_behavior
 from harness.control.hpa.replicas import Ground
 from harness.judge.resizes import resizes
-from harness.model.autoscaling import Behavior, ContainerRequests, Hpa, PodPhase, PodUsage, ScaledPod
+from harness.judge.window import NS
+from harness.model.autoscaling import Behavior, Hpa, PodPhase, PodUsage, ScaledPod
 from harness.model.evidence import EventRow, SampleRow
-from harness.model.manifests import Manifests
 from harness.model.stack import PodState
-from harness.rehearsals.scaling.types import Decision
+from harness.rehearsals.scaling.types import Controlled, Decision
 
 ASKED_EVERY_S = 5  # the harness asks metrics-server so often: a figure was there up to so long before it was seen
 SEEN_LATE_S = 3  # a decision is told by an event, after the pods that it made
@@ -54,8 +53,7 @@ class _Step(msgspec.Struct, frozen=True):
 class Course:
     """Usage and pods over time, from the rows of the evidence."""
 
-    def __init__(self, rows: Iterable[EventRow], samples: Iterable[SampleRow], manifests: Manifests) -> None:
-        """``manifests`` are as applied: their requests scaled as the pods' are."""
+    def __init__(self, rows: Iterable[EventRow], samples: Iterable[SampleRow], controlled: Controlled) -> None:
         self._pods = [row for row in rows if row.kind == "pod"]
         self._usage: dict[str, list[tuple[int, dict[str, float]]]] = {}
         self._asked: dict[tuple[int, int, int], int | None] = {}
@@ -66,17 +64,7 @@ class Course:
                 if not figures or figures[-1][0] != row.at_ns or row.metric in figures[-1][1]:
                     figures.append((row.at_ns, {}))
                 figures[-1][1][row.metric] = row.value
-        self._requests = tuple(
-            ContainerRequests(
-                name=each.name,
-                requests_m=_known(cpu=each.request_cpu_m, memory=_milli(each.request_memory_bytes)),
-            )
-            for each in manifests.deployment.template.containers
-        )
-
-    def requests_m(self, resource: str) -> int:
-        """Milli-units that a pod asks for, all its containers together."""
-        return sum(each.requests_m.get(resource, 0) for each in self._requests)
+        self._containers = controlled.containers
 
     def asks(self, hpa: Hpa, current: int, at_ns: int, cut_ns: int) -> int | None:
         """Replicas before any limit, of the pods at ``at_ns`` and the figures there were at ``cut_ns``; ``None``
@@ -105,7 +93,7 @@ class Course:
         return [
             ScaledPod(
                 name=name,
-                containers=self._requests,
+                containers=self._containers,
                 phase=PodPhase.PENDING if pod.state == PodState.PENDING else PodPhase.RUNNING,
                 terminating=pod.state == PodState.TERMINATING,
                 started_ns=pod.started_ns,
@@ -133,12 +121,10 @@ class Course:
 
 
 def decisions(
-    rows: Sequence[EventRow], samples: Sequence[SampleRow], manifests: Manifests, low: int, since_ns: int
+    rows: Sequence[EventRow], samples: Sequence[SampleRow], controlled: Controlled, low: int, since_ns: int
 ) -> list[Decision]:
     """Each of the controller's decisions since, beside the sizes that the rule allows; ``low`` pods at first."""
-    hpa = manifests.hpa
-    assert hpa is not None
-    course = Course(rows, samples, manifests)
+    hpa, course = controlled.hpa, Course(rows, samples, controlled)
     begun_ns = _begun_ns(rows, hpa, since_ns)
     steps = [*_before(course, rows, begun_ns, since_ns), _Step(since_ns, low, low)]
     found: list[Decision] = []
@@ -151,12 +137,10 @@ def decisions(
 
 
 def recommended(
-    rows: Sequence[EventRow], samples: Sequence[SampleRow], manifests: Manifests, low: int, span_ns: tuple[int, int]
+    rows: Sequence[EventRow], samples: Sequence[SampleRow], controlled: Controlled, low: int, span_ns: tuple[int, int]
 ) -> list[tuple[int, str, float]]:
     """What the metrics ask for every 5 s of a span, in the form of the local rung's own samples."""
-    hpa = manifests.hpa
-    assert hpa is not None
-    course, steps = Course(rows, samples, manifests), resizes(rows, span_ns[0])
+    hpa, course, steps = controlled.hpa, Course(rows, samples, controlled), resizes(rows, span_ns[0])
     found = []
     for at_ns in range(*span_ns, _STEP_S * NS):
         current = [low, *(each.size for each in steps if each.at_ns <= at_ns)][-1]
@@ -274,11 +258,3 @@ def _window_s(hpa: Hpa, *, up: bool) -> int:
 def _milli_up(value: float) -> int:
     """``Quantity.MilliValue`` rounds up; what floating point adds below a millionth is not there."""
     return math.ceil(round(value * 1000, 6))
-
-
-def _known(**amounts: int | None) -> dict[str, int]:
-    return {resource: amount for resource, amount in amounts.items() if amount is not None}
-
-
-def _milli(amount: int | None) -> int | None:
-    return None if amount is None else amount * 1000
