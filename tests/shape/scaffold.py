@@ -14,7 +14,10 @@ from pathlib import Path
 #: Where files are looked for.
 _PLACES = ("harness/**/*.py", "harness/**/*.j2", "harness/**/*.schema.json", "scenarios/*.py", "noxfile.py")
 #: A folder's own marker is no scaffold, and Kubernetes' rules have names of their own (a rollout, its progress).
-_NEVER = ("*/__init__.py", "harness/control/*", "harness/stack/*", "harness/judge/*")
+_NEVER = (
+    "*/__init__.py", "harness/control/*", "harness/stack/*", "harness/judge/*",
+    "harness/rehearsals/*/*/*",  # what a rehearsal is about has folders of its own
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ KINDS = (
             "harness/rehearsals/*/options.py", "harness/cli/*", "noxfile.py",
         ),
         # What stored runs are judged and compared by, and tools that rehearse nothing.
-        ("harness/cli/stored/*", "harness/cli/doctor.py", "harness/cli/bootstrap.py", "harness/cli/messages.py",
+        ("harness/model/*", "harness/cli/stored/*", "harness/cli/doctor.py", "harness/cli/bootstrap.py", "harness/cli/messages.py",
          "harness/rehearsal/*"),
     ),
     Kind(
