@@ -118,3 +118,11 @@ def test_no_bound_of_no_sample(events_n: tuple[int, int]) -> None:
     assert lower_rank(0) is None
     assert upper_rank(0) is None
     assert quantile_bounds(np.array([])) == (None, None)
+
+
+def test_another_quantile_and_confidence_have_their_own_ranks() -> None:
+    """Of five values the largest is above the median with 1 - 1/32, of four with 1 - 1/16 only."""
+    assert quantile_samples_needed(0, 0.5) == 5
+    values = np.arange(1.0, 101.0)
+    found = quantile_bounds(values, 0.5, 0.8)
+    assert found == (lower_rank(100, 0.5, 0.8), upper_rank(100, 0.5, 0.8)) == (46, 55)

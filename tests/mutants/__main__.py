@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after so long (60)")
     parser.add_argument("--again", action="store_true", help="also what is measured already: tests were taken away")
-    parser.add_argument("--left", action="store_true", help="first what was left by the tests: tests were added")
+    parser.add_argument("--left", action="store_true", help="only what was left, asked of more tests")
     parser.add_argument("--told", action="store_true", help="measure nothing; say what is kept")
     options = parser.parse_args(arguments)
     for name in options.names:
@@ -36,13 +36,13 @@ def _measure(known: kept.Kept, now: dict[str, str], options: argparse.Namespace)
     chosen = [name for each in options.names for name in now if name == each or name.startswith(each + ".")]
     measured = kept.measured(known, now)
     left = {name: measured[name] for name in chosen if name in measured and measured[name].left and options.left}
-    wanted = [*left, *(name for name in chosen if name not in left and (options.again or name not in measured))]
+    wanted = [*left] if options.left else [name for name in chosen if options.again or name not in measured]
     if options.again:
         running.forget(wanted)
     running.take_over(left)
     mutants = running.to_run(running.results(), wanted)
     print(f"{len(wanted)} functions to measure, {len(mutants)} mutants to run", flush=True)
-    running.run(mutants, options.minutes * 60.0, again=options.again)
+    running.run(mutants, options.minutes * 60.0, again=options.again, thorough=options.left)
     running.keep(known, running.results(), now, wanted)
 
 

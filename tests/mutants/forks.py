@@ -28,6 +28,9 @@ REACHED = Path("reached.json")
 #: A test that takes longer runs for no mutant; together no mutant's tests take longer than the second.
 QUICK_S = 1.0
 TESTS_S = 4.0
+#: Of a mutant that those left: some functions are reached by hundreds of tests, and the ones that tell are not first.
+THOROUGH_QUICK_S = 3.0
+THOROUGH_TESTS_S = 40.0
 #: Of processor time beyond ten times what the tests take unchanged; of time, where a mutant waits for ever.
 ENDLESS_CPU_S = 5
 ENDLESS_S = 300
@@ -36,12 +39,16 @@ KILLED, SURVIVED, TIMEOUT, NO_TESTS = 1, 0, 36, 33
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """``mutants`` in the order in which they run; pytest's ``arguments``; ``again``: learn anew what tests reach."""
+    """``mutants`` in the order in which they run; pytest's ``arguments``; ``again``: learn anew what tests reach.
+
+    ``thorough``: each mutant is asked of ten times as many tests.
+    """
 
     mutants: list[str]
     arguments: list[str]
     told: int
     again: bool = False
+    thorough: bool = False
 
 
 class Learned(msgspec.Struct, kw_only=True):
@@ -68,25 +75,26 @@ class Forks:
             raise session.Interrupted("the tests could not be collected")
         items = {item.nodeid: item for item in session.items}
         learned = _learned(session, items, again=self._plan.again)
+        longest_s, together_s = (THOROUGH_QUICK_S, THOROUGH_TESTS_S) if self._plan.thorough else (QUICK_S, TESTS_S)
         tests = defaultdict(list)
         for name, each in sorted(learned.items(), key=lambda known: known[1].seconds):
             for function in each.reaches:
-                if each.seconds <= QUICK_S:
+                if each.seconds <= longest_s:
                     tests[function].append(name)
         gc.collect()
         gc.freeze()
         for mutant in self._plan.mutants:
-            names = _within(tests[mutant.partition("__mutmut_")[0]], learned)
+            names = _within(tests[mutant.partition("__mutmut_")[0]], learned, together_s)
             status = _judged(mutant, [items[name] for name in names], sum(learned[n].seconds for n in names))
             os.write(self._plan.told, f"{mutant} {status}\n".encode())
         return True
 
 
-def _within(names: Iterable[str], learned: Found) -> list[str]:
+def _within(names: Iterable[str], learned: Found, together_s: float) -> list[str]:
     taken, seconds = [], 0.0
     for name in names:
         seconds += learned[name].seconds
-        if seconds > TESTS_S:
+        if seconds > together_s:
             break
         taken.append(name)
     return taken

@@ -112,15 +112,15 @@ def to_run(found: Mutants, wanted: Iterable[str]) -> list[str]:
     return [name for key in wanted for name, status in found.get(key, {}).items() if _how(status) == "not checked"]
 
 
-def run(mutants: list[str], seconds: float, *, again: bool = False) -> None:
+def run(mutants: list[str], seconds: float, *, again: bool = False, thorough: bool = False) -> None:
     """Runs them, in this order and one at a time, until the time is up; mutmut's files have each result soon after.
 
-    ``again`` learns anew which tests reach which function. Raises ``RuntimeError`` when the tests cannot be collected.
+    ``again`` learns anew which tests reach which function; ``thorough`` asks more of them. Raises ``RuntimeError`` when the tests cannot be collected.
     """
     if not mutants or seconds <= 0:
         return
     hears, tells = os.pipe()
-    plan = Plan(mutants=mutants, arguments=PYTEST, told=tells, again=again)
+    plan = Plan(mutants=mutants, arguments=PYTEST, told=tells, again=again, thorough=thorough)
     command = [sys.executable, "-m", "tests.mutants.forks"]
     process = subprocess.Popen(
         command, cwd=FOLDER, env={**os.environ, "PYTHONPATH": str(FOLDER)}, stdin=subprocess.PIPE,
