@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.judge.figures import clears, counting
-from harness.model.evidence import Outcome
-from harness.model.scenario import Comparison
-from harness.model.verdict import Verdict
+from harness.model.due import Due, DueList, probe_call
+from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.scenario import Comparison, Criterion
+from harness.model.verdict import CriterionResult, Verdict
 from tests.judge.evidence import SUCCESS_ERRORS, SUCCESS_P95, criterion, due_as, ledger, one, probe, request
 
 TEN = [request(number, f"u{number}") for number in range(10)]
@@ -70,3 +73,79 @@ def test_a_limit_without_its_sample_says_what_is_lacking() -> None:
         criterion("rollback", "error_ratio", ">", 0.5, smallest_sample=11), [*TEN, request(11, outcome=Outcome.TIMEOUT)]
     )
     assert few.reason.endswith("; a pass needs 11 that keep the limit")
+
+
+# -- what is due and not in evidence, beside a rollback limit ---------------------------------------------------------
+
+
+def limited(
+    what: Criterion, rows: Sequence[Row], due: Sequence[RequestRow | ProbeRow], **plan: float
+) -> CriterionResult:
+    listed = DueList(
+        requests=due_as(due).requests,
+        probes=tuple(Due(id=probe_call(row.probe_id), user=row.user, due_ns=row.due_ns)
+                     for row in due if isinstance(row, ProbeRow)),
+    )  # fmt: skip
+    return one(what, rows, due=listed, **plan)
+
+
+def test_requests_that_are_missing_may_have_broken_a_limit_early() -> None:
+    what = criterion("rollback", "error_ratio", ">", 0.5, smallest_sample=5)
+    missing = [request(number / 10, f"v{number}") for number in range(3)]
+    early = limited(what, TEN, [*missing, *TEN])
+    assert (early.verdict, early.reason.rpartition("; ")[2]) == (
+        Verdict.INCONCLUSIVE, "3 of the 13 planned are not in evidence, and count as failed",
+    )  # fmt: skip
+    late = [request(20 + number, f"v{number}") for number in range(3)]
+    assert limited(what, TEN, [*TEN, *late]).verdict is Verdict.PASS
+
+
+def test_good_answers_that_nobody_planned_do_not_complete_a_sample() -> None:
+    def limit_from(needed: int) -> Criterion:
+        return criterion("rollback", "error_ratio", ">", 0.5, smallest_sample=needed)
+
+    short = limited(limit_from(6), TEN, TEN[:5])
+    assert (short.verdict, short.reason.rpartition("; ")[2]) == (
+        Verdict.INCONCLUSIVE, "5 are not of the plan, and prove nothing",
+    )  # fmt: skip
+    assert limited(limit_from(5), TEN, TEN[:5]).verdict is Verdict.PASS
+
+
+def test_a_probe_that_is_missing_may_have_been_all_there_was_in_a_blackout() -> None:
+    what = criterion("rollback", "availability", "<", 0.5, smallest_sample=2)
+    first, lacking, after = probe(0.4), probe(3), probe(9)
+
+    def at(second_s: float, *more: ProbeRow) -> Verdict:
+        rows = [first, probe(second_s)]
+        return limited(what, rows, [*rows, *more], window_s=6.0).verdict
+
+    assert at(5.4, lacking) is Verdict.INCONCLUSIVE  # 5 s from one good answer to the next
+    assert at(5.39, lacking) is at(5.4, after) is Verdict.PASS
+    foreign = [first, probe(5.4), probe(5.41)]
+    assert limited(what, foreign, foreign[:2], window_s=6.0).verdict is Verdict.PASS
+
+
+def test_a_silent_probe_generator_says_nothing_of_a_limit_on_requests() -> None:
+    what = criterion("rollback", "error_ratio", ">", 0.5, smallest_sample=5)
+    assert limited(what, [*TEN, probe(0), probe(100)], TEN).verdict is Verdict.PASS
+
+
+def test_a_limit_from_the_first_answer_on() -> None:
+    bad = request(0, outcome=Outcome.TIMEOUT)
+    assert one(criterion("rollback", "error_ratio", ">", 0.5, smallest_sample=1), [bad]).verdict is Verdict.FAIL
+    what = criterion("rollback", "availability", "<", 0.9, smallest_sample=1)
+    fired = one(what, [probe(0), probe(1, good=False)])
+    assert (fired.verdict, fired.samples) == (Verdict.FAIL, 2)
+
+
+def test_of_a_limit_and_a_blackout_at_one_instant_the_limit_is_told() -> None:
+    what = criterion("rollback", "availability", "<", 0.99, smallest_sample=2)
+    fired = one(what, [probe(0), probe(0.5, good=False, latency_ms=5_100)])
+    assert fired.reason == "fired: 50 % of the first 2 probes were good, limit 99 %"
+
+
+def test_a_limit_on_latency_that_only_late_requests_broke_has_not_fired() -> None:
+    late = [request(number / 10, f"u{number}", latency_ms=900, lag_ms=890) for number in range(60)]
+    assert one(criterion("rollback", "latency_p95", ">", 600.0), late).reason.endswith(
+        "; void: 60 were sent late by the generator, and without them it does not fire"
+    )
