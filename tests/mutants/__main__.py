@@ -20,20 +20,27 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--told", action="store_true", help="measure nothing; say what is kept")
     options = parser.parse_args(arguments)
     for name in options.names:
-        if not any(name == package or name.startswith(package + ".") for package in kept.PACKAGES):
-            parser.error(f"{name} is not below {', '.join(kept.PACKAGES)}")
-    known, now, excluded = kept.read(), kept.digests(), kept.reasons()
+        if name not in kept.PACKAGES and not kept.package_of(name + "."):
+            parser.error(f"{name} is not of {', '.join(kept.PACKAGES)}")
+    known, now = kept.read(), kept.digests()
+    excluded = kept.follow(known, kept.reasons(), kept.moved(known, now))
     if not options.told:
         _measure(known, now, options)
         known.scores = kept.scores(known, now, excluded)
         kept.write(known)
+        kept.write_reasons(excluded)
     print(*kept.lines(known, now, excluded), sep="\n")
     return 0
 
 
 def _measure(known: kept.Kept, now: dict[str, str], options: argparse.Namespace) -> None:
     running.generate()
-    chosen = [name for each in options.names for name in now if name == each or name.startswith(each + ".")]
+    chosen = [
+        name
+        for each in options.names
+        for name in now
+        if each in {name, kept.package_of(name)} or name.startswith(each + ".")
+    ]
     measured = kept.measured(known, now)
     left = {name: measured[name] for name in chosen if name in measured and measured[name].left and options.left}
     wanted = [*left] if options.left else [name for name in chosen if options.again or name not in measured]

@@ -13,12 +13,11 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import resource
 import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -31,8 +30,8 @@ TESTS_S = 4.0
 #: Of a mutant that those left: some functions are reached by hundreds of tests, and the ones that tell are not first.
 THOROUGH_QUICK_S = 3.0
 THOROUGH_TESTS_S = 40.0
-#: Of processor time beyond ten times what the tests take unchanged; of time, where a mutant waits for ever.
-ENDLESS_CPU_S = 5
+#: Of processor time, for a test, beyond ten times what it takes unchanged; of time, where a mutant waits for ever.
+ENDLESS_CPU_S = 2.0
 ENDLESS_S = 300
 SAVED_EVERY_S = 10.0  # what was learned
 KILLED, SURVIVED, TIMEOUT, NO_TESTS = 1, 0, 36, 33
@@ -85,7 +84,7 @@ class Forks:
         gc.freeze()
         for mutant in self._plan.mutants:
             names = _within(tests[mutant.partition("__mutmut_")[0]], learned, together_s)
-            status = _judged(mutant, [items[name] for name in names], sum(learned[n].seconds for n in names))
+            status = _judged(mutant, {items[name]: learned[name].seconds for name in names})
             os.write(self._plan.told, f"{mutant} {status}\n".encode())
         return True
 
@@ -100,27 +99,28 @@ def _within(names: Iterable[str], learned: Found, together_s: float) -> list[str
     return taken
 
 
-def _judged(mutant: str, items: Sequence[pytest.Item], seconds: float) -> int:
-    if not items:
+def _judged(mutant: str, seconds: Mapping[pytest.Item, float]) -> int:
+    """``seconds`` are the tests that are asked, with the processor time that each takes unchanged."""
+    if not seconds:
         return NO_TESTS
-    cpu_s = ENDLESS_CPU_S + round(10 * seconds)
 
     def tried() -> int:
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for ends in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(ends, signal.SIG_DFL)
         signal.alarm(ENDLESS_S)
         _under(mutant)
-        return KILLED if _fails(items) else SURVIVED
+        return KILLED if _fails(seconds) else SURVIVED
 
     status = os.waitstatus_to_exitcode(_forked(tried))
-    if status in {-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL}:
+    if status in {-signal.SIGPROF, -signal.SIGALRM, -signal.SIGKILL}:
         return TIMEOUT
     return KILLED if status < 0 else status
 
 
-def _fails(items: Sequence[pytest.Item]) -> bool:
+def _fails(seconds: Mapping[pytest.Item, float]) -> bool:
     """Without pytest's reports, which cost more than most tests; the first that fails is not even taken down."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip(seconds, [*list(seconds)[1:], None], strict=True):
+        signal.setitimer(signal.ITIMER_PROF, ENDLESS_CPU_S + 10.0 * seconds[item])
         try:
             item.ihook.pytest_runtest_setup(item=item)
             item.ihook.pytest_runtest_call(item=item)

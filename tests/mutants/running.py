@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from tests.mutants.forks import KILLED, Plan
-from tests.mutants.kept import NOTICED, PACKAGES, ROOT, Function, Kept
+from tests.mutants.kept import NOTICED, ROOT, Function, Kept
 
 FOLDER = ROOT / "mutants"  # mutmut's own, never committed
 LOG = FOLDER / "pytest.log"
@@ -58,10 +58,9 @@ def generate() -> None:
 def results(folder: Path = FOLDER) -> Mutants:
     """What mutmut's files say of each mutant: the exit status of its tests, ``None`` where they have not run."""
     found: Mutants = {}
-    for package in PACKAGES:
-        for file in sorted((folder / package.replace(".", "/")).rglob("*.meta")):
-            for name, status in json.loads(file.read_text())["exit_code_by_key"].items():
-                found.setdefault(readable(name.partition("__mutmut_")[0]), {})[name] = status
+    for file in sorted((folder / "harness").rglob("*.meta")):
+        for name, status in json.loads(file.read_text())["exit_code_by_key"].items():
+            found.setdefault(readable(name.partition("__mutmut_")[0]), {})[name] = status
     return found
 
 
