@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.judge.figures import clears, counting
+from harness.judge.silence import longest_dark_s
+from harness.judge.window import NS, Window
 from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
 from harness.model.scenario import Comparison, Criterion
 from harness.model.verdict import CriterionResult, Verdict
-from tests.judge.evidence import SUCCESS_ERRORS, SUCCESS_P95, criterion, due_as, ledger, one, probe, request
+from tests.judge.evidence import START_NS, SUCCESS_ERRORS, SUCCESS_P95, criterion, due_as, ledger, one, probe, request
 
 TEN = [request(number, f"u{number}") for number in range(10)]
 
@@ -50,6 +52,17 @@ def test_slow_answers_that_were_all_sent_late_make_no_fail() -> None:
     assert one(SUCCESS_P95, late).reason.endswith(
         "; void: 60 were sent late by the generator, and without them it does not fail"
     )
+
+
+def test_bad_probes_that_were_all_sent_late_make_no_fail_either() -> None:
+    late = [probe(n / 10, good=False, latency_ms=2_100, lag_ms=2_000, number=n) for n in range(60)]
+    result = one(criterion("success", "availability", ">", 0.5), late)
+    assert result.reason.endswith("; void: 60 were sent late by the generator, and without them it does not fail")
+
+
+def test_the_longest_dark_time_is_within_the_window() -> None:
+    rows = ledger(*(probe(at_s, latency_ms=0) for at_s in (-5, 4, 12))).probes
+    assert longest_dark_s(rows, Window(start_ns=START_NS, end_ns=START_NS + 10 * NS)) == 6.0
 
 
 def test_good_ones_must_be_as_many_as_the_smallest_sample() -> None:
@@ -104,9 +117,9 @@ def test_good_answers_that_nobody_planned_do_not_complete_a_sample() -> None:
     def limit_from(needed: int) -> Criterion:
         return criterion("rollback", "error_ratio", ">", 0.5, smallest_sample=needed)
 
-    short = limited(limit_from(6), TEN, TEN[:5])
+    short = limited(limit_from(6), TEN, TEN[:4])
     assert (short.verdict, short.reason.rpartition("; ")[2]) == (
-        Verdict.INCONCLUSIVE, "5 are not of the plan, and prove nothing",
+        Verdict.INCONCLUSIVE, "6 are not of the plan, and prove nothing",
     )  # fmt: skip
     assert limited(limit_from(5), TEN, TEN[:5]).verdict is Verdict.PASS
 
