@@ -54,6 +54,19 @@ def test_slow_answers_that_were_all_sent_late_make_no_fail() -> None:
     )
 
 
+def test_what_is_due_with_the_window_s_end_is_not_due_in_it() -> None:
+    what = criterion("success", "error_ratio", "<", 0.3)  # no failure of 10 carries it, one of 11 does not
+    assert one(what, TEN, due=due_as([*TEN, request(120)])).verdict is Verdict.PASS
+    assert one(what, TEN, due=due_as([*TEN, request(119.9)])).verdict is Verdict.INCONCLUSIVE
+
+
+def test_without_a_due_list_only_whole_calls_are_due() -> None:
+    """5/s in 0.75 s: three, not four. Three good ones carry 70 %, with one that is missing they do not."""
+    rows = [request(number / 10, f"u{number}") for number in range(3)]
+    assert one(criterion("success", "error_ratio", "<", 0.7), rows, window_s=0.75).verdict is Verdict.PASS
+    assert one(criterion("success", "error_ratio", "<", 0.7), rows, window_s=0.8).verdict is Verdict.INCONCLUSIVE
+
+
 def test_bad_probes_that_were_all_sent_late_make_no_fail_either() -> None:
     late = [probe(n / 10, good=False, latency_ms=2_100, lag_ms=2_000, number=n) for n in range(60)]
     result = one(criterion("success", "availability", ">", 0.5), late)
