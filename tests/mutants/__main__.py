@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     known, now = kept.read(), kept.digests()
     excluded = kept.follow(known, kept.reasons(), kept.moved(known, now))
     if not options.told:
-        _measure(known, now, options)
+        _measure(known, now, excluded, options)
         known.scores = kept.scores(known, now, excluded)
         kept.write(known)
         kept.write_reasons(excluded)
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _measure(known: kept.Kept, now: dict[str, str], options: argparse.Namespace) -> None:
+def _measure(known: kept.Kept, now: dict[str, str], excluded: dict[str, str], options: argparse.Namespace) -> None:
     running.generate()
     chosen = [
         name
@@ -46,7 +46,7 @@ def _measure(known: kept.Kept, now: dict[str, str], options: argparse.Namespace)
     wanted = [*left] if options.left else [name for name in chosen if options.again or name not in measured]
     if options.again:
         running.forget(wanted)
-    running.take_over(left)
+    running.take_over(left, excluded)
     mutants = running.to_run(running.results(), wanted)
     print(f"{len(wanted)} functions to measure, {len(mutants)} mutants to run", flush=True)
     running.run(mutants, options.minutes * 60.0, again=options.again, thorough=options.left)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.mutants.forks import KILLED, Plan
+from tests.mutants.forks import KILLED, SURVIVED, Plan
 from tests.mutants.kept import NOTICED, ROOT, Function, Kept
 
 FOLDER = ROOT / "mutants"  # mutmut's own, never committed
@@ -77,16 +77,18 @@ def forget(wanted: Collection[str], folder: Path = FOLDER) -> None:
             file.write_text(json.dumps(content, indent=4))
 
 
-def take_over(left: Mapping[str, Function], folder: Path = FOLDER) -> None:
+def take_over(left: Mapping[str, Function], excluded: Collection[str], folder: Path = FOLDER) -> None:
     """Into mutmut's files, of functions that were measured, perhaps on another machine: which of their mutants were
-    ``left`` by the tests and are to be run again, and that the others were noticed.
+    ``left`` by the tests and are to be run again, but those ``excluded``, and that the others were noticed.
     """
     for file in folder.rglob("*.meta"):
         content = json.loads(file.read_text())
         for name in content["exit_code_by_key"]:
-            if (before := left.get(readable(name.partition("__mutmut_")[0]))) is not None:
-                again = name.rpartition("_")[2] in before.left
-                content["exit_code_by_key"][name] = None if again else KILLED
+            key = readable(name.partition("__mutmut_")[0])
+            if (before := left.get(key)) is not None:
+                number = name.rpartition("_")[2]
+                again = None if f"{key}:{number}" not in excluded else SURVIVED
+                content["exit_code_by_key"][name] = again if number in before.left else KILLED
         file.write_text(json.dumps(content, indent=4))
 
 
