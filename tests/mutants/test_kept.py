@@ -158,3 +158,12 @@ def test_a_function_that_changed_as_it_moved_or_of_which_there_are_two_is_measur
     assert kept.moved(known, kept.digests(root)) == {"harness.judge.a.Two.three": "harness.judge.b.Two.three"}
     (root / "harness/judge/b.py").write_text(MODULE.replace("return 3", "return 4"))
     assert kept.moved(known, kept.digests(root)) == {}
+
+
+def test_what_was_left_runs_again_but_what_is_excluded(root: Path) -> None:
+    meta(root, x_one__mutmut_1=None, x_one__mutmut_2=None, x_one__mutmut_3=None)
+    before = Function(digest="d", mutants=3, left={"2": "survived", "3": "survived"})
+    running.take_over({"harness.judge.a.one": before}, {"harness.judge.a.one:3"}, root)
+    found = running.results(root)
+    assert running.to_run(found, ["harness.judge.a.one"]) == ["harness.judge.a.x_one__mutmut_2"]
+    assert list(found["harness.judge.a.one"].values()) == [1, None, 0]
