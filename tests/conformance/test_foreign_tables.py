@@ -27,8 +27,8 @@ def found(layout: Layout, tmp_path: Path, row: Callable[[dict[str, Any]], dict[s
     def plant(target: Target) -> None:
         walk_row, location_rows = target.database.walk_row, target.database.location_rows
         target.layout = layout
-        target.database.walk_row = lambda id_: row(there) if (there := walk_row(id_)) else there  # type: ignore[method-assign]
-        target.database.location_rows = lambda id_: [row(each) for each in location_rows(id_)]  # type: ignore[method-assign]
+        target.database.walk_row = lambda walk_id: row(there) if (there := walk_row(walk_id)) else there  # type: ignore[method-assign]
+        target.database.location_rows = lambda walk_id: [row(each) for each in location_rows(walk_id)]  # type: ignore[method-assign]
 
     return checked(OF_POSTGRES, [plant], tmp_path)
 
@@ -95,7 +95,7 @@ def test_users_that_cannot_be_read_are_not_exercised(tmp_path: Path, monkeypatch
 
 def test_a_walk_that_is_nowhere_is_found(tmp_path: Path) -> None:
     def nothing(target: Target) -> None:
-        target.database.walk_row = lambda _id: {}  # type: ignore[method-assign]
+        target.database.walk_row = lambda walk_id: {}  # type: ignore[method-assign]
 
     wrong = checked(OF_POSTGRES, [nothing], tmp_path)
     assert (wrong["postgres.walk"].expected, wrong["postgres.walk"].got) == (f"rows in {WALKS} 1", "0")
