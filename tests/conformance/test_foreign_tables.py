@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.conformance.check import NotExercised
-from harness.conformance.checks import ALL
-from harness.conformance.result import CheckResult, Outcome
+from harness.rehearsals.conformance.result import CheckResult, Outcome
 
 from harness.checks.tables import CONTRACT, LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, Layout, Unread
 from harness.checks.values import Column, Kind
+from harness.rehearsals.conformance.check import NotExercised
+from harness.rehearsals.conformance.checks import ALL
 from tests.conformance.in_process import InProcess, Target, checked
 
 OF_POSTGRES = [check for check in ALL if check.id.startswith("postgres.")]

@@ -9,8 +9,9 @@ from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
 from harness.checks.values import Column, comparable
 from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, must_be, needs
+from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api
+from harness.rehearsals.conformance.http import Exchange
 from harness.rehearsals.conformance.samples import FULL_WALK, location
 from harness.walk_tables import Stored
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness import yamltext
-from harness.conformance.openapi.joined import Joined, below, joined, loaded, pointed
 from harness.model.errors import BadInput
+from harness.rehearsals.conformance.openapi.joined import Joined, below, joined, loaded, pointed
 
 _MOST_REFERENCES = 30  # a chain of $ref longer than this leads round
 
