@@ -79,7 +79,8 @@ class FigureChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """``compare --json``. ``decides``: the decisions are those of the rollout. ``worse`` names what is worse in B of all that is judged; the exit status is 10 for any.
+    """``compare --json``. ``decides``: the decisions are those of the rollout. ``worse`` names what is worse in B of
+    all that is judged; the exit status is 10 for any.
 
     ``nothing``: nothing was compared, no judgement was made on either run and no judged figure is in both; that is 10
     too.

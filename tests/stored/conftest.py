@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import argparse
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.rehearsal.registry import MODULES
+from harness.stored.command import add_commands
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.toy import ToyPlan
 
 Made = Callable[..., Awaitable[Path]]
+
+
+def main(words: Sequence[str]) -> int:
+    """The command line of the stored runs alone."""
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers(required=True), Path("reports"))
+    arguments = parser.parse_args(words)
+    status: int = arguments.handler(arguments)
+    return status
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.__main__ import main
 from harness.judge.difference import Ratio, Series
 from harness.model.errors import BadInput, Exit
 from harness.model.judgement import Judgement, observation
@@ -22,7 +21,7 @@ from harness.stored.compare import Change, Comparison, compare
 from harness.stored.folder import read_stored
 from harness.stored.words import compared_words
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
-from tests.stored.conftest import Made
+from tests.stored.conftest import Made, main
 
 
 def compared(a: Path, b: Path) -> Comparison:

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.__main__ import main
 from harness.model.errors import BadInput, Exit
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import language
@@ -20,7 +19,7 @@ from harness.stored.rejudge import Rejudgement, rejudge
 from harness.stored.words import judged_words
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.toy import Toy, ToyPlan
-from tests.stored.conftest import Made
+from tests.stored.conftest import Made, main
 
 
 def again(folder: Path) -> Rejudgement:
@@ -92,9 +91,7 @@ async def test_a_killed_run_is_judged_from_what_it_left(tmp_path: Path) -> None:
     run = conductor(tmp_path, stack, plan=ToyPlan(at_least=99))
     task = asyncio.ensure_future(run.run())
     await stack.is_up.wait()
-    while not run.evidence.events:
-        await asyncio.sleep(0.01)
-    run.evidence.store.flush() if hasattr(run.evidence.store, "flush") else None
+    await asyncio.sleep(0.1)
     killed = tmp_path / "killed"
     shutil.copytree(run.folder, killed)
     run.interrupt()

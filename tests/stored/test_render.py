@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
 from harness.model.errors import BadInput, Exit
 from harness.model.result import Child
 from harness.model.verdict import Decision
@@ -15,7 +14,7 @@ from harness.report.language import language
 from harness.report.published import RESULT
 from harness.stored.render import render
 from tests.report import results
-from tests.stored.conftest import Made
+from tests.stored.conftest import Made, main
 
 
 async def test_the_pages_come_out_as_they_were_and_in_another_language(made: Made) -> None:
