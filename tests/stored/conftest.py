@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,11 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 def made(tmp_path: Path) -> Made:
     """Makes the folder of a run that asked for ``at_least`` rows of a stack that tells ``rows``."""
 
+    folders = itertools.count()  # two runs of one process within a second have one id
+
     async def make(rows: int = 3, at_least: int = 1, **stack: Any) -> Path:
         plan = ToyPlan(at_least=at_least, within_s=5.0 if rows >= at_least and not stack else 0.2)
-        run = conductor(tmp_path / "reports", Empty(rows=rows, **stack), plan=plan)
+        run = conductor(tmp_path / f"reports{next(folders)}", Empty(rows=rows, **stack), plan=plan)
         await run.run()
         return run.folder
 
