@@ -157,7 +157,8 @@ def _verdict(judgement: Judgement | None, say: Language) -> str:
     told = f"{told}: {words.measured(judgement, say)}"
     if judgement.bound in {None, judgement.value}:
         return told
-    return f"{told}, {say('bound {bound}', bound=words.figure(judgement, judgement.bound, say))}"
+    bound = say("bound {bound}", bound=words.figure(judgement, judgement.bound, say))
+    return say.listed([told, bound])
 
 
 def _decision(decision: Decision | None, decides: bool, say: Language) -> str:

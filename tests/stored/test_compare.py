@@ -57,7 +57,11 @@ async def test_what_differs_in_the_plan_or_the_environment_spoils_the_comparison
     document["facts"] |= {"rung": "kind", "target": "theirs"}
     (b / "result.json").write_text(json.dumps(document))
     found = compared(a, b)
-    assert found.not_comparable == ("rung: local and kind", "target: walk-api and theirs", "at_least: 1 and 2")
+    assert found.not_comparable == (
+        "rung: local and kind",
+        "target: bundled walk API (Python) and theirs",
+        "at_least: 1 and 2",
+    )
     assert {"run.rung", "run.target", "plan.at_least"} <= {each.name for each in found.settings}
     assert "NOT COMPARABLE" in compared_words(found)
 
