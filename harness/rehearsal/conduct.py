@@ -116,6 +116,7 @@ class Conductor(Generic[P, D]):
         self._applied = self.manifests  # or what the rehearsal has its stack brought up with
         self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
+        self._resumed = resumed is not None
         self.details: D = resumed[1] if resumed else rehearsal.details()
         store = EvidenceStore(self._evidence_file(), anchor=clock.anchor, run_id=self.run_id)
         self.evidence = Collector(store, clock)
@@ -157,6 +158,8 @@ class Conductor(Generic[P, D]):
             self._applied = needs.stack.manifests
             self._stack = self._environment.stack(self, needs.stack)
             on.give(self._stack)
+        if not self._resumed:
+            self._begin()
         await on.supervise(self.rehearsal.run(self.plan, on))
 
     async def _take_down(self) -> None:
@@ -186,6 +189,10 @@ class Conductor(Generic[P, D]):
             lambda: point_latest(self.options.reports, self.folder),
         )
         return result if len(self.lifecycle.errors) == before else self._result(seen, judgements, sections)
+
+    def _begin(self) -> None:
+        """Writes what the run is as a result that is under way: what a killed run is judged by."""
+        publish(self.folder, self._result(self._seen(), (), (), under_way=True))
 
     def _publish(self) -> None:
         """Writes what there is so far as a result that is under way: what a ``kill -9`` leaves to be resumed."""
