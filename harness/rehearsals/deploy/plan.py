@@ -10,12 +10,15 @@ from harness import yamltext
 from harness.model import units
 from harness.model.errors import BadInput
 from harness.model.judgement import Kind
+from harness.model.scenario import Scenario
 from harness.model.stack import Version
 from harness.rehearsals.deploy.types import DeployPart, DeployPlan, PartKind
 from scenarios import claims
 from scenarios.form import Form, nearest
 from scenarios.load import load as load_scenario
 
+#: The scenario with everybody on the API.
+_EVERYBODY = "rollout_week4"
 PLAN = Path(claims.__file__).parent / "plans" / "deploy.yaml"
 
 
@@ -49,8 +52,11 @@ class PlanForm(Form):
     parts: list[PartForm]
 
 
-def load(path: Path = PLAN) -> DeployPlan:
-    """The plan in ``path``. Raises ``BadInput`` naming the file and the value."""
+def load(path: Path = PLAN, *, scenario: Scenario | None = None) -> DeployPlan:
+    """The plan in ``path``, with the users of ``scenario`` (week 4's where none is given).
+
+    Raises ``BadInput`` naming the file and the value.
+    """
     found = yamltext.documents(yamltext.read(path), str(path))
     if len(found) != 1:
         raise BadInput("one plan is wanted", where=str(path), remedy=f"see {PLAN.name}")
@@ -62,7 +68,8 @@ def load(path: Path = PLAN) -> DeployPlan:
     except (msgspec.ValidationError, ValueError) as error:
         raise BadInput(str(error), where=str(path), remedy=f"see {PLAN.name} for the right form") from error
     limits = tuple(each for each in load_scenario(form.limits).criteria if each.kind is Kind.ROLLBACK_LIMIT)
-    return DeployPlan(name=path.stem, title=form.title, limits=limits, parts=parts)
+    users = load_scenario(_EVERYBODY) if scenario is None else scenario
+    return DeployPlan(name=path.stem, title=form.title, limits=limits, parts=parts, scenario=users)
 
 
 def _part(form: PartForm) -> DeployPart:
