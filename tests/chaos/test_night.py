@@ -23,6 +23,7 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.progress import Progress
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import command
@@ -49,6 +50,16 @@ class HandClock(MachineClock):
         return self.now
 
 
+class Nowhere:
+    """An environment where nobody left anything; the night itself has no stack."""
+
+    async def sweep(self, say: Callable[[str], None]) -> None:
+        """Nothing to remove."""
+
+    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:
+        raise AssertionError("a night asks for no stack")
+
+
 def arguments(*words: str) -> argparse.Namespace:
     """As the command line gives them."""
     return cli.parser().parse_args(["chaos_nightly", "--on", "local", *words])
@@ -72,7 +83,7 @@ def made(run: ChaosPlan, options: Options, *, exercised: bool = True, interrupte
         decision=Decision.ADVANCE, exit_status=Exit.INTERRUPTED if interrupted else status,
         facts=facts(rung=Rung.LOCAL, seed=seed, errors=("firestore died",) if seed == BROKEN_SEED else ()), parts=(),
         judgements=(kill, LOST) if seed == HOLDING_SEED else (kill,), sections=(),
-        details=msgspec.Raw(msgspec.json.encode(details)),
+        details=msgspec.to_builtins(details),
     )  # fmt: skip
 
 
@@ -102,7 +113,7 @@ async def night(
         rung=Rung.LOCAL, target=bundled(), seed=plan.schedules[0].seed, reports=tmp_path, replay="the night's",
         manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
-    conductor = Conductor(Night(conducted), plan, options, clock, Progress(clock))
+    conductor = Conductor(Night(conducted), plan, options, clock, Progress(clock), environment=Nowhere())
     result = await conductor.run()
     assert RESULT.read(conductor.folder / RESULT.file_name) == result
     assert judged_again(Night(), conductor.folder) == result.judgements
