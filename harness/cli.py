@@ -23,12 +23,12 @@ from harness.rehearsals.conformance.command import add_arguments as add_conforma
 from harness.rehearsals.deploy.command import add_arguments as add_deploy_arguments
 from harness.rehearsals.dr_restore.command import add_arguments as add_recovery_arguments
 from harness.rehearsals.flag_proof.command import add_arguments as add_flag_proof_arguments
+from harness.rehearsals.load_stages.command import add_arguments as add_stages_arguments
 from harness.rehearsals.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.rehearsals.network.command import add_arguments as add_network_arguments
+from harness.rehearsals.scaling.command import add_arguments as add_scaling_arguments
+from harness.rehearsals.secret_rotation.command import add_arguments as add_secret_rotation_arguments
 from harness.rollout_command import add_arguments as add_rollout_arguments
-from harness.scaling.command import add_arguments as add_scaling_arguments
-from harness.secret_rotation.command import add_arguments as add_secret_rotation_arguments
-from harness.stages.command import add_arguments as add_stages_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
 from harness.targets import ROOT, TARGET_HELP
@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     stages = commands.add_parser("load_stages", help="the document's loads, and the knee", allow_abbrev=False)
     add_stages_arguments(stages)
     _add_run_options(stages, printed="result.json")
-    stages.set_defaults(handler=_by("harness.stages.command"))
+    stages.set_defaults(handler=_by("harness.rehearsals.load_stages.command"))
     _add_scaling(commands)
     _add_network(commands)
     _add_secret_rotation(commands)
@@ -158,7 +158,7 @@ def _add_scaling(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         command = commands.add_parser(name, help=told, allow_abbrev=False)
         add_scaling_arguments(command)
         _add_run_options(command, printed="result.json")
-        command.set_defaults(handler=_by("harness.scaling.command"))
+        command.set_defaults(handler=_by("harness.rehearsals.scaling.command"))
 
 
 def _add_network(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -172,7 +172,7 @@ def _add_secret_rotation(commands: argparse._SubParsersAction[argparse.ArgumentP
     command = commands.add_parser("secret_rotation", help="a database password rotated under load", allow_abbrev=False)
     add_secret_rotation_arguments(command)
     _add_run_options(command, printed="result.json")
-    command.set_defaults(handler=_by("harness.secret_rotation.command"))
+    command.set_defaults(handler=_by("harness.rehearsals.secret_rotation.command"))
 
 
 def _add_stack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.report.page import claims_met
+
 from harness.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORMAT, photos_result, reconciled_result
 from harness.checks.dual_write import Comparison, Finding, Flaw, compare
 from harness.checks.photos import photos
@@ -11,7 +13,6 @@ from harness.judge.decision import decide
 from harness.model.message import message
 from harness.model.verdict import CheckResult, Decision, Verdict
 from harness.report.language import ENGLISH
-from harness.report.page import claims_met
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 from tests.checks.test_photos import NAMED, OBJECTS, ONE, TWO

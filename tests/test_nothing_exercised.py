@@ -17,11 +17,11 @@ from harness.rehearsals.conformance.flow import Conformance
 from harness.rehearsals.deploy.flow import DeployRun
 from harness.rehearsals.dr_restore.flow import Recovery
 from harness.rehearsals.flag_proof.flow import Proof
+from harness.rehearsals.load_stages.flow import LoadStages
 from harness.rehearsals.mirror_stop.flow import MirrorStop
 from harness.rehearsals.network.flow import NetworkRun
+from harness.rehearsals.scaling.flow import ScalingRun
 from harness.run import Rehearsal
-from harness.scaling.flow import ScalingRun
-from harness.stages.flow import LoadStages
 
 #: What each command runs, and how its report says that it was nothing. A week and a rollout hold by their decision.
 COMMANDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.control.amount import resolve
-from harness.judge.scaling import resizes
+from harness.judge.resizes import resizes
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import EventRow
 from harness.model.message import Told, message

@@ -1,39 +1,11 @@
-"""The loss of a zone, from the cluster's own words and the users' requests.
-
-Pure. Rows are in the order they were seen; all times are of one clock.
-"""
+"""Where the pods of the Service were: by node and by zone, from the cluster's own events. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-import msgspec
-
-from harness.judge.scaling import endpoints_now, held, shown
-from harness.judge.window import NS
-from harness.model.evidence import EventRow, Outcome, RequestRow
-from harness.model.scaling import Part, ScalingFinding
-from harness.model.stack import PodState
-from harness.model.verdict import Verdict
-
-NO_SPREAD = "manifest.deployment.no_zone_spread"
-MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
-WINDOW_S = 10
-
-
-class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen. ``placed`` is zone by pod as the zone was lost; times in seconds from then, ``None`` for never."""
-
-    zone: str
-    placed: dict[str, str]
-    unreachable_s: float | None  # the first node of the zone is called not ready
-    out_s: float | None  # no pod of the zone is an endpoint any more
-    given_up_s: float | None  # the first of its pods is deleted
-    replaced_s: float | None  # as many endpoints as wanted, none of them in the zone
-    requests: int
-    failed: int
-    failed_after_out: int
-    dark_windows: int  # of 10 s, with requests, all failed
+from harness.judge.endpoints import endpoints_now
+from harness.model.evidence import EventRow
 
 
 def zones(rows: Iterable[EventRow]) -> dict[str, str]:
@@ -45,16 +17,16 @@ def placement(rows: Iterable[EventRow], at_ns: int) -> dict[str, str]:
     """Zone by pod, of the pods that were endpoints at the moment; "" where the node's zone is not known."""
     until = [row for row in rows if row.at_ns <= at_ns]
     by_node = zones(until)
-    return {pod: by_node.get(node, "") for pod, node in _nodes(until, endpoints_now(until)).items()}
+    return {pod: by_node.get(node, "") for pod, node in nodes_of(until, endpoints_now(until)).items()}
 
 
 def nodes(rows: Iterable[EventRow], at_ns: int) -> dict[str, str]:
     """Node by pod, of the pods that were endpoints at the moment; "" where the cluster did not tell."""
     until = [row for row in rows if row.at_ns <= at_ns]
-    return _nodes(until, endpoints_now(until))
+    return nodes_of(until, endpoints_now(until))
 
 
-def _nodes(rows: Iterable[EventRow], pods: Iterable[str]) -> dict[str, str]:
+def nodes_of(rows: Iterable[EventRow], pods: Iterable[str]) -> dict[str, str]:
     """Node by pod; "" where the cluster did not tell."""
     known = {row.subject: row.data["node"] for row in rows if row.kind == "pod" and row.data.get("node")}
     return {pod: known.get(pod, "") for pod in pods}
@@ -64,99 +36,3 @@ def fullest(placed: Mapping[str, str]) -> str:
     """The zone (or node) with the most pods, the first by name of equals; "" without any."""
     counts = {zone: list(placed.values()).count(zone) for zone in placed.values() if zone}
     return min(counts, key=lambda zone: (-counts[zone], zone), default="")
-
-
-def seen(
-    part: Part, rows: Sequence[EventRow], requests: Iterable[RequestRow], *, zone: str, lost_ns: int, end_ns: int
-) -> ZoneLoss:
-    """Everything between the loss of ``zone`` and ``end_ns``."""
-    placed, by_node = placement(rows, lost_ns), zones(rows)
-    lost = {pod for pod, at in placed.items() if at == zone}
-    later = [row for row in rows if lost_ns < row.at_ns <= end_ns]
-    silent = [row for row in later if row.kind == "node" and not row.data["ready"] and row.data["zone"] == zone]
-    given_up = [
-        row for row in later if row.kind == "pod" and row.subject in lost and row.data["state"] == PodState.TERMINATING
-    ]
-    courses = [(row.at_ns, row.data["pods"]) for row in later if row.subject == "service" and "pods" in row.data]
-    out = [at_ns for at_ns, pods in courses if not lost & set(pods)]
-    whole = [
-        at_ns
-        for at_ns, pods in courses
-        if len(pods) >= part.high and all(by_node.get(node, "") != zone for node in _nodes(rows, pods).values())
-    ]
-    asked = [row for row in requests if lost_ns <= row.due_ns < end_ns]
-    out_ns = out[0] if out else end_ns
-    return ZoneLoss(
-        zone=zone,
-        placed=placed,
-        unreachable_s=_since(lost_ns, [row.at_ns for row in silent]),
-        out_s=_since(lost_ns, out),
-        given_up_s=_since(lost_ns, [row.at_ns for row in given_up]),
-        replaced_s=_since(lost_ns, whole),
-        requests=len(asked),
-        failed=sum(row.outcome is not Outcome.OK for row in asked),
-        failed_after_out=sum(row.outcome is not Outcome.OK and row.due_ns >= out_ns for row in asked),
-        dark_windows=_dark(asked, lost_ns),
-    )
-
-
-def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[ScalingFinding]:
-    """Several zones must have carried the pods and some requests must have been answered all the time; the pods must
-    have come back within the part's limit. Without requests, or a node that was called silent, nothing is known.
-
-    ``spread``: the Deployment asks for a spread over zones. Without it pods that share the lost zone are the erratum
-    ``manifest.deployment.no_zone_spread``.
-    """
-    if not loss.requests or loss.unreachable_s is None or not loss.placed or "" in loss.placed.values():
-        lacking = "no requests" if not loss.requests else "no node of it was called not ready, or no zone is known"
-        reason = f"the zone {loss.zone or '?'} lost: {lacking}"
-        return [
-            ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=reason)
-            for claim in (MULTI_ZONE, REHEARSED)
-        ]
-    several = len(set(loss.placed.values())) > 1
-    reason = (
-        f"{_where(loss.placed)}; {loss.zone} lost: {loss.failed} of {loss.requests} requests failed, "
-        f"{loss.failed_after_out} of them after its pods were no endpoints any more ({_after(loss.out_s)}); "
-        f"{loss.dark_windows} windows of {WINDOW_S} s without any answer"
-    )
-    back = (
-        f"node called not ready {_after(loss.unreachable_s)}, endpoints gone {_after(loss.out_s)}, pods given up "
-        f"{_after(loss.given_up_s)}, {part.high} ready in other zones {_after(loss.replaced_s)} "
-        f"(at most {part.up_within_s:g} s)"
-    )
-    in_time = loss.replaced_s is not None and loss.replaced_s <= part.up_within_s
-    kept = several and not loss.dark_windows
-    value = f"{loss.failed} of {loss.requests} failed"
-    return [
-        held(MULTI_ZONE, kept, value, reason)
-        if several or spread
-        else shown(NO_SPREAD, value, f"{reason}; the Deployment asks for no spread over zones", claim=MULTI_ZONE),
-        ScalingFinding(
-            claim=REHEARSED,
-            verdict=Verdict.PASS if in_time else Verdict.FAIL,
-            value=_after(loss.replaced_s),
-            reason=back,
-        ),
-    ]
-
-
-def _dark(requests: Sequence[RequestRow], since_ns: int) -> int:
-    answered: dict[int, bool] = {}
-    for row in requests:
-        window = (row.due_ns - since_ns) // (WINDOW_S * NS)
-        answered[window] = answered.get(window, False) or row.outcome is Outcome.OK
-    return sum(not some for some in answered.values())
-
-
-def _since(begin_ns: int, moments: Sequence[int]) -> float | None:
-    return (min(moments) - begin_ns) / NS if moments else None
-
-
-def _where(placed: Mapping[str, str]) -> str:
-    counts = {zone: list(placed.values()).count(zone) for zone in sorted(set(placed.values()))}
-    return "pods by zone: " + ", ".join(f"{zone} {count}" for zone, count in counts.items())
-
-
-def _after(seconds: float | None) -> str:
-    return "never" if seconds is None else f"after {seconds:.0f} s"

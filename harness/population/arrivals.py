@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.model.load_stages import Arrivals, Step
+from harness.model.step import Arrivals, Step
 from harness.population.walk import NS
 from harness.seed import stream
 

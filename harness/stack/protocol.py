@@ -8,14 +8,15 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from harness.model.command import Ran
 from harness.model.disruption import Drained, Eviction
 from harness.model.entry import IngressEntry
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
-from harness.model.scaling import Ran
-from harness.model.secret_rotation import Credentials, Seen, Synced, Trial
+from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung, Version
+from harness.stack.processes import Process
 
 Undo = Callable[[], Awaitable[None]]
 #: How a standby names itself to its primary (``application_name``).
@@ -225,6 +226,10 @@ class WithSecretStore(Protocol):
         """Valid after ``up``."""
         ...
 
+    def first_credentials(self) -> Credentials:
+        """What ``SecretsPlan.first`` made: the first version of the secret. Valid after ``up``."""
+        ...
+
 
 @runtime_checkable
 class WithIngress(Protocol):
@@ -238,4 +243,32 @@ class WithIngress(Protocol):
 
     async def put_certificate(self, name: str, chain: bytes, key: bytes) -> None:
         """The Secret ``name`` that an Ingress names: a certificate chain and its key, both PEM."""
+        ...
+
+
+class Beside(Protocol):
+    """The target's program once more, as no pod: nothing probes, restarts or routes to it."""
+
+    process: Process
+    address: Address
+
+    def last_lines(self) -> str:
+        """The end of its log, for people."""
+        ...
+
+    async def stop(self) -> None:
+        """Kills it if it still runs; idempotent."""
+        ...
+
+
+@runtime_checkable
+class WithBeside(Protocol):
+    """What a stack has besides whose pods are processes of this machine."""
+
+    def start_beside(self, name: str, database_port: int) -> Beside:
+        """Runs the target's program once more, with its database on that port of loopback. The caller stops it."""
+        ...
+
+    def metrics(self) -> list[Address]:
+        """Where each pod that is ready may serve its metrics."""
         ...

@@ -53,7 +53,7 @@ def _judge(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from harness.scaling.command import compare_command
+    from harness.rehearsals.scaling.command import compare_command
     from harness.stored.compare import compare
     from harness.stored.folder import read_stored
     from harness.stored.rejudge import observed

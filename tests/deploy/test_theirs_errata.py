@@ -9,6 +9,7 @@ from typing import cast
 
 import msgspec
 import pytest
+from harness.report.frame import Facts
 
 from harness.cli import main
 from harness.document import manifest_facts
@@ -24,7 +25,6 @@ from harness.model.manifests import (
     RepositoryErratum,
 )
 from harness.model.stack import Rung
-from harness.report.frame import Facts
 from harness.report.html import write_html
 from harness.report.language import ENGLISH, language
 from harness.report.published import RUN

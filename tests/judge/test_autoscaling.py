@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.judge.autoscaling import Ruled, Utilization, by_rule, is_of, utilizations
-from harness.judge.scaling import autoscaled
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
-from harness.model.scaling import Decision, Part, PartKind
 from harness.model.verdict import Verdict
+from harness.rehearsals.scaling.judge_autoscaling import Ruled, Utilization, by_rule, is_of, utilizations
+from harness.rehearsals.scaling.judge_parts import autoscaled
+from harness.rehearsals.scaling.types import Decision, Part, PartKind
 from tests.judge.test_scaling import endpoints, resize
 
 GIB_M = 2**30 * 1000

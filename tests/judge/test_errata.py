@@ -5,13 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.judge.errata import errata_seen, of_effects, of_first_deploy, of_week
-from harness.judge.scaling import Resize
+from harness.judge.errata import errata_seen, of_week
+from harness.judge.resizes import Resize
 from harness.judge.window import NS
+from harness.model.command import Ran
 from harness.model.message import message
-from harness.model.scaling import Effect, Ran, ScalingFinding
 from harness.model.verdict import ErratumSeen, Verdict
 from harness.rehearsals.network.types import NetworkFinding
+from harness.rehearsals.scaling.judge_errata import of_effects, of_first_deploy
+from harness.rehearsals.scaling.types import Effect, ScalingFinding
 from scenarios.claims import ERRATA
 from scenarios.load import load
 from tests.report.runs import result

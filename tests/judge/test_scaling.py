@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge import scaling
 from harness.judge.window import NS
+from harness.model.command import Ran
 from harness.model.evidence import EventRow
-from harness.model.scaling import Effect, Part, PartKind, Ran, ScalingFinding
 from harness.model.verdict import Verdict
+from harness.rehearsals.scaling import judge_parts as scaling
+from harness.rehearsals.scaling.types import Effect, Part, PartKind, ScalingFinding
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 MANUAL = Part(name="manual", kind=PartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15)

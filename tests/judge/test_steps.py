@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.knee import Tried, knee, next_rate
 from harness.judge.ledger import CALL, Calls
-from harness.judge.steps import Around, Limits, figures, verdict, window_of
-from harness.model.load_stages import KneePlan, StepFigures
 from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.judge_knee import Tried, knee, next_rate
+from harness.rehearsals.load_stages.judge_steps import Around, Limits, figures, verdict, window_of
+from harness.rehearsals.load_stages.types import KneePlan, StepFigures
 
 MS = 1_000_000
 LIMITS = Limits(p95_ms=500, error_ratio=0.01)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from harness.clock import MachineClock
-from harness.judge import zones
 from harness.judge.window import NS
-from harness.judge.zones import MULTI_ZONE, REHEARSED
+from harness.judge.zones import fullest, placement
 from harness.model.errors import RehearsalError
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
-from harness.model.scaling import Part, PartKind
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.places import Places
+from harness.rehearsals.scaling import judge_zones as zones
+from harness.rehearsals.scaling.judge_zones import MULTI_ZONE, REHEARSED
+from harness.rehearsals.scaling.types import Part, PartKind
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PART = Part(name="z", kind=PartKind.ZONE, title="", claims=(), low=2, high=2, up_within_s=450)
@@ -60,7 +61,7 @@ def load(failing_until_s: float, *, all_of_them: bool = False) -> list[RequestRo
 
 
 def judged(rows: list[EventRow], requests: list[RequestRow], *, spread: bool = True) -> dict[str, tuple[Verdict, str]]:
-    zone = zones.fullest(zones.placement(rows, 0))
+    zone = fullest(placement(rows, 0))
     loss = zones.seen(PART, rows, requests, zone=zone, lost_ns=0, end_ns=460 * NS)
     return {each.claim: (each.verdict, each.reason) for each in zones.judged(PART, loss, spread=spread)}
 

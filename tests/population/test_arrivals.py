@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from harness.model.load_stages import Arrivals, Step
+from harness.model.step import Arrivals, Step
 from harness.population.arrivals import offsets_ns
 from harness.population.walk import NS
 

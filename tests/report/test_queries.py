@@ -6,12 +6,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from harness.report.queries import value_query
 
 from harness.evidence.store import read_rows
 from harness.model.evidence import Row
 from harness.model.run import Run
 from harness.model.verdict import CriterionResult, Decision, Verdict
-from harness.report.queries import value_query
 from tests.report.runs import PLAIN, decided, result
 from tests.report.synthetic import ALL_CRITERIA, Week, generate, write
 

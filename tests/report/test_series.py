@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness.report.series import Axis, Timeline, _percentiles, load_timeline, width_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,6 @@ from harness.model.evidence import (
 )
 from harness.report.panels import bar_path, step_path
 from harness.report.scale import clock, linear, milliseconds, time_ticks
-from harness.report.series import Axis, Timeline, _percentiles, load_timeline, width_for
 from tests.report.runs import PLAIN
 from tests.report.synthetic import ANCHOR, write
 

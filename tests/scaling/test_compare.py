@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from harness.model.errors import BadInput, Exit
-from harness.model.scaling import Course, PartResult, ScalingFinding, ScalingReport, Size
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rehearsals.scaling.command import compare_command
+from harness.rehearsals.scaling.compare import compare
+from harness.rehearsals.scaling.report import Beside, compared_text, html, summary, write_report
+from harness.rehearsals.scaling.types import Course, PartResult, ScalingFinding, ScalingReport, Size
 from harness.report.language import ENGLISH, language
-from harness.scaling.command import compare_command
-from harness.scaling.compare import compare
-from harness.scaling.report import Beside, compared_text, html, summary, write_report
 from scenarios import claims
 
 

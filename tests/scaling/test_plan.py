@@ -12,15 +12,15 @@ from harness.manifests import load as load_manifests
 from harness.manifests.cpu import cpu_factor, limits_factor, scaled
 from harness.model.disruption import Budget
 from harness.model.errors import BadInput
-from harness.model.scaling import PartResult, ScalingFinding, ScalingReport
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
-from harness.scaling.by_kubectl import SEVEN, copied
-from harness.scaling.command import plan_of
-from harness.scaling.parts import least_available
-from harness.scaling.report import write_report
+from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
+from harness.rehearsals.scaling.command import plan_of
+from harness.rehearsals.scaling.parts import least_available
+from harness.rehearsals.scaling.plan import PLAN, load
+from harness.rehearsals.scaling.report import write_report
+from harness.rehearsals.scaling.types import PartResult, ScalingFinding, ScalingReport
 from scenarios import claims
-from scenarios.scaling import PLAN, load
 
 KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
 

@@ -9,8 +9,8 @@ import pytest
 from harness.clock import NS
 from harness.manifests import load as load_manifests
 from harness.model.evidence import EventRow, SampleRow
-from harness.scaling.rule import Course, decisions, recommended
-from scenarios.scaling import load
+from harness.rehearsals.scaling.plan import load
+from harness.rehearsals.scaling.rule import Course, decisions, recommended
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
 MIB = 2**20

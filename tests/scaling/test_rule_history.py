@@ -17,8 +17,8 @@ from harness.control.hpa.sync import Look, Scale, sync
 from harness.model.autoscaling import Behavior, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
-from harness.model.scaling import Decision
-from harness.scaling.rule import SEEN_LATE_S, Course, decisions
+from harness.rehearsals.scaling.rule import SEEN_LATE_S, Course, decisions
+from harness.rehearsals.scaling.types import Decision
 from tests.scaling.test_rule import MANIFESTS, MEMORY, pod, resize, usage
 
 #: Memory of each pod in MiB since a time in s, however many there are; 512 MiB are the target of 80 % of 640 MiB.

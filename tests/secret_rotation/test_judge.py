@@ -6,13 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.judge import secret_rotation as judge
 from harness.judge.ledger import CALL, Calls
 from harness.judge.window import NS
-from harness.model.load_stages import Arrivals, Step
-from harness.model.secret_rotation import Course, PartKind, RotationPart, Seen, Synced, Trial
+from harness.model.secrets import Seen, Synced, Trial
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.population.arrivals import offsets_ns
+from harness.rehearsals.secret_rotation import judge_parts as judge
+from harness.rehearsals.secret_rotation.types import Course, PartKind, RotationPart
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN = Verdict.ERRATUM_SHOWN

@@ -11,13 +11,13 @@ import yaml
 from harness.manifests import load as load_manifests
 from harness.model.errors import BadInput
 from harness.model.stack import Rung
-from harness.secret_rotation import trials
-from harness.secret_rotation.command import plan_of
-from harness.secret_rotation.roles import PAIR, other
+from harness.rehearsals.secret_rotation import trials
+from harness.rehearsals.secret_rotation.command import plan_of
+from harness.rehearsals.secret_rotation.plan import PLAN, load
+from harness.rehearsals.secret_rotation.roles import PAIR, other
 from harness.stack.kind import secrets_driver
 from harness.stack.kind.images import binaries
 from harness.targets import ROOT
-from scenarios.secret_rotation import PLAN, load
 
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-secret-manager"
 

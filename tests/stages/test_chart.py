@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.load_stages import Arrivals, Step, StepResult
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.stages.chart import Point, chart
-from harness.stages.report import html
+from harness.rehearsals.load_stages.chart import Point, chart
+from harness.rehearsals.load_stages.report import html
+from harness.rehearsals.load_stages.types import StepResult
 from scenarios import claims
 from tests.report.others import load_report
 from tests.stages.test_claims import FIGURES

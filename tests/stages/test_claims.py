@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from harness.manifests import load as load_manifests
-from harness.model.load_stages import Arrivals, ClaimResult, Knee, Step, StepFigures, StepResult
 from harness.model.manifests import Manifests, RollingUpdate
 from harness.model.stack import Rung
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.claims import judged
+from harness.rehearsals.load_stages.plan import load
+from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepFigures, StepResult
 from harness.rungs import overlay
-from harness.stages.claims import judged
-from scenarios.stages import load
 
 PLAN = load()
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))

@@ -11,12 +11,13 @@ import pytest
 
 from harness.clock import NS
 from harness.judge.ledger import Ledger
-from harness.judge.steps import Limits
 from harness.model.evidence import Anchor, EventRow, Operation, Outcome, RequestRow, Side
-from harness.model.load_stages import Arrivals, Step, StepResult
 from harness.model.stack import Address, Endpoints
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.stages.measure import Measuring
+from harness.rehearsals.load_stages.judge_steps import Limits
+from harness.rehearsals.load_stages.measure import Measuring
+from harness.rehearsals.load_stages.types import StepResult
 
 MS = 1_000_000
 BEGUN_S = 1

@@ -8,9 +8,9 @@ import pytest
 
 from harness.cli import parser
 from harness.model.errors import BadInput
-from harness.model.load_stages import Arrivals
-from harness.stages.command import plan_of, run
-from scenarios.stages import PLAN, load
+from harness.model.step import Arrivals
+from harness.rehearsals.load_stages.command import plan_of, run
+from harness.rehearsals.load_stages.plan import PLAN, load
 
 
 def test_the_bundled_plan_is_the_documents() -> None:

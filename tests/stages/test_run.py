@@ -13,8 +13,8 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from harness.model.errors import Exit
-from harness.model.load_stages import Arrivals, Step
 from harness.model.stack import Capability
+from harness.model.step import Arrivals, Step
 from harness.population.arrivals import offsets_ns
 from harness.stack.local.postgres import MAX_CONNECTIONS
 from tests.hurried import QUICK_PROBES

@@ -10,12 +10,13 @@ import pytest
 
 from harness.manifests import load as load_manifests
 from harness.model.autoscaling import MetricKind, MetricSpec
-from harness.model.load_stages import Arrivals, ClaimResult, Knee, Step, StepResult
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.sizing import sizing
+from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepResult
 from harness.rungs import overlay
-from harness.stages.sizing import sizing
 from tests.stages.test_claims import FIGURES
 
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))

@@ -10,7 +10,7 @@ from gevent.queue import Queue
 
 from harness.load.stages.plan import Command, WorkerPlan
 from harness.load.time import NS, gevent_wait_until, now_ns
-from harness.model.load_stages import Arrivals
+from harness.model.step import Arrivals
 from harness.population.arrivals import offsets_ns
 
 

@@ -14,7 +14,7 @@ from harness.load.children import Child
 from harness.load.stages.plan import Command, WorkerPlan, check_step, write
 from harness.model.errors import EvidenceNotWritten, PartDied
 from harness.model.evidence import EventRow
-from harness.model.load_stages import Step
+from harness.model.step import Step
 
 ADMISSION_LIMIT_S = 120.0
 _POLL_S = 0.05

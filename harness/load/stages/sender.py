@@ -58,6 +58,8 @@ class Sender:
                 flag=True,
                 walk_id=result.walk_id,
                 pod=result.pod,
+                retried=result.retried,
+                shown=result.shown,
             )
         )
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from harness.model.scaling import Ran
+from harness.model.command import Ran
 from harness.stack.kind.docker import docker
 
 _IN = "/root/rehearsal-by-hand"  # in the control plane's container, whose /tmp is a tmpfs that `docker cp` does not see

@@ -14,7 +14,7 @@ from harness.clock import NS, Clock
 from harness.firebase.rest import request
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.secret_rotation import Credentials, Seen, Synced, Trial
+from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kubernetes import labels

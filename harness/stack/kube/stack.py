@@ -9,11 +9,11 @@ from typing import Any
 
 from harness.checks.leaks import leaks
 from harness.clock import Clock
+from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.scaling import Ran
 from harness.model.stack import (
     DATABASE_NAME,
     PROJECT_ID,

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.model.command import Ran
 from harness.model.disruption import Eviction
 from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.scaling import Ran
 from harness.model.stack import Address
 from harness.stack.begun import Begun
 from harness.stack.kubernetes import labels

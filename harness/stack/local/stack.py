@@ -10,11 +10,11 @@ from typing import Any
 from harness.checks.leaks import leaks
 from harness.clock import Clock
 from harness.manifests.honour import not_honoured_by_processes
+from harness.model.command import Ran
 from harness.model.disruption import Drained, Eviction
 from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.scaling import Ran
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.begun import Begun
 from harness.stack.local.beside import Beside, start_beside

@@ -1,0 +1,175 @@
+"""Load stages and the search for the knee: the plan as data, the facts that a run leaves, and what is read of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.control.rollout import limits
+from harness.manifests.cpu import scaled
+from harness.model.autoscaling import Hpa
+from harness.model.manifests import Manifests
+from harness.model.message import Told
+from harness.model.step import Step
+from harness.model.verdict import Verdict
+
+
+class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The search for the highest rate that keeps the limits, for each number of pods: doubled from ``first_rate_per_s``
+    until a rate fails twice, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %).
+    Before it, in ``warm_up_s``, every user opens a connection anew and makes one request, which nothing judges: the
+    first ones of a new pod take far longer than those after them.
+
+    ``cpu_share`` of the machine's cores is all that the most pods may use together (their limits are scaled down to
+    it), so that generator and database keep the rest and the pods are what breaks; 0 leaves the manifests' limits.
+    """
+
+    pods: tuple[int, ...]
+    warm_up_s: float
+    step_s: float
+    first_rate_per_s: float
+    most_rate_per_s: float
+    precision: float
+    photos_per_s: float = 0.0  # the first number of pods is searched once more with photos as interference
+    photo_bytes: int = 0
+    cpu_share: float = 0.0
+
+
+class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole plan. ``pods`` is the number of replicas of the stages; ``accounts`` that of the users' tokens, which
+    ``workers`` processes share."""
+
+    name: str
+    title: str
+    claims: tuple[str, ...]
+    accounts: int
+    pods: int
+    stages: tuple[Step, ...]
+    knee: KneePlan
+    p95_limit_ms: float
+    error_limit: float
+    request_timeout_s: float = 10.0
+    workers: int = 1
+
+
+class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured in a step. Latencies in ms from the due time, exact; ratios 0..1; CPU in cores.
+
+    ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine: both over
+    the step's own seconds. ``database_connections`` are the most seen of the ``database_limit`` (``max_connections``).
+    ``requests_by_pod`` counts the answers that name their pod. ``photos_uploaded`` of ``photos_due`` beside the step.
+    """
+
+    offered_per_s: float
+    answered_per_s: float
+    requests: int
+    failed: int
+    statuses: dict[str, int]
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+    latency_p95_lower_ms: float | None
+    latency_p95_upper_ms: float | None
+    error_upper: float | None
+    lag_p99_ms: float | None
+    generator_cpu_cores: float | None
+    machine_cpu_ratio: float | None
+    pods_cpu_cores: float | None
+    pods_memory_bytes: float | None
+    database_connections: int | None
+    requests_by_pod: dict[str, int] = {}
+    database_limit: int | None = None
+    photos_due: int = 0
+    photos_uploaded: int = 0
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A step judged: ``pass`` when p95 and errors keep their limits, ``fail`` when one is broken; ``inconclusive`` when
+    the sample cannot tell, the generator was the limit, the load was not spread over the pods, the API's rate limiter
+    answered, or the photos beside it were not uploaded."""
+
+    step: Step
+    pods: int
+    figures: StepFigures
+    verdict: Verdict
+    told: Told
+    start_ns: int
+
+
+class Knee(msgspec.Struct, frozen=True, kw_only=True):
+    """The knee of a number of pods: ``rate_per_s`` is the highest rate that passed, ``broken_per_s`` the lowest that
+    did not in two tries. ``verdict`` is ``pass`` when both are known, ``fail`` when no rate was kept, else
+    ``inconclusive``, with the reason."""
+
+    pods: int
+    rate_per_s: float | None
+    broken_per_s: float | None
+    verdict: Verdict
+    told: Told
+    photos_per_s: float = 0.0
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container asks for and may use; ``None`` where the manifest is silent. CPU in millicores."""
+
+    request_cpu_m: int | None
+    request_memory_bytes: int | None
+    limit_cpu_m: int | None
+    limit_memory_bytes: int | None
+
+
+class Sized(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of the manifests: the HPA, a pod's containers as written (the target's own first) and as they were
+    while the knees were searched, and how many pods more than the HPA's most a rollout makes."""
+
+    hpa: Hpa | None
+    containers: tuple[Asked, ...]
+    searched: tuple[Asked, ...]
+    surge: int = 0
+
+
+def sized(manifests: Manifests, knee_cpu_factor: float) -> Sized:
+    """Of ``manifests`` as written, whose CPU was multiplied by ``knee_cpu_factor`` for the search."""
+    surge, hpa = 0, manifests.hpa
+    if hpa is not None:
+        surge, _ = limits(msgspec.structs.replace(manifests.deployment, replicas=hpa.max_replicas))
+    searched = scaled(manifests, knee_cpu_factor)
+    return Sized(hpa=hpa, containers=_asked(manifests), searched=_asked(searched), surge=surge)
+
+
+def _asked(manifests: Manifests) -> tuple[Asked, ...]:
+    return tuple(
+        Asked(
+            request_cpu_m=each.request_cpu_m,
+            request_memory_bytes=each.request_memory_bytes,
+            limit_cpu_m=each.limit_cpu_m,
+            limit_memory_bytes=each.limit_memory_bytes,
+        )
+        for each in manifests.deployment.template.containers
+    )
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that was made from ``start_ns`` on, and what was read beside its requests; ``None`` where it could not be.
+
+    ``histogram`` is the HDR histogram of its latencies in microseconds, in its own base64 form: whoever reads the
+    result can add them up.
+    """
+
+    step: Step
+    pods: int
+    start_ns: int
+    generator_cpu_cores: float | None = None
+    machine_cpu_ratio: float | None = None
+    database_connections: int | None = None
+    database_limit: int | None = None
+    photos_uploaded: int = 0
+    histogram: str = ""
+
+
+class LoadStagesDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run beside its evidence. ``knee_cpu_factor`` multiplied CPU requests and limits for the search of
+    the knees."""
+
+    made: list[Made] = msgspec.field(default_factory=list)
+    sized: Sized | None = None
+    knee_cpu_factor: float = 1.0

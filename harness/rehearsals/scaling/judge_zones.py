@@ -1,0 +1,151 @@
+"""The loss of a zone, from the cluster's own words and the users' requests.
+
+Pure. Rows are in the order they were seen; all times are of one clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
+from harness.judge.window import NS
+from harness.judge.zones import nodes_of, placement, zones
+from harness.model.evidence import EventRow, Outcome, RequestRow
+from harness.model.judgement import Judgement
+from harness.model.message import Message, Told, message
+from harness.model.stack import PodState
+from harness.rehearsals.scaling.types import Part, ZoneLost
+
+NO_SPREAD = "manifest.deployment.no_zone_spread"
+MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
+WINDOW_S = 10
+
+
+class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen. ``placed`` is zone by pod as the zone was lost; times in seconds from then, ``None`` for never."""
+
+    zone: str
+    placed: dict[str, str]
+    unreachable_s: float | None  # the first node of the zone is called not ready
+    out_s: float | None  # no pod of the zone is an endpoint any more
+    given_up_s: float | None  # the first of its pods is deleted
+    replaced_s: float | None  # as many endpoints as wanted, none of them in the zone
+    requests: int
+    failed: int
+    failed_after_out: int
+    dark_windows: int  # of 10 s, with requests, all failed
+
+
+def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable[RequestRow]) -> ZoneLoss:
+    """Everything between the loss of the zone and the part's end."""
+    zone, lost_ns, end_ns = did.zone, did.lost_ns, did.end_ns
+    placed, by_node = placement(rows, lost_ns), zones(rows)
+    lost = {pod for pod, at in placed.items() if at == zone}
+    later = [row for row in rows if lost_ns < row.at_ns <= end_ns]
+    silent = [row for row in later if row.kind == "node" and not row.data["ready"] and row.data["zone"] == zone]
+    given_up = [
+        row for row in later if row.kind == "pod" and row.subject in lost and row.data["state"] == PodState.TERMINATING
+    ]
+    courses = [(row.at_ns, row.data["pods"]) for row in later if row.subject == "service" and "pods" in row.data]
+    out = [at_ns for at_ns, pods in courses if not lost & set(pods)]
+    whole = [
+        at_ns
+        for at_ns, pods in courses
+        if len(pods) >= part.high and all(by_node.get(node, "") != zone for node in nodes_of(rows, pods).values())
+    ]
+    asked = [row for row in requests if lost_ns <= row.due_ns < end_ns]
+    out_ns = out[0] if out else end_ns
+    return ZoneLoss(
+        zone=zone,
+        placed=placed,
+        unreachable_s=_since(lost_ns, [row.at_ns for row in silent]),
+        out_s=_since(lost_ns, out),
+        given_up_s=_since(lost_ns, [row.at_ns for row in given_up]),
+        replaced_s=_since(lost_ns, whole),
+        requests=len(asked),
+        failed=sum(row.outcome is not Outcome.OK for row in asked),
+        failed_after_out=sum(row.outcome is not Outcome.OK and row.due_ns >= out_ns for row in asked),
+        dark_windows=_dark(asked, lost_ns),
+    )
+
+
+def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
+    """Several zones must have carried the pods and some requests must have been answered all the time; the pods must
+    have come back within the part's limit. Without requests, or a node that was called silent, nothing is known.
+
+    ``spread``: the Deployment asks for a spread over zones. Without it pods that share the lost zone are the erratum
+    ``manifest.deployment.no_zone_spread``.
+    """
+    if why := _unseen(loss):
+        told = message("the zone {zone} lost: {why}", zone=loss.zone or "?", why=why)
+        return [unknown(part.name, claim, told) for claim in (MULTI_ZONE, REHEARSED)]
+    several = len(set(loss.placed.values())) > 1
+    told = _answered(loss)
+    failed = message("{failed} of {all} failed", failed=str(loss.failed), all=str(loss.requests))
+    measured = {"shown": (failed,), "samples": loss.requests}
+    if several or spread:
+        answered = held(part.name, MULTI_ZONE, several and not loss.dark_windows, *told, **measured)
+    else:
+        none = message("the Deployment asks for no spread over zones")
+        answered = shown_as(part.name, NO_SPREAD, *told, none, claim=MULTI_ZONE, **measured)
+    in_time = loss.replaced_s is not None and loss.replaced_s <= part.up_within_s
+    back = held(part.name, REHEARSED, in_time, _back(part, loss), **seconds(loss.replaced_s, part.up_within_s))
+    return [answered, back]
+
+
+def _unseen(loss: ZoneLoss) -> Message | None:
+    if not loss.requests:
+        return message("no requests")
+    if loss.unreachable_s is None or not loss.placed or "" in loss.placed.values():
+        return message("no node of it was called not ready, or no zone is known")
+    return None
+
+
+def _answered(loss: ZoneLoss) -> Told:
+    counts = {zone: list(loss.placed.values()).count(zone) for zone in sorted(set(loss.placed.values()))}
+    return (
+        message("pods by zone: {zones}", zones=", ".join(f"{zone} {count}" for zone, count in counts.items())),
+        message(
+            "{zone} lost: {failed} of {all} requests failed, {later} of them after its pods were no endpoints any more "
+            "({out})",
+            zone=loss.zone,
+            failed=str(loss.failed),
+            all=str(loss.requests),
+            later=str(loss.failed_after_out),
+            out=_after(loss.out_s),
+        ),
+        message(
+            "{count} windows of {seconds} s without any answer", count=str(loss.dark_windows), seconds=str(WINDOW_S)
+        ),
+    )
+
+
+def _back(part: Part, loss: ZoneLoss) -> Message:
+    return message(
+        "node called not ready {silent}, endpoints gone {out}, pods given up {given_up}, {count} ready in other zones "
+        "{back} (at most {most} s)",
+        silent=_after(loss.unreachable_s),
+        out=_after(loss.out_s),
+        given_up=_after(loss.given_up_s),
+        count=str(part.high),
+        back=_after(loss.replaced_s),
+        most=f"{part.up_within_s:g}",
+    )
+
+
+def _dark(requests: Sequence[RequestRow], since_ns: int) -> int:
+    answered: dict[int, bool] = {}
+    for row in requests:
+        window = (row.due_ns - since_ns) // (WINDOW_S * NS)
+        answered[window] = answered.get(window, False) or row.outcome is Outcome.OK
+    return sum(not some for some in answered.values())
+
+
+def _since(begin_ns: int, moments: Sequence[int]) -> float | None:
+    return (min(moments) - begin_ns) / NS if moments else None
+
+
+def _after(value: float | None) -> Message:
+    return NEVER[0] if value is None else message("after {seconds} s", seconds=f"{value:.0f}")

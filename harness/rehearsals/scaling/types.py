@@ -1,0 +1,199 @@
+"""Rehearsal of scaling: the plan as data, and the facts that a run leaves for its judge."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.model.autoscaling import ContainerRequests, Hpa
+from harness.model.command import Ran
+from harness.model.manifests import Manifests
+from harness.model.parts import Runs
+
+
+class PartKind(StrEnum):
+    """What a part does. All from ``TAKES_BACK`` on run with the autoscaler, which nothing takes away again."""
+
+    MANUAL = "manual"  # low -> high -> low by ``kubectl scale``
+    APPLY = "apply"  # scaled to high by hand, then the manifests with ``replicas: low`` are applied
+    DRAIN = "drain"  # every pod evicted under the budget
+    TAKES_BACK = "takes_back"  # scaled to high by hand under the autoscaler
+    HPA = "hpa"  # low -> what the load asks for -> low
+    ZONE = "zone"  # every node of a zone frozen, on a cluster of the run's own, without the autoscaler
+    COMMANDS = "commands"  # the document's commands, by kubectl, in the run's namespace
+
+
+#: Without the autoscaler.
+PLAIN = (PartKind.MANUAL, PartKind.APPLY, PartKind.DRAIN, PartKind.ZONE)
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the plan, with the limits it is judged by. Times in seconds.
+
+    ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``wait_s``
+    bounds every wait of the part. For ``load_s`` there are ``in_flight`` requests under way, each on a connection of
+    its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold`` of
+    their memory limit. ``component`` names the overlay beside the rung's own, as in ``overlays/kind-spread``.
+    """
+
+    name: str
+    kind: PartKind
+    title: str
+    claims: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    pods: int = 3
+    low: int = 2
+    high: int = 2
+    up_within_s: float = 0.0
+    down_after_s: float = 0.0
+    down_within_s: float = 0.0
+    wait_s: float = 300.0
+    load_s: float = 0.0
+    in_flight: int = 0
+    hold: float = 0.0
+    held: int = 0
+    rate_per_s: float = 0.0
+    component: str = ""
+
+    @property
+    def resource(self) -> str:
+        """The one that the part loads."""
+        return "memory" if self.hold else "cpu"
+
+
+class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts in their order: those without the autoscaler first, the commands last."""
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+
+
+class Controlled(msgspec.Struct, frozen=True, kw_only=True):
+    """What the autoscaling rule reads of the manifests as applied: the HPA, and what the containers of a pod ask for,
+    scaled as the pods' are; the target's own comes first."""
+
+    hpa: Hpa
+    containers: tuple[ContainerRequests, ...]
+
+    def requests_m(self, resource: str) -> int:
+        """Milli-units that a pod asks for, all its containers together."""
+        return sum(each.requests_m.get(resource, 0) for each in self.containers)
+
+    def alone_m(self, resource: str) -> int:
+        """Milli-units that the target's container asks for."""
+        return self.containers[0].requests_m.get(resource, 0)
+
+
+def controlled(manifests: Manifests) -> Controlled | None:
+    """What the rule reads of ``manifests``; ``None`` without an HPA."""
+    if manifests.hpa is None:
+        return None
+    containers = tuple(
+        ContainerRequests(
+            name=each.name,
+            requests_m=_known(
+                cpu=each.request_cpu_m,
+                memory=None if each.request_memory_bytes is None else each.request_memory_bytes * 1000,
+            ),
+        )
+        for each in manifests.deployment.template.containers
+    )
+    return Controlled(hpa=manifests.hpa, containers=containers)
+
+
+def _known(**amounts: int | None) -> dict[str, int]:
+    return {resource: amount for resource, amount in amounts.items() if amount is not None}
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command that sets a number of pods came to: ``after_s`` seconds until exactly ``pods`` were ready
+    endpoints, ``None`` when they were not within the wait. ``autoscaler``: an HPA was there. It was run ``at_ns``."""
+
+    command: str
+    autoscaler: bool
+    pods: int
+    after_s: float | None
+    at_ns: int = 0
+
+
+class Manual(msgspec.Struct, frozen=True, kw_only=True, tag="manual"):
+    """When ``high`` pods were asked for, and when ``low``."""
+
+    up_ns: int
+    down_ns: int
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True, tag="apply"):
+    """When the manifests with so many ``replicas`` were applied."""
+
+    applied_ns: int
+    replicas: int
+
+
+class Drained(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
+    """A drain: ``least`` pods have to stay ready; so many evictions were ``granted`` and ``refused``."""
+
+    since_ns: int
+    until_ns: int
+    least: int
+    granted: int
+    refused: int
+    took_s: float
+
+
+class TakenBack(msgspec.Struct, frozen=True, kw_only=True, tag="takes_back"):
+    """When ``high`` pods were set by hand under the autoscaler."""
+
+    scaled_ns: int
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="hpa"):
+    """When the load began and ended."""
+
+    load_ns: int
+    end_ns: int
+
+
+class ZoneLost(msgspec.Struct, frozen=True, kw_only=True, tag="zone"):
+    """Which zone was lost when. ``spread``: the Deployment asks for a spread over zones."""
+
+    zone: str
+    lost_ns: int
+    end_ns: int
+    spread: bool
+
+
+class Commanded(msgspec.Struct, frozen=True, kw_only=True, tag="commands"):
+    """The commands by a short name, and what those came to that set a number of pods."""
+
+    begun_ns: int
+    ran: dict[str, Ran]
+    effects: tuple[Effect, ...] = ()
+
+
+Did = Manual | Applied | Drained | TakenBack | Loaded | ZoneLost | Commanded
+
+
+class ScalingDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
+    ``did`` says by part what was done when; ``users`` were signed in for the load, 0 without one.
+    """
+
+    cpu_factor: float = 1.0
+    runs: Runs = msgspec.field(default_factory=dict)
+    did: dict[str, Did] = msgspec.field(default_factory=dict)
+    controlled: Controlled | None = None
+    users: int = 0
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of size by the autoscaler, beside the sizes that the rule allows for what it can have read; () when
+    nothing was measured."""
+
+    at_ns: int
+    before: int
+    size: int
+    reason: str
+    allowed: tuple[int, ...]

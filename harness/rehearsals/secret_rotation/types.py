@@ -1,0 +1,134 @@
+"""A database password from Secret Manager, rotated under load: the plan as data, and the facts for the judge."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from harness.model.parts import Runs
+from harness.model.secrets import Seen, Synced, Trial
+
+#: The name of each trial: the document's volume alone, with a mount and no class, with the template applied first.
+ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
+
+
+class PartKind(StrEnum):
+    """What a part does."""
+
+    AS_WRITTEN = "as_written"  # the document's volume alone, and with a mount but no class
+    START = "start"  # the pods as the component has them
+    NAIVE = "naive"  # the role's password changed, the version published, the old sessions ended; restart when synced
+    TWO_ROLES = "two_roles"  # the idle role prepared, published, synced, restarted, and the old role revoked
+
+
+class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the plan. Times in seconds.
+
+    ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do.
+    ``rate_per_s`` requests arrive evenly for ``load_s``, over whatever is done; ``wait_s`` bounds every wait;
+    ``watch_s`` is how long a pod that cannot start is watched. ``least_requests`` have to be in evidence.
+    """
+
+    name: str
+    kind: PartKind
+    title: str
+    claims: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    pods: int = 3
+    rate_per_s: float = 10.0
+    load_s: float = 0.0
+    wait_s: float = 120.0
+    watch_s: float = 30.0
+    least_requests: int = 0
+
+
+class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts in their order. ``poll_s`` is the driver's rotation poll interval (its own default: 2 min)."""
+
+    name: str
+    title: str
+    poll_s: float
+    parts: tuple[RotationPart, ...]
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """A rotation's steps in monotonic ns; ``None`` for what was not reached.
+
+    ``begun_ns`` is the first step (the role's password changed, or the idle role prepared). ``files_ns`` and
+    ``synced_ns`` are when every pod's file and the Secret had the new version. ``revoked_ns`` is when the old
+    credentials had lost every session and every right to a new one. ``loaded_ns`` is the end of the load.
+    """
+
+    begun_ns: int
+    published_ns: int
+    files_ns: int | None = None
+    synced_ns: int | None = None
+    restarted_ns: int | None = None
+    settled_ns: int | None = None
+    revoked_ns: int | None = None
+    loaded_ns: int | None = None
+    sessions_ended: int = 0
+    old_refused: bool | None = None
+    variables_before_restart: tuple[Seen, ...] = ()
+    old_digest: str = ""
+    new_digest: str = ""
+
+
+class AsWritten(msgspec.Struct, frozen=True, kw_only=True, tag="as_written"):
+    """What became of the pods that were tried."""
+
+    trials: tuple[Trial, ...]
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
+    """What ``wanted`` pods had: by pod the version of its files, what each was seen to have, and the Secret, beside the
+    version that was published and its password's digest ("" for none)."""
+
+    wanted: int
+    versions: dict[str, str]
+    seen: tuple[Seen, ...]
+    synced: Synced | None
+    published: str
+    digest: str
+
+
+class Rotated(msgspec.Struct, frozen=True, kw_only=True, tag="rotated"):
+    """A rotation under a load that began at ``origin_ns``."""
+
+    origin_ns: int
+    course: Course
+
+
+Did = AsWritten | Started | Rotated
+
+
+class RotationDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
+    ``did`` says by part what was done and seen; ``users`` were signed in for the load, 0 without one.
+    """
+
+    cpu_factor: float = 1.0
+    runs: Runs = msgspec.field(default_factory=dict)
+    did: dict[str, Did] = msgspec.field(default_factory=dict)
+    users: int = 0
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests that were due between two steps. ``name`` is a key of ``sections.PHASE``."""
+
+    name: str
+    seconds: float
+    requests: int
+    failed: int
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """A rotation's figures: times in seconds from the publishing; ``None``: not reached."""
+
+    files_after_s: float | None
+    synced_after_s: float | None
+    settled_after_s: float | None
+    revoked_after_s: float | None
+    outage_s: float | None
+    phases: tuple[Phase, ...]
