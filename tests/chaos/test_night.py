@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from harness import cli
-from harness.clock import NS, MachineClock
+from harness.clock import NS, MachineClock, unix_ns
 from harness.model.errors import BadInput, Exit, StackNotStarted
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message, verbatim
@@ -48,6 +48,9 @@ class HandClock(MachineClock):
 
     def now_ns(self) -> int:
         return self.now
+
+    def wall_ns(self) -> int:
+        return unix_ns(self.anchor, self.now)
 
 
 class Nowhere:

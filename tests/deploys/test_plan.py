@@ -14,7 +14,7 @@ from harness.clock import NS
 from harness.judge.combine import combine
 from harness.model.command import Ran
 from harness.model.errors import BadInput
-from harness.model.evidence import EventRow, Outcome, ProbeRow
+from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
 from harness.model.message import message
 from harness.model.section import Blocks, Lines
 from harness.model.stack import Target, Version
@@ -128,7 +128,7 @@ def versions_of(plan: DeployPlan) -> tuple[str, ...]:
 
 def test_a_part_is_judged_by_details_and_evidence() -> None:
     plan = one("release")
-    rows = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
+    rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
     found = by_id(judged(REHEARSAL, plan, seen(details(release(), versions=versions_of(plan)), rows)))
     assert {each.part for each in found.values()} == {"as_written"}
     assert found["deploy.downtime_without_prestop"].verdict is Verdict.ERRATUM_SHOWN
@@ -160,7 +160,7 @@ def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exe
 
 def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
     plan = one("release")
-    rows = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
+    rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
     lines, blocks = REHEARSAL.sections(plan, seen(details(release(written={"a": 3, "n": 4})), rows), ())
     assert isinstance(lines, Lines) and isinstance(blocks, Blocks)
     assert lines.part == blocks.part == "as_written"
