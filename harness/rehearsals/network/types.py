@@ -7,7 +7,6 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.message import Message
-from harness.model.verdict import Verdict
 from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan
 
 
@@ -113,17 +112,6 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...]
     start_ns: int = 0
     after_s: float = 0.0
-
-
-class PathResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A path over the rounds; outcomes in words, () where it was not asked."""
-
-    path: NetworkPath
-    verdict: Verdict
-    told: Message
-    before: tuple[Outcome, ...]
-    after: tuple[Outcome, ...]
-    replaced: tuple[Outcome, ...]
 
 
 class NetworkDetails(msgspec.Struct, kw_only=True):
