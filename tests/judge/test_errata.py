@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from harness.rehearsals.scaling.judge_errata import of_effects, of_first_deploy
 
 from harness.judge.errata import errata_seen, of_week
 from harness.judge.resizes import Resize
@@ -11,7 +12,6 @@ from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.message import message
 from harness.model.verdict import ErratumSeen, Verdict
-from harness.rehearsals.scaling.judge_errata import of_effects, of_first_deploy
 from harness.rehearsals.scaling.types import Effect, ScalingFinding
 from scenarios.claims import ERRATA
 from scenarios.load import load
