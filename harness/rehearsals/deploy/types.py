@@ -11,6 +11,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
 from harness.model.stack import Version
+from harness.planfile import Seconds
 
 
 class PartKind(StrEnum):
@@ -38,9 +39,9 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     version: Version
     graceful: bool = True
     least_calls: int = 300
-    status_s: float = 180.0
-    watch_s: float = 120.0
-    within_s: float = 60.0
+    status_s: Seconds = 180.0
+    watch_s: Seconds = 120.0
+    within_s: Seconds = 60.0
     expand: str = ""
     breaking: str = ""
     back: str = ""
