@@ -13,6 +13,7 @@ import asyncpg
 from harness.clock import Clock
 from harness.firebase import storage
 from harness.model.errors import PartDied
+from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.rehearsals.conformance import http, people
 from harness.rehearsals.conformance.beside import Spare, spare
@@ -89,7 +90,7 @@ class OnStack:
             finally:
                 await connection.close(timeout=5)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise NotExercised(f"the contract's tables are not as named: {error}") from error
+            raise NotExercised(message("the contract's tables are not as named: {what}", what=str(error))) from error
         except (OSError, asyncpg.PostgresError) as error:
             raise PartDied(
                 f"PostgreSQL failed: {error!r}", where=str(to.database), remedy="read postgres.log"
