@@ -42,7 +42,7 @@ async def bench(folder: Path, window: str = "30s") -> Result:
             readings = await _readings(process)
     finally:
         await _interrupted(process)
-    found = sorted(reports.glob("*/run.json"))
+    found = sorted(reports.glob("*/result.json"))
     if not found:
         raise RuntimeError(f"the run left no report:\n{log.read_text()[-2000:]}")
     return _result(msgspec.json.decode(found[-1].read_bytes()), readings, window)

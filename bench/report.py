@@ -1,4 +1,4 @@
-"""How long the reports of a run of 100,000 requests take: ``run.json``, JUnit, Markdown, HTML."""
+"""How long the reports of a run of 100,000 requests take: ``result.json``, JUnit, Markdown, HTML."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def bench(folder: Path, size: tuple[int, float, int]) -> Result:
         limit=LIMIT_S if took.requests >= 100_000 else None,
         runs=tuple(took.seconds),
     )
-    return Result(name="report", how="run.json, junit.xml, summary.md and report.html of one run", figures=(figure,))
+    return Result(name="report", how="result.json, junit.xml, summary.md and report.html of one run", figures=(figure,))
 
 
 def write(plan: Plan) -> Took:

@@ -226,6 +226,10 @@ class WithSecretStore(Protocol):
         """Valid after ``up``."""
         ...
 
+    def first_credentials(self) -> Credentials:
+        """What ``SecretsPlan.first`` made: the first version of the secret. Valid after ``up``."""
+        ...
+
 
 @runtime_checkable
 class WithIngress(Protocol):

@@ -9,6 +9,7 @@ import msgspec
 from harness.load.plan import LOOPBACK
 from harness.model.errors import BadInput
 from harness.model.evidence import Anchor
+from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Endpoints
 from harness.model.step import Step
 from harness.private import write_private
@@ -19,6 +20,11 @@ MOST_STEP_S = 600.0
 MOST_PHOTOS_PER_S = 50.0
 MOST_PHOTO_BYTES = 5_000_000  # docs/contract/walk-api.md#real-use: up to 5 MB each
 MOST_WORKERS = 8
+
+
+def population(count: int) -> PopulationPlan:
+    """The accounts of the stages: all on the API."""
+    return PopulationPlan(audiences=(AudiencePlan(name="general", users=count, flag_on=count),))
 
 
 class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,9 +36,8 @@ from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
 from harness.load.stages.board import Board
 from harness.load.stages.photos import Photos
-from harness.load.stages.plan import Command, WorkerPlan, read
+from harness.load.stages.plan import Command, WorkerPlan, population, read
 from harness.load.stages.sender import Identity, Sender
-from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.population.accounts import accounts
 from harness.population.schedule import slots, user_schedule
 
@@ -47,11 +46,6 @@ _AUTH_TIMEOUT_S = 30.0
 _SLACK_S = 1.0
 #: Where the system allows it: on a machine that it shares with the stack, the generator has to send on time.
 _NICENESS = -10
-
-
-def population(count: int) -> PopulationPlan:
-    """The accounts of the stages: all on the API."""
-    return PopulationPlan(audiences=(AudiencePlan(name="general", users=count, flag_on=count),))
 
 
 def admit(plan: WorkerPlan) -> list[Identity]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,8 +12,8 @@ from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
 from harness.model.step import Arrivals
-from harness.options import RunOptions, only_words
 from harness.progress import Progress
+from harness.rehearsal.arguments import first_line, only_words, options_of
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 
 MOST_WORKERS = 8
@@ -42,7 +40,9 @@ def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
     """The plan with the command line's overrides. Raises ``BadInput``."""
     from harness.rehearsals.load_stages.plan import MOST_PODS, PLAN, load
 
-    plan = load(arguments.plan or PLAN)
+    plan = msgspec.structs.replace(load(arguments.plan or PLAN), workers=_workers(arguments))
+    if plan.accounts % plan.workers:
+        raise BadInput(f"--workers {plan.workers} cannot share the plan's {plan.accounts} accounts evenly")
     if arguments.pods is not None:
         try:
             pods = tuple(int(word) for word in arguments.pods.split(","))
@@ -64,41 +64,43 @@ def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
     return plan
 
 
-def replay(arguments: argparse.Namespace, options: RunOptions) -> str:
-    """The command that runs this again."""
-    words = ["python", "-m", "harness", "load_stages", "--on", str(options.rung), "--seed", str(options.seed)]
-    words += ["--plan", str(arguments.plan)] if arguments.plan else []
+def _workers(arguments: argparse.Namespace) -> int:
+    workers: int = arguments.workers
+    if not 1 <= workers <= MOST_WORKERS:
+        raise BadInput(f"--workers {workers} is not within 1..{MOST_WORKERS}")
+    return workers
+
+
+def own_words(arguments: argparse.Namespace) -> list[str]:
+    """The command's own options as they were given, for the line that runs it again."""
+    words = ["--plan", str(arguments.plan)] if arguments.plan else []
     words += ["--pods", arguments.pods] if arguments.pods else []
     words += only_words(arguments.only)
     words += ["--workers", str(arguments.workers)] if arguments.workers != 1 else []
-    words += ["--quick"] if arguments.quick else []
-    return shlex.join([*words, *options.changed])
+    return [*words, *(["--quick"] if arguments.quick else [])]
 
 
-def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises ``BadInput`` for what was typed."""
     clock = MachineClock()
     progress = Progress(clock)
-    if not 1 <= arguments.workers <= MOST_WORKERS:
-        raise BadInput(f"--workers {arguments.workers} is not within 1..{MOST_WORKERS}")
     plan = plan_of(arguments)
-    if plan.accounts % arguments.workers:
-        raise BadInput(f"--workers {arguments.workers} cannot share the plan's {plan.accounts} accounts evenly")
-    options = options_of(arguments)
-    line = replay(arguments, options)
-    progress.plain(f"seed {options.seed}, environment {options.rung}, target {options.target.name}; replay: {line}")
+    options = options_of(arguments, own=own_words(arguments))
+    progress.plain(first_line(options))
     total_s = sum(stage.seconds for stage in plan.stages)
     pods = ", ".join(map(str, plan.knee.pods)) or "no"
     progress.plain(
         f"{len(plan.stages)} stages, {total_s:g} s in all; then the knee of "
         f"{pods} pods; {os.cpu_count()} cores for the stack and the load together"
     )
-    from harness.rehearsals.load_stages.flow import LoadStages  # SciPy and psutil load here
-    from harness.rehearsals.load_stages.report import LOAD_JSON, text
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here, after the first line is out
+    from harness.rehearsals.load_stages.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
     return run_to_end(
-        lambda: LoadStages(plan, options, clock, progress, workers=arguments.workers, replay=line),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed=LOAD_JSON if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, language(options.lang)),
+        printed="result.json" if arguments.json else None,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.model.message import Message, english, message
+from harness.model.message import Message, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.types import Knee, KneePlan
 
@@ -96,7 +96,7 @@ def _why_mute(last: Tried) -> Message:
 
 
 def _knee(pods: int, good: float | None, broken: float | None, verdict: Verdict, *told: Message) -> Knee:
-    return Knee(pods=pods, rate_per_s=good, broken_per_s=broken, verdict=verdict, reason=english(told), told=told)
+    return Knee(pods=pods, rate_per_s=good, broken_per_s=broken, verdict=verdict, told=told)
 
 
 def _bracket(tried: Sequence[Tried]) -> tuple[float | None, float | None]:

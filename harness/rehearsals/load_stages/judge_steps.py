@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper, samples_needed
 from harness.judge.figures import latencies_ms
 from harness.judge.lag import ON_TIME_NS, lag_ns
-from harness.judge.ledger import Calls
+from harness.judge.ledger import Calls, Ledger
 from harness.judge.summary import together
 from harness.judge.window import NS, Window
+from harness.model.evidence import Side
+from harness.model.message import Message, Told, message
+from harness.model.step import Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.types import StepFigures
+from harness.rehearsals.load_stages.types import Made, StepFigures, StepResult
 
 #: Of a core: above it the busiest worker may be what kept the requests waiting.
 MOST_GENERATOR_CORES = 0.9
@@ -41,28 +44,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     error_ratio: float
 
 
-class Around(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read beside the requests; ``None`` where it could not be read."""
-
-    generator_cpu_cores: float | None = None
-    machine_cpu_ratio: float | None = None
-    database_connections: int | None = None
-    database_limit: int | None = None
-    cpu_samples: list[tuple[int, str, float]] = []
-    memory_samples: list[tuple[int, str, float]] = []
-    histogram: str = ""
-    requests_by_pod: dict[str, int] = {}
-    photos_due: int = 0
-    photos_uploaded: int = 0
+def result_of(made: Made, ledger: Ledger, limits: Limits) -> StepResult:
+    """The step judged, from what the ledger has of its window."""
+    window = window_of(made.start_ns, made.step.seconds)
+    measured = figures(ledger.requests_due(window, Side.API), window, made, ledger)
+    judged, told = verdict(measured, limits, made.pods)
+    return StepResult(
+        step=made.step, pods=made.pods, figures=measured, verdict=judged, told=told, start_ns=made.start_ns
+    )
 
 
-def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
+def photos_due(step: Step) -> int:
+    """How many uploads are due beside the step."""
+    return round(step.photos_per_s * step.seconds)
+
+
+def figures(calls: Calls, window: Window, made: Made, ledger: Ledger) -> StepFigures:
     """The figures of the requests due in ``window`` (rows of ``CALL``, those of the step alone)."""
     latency = np.sort(latencies_ms(calls))
     total, failed = len(calls), int(np.count_nonzero(~calls["ok"]))
     lower, upper = quantile_bounds(latency) if total else (None, None)
     lag_ms: NDArray[np.float64] = np.sort(lag_ns(calls) / _MS)
-    cpu, memory = together(around.cpu_samples, window), together(around.memory_samples, window)
+    cpu, memory = together(ledger.samples["cpu_cores"], window), together(ledger.samples["memory_bytes"], window)
 
     def percentile(values: NDArray[np.float64], quantile: float) -> float | None:
         return float(values[nearest_rank(len(values), quantile) - 1]) if len(values) else None
@@ -81,70 +84,88 @@ def figures(calls: Calls, window: Window, around: Around) -> StepFigures:
         latency_p95_upper_ms=upper,
         error_upper=ratio_upper(failed, total) if total else None,
         lag_p99_ms=percentile(lag_ms, 0.99),
-        generator_cpu_cores=around.generator_cpu_cores,
-        machine_cpu_ratio=around.machine_cpu_ratio,
+        generator_cpu_cores=made.generator_cpu_cores,
+        machine_cpu_ratio=made.machine_cpu_ratio,
         pods_cpu_cores=sum(cpu) / len(cpu) if cpu else None,
         pods_memory_bytes=max(memory, default=None),
-        database_connections=around.database_connections,
-        database_limit=around.database_limit,
-        histogram=around.histogram,
-        requests_by_pod=around.requests_by_pod,
-        photos_due=around.photos_due,
-        photos_uploaded=around.photos_uploaded,
+        database_connections=made.database_connections,
+        database_limit=made.database_limit,
+        requests_by_pod=ledger.pods_due(window),
+        photos_due=photos_due(made.step),
+        photos_uploaded=made.photos_uploaded,
     )
 
 
-def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, str]:
+def verdict(measured: StepFigures, limits: Limits, pods: int) -> tuple[Verdict, Told]:
     """Whether the step kept its limits with so many ``pods``, and why.
 
     Errors are judged by their bound once the sample can carry it, on the measured ratio below that, which is said.
     """
     if not measured.requests or measured.latency_p95_ms is None:
-        return Verdict.INCONCLUSIVE, "no request was due"
+        return Verdict.INCONCLUSIVE, (message("no request was due"),)
     spread = spread_words(measured, pods)
     if mute := generator_words(measured) or spread or limiter_words(measured) or photo_words(measured):
-        return Verdict.INCONCLUSIVE, mute
+        return Verdict.INCONCLUSIVE, (mute,)
     return _kept(measured, measured.latency_p95_ms, limits)
 
 
-def _kept(measured: StepFigures, p95_ms: float, limits: Limits) -> tuple[Verdict, str]:
-    p95 = f"p95 {p95_ms:.0f} ms"
+def _kept(measured: StepFigures, p95_ms: float, limits: Limits) -> tuple[Verdict, Told]:
+    p95 = f"{p95_ms:.0f}"
     ratio = measured.failed / measured.requests
-    errors = f"{measured.failed} of {measured.requests} failed"
+    errors = message("{failed} of {all} failed", failed=str(measured.failed), all=str(measured.requests))
     lower, upper = measured.latency_p95_lower_ms, measured.latency_p95_upper_ms
     if lower is not None and lower >= limits.p95_ms:
-        return Verdict.FAIL, f"{p95}, at least {lower:.0f} ms; {errors}"
+        return Verdict.FAIL, (message("p95 {p95} ms, at least {lower} ms", p95=p95, lower=f"{lower:.0f}"), errors)
     if ratio_lower(measured.failed, measured.requests) > limits.error_ratio:
-        return Verdict.FAIL, f"{errors}, above {limits.error_ratio * 100:g} %; {p95}"
+        above = message("{errors}, above {limit} %", errors=errors, limit=f"{limits.error_ratio * 100:g}")
+        return Verdict.FAIL, (above, message("p95 {p95} ms", p95=p95))
     if upper is None:
-        return Verdict.INCONCLUSIVE, f"{p95}, but {measured.requests} requests are too few ({_P95_SAMPLES} are needed)"
+        few = message(
+            "p95 {p95} ms, but {count} requests are too few ({needed} are needed)",
+            p95=p95,
+            count=str(measured.requests),
+            needed=str(_P95_SAMPLES),
+        )
+        return Verdict.INCONCLUSIVE, (few,)
+    kept = message("p95 {p95} ms, at most {upper} ms", p95=p95, upper=f"{upper:.0f}")
     if upper >= limits.p95_ms or ratio >= limits.error_ratio:
-        return Verdict.INCONCLUSIVE, f"{p95}, at most {upper:.0f} ms; {errors}: too near the limit to tell"
-    few = samples_needed(limits.error_ratio, measured.failed) > measured.requests
-    more = f" (too few to carry a bound below {limits.error_ratio * 100:g} %)" if few else ""
-    return Verdict.PASS, f"{p95}, at most {upper:.0f} ms; {errors}{more}"
+        return Verdict.INCONCLUSIVE, (kept, message("{errors}: too near the limit to tell", errors=errors))
+    if samples_needed(limits.error_ratio, measured.failed) > measured.requests:
+        errors = message(
+            "{errors} (too few to carry a bound below {limit} %)",
+            errors=errors,
+            limit=f"{limits.error_ratio * 100:g}",
+        )
+    return Verdict.PASS, (kept, errors)
 
 
-def generator_words(measured: StepFigures) -> str:
-    """Why the generator may have been the limit; "" when it was not."""
+def generator_words(measured: StepFigures) -> Message | None:
+    """Why the generator may have been the limit; ``None`` when it was not."""
     if measured.lag_p99_ms is not None and measured.lag_p99_ms * _MS > ON_TIME_NS:
-        return f"the generator was the limit: its p99 lag is {measured.lag_p99_ms:.0f} ms"
+        return message("the generator was the limit: its p99 lag is {lag} ms", lag=f"{measured.lag_p99_ms:.0f}")
     if measured.generator_cpu_cores is not None and measured.generator_cpu_cores > MOST_GENERATOR_CORES:
-        return f"the generator was the limit: a worker used {measured.generator_cpu_cores:.2f} of a core"
-    return ""
+        used = f"{measured.generator_cpu_cores:.2f}"
+        return message("the generator was the limit: a worker used {cores} of a core", cores=used)
+    return None
 
 
-def spread_words(measured: StepFigures, pods: int) -> str:
-    """Why the load was not one on all ``pods``; "" when it was, or when answers do not name their pods."""
+def spread_words(measured: StepFigures, pods: int) -> Message | None:
+    """Why the load was not one on all ``pods``; ``None`` when it was, or when answers do not name their pods."""
     by_pod = measured.requests_by_pod
     total = sum(by_pod.values())
     if not by_pod or total < REQUESTS_A_POD * pods:
-        return ""
+        return None
     if len(by_pod) < pods:
-        return f"the load was not spread: {len(by_pod)} of {pods} pods answered"
+        words = {"some": str(len(by_pod)), "all": str(pods)}
+        return message("the load was not spread: {some} of {all} pods answered", **words)
     if (most := max(by_pod.values())) > MOST_OF_ITS_SHARE * total / pods:
-        return f"the load was not spread: one of {pods} pods answered {most} of {total}"
-    return ""
+        return message(
+            "the load was not spread: one of {pods} pods answered {most} of {all}",
+            pods=str(pods),
+            most=str(most),
+            all=str(total),
+        )
+    return None
 
 
 def limited_times(measured: StepFigures) -> int:
@@ -152,16 +173,18 @@ def limited_times(measured: StepFigures) -> int:
     return measured.statuses.get(_TOO_MANY_REQUESTS, 0)
 
 
-def limiter_words(measured: StepFigures) -> str:
-    """Why the load was not the pods' to carry; "" when the rate limiter answered none of it."""
+def limiter_words(measured: StepFigures) -> Message | None:
+    """Why the load was not the pods' to carry; ``None`` when the rate limiter answered none of it."""
     times = limited_times(measured)
-    return f"the rate limiter answered {times} times" if times else ""
+    return message("the rate limiter answered {count} times", count=str(times)) if times else None
 
 
-def photo_words(measured: StepFigures) -> str:
-    """Why the step was not one beside photos; "" when it was, or was not to be."""
+def photo_words(measured: StepFigures) -> Message | None:
+    """Why the step was not one beside photos; ``None`` when it was, or was not to be."""
     due, uploaded = measured.photos_due, measured.photos_uploaded
-    return f"{uploaded} of {due} photos were uploaded" if uploaded < LEAST_PHOTOS * due else ""
+    if uploaded >= LEAST_PHOTOS * due:
+        return None
+    return message("{some} of {all} photos were uploaded", some=str(uploaded), all=str(due))
 
 
 def window_of(origin_ns: int, seconds: float) -> Window:

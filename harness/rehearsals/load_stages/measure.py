@@ -15,14 +15,14 @@ from hdrh.histogram import HdrHistogram
 from harness.clock import NS, Clock
 from harness.collect import Collector
 from harness.judge.figures import latencies_ms
-from harness.judge.ledger import Calls, Ledger
+from harness.judge.ledger import Calls
 from harness.judge.window import Window
 from harness.load.stages.process import StageProcesses
 from harness.model.evidence import Side
 from harness.model.stack import Endpoints
 from harness.model.step import Step
-from harness.rehearsals.load_stages.judge_steps import Around, Limits, figures, verdict, window_of
-from harness.rehearsals.load_stages.types import StepResult
+from harness.rehearsals.load_stages.judge_steps import photos_due, window_of
+from harness.rehearsals.load_stages.types import Made
 
 LEAD_S = 0.5
 REOPEN_LEAD_S = 3.0  # for a thousand connections to pods that may have little CPU
@@ -36,23 +36,20 @@ _DATABASE_EVERY_S = 1.0
 
 
 class Measuring:
-    """Makes steps on a stack whose evidence ``collector`` gathers; ``limits`` judge each."""
+    """Makes steps on a stack whose evidence ``collector`` gathers."""
 
-    def __init__(
-        self, load: StageProcesses, collector: Collector, endpoints: Endpoints, clock: Clock, limits: Limits
-    ) -> None:
+    def __init__(self, load: StageProcesses, collector: Collector, endpoints: Endpoints, clock: Clock) -> None:
         self._load = load
         self._collector = collector
         self._endpoints = endpoints
         self._clock = clock
-        self._limits = limits
 
     async def unjudged(self, step: Step) -> None:
         """Makes the load alone. Raises what ended it."""
         await self._load.step(step, self._clock.now_ns() + round(_lead_s(step) * NS))
 
-    async def step(self, step: Step, pods: int) -> StepResult:
-        """Raises what ended the load."""
+    async def step(self, step: Step, pods: int) -> Made:
+        """The step as it was made; its requests are in evidence. Raises what ended the load."""
         lead_s = _lead_s(step)
         origin_ns = self._clock.now_ns() + round(lead_s * NS)
         window = window_of(origin_ns, step.seconds)
@@ -67,23 +64,17 @@ class Measuring:
             connections.cancel()
         uploaded = await self._photos(step)
         self._collector.gather()
-        ledger = self._collector.ledger
-        calls = ledger.requests_due(window, Side.API)
-        around = Around(
+        return Made(
+            step=step,
+            pods=pods,
+            start_ns=window.start_ns,
             generator_cpu_cores=generator,
             machine_cpu_ratio=machine,
             database_connections=most,
             database_limit=limit,
-            cpu_samples=_samples(ledger, "cpu_cores"),
-            memory_samples=_samples(ledger, "memory_bytes"),
-            histogram=histogram(calls),
-            requests_by_pod=ledger.pods_due(window),
-            photos_due=_photos_due(step),
             photos_uploaded=uploaded,
+            histogram=histogram(self._collector.ledger.requests_due(window, Side.API)),
         )
-        measured = figures(calls, window, around)
-        told, reason = verdict(measured, self._limits, pods)
-        return StepResult(step=step, pods=pods, figures=measured, verdict=told, reason=reason, start_ns=window.start_ns)
 
     async def _photos(self, step: Step) -> int:
         """How many were uploaded, once all workers have told it; a worker tells it when its last upload has ended."""
@@ -93,7 +84,7 @@ class Measuring:
             events = self._collector.events
             told = [e.data for e in events if (e.kind, e.subject, e.data.get("step")) == (*PHOTOS, step.name)]
             ended = sum(each["uploaded"] + each["failed"] + each["put_off"] for each in told)
-            if ended >= _photos_due(step) or self._endpoints.storage is None or self._clock.now_ns() >= give_up_ns:
+            if ended >= photos_due(step) or self._endpoints.storage is None or self._clock.now_ns() >= give_up_ns:
                 return sum(each["uploaded"] for each in told)
             await self._clock.sleep(SETTLE_S)
 
@@ -144,10 +135,6 @@ class Measuring:
         return None, None
 
 
-def _photos_due(step: Step) -> int:
-    return round(step.photos_per_s * step.seconds)
-
-
 def _lead_s(step: Step) -> float:
     return REOPEN_LEAD_S if step.reopen else LEAD_S
 
@@ -170,7 +157,3 @@ def histogram(calls: Calls) -> str:
         recorded.record_value(int(value))
     encoded = recorded.encode()
     return encoded.decode() if isinstance(encoded, bytes) else base64.b64encode(encoded).decode()
-
-
-def _samples(ledger: Ledger, metric: str) -> list[tuple[int, str, float]]:
-    return list(ledger.samples[metric])

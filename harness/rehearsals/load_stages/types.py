@@ -1,15 +1,16 @@
-"""Load stages and the search for the knee: the plan as data, and what ``load.json`` publishes."""
+"""Load stages and the search for the knee: the plan as data, the facts that a run leaves, and what is read of them."""
 
 from __future__ import annotations
 
 import msgspec
 
+from harness.control.rollout import limits
+from harness.manifests.cpu import scaled
+from harness.model.autoscaling import Hpa
+from harness.model.manifests import Manifests
 from harness.model.message import Told
-from harness.model.run_report import RunReport
 from harness.model.step import Step
 from harness.model.verdict import Verdict
-
-SCHEMA_VERSION = 1
 
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +35,8 @@ class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole plan. ``pods`` is the number of replicas of the stages; ``accounts`` that of the users' tokens."""
+    """The whole plan. ``pods`` is the number of replicas of the stages; ``accounts`` that of the users' tokens, which
+    ``workers`` processes share."""
 
     name: str
     title: str
@@ -46,6 +48,7 @@ class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     p95_limit_ms: float
     error_limit: float
     request_timeout_s: float = 10.0
+    workers: int = 1
 
 
 class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +57,6 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     ``generator_cpu_cores`` is that of the busiest worker; ``machine_cpu_ratio`` of all cores of the machine: both over
     the step's own seconds. ``database_connections`` are the most seen of the ``database_limit`` (``max_connections``).
     ``requests_by_pod`` counts the answers that name their pod. ``photos_uploaded`` of ``photos_due`` beside the step.
-    ``histogram`` is the step's HDR histogram of latencies in microseconds, in its own base64 form.
     """
 
     offered_per_s: float
@@ -74,7 +76,6 @@ class StepFigures(msgspec.Struct, frozen=True, kw_only=True):
     pods_cpu_cores: float | None
     pods_memory_bytes: float | None
     database_connections: int | None
-    histogram: str
     requests_by_pod: dict[str, int] = {}
     database_limit: int | None = None
     photos_due: int = 0
@@ -90,7 +91,7 @@ class StepResult(msgspec.Struct, frozen=True, kw_only=True):
     pods: int
     figures: StepFigures
     verdict: Verdict
-    reason: str
+    told: Told
     start_ns: int
 
 
@@ -103,35 +104,72 @@ class Knee(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float | None
     broken_per_s: float | None
     verdict: Verdict
-    reason: str
+    told: Told
     photos_per_s: float = 0.0
-    told: Told = ()  # the reason as messages, for the page's language
 
 
-class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim of the document against what was measured. ``of_target``: what it states, asked of the target at hand,
-    where the claim itself is about another (the Go backend). ``erratum`` is the one that the reason shows; "" when
-    none was seen."""
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a container asks for and may use; ``None`` where the manifest is silent. CPU in millicores."""
 
-    claim: str
-    verdict: Verdict
-    value: str
-    reason: str
-    told: Told = ()  # the reason as messages
-    of_target: bool = False
-    erratum: str = ""
+    request_cpu_m: int | None
+    request_memory_bytes: int | None
+    limit_cpu_m: int | None
+    limit_memory_bytes: int | None
 
 
-class LoadReport(RunReport, frozen=True, kw_only=True):
-    """``load.json``. ``timings`` are seconds by name; ``knee_cpu_factor`` multiplied CPU requests and limits for the
-    search of the knees."""
+class Sized(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of the manifests: the HPA, a pod's containers as written (the target's own first) and as they were
+    while the knees were searched, and how many pods more than the HPA's most a rollout makes."""
 
-    scenario: str
-    title: str
-    p95_limit_ms: float
-    error_limit: float
-    steps: tuple[StepResult, ...]
-    knees: tuple[Knee, ...]
-    claims: tuple[ClaimResult, ...]
-    errata: tuple[str, ...] = ()  # the ids of ``errata_seen``
+    hpa: Hpa | None
+    containers: tuple[Asked, ...]
+    searched: tuple[Asked, ...]
+    surge: int = 0
+
+
+def sized(manifests: Manifests, knee_cpu_factor: float) -> Sized:
+    """Of ``manifests`` as written, whose CPU was multiplied by ``knee_cpu_factor`` for the search."""
+    surge, hpa = 0, manifests.hpa
+    if hpa is not None:
+        surge, _ = limits(msgspec.structs.replace(manifests.deployment, replicas=hpa.max_replicas))
+    searched = scaled(manifests, knee_cpu_factor)
+    return Sized(hpa=hpa, containers=_asked(manifests), searched=_asked(searched), surge=surge)
+
+
+def _asked(manifests: Manifests) -> tuple[Asked, ...]:
+    return tuple(
+        Asked(
+            request_cpu_m=each.request_cpu_m,
+            request_memory_bytes=each.request_memory_bytes,
+            limit_cpu_m=each.limit_cpu_m,
+            limit_memory_bytes=each.limit_memory_bytes,
+        )
+        for each in manifests.deployment.template.containers
+    )
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that was made from ``start_ns`` on, and what was read beside its requests; ``None`` where it could not be.
+
+    ``histogram`` is the HDR histogram of its latencies in microseconds, in its own base64 form: whoever reads the
+    result can add them up.
+    """
+
+    step: Step
+    pods: int
+    start_ns: int
+    generator_cpu_cores: float | None = None
+    machine_cpu_ratio: float | None = None
+    database_connections: int | None = None
+    database_limit: int | None = None
+    photos_uploaded: int = 0
+    histogram: str = ""
+
+
+class LoadStagesDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run beside its evidence. ``knee_cpu_factor`` multiplied CPU requests and limits for the search of
+    the knees."""
+
+    made: list[Made] = msgspec.field(default_factory=list)
+    sized: Sized | None = None
     knee_cpu_factor: float = 1.0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.model.command import Ran
-from harness.progress import Progress
 from harness.rehearsals.scaling.types import Effect, Part
 from harness.stack.protocol import ByKubectl
 
@@ -34,7 +33,7 @@ class Commands:
     """
 
     def __init__(
-        self, stack: ByKubectl, part: Part, name: str, *, document: str, folder: str, progress: Progress,
+        self, stack: ByKubectl, part: Part, name: str, *, document: Path, folder: Path, say: Callable[[str], None],
         reached: Reached,
     ) -> None:  # fmt: skip
         self.ran: dict[str, Ran] = {}
@@ -42,9 +41,9 @@ class Commands:
         self._stack = stack
         self._part = part
         self._name = name
-        self._folder = Path(folder)
-        self._copy = copied(Path(document), self._folder / "base")
-        self._progress = progress
+        self._folder = folder
+        self._copy = copied(document, self._folder / "base")
+        self._say = say
         self._reached = reached
 
     async def run(self) -> None:
@@ -107,7 +106,7 @@ class Commands:
         await self._do("status after undo", "rollout", "status", deployment, limit_s=_UNDONE_S)
 
     async def _do(self, key: str, *words: str, limit_s: float = 60.0, folder: Path | None = None) -> Ran:
-        self._progress(f"kubectl {' '.join(words)}")
+        self._say(f"kubectl {' '.join(words)}")
         one = self.ran[key] = await self._stack.kubectl(*words, limit_s=limit_s, folder=folder)
         with (self._folder / "kubectl.txt").open("a") as file:
             file.write(f"$ {one.command}\n{one.output[:_KEPT]}\n# status {one.status}\n\n")

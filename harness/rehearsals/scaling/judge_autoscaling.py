@@ -1,6 +1,6 @@
-"""A real controller's decisions against the rule, and its percentages against the summed requests.
+"""The autoscaler under load: up, down, by which metric, and a real controller's decisions against the rule.
 
-Pure. ``harness.rehearsals.scaling.rule`` computes what the rule allows; this compares.
+Pure. ``judge_rule`` computes what the rule allows; this compares.
 """
 
 from __future__ import annotations
@@ -9,12 +9,28 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.model.evidence import EventRow
+from harness.judge.claimed import held, seconds
+from harness.judge.endpoints import endpoints_now, endpoints_reached_s, most_endpoints
+from harness.judge.resizes import Resize, resizes
+from harness.judge.window import NS
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.judgement import Judgement
+from harness.model.message import Message, Told, message, verbatim
+from harness.model.stack import Rung
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.types import Decision
+from harness.rehearsals.scaling.judge_rule import decisions, recommended
+from harness.rehearsals.scaling.judge_sizes import timed
+from harness.rehearsals.scaling.types import Controlled, Decision, Loaded, Part
 
 #: Of a utilization below this, the whole percent is too coarse to tell one sum of requests from another.
 LEAST_PERCENT = 10
+#: The HPA's stabilisation, which the document calls its time to scale in.
+_FIVE_MINUTES_S = 300.0
+#: The sample that a rung tells whose autoscaler is the rule itself: what a metric asks for.
+_ASKED = "metric_replicas"
+
+#: What the metrics asked for: when, which, how many replicas.
+Asked = Sequence[tuple[int, str, float]]
 
 
 class Utilization(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +51,125 @@ class Ruled(msgspec.Struct, frozen=True, kw_only=True):
     alone_m: int
 
 
-def utilizations(rows: Iterable[EventRow], resource: str, since_ns: int, until_ns: int) -> list[Utilization]:
-    """Those of ``resource`` in the statuses of HPAs that were seen in the time."""
+def under_load(
+    part: Part,
+    did: Loaded,
+    rows: Sequence[EventRow],
+    samples: Sequence[SampleRow],
+    *,
+    controlled: Controlled | None,
+    rung: Rung,
+) -> list[Judgement]:
+    """The part's verdicts. Where pods are processes the autoscaler is the rule, and tells what it was asked for; a
+    real one's decisions are held against the rule."""
+    if controlled is None or rung in (Rung.LOCAL, Rung.SIM):
+        asked = [(row.at_ns, row.subject, row.value) for row in samples if row.metric == _ASKED]
+        return autoscaled(part, did, rows, asked=asked)
+    ruled = Ruled(
+        decisions=decisions(rows, samples, controlled, part.low, did.load_ns),
+        utilizations=utilizations(rows, part.resource, did.load_ns),
+        request_m=controlled.requests_m(part.resource),
+        alone_m=controlled.alone_m(part.resource),
+    )
+    asked = recommended(rows, samples, controlled, part.low, (did.load_ns, did.end_ns))
+    return autoscaled(part, did, rows, asked=asked, ruled=ruled)
+
+
+def autoscaled(
+    part: Part, did: Loaded, rows: Sequence[EventRow], *, asked: Asked = (), ruled: Ruled | None = None
+) -> list[Judgement]:
+    """Under one resource alone, memory where the part holds some: up while that lasts, down after it.
+
+    ``asked`` are the metrics' own recommendations: stabilisation counts from the last of the most, which may lie before
+    the end of load. ``ruled`` is what the rule says of a real controller's decisions; ``None`` where the autoscaler is
+    the rule itself.
+    """
+    load_ns, end_ns = did.load_ns, did.end_ns
+    most = most_endpoints(rows, load_ns, end_ns)
+    rises = _rises(resizes(rows, load_ns), part.low, end_ns)
+    reached_s = None if most <= part.low else endpoints_reached_s(rows, load_ns, lambda count: count >= most)
+    path = ", ".join(f"{(each.at_ns - load_ns) / NS:.0f} s: {each.size} ({_short(each.reason)})" for each in rises)
+    up = message("load to {most} ready endpoints [{path}]", most=str(most), path=path)
+    return [
+        timed(part, "scaling.time.hpa_up", reached_s, part.up_within_s, up),
+        _rose(part, rises, most, path, ruled),
+        _fell(part, did, rows, most, asked),
+        _down(part, did, rows, most),
+    ]
+
+
+def _down(part: Part, did: Loaded, rows: Sequence[EventRow], most: int) -> Judgement:
+    low_s = endpoints_reached_s(rows, did.end_ns, lambda count: count <= part.low)
+    left = len(endpoints_now(rows))
+    told = message(
+        "{most} -> {low} endpoints after the end of load, {left} at the end",
+        most=str(most),
+        low=str(part.low),
+        left=str(left),
+    )
+    kept = low_s is not None and most > part.low <= left
+    return held(part.name, "scaling.hpa.down_to_2", kept, told, **seconds(low_s))
+
+
+def _fell(part: Part, did: Loaded, rows: Sequence[EventRow], most: int, asked: Asked) -> Judgement:
+    """The document's five minutes. They are the least, says an erratum, which a time of more shows."""
+    end_ns = did.end_ns
+    last_ns = max((at_ns for at_ns, _, size in asked if did.load_ns <= at_ns and size >= most), default=end_ns)
+    falls = [each for each in resizes(rows, did.load_ns) if each.at_ns >= end_ns and each.size < most]
+    fell_s = (falls[0].at_ns - last_ns) / NS if falls else None
+    what = message("from the end of load to fewer replicas")
+    if last_ns != end_ns:
+        before_s = f"{(end_ns - last_ns) / NS:.0f}"
+        what = message(
+            "from the last recommendation of {most}, {seconds} s before the end of load, to fewer replicas",
+            most=str(most),
+            seconds=before_s,
+        )
+    found = timed(part, "scaling.time.hpa_down", fell_s, part.down_within_s, what, after_s=part.down_after_s)
+    if found.verdict is not Verdict.PASS or fell_s is None or fell_s < _FIVE_MINUTES_S:
+        return found
+    return msgspec.structs.replace(found, erratum="scaling.time.five_minutes_is_the_least")
+
+
+def _rose(part: Part, rises: Sequence[Resize], most: int, path: str, ruled: Ruled | None) -> Judgement:
+    """By the one resource alone, as far as the part wants, and each decision as the rule has it."""
+    claim, shown = f"scaling.hpa.{part.resource}", (verbatim(f"{part.low} -> {most}"),)
+    others = [each for each in rises if part.resource not in each.reason]
+    if not rises:
+        return held(part.name, claim, False, message("the autoscaler added no pod"), shown=shown)
+    if others:
+        told = message("not by {resource} alone: {path}", resource=part.resource, path=path)
+        return held(part.name, claim, False, told, shown=shown)
+    verdict, why = _itself() if ruled is None else by_rule(ruled)
+    if most < part.high and verdict is Verdict.PASS:
+        fewer = message("the load asked for {most}, not for {wanted}", most=str(most), wanted=str(part.high))
+        verdict, why = Verdict.INCONCLUSIVE, (fewer, *why)
+    return Judgement(id=claim, part=part.name, claim=claim, verdict=verdict, told=(verbatim(path), *why), shown=shown)
+
+
+def _itself() -> tuple[Verdict, Told]:
+    return Verdict.PASS, (message("the environment's autoscaler is the rule itself"),)
+
+
+def _short(reason: str) -> str:
+    """Without the words that every reason of a utilization has."""
+    return reason.replace(" resource utilization (percentage of request)", "")
+
+
+def _rises(steps: Sequence[Resize], low: int, end_ns: int) -> list[Resize]:
+    found: list[Resize] = []
+    for each in steps:
+        if each.at_ns < end_ns and each.size > (found[-1].size if found else low):
+            found.append(each)
+    return found
+
+
+def utilizations(rows: Iterable[EventRow], resource: str, since_ns: int) -> list[Utilization]:
+    """Those of ``resource`` in the statuses of HPAs that were seen since."""
     return [
         Utilization(at_ns=row.at_ns, percent=metric["utilization"], average_m=metric["average_m"])
         for row in rows
-        if row.kind == "component" and row.subject.startswith("hpa/") and since_ns <= row.at_ns < until_ns
+        if row.kind == "component" and row.subject.startswith("hpa/") and since_ns <= row.at_ns
         for metric in row.data.get("metrics", ())
         if metric["name"] == resource
     ]
@@ -54,27 +183,39 @@ def is_of(each: Utilization, request_m: int) -> bool:
     )
 
 
-def by_rule(ruled: Ruled) -> tuple[Verdict, str]:
+def by_rule(ruled: Ruled) -> tuple[Verdict, Told]:
     """Fails when a decision is none that the rule allows, or a percentage is not of the summed requests."""
     telling = [each for each in ruled.utilizations if each.percent >= LEAST_PERCENT]
     odd = [each for each in telling if not is_of(each, ruled.request_m)]
     alone = sum(is_of(each, ruled.alone_m) for each in telling)
     against = [each for each in ruled.decisions if each.allowed and each.size not in each.allowed]
     unread = [each for each in ruled.decisions if not each.allowed]
-    agree = len(ruled.decisions) - len(against) - len(unread)
-    told = f"{agree} of {len(ruled.decisions)} decisions as the rule has them over the summed requests; "
-    told += f"{len(telling) - len(odd)} of {len(telling)} percentages are of both containers' requests, "
-    told += f"{alone} of the first one's alone"
+    agree = message(
+        "{agree} of {all} decisions as the rule has them over the summed requests",
+        agree=str(len(ruled.decisions) - len(against) - len(unread)),
+        all=str(len(ruled.decisions)),
+    )
+    percentages = message(
+        "{both} of {all} percentages are of both containers' requests, {alone} of the first one's alone",
+        both=str(len(telling) - len(odd)),
+        all=str(len(telling)),
+        alone=str(alone),
+    )
     if against:
-        words = ", ".join(f"{each.before} -> {each.size}, the rule: {_sizes(each.allowed)}" for each in against)
-        return Verdict.FAIL, f"{told}; {words}"
+        return Verdict.FAIL, (agree, percentages, *(_against(each) for each in against))
     if odd:
-        words = ", ".join(f"{each.percent} % of a mean of {each.average_m}" for each in odd[:3])
-        return Verdict.FAIL, f"{told}; {words}"
+        return Verdict.FAIL, (agree, percentages, *(_odd(each) for each in odd[:3]))
     if unread or not telling or not ruled.decisions:
-        return Verdict.INCONCLUSIVE, f"{told}; {len(unread)} decisions without figures"
-    return Verdict.PASS, told
+        lacking = message("{count} decisions without figures", count=str(len(unread)))
+        return Verdict.INCONCLUSIVE, (agree, percentages, lacking)
+    return Verdict.PASS, (agree, percentages)
 
 
-def _sizes(allowed: Iterable[int]) -> str:
-    return " or ".join(map(str, allowed))
+def _against(each: Decision) -> Message:
+    sizes = ", ".join(map(str, each.allowed))
+    words = {"before": str(each.before), "size": str(each.size), "allowed": sizes}
+    return message("{before} -> {size}, the rule: {allowed}", **words)
+
+
+def _odd(each: Utilization) -> Message:
+    return message("{percent} % of a mean of {mean}", percent=str(each.percent), mean=str(each.average_m))

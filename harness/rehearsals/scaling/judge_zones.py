@@ -5,17 +5,18 @@ Pure. Rows are in the order they were seen; all times are of one clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from harness.judge.claimed import NEVER, held, seconds, shown_as, unknown
 from harness.judge.window import NS
 from harness.judge.zones import nodes_of, placement, zones
 from harness.model.evidence import EventRow, Outcome, RequestRow
+from harness.model.judgement import Judgement
+from harness.model.message import Message, Told, message
 from harness.model.stack import PodState
-from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.judge_parts import held, shown
-from harness.rehearsals.scaling.types import Part, ScalingFinding
+from harness.rehearsals.scaling.types import Part, ZoneLost
 
 NO_SPREAD = "manifest.deployment.no_zone_spread"
 MULTI_ZONE, REHEARSED = "requirements.multi_zone", "checklist.availability.multi_zone"
@@ -37,10 +38,9 @@ class ZoneLoss(msgspec.Struct, frozen=True, kw_only=True):
     dark_windows: int  # of 10 s, with requests, all failed
 
 
-def seen(
-    part: Part, rows: Sequence[EventRow], requests: Iterable[RequestRow], *, zone: str, lost_ns: int, end_ns: int
-) -> ZoneLoss:
-    """Everything between the loss of ``zone`` and ``end_ns``."""
+def seen(part: Part, did: ZoneLost, rows: Sequence[EventRow], requests: Iterable[RequestRow]) -> ZoneLoss:
+    """Everything between the loss of the zone and the part's end."""
+    zone, lost_ns, end_ns = did.zone, did.lost_ns, did.end_ns
     placed, by_node = placement(rows, lost_ns), zones(rows)
     lost = {pod for pod, at in placed.items() if at == zone}
     later = [row for row in rows if lost_ns < row.at_ns <= end_ns]
@@ -71,45 +71,68 @@ def seen(
     )
 
 
-def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[ScalingFinding]:
+def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     """Several zones must have carried the pods and some requests must have been answered all the time; the pods must
     have come back within the part's limit. Without requests, or a node that was called silent, nothing is known.
 
     ``spread``: the Deployment asks for a spread over zones. Without it pods that share the lost zone are the erratum
     ``manifest.deployment.no_zone_spread``.
     """
-    if not loss.requests or loss.unreachable_s is None or not loss.placed or "" in loss.placed.values():
-        lacking = "no requests" if not loss.requests else "no node of it was called not ready, or no zone is known"
-        reason = f"the zone {loss.zone or '?'} lost: {lacking}"
-        return [
-            ScalingFinding(claim=claim, verdict=Verdict.INCONCLUSIVE, value="", reason=reason)
-            for claim in (MULTI_ZONE, REHEARSED)
-        ]
+    if why := _unseen(loss):
+        told = message("the zone {zone} lost: {why}", zone=loss.zone or "?", why=why)
+        return [unknown(part.name, claim, told) for claim in (MULTI_ZONE, REHEARSED)]
     several = len(set(loss.placed.values())) > 1
-    reason = (
-        f"{_where(loss.placed)}; {loss.zone} lost: {loss.failed} of {loss.requests} requests failed, "
-        f"{loss.failed_after_out} of them after its pods were no endpoints any more ({_after(loss.out_s)}); "
-        f"{loss.dark_windows} windows of {WINDOW_S} s without any answer"
-    )
-    back = (
-        f"node called not ready {_after(loss.unreachable_s)}, endpoints gone {_after(loss.out_s)}, pods given up "
-        f"{_after(loss.given_up_s)}, {part.high} ready in other zones {_after(loss.replaced_s)} "
-        f"(at most {part.up_within_s:g} s)"
-    )
+    told = _answered(loss)
+    failed = message("{failed} of {all} failed", failed=str(loss.failed), all=str(loss.requests))
+    measured = {"shown": (failed,), "samples": loss.requests}
+    if several or spread:
+        answered = held(part.name, MULTI_ZONE, several and not loss.dark_windows, *told, **measured)
+    else:
+        none = message("the Deployment asks for no spread over zones")
+        answered = shown_as(part.name, NO_SPREAD, *told, none, claim=MULTI_ZONE, **measured)
     in_time = loss.replaced_s is not None and loss.replaced_s <= part.up_within_s
-    kept = several and not loss.dark_windows
-    value = f"{loss.failed} of {loss.requests} failed"
-    return [
-        held(MULTI_ZONE, kept, value, reason)
-        if several or spread
-        else shown(NO_SPREAD, value, f"{reason}; the Deployment asks for no spread over zones", claim=MULTI_ZONE),
-        ScalingFinding(
-            claim=REHEARSED,
-            verdict=Verdict.PASS if in_time else Verdict.FAIL,
-            value=_after(loss.replaced_s),
-            reason=back,
+    back = held(part.name, REHEARSED, in_time, _back(part, loss), **seconds(loss.replaced_s, part.up_within_s))
+    return [answered, back]
+
+
+def _unseen(loss: ZoneLoss) -> Message | None:
+    if not loss.requests:
+        return message("no requests")
+    if loss.unreachable_s is None or not loss.placed or "" in loss.placed.values():
+        return message("no node of it was called not ready, or no zone is known")
+    return None
+
+
+def _answered(loss: ZoneLoss) -> Told:
+    counts = {zone: list(loss.placed.values()).count(zone) for zone in sorted(set(loss.placed.values()))}
+    return (
+        message("pods by zone: {zones}", zones=", ".join(f"{zone} {count}" for zone, count in counts.items())),
+        message(
+            "{zone} lost: {failed} of {all} requests failed, {later} of them after its pods were no endpoints any more "
+            "({out})",
+            zone=loss.zone,
+            failed=str(loss.failed),
+            all=str(loss.requests),
+            later=str(loss.failed_after_out),
+            out=_after(loss.out_s),
         ),
-    ]
+        message(
+            "{count} windows of {seconds} s without any answer", count=str(loss.dark_windows), seconds=str(WINDOW_S)
+        ),
+    )
+
+
+def _back(part: Part, loss: ZoneLoss) -> Message:
+    return message(
+        "node called not ready {silent}, endpoints gone {out}, pods given up {given_up}, {count} ready in other zones "
+        "{back} (at most {most} s)",
+        silent=_after(loss.unreachable_s),
+        out=_after(loss.out_s),
+        given_up=_after(loss.given_up_s),
+        count=str(part.high),
+        back=_after(loss.replaced_s),
+        most=f"{part.up_within_s:g}",
+    )
 
 
 def _dark(requests: Sequence[RequestRow], since_ns: int) -> int:
@@ -124,10 +147,5 @@ def _since(begin_ns: int, moments: Sequence[int]) -> float | None:
     return (min(moments) - begin_ns) / NS if moments else None
 
 
-def _where(placed: Mapping[str, str]) -> str:
-    counts = {zone: list(placed.values()).count(zone) for zone in sorted(set(placed.values()))}
-    return "pods by zone: " + ", ".join(f"{zone} {count}" for zone, count in counts.items())
-
-
-def _after(seconds: float | None) -> str:
-    return "never" if seconds is None else f"after {seconds:.0f} s"
+def _after(value: float | None) -> Message:
+    return NEVER[0] if value is None else message("after {seconds} s", seconds=f"{value:.0f}")

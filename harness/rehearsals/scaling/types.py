@@ -1,4 +1,4 @@
-"""Rehearsal of scaling: the plan as data, and what ``scaling.json`` publishes."""
+"""Rehearsal of scaling: the plan as data, and the facts that a run leaves for its judge."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.model.errors import Exit
-from harness.model.message import Told
-from harness.model.run_report import RunReport
-from harness.model.stack import Rung
-from harness.model.verdict import ErratumSeen, Verdict
-
-SCHEMA_VERSION = 1
+from harness.model.autoscaling import ContainerRequests, Hpa
+from harness.model.command import Ran
+from harness.model.manifests import Manifests
+from harness.model.parts import Runs
 
 
 class PartKind(StrEnum):
@@ -31,29 +28,21 @@ class PartKind(StrEnum):
 PLAIN = (PartKind.MANUAL, PartKind.APPLY, PartKind.DRAIN, PartKind.ZONE)
 
 
-class AnyPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a plan whatever it does.
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the plan, with the limits it is judged by. Times in seconds.
 
-    ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do.
+    ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do. ``wait_s``
+    bounds every wait of the part. For ``load_s`` there are ``in_flight`` requests under way, each on a connection of
+    its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the share ``hold`` of
+    their memory limit. ``component`` names the overlay beside the rung's own, as in ``overlays/kind-spread``.
     """
 
     name: str
+    kind: PartKind
     title: str
     claims: tuple[str, ...]
     needs: tuple[str, ...] = ()
     pods: int = 3
-
-
-class Part(AnyPart, frozen=True, kw_only=True):
-    """One part of the plan, with the limits it is judged by. Times in seconds.
-
-    ``wait_s`` bounds every wait of the part. For ``load_s`` there are ``in_flight`` requests under way, each on a
-    connection of its own, or ``rate_per_s`` that come evenly, or the first ``held`` pods that become ready hold the
-    share ``hold`` of their memory limit. ``component`` names the overlay beside the rung's own, as in
-    ``overlays/kind-spread``.
-    """
-
-    kind: PartKind
     low: int = 2
     high: int = 2
     up_within_s: float = 0.0
@@ -67,41 +56,55 @@ class Part(AnyPart, frozen=True, kw_only=True):
     rate_per_s: float = 0.0
     component: str = ""
 
+    @property
+    def resource(self) -> str:
+        """The one that the part loads."""
+        return "memory" if self.hold else "cpu"
 
-class AnyPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Parts in their order."""
+
+class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts in their order: those without the autoscaler first, the commands last."""
 
     name: str
     title: str
-    parts: tuple[AnyPart, ...]
-
-
-class ScalingPlan(AnyPlan, frozen=True, kw_only=True):
-    """The parts in their order: those without the autoscaler first, the commands last."""
-
     parts: tuple[Part, ...]
 
 
-class ScalingFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim judged in a part. ``value`` is as a person reads it, with its unit; "" without data. ``erratum`` is the
-    one that the reason shows, whatever the verdict; "" when none was seen."""
+class Controlled(msgspec.Struct, frozen=True, kw_only=True):
+    """What the autoscaling rule reads of the manifests as applied: the HPA, and what the containers of a pod ask for,
+    scaled as the pods' are; the target's own comes first."""
 
-    claim: str
-    verdict: Verdict
-    value: str
-    reason: str
-    erratum: str = ""
+    hpa: Hpa
+    containers: tuple[ContainerRequests, ...]
+
+    def requests_m(self, resource: str) -> int:
+        """Milli-units that a pod asks for, all its containers together."""
+        return sum(each.requests_m.get(resource, 0) for each in self.containers)
+
+    def alone_m(self, resource: str) -> int:
+        """Milli-units that the target's container asks for."""
+        return self.containers[0].requests_m.get(resource, 0)
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of size by the autoscaler, beside the sizes that the rule allows for what it can have read; () when
-    nothing was measured."""
+def controlled(manifests: Manifests) -> Controlled | None:
+    """What the rule reads of ``manifests``; ``None`` without an HPA."""
+    if manifests.hpa is None:
+        return None
+    containers = tuple(
+        ContainerRequests(
+            name=each.name,
+            requests_m=_known(
+                cpu=each.request_cpu_m,
+                memory=None if each.request_memory_bytes is None else each.request_memory_bytes * 1000,
+            ),
+        )
+        for each in manifests.deployment.template.containers
+    )
+    return Controlled(hpa=manifests.hpa, containers=containers)
 
-    at_ns: int
-    before: int
-    size: int
-    reason: str
-    allowed: tuple[int, ...]
+
+def _known(**amounts: int | None) -> dict[str, int]:
+    return {resource: amount for resource, amount in amounts.items() if amount is not None}
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,111 +118,82 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int = 0
 
 
-class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """So many pods at ``at_s``, seconds from the part's load (from its beginning where it has none). ``why`` is the
-    autoscaler's reason; "" for the Service's endpoints."""
+class Manual(msgspec.Struct, frozen=True, kw_only=True, tag="manual"):
+    """When ``high`` pods were asked for, and when ``low``."""
 
-    at_s: float
-    pods: int
-    why: str = ""
+    up_ns: int
+    down_ns: int
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """Endpoints over time, and the autoscaler's decisions."""
+class Applied(msgspec.Struct, frozen=True, kw_only=True, tag="apply"):
+    """When the manifests with so many ``replicas`` were applied."""
 
-    endpoints: tuple[Size, ...] = ()
-    decisions: tuple[Size, ...] = ()
-
-
-class PartResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that was run, or was not: then ``findings`` say why. ``observed`` are sentences beside the claims,
-    ``errata`` what was seen of errata that no finding is about. ``load_s`` is how long its load lasted, 0 without
-    one."""
-
-    name: str
-    title: str
-    findings: tuple[ScalingFinding, ...]
-    observed: tuple[str, ...] = ()
-    errata: tuple[ErratumSeen, ...] = ()
-    start_ns: int = 0
-    end_ns: int = 0
-    load_s: float = 0.0
-    course: Course = Course()
+    applied_ns: int
+    replicas: int
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the cluster, the stack or the run told: ``at_s`` from the run's begin."""
+class Drained(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
+    """A drain: ``least`` pods have to stay ready; so many evictions were ``granted`` and ``refused``."""
 
-    at_s: float
-    kind: str
-    subject: str
-    message: str
-    told: Told = ()  # the same as messages, for the page's language
-
-
-class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of two runs that are compared."""
-
-    run_id: str
-    rung: Rung
-    target: str
-    seed: int
-    started_utc: str
-    cpu_factor: float
+    since_ns: int
+    until_ns: int
+    least: int
+    granted: int
+    refused: int
+    took_s: float
 
 
-class ReachedSize(msgspec.Struct, frozen=True, kw_only=True):
-    """When a number of pods was reached, in seconds from the begin of the load, or ``down`` from its end; ``None``:
-    never. ``decided_*`` is when the autoscaler had set it or more (less)."""
+class TakenBack(msgspec.Struct, frozen=True, kw_only=True, tag="takes_back"):
+    """When ``high`` pods were set by hand under the autoscaler."""
 
-    pods: int
-    down: bool
-    a_s: float | None
-    b_s: float | None
-    decided_a_s: float | None
-    decided_b_s: float | None
+    scaled_ns: int
 
 
-class ComparedClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim's verdict and value in both runs."""
+class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="hpa"):
+    """When the load began and ended."""
 
-    claim: str
-    a: Verdict
-    b: Verdict
-    a_value: str
-    b_value: str
+    load_ns: int
+    end_ns: int
 
 
-class ComparedPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that both runs have."""
+class ZoneLost(msgspec.Struct, frozen=True, kw_only=True, tag="zone"):
+    """Which zone was lost when. ``spread``: the Deployment asks for a spread over zones."""
 
-    name: str
-    title: str
-    sizes: tuple[ReachedSize, ...]
-    claims: tuple[ComparedClaim, ...]
-
-
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs of scaling beside each other. ``unlike`` says what is not the same in both."""
-
-    a: Side
-    b: Side
-    unlike: tuple[str, ...]
-    parts: tuple[ComparedPart, ...]
-
-    @property
-    def exit_status(self) -> int:
-        """10 when a claim was kept (or its erratum shown) in the first and not in the second."""
-        worse = any(each.a.good and not each.b.good for part in self.parts for each in part.claims)
-        return Exit.HOLD if worse else Exit.OK
+    zone: str
+    lost_ns: int
+    end_ns: int
+    spread: bool
 
 
-class ScalingReport(RunReport, frozen=True, kw_only=True):
-    """``scaling.json``. ``cpu_factor`` is what requests and limits were multiplied by; timings in seconds;
-    ``timeline`` the moments that the page lists; ``errata`` the ids of ``errata_seen``."""
+class Commanded(msgspec.Struct, frozen=True, kw_only=True, tag="commands"):
+    """The commands by a short name, and what those came to that set a number of pods."""
 
-    title: str
-    cpu_factor: float
-    parts: tuple[PartResult, ...]
-    errata: tuple[str, ...] = ()
-    timeline: tuple[Moment, ...] = ()
+    begun_ns: int
+    ran: dict[str, Ran]
+    effects: tuple[Effect, ...] = ()
+
+
+Did = Manual | Applied | Drained | TakenBack | Loaded | ZoneLost | Commanded
+
+
+class ScalingDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
+    ``did`` says by part what was done when; ``users`` were signed in for the load, 0 without one.
+    """
+
+    cpu_factor: float = 1.0
+    runs: Runs = msgspec.field(default_factory=dict)
+    did: dict[str, Did] = msgspec.field(default_factory=dict)
+    controlled: Controlled | None = None
+    users: int = 0
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of size by the autoscaler, beside the sizes that the rule allows for what it can have read; () when
+    nothing was measured."""
+
+    at_ns: int
+    before: int
+    size: int
+    reason: str
+    allowed: tuple[int, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -11,8 +10,8 @@ import msgspec
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.stack import Rung
-from harness.options import RunOptions, announced, chosen, replay_of_parts
 from harness.progress import Progress
+from harness.rehearsal.arguments import chosen, first_line, options_of, parts_line, parts_words
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from harness.rungs import overlay
 
@@ -35,23 +34,25 @@ def plan_of(arguments: argparse.Namespace) -> RotationPlan:
     return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
 
 
-def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises ``BadInput`` for what was typed."""
     clock = MachineClock()
     progress = Progress(clock)
     plan = plan_of(arguments)
-    options = options_of(arguments)
+    options = options_of(arguments, own=parts_words(arguments))
     if options.rung is Rung.KIND and arguments.manifests is None and not options.target.manifests:
         folder = overlay(options.rung)
         options = msgspec.structs.replace(options, manifests=folder.with_name(folder.name + COMPONENT))
-    replay = replay_of_parts("secret_rotation", options, plan=arguments.plan, only=arguments.only)
-    progress.plain(announced(options, replay, plan.parts))
-    from harness.rehearsals.scaling.report import text
-    from harness.rehearsals.secret_rotation.flow import NAME, SecretRotationRun  # SciPy and psutil load here
+    progress.plain(first_line(options))
+    progress.plain(parts_line(plan.parts))
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here, after the first line is out
+    from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
     return run_to_end(
-        lambda: SecretRotationRun(plan, options, clock, progress, replay=replay),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed=f"{NAME}.json" if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, language(options.lang)),
+        printed="result.json" if arguments.json else None,
     )

@@ -11,9 +11,8 @@ import msgspec
 from harness.manifests import kustomize, load
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung
+from harness.rehearsals.secret_rotation.types import ALONE, CLASSLESS, EXISTING
 
-#: The name of each trial.
-ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
 _CLASS = "SecretProviderClass/tekutoko-secrets"
 _SECRET = "Secret/app-secret"  # noqa: S105 - its key among the documents
 

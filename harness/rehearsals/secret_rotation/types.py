@@ -1,4 +1,4 @@
-"""A database password from Secret Manager, rotated under load: the plan as data, what the stack and the judge tell."""
+"""A database password from Secret Manager, rotated under load: the plan as data, and the facts for the judge."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.model.secrets import Seen, Trial
-from harness.rehearsals.scaling.types import AnyPart, AnyPlan, ScalingReport
+from harness.model.parts import Runs
+from harness.model.secrets import Seen, Synced, Trial
+
+#: The name of each trial: the document's volume alone, with a mount and no class, with the template applied first.
+ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
 
 
 class PartKind(StrEnum):
@@ -19,14 +22,20 @@ class PartKind(StrEnum):
     TWO_ROLES = "two_roles"  # the idle role prepared, published, synced, restarted, and the old role revoked
 
 
-class RotationPart(AnyPart, frozen=True, kw_only=True):
+class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
     """One part of the plan. Times in seconds.
 
+    ``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do.
     ``rate_per_s`` requests arrive evenly for ``load_s``, over whatever is done; ``wait_s`` bounds every wait;
     ``watch_s`` is how long a pod that cannot start is watched. ``least_requests`` have to be in evidence.
     """
 
+    name: str
     kind: PartKind
+    title: str
+    claims: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    pods: int = 3
     rate_per_s: float = 10.0
     load_s: float = 0.0
     wait_s: float = 120.0
@@ -34,9 +43,11 @@ class RotationPart(AnyPart, frozen=True, kw_only=True):
     least_requests: int = 0
 
 
-class RotationPlan(AnyPlan, frozen=True, kw_only=True):
+class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The parts in their order. ``poll_s`` is the driver's rotation poll interval (its own default: 2 min)."""
 
+    name: str
+    title: str
     poll_s: float
     parts: tuple[RotationPart, ...]
 
@@ -64,8 +75,47 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     new_digest: str = ""
 
 
+class AsWritten(msgspec.Struct, frozen=True, kw_only=True, tag="as_written"):
+    """What became of the pods that were tried."""
+
+    trials: tuple[Trial, ...]
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
+    """What ``wanted`` pods had: by pod the version of its files, what each was seen to have, and the Secret, beside the
+    version that was published and its password's digest ("" for none)."""
+
+    wanted: int
+    versions: dict[str, str]
+    seen: tuple[Seen, ...]
+    synced: Synced | None
+    published: str
+    digest: str
+
+
+class Rotated(msgspec.Struct, frozen=True, kw_only=True, tag="rotated"):
+    """A rotation under a load that began at ``origin_ns``."""
+
+    origin_ns: int
+    course: Course
+
+
+Did = AsWritten | Started | Rotated
+
+
+class RotationDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
+    ``did`` says by part what was done and seen; ``users`` were signed in for the load, 0 without one.
+    """
+
+    cpu_factor: float = 1.0
+    runs: Runs = msgspec.field(default_factory=dict)
+    did: dict[str, Did] = msgspec.field(default_factory=dict)
+    users: int = 0
+
+
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
-    """The requests that were due between two steps."""
+    """The requests that were due between two steps. ``name`` is a key of ``sections.PHASE``."""
 
     name: str
     seconds: float
@@ -74,20 +124,11 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
-    """A rotation as ``secret_rotation.json`` has it: times in seconds from the publishing; ``None``: not reached."""
+    """A rotation's figures: times in seconds from the publishing; ``None``: not reached."""
 
-    part: str
     files_after_s: float | None
     synced_after_s: float | None
     settled_after_s: float | None
     revoked_after_s: float | None
     outage_s: float | None
     phases: tuple[Phase, ...]
-
-
-class RotationReport(ScalingReport, frozen=True, kw_only=True):
-    """``secret_rotation.json``: the parts as ``scaling.json`` has them, the pods tried, the rotations."""
-
-    poll_s: float
-    trials: tuple[Trial, ...] = ()
-    rotations: tuple[Rotation, ...] = ()

@@ -17,6 +17,7 @@ from harness.model.entry import IngressEntry
 from harness.model.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
+from harness.model.secrets import Credentials
 from harness.model.stack import PROJECT_ID, Address, Capability, Endpoints, Fault, Rung, Target, Version
 from harness.stack.kind import leftovers, network, record
 from harness.stack.kind.around import Around
@@ -110,6 +111,7 @@ class KindStack(Driven):
         self._secrets = secrets
         self._driver: Driver | None = None
         self._secret_store: KindSecretStore | None = None
+        self._first: Credentials | None = None
         self._ingress: KindIngress | None = None
 
     async def up(self) -> None:
@@ -191,6 +193,11 @@ class KindStack(Driven):
         assert self._secret_store is not None, "the stack was made without secrets"
         return self._secret_store
 
+    def first_credentials(self) -> Credentials:
+        """The first version of the secret."""
+        assert self._first is not None, "the stack was made without secrets"
+        return self._first
+
     async def start_ingress(self, ingress_class: str, pod_labels: Mapping[str, str]) -> IngressEntry:
         """Contour and Envoy, in the run's namespace; built, where they are missing, when they are first asked for."""
         inside = self._running()
@@ -263,8 +270,9 @@ class KindStack(Driven):
         await ground.start_services(images)
         endpoints = ground.endpoints(ground.services[DATABASE].address)  # the service's own is not known yet
         if self._secrets is not None:
-            first = await self._secrets.first(KindDatabase(ground, self._lead_pods).access(), new_password())
-            await publish(ground.services[SECRET_MANAGER].address, endpoints.project_id, first)
+            access = KindDatabase(ground, self._lead_pods).access()
+            self._first = await self._secrets.first(access, new_password())
+            await publish(ground.services[SECRET_MANAGER].address, endpoints.project_id, self._first)
         template = self._manifests.deployment.template
         await migrate(template, self._target, endpoints, state=state, feed=self._feed, logs=self._logs_folder)
 

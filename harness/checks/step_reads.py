@@ -1,0 +1,25 @@
+"""What answers showed the accounts of load in steps: the check of reads, of the evidence alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.checks.reads import reads
+from harness.checks.written import Plans
+from harness.load.stages.plan import population
+from harness.model.evidence import RequestRow
+from harness.model.judgement import Judgement
+from harness.population.accounts import accounts
+from harness.walk_results import reads_result
+
+
+def reads_of_steps(
+    requests: Sequence[RequestRow], *, users: int, seed: int, anchor_unix_ns: int
+) -> Iterator[Judgement]:
+    """The judgement on all ``requests`` of a run whose load was that of steps with so many ``users``; none without
+    requests. Their photos are uploaded beside them: no walk names one, so that the bucket is not asked for.
+    """
+    if requests:
+        plan = population(users)
+        plans = Plans(plan, accounts(plan, seed), seed=seed, anchor_unix_ns=anchor_unix_ns, bucket="")
+        yield reads_result(reads(requests, plans))

@@ -1,0 +1,137 @@
+"""``checklist.performance.sizing``: what a pod carries, and whether the HPA adds pods before users notice. Pure.
+
+The document's HPA adds pods when their CPU or memory passes a share of what they ask for (自動スケーリング（HPA）).
+A size is founded when, at the knee of each number of pods that the HPA may still add to, one of its metrics has passed
+its target by more than Kubernetes tolerates: else p95 breaks while the HPA sees no reason to act.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness.control.hpa.grouping import Settings
+from harness.model.autoscaling import Hpa, MetricKind
+from harness.model.judgement import Judgement
+from harness.model.message import Message, Told, message
+from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.result import none, result
+from harness.rehearsals.load_stages.types import Asked, Knee, Sized, StepFigures, StepResult
+
+CLAIM = "checklist.performance.sizing"
+_WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pods used of a metric's request, and the HPA's target of it; whole percents, as Kubernetes cuts them."""
+
+    metric: str
+    used: int
+    target: int
+
+    @property
+    def of_target(self) -> float:
+        """1 at the target."""
+        return self.used / self.target
+
+    @property
+    def asks(self) -> bool:
+        """Whether the HPA adds pods for it."""
+        return self.of_target > 1 + Settings().tolerance
+
+
+class PodAsks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pod asks for, all its containers together; ``None`` when one of them is silent: Kubernetes then reads no
+    share of it. CPU in cores, memory in bytes."""
+
+    cpu: float | None
+    memory: float | None
+
+
+def asked(containers: Iterable[Asked]) -> PodAsks:
+    """Of a pod of ``containers``."""
+    every = list(containers)
+    cpu = [each.request_cpu_m for each in every]
+    memory = [each.request_memory_bytes for each in every]
+    return PodAsks(
+        cpu=None if None in cpu else sum(each or 0 for each in cpu) / 1000,
+        memory=None if None in memory else sum(each or 0 for each in memory),
+    )
+
+
+def uses(hpa: Hpa, figures: StepFigures, pods: int, each_asks: PodAsks) -> list[Use]:
+    """What can be compared of the HPA's metrics: shares of the requests of whole pods."""
+    read = {"cpu": (figures.pods_cpu_cores, each_asks.cpu), "memory": (figures.pods_memory_bytes, each_asks.memory)}
+    found = []
+    for spec in hpa.metrics:
+        used, request = read.get(spec.name, (None, None))
+        if spec.kind is MetricKind.RESOURCE and spec.average_utilization and used is not None and request:
+            share = math.floor(round(used / pods / request * 100, 6))
+            found.append(Use(metric=spec.name, used=share, target=spec.average_utilization))
+    return found
+
+
+def sizing(steps: Sequence[StepResult], knees: Sequence[Knee], found: Sized) -> Judgement:
+    """What a pod carries at each knee, and whether the HPA acts before it."""
+    plain = [knee for knee in knees if not knee.photos_per_s]
+    if not plain:
+        return none(CLAIM, message("no knee was searched"))
+    each_asks = asked(found.searched)
+    judged = [_one_size(steps, knee, found.hpa, each_asks) for knee in plain]
+    told = [part for _, parts in judged for part in parts]
+    verdicts = [verdict for verdict, _ in judged if verdict is not Verdict.NOT_EXERCISED]
+    worst = min(verdicts, key=_WORST_FIRST.index, default=Verdict.NOT_EXERCISED)
+    return result(CLAIM, worst, *told, shown=tuple(map(_carries, plain)))
+
+
+def _carries(knee: Knee) -> Message:
+    if not knee.rate_per_s:
+        return message("{pods} pods: none", pods=str(knee.pods))
+    return message("{pods} pods {rate}/s", pods=str(knee.pods), rate=f"{knee.rate_per_s:.1f}")
+
+
+def _one_size(steps: Sequence[StepResult], knee: Knee, hpa: Hpa | None, each_asks: PodAsks) -> tuple[Verdict, Told]:
+    """Of one number of pods: inconclusive without its knee, not exercised where no HPA could add pods."""
+    pods = str(knee.pods)
+    if knee.verdict is not Verdict.PASS or knee.rate_per_s is None:
+        first, *more = knee.told
+        return Verdict.INCONCLUSIVE, (message("{pods} pods: {why}", pods=pods, why=first), *more)
+    size = message("{pods} pods: {rate}/s a pod", pods=pods, rate=f"{knee.rate_per_s / knee.pods:.1f}")
+    if hpa is None:
+        return Verdict.NOT_EXERCISED, (message("{size}; the manifests have no autoscaler", size=size),)
+    kept = sorted((each for each in steps if _kept_below(each, knee)), key=lambda each: each.step.rate_per_s)
+    at = [uses(hpa, each.figures, knee.pods, each_asks) for each in kept]
+    if not at or not at[-1]:
+        return Verdict.INCONCLUSIVE, (message("{size}; what the pods used was not read", size=size),)
+    shown = ", ".join(f"{each.metric} {each.used} % ({each.target} %)" for each in at[-1])
+    found = message("{size}, using of its requests (the HPA's target): {uses}", size=size, uses=shown)
+    if knee.pods >= hpa.max_replicas:
+        return Verdict.NOT_EXERCISED, (message("{found}; the HPA has no more pods to add", found=found),)
+    return _acts(found, kept, at, unread=len(hpa.metrics) - len(at[-1]))
+
+
+def _kept_below(step: StepResult, knee: Knee) -> bool:
+    assert knee.rate_per_s is not None
+    searched = step.step.of_search and not step.step.photos_per_s and step.pods == knee.pods
+    return searched and step.verdict is Verdict.PASS and step.step.rate_per_s <= knee.rate_per_s
+
+
+def _acts(found: Message, kept: Sequence[StepResult], at: Sequence[list[Use]], *, unread: int) -> tuple[Verdict, Told]:
+    """``at`` are the uses of each step of ``kept``, the knee's last; ``unread`` metrics could not be compared."""
+    asking = {each.metric for each in at[-1] if each.asks}
+    for step, its in zip(kept, at, strict=True):
+        passed = [each for each in its if each.asks and each.metric in asking]
+        if passed:
+            metric, rate = max(passed, key=lambda each: each.of_target).metric, f"{step.step.rate_per_s:.1f}"
+            acts = message(
+                "{found}; the HPA acts before the limit: {metric} passes its target first, at {rate}/s",
+                found=found,
+                metric=metric,
+                rate=rate,
+            )
+            return Verdict.PASS, (acts,)
+    if unread:
+        return Verdict.INCONCLUSIVE, (message("{found}; not all of the HPA's metrics were read", found=found),)
+    return Verdict.FAIL, (message("{found}; the HPA would not have acted yet", found=found),)

@@ -1,0 +1,118 @@
+"""The load stages: the document's loads, and the search for the knee, on a real stack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from harness.checks.step_reads import reads_of_steps
+from harness.judge.difference import Ratio, Series, Single
+from harness.judge.figures import latencies_ms
+from harness.judge.window import Window
+from harness.manifests.change import without_autoscaler
+from harness.manifests.cpu import limits_factor
+from harness.model.evidence import Side
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message
+from harness.model.parts import titled
+from harness.model.result import Part
+from harness.model.section import Section
+from harness.model.units import Unit
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.load_stages import sections
+from harness.rehearsals.load_stages.acts import Acts
+from harness.rehearsals.load_stages.judge import judged, knees_of, steps_of
+from harness.rehearsals.load_stages.judge_steps import window_of
+from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult, sized
+
+
+class LoadStages:
+    """The rehearsal: the stages at one number of pods, then a search for each number of pods of the plan."""
+
+    name, decides = "load_stages", False
+    plan, details = LoadStagesPlan, LoadStagesDetails
+
+    def title(self, plan: LoadStagesPlan) -> Message:
+        """The plan's."""
+        return titled(plan.title)
+
+    def claims(self, plan: LoadStagesPlan) -> Iterable[tuple[str, str]]:
+        """The plan's, of the whole run."""
+        return [("", claim) for claim in plan.claims]
+
+    def parts(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Sequence[Part]:
+        """It is one part."""
+        _ = plan, seen
+        return ()
+
+    def arrange(self, plan: LoadStagesPlan, options: Options, manifests: Manifests) -> Needs:
+        """A fixed number of pods: what is measured a pod must not stand on a number that changes."""
+        _ = options
+        return Needs(stack=StackNeeds(manifests=without_autoscaler(manifests, plan.pods)))
+
+    async def run(self, plan: LoadStagesPlan, on: Running[LoadStagesDetails]) -> None:
+        """The stages in order, then the knees."""
+        manifests = without_autoscaler(on.manifests, plan.pods)
+        on.details.knee_cpu_factor = _knee_cpu_factor(plan, manifests)
+        on.details.sized = sized(on.manifests, on.details.knee_cpu_factor)
+        await on.up()
+        acts = Acts(plan, on, manifests)
+        await acts.admit()
+        for step in plan.stages:
+            await acts.step(step, plan.pods)
+        on.mark("stages")
+        await acts.knees()
+        on.mark("knees")
+
+    def judge(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Iterable[Judgement]:
+        """The claims, the knees, and what answers showed the users."""
+        facts, evidence = seen.facts, seen.evidence
+        yield from judged(plan, seen.details, evidence.ledger, facts)
+        yield from reads_of_steps(
+            evidence.requests, users=plan.accounts, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
+        )
+
+    def sections(
+        self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Section]:
+        """The knees as a picture, and every step."""
+        _ = judgements
+        steps = steps_of(plan, seen.details, seen.evidence.ledger)
+        return sections.sections(plan, steps, seen.details.knee_cpu_factor)
+
+    def figures(
+        self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Figure]:
+        """Failures and p95 of every stage, and the knees."""
+        _ = judgements
+        made = {each.step.name: each for each in steps_of(plan, seen.details, seen.evidence.ledger)}
+        for stage in plan.stages:
+            if stage.name in made:
+                yield from _of_stage(made[stage.name], seen)
+        knees = knees_of(plan, list(made.values()), seen.details.knee_cpu_factor)
+        for knee in knees:
+            photos = ", with photo uploads" if knee.photos_per_s else ""
+            yield Figure(f"knee of {knee.pods} pods{photos}", Unit.PER_SECOND, "better", Single(knee.rate_per_s))
+
+
+def _of_stage(result: StepResult, seen: Seen[LoadStagesDetails]) -> Iterator[Figure]:
+    window: Window = window_of(result.start_ns, result.step.seconds)
+    calls = np.sort(seen.evidence.ledger.requests_due(window, Side.API), order="due_ns")
+    name, failed = result.step.name, Ratio(result.figures.failed, result.figures.requests)
+    yield Figure(f"{name}: failed", Unit.RATIO, "worse", failed, gates=True)
+    yield Figure(f"{name}: p95", Unit.MILLISECONDS, "worse", Series(latencies_ms(calls), 0.95), gates=True)
+
+
+def _knee_cpu_factor(plan: LoadStagesPlan, manifests: Manifests) -> float:
+    """What CPU is multiplied by so that the most pods together have the plan's share of the machine."""
+    share, most = plan.knee.cpu_share, max(plan.knee.pods, default=plan.pods)
+    return limits_factor(manifests, (os.cpu_count() or 1) * share, most) if share else 1.0
+
+
+REHEARSAL = LoadStages()

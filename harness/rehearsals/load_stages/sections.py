@@ -1,0 +1,143 @@
+"""What the page of the load stages shows besides its judgements: the knees as a picture, and every step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from harness.model.message import Message, message, quantity
+from harness.model.section import Axis, Cell, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table
+from harness.model.step import Arrivals, Step
+from harness.model.units import Unit
+from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.types import LoadStagesPlan, StepResult
+
+
+def sections(plan: LoadStagesPlan, steps: Sequence[StepResult], knee_cpu_factor: float) -> Iterator[Section]:
+    """All of the page."""
+    yield Pairs(pairs=((message("Limits"), limits_words(plan)), *_factor(plan, knee_cpu_factor)))
+    found = chart(plan, steps)
+    if found is not None:
+        yield found
+    if steps:
+        yield table(steps)
+
+
+def limits_words(plan: LoadStagesPlan) -> Message:
+    """What a step has to keep."""
+    latency, errors = quantity(plan.p95_limit_ms, Unit.MILLISECONDS), quantity(plan.error_limit, Unit.RATIO)
+    return message("p95 below {latency}, errors below {errors}", latency=latency, errors=errors)
+
+
+def _factor(plan: LoadStagesPlan, factor: float) -> tuple[tuple[Message, Cell], ...]:
+    if factor == 1 or not plan.knee.pods:
+        return ()
+    return ((message("CPU limits for the knees were multiplied by"), f"{factor:.3f}"),)
+
+
+# -- the knees -----------------------------------------------------------------------------------------------------
+
+
+def chart(plan: LoadStagesPlan, steps: Sequence[StepResult]) -> Chart | None:
+    """p95 against the offered rate, one line a number of pods; ``None`` when no knee was searched."""
+    searched = [s for s in steps if s.step.of_search and not s.step.photos_per_s and s.figures.latency_p95_ms]
+    if not searched:
+        return None
+    pods = sorted({each.pods for each in searched})
+    return Chart(
+        title=message("p95 against the offered rate"),
+        x=Axis(label=message("offered requests/s"), logarithmic=True),
+        y=Axis(label=message("p95 latency"), unit=Unit.MILLISECONDS, logarithmic=True),
+        series=tuple(_line(count, [each for each in searched if each.pods == count]) for count in pods),
+        text=(
+            message(
+                "p95 from when each request was due, against the rate offered. Filled: within the limits. "
+                "The dashed line is the limit."
+            ),
+        ),
+        limits=(Limit(label=message("p95 limit"), at=plan.p95_limit_ms),),
+    )
+
+
+def _line(pods: int, tries: Sequence[StepResult]) -> Series:
+    """The rates tried with one number of pods, ascending."""
+    ascending = sorted(tries, key=_rate)
+    return Series(
+        name=message("{pods} pods", pods=str(pods)),
+        points=tuple(_point(rate, list(its)) for rate, its in itertools.groupby(ascending, key=_rate)),
+        style=Style.LINE,
+    )
+
+
+def _point(rate: float, tries: Sequence[StepResult]) -> Point:
+    """A rate lies where it was kept, else where its last try was; its note tells of each try."""
+    shown = next((each for each in tries if each.verdict is Verdict.PASS), tries[-1])
+    told = "; ".join(f"p95 {each.figures.latency_p95_ms:.0f} ms, {each.verdict}" for each in tries)
+    return Point(
+        x=rate,
+        y=shown.figures.latency_p95_ms,
+        note=f"{rate:.1f}/s: {told}",
+        hollow=shown.verdict is not Verdict.PASS,
+    )
+
+
+def _rate(result: StepResult) -> float:
+    return result.step.rate_per_s
+
+
+# -- the steps -----------------------------------------------------------------------------------------------------
+
+
+def table(steps: Sequence[StepResult]) -> Table:
+    """Every step: its load, its figures, and why its verdict is what it is."""
+    heads = (
+        message("step"), message("pods"), message("offered/s"), message("answered/s"), message("p50 ms"),
+        message("p95 ms"), message("p99 ms"), message("failed"), message("pods' cores"), message("generator's cores"),
+        message("machine"),
+    )  # fmt: skip
+    return Table(
+        title=message("Steps"),
+        heads=heads,
+        rows=tuple(map(_row, steps)),
+        numbers=tuple(range(1, len(heads))),
+    )
+
+
+def _row(result: StepResult) -> Row:
+    figures = result.figures
+    machine = "" if figures.machine_cpu_ratio is None else f"{figures.machine_cpu_ratio * 100:.0f} %"
+    latencies = (figures.latency_p50_ms, figures.latency_p95_ms, figures.latency_p99_ms)
+    return Row(
+        cells=(
+            step_words(result.step),
+            str(result.pods),
+            f"{figures.offered_per_s:.1f}",
+            f"{figures.answered_per_s:.1f}",
+            *("" if value is None else f"{value:.0f}" for value in latencies),
+            message("{failed} of {all}", failed=str(figures.failed), all=str(figures.requests)),
+            _cores(figures.pods_cpu_cores),
+            _cores(figures.generator_cpu_cores),
+            machine,
+        ),
+        verdict=result.verdict,
+        lines=result.told,
+    )
+
+
+def _cores(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def step_words(step: Step) -> Message:
+    """A step's load in words, with the name that the evidence calls it by."""
+    return message("{load} ({name})", load=_load(step), name=step.name)
+
+
+def _load(step: Step) -> Message:
+    if step.arrivals is Arrivals.CLOSED:
+        return message("{count} in flight", count=str(step.in_flight))
+    if step.arrivals is Arrivals.EVEN:
+        return message("{number} users", number=str(step.users))
+    if not step.of_search:
+        return message("{rate}/s, as the document says", rate=f"{step.rate_per_s:g}")
+    return message("knee, with photo uploads") if step.photos_per_s else message("knee")

@@ -1,0 +1,244 @@
+"""The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from harness.clock import NS
+from harness.judge.endpoints import endpoints_now, endpoints_reached_s
+from harness.judge.zones import fullest, placement
+from harness.load.stages.admit import admit_steps
+from harness.load.stages.process import StageProcesses
+from harness.manifests.change import spreads_over_zones, without_autoscaler
+from harness.manifests.cpu import scaled
+from harness.model.disruption import Budget
+from harness.model.manifests import Manifests
+from harness.model.message import message
+from harness.model.stack import Fault, FaultKind
+from harness.model.step import Arrivals, Step
+from harness.rehearsal.running import Running
+from harness.rehearsals.scaling.by_kubectl import Commands
+from harness.rehearsals.scaling.judge_sizes import pods_left_s
+from harness.rehearsals.scaling.types import (
+    Applied,
+    Commanded,
+    Did,
+    Drained,
+    Loaded,
+    Manual,
+    Part,
+    PartKind,
+    ScalingDetails,
+    TakenBack,
+    ZoneLost,
+)
+from harness.resizes import resizes
+from harness.rungs import manifests_of, overlay
+from harness.stack.protocol import ByKubectl, Undo
+
+#: After a part: until the feed has told of everything, and the next one's events are its own.
+SETTLE_S = 2.0
+ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
+_REQUEST_TIMEOUT_S = 10.0
+_LEAD_S = 0.5
+_POLL_S = 1.0
+_BEFORE_LOSS_S = 20.0  # of load, so that the requests before the loss can be compared
+
+
+class Acts:
+    """Runs parts on a stack that is up, with ``plain`` manifests: those of the run without its autoscaler.
+
+    ``manifests`` have it, and requests as applied.
+    """
+
+    def __init__(self, on: Running[ScalingDetails], manifests: Manifests, plain: Manifests) -> None:
+        self._on = on
+        self._stack = on.stack
+        self._clock = on.clock
+        self._events = on.evidence.events
+        self._manifests = manifests
+        self._plain = plain
+        self._load: StageProcesses | None = None
+
+    async def run(self, part: Part) -> Did:
+        """Raises what the stack raises."""
+        does = {
+            PartKind.MANUAL: self._manual,
+            PartKind.APPLY: self._apply,
+            PartKind.DRAIN: self._drain,
+            PartKind.TAKES_BACK: self._takes_back,
+            PartKind.HPA: self._hpa,
+            PartKind.ZONE: self._zone,
+            PartKind.COMMANDS: self._commands,
+        }[part.kind]
+        return await does(part)
+
+    async def _manual(self, part: Part) -> Did:
+        up_ns = self._clock.now_ns()
+        await self._stack.scale(part.high)
+        down_ns = await self._settle()
+        await self._stack.scale(part.low)
+        await self._until(lambda: pods_left_s(self._events, down_ns, part.low) is not None, part.wait_s)
+        await self._settle()
+        return Manual(up_ns=up_ns, down_ns=down_ns)
+
+    async def _apply(self, part: Part) -> Did:
+        await self._stack.scale(part.high)
+        applied_ns = await self._settle()
+        replicas = self._plain.deployment.replicas
+        await self._stack.apply(self._plain)
+        await self._until(lambda: pods_left_s(self._events, applied_ns, replicas) is not None, part.wait_s)
+        await self._settle()
+        return Applied(applied_ns=applied_ns, replicas=replicas)
+
+    async def _drain(self, part: Part) -> Did:
+        since_ns = self._clock.now_ns()
+        drained = await self._stack.drain(limit_s=part.wait_s)
+        return Drained(
+            since_ns=since_ns,
+            until_ns=await self._settle(),
+            least=least_available(self._plain.pdb, self._plain.deployment.replicas),
+            granted=len(drained.evicted),
+            refused=drained.refusals,
+            took_s=drained.took_s,
+        )
+
+    async def _takes_back(self, part: Part) -> Did:
+        await self._stack.apply(self._manifests)
+        scaled_ns = await self._settle()
+        await self._stack.scale(part.high)
+        self._on.say(message("waiting up to {seconds} s for the autoscaler", seconds=f"{part.wait_s:g}"))
+        await self._until(lambda: self._smaller(scaled_ns, part.high), part.wait_s)
+        return TakenBack(scaled_ns=scaled_ns)
+
+    async def _hpa(self, part: Part) -> Did:
+        await self._stack.apply(self._manifests)
+        load = None if part.hold else await self._admitted()
+        load_ns = await self._settle() + round(_LEAD_S * NS)
+        end_ns = load_ns + round(part.load_s * NS)
+        if load is None:
+            await self._hold(part, end_ns)
+            end_ns = self._clock.now_ns()
+        else:
+            await load.step(_step(part), load_ns)
+        self._on.say(
+            message(
+                "the load has ended; waiting up to {seconds} s for {count} pods",
+                seconds=f"{part.wait_s:g}",
+                count=str(part.low),
+            )
+        )
+        await self._until(lambda: self._endpoints(end_ns, part.low), part.wait_s)
+        return Loaded(load_ns=load_ns, end_ns=end_ns)
+
+    async def _hold(self, part: Part, end_ns: int) -> None:
+        """The first ``held`` pods that are endpoints hold memory, each from when it is seen, until ``end_ns``."""
+        undos: dict[str, Undo] = {}
+        try:
+            while self._clock.now_ns() < end_ns:
+                for pod in endpoints_now(self._events):
+                    if pod not in undos and len(undos) < part.held:
+                        fault = Fault(kind=FaultKind.POD_MEMORY, share=part.hold, subject=pod)
+                        undos[pod] = await self._stack.inject(fault)
+                await self._clock.sleep(_POLL_S)
+        finally:
+            await asyncio.gather(*(undo() for undo in undos.values()))
+
+    async def _zone(self, part: Part) -> Did:
+        manifests = self._with_component(part.component)
+        await self._stack.apply(manifests)
+        load = await self._admitted()
+        load_ns = await self._settle() + round(_LEAD_S * NS)
+        step = asyncio.ensure_future(load.step(_step(part), load_ns))
+        undo: Undo | None = None
+        try:
+            await self._clock.sleep(_BEFORE_LOSS_S)
+            lost_ns = self._clock.now_ns()
+            zone = fullest(placement(self._events, lost_ns))
+            self._on.say(message("losing the zone {zone}", zone=zone))
+            undo = await self._stack.inject(Fault(kind=FaultKind.ZONE_LOSS, subject=zone))
+            await step
+        finally:
+            step.cancel()
+            if undo is not None:
+                await undo()
+        return ZoneLost(zone=zone, lost_ns=lost_ns, end_ns=await self._settle(), spread=spreads_over_zones(manifests))
+
+    async def _commands(self, part: Part) -> Did:
+        assert isinstance(self._stack, ByKubectl)  # the part needs real_kubernetes
+        await self._stack.apply(self._manifests)
+        document = overlay(self._on.options.rung).parents[1] / "document"
+        doing = Commands(
+            self._stack, part, self._manifests.deployment.name, document=document, folder=self._on.folder,
+            say=self._on.say, reached=lambda pods: self._reached(pods, part.wait_s),
+        )  # fmt: skip
+        begun_ns = self._clock.now_ns()
+        await doing.run()
+        return Commanded(begun_ns=begun_ns, ran=doing.ran, effects=tuple(doing.effects))
+
+    async def _admitted(self) -> StageProcesses:
+        """The load, started once."""
+        if self._load is None:
+            self._on.say(message("signing in {users} simulated users", users=str(ACCOUNTS)))
+            self._load = await admit_steps(
+                self._on, seed=self._on.options.seed, accounts=ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S
+            )
+            self._on.details.users = ACCOUNTS
+        return self._load
+
+    def _with_component(self, name: str) -> Manifests:
+        """The overlay beside the rung's own, without the autoscaler. Raises ``BadInput``."""
+        options, factor = self._on.options, self._on.details.cpu_factor
+        folder = options.manifests.with_name(f"{options.manifests.name}-{name}") if name else None
+        return without_autoscaler(scaled(manifests_of(options, folder), factor), self._plain.deployment.replicas)
+
+    async def _reached(self, pods: int, limit_s: float) -> tuple[int, float | None]:
+        """Now, and the seconds until exactly so many pods are endpoints, ``None`` when they are not in ``limit_s``."""
+        since_ns = self._clock.now_ns()
+        await self._until(lambda: len(endpoints_now(self._events)) == pods, limit_s)
+        reached = len(endpoints_now(self._events)) == pods
+        return since_ns, (self._clock.now_ns() - since_ns) / NS if reached else None
+
+    def _smaller(self, since_ns: int, count: int) -> bool:
+        return any(each.size < count for each in resizes(self._events, since_ns))
+
+    def _endpoints(self, since_ns: int, count: int) -> bool:
+        return endpoints_reached_s(self._events, since_ns, lambda seen: seen <= count) is not None
+
+    async def _settle(self) -> int:
+        await self._clock.sleep(SETTLE_S)
+        return self._clock.now_ns()
+
+    async def _until(self, reached: Callable[[], bool], limit_s: float) -> None:
+        """Returns when it is reached, or the time has passed: the judge sees which."""
+        give_up_ns = self._clock.now_ns() + round(limit_s * NS)
+        while not reached() and self._clock.now_ns() < give_up_ns:
+            await self._clock.sleep(_POLL_S)
+
+
+def _step(part: Part) -> Step:
+    """Each request on a connection of its own, as phones that ask once in 50 s: a kept one stays with its pod, and new
+    pods would get nothing of the load."""
+    return Step(
+        name=part.name,
+        arrivals=Arrivals.EVEN if part.rate_per_s else Arrivals.CLOSED,
+        seconds=part.load_s,
+        users=ACCOUNTS,
+        rate_per_s=part.rate_per_s,
+        in_flight=part.in_flight,
+        new_connections=True,
+    )
+
+
+def least_available(budget: Budget | None, replicas: int) -> int:
+    """``minAvailable`` as a number of pods (policy/v1: a percentage is rounded up); 0 without a budget."""
+    if budget is None:
+        return 0
+    if budget.min_available is not None:
+        return _pods(budget.min_available, replicas)
+    return replicas - _pods(budget.max_unavailable or 0, replicas)
+
+
+def _pods(amount: int | str, replicas: int) -> int:
+    return amount if isinstance(amount, int) else -(-int(amount.rstrip("%")) * replicas // 100)

@@ -1,0 +1,144 @@
+"""The document's kubectl commands, and the errata that they show. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.judge.claimed import held, seconds, shown_as, unknown
+from harness.judge.resizes import Resize, resizes
+from harness.judge.window import NS
+from harness.model.command import Ran
+from harness.model.evidence import EventRow
+from harness.model.judgement import Judgement, observation
+from harness.model.message import Message, message, verbatim
+from harness.rehearsals.scaling.judge_sizes import shown_s
+from harness.rehearsals.scaling.types import Commanded, Effect, Part
+
+#: What the API server says of the printed Secret's placeholders.
+NO_BASE64 = "illegal base64"
+_ERROR = re.compile(r"^(?=error\b)", re.MULTILINE | re.IGNORECASE)
+_WATCHED = ("get pods", "logs", "top pods", "get hpa", "get events")
+
+
+def commands(part: Part, did: Commanded, rows: Sequence[EventRow]) -> list[Judgement]:
+    """A command that could not be run is missing, and inconclusive. The autoscaler may undo a number of pods, so only
+    what was set without it is judged."""
+    ran, effects = did.ran, did.effects
+    return [
+        _all_ran(part, "monitoring.commands", ran, _WATCHED),
+        _all_ran(part, "scaling.hpa.apply", ran, ("apply hpa",)),
+        _all_ran(part, "cicd.set_image", ran, ("set image",)),
+        _fails_as_it_should(part, ran),
+        _first_deploy(part, ran),
+        _set_by_hand(part, "scaling.manual.command", [each for each in effects if " scale " in each.command]),
+        _set_by_hand(part, "scaling.manual.manifest", [each for each in effects if " apply " in each.command]),
+        *errata_of_effects(part, effects, resizes(rows, did.begun_ns)),
+        *errata_of_first_deploy(part, ran.get("apply folder")),
+    ]
+
+
+def _all_ran(part: Part, claim: str, ran: Mapping[str, Ran], names: tuple[str, ...]) -> Judgement:
+    lacking = [name for name in names if name not in ran]
+    if lacking:
+        return unknown(part.name, claim, message("not run: {names}", names=", ".join(lacking)))
+    bad = [ran[name] for name in names if ran[name].status != 0 or not ran[name].output.strip()]
+    told = [_said(one) for one in bad] or [message("each ended in 0 and said something")]
+    good = message("{some} of {all}", some=str(len(names) - len(bad)), all=str(len(names)))
+    return held(part.name, claim, not bad, *told, shown=(good,), samples=len(names))
+
+
+def _said(one: Ran) -> Message:
+    words = {"command": one.command, "status": str(one.status)}
+    if not one.output.strip():
+        return message("{command}: status {status}, no output", **words)
+    return message("{command}: status {status}, {output}", output=one.output.strip()[-200:], **words)
+
+
+def _fails_as_it_should(part: Part, ran: Mapping[str, Ran]) -> Judgement:
+    """A version that never becomes ready: ``rollout status`` must not call it out, and ``undo`` brings the old back."""
+    claim = "cicd.rollout_status"
+    if not {"rollout status", "rollout undo", "status after undo"} <= ran.keys():
+        return unknown(part.name, claim, message("not run to its end"))
+    status, undo, undone = (ran[name].status for name in ("rollout status", "rollout undo", "status after undo"))
+    told = message(
+        "an image that cannot be pulled: rollout status ended in {status} (0 would say it is out); "
+        "rollout undo in {undo}, rollout status after it in {undone}",
+        status=str(status),
+        undo=str(undo),
+        undone=str(undone),
+    )
+    return held(part.name, claim, status != 0 and undo == 0 and undone == 0, told, shown=(_status(status),))
+
+
+def _status(status: int) -> Message:
+    return message("status {status}", status=str(status))
+
+
+def _set_by_hand(part: Part, claim: str, effects: Sequence[Effect]) -> Judgement:
+    alone = [each for each in effects if not each.autoscaler]
+    if not alone:
+        return unknown(part.name, claim, message("not run without the HPA"))
+    told = [message("{command}: {seconds}", command=each.command, seconds=shown_s(each.after_s)) for each in alone]
+    reached = [each.after_s for each in alone if each.after_s is not None]
+    slowest = max(reached) if len(reached) == len(alone) else None
+    return held(part.name, claim, slowest is not None, message("without the HPA"), *told, **seconds(slowest))
+
+
+def _first_deploy(part: Part, ran: Mapping[str, Ran]) -> Judgement:
+    """As printed the folder cannot be applied whole: the erratum, as long as nothing but the Secret is refused."""
+    claim = "operations.first_deploy"
+    if "apply folder" not in ran:
+        return unknown(part.name, claim, message("not run"))
+    one = ran["apply folder"]
+    output = one.output.strip().replace("\n", "; ")[-600:]
+    told = message("{command}: {output}", command=one.command, output=output)
+    errors = _ERROR.split(one.output)[1:]  # each with the lines that belong to it: of a patch there are several
+    measured = {"shown": (_status(one.status),)}
+    if one.status != 0 and errors and all(NO_BASE64 in error for error in errors):
+        return shown_as(part.name, "operations.apply_placeholders", told, claim=claim, **measured)
+    return held(part.name, claim, one.status == 0, told, **measured)
+
+
+def errata_of_effects(part: Part, effects: Sequence[Effect], steps: Sequence[Resize]) -> Iterator[Judgement]:
+    """What the document's two ways to another number of pods showed while an HPA was there, each erratum once.
+
+    The first decision of the autoscaler after a command, and before the next, is held against what was asked for:
+    fewer after a rise, or more after a fall, undoes the command.
+    """
+    ends_ns = [each.at_ns for each in effects[1:]] + [2**63]
+    found: dict[str, tuple[Message, ...]] = {}
+    for effect, end_ns in zip(effects, ends_ns, strict=True):
+        if effect.autoscaler and effect.after_s is not None:
+            for erratum, told in _of_effect(effect, [s for s in steps if effect.at_ns <= s.at_ns < end_ns]):
+                found.setdefault(erratum, told)
+    for erratum, told in found.items():
+        yield observation(f"erratum:{erratum}", told, erratum=erratum, part=part.name)
+
+
+def _of_effect(effect: Effect, steps: Sequence[Resize]) -> Iterator[tuple[str, tuple[Message, ...]]]:
+    came = message(
+        "`{command}`: {count} pods after {seconds} s, with the HPA",
+        command=effect.command,
+        count=str(effect.pods),
+        seconds=f"{effect.after_s:.0f}",
+    )
+    if " apply " in effect.command:
+        yield "manifest.deployment.replicas_beside_hpa", (came,)
+    if steps and steps[0].size != effect.pods:
+        step = steps[0]
+        after = message(
+            "{seconds} s after the command the autoscaler set {size} ({reason})",
+            seconds=f"{(step.at_ns - effect.at_ns) / NS:.0f}",
+            size=str(step.size),
+            reason=step.reason,
+        )
+        yield ("scaling.hpa_puts_back" if step.size > effect.pods else "scaling.hpa_takes_back"), (came, after)
+
+
+def errata_of_first_deploy(part: Part, ran: Ran | None) -> Iterator[Judgement]:
+    """What ``kubectl apply -f`` of the printed folder said of its Secret."""
+    lines = [line.strip() for line in ran.output.splitlines() if NO_BASE64 in line] if ran is not None else []
+    if lines:
+        erratum = "manifest.secret.placeholders_not_base64"
+        yield observation(f"erratum:{erratum}", (verbatim(lines[0][-300:]),), erratum=erratum, part=part.name)

@@ -1,0 +1,260 @@
+"""What the autoscaling rule (``harness.control.hpa``) asks for at the moments a real controller decided.
+
+The evidence has what the controller read: metrics-server's figures of each pod with the time at which they could be
+asked for, and the pods' states from the watch. Both are known to some seconds: a decision agrees when its size is among
+the answers of every state that it can have seen. What the controller remembers, recommendations and changes of size, is
+taken from the decisions seen before; its own restart, which it forgets them by, is not in the evidence.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness.control.hpa.grouping import Settings
+from harness.control.hpa.history import History, stored
+from harness.control.hpa.proposal import Readings, propose
+from harness.control.hpa.rates import with_behavior, without_behavior
+from harness.control.hpa.replicas import Ground
+from harness.judge.resizes import resizes
+from harness.judge.window import NS
+from harness.model.autoscaling import Behavior, Hpa, PodPhase, PodUsage, ScaledPod
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.stack import PodState
+from harness.rehearsals.scaling.types import Controlled, Decision
+
+ASKED_EVERY_S = 5  # the harness asks metrics-server so often: a figure was there up to so long before it was seen
+SEEN_LATE_S = 3  # a decision is told by an event, after the pods that it made
+EDGE_S = 20  # where the window of stabilisation begins
+_SYNC_S, _STEP_S = 15, 5
+WINDOW_S = 15.0  # metrics-server's, where it does not say
+_METRICS = {"cpu_cores": "cpu", "memory_bytes": "memory"}
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """A pod as the watch last told of it."""
+
+    state: str
+    started_ns: int
+    changed_ns: int  # of its condition Ready
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A change of size, when it was seen."""
+
+    at_ns: int
+    before: int
+    size: int
+
+
+class Course:
+    """Usage and pods over time, from the rows of the evidence."""
+
+    def __init__(self, rows: Iterable[EventRow], samples: Iterable[SampleRow], controlled: Controlled) -> None:
+        self._pods = [row for row in rows if row.kind == "pod"]
+        self._usage: dict[str, list[tuple[int, dict[str, float]]]] = {}
+        self._asked: dict[tuple[int, int, int], int | None] = {}
+        for row in samples:
+            if row.subject.startswith("pod/") and row.metric in {*_METRICS, "cpu_milli", "window_s", "lag_s"}:
+                figures = self._usage.setdefault(row.subject.removeprefix("pod/"), [])
+                # Two figures may have one time: metrics-server's is that of the container measured longest ago.
+                if not figures or figures[-1][0] != row.at_ns or row.metric in figures[-1][1]:
+                    figures.append((row.at_ns, {}))
+                figures[-1][1][row.metric] = row.value
+        self._containers = controlled.containers
+
+    def asks(self, hpa: Hpa, current: int, at_ns: int, cut_ns: int) -> int | None:
+        """Replicas before any limit, of the pods at ``at_ns`` and the figures there were at ``cut_ns``; ``None``
+        without."""
+        key = (current, at_ns, cut_ns)
+        if key not in self._asked:
+            pods = self._scaled(at_ns)
+            ground = Ground(current=current, pods=pods, settings=Settings(), now_ns=at_ns)
+            self._asked[key] = propose(hpa, ground, Readings(pods=self._read(cut_ns, pods)), current).replicas
+        return self._asked[key]
+
+    def size(self, at_ns: int) -> int:
+        """Pods that were there at ``at_ns``, without those on their way out."""
+        return sum(not pod.terminating for pod in self._scaled(at_ns))
+
+    def _scaled(self, at_ns: int) -> list[ScaledPod]:
+        seen: dict[str, _Seen] = {}
+        for row in self._pods:
+            if row.at_ns > at_ns:
+                break
+            before = seen.get(row.subject, _Seen("", row.at_ns, row.at_ns))
+            state = row.data["state"]
+            turned = (state == PodState.READY) != (before.state == PodState.READY)
+            told_ns = row.data.get("ready_changed_ns") or (row.at_ns if turned else before.changed_ns)
+            seen[row.subject] = _Seen(state, before.started_ns, told_ns)
+        return [
+            ScaledPod(
+                name=name,
+                containers=self._containers,
+                phase=PodPhase.PENDING if pod.state == PodState.PENDING else PodPhase.RUNNING,
+                terminating=pod.state == PodState.TERMINATING,
+                started_ns=pod.started_ns,
+                ready=pod.state == PodState.READY,
+                ready_changed_ns=pod.changed_ns,
+            )
+            for name, pod in seen.items()
+            if pod.state != PodState.GONE
+        ]
+
+    def _read(self, cut_ns: int, pods: Iterable[ScaledPod]) -> list[PodUsage]:
+        """The last figure that was there of each of ``pods``: metrics-server answers for pods that exist alone."""
+        found = []
+        for name in (pod.name for pod in pods):
+            figures = self._usage.get(name, [])
+            there = [each for each in figures if each[0] + each[1].get("lag_s", 0.0) * NS <= cut_ns]
+            if there:
+                at_ns, last = there[-1]
+                used = {resource: _milli_up(last[metric]) for metric, resource in _METRICS.items() if metric in last}
+                if "cpu_milli" in last:
+                    used["cpu"] = round(last["cpu_milli"])
+                window_ns = round(last.get("window_s", WINDOW_S) * NS)
+                found.append(PodUsage(name=name, at_ns=at_ns, window_ns=window_ns, containers_m={"": used}))
+        return found
+
+
+def decisions(
+    rows: Sequence[EventRow], samples: Sequence[SampleRow], controlled: Controlled, low: int, since_ns: int
+) -> list[Decision]:
+    """Each of the controller's decisions since, beside the sizes that the rule allows; ``low`` pods at first."""
+    hpa, course = controlled.hpa, Course(rows, samples, controlled)
+    begun_ns = _begun_ns(rows, hpa, since_ns)
+    steps = [*_before(course, rows, begun_ns, since_ns), _Step(since_ns, low, low)]
+    found: list[Decision] = []
+    for each in resizes(rows, since_ns):
+        step = _Step(each.at_ns, steps[-1].size, each.size)
+        allowed = tuple(sorted(_allowed(course, hpa, steps, step, begun_ns)))
+        found.append(Decision(**msgspec.structs.asdict(step), reason=each.reason, allowed=allowed))
+        steps.append(step)
+    return found
+
+
+def recommended(
+    rows: Sequence[EventRow], samples: Sequence[SampleRow], controlled: Controlled, low: int, span_ns: tuple[int, int]
+) -> list[tuple[int, str, float]]:
+    """What the metrics ask for every 5 s of a span, in the form of the local rung's own samples."""
+    hpa, course, steps = controlled.hpa, Course(rows, samples, controlled), resizes(rows, span_ns[0])
+    found = []
+    for at_ns in range(*span_ns, _STEP_S * NS):
+        current = [low, *(each.size for each in steps if each.at_ns <= at_ns)][-1]
+        asks = course.asks(hpa, current, at_ns, at_ns)
+        if asks is not None:
+            found.append((at_ns, hpa.name, float(asks)))
+    return found
+
+
+def _possible(course: Course, hpa: Hpa, current: int, seen_ns: int) -> set[int]:
+    """What a sync that was seen at ``seen_ns`` can have asked for."""
+    found = set()
+    for back_s in range(SEEN_LATE_S + 1):
+        moment_ns = seen_ns - back_s * NS
+        found |= {course.asks(hpa, current, moment_ns, moment_ns + s * NS) for s in range(ASKED_EVERY_S + 1)}
+    return {each for each in found if each is not None}
+
+
+def _begun_ns(rows: Iterable[EventRow], hpa: Hpa, since_ns: int) -> int:
+    """Since when the HPA was there, at most ``since_ns``: the controller forgets one that is deleted."""
+    begun_ns: int | None = None
+    for row in rows:
+        if row.kind == "component" and row.subject == f"hpa/{hpa.name}" and row.at_ns <= since_ns:
+            if row.message.startswith("DELETED"):
+                begun_ns = None
+            elif begun_ns is None:
+                begun_ns = row.at_ns
+    return since_ns if begun_ns is None else begun_ns
+
+
+def _before(course: Course, rows: Iterable[EventRow], begun_ns: int, since_ns: int) -> list[_Step]:
+    """The decisions between: others set sizes too then, so that the pods tell from how many each went."""
+    return [
+        _Step(each.at_ns, course.size(each.at_ns - SEEN_LATE_S * NS), each.size)
+        for each in resizes(rows, begun_ns)
+        if each.at_ns < since_ns
+    ]
+
+
+def _allowed(course: Course, hpa: Hpa, steps: Sequence[_Step], step: _Step, begun_ns: int) -> set[int]:
+    """The sizes of every recommendation that ``step`` can have followed, under every history that it can have had."""
+    followed = _followed(course, hpa, steps, step, begun_ns)
+    if hpa.behavior is None:
+        return {without_behavior(hpa, step.before, each).replicas for each in followed}
+    up = step.size > step.before
+    return {
+        with_behavior(hpa, hpa.behavior, history, current=step.before, desired=each, now_ns=step.at_ns).replicas
+        for each in followed
+        for history in _histories(hpa.behavior, steps, step.at_ns, up=up)
+    }
+
+
+def _histories(behavior: Behavior, steps: Sequence[_Step], at_ns: int, *, up: bool) -> list[History]:
+    """The changes that the controller can remember: one that is seen at the begin of a policy's period, as near as a
+    decision may be seen late, was in it or not. There is one at most for each policy, syncs being 15 s apart.
+    """
+    late_ns, policies = SEEN_LATE_S * NS, (behavior.up if up else behavior.down).policies
+    changes = [step for step in steps if step.size != step.before]
+
+    def shifts_ns(step: _Step) -> tuple[int, ...]:
+        off_ns = [abs(at_ns - step.at_ns - policy.period_s * NS) for policy in policies]
+        return (-late_ns, late_ns) if min(off_ns) <= late_ns else (0,)
+
+    found = []
+    for shifts in itertools.product(*map(shifts_ns, changes)):
+        history = History()
+        for step, shift_ns in zip(changes, shifts, strict=True):
+            history = stored(history, behavior, step.before, step.size, step.at_ns + shift_ns)
+        found.append(history)
+    return found
+
+
+def _followed(course: Course, hpa: Hpa, steps: Sequence[_Step], step: _Step, begun_ns: int) -> set[int]:
+    """The recommendations that the controller can have followed: the most of the window of stabilisation, or the least
+    on the way up under a ``behavior``.
+
+    Each sync of the window has its possible answers; their most is one of them, and no less than the most of what each
+    at least asked for. Which seconds of the 15 between two syncs were taken, and where exactly the window begins, is
+    not known: the least bound of all counts. For the least all is the other way round: its answers are negated.
+    """
+    up = step.size > step.before
+    window_s, sign = _window_s(hpa, up=up), -1 if up and hpa.behavior is not None else 1
+
+    def answers(back_s: int) -> set[int]:
+        seen_ns = step.at_ns - back_s * NS
+        then = [each.size for each in steps if each.at_ns <= seen_ns]
+        return {sign * each for each in _possible(course, hpa, then[-1] if then else course.size(seen_ns), seen_ns)}
+
+    now = answers(0)
+    if not now:
+        return set()
+    there_s = (step.at_ns - begun_ns) // NS
+    before = range(_STEP_S, min(window_s + EDGE_S, there_s + 1), _STEP_S) if window_s else ()
+    read = {0: now} | {back_s: answers(back_s) for back_s in before}
+    surely = [
+        max(
+            (min(read[back_s]) for back_s in range(phase_s, window_s - EDGE_S, _SYNC_S) if read.get(back_s)),
+            default=min(now),
+        )
+        for phase_s in range(0, _SYNC_S, _STEP_S)
+    ]
+    least = max(min(now), min(surely))
+    return {sign * each for each in set().union(*read.values()) if each >= least}
+
+
+def _window_s(hpa: Hpa, *, up: bool) -> int:
+    """Without ``behavior`` the controller's own window holds in both directions (``stabilizeRecommendation``)."""
+    if hpa.behavior is not None and up:
+        return hpa.behavior.up.stabilization_s or 0
+    if hpa.behavior is not None and hpa.behavior.down.stabilization_s is not None:
+        return hpa.behavior.down.stabilization_s
+    return Settings().downscale_stabilization_ns // NS
+
+
+def _milli_up(value: float) -> int:
+    """``Quantity.MilliValue`` rounds up; what floating point adds below a millionth is not there."""
+    return math.ceil(round(value * 1000, 6))

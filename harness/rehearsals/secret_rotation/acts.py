@@ -1,0 +1,201 @@
+"""The parts of the rehearsal: what each does to the stack, and the facts that it leaves for the judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from harness.clock import NS
+from harness.load.stages.admit import admit_steps
+from harness.load.stages.process import StageProcesses
+from harness.model.message import Message, message
+from harness.model.secrets import Credentials, Synced
+from harness.model.step import Arrivals, Step
+from harness.rehearsal.running import Running
+from harness.rehearsals.secret_rotation import trials
+from harness.rehearsals.secret_rotation.roles import Roles, other
+from harness.rehearsals.secret_rotation.types import (
+    AsWritten,
+    Course,
+    Did,
+    PartKind,
+    Rotated,
+    RotationDetails,
+    RotationPart,
+    Started,
+)
+from harness.stack.protocol import WithSecretStore
+
+ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
+_REQUEST_TIMEOUT_S = 10.0
+_LEAD_S = 0.5
+_BEFORE_S = 10.0  # of undisturbed load before the first step
+_POLL_S = 0.25
+
+
+class Acts:
+    """Runs parts on a stack that is up, with ``replicas`` pods."""
+
+    def __init__(self, on: Running[RotationDetails], replicas: int) -> None:
+        stack = on.stack
+        assert isinstance(stack, WithSecretStore)  # the parts need real_kubernetes
+        self._on = on
+        self._stack = on.stack
+        self._store = stack.secret_store()
+        self._credentials = stack.first_credentials()
+        self._clock = on.clock
+        self._replicas = replicas
+        self._version = ""  # the newest that was published
+        self._roles = Roles(on.stack.database().access())
+        self._load: StageProcesses | None = None
+
+    async def run(self, part: RotationPart) -> Did:
+        """Raises what the stack and the database raise."""
+        does = {
+            PartKind.AS_WRITTEN: self._as_written,
+            PartKind.START: self._start,
+            PartKind.NAIVE: self._naive,
+            PartKind.TWO_ROLES: self._two_roles,
+        }[part.kind]
+        return await does(part)
+
+    async def _as_written(self, part: RotationPart) -> Did:
+        tried = trials.manifests_of(self._on.options.manifests)
+        found = (self._store.trial(name, manifests, part.watch_s) for name, manifests in tried.items())
+        return AsWritten(trials=tuple(await asyncio.gather(*found)))
+
+    async def _start(self, _part: RotationPart) -> Did:
+        versions = await self._store.versions()
+        return Started(
+            wanted=self._replicas,
+            versions=versions,
+            seen=await self._store.seen(sorted(versions)),
+            synced=await self._store.synced(),
+            published=max(versions.values(), default=""),
+            digest=self._credentials.digest,
+        )
+
+    async def _naive(self, part: RotationPart) -> Did:
+        new = msgspec.structs.replace(self._credentials, password=self._store.new_password())
+        return await self._under_load(part, lambda: self._in_place(part, new))
+
+    async def _two_roles(self, part: RotationPart) -> Did:
+        new = Credentials(user=other(self._credentials.user), password=self._store.new_password())
+        return await self._under_load(part, lambda: self._in_turn(part, new))
+
+    async def _in_place(self, part: RotationPart, new: Credentials) -> Course:
+        """The one role's password changed: what no running pod can follow."""
+        begun_ns = self._tell(part, message("the password of {user} is changed", user=new.user))
+        await self._roles.prepare(new)
+        course = await self._published(part, new, begun_ns)
+        await self._clock.sleep(_BEFORE_S)  # open sessions go on: the new password is asked for at the next one only
+        ended = await self._roles.end_sessions(new.user)
+        course = msgspec.structs.replace(course, revoked_ns=self._tell(part, _ended(ended)))
+        course = await self._restarted(part, await self._followed(part, new, course))
+        refused = not await self._roles.logs_in(self._credentials)
+        self._credentials = new
+        return msgspec.structs.replace(course, sessions_ended=ended, old_refused=refused)
+
+    async def _in_turn(self, part: RotationPart, new: Credentials) -> Course:
+        """The idle role gets the new password; the old role goes when nobody uses it any more."""
+        old = self._credentials
+        begun_ns = self._tell(part, message("the idle role {user} is prepared", user=new.user))
+        await self._roles.prepare(new)
+        course = await self._published(part, new, begun_ns)
+        course = await self._restarted(part, await self._followed(part, new, course))
+        give_up_ns = self._limit_ns(part)
+        while await self._roles.sessions(old.user) and self._clock.now_ns() < give_up_ns:
+            await self._clock.sleep(_POLL_S)
+        await self._roles.revoke(old.user)
+        ended = await self._roles.end_sessions(old.user)
+        revoked_ns = self._tell(part, _revoked(old.user, ended))
+        refused = not await self._roles.logs_in(old)
+        self._credentials = new
+        return msgspec.structs.replace(course, revoked_ns=revoked_ns, sessions_ended=ended, old_refused=refused)
+
+    async def _published(self, part: RotationPart, new: Credentials, begun_ns: int) -> Course:
+        name = await self._store.publish(new)
+        published_ns = self._tell(part, message("{name} is published", name=name))
+        self._version = name
+        return Course(
+            begun_ns=begun_ns,
+            published_ns=published_ns,
+            old_digest=self._credentials.digest,
+            new_digest=new.digest,
+        )
+
+    async def _followed(self, part: RotationPart, new: Credentials, course: Course) -> Course:
+        """Until every pod's files and the Secret are of the new version, or the time has passed."""
+        files_ns: int | None = None
+        synced_ns: int | None = None
+        give_up_ns = self._limit_ns(part)
+        while (files_ns is None or synced_ns is None) and self._clock.now_ns() < give_up_ns:
+            versions = await self._store.versions()
+            if files_ns is None and versions and set(versions.values()) == {self._version}:
+                files_ns = self._tell(part, message("every pod's files are of the new version"))
+            if synced_ns is None and _is(await self._store.synced(), new):
+                synced_ns = self._tell(part, message("the Secret is of the new version"))
+            await self._clock.sleep(_POLL_S)
+        seen = await self._store.seen(sorted(await self._store.versions()))
+        return msgspec.structs.replace(course, files_ns=files_ns, synced_ns=synced_ns, variables_before_restart=seen)
+
+    async def _restarted(self, part: RotationPart, course: Course) -> Course:
+        if course.synced_ns is None:
+            return course
+        restarted_ns = self._tell(part, message("the pods are restarted"))
+        await self._stack.restart()
+        return msgspec.structs.replace(
+            course, restarted_ns=restarted_ns, settled_ns=self._tell(part, message("the restart is complete"))
+        )
+
+    async def _under_load(self, part: RotationPart, rotate: Callable[[], Awaitable[Course]]) -> Did:
+        """``rotate`` with the part's load over it."""
+        load = await self._admitted()
+        origin_ns = self._clock.now_ns() + round(_LEAD_S * NS)
+        step = Step(
+            name=part.name, arrivals=Arrivals.EVEN, seconds=part.load_s, users=ACCOUNTS, rate_per_s=part.rate_per_s
+        )
+        making = asyncio.ensure_future(load.step(step, origin_ns))
+        try:
+            await self._clock.sleep(_BEFORE_S)
+            course = await rotate()
+            await making
+        finally:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
+        self._on.evidence.gather()
+        loaded_ns = origin_ns + round(part.load_s * NS)
+        return Rotated(origin_ns=origin_ns, course=msgspec.structs.replace(course, loaded_ns=loaded_ns))
+
+    async def _admitted(self) -> StageProcesses:
+        """The load, started once."""
+        if self._load is None:
+            self._on.say(message("signing in {users} simulated users", users=str(ACCOUNTS)))
+            self._load = await admit_steps(
+                self._on, seed=self._on.options.seed, accounts=ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S
+            )
+            self._on.details.users = ACCOUNTS
+        return self._load
+
+    def _tell(self, part: RotationPart, said: Message) -> int:
+        at_ns = self._clock.now_ns()
+        self._on.evidence.event(at_ns, "phase", part.name, said)
+        self._on.say(f"  {said}")
+        return at_ns
+
+    def _limit_ns(self, part: RotationPart) -> int:
+        return self._clock.now_ns() + round(part.wait_s * NS)
+
+
+def _is(synced: Synced | None, wanted: Credentials) -> bool:
+    return synced is not None and (synced.user, synced.digest) == (wanted.user, wanted.digest)
+
+
+def _ended(sessions: int) -> Message:
+    return message("{count} old sessions are ended", count=str(sessions))
+
+
+def _revoked(user: str, sessions: int) -> Message:
+    return message("the role {user} is revoked, {count} sessions of it ended", user=user, count=str(sessions))

@@ -1,0 +1,97 @@
+"""What the page of a rotation shows besides its judgements: its phases, what was observed, the moments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.judge.claimed import NEVER
+from harness.judge.ledger import Ledger
+from harness.model.evidence import EventRow
+from harness.model.message import Message, message
+from harness.model.parts import ended, title_of
+from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.rehearsal.moments import timeline
+from harness.rehearsal.pods_over_time import chart_of, course_of
+from harness.rehearsals.secret_rotation.judge import calls_of
+from harness.rehearsals.secret_rotation.judge_rotation import rotation
+from harness.rehearsals.secret_rotation.types import (
+    AsWritten,
+    Rotated,
+    Rotation,
+    RotationDetails,
+    RotationPart,
+    RotationPlan,
+    Started,
+)
+
+#: What a phase begins with.
+PHASE = {
+    "before": message("before the first step"),
+    "changed": message("the first step"),
+    "published": message("the new version published"),
+    "old password out": message("the old password out"),
+    "synced": message("the Secret synced"),
+    "restarted": message("the restart begun"),
+    "settled": message("the restart complete"),
+}
+
+
+def sections(
+    plan: RotationPlan, details: RotationDetails, ledger: Ledger, events: Sequence[EventRow], start_ns: int
+) -> Iterator[Section]:
+    """All of the page; ``start_ns`` is the run's begin."""
+    factor = message("CPU requests and limits were multiplied by")
+    poll = message("The driver looks for new versions every")
+    yield Pairs(pairs=((factor, f"{details.cpu_factor:.2f}"), (poll, f"{plan.poll_s:g} s")))
+    for part, part_ns, end_ns in ended(plan.parts, details.runs):
+        chart = chart_of(part.name, title_of(part), course_of(events, (part_ns, part_ns), part_ns, end_ns))
+        if chart is not None:
+            yield chart
+        match details.did.get(part.name):
+            case AsWritten(trials=trials):
+                events = tuple(f"{each.name}: {event}" for each in trials for event in each.events)
+                if events:
+                    yield Lines(title=message("Observed"), lines=events, part=part.name)
+            case Started(versions=versions, published=published):
+                yield Lines(title=message("Observed"), lines=(_volumes(len(versions), published),), part=part.name)
+            case Rotated() as did:
+                yield from _rotated(part, rotation(did.course, calls_of(did, ledger)))
+    yield timeline(events, start_ns)
+
+
+def _volumes(pods: int, published: str) -> Message:
+    version: str | Message = published or message("no version")
+    return message("{count} pods have volumes of the driver, of {version}", count=str(pods), version=version)
+
+
+def _rotated(part: RotationPart, found: Rotation) -> Iterator[Section]:
+    yield Table(
+        title=message("Requests from step to step"),
+        heads=(message("since"), message("seconds"), message("requests"), message("failed")),
+        rows=tuple(
+            Row(cells=(PHASE[each.name], f"{each.seconds:.1f}", str(each.requests), str(each.failed)))
+            for each in found.phases
+        ),
+        numbers=(1, 2, 3),
+        part=part.name,
+    )
+    times = (
+        (message("every pod's files of the new version"), found.files_after_s),
+        (message("the Secret of the new version"), found.synced_after_s),
+        (message("the old password out"), found.revoked_after_s),
+        (message("the restart complete"), found.settled_after_s),
+    )
+    rows = [Row(cells=(name, _seconds(value))) for name, value in times]
+    if found.outage_s is not None:
+        rows.append(Row(cells=(message("from the first failed request to the last"), _seconds(found.outage_s))))
+    yield Table(
+        title=message("Times from the publishing"),
+        heads=(message("what"), message("seconds")),
+        rows=tuple(rows),
+        numbers=(1,),
+        part=part.name,
+    )
+
+
+def _seconds(value: float | None) -> Cell:
+    return NEVER[0] if value is None else f"{value:.1f}"
