@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from harness.rehearsals.scaling.judge_errata import of_effects, of_first_deploy
 
 from harness.judge.errata import errata_seen, of_week
 from harness.judge.resizes import Resize
@@ -12,7 +13,6 @@ from harness.model.command import Ran
 from harness.model.message import message
 from harness.model.verdict import ErratumSeen, Verdict
 from harness.rehearsals.network.types import NetworkFinding
-from harness.rehearsals.scaling.judge_errata import of_effects, of_first_deploy
 from harness.rehearsals.scaling.types import Effect, ScalingFinding
 from scenarios.claims import ERRATA
 from scenarios.load import load
