@@ -168,7 +168,7 @@ def test_the_archive_is_reached_in_a_folder_of_any_letters(tmp_path: Path, monke
         archive.stall()
         assert as_postgresql_runs(archive.settings["archive_command"], "0" * 24, str(tmp_path / name)) == 1
     finally:
-        asyncio.run(site.end())
+        asyncio.run(site.down())
 
 
 def test_what_stands_in_the_archive_as_a_link_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_what_stands_in_the_archive_as_a_link_is_not_read(tmp_path: Path, monkey
             archive.stall()
         assert not (tmp_path / "made by root").exists()
     finally:
-        asyncio.run(site.end())
+        asyncio.run(site.down())
 
 
 def test_the_copy_of_the_template_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

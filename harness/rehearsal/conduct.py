@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -117,7 +118,8 @@ class Conductor(Generic[P, D]):
         self.lifecycle = Lifecycle(progress)
         self._resumed = resumed is not None
         self.details: D = resumed[1] if resumed else rehearsal.details()
-        self.evidence = Collector(EvidenceStore(self.folder / EVIDENCE, anchor=clock.anchor, run_id=self.run_id), clock)
+        store = EvidenceStore(self._evidence_file(), anchor=clock.anchor, run_id=self.run_id)
+        self.evidence = Collector(store, clock)
         self._environment = environment
         self._stack: Stack | None = None
         self._on: Running[D] | None = None
@@ -129,6 +131,11 @@ class Conductor(Generic[P, D]):
         await self.lifecycle.run(self._flow())
         await self._take_down()
         return self._report()
+
+    def _evidence_file(self) -> Path:
+        """A file of its own for each time that a sequence is resumed: what it rests on are its runs and details."""
+        tries = (self.folder / (EVIDENCE if number == 1 else f"evidence-{number}.sqlite") for number in count(1))
+        return next(path for path in tries if not path.exists())
 
     def interrupt(self) -> None:
         """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
@@ -192,6 +199,7 @@ class Conductor(Generic[P, D]):
         seen = self._seen()
         judgements = self._judged(seen)
         publish(self.folder, self._result(seen, judgements, self._drawn(seen, judgements), under_way=True))
+        point_latest(self.options.reports, self.folder)
 
     def _judged(self, seen: Seen[D]) -> tuple[Judgement, ...]:
         try:

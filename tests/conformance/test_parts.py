@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.model.errors import BadInput
 from harness.model.evidence import Anchor
+from harness.model.message import verbatim
 from harness.model.result import Facts
 from harness.model.stack import Address, Rung
 from harness.rehearsal.conclude import conclude, judged
@@ -213,7 +214,7 @@ def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     source = Source(SourceKind.OPENAPI, f"{nasty}:7")
     runs = [
         CheckRun(id="a.b", sentence="s", deviation=deviation, source=source, curl=f"curl {nasty}"),
-        CheckRun(id="a.c", sentence="s", lacking=nasty),
+        CheckRun(id="a.c", sentence="s", lacking=verbatim(nasty)),
         CheckRun(id="a.d", sentence="s", broken=nasty),
     ]
     details = ConformanceDetails(checks=runs)

@@ -42,7 +42,7 @@ async def access(tmp_path: Path) -> AsyncIterator[DatabaseAccess]:
                 address=primary.address, superuser="postgres", password=primary.password, database="tekutoko"
             )
     finally:
-        await site.end()
+        await site.down()
 
 
 async def connect(access: DatabaseAccess, user: str, password: str) -> asyncpg.Connection:

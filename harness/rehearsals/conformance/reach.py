@@ -12,6 +12,7 @@ from typing import Protocol
 from harness import stores
 from harness.clock import Clock
 from harness.firebase import storage
+from harness.model.message import verbatim
 from harness.model.stack import Endpoints
 from harness.rehearsals.conformance import http, people
 from harness.rehearsals.conformance.beside import Spare, spare
@@ -65,7 +66,7 @@ def _not_exercised() -> Iterator[None]:
     try:
         yield
     except stores.NotAsNamed as error:
-        raise NotExercised(str(error)) from error
+        raise NotExercised(verbatim(str(error))) from error
 
 
 class OnStack:

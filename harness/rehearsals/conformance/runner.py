@@ -67,7 +67,7 @@ async def _run(check: Check, bench: Bench) -> tuple[CheckRun, Exchange | None]:
     except Deviates as deviation:
         return _deviating(result, check, deviation), deviation.exchange or next(reversed(bench.exchanges), None)
     except NotExercised as lacking:
-        return msgspec.structs.replace(result, lacking=str(lacking), allowed=lacking.allowed), None
+        return msgspec.structs.replace(result, lacking=lacking.reason, allowed=lacking.allowed), None
     except RehearsalError as broken:
         reason = str(broken)
     except TimeoutError:
@@ -83,7 +83,7 @@ def _told(result: CheckRun) -> str:
     """A line for the terminal; "" of a check that found nothing wrong."""
     if (found := result.deviation) is not None:
         return f"{GRADES[found.grade]}: {result.id}: expected {found.expected}, got {found.got}"
-    if result.lacking:
+    if result.lacking is not None:
         return f"not exercised: {result.id}: {result.lacking}"
     return f"error of the measurement: {result.id}: {result.broken}" if result.broken else ""
 

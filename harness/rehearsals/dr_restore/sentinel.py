@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from harness.clock import NS, Clock
-from harness.rehearsals.dr_restore.result import Loss
+from harness.rehearsals.dr_restore.facts import Loss
 from harness.rehearsals.dr_restore.waiting import NotInTime
 
 SCHEMA = """

@@ -38,7 +38,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Site:
-    """``home()/runs/<run id>``: made by ``begin``, removed by ``end``; every process in it carries the run's marker."""
+    """``home()/runs/<run id>``: made by ``begin``, removed by ``down``. Every process in it has the run's marker."""
 
     def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
         self.state = state
@@ -126,7 +126,7 @@ class Site:
             raise StackNotStarted(f"{name} failed: {done.err.strip()[-800:]}", where=" ".join((program, *arguments)))
         return done
 
-    async def end(self) -> None:
+    async def down(self) -> None:
         """Ends what still runs and removes the folder."""
         await end_strays(self.state, self.clock)
         self._traces = Traces(
@@ -141,7 +141,7 @@ class Site:
         remove_run_folder(self.state.lease.run_id)
 
     def leaks(self) -> list[str]:
-        """Valid after ``end``."""
+        """Valid after ``down``."""
         return [] if self._traces is None else leaks(self._traces)
 
     def seconds_since(self, start_ns: int) -> float:

@@ -242,3 +242,15 @@ def _recorded(mine: Sequence[RequestRow], schedule: Iterable[Planned]) -> dict[s
 
 def _number(row: RequestRow) -> int:
     return int(row.operation_id.split("-")[-1 if "-again-" in row.operation_id else 1])
+
+
+def real_ids(plan: FlagPlan) -> list[str]:
+    """The ids of the switches on real parts."""
+    kinds = ("open", "offline") if plan.real.offline else ("open",)
+    return [
+        f"real.{interval_word(case.fetch_interval_s)}.{kind}.{direction}"
+        for case in plan.cases
+        if case.real
+        for direction in Direction
+        for kind in kinds
+    ]

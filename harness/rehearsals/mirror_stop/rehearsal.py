@@ -44,7 +44,7 @@ class MirrorStop:
     def title(self, plan: MirrorStopPlan) -> Message:
         """The same for every plan."""
         _ = plan
-        return message("The mirror, stopped stepwise")
+        return message("The stepwise stop of the mirror, and what a roll back then loses")
 
     def claims(self, plan: MirrorStopPlan) -> Iterable[tuple[str, str]]:
         """All three."""

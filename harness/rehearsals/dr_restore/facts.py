@@ -1,13 +1,11 @@
-"""What a recovery rehearsal answers, and ``dr.json``."""
+"""What the parts of a recovery rehearsal leave to be judged."""
 
 from __future__ import annotations
 
 import msgspec
 
-from harness.model.manifests import ManifestWarning, RepositoryErratum
-from harness.model.verdict import Combined, ErratumSeen, Verdict
+from harness.model.message import Message, message
 
-SCHEMA_VERSION = 2
 #: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
 RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 
@@ -15,9 +13,9 @@ RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One thing looked at; ``told`` is what was seen."""
 
-    name: str
+    name: Message
     ok: bool
-    told: str
+    told: Message
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,14 +37,25 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
         """The restore holds a prefix of what was acknowledged, and nothing else."""
         return not self.holes and not self.unknown
 
+    @property
+    def told(self) -> Message:
+        """For people."""
+        return message(
+            "{recovered} of {acknowledged} recovered, {holes} holes, {unknown} unknown",
+            recovered=str(self.recovered),
+            acknowledged=str(self.acknowledged),
+            holes=str(len(self.holes)),
+            unknown=str(len(self.unknown)),
+        )
+
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     """A disaster and its recovery. ``rto_s`` by part, seconds; ``with_stack``: under the users' traffic."""
 
     id: str
-    title: str
+    title: Message
     with_stack: bool
-    point: str
+    point: Message
     loss: Loss
     rto_s: dict[str, float]
     checks: tuple[Check, ...]
@@ -60,20 +69,6 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     def total_s(self) -> float:
         """The RTO."""
         return sum(self.rto_s.values())
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim judged. ``value`` and ``limit`` in ``unit`` (seconds, unless it says another)."""
-
-    id: str
-    claim: str
-    verdict: Verdict
-    reason: str
-    value: float | None = None
-    bound: float | None = None
-    limit: float | None = None
-    unit: str = "s"
-    samples: int = 0
 
 
 class SizePoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,35 +110,3 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
     def difference_s(self) -> float:
         """Restore + replay + switch, minus raw copy + replay."""
         return self.restore_s + self.replay_s + self.switch_s - self.raw_copy_s - self.raw_replay_s
-
-
-class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """``dr.json``. ``not_exercised``: a claim or part of the plan, and why. ``database``: the PostgreSQL it ran on."""
-
-    schema_version: int
-    run_id: str
-    scenario: str
-    title: str
-    started_utc: str
-    rung: str
-    seed: int
-    replay: str
-    target: str
-    machine: str
-    database: str
-    passed: bool
-    exit_status: int
-    combined: Combined | None = None  # ``None`` in runs that were stored without it
-    environment: str = ""  # what the target is told to be
-    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
-    manifest_warnings: tuple[ManifestWarning, ...] = ()  # risks of the folder as it was written
-    repository_errata: tuple[RepositoryErratum, ...] = ()  # the document's errata held against that folder
-    findings: tuple[Finding, ...]
-    cases: tuple[CaseResult, ...]
-    prediction: Prediction | None
-    overhead: Overhead | None
-    errata: tuple[ErratumSeen, ...]
-    not_exercised: tuple[tuple[str, str], ...]
-    timings: dict[str, float]
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()

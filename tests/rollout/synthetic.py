@@ -13,14 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.checks.flag_log import FlagLog
 from harness.evidence.store import EvidenceStore
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
-from harness.judge.summary import summarise
 from harness.judge.window import Window
-from harness.model.claim import Claim, Erratum, Judged
 from harness.model.evidence import (
     Anchor,
     EventRow,
@@ -34,89 +31,42 @@ from harness.model.evidence import (
     SessionRow,
     Side,
 )
-from harness.model.run import SCHEMA_VERSION, Run, SwitchOver
+from harness.model.judgement import Kind
+from harness.model.result import Facts, Result
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, PopulationPlan, Scenario
 from harness.model.stack import Capability, Rung
-from harness.model.verdict import CriterionKind, Decision
+from harness.model.verdict import Decision
+from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.gathered import Gathered
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.week import REHEARSAL
 
 NS = 1_000_000_000
 MS = 1_000_000
 ANCHOR = Anchor(monotonic_ns=1_000 * NS, unix_ns=1_790_000_000 * NS)
 PODS = ("tekutoko-api-6d9f7c-x2k4p", "tekutoko-api-6d9f7c-q8w1z")
 
-CLAIMS = {
-    claim.id: claim
-    for claim in (
-        Claim(
-            id="rollout.week3.success.concurrent_users",
-            place="段階的ロールアウト計画/table 1/row 3",
-            quotation="同時接続250人達成",
-            judged=Judged.CRITERION,
-            how="users with a live session and a good answer in every 120 s of the window",
-            step="A",
-        ),
-        Claim(
-            id="rollout.week3.success.availability",
-            place="段階的ロールアウト計画/table 1/row 3",
-            quotation="稼働率 > 99.5%",
-            judged=Judged.CRITERION,
-            how="good probes over all probes",
-            step="A",
-        ),
-        Claim(
-            id="rollout.week3.rollback.availability",
-            place="段階的ロールアウト計画/table 1/row 3",
-            quotation="稼働率 < 99%",
-            judged=Judged.CRITERION,
-            how="good probes over all probes since the phase began",
-            step="A",
-        ),
-        Claim(
-            id="rollout.rollback.step2",
-            place="段階的ロールアウト計画/list 1/item 2",
-            quotation="5分以内に全クライアントがFirebase経由に切り替わることを確認",
-            judged=Judged.PROCEDURE,
-            how="every client's first request on Firestore is awaited",
-            step="A",
-            errata=(
-                Erratum(
-                    id="remote-config-fetch-interval",
-                    why="Firebase's default minimum fetch interval is 12 h, so clients cannot learn of it in 5 minutes.",
-                    correction="set minimumFetchInterval to 60 s in the app",
-                ),
-            ),
-        ),
-        Claim(
-            id="rollout.week3.schedule",
-            place="段階的ロールアウト計画/table 1/row 3",
-            quotation="3 | 50% | 一般ユーザー半分",
-            judged=Judged.CRITERION,
-            how="half of the users have the flag on",
-            step="A",
-        ),
-    )
-}
 
-
-def criterion(id_: str, kind: CriterionKind, metric: Metric, comparison: Comparison, threshold: float) -> Criterion:
+def criterion(id_: str, kind: Kind, metric: Metric, comparison: Comparison, threshold: float) -> Criterion:
     return Criterion(
         id=id_, claim=f"rollout.week3.{id_}", kind=kind, metric=metric, comparison=comparison, threshold=threshold
     )
 
 
 CRITERIA = (
-    criterion("success.concurrent_users", CriterionKind.SUCCESS, Metric.CONCURRENT_USERS, Comparison.AT_LEAST, 250),
-    criterion("success.availability", CriterionKind.SUCCESS, Metric.AVAILABILITY, Comparison.ABOVE, 0.995),
-    criterion("rollback.availability", CriterionKind.ROLLBACK, Metric.AVAILABILITY, Comparison.BELOW, 0.99),
+    criterion("success.concurrent_users", Kind.CRITERION, Metric.CONCURRENT_USERS, Comparison.AT_LEAST, 250),
+    criterion("success.availability", Kind.CRITERION, Metric.AVAILABILITY, Comparison.ABOVE, 0.995),
+    criterion("rollback.availability", Kind.ROLLBACK_LIMIT, Metric.AVAILABILITY, Comparison.BELOW, 0.99),
 )
 #: Every metric that can be judged, for the queries.
 ALL_CRITERIA = (
     *CRITERIA,
-    criterion("success.error_ratio", CriterionKind.SUCCESS, Metric.ERROR_RATIO, Comparison.BELOW, 0.01),
-    criterion("success.latency_p95", CriterionKind.SUCCESS, Metric.LATENCY_P95, Comparison.BELOW, 500),
-    criterion("success.request_rate", CriterionKind.SUCCESS, Metric.REQUEST_RATE, Comparison.AT_LEAST, 3),
-    criterion("rollback.error_ratio", CriterionKind.ROLLBACK, Metric.ERROR_RATIO, Comparison.ABOVE, 0.05),
-    criterion("rollback.latency_p95", CriterionKind.ROLLBACK, Metric.LATENCY_P95, Comparison.ABOVE, 600),
+    criterion("success.error_ratio", Kind.CRITERION, Metric.ERROR_RATIO, Comparison.BELOW, 0.01),
+    criterion("success.latency_p95", Kind.CRITERION, Metric.LATENCY_P95, Comparison.BELOW, 500),
+    criterion("success.request_rate", Kind.CRITERION, Metric.REQUEST_RATE, Comparison.AT_LEAST, 3),
+    criterion("rollback.error_ratio", Kind.ROLLBACK_LIMIT, Metric.ERROR_RATIO, Comparison.ABOVE, 0.05),
+    criterion("rollback.latency_p95", Kind.ROLLBACK_LIMIT, Metric.LATENCY_P95, Comparison.ABOVE, 600),
 )
 
 
@@ -144,7 +94,7 @@ class Week:
         return Scenario(
             name="rollout_week3",
             title="Week 3: half of the users on the API",
-            claims=tuple(CLAIMS),
+            claims=tuple(each.claim for each in self.criteria),
             population=PopulationPlan(
                 audiences=(AudiencePlan(name="general", users=self.users, flag_on=half),), pace_s=self.pace_s
             ),
@@ -157,8 +107,8 @@ def event(week: Week, at_s: float, kind: str, subject: str, message: str, **data
     week.rows.append(EventRow(at_ns=week.at(at_s), kind=kind, subject=subject, message=message, data=data))
 
 
-def generate(week: Week) -> tuple[Run, list[Row]]:
-    """The rows in the order in which a harness would have stored them, and the run."""
+def generate(week: Week) -> list[Row]:
+    """The rows in the order in which a harness would have stored them."""
     dice = random.Random(week.seed)
     end_s = week.window_start_s + week.window_s
     _admission(week, dice)
@@ -169,13 +119,13 @@ def generate(week: Week) -> tuple[Run, list[Row]]:
     decided_s, decision = _judged_live(week, end_s)
     if decision is Decision.ROLL_BACK:
         week.rows = [row for row in week.rows if _known(row) <= week.at(decided_s)]
-        event(week, decided_s + 0.1, "flag", "use_go_backend", "published version 2: on for nobody", version=2)
+        event(week, decided_s + 0.1, "flag", "use_go_backend", "published version 2: on for nobody", version=2, on=0)
         _switch(week, dice, decided_s)
     last_s = decided_s + (65 if decision is Decision.ROLL_BACK else 2)
     _samples(week, dice, last_s)
     event(week, last_s, "phase", "end", "the run ended")
     rows = sorted(week.rows, key=_known)
-    return _run(week, rows, decided_s, decision), rows
+    return _decided(week, rows, decided_s, decision)
 
 
 def _known(row: Row) -> int:
@@ -199,7 +149,16 @@ def _admission(week: Week, dice: random.Random) -> None:
     )
     event(week, week.stack_up_s + 0.2, "phase", "admission", f"signing in {week.users} simulated users")
     window_ns = {"start_ns": week.at(week.window_start_s), "end_ns": week.at(week.window_start_s + week.window_s)}
-    event(week, week.window_start_s - 1, "phase", "window", f"measuring for {week.window_s:g} s", **window_ns)
+    event(
+        week,
+        week.window_start_s - 1,
+        "phase",
+        "window",
+        f"measuring for {week.window_s:g} s",
+        seed=week.seed,
+        bucket="photos",
+        **window_ns,
+    )
     room_s = week.window_start_s - week.stack_up_s - 2
     for number in range(week.users):
         at_s = week.stack_up_s + 0.5 + room_s * number / week.users
@@ -281,11 +240,11 @@ def _judged_live(week: Week, end_s: float) -> tuple[float, Decision]:
     if week.fault_at_s is not None:
         while now_s < end_s:
             known = [row for row in rows if _known(row) <= week.at(now_s)]
-            decision = decide(judge(week.scenario, ledger_of(known), window, week.at(now_s)))
+            decision = combine(judge(week.scenario, ledger_of(known), window, week.at(now_s)))
             if decision is Decision.ROLL_BACK:
                 return now_s, decision
             now_s += 1
-    return end_s + 0.4, decide(judge(week.scenario, ledger_of(rows), window, week.at(end_s + 0.4)))
+    return end_s + 0.4, combine(judge(week.scenario, ledger_of(rows), window, week.at(end_s + 0.4)))
 
 
 def _switch(week: Week, dice: random.Random, decided_s: float) -> None:
@@ -321,65 +280,49 @@ def _samples(week: Week, dice: random.Random, last_s: float) -> None:
         second += 2
 
 
-def _run(week: Week, rows: list[Row], decided_s: float, decision: Decision) -> Run:
-    ledger = ledger_of(row for row in rows if _known(row) <= week.at(decided_s))
-    whole = Window(start_ns=week.at(week.window_start_s), end_ns=week.at(week.window_start_s + week.window_s))
-    results = judge(week.scenario, ledger, whole, week.at(decided_s))
-    log = FlagLog()
-    for row in rows:
-        if _known(row) <= week.at(decided_s):
-            log.add(row)
-    window = msgspec.structs.replace(whole, end_ns=min(whole.end_ns, week.at(decided_s)))
-    fired = "; ".join(r.reason for r in results if r.fired_at_ns is not None)
-    decided = EventRow(at_ns=week.at(decided_s), kind="decision", subject=decision, message=fired or decision, data={})
-    place = next((number for number, row in enumerate(rows) if _known(row) > decided.at_ns), len(rows))
-    rows.insert(place, decided)
-    rolled_back = decision is Decision.ROLL_BACK
-    whole_ledger = ledger_of(rows)
-    return Run(
-        schema_version=SCHEMA_VERSION,
-        run_id=f"20261001T000000Z-rollout_week3-s{week.seed}-2a",
-        scenario="rollout_week3",
-        title="Week 3: half of the users on the API",
+def _decided(week: Week, rows: list[Row], decided_s: float, decision: Decision) -> list[Row]:
+    at_ns = week.at(decided_s)
+    decided = EventRow(at_ns=at_ns, kind="decision", subject=decision, message=decision, data={"judged_ns": at_ns})
+    place = next((number for number, row in enumerate(rows) if _known(row) > at_ns), len(rows))
+    return [*rows[:place], decided, *rows[place:]]
+
+
+def facts_of(week: Week) -> Facts:
+    """Those of a run on ``local``."""
+    return Facts(
         rung=Rung.LOCAL,
         target="walk-api",
         target_bundled=True,
         seed=week.seed,
-        replay=f"python -m harness run rollout_week3 --on local --seed {week.seed}"
-        + (" --fault errors=12%" if week.fault_at_s else ""),
+        replay=f"python -m harness run rollout_week3 --on local --seed {week.seed}",
         started_utc="2026-10-01T00:00:00.000Z",
         anchor=ANCHOR,
-        decision=decision,
-        exit_status=20 if rolled_back else (0 if decision is Decision.ADVANCE else 10),
-        criteria=results,
-        checks=log.results(week.scenario, week.at(decided_s)),
-        windows=tuple(summarise(whole_ledger, window, side) for side in Side),
-        timings={
-            "stack_up": week.stack_up_s,
-            "admitted": week.window_start_s - 2,
-            "decision": decided_s,
-            "tear_down": 1.9,
-        },
-        leaks=(),
-        claims=week.scenario.claims,
         capabilities=(Capability.REAL_PROCESSES, Capability.REAL_POSTGRESQL, Capability.DOCUMENT_TEMPO),
-        rung_changes=(
-            "database-proxy: the Cloud SQL proxy's image is replaced by a process that forwards to the local server",
-            "images: pods are processes, so image names are replaced by the target's command",
-        ),
-        faults=("errors=12%",) if week.fault_at_s is not None else (),
-        switch_over=SwitchOver(clients=week.users // 2, switched=week.users // 2, last_s=57.3, limit_s=300)
-        if rolled_back
-        else None,
-        errata=("remote-config-fetch-interval",),
     )
 
 
-def write(folder: Path, run: Run, rows: list[Row]) -> Path:
+def judged_result(week: Week, rows: Iterable[Row]) -> tuple[Result, Gathered]:
+    """What the harness makes of ``rows``, without its sections."""
+    gathered = Gathered()
+    gathered.see(rows)
+    seen = Seen(facts=facts_of(week), details=WeekDetails(), evidence=gathered)
+    found = judged(REHEARSAL, week.scenario, seen)
+    named = {"run_id": f"rollout_week3-s{week.seed}", "plan_name": "rollout_week3"}
+    return conclude(REHEARSAL, week.scenario, seen, found, (), **named), gathered
+
+
+def drawn(week: Week, result: Result, evidence: Gathered) -> Result:
+    """The same with its sections, drawn anew."""
+    seen = Seen(facts=result.facts, details=WeekDetails(), evidence=evidence)
+    sections = tuple(REHEARSAL.sections(week.scenario, seen, result.judgements))
+    return msgspec.structs.replace(result, sections=sections)
+
+
+def write(folder: Path, rows: list[Row]) -> Path:
     """The evidence and a log in ``folder``, as a run leaves them."""
     (folder / "logs").mkdir(parents=True)
     (folder / "logs" / "envoy.log").write_text("started\n", encoding="utf-8")
-    with EvidenceStore(folder / "evidence.sqlite", run.run_id, run.anchor) as store:
+    with EvidenceStore(folder / "evidence.sqlite", "synthetic", ANCHOR) as store:
         for first in range(0, len(rows), 5000):
             store.append(rows[first : first + 5000])
     return folder
