@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from harness.stack.kube.parts import Images
 
 
+#: Ends the name of the overlay that stands beside another and has the component graceful, too.
+GRACEFUL = "-graceful"
+
+
 class Choice(msgspec.Struct, frozen=True):
     """A rung, and why it: the first line printed says both."""
 
@@ -74,6 +78,13 @@ def for_rung(target: Target, rung: Rung) -> Target:
 def overlay(rung: Rung) -> Path:
     """The manifests that ``rung`` takes unless told otherwise."""
     return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+
+
+def graceful_beside(folder: Path) -> Path:
+    """The overlay with the component graceful beside ``folder``; where there is none, such as beside a folder of
+    somebody's own, ``folder`` itself."""
+    beside = folder.with_name(folder.name + GRACEFUL)
+    return beside if beside.is_dir() else folder
 
 
 def folder_of(asked: Path | None, target: Target, rung: Rung) -> Path:

@@ -22,6 +22,7 @@ from harness.checks.dual_write import StoredWalk, difference, document_id
 from harness.firebase.copy_walks import rows_of
 from harness.firebase.document_writes import plain_fields
 from harness.firebase.documents import Fields
+from harness.model.message import Message, message
 
 
 class Direction(StrEnum):
@@ -48,14 +49,25 @@ class Healing(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.write) + len(self.delete) + len(self.copy) + len(self.replace)
 
     @property
-    def sentence(self) -> str:
+    def told(self) -> Message:
         """All counts, for people."""
-        if self.direction is Direction.TO_FIRESTORE:
-            told = f"{len(self.write)} documents to write, {len(self.delete)} to delete"
-        else:
-            told = f"{len(self.copy)} walks to copy, {len(self.replace)} to replace by newer documents"
-        own = f", {self.own} of the app's own kept" if self.own else ""
-        return f"{self.direction}: {told}, {len(self.named)} left alone{own}"
+        direction, named = str(self.direction), str(len(self.named))
+        if self.direction is Direction.TO_POSTGRESQL:
+            return message(
+                "{direction}: {copied} walks to copy, {replaced} to replace by newer documents, {named} left alone",
+                direction=direction,
+                copied=str(len(self.copy)),
+                replaced=str(len(self.replace)),
+                named=named,
+            )
+        told = message(
+            "{direction}: {written} documents to write, {deleted} to delete, {named} left alone",
+            direction=direction,
+            written=str(len(self.write)),
+            deleted=str(len(self.delete)),
+            named=named,
+        )
+        return message("{counts}, {own} of the app's own kept", counts=told, own=str(self.own)) if self.own else told
 
 
 def healing(

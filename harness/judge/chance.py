@@ -16,6 +16,7 @@ from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
 from harness.model.judgement import Kind
+from harness.model.message import Message, message, quantity
 from harness.model.scenario import Criterion, Metric, Scenario
 from harness.model.units import Unit, show
 from harness.model.verdict import FalseRollBack
@@ -62,6 +63,17 @@ def false_roll_backs(scenario: Scenario) -> tuple[FalseRollBack, ...]:
 def _false_roll_back(criterion: Criterion, ratio: float, samples: int) -> FalseRollBack:
     probability = fires(ratio, failure_limit(criterion), smallest_sample(criterion), samples)
     return FalseRollBack(id=criterion.id, failure_ratio=ratio, samples=samples, probability=round(probability, 6))
+
+
+def chance_words(chance: FalseRollBack) -> Message:
+    """How often the limit fires by chance alone, for a report."""
+    return message(
+        "By chance alone it fires in {share} of windows of {samples} samples when the true failure ratio is "
+        "{ratio}, the most that may still advance.",
+        share=quantity(round(chance.probability, 3), Unit.RATIO),
+        samples=f"{chance.samples:,}",
+        ratio=quantity(chance.failure_ratio, Unit.RATIO),
+    )
 
 
 def sentence(chance: FalseRollBack) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.judgement import Kind
+from harness.model.stack import Fault
 from harness.model.units import Unit
 
 
@@ -94,7 +95,7 @@ class ProbePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One run: admit the population, hold the flag for ``window_s``, judge ``criteria``."""
+    """One run: admit the population, hold the flag for ``window_s``, with ``faults`` in it, judge ``criteria``."""
 
     name: str
     title: str
@@ -107,4 +108,5 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     switch_over_limit_s: float = 300.0  # ロールバック手順 2: within 5 minutes every client is back on Firebase
     good_answer_every_s: float = 120.0
     blackout_s: float = 5.0  # this long without one good probe fires every availability limit at once
+    faults: tuple[Fault, ...] = ()
     offered_rate_per_s: float = 3.3  # the rate criterion is judged only while at least this much is offered

@@ -90,4 +90,5 @@ def show(value: float, unit: Unit) -> str:
         return f"{value:.0f} users"
     if unit is Unit.FLAWS:
         return f"{value:.0f}"
-    return f"{value:.4g} {unit}".rstrip()
+    number = f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
+    return f"{number} {unit}".rstrip()

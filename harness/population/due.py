@@ -33,6 +33,13 @@ def due_list(scenario: Populated, seed: int, start_ns: int, end_ns: int, *, orig
     )
 
 
+def due_within(plan: Populated, seed: int, origin_ns: int | None, start_ns: int, end_ns: int) -> DueList:
+    """What is due in ``[start_ns, end_ns)`` of a load that began at ``origin_ns``; nothing before, nor without one."""
+    if origin_ns is None:
+        return DueList(requests=(), probes=())
+    return due_list(plan, seed, max(start_ns, origin_ns), end_ns, origin_ns=origin_ns)
+
+
 def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
     """The same of every user's requests, to whichever side."""
     everybody = accounts(plan, seed)

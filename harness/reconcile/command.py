@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def told(found: Healing, *, applied: bool) -> str:
     """What was found and done, for a terminal."""
-    lines = [found.sentence + (": done" if applied and found.changes else "")]
+    lines = [str(found.told) + (": done" if applied and found.changes else "")]
     for what, names in (
         ("written", found.write),
         ("deleted", found.delete),

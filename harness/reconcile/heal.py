@@ -12,11 +12,13 @@ from harness.firebase.copy_walks import copy_walks
 from harness.firebase.document_writes import plain_fields
 from harness.firebase.documents import Documents, Fields
 from harness.model.errors import PartDied
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import message
 from harness.model.stack import Endpoints
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.types import CheckSummary
 from harness.stores import read_walks
 
+RECONCILE = "reconcile"
 _SQL_TIMEOUT_S = 10.0
 
 
@@ -49,14 +51,21 @@ async def heal(
         await documents.close()
 
 
-def healed_summary(healed: Healing, left: Healing) -> CheckSummary:
+def healed(done: Healing, left: Healing) -> Judgement:
     """What a healing changed, and whether a second one finds nothing more to do, and nothing that was left alone.
 
     What is left alone is not known to be the app's own, and may be a loss that this direction cannot heal.
     """
-    detail = f"{healed.sentence}; a second time: {left.changes} changes, {len(left.named)} left alone"
-    verdict = Verdict.FAIL if left.changes else Verdict.INCONCLUSIVE if left.named else Verdict.PASS
-    return CheckSummary(name="reconcile", verdict=verdict, detail=detail, examples=left.named[:5])
+    again = message(
+        "a second time: {changes} changes, {named} left alone", changes=str(left.changes), named=str(len(left.named))
+    )
+    return Judgement(
+        id=RECONCILE,
+        kind=Kind.CHECK,
+        verdict=Verdict.FAIL if left.changes else Verdict.INCONCLUSIVE if left.named else Verdict.PASS,
+        told=(done.told, again),
+        examples=left.named[:5],
+    )
 
 
 async def _to_postgresql(endpoints: Endpoints, held: dict[str, Fields], plan: Healing) -> None:

@@ -31,13 +31,14 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
-    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *_measurement(seen))
+    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *_measurement(seen, found))
 
 
-def _measurement(seen: Seen[Any]) -> Iterator[Judgement]:
-    """An error of the measurement holds every run: neither pass nor fail, and named."""
+def _measurement(seen: Seen[Any], found: Sequence[Judgement]) -> Iterator[Judgement]:
+    """An error of the measurement holds every run whose rehearsal does not say itself what it means: neither pass nor
+    fail, and named."""
     errors = seen.evidence.ledger.measurement_errors
-    if errors:
+    if errors and not any(each.key == ("", "measurement") for each in found):
         yield Judgement(
             id="measurement", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(error_words(list(errors)),)
         )

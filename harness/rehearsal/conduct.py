@@ -155,9 +155,8 @@ class Conductor(Generic[P, D]):
     async def _take_down(self) -> None:
         held = () if self._on is None else tuple(reversed(self._on.held))
         steps = [] if self._on is None else [*self._on.endings()]
-        steps += [part.down for part in held]
+        steps += [self._gather_last, *(part.down for part in held)]  # a stack that goes takes the spools along
         self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
-        await self.lifecycle.finally_(self._gather_last)
         remove_run_folder(self.run_id)
         self._leaks = tuple(leak for part in held for leak in part.leaks())
         for leak in self._leaks:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from harness.manifests.honour import not_honoured_by_processes
 from harness.manifests.kustomize.patches import NO_REASON
 from harness.model.judgement import Judgement, observation
-from harness.model.manifests import Manifests
+from harness.model.manifests import Manifests, PatchNote
 from harness.model.message import Message, message
 from harness.model.stack import Rung
 
@@ -53,7 +53,21 @@ def _rung_changes(manifests: Manifests, rung: Rung) -> Iterator[str]:
         yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
 
 
-def patch_errata(manifests: Manifests) -> Iterator[Judgement]:
+class Patched(Protocol):
+    """Manifests, or what a rehearsal keeps of them."""
+
+    @property
+    def patches(self) -> tuple[PatchNote, ...]:
+        """The patches that were applied."""
+        ...
+
+
+def mending(manifests: Manifests) -> tuple[PatchNote, ...]:
+    """The patches that mend an erratum, for a rehearsal's details: ``patch_errata`` tells of them."""
+    return tuple(patch for patch in manifests.patches if patch.erratum)
+
+
+def patch_errata(manifests: Patched) -> Iterator[Judgement]:
     """The errata that patches mend, as observations: that the manifests were applied with its patch, and why."""
     seen: dict[str, list[Message]] = {}
     for patch in manifests.patches:

@@ -34,8 +34,8 @@ class FileView(msgspec.Struct, frozen=True, kw_only=True):
 
 def files(folder: Path) -> list[FileView]:
     """The run's own files and logs, by name: what the report stands on. Links are relative to the report."""
-    found = [path for path in (*folder.glob("*"), *folder.glob("logs/**/*"), *folder.glob("*/*")) if path.is_file()]
-    shown = {path for path in found if not path.name.startswith(".") and path != folder / REPORT_HTML}
+    found = {path for path in (*folder.glob("*"), *folder.glob("logs/**/*"), *folder.glob("*/*")) if _is_file(path)}
+    shown = [path for path in found if not path.name.startswith(".") and path != folder / REPORT_HTML]
     return [
         FileView(
             name=(relative := path.relative_to(folder).as_posix()),
@@ -44,6 +44,14 @@ def files(folder: Path) -> list[FileView]:
         )
         for path in sorted(shown, key=lambda path: (len(path.parents), path.as_posix()))
     ]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file that can be looked at."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _size(size_bytes: int) -> str:

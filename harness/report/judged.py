@@ -29,6 +29,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     anchor: str
     sign: str
     word: str
+    css: str
     what: str
     small: str
     value: str
@@ -126,6 +127,7 @@ def row(judgement: Judgement, result: Result, say: Language) -> Row:
         anchor=anchor(judgement),
         sign=words.sign(judgement),
         word=say(words.verdict_id(judgement)),
+        css="observed" if words.is_observed(judgement) else str(judgement.verdict),
         what=words.asked_words(judgement, say),
         small=_small(judgement, result, say),
         value=words.measured(judgement, say),

@@ -7,7 +7,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.verdict import Verdict
 from harness.report import words
-from harness.report.ending import counted, ending
+from harness.report.ending import broke, counted, ending, nothing_exercised
 from harness.report.language import ENGLISH, Language, padded
 
 
@@ -29,7 +29,8 @@ def _headline(result: Result, say: Language) -> list[str]:
     if not result.decides:
         end = ending(result, say)
         counts = counted(result.judgements, say)
-        return [f"{say.message(result.title)}: {end.word}" + (f" ({counts})" if counts else "")]
+        line = f"{say.message(result.title)}: {end.word}" + (f" ({counts})" if counts else "")
+        return [line, end.reason] if nothing_exercised(result) and not broke(result) else [line]
     decision = say("none: the run did not finish")
     if result.decision is not None:
         decision = str(result.decision) if say is ENGLISH else say(words.DECISION[result.decision])

@@ -125,9 +125,12 @@ def verdict_id(judgement: Judgement) -> str:
 
 def sign(judgement: Judgement) -> str:
     """The sign beside the verdict."""
-    if judgement.kind is Kind.OBSERVATION and judgement.verdict is Verdict.PASS:
-        return OBSERVED_SIGN
-    return VERDICT_SIGN[judgement.verdict]
+    return OBSERVED_SIGN if is_observed(judgement) else VERDICT_SIGN[judgement.verdict]
+
+
+def is_observed(judgement: Judgement) -> bool:
+    """Whether it was merely seen: nothing passed or failed."""
+    return judgement.kind is Kind.OBSERVATION and judgement.verdict is Verdict.PASS
 
 
 def kind_id(judgement: Judgement, *, decides: bool) -> str:

@@ -16,6 +16,7 @@ from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address, Capability, DatabaseAccess, Endpoints, Fault, Rung, Version
+from harness.stack.processes import Process
 
 Undo = Callable[[], Awaitable[None]]
 #: How a standby names itself to its primary (``application_name``).
@@ -242,4 +243,32 @@ class WithIngress(Protocol):
 
     async def put_certificate(self, name: str, chain: bytes, key: bytes) -> None:
         """The Secret ``name`` that an Ingress names: a certificate chain and its key, both PEM."""
+        ...
+
+
+class Beside(Protocol):
+    """The target's program once more, as no pod: nothing probes, restarts or routes to it."""
+
+    process: Process
+    address: Address
+
+    def last_lines(self) -> str:
+        """The end of its log, for people."""
+        ...
+
+    async def stop(self) -> None:
+        """Kills it if it still runs; idempotent."""
+        ...
+
+
+@runtime_checkable
+class WithBeside(Protocol):
+    """What a stack has besides whose pods are processes of this machine."""
+
+    def start_beside(self, name: str, database_port: int) -> Beside:
+        """Runs the target's program once more, with its database on that port of loopback. The caller stops it."""
+        ...
+
+    def metrics(self) -> list[Address]:
+        """Where each pod that is ready may serve its metrics."""
         ...

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from harness.rehearsals.chaos.night_report import NIGHT_JSON, counts, html, junit, summary, text
 
 from chaos import catalogue
 from harness import cli
@@ -20,7 +21,6 @@ from harness.progress import Progress
 from harness.rehearsals.chaos import command
 from harness.rehearsals.chaos.draw import draw
 from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, Planned, ScheduleRun, keep_seed
-from harness.rehearsals.chaos.night_report import NIGHT_JSON, counts, html, junit, summary, text
 from harness.rehearsals.chaos.types import ChaosReport, CheckSummary, ExperimentResult, NightReport
 from harness.report.language import ENGLISH
 

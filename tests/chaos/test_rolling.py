@@ -9,20 +9,23 @@ import pytest
 
 from harness.manifests import load
 from harness.manifests.honour import not_honoured_by_processes
-from harness.model.stack import Rung
-from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.rolling import LEAST_CALLS, halves, text
-from harness.rehearsals.chaos.types import ChaosReport, CheckSummary, ExperimentResult
+from harness.rehearsals.chaos.judge_run import names
+from harness.rehearsals.chaos.rolling import LEAST_CALLS, plan_of
+from scenarios.load import load as load_scenario
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 
 
 def test_as_written_is_measured_and_graceful_must_lose_nothing() -> None:
-    (plain, measured), (graceful, strict) = halves(2, LEAST_CALLS)
-    assert (plain, graceful) == ("", "-graceful")
-    assert [each.expects.most_failed for each in measured] == [1.0, 1.0]
-    assert [each.expects.most_failed for each in strict] == [0.0, 0.0]
-    assert sum(each.expects.least_calls for each in strict) == LEAST_CALLS
+    plan = plan_of(load_scenario("rollout_week4"), times=2, least=LEAST_CALLS)
+    assert [(each.part, each.graceful) for each in plan.experiments] == [("as_written", False)] * 2 + [
+        ("graceful", True)
+    ] * 2
+    expects = [each.experiment.expects for each in plan.experiments]
+    assert [each.most_failed for each in expects] == [1.0, 1.0, 0.0, 0.0]
+    assert sum(each.least_calls for each in expects[2:]) == LEAST_CALLS
+    assert {each.erratum for each in expects[:2]} == {"deploy.downtime_without_prestop"}
+    assert names(plan) == ["rolling_update.1", "rolling_update.2"] * 2
 
 
 @pytest.mark.parametrize("rung", ["local", "kind"])
@@ -57,20 +60,3 @@ def test_what_the_rehearsals_own_pods_cannot_do_is_said(tmp_path: Path, before: 
     assert changed == 1
     said = not_honoured_by_processes(load(tmp_path / "kubernetes/overlays/local-graceful"))
     assert any(words in line for line in said), said
-
-
-def test_both_halves_are_told_side_by_side() -> None:
-    def report(failed: int, verdict: Verdict) -> ChaosReport:
-        result = ExperimentResult(
-            number=1, name="rolling_update", title="t", verdict=verdict, reason="why", calls=3000, failed=failed
-        )
-        return ChaosReport(
-            schema_version=1, run_id="r", rung=Rung.LOCAL, target="t", target_bundled=True, seed=1, replay="", started_utc="",
-            exit_status=0, drawn=(), experiments=(result,), timings={}, checks=(
-                CheckSummary(name="dual_write.documents", verdict=verdict, detail="so many stale"),
-            ),
-        )  # fmt: skip
-
-    told = text({"local": report(216, Verdict.PASS), "local-graceful": report(1, Verdict.FAIL)})
-    assert told.count("dual_write.documents: fail: so many stale") == 1  # what passed is not told
-    assert "216 of 3000" in told and "1 of 3000 requests and probes failed: fail" in told

@@ -19,7 +19,7 @@ from harness.model.errors import Exit
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
 from harness.reconcile.command import run, told
-from harness.reconcile.heal import healed_summary
+from harness.reconcile.heal import healed
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 
 OTHER = WALK.replace("0b", "0c")
@@ -61,7 +61,7 @@ def test_what_is_known_to_be_the_app_s_own_is_kept_and_counted() -> None:
     found = healing([walk()], held, (), Direction.TO_FIRESTORE, own=[WALK])
     assert (found.changes, found.own, len(found.named)) == (0, 1, 1)
     assert "in Firestore alone" in found.named[0]
-    assert "1 left alone, 1 of the app's own kept" in found.sentence
+    assert "1 left alone, 1 of the app's own kept" in str(found.told)
 
 
 def test_what_the_app_deleted_or_wrote_again_itself_is_neither_brought_back_nor_deleted() -> None:
@@ -148,10 +148,10 @@ def test_the_command_ends_well_only_where_nothing_differs_any_more(
 def test_a_second_healing_shows_what_was_not_healed_and_what_was_left_alone() -> None:
     nothing = healing([walk()], documents(walk()), (), Direction.TO_POSTGRESQL)
     again = healing([walk()], {}, (), Direction.TO_FIRESTORE)
-    assert healed_summary(again, nothing).verdict is Verdict.PASS
-    assert healed_summary(again, again).verdict is Verdict.FAIL
+    assert healed(again, nothing).verdict is Verdict.PASS
+    assert healed(again, again).verdict is Verdict.FAIL
     for held in (*differing(), {}):  # the last one: PostgreSQL alone has the walk
         left = healing([walk()], held, (), Direction.TO_POSTGRESQL)
-        told = healed_summary(left, left)
+        told = healed(left, left)
         assert (told.verdict, told.examples) == (Verdict.INCONCLUSIVE, left.named)
-        assert told.detail.endswith("a second time: 0 changes, 1 left alone")
+        assert told.reason.endswith("a second time: 0 changes, 1 left alone")

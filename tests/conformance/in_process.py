@@ -41,9 +41,9 @@ from harness.rehearsals.conformance.check import Check
 from harness.rehearsals.conformance.http import Connect
 from harness.rehearsals.conformance.logs import Logs
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.result import CheckResult
 from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.runner import run_checks
+from harness.rehearsals.conformance.types import CheckRun
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
 from tests.conformance.wire import connected
@@ -302,9 +302,9 @@ def _storable(value: object) -> object:
 
 async def _checked(
     checks: Sequence[Check], plants: Sequence[Plant], folder: Path, seed: int, plan: OpenApiPlan | None
-) -> list[CheckResult]:
+) -> list[CheckRun]:
     clock = VirtualClock(asyncio.get_running_loop())
-    found: list[CheckResult] = []
+    found: list[CheckRun] = []
     with contextlib.ExitStack() as patches:
         patches.enter_context(mock.patch.dict(os.environ))  # firebase-admin reads the emulators' addresses there
         patches.callback(lambda: firebase_admin.delete_app(firebase_admin.get_app("walk-api")))
@@ -312,7 +312,7 @@ async def _checked(
         for plant in plants:
             plant(target)
         async with target.running(target.database) as connect:
-            logs = Logs(cast(Any, None), folder, clock)
+            logs = Logs(folder, clock)
             logs.pods.add(POD)
             ground = Ground(
                 reach=InProcess(target, connect),
@@ -339,7 +339,7 @@ def checked(
     folder: Path,
     seed: int = 1,
     plan: OpenApiPlan | None = None,
-) -> dict[str, CheckResult]:
+) -> dict[str, CheckRun]:
     """Every check against a target with those plants, by id; ``plan`` is the team's OpenAPI file."""
     found, _virtual_s = in_virtual_time(_checked(checks, plants, folder, seed, plan))
     return {result.id: result for result in found}

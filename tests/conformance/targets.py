@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,16 +12,21 @@ from harness.firebase.documents import Documents
 from harness.manifests import load
 from harness.manifests.change import without_autoscaler
 from harness.model.manifests import Manifests
+from harness.model.result import Result
 from harness.model.stack import Target
 from harness.progress import Progress
+from harness.rehearsal.conclude import details_of
 from harness.rehearsals.conformance.bench import Ground
 from harness.rehearsals.conformance.check import Check
 from harness.rehearsals.conformance.logs import Logs
 from harness.rehearsals.conformance.reach import OnStack
-from harness.rehearsals.conformance.result import CheckResult
+from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.runner import run_checks
+from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails
+from harness.report.published import RESULT
 from harness.stack.local import LocalStack
 from harness.targets import BUNDLED_MIGRATIONS, ROOT
+from tests.conformance.outcomes import Outcome, of_judgement
 from tests.hurried import QUICK_PROBES
 
 #: The xdist group of the tests that look at the one run of the bundled API.
@@ -48,11 +51,32 @@ def conform(reports: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(reports, *words), cwd=ROOT, check=False, capture_output=True, text=True, timeout=240)
 
 
-def document(reports: Path) -> dict[str, Any]:
-    """The run's ``conformance.json``."""
-    (path,) = reports.glob("*/conformance.json")
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
+def folder_of(reports: Path) -> Path:
+    """The one run's folder."""
+    (path,) = reports.glob("2*/result.json")
+    return path.parent
+
+
+def document(reports: Path) -> Result:
+    """The run's ``result.json``."""
+    return RESULT.read(folder_of(reports) / "result.json")
+
+
+def details(result: Result) -> ConformanceDetails:
+    """Its own facts."""
+    return details_of(REHEARSAL, result)
+
+
+def outcomes(result: Result) -> dict[str, Outcome]:
+    """How each check ended, by id; without what is no check."""
+    runs = {run.id for run in details(result).checks}
+    return {each.id: of_judgement(each) for each in result.judgements if each.id in runs}
+
+
+async def following(stack: LocalStack, logs: Logs) -> None:
+    """Tells ``logs`` what the stack tells, until it goes down."""
+    async for row in stack.watch():
+        logs.saw(row)
 
 
 def one_pod() -> Manifests:
@@ -81,10 +105,10 @@ def wrong(*deviations: str) -> Target:
 
 async def results(
     stack: LocalStack, documents: Documents, logs: Logs, checks: tuple[Check, ...], folder: Path, seed: int
-) -> dict[str, CheckResult]:
+) -> dict[str, CheckRun]:
     """Every check on a running stack, in the order of ``seed``."""
     reach = OnStack(stack, stack._clock)
     ground = Ground(reach=reach, clock=stack._clock, documents=documents, logs=logs, seed=seed, run_id=stack._run_id)
-    found: list[CheckResult] = []
+    found: list[CheckRun] = []
     await run_checks(checks, ground, folder, Progress(stack._clock), found.append)
     return {result.id: result for result in found}

@@ -10,8 +10,9 @@ import pytest
 
 from harness.model.errors import EvidenceNotWritten, Exit
 from harness.rehearsals.conformance.fuzz import Entry, judged, read
-from harness.rehearsals.conformance.result import Outcome
-from tests.conformance.targets import BUNDLED_GROUP, Conformed, document
+from tests.conformance.outcomes import Outcome, outcome
+from tests.conformance.targets import BUNDLED_GROUP, Conformed, details, document, folder_of
+from tests.conformance.targets import outcomes as outcomes_of
 
 #: A JSON Web Token: two parts at least, the first the Base64 of a JSON object.
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+")
@@ -19,15 +20,17 @@ GOOD = tuple(Entry("GET", "/v1/walks", status) for status in (200, 400, 404, 204
 
 
 def outcomes(entries: tuple[Entry, ...], status: int) -> list[Outcome]:
-    return [result.outcome for result in judged(entries, status)]
+    return [outcome(result) for result in judged(entries, status)]
 
 
 def test_a_single_5xx_or_missing_answer_deviates_and_is_shown() -> None:
     assert outcomes(GOOD, 0) == [Outcome.PASSED, Outcome.PASSED]
     for status in (500, 503, 0):
         errors, _schema = judged((*GOOD, Entry("PUT", "/v1/walks/x", status, "oh")), 1)
-        assert errors.outcome is Outcome.DEVIATION
-        assert f"1 of {len(GOOD) + 1}, first PUT /v1/walks/x: {status or 'no answer'}" in errors.got
+        assert outcome(errors) is Outcome.DEVIATION
+        assert f"1 of {len(GOOD) + 1}, first PUT /v1/walks/x: {status or 'no answer'}" in (
+            errors.deviation.got if errors.deviation else ""
+        )
 
 
 def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
@@ -46,8 +49,8 @@ def test_an_odd_answer_deviates_from_the_schema_alone() -> None:
 )
 def test_requests_that_show_nothing_are_no_pass(entries: tuple[Entry, ...], status: int, says: str) -> None:
     for result in judged(entries, status):
-        assert result.outcome is Outcome.MEASUREMENT_ERROR
-        assert says in result.reason
+        assert outcome(result) is Outcome.MEASUREMENT_ERROR
+        assert says in result.broken
 
 
 def test_5_percent_of_401_are_allowed() -> None:
@@ -67,17 +70,16 @@ def test_the_bundled_api_is_fuzzed_without_5xx_or_odd_answers(conformed: Conform
     done = conformed.done
     assert done.returncode == Exit.OK, done.stderr
     content = document(conformed.reports)
-    fuzz, statuses = content["fuzz"], content["fuzz"]["statuses"]
-    assert fuzz["cases"] == sum(statuses.values()) >= 100
-    assert statuses.get("429", 0) == 0
-    assert sum(count for status, count in statuses.items() if status.startswith("2")) > 0.05 * fuzz["cases"]
-    assert {c["id"]: c["outcome"] for c in content["checks"] if c["id"].startswith("fuzz.")} == {
+    fuzz = details(content).fuzz
+    assert fuzz is not None and fuzz.cases == sum(fuzz.statuses.values()) >= 100
+    assert fuzz.statuses.get("429", 0) == 0
+    assert sum(count for status, count in fuzz.statuses.items() if status.startswith("2")) > 0.05 * fuzz.cases
+    assert {id_: each for id_, each in outcomes_of(content).items() if id_.startswith("fuzz.")} == {
         "fuzz.server_errors": "passed",
         "fuzz.schema": "passed",
     }
-    assert f"fuzz           {fuzz['cases']} requests" in done.stderr
-    assert "--fuzz 30" in content["replay"]
-    folder = next(conformed.reports.glob("*/conformance.json")).parent
+    assert "--fuzz 30" in content.facts.replay
+    folder = folder_of(conformed.reports)
     har = (folder / "fuzz.har").read_text()
     assert '"Authorization"' in har
     assert TOKEN.search(har) is None, "no token in the report"

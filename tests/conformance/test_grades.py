@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from harness.model.verdict import Combined
+from harness.judge.combine import combine
+from harness.model.judgement import Kind
+from harness.model.message import english
+from harness.model.section import Lines, Pairs, Table
+from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.conformance.check import Check
-from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.flow import combined_of
-from harness.rehearsals.conformance.grade import FINDINGS, GRADES, Finding, Grade, SourceKind
-from harness.rehearsals.conformance.page import html
-from harness.rehearsals.conformance.report import junit_document, summary, text, write_report
-from harness.rehearsals.conformance.result import CheckResult, Outcome
+from harness.rehearsals.conformance.checks import ALL, NOT_COVERED
+from harness.rehearsals.conformance.grade import FINDINGS, GRADES, Finding, Grade, SourceKind, document, walk_api
+from harness.rehearsals.conformance.judge import judged, judgement
+from harness.rehearsals.conformance.sections import sections
+from harness.rehearsals.conformance.types import (
+    CheckRun,
+    ConformanceDetails,
+    ConformancePlan,
+    Deviation,
+    Extra,
+    Fuzz,
+    TargetFacts,
+)
 from harness.report.language import language
 from tests.conformance.in_process import Target, checked
-from tests.report.others import conformance
+from tests.conformance.outcomes import Outcome, outcome
 from tests.test_citations import ROOT, missing
 
 INDEX = json.loads((ROOT / "scenarios" / "document_index.json").read_text())
@@ -36,56 +46,100 @@ def test_every_check_names_a_source_that_is_there(check: Check) -> None:
         assert anchor and missing(ROOT / page, f"#{anchor}") == ""
 
 
-def result(outcome: Outcome, **changes: object) -> CheckResult:
-    return CheckResult(id="a.b", sentence="s", outcome=outcome, **changes)  # type: ignore[arg-type]
+def check(deviation: Deviation | None = None, **changes: object) -> CheckRun:
+    source = walk_api("health")
+    return CheckRun(id="a.b", sentence="s", source=source, deviation=deviation, **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("results", "whole", "combined"),
-    [
-        ([Outcome.PASSED, Outcome.ADVICE], True, Combined.ALL_PASSED),
-        ([Outcome.PASSED, Outcome.ADVICE], False, Combined.NOT_ALL_PASSED),
-        ([Outcome.PASSED, Outcome.DEVIATION], True, Combined.NOT_ALL_PASSED),
-        ([Outcome.PASSED, Outcome.NOT_EXERCISED], True, Combined.NOT_ALL_PASSED),
-        ([Outcome.PASSED, Outcome.MEASUREMENT_ERROR], True, Combined.NOT_ALL_PASSED),
-    ],
-)
-def test_advice_alone_holds_nothing_up(results: list[Outcome], whole: bool, combined: Combined) -> None:
-    assert combined_of([result(outcome) for outcome in results], whole=whole) is combined
+def deviating(grade: Grade) -> CheckRun:
+    found = Deviation(expected="status 200", got="status 500", grade=grade, finding=Finding.STATUS)
+    return check(found, curl="curl x", request_file="requests/a.b.http", decided=("x = 1 (f:7), not 2",))
+
+
+PASSED = msgspec.structs.replace(check(), id="a.passed")
+PLAN = ConformancePlan()
+
+
+def decided(*runs: CheckRun, asked: int = 0) -> Decision:
+    """What they come to; with ``asked`` more checks were asked for than were made."""
+    ids = [*(run.id for run in runs), *map(str, range(asked))]
+    return combine([*judged(PLAN, ConformanceDetails(checks=[*runs]), ids)])
+
+
+@pytest.mark.parametrize("grade", [Grade.CONTRACT, Grade.OPENAPI])
+def test_a_deviation_fails_and_holds(grade: Grade) -> None:
+    found = judgement(deviating(grade))
+    assert (found.verdict, found.holds, found.kind) == (Verdict.FAIL, True, Kind.CRITERION)
+    assert decided(PASSED, deviating(grade)) is Decision.HOLD
+
+
+def test_advice_alone_holds_nothing_up() -> None:
+    found = judgement(deviating(Grade.ADVICE))
+    assert (found.verdict, found.holds, found.kind) == (Verdict.PASS, False, Kind.OBSERVATION)
+    assert decided(PASSED, deviating(Grade.ADVICE)) is Decision.ADVANCE
+
+
+def test_one_check_that_was_not_made_leaves_it_open() -> None:
+    assert decided(PASSED) is Decision.ADVANCE
+    assert decided(PASSED, asked=1) is Decision.HOLD
+    (missing,) = (each for each in judged(PLAN, ConformanceDetails(checks=[PASSED]), ["a.passed", "x"]) if each.holds)
+    assert (missing.verdict, missing.reason) == (Verdict.INCONCLUSIVE, "1 of 2 checks were not made")
+    fuzzed = msgspec.structs.replace(PLAN, fuzz_s=30)
+    assert combine([*judged(fuzzed, ConformanceDetails(checks=[PASSED]), ["a.passed"])]) is Decision.HOLD
+
+
+def test_what_could_not_be_tried_or_measured_holds_and_says_why() -> None:
+    for run, verdict in (
+        (check(lacking="it needs a walk"), Verdict.NOT_EXERCISED),
+        (check(broken="it needs a walk"), Verdict.INCONCLUSIVE),
+    ):
+        found = judgement(run)
+        assert (found.verdict, found.holds) == (verdict, True)
+        assert "it needs a walk" in found.reason
+        assert decided(PASSED, run) is Decision.HOLD
 
 
 def test_what_a_target_may_do_without_holds_nothing_up() -> None:
-    lacking = result(Outcome.NOT_EXERCISED, allowed=True)
-    assert combined_of([result(Outcome.PASSED), lacking], whole=True) is Combined.ALL_PASSED
-    assert combined_of([lacking], whole=True) is Combined.NOTHING_EXERCISED
+    lacking = check(lacking="it has none", allowed=True)
+    assert decided(PASSED, lacking) is Decision.ADVANCE
+    assert decided(lacking) is Decision.HOLD  # nothing was exercised
 
 
-def test_grade_finding_and_source_are_in_every_report(tmp_path: Path) -> None:
-    report = conformance()
-    first, third = report.checks[0], report.checks[2]
-    write_report(tmp_path, report)
-    held = json.loads((tmp_path / "conformance.json").read_text())["checks"]
-    assert held[0]["grade"] == "breaks_the_contract" and held[0]["finding"] == "wrong_status"
-    assert held[0]["source"] == {"kind": "contract", "place": "docs/contract/walk-api.md#health"}
-    assert held[2]["outcome"] == "advice" and held[2]["grade"] == "advice"
-    for told in (text(report, "f"), summary(report)):
-        assert f"breaks the contract (wrong status); {first.source}" in told.replace("\\", "")
-        assert f"advice (wrong body); {third.source}" in told.replace("\\", "")
-    cases = {case.attrib["name"]: case for case in ET.fromstring(junit_document(report)).iter("testcase")}
-    (failure,) = cases[first.id].iter("failure")
-    assert failure.attrib["type"] == "breaks_the_contract" and str(first.source) in failure.attrib["message"]
-    assert [child.tag for child in cases[third.id]] == ["system-out"], "advice is green"
-    assert "advice (wrong body)" in "".join(cases[third.id].itertext())
+def test_grade_finding_source_and_request_stand_beside_a_deviation() -> None:
+    found = judgement(deviating(Grade.CONTRACT))
+    assert found.reason == "expected status 200; got status 500"
+    assert english(found.asked) == "s" and found.reproduce == "curl x"
+    assert [str(note) for note in found.notes] == [
+        "breaks the contract (wrong status)",
+        "source: docs/contract/walk-api.md#health",
+        "decided by the OpenAPI file: x = 1 (f:7), not 2",
+        "the request as it was sent: requests/a.b.http",
+    ]
+    by_document = judgement(msgspec.structs.replace(PASSED, source=document("データ同期戦略")))
+    assert [str(note) for note in by_document.notes] == ["source: design document, データ同期戦略"]
 
 
-@pytest.mark.parametrize("code", ["en", "ja"])
-def test_the_page_says_them_in_its_language(code: str, tmp_path: Path) -> None:
-    say, report = language(code), conformance()
-    page = html(tmp_path, report, say)
-    for words in (GRADES[Grade.CONTRACT], GRADES[Grade.ADVICE], FINDINGS[Finding.STATUS], FINDINGS[Finding.BODY]):
-        assert say(words) in page
-        assert code == "en" or say(words) != words
-    assert "docs/contract/walk-api.md#health" in page and "データ同期戦略" in page
+def test_the_page_has_the_target_the_requests_and_what_was_not_covered() -> None:
+    details = ConformanceDetails(
+        target=TargetFacts(command=("x", "y"), folder="/f", environment=(), migrations=()),
+        checks=[PASSED, deviating(Grade.CONTRACT)],
+        extras=[Extra(name="X-Pod-Name", offered=False, without="w"), Extra(name="m", offered=True, without="v")],
+        fuzz=Fuzz(cases=3, statuses={"200": 3}, seconds=1.5, exit=0),
+    )
+    facts, requests, uncovered, lacking = sections(details)
+    assert isinstance(facts, Pairs) and [str(what) for _, what in facts.pairs] == [
+        "x y (/f)",
+        "3 requests in 1.5 s (200: 3)",
+    ]
+    assert isinstance(requests, Table) and [row.link for row in requests.rows] == ["requests/a.b.http"]
+    assert isinstance(uncovered, Lines) and len(uncovered.lines) == len(NOT_COVERED)
+    assert isinstance(lacking, Lines)
+    assert [str(line) for line in lacking.lines] == ["X-Pod-Name (beyond the contract): w"]
+
+
+@pytest.mark.parametrize("told", [*GRADES.values(), *FINDINGS.values(), *NOT_COVERED, *(each.sentence for each in ALL)])
+def test_what_a_check_says_is_known_in_japanese(told: str) -> None:
+    assert language("ja")(told) != told
 
 
 def no_mirror(target: Target) -> None:
@@ -108,18 +162,19 @@ def test_a_target_without_a_dual_write_is_told_so_once_and_in_time(tmp_path: Pat
     found = checked(
         [check for check in ALL if not check.id.startswith("stop.")], [no_mirror, photos_are_the_apps, silent], tmp_path
     )
-    assert sum(each.duration_s for each in found.values()) < LONGEST_S
+    assert sum(each.seconds for each in found.values()) < LONGEST_S
     mirrors = {id_: each for id_, each in found.items() if id_.startswith("dual_write.")}
-    reasons = {each.reason for id_, each in mirrors.items() if id_ != "dual_write.written"}
+    reasons = {each.lacking for id_, each in mirrors.items() if id_ != "dual_write.written"}
     (reason,) = reasons
     assert reason.startswith("the target writes nothing to Firestore: no document of 4 walks came within 10 s")
-    assert found["dual_write.written"].outcome is Outcome.DEVIATION and found["dual_write.written"].got == reason
-    assert {each.outcome for id_, each in mirrors.items() if id_ != "dual_write.written"} == {Outcome.NOT_EXERCISED}
-    assert sum(each.duration_s for each in mirrors.values()) < 20
+    written = found["dual_write.written"].deviation
+    assert written is not None and written.got == reason
+    assert {outcome(each) for id_, each in mirrors.items() if id_ != "dual_write.written"} == {Outcome.NOT_EXERCISED}
+    assert sum(each.seconds for each in mirrors.values()) < 20
     photos = [each for id_, each in found.items() if id_.startswith("photos.")]
-    assert all(each.outcome is Outcome.NOT_EXERCISED and each.allowed and not each.holds for each in photos)
-    assert len({each.reason for each in photos}) == 1
-    assert not found["log.json"].allowed and found["log.json"].holds
+    assert all(outcome(each) is Outcome.NOT_EXERCISED and not judgement(each).holds for each in photos)
+    assert len({each.lacking for each in photos}) == 1
+    assert not found["log.json"].allowed and judgement(found["log.json"]).holds
 
 
 def test_a_single_document_that_is_missing_is_not_taken_for_no_dual_write(tmp_path: Path) -> None:
@@ -135,4 +190,4 @@ def test_a_single_document_that_is_missing_is_not_taken_for_no_dual_write(tmp_pa
     found = checked(
         [check for check in ALL if check.id in ("dual_write.written", "dual_write.updated")], [no_creations], tmp_path
     )
-    assert found["dual_write.written"].outcome is Outcome.DEVIATION
+    assert outcome(found["dual_write.written"]) is Outcome.DEVIATION

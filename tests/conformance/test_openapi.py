@@ -13,18 +13,17 @@ import pytest
 from harness.cli import main
 from harness.model.errors import BadInput, Exit
 from harness.model.stack import Address
-from harness.model.verdict import Combined
 from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.flow import combined_of
 from harness.rehearsals.conformance.fuzz import command
 from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
 from harness.rehearsals.conformance.openapi.decides import _RATES
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
-from harness.rehearsals.conformance.result import CheckResult, Outcome
 from harness.rehearsals.conformance.rules import Rule, Rules
 from harness.rehearsals.conformance.runner import by_file
+from harness.rehearsals.conformance.types import CheckRun, Deviation
 from tests.conformance.front import Answer, Call, refusal
 from tests.conformance.in_process import Plant, Target, checked
+from tests.conformance.outcomes import Outcome, holding, outcome
 
 CORPUS = Path(__file__).resolve().parents[1] / "openapi"
 ALL_FIVE = {"list", "create", "get", "put", "delete"}
@@ -68,7 +67,7 @@ def test_a_file_is_read_and_planned(name: str) -> None:
     assert set(told) == {f"openapi.differs.{rule}" for rule in DECIDED[name]} | {
         f"openapi.operations.{each}" for each in LACKING.get(name, set())
     }
-    assert all(each.outcome is Outcome.ADVICE and each.source is not None for each in told.values())
+    assert all(outcome(each) is Outcome.ADVICE and each.source is not None for each in told.values())
     plan.answers()
 
 
@@ -152,20 +151,20 @@ def keeps_its_file(target: Target) -> None:
 
 def test_a_target_that_keeps_its_own_file_breaks_nothing(tmp_path: Path) -> None:
     found = run("contradicting.yaml", tmp_path, keeps_its_file)
-    broken = {id_: each for id_, each in found.items() if each.outcome not in (Outcome.PASSED, Outcome.ADVICE)}
+    broken = {id_: each for id_, each in found.items() if outcome(each) not in (Outcome.PASSED, Outcome.ADVICE)}
     assert broken == {}
     assert found["rate_limit.limit"].decided == (f"rate_limit = 300 ({CORPUS / 'contradicting.yaml'}:14), not 100",)
-    assert combined_of(list(found.values()), whole=True) is Combined.ALL_PASSED
+    assert holding(found.values()) == set()
 
 
 def test_a_target_that_keeps_the_contract_breaks_a_file_that_contradicts_it(tmp_path: Path) -> None:
     found = run("contradicting.yaml", tmp_path)
     theirs = {"limits.title.post.beyond", "limits.limit.beyond", "rate_limit.limit", "walks.create.status"}
-    assert {id_ for id_ in TRIED if found[id_].outcome is Outcome.DEVIATION} == theirs
+    assert {id_ for id_ in TRIED if outcome(found[id_]) is Outcome.DEVIATION} == theirs
     for id_ in theirs:
-        assert found[id_].grade is Grade.OPENAPI and found[id_].source.kind is SourceKind.OPENAPI
-    assert found["openapi.answers.create"].finding is Finding.STATUS
-    assert combined_of(list(found.values()), whole=True) is Combined.NOT_ALL_PASSED
+        assert found[id_].deviation.grade is Grade.OPENAPI and found[id_].source.kind is SourceKind.OPENAPI
+    assert found["openapi.answers.create"].deviation.finding is Finding.STATUS
+    assert holding(found.values()) >= theirs
 
 
 def test_what_the_file_does_not_say_breaks_the_contract(tmp_path: Path) -> None:
@@ -179,7 +178,7 @@ def test_what_the_file_does_not_say_breaks_the_contract(tmp_path: Path) -> None:
         target.front.before.append(ask)
 
     found = run("contradicting.yaml", tmp_path, keeps_its_file, longer, ids=("limits.description.post.beyond",))
-    assert found["limits.description.post.beyond"].grade is Grade.CONTRACT
+    assert found["limits.description.post.beyond"].deviation.grade is Grade.CONTRACT
 
 
 def test_answers_are_held_to_the_schemas_of_the_file(tmp_path: Path) -> None:
@@ -192,12 +191,13 @@ def test_answers_are_held_to_the_schemas_of_the_file(tmp_path: Path) -> None:
 
     ids = ("walks.create.status", "walks.get.body", "walks.put.status", "listing.body")
     good = run("by-hand.yaml", tmp_path, ids=ids)
-    assert {good[f"openapi.answers.{name}"].outcome for name in ("create", "get", "list", "put")} == {Outcome.PASSED}
+    assert {outcome(good[f"openapi.answers.{name}"]) for name in ("create", "get", "list", "put")} == {Outcome.PASSED}
     found = run("by-hand.yaml", tmp_path, texts, ids=ids)
     wrong = found["openapi.answers.get"]
-    assert wrong.outcome is Outcome.DEVIATION and wrong.grade is Grade.OPENAPI and wrong.finding is Finding.BODY
-    assert wrong.got.startswith("total_distance: '4321.5'")
-    assert found["walks.get.body"].grade is Grade.CONTRACT
+    assert outcome(wrong) is Outcome.DEVIATION
+    assert wrong.deviation.grade is Grade.OPENAPI and wrong.deviation.finding is Finding.BODY
+    assert wrong.deviation.got.startswith("total_distance: '4321.5'")
+    assert found["walks.get.body"].deviation.grade is Grade.CONTRACT
 
 
 def test_a_field_that_the_file_leaves_out_or_lets_be_null_is_no_deviation(tmp_path: Path) -> None:
@@ -211,8 +211,8 @@ def test_a_field_that_the_file_leaves_out_or_lets_be_null_is_no_deviation(tmp_pa
         target.front.after.append(change)
 
     ids = ("walks.get.body",)
-    assert run("by-hand.yaml", tmp_path, bare, ids=ids)["walks.get.body"].outcome is Outcome.DEVIATION
-    assert run("all-of.yaml", tmp_path, bare, ids=ids)["walks.get.body"].outcome is Outcome.PASSED
+    assert outcome(run("by-hand.yaml", tmp_path, bare, ids=ids)["walks.get.body"]) is Outcome.DEVIATION
+    assert outcome(run("all-of.yaml", tmp_path, bare, ids=ids)["walks.get.body"]) is Outcome.PASSED
 
 
 def test_the_fuzzer_draws_from_the_file_below_the_contracts_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +234,7 @@ def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: py
         asked.append(path)
         raise BadInput("stop here", where=str(path), remedy="none")
 
-    monkeypatch.setattr("harness.rehearsals.conformance.flow.OpenApiPlan", planned)
+    monkeypatch.setattr("harness.rehearsals.conformance.openapi.plan.OpenApiPlan", planned)
     assert main(words) == Exit.USAGE
     assert main([*words, "--openapi", str(CORPUS / "minimal.yaml")]) == Exit.USAGE
     assert asked == [tmp_path / "theirs.yaml", CORPUS / "minimal.yaml"], "the option goes before the target file"
@@ -251,7 +251,8 @@ def test_a_target_file_may_name_the_openapi_file(tmp_path: Path, monkeypatch: py
 )
 def test_only_what_the_file_sets_breaks_the_file(rule: str, finding: Finding, grade: Grade) -> None:
     """A check that asks for a status and then finds another walk has found a break of the contract."""
-    found = CheckResult(id="a", sentence="s", outcome=Outcome.DEVIATION, grade=Grade.CONTRACT, finding=finding)
+    deviation = Deviation(expected="x", got="y", grade=Grade.CONTRACT, finding=finding)
+    found = CheckRun(id="a", sentence="s", deviation=deviation)
     graded = by_file(found, [rule], Rules({rule: Rule(1, "theirs.yaml:7")}))
-    assert graded.grade is grade and graded.decided
+    assert graded.deviation is not None and graded.deviation.grade is grade and graded.decided
     assert grade is Grade.CONTRACT or graded.source == Source(SourceKind.OPENAPI, "theirs.yaml:7")

@@ -7,23 +7,30 @@ import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.errors import BadInput
-from harness.model.stack import Address
-from harness.rehearsals.conformance import report, shape
+from harness.model.evidence import Anchor
+from harness.model.result import Facts
+from harness.model.stack import Address, Rung
+from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.gathered import Gathered
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.conformance import shape
 from harness.rehearsals.conformance.check import Deviates, NotExercised, must, needs
 from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.flow import chosen
+from harness.rehearsals.conformance.chosen import chosen
 from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
 from harness.rehearsals.conformance.http import Exchange, send
 from harness.rehearsals.conformance.people import changed
-from harness.rehearsals.conformance.result import CheckResult, Outcome, Report, TargetFacts
+from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.runner import keep_request
 from harness.rehearsals.conformance.samples import location
+from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails, ConformancePlan, Deviation
+from harness.report.write_all import write_reports
+from scenarios import claims
 
 WALK = {
     "id": "5B6F3AFF-0000-4000-8000-0123456789AB",
@@ -43,6 +50,17 @@ WALK = {
     "updated_at": "2025-10-20T00:00:00.5Z",
     "extra": "is nobody's harm",
 }
+
+
+FACTS = Facts(
+    rung=Rung.LOCAL,
+    target="t",
+    target_bundled=False,
+    seed=1,
+    replay="again",
+    started_utc="2025-10-20T00:00:00.000Z",
+    anchor=Anchor(unix_ns=0, monotonic_ns=0),
+)
 
 
 def exchange(**changes: object) -> Exchange:
@@ -140,7 +158,7 @@ def test_times_are_compared_as_instants() -> None:
 )
 def test_a_curl_line_sends_the_same_bytes(body: bytes, tmp_path: Path) -> None:
     """Run by bash with a ``curl`` that writes what it would send."""
-    result = CheckResult(id="a.check", sentence="s", outcome=Outcome.DEVIATION)
+    result = CheckRun(id="a.check", sentence="s")
     path = '/v1/walks/a$b"c`d'
     sent = exchange(path=path, sent_headers=(("Authorization", "Bearer it's"),), sent_body=body, raw=b"raw " + body)
     kept = keep_request(result, sent, tmp_path)
@@ -189,38 +207,26 @@ def test_only_chooses_by_pattern() -> None:
         chosen(["stop.*", "stopp.*"])
 
 
-def test_the_reports_survive_whatever_a_target_answers() -> None:
-    nasty = "| <b>*x*</b> \x00\x1b[31m \ud800".encode("utf-8", "replace").decode()
-    check = CheckResult(
-        id="a.b",
-        sentence=nasty,
-        outcome=Outcome.DEVIATION,
-        expected=nasty,
-        got=nasty,
-        curl=f"curl {nasty}",
-        grade=Grade.OPENAPI,
-        finding=Finding.BODY,
-        source=Source(SourceKind.OPENAPI, f"{nasty}:7"),
-    )
-    skipped = msgspec.structs.replace(check, id="a.c", outcome=Outcome.NOT_EXERCISED, reason=nasty)
-    made = Report(
-        schema_version=1,
-        run_id="r",
-        started_utc="2025-10-20T00:00:00.000Z",
-        rung="local",
-        seed=1,
-        replay="python -m harness conformance",
-        target=TargetFacts(name=nasty, bundled=False, command=("x",), folder="/", environment=(), migrations=()),
-        conforms=False,
-        exit_status=10,
-        checks=(check, skipped),
-        not_covered=("x",),
-        timings={},
-    )
-    root = ET.fromstring(report.junit_document(made))
+def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
+    nasty = "| <b>*x*</b> {curly} \x00\x1b[31m \ud800".encode("utf-8", "replace").decode()
+    deviation = Deviation(expected=nasty, got=nasty, grade=Grade.OPENAPI, finding=Finding.BODY)
+    source = Source(SourceKind.OPENAPI, f"{nasty}:7")
+    runs = [
+        CheckRun(id="a.b", sentence="s", deviation=deviation, source=source, curl=f"curl {nasty}"),
+        CheckRun(id="a.c", sentence="s", lacking=nasty),
+        CheckRun(id="a.d", sentence="s", broken=nasty),
+    ]
+    details = ConformanceDetails(checks=runs)
+    seen = Seen(facts=FACTS, details=details, evidence=Gathered())
+    plan = ConformancePlan(only=("stop.*",))
+    judgements = judged(REHEARSAL, plan, seen)
+    sections = tuple(REHEARSAL.sections(plan, seen, judgements))
+    result = conclude(REHEARSAL, plan, seen, judgements, sections, run_id="r", plan_name="conformance")
+    write_reports(tmp_path, result, claims.REGISTER)
+    page = (tmp_path / "report.html").read_text()
+    assert "<b>*x*" not in page and page.count("&lt;b&gt;") >= 4
+    root = ET.parse(tmp_path / "junit.xml").getroot()
     found = {case.attrib["name"]: [c.tag for c in case if c.tag != "system-out"] for case in root.iter("testcase")}
-    assert found["a.b"] == ["failure"] and found["a.c"] == ["skipped"] and found["conforms"] == ["failure"]
-    outside_code = report.summary(made).split("```")[::2]
+    assert found["a.b"] == ["failure"]
+    outside_code = (tmp_path / "summary.md").read_text().split("```")[::2]
     assert not any("<b>" in part for part in outside_code)
-    assert report.summary(made).count("&lt;b&gt;") >= 4
-    assert "DEVIATION      a.b" in report.text(made, "folder")

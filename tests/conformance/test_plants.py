@@ -13,10 +13,11 @@ import pytest
 
 from harness.rehearsals.conformance.check import Check
 from harness.rehearsals.conformance.checks import ALL
-from harness.rehearsals.conformance.result import CheckResult, Outcome
+from harness.rehearsals.conformance.types import CheckRun
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS
 from tests.conformance.front import refusal
 from tests.conformance.in_process import Target, checked
+from tests.conformance.outcomes import Outcome, ended, outcome
 from tests.conformance.plants import PLANTS
 from tests.conformance.plants.planting import Planted
 
@@ -55,11 +56,7 @@ ALONE = {
 CHECKS = tuple(check for check in ALL if check.id not in REAL)
 
 
-def ended(found: dict[str, CheckResult], outcome: Outcome) -> set[str]:
-    return {result.id for result in found.values() if result.outcome is outcome}
-
-
-def deviating_in(found: dict[str, CheckResult]) -> set[str]:
+def deviating_in(found: dict[str, CheckRun]) -> set[str]:
     """What was found, advice too, but for what is found where nothing is planted."""
     return (ended(found, Outcome.DEVIATION) | ended(found, Outcome.ADVICE)) - OF_OUR_OWN
 
@@ -99,8 +96,8 @@ def found_all(planted: Sequence[Planted], folder: Path, seed: int) -> None:
     deviating, expected = deviating_in(found), frozenset[str]().union(*(each.finds for each in planted))
     assert deviating == expected, {id_: found[id_] for id_ in deviating ^ expected}
     for id_ in deviating:
-        assert found[id_].expected and found[id_].got, id_
-        assert found[id_].grade and found[id_].finding and found[id_].source, id_
+        deviation = found[id_].deviation
+        assert deviation is not None and deviation.expected and deviation.got and found[id_].source, id_
         assert (folder / found[id_].request_file).stat().st_size > 0
 
 
@@ -124,8 +121,8 @@ def test_every_plant_has_its_own_name() -> None:
 def test_nothing_is_found_where_nothing_is_planted(tmp_path: Path, seed: int) -> None:
     found = checked(CHECKS, [], tmp_path, seed)
     assert len(found) == len(CHECKS)
-    others = {result.id: result for result in found.values() if result.outcome is not Outcome.PASSED}
-    assert {id_: result.outcome for id_, result in others.items()} == dict.fromkeys(OF_OUR_OWN, Outcome.ADVICE), others
+    others = {result.id: result for result in found.values() if outcome(result) is not Outcome.PASSED}
+    assert {id_: outcome(result) for id_, result in others.items()} == dict.fromkeys(OF_OUR_OWN, Outcome.ADVICE), others
 
 
 @pytest.mark.parametrize("planted", PLANTS, ids=lambda planted: planted.name)
@@ -152,5 +149,5 @@ def test_a_target_that_makes_no_walk_by_put_is_not_said_to_mirror_none(tmp_path:
         target.front.before.append(lambda call: refusal(404, "NOT_FOUND") if call.method == "PUT" else None)
 
     found = checked(of(frozenset({"dual_write.written"})), [nothing_by_put], tmp_path)
-    assert found["dual_write.written"].outcome is Outcome.NOT_EXERCISED
-    assert "PUT /v1/walks/{uuid} to work" in found["dual_write.written"].reason
+    assert outcome(found["dual_write.written"]) is Outcome.NOT_EXERCISED
+    assert "PUT /v1/walks/{uuid} to work" in found["dual_write.written"].lacking

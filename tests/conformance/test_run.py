@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
 
 from harness.cli import main
 from harness.model.errors import Exit
+from harness.model.result import Result
+from harness.model.verdict import Decision
 from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.rehearsal import REHEARSAL
+from harness.rehearsals.conformance.types import ConformancePlan
 from harness.state import MARKER, marked
 from harness.targets import ROOT
 from tests.conformance.expected import OF_OUR_OWN
-from tests.conformance.targets import BUNDLED_GROUP, Conformed, command, conform, document
-
-
-def outcomes(content: dict[str, Any]) -> dict[str, str]:
-    return {check["id"]: check["outcome"] for check in content["checks"]}
+from tests.conformance.targets import (
+    BUNDLED_GROUP,
+    Conformed,
+    command,
+    conform,
+    details,
+    document,
+    folder_of,
+    outcomes,
+)
+from tests.rehearsal.again import judged_again
 
 
 def cases(junit: Path) -> dict[str, list[str]]:
@@ -40,24 +49,21 @@ def cases(junit: Path) -> dict[str, list[str]]:
 def test_the_bundled_api_conforms(conformed: Conformed) -> None:
     done = conformed.done
     assert done.returncode == Exit.OK, done.stderr
-    content = json.loads(done.stdout)
-    assert content == document(conformed.reports)
+    content = document(conformed.reports)
+    assert document(conformed.reports) == msgspec.json.decode(done.stdout, type=Result)
     checked = {name: outcome for name, outcome in outcomes(content).items() if not name.startswith("fuzz.")}
     assert checked == {check.id: "advice" if check.id in OF_OUR_OWN else "passed" for check in ALL}
-    assert [check["grade"] for check in content["checks"] if check["outcome"] == "advice"] == ["advice"]
-    assert content["conforms"] is True and content["exit_status"] == 0
-    assert content["leaks"] == [] and content["errors"] == []
-    assert {extra["name"]: extra["offered"] for extra in content["extras"]} == {
-        "X-Pod-Name": True,
-        "GET /metrics": True,
-    }
-    assert "--seed 7" in content["replay"]
-    named = ("conforms", *(check.id for check in ALL), "fuzz.server_errors", "fuzz.schema", "run", "leaks")
-    assert cases(conformed.junit) == {name: [] for name in named}
+    assert content.decision is Decision.ADVANCE and content.exit_status == 0
+    assert content.facts.leaks == () and content.facts.errors == ()
+    seen = judged_again(REHEARSAL, ConformancePlan, folder_of(conformed.reports))
+    assert {extra.name: extra.offered for extra in seen.extras} == {"X-Pod-Name": True, "GET /metrics": True}
+    assert "--seed 7" in content.facts.replay
+    shown = cases(conformed.junit)
+    assert {check.id for check in ALL} | {"fuzz.server_errors", "fuzz.schema"} <= shown.keys() | OF_OUR_OWN
+    assert not any(shown.values())
     first = done.stderr.splitlines()[0]
-    assert first.startswith("seed 7, environment local, target bundled walk API") and content["replay"] in first
-    assert "conforms" in done.stderr
-    assert list(marked(MARKER, [content["run_id"]])) == []
+    assert first.startswith("seed 7, environment local, target bundled walk API") and content.facts.replay in first
+    assert list(marked(MARKER, [content.run_id])) == []
 
 
 @pytest.mark.stack
@@ -76,7 +82,7 @@ def test_a_target_without_a_dual_write_takes_at_most_90_s(tmp_path: Path) -> Non
     assert {name for name, outcome in found.items() if outcome == "deviation"} == {"dual_write.written"}
     untried = {name for name, outcome in found.items() if outcome == "not_exercised"}
     assert untried == {check.id for check in ALL if check.id.startswith("dual_write.")} - {"dual_write.written"}
-    assert content["timings"]["stack_up"] + content["timings"]["checks"] < 90
+    assert content.facts.timings["checks"] < 90
 
 
 @pytest.mark.stack
@@ -96,11 +102,11 @@ def test_ctrl_c_takes_everything_down_and_keeps_what_was_found(tmp_path: Path) -
         lines += process.stderr.readlines()
         assert process.wait(30) == Exit.INTERRUPTED, "".join(lines)
     content = document(tmp_path)
-    assert told is not None and int(told[1]) - 1 <= len(content["checks"]) < len(ALL)
-    assert content["conforms"] is False and content["leaks"] == []
-    assert "interrupted" in content["errors"][0]
-    assert list(marked(MARKER, [content["run_id"]])) == []
-    assert cases(next(tmp_path.glob("*/conformance.xml")))["run"] == ["error"]
+    assert told is not None and int(told[1]) - 1 <= len(details(content).checks) < len(ALL)
+    assert content.decision is None and content.facts.leaks == ()
+    assert "interrupted" in content.facts.errors[0]
+    assert list(marked(MARKER, [content.run_id])) == []
+    assert cases(folder_of(tmp_path) / "junit.xml")["run"] == ["error"]
 
 
 @pytest.mark.stack
@@ -109,8 +115,8 @@ def test_a_target_that_does_not_start_ends_in_30_with_its_last_words(tmp_path: P
     assert done.returncode == Exit.STACK, done.stderr
     assert "no such table" in done.stderr
     content = document(tmp_path)
-    assert content["checks"] == [] and content["conforms"] is False and content["leaks"] == []
-    assert list(marked(MARKER, [content["run_id"]])) == []
+    assert details(content).checks == [] and content.decision is None and content.facts.leaks == ()
+    assert list(marked(MARKER, [content.run_id])) == []
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import pytest
 from harness.firebase.documents import Documents
 from harness.rehearsals.conformance import bench, beside
 from harness.rehearsals.conformance.checks import ALL, operations, stopping
-from harness.rehearsals.conformance.flow import chosen
+from harness.rehearsals.conformance.chosen import chosen
 from harness.rehearsals.conformance.logs import Logs
-from harness.rehearsals.conformance.result import CheckResult, Outcome
 from harness.targets import ROOT
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
-from tests.conformance.targets import one_pod, results, wrong
+from tests.conformance.outcomes import Outcome, ended
+from tests.conformance.targets import following, one_pod, results, wrong
 from tests.conformance.wrong_target import PLANTS
 from tests.stack.rungs import local
 
@@ -31,10 +31,6 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopping, "STOP_LIMIT_S", 5.0)
 
 
-def ended(found: dict[str, CheckResult], outcome: Outcome) -> set[str]:
-    return {result.id for result in found.values() if result.outcome is outcome}
-
-
 @pytest.mark.parametrize("seeds", [(1,), pytest.param((2, 3), marks=pytest.mark.nightly)], ids=["once", "twice"])
 async def test_all_planted_deviations_are_found_and_none_invented(tmp_path: Path, seeds: tuple[int, ...]) -> None:
     """At night twice on the same stack, in two orders: what was there before changes nothing."""
@@ -43,11 +39,11 @@ async def test_all_planted_deviations_are_found_and_none_invented(tmp_path: Path
         await stack.up()
         endpoints = stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
-        logs = Logs(stack, tmp_path / "logs", stack._clock)
-        following = asyncio.ensure_future(logs.follow())
+        logs = Logs(tmp_path / "logs", stack._clock)
+        watch = asyncio.ensure_future(following(stack, logs))
         rounds = [await results(stack, documents, logs, ALL, tmp_path, seed=seed) for seed in seeds]
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
         await documents.close()
     finally:
         await stack.down()
@@ -63,7 +59,7 @@ async def test_all_planted_deviations_are_found_and_none_invented(tmp_path: Path
         assert set(deviating) == planted, {n: deviating.get(n) for n in set(deviating) ^ planted}
         assert ended(found, Outcome.NOT_EXERCISED) == UNTRIED
         for name, result in deviating.items():
-            assert result.expected and result.got, name
+            assert result.deviation is not None and result.deviation.expected and result.deviation.got, name
             if not name.startswith("stop."):
                 assert result.curl.startswith("curl -i -X "), name
                 assert (tmp_path / result.request_file).stat().st_size > 0
@@ -84,7 +80,7 @@ async def test_a_target_that_stops_wrongly(
         await stack.up()
         endpoints = stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
-        logs = Logs(stack, tmp_path / "logs", stack._clock)
+        logs = Logs(tmp_path / "logs", stack._clock)
         found = await results(stack, documents, logs, chosen(["stop.*"]), tmp_path, seed=1)
         await documents.close()
     finally:

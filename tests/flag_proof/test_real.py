@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 
 import msgspec
@@ -15,19 +14,22 @@ from harness.clock import MachineClock
 from harness.load.plan import LoadPlan
 from harness.model.errors import Exit
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.model.stack import Address, Endpoints
+from harness.model.stack import Address, Endpoints, Rung
+from harness.model.verdict import Decision, Verdict
 from harness.population.accounts import accounts
 from harness.population.schedule import Planned, slots, user_schedule
 from harness.population.walk import WalkUpdate
 from harness.progress import Progress
+from harness.rehearsal.conduct import conduct
+from harness.rehearsal.options import Options
 from harness.rehearsals.flag_proof import plan as flag_plan
-from harness.rehearsals.flag_proof.flow import Options, Proof
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
-from harness.rehearsals.flag_proof.report import junit, text
-from harness.rehearsals.flag_proof.types import FetchCase, FlagProof
-from harness.rehearsals.flag_proof.types import Outcome as Shown
+from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
+from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan
 from harness.targets import ROOT, resolve
+from tests.rehearsal.again import judged_again
 
 NS = 1_000_000_000
 HERE = Address(host="127.0.0.1", port=1)
@@ -130,20 +132,12 @@ def test_the_course_leaves_room_for_the_bound_after_each_publish() -> None:
 @pytest.mark.process  # asks whether the machine has control groups, by a process
 def test_virtual_only_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["flag_proof", "--virtual-only", "--reports", str(tmp_path), "--json"]) == Exit.OK
-    proof = msgspec.json.decode(capsys.readouterr().out.encode(), type=FlagProof)
-    assert proof.proved
-    assert {case.mode for case in proof.cases} == {"virtual"}
-    (folder,) = tmp_path.iterdir()
-    assert {path.name for path in folder.iterdir()} >= {
-        "flag_proof.json",
-        "flag_proof.xml",
-        "report.html",
-        "summary.md",
-    }
-    worse = msgspec.structs.replace(proof.cases[0], outcome=Shown.MISSED)
-    document = msgspec.structs.replace(proof, cases=(worse,), proved=False, exit_status=10)
-    assert b'failures="2"' in junit(document)
-    assert "NOT proved (1 missed)" in text(document, "x")
+    result = msgspec.json.decode(capsys.readouterr().out.encode(), type=Result)
+    assert result.decision is Decision.ADVANCE
+    assert {each.part for each in result.judgements} == {"virtual"}
+    (folder,) = tmp_path.glob("2*")
+    assert {path.name for path in folder.iterdir()} >= {"result.json", "junit.xml", "report.html", "summary.md"}
+    judged_again(REHEARSAL, FlagPlan, folder)
 
 
 @pytest.mark.stack
@@ -158,31 +152,24 @@ async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
         real=msgspec.structs.replace(whole.real, clients=12, offline=3),
     )
     options = Options(
-        plan=plan,
+        rung=Rung.LOCAL,
         target=resolve(None),
-        target_text=None,
         seed=1,
         reports=tmp_path,
         manifests=ROOT / "deploy/kubernetes/overlays/local",
+        replay="again",
     )
-    proof = await Proof(options, CLOCK, Progress(CLOCK)).run()
-    told = text(proof, str(tmp_path))
-    assert proof.exit_status == Exit.OK, told
-    assert proof.leaks == proof.errors == ()
-    outcomes = {case.id: case.outcome for case in proof.cases if case.mode == "real"}
-    shown = {case_id for case_id, outcome in outcomes.items() if outcome is Shown.ERRATUM_SHOWN}
-    assert shown == {
+    result = await conduct(REHEARSAL, plan, options, CLOCK, Progress(CLOCK))
+    told = [f"{each.id}: {each.verdict}: {each.reason}" for each in result.judgements]
+    assert result.exit_status == Exit.OK, told
+    assert result.facts.leaks == result.facts.errors == ()
+    verdicts = {each.id: each.verdict for each in result.judgements if each.part == "real"}
+    assert {id_ for id_, verdict in verdicts.items() if verdict is Verdict.ERRATUM_SHOWN} == {
         "continuity.moved_without_a_copy",
         "continuity.flipped_on_in_mid_walk.new_locations_only",
     }
-    assert {case_id for case_id in outcomes if case_id.startswith("real.")} == {
+    assert {id_ for id_ in verdicts if id_.startswith("real.")} == {
         *(f"real.60s.{kind}.{way}" for kind in ("open", "offline") for way in ("off_to_on", "on_to_off")),
         "real.60s.walks",
     }
-    assert written(tmp_path)["proved"] is True
-
-
-def written(reports: Path) -> dict[str, object]:
-    (path,) = reports.glob("*/flag_proof.json")
-    found: dict[str, object] = json.loads(path.read_text())
-    return found
+    judged_again(REHEARSAL, FlagPlan, tmp_path / result.run_id)

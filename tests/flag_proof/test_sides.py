@@ -14,10 +14,11 @@ from harness.firebase import rest
 from harness.http1 import Answer
 from harness.model.evidence import Anchor
 from harness.model.stack import Address, Endpoints
+from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof import continuity
 from harness.rehearsals.flag_proof.continuity import Stories
+from harness.rehearsals.flag_proof.judge import AGAIN, told
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
-from harness.rehearsals.flag_proof.types import Outcome
 
 HERE = Address(host="127.0.0.1", port=1)
 WALK = "7b0e0d6e-0000-4000-8000-000000000001"
@@ -134,9 +135,10 @@ def test_a_story_that_the_target_ends_has_failed_and_the_others_go_on(
     monkeypatch.setattr(Held, "mirrored", mirrored)
     endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
     found = asyncio.run(Stories(endpoints, Passing(), 1).all())  # type: ignore[arg-type]
-    assert [case.id for case in found] == CASES
-    assert {case.outcome for case in found} == {Outcome.FAILED}
-    assert all("is not as" in case.reason and case.told for case in found)
+    judged = [told(story) for story in found]
+    assert [each.id for each in judged] == CASES
+    assert {each.verdict for each in judged} == {Verdict.FAIL}
+    assert all("is not as" in each.reason and not each.erratum for each in judged)
 
 
 def test_a_walk_that_the_list_leaves_out_is_missed_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,5 +149,5 @@ def test_a_walk_that_the_list_leaves_out_is_missed_and_no_error(monkeypatch: pyt
     monkeypatch.setattr(continuity, "sign_up", signed_up)
     monkeypatch.setattr(continuity, "Documents", Held)
     endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
-    [case] = asyncio.run(Stories(endpoints, Passing(), 1).flipped("unconfirmed_locations_again"))  # type: ignore[arg-type]
-    assert case.outcome is Outcome.FAILED
+    [story] = asyncio.run(Stories(endpoints, Passing(), 1).flipped(AGAIN))  # type: ignore[arg-type]
+    assert told(story).verdict is Verdict.FAIL

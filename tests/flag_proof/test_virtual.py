@@ -7,11 +7,43 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from harness.checks.walk_continuity import Continuity
+from harness.judge.combine import combine
 from harness.model.errors import BadInput
+from harness.model.judgement import Judgement
+from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.flag_proof import plan as flag_plan
-from harness.rehearsals.flag_proof.judging import judged, virtual_case, virtual_cases
-from harness.rehearsals.flag_proof.types import Direction, FetchCase, Kind, Outcome
-from harness.rehearsals.flag_proof.virtual import LEAD_S, VirtualClient, bound_s, switch_s
+from harness.rehearsals.flag_proof.judge import (
+    AGAIN,
+    COPIED,
+    MOVED,
+    NEW_ONLY,
+    ROLLED_BACK,
+    STORIES,
+    claims,
+    held,
+    judged,
+    switched,
+    told,
+)
+from harness.rehearsals.flag_proof.types import (
+    Direction,
+    FetchCase,
+    FlagProofDetails,
+    Kind,
+    Story,
+    Switch,
+    WalksHeld,
+)
+from harness.rehearsals.flag_proof.virtual import (
+    LEAD_S,
+    VirtualClient,
+    bound_s,
+    switch_s,
+    virtual_case,
+    virtual_cases,
+)
+from scenarios.claims import ERRATA, REGISTER
 
 PLAN = msgspec.structs.replace(flag_plan.load(), clients=60)
 
@@ -68,18 +100,22 @@ def test_the_bound_is_nearly_reached() -> None:
     assert bound_s(interval_s=0, pace_s=50) == 50 + LEAD_S
 
 
+def verdict(switch: Switch) -> Judgement:
+    return switched(PLAN.claim, switch)
+
+
 def test_twelve_hours_are_late_by_the_named_erratum_and_everything_is_as_the_plan_says() -> None:
     cases = virtual_cases(PLAN, seed=1)
-    assert len(cases) == 4 * 4 * 2
-    assert {case.outcome for case in cases} == {Outcome.PASSED, Outcome.ERRATUM_SHOWN}
+    found = {case.id: verdict(case) for case in cases}
+    assert len(found) == 4 * 4 * 2
+    assert {each.verdict for each in found.values()} == {Verdict.PASS, Verdict.ERRATUM_SHOWN}
     twelve = [case for case in cases if ".12h." in case.id]
     assert len(twelve) == 8
     for case in twelve:
-        assert case.outcome is Outcome.ERRATUM_SHOWN
-        assert case.erratum == "rollout.rollback.twelve_hours"
-        assert case.last_s is not None
-        assert 36_000 < case.last_s <= (case.bound_s or 0)
-    assert all(case.outcome is Outcome.PASSED for case in cases if ".60s.open" in case.id)
+        judged_ = found[case.id]
+        assert (judged_.verdict, judged_.erratum) == (Verdict.ERRATUM_SHOWN, "rollout.rollback.twelve_hours")
+        assert judged_.value is not None and 36_000 < judged_.value <= case.bound_s
+    assert all(each.verdict is Verdict.PASS for id_, each in found.items() if ".60s.open" in id_)
     assert cases == virtual_cases(PLAN, seed=1)
 
 
@@ -87,15 +123,80 @@ def test_an_erratum_that_does_not_show_and_a_lateness_that_nobody_expected_are_a
     kind = Kind(name="open")
     quick = FetchCase(fetch_interval_s=60, late="rollout.rollback.twelve_hours")
     slow = FetchCase(fetch_interval_s=43_200)
-    assert virtual_case(PLAN, quick, kind, Direction.ON_TO_OFF, 1).outcome is Outcome.MISSED
-    assert virtual_case(PLAN, slow, kind, Direction.ON_TO_OFF, 1).outcome is Outcome.FAILED
+    missed = verdict(virtual_case(PLAN, quick, kind, Direction.ON_TO_OFF, 1))
+    assert (missed.verdict, missed.erratum) == (Verdict.FAIL, "")
+    assert "the erratum rollout.rollback.twelve_hours was to be seen, and was not" in missed.reason
+    assert verdict(virtual_case(PLAN, slow, kind, Direction.ON_TO_OFF, 1)).verdict is Verdict.FAIL
 
 
 def test_a_client_that_never_switched_and_one_beyond_the_bound_fail_whatever_was_expected() -> None:
-    for took_s, clients_ in (([1.0, 2.0], 3), ([1.0, 99.0], 2), ([], 1)):
-        case = judged("x", "x", took_s, mode="real", clients=clients_, bound=50, limit=None, late="some.erratum")
-        assert case.outcome is Outcome.FAILED
-        assert "the rule's bound is 50.0 s" in case.reason
+    for last_s, count, clients_ in ((2.0, 2, 3), (99.0, 2, 2), (None, 0, 1)):
+        case = Switch(
+            id="x", mode="real", clients=clients_, switched=count, last_s=last_s, bound_s=50, limit_s=None,
+            late="some.erratum",
+        )  # fmt: skip
+        assert verdict(case).verdict is Verdict.FAIL
+        assert "the rule's bound is 50.0 s" in verdict(case).reason
+
+
+WHOLE = Continuity(walks=3, locations=9, walks_missing=(), locations_missing=(), locations_changed=())
+LOSSY = msgspec.structs.replace(WHOLE, locations_missing=("a#1",))
+EMPTY = msgspec.structs.replace(WHOLE, walks_missing=("a", "b", "c"))
+PARTLY = msgspec.structs.replace(WHOLE, walks_missing=("a",))
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "verdict"),
+    [
+        (MOVED, EMPTY, Verdict.ERRATUM_SHOWN),
+        (MOVED, PARTLY, Verdict.FAIL),
+        (MOVED, WHOLE, Verdict.FAIL),
+        (COPIED, WHOLE, Verdict.PASS),
+        (COPIED, LOSSY, Verdict.FAIL),
+        (ROLLED_BACK, WHOLE, Verdict.PASS),
+        (ROLLED_BACK, PARTLY, Verdict.FAIL),
+        (NEW_ONLY, LOSSY, Verdict.ERRATUM_SHOWN),
+        (NEW_ONLY, WHOLE, Verdict.FAIL),
+        (AGAIN, WHOLE, Verdict.PASS),
+        (AGAIN, LOSSY, Verdict.FAIL),
+    ],
+)
+def test_a_story_ends_as_the_register_says_or_is_against_the_proof(
+    name: str, found: Continuity, verdict: Verdict
+) -> None:
+    judgement = told(Story(name=name, found=found))
+    assert judgement.verdict is verdict
+    assert judgement.erratum == (STORIES[name][1] if verdict is Verdict.ERRATUM_SHOWN else "")
+    missed = f"the erratum {STORIES[name][1]} was to be seen, and was not"
+    assert (missed in judgement.reason) is (verdict is Verdict.FAIL and bool(STORIES[name][1]))
+
+
+def test_walks_of_real_phones_are_whole_and_some_were_on_the_api() -> None:
+    good = WalksHeld(id="w", clients=3, found=WHOLE, both=2)
+    assert held(good).verdict is Verdict.PASS
+    assert held(msgspec.structs.replace(good, both=0)).verdict is Verdict.FAIL
+    assert held(msgspec.structs.replace(good, found=LOSSY)).verdict is Verdict.FAIL
+
+
+def test_every_claim_and_erratum_is_in_the_register_and_each_promised_one_is_judged() -> None:
+    details = FlagProofDetails(
+        switches=virtual_cases(PLAN, 1),
+        stories=[Story(name=name, found=WHOLE) for name in STORIES],
+        walks=[WalksHeld(id="w", clients=1, found=WHOLE, both=1)],
+    )
+    found = [*judged(PLAN, details)]
+    promised = set(claims(PLAN))
+    assert promised - {(each.part, each.claim) for each in found} == {("real", PLAN.claim)}  # no real switch here
+    assert {claim for _, claim in promised} <= set(REGISTER)
+    assert {each.erratum for each in found} - {""} <= set(ERRATA)
+    assert combine(found) is Decision.HOLD
+    assert claims(msgspec.structs.replace(PLAN, virtual_only=True)) == [("virtual", PLAN.claim)]
+
+
+def test_what_the_environment_cannot_do_is_not_exercised() -> None:
+    found = [*judged(PLAN, FlagProofDetails(lacking=("real_postgresql",)))]
+    assert {(each.part, each.claim) for each in found} == {each for each in claims(PLAN) if each[0] == "real"}
+    assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.model.errors import Exit
-from tests.conformance.targets import conform, document
+from harness.model.result import Result
+from harness.model.verdict import Decision
+from harness.rehearsals.conformance.grade import Grade
+from harness.rehearsals.conformance.types import CheckRun
+from tests.conformance.outcomes import Outcome
+from tests.conformance.targets import conform, details, document, outcomes
 from tests.foreign.conftest import Programs
 from tests.foreign.deviations import EXTRAS, FINDINGS, FIRST_DAY, Planted, batches
 from tests.foreign.harmless import SETS
@@ -17,44 +21,50 @@ from tests.foreign.targets import Language, target_file
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("foreign")]
 
 
-def checked(folder: Path, language: Language, programs: Programs, **switched: str) -> dict[str, Any]:
-    """The report of a conformance run; nothing went wrong with the run itself."""
+def checked(folder: Path, language: Language, programs: Programs, **switched: str) -> Result:
+    """The result of a conformance run; nothing went wrong with the run itself."""
     file = target_file(folder, language, programs(language), **switched)
     done = conform(folder / "reports", "--target", str(file))
     found = document(folder / "reports")
     assert done.returncode in {Exit.OK, Exit.HOLD}, done.stderr
-    assert found["leaks"] == [] and found["errors"] == []
-    assert [each for each in found["checks"] if each["outcome"] == "measurement_error"] == []
+    assert found.facts.leaks == () and found.facts.errors == ()
+    assert ended(found, Outcome.MEASUREMENT_ERROR) == {}
     return found
 
 
-def ended(found: dict[str, Any], outcome: str) -> dict[str, dict[str, Any]]:
-    return {each["id"]: each for each in found["checks"] if each["outcome"] == outcome}
+def ended(found: Result, which: Outcome) -> dict[str, CheckRun]:
+    how = outcomes(found)
+    return {run.id: run for run in details(found).checks if how[run.id] is which}
 
 
-def breaks_nothing(found: dict[str, Any]) -> None:
-    assert ended(found, "deviation") == {}
-    assert ended(found, "not_exercised") == {}
-    assert found["conforms"] is True and found["exit_status"] == Exit.OK
+def breaks_nothing(found: Result) -> None:
+    assert ended(found, Outcome.DEVIATION) == {}
+    assert ended(found, Outcome.NOT_EXERCISED) == {}
+    assert found.decision is Decision.ADVANCE and found.exit_status == Exit.OK
+
+
+def offered(found: Result) -> dict[str, bool]:
+    return {each.name: each.offered for each in details(found).extras}
 
 
 def test_a_go_target_that_keeps_the_contract_breaks_nothing(tmp_path: Path, programs: Programs) -> None:
     found = checked(tmp_path, Language.GO, programs)
     breaks_nothing(found)
-    assert {each["name"]: each["offered"] for each in found["extras"]} == {"X-Pod-Name": False, "GET /metrics": True}
+    assert offered(found) == {"X-Pod-Name": False, "GET /metrics": True}
 
 
 def test_a_target_without_walks_runs_by_the_environment_contract_alone(tmp_path: Path, programs: Programs) -> None:
     found = checked(tmp_path, Language.GO, programs, faults=FIRST_DAY)
-    passed, deviating = ended(found, "passed"), ended(found, "deviation")
-    assert {each["id"] for each in found["checks"] if each["id"].startswith("operations.")} <= passed.keys()
+    passed, deviating = ended(found, Outcome.PASSED), ended(found, Outcome.DEVIATION)
+    assert {run.id for run in details(found).checks if run.id.startswith("operations.")} <= passed.keys()
     assert {"stop.exit_status", "stop.within_limit"} <= passed.keys()
-    assert {"dual_write.values", "rate_limit.limit"} <= ended(found, "not_exercised").keys()
+    assert {"dual_write.values", "rate_limit.limit"} <= ended(found, Outcome.NOT_EXERCISED).keys()
     create = deviating["walks.create.status"]
-    assert create["expected"] == "status 201" and "status 404" in create["got"]
+    assert create.deviation is not None
+    assert create.deviation.expected == "status 201" and "status 404" in create.deviation.got
     raw = next((tmp_path / "reports").glob("*/requests/walks.create.status.http")).read_bytes()
     assert raw.startswith(b"POST /v1/walks HTTP/1.1\r\n")
-    assert "".join(create["curl"].split()).endswith('"$API/v1/walks"')
+    assert "".join(create.curl.split()).endswith('"$API/v1/walks"')
 
 
 BATCHES = [
@@ -72,19 +82,19 @@ def test_planted_deviations_are_found_and_nothing_else(
     found = checked(tmp_path, language, programs, faults=",".join([*(each.name for each in batch), *extras]))
     expected = frozenset[str]().union(*(each.finds for each in batch))
     perhaps = frozenset[str]().union(*(each.may for each in batch))
-    deviating = ended(found, "deviation")
+    deviating = ended(found, Outcome.DEVIATION)
     assert deviating.keys() - perhaps == expected - perhaps, {
         id_: deviating.get(id_) for id_ in deviating.keys() ^ expected
     }
     hidden = frozenset[str]().union(*(each.hides for each in batch))
-    assert ended(found, "not_exercised").keys() <= hidden, ended(found, "not_exercised")
+    assert ended(found, Outcome.NOT_EXERCISED).keys() <= hidden, ended(found, Outcome.NOT_EXERCISED)
     for id_, each in deviating.items():
-        assert each["expected"] and each["got"], id_
-        assert (each["grade"], bool(each["source"]["place"])) == ("breaks_the_contract", True), id_
+        assert each.deviation is not None and each.deviation.expected and each.deviation.got, id_
+        assert each.deviation.grade is Grade.CONTRACT and each.source is not None and each.source.place, id_
     for finding, ids in FINDINGS.items():
-        assert {deviating[id_]["finding"] for id_ in ids & deviating.keys()} <= {finding}
-    offered = {each["name"]: each["offered"] for each in found["extras"]}
-    assert not any(offered[name] for name in extras.values())
+        seen = {each.deviation.finding for id_ in ids & deviating.keys() if (each := deviating[id_]).deviation}
+        assert seen <= {finding}
+    assert not any(offered(found)[name] for name in extras.values())
 
 
 @pytest.mark.nightly

@@ -8,14 +8,16 @@ import msgspec
 import pytest
 
 from harness.judge.ledger import Ledger
+from harness.judge.steady import not_steady
 from harness.judge.window import NS, Window
 from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, SampleRow, Side
+from harness.model.judgement import Judgement
 from harness.model.scenario import Criterion, Metric
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import Course, Judged, judge, outright, span, steady
+from harness.rehearsals.chaos.judge import figures, judge, outright, span
 from harness.rehearsals.chaos.steady import steady_criteria
-from harness.rehearsals.chaos.types import Expectation
+from harness.rehearsals.chaos.types import Expectation, Made
 from scenarios.load import load
 
 START = 1_000 * NS
@@ -80,17 +82,16 @@ def requests_due(first: int, end: int) -> list[Due]:
 
 
 def judged(
-    made: Ledger, told: Course, expects: Expectation, criteria: Sequence[Criterion] = (), requests: Sequence[Due] = ()
-) -> Judged:
+    made: Ledger, told: Made, expects: Expectation, criteria: Sequence[Criterion] = (), requests: Sequence[Due] = ()
+) -> Judgement:
     """With the probes of the plan, and its ``requests``."""
-    window = span(told, START + 60 * NS)
-    probes = probes_due(window)
+    probes = probes_due(span(told))
     due = DueList(requests=tuple(requests), probes=tuple(probes))
-    return judge(made, told, expects, START + 60 * NS, criteria, due=due)
+    return judge(made, told, expects, criteria, due=due)
 
 
 def why(made: Ledger, at_s: float, wanted: int | None = 2) -> str:
-    return steady(made, START + round(at_s * NS), due=probes_due, wanted=wanted, settle_s=2.5)
+    return str(not_steady(made, START + round(at_s * NS), due=probes_due, wanted=wanted, settle_s=2.5) or "")
 
 
 def test_the_steady_state_is_five_seconds_without_a_failure_and_all_pods_ready() -> None:
@@ -112,7 +113,7 @@ def test_the_steady_state_keeps_the_scenario_s_criteria() -> None:
 
     def why_not(made: Ledger) -> str:
         at_ns = START + 20 * NS
-        return steady(made, at_ns, due=probes_due, wanted=2, settle_s=2.5, criteria=criteria)
+        return str(not_steady(made, at_ns, due=probes_due, wanted=2, settle_s=2.5, criteria=criteria) or "")
 
     assert why_not(slowed(499)) == ""
     assert "rollout.week2.success.latency_p95" in why_not(slowed(501))
@@ -140,9 +141,12 @@ def test_what_must_not_harm_keeps_the_latency_while_it_lasts(made: Ledger, verdi
 EXPECTS = Expectation(most_failed=0.1, recover_within_s=20, why="test")
 
 
-def course(*, undone_s: float = 20, steady_s: float | None = 25, before: bool = True) -> Course:
-    return Course(
+def course(*, undone_s: float = 20, steady_s: float | None = 25, before: bool = True) -> Made:
+    return Made(
+        number=1,
+        begun_ns=START,
         start_ns=START + 10 * NS,
+        end_ns=START + 60 * NS,
         steady_before=before,
         undone_ns=START + round(undone_s * NS),
         steady_ns=None if steady_s is None else START + round(steady_s * NS),
@@ -162,7 +166,7 @@ def course(*, undone_s: float = 20, steady_s: float | None = 25, before: bool = 
     ],
 )
 def test_an_experiment_is_judged_by_failures_and_recovery(
-    made: Ledger, told: Course, verdict: Verdict, words: str
+    made: Ledger, told: Made, verdict: Verdict, words: str
 ) -> None:
     found = judged(made, told, EXPECTS)
     assert found.verdict is verdict
@@ -170,10 +174,11 @@ def test_an_experiment_is_judged_by_failures_and_recovery(
 
 
 def test_the_outage_is_from_the_first_to_the_last_failure() -> None:
-    found = judged(ledger(failed_s=(12, 14)), course(), EXPECTS)
+    found = figures(ledger(failed_s=(12, 14)), course())
     assert found.outage_s == pytest.approx(1.9)
     assert found.recovered_s == 5
-    assert judged(ledger(), course(), EXPECTS).outage_s is None
+    assert (found.failed, found.calls) == (20, 150)
+    assert figures(ledger(), course()).outage_s is None
 
 
 def without(made: Ledger, lost: range) -> Ledger:
@@ -266,7 +271,7 @@ def test_an_operation_of_which_every_request_failed_is_named_although_the_share_
 
     until_ns = START + 60 * NS
     told = str(outright([*rows(Operation.PUT_WALK, 160), *rows(Operation.GET_WALK, 400, good=400)], START, until_ns))
-    assert f"{Operation.PUT_WALK} 160 of 160" in told and str(Operation.GET_WALK) not in told
+    assert f"{Operation.PUT_WALK} 160/160" in told and str(Operation.GET_WALK) not in told
     assert outright(rows(Operation.PUT_WALK, 160, good=1), START, until_ns) is None
     assert outright(rows(Operation.PUT_WALK, 4), START, until_ns) is None  # too few to say so
     assert outright(rows(Operation.PUT_WALK, 160), until_ns, until_ns + NS) is None  # due at another time

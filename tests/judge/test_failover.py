@@ -7,15 +7,16 @@ import pytest
 
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import verbatim
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import Judged
 from harness.rehearsals.chaos.judge_failover import as_counterexample, judged_failover, on_server, seen, steps
-from harness.rehearsals.chaos.types import CheckSummary, Failover, FailoverSeen
+from harness.rehearsals.chaos.types import Failover, FailoverSeen
 
 KILLED = 1_000 * NS
 STEPS = {"begun": -0.3, "killed": 0.0, "detected": 3.0, "promoted": 3.4, "led": 3.5}
 EXPECTS = Failover(synchronous=True, most_outage_s=10)
-PASSED = Judged(verdict=Verdict.PASS, reason="so far", calls=100, failed=10, outage_s=4, recovered_s=0)
+PASSED = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), value=10, samples=100)
 
 
 def events(**left_out: float) -> list[EventRow]:
@@ -116,18 +117,21 @@ def test_a_verdict_that_has_fallen_stays_down() -> None:
 
 
 def test_the_counterexample_passes_only_when_its_loss_was_found() -> None:
-    def turned(verdict: Verdict) -> list[CheckSummary]:
+    def check(name: str, verdict: Verdict, told: str) -> Judgement:
+        return Judgement(id=name, kind=Kind.CHECK, verdict=verdict, told=(verbatim(told),))
+
+    def turned(verdict: Verdict) -> list[Judgement]:
         checks = [
-            CheckSummary(name="acknowledged", verdict=verdict, detail="1 lost"),
-            CheckSummary(name="documents", verdict=Verdict.FAIL, detail="1 extra"),
-            CheckSummary(name="isolation", verdict=Verdict.FAIL, detail="1 wrong"),
+            check("acknowledged", verdict, "1 lost"),
+            check("documents", Verdict.FAIL, "1 extra"),
+            check("isolation", Verdict.FAIL, "1 wrong"),
         ]
         return as_counterexample(checks, "acknowledged", ("documents",))
 
     found_it, documents, isolation = turned(Verdict.FAIL)
-    assert found_it.verdict is Verdict.PASS and "was found" in found_it.detail
-    assert documents.verdict is Verdict.NOT_EXERCISED
+    assert found_it.verdict is Verdict.PASS and "was found" in found_it.reason
+    assert (documents.verdict, documents.holds) == (Verdict.NOT_EXERCISED, False)
     assert isolation.verdict is Verdict.FAIL  # what the loss does not explain still counts
     missed, *_ = turned(Verdict.PASS)
-    assert missed.verdict is Verdict.FAIL and "nothing was found" in missed.detail
+    assert missed.verdict is Verdict.FAIL and "nothing was found" in missed.reason
     assert turned(Verdict.INCONCLUSIVE)[0].verdict is Verdict.INCONCLUSIVE

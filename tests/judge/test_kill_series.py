@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.evidence import EventRow
+from harness.model.judgement import Judgement
+from harness.model.message import verbatim
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.expecting import judged_against, ready_after_s
-from harness.rehearsals.chaos.judge import Judged
-from harness.rehearsals.chaos.judge_kill_series import Detection, Expected, KillSeries, detection, expected
+from harness.rehearsals.chaos.expecting import ready_after_s
+from harness.rehearsals.chaos.judge_series import judged_against
+from harness.rehearsals.chaos.kill_series import Detection, Expected, KillSeries, detection, expected
 from harness.rehearsals.chaos.trial import ASK_EVERY_S, detection_s
 
 #: Two pods, 10 requests/s of users and 10 probes/s, 40 ms each.
@@ -63,7 +65,7 @@ def test_more_latency_detection_or_readiness_never_expects_less(more_s: float, r
 )
 def test_fewer_than_a_quarter_or_more_than_all_fails(failed: int, verdict: Verdict) -> None:
     computed = Expected(in_flight=40, undetected=60, undetected_least=60, undetected_most=60, none_ready=0)
-    judged = Judged(verdict=Verdict.PASS, reason="", calls=9_000, failed=failed, outage_s=None, recovered_s=None)
+    judged = Judgement(id="e", verdict=Verdict.PASS, told=(verbatim("so far"),), samples=9_000, value=failed)
     assert judged_against(computed, judged, made=15, times=15).verdict is verdict
     worse = msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE)
     assert judged_against(computed, worse, made=15, times=15).verdict is Verdict.INCONCLUSIVE

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from harness.model.errors import Exit
 from harness.model.verdict import Verdict
-from harness.rehearsals.mirror_stop.plan import ERRATUM_STOP
-from harness.rehearsals.mirror_stop.result import MirrorStopResult
+from harness.rehearsals.mirror_stop.plan import ERRATUM_STOP, MirrorStopPlan
+from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
+from harness.report.published import RESULT
 from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.again import judged_again
 
 # What each share loses is judged from planted stores per push (the other modules of this folder).
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(450)]
@@ -21,21 +22,22 @@ def test_a_stepwise_stop_shows_what_a_roll_back_would_lose(tmp_path: Path) -> No
     before = machine_state()
     job = Job(tmp_path, "--step", "6s", command=("mirror_stop",), on=None)
     status = job.finish(400)
-    [written] = tmp_path.glob("*-mirror_stop-*/mirror_stop.json")
-    result = msgspec.json.decode(written.read_bytes(), type=MirrorStopResult)
-    assert result.errors == () and result.leaks == (), job.text
+    [written] = tmp_path.glob("*-mirror_stop-*/result.json")
+    result = RESULT.read(written)
+    assert result.facts.errors == () and result.facts.leaks == (), job.text
+    details = judged_again(REHEARSAL, MirrorStopPlan, written.parent)
     # What is lost below 100 % is the erratum's; the share of 50 % is called wrong by design once in a hundred runs.
     wrong = {each.id for each in result.judgements if not each.verdict.good}
     assert wrong <= {"mirror.share_50"}, job.text
     assert status == result.exit_status == (Exit.HOLD if wrong else Exit.OK)
     assert left_since(before, job) == {}
 
-    pod = result.killed_pod
+    pod = details.killed_pod
     assert pod is not None and pod.counted, job.text
     assert pod.lost > 0 and pod.lost_by_others == 0
 
-    full, half, none = result.steps
-    assert [step.share_percent for step in result.steps] == [100, 50, 0]
+    full, half, none = details.steps
+    assert [step.share_percent for step in details.steps] == [100, 50, 0]
     assert (full.missing, full.stale, full.different, full.come_back) == (0, 0, 0, 0), full.examples
     assert 0 < half.mirrored < half.written
     assert none.mirrored == 0 < none.written

@@ -8,11 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.model.verdict import Verdict
+from harness.judge.combine import combine
+from harness.model.section import Lines, Table
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, mirrored, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import last_logged
+from harness.rehearsals.mirror_stop.observe import figures
 from harness.rehearsals.mirror_stop.plan import ERRATUM_QUEUE, ERRATUM_STOP
-from harness.rehearsals.mirror_stop.result import KilledPod, Step
-from harness.rehearsals.mirror_stop.steps import figures, judge, judge_killed
+from harness.rehearsals.mirror_stop.sections import figures as rehearsed
+from harness.rehearsals.mirror_stop.sections import sections
+from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails, Step, UserLoss
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 
@@ -39,7 +44,7 @@ def test_the_figures_of_a_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "mirrored", "written", "verdict"),
+    ("share", "seen", "written", "verdict"),
     [
         (100, 60, 60, Verdict.PASS),
         (100, 59, 60, Verdict.FAIL),
@@ -51,23 +56,23 @@ def test_the_figures_of_a_step() -> None:
         (0, 0, 0, Verdict.INCONCLUSIVE),
     ],
 )
-def test_the_share_asked_for_is_the_share_seen(share: int, mirrored: int, written: int, verdict: Verdict) -> None:
-    assert judge(step(share, mirrored, written))[0].verdict is verdict
+def test_the_share_asked_for_is_the_share_seen(share: int, seen: int, written: int, verdict: Verdict) -> None:
+    assert mirrored(step(share, seen, written)).verdict is verdict
 
 
 def test_a_roll_back_that_loses_once_a_step_was_taken_shows_the_erratum_and_else_fails() -> None:
-    assert judge(step(100, 60, 60))[1].verdict is Verdict.PASS
-    lost = judge(step(50, 31, 60, lost=29))[1]
+    assert rolled_back(step(100, 60, 60)).verdict is Verdict.PASS
+    lost = rolled_back(step(50, 31, 60, lost=29))
     assert (lost.verdict, lost.erratum) == (Verdict.ERRATUM_SHOWN, ERRATUM_STOP)
-    differs = judge(msgspec.structs.replace(step(50, 31, 60, lost=29), different=1))[1]
+    differs = rolled_back(msgspec.structs.replace(step(50, 31, 60, lost=29), different=1))
     assert (differs.verdict, differs.erratum) == (Verdict.FAIL, "")  # that is no walk that was not mirrored
-    unexplained = judge(step(100, 59, 60, lost=1))[1]
+    unexplained = rolled_back(step(100, 59, 60, lost=1))
     assert (unexplained.verdict, unexplained.erratum) == (Verdict.FAIL, "")
 
 
 def test_a_killed_pods_loss_is_what_it_logged() -> None:
-    judged = judge_killed(POD)
-    assert (judged.verdict, judged.erratum) == (Verdict.PASS, ERRATUM_QUEUE)
+    found = killed(POD)
+    assert (found.verdict, found.erratum) == (Verdict.PASS, ERRATUM_QUEUE)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_a_killed_pods_loss_is_what_it_logged() -> None:
     ],
 )
 def test_a_loss_that_the_log_does_not_tell_fails(bad: dict[str, int]) -> None:
-    assert judge_killed(msgspec.structs.replace(POD, **bad)).verdict is Verdict.FAIL
+    assert killed(msgspec.structs.replace(POD, **bad)).verdict is Verdict.FAIL
 
 
 def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:
@@ -97,6 +102,35 @@ def test_the_queue_is_the_last_that_was_logged(tmp_path: Path) -> None:
 
 def test_every_claim_and_erratum_named_is_in_the_register() -> None:
     errata = {erratum.id for claim in REGISTER.values() for erratum in claim.errata}
-    judged = [*judge(step(50, 31, 60, lost=1)), judge_killed(POD)]
-    assert all(each.claim in REGISTER for each in judged)
-    assert {each.erratum for each in judged} - {""} <= errata
+    found = [*judged(details(step(50, 31, 60, lost=1)))]
+    assert {each.claim for each in found} == set(CLAIMS) <= set(REGISTER)
+    assert {each.erratum for each in found} - {""} <= errata
+
+
+def details(*steps: Step) -> MirrorStopDetails:
+    return MirrorStopDetails(killed_pod=POD, steps=list(steps))
+
+
+def test_what_the_environment_cannot_do_is_not_exercised_and_holds_nothing_by_itself() -> None:
+    found = [*judged(MirrorStopDetails(lacking=("pod_signals",)))]
+    assert {each.claim for each in found} == set(CLAIMS)
+    assert {(each.verdict, each.gates) for each in found} == {(Verdict.NOT_EXERCISED, False)}
+    assert all("lacks" in each.reason for each in found)
+    assert combine(found) is Decision.HOLD  # nothing was exercised
+
+
+def test_one_claim_that_is_not_kept_holds_the_run() -> None:
+    assert combine([*judged(details(step(100, 60, 60), step(0, 0, 60, lost=60)))]) is Decision.ADVANCE
+    assert combine([*judged(details(step(100, 59, 60, lost=1)))]) is Decision.HOLD
+
+
+def test_the_page_has_each_count_of_each_step_and_each_loss() -> None:
+    lossy = msgspec.structs.replace(
+        step(50, 31, 1060, lost=29), losses=(UserLoss(user="u1", walks=3, locations=70),), lost_locations=70
+    )
+    table, lost = sections(details(step(100, 60, 60), lossy))
+    assert isinstance(table, Table) and isinstance(lost, Lines)
+    assert table.rows[1].cells == ("50 %", "1,060", "1,060", "31", "29", "0", "0", "0", "70")
+    assert [str(line) for line in lost.lines] == ["u1: 3 walks (70 locations)"]
+    names = [each.name for each in rehearsed(details(lossy), (100, 50))]
+    assert names == [each.name for each in rehearsed(MirrorStopDetails(), (100, 50))]

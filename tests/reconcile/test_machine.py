@@ -149,7 +149,7 @@ class Stores(RuleBasedStateMachine):
         walks, documents = dict(self.postgres.walks), deepcopy(self.firestore.documents)
         own = self.own if knows_own else set()
         first = self._heal(direction, own, apply=True)
-        note(first.sentence)
+        note(str(first.told))
         second = self._heal(direction, own, apply=False)
         assert (second.changes, second.named, second.own) == (0, first.named, first.own)
         left = {sentence.replace(":", " ").split()[0] for sentence in first.named}

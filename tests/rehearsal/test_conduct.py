@@ -217,6 +217,24 @@ async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looke
     assert (result.facts.leaks, result.exit_status) == (("a folder", "a port"), Exit.LEAK)
 
 
+async def test_the_last_evidence_is_gathered_before_the_stack_takes_the_spools_along(tmp_path: Path) -> None:
+    spool = tmp_path / "load.jsonl"
+
+    class Sweeping(Empty):
+        async def down(self) -> None:
+            spool.unlink()
+
+    class Loaded(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            await super().run(plan, on)
+            spool.write_text("")
+            on.evidence.follow([spool])
+            on.evidence.gather()
+
+    result = await conductor(tmp_path, Sweeping(), Loaded()).run()
+    assert (result.facts.errors, result.exit_status) == ((), Exit.OK)
+
+
 async def test_an_interrupted_run_is_reported_with_what_it_had_learned(tmp_path: Path) -> None:
     stack = Empty()
     run = conductor(tmp_path, stack, plan=ToyPlan(at_least=2, within_s=60))

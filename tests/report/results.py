@@ -150,7 +150,7 @@ def rolled_back(**changes: Any) -> Result:
     return result(Decision.ROLL_BACK, *judgements, **{**fields, **changes})
 
 
-def everything(**changes: Any) -> Result:
+def everything(decision: Decision | None = Decision.HOLD, **changes: Any) -> Result:
     """A command with parts, every verdict, every kind of section, many passed judgements."""
     many = tuple(
         judgement(
@@ -185,7 +185,7 @@ def everything(**changes: Any) -> Result:
         "missing_manifests": ("Secret", "PodDisruptionBudget"),
         "options": {"quick": True},
     }
-    return command(Decision.HOLD, *judgements, **{**fields, **changes})
+    return command(decision, *judgements, **{**fields, **changes})
 
 
 def pairs() -> Pairs:

@@ -12,30 +12,32 @@ from pathlib import Path
 import pytest
 
 from harness.model.errors import EvidenceNotWritten, Exit
-from harness.model.run import Run
+from harness.model.result import Result
 from harness.report.files import write_atomically
 from harness.report.html import write_html
 from harness.report.junit import write_junit
 from harness.report.latest import point_latest
-from harness.report.published import RUN
+from harness.report.published import RESULT
 from harness.report.summary import write_summary
 from harness.report.write_all import write_reports
-from tests.report.runs import PLAIN
+from tests.report.results import advanced
 
-WRITERS: list[Callable[[Path, Run], Path]] = [
-    RUN.write,
+PLAIN = advanced()
+
+WRITERS: list[Callable[[Path, Result], Path]] = [
+    RESULT.write,
     write_junit,
-    write_summary,
+    lambda folder, run: write_summary(folder, run, {}),
     lambda folder, run: write_html(folder, run, {}),
 ]
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_folder_that_refuses_is_named(write: Callable[[Path, Run], Path]) -> None:
+def test_a_folder_that_refuses_is_named(write: Callable[[Path, Result], Path]) -> None:
     with pytest.raises(EvidenceNotWritten, match="could not be written") as caught:
-        write(Path("/proc"), PLAIN)
+        write(Path("/sys/kernel"), PLAIN)
     assert caught.value.exit is Exit.RUN_BROKEN
-    assert "/proc/" in caught.value.where
+    assert "/sys/kernel/" in caught.value.where
     assert caught.value.remedy
 
 
@@ -56,7 +58,7 @@ _FULL = """
 
 @pytest.mark.process
 def test_a_full_disk_leaves_the_old_file_whole_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
+    path = tmp_path / "result.json"
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_FULL), str(path)], capture_output=True, text=True, check=False
     )
@@ -67,9 +69,10 @@ def test_a_full_disk_leaves_the_old_file_whole_and_nothing_else(tmp_path: Path) 
 
 def test_everything_is_written_and_nothing_half(tmp_path: Path) -> None:
     written = write_reports(tmp_path, PLAIN, {})
+    assert [path.name for path in written] == ["result.json", "junit.xml", "summary.md", "report.html"]
     assert sorted(tmp_path.iterdir()) == sorted(written)
     assert all(path.stat().st_size for path in written)
-    assert write_atomically(tmp_path / "run.json", b"new").read_bytes() == b"new"
+    assert write_atomically(tmp_path / "result.json", b"new").read_bytes() == b"new"
 
 
 def test_latest_points_to_the_newest_run_wherever_the_reports_are_moved(tmp_path: Path) -> None:

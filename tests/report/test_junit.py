@@ -1,4 +1,4 @@
-"""junit.xml is green exactly when the week advances."""
+"""junit.xml is green exactly when the exit status is 0."""
 
 from __future__ import annotations
 
@@ -7,66 +7,110 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.model.run import Run
-from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.judge.combine import combine, exit_status
+from harness.model.errors import Exit
+from harness.model.judgement import Judgement, Kind, observation
+from harness.model.message import message, verbatim
+from harness.model.result import Result
+from harness.model.verdict import Decision, Verdict
 from harness.report.junit import junit, write_junit
-from tests.report.runs import NASTY, decided, result
+from tests.report import results
+from tests.report.results import NASTY, command, judgement, result, rollback_limit
 
 PASS, FAIL, OPEN, NOT = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED
 
 
-def parse(run: Run) -> ElementTree.Element:
-    return ElementTree.fromstring(junit(run))
+def suite(run: Result) -> ElementTree.Element:
+    found = ElementTree.fromstring(junit(run)).find("testsuite")
+    assert found is not None
+    return found
 
 
-def red(run: Run) -> int:
-    suite = parse(run).find("testsuite")
-    assert suite is not None
-    return int(suite.attrib["failures"]) + int(suite.attrib["errors"])
+def red(run: Result) -> int:
+    return int(suite(run).attrib["failures"]) + int(suite(run).attrib["errors"])
+
+
+def ended(*judgements: Judgement, errors: tuple[str, ...] = (), leaks: tuple[str, ...] = ()) -> Result:
+    """A run of these judgements, decided by the rule of all runs."""
+    decision = combine(judgements)
+    broke = [Exit.RUN_BROKEN] if errors else []
+    if broke and decision is not Decision.ROLL_BACK:
+        status = exit_status(None, broke, leaks=bool(leaks))
+        return command(None, *judgements, errors=errors, leaks=leaks, exit_status=int(status))
+    status = exit_status(decision, broke, leaks=bool(leaks))
+    return command(decision, *judgements, errors=errors, leaks=leaks, exit_status=int(status))
+
+
+LACKING = judgement(NOT, gates=False)
+ADVICE = judgement(FAIL, gates=False, id="advice")
+SEEN = observation("seen", (message("x"),), verdict=FAIL)
 
 
 @pytest.mark.parametrize(
-    ("decision", "criteria"),
+    "run",
     [
-        (Decision.HOLD, [result(FAIL)]),
-        (Decision.HOLD, [result(OPEN)]),
-        (Decision.HOLD, [result(PASS), result(NOT)]),
-        (Decision.HOLD, []),
-        (Decision.ROLL_BACK, [result(FAIL, CriterionKind.ROLLBACK)]),
-        (None, []),
+        ended(judgement(PASS)),
+        ended(judgement(PASS), LACKING),
+        ended(judgement(PASS), ADVICE, SEEN),
+        ended(judgement(Verdict.ERRATUM_SHOWN)),
+        ended(judgement(PASS), rollback_limit(PASS)),
+        ended(judgement(FAIL)),
+        ended(judgement(OPEN)),
+        ended(judgement(PASS), judgement(NOT)),
+        ended(LACKING),
+        ended(ADVICE),
+        ended(),
+        ended(judgement(PASS), judgement(FAIL, kind=Kind.CHECK)),
+        ended(rollback_limit(FAIL)),
+        ended(judgement(PASS), leaks=("process 4711",)),
+        ended(judgement(PASS), errors=("PostgreSQL ended",)),
+        ended(rollback_limit(FAIL), errors=("PostgreSQL ended",)),
     ],
 )
-def test_whatever_does_not_advance_is_red(decision: Decision | None, criteria: list[CriterionResult]) -> None:
-    assert red(decided(decision, *criteria)) >= 1
-
-
-def test_an_advance_is_green() -> None:
-    run = decided(Decision.ADVANCE, result(PASS), result(PASS, CriterionKind.ROLLBACK))
-    assert red(run) == 0
-
-
-def test_a_leak_or_a_part_that_broke_is_red_whatever_was_decided() -> None:
-    assert red(decided(Decision.ADVANCE, result(PASS), leaks=("process 4711",))) == 1
-    assert red(decided(Decision.ADVANCE, result(PASS), errors=("PostgreSQL ended",))) == 1
+def test_it_is_green_exactly_when_the_exit_status_is_0(run: Result) -> None:
+    assert (red(run) == 0) is (run.exit_status == 0)
 
 
 @pytest.mark.parametrize(("verdict", "tag"), [(PASS, None), (FAIL, "failure"), (OPEN, "error"), (NOT, "skipped")])
 def test_each_verdict_has_its_element_with_the_reason(verdict: Verdict, tag: str | None) -> None:
-    root = parse(decided(Decision.HOLD, result(verdict)))
+    root = suite(result(Decision.HOLD, judgement(verdict, part="first")))
     [case] = [case for case in root.iter("testcase") if case.attrib["name"] == f"success.{verdict}"]
+    assert case.attrib["classname"] == "rollout_week3 on local.first"
     found = [child for child in case if child.tag in {"failure", "error", "skipped"}]
     assert [child.tag for child in found] == ([tag] if tag else [])
     assert all("the reason given" in child.attrib["message"] for child in found)
 
 
-def test_it_says_how_to_replay() -> None:
-    properties = {p.attrib["name"]: p.attrib["value"] for p in parse(decided(None)).iter("property")}
-    assert properties["seed"] == "7"
-    assert properties["rung"] == "local"
-    assert properties["replay"] == "python -m harness run rollout_week3 --seed 7"
+def test_an_erratum_shown_passes_and_says_so() -> None:
+    [case] = [case for case in suite(result(Decision.ADVANCE, judgement(Verdict.ERRATUM_SHOWN))).iter("testcase")
+              if case.attrib["name"] == "success.erratum_shown"]  # fmt: skip
+    output = case.findtext("system-out") or ""
+    assert "erratum shown: rollout.week4" in output
+    assert "value 90 %, bound 80 %, limit 99.5 %, 1200 samples" in output
+
+
+def test_it_says_how_to_replay_in_the_order_of_the_schema() -> None:
+    root = suite(results.everything())
+    assert [child.tag for child in root][:2] == ["properties", "testcase"]
+    assert {child.tag for child in root} == {"properties", "testcase"}
+    found = {each.attrib["name"]: each.attrib["value"] for each in root.iter("property")}
+    assert found["seed"] == "7"
+    assert found["rung"] == "local"
+    assert found["decision"] == "hold"
+    assert found["replay"] == "python -m harness run rollout_week3 --seed 7"
+    cases = [*root.iter("testcase")]
+    assert int(root.attrib["tests"]) == len(cases)
+    assert [case.attrib["name"] for case in cases][-3:] == ["run", "leaks", "exercised"]
+    assert cases[0].attrib["name"] == "decision"
+    assert int(root.attrib["skipped"]) == sum(case.find("skipped") is not None for case in cases) == 2
+    names = [(case.attrib["classname"], case.attrib["name"]) for case in cases]
+    assert len(names) == len(set(names))
 
 
 def test_what_xml_cannot_hold_does_not_break_it(tmp_path: Path) -> None:
-    run = decided(Decision.HOLD, result(OPEN, reason=NASTY), title=NASTY, errors=(NASTY,), leaks=(NASTY,))
+    told = (verbatim(NASTY),)
+    run = result(
+        None, judgement(OPEN, told=told, part=NASTY), title=told[0], errors=(NASTY,), leaks=(NASTY,), plan=NASTY
+    )
     root = ElementTree.parse(write_junit(tmp_path, run)).getroot()
     assert any("<script>" in case.attrib.get("message", "") for case in root.iter("error"))

@@ -8,20 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.document import conclusion
 from harness.model.errors import BadInput
-from harness.model.evidence import Row
 from harness.model.message import message, quantity
-from harness.model.run import Run
+from harness.model.result import Result
 from harness.model.stack import FAULT, Capability, FaultKind
 from harness.model.units import Unit
 from harness.report.html import render
 from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
 from harness.report.messages import MESSAGES, read
 from harness.report.summary import summary
+from harness.report.terminal import closing_text
 from harness.report.words import CAPABILITY
 from scenarios import claims
-from tests.report.synthetic import write
+from tests.report.results import advanced, rolled_back
 
 
 @cache
@@ -74,29 +73,25 @@ def test_units_and_moments_are_said_as_the_language_does() -> None:
     assert (columns("判定 a"), padded("判定", 6)) == (6, "判定  ")
 
 
-@pytest.mark.parametrize("name", ["healthy", "rolled_back"])
-def test_a_japanese_report_uses_the_documents_terms(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    run: Run
-    rows: list[Row]
-    run, rows = request.getfixturevalue(name)
-    page = render(write(tmp_path / "run", run, rows), run, claims.REGISTER, language("ja"))
+@pytest.mark.parametrize("run", [advanced(), rolled_back()], ids=["advanced", "rolled_back"])
+def test_a_japanese_report_uses_the_documents_terms(run: Result, tmp_path: Path) -> None:
+    page = render(tmp_path, run, claims.REGISTER, language("ja"))
     assert '<html lang="ja">' in page
-    for term in ("成功基準", "ロールバック基準", "稼働率", "同時接続", "レプリカ数", "p95レイテンシ", "95 %の信頼度で"):
+    for term in ("成功基準", "ロールバック基準", "検査", "実測値", "サンプル数", "この実行のファイル"):
         assert term in page
     for english in (
-        "with 95 % confidence",
         "did not fire",
         "Not exercised",
         "Judged by",
-        "per second",
         "Correction",
-        "flag on for",
-        "nobody moved",
+        "Measured",
+        "Bound (95",
+        "rollback limit",
     ):
         assert english not in page
-    told = summary(run, language("ja")) + conclusion(run, "reports/x", language("ja"))
+    told = summary(run, claims.REGISTER, language("ja")) + closing_text(run, "reports/x", language("ja"))
     assert "成功基準" in told
-    assert "limit" not in told
+    assert "success criterion" not in told
 
 
 def test_every_fault_and_capability_has_its_words() -> None:

@@ -12,9 +12,10 @@ import pytest
 from harness.clock import NS
 from harness.model.errors import Exit
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Side
+from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
-from harness.model.verdict import CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import Decision, Verdict
 from harness.population.accounts import accounts
 from tests.sim.week import Week, cut, table, week
 from tests.sim.world import Planted
@@ -87,13 +88,13 @@ NAMES = [f"week{row.week}-{row.id}" for row in ROWS]
 
 def limit_of(scenario: Scenario, row: RowOfTheTable) -> tuple[Metric, float]:
     found = next(each for each in scenario.criteria if each.id == row.id)
-    assert found.kind is CriterionKind.ROLLBACK
+    assert found.kind is Kind.ROLLBACK_LIMIT
     return found.metric, found.threshold
 
 
 def answers(seen: Week, metric: Metric) -> list[Answer]:
     """What the metric is about, due in the window, in the order of the answers."""
-    window = next(each for each in seen.run.windows if each.side == Side.API)
+    window = seen.window
     probes = [each for each in seen.rows if isinstance(each, ProbeRow)]
     asked: Sequence[Answer] = probes if metric is Metric.AVAILABILITY else on_api(seen)
     due = [each for each in asked if window.start_ns <= each.due_ns < window.end_ns]
@@ -124,10 +125,8 @@ def rule(metric: Metric, limit: float) -> tuple[int, Callable[[Sequence[Answer]]
     return -(-3 // exact), lambda rows: failed(rows) > exact
 
 
-def fired(seen: Week, row: RowOfTheTable) -> CriterionResult:
-    found = seen.told[row.id]
-    assert isinstance(found, CriterionResult)
-    return found
+def fired(seen: Week, row: RowOfTheTable) -> Judgement:
+    return seen.told[row.id]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
@@ -135,7 +134,7 @@ def test_a_row_fires_at_the_answer_that_breaks_it_and_everybody_is_back(tmp_path
     scenario = cut(table(row.week), fetch_interval_s=FETCH_S)
     metric, limit = limit_of(scenario, row)
     seen = week(tmp_path, scenario, planted=row.over)
-    assert (seen.run.decision, seen.run.exit_status, seen.run.errors) == (*ROLLED_BACK, ()), seen.why
+    assert (*seen.ended, seen.run.facts.errors) == (*ROLLED_BACK, ()), seen.why
     found = fired(seen, row)
     rows = answers(seen, metric)
     smallest, breaks = rule(metric, limit)
@@ -143,20 +142,20 @@ def test_a_row_fires_at_the_answer_that_breaks_it_and_everybody_is_back(tmp_path
     assert at is not None
     assert (found.verdict, found.samples, found.fired_at_ns) == (Verdict.FAIL, at, rows[at - 1].done_ns)
     assert at == pytest.approx(row.fires_at, abs=2), "answers may overtake each other by one or two"
-    window = next(each for each in seen.run.windows if each.side == Side.API)
+    window = seen.window
     assert 0 <= window.end_ns - rows[at - 1].done_ns <= 1 * NS, "judged once a second, and ended at once"
     assert_all_back(seen, scenario)
 
 
 def assert_all_back(seen: Week, scenario: Scenario) -> None:
     """Within the fetch interval and a request's pace, by what they sent."""
-    switched = seen.run.switch_over
+    switched = seen.switch_over
     assert switched is not None
     assert (switched.clients, switched.switched, switched.late_users) == (scenario.population.flag_on,) * 2 + ((),)
     assert seen.told["flag.off_in_time"].verdict is Verdict.PASS
     assert switched.last_s is not None
     assert switched.last_s <= scenario.population.fetch_interval_s + scenario.population.pace_s
-    window = next(each for each in seen.run.windows if each.side == Side.API)
+    window = seen.window
     back_ns = window.end_ns + round((switched.last_s + 1) * NS)
     assert max(each.sent_ns for each in on_api(seen)) <= back_ns
 
@@ -166,7 +165,7 @@ def test_a_row_at_its_limit_does_not_fire(tmp_path: Path, row: RowOfTheTable) ->
     scenario = cut(table(row.week), window_s=row.window_s)
     metric, limit = limit_of(scenario, row)
     seen = week(tmp_path, scenario, planted=row.under)
-    assert (seen.run.decision, seen.run.exit_status) == (Decision.HOLD, Exit.HOLD), seen.why
+    assert seen.ended == (Decision.HOLD, Exit.HOLD), seen.why
     found = fired(seen, row)
     rows = answers(seen, metric)
     smallest, breaks = rule(metric, limit)
@@ -175,7 +174,7 @@ def test_a_row_at_its_limit_does_not_fire(tmp_path: Path, row: RowOfTheTable) ->
     assert first_break(rows, smallest, breaks) is None
     failed = sum(each.outcome is not Outcome.OK or each.done_ns - each.due_ns > 600_000_000 for each in rows)
     assert failed > 0, "it was planted"
-    assert seen.run.switch_over is None
+    assert seen.switch_over is None
 
 
 def test_a_client_that_does_not_hear_of_it_is_late_and_named(tmp_path: Path) -> None:
@@ -184,14 +183,14 @@ def test_a_client_that_does_not_hear_of_it_is_late_and_named(tmp_path: Path) -> 
     deaf = accounts(scenario.population, 1)[16]
     planted = Planted(errors=Fraction(1, 2), deaf=frozenset({deaf.instance_id}))
     seen = week(tmp_path, scenario, planted=planted)
-    assert (seen.run.decision, seen.run.exit_status) == ROLLED_BACK, seen.why
+    assert seen.ended == ROLLED_BACK, seen.why
     found = seen.told["flag.off_in_time"]
     assert (found.verdict, found.value, found.samples) == (Verdict.FAIL, 1.0, 50), found.reason
     assert deaf.user in found.reason
-    switched = seen.run.switch_over
+    switched = seen.switch_over
     assert switched is not None
     assert (switched.switched, switched.late_users, switched.limit_s) == (49, (deaf.user,), 300.0)
-    decided_s, over_s = seen.run.timings["decision"], seen.run.timings["switched_over"]
+    decided_s, over_s = seen.run.facts.timings["decision"], seen.run.facts.timings["switched_over"]
     assert 300 < over_s - decided_s < 302
     sides = {row.side for row in seen.rows if isinstance(row, RequestRow) and row.user == deaf.user}
     assert sides == {Side.API}
@@ -210,9 +209,9 @@ def test_five_seconds_without_a_good_probe_fire_at_once(tmp_path: Path) -> None:
     outage = Fault(kind=FaultKind.UNAVAILABLE, share=1.0, after_s=10)
     scenario = cut(table(3), fetch_interval_s=FETCH_S)
     seen = week(tmp_path, scenario, faults=(outage,))
-    assert (seen.run.decision, seen.run.exit_status) == ROLLED_BACK, seen.why
-    found = next(each for each in seen.run.criteria if each.id == "rollback.availability")
-    window = next(each for each in seen.run.windows if each.side == Side.API)
+    assert seen.ended == ROLLED_BACK, seen.why
+    found = next(each for each in seen.criteria if each.id == "rollback.availability")
+    window = seen.window
     assert found.fired_at_ns is not None
     assert 15 <= (found.fired_at_ns - window.start_ns) / NS < 15.5
     assert "without one good probe" in found.reason
@@ -226,7 +225,7 @@ def test_the_fault_gate_s_errors_roll_week_3_back_at_the_first_answer_that_may_b
     """12 % of all requests, users' and probes' alike: of 300 probes 36 fail, give or take the users' share of them."""
     scenario = table(3)
     seen = week(tmp_path, scenario, faults=(Fault(kind=FaultKind.ERRORS, share=0.12),))
-    assert (seen.run.decision, seen.run.exit_status) == ROLLED_BACK, seen.why
+    assert seen.ended == ROLLED_BACK, seen.why
     found = seen.told["rollback.availability"]
     assert (found.verdict, found.samples) == (Verdict.FAIL, 300)
     assert found.value == pytest.approx(0.88, abs=0.03)

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.model.errors import Exit
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
 from harness.model.verdict import Decision, Verdict
@@ -29,8 +29,8 @@ NOT_HERE = {"pdb.budget", "service.new_connections"}
 
 
 def assert_advances(seen: Week) -> None:
-    assert (seen.run.decision, seen.run.exit_status) == (Decision.ADVANCE, Exit.OK), seen.why
-    assert (seen.run.errors, seen.run.leaks) == ((), ())
+    assert seen.ended == (Decision.ADVANCE, Exit.OK), seen.why
+    assert (seen.run.facts.errors, seen.run.facts.leaks) == ((), ())
     verdicts = {name: each.verdict for name, each in seen.told.items()}
     assert {name for name, verdict in verdicts.items() if verdict is Verdict.NOT_EXERCISED} == NOT_HERE
     assert {verdict for name, verdict in verdicts.items() if name not in NOT_HERE} == {Verdict.PASS}, seen.why
@@ -55,7 +55,7 @@ def test_week_3_advances_without_thread_socket_or_sleep(tmp_path: Path, monkeypa
     seen = week(tmp_path, scenario)
     assert_advances(seen)
     assert 120 < seen.virtual_s < 130
-    window = next(each for each in seen.run.windows if each.side == Side.API)
+    window = seen.window
     due = [row for row in seen.rows if isinstance(row, RequestRow) and window.start_ns <= row.due_ns < window.end_ns]
     assert len({row.user for row in due if row.side is Side.API}) == 250
     assert len({row.user for row in due}) == 500
@@ -141,8 +141,8 @@ def test_week_2_as_written_offers_exactly_its_limit_and_holds(tmp_path: Path) ->
 )
 def test_lost_writes_hold_a_week_that_every_criterion_passes(tmp_path: Path, planted: Planted, check: str) -> None:
     seen = week(tmp_path, cut(table(3)), planted=planted)
-    assert (seen.run.decision, seen.run.exit_status) == (Decision.HOLD, Exit.HOLD), seen.why
-    assert {each.verdict for each in seen.run.criteria} == {Verdict.PASS}
+    assert seen.ended == (Decision.HOLD, Exit.HOLD), seen.why
+    assert {each.verdict for each in seen.criteria} == {Verdict.PASS}
     found = seen.told[check]
     assert found.verdict is Verdict.FAIL
     assert found.value is not None
@@ -152,9 +152,9 @@ def test_lost_writes_hold_a_week_that_every_criterion_passes(tmp_path: Path, pla
 def test_an_old_answer_now_and_then_holds_a_week_that_would_advance_without_the_judge_of_reads(tmp_path: Path) -> None:
     """Every 25th list or walk is as before its user's last PUT, as from a replica that lags; no answer fails."""
     seen = week(tmp_path, cut(table(3)), planted=Planted(reads_old=25))
-    assert (seen.run.decision, seen.run.exit_status) == (Decision.HOLD, Exit.HOLD), seen.why
-    others = [check for check in seen.run.checks if check.id != READS]
-    assert decide(seen.run.criteria, others) is Decision.ADVANCE, seen.why
+    assert seen.ended == (Decision.HOLD, Exit.HOLD), seen.why
+    others = [check for check in seen.checks if check.id != READS]
+    assert combine((*seen.criteria, *others)) is Decision.ADVANCE, seen.why
     found = seen.told[READS]
     assert found.verdict is Verdict.FAIL
     assert found.value is not None
@@ -168,5 +168,5 @@ def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, mon
 
     monkeypatch.setattr("harness.load.phone.fetch_flag", broken)
     seen = week(tmp_path, cut(table(1), window_s=60, fetch_interval_s=10))
-    assert (seen.run.decision, seen.run.exit_status) == (None, Exit.RUN_BROKEN)
-    assert any("nobody joins this greenlet" in error for error in seen.run.errors)
+    assert seen.ended == (None, Exit.RUN_BROKEN)
+    assert any("nobody joins this greenlet" in error for error in seen.run.facts.errors)

@@ -1,4 +1,4 @@
-"""A week's whole run in virtual time, by the flow of ``harness.run``."""
+"""A week's whole run in virtual time, conducted."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from typing import Any
 
 import msgspec
 
-from harness.evidence.store import read_rows
-from harness.model.evidence import Row
-from harness.model.run import Run
+from harness.checks.switch_over import SwitchOver
+from harness.evidence.read import read_rows
+from harness.judge.window import Window
+from harness.model.evidence import EventRow, Row
+from harness.model.judgement import Judgement, Kind
+from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault, Rung
-from harness.model.verdict import CheckResult, CriterionResult
-from harness.options import RunOptions
+from harness.model.verdict import Decision
 from harness.progress import Progress
-from harness.run import Rehearsal
+from harness.rehearsal.conduct import conduct
+from harness.rehearsal.gathered import EVIDENCE
+from harness.rehearsal.options import Options
+from harness.rehearsals.rollout.judge import switched_of
+from harness.rehearsals.rollout.observed import Observed, observed
+from harness.rehearsals.rollout.week import REHEARSAL
 from harness.rungs import overlay
 from harness.targets import bundled
 from scenarios.load import load
@@ -44,41 +51,71 @@ def cut(scenario: Scenario, *, window_s: float | None = None, **population: Any)
 
 
 class Week(msgspec.Struct, frozen=True, kw_only=True):
-    """How it went: the run's document, the evidence as it was gathered, what was printed, the seconds it lasted."""
+    """How it went: the run's result, the evidence as it was gathered, what was printed, the seconds it lasted."""
 
-    run: Run
+    plan: Scenario
+    run: Result
     rows: tuple[Row, ...]
     printed: str
     virtual_s: float
+    folder: Path
 
     @property
-    def told(self) -> dict[str, CriterionResult | CheckResult]:
+    def criteria(self) -> tuple[Judgement, ...]:
+        """The scenario's."""
+        return tuple(each for each in self.run.judgements if each.kind in (Kind.CRITERION, Kind.ROLLBACK_LIMIT))
+
+    @property
+    def checks(self) -> tuple[Judgement, ...]:
+        """What was looked at beside them."""
+        return tuple(each for each in self.run.judgements if each.kind is Kind.CHECK)
+
+    @property
+    def told(self) -> dict[str, Judgement]:
         """Every criterion and check, by id."""
-        return {each.id: each for each in self.run.criteria} | {each.id: each for each in self.run.checks}
+        return {each.id: each for each in (*self.criteria, *self.checks)}
+
+    @property
+    def observed(self) -> Observed:
+        """What the events say."""
+        return observed([row for row in self.rows if isinstance(row, EventRow)])
+
+    @property
+    def window(self) -> Window:
+        """The measured stretch."""
+        return self.observed.window
+
+    @property
+    def switch_over(self) -> SwitchOver | None:
+        """The switch of a roll back."""
+        return switched_of(self.plan, self.rows, self.observed)
+
+    @property
+    def ended(self) -> tuple[Decision | None, int | None]:
+        """Decision and exit status."""
+        return self.run.decision, self.run.exit_status
 
     @property
     def why(self) -> str:
         """For a test that fails."""
-        lines = [f"{each.id}: {each.verdict}; {each.reason}" for each in self.told.values()]
-        return "\n".join((str(self.run.decision), *lines, *self.run.errors))
+        lines = [f"{each.id}: {each.verdict}; {each.reason}" for each in self.run.judgements]
+        return "\n".join((str(self.run.decision), *lines, *self.run.facts.errors))
 
     def bytes(self) -> bytes:
-        """Everything that is to repeat: the evidence as it was gathered, and the document."""
+        """Everything that is to repeat: the evidence as it was gathered, and the result."""
         return b"\n".join(msgspec.json.encode(each) for each in (*self.rows, self.run))
 
 
-def options_of(folder: Path, scenario: Scenario, *, seed: int, faults: tuple[Fault, ...] = ()) -> RunOptions:
+def options_of(folder: Path, name: str, *, seed: int) -> Options:
     """What ``--on sim`` would resolve to, with reports in ``folder``."""
-    return RunOptions(
-        scenario=scenario,
-        scenario_name=scenario.name,
+    return Options(
         rung=Rung.SIM,
         rung_reason="as asked",
         target=bundled(),
         seed=seed,
         reports=folder,
         manifests=overlay(Rung.LOCAL),
-        faults=faults,
+        replay=f"python -m harness run {name} --on sim --seed {seed}",
     )
 
 
@@ -91,14 +128,18 @@ def week(
     faults: tuple[Fault, ...] = (),
 ) -> Week:
     """Runs ``scenario`` below ``folder``, which is new."""
-    options = options_of(folder, scenario, seed=seed, faults=faults)
+    plan = msgspec.structs.replace(scenario, faults=faults)
+    options = options_of(folder, scenario.name, seed=seed)
     printed = io.StringIO()
 
-    async def whole() -> Run:
+    async def whole() -> Result:
         time = VirtualClock(asyncio.get_running_loop())
-        with World(time, seed, folder, planted).in_place():
-            return await Rehearsal(options, time, Progress(time, printed), time.now_ns()).run()
+        world = World(time, seed, folder, planted)
+        with world.in_place():
+            return await conduct(REHEARSAL, plan, options, time, Progress(time, printed), environment=world)
 
     run, virtual_s = clock.run(whole())
-    rows = tuple(read_rows(folder / run.run_id / "evidence.sqlite", appended=True))
-    return Week(run=run, rows=rows, printed=printed.getvalue(), virtual_s=virtual_s)
+    rows = tuple(read_rows(folder / run.run_id / EVIDENCE, appended=True))
+    return Week(
+        plan=plan, run=run, rows=rows, printed=printed.getvalue(), virtual_s=virtual_s, folder=folder / run.run_id
+    )

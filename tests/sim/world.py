@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ import msgspec
 from harness.clock import utc
 from harness.load.plan import LoadPlan
 from harness.load.runtime import running_on
+from harness.rehearsal.needs import StackNeeds
 from harness.seed import stream
 from harness.stack.protocol import Stack
 from harness.walk_tables import Stored
@@ -71,12 +72,10 @@ class World:
         stores are ports as the stack is.
         """
         places: dict[str, Any] = {
-            "harness.run.sweep": _nothing_to_sweep,
-            "harness.run.stack_for": self._stack,
-            "harness.run.LoadProcesses": self._load,
-            "harness.run.run_folder": lambda run_id: self._folder / "state" / run_id,
-            "harness.run.remove_run_folder": lambda run_id: None,
-            "harness.run.run_identity": _run_identity,
+            "harness.load.users.LoadProcesses": self._load,
+            "harness.load.users.run_folder": lambda run_id: self._folder / "state" / run_id,
+            "harness.rehearsal.conduct.remove_run_folder": lambda run_id: None,
+            "harness.rehearsal.conduct.run_identity": _run_identity,
             "harness.stores.read_stored": self._stored,
             "harness.trespass.read_stored": self._stored,
             "harness.invariants.Documents": lambda *_: MemoryDocuments(self.firestore),
@@ -88,8 +87,12 @@ class World:
             stack.enter_context(running_on(self.runtime))
             yield
 
-    def _stack(self, _options: object, **given: Any) -> Stack:
-        made = MemoryStack(self.clock, given["manifests"], self.service, self.database, self.mirror, self.parts)
+    async def sweep(self, say: Callable[[str], None]) -> None:
+        """No run here leaves anything."""
+
+    def stack(self, _run: object, needs: StackNeeds) -> Stack:
+        """As ``harness.rehearsal.conduct.Environment``."""
+        made = MemoryStack(self.clock, needs.manifests, self.service, self.database, self.mirror, self.parts)
         return cast("Stack", made)
 
     def _load(self, plan: LoadPlan, folder: Path, _clock: VirtualClock, **_: Any) -> VirtualLoad:
@@ -97,10 +100,6 @@ class World:
 
     async def _stored(self, _endpoints: object, _most: int = 0) -> Stored:
         return Stored(walks=self.database.stored())
-
-
-async def _nothing_to_sweep(_progress: object) -> None:
-    """No run here leaves anything."""
 
 
 def _run_identity(clock: VirtualClock, name: str, seed: int) -> str:

@@ -52,7 +52,8 @@ class Bridge:
         places: Places,
     ) -> None:
         self._stack = stack
-        self._manifests = manifests
+        #: Those that are applied.
+        self.manifests = manifests
         self._clock = clock
         self._folder = folder
         self._steady = steady
@@ -172,14 +173,14 @@ class Bridge:
     async def _never_ready(self) -> str:
         """Begun, not awaited: the rollout is not to become complete."""
         self._begun("a rollout that is never ready")
-        broken = msgspec.structs.replace(self._manifests, deployment=unready(self._manifests.deployment))
+        broken = msgspec.structs.replace(self.manifests, deployment=unready(self.manifests.deployment))
         rollout = asyncio.ensure_future(self._stack.apply(broken))
 
         async def back() -> None:
             rollout.cancel()
             with contextlib.suppress(asyncio.CancelledError, RehearsalError):
                 await rollout
-            await self._stack.apply(self._manifests)
+            await self._stack.apply(self.manifests)
 
         self._keep("kubectl rollout undo", back)
         return "rolling out"

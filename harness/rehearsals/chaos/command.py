@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
-from collections.abc import Callable
-
-import msgspec
 
 from chaos import catalogue
 from harness.checks.healing import Direction
@@ -15,15 +11,11 @@ from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model import units
 from harness.model.errors import BadInput
-from harness.options import RunOptions, only_words
 from harness.progress import Progress
 from harness.rehearsals.chaos.draw import draw
-from harness.rehearsals.chaos.night import NAME, Night, Planned
-from harness.rehearsals.chaos.types import Experiment
+from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
 
 _MOST_DRAWN = 500
-
-OptionsOf = Callable[[argparse.Namespace], RunOptions]
 
 
 def add_chaos_arguments(command: argparse.ArgumentParser) -> None:
@@ -49,22 +41,59 @@ def add_reconcile_argument(command: argparse.ArgumentParser) -> None:
     )
 
 
-def run_chaos(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
-    """All experiments in their order, or those named. Raises ``BadInput`` for what was typed."""
-    if arguments.list:
-        for name in catalogue.names():
-            sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
-        return 0
+def chaos_plan(arguments: argparse.Namespace) -> ChaosPlan:
+    """The experiments that are named, else all in their order. Raises ``BadInput``."""
+    from harness.rehearsal.arguments import scenario_of
+    from harness.rehearsals.chaos.steady import steady_criteria
+
     drawn = tuple(catalogue.load(name) for name in arguments.only or catalogue.usual())
     loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
     if loses and len(drawn) > 1:
         what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
         raise BadInput(what, remedy="run it alone, with one --only")
-    return _run(arguments, options_of(arguments), drawn, ["chaos", *only_words(arguments.only)])
+    scenario = scenario_of(arguments)
+    return ChaosPlan(
+        experiments=tuple(PlannedExperiment(experiment=each) for each in drawn),
+        scenario=scenario,
+        criteria=steady_criteria(scenario),
+        reconcile=_direction(arguments),
+    )
 
 
-def run_nightly(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
-    """Many drawn schedules within a budget of time, each seed its own; failing seeds are kept. Raises ``BadInput``."""
+def run_chaos(arguments: argparse.Namespace) -> int:
+    """All experiments in their order, or those named. Raises ``BadInput`` for what was typed."""
+    if arguments.list:
+        for name in catalogue.names():
+            sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
+        return 0
+    from harness.rehearsal.arguments import first_line, only_words, options_of
+
+    plan = chaos_plan(arguments)
+    options = options_of(arguments, own=[*only_words(arguments.only), *_healing(arguments)])
+    clock = MachineClock()
+    progress = Progress(clock)
+    progress.plain(first_line(options))
+    names = ", ".join(each.experiment.name for each in plan.experiments)
+    progress.plain(f"{len(plan.experiments)} experiments: {names}")
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
+    from harness.rehearsals.chaos.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
+
+    say = language(options.lang)
+    return run_to_end(
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
+        progress,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
+    )
+
+
+def night_plan(arguments: argparse.Namespace) -> NightPlan:
+    """The schedules: the one of number n has the seed plus n, and a replay that makes it alone. Raises ``BadInput``."""
+    from harness.rehearsal.arguments import options_of, scenario_of
+    from harness.rehearsals.chaos.steady import steady_criteria
+
     for name, value, most in (
         ("--count", arguments.count, _MOST_DRAWN),
         ("--length", arguments.length, _MOST_DRAWN),
@@ -72,30 +101,47 @@ def run_nightly(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
     ):
         if not 1 <= value <= most:
             raise BadInput(f"{name} {value} is not within 1..{most}")
-    budget_s = _budget_s(arguments.budget)
-    options = options_of(arguments)
-    plan = tuple(_planned(arguments, options, options.seed + number) for number in range(arguments.count))
+    budget_s, scenario = _budget_s(arguments.budget), scenario_of(arguments)
+    alone = ["--count", "1", "--length", str(arguments.length), *_healing(arguments)]
+
+    def schedule(seed: int) -> Schedule:
+        one = argparse.Namespace(**{**vars(arguments), "seed": seed})
+        drawn = draw(catalogue.usual(), arguments.length, seed)
+        return Schedule(seed=seed, drawn=drawn, replay=options_of(one, own=alone).replay)
+
+    return NightPlan(
+        schedules=tuple(schedule(arguments.seed + number) for number in range(arguments.count)),
+        length=arguments.length,
+        budget_s=budget_s,
+        least=arguments.least,
+        scenario=scenario,
+        criteria=steady_criteria(scenario),
+        reconcile=_direction(arguments),
+    )
+
+
+def run_nightly(arguments: argparse.Namespace) -> int:
+    """Many drawn schedules within a budget of time, each seed its own; failing seeds are kept. Raises ``BadInput``."""
+    from harness.rehearsal.arguments import first_line, options_of
+
+    plan = night_plan(arguments)
     words = ["--count", str(arguments.count), "--length", str(arguments.length), "--budget", arguments.budget]
-    words += ["--least", str(arguments.least)]
-    replay = _replay(arguments, options, NAME, *words)
+    options = options_of(arguments, own=[*words, "--least", str(arguments.least), *_healing(arguments)])
     clock = MachineClock()
     progress = Progress(clock)
-    _first_lines(progress, options, replay)
-    progress.plain(f"{len(plan)} schedules of {arguments.length} experiments, seeds {options.seed} and on")
-    from harness.rehearsals.chaos.flow import ChaosRun  # SciPy and psutil load here
-    from harness.rehearsals.chaos.night_report import NIGHT_JSON, text
+    progress.plain(first_line(options))
+    progress.plain(f"{len(plan.schedules)} schedules of {plan.length} experiments, seeds {options.seed} and on")
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
+    from harness.rehearsals.chaos.night import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
-    heal = Direction(arguments.reconcile) if arguments.reconcile else None
-
-    def make(planned: Planned) -> ChaosRun:
-        drawn = tuple(catalogue.load(name) for name in planned.drawn)
-        return ChaosRun(drawn, planned.options, clock, progress, replay=planned.replay, reconcile=heal)
-
+    say = language(options.lang)
     return run_to_end(
-        lambda: Night(plan, options, make, clock, progress, replay=replay, budget_s=budget_s, least=arguments.least),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed=NIGHT_JSON if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
     )
 
 
@@ -109,36 +155,9 @@ def _budget_s(given: str) -> float:
     return budget_s
 
 
-def _planned(arguments: argparse.Namespace, options: RunOptions, seed: int) -> Planned:
-    """The schedule of ``seed``; its replay makes it alone."""
-    one = msgspec.structs.replace(options, seed=seed)
-    replay = _replay(arguments, one, NAME, "--count", "1", "--length", str(arguments.length))
-    return Planned(drawn=draw(catalogue.usual(), arguments.length, seed), options=one, replay=replay)
+def _direction(arguments: argparse.Namespace) -> Direction | None:
+    return Direction(arguments.reconcile) if arguments.reconcile else None
 
 
-def _run(arguments: argparse.Namespace, options: RunOptions, drawn: tuple[Experiment, ...], words: list[str]) -> int:
-    clock = MachineClock()
-    progress = Progress(clock)
-    replay = _replay(arguments, options, *words)
-    _first_lines(progress, options, replay)
-    progress.plain(f"{len(drawn)} experiments: {', '.join(experiment.name for experiment in drawn)}")
-    from harness.rehearsals.chaos.flow import ChaosRun  # SciPy and psutil load here
-    from harness.rehearsals.chaos.report import CHAOS_JSON, text
-
-    heal = Direction(arguments.reconcile) if arguments.reconcile else None
-    return run_to_end(
-        lambda: ChaosRun(drawn, options, clock, progress, replay=replay, reconcile=heal),
-        progress,
-        text,
-        printed=CHAOS_JSON if arguments.json else None,
-    )
-
-
-def _replay(arguments: argparse.Namespace, options: RunOptions, command: str, *words: str) -> str:
-    healing = ["--reconcile", arguments.reconcile] if arguments.reconcile else []
-    line = ["python", "-m", "harness", command, "--on", str(options.rung), "--seed", str(options.seed)]
-    return shlex.join([*line, *words, *healing, *options.changed])
-
-
-def _first_lines(progress: Progress, options: RunOptions, replay: str) -> None:
-    progress.plain(f"seed {options.seed}, environment {options.rung}, target {options.target.name}; replay: {replay}")
+def _healing(arguments: argparse.Namespace) -> list[str]:
+    return ["--reconcile", arguments.reconcile] if arguments.reconcile else []

@@ -1,8 +1,8 @@
-"""Whether the steady state holds, and what an experiment came to. Pure."""
+"""What an experiment came to: of what was due from its first fault until the steady state was back. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -11,150 +11,112 @@ from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.planned import Planned, lacking_words, planned_in
 from harness.judge.window import NS, Window
-from harness.model.due import Due, DueList
+from harness.model.due import DueList
 from harness.model.evidence import Outcome, RequestRow, Side
-from harness.model.message import Message, Told, english, message
+from harness.model.judgement import Judgement
+from harness.model.message import Message, Told, message
 from harness.model.scenario import Criterion, Metric
+from harness.model.units import Unit
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.types import Expectation
+from harness.rehearsals.chaos.types import Expectation, Made
 
-#: The steady state: so long without a failed request or probe, every pod of the Deployment ready, the criteria kept.
-STEADY_S = 5.0
-#: Fewer answers than these have no p95 but their slowest.
-LEAST_FOR_P95 = 20
 #: An operation of which fewer requests were due, all failed, is not named for it.
 LEAST_OUTRIGHT = 5
 
 
-#: The probes that the plan has in a window.
-ProbesDue = Callable[[Window], Sequence[Due]]
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """Users' requests to the API and probes together. ``outage_s`` is the time between the first and the last failure,
+    ``recovered_s`` from the end of the method to the steady state; ``None`` when there was none."""
 
-
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """How an experiment went: monotonic ns; ``None`` for what did not come. ``steady_before`` is Chaos Toolkit's first
-    look; ``undone_ns`` the end of the method."""
-
-    start_ns: int
-    steady_before: bool
-    undone_ns: int | None = None
-    steady_ns: int | None = None
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict with its figures."""
-
-    verdict: Verdict
-    reason: str
     calls: int
     failed: int
     outage_s: float | None
     recovered_s: float | None
-    told: Told = ()  # the reason as messages
 
 
-def steady(
-    ledger: Ledger,
-    now_ns: int,
-    *,
-    due: ProbesDue,
-    wanted: int | None,
-    settle_s: float,
-    criteria: Sequence[Criterion] = (),
-) -> str:
-    """Why the steady state does not hold; "" when it does. A probe that is ``due`` and not in evidence breaks it.
-
-    Looks at what was due in the ``STEADY_S`` before ``now_ns - settle_s``, by when its answers are in. ``wanted`` is
-    the Deployment's replicas; ``None`` when the rung does not tell. ``criteria`` are the scenario's, each by its value:
-    five seconds carry no bound. No failure at all is more than any of its shares asks for.
-    """
-    end_ns = now_ns - round(settle_s * NS)
-    window = Window(start_ns=end_ns - round(STEADY_S * NS), end_ns=end_ns)
-    probes, requests = ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)
-    planned = planned_in(ledger, DueList(requests=(), probes=tuple(due(window))), window)[1]
-    if planned.missing or not planned.count:
-        return f"only {planned.count - planned.missing} of {planned.count} probes are in evidence"
-    failed = _failed(probes) + _failed(requests)
-    if failed:
-        return f"{failed} failed in the last {STEADY_S:g} s"
-    ready = [value for _, _, value in ledger.samples["ready_replicas"][-1:]]
-    if wanted is not None and ready and round(ready[0]) < wanted:
-        return f"{ready[0]:.0f} of {wanted} pods are ready"
-    for criterion in criteria:
-        rows = probes if criterion.metric is Metric.AVAILABILITY else requests
-        if len(rows) < LEAST_FOR_P95 and criterion.metric is Metric.LATENCY_P95:
-            continue
-        measured = figure(criterion, rows)
-        if measured is not None and not clears(criterion.comparison, measured.value, criterion.threshold):
-            return f"{measured.words} in the last {STEADY_S:g} s ({criterion.claim})"
-    return ""
+def span(made: Made) -> Window:
+    """What is judged: from the first fault to the steady state, or to the end when that did not come back."""
+    return Window(start_ns=made.start_ns, end_ns=max(made.steady_ns or made.end_ns, made.start_ns + 1))
 
 
-def span(course: Course, end_ns: int) -> Window:
-    """What is judged: from the first fault to the steady state, or to ``end_ns`` when that did not come back."""
-    return Window(start_ns=course.start_ns, end_ns=max(course.steady_ns or end_ns, course.start_ns + 1))
+def figures(ledger: Ledger, made: Made) -> Figures:
+    """Of what was due in ``span``."""
+    rows = _rows(ledger, span(made))
+    failures = np.sort(rows["due_ns"][~rows["ok"]])
+    recovered_s = None
+    if made.steady_ns is not None and made.undone_ns is not None:
+        recovered_s = max(0.0, (made.steady_ns - made.undone_ns) / NS)
+    return Figures(
+        calls=len(rows),
+        failed=len(failures),
+        outage_s=float(failures[-1] - failures[0]) / NS if len(failures) else None,
+        recovered_s=recovered_s,
+    )
 
 
 def judge(
-    ledger: Ledger,
-    course: Course,
-    expects: Expectation,
-    end_ns: int,
-    criteria: Sequence[Criterion] = (),
-    *,
-    due: DueList,
-) -> Judged:
+    ledger: Ledger, made: Made, expects: Expectation, criteria: Sequence[Criterion] = (), *, due: DueList
+) -> Judgement:
     """Of what was due in ``span``. What is ``due`` there and not in evidence counts as failed where it would pass.
 
     With ``expects.unharmed`` the latency of users' requests keeps ``criteria`` as well, by its bound, to the undo.
+    The id is left to the caller.
     """
-    window = span(course, end_ns)
-    rows = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
-    failures = np.sort(rows["due_ns"][~rows["ok"]])
-    outage_s = float(failures[-1] - failures[0]) / NS if len(failures) else None
-    recovered_s = None
-    if course.steady_ns is not None and course.undone_ns is not None:
-        recovered_s = max(0.0, (course.steady_ns - course.undone_ns) / NS)
+    seen, window = figures(ledger, made), span(made)
 
-    def judged(verdict: Verdict, *told: Message) -> Judged:
-        return Judged(
+    def judged(verdict: Verdict, *told: Message) -> Judgement:
+        return Judgement(
+            id="experiment",
             verdict=verdict,
-            reason=english(told),
             told=told,
-            calls=len(rows),
-            failed=len(failures),
-            outage_s=outage_s,
-            recovered_s=recovered_s,
+            value=float(seen.failed),
+            unit=Unit.FLAWS,
+            samples=seen.calls,
+            erratum=expects.erratum if verdict is Verdict.ERRATUM_SHOWN else "",
         )
 
-    if not course.steady_before:
+    if not made.steady_before:
         return judged(Verdict.INCONCLUSIVE, message("there was no steady state to begin with"))
-    if len(rows) < expects.least_calls:
-        there, needed = str(len(rows)), str(expects.least_calls)
+    if seen.calls < expects.least_calls:
+        there, needed = str(seen.calls), str(expects.least_calls)
         few = message("{due} requests and probes were due, and {needed} are needed", due=there, needed=needed)
         return judged(Verdict.INCONCLUSIVE, few)
-    share = len(failures) / len(rows)
-    counts = {"failed": str(len(failures)), "all": str(len(rows)), "share": f"{share * 100:.1f}"}
+    share = seen.failed / seen.calls
+    counts = {"failed": str(seen.failed), "all": str(seen.calls), "share": f"{share * 100:.1f}"}
     told: Told = (message("{failed} of {all} requests and probes failed ({share} %)", **counts),)
-    broken = _broken(expects, share, recovered_s)
+    broken = _broken(expects, share, seen.recovered_s)
     if broken is not None:
         return judged(Verdict.FAIL, *told, broken)
     planned = planned_in(ledger, due, window)
     missing = sum(each.missing for each in planned)
     if missing:
         told = (*told, lacking_words(missing, sum(each.count for each in planned)))
-    if (len(failures) + missing) / (len(rows) + missing) > expects.most_failed:
+    if (seen.failed + missing) / (seen.calls + missing) > expects.most_failed:
         return judged(Verdict.INCONCLUSIVE, *told, _allowance(expects))
-    again = message("steady again {seconds} s after the undo", seconds=f"{recovered_s or 0:.1f}")
-    allowed = [_allowance(expects)] if len(failures) else []
+    again = message("steady again {seconds} s after the undo", seconds=f"{seen.recovered_s or 0:.1f}")
+    allowed = [_allowance(expects)] if seen.failed else []
     if not expects.unharmed:
-        shown = bool(expects.erratum) and len(failures) > 0
+        shown = bool(expects.erratum) and seen.failed > 0
         return judged(Verdict.ERRATUM_SHOWN if shown else Verdict.PASS, *told, *allowed, again)
-    faulty = Window(start_ns=course.start_ns, end_ns=course.undone_ns or window.end_ns)
+    verdict, *harm = _unharmed(ledger, made, planned[0], criteria)
+    return judged(verdict, *told, *allowed, again, *harm)
+
+
+def _unharmed(
+    ledger: Ledger, made: Made, requests: Planned, criteria: Sequence[Criterion]
+) -> tuple[Verdict, *tuple[Message, ...]]:
+    """Whether requests were as fast as ``criteria`` want them while the fault lasted."""
+    faulty = Window(start_ns=made.start_ns, end_ns=made.undone_ns or span(made).end_ns)
     verdict, *harm = _latency(ledger.requests_due(faulty, Side.API), criteria)
     if verdict is Verdict.PASS:
-        verdict, *harm = _latency(_proving(planned[0], faulty), criteria)
+        verdict, *harm = _latency(_proving(requests, faulty), criteria)
         verdict = Verdict.PASS if verdict is Verdict.PASS else Verdict.INCONCLUSIVE
-    return judged(verdict, *told, *allowed, again, *harm)
+    return verdict, *harm
+
+
+def _rows(ledger: Ledger, window: Window) -> Calls:
+    found: Calls = np.concatenate([ledger.probe_rows_due(window), ledger.requests_due(window, Side.API)])
+    return found
 
 
 def _proving(requests: Planned, faulty: Window) -> Calls:
@@ -182,8 +144,15 @@ def outright(requests: Iterable[RequestRow], start_ns: int, until_ns: int) -> Me
     lost = {name: len(good) for name, good in due.items() if len(good) >= LEAST_OUTRIGHT and not any(good)}
     if not lost:
         return None
-    named = ", ".join(f"{name} {count} of {count}" for name, count in sorted(lost.items()))
+    named = ", ".join(f"{name} {count}/{count}" for name, count in sorted(lost.items()))
     return message("meanwhile every request of these operations failed: {operations}", operations=named)
+
+
+def adding(judgement: Judgement, *told: Message, verdict: Verdict | None = None) -> Judgement:
+    """The same with more said, and with another verdict where one is given."""
+    changed = judgement.verdict if verdict is None else verdict
+    erratum = judgement.erratum if changed is Verdict.ERRATUM_SHOWN else ""
+    return msgspec.structs.replace(judgement, verdict=changed, told=(*judgement.told, *told), erratum=erratum)
 
 
 def _broken(expects: Expectation, share: float, recovered_s: float | None) -> Message | None:
@@ -215,7 +184,3 @@ def _by_bounds(criterion: Criterion, measured: Figure) -> Verdict:
     if measured.upper is not None and clears(criterion.comparison, measured.upper, criterion.threshold):
         return Verdict.PASS
     return Verdict.INCONCLUSIVE
-
-
-def _failed(rows: Calls) -> int:
-    return int(np.count_nonzero(~rows["ok"]))

@@ -12,11 +12,13 @@ import msgspec
 
 from harness.judge.window import NS
 from harness.model.evidence import WRITES, EventRow, Outcome, ProbeRow, RequestRow, Side
-from harness.model.message import Message, english, message
+from harness.model.judgement import Judgement
+from harness.model.message import message
 from harness.model.verdict import Verdict
-from harness.rehearsals.chaos.judge import Judged
-from harness.rehearsals.chaos.types import CheckSummary, Failover, FailoverSeen
+from harness.rehearsals.chaos.judge import adding
+from harness.rehearsals.chaos.types import Failover, FailoverSeen, Made
 
+_FOR_EVER = 2**63 - 1
 _STEPS = ("begun", "killed", "detected", "promoted", "led")
 
 
@@ -41,11 +43,28 @@ def writes(requests: Iterable[RequestRow], probes: Iterable[ProbeRow], since_ns:
     return found
 
 
-def steps(events: Iterable[EventRow], since_ns: int) -> dict[str, int]:
-    """When each step of the first failover after ``since_ns`` came: monotonic ns by the step's name."""
+def failover_of(
+    made: Made,
+    failover: Failover,
+    events: Iterable[EventRow],
+    requests: Sequence[RequestRow],
+    probes: Sequence[ProbeRow],
+) -> FailoverSeen | None:
+    """How the failover of the experiment went, by what was in evidence when it had ended; ``None`` as of ``seen``."""
+    until_ns = made.answered_ns
+    return seen(
+        steps(events, made.begun_ns, until_ns),
+        [row for row in requests if row.done_ns <= until_ns],
+        [row for row in probes if row.done_ns <= until_ns],
+        synchronous=failover.synchronous,
+    )
+
+
+def steps(events: Iterable[EventRow], since_ns: int, until_ns: int = _FOR_EVER) -> dict[str, int]:
+    """When each step of the first failover in the time came: monotonic ns by the step's name."""
     found: dict[str, int] = {}
     for event in events:
-        if event.kind == "failover" and event.at_ns >= since_ns:
+        if event.kind == "failover" and since_ns <= event.at_ns <= until_ns:
             found.setdefault(str(event.data.get("step")), event.at_ns)
     return found
 
@@ -75,12 +94,12 @@ def seen(
     )
 
 
-def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judged) -> Judged:
+def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judgement) -> Judgement:
     """The experiment's verdict with the failover's own: it falls when writes failed for too long, and is inconclusive
     when nobody wrote meanwhile.
     """
     if found is None:
-        return _with(judged, Verdict.INCONCLUSIVE, message("the failover did not finish"))
+        return adding(judged, message("the failover did not finish"), verdict=Verdict.INCONCLUSIVE)
     went = {"detect": f"{found.detect_s:.1f}", "promote": f"{found.promote_s:.2f}", "lead": f"{found.lead_s:.2f}"}
     steps_told = (
         message(
@@ -95,43 +114,37 @@ def judged_failover(expects: Failover, found: FailoverSeen | None, judged: Judge
     )
     if found.outage_s is None:
         nothing = message("no write failed, or none was good again: no outage to measure")
-        return _with(judged, Verdict.INCONCLUSIVE, steps_told, nothing)
+        return adding(judged, steps_told, nothing, verdict=Verdict.INCONCLUSIVE)
     failed = {"seconds": f"{found.outage_s:.1f}", "count": str(found.failed_writes)}
     outage = message("users' writes failed for {seconds} s ({count} of them)", **failed)
     if judged.verdict.good and found.outage_s > expects.most_outage_s:
         limit = message("longer than {limit} s", limit=f"{expects.most_outage_s:g}")
-        return _with(judged, Verdict.FAIL, steps_told, outage, limit)
-    return _with(judged, judged.verdict, steps_told, outage)
+        return adding(judged, steps_told, outage, limit, verdict=Verdict.FAIL)
+    return adding(judged, steps_told, outage)
 
 
-def on_server(judged: Judged, server: str) -> Judged:
+def on_server(judged: Judgement, server: str) -> Judgement:
     """The same with the server that it was seen on, where the rung names one."""
-    return _with(judged, judged.verdict, message("on {server}", server=server)) if server else judged
+    return adding(judged, message("on {server}", server=server)) if server else judged
 
 
-def _with(judged: Judged, verdict: Verdict, *told: Message) -> Judged:
-    reason = f"{judged.reason}; {english(told)}"
-    return msgspec.structs.replace(judged, verdict=verdict, reason=reason, told=(*judged.told, *told))
-
-
-def as_counterexample(checks: Sequence[CheckSummary], wanted: str, follow: Sequence[str]) -> list[CheckSummary]:
+def as_counterexample(checks: Sequence[Judgement], wanted: str, follow: Sequence[str]) -> list[Judgement]:
     """The checks of a run that had to lose acknowledged writes: the checker ``wanted`` passes when it found them.
 
     Checkers in ``follow`` see the same loss elsewhere, so what they find is told and counts for nothing.
     """
+    found = message("the counterexample's loss was found, as it has to be")
+    missed = message("the counterexample has to lose acknowledged writes, and nothing was found")
     turned = []
     for check in checks:
         changed = check
-        if check.name == wanted and check.verdict is Verdict.FAIL:
-            changed = _turned(check, Verdict.PASS, message("the counterexample's loss was found, as it has to be"))
-        elif check.name == wanted and check.verdict is Verdict.PASS:
-            missed = message("the counterexample has to lose acknowledged writes, and nothing was found")
-            changed = _turned(check, Verdict.FAIL, missed)
-        elif check.name in follow and check.verdict is Verdict.FAIL:
-            changed = _turned(check, Verdict.NOT_EXERCISED, message("after the counterexample's loss"))
+        if check.id == wanted and check.verdict is Verdict.FAIL:
+            changed = msgspec.structs.replace(check, verdict=Verdict.PASS, told=(found, *check.told))
+        elif check.id == wanted and check.verdict is Verdict.PASS:
+            changed = msgspec.structs.replace(check, verdict=Verdict.FAIL, told=(missed, *check.told))
+        elif check.id in follow and check.verdict is Verdict.FAIL:
+            after = message("after the counterexample's loss")
+            told = (after, *check.told)
+            changed = msgspec.structs.replace(check, verdict=Verdict.NOT_EXERCISED, told=told, gates=False)
         turned.append(changed)
     return turned
-
-
-def _turned(check: CheckSummary, verdict: Verdict, told: Message) -> CheckSummary:
-    return msgspec.structs.replace(check, verdict=verdict, detail=f"{told}: {check.detail}", told=(told, *check.told))

@@ -16,7 +16,9 @@ from harness.rehearsals.chaos.types import Experiment
 _LIMIT_S = 900.0
 
 
-async def made(experiment: Experiment, number: int, folder: Path, socket: Path, run_id: str) -> dict[str, object]:
+async def made_by_toolkit(
+    experiment: Experiment, number: int, folder: Path, socket: Path, run_id: str
+) -> dict[str, object]:
     """The journal, which also lies in ``folder/journals``. ``socket`` answers what its actions ask.
 
     Raises ``PartDied`` when Chaos Toolkit ends without one, ``TimeoutError`` after 900 s.

@@ -1,210 +1,222 @@
-"""A night of chaos: schedules drawn from one seed after the other, each on a stack of its own, within a budget."""
+"""``chaos_nightly``: schedules drawn from one seed after the other, each conducted as ``chaos`` on a stack of its own,
+within a budget of time."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 import msgspec
 
-from harness.clock import NS, Clock, utc
-from harness.judge.combine import combine
-from harness.lifecycle import open_folder, run_identity
-from harness.model.errors import Exit, Interrupted, RehearsalError, more_severe
+from chaos import catalogue
+from harness.clock import NS
+from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.model.judgement import Judgement, Kind
+from harness.model.manifests import Manifests
+from harness.model.message import Message, Told, message, verbatim
+from harness.model.result import Child, Part, Result
+from harness.model.section import Row, Section, Table
+from harness.model.units import Unit
 from harness.model.verdict import Verdict
-from harness.options import RunOptions
-from harness.progress import Progress
-from harness.rehearsals.chaos.night_report import write_report
-from harness.rehearsals.chaos.types import SCHEMA_VERSION, ChaosReport, DrawnSchedule, NightReport
+from harness.rehearsal.conclude import details_of
+from harness.rehearsal.conduct import conduct
+from harness.rehearsal.needs import Needs
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
+from harness.rehearsals.chaos.types import (
+    ChaosPlan,
+    Ended,
+    NightDetails,
+    NightPlan,
+    PlannedExperiment,
+    Schedule,
+)
 from harness.report.files import write_atomically
-from harness.report.language import language
-from harness.report.latest import point_latest
-from harness.rungs import manifests_of
 
-NAME = "chaos_nightly"
 FAILING_SEEDS = "chaos-failing-seeds.json"
 
-
-class ScheduleRun(Protocol):
-    """A run of chaos under way, and where its report goes. A test brings its own."""
-
-    folder: Path
-
-    async def run(self) -> ChaosReport:
-        """The report, however it ended."""
-        ...
-
-    def interrupt(self) -> None:
-        """Ends it in an orderly way."""
-        ...
+#: Conducts a schedule's run. A test brings its own.
+Conduct: TypeAlias = Callable[[ChaosPlan, Options, Running[NightDetails]], Awaitable[Result]]
 
 
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule before it is made; ``options`` have its seed. ``replay`` is the command line that makes it alone."""
+class ScheduleBroke(RehearsalError):  # noqa: N818 - the exception tree reads as outcomes, not as "...Error"
+    """Schedules of the night broke: each has said why. It ends as the most severe of them did."""
 
-    drawn: tuple[str, ...]
-    options: RunOptions
-    replay: str
+    def __init__(self, ended: Sequence[Ended]) -> None:
+        lines = [f"seed {each.seed}: {line}" for each in ended for line in each.broke]
+        super().__init__("; ".join(lines), remedy="see the schedules' own reports")
+        self.exit = more_severe(*(Exit(each.exit_status) for each in ended))
 
 
-Make = Callable[[Planned], ScheduleRun]
+async def by_conduct(plan: ChaosPlan, options: Options, on: Running[NightDetails]) -> Result:
+    """The run of a schedule, in the night's folder."""
+    return await conduct(CHAOS, plan, options, on.clock, on.progress)
 
 
 class Night:
-    """One under way. ``run`` always returns a report; what a schedule came to is on disk as soon as it has ended."""
+    """The rehearsal. A failing schedule does not keep the next."""
 
-    def __init__(
-        self,
-        plan: tuple[Planned, ...],
-        options: RunOptions,
-        make: Make,
-        clock: Clock,
-        progress: Progress,
-        *,
-        replay: str,
-        budget_s: float,
-        least: int = 1,
-    ) -> None:
-        """Fewer schedules than ``least`` in which anything was done are no night: it then ends as one that holds."""
-        self.plan = plan
-        self.options = options
-        self.replay = replay
-        self.budget_s = budget_s
-        self.least = least
-        self._make = make
-        self._clock = clock
-        self._progress = progress
-        self._started_ns = clock.now_ns()
-        self._run_id = run_identity(clock, NAME, options.seed)
-        manifests_of(options)  # a folder that is refused leaves no folder of a night
-        self.folder = open_folder(options.reports, self._run_id)
-        self._schedules: list[DrawnSchedule] = []
-        self._current: ScheduleRun | None = None
-        self._interrupted = False
-        self._errors: list[RehearsalError] = []
+    name, decides = "chaos_nightly", False
+    plan, details = NightPlan, NightDetails
 
-    async def run(self) -> NightReport:
-        """The schedules in order; a failing one does not keep the next."""
-        for number, planned in enumerate(self.plan, 1):
-            if self._interrupted or self._spent():
+    def __init__(self, one: Conduct = by_conduct) -> None:
+        self._one = one
+
+    def title(self, plan: NightPlan) -> Message:
+        """How many were asked for."""
+        return message("A night of chaos: {count} schedules", count=str(len(plan.schedules)))
+
+    def claims(self, plan: NightPlan) -> Iterable[tuple[str, str]]:
+        """None of its own: they are the schedules'."""
+        _ = plan
+        return ()
+
+    def parts(self, plan: NightPlan, seen: Seen[NightDetails]) -> Sequence[Part]:
+        """It is one: each schedule is one line of it."""
+        _ = plan, seen
+        return ()
+
+    def arrange(self, plan: NightPlan, options: Options, manifests: Manifests) -> Needs:
+        """No stack: each schedule has its own."""
+        _ = plan, options, manifests
+        return Needs()
+
+    async def run(self, plan: NightPlan, on: Running[NightDetails]) -> None:
+        """The schedules in order; what one came to is on disk as soon as it has ended.
+
+        Raises ``ScheduleBroke`` at the end, and ``EvidenceNotWritten`` when failing seeds could not be kept.
+        """
+        refused: list[RehearsalError] = []
+        for number, schedule in enumerate(plan.schedules, 1):
+            if self._spent(plan, on):
                 break
-            self._progress.plain("")
-            told = f"schedule {number} of {len(self.plan)}, seed {planned.options.seed}: {', '.join(planned.drawn)}"
-            self._progress(told)
-            self._schedules.append(await self._made(planned))
-            self._write()
-            self._kept(self._schedules[-1])
-        if self._interrupted:
-            self._errors.append(Interrupted("the night was interrupted", remedy="the schedules so far are reported"))
-        self._write()
-        return self.document()
+            on.say(
+                message(
+                    "schedule {number} of {all}, seed {seed}: {drawn}",
+                    number=str(number),
+                    all=str(len(plan.schedules)),
+                    seed=str(schedule.seed),
+                    drawn=", ".join(schedule.drawn),
+                )
+            )
+            ended = await self._conducted(plan, schedule, on)
+            on.details.ended.append(ended)
+            try:
+                keep_failing(ended, on)
+            except RehearsalError as error:
+                refused.append(error)
+                on.say(str(error))
+            if _cancelled():
+                raise asyncio.CancelledError  # the schedule under way took the request to end for its own
+            on.publish()
+        on.mark("schedules")
+        if refused:
+            raise refused[0]
+        broke = [each for each in on.details.ended if each.broke]
+        if broke:
+            raise ScheduleBroke(broke)
 
-    def interrupt(self) -> None:
-        """Ends the schedule under way in its own orderly way, and begins no other."""
-        self._interrupted = True
-        if self._current is not None:
-            self._current.interrupt()
+    def judge(self, plan: NightPlan, seen: Seen[NightDetails]) -> Iterable[Judgement]:
+        """Every schedule that was made; and that there were enough that did anything."""
+        for each in seen.details.ended:
+            yield _judged(each)
+        yield _enough(plan, seen.details)
 
-    def _spent(self) -> bool:
-        spent = (self._clock.now_ns() - self._started_ns) / NS > self.budget_s
+    def sections(self, plan: NightPlan, seen: Seen[NightDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+        """What each schedule drew, what failed meanwhile, how long it took, and how it is made again."""
+        _ = plan, judgements
+        if seen.details.ended:
+            yield _schedules_table(seen.details.ended)
+
+    def figures(self, plan: NightPlan, seen: Seen[NightDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+        """None: two nights draw different schedules."""
+        _ = plan, seen, judgements
+        return ()
+
+    def _spent(self, plan: NightPlan, on: Running[NightDetails]) -> bool:
+        spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
         if spent:
-            made = f"{len(self._schedules)} of {len(self.plan)} schedules were made"
-            self._progress(f"the budget of {self.budget_s:g} s is spent; {made}")
+            on.say(
+                message(
+                    "the budget of {seconds} s is spent; {made} of {all} schedules were made",
+                    seconds=f"{plan.budget_s:g}",
+                    made=str(len(on.details.ended)),
+                    all=str(len(plan.schedules)),
+                )
+            )
         return spent
 
-    async def _made(self, planned: Planned) -> DrawnSchedule:
-        begun_ns = self._clock.now_ns()
-        report: ChaosReport | None = None
-        broke: tuple[str, ...] = ()
-        status = Exit.INTERNAL
-        folder: str | None = None
-        options = msgspec.structs.replace(planned.options, reports=self.folder)
-        try:
-            self._current = self._make(msgspec.structs.replace(planned, options=options))
-            folder = self._current.folder.name  # in ours
-            report = await self._current.run()
-            broke, status = (*report.errors, *report.leaks), Exit(report.exit_status)
-        except RehearsalError as error:
-            broke, status = (str(error),), error.exit
-        finally:
-            self._current = None
-        return DrawnSchedule(
-            seed=planned.options.seed,
-            drawn=planned.drawn,
-            folder=folder,
-            replay=planned.replay,
-            seconds=round((self._clock.now_ns() - begun_ns) / NS, 3),
-            exit_status=status,
-            exercised=sum(each.verdict is not Verdict.NOT_EXERCISED for each in report.experiments) if report else 0,
-            calls=sum(each.calls for each in report.experiments) if report else 0,
-            failed=sum(each.failed for each in report.experiments) if report else 0,
-            shortcomings=shortcomings(report) if report else (),
-            broke=broke,
+    async def _conducted(self, plan: NightPlan, schedule: Schedule, on: Running[NightDetails]) -> Ended:
+        begun_ns = on.clock.now_ns()
+        options = msgspec.structs.replace(on.options, seed=schedule.seed, replay=schedule.replay, reports=on.folder)
+        chaos = ChaosPlan(
+            experiments=tuple(PlannedExperiment(experiment=catalogue.load(name)) for name in schedule.drawn),
+            scenario=plan.scenario,
+            criteria=plan.criteria,
+            reconcile=plan.reconcile,
         )
-
-    def _kept(self, ended: DrawnSchedule) -> None:
-        """A failing seed is kept at once: what the night comes to is not waited for."""
-        if not ended.nothing and ended.exit_status not in {Exit.OK, Exit.INTERRUPTED}:
-            path = self.options.reports / FAILING_SEEDS
-            try:
-                keep_seed(path, {"seed": ended.seed, "rung": str(self.options.rung), "replay": ended.replay})
-            except RehearsalError as error:
-                self._errors.append(error)
-                self._progress(str(error))
-            else:
-                self._progress(f"the seed {ended.seed} is kept in {path}")
-
-    def _write(self) -> None:
         try:
-            write_report(self.folder, self.document(), language(self.options.lang))
-            point_latest(self.options.reports, self.folder)
-        except RehearsalError as error:
-            self._errors.append(error)
-            self._progress(str(error))
-
-    def document(self) -> NightReport:
-        """What the report says."""
-        outcomes = [Exit(each.exit_status) for each in self._schedules if not each.nothing]
-        outcomes += [error.exit for error in self._errors]
-        combined = combine(each.verdict for each in self._schedules)
-        report = NightReport(
-            schema_version=SCHEMA_VERSION,
-            run_id=self._run_id,
-            rung=self.options.rung,
-            target=self.options.target.name,
-            target_bundled=self.options.target.bundled,
-            seed=self.options.seed,
-            replay=self.replay,
-            started_utc=utc(self._clock.anchor, self._started_ns),
-            exit_status=Exit.OK,
-            combined=combined,
-            timings={"schedules": round((self._clock.now_ns() - self._started_ns) / NS, 3)},
-            errors=(
-                *(str(error) for error in self._errors),
-                *(f"seed {each.seed}: {line}" for each in self._schedules for line in each.broke),
-            ),
-            asked=len(self.plan),
-            least=self.least,
-            length=max((len(each.drawn) for each in self.plan), default=0),
-            budget_s=self.budget_s,
-            schedules=tuple(self._schedules),
+            result = await self._one(chaos, options, on)
+        except RehearsalError as error:  # nothing was begun
+            seconds = _since(begun_ns, on)
+            return Ended(
+                seed=schedule.seed, drawn=schedule.drawn, folder="", replay=schedule.replay, seconds=seconds,
+                exit_status=int(error.exit), broke=(str(error),),
+            )  # fmt: skip
+        status = Exit.INTERNAL if result.exit_status is None else Exit(result.exit_status)
+        on.children.append(
+            Child(
+                part=f"seed {schedule.seed}",
+                run_id=result.run_id,
+                folder=result.run_id,
+                decision=result.decision,
+                exit_status=int(status),
+            )
         )
-        outcomes += [Exit.HOLD] if report.exercised < max(report.least, 1) else []
-        return msgspec.structs.replace(report, exit_status=more_severe(*outcomes))
+        return ended_as(schedule, result, _since(begun_ns, on))
 
 
-def shortcomings(report: ChaosReport) -> tuple[str, ...]:
-    """The experiments and checks that neither passed nor were left out, with their reasons."""
-    judged = [(each.name, each.verdict, each.reason) for each in report.experiments]
-    judged += [(check.name, check.verdict, check.detail) for check in report.checks]
-    return tuple(
-        f"{name}: {verdict}: {why}"
-        for name, verdict, why in judged
-        if not verdict.good and verdict is not Verdict.NOT_EXERCISED
+def ended_as(schedule: Schedule, result: Result, seconds: float) -> Ended:
+    """What is kept of a schedule's result."""
+    made = [each for each in result.judgements if each.kind is Kind.CRITERION]
+    exercised = len(details_of(CHAOS, result).made)
+    return Ended(
+        seed=schedule.seed,
+        drawn=schedule.drawn,
+        folder=result.run_id,
+        replay=schedule.replay,
+        seconds=seconds,
+        exit_status=int(Exit.INTERNAL if result.exit_status is None else result.exit_status),
+        exercised=exercised,
+        calls=sum(each.samples for each in made),
+        failed=sum(int(each.value or 0) for each in made),
+        shortcomings=shortcomings(result.judgements),
+        broke=(*result.facts.errors, *result.facts.leaks),
     )
+
+
+def shortcomings(judgements: Iterable[Judgement]) -> Told:
+    """The experiments and checks that neither passed nor were left out, with their reasons."""
+    return tuple(
+        message("{name}: {verdict}: {why}", name=each.id, verdict=str(each.verdict), why=_joined(each.told))
+        for each in judgements
+        if not each.verdict.good and each.verdict is not Verdict.NOT_EXERCISED
+    )
+
+
+def keep_failing(ended: Ended, on: Running[NightDetails]) -> None:
+    """A failing seed is kept at once: what the night comes to is not waited for. Raises ``EvidenceNotWritten``."""
+    if ended.nothing or ended.exit_status in {Exit.OK, Exit.INTERRUPTED}:
+        return
+    path = on.options.reports / FAILING_SEEDS
+    keep_seed(path, {"seed": ended.seed, "rung": str(on.options.rung), "replay": ended.replay})
+    on.say(message("the seed {seed} is kept in {path}", seed=str(ended.seed), path=str(path)))
 
 
 def keep_seed(path: Path, entry: dict[str, object]) -> None:
@@ -219,3 +231,89 @@ def keep_seed(path: Path, entry: dict[str, object]) -> None:
         kept = []
     if entry not in kept:
         write_atomically(path, (json.dumps([*kept, entry], indent=2) + "\n").encode())
+
+
+def _judged(ended: Ended) -> Judgement:
+    told: Told = (*ended.shortcomings, *(verbatim(line) for line in ended.broke))
+    status = message("exit status {status}", status=str(ended.exit_status))
+    verdict = Verdict.PASS if ended.exit_status == Exit.OK else Verdict.FAIL
+    if ended.nothing:
+        verdict, status = Verdict.NOT_EXERCISED, message("it had nothing that the environment can do")
+    return Judgement(
+        id=f"seed {ended.seed}",
+        verdict=verdict,
+        asked=(message("seed {seed}: {drawn}", seed=str(ended.seed), drawn=", ".join(ended.drawn)),),
+        told=told or (status,),
+        value=float(ended.failed),
+        unit=Unit.FLAWS,
+        samples=ended.calls,
+        gates=not ended.nothing,
+        reproduce=ended.replay,
+        seconds=ended.seconds,
+    )
+
+
+def _enough(plan: NightPlan, details: NightDetails) -> Judgement:
+    """Fewer schedules than ``plan.least`` in which anything was done are no night."""
+    exercised, least = sum(each.exercised > 0 for each in details.ended), max(plan.least, 1)
+    told = message(
+        "{made} of {asked} schedules made; {exercised} of them did something, and at least {least} were to",
+        made=str(len(details.ended)),
+        asked=str(len(plan.schedules)),
+        exercised=str(exercised),
+        least=str(least),
+    )
+    return Judgement(
+        id="schedules",
+        kind=Kind.CHECK,
+        verdict=Verdict.PASS if exercised >= least else Verdict.INCONCLUSIVE,
+        asked=(message("schedules in which something was done"),),
+        told=(told,),
+        value=float(exercised),
+        limit=float(least),
+        samples=len(details.ended),
+    )
+
+
+def _schedules_table(ended: Sequence[Ended]) -> Table:
+    return Table(
+        title=message("Schedules"),
+        heads=(
+            message("Seed"), message("Ended"), message("Experiments"), message("Failed"), message("Took"),
+            message("Replay"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    str(each.seed),
+                    message("exit status {status}", status=str(each.exit_status)),
+                    ", ".join(each.drawn),
+                    message("{failed} of {all}", failed=str(each.failed), all=str(each.calls)),
+                    f"{each.seconds:.0f} s",
+                    each.replay,
+                ),
+                link=f"{each.folder}/report.html" if each.folder else "",
+            )
+            for each in ended
+        ),
+        numbers=(3, 4),
+    )  # fmt: skip
+
+
+def _joined(told: Told) -> Message:
+    first, *others = told
+    for other in others:
+        first = message("{first}; {rest}", first=first, rest=other)
+    return first
+
+
+def _since(begun_ns: int, on: Running[NightDetails]) -> float:
+    return round((on.clock.now_ns() - begun_ns) / NS, 3)
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+REHEARSAL = Night()

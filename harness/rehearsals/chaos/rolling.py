@@ -1,40 +1,29 @@
 """``python -m harness rolling_update``: pods replaced under load, with the manifests as they are and with ``graceful``.
 
-The first half measures what the document's manifests do; the second has to lose nothing.
+A plan of ``chaos``: the first part measures what the document's manifests do; the second has to lose nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import shlex
-import sys
-from collections.abc import Callable
 
 import msgspec
 
 from harness.clock import MachineClock
-from harness.model.errors import BadInput, Exit, more_severe
-from harness.model.units import seconds
-from harness.model.verdict import Verdict
-from harness.options import RunOptions
+from harness.lifecycle import run_to_end
+from harness.model.errors import BadInput
+from harness.model.scenario import Scenario
 from harness.progress import Progress
-from harness.rehearsals.chaos.types import ChaosReport, Experiment
-from harness.report.frame import nothing_line
-from harness.rungs import overlay
-from harness.terminal import ending_signals
+from harness.rehearsals.chaos.steady import steady_criteria
+from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
 
 EXPERIMENT = "rolling_update"
-GRACEFUL = "-graceful"
-#: What the failures of the first half show.
+#: What the failures of the first part show.
 ERRATUM = "deploy.downtime_without_prestop"
 #: So many requests and probes without a failure are wanted of the component.
 LEAST_CALLS = 3000
 _PACE = "10s"
 _TIMES = 2
-
-OptionsOf = Callable[[argparse.Namespace], RunOptions]
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -43,77 +32,64 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--times", type=int, default=_TIMES, help="how often the pods are replaced twice (default: 2)")
 
 
-def halves(times: int, least: int) -> tuple[tuple[str, tuple[Experiment, ...]], ...]:
-    """What is run: the overlay's suffix, and the experiments with what is expected of them."""
+def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
+    """Both parts, each ``times`` the experiment, with what is expected of it."""
     from chaos import catalogue
+    from harness.rehearsals.chaos.rehearsal import AS_WRITTEN, GRACEFUL
 
     experiment = catalogue.load(EXPERIMENT)
-    least_each = -(-least // times)
     why = "measured as it is"
     measured = msgspec.structs.replace(experiment.expects, most_failed=1.0, why=why, erratum=ERRATUM)
-    strict = msgspec.structs.replace(experiment.expects, most_failed=0.0, least_calls=least_each)
-    return tuple(
-        (suffix, (msgspec.structs.replace(experiment, expects=expects),) * times)
-        for suffix, expects in (("", measured), (GRACEFUL, strict))
+    strict = msgspec.structs.replace(experiment.expects, most_failed=0.0, least_calls=-(-least // times))
+    parts = ((AS_WRITTEN, False, measured), (GRACEFUL, True, strict))
+    return ChaosPlan(
+        name=EXPERIMENT,
+        experiments=tuple(
+            PlannedExperiment(
+                experiment=msgspec.structs.replace(experiment, expects=expects), part=part, graceful=graceful
+            )
+            for part, graceful, expects in parts
+            for _ in range(times)
+        ),
+        scenario=scenario,
+        criteria=steady_criteria(scenario),
+        only_pods=True,
     )
 
 
-def run(arguments: argparse.Namespace, options_of: OptionsOf) -> int:
-    """Both halves, one after the other, each on a stack of its own. Raises ``BadInput`` for what was typed."""
+def run(arguments: argparse.Namespace) -> int:
+    """Both parts, one after the other, on one stack. Raises ``BadInput`` for what was typed."""
+    from harness.rehearsal.arguments import first_line, options_of, scenario_of
+    from harness.rungs import overlay
+
     arguments.pace = arguments.pace or _PACE
-    seconds(arguments.pace)
-    clock = MachineClock()
-    progress = Progress(clock)
     if arguments.manifests is not None:
         remedy = "add the component graceful to your folder, and run `chaos --only rolling_update --manifests DIR`"
         raise BadInput("rolling_update compares the bundled overlays, with the component and without", remedy=remedy)
-    options = options_of(arguments)
-    words = ["python", "-m", "harness", EXPERIMENT, "--on", str(options.rung), "--seed", str(options.seed)]
-    replay = shlex.join([*words, *options.changed])
-    progress.plain(f"seed {options.seed}, environment {options.rung}, target {options.target.name}; replay: {replay}")
-    from harness.rehearsals.chaos.flow import ChaosRun  # SciPy and psutil load here
+    for name, value in (("--least", arguments.least), ("--times", arguments.times)):
+        if value < 1:
+            raise BadInput(f"{name} {value} is below 1")
+    options = options_of(
+        arguments, own=[*_word("--least", arguments.least, LEAST_CALLS), *_word("--times", arguments.times, _TIMES)]
+    )
+    options = msgspec.structs.replace(options, manifests=overlay(options.rung))
+    plan = plan_of(scenario_of(arguments), times=arguments.times, least=arguments.least)
+    clock = MachineClock()
+    progress = Progress(clock)
+    progress.plain(first_line(options))
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
+    from harness.rehearsals.chaos.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
-    folder = overlay(options.rung)
-
-    async def rehearse() -> dict[str, ChaosReport]:
-        reports: dict[str, ChaosReport] = {}
-        for suffix, drawn in halves(arguments.times, arguments.least):
-            manifests = folder.with_name(folder.name + suffix)
-            progress(f"manifests: {manifests.name}")
-            half = ChaosRun(
-                drawn,
-                msgspec.structs.replace(options, manifests=manifests),
-                clock,
-                progress,
-                replay=replay,
-                use_kept=True,  # only pods go
-            )
-            for number in ending_signals():
-                asyncio.get_running_loop().add_signal_handler(number, half.interrupt)
-            reports[manifests.name] = report = await half.run()
-            if report.errors or report.leaks:
-                break
-        return reports
-
-    reports = asyncio.run(rehearse())
-    progress.plain("")
-    progress.plain(text(reports))
-    if arguments.json:
-        sys.stdout.write(json.dumps({name: msgspec.to_builtins(report) for name, report in reports.items()}) + "\n")
-    return more_severe(*(Exit(report.exit_status) for report in reports.values()))
+    say = language(options.lang)
+    return run_to_end(
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
+        progress,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
+    )
 
 
-def text(reports: dict[str, ChaosReport]) -> str:
-    """Both halves side by side."""
-    lines = []
-    for name, report in reports.items():
-        calls = sum(result.calls for result in report.experiments)
-        failed = sum(result.failed for result in report.experiments)
-        verdicts = ", ".join(result.verdict for result in report.experiments) or "nothing was run"
-        lines.append(f"  {name:<16} {failed} of {calls} requests and probes failed: {verdicts}")
-        lines += [f"    {result.reason}" for result in report.experiments]
-        broken = [check for check in report.checks if check.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)]
-        lines += [f"    {check.name}: {check.verdict}: {check.detail}" for check in broken]
-        lines += [f"LEAK {leak}" for leak in report.leaks] + [f"error: {error}" for error in report.errors]
-        lines += nothing_line(report)
-    return "\n".join(lines)
+def _word(name: str, value: int, default: int) -> list[str]:
+    return [] if value == default else [name, str(value)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.judge.figures import SAMPLED
+from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Metric, Scenario
-from harness.model.verdict import CriterionKind
 from scenarios.load import load
 
 #: The rollout table gives a latency for the weeks up to this one, and nothing lifts it for those after.
@@ -20,4 +20,4 @@ def steady_criteria(scenario: Scenario) -> tuple[Criterion, ...]:
 
 
 def _sampled(scenario: Scenario) -> tuple[Criterion, ...]:
-    return tuple(each for each in scenario.criteria if each.kind is CriterionKind.SUCCESS and each.metric in SAMPLED)
+    return tuple(each for each in scenario.criteria if each.kind is Kind.CRITERION and each.metric in SAMPLED)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from harness.clock import NS, Clock
 from harness.model.errors import BadInput
+from harness.model.message import Message
 from harness.model.stack import Fault, FaultKind
 from harness.stack.protocol import Stack
 from harness.stack.waiting import http_status
@@ -61,12 +62,14 @@ async def trial(stack: Stack, clock: Clock, path: str) -> float | None:
     return detection_s(begun_ns, answers)
 
 
-async def trials(stack: Stack, clock: Clock, path: str, why_not_steady: Callable[[], str]) -> tuple[float, ...]:
+async def trials(
+    stack: Stack, clock: Clock, path: str, why_not_steady: Callable[[], Message | None]
+) -> tuple[float, ...]:
     """``TRIALS`` of them in seconds, each from a steady state; () when that did not come or one could not be made."""
     found: list[float] = []
     for _ in range(TRIALS):
         until_ns = clock.now_ns() + round(STEADY_LIMIT_S * NS)
-        while why_not_steady():
+        while why_not_steady() is not None:
             if clock.now_ns() > until_ns:
                 return ()
             await clock.sleep(POLL_S)

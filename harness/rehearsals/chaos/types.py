@@ -1,4 +1,4 @@
-"""Experiments of chaos: what is expected of each, and what ``chaos.json`` publishes."""
+"""Experiments of chaos: what is expected of each, what a run of them is made of, and what it saw."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 
+from harness.checks.healing import Direction
 from harness.model.errors import Exit
 from harness.model.message import Told
-from harness.model.run_report import RunReport
-from harness.model.verdict import Verdict
-
-SCHEMA_VERSION = 1
+from harness.model.scenario import Criterion, Scenario
+from harness.rehearsals.chaos.kill_series import KillSeries
 
 
 class Repeated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +65,30 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     document: dict[str, Any]
 
 
+class PlannedExperiment(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment of a run. ``part`` is the part of the run that it is in; "" makes it one of its own. ``graceful``:
+    under the manifests with the component graceful, which stand beside the run's."""
+
+    experiment: Experiment
+    part: str = ""
+    graceful: bool = False
+
+
+class ChaosPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The experiments in their order, under the users and probes of ``scenario``.
+
+    ``criteria`` are kept while the state is steady. ``reconcile`` heals the stores at the end. ``only_pods``: nothing
+    but pods is disturbed, so that parts of the stack that are kept running may be taken over.
+    """
+
+    name: str = "chaos"
+    experiments: tuple[PlannedExperiment, ...]
+    scenario: Scenario
+    criteria: tuple[Criterion, ...]
+    reconcile: Direction | None = None
+    only_pods: bool = False
+
+
 class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A failover as it went, in seconds: from the kill until it was detected, from there until the standby took
     writes, from there until the pods were led to it; and, for users, from the first write that failed to the first
@@ -80,67 +103,84 @@ class FailoverSeen(msgspec.Struct, frozen=True, kw_only=True):
     failed_writes: int
 
 
-class ExperimentResult(msgspec.Struct, frozen=True, kw_only=True):
-    """An experiment judged. ``calls`` are users' requests to the API and probes together, while it lasted.
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment that was made, as it went: monotonic ns, ``None`` for what did not come.
 
-    ``outage_s`` is the time between the first and the last failure; ``recovered_s`` from the end of the method to the
-    steady state; ``status`` and ``deviated`` are Chaos Toolkit's.
+    ``begun_ns`` is when it was begun with, ``start_ns`` when its first fault was; ``steady_before`` is Chaos Toolkit's
+    first look; ``undone_ns`` is the end of the method, ``steady_ns`` when the steady state was back, ``end_ns`` when
+    nothing more was waited for, ``answered_ns`` when the answers until then were in. ``journal`` is Chaos Toolkit's, a
+    file of the run's folder, ``status`` and ``deviated`` its words; ``broken`` what an action said that could not be
+    made. Of a series of kills: ``series`` is what its failures are computed from, ``repeated`` how many were made,
+    ``tried`` the detection in seconds, () where there was no steady state to try it from. ``server`` is the
+    database's, of a failover.
     """
 
     number: int
-    name: str
-    title: str
-    verdict: Verdict
-    reason: str
-    calls: int = 0
-    failed: int = 0
-    outage_s: float | None = None
-    recovered_s: float | None = None
+    begun_ns: int
+    start_ns: int
+    end_ns: int
+    answered_ns: int = 0
+    steady_before: bool = False
+    undone_ns: int | None = None
+    steady_ns: int | None = None
+    journal: str = ""
     status: str = ""
     deviated: bool | None = None
-    start_ns: int = 0
-    end_ns: int = 0
-    journal: str = ""
-    failover: FailoverSeen | None = None
-    told: Told = ()  # the reason as messages, for the page's language
-    erratum: str = ""  # the one that was seen
+    broken: str = ""
+    series: KillSeries | None = None
+    repeated: int = 0
+    tried: tuple[float, ...] | None = None
+    server: str = ""
 
 
-class CheckSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A checker's word on the whole run."""
+class ChaosDetails(msgspec.Struct, kw_only=True):
+    """What a run saw: when the load began (monotonic ns), and the experiments that were made, in their order."""
 
-    name: str
-    verdict: Verdict
-    detail: str
-    examples: tuple[str, ...] = ()
-    told: Told = ()  # the detail as messages
+    origin_ns: int | None = None
+    made: list[Made] = []
 
 
-class ChaosReport(RunReport, frozen=True, kw_only=True):
-    """``chaos.json``. ``timings`` are seconds by name."""
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule of a night: what its seed draws. ``replay`` is the command line that makes it alone."""
 
+    seed: int
     drawn: tuple[str, ...]
-    experiments: tuple[ExperimentResult, ...]
-    checks: tuple[CheckSummary, ...]
+    replay: str
 
 
-class DrawnSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """One schedule of a night as it ended. ``folder`` is its run's, relative to the night's; ``None`` when none began.
+class NightPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Schedules in their order, none begun once ``budget_s`` seconds have passed; with fewer than ``least`` of them
+    that did anything it is no night. Each is run as ``chaos`` with ``scenario``, ``criteria`` and ``reconcile``.
+    """
 
-    ``shortcomings`` are the experiments and checks that neither passed nor were left out, a line each; ``broke`` what
+    name: str = "chaos_nightly"
+    schedules: tuple[Schedule, ...]
+    length: int
+    budget_s: float
+    least: int
+    scenario: Scenario
+    criteria: tuple[Criterion, ...]
+    reconcile: Direction | None = None
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule as it ended. ``folder`` is its run's, relative to the night's, "" when none was begun.
+
+    ``exercised`` counts the experiments that the environment could make, ``calls`` users' requests and probes while
+    they lasted. ``shortcomings`` are the experiments and checks that neither passed nor were left out; ``broke`` what
     was the rehearsal's own failure: its errors and leaks.
     """
 
     seed: int
     drawn: tuple[str, ...]
-    folder: str | None
+    folder: str
     replay: str
     seconds: float
     exit_status: int
-    exercised: int = 0  # experiments that the rung could make
+    exercised: int = 0
     calls: int = 0
     failed: int = 0
-    shortcomings: tuple[str, ...] = ()
+    shortcomings: Told = ()
     broke: tuple[str, ...] = ()
 
     @property
@@ -148,28 +188,8 @@ class DrawnSchedule(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it had nothing that the environment can do: then its own exit status, 10, says no more than that."""
         return not self.exercised and not self.broke and self.exit_status in (Exit.OK, Exit.HOLD)
 
-    @property
-    def verdict(self) -> Verdict:
-        """The schedule as one part of its night."""
-        if self.nothing:
-            return Verdict.NOT_EXERCISED
-        return Verdict.PASS if self.exit_status == Exit.OK else Verdict.FAIL
 
+class NightDetails(msgspec.Struct, kw_only=True):
+    """The schedules that were made, in their order."""
 
-class NightReport(RunReport, frozen=True, kw_only=True):
-    """``chaos_nightly.json``: ``asked`` schedules of ``length`` experiments, those of them made within ``budget_s``.
-
-    The schedule ``n`` has the seed ``seed + n``. ``exit_status`` is the most severe of the schedules', and that of a
-    week that holds when fewer than ``least`` of them did anything.
-    """
-
-    asked: int
-    least: int
-    length: int
-    budget_s: float
-    schedules: tuple[DrawnSchedule, ...]
-
-    @property
-    def exercised(self) -> int:
-        """The schedules in which anything was done."""
-        return sum(each.exercised > 0 for each in self.schedules)
+    ended: list[Ended] = []

@@ -15,8 +15,7 @@ from harness.clock import NS, Clock
 from harness.model.stack import Address
 from harness.rehearsals.conformance import http
 from harness.rehearsals.conformance.check import NotExercised
-from harness.stack.local import LocalStack
-from harness.stack.local.beside import Beside
+from harness.stack.protocol import Beside, Stack, WithBeside
 
 READY_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0  # the contract's, from SIGTERM to exit
@@ -156,8 +155,12 @@ class Spare:
 
 
 @asynccontextmanager
-async def spare(stack: LocalStack, clock: Clock, name: str) -> AsyncIterator[Spare]:
-    """Starts one and waits for ``/ready``. Raises ``NotExercised`` when it does not become ready."""
+async def spare(stack: Stack, clock: Clock, name: str) -> AsyncIterator[Spare]:
+    """Starts one and waits for ``/ready``. Raises ``NotExercised`` when it does not become ready, and on a stack that
+    runs no program beside its pods, which is the environment's lack and not the target's.
+    """
+    if not isinstance(stack, WithBeside):
+        raise NotExercised("the environment runs no program of the target beside the pods", allowed=True)
     relay = Relay(stack.endpoints().database)
     process = stack.start_beside(name, await relay.start())
     try:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model.errors import BadInput
+from harness.model.result import Result
+from harness.model.stack import Rung
 from harness.progress import Progress
+from harness.rehearsal.arguments import first_line, only_words
+from harness.rehearsal.options import Options
+from harness.rehearsals.conformance.types import ConformancePlan
+from harness.report.files import write_atomically
+from harness.report.junit import JUNIT_XML
 from harness.targets import ROOT, TARGET_HELP, resolve_command
 
 LONGEST_FUZZ_S = 60
@@ -38,8 +46,8 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
         metavar="FILE",
         help="the team's own OpenAPI file (3.0 or 3.1): what it says of limits, fields and statuses decides",
     )
-    command.add_argument("--json", action="store_true", help="print conformance.json on standard output")
-    command.add_argument("--junit", type=Path, metavar="FILE", help="write conformance.xml there too")
+    command.add_argument("--json", action="store_true", help="print result.json on standard output")
+    command.add_argument("--junit", type=Path, metavar="FILE", help="write junit.xml there too")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument(
         "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
@@ -56,26 +64,45 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInput(f"no folder for {arguments.junit}", where="--junit", remedy="make it, or name another file")
     if not 0 <= arguments.fuzz <= LONGEST_FUZZ_S:
         raise BadInput(f"--fuzz {arguments.fuzz}", where="--fuzz", remedy=f"give 1 to {LONGEST_FUZZ_S} seconds")
-    from harness.rehearsals.conformance.flow import Conformance, Options  # psutil and asyncpg load here
-    from harness.rehearsals.conformance.report import text
+    from harness.rehearsals.conformance.chosen import chosen  # the checks' libraries load here
+    from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 
+    file = arguments.openapi or (Path(target.openapi) if target.openapi else None)
+    chosen(arguments.only)
+    if file is not None:
+        OpenApiPlan(file)  # a broken one is refused before anything starts
+    plan = ConformancePlan(only=tuple(arguments.only), fuzz_s=arguments.fuzz, openapi=str(file or ""))
     options = Options(
+        rung=Rung.LOCAL,  # the only one where it was tried
         target=target,
-        target_text=arguments.target,
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
         manifests=arguments.manifests,
-        only=tuple(arguments.only),
-        junit=arguments.junit,
-        fuzz_s=arguments.fuzz,
-        openapi=arguments.openapi or (Path(target.openapi) if target.openapi else None),
+        replay=_replay(arguments, plan),
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, environment local, target {target.name}; replay: {options.replay}")
+    progress.plain(first_line(options))
+    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
+    from harness.rehearsals.conformance.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
+
+    def closing(result: Result, folder: str) -> str:
+        if arguments.junit is not None:
+            write_atomically(arguments.junit, (Path(folder) / JUNIT_XML).read_bytes())
+        return closing_text(result, folder, language(options.lang))
 
     return run_to_end(
-        lambda: Conformance(options, clock, progress),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed="conformance.json" if arguments.json else None,
+        closing,
+        printed="result.json" if arguments.json else None,
     )
+
+
+def _replay(arguments: argparse.Namespace, plan: ConformancePlan) -> str:
+    words = ["python", "-m", "harness", "conformance", "--seed", str(arguments.seed)]
+    words += ["--target", arguments.target] if arguments.target is not None else []
+    words += ["--fuzz", str(plan.fuzz_s)] if plan.fuzz_s else []
+    words += ["--openapi", plan.openapi] if plan.openapi else []
+    return shlex.join([*words, *only_words(plan.only)])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.model.message import marked
 from harness.model.stack import Address
 from harness.rehearsals.conformance import http
-from harness.rehearsals.conformance.result import Extra
+from harness.rehearsals.conformance.types import Extra
 
 
 async def extras(service: Address, metrics: Sequence[Address], path: str) -> tuple[Extra, ...]:

@@ -19,7 +19,7 @@ from harness.model.stack import Address, Endpoints
 from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind, walk_api
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.people import sign_up
-from harness.rehearsals.conformance.result import CheckResult, Fuzz, Outcome
+from harness.rehearsals.conformance.types import CheckRun, Deviation, Fuzz
 from harness.state import MARKER
 from harness.targets import ROOT
 
@@ -68,7 +68,7 @@ async def fuzz(
     seconds: int,
     seed: int,
     plan: OpenApiPlan | None = None,
-) -> tuple[Fuzz, tuple[CheckResult, ...]]:
+) -> tuple[Fuzz, tuple[CheckRun, ...]]:
     """Fuzzes the service for about ``seconds``; what was sent lies in ``folder``. Raises ``EvidenceNotWritten``."""
     users = await asyncio.gather(
         *(sign_up(endpoints.auth, endpoints.project_id, f"fuzz{number}") for number in range(USERS))
@@ -149,24 +149,25 @@ def read(har: Path) -> tuple[Entry, ...]:
         raise EvidenceNotWritten(f"schemathesis' file cannot be read: {error!r}", where=str(har)) from error
 
 
-def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tuple[CheckResult, ...]:
+def judged(entries: Sequence[Entry], status: int, source: Source = SOURCE) -> tuple[CheckRun, ...]:
     """What the requests say of the target, ``status`` being schemathesis' exit status (1: an answer was odd)."""
     if lacking := _lacking(entries, status):
-        return tuple(_result(id_, Outcome.MEASUREMENT_ERROR, reason=lacking) for id_ in SENTENCES)
+        return tuple(CheckRun(id=id_, sentence=sentence, broken=lacking) for id_, sentence in SENTENCES.items())
+    errors = CheckRun(id=_SERVER_ERRORS, sentence=SENTENCES[_SERVER_ERRORS])
     failed = [entry for entry in entries if not 0 < entry.status < 500]
     if failed:
         first = failed[0]
         got = f"{len(failed)} of {len(entries)}, first {first.method} {first.url}: {first.status or 'no answer'}"
-        errors = _result(_SERVER_ERRORS, Outcome.DEVIATION, expected="none", got=f"{got} {first.body}".strip())
-        errors = msgspec.structs.replace(errors, grade=Grade.CONTRACT, finding=Finding.STATUS, source=SOURCE)
-    else:
-        errors = _result(_SERVER_ERRORS, Outcome.PASSED)
+        found = Deviation(
+            expected="none", got=f"{got} {first.body}".strip(), grade=Grade.CONTRACT, finding=Finding.STATUS
+        )
+        errors = msgspec.structs.replace(errors, source=SOURCE, deviation=found)
+    odd = CheckRun(id=_SCHEMA, sentence=SENTENCES[_SCHEMA])
     if status:
-        odd = _result(_SCHEMA, Outcome.DEVIATION, expected="no odd answer", got=f"some, with their requests in {LOG}")
         grade = Grade.CONTRACT if source is SOURCE else Grade.OPENAPI
-        odd = msgspec.structs.replace(odd, grade=grade, finding=Finding.BODY, source=source)
-    else:
-        odd = _result(_SCHEMA, Outcome.PASSED)
+        got = f"some, with their requests in {LOG}"
+        found = Deviation(expected="no odd answer", got=got, grade=grade, finding=Finding.BODY)
+        odd = msgspec.structs.replace(odd, source=source, deviation=found)
     return errors, odd
 
 
@@ -185,7 +186,3 @@ def _lacking(entries: Sequence[Entry], status: int) -> str:
     if limited > MOST_LIMITED * len(entries):
         return f"{limited} of {len(entries)} requests got 429: the rate limit hid what they would have shown"
     return ""
-
-
-def _result(id_: str, outcome: Outcome, *, expected: str = "", got: str = "", reason: str = "") -> CheckResult:
-    return CheckResult(id=id_, sentence=SENTENCES[id_], outcome=outcome, expected=expected, got=got, reason=reason)

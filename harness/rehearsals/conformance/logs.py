@@ -10,9 +10,8 @@ import msgspec
 
 from harness.clock import NS, Clock
 from harness.model.errors import NOT_JSON
-from harness.model.evidence import EventRow
+from harness.model.evidence import EventRow, SampleRow
 from harness.rehearsals.conformance.absence import Absence
-from harness.stack.local import LocalStack
 
 LINE_LIMIT_S = 5.0
 SHORT_LIMIT_S = 0.5  # once a whole wait was for nothing, and none ever was not
@@ -28,20 +27,18 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Logs:
-    """Follows the stack to learn which pods there are."""
+    """Is told of the stack's rows, to learn which pods there are."""
 
-    def __init__(self, stack: LocalStack, folder: Path, clock: Clock) -> None:
-        self._stack = stack
+    def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
         self.pods: set[str] = set()
         self._wanted = Absence()
 
-    async def follow(self) -> None:
-        """Until the stack goes down. Raises ``PartDied`` when a part of it dies."""
-        async for row in self._stack.watch():
-            if isinstance(row, EventRow) and row.kind == "pod":
-                self.pods.add(row.subject)
+    def saw(self, row: EventRow | SampleRow) -> None:
+        """One of the stack's rows."""
+        if isinstance(row, EventRow) and row.kind == "pod":
+            self.pods.add(row.subject)
 
     def mark(self) -> dict[str, int]:
         """Where every pod's log ends now."""

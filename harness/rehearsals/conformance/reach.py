@@ -17,7 +17,7 @@ from harness.model.stack import Endpoints
 from harness.rehearsals.conformance import http, people
 from harness.rehearsals.conformance.beside import Spare, spare
 from harness.rehearsals.conformance.check import NotExercised
-from harness.stack.local import LocalStack
+from harness.stack.protocol import Stack
 
 
 class Reach(Protocol):
@@ -59,7 +59,7 @@ class OnStack:
 
     connect = staticmethod(http.over_tcp)
 
-    def __init__(self, stack: LocalStack, clock: Clock) -> None:
+    def __init__(self, stack: Stack, clock: Clock) -> None:
         self._stack = stack
         self._clock = clock
 

@@ -15,8 +15,8 @@ from harness.rehearsals.conformance.bench import Bench, Ground
 from harness.rehearsals.conformance.check import Check, Deviates, NotExercised
 from harness.rehearsals.conformance.grade import GRADES, Finding, Grade, Source, SourceKind
 from harness.rehearsals.conformance.http import Exchange
-from harness.rehearsals.conformance.result import CheckResult, Outcome
 from harness.rehearsals.conformance.rules import CONTRACT, Rules
+from harness.rehearsals.conformance.types import CheckRun, Deviation
 from harness.report.files import write_atomically
 from harness.seed import stream
 
@@ -31,7 +31,7 @@ async def run_checks(
     ground: Ground,
     folder: Path,
     progress: Progress,
-    done: Callable[[CheckResult], None],
+    done: Callable[[CheckRun], None],
     *,
     seen: Callable[[Sequence[Exchange]], None] | None = None,
 ) -> None:
@@ -51,26 +51,23 @@ async def run_checks(
         if exchange is not None:
             result = keep_request(result, exchange, folder)
         seconds = round((ground.clock.now_ns() - begun_ns) / NS, 3)
-        result = msgspec.structs.replace(result, duration_s=seconds)
-        if result.outcome is not Outcome.PASSED:
-            told = f"expected {result.expected}, got {result.got}" if result.expected else result.reason
-            what = GRADES[result.grade] if result.grade else result.outcome.replace("_", " ")
-            progress(f"{what}: {check.id}: {told.splitlines()[0][:160]}")
+        result = msgspec.structs.replace(result, seconds=seconds)
+        if told := _told(result):
+            progress(told.splitlines()[0][:200])
         done(result)
         if any(not each.status for each in bench.exchanges):
             await _settle(bench)
 
 
-async def _run(check: Check, bench: Bench) -> tuple[CheckResult, Exchange | None]:
-    result = CheckResult(id=check.id, sentence=check.sentence, outcome=Outcome.PASSED, source=check.source)
+async def _run(check: Check, bench: Bench) -> tuple[CheckRun, Exchange | None]:
+    result = CheckRun(id=check.id, sentence=check.sentence, source=check.source)
     try:
         async with asyncio.timeout(CHECK_LIMIT_S):
             await check.run(bench)
     except Deviates as deviation:
         return _deviating(result, check, deviation), deviation.exchange or next(reversed(bench.exchanges), None)
     except NotExercised as lacking:
-        left_out = msgspec.structs.replace(result, outcome=Outcome.NOT_EXERCISED, reason=str(lacking))
-        return msgspec.structs.replace(left_out, allowed=lacking.allowed), None
+        return msgspec.structs.replace(result, lacking=str(lacking), allowed=lacking.allowed), None
     except RehearsalError as broken:
         reason = str(broken)
     except TimeoutError:
@@ -79,10 +76,19 @@ async def _run(check: Check, bench: Bench) -> tuple[CheckResult, Exchange | None
         reason = f"the check failed inside: {mistake!r}"
     else:
         return result, None
-    return msgspec.structs.replace(result, outcome=Outcome.MEASUREMENT_ERROR, reason=reason), None
+    return msgspec.structs.replace(result, broken=reason), None
 
 
-def by_file(result: CheckResult, used: Sequence[str], rules: Rules) -> CheckResult:
+def _told(result: CheckRun) -> str:
+    """A line for the terminal; "" of a check that found nothing wrong."""
+    if (found := result.deviation) is not None:
+        return f"{GRADES[found.grade]}: {result.id}: expected {found.expected}, got {found.got}"
+    if result.lacking:
+        return f"not exercised: {result.id}: {result.lacking}"
+    return f"error of the measurement: {result.id}: {result.broken}" if result.broken else ""
+
+
+def by_file(result: CheckRun, used: Sequence[str], rules: Rules) -> CheckRun:
     """The result with what the team's file decided of it. What breaks a figure of the file breaks the file alone."""
     theirs = {name: rules.decided[name] for name in used if name in rules.decided}
     if not theirs:
@@ -90,33 +96,32 @@ def by_file(result: CheckResult, used: Sequence[str], rules: Rules) -> CheckResu
     told = tuple(f"{name} = {rule.value} ({rule.place}), not {CONTRACT[name]}" for name, rule in theirs.items())
     result = msgspec.structs.replace(result, decided=told)
     broken = [rule for name, rule in theirs.items() if _sets(name, result)]
-    if result.grade is not Grade.CONTRACT or not broken:
+    if result.deviation is None or result.deviation.grade is not Grade.CONTRACT or not broken:
         return result
-    place = broken[0].place
-    return msgspec.structs.replace(result, grade=Grade.OPENAPI, source=Source(SourceKind.OPENAPI, place))
+    deviation = msgspec.structs.replace(result.deviation, grade=Grade.OPENAPI)
+    return msgspec.structs.replace(result, deviation=deviation, source=Source(SourceKind.OPENAPI, broken[0].place))
 
 
-def _sets(name: str, result: CheckResult) -> bool:
+def _sets(name: str, result: CheckRun) -> bool:
     """Whether that rule of the file can be what the result breaks: a status that is wrong, a limit; a field that may be
     absent or null allows only.
     """
     if name.endswith(".status"):
-        return result.finding is Finding.STATUS
+        return result.deviation is not None and result.deviation.finding is Finding.STATUS
     return not name.startswith("walk.")
 
 
-def _deviating(result: CheckResult, check: Check, deviation: Deviates) -> CheckResult:
-    return msgspec.structs.replace(
-        result,
-        outcome=Outcome.ADVICE if check.advice else Outcome.DEVIATION,
-        grade=Grade.ADVICE if check.advice else Grade.CONTRACT,
-        finding=deviation.finding or check.finding,
+def _deviating(result: CheckRun, check: Check, deviation: Deviates) -> CheckRun:
+    found = Deviation(
         expected=deviation.expected,
         got=deviation.got,
+        grade=Grade.ADVICE if check.advice else Grade.CONTRACT,
+        finding=deviation.finding or check.finding,
     )
+    return msgspec.structs.replace(result, deviation=found)
 
 
-def keep_request(result: CheckResult, exchange: Exchange, folder: Path) -> CheckResult:
+def keep_request(result: CheckRun, exchange: Exchange, folder: Path) -> CheckRun:
     """The result with its request as a curl line and as a file of raw bytes. Raises ``EvidenceNotWritten``."""
     (folder / REQUESTS).mkdir(exist_ok=True)
     write_atomically(folder / REQUESTS / f"{result.id}.http", exchange.raw)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
+
+import msgspec
 
 from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
+from harness.model.stack import Rung
 from harness.progress import Progress
+from harness.rehearsal.arguments import first_line
+from harness.rehearsal.options import Options
+from harness.rehearsals.flag_proof.plan import load
 from harness.targets import ROOT, resolve_command
 
 
@@ -16,7 +23,7 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int, target_he
     command.add_argument("--target", metavar="COMMAND|FILE", help=target_help)
     command.add_argument("--seed", type=int, default=default_seed, help="seed of clients and walks (%(default)s)")
     command.add_argument("--virtual-only", action="store_true", help="only what needs no stack: seconds, not minutes")
-    command.add_argument("--json", action="store_true", help="print flag_proof.json on standard output")
+    command.add_argument("--json", action="store_true", help="print result.json on standard output")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument(
         "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
@@ -28,26 +35,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises ``BadInput`` for what was typed."""
     clock = MachineClock()
     progress = Progress(clock)
-    from harness.rehearsals.flag_proof import plan as flag_plan
-    from harness.rehearsals.flag_proof.flow import Options, Proof  # psutil and asyncpg load here
-    from harness.rehearsals.flag_proof.report import text
-
+    target = resolve_command(arguments.target)
+    plan = msgspec.structs.replace(load(), virtual_only=arguments.virtual_only)
+    words = ["python", "-m", "harness", "flag_proof", "--seed", str(arguments.seed)]
+    words += ["--target", arguments.target] if arguments.target is not None else []
     options = Options(
-        plan=flag_plan.load(),
-        target=resolve_command(arguments.target),
-        target_text=arguments.target,
+        rung=Rung.LOCAL,  # the only one where it was tried
+        target=target,
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
         manifests=arguments.manifests,
-        virtual_only=arguments.virtual_only,
+        replay=shlex.join([*words, *(["--virtual-only"] if plan.virtual_only else [])]),
         lang=arguments.lang,
     )
-    rung = "virtual" if options.virtual_only else "local"
-    progress.plain(f"seed {options.seed}, environment {rung}, target {options.target.name}; replay: {options.replay}")
+    progress.plain(first_line(options))
+    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
+    from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
+    say = language(options.lang)
     return run_to_end(
-        lambda: Proof(options, clock, progress),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed="flag_proof.json" if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
     )

@@ -17,14 +17,14 @@ from harness.firebase.sign_up import sign_up
 from harness.model.stack import Endpoints
 from harness.population.firestore_document import document, location
 from harness.population.walk import Location, Walking, WalkUpdate, moment
+from harness.rehearsals.flag_proof.judge import AGAIN, COPIED, MOVED, NEW_ONLY, ROLLED_BACK
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised, database
-from harness.rehearsals.flag_proof.types import Outcome, ProofCase
+from harness.rehearsals.flag_proof.types import Story
 
 MIRROR_LIMIT_S = 10.0  # from the API's answer to the document; the document names no time
 _POLL_S = 0.1
 _BATCH_NS = 30 * NS
 _WALKS = 3
-_FLIPPED, _AGAIN = "flipped_on_in_mid_walk.", "unconfirmed_locations_again"
 
 
 class Recorder:
@@ -76,16 +76,16 @@ class Stories:
         """Hangs up."""
         self._documents.close()
 
-    async def all(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[ProofCase]:
-        """Every story in order; ``keys`` are the copy's. One that the target's answers end has failed."""
+    async def all(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[Story]:
+        """Every story in order; ``keys`` are the copy's. One that the target's answers end says what they were."""
         return [
-            *await _told(self.moved(keys), "dual_write.method", "moved_without_a_copy", "moved_after_a_copy"),
-            *await _told(self.rolled_back(), "dual_write.diagram", "rolled_back"),
-            *await _told(self.flipped("new_locations_only"), "flag.factory", _FLIPPED + "new_locations_only"),
-            *await _told(self.flipped(_AGAIN), "flag.factory", _FLIPPED + _AGAIN),
+            *await _told(self.moved(keys), MOVED, COPIED),
+            *await _told(self.rolled_back(), ROLLED_BACK),
+            *await _told(self.flipped(NEW_ONLY), NEW_ONLY),
+            *await _told(self.flipped(AGAIN), AGAIN),
         ]
 
-    async def moved(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[ProofCase]:
+    async def moved(self, keys: Mapping[str, str] = CAMEL_CASE) -> list[Story]:
         """Old walks lie in Firestore; the flag goes on, first without a copy, then after one."""
         phone, api = await self._user("moved")
         for _ in range(_WALKS):
@@ -99,13 +99,9 @@ class Stories:
         finally:
             await connection.close()
         after = continuity(phone.recorded, await api.walks())
-        missing = len(before.walks_missing) == before.walks
-        return [
-            _case("moved_without_a_copy", "dual_write.method", missing, before, erratum="dual_write.one_way"),
-            _case("moved_after_a_copy", "dual_write.method", after.whole, after),
-        ]
+        return [Story(name=MOVED, found=before), Story(name=COPIED, found=after)]
 
-    async def rolled_back(self) -> list[ProofCase]:
+    async def rolled_back(self) -> list[Story]:
         """A walk begun on the API; the flag goes off; the user sees it in Firestore and walks on there."""
         phone, api = await self._user("back")
         walk_id = phone.begin()
@@ -114,20 +110,18 @@ class Stories:
         seen = await self._mirrored(phone)
         await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
         then = continuity(phone.recorded, await self._documents.points(phone.recorded))
-        case = _case("rolled_back", "dual_write.diagram", seen.whole and then.whole, then)
-        return [case if seen.whole else _case("rolled_back", "dual_write.diagram", False, seen)]
+        return [Story(name=ROLLED_BACK, found=then if seen.whole else seen)]
 
-    async def flipped(self, name: str) -> list[ProofCase]:
+    async def flipped(self, name: str) -> list[Story]:
         """The flag goes on in mid-walk: with an app that sends what is new, or with one that sends what is missing."""
-        phone, api = await self._user(f"flip-{name[:3]}")
-        whole = name == _AGAIN
+        phone, api = await self._user(f"flip-{name.rpartition('.')[2][:3]}")
+        whole = name == AGAIN
         walk_id = phone.begin()
         await self._documents.set(walk_id, phone.document(walk_id, phone.walk_on(walk_id)))
         body = phone.walk_on(walk_id)
         await api.put(walk_id, _with(body, phone.locations[walk_id]) if whole else body)
         held = await self._both(phone, api, walk_id)
-        erratum = "" if whole else "flag.side_flips_in_mid_walk"
-        return [_case(_FLIPPED + name, "flag.factory", held.whole is whole, held, erratum=erratum)]
+        return [Story(name=name, found=held)]
 
     async def _user(self, name: str) -> tuple[Recorder, Api]:
         user = await sign_up(self._to.auth, self._to.project_id, f"flag-proof-{name}")
@@ -157,37 +151,13 @@ class Stories:
             await self._clock.sleep(_POLL_S)
 
 
-async def _told(story: Awaitable[list[ProofCase]], claim: str, *names: str) -> list[ProofCase]:
-    """The story's cases; all of them failed when the target answers as no target may."""
+async def _told(story: Awaitable[list[Story]], *names: str) -> list[Story]:
+    """The stories; where the target answers as no target may, what it answered, of each of ``names``."""
     try:
         return await story
     except NotAsPromised as error:
-        return [
-            ProofCase(
-                id=f"continuity.{name}",
-                mode="real",
-                claim=claim,
-                outcome=Outcome.FAILED,
-                reason=str(error),
-                told=(error.told,),
-            )
-            for name in names
-        ]
+        return [Story(name=name, wrong=(error.told,)) for name in names]
 
 
 def _with(body: WalkUpdate, locations: list[Location]) -> WalkUpdate:
     return msgspec.structs.replace(body, locations=tuple(locations))
-
-
-def _case(name: str, claim: str, as_expected: bool, found: Continuity, *, erratum: str = "") -> ProofCase:
-    good = Outcome.ERRATUM_SHOWN if erratum else Outcome.PASSED
-    bad = Outcome.MISSED if erratum else Outcome.FAILED
-    return ProofCase(
-        id=f"continuity.{name}",
-        mode="real",
-        claim=claim,
-        outcome=good if as_expected else bad,
-        reason=str(found),
-        told=found.told,
-        erratum=erratum,
-    )

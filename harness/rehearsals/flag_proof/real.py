@@ -19,23 +19,20 @@ from harness.evidence.spool import SpoolReader
 from harness.load.plan import LoadPlan, Offline
 from harness.load.process import LoadProcesses
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.message import Told, english, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.population.accounts import accounts
 from harness.population.schedule import Planned, slots, user_schedule
 from harness.population.walk import Location, WalkUpdate
-from harness.rehearsals.flag_proof.judging import interval_word, judged
 from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, database, rows
-from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Outcome, ProofCase
-from harness.rehearsals.flag_proof.virtual import bound_s
+from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Switch, WalksHeld
+from harness.rehearsals.flag_proof.virtual import bound_s, interval_word
 from harness.stack.protocol import Stack
 
 ADMISSION_LIMIT_S = 60.0
 _LEAD_S = 1.0
 _SLACK_S = 2.0  # a busy machine's, over the rule's bound
 _SETTLE_PACES = 3
-_CLAIM_WALKS = "flag.factory"
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +78,8 @@ class RealCase:
         self._folder, self._logs = folder / f"flag-{self._name}", logs / f"flag-{self._name}"
         self._run_id = run_id
 
-    async def run(self, seed: int) -> list[ProofCase]:
-        """The cases of both directions, and of the walks."""
+    async def run(self, seed: int) -> tuple[list[Switch], WalksHeld]:
+        """The switches of both directions, and the walks."""
         population = self._population()
         load_plan = self._load_plan(population, seed)
         load = LoadProcesses(load_plan, self._folder, self._clock, logs=self._logs)
@@ -110,60 +107,48 @@ class RealCase:
         groups = {"open": [user for user in users if user not in offline], "offline": sorted(offline)}
         turned_on = switches((row for row in seen if on_ns <= row.sent_ns < off_ns), on_ns, Side.API)
         turned_off = switches((row for row in seen if row.sent_ns >= off_ns), off_ns, Side.FIRESTORE)
-        return [
+        turned = [
             *self._switches(turned_on, groups, Direction.OFF_TO_ON),
             *self._switches(turned_off, groups, Direction.ON_TO_OFF),
-            await self._walks(load_plan, seen),
         ]
+        return turned, await self._walks(load_plan, seen)
 
     def _switches(
         self, took_s: Mapping[str, float], groups: Mapping[str, Sequence[str]], direction: Direction
-    ) -> list[ProofCase]:
+    ) -> list[Switch]:
         found = []
         for kind, chosen in groups.items():
             if not chosen:
                 continue
             gap_s = self._course.offline_s if kind == "offline" else 0.0
             bound = bound_s(interval_s=self._course.interval_s, pace_s=self._course.pace_s, offline_s=gap_s)
+            took = [took_s[user] for user in chosen if user in took_s]
             found.append(
-                judged(
-                    f"real.{self._name}.{kind}.{direction}",
-                    self._plan.claim,
-                    [took_s[user] for user in chosen if user in took_s],
+                Switch(
+                    id=f"real.{self._name}.{kind}.{direction}",
                     mode="real",
                     clients=len(chosen),
-                    bound=bound + _SLACK_S,
-                    limit=None,
+                    switched=len(took),
+                    last_s=max(took, default=None),
+                    bound_s=bound + _SLACK_S,
+                    limit_s=None,
                 )
             )
         return found
 
-    async def _walks(self, plan: LoadPlan, seen: Sequence[RequestRow]) -> ProofCase:
-        recorded = recorded_walks(plan, seen)
+    async def _walks(self, plan: LoadPlan, seen: Sequence[RequestRow]) -> WalksHeld:
+        name, clients, recorded = f"real.{self._name}.walks", plan.population.users, recorded_walks(plan, seen)
         documents = Documents(plan.endpoints.firestore, plan.endpoints.project_id)
         connection = await database(plan.endpoints)
         try:
             found = continuity(recorded, together(await rows(connection, recorded), await documents.points(recorded)))
         except NotAsPromised as error:
-            return self._walks_case(Outcome.FAILED, (error.told,), plan.population.users)
+            return WalksHeld(id=name, clients=clients, wrong=(error.told,))
         finally:
             documents.close()
             await connection.close()
         both = len({row.walk_id for row in seen if row.side is Side.API} & set(recorded))
-        told = (*found.told, message("{count} of the walks were on the API for a while", count=str(both)))
-        outcome = Outcome.PASSED if found.whole and both else Outcome.FAILED
-        return self._walks_case(outcome, told, plan.population.users)
-
-    def _walks_case(self, outcome: Outcome, told: Told, clients: int) -> ProofCase:
-        return ProofCase(
-            id=f"real.{self._name}.walks",
-            mode="real",
-            claim=_CLAIM_WALKS,
-            outcome=outcome,
-            reason=english(told),
-            told=told,
-            clients=clients,
-        )
+        return WalksHeld(id=name, clients=clients, found=found, both=both)
 
     async def _until(self, origin_ns: int, at_s: float, load: LoadProcesses) -> None:
         due_ns = origin_ns + round(at_s * NS)

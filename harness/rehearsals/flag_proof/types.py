@@ -1,4 +1,4 @@
-"""The plan and the result of the flag's proof."""
+"""The plan of the flag's proof, and what a run of it leaves to be judged."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.model.manifests import ManifestWarning, RepositoryErratum
+from harness.checks.walk_continuity import Continuity
 from harness.model.message import Told
-from harness.model.verdict import Combined, Verdict
 
 
 class Direction(StrEnum):
@@ -49,8 +48,10 @@ class RealPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlagPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """``scenarios/plans/flag_proof.yaml``, in seconds."""
+    """``scenarios/plans/flag_proof.yaml``, in seconds. ``virtual_only`` leaves out everything that needs a stack."""
 
+    name: str = "flag_proof"
+    virtual_only: bool = False
     title: str
     claim: str
     limit_s: float
@@ -61,61 +62,47 @@ class FlagPlan(msgspec.Struct, frozen=True, kw_only=True):
     real: RealPlan
 
 
-class Outcome(StrEnum):
-    """Of one case. Only ``FAILED`` and ``MISSED`` are against the proof."""
+class Switch(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the clients of one case took to change sides after a publish, seconds. ``mode`` is ``virtual`` (the
+    client's rule computed) or ``real`` (real parts, times scaled).
 
-    PASSED = "passed"
-    ERRATUM_SHOWN = "erratum_shown"  # fails as the register of claims says it does
-    FAILED = "failed"
-    MISSED = "missed"  # an erratum that did not show itself
-
-    @property
-    def verdict(self) -> Verdict:
-        """In the words that all commands share."""
-        return {Outcome.PASSED: Verdict.PASS, Outcome.ERRATUM_SHOWN: Verdict.ERRATUM_SHOWN}.get(self, Verdict.FAIL)
-
-
-class ProofCase(msgspec.Struct, frozen=True, kw_only=True):
-    """One case. ``mode`` is ``virtual`` (the client's rule computed) or ``real`` (real parts, times scaled).
-
-    Seconds from the publish; ``bound_s`` is what the rule cannot exceed, ``limit_s`` the document's; ``None`` where
-    it does not apply. ``erratum`` is the one shown, or expected and missed.
+    ``last_s`` is of the last of those that ``switched``, ``None`` without one; ``bound_s`` is what the rule cannot
+    exceed, ``limit_s`` the document's, ``None`` where times are scaled; ``late`` the erratum by which it is not kept.
     """
 
     id: str
     mode: str
-    claim: str
-    outcome: Outcome
-    reason: str
-    told: Told = ()  # the reason as messages, for the page's language
-    erratum: str = ""
-    clients: int = 0
-    switched: int = 0
-    last_s: float | None = None
-    bound_s: float | None = None
-    limit_s: float | None = None
+    clients: int
+    switched: int
+    last_s: float | None
+    bound_s: float
+    limit_s: float | None
+    late: str = ""
 
 
-class FlagProof(msgspec.Struct, frozen=True, kw_only=True):
-    """``flag_proof.json``. ``proved`` when no case failed and no erratum was missed."""
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's walks across a change of sides: what was recorded and held, or ``wrong``, what the target did instead of
+    answering as the contract has it."""
 
-    schema_version: int
-    run_id: str
-    started_utc: str
-    rung: str
-    target: str
-    seed: int
-    replay: str
-    title: str
-    proved: bool
-    exit_status: int
-    cases: tuple[ProofCase, ...]
-    timings: dict[str, float]
-    leaks: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-    target_bundled: bool = False
-    combined: Combined | None = None  # ``None`` in runs that were stored without it
-    environment: str = ""  # what the target is told to be
-    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
-    manifest_warnings: tuple[ManifestWarning, ...] = ()  # risks of the folder as it was written
-    repository_errata: tuple[RepositoryErratum, ...] = ()  # the document's errata held against that folder
+    name: str
+    found: Continuity | None = None
+    wrong: Told = ()
+
+
+class WalksHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """The walks of a real case, as both sides hold them together; ``both`` of them were on the API for a while."""
+
+    id: str
+    clients: int
+    found: Continuity | None = None
+    wrong: Told = ()
+    both: int = 0
+
+
+class FlagProofDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run. ``lacking`` are the capabilities that its environment does not have, and it needs."""
+
+    switches: list[Switch] = []
+    stories: list[Story] = []
+    walks: list[WalksHeld] = []
+    lacking: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from harness.firebase.fetch import FlagCache
 from harness.model.flag import FLAG, Client, Template, evaluate
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Kind
+from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Kind, Switch
 from harness.seed import stream
 
 NS = 1_000_000_000
@@ -117,3 +117,35 @@ def _drawn(
         offline_s=kind.offline_s,
     )
     return client, published_s
+
+
+def virtual_cases(plan: FlagPlan, seed: int) -> list[Switch]:
+    """Every interval, kind of client and direction, at the document's own times."""
+    return [
+        virtual_case(plan, case, kind, direction, seed)
+        for case in plan.cases
+        for kind in plan.kinds
+        for direction in Direction
+    ]
+
+
+def virtual_case(plan: FlagPlan, case: FetchCase, kind: Kind, direction: Direction, seed: int) -> Switch:
+    """One of them."""
+    took_s = [switch_s(client, published_s, direction) for client, published_s in drawn(plan, case, kind, seed)]
+    return Switch(
+        id=f"virtual.{interval_word(case.fetch_interval_s)}.{kind.name}.{direction}",
+        mode="virtual",
+        clients=plan.clients,
+        switched=len(took_s),
+        last_s=max(took_s, default=None),
+        bound_s=bound_s(
+            interval_s=case.fetch_interval_s, pace_s=plan.pace_s, session_s=kind.session_s, offline_s=kind.offline_s
+        ),
+        limit_s=plan.limit_s,
+        late=case.late or kind.late,
+    )
+
+
+def interval_word(seconds: float) -> str:
+    """``60s``, ``12h``."""
+    return f"{seconds / 3600:g}h" if seconds >= 3600 else f"{seconds:g}s"

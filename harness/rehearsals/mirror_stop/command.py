@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 import msgspec
@@ -11,9 +12,12 @@ from harness.clock import MachineClock
 from harness.lifecycle import run_to_end
 from harness.model import units
 from harness.model.errors import BadInput
+from harness.model.stack import Rung
 from harness.progress import Progress
+from harness.rehearsal.arguments import first_line
+from harness.rehearsal.options import Options
 from harness.rehearsals.mirror_stop.plan import PLAN
-from harness.targets import ROOT
+from harness.targets import ROOT, bundled
 
 _SHORTEST_S, _LONGEST_S = 5.0, 600.0
 
@@ -22,7 +26,7 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     """The command's options."""
     command.add_argument("--seed", type=int, default=default_seed, help="seed of walks (default: %(default)s)")
     command.add_argument("--step", metavar="30s", help=f"time under load at each share (default: {PLAN.step_s:g}s)")
-    command.add_argument("--json", action="store_true", help="print mirror_stop.json on standard output")
+    command.add_argument("--json", action="store_true", help="print result.json on standard output")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument(
         "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
@@ -34,27 +38,30 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises ``BadInput`` for what was typed."""
     clock = MachineClock()
     progress = Progress(clock)
-    plan, changed = PLAN, tuple[str, ...]()
+    plan, typed = PLAN, tuple[str, ...]()
     if arguments.step is not None:
-        plan, changed = msgspec.structs.replace(PLAN, step_s=_step_s(arguments.step)), ("--step", arguments.step)
-    from harness.rehearsals.mirror_stop.flow import MirrorStop, Options  # psutil and asyncpg load here
-    from harness.rehearsals.mirror_stop.report import text
-
+        plan, typed = msgspec.structs.replace(PLAN, step_s=_step_s(arguments.step)), ("--step", arguments.step)
     options = Options(
-        plan=plan,
+        rung=Rung.LOCAL,  # the only one where it was tried
+        target=bundled(),  # what stops the dual write is its own setting
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
         manifests=arguments.manifests,
-        changed=changed,
+        replay=shlex.join(["python", "-m", "harness", "mirror_stop", "--seed", str(arguments.seed), *typed]),
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, environment local, bundled walk API; replay: {options.replay}")
+    progress.plain(first_line(options))
+    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
+    from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
+    say = language(options.lang)
     return run_to_end(
-        lambda: MirrorStop(options, clock, progress),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed="mirror_stop.json" if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
     )
 
 

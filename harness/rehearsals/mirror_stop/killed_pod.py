@@ -10,14 +10,14 @@ import msgspec
 
 from harness.checks.dual_write import document_id
 from harness.clock import NS, Clock
+from harness.firebase import rest
 from harness.firebase.documents import Documents
+from harness.firebase.sign_up import User, sign_up
 from harness.model.errors import NOT_JSON, PartDied
 from harness.model.stack import Fault, FaultKind
 from harness.population.ids import uuid4_text
-from harness.rehearsals.conformance import http, people
-from harness.rehearsals.conformance.samples import location
 from harness.rehearsals.mirror_stop.plan import MirrorStopPlan
-from harness.rehearsals.mirror_stop.result import KilledPod
+from harness.rehearsals.mirror_stop.types import KilledPod
 from harness.seed import stream
 from harness.stack.protocol import Stack
 from harness.stores import read_walks
@@ -25,6 +25,13 @@ from harness.stores import read_walks
 USER_PREFIX = "burst-"
 _AT_ONCE = 8
 _LIMIT_S = 10.0
+_BODY = {
+    "title": "burst",
+    "locations": [
+        {"sequence_number": n, "latitude": 35.68, "longitude": 139.76, "timestamp": f"2025-10-20T08:00:0{n}Z"}
+        for n in range(3)
+    ],
+}
 _POLL_S = 0.1
 
 
@@ -50,7 +57,7 @@ class Burst:
         """Pauses Firestore, writes, kills a pod, lets Firestore go on; ``again`` returns when all pods are ready."""
         endpoints = self._stack.endpoints()
         users = [
-            await people.sign_up(endpoints.auth, endpoints.project_id, f"{USER_PREFIX}{number}")
+            await sign_up(endpoints.auth, endpoints.project_id, f"{USER_PREFIX}{number}")
             for number in range(self._plan.burst.users)
         ]
         resume = await self._stack.inject(Fault(kind=FaultKind.PART_HANG, subject="firestore"))
@@ -63,22 +70,21 @@ class Burst:
         await again()
         return await self._count(pod)
 
-    async def _write(self, users: list[people.User]) -> None:
+    async def _write(self, users: list[User]) -> None:
         turn = asyncio.Semaphore(_AT_ONCE)
 
-        async def put(user: people.User, walk_id: str) -> None:
-            body = {"title": "burst", "locations": [location(number) for number in range(3)]}
-            headers = {"Authorization": f"Bearer {user.token}", "Content-Type": "application/json"}
+        async def put(user: User, walk_id: str) -> None:
+            headers = {"Authorization": f"Bearer {user.token}"}
+            service, path = self._stack.endpoints().service, f"/v1/walks/{walk_id}"
             async with turn:
-                exchange = await http.send(
-                    self._stack.endpoints().service,
-                    "PUT",
-                    f"/v1/walks/{walk_id}",
-                    headers=headers,
-                    body=msgspec.json.encode(body),
-                )
-            if exchange.status == 200:
-                self._by_pod[walk_id] = exchange.headers.get("x-pod-name", "")
+                try:
+                    answer = await rest.request(
+                        service, "PUT", path, headers=headers, body=msgspec.json.encode(_BODY), timeout_s=_LIMIT_S
+                    )
+                except OSError:
+                    return  # not acknowledged
+            if answer.status == 200:
+                self._by_pod[walk_id] = answer.headers.get("x-pod-name", "")
 
         ids = [uuid4_text(self._chance) for _ in range(self._plan.burst.walks)]
         await asyncio.gather(*(put(users[number % len(users)], walk_id) for number, walk_id in enumerate(ids)))

@@ -27,6 +27,7 @@ class MirrorStopPlan(msgspec.Struct, frozen=True, kw_only=True):
     ``lanes`` is how many mirror writes a pod has under way at once; ``settle_s`` is what a mirrored write may take.
     """
 
+    name: str = "mirror_stop"
     shares_percent: tuple[int, ...] = (100, 50, 0)
     step_s: float = 30.0
     settle_s: float = 6.0

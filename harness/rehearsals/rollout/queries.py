@@ -9,14 +9,9 @@ from __future__ import annotations
 
 import math
 
-from harness.model.evidence import Side
-from harness.model.run import Run, WindowSummary
-from harness.model.scenario import Metric
-from harness.model.verdict import CriterionResult
-
-NS = 1_000_000_000
-
-_KNOWN = "seq < (SELECT COALESCE(MIN(seq), 9e18) FROM events WHERE kind = 'decision')"
+from harness.judge.window import NS, Window
+from harness.model.judgement import Judgement
+from harness.model.scenario import Criterion, Metric
 
 _SAMPLE = """\
 WITH sample AS (
@@ -59,20 +54,14 @@ WITH live AS (
 SELECT COUNT(*) AS value FROM served;"""
 
 
-def window_of(run: Run) -> WindowSummary | None:
-    """The window that the criteria were judged on; ``None`` when the run broke before it began."""
-    return next((window for window in run.windows if window.side == Side.API), None)
+def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows: int, stretch_s: float) -> str:
+    """SQL whose first column is ``judged.value``; "" where there was nothing to measure.
 
-
-def value_query(run: Run, criterion: CriterionResult, *, stretch_s: float) -> str | None:
-    """SQL whose first column is ``criterion.value``; ``None`` where there was nothing to measure.
-
-    ``stretch_s`` is the scenario's ``good_answer_every_s``.
+    ``rows`` is how many rows there were when it was judged, ``stretch_s`` the scenario's ``good_answer_every_s``.
     """
-    window = window_of(run)
-    if window is None or criterion.value is None:
-        return None
-    span = {"start": window.start_ns, "end": window.end_ns, "known": _KNOWN}
+    if judged.value is None:
+        return ""
+    span = {"start": window.start_ns, "end": window.end_ns, "known": f"seq <= {rows}"}
     if criterion.metric == Metric.REQUEST_RATE:
         return _RATE.format(seconds=repr((window.end_ns - window.start_ns) / NS), **span)
     if criterion.metric == Metric.CONCURRENT_USERS:
@@ -81,11 +70,9 @@ def value_query(run: Run, criterion: CriterionResult, *, stretch_s: float) -> st
     sample = _SAMPLE.format(
         table="probes" if probes else "requests",
         only="" if probes else "side = 'api' AND ",
-        samples=criterion.samples,
+        samples=judged.samples,
         **span,
     )
     if criterion.metric == Metric.LATENCY_P95:
-        return sample + _P95.format(rank=max(0, math.ceil(0.95 * criterion.samples) - 1))
-    if criterion.metric in {Metric.ERROR_RATIO, Metric.AVAILABILITY}:
-        return sample + _SHARE.format(which="=" if probes else "<>")
-    return None
+        return sample + _P95.format(rank=max(0, math.ceil(0.95 * judged.samples) - 1))
+    return sample + _SHARE.format(which="=" if probes else "<>")

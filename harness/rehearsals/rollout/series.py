@@ -1,4 +1,4 @@
-"""The evidence as series over time: what the timeline draws. SQL reads, NumPy aggregates; no row is kept as a row.
+"""The evidence as series over time: what the timeline draws. Pure.
 
 All series of a run share one axis and two bucket widths: a fine one for counts, and a coarser one for percentiles, so
 that each percentile rests on some samples. A bucket without data is NaN and drawn as a gap, never as zero latency.
@@ -6,23 +6,20 @@ that each percentile rests on some samples. A bucket without data is NaN and dra
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence.read import connect
-from harness.model.evidence import Outcome, Side
+from harness.model.evidence import EventRow, FlagRow, Outcome, SampleRow, SessionRow, Side
 from harness.model.message import marked
+from harness.rehearsal.gathered import Gathered
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 NS = 1_000_000_000
-CHUNK_ROWS = 100_000
 
 #: Bucket widths in seconds that people can name.
 WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400, 604_800)
@@ -77,7 +74,7 @@ class SideSeries:
 
 
 @dataclass
-class Timeline:
+class Measured:
     """All series. Arrays are per bucket of ``axis.fine_s`` unless they are latencies."""
 
     axis: Axis
@@ -94,62 +91,43 @@ def width_for(seconds: float, most: int) -> int:
     return next((width for width in WIDTHS_S if seconds <= width * most), WIDTHS_S[-1])
 
 
-def load_timeline(evidence: Path) -> Timeline | None:
-    """The series of a run's evidence; ``None`` when it has no row at all. Raises ``BadInput``."""
-    with connect(evidence) as connection:
-        axis = _axis(connection)
-        if axis is None:
-            return None
-        timeline = Timeline(axis=axis)
-        _requests(connection, timeline)
-        _probes(connection, timeline)
-        _users(connection, timeline)
-        _gauges(connection, timeline)
-    return timeline
-
-
-def _axis(connection: sqlite3.Connection) -> Axis | None:
-    spans = {}
-    for table, first, last in (
-        ("requests", "due_ns", "done_ns"),
-        ("probes", "due_ns", "done_ns"),
-        ("sessions", "at_ns", "at_ns"),
-        ("samples", "at_ns", "at_ns"),
-        ("events", "at_ns", "at_ns"),
-    ):
-        [span] = connection.execute(f"SELECT MIN({first}), MAX({last}) FROM {table}")  # noqa: S608 - our own names
-        if span[0] is not None:
-            spans[table] = span
-    if not spans:
+def series_of(evidence: Gathered) -> Measured | None:
+    """The series of a run's evidence; ``None`` when it has no row at all."""
+    axis = _axis(evidence)
+    if axis is None:
         return None
-    start = min(first for first, _ in spans.values())
-    end = max(last for _, last in spans.values())
-    load = [spans[table][0] for table in ("requests", "probes") if table in spans]
-    if load:  # a slow start of the stack must not squeeze the part that is judged
-        start = max(start, min(load) - (end - min(load)) // 4)
+    measured = Measured(axis=axis)
+    _requests(evidence, measured)
+    _probes(evidence, measured)
+    _users(evidence, measured)
+    _gauges(evidence, measured)
+    return measured
+
+
+def _axis(evidence: Gathered) -> Axis | None:
+    calls = [(row.due_ns, row.done_ns) for rows in (evidence.requests, evidence.probes) for row in rows]
+    moments = [row.at_ns for row in evidence.rows if isinstance(row, SessionRow | SampleRow | EventRow)]
+    if not calls and not moments:
+        return None
+    start = min([*moments, *(due_ns for due_ns, _ in calls)])
+    end = max([*moments, *(done_ns for _, done_ns in calls)])
+    if calls:  # a slow start of the stack must not squeeze the part that is judged
+        first = min(due_ns for due_ns, _ in calls)
+        start = max(start, first - (end - first) // 4)
     end = max(end, start + NS)
     seconds = (end - start) / NS
     return Axis(start, end, width_for(seconds, FINE_BUCKETS), width_for(seconds, COARSE_BUCKETS))
 
 
-def _chunks(cursor: sqlite3.Cursor) -> Iterator[Integers]:
-    while rows := cursor.fetchmany(CHUNK_ROWS):
-        yield np.array(rows, dtype=np.int64).T
-
-
-def _requests(connection: sqlite3.Connection, timeline: Timeline) -> None:
-    groups = " ".join(f"WHEN '{outcome}' THEN {number}" for outcome, number in _GROUP_OF.items())
-    cursor = connection.execute(
-        f"SELECT side = 'api', CASE outcome {groups} ELSE 0 END, due_ns, done_ns FROM requests"  # noqa: S608 - enums
-    )
-    chunks = list(_chunks(cursor))
-    if not chunks:
-        return
-    is_api, group, due_ns, done_ns = np.concatenate(chunks, axis=1)
+def _requests(evidence: Gathered, measured: Measured) -> None:
+    rows = evidence.requests
+    group = np.array([_GROUP_OF.get(row.outcome, 0) for row in rows], dtype=np.int64)
+    due_ns = np.array([row.due_ns for row in rows], dtype=np.int64)
+    done_ns = np.array([row.done_ns for row in rows], dtype=np.int64)
     for side in Side:
-        chosen = is_api == (side is Side.API)
+        chosen = np.array([row.side is side for row in rows], dtype=bool)
         if chosen.any():
-            timeline.sides[side] = _side(timeline.axis, group[chosen], due_ns[chosen], done_ns[chosen])
+            measured.sides[side] = _side(measured.axis, group[chosen], due_ns[chosen], done_ns[chosen])
 
 
 def _side(axis: Axis, group: Integers, due_ns: Integers, done_ns: Integers) -> SideSeries:
@@ -182,49 +160,44 @@ def _percentiles(axis: Axis, index: Integers, latency_ms: Numbers) -> tuple[Numb
     return tuple(series)
 
 
-def _probes(connection: sqlite3.Connection, timeline: Timeline) -> None:
-    chunks = list(_chunks(connection.execute("SELECT due_ns, outcome = 'ok' FROM probes")))
-    if not chunks:
+def _probes(evidence: Gathered, measured: Measured) -> None:
+    if not evidence.probes:
         return
-    due_ns, good = np.concatenate(chunks, axis=1)
-    index = timeline.axis.index(due_ns, timeline.axis.fine_s)
-    timeline.probes = len(due_ns)
-    timeline.probes_good = _per_second(timeline.axis, index[good == 1])
-    timeline.probes_bad = _per_second(timeline.axis, index[good == 0])
+    due_ns = np.array([row.due_ns for row in evidence.probes], dtype=np.int64)
+    good = np.array([row.good for row in evidence.probes], dtype=bool)
+    index = measured.axis.index(due_ns, measured.axis.fine_s)
+    measured.probes = len(due_ns)
+    measured.probes_good = _per_second(measured.axis, index[good])
+    measured.probes_bad = _per_second(measured.axis, index[~good])
 
 
-_CHANGES = """
-SELECT at_ns, user, 'live', live FROM sessions
-UNION ALL
-SELECT at_ns, user, 'flag', value FROM (
-  SELECT at_ns, user, value, LAG(value) OVER (PARTITION BY user ORDER BY at_ns, seq) AS before FROM flags
-) WHERE before IS NULL OR before <> value
-ORDER BY at_ns
-"""
-
-
-def _users(connection: sqlite3.Connection, timeline: Timeline) -> None:
+def _users(evidence: Gathered, measured: Measured) -> None:
     """Users with a live session per side, by the flag value each holds, at the end of each bucket."""
-    axis = timeline.axis
+    axis = measured.axis
+    changes = [row for row in evidence.rows if isinstance(row, SessionRow | FlagRow)]
+    changes.sort(key=lambda row: row.at_ns)
     live: dict[str, bool] = {}
     flag: dict[str, bool] = {}
     counts = {Side.API: 0, Side.FIRESTORE: 0}
     series = {side: np.zeros(axis.buckets(axis.fine_s)) for side in Side}
     bucket = 0
-    for at_ns, user, what, value in connection.execute(_CHANGES):
-        reached = min(max(0, (at_ns - axis.start_ns) // (axis.fine_s * NS)), axis.buckets(axis.fine_s) - 1)
+    for row in changes:
+        reached = min(max(0, (row.at_ns - axis.start_ns) // (axis.fine_s * NS)), axis.buckets(axis.fine_s) - 1)
         for side in Side:
             series[side][bucket:reached] = counts[side]
         bucket = reached
-        if live.get(user):
-            counts[_side_of(flag, user)] -= 1
-        (live if what == "live" else flag)[user] = bool(value)
-        if live.get(user):
-            counts[_side_of(flag, user)] += 1
+        if live.get(row.user):
+            counts[_side_of(flag, row.user)] -= 1
+        if isinstance(row, SessionRow):
+            live[row.user] = row.live
+        else:
+            flag[row.user] = row.value
+        if live.get(row.user):
+            counts[_side_of(flag, row.user)] += 1
     for side in Side:
         series[side][bucket:] = counts[side]
     if live:
-        timeline.users = series
+        measured.users = series
 
 
 def _side_of(flag: dict[str, bool], user: str) -> Side:
@@ -235,27 +208,29 @@ def _side_of(flag: dict[str, bool], user: str) -> Side:
 HOLD_S = 15
 
 
-def _gauges(connection: sqlite3.Connection, timeline: Timeline) -> None:
+def _gauges(evidence: Gathered, measured: Measured) -> None:
     for metric in ("replicas", "ready_replicas"):
-        rows = connection.execute(
-            "SELECT at_ns, value FROM samples WHERE metric = ? AND value IS NOT NULL ORDER BY at_ns", (metric,)
-        ).fetchall()
+        rows = _samples(evidence, metric)
         if rows:
-            timeline.gauges[metric] = _held(timeline.axis, rows, hold_s=None)
+            read = [(row.at_ns, row.value) for row in rows]
+            measured.gauges[metric] = _held(measured.axis, read, hold_s=None)
     for metric in ("cpu_cores", "memory_bytes"):
-        total = _sum_of_pods(connection, timeline.axis, metric)
+        total = _sum_of_pods(evidence, measured.axis, metric)
         if total is not None:
-            timeline.gauges[metric] = total
+            measured.gauges[metric] = total
 
 
-def _sum_of_pods(connection: sqlite3.Connection, axis: Axis, metric: str) -> Numbers | None:
+def _samples(evidence: Gathered, metric: str) -> list[SampleRow]:
+    found = [row for row in evidence.samples if row.metric == metric and not math.isnan(row.value)]
+    return sorted(found, key=lambda row: row.at_ns)
+
+
+def _sum_of_pods(evidence: Gathered, axis: Axis, metric: str) -> Numbers | None:
     """The sum over all pods (``pod/...``, or named by a pod's event); over all subjects where there is no pod."""
-    named = {subject for (subject,) in connection.execute("SELECT DISTINCT subject FROM events WHERE kind = 'pod'")}
+    named = {row.subject for row in evidence.events if row.kind == "pod"}
     by_subject: dict[str, list[tuple[int, float]]] = {}
-    for subject, at_ns, value in connection.execute(
-        "SELECT subject, at_ns, value FROM samples WHERE metric = ? AND value IS NOT NULL ORDER BY at_ns", (metric,)
-    ):
-        by_subject.setdefault(subject, []).append((at_ns, value))
+    for row in _samples(evidence, metric):
+        by_subject.setdefault(row.subject, []).append((row.at_ns, row.value))
     if not by_subject:
         return None
     pods = [rows for subject, rows in by_subject.items() if subject.startswith("pod/") or subject in named]

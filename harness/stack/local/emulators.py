@@ -41,7 +41,8 @@ class Emulator:
         """Starts it. Raises ``StackNotStarted`` when the command cannot be run."""
         home = self._state.folder / f"{self.part}-home"  # firebase-tools keeps settings in HOME: not in the person's
         home.mkdir()
-        variables = {**environment.machine(), "HOME": str(home)}
+        # What Node compiles it keeps in the machine's temporary folder for ever, unless it is told another.
+        variables = {**environment.machine(), "HOME": str(home), "NODE_COMPILE_CACHE": str(home / "compile-cache")}
         spec = Spec(part=self.part, command=command, environment=variables, log=self._log, folder=ROOT)
         self.process = process = spawn(spec, self._state)
         return process

@@ -11,7 +11,7 @@ from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceK
 from harness.rehearsals.conformance.http import Exchange
 from harness.rehearsals.conformance.openapi.file import OpenApiFile
 from harness.rehearsals.conformance.openapi.operations import SHAPES, Operation
-from harness.rehearsals.conformance.result import CheckResult, Outcome
+from harness.rehearsals.conformance.types import CheckRun, Deviation
 
 MOST_BYTES = 64 * 1024  # of a body that is looked at: a walk of 20,000 locations takes seconds
 SENTENCES = {
@@ -44,29 +44,25 @@ class Answers:
                 self.looked_at[name] = self.looked_at.get(name, 0) + 1
                 self._look(self._found[name], exchange)
 
-    def results(self) -> tuple[tuple[CheckResult, Exchange | None], ...]:
+    def results(self) -> tuple[tuple[CheckRun, Exchange | None], ...]:
         """By operation, each deviation with its request."""
         return tuple(self._result(name) for name in self.looked_at)
 
-    def _result(self, name: str) -> tuple[CheckResult, Exchange | None]:
+    def _result(self, name: str) -> tuple[CheckRun, Exchange | None]:
         operation = self._found[name]
         source = Source(SourceKind.OPENAPI, self._file.place(operation.path))
-        passed = CheckResult(
-            id=f"openapi.answers.{name}", sentence=SENTENCES["openapi.answers"], outcome=Outcome.PASSED, source=source
-        )
+        passed = CheckRun(id=f"openapi.answers.{name}", sentence=SENTENCES["openapi.answers"], source=source)
         if name not in self._deviations:
             return passed, None
         deviation, place = self._deviations[name]
-        return CheckResult(
-            id=passed.id,
-            sentence=passed.sentence,
-            outcome=Outcome.DEVIATION,
+        found = Deviation(
             expected=deviation.expected,
             got=deviation.got,
-            source=Source(SourceKind.OPENAPI, place),
             grade=Grade.OPENAPI,
-            finding=deviation.finding,
-        ), deviation.exchange
+            finding=deviation.finding or Finding.BODY,
+        )
+        place_ = Source(SourceKind.OPENAPI, place)
+        return CheckRun(id=passed.id, sentence=passed.sentence, source=place_, deviation=found), deviation.exchange
 
     def _look(self, operation: Operation, exchange: Exchange) -> None:
         responses, here = self._file.at((*operation.path, "responses"))

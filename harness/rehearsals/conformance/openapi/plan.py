@@ -10,8 +10,8 @@ from harness.rehearsals.conformance.openapi.answers import SENTENCES, Answers
 from harness.rehearsals.conformance.openapi.decides import decided
 from harness.rehearsals.conformance.openapi.file import OpenApiFile, read
 from harness.rehearsals.conformance.openapi.operations import SHAPES, operations
-from harness.rehearsals.conformance.result import CheckResult, Outcome
 from harness.rehearsals.conformance.rules import CONTRACT, Rules
+from harness.rehearsals.conformance.types import CheckRun, Deviation
 
 
 class OpenApiPlan:
@@ -39,7 +39,7 @@ class OpenApiPlan:
         one = next(iter(self.operations.values()))
         return "/v1" if not str(one.path[1]).startswith("/v1/") and "/v1/" not in str(one.path[1]) else ""
 
-    def differences(self) -> tuple[CheckResult, ...]:
+    def differences(self) -> tuple[CheckRun, ...]:
         """What the file says otherwise, once each: advice, with its line. People decide which of the two to change."""
         found = [
             self._advice(
@@ -57,14 +57,15 @@ class OpenApiPlan:
                 found.append(self._advice(f"openapi.operations.{name}", call, at.whole, self.file.place(at.path[:2])))
         return tuple(found)
 
-    def _advice(self, id_: str, expected: str, got: str, place: str) -> CheckResult:
-        return CheckResult(
+    def _advice(self, id_: str, expected: str, got: str, place: str) -> CheckRun:
+        return CheckRun(
             id=id_,
             sentence=SENTENCES[".".join(id_.split(".")[:2])],
-            outcome=Outcome.ADVICE,
-            expected=expected,
-            got=got,
             source=Source(SourceKind.OPENAPI, place),
-            grade=Grade.ADVICE,
-            finding=Finding.BODY if "operations" not in id_ else Finding.STATUS,
+            deviation=Deviation(
+                expected=expected,
+                got=got,
+                grade=Grade.ADVICE,
+                finding=Finding.BODY if "operations" not in id_ else Finding.STATUS,
+            ),
         )

@@ -1,14 +1,8 @@
-"""``mirror_stop.json``: what a stepwise stop of the mirror showed."""
+"""What a stepwise stop of the mirror leaves to be judged."""
 
 from __future__ import annotations
 
 import msgspec
-
-from harness.model.manifests import ManifestWarning, RepositoryErratum
-from harness.model.message import Told
-from harness.model.verdict import Combined, Verdict
-
-SCHEMA_VERSION = 1
 
 
 class UserLoss(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,36 +54,9 @@ class KilledPod(msgspec.Struct, frozen=True, kw_only=True):
         return self.queued > self.under_way and agree and self.in_postgresql == self.acknowledged
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim judged as written. ``erratum`` is the one of the register that the reason shows; "" when none was."""
+class MirrorStopDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run. ``lacking`` are the capabilities that its environment does not have, and it needs."""
 
-    id: str
-    claim: str
-    verdict: Verdict
-    reason: str
-    told: Told = ()  # the reason as messages, for the page's language
-    erratum: str = ""
-
-
-class MirrorStopResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole document."""
-
-    schema_version: int
-    run_id: str
-    started_utc: str
-    seed: int
-    rung: str
-    target: str
-    replay: str
-    killed_pod: KilledPod | None
-    steps: tuple[Step, ...]
-    judgements: tuple[Judgement, ...]
-    exit_status: int
-    timings: dict[str, float]
-    leaks: tuple[str, ...]
-    errors: tuple[str, ...]
-    combined: Combined | None = None  # ``None`` in runs that were stored without it
-    environment: str = ""  # what the target is told to be
-    manifest_changes: tuple[str, ...] = ()  # what the rehearsal changes in the document's manifests
-    manifest_warnings: tuple[ManifestWarning, ...] = ()  # risks of the folder as it was written
-    repository_errata: tuple[RepositoryErratum, ...] = ()  # the document's errata held against that folder
+    lacking: tuple[str, ...] = ()
+    killed_pod: KilledPod | None = None
+    steps: list[Step] = []

@@ -110,11 +110,6 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
             none_ready=f"{self.none_ready:.1f}",
         )
 
-    @property
-    def sentence(self) -> str:
-        """The same in English."""
-        return str(self.told)
-
 
 def expected(series: KillSeries) -> Expected:
     """The most failures that the series can bring."""

@@ -1,0 +1,25 @@
+"""The checks of a whole run under load, as its evidence keeps them: each counts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from harness.checks.judged import CHECK_EVENT, of_event
+from harness.model.evidence import EventRow
+from harness.model.judgement import Judgement
+from harness.model.verdict import Verdict
+
+
+def of_whole_run(events: Iterable[EventRow]) -> list[Judgement]:
+    """The word of every check, once the load had ended; [] before. Raises ``BadInput`` for another harness' event."""
+    return [_counting(of_event(row)) for row in events if row.kind == CHECK_EVENT]
+
+
+def _counting(check: Judgement) -> Judgement:
+    """A check that gates also where it was not exercised lets no run pass unseen: its word is inconclusive. Whatever
+    else was looked at counts, too."""
+    if check.verdict is not Verdict.NOT_EXERCISED:
+        return msgspec.structs.replace(check, gates=True)
+    return msgspec.structs.replace(check, verdict=Verdict.INCONCLUSIVE) if check.gates else check

@@ -1,0 +1,106 @@
+"""A run of experiments, judged by its plan, its details and its evidence. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from harness.agreement import DUAL_WRITE, PHOTOS
+from harness.checks.whole_run import of_whole_run
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message, verbatim
+from harness.model.verdict import Verdict
+from harness.population.due import due_within
+from harness.rehearsal.gathered import Gathered
+from harness.rehearsals.chaos.judge import adding, judge, outright, span
+from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
+from harness.rehearsals.chaos.judge_series import judged_against
+from harness.rehearsals.chaos.kill_series import expected
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
+from harness.report.words import lacking_words
+from harness.walk_results import ACKNOWLEDGED, ONCE, READS
+
+#: Their stores differ once PostgreSQL has lost what Firestore and Storage have, and answers lack what was lost.
+_SEE_THE_LOSS = (ONCE, READS, DUAL_WRITE, PHOTOS)
+
+
+def lacking(experiment: Experiment, capabilities: Iterable[str]) -> list[str]:
+    """What it needs and the environment has not."""
+    return sorted(set(experiment.expects.needs) - {str(each) for each in capabilities})
+
+
+def part_of(plan: ChaosPlan, number: int) -> str:
+    """The part of the experiment ``number`` (from 1)."""
+    return plan.experiments[number - 1].part or str(number)
+
+
+def names(plan: ChaosPlan) -> list[str]:
+    """The judgements' ids, in the order of the experiments: the experiment's name, and its number in its part where
+    that has several of the name."""
+    keys = [(part_of(plan, number), each.experiment.name) for number, each in enumerate(plan.experiments, 1)]
+    return [
+        f"{key[1]}.{keys[:place].count(key) + 1}" if keys.count(key) > 1 else key[1] for place, key in enumerate(keys)
+    ]
+
+
+def experiments(
+    plan: ChaosPlan, details: ChaosDetails, evidence: Gathered, *, seed: int, capabilities: Iterable[str]
+) -> Iterator[Judgement]:
+    """The verdict on every experiment of the plan, whatever became of the run."""
+    made, there = {each.number: each for each in details.made}, tuple(capabilities)
+    for number, planned in enumerate(plan.experiments, 1):
+        lacks = lacking(planned.experiment, there)
+        if lacks:
+            found = Judgement(id="experiment", verdict=Verdict.NOT_EXERCISED, told=(lacking_words(lacks),), gates=False)
+        elif number in made:
+            found = of_experiment(plan, details, made[number], evidence, seed=seed)
+        else:
+            found = _inconclusive(message("the run ended before it was made"))
+        yield _placed(plan, number, planned, found)
+
+
+def of_experiment(plan: ChaosPlan, details: ChaosDetails, made: Made, evidence: Gathered, *, seed: int) -> Judgement:
+    """The verdict on one that was made; see ``experiments`` for its place."""
+    expects = plan.experiments[made.number - 1].experiment.expects
+    if expects.repeated is not None and made.tried == ():
+        return _inconclusive(message("there was no steady state to try the detection from"))
+    window = span(made)
+    due = due_within(plan.scenario, seed, details.origin_ns, window.start_ns, window.end_ns)
+    judged = judge(evidence.ledger, made, expects, plan.criteria, due=due)
+    lost = outright(evidence.requests, made.start_ns, made.undone_ns or made.end_ns)
+    judged = judged if lost is None else adding(judged, lost)
+    if expects.repeated is not None and made.series is not None:
+        judged = judged_against(expected(made.series), judged, made=made.repeated, times=expects.repeated.times)
+    if expects.failover is not None:
+        found = failover_of(made, expects.failover, evidence.events, evidence.requests, evidence.probes)
+        judged = on_server(judged_failover(expects.failover, found, judged), made.server)
+    if not made.broken:
+        return judged
+    told = message("the experiment could not be made: {why}", why=verbatim(made.broken))
+    return msgspec.structs.replace(judged, verdict=Verdict.INCONCLUSIVE, told=(told,), erratum="")
+
+
+def checks(plan: ChaosPlan, evidence: Gathered) -> Sequence[Judgement]:
+    """The checks of the whole run; where it had to lose acknowledged writes, that it was found."""
+    found = of_whole_run(evidence.events)
+    expectations = [each.experiment.expects for each in plan.experiments]
+    if any(each.failover and not each.failover.synchronous for each in expectations):
+        return as_counterexample(found, ACKNOWLEDGED, _SEE_THE_LOSS)
+    return found
+
+
+def _placed(plan: ChaosPlan, number: int, planned: PlannedExperiment, found: Judgement) -> Judgement:
+    claims = planned.experiment.expects.claims
+    return msgspec.structs.replace(
+        found,
+        id=names(plan)[number - 1],
+        part=part_of(plan, number),
+        asked=(Message(text=planned.experiment.title),),
+        claim=claims[0] if claims else "",
+        also=tuple(claims[1:]),
+    )
+
+
+def _inconclusive(why: Message) -> Judgement:
+    return Judgement(id="experiment", verdict=Verdict.INCONCLUSIVE, told=(why,))

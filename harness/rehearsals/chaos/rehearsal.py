@@ -1,0 +1,185 @@
+"""``chaos``: experiments of Chaos Toolkit under users and probes; ``rolling_update`` is a plan of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.judge.difference import Ratio
+from harness.judge.window import NS
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.section import Cell, Row, Section, Table
+from harness.model.stack import Rung
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.chaos import judge_run
+from harness.rehearsals.chaos.flow import Experiments
+from harness.rehearsals.chaos.judge import Figures, figures
+from harness.rehearsals.chaos.judge_failover import failover_of
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, FailoverSeen, Made
+
+#: The parts of ``rolling_update`` by name.
+AS_WRITTEN, GRACEFUL = "as_written", "graceful"
+_TITLES = {
+    AS_WRITTEN: message("The manifests as they are"),
+    GRACEFUL: message("With the component graceful"),
+}
+
+
+class Chaos:
+    """The rehearsal."""
+
+    name, decides = "chaos", False
+    plan, details = ChaosPlan, ChaosDetails
+
+    def title(self, plan: ChaosPlan) -> Message:
+        """How many experiments; of one that is made again and again, what it is."""
+        titles = {each.experiment.title for each in plan.experiments}
+        if len(titles) == 1:
+            return Message(text=titles.pop())
+        return message("Chaos: {count} experiments", count=str(len(plan.experiments)))
+
+    def claims(self, plan: ChaosPlan) -> Iterable[tuple[str, str]]:
+        """Of each experiment its own."""
+        for number, planned in enumerate(plan.experiments, 1):
+            for claim in planned.experiment.expects.claims:
+                yield judge_run.part_of(plan, number), claim
+
+    def parts(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Sequence[Part]:
+        """Each experiment, or those that the plan names."""
+        took: Counter[str] = Counter()
+        for made in seen.details.made:
+            took[judge_run.part_of(plan, made.number)] += made.end_ns - made.begun_ns
+        titles: dict[str, Message] = {}
+        for number, planned in enumerate(plan.experiments, 1):
+            part = judge_run.part_of(plan, number)
+            titles.setdefault(part, _TITLES.get(part, Message(text=planned.experiment.title)))
+        return [Part(name=name, title=title, seconds=took[name] / NS) for name, title in titles.items()]
+
+    def arrange(self, plan: ChaosPlan, options: Options, manifests: Manifests) -> Needs:
+        """On local the experiments break what is kept; of a kept cluster only what they do to its nodes."""
+        expects = [each.experiment.expects for each in plan.experiments]
+        of_cluster = options.rung is Rung.KIND and not any(each.breaks_nodes for each in expects)
+        return Needs(
+            stack=StackNeeds(
+                manifests=manifests,
+                use_kept=plan.only_pods or of_cluster,
+                every_program=any(each.failover is not None for each in expects),
+            )
+        )
+
+    async def run(self, plan: ChaosPlan, on: Running[ChaosDetails]) -> None:
+        """Nothing is brought up where the environment lacks what every experiment takes."""
+        there = on.stack.capabilities
+        if not all(judge_run.lacking(each.experiment, there) for each in plan.experiments):
+            await Experiments(plan, on).run()
+
+    def judge(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Judgement]:
+        """Every experiment, then the checks of the whole run."""
+        facts = seen.facts
+        yield from judge_run.experiments(
+            plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities
+        )
+        yield from judge_run.checks(plan, seen.evidence)
+
+    def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+        """The figures of each experiment, and how a database failed over."""
+        _ = judgements
+        made = seen.details.made
+        if made:
+            yield _experiments_table(plan, [(each, figures(seen.evidence.ledger, each)) for each in made])
+        failovers = [*_failovers(plan, seen)]
+        if failovers:
+            yield _failovers_table(failovers)
+
+    def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+        """The share of requests and probes that failed in each experiment."""
+        _ = judgements
+        made = {each.number: each for each in seen.details.made}
+        for number, name in enumerate(judge_run.names(plan), 1):
+            found = figures(seen.evidence.ledger, made[number]) if number in made else None
+            sample = Ratio(found.failed if found else 0, found.calls if found else 0)
+            yield Figure(f"{judge_run.part_of(plan, number)} {name}: failed", "ratio", "worse", sample, gates=True)
+
+
+def _experiments_table(plan: ChaosPlan, rows: Sequence[tuple[Made, Figures]]) -> Table:
+    return Table(
+        title=message("Experiments"),
+        heads=(
+            message("Experiment"),
+            message("Failed"),
+            message("Outage"),
+            message("Steady again"),
+            message("Chaos Toolkit says"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    message("{number}. {title}", number=str(made.number), title=_title(plan, made)),
+                    message("{failed} of {all}", failed=str(found.failed), all=str(found.calls)),
+                    _seconds(found.outage_s),
+                    _seconds(found.recovered_s),
+                    made.status or "–",
+                ),
+                link=made.journal,
+            )
+            for made, found in rows
+        ),
+        numbers=(1, 2, 3),
+    )
+
+
+def _title(plan: ChaosPlan, made: Made) -> Message:
+    return Message(text=plan.experiments[made.number - 1].experiment.title)
+
+
+def _failovers(plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterator[tuple[Made, FailoverSeen]]:
+    evidence = seen.evidence
+    for made in seen.details.made:
+        failover = plan.experiments[made.number - 1].experiment.expects.failover
+        if failover is not None:
+            found = failover_of(made, failover, evidence.events, evidence.requests, evidence.probes)
+            if found is not None:
+                yield made, found
+
+
+def _failovers_table(failovers: Sequence[tuple[Made, FailoverSeen]]) -> Table:
+    stand_in = message(
+        "A stand-in for Cloud SQL's regional disk replication: here PostgreSQL streams its WAL to a standby, a "
+        "heartbeat of the rehearsal's own detects the loss, and the sidecars are pointed at the standby in place "
+        "of an address that moves. Detection and promotion take other times at Cloud SQL."
+    )
+    return Table(
+        title=message("Failover of the database"),
+        heads=(
+            message("Experiment"), message("Commit"), message("Detected after"), message("Promoted in"),
+            message("Pods switched in"), message("Writes failed for"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    str(made.number),
+                    message("synchronous") if found.synchronous else message("asynchronous"),
+                    _seconds(found.detect_s),
+                    f"{found.promote_s:.2f} s",
+                    f"{found.lead_s:.2f} s",
+                    _seconds(found.outage_s),
+                )
+            )
+            for made, found in failovers
+        ),
+        numbers=(2, 3, 4, 5),
+        note=(stand_in,),
+    )  # fmt: skip
+
+
+def _seconds(value: float | None) -> Cell:
+    return "–" if value is None else f"{value:.1f} s"
+
+
+REHEARSAL = Chaos()

@@ -1,0 +1,143 @@
+"""Conformance: every check of the contract on a running target, one deviation a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.firebase.documents import Documents
+from harness.manifests.change import without_autoscaler
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.section import Section
+from harness.model.stack import Target
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.conformance.bench import Ground
+from harness.rehearsals.conformance.chosen import chosen
+from harness.rehearsals.conformance.extras import extras
+from harness.rehearsals.conformance.fuzz import fuzz
+from harness.rehearsals.conformance.judge import judged
+from harness.rehearsals.conformance.logs import Logs
+from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+from harness.rehearsals.conformance.reach import OnStack
+from harness.rehearsals.conformance.rules import Rules
+from harness.rehearsals.conformance.runner import keep_request, run_checks
+from harness.rehearsals.conformance.sections import figures, sections
+from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, TargetFacts
+from harness.stack.protocol import WithBeside
+
+
+class Conformance:
+    """The rehearsal."""
+
+    name, decides = "conformance", False
+    plan, details = ConformancePlan, ConformanceDetails
+
+    def title(self, plan: ConformancePlan) -> Message:
+        """The head of the page tells the target."""
+        _ = plan
+        return message("Conformance to the contract")
+
+    def claims(self, plan: ConformancePlan) -> Iterable[tuple[str, str]]:
+        """None: the checks are of the contract, not of the register. What was not made is judged with them."""
+        _ = plan
+        return ()
+
+    def parts(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Sequence[Part]:
+        """It is one part."""
+        _ = plan, seen
+        return ()
+
+    def arrange(self, plan: ConformancePlan, options: Options, manifests: Manifests) -> Needs:
+        """One replica: what a target keeps in a process (its rate limit) is then the same for every request."""
+        _ = plan, options
+        return Needs(stack=StackNeeds(manifests=without_autoscaler(manifests, 1)))
+
+    async def run(self, plan: ConformancePlan, on: Running[ConformanceDetails]) -> None:
+        """Every check, then what the team's OpenAPI file says, then requests that are drawn from it."""
+        target = on.options.target
+        on.details.target = _facts(target)
+        openapi = OpenApiPlan(Path(plan.openapi)) if plan.openapi else None
+        logs = Logs(on.folder / "logs", on.clock)
+        on.saw(logs.saw)
+        await on.up()
+        endpoints = on.stack.endpoints()
+        ports = on.stack.metrics() if isinstance(on.stack, WithBeside) else []
+        on.details.extras = [*await extras(endpoints.service, ports, target.metrics_path)]
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        on.at_end(documents.close)
+        ground = Ground(
+            reach=OnStack(on.stack, on.clock),
+            clock=on.clock,
+            documents=documents,
+            logs=logs,
+            seed=on.options.seed,
+            run_id=on.run_id,
+            rules=Rules() if openapi is None else openapi.rules,
+        )
+        await _check(plan, on, ground, openapi)
+        if plan.fuzz_s:
+            await _fuzz(plan, on, openapi)
+        on.mark("checks")
+
+    def judge(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Judgement]:
+        """From the details alone."""
+        return judged(plan, seen.details, [check.id for check in chosen(plan.only)])
+
+    def sections(
+        self, plan: ConformancePlan, seen: Seen[ConformanceDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Section]:
+        """The target, the requests, what was not covered."""
+        _ = plan, judgements
+        return sections(seen.details)
+
+    def figures(
+        self, plan: ConformancePlan, seen: Seen[ConformanceDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Figure]:
+        """How many checks ended how."""
+        _ = plan, seen
+        return figures(judgements)
+
+
+def _facts(target: Target) -> TargetFacts:
+    return TargetFacts(
+        command=target.command,
+        folder=target.folder,
+        environment=tuple(target.environment),
+        migrations=target.migrations,
+    )
+
+
+async def _check(
+    plan: ConformancePlan, on: Running[ConformanceDetails], ground: Ground, openapi: OpenApiPlan | None
+) -> None:
+    answers = None if openapi is None else openapi.answers()
+    seen = None if answers is None else answers.take
+    checks = on.details.checks
+    await run_checks(chosen(plan.only), ground, on.folder, on.progress, checks.append, seen=seen)
+    if openapi is not None and answers is not None:
+        checks += openapi.differences()
+        for result, exchange in answers.results():
+            checks.append(result if exchange is None else keep_request(result, exchange, on.folder))
+
+
+async def _fuzz(plan: ConformancePlan, on: Running[ConformanceDetails], openapi: OpenApiPlan | None) -> None:
+    on.phase("fuzz", message("fuzzing for {seconds} s", seconds=str(plan.fuzz_s)))
+    on.details.fuzz, results = await fuzz(
+        on.stack.endpoints(),
+        on.folder,
+        on.run_id,
+        on.clock,
+        seconds=plan.fuzz_s,
+        seed=on.options.seed,
+        plan=openapi,
+    )
+    on.details.checks += results
+
+
+REHEARSAL = Conformance()

@@ -1,0 +1,137 @@
+"""The proof of the flag: how long every client takes to change sides, and that no walk is lost on the way.
+
+The client's own rule in virtual time, then stories of single users and real phones on a stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.judge.difference import Exact, Single
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.section import Lines, Pairs, Section
+from harness.model.stack import Capability
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.flag_proof.continuity import Stories
+from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
+from harness.rehearsals.flag_proof.real import RealCase, course
+from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
+from harness.rehearsals.flag_proof.virtual import virtual_cases
+from harness.state.lease import run_folder
+
+NEEDED = (Capability.REAL_POSTGRESQL,)
+
+
+class FlagProof:
+    """The rehearsal."""
+
+    name, decides = "flag_proof", False
+    plan, details = FlagPlan, FlagProofDetails
+
+    def title(self, plan: FlagPlan) -> Message:
+        """As the plan has it."""
+        return Message(text=plan.title)
+
+    def claims(self, plan: FlagPlan) -> Iterable[tuple[str, str]]:
+        """By part."""
+        return claims(plan)
+
+    def parts(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Sequence[Part]:
+        """What was computed, and what ran."""
+        timings = seen.facts.timings
+        virtual_s = timings.get(VIRTUAL, 0.0)
+        found = [Part(name=VIRTUAL, title=message("In virtual time"), seconds=virtual_s)]
+        if not plan.virtual_only:
+            took_s = max(0.0, timings.get(REAL, virtual_s) - virtual_s)
+            found.append(Part(name=REAL, title=message("On real parts"), seconds=took_s))
+        return found
+
+    def arrange(self, plan: FlagPlan, options: Options, manifests: Manifests) -> Needs:
+        """A stack, unless only what is computed is asked for."""
+        _ = options
+        return Needs(stack=None if plan.virtual_only else StackNeeds(manifests=manifests, use_kept=False))
+
+    async def run(self, plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
+        """Every case in order."""
+        on.phase(VIRTUAL, message("computing the client's rule in virtual time"))
+        on.details.switches += virtual_cases(plan, on.options.seed)
+        on.mark(VIRTUAL)
+        if plan.virtual_only:
+            return
+        await on.up()
+        on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
+        if not on.details.lacking:
+            await _on_the_stack(plan, on)
+        on.mark(REAL)
+
+    def judge(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Judgement]:
+        """From the details alone."""
+        return judged(plan, seen.details)
+
+    def sections(
+        self, plan: FlagPlan, seen: Seen[FlagProofDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Section]:
+        """How it was judged."""
+        _ = seen, judgements
+        if plan.virtual_only:
+            how = message("the client's fetch rule in virtual time; no stack")
+            yield Pairs(pairs=((message("Without a stack"), how),))
+        yield Lines(title=message("How it was judged"), lines=HOW)
+
+    def figures(
+        self, plan: FlagPlan, seen: Seen[FlagProofDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Figure]:
+        """When the last client had switched, of each case: computed exactly, or read once."""
+        _ = plan, judgements
+        for each in seen.details.switches:
+            sample = Exact(each.last_s) if each.mode == VIRTUAL else Single(each.last_s)
+            yield Figure(each.id, "s", "worse", sample, gates=True)
+
+
+HOW = (
+    message("virtual cases compute the client's own fetch rule at the document's times: nobody waits for 12 h"),
+    message(
+        "real cases run phones, Remote Config, API and Firestore with every time divided by the plan's scale, and are "
+        "judged by the rule's bound, not by the document's 5 minutes"
+    ),
+)
+
+
+async def _on_the_stack(plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
+    seed = on.options.seed
+    on.phase("stories", message("walks across a change of sides"))
+    stories = Stories(on.stack.endpoints(), on.clock, seed)
+    try:
+        on.details.stories += await stories.all()
+    finally:
+        stories.close()
+    for case in plan.cases:
+        if case.real:
+            said = message(
+                "fetch interval {interval} s, times / {scale}: {seconds} s",
+                interval=f"{case.fetch_interval_s:g}",
+                scale=f"{plan.real.scale:g}",
+                seconds=f"{course(plan, case).end_s:.0f}",
+            )
+            on.phase("real", said)
+            real = RealCase(
+                plan,
+                case,
+                on.stack,
+                on.clock,
+                folder=run_folder(on.run_id),
+                logs=on.folder / "logs",
+                run_id=on.run_id,
+            )
+            switches, walks = await real.run(seed)
+            on.details.switches += switches
+            on.details.walks.append(walks)
+
+
+REHEARSAL = FlagProof()

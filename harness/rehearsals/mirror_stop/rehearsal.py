@@ -1,0 +1,148 @@
+"""The stepwise stop of the mirror: a pod killed with a full queue, then load, and a step for each share.
+
+It runs what the document writes after week 4, and shows what a roll back by the flag would then lose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from harness.clock import utc
+from harness.firebase.documents import Documents
+from harness.load.users import Users, UsersPlan
+from harness.manifests.change import with_env
+from harness.model.evidence import Side
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.scenario import ProbePlan
+from harness.model.section import Section
+from harness.model.stack import Capability
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, rolled_back
+from harness.rehearsals.mirror_stop.killed_pod import Burst
+from harness.rehearsals.mirror_stop.observe import observe
+from harness.rehearsals.mirror_stop.plan import LANES_VARIABLE, SHARE_VARIABLE, MirrorStopPlan
+from harness.rehearsals.mirror_stop.sections import figures, sections
+from harness.rehearsals.mirror_stop.types import MirrorStopDetails
+
+NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
+REQUEST_TIMEOUT_S = 10.0
+
+
+class MirrorStop:
+    """The rehearsal."""
+
+    name, decides = "mirror_stop", False
+    plan, details = MirrorStopPlan, MirrorStopDetails
+
+    def title(self, plan: MirrorStopPlan) -> Message:
+        """The same for every plan."""
+        _ = plan
+        return message("The mirror, stopped stepwise")
+
+    def claims(self, plan: MirrorStopPlan) -> Iterable[tuple[str, str]]:
+        """All three."""
+        _ = plan
+        return [("", claim) for claim in CLAIMS]
+
+    def parts(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Sequence[Part]:
+        """It is one part."""
+        _ = plan, seen
+        return ()
+
+    def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> Needs:
+        """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
+        _ = options
+        return Needs(stack=StackNeeds(manifests=at_share(manifests, plan, plan.shares_percent[0]), use_kept=False))
+
+    async def run(self, plan: MirrorStopPlan, on: Running[MirrorStopDetails]) -> None:
+        """The pod, then the steps."""
+        await on.up()
+        on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
+        if on.details.lacking:
+            return
+        users = Users(
+            on,
+            UsersPlan(
+                population=plan.population,
+                probes=ProbePlan(),
+                request_timeout_s=REQUEST_TIMEOUT_S,
+                seed=on.options.seed,
+            ),
+        )
+        await users.set_flag(on=True)
+        endpoints = on.stack.endpoints()
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        on.at_end(documents.close)
+        await _kill_a_pod(plan, on, documents)
+        await users.admit()
+        await users.go()
+        on.mark("admitted")
+        for share in plan.shares_percent:
+            await _step(plan, on, documents, share)
+
+    def judge(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Judgement]:
+        """From the details alone."""
+        _ = plan
+        return judged(seen.details)
+
+    def sections(
+        self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Section]:
+        """The steps, and what each user would lose."""
+        _ = plan, judgements
+        return sections(seen.details)
+
+    def figures(
+        self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Figure]:
+        """By share."""
+        _ = judgements
+        return figures(seen.details, plan.shares_percent)
+
+
+def at_share(manifests: Manifests, plan: MirrorStopPlan, share: int) -> Manifests:
+    """The manifests with that share mirrored, by the target's own settings."""
+    return with_env(manifests, **{SHARE_VARIABLE: str(share)}, **{LANES_VARIABLE: str(plan.lanes)})
+
+
+async def _kill_a_pod(plan: MirrorStopPlan, on: Running[MirrorStopDetails], documents: Documents) -> None:
+    said = message("Firestore paused, {walks} walks written, a pod killed", walks=str(plan.burst.walks))
+    on.phase("burst", said)
+    burst = Burst(on.stack, documents, on.clock, plan=plan, seed=on.options.seed, logs=on.folder / "logs")
+
+    def pod() -> str | None:
+        return next((e.subject for e in on.evidence.events if e.kind == "pod" and "SIGKILL" in e.message), None)
+
+    first = at_share(on.manifests, plan, plan.shares_percent[0])
+    on.details.killed_pod = await burst.run(pod, lambda: on.stack.apply(first))
+    on.say(killed(on.details.killed_pod).reason)
+
+
+async def _step(plan: MirrorStopPlan, on: Running[MirrorStopDetails], documents: Documents, share: int) -> None:
+    on.phase(f"share {share}", message("the mirror at {share} %", share=str(share)))
+    await on.stack.apply(at_share(on.manifests, plan, share))
+    since = datetime.fromisoformat(utc(on.clock.anchor, on.clock.now_ns()))
+    await on.clock.sleep(plan.step_s)
+    on.evidence.gather()
+    step = await observe(
+        on.stack.endpoints(),
+        documents,
+        on.clock,
+        dict(on.evidence.writes.deleted[Side.API]),
+        share_percent=share,
+        since=since,
+        settle_s=plan.settle_s,
+    )
+    on.details.steps.append(step)
+    on.mark(f"share_{share}")
+    on.say(rolled_back(step).reason)
+
+
+REHEARSAL = MirrorStop()

@@ -1,0 +1,177 @@
+"""A week judged: the rows through the ledger as of the moment at which the run judged. Pure.
+
+The same code judges while the run is under way (``criteria``), at its end, and a stored run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from harness.checks.flag_log import FlagLog
+from harness.checks.judged import CHECK_EVENT, of_event
+from harness.checks.switch_over import SwitchOver, switch_over
+from harness.invariants import OFF, judged_reads, switch_over_result
+from harness.judge.chance import chance_words, false_roll_backs
+from harness.judge.finding import error_words
+from harness.judge.judge import judge
+from harness.judge.ledger import Ledger
+from harness.judge.window import NS
+from harness.model.evidence import Anchor, EventRow, ProbeRow, RequestRow, Row
+from harness.model.judgement import Judgement, Kind, observation
+from harness.model.message import Message, Told, message
+from harness.model.scenario import Scenario
+from harness.model.verdict import Verdict
+from harness.population.accounts import accounts
+from harness.population.due import due_list
+from harness.rehearsal.facts import patch_errata
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
+from harness.rehearsals.rollout.queries import value_query
+from harness.report.words import lacking_words
+from harness.walk_results import READS
+
+_ROLLBACK_STEPS = "rollout.rollback."
+_RATE_CLAIM = "rollout.week2.success.request_rate"
+_WHY: Told = (message("no criterion of this scenario judges it"),)
+_NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)
+
+
+def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
+    """Everything that a week's run says. Raises ``BadInput`` for evidence that another harness wrote."""
+    rows = seen.evidence.rows
+    week = observed(seen.evidence.events)
+    found: list[Judgement] = []
+    if week.planned is not None:
+        due = due_list(plan, week.seed, week.planned.start_ns, week.planned.end_ns)
+        at = moment(rows, seen.details, week.planned)
+        lacking = not_exercised(plan, seen.facts.capabilities)
+        ledger, flag = _ledger(rows[: at.rows]), FlagLog()
+        for row in rows[: at.rows]:
+            flag.add(row)
+        results = judge(plan, ledger, week.planned, at.at_ns, due=due, not_exercised=lacking)
+        found += _criteria(plan, week, at, results)
+        found += flag.results(plan, at.at_ns)
+    found += _checks(plan, week, rows, seen.facts.anchor)
+    yield from found
+    yield from _unjudged(plan, week, seen, {claim for each in found for claim in each.claims})
+    yield from patch_errata(seen.details)
+    yield from _rate_without_margin(plan, found)
+    errors = seen.evidence.ledger.measurement_errors
+    if errors:  # a criterion that one concerns is inconclusive by itself
+        yield observation("measurement", (error_words(errors),), verdict=Verdict.INCONCLUSIVE)
+
+
+def not_exercised(plan: Scenario, capabilities: Iterable[str]) -> dict[str, Message]:
+    """The criteria whose needs the environment lacks, each with the reason."""
+    has = {str(each) for each in capabilities}
+    lacking = {each.id: sorted(set(each.needs) - has) for each in plan.criteria}
+    return {criterion: lacking_words(needs) for criterion, needs in lacking.items() if needs}
+
+
+def switched(plan: Scenario, seed: int, ledger: Ledger, off: EventRow) -> SwitchOver:
+    """How far the clients of a week are back on Firestore, by what ``ledger`` holds, after ``off``."""
+    users = tuple(each.user for each in accounts(plan.population, seed) if each.flag_expected)
+    return switch_over(ledger, off.at_ns, users, plan.switch_over_limit_s)
+
+
+def switched_of(plan: Scenario, rows: Sequence[Row], week: Observed) -> SwitchOver | None:
+    """The same of a run that was rolled back, as it was judged; ``None`` of one that was not, or broke before."""
+    for number, row in enumerate(rows):
+        if week.off is not None and isinstance(row, EventRow) and (row.kind, row.subject) == (CHECK_EVENT, OFF):
+            return switched(plan, week.seed, _ledger(rows[:number]), week.off)
+    return None
+
+
+def _ledger(rows: Iterable[Row]) -> Ledger:
+    ledger = Ledger()
+    ledger.extend(rows)
+    return ledger
+
+
+def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judgement]) -> Iterator[Judgement]:
+    """The criteria with what chance alone does to them, and the query that reproduces each."""
+    chances = {each.id: chance_words(each) for each in false_roll_backs(plan)}
+    for criterion, result in zip(plan.criteria, results, strict=True):
+        query = value_query(criterion, result, week.window, rows=at.rows, stretch_s=plan.good_answer_every_s)
+        notes: Told = (chances[result.id],) if result.id in chances else ()
+        yield msgspec.structs.replace(result, notes=notes, reproduce=query)
+
+
+def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor) -> Iterator[Judgement]:
+    """The checks that the run told of, in their order: judged again where the rows say it; those of the stores as they
+    were told, for the stores are gone.
+    """
+    for number, row in enumerate(rows):
+        if not isinstance(row, EventRow) or row.kind != CHECK_EVENT:
+            continue
+        if row.subject == OFF and week.off is not None:
+            yield switch_over_result(switched(plan, week.seed, _ledger(rows[:number]), week.off))
+        elif row.subject == READS and week.planned is not None:
+            before = rows[:number]
+            yield judged_reads(
+                [each for each in before if isinstance(each, RequestRow)],
+                [each for each in before if isinstance(each, ProbeRow)],
+                plan,
+                seed=week.seed,
+                anchor_unix_ns=anchor.unix_ns,
+                bucket=week.bucket,
+            )
+        else:
+            yield of_event(row)
+
+
+def _unjudged(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:
+    """The claims that the scenario names and no criterion is about: the steps of the roll back were carried out exactly
+    when the run was rolled back.
+    """
+    criteria = {each.claim for each in plan.criteria}
+    for claim in dict.fromkeys(plan.claims):
+        if claim in known or claim in criteria:
+            continue
+        verdict, told = Verdict.NOT_EXERCISED, _WHY
+        if claim.startswith(_ROLLBACK_STEPS):
+            told = _NOT_ROLLED_BACK
+            if week.rolled_back:
+                verdict, told = Verdict.PASS, _step(claim, week, seen)
+        if told:  # a step that was not reached is told by whoever asks what the plan promised
+            yield Judgement(id=claim, claim=claim, verdict=verdict, told=told, kind=Kind.OBSERVATION, gates=False)
+
+
+def _step(claim: str, week: Observed, seen: Seen[WeekDetails]) -> Told:
+    """What was seen of a step of the roll back; () of one that was not reached."""
+    assert week.decision is not None
+    if claim.endswith(".step1") and week.off is not None:
+        seconds = (week.off.at_ns - week.decision.at_ns) / NS
+        return (message("the flag was published off {seconds} s after the decision", seconds=f"{seconds:.1f}"),)
+    if claim.endswith(".step3"):
+        rows, samples = len(seen.evidence.rows), len(seen.evidence.samples)
+        return (
+            message(
+                "{rows} rows of evidence, {samples} of them metrics, and every part's log are in the run's folder",
+                rows=f"{rows:,}",
+                samples=f"{samples:,}",
+            ),
+        )
+    return ()
+
+
+def _rate_without_margin(plan: Scenario, found: Iterable[Judgement]) -> Iterator[Judgement]:
+    """What a week's window showed of a rate without a margin, where just as many requests are offered as it asks for
+    (``--pace 50s``), so that one late request fails it.
+    """
+    population = plan.population
+    offered = round(population.flag_on / population.pace_s, 9)
+    for each in found:
+        if each.claim == _RATE_CLAIM and each.value is not None and offered == each.limit:
+            told = message(
+                "{users} users at one request in {pace} s offer {offered}/s, which is just what is asked for: "
+                "{came}/s came",
+                users=str(population.flag_on),
+                pace=f"{population.pace_s:g}",
+                offered=f"{offered:g}",
+                came=f"{each.value:.4g}",
+            )
+            yield observation(f"rate:{each.id}", (told,), erratum="rollout.week2.rate_without_margin")

@@ -1,0 +1,160 @@
+"""What a week's page shows beside its judgements: its plan, the switch back, the course, the figures. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from harness.checks.switch_over import SwitchOver
+from harness.clock import utc
+from harness.judge.summary import WindowSummary, summarise
+from harness.model.evidence import Anchor, EventRow, Side
+from harness.model.judgement import Judgement
+from harness.model.message import Message, message, quantity, verbatim
+from harness.model.scenario import Scenario
+from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.model.units import Unit
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.judge import switched_of
+from harness.rehearsals.rollout.observed import observed
+from harness.rehearsals.rollout.series import NS
+from harness.rehearsals.rollout.timeline import MARKED, SIDE, phase_word, timeline, told_of
+
+MOST_EVENTS = 300
+MOST_LATE = 20
+NONE = "–"
+KIND = MARKED | {
+    "check": message("check"),
+    "component": message("component"),
+    "deployment": message("deployment"),
+    "eviction": message("eviction"),
+    "failover": message("failover"),
+    "kubernetes": message("Kubernetes"),
+    "log": message("log"),
+    "phase": message("phase"),
+    "pod": message("pod"),
+    "storage": message("storage"),
+}
+
+
+def week_sections(plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[Judgement]) -> Iterator[Section]:
+    """In the order of the page."""
+    _ = judgements
+    week, evidence = observed(seen.evidence.events), seen.evidence
+    yield _facts(plan, seen.details)
+    back = switched_of(plan, evidence.rows, week)
+    if back is not None:
+        yield Lines(title=message("Switch to Firestore after the roll back"), lines=tuple(_switch_lines(back)))
+    course = timeline(plan, evidence, week)
+    if course is not None:
+        yield course
+    if week.planned is not None:
+        yield window_table([summarise(evidence.ledger, week.window, side) for side in Side])
+    if evidence.events:
+        yield _events(evidence.events, seen.facts.anchor)
+
+
+def _facts(plan: Scenario, details: WeekDetails) -> Pairs:
+    faults = "; ".join(f"{each}, {each.after_s:g} s into the window" for each in details.planted)
+    users = message(
+        "{users}, {on} of them on the API; each sends a request every {pace} s and fetches the flag every {fetch} s",
+        users=str(plan.population.users),
+        on=str(plan.population.flag_on),
+        pace=f"{plan.population.pace_s:g}",
+        fetch=f"{plan.population.fetch_interval_s:g}",
+    )
+    return Pairs(
+        pairs=(
+            (message("Faults injected"), verbatim(faults) if faults else message("none")),
+            (message("Scenario"), plan.name),
+            (message("Measuring window"), f"{plan.window_s:g} s"),
+            (message("Simulated users"), users),
+            (message("Availability probes"), f"{plan.probes.rate_per_s:g}/s"),
+        )
+    )
+
+
+def _switch_lines(switch: SwitchOver) -> Iterator[Message]:
+    counts = {"switched": str(switch.switched), "clients": str(switch.clients), "limit": f"{switch.limit_s:g}"}
+    if switch.last_s is None:
+        yield message(
+            "{switched} of {clients} clients made their first request on Firestore (limit {limit} s).", **counts
+        )
+    else:
+        yield message(
+            "{switched} of {clients} clients made their first request on Firestore, the last of them {last} s after "
+            "the flag was published off (limit {limit} s).",
+            last=f"{switch.last_s:.1f}",
+            **counts,
+        )
+    named, more = ", ".join(switch.late_users[:MOST_LATE]), len(switch.late_users) - MOST_LATE
+    if more > 0:
+        yield message("Late: {users} and {more} more", users=named, more=str(more))
+    elif named:
+        yield message("Late: {users}", users=named)
+
+
+def window_table(windows: Sequence[WindowSummary]) -> Table:
+    """The figures of the window, a figure a row and a side a column."""
+    rows: list[tuple[Cell, Callable[[WindowSummary], Cell]]] = [
+        (message("requests"), lambda w: f"{w.requests:,}"),
+        (message("requests/s"), lambda w: f"{w.requests_per_s:.2f}"),
+        (message("latency p50"), lambda w: amount(w.latency_p50_ms, Unit.MILLISECONDS)),
+        (message("latency p95"), lambda w: amount(w.latency_p95_ms, Unit.MILLISECONDS)),
+        (message("latency p99"), lambda w: amount(w.latency_p99_ms, Unit.MILLISECONDS)),
+        (message("error ratio"), lambda w: amount(w.error_ratio, Unit.RATIO)),
+        ("4xx", lambda w: amount(w.ratio_4xx, Unit.RATIO)),
+        ("5xx", lambda w: amount(w.ratio_5xx, Unit.RATIO)),
+        (message("bad seconds"), lambda w: NONE if w.bad_seconds is None else f"{w.bad_seconds:,}"),
+        (message("replicas"), _replicas),
+        (message("CPU of the pods, mean"), _cores),
+        (message("memory of the pods, most"), _mib),
+        (message("generator lag p99"), lambda w: amount(w.generator_lag_p99_ms, Unit.MILLISECONDS)),
+    ]
+    return Table(
+        title=message("The window"),
+        heads=(message("latency from the due time"), *(SIDE[each.side] for each in windows)),
+        rows=tuple(Row(cells=(label, *(cell(each) for each in windows))) for label, cell in rows),
+        numbers=tuple(range(1, len(windows) + 1)),
+    )
+
+
+def amount(value: float | None, unit: Unit) -> Cell:
+    """A value with its unit, or a dash."""
+    return NONE if value is None else quantity(value, unit)
+
+
+def _replicas(window: WindowSummary) -> Cell:
+    if window.replicas_min is None or window.replicas_max is None:
+        return NONE
+    if window.replicas_min == window.replicas_max:
+        return str(window.replicas_min)
+    return message("{least} to {most}", least=str(window.replicas_min), most=str(window.replicas_max))
+
+
+def _cores(window: WindowSummary) -> Cell:
+    return NONE if window.cpu_cores_mean is None else message("{cores} cores", cores=f"{window.cpu_cores_mean:.2f}")
+
+
+def _mib(window: WindowSummary) -> Cell:
+    return NONE if window.memory_bytes_max is None else f"{window.memory_bytes_max / 1024 / 1024:,.0f} MiB"
+
+
+def _events(events: Iterable[EventRow], anchor: Anchor) -> Table:
+    ordered = sorted(events, key=lambda row: row.at_ns)
+    more = len(ordered) - MOST_EVENTS
+    sql = verbatim("SELECT utc, kind, subject, message FROM events ORDER BY at_ns, seq;")
+    return Table(
+        title=message("Events"),
+        heads=(message("Time"), message("Kind"), message("Subject"), message("What happened")),
+        rows=tuple(_event(row, ordered[0].at_ns, anchor) for row in ordered[:MOST_EVENTS]),
+        note=(message("{count} more are in the evidence", count=str(more)), sql) if more > 0 else (),
+    )
+
+
+def _event(row: EventRow, start_ns: int, anchor: Anchor) -> Row:
+    seconds = (row.at_ns - start_ns) / NS
+    time = message("{utc}, {seconds} s", utc=utc(anchor, row.at_ns)[11:19], seconds=f"{seconds:.1f}")
+    first, *more = told_of(row)
+    subject: Cell = phase_word(row.subject) if row.kind == "phase" else row.subject
+    return Row(cells=(time, KIND.get(row.kind, row.kind), subject, first), lines=tuple(more))

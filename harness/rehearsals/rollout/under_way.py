@@ -1,0 +1,210 @@
+"""A week under way: the window with its load and faults, judged as it runs, the roll back, the checkers' word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from harness.checks.judged import event
+from harness.clock import NS
+from harness.invariants import Invariants, switch_over_result
+from harness.judge.chance import preflight_sentences
+from harness.judge.combine import combine
+from harness.judge.judge import judge
+from harness.judge.window import Window
+from harness.load.users import Users, UsersPlan
+from harness.model.due import DueList
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Told, message
+from harness.model.scenario import Scenario
+from harness.model.stack import Fault
+from harness.model.units import show
+from harness.model.verdict import Decision
+from harness.population.due import requests_due
+from harness.rehearsal.facts import mending
+from harness.rehearsal.running import Running
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.judge import not_exercised, switched
+from harness.stack.protocol import Undo
+
+
+class Week:
+    """One week's run. What it learns stands in the evidence; ``decision`` is ``None`` until it has decided."""
+
+    def __init__(self, plan: Scenario, on: Running[WeekDetails]) -> None:
+        self._plan = plan
+        self._on = on
+        seed = on.options.seed
+        users = UsersPlan(
+            population=plan.population, probes=plan.probes, request_timeout_s=plan.request_timeout_s, seed=seed
+        )
+        self._users = Users(on, users)
+        self._window: Window | None = None
+        self._due: DueList | None = None  # of the whole window, once it has begun
+        self._results: tuple[Judgement, ...] = ()
+        self._checks: tuple[Judgement, ...] = ()
+        self._judged_ns = 0
+        self._undo: list[Undo] = []
+        self.decision: Decision | None = None
+
+    async def run(self) -> None:
+        """The steps in order; each may raise."""
+        for line in preflight_sentences(self._plan):
+            self._on.progress.plain(f"  {line}")
+        self._on.details.patches = mending(self._on.manifests)
+        await self._on.up()
+        await self._users.set_flag(on=True)
+        await self._admit()
+        window = await self._begin()
+        await self._hold(window)
+        if self.decision is None:
+            await self._on.evidence.last_answers(window.end_ns, self._plan.request_timeout_s + 1)
+        await self._conclude()
+
+    async def _admit(self) -> None:
+        signing_in = message("signing in {count} simulated users", count=str(self._plan.population.users))
+        self._on.evidence.event(self._on.clock.now_ns(), "phase", "admission", signing_in)
+        await self._users.admit()
+        self._on.mark("admitted")
+
+    async def _begin(self) -> Window:
+        """Lets everybody go; the window begins with the first request."""
+        plan, seed, evidence = self._plan, self._on.options.seed, self._on.evidence
+        start_ns = await self._users.go()
+        self._window = window = Window(start_ns=start_ns, end_ns=start_ns + int(plan.window_s * NS))
+        self._due = self._users.due(window)
+        evidence.expect(requests_due(plan.population, seed, window.start_ns, window.end_ns))
+        evidence.expect(self._due.probes)
+        measuring = message("measuring for {seconds} s", seconds=f"{plan.window_s:g}")
+        bucket = self._on.stack.endpoints().storage_bucket
+        span = {"start_ns": window.start_ns, "end_ns": window.end_ns}
+        self._on.phase("window", measuring, seed=seed, bucket=bucket, **span)
+        return window
+
+    async def _hold(self, window: Window) -> None:
+        """Load, probes and faults for the window; a rollback limit that fires ends it at once."""
+        clock = self._on.clock
+        faults = [asyncio.ensure_future(self._inject(fault, window.start_ns)) for fault in self._plan.faults]
+        try:
+            while clock.now_ns() < window.end_ns:
+                await clock.sleep(min(1.0, max(0.01, (window.end_ns - clock.now_ns()) / NS)))
+                for task in faults:
+                    if task.done():
+                        task.result()
+                if self._fired():
+                    await self._roll_back()
+                    return
+        finally:
+            await _give_up([task for task in faults if not task.done()])
+
+    async def _conclude(self) -> None:
+        """The final judgement of a window that ran to its end, and the checkers' word on the run."""
+        if self.decision is None and self._fired():
+            await self._roll_back()
+        if self.decision is None:
+            self._checks = self._on.evidence.flag.results(self._plan, self._judged_ns)
+            judged = message("the window is judged")
+            self._on.evidence.event(self._on.clock.now_ns(), "phase", "judged", judged, judged_ns=self._judged_ns)
+        await self._check_stores()
+        if self.decision is None:
+            found = (*self._results, *self._checks)
+            self._decide(combine(found), [check for check in self._checks if check.holds])
+
+    async def _roll_back(self) -> None:
+        """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
+        on = self._on
+        self._checks = on.evidence.flag.results(self._plan, self._judged_ns)
+        self._decide(Decision.ROLL_BACK, [each for each in self._results if each.fired])
+        published_ns = await self._users.set_flag(on=False)
+        off = next(row for row in reversed(on.evidence.events) if row.kind == "flag")
+        while True:
+            found = switched(self._plan, on.options.seed, on.evidence.ledger, off)
+            late = on.clock.now_ns() > published_ns + int(found.limit_s * NS)
+            if found.switched == found.clients or late:
+                break
+            on.progress.live(f"rolling back: {found.switched}/{found.clients} clients are back on Firestore")
+            await on.clock.sleep(1.0)
+        self._tell(switch_over_result(found))
+        on.mark("switched_over")
+
+    async def _check_stores(self) -> None:
+        """Ends the load and every fault, and asks the checkers that stand outside what they check."""
+        on = self._on
+        on.say("ending the load, checking what the stores hold against what was acknowledged")
+        for undo in self._undo:
+            await undo()
+        await self._users.stop()
+        on.evidence.gather()
+        on.mark("load_ended")
+        invariants = Invariants(
+            on.stack.endpoints(),
+            on.evidence,
+            on.clock,
+            scenario=self._plan,
+            manifests=on.manifests,
+            target=on.options.target,
+            seed=on.options.seed,
+        )
+        self._tell(*await invariants.results())
+        on.mark("checked")
+
+    def _tell(self, *found: Judgement) -> None:
+        for check in found:
+            self._on.evidence.add([event(self._on.clock.now_ns(), check)])
+            self._on.say(f"{check.id}: {check.verdict}; {check.reason}")
+        self._checks += found
+
+    def _fired(self) -> bool:
+        """Judges the growing evidence; true when a rollback limit fired."""
+        assert self._window is not None
+        on, details = self._on, self._on.details
+        on.evidence.gather()
+        self._judged_ns = now_ns = on.clock.now_ns()
+        lacking = not_exercised(self._plan, on.stack.capabilities)
+        ledger = on.evidence.ledger
+        self._results = judge(self._plan, ledger, self._window, now_ns, due=self._due, not_exercised=lacking)
+        details.judged_ns, details.judged_rows = now_ns, len(on.evidence.rows)
+        on.progress.live(self._live(now_ns, self._window))
+        return any(each.fired for each in self._results)
+
+    def _live(self, now_ns: int, window: Window) -> str:
+        elapsed_s = (min(now_ns, window.end_ns) - window.start_ns) / NS
+        shown = [
+            f"{criterion.metric} {show(each.value, each.unit)} (n={each.samples})"
+            for criterion, each in zip(self._plan.criteria, self._results, strict=True)
+            if each.value is not None and each.kind is Kind.CRITERION
+        ]
+        return f"window {max(0, elapsed_s):.0f}/{self._plan.window_s:.0f} s | " + " | ".join(shown)
+
+    def _decide(self, decision: Decision, because: Sequence[Judgement]) -> None:
+        self.decision = decision
+        self._on.mark("decision")
+        # With the moment of the judgement, so that the same rows judged again give the same to the digit.
+        told = tuple(part for each in because for part in _with_id(each))
+        now_ns = self._on.clock.now_ns()
+        self._on.evidence.event(now_ns, "decision", decision, told or decision, judged_ns=self._judged_ns)
+        self._on.say(f"decision: {decision}" + "".join(f"\n  {each.id}: {each.reason}" for each in because))
+
+    async def _inject(self, fault: Fault, start_ns: int) -> None:
+        on = self._on
+        await on.clock.sleep((start_ns - on.clock.now_ns()) / NS + fault.after_s)
+        undo = await on.stack.inject(fault)
+        self._undo.append(undo)
+        on.at_end(undo)
+        on.details.planted = (*on.details.planted, fault)
+        on.say(f"fault injected: {fault}")
+
+
+def _with_id(each: Judgement) -> Told:
+    """Why it is what it is, beginning with its id."""
+    first, *more = each.told
+    return (message("{what}: {why}", what=each.id, why=first), *more)
+
+
+async def _give_up(waiting: Sequence[asyncio.Future[None]]) -> None:
+    """Gives up those whose time has not come; one that fails in this moment is raised."""
+    for task in waiting:
+        task.cancel()
+    for ended in await asyncio.gather(*waiting, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended

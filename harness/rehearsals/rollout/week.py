@@ -1,0 +1,66 @@
+"""A week of the document's staged rollout: its users on the API for a window, judged, advanced, held or rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message
+from harness.model.result import Part
+from harness.model.scenario import Scenario
+from harness.model.section import Section
+from harness.model.stack import GATE_FAULTS
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.figures import window_figures
+from harness.rehearsals.rollout.judge import judged_week
+from harness.rehearsals.rollout.sections import week_sections
+from harness.rehearsals.rollout.under_way import Week
+
+
+class RolloutWeek:
+    """The rehearsal; its plan is a scenario."""
+
+    name, decides = "rollout_week", True
+    plan, details = Scenario, WeekDetails
+
+    def title(self, plan: Scenario) -> Message:
+        """The scenario's own."""
+        return Message(text=plan.title.replace("{", "{{").replace("}", "}}"))
+
+    def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
+        """Those that the scenario names, and those of its criteria."""
+        return [("", claim) for claim in dict.fromkeys((*plan.claims, *(each.claim for each in plan.criteria)))]
+
+    def parts(self, plan: Scenario, seen: Seen[WeekDetails]) -> Sequence[Part]:
+        """It is one part."""
+        _ = plan, seen
+        return ()
+
+    def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> Needs:
+        """A stack as the manifests have it, with a place for faults where the plan has any."""
+        _ = options
+        return Needs(stack=StackNeeds(manifests=manifests, gate=any(each.kind in GATE_FAULTS for each in plan.faults)))
+
+    async def run(self, plan: Scenario, on: Running[WeekDetails]) -> None:
+        """Holds the window, decides, and carries out the roll back."""
+        await Week(plan, on).run()
+
+    def judge(self, plan: Scenario, seen: Seen[WeekDetails]) -> Iterable[Judgement]:
+        """The criteria as of the moment at which the run decided, and the checks."""
+        return judged_week(plan, seen)
+
+    def sections(self, plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+        """The window's figures, the switch back, the course, the events."""
+        return week_sections(plan, seen, judgements)
+
+    def figures(self, plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+        """Every figure of the window."""
+        return window_figures(plan, seen, judgements)
+
+
+REHEARSAL = RolloutWeek()

@@ -1,0 +1,162 @@
+"""The headline, its reason, and the closing lines of the terminal: how it ended, and no more than was seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.model.errors import Exit
+from harness.model.judgement import Judgement, Kind, observation
+from harness.model.message import message
+from harness.model.result import Result
+from harness.model.units import Unit
+from harness.model.verdict import Decision, Verdict
+from harness.report import words
+from harness.report.ending import counted, ending, nothing_exercised
+from harness.report.language import ENGLISH, language
+from harness.report.terminal import closing_text
+from tests.report import results
+from tests.report.results import command, judgement, result, rollback_limit
+
+PASS, FAIL, OPEN, NOT = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_EXERCISED
+LACKING = judgement(NOT, gates=False, told=(message("the environment lacks zones"),))
+
+
+@pytest.mark.parametrize(
+    ("run", "word"),
+    [
+        (command(Decision.ADVANCE, judgement(PASS)), "All passed"),
+        (command(Decision.ADVANCE, judgement(PASS), LACKING), "All passed"),
+        (command(Decision.HOLD, judgement(FAIL)), "Not all passed"),
+        (command(Decision.HOLD, judgement(PASS), judgement(NOT)), "Not all passed"),
+        (command(Decision.HOLD, LACKING), "Nothing exercised"),
+        (command(Decision.HOLD), "Nothing exercised"),
+        (command(Decision.HOLD, judgement(PASS, kind=Kind.CHECK)), "Nothing exercised"),
+        (command(Decision.HOLD, judgement(FAIL, kind=Kind.CHECK)), "Not all passed"),
+        (command(Decision.HOLD, judgement(NOT)), "Nothing exercised"),
+        (command(Decision.ADVANCE, judgement(PASS), leaks=("p",), exit_status=40), "Something was left on the machine"),
+        (command(None, errors=("died",)), "Not finished"),
+        (command(None, judgement(PASS), errors=("died",), leaks=("p",), exit_status=40), "Not finished"),
+        (command(None, judgement(PASS), exit_status=None), "Under way"),
+        (result(Decision.ADVANCE, judgement(PASS)), "Advance"),
+        (result(Decision.HOLD, judgement(FAIL)), "Hold"),
+        (result(Decision.HOLD), "Hold"),
+        (result(Decision.ROLL_BACK, rollback_limit(FAIL), errors=("died",), exit_status=31), "Roll back"),
+        (result(None, errors=("died",)), "No decision"),
+        (result(None, exit_status=None), "Under way"),
+    ],
+)
+def test_the_word_says_how_it_ended_and_no_more(run: Result, word: str) -> None:
+    end = ending(run, ENGLISH)
+    assert end.word == word
+    assert end.reason.endswith(".")
+    assert end.reason.count("..") == 0
+    if word != "Under way":  # no catalogue has it yet
+        assert ending(run, language("ja")).word != word
+
+
+def reason(run: Result) -> str:
+    return ending(run, ENGLISH).reason
+
+
+def test_a_week_says_why_it_was_decided_so() -> None:
+    assert reason(result(Decision.ADVANCE, judgement(PASS), rollback_limit(PASS))) == (
+        "All success criteria passed (1 of 1); no rollback limit fired."
+    )
+    fired = result(Decision.ROLL_BACK, judgement(FAIL), rollback_limit(FAIL), rollback_limit(PASS))
+    assert reason(fired) == "A rollback limit fired: error ratio > 5 %: 12 %."
+    held = result(
+        Decision.HOLD, judgement(PASS), judgement(OPEN), judgement(NOT, kind=Kind.CHECK, asked=(message("reads"),))
+    )
+    assert reason(held) == (
+        "1 of 2 success criteria passed. availability > 99.5 %: inconclusive; "
+        "reads: could not be read, which holds the week."
+    )
+    nothing = result(Decision.HOLD, LACKING)
+    assert reason(nothing) == "0 of 0 success criteria passed."
+    assert reason(result(None, errors=("died",))) == "The run broke before it could be judged."
+
+
+def test_another_command_counts_and_names_what_did_not_pass() -> None:
+    run = command(Decision.HOLD, judgement(PASS), judgement(FAIL), LACKING, observation("saw", (message("x"),)))
+    assert reason(run) == "1 pass, 1 fail, 1 not exercised. availability > 99.5 %: fail."
+    many = command(Decision.HOLD, *(judgement(FAIL, id=f"c{n}", asked=()) for n in range(8)))
+    assert reason(many) == "8 fail. c0: fail; c1: fail; c2: fail; c3: fail; c4: fail and 3 more."
+    assert "says neither" in reason(command(Decision.HOLD, LACKING))
+    assert counted((), ENGLISH) == ""
+
+
+@pytest.mark.parametrize(
+    ("judgements", "nothing"),
+    [
+        ((), True),
+        ((LACKING,), True),
+        ((judgement(PASS, kind=Kind.CHECK),), True),
+        ((judgement(OPEN, kind=Kind.CHECK),), False),
+        ((judgement(PASS),), False),
+        ((judgement(FAIL),), False),
+    ],
+)
+def test_nothing_is_exercised_where_nothing_but_checks_was_looked_at(
+    judgements: tuple[Judgement, ...], nothing: bool
+) -> None:
+    assert nothing_exercised(command(Decision.HOLD, *judgements)) is nothing
+
+
+def test_the_terminal_of_a_week_names_every_criterion_and_check() -> None:
+    told = closing_text(results.rolled_back(timings={"stack_up": 6.0}, leaks=("port 5432",)), "reports/x")
+    lines = told.splitlines()
+    assert lines[0] == "decision: roll_back"
+    assert lines[1].startswith("  fail          success criterion availability > 99.5 %: 90 %; the reason given")
+    assert lines[3].startswith("  fired         rollback limit    error ratio > 5 %: 12 %; the reason given")
+    assert "  LEAK port 5432" in lines
+    assert "timings: stack up after 6.0 s" in lines
+    assert lines[-1] == (
+        "report: reports/x/report.html (exit status 20: rolled back: a rollback limit fired; "
+        "the rehearsal itself worked)"
+    )
+
+
+def test_the_terminal_of_another_command_names_what_did_not_pass() -> None:
+    told = closing_text(results.everything(errors=("it broke",)), "reports/x")
+    assert "  pass " not in told
+    assert "  not exercised criterion         first: availability" in told
+    assert "error: it broke" in told
+    nothing = closing_text(command(Decision.HOLD, LACKING), "reports/x").splitlines()
+    assert nothing[0] == "Network: Nothing exercised (1 not exercised)"
+    assert nothing[1].startswith("Nothing was exercised: this run says neither")
+    assert len(nothing) == 3  # what the environment lacks is counted, and listed on the page
+
+
+def test_a_japanese_terminal_speaks_japanese() -> None:
+    told = closing_text(results.rolled_back(), "reports/x", language("ja"))
+    assert "判断: ロールバック" in told
+    assert "成功基準" in told and "ロールバック基準" in told
+    assert f"終了ステータス {int(Exit.ROLLED_BACK)}" in told
+
+
+def test_every_verdict_kind_and_decision_has_its_own_words() -> None:
+    assert set(words.VERDICT) == set(words.VERDICT_SIGN) == set(Verdict)
+    assert len({*words.VERDICT_SIGN.values(), words.OBSERVED_SIGN}) == len(Verdict) + 1
+    assert set(words.KIND) == set(Kind)
+    assert set(words.DECISION) == {*Decision, None}
+    assert language("ja")(words.VERDICT[Verdict.ERRATUM_SHOWN]) == "要訂正箇所を確認"
+    seen = observation("x", (message("seen"),))
+    assert words.verdict_id(seen) == "observed"
+    assert words.verdict_id(observation("x", (message("seen"),), verdict=FAIL)) == "fail"
+
+
+def test_figures_have_their_unit_and_what_no_number_carries_is_said_beside_it() -> None:
+    assert words.measured(judgement(FAIL, value=None), ENGLISH) == "–"
+    walks = judgement(FAIL, value=3.0, limit=None, unit=Unit.WALKS, shown=(message("of two users"),))
+    assert words.measured(walks, ENGLISH) == "3 walks; of two users"
+    near = judgement(FAIL, value=0.994996)
+    assert words.measured(near, ENGLISH) == "99.4996 %"
+
+
+def test_what_the_environment_lacks_is_said_in_words() -> None:
+    told = words.lacking_words(["real_kubernetes", "cpu_limits", "unheard_of"])
+    assert (
+        str(told) == "the environment lacks real Kubernetes, enforced CPU and memory limits without scaling, unheard_of"
+    )
+    japanese = language("ja").message(told)
+    assert "本物のKubernetes、CPUとメモリの制限の強制（係数なし）、unheard_of" in japanese

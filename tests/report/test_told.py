@@ -1,0 +1,65 @@
+"""What the pages say of the manifests: what the rehearsal changes in them, what patches mend, what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.manifests import load as load_manifests
+from harness.model.judgement import Kind
+from harness.model.stack import Rung
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.facts import manifest_facts, missing_manifests, patch_errata
+from harness.report.html import render
+from harness.report.language import ENGLISH, language
+from harness.report.summary import summary
+from harness.report.told import capabilities, stand_ins
+from scenarios.claims import ERRATA, REGISTER
+from tests.report.results import facts, judgement, result
+
+KUBERNETES = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
+BASE = load_manifests(KUBERNETES / "overlays" / "local")
+
+
+def test_what_patches_mend_is_seen_by_the_patches_and_by_nothing_else(tmp_path: Path) -> None:
+    seen = {each.erratum: each for each in patch_errata(BASE)}
+    assert set(seen) == {patch.erratum for patch in BASE.patches if patch.erratum} <= set(ERRATA)
+    assert "process-env" in seen["manifest.deployment.env_incomplete"].reason
+    assert all(each.kind is Kind.OBSERVATION and not each.gates for each in seen.values())
+    assert [*patch_errata(load_manifests(KUBERNETES / "document"))] == []
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), *seen.values())
+    for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER)):
+        assert "process-env" in told.replace("\\", "")
+
+
+def test_the_environment_and_the_base_s_patches_stand_on_page_and_summary(tmp_path: Path) -> None:
+    found = manifest_facts(BASE, Rung.LOCAL)
+    assert found["environment"] == "staging"
+    assert any(change.startswith("environment: Production mode and emulators") for change in found["manifest_changes"])
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), **found)
+    for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER)):
+        assert "staging" in told and "Production mode and emulators exclude each other" in told
+    assert "本番モードとエミュレータは両立しない" in render(tmp_path, run, REGISTER, language("ja"))
+
+
+def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
+    assert missing_manifests(BASE) == ()
+    documents = {key: doc for key, doc in BASE.documents.items() if not key.startswith(("Horizontal", "PodDis"))}
+    missing = missing_manifests(msgspec.structs.replace(BASE, written=tuple(documents)))
+    assert missing == ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), missing_manifests=missing)
+    for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER)):
+        assert "PodDisruptionBudget" in told
+
+
+def test_nothing_stands_in_for_production_where_nothing_runs_but_pure_code() -> None:
+    assert len(stand_ins(facts(), ENGLISH)) == 5
+    assert stand_ins(facts(rung=Rung.SIM), ENGLISH) == []
+
+
+def test_what_an_environment_lacks_is_told_where_there_was_one() -> None:
+    assert capabilities(facts(), ENGLISH) == ([], [])
+    has, lacks = capabilities(facts(capabilities=("zones",)), ENGLISH)
+    assert has == ["zones"]
+    assert "real Kubernetes" in lacks and "zones" not in lacks
