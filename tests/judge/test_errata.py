@@ -9,7 +9,6 @@ from harness.judge.errata import errata_seen, of_week
 from harness.model.judgement import Judgement, observation
 from harness.model.message import message, verbatim
 from harness.model.verdict import ErratumSeen, Verdict
-from harness.rehearsals.network.types import NetworkFinding
 from scenarios.claims import ERRATA
 from scenarios.load import load
 from tests.report.runs import result
@@ -18,9 +17,8 @@ PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
 
 
 def test_a_claim_that_is_named_shows_no_erratum_of_its_own() -> None:
-    named = NetworkFinding(
-        check="c", claim="security.network.tls", verdict=Verdict.NOT_EXERCISED, value="", reason="no cluster"
-    )
+    why = (verbatim("no cluster"),)
+    named = Judgement(id="c", claim="security.network.tls", verdict=Verdict.NOT_EXERCISED, told=why)
     assert errata_seen([named]) == ()
 
 

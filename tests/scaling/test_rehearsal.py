@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
+import pytest
 
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, SampleRow
@@ -14,6 +17,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.rehearsals.scaling.types import Drained, Loaded, Manual, Part, PartKind, ScalingDetails, ScalingPlan
+from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen
 from tests.scaling.test_judge import by_hand, endpoints, pod, resize
 
@@ -124,3 +128,10 @@ def test_the_metrics_recommendations_are_read_from_the_samples_of_local() -> Non
     left = seen(details(), [*course(), asked], rung=Rung.LOCAL)
     down = by_id(judged(REHEARSAL, PLAN, left), "hpa")["scaling.time.hpa_down"]
     assert down.value == 350 and "50 s before the end of load" in down.reason
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_page_has_every_claim_and_the_pods_over_time(tmp_path: Path, lang: str) -> None:
+    page = drawn(REHEARSAL, PLAN, seen(details(), course(), rung=Rung.LOCAL), tmp_path, lang)
+    assert page.count("<svg") >= 2 and "<script" not in page
+    assert all(claim.rpartition(".")[2] in page for part in PLAN.parts for claim in part.claims)

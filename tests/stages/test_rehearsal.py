@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from harness.judge.window import NS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
@@ -14,6 +16,7 @@ from harness.rehearsal.conclude import judged
 from harness.rehearsals.load_stages.judge import knees_of, steps_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
+from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import by_id, seen
 from tests.stages.test_claims import MANIFESTS, PLAN
 
@@ -87,3 +90,11 @@ def test_a_run_that_broke_before_any_step_judges_nothing() -> None:
 def test_details_come_back_from_the_result_as_they_were() -> None:
     details, _ = search(*FOUND)
     assert msgspec.json.decode(msgspec.json.encode(details), type=LoadStagesDetails) == details
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_page_has_every_step_and_the_knee(tmp_path: Path, lang: str) -> None:
+    details, rows = search(*FOUND)
+    page = drawn(REHEARSAL, PLAN, seen(details, rows), tmp_path, lang)
+    assert "<svg" in page and "<script" not in page
+    assert all(f"knee_2_{number}" in page for number in range(1, len(FOUND) + 1))
