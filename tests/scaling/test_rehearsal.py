@@ -109,7 +109,7 @@ def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None
     [observed] = [each for each in sections if isinstance(each, Lines)]
     assert "Autopilot first provisions nodes" in str(observed.lines[0])
     [moments] = [each for each in sections if isinstance(each, Timeline)]
-    assert len(moments.marks) == moments.marks_in_all > 5
+    assert [mark.subject for mark in moments.marks] == ["service"] and moments.seconds == 1510
 
 
 def test_times_to_each_size_are_compared() -> None:

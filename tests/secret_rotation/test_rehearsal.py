@@ -46,7 +46,7 @@ def requests(origin_s: int, failed: range) -> list[RequestRow]:
     """Ten a second."""
     return [
         RequestRow(
-            operation_id=f"u{origin_s + at:05d}-00000", user=f"u{origin_s + at:05d}", audience="general", side=Side.API,
+            operation_id=f"u{origin_s * 10 + at:05d}-00000", user=f"u{origin_s * 10 + at:05d}", audience="general", side=Side.API,
             operation=Operation.LIST_WALKS, due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 1, status=200,
             outcome=Outcome.SERVER_ERROR if (due_ns // NS - origin_s) in failed else Outcome.OK, acknowledged=False,
             payload_digest="", flag=True,
