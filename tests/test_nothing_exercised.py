@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.rehearsals.conformance.flow import Conformance
+from harness.rehearsals.flag_proof.flow import Proof
+from harness.rehearsals.load_stages.flow import LoadStages
+from harness.rehearsals.mirror_stop.flow import MirrorStop
+from harness.rehearsals.scaling.flow import ScalingRun
 from junitparser import JUnitXml
 
 from harness.cli import main, parser
 from harness.model.errors import Exit
 from harness.progress import Progress
 from harness.rehearsals.chaos.flow import ChaosRun
-from harness.rehearsals.conformance.flow import Conformance
 from harness.rehearsals.deploy.flow import DeployRun
 from harness.rehearsals.dr_restore.flow import Recovery
-from harness.rehearsals.flag_proof.flow import Proof
-from harness.rehearsals.load_stages.flow import LoadStages
-from harness.rehearsals.mirror_stop.flow import MirrorStop
 from harness.rehearsals.network.flow import NetworkRun
-from harness.rehearsals.scaling.flow import ScalingRun
 from harness.run import Rehearsal
 
 #: What each command runs, and how its report says that it was nothing. A week and a rollout hold by their decision.

@@ -205,7 +205,8 @@ def released(
             f"never fewer than {seen.fewest_ready} pods ready; replicas {replicas}, maxUnavailable 0",
         ),
         "deploy.rolling.complete": _known(
-            no_pods, "deploy.rolling.complete", not wrong and len(seen.ready) == replicas, f"{len(seen.ready)} new",
+            no_pods, "deploy.rolling.complete", not wrong and len(seen.ready) == replicas,
+            f"{len(seen.ready) - len(wrong)} new",
             f"ready at the end: {', '.join(seen.ready) or 'none'}; old ones among them: {', '.join(wrong) or 'none'}",
         ),
         "deploy.rolling.no_downtime": undisturbed("deploy.rolling.no_downtime", met, least_calls, lost_creates),
