@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.rehearsals.scaling.judge_errata import of_effects, of_first_deploy
 
 from harness.judge.errata import errata_seen, of_week
 from harness.model.judgement import Judgement, observation
 from harness.model.message import message, verbatim
 from harness.model.verdict import ErratumSeen, Verdict
-<<<<<<< HEAD
-=======
-from harness.rehearsals.network.types import NetworkFinding
-from harness.rehearsals.scaling.types import Effect, ScalingFinding
->>>>>>> house
 from scenarios.claims import ERRATA
 from scenarios.load import load
 from tests.report.runs import result

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.rehearsals.scaling.judge_parts import autoscaled
 
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
 from harness.model.message import english
 from harness.model.verdict import Verdict
-<<<<<<< HEAD:tests/scaling/test_autoscaling.py
 from harness.rehearsals.scaling.judge_autoscaling import (
     Ruled,
     Utilization,
@@ -21,11 +19,6 @@ from harness.rehearsals.scaling.judge_autoscaling import (
 )
 from harness.rehearsals.scaling.types import Decision, Loaded, Part, PartKind
 from tests.scaling.test_judge import endpoints, resize
-=======
-from harness.rehearsals.scaling.judge_autoscaling import Ruled, Utilization, by_rule, is_of, utilizations
-from harness.rehearsals.scaling.types import Decision, Part, PartKind
-from tests.judge.test_scaling import endpoints, resize
->>>>>>> house:tests/judge/test_autoscaling.py
 
 GIB_M = 2**30 * 1000
 REQUEST_M, ALONE_M = 640 * 2**20 * 1000, 512 * 2**20 * 1000

@@ -6,12 +6,6 @@ import argparse
 from pathlib import Path
 
 import pytest
-<<<<<<< HEAD
-=======
-from harness.rehearsals.scaling.parts import least_available
-from harness.rehearsals.scaling.report import write_report
-from junitparser import JUnitXml
->>>>>>> house
 
 from harness.manifests import load as load_manifests
 from harness.manifests.cpu import cpu_factor, limits_factor, scaled
@@ -21,11 +15,6 @@ from harness.rehearsals.scaling.acts import least_available
 from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
 from harness.rehearsals.scaling.command import plan_of
 from harness.rehearsals.scaling.plan import PLAN, load
-<<<<<<< HEAD
-=======
-from harness.rehearsals.scaling.types import PartResult, ScalingFinding, ScalingReport
-from scenarios import claims
->>>>>>> house
 
 KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
 

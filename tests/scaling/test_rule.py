@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness.rehearsals.scaling.rule import Course, decisions, recommended
 
 from harness.clock import NS
 from harness.manifests import load as load_manifests
 from harness.model.evidence import EventRow, SampleRow
 from harness.rehearsals.scaling.judge_rule import Course, decisions, recommended
 from harness.rehearsals.scaling.plan import load
-<<<<<<< HEAD
 from harness.rehearsals.scaling.types import controlled
-=======
->>>>>>> house
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
 CONTROLLED = controlled(MANIFESTS) or pytest.fail("the manifests have no HPA")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from harness.rehearsals.scaling.rule import SEEN_LATE_S, Course, decisions
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,15 +16,9 @@ from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Scale, sync
 from harness.model.autoscaling import Behavior, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 from harness.model.evidence import EventRow, SampleRow
-<<<<<<< HEAD
 from harness.rehearsals.scaling.judge_rule import SEEN_LATE_S, Course, decisions
 from harness.rehearsals.scaling.types import Controlled, Decision
 from tests.scaling.test_rule import CONTROLLED, MEMORY, pod, resize, usage
-=======
-from harness.model.manifests import Manifests
-from harness.rehearsals.scaling.types import Decision
-from tests.scaling.test_rule import MANIFESTS, MEMORY, pod, resize, usage
->>>>>>> house
 
 #: Memory of each pod in MiB since a time in s, however many there are; 512 MiB are the target of 80 % of 640 MiB.
 Held = list[tuple[float, float]]

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from harness.rehearsals.scaling.timeline import MOST, timeline
-
 from harness.clock import NS
 from harness.judge.resizes import Resize
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import english, message
 from harness.rehearsal.moments import MOST, timeline
 from harness.rehearsals.scaling.by_kubectl import edited
-<<<<<<< HEAD
 from harness.rehearsals.scaling.sections import of_autoscaling, of_effects
 from harness.rehearsals.scaling.types import Effect, Loaded, Part, PartKind
-=======
-from harness.rehearsals.scaling.types import Effect, Part, PartKind
->>>>>>> house
 from harness.report.language import language
 from harness.stack.kind.around import node_told
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.rehearsals.load_stages.claims import judged
 
 from harness.manifests import load as load_manifests
 from harness.model.judgement import Judgement
@@ -13,10 +12,7 @@ from harness.model.message import message
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-<<<<<<< HEAD
 from harness.rehearsals.load_stages.judge_claims import judged
-=======
->>>>>>> house
 from harness.rehearsals.load_stages.plan import load
 from harness.rehearsals.load_stages.types import Knee, StepFigures, StepResult, sized
 from harness.rungs import overlay

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.rehearsals.load_stages.sizing import sizing
 
 from harness.manifests import load as load_manifests
 from harness.model.autoscaling import MetricKind, MetricSpec
@@ -17,12 +16,8 @@ from harness.model.message import english, message
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-<<<<<<< HEAD
 from harness.rehearsals.load_stages.judge_sizing import sizing
 from harness.rehearsals.load_stages.types import Knee, StepResult, sized
-=======
-from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepResult
->>>>>>> house
 from harness.rungs import overlay
 from tests.stages.test_claims import FIGURES
 
