@@ -135,3 +135,11 @@ def test_the_page_has_every_claim_and_the_pods_over_time(tmp_path: Path, lang: s
     page = drawn(REHEARSAL, PLAN, seen(details(), course(), rung=Rung.LOCAL), tmp_path, lang)
     assert page.count("<svg") >= 2 and "<script" not in page
     assert all(claim.rpartition(".")[2] in page for part in PLAN.parts for claim in part.claims)
+
+
+def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
+    broke = list(REHEARSAL.figures(PLAN, seen(ScalingDetails(), [], ended=False), ()))
+    whole = list(REHEARSAL.figures(PLAN, seen(details(), course()), ()))
+    assert [each.name for each in broke] == [each.name for each in whole] != []
+    assert {each.sample.measured().value for each in broke} == {None}
+    assert any(each.sample.measured().value is not None for each in whole)

@@ -117,3 +117,11 @@ def test_what_failed_stands_from_step_to_step() -> None:
 def test_the_page_is_drawn(tmp_path: Path, lang: str) -> None:
     page = drawn(REHEARSAL, PLAN, seen(details(), ROWS), tmp_path, lang)
     assert "FailedMount" in page and "<script" not in page
+
+
+def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
+    broke = list(REHEARSAL.figures(PLAN, seen(RotationDetails(), [], ended=False), ()))
+    whole = list(REHEARSAL.figures(PLAN, seen(details(), ROWS), ()))
+    assert [each.name for each in broke] == [each.name for each in whole] != []
+    assert {each.sample.measured().value for each in broke} == {None}
+    assert any(each.sample.measured().value is not None for each in whole)
