@@ -219,12 +219,19 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Formatting, lint, types, import directions, workflows."""
+    """Formatting, lint, types, import directions, the shape of the house, workflows."""
     run(session, "-m", "ruff", "format", "--check", ".")
     run(session, "-m", "ruff", "check", ".")
     run(session, "-m", "mypy")
     run(session, program="lint-imports")
+    run(session, "-m", "tests.shape")
     run(session, "-m", "tests.session.workflows")
+
+
+@nox.session
+def shape(session: nox.Session) -> None:
+    """How often each idea of the house is there, and the lines of its scaffold, held to limits: -- --places, --json."""
+    run(session, "-m", "tests.shape", *session.posargs)
 
 
 @nox.session

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
 
@@ -58,8 +59,27 @@ async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[Store
     return list(stored.walks)
 
 
-async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS) -> Stored:
-    """As ``read_walks``, and without what of the walks cannot be read. Raises ``NotAsNamed`` when none can."""
+async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS, *, only: str = "") -> Stored:
+    """As ``read_walks``, and without what of the walks cannot be read; ``only`` is the one walk that is asked for.
+
+    Raises ``NotAsNamed`` when none can be read.
+    """
+    async with _one_moment(endpoints) as connection:
+        stored = await walk_tables.read(connection, most, only=only)
+    if len(stored.walks) >= most:
+        raise TooManyWalks(most, str(endpoints.database))
+    return stored
+
+
+async def user_rows(endpoints: Endpoints, uid: str) -> int:
+    """How many rows ``users`` has of that user. Raises ``NotAsNamed`` when it cannot be read, and ``PartDied``."""
+    async with _one_moment(endpoints) as connection:
+        return await walk_tables.user_rows(connection, uid)
+
+
+@asynccontextmanager
+async def _one_moment(endpoints: Endpoints) -> AsyncIterator[asyncpg.Connection]:
+    """A connection in a transaction that sees the database as of one moment."""
     try:
         connection = await asyncpg.connect(
             host=endpoints.database.host,
@@ -71,18 +91,15 @@ async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS) -> Stored:
         )
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                stored = await walk_tables.read(connection, most)
+                yield connection
         finally:
             await connection.close(timeout=_SQL_TIMEOUT_S)
-    except walk_tables.NoWalks as error:
+    except walk_tables.CannotRead as error:
         raise NotAsNamed(error.unread.told, str(endpoints.database)) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise PartDied(
             f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
         ) from error
-    if len(stored.walks) >= most:
-        raise TooManyWalks(most, str(endpoints.database))
-    return stored
 
 
 async def dual_write(

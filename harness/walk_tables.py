@@ -15,7 +15,7 @@ import msgspec
 
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
-from harness.checks.tables import LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, Declared, Layout, Unread
+from harness.checks.tables import LOCATIONS, OF_LOCATIONS, OF_USERS, OF_WALKS, USERS, WALKS, Declared, Layout, Unread
 from harness.checks.values import Column, Kind, Unreadable, comparable, identity
 from harness.model.message import Message, Told, message
 
@@ -62,8 +62,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
         return not self.layout.unread
 
 
-class NoWalks(Exception):  # noqa: N818 - an outcome, not an error
-    """Not even the ids of walks can be read; ``unread`` says why."""
+class CannotRead(Exception):  # noqa: N818 - an outcome, not an error
+    """Not even the ids of what was asked for can be read; ``unread`` says why."""
 
     def __init__(self, unread: Unread) -> None:
         self.unread = unread
@@ -77,25 +77,27 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True):
     columns: Mapping[str, Declared]
 
 
-async def read(connection: asyncpg.Connection, most: int) -> Stored:
-    """Up to ``most`` walks, the last written first, with their locations. Call it in a transaction that sees one
-    moment. Raises ``NoWalks`` and asyncpg's errors.
+async def read(connection: asyncpg.Connection, most: int, *, only: str = "") -> Stored:
+    """Up to ``most`` walks, the last written first, with their locations; ``only`` is the id of the one walk that is
+    asked for. Call it in a transaction that sees one moment. Raises ``CannotRead`` and asyncpg's errors.
     """
     there = await _table(connection, WALKS)
     if isinstance(there, Unread):
-        raise NoWalks(there)
+        raise CannotRead(there)
     chosen = tables.read_as(WALKS, OF_WALKS, there.columns)
     if isinstance(chosen["id"], Unread):
-        raise NoWalks(chosen["id"])
+        raise CannotRead(chosen["id"])
     columns, unread = _apart(chosen)
     layout = Layout(walks=columns, locations=None, unread=unread, notes=_notes(WALKS, there))
     ordered = f" ORDER BY {_quoted(there, 'updated_at')} DESC" if "updated_at" in columns else ""
+    which = [_is_one_of(there, "id", "$2")] if only else []
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(
-        _select(there, columns) + ordered + " LIMIT $1", most, timeout=READ_TIMEOUT_S
-    )
+        _select(there, columns, *which) + ordered + " LIMIT $1", most, *([_bare([only])] if only else []),
+        timeout=READ_TIMEOUT_S,
+    )  # fmt: skip
     rows, layout = _converted(WALKS, rows, there, layout)
     if "id" not in layout.walks:
-        raise NoWalks(layout.unread[-1])
+        raise CannotRead(layout.unread[-1])
     embedded = next((each for each in _EMBEDDED if there.columns.get(each, _NONE).base in {"json", "jsonb"}), "")
     if embedded and isinstance(await _table(connection, LOCATIONS), Unread):
         located, layout = await _embedded(connection, there, embedded, most, layout)
@@ -103,6 +105,20 @@ async def read(connection: asyncpg.Connection, most: int) -> Stored:
         located, layout = await _locations(connection, [row["id"] for row in rows], layout)
     walks = [StoredWalk(id=row["id"], columns=row, locations=located.get(row["id"], ()), layout=layout) for row in rows]
     return Stored(walks=walks, layout=layout)
+
+
+async def user_rows(connection: asyncpg.Connection, uid: str) -> int:
+    """How many rows ``users`` has of that user. Raises ``CannotRead`` and asyncpg's errors."""
+    there = await _table(connection, USERS)
+    if isinstance(there, Unread):
+        raise CannotRead(there)
+    chosen = tables.read_as(USERS, OF_USERS, there.columns)
+    if isinstance(chosen["id"], Unread):
+        raise CannotRead(chosen["id"])
+    columns, _ = _apart(chosen)
+    as_text_or_json = [uid, f'"{uid}"']
+    own = _select(there, columns, f"{_quoted(there, 'id')}::text = ANY($1)")
+    return len(await connection.fetch(own, as_text_or_json, timeout=READ_TIMEOUT_S))
 
 
 async def _locations(
@@ -119,9 +135,9 @@ async def _locations(
         return {}, layout
     layout = msgspec.structs.replace(layout, locations=columns)
     walk_id, number = _quoted(there, "walk_id"), _quoted(there, "sequence_number")
-    of_walks = f"{'AND' if _DELETED_AT in there.columns else 'WHERE'} lower({walk_id}::text) = ANY($1)"
+    of_walks = _select(there, columns, _is_one_of(there, "walk_id", "$1"))
     rows: Sequence[Mapping[str, Any]] = await connection.fetch(
-        f"{_select(there, columns)} {of_walks} ORDER BY {walk_id}, {number}", ids, timeout=READ_TIMEOUT_S
+        f"{of_walks} ORDER BY {walk_id}, {number}", _bare(ids), timeout=READ_TIMEOUT_S
     )
     rows, layout = _converted(LOCATIONS, rows, there, layout)
     if not {"walk_id", "sequence_number"} <= (layout.locations or {}).keys():
@@ -195,10 +211,21 @@ def _apart(chosen: Mapping[str, Column | Unread]) -> tuple[dict[str, Column], tu
     return columns, tuple(each for each in chosen.values() if isinstance(each, Unread))
 
 
-def _select(table: _Table, columns: Mapping[str, Column]) -> str:
+def _is_one_of(table: _Table, name: str, place: str) -> str:
+    """Whether a column of UUIDs, however spelt, holds one of those in ``_bare``."""
+    return f"translate(lower({_quoted(table, name)}::text), '-{{}}\"', '') = ANY({place})"
+
+
+def _bare(ids: Sequence[str]) -> list[str]:
+    return [each.lower().replace("-", "") for each in ids]
+
+
+def _select(table: _Table, columns: Mapping[str, Column], *which: str) -> str:
     wanted = ", ".join(f"{_expression(table, name)} AS {_quote(name)}" for name in columns)
-    kept = f" WHERE {_quoted(table, _DELETED_AT)} IS NULL" if _DELETED_AT in table.columns else ""
-    return f"SELECT {wanted} FROM {table.source}{kept}"  # noqa: S608 - names of the catalogue, quoted
+    kept = [f"{_quoted(table, _DELETED_AT)} IS NULL"] if _DELETED_AT in table.columns else []
+    where = " AND ".join([*kept, *which])
+    all_of_it = f"SELECT {wanted} FROM {table.source}"  # noqa: S608 - names of the catalogue, quoted
+    return all_of_it + (f" WHERE {where}" if where else "")
 
 
 def _expression(table: _Table, name: str) -> str:

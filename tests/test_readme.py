@@ -14,7 +14,7 @@ from harness.model.errors import Exit
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("README.md", "README.ja.md")
 #: Sessions for whoever works on the rehearsal, in CONTRIBUTING.md.
-FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "mutants", "oracle"}
+FOR_WORKERS = {"bench", "coverage", "fast", "lint", "lock", "mutants", "oracle", "shape"}
 
 
 def text(name: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from harness.checks.values import Column, Kind, Unreadable, comparable
 from harness.model.message import Message, Told, message
 
-WALKS, LOCATIONS = "walks", "walk_locations"
+USERS, WALKS, LOCATIONS = "users", "walks", "walk_locations"
 _INSTANT, _NUMBER, _TEXT = Column(kind=Kind.INSTANT), Column(kind=Kind.NUMBER), Column(kind=Kind.TEXT)
 _ID, _STATUS = Column(kind=Kind.ID), Column(kind=Kind.STATUS)
 #: The contract's columns, each exact.
@@ -37,6 +37,7 @@ OF_WALKS: Mapping[str, Column] = {
     "created_at": _INSTANT,
     "updated_at": _INSTANT,
 }
+OF_USERS: Mapping[str, Column] = {"id": _TEXT}
 OF_LOCATIONS: Mapping[str, Column] = {
     "walk_id": _ID,
     "sequence_number": _NUMBER,

@@ -67,8 +67,7 @@ def follow(progress: Progress, counts: Counts, replicas: int, deadline_s: float 
     if progress.reason == COMPLETE and counts.replicas == counts.updated:
         return msgspec.structs.replace(progress, counts=counts)
     if counts.updated == counts.replicas == counts.available == replicas:
-        since_ns = progress.updated_ns if progress.reason == COMPLETE else now_ns
-        return Progress(COMPLETE, since_ns, counts)
+        return Progress(COMPLETE, now_ns, counts)
     if _moved(progress.counts, counts):
         return Progress(UPDATED, now_ns, counts)
     late = progress.reason not in ("", COMPLETE) and progress.updated_ns + round(deadline_s * _NS) < now_ns

@@ -19,6 +19,8 @@ Sets = tuple[ReplicaSet, ...]
 def scaled(sets: Sets, available: Mapping[str, int], newest: str, replicas: int, most: int) -> Sets:
     """``sets`` sized for a Deployment of ``replicas``, of which at most ``most`` pods may exist (with maxSurge).
 
+    ``available`` has the available pods of each of ``sets``.
+
     One active set takes all; when the newest is as large as it should be and available, the old ones go; else all
     active sets share what is added or taken, the largest taking the rest that rounding leaves.
     """
@@ -26,7 +28,7 @@ def scaled(sets: Sets, available: Mapping[str, int], newest: str, replicas: int,
     if len(active) == 1:
         return _sized(sets, {active[0].revision: replicas}, replicas, most)
     new = next((each for each in sets if each.revision == newest), None)
-    if new is not None and new.replicas == new.desired == replicas == available.get(newest, 0):
+    if new is not None and new.replicas == new.desired == replicas == available[newest]:
         return _sized(sets, {each.revision: 0 for each in active if each.revision != newest}, replicas, most)
     return _sized(sets, _shares(active, replicas, most), replicas, most)
 
@@ -37,7 +39,7 @@ def _shares(active: list[ReplicaSet], replicas: int, most: int) -> dict[str, int
     largest_first = sorted(newer_first, key=lambda each: -each.replicas)
     sizes, added = {}, 0
     for each in largest_first:
-        share = _share(each, to_add - added, replicas, most) if to_add else 0
+        share = _share(each, to_add - added, replicas, most)
         sizes[each.revision] = each.replicas + share
         added += share
     largest = largest_first[0].revision

@@ -111,7 +111,8 @@ def _install(tree: Tree, program: Path, key: Path, lock: int, progress: Callable
         # It stays in our process group, so that whoever ends the group ends it; it starts nothing itself.
         process = subprocess.Popen(
             command, cwd=half, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(lock,),
-            env={**os.environ, **own_cache(os.environ)},
+            # Else npm leaves Node's compiled code in the temporary folder, for runs that never come.
+            env={**os.environ, **own_cache(os.environ), "NODE_DISABLE_COMPILE_CACHE": "1"},
         )  # fmt: skip
         try:
             status = _wait(tree, process, progress)

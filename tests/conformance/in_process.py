@@ -1,7 +1,7 @@
 """The bundled API in this process and in virtual time, as a target of the checks: its own protocol, over memory ports.
 
 A ``Target`` is made, wrong in the ways that its plants say, and then runs. PostgreSQL is ``api.memory``'s database, read
-past the API by SQLite; Firestore, Storage and accounts are in memory; the log is a file.
+past the API; Firestore, Storage and accounts are in memory; the log is a file.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import contextlib
 import copy
 import os
 import random
-import re
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -28,9 +26,11 @@ from api.firebase_tokens import FirebaseTokens
 from api.firestore_document import document_id, fields, location_map
 from api.logs import Log
 from api.memory import MemoryDatabase, SeededIds
-from api.model import Location, User, WalkDetail
+from api.model import User, WalkDetail
 from api.ports import Overtaken, Ports, Tokens
 from api.settings import Settings
+from harness.checks import tables
+from harness.checks.dual_write import StoredWalk
 from harness.firebase.documents import Documents, Fields
 from harness.model.stack import Address, Endpoints
 from harness.progress import Progress
@@ -44,6 +44,7 @@ from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.runner import run_checks
 from harness.rehearsals.conformance.types import CheckRun
+from harness.walk_tables import Stored
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
 from tests.conformance.wire import connected
@@ -152,6 +153,7 @@ class Target:
         self.clock = clock
         self.settings = Settings(project_id=PROJECT, pod_name=POD, auth_emulator_host=str(_NOWHERE))
         self.database = Database(clock)
+        self.layout = tables.CONTRACT  # what is read of the tables, past the target
         self.databases: list[Database] = []  # of the processes that run, the youngest last
         self.firestore = Firestore(clock)
         self.parts = Parts()
@@ -203,7 +205,6 @@ class Target:
 
 
 Plant = Callable[[Target], None]
-_CAST = re.compile(r"::\w+")
 
 
 class InProcess:
@@ -228,16 +229,17 @@ class InProcess:
         now = int(self._target.clock.unix_s())
         return people.User(uid=uid, token=unsigned_token(uid, auth_time=now, iat=now, exp=now + 3600))
 
-    async def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
-        """The statement on SQLite, over the rows of the walk or user that its one argument names."""
-        (key,) = arguments
-        database = self._target.database
-        tables = {
-            "users": [{"id": uid} for uid in database.users if uid == key],
-            "walks": [row] if (row := database.walk_row(str(key))) else [],
-            "walk_locations": database.location_rows(str(key)),
-        }
-        return _selected(tables, _CAST.sub("", statement).replace("$1", "?1"), key)
+    async def user_rows(self, uid: str) -> int:
+        """In memory."""
+        return [*self._target.database.users].count(uid)
+
+    async def stored(self, walk_id: str) -> Stored:
+        """In memory."""
+        database, layout = self._target.database, self._target.layout
+        located = database.location_rows(walk_id) if layout.locations is not None else []
+        row = database.walk_row(walk_id)
+        walk = StoredWalk(id=walk_id, columns=row, locations=located, layout=layout)
+        return Stored(walks=[walk] if row else [], layout=layout)
 
     @contextlib.asynccontextmanager
     async def spare(self, name: str) -> AsyncIterator[Spare]:
@@ -281,23 +283,6 @@ class _Relay:
 
     def mend(self) -> None:
         self._database.cut = False
-
-
-def _selected(tables: dict[str, list[dict[str, Any]]], statement: str, key: object) -> list[dict[str, Any]]:
-    with contextlib.closing(sqlite3.connect(":memory:")) as lite:
-        lite.row_factory = sqlite3.Row
-        columns = {"users": ["id"], "walks": list(WalkDetail.__struct_fields__[:-1])}
-        columns["walk_locations"] = ["walk_id", *Location.__struct_fields__]
-        for table, names in columns.items():
-            lite.execute(f"CREATE TABLE {table} ({', '.join(names)})")
-            for row in tables[table]:
-                places = ", ".join("?" * len(names))
-                lite.execute(f"INSERT INTO {table} VALUES ({places})", [_storable(row[name]) for name in names])
-        return [dict(row) for row in lite.execute(statement, (key,))]
-
-
-def _storable(value: object) -> object:
-    return value if isinstance(value, int | float | str | None) else str(value)
 
 
 async def _checked(

@@ -27,6 +27,7 @@ from tests.conformance.outcomes import Outcome, holding, outcome
 
 CORPUS = Path(__file__).resolve().parents[1] / "openapi"
 ALL_FIVE = {"list", "create", "get", "put", "delete"}
+SEVERAL = "several/openapi.yaml"
 #: What each file decides otherwise than the contract, and the text of the line that says so.
 DECIDED: dict[str, dict[str, tuple[object, str]]] = {
     "by-hand.yaml": {},
@@ -45,24 +46,33 @@ DECIDED: dict[str, dict[str, tuple[object, str]]] = {
         "list.limit.maximum": (50, "maximum: 50"),
         "rate_limit": (300, "description: More than 300"),
     },
+    SEVERAL: {
+        "create.title.maxLength": (120, '"Title": {"type": "string", "maxLength": 120}'),
+        "create.description.maxLength": (400, '"maxLength": 400'),
+        "put.title.maxLength": (120, '"Title": {"type": "string", "maxLength": 120}'),
+        "list.limit.maximum": (50, "minimum: 1, maximum: 50"),
+        "walk.optional": (("description", "total_distance"), "required: [id, title]"),
+        "walk.nullable": (("description",), "description: {type: string, nullable: true}"),
+    },
 }
-LACKING = {"all-of.yaml": {"list", "put", "delete"}, "contradicting.yaml": {"delete"}}
+LACKING = {"all-of.yaml": {"list", "put", "delete"}, "contradicting.yaml": {"delete"}, SEVERAL: {"delete"}}
 
 
 def test_the_corpus_is_what_is_looked_at() -> None:
-    assert {path.name for path in CORPUS.iterdir()} == set(DECIDED)
+    assert {path.name for path in CORPUS.iterdir()} == {Path(name).parts[0] for name in DECIDED}
 
 
 @pytest.mark.parametrize("name", DECIDED)
 def test_a_file_is_read_and_planned(name: str) -> None:
-    plan, lines = OpenApiPlan(CORPUS / name), (CORPUS / name).read_text().splitlines()
+    plan = OpenApiPlan(CORPUS / name)
     assert set(plan.operations) == ALL_FIVE - LACKING.get(name, set())
     assert {rule: each.value for rule, each in plan.rules.decided.items()} == {
         rule: value for rule, (value, _) in DECIDED[name].items()
     }
     for rule, (_value, said) in DECIDED[name].items():
         file, _, line = plan.rules.decided[rule].place.rpartition(":")
-        assert file == str(CORPUS / name) and said in lines[int(line) - 1], rule
+        assert said in Path(file).read_text().splitlines()[int(line) - 1], rule
+        assert file == str(CORPUS / name) or (name == SEVERAL and CORPUS / "several" in Path(file).parents)
     told = {each.id: each for each in plan.differences()}
     assert set(told) == {f"openapi.differs.{rule}" for rule in DECIDED[name]} | {
         f"openapi.operations.{each}" for each in LACKING.get(name, set())
@@ -83,7 +93,14 @@ GOOD = f"{HEAD}        '200': {{description: ok}}\n"
         (f"{HEAD}        '200': {{}}\n", 7, "is not valid under any of the schemas"),
         (GOOD.replace('"1"', "1.0"), 2, "1.0 is not of type"),
         (f"{HEAD}        '200': {{$ref: '#/components/responses/Ok'}}\n", 7, "leads nowhere"),
-        (f"{HEAD}        '200': {{$ref: 'other.yaml#/Ok'}}\n", 7, "leads out of the file"),
+        (f"{HEAD}        '200': {{$ref: 'other.yaml#/Ok'}}\n", 7, "leads to no file"),
+        (f"{HEAD}        '200': {{$ref: '../other.yaml#/Ok'}}\n", 7, "leads out of the folder"),
+        (f"{HEAD}        '200': {{$ref: /etc/passwd}}\n", 7, "leads out of the folder"),
+        (f"{HEAD}        '200': {{$ref: 'https://example.com/ok.yaml'}}\n", 7, "nothing is fetched"),
+        (f"{HEAD}        '200': {{$ref: '//example.com/ok.yaml'}}\n", 7, "nothing is fetched"),
+        (f"{HEAD}        '200': {{$ref: 'file:///etc/passwd'}}\n", 7, "leads out of the folder"),
+        (f"{HEAD}        '200': {{$ref: 'a%00b'}}\n", 7, "leads out of the folder"),
+        (f"{HEAD}        '200': {{$ref: '#Ok'}}\n", 7, "names no path"),
         (f"{GOOD}components: {{schemas: {{A: {{$ref: '#/components/schemas/A'}}}}}}\n", 8, "leads round"),
         (f"{GOOD}    get: {{}}\n", 8, "given twice"),
         (GOOD.replace("/v1/walks", "/v1/dogs"), 3, "no path of it looks like"),
@@ -98,6 +115,75 @@ def test_a_broken_file_is_refused_with_its_line(text: str, line: int, says: str,
         OpenApiPlan(file)
     assert refused.value.remedy
     assert re.match(rf"{re.escape(str(file))}{f':{line}' if line else ''}\b", refused.value.where), refused.value.where
+
+
+@pytest.mark.parametrize(
+    ("files", "where", "says"),
+    [
+        ({"more.yaml": "Ok: {description: 1}\n"}, "more.yaml:1", '{"description":1} is not valid under any'),
+        ({"more.yaml": "Other: {}\n"}, "theirs.yaml:7", "leads nowhere"),
+        ({"more.yaml": "Ok: {$ref: '#/Ok'}\n"}, "more.yaml:1", "leads round"),
+        ({"more.yaml": "Ok: {$ref: '../up.yaml'}\n"}, "more.yaml:1", "leads out of the folder"),
+        ({"more.yaml": "Ok: [\n"}, "more.yaml:2", "not YAML"),
+        ({"more.yaml": "Ok: {description: ok, headers: {$ref: more.yaml}}\n"}, "more.yaml:1", "leads round"),
+        ({"more.yaml": "Ok: {description: ok, headers: {A: {$ref: 'a.yaml'}}}\n", "a.yaml": "- 1\n"}, "a.yaml", "one"),
+        ({"more.yaml": "Ok: {$ref: 'theirs.yaml#/components/x'}\n"}, "more.yaml:1", "leads nowhere"),
+    ],
+)
+def test_another_file_is_refused_with_its_own_line(
+    files: dict[str, str], where: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "theirs.yaml").write_text(f"{HEAD}        '200': {{$ref: 'more.yaml#/Ok'}}\n")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(BadInput, match=re.escape(says)) as refused:
+        OpenApiPlan(tmp_path / "theirs.yaml")
+    assert refused.value.where == str(tmp_path / where) and refused.value.remedy
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "outside.yaml").write_text("Ok: {description: ok}\n")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "more.yaml").symlink_to(tmp_path / "outside.yaml")
+    (inside / "theirs.yaml").write_text(f"{HEAD}        '200': {{$ref: 'more.yaml#/Ok'}}\n")
+    with pytest.raises(BadInput, match="leads out of the folder"):
+        OpenApiPlan(inside / "theirs.yaml")
+    (inside / "more.yaml").unlink()
+    (inside / "more.yaml").write_text("Ok: {description: ok}\n")
+    assert set(OpenApiPlan(inside / "theirs.yaml").operations) == {"list"}
+
+
+def test_files_that_take_each_others_place_again_and_again_are_refused(tmp_path: Path) -> None:
+    """Each names the next twice: 25 files of two lines would make 30 million values."""
+    for number in range(25):
+        twice = f"{{a: {{$ref: f{number + 1}.yaml}}, b: {{$ref: f{number + 1}.yaml}}}}"
+        (tmp_path / f"f{number}.yaml").write_text(f"x-a: {twice}\n")
+    (tmp_path / "f25.yaml").write_text("x-a: 1\n")
+    (tmp_path / "theirs.yaml").write_text(f"{GOOD}x-parts: {{$ref: f0.yaml}}\n")
+    with pytest.raises(BadInput, match="too often"):
+        OpenApiPlan(tmp_path / "theirs.yaml")
+
+
+def test_answers_are_held_to_a_schema_of_another_file_and_the_fuzzer_gets_one_file(tmp_path: Path) -> None:
+    def short(target: Target) -> None:
+        def change(call: Call, answered: Answer) -> None:
+            if call.method == "GET" and call.of_walk and answered.status == 200:
+                body = answered.json | {"came_from": {"id": 7, "title": "Kamo"}}
+                answered.says(body)
+
+        target.front.after.append(change)
+
+    ids = ("walks.get.body", "walks.create.status", "listing.body")
+    good = run(SEVERAL, tmp_path, ids=ids)
+    assert {good[f"openapi.answers.{name}"].outcome for name in ("create", "get", "list")} == {Outcome.PASSED}
+    wrong = run(SEVERAL, tmp_path, short, ids=ids)["openapi.answers.get"]
+    assert wrong.outcome is Outcome.DEVIATION and wrong.got.startswith("came_from/id: 7 is not of type 'string'")
+    assert wrong.source is not None and wrong.source.place == f"{CORPUS / 'several' / 'schemas' / 'walk.yaml'}:1"
+    plan = OpenApiPlan(CORPUS / SEVERAL)
+    whole = plan.for_others(tmp_path)
+    alone = OpenApiPlan(whole)
+    assert alone.file.data == plan.file.data and alone.for_others(tmp_path / "nowhere") == whole
 
 
 @pytest.mark.parametrize(

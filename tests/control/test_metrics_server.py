@@ -44,3 +44,14 @@ def test_the_window_of_a_pod_is_the_one_that_ends_first() -> None:
 def test_a_standing_reading_gives_no_rate() -> None:
     same = {"api": {"api": _at(100, 5)}}
     assert usage(same, same) == []
+
+
+def test_a_fresh_container_s_rate_is_of_all_that_it_used() -> None:
+    (found,) = usage({}, {"api": {"api": _at(100, 2, started_s=90)}})
+    assert found.containers_m["api"]["cpu"] == 200
+
+
+def test_a_rate_is_rounded_up_to_a_millicore_and_never_below_none() -> None:
+    for cpu_s, millicores in ((5.75, 50), (5.001, 1), (5, 0), (4, 0)):
+        (found,) = usage({"api": {"api": _at(100, 5)}}, {"api": {"api": _at(115, cpu_s)}})
+        assert found.containers_m["api"]["cpu"] == millicores

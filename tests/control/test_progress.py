@@ -85,3 +85,27 @@ def test_the_counts_of_a_deployment_are_its_live_pods_by_revision_readiness_and_
         pod("new", 0, terminating=True),
     ]
     assert progress.count(pods, deployment, 10 * S) == Counts(replicas=5, updated=3, ready=4, available=3)
+
+
+def test_a_replacement_begins_with_the_counts_that_there_were() -> None:
+    seen = Progress(progress.COMPLETE, 5, Counts(2, 2, 2, 2))
+    assert progress.begin(seen, 9 * S) == Progress(progress.CREATED, 9 * S, Counts(2, 2, 2, 2))
+
+
+def test_every_look_keeps_its_counts() -> None:
+    """What fell counts as progress when it comes back."""
+    assert follow(Progress(), STUCK, 2, None, S) == Progress(counts=STUCK)
+    done = follow(Progress(progress.UPDATED, 0, STUCK), Counts(2, 2, 2, 2), 2, 600, S)
+    assert done == Progress(progress.COMPLETE, S, Counts(2, 2, 2, 2))
+    fallen = follow(Progress(progress.UPDATED, 0, STUCK), Counts(3, 1, 1, 1), 2, 600, S)
+    assert fallen == Progress(progress.UPDATED, 0, Counts(3, 1, 1, 1))
+    assert follow(fallen, STUCK, 2, 600, 2 * S).updated_ns == 2 * S
+
+
+def test_a_crash_after_the_end_and_its_recovery_are_no_new_progress() -> None:
+    done = Progress(progress.COMPLETE, S, Counts(2, 2, 0, 0))
+    assert follow(done, Counts(2, 2, 1, 1), 2, 600, 9 * S) == Progress(progress.COMPLETE, S, Counts(2, 2, 1, 1))
+
+
+def test_without_a_condition_no_deadline_passes() -> None:
+    assert follow(Progress(counts=STUCK), STUCK, 2, 600, 10**6 * S) == Progress(counts=STUCK)

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from harness.control.replicaset import manage, victims
+from harness.control.replicaset import manage, rank, victims
 from harness.model.cluster import PodView, ReplicaSet
 
 S = 1_000_000_000
@@ -115,3 +115,26 @@ def test_a_set_makes_what_is_missing_and_does_not_count_terminating_pods() -> No
     pods = [_pod("a", terminating=True), _pod("b"), _pod("c", revision="2")]
     assert manage(own, pods, S) == (1, ())
     assert manage(own, [*pods, _pod("d"), _pod("e", ready=True)], S) == (0, ("b",))
+
+
+def test_restarts_weigh_more_than_age_and_age_more_than_the_name() -> None:
+    assert victims([_pod("a", created_ns=90 * S), _pod("b", restarts=1)], 1, 100 * S) == ("b",)
+    assert victims([_pod("a"), _pod("b", created_ns=90 * S)], 1, 100 * S) == ("b",)
+
+
+def test_a_pod_ready_since_nobody_knows_when_goes_first() -> None:
+    """``afterOrZero``."""
+    for first, second in ("ab", "ba"):
+        pods = [_pod(first, ready=True), _pod(second, ready=True, ready_since_ns=0)]
+        assert victims(pods, 1, 100 * S) == (first,)
+
+
+def test_an_age_is_ranked_by_its_power_of_two_and_none_is_below_all() -> None:
+    assert [rank(age_ns) for age_ns in (-5, 0, 1, 2, 3, 4, 2**40)] == [-1, -1, 0, 1, 1, 2, 40]
+
+
+def test_a_set_gives_up_pods_beside_others_of_the_deployment() -> None:
+    own = ReplicaSet(revision="1", created_ns=0, replicas=1, desired=2, most=3)
+    pods = [_pod(name, ready=True, ready_since_ns=0, node=name) for name in "ab"]
+    assert manage(own, pods, S) == (0, ("a",))
+    assert manage(own, [*pods, _pod("c", revision="2", node="b")], S) == (0, ("b",))

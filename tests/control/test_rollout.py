@@ -84,6 +84,7 @@ def step(pods: list[PodView], deployment: Deployment, now_ns: int) -> Made:
         ("100%", 7, True, 7),
         (3, 1, True, 3),
         ("0%", 9, True, 0),
+        ("50%", 300, True, 150),
     ],
 )
 def test_resolve(value: int | str, replicas: int, up: bool, pods: int) -> None:
@@ -280,3 +281,76 @@ def test_a_lost_old_pod_is_made_anew_by_its_own_set() -> None:
     pods = [*_pods(3, "old"), *_pods(1, "new", ready=False)]
     sets = _sets(pods, deployment, {"old": 4, "new": 1})
     assert controllers.step(sets, pods, deployment, S).create == {"old": 1}
+
+
+def test_a_step_keeps_the_sets_and_when_the_newest_was_made() -> None:
+    (made,) = controllers.step([], [], _deployment(2, 1, 0), 7 * S).sets
+    assert made == ReplicaSet(revision="new", created_ns=7 * S, replicas=2, desired=2, most=3)
+
+
+def test_a_new_set_begins_with_no_pod_where_there_is_no_room() -> None:
+    sets = [_set("old", 2, desired=2, most=2)]
+    assert _sizes(sets, {"old": 2}, _deployment(2, 0, 1)) == {"old": 1, "new": 0}
+
+
+def test_a_set_that_changes_its_size_remembers_for_what() -> None:
+    """The annotations of a set without pods are old; they are written anew when it grows, or shrinks."""
+    back = [_set("old", 4, desired=4, most=5), _set("new", 0, desired=10, most=13)]
+    grown = rollout.sync(back, {"old": 4}, _deployment(4, 2, 0), S)
+    assert [(each.replicas, each.desired, each.most) for each in grown] == [(4, 4, 5), (2, 4, 6)]
+    shrunk = rollout.sync([_set("old", 3, desired=4, most=5), _set("new", 4, desired=4, most=5)], {"new": 4, "old": 3},
+                          _deployment(4, 3, 0), S)  # fmt: skip
+    assert [(each.replicas, each.desired, each.most) for each in shrunk] == [(0, 4, 7), (4, 4, 5)]
+
+
+def test_the_newest_set_grows_into_the_room_but_not_beyond_what_is_asked_for() -> None:
+    sets = [_set("old", 1, desired=4, most=8), _set("new", 3, desired=4, most=8)]
+    assert _sizes(sets, {"old": 1}, _deployment(4, 4, 0))["new"] == 4
+    crowded = [_set("old", 4, desired=4, most=6), _set("new", 2, desired=4, most=6)]
+    assert _sizes(crowded, {"old": 4}, _deployment(4, 1, 0))["new"] == 2  # maxSurge was 2: none is taken away for that
+
+
+def test_pods_that_a_new_set_does_not_have_yet_are_no_available_ones() -> None:
+    """6 pods, 3 must stay available, the 2 new ones are none: one of the two unavailable old ones may go."""
+    assert _sizes([_set("old", 4, desired=4, most=5)], {"old": 2}, _deployment(4, 2, 1)) == {"old": 3, "new": 2}
+
+
+def test_available_at_once_without_min_ready_seconds_and_not_before_them() -> None:
+    (pod,) = _pods(1, "new")
+    assert rollout.available(msgspec.structs.replace(pod, ready_since_ns=None), 0, S)
+    assert not rollout.available(msgspec.structs.replace(pod, ready_since_ns=None), 1, S)
+    assert [rollout.available(pod, 1, now_ns) for now_ns in (S - 1, S)] == [False, True]
+
+
+def test_only_a_set_with_pods_tells_that_the_deployment_was_scaled() -> None:
+    sets = [_set("older", 0, desired=9, most=9), _set("old", 3, desired=4, most=6), _set("new", 1, desired=4, most=6)]
+    assert _sizes(sets, {"old": 3}, _deployment(4, 2, 0)) == {"older": 0, "old": 3, "new": 3}
+    assert _sizes([_set("old", 1, desired=1, most=2)], {"old": 1}, _deployment(3, 1, 0)) == {"old": 3}
+
+
+def test_scaled_sets_remember_for_what() -> None:
+    alone = rollout.sync([_set("older", 0, desired=3, most=3), _set("old", 4, desired=4, most=5)], {"old": 4},
+                         _deployment(8, 1, 0), S)  # fmt: skip
+    assert [(each.replicas, each.desired, each.most) for each in alone] == [(0, 3, 3), (8, 8, 9)]
+    done = [_set("old", 2, desired=3, most=4), _set("new", 4, desired=4, most=5)]
+    ended = rollout.sync(done, {"new": 4, "old": 2}, _deployment(4, 2, 0), S)
+    assert [(each.replicas, each.desired, each.most) for each in ended] == [(0, 4, 6), (4, 4, 5)]
+    both = [_set("old", 8, desired=10, most=13), _set("new", 5, desired=10, most=13)]
+    shared = rollout.sync(both, {"old": 8}, _deployment(15, 3, 2), S)
+    assert [(each.desired, each.most) for each in shared] == [(15, 18), (15, 18)]
+
+
+def test_sets_of_one_pod_have_their_share_and_the_newest_need_not_exist() -> None:
+    sets = [_set("older", 9, desired=10, most=10), _set("old", 1, desired=10, most=10)]
+    assert _sizes(sets, {}, _deployment(20, 0, 1)) == {"older": 18, "old": 2}
+    last = [_set("old", 8, desired=10, most=13), _set("new", 5, desired=10, most=13)]
+    assert _sizes(last, {}, _deployment(1, 3, 2)) == {"old": 2, "new": 2}  # of 4 with the surge: 2.5 and 1.5
+    assert _sizes(last, {}, _deployment(11, 2, 2)) == {"old": 8, "new": 5}  # 13 as before
+
+
+def test_the_last_one_to_add_goes_to_a_share_of_one_else_to_the_largest() -> None:
+    sets = [_set("old", 8, desired=10, most=13), _set("new", 5, desired=10, most=13)]
+    assert _sizes(sets, {}, _deployment(12, 3, 2)) == {"old": 9, "new": 6}  # 9.2 and 5.8
+    three = [_set("older", 6, desired=10, most=10), _set("old", 2, desired=10, most=10),
+             _set("new", 2, desired=10, most=10)]  # fmt: skip
+    assert _sizes(three, {}, _deployment(12, 0, 1)) == {"older": 8, "old": 2, "new": 2}  # 7.2, 2.4 and 2.4

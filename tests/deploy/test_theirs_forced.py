@@ -186,7 +186,7 @@ def test_a_target_file_gives_the_values_of_a_secret() -> None:
 def test_only_the_target_s_own_image_runs_its_migrations_in_the_cluster() -> None:
     job, init = of("migration_job"), of("init_migrations")
     assert notes(job)["Job/walkd-migrate"] == notes(init)["initContainers/migrate"] == reasons.JOB
-    assert notes(job, Rung.LOCAL)["Job/walkd-migrate"] == reasons.JOB
+    assert notes(job, Rung.LOCAL)["Job/walkd-migrate"] == reasons.NO_JOBS
     own = Target(name="own", command=(), image="own:1")
     documents = applied(loaded(job, Rung.KIND, own))
     order = list(documents)
@@ -217,6 +217,16 @@ def test_of_several_containers_the_one_that_is_probed_and_served_is_the_target()
     )
     kept = loaded(of("selectors"), Rung.KIND, keep)
     assert len(kept.deployment.template.containers) == 3 and len(kept.beside) == 1
+
+
+def test_what_processes_cannot_keep_is_said_without_the_advice_to_keep_it() -> None:
+    """Nothing that ``keep`` names runs on local, and the report does not send anybody there."""
+    worker = msgspec.structs.replace(bundled(), keep=("Deployment/thumbnails",))
+    assert notes(of("monorepo"), Rung.LOCAL, worker)["Deployment/thumbnails"] == reasons.NO_CONTAINERS
+    assert "Deployment/thumbnails" not in notes(of("monorepo"), Rung.KUBE, worker)
+    helper = msgspec.structs.replace(bundled(), keep=("otel-collector",))
+    assert notes(of("selectors"), Rung.LOCAL, helper)["containers/otel-collector"] == reasons.NO_CONTAINERS
+    assert loaded(of("selectors"), Rung.LOCAL, helper).beside == ()
 
 
 def test_another_name_for_the_environment_and_for_a_credentials_file_is_said_by_the_target_file(tmp_path: Path) -> None:

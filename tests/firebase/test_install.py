@@ -64,6 +64,17 @@ def test_installed_once_whole_and_without_scripts(home: Path, tmp_path: Path, mo
 
 
 @pytest.mark.process
+def test_nothing_is_left_in_the_temporary_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """npm's first lines ask Node to keep its compiled code there."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    _npm(tmp_path, monkeypatch, "require('node:module').enableCompileCache(); " + WHOLE)
+    install.ensure(lambda _line: None)
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.process
 def test_a_half_made_folder_is_made_anew(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = install.folder().parent.with_suffix(".half")
     (half / "node_modules" / "stale").mkdir(parents=True)

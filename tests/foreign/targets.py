@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from harness.state import npm
+from tests.deploy.theirs import Theirs
 
 HERE = Path(__file__).parent
 GO_SOURCES, NODE_SOURCES = HERE / "go", HERE / "node"
@@ -49,10 +50,19 @@ def install_node() -> Path:
     return npm.ensure(TREE, lambda line: None)
 
 
-def target_file(folder: Path, language: Language, program: Path, *, faults: str = "", harmless: str = "") -> Path:
+def target_file(
+    folder: Path,
+    language: Language,
+    program: Path,
+    *,
+    faults: str = "",
+    harmless: str = "",
+    manifests: Theirs | None = None,
+) -> Path:
     """``target.yaml`` in ``folder``. ``program`` is the Go binary, or the ``node_modules`` of the Node target.
 
-    ``faults`` and ``harmless`` are names separated by commas.
+    ``faults`` and ``harmless`` are names separated by commas. ``manifests`` is the team's folder, with what it takes
+    a person to say of it.
     """
     environment = {"HOST": "127.0.0.1", "FAULTS": faults, "HARMLESS": harmless}
     if language is Language.GO:
@@ -60,12 +70,16 @@ def target_file(folder: Path, language: Language, program: Path, *, faults: str 
     else:
         command = [str(npm.node()), str(NODE_SOURCES / "server.js")]
         environment["NODE_PATH"] = str(program)
-    content = {
+    content: dict[str, object] = {
         "name": f"foreign {language} {faults or harmless or 'as it is'}",
         "command": command,
         "environment": environment,
         "migrations": "none",
     }
+    if manifests is not None:
+        variables = {key: value for key, value in manifests.target.items() if isinstance(value, dict)}
+        others = {key: value for key, value in manifests.target.items() if key not in variables}
+        content |= {"manifests": str(manifests.path), "variables": variables, **others}
     file = folder / "target.yaml"
     file.write_text(yaml.safe_dump(content, allow_unicode=True))
     return file

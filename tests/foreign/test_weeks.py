@@ -10,6 +10,7 @@ import pytest
 from harness.agreement import DUAL_WRITE, PHOTOS
 from harness.model.errors import Exit
 from harness.walk_results import ACKNOWLEDGED, ISOLATION, READS, STATUSES
+from tests.deploy.theirs import STARTING, Theirs
 from tests.foreign.conftest import Programs
 from tests.foreign.harmless import MANY
 from tests.foreign.targets import Language, target_file
@@ -26,12 +27,20 @@ pytestmark = [
 
 
 def week(
-    folder: Path, language: Language, programs: Programs, *words: str, **switched: str
+    folder: Path,
+    language: Language,
+    programs: Programs,
+    *,
+    manifests: Theirs | None = None,
+    faults: str = "",
+    harmless: str = "",
 ) -> tuple[Job, dict[str, Any]]:
     """Week 3, hurried, to its end; nothing went wrong with the run itself."""
-    target = target_file(folder, language, programs(language), **switched)
+    program = programs(language)
+    target = target_file(folder, language, program, faults=faults, harmless=harmless, manifests=manifests)
     pace = ("--window", "28s", "--pace", "14s", "--fetch-interval", "10s")
-    job = Job(folder / "reports", *pace, "--target", str(target), *(words or QUICK_PROBES), scenario=hurried(3, folder))
+    quick = QUICK_PROBES if manifests is None else ()
+    job = Job(folder / "reports", *pace, "--target", str(target), *quick, scenario=hurried(3, folder))
     job.finish()
     run = job.document()
     assert run["errors"] == [] and run["leaks"] == [], job.text
@@ -59,6 +68,29 @@ def test_a_node_target_with_every_harmless_difference_advances(tmp_path: Path, p
     job, run = week(tmp_path, Language.NODE, programs, harmless=",".join(MANY))
     assert failed(run) == set(), job.text
     assert run["decision"] == "advance", job.text
+
+
+def theirs(name: str) -> Theirs:
+    return next(each for each in STARTING if each.name == name)
+
+
+#: Their folder, something of it that the run must tell, what is planted in their program, and what breaks of a week.
+BOTH = [
+    pytest.param("external_secrets", "Secret/walk-postgres (PGPASSWORD, PGUSER)", "", set(), id="right"),
+    pytest.param("selectors", "containers/otel-collector", "document_stays", {DUAL_WRITE}, id="wrong"),
+]
+
+
+@pytest.mark.parametrize(("folder", "told", "faults", "expected"), BOTH)
+def test_a_go_target_and_a_folder_of_theirs_end_in_a_true_verdict(
+    folder: str, told: str, faults: str, expected: set[str], tmp_path: Path, programs: Programs
+) -> None:
+    job, run = week(tmp_path, Language.GO, programs, manifests=theirs(folder), faults=faults)
+    assert failed(run) == expected, job.text
+    assert run["decision"] == ("hold" if faults else "advance"), job.text
+    assert job.process.returncode == (Exit.HOLD if faults else Exit.OK)
+    assert run["target"] == f"foreign go {faults or 'as it is'}"
+    assert any(each.startswith(told) for each in run["rung_changes"]), run["rung_changes"]
 
 
 #: What is planted, and every check of a week that it breaks. A lost location is lost in the answers too.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from harness.rehearsals.scaling.judge_parts import autoscaled
 
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.judge_autoscaling import Ruled, Utilization, by_rule, is_of, utilizations
-from harness.rehearsals.scaling.judge_parts import autoscaled
 from harness.rehearsals.scaling.types import Decision, Part, PartKind
 from tests.judge.test_scaling import endpoints, resize
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from harness.judge.bounds import (
+    _first,
     lower_rank,
     nearest_rank,
     quantile_bounds,
@@ -118,3 +119,27 @@ def test_no_bound_of_no_sample(events_n: tuple[int, int]) -> None:
     assert lower_rank(0) is None
     assert upper_rank(0) is None
     assert quantile_bounds(np.array([])) == (None, None)
+
+
+def test_another_quantile_and_confidence_have_their_own_ranks() -> None:
+    """Of five values the largest is above the median with 1 - 1/32, of four with 1 - 1/16 only."""
+    assert quantile_samples_needed(0, 0.5) == 5
+    values = np.arange(1.0, 101.0)
+    found = quantile_bounds(values, 0.5, 0.8)
+    assert found == (lower_rank(100, 0.5, 0.8), upper_rank(100, 0.5, 0.8)) == (46, 55)
+
+
+def test_the_search_finds_the_first_that_holds_and_gives_up() -> None:
+    for start in (1, 2, 7):
+        for least in range(start, start + 40):
+            assert _first(start, least.__le__) == least
+        assert _first(start, (0).__le__) == start
+    asked: list[int] = []
+
+    def never(number: int) -> bool:
+        asked.append(number)
+        return False
+
+    with pytest.raises(ValueError, match=r"^no sample within reason is large enough$"):
+        _first(1, never)
+    assert asked == [1 << power for power in range(41)]

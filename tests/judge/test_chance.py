@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge.bounds import ratio_lower, ratio_upper
-from harness.judge.chance import advances, false_roll_backs, fires, sentence
+from harness.judge.chance import advances, false_roll_backs, fires, preflight_sentences, sentence
+from harness.judge.power import requirements
+from harness.model.verdict import CriterionKind, FalseRollBack
 from scenarios.load import load
 
 
@@ -67,3 +69,21 @@ def test_each_week_says_how_often_its_limit_fires_by_chance(week: int, share: fl
 def test_three_tries_at_the_limit_advance_with_14_percent() -> None:
     assert advances(1) == pytest.approx(0.05)
     assert advances(3) == pytest.approx(0.142625)
+
+
+def test_a_limit_s_chance_is_told_to_a_tenth_of_a_percent() -> None:
+    chance = FalseRollBack(id="limit", failure_ratio=0.005, samples=1_200, probability=0.189412)
+    assert str(sentence(chance)) == (
+        "rollback limit limit: by chance alone it fires in 18.9 % of windows of 1,200 samples when the true failure "
+        "ratio is 0.5 %, the most that may still advance"
+    )
+
+
+def test_before_a_week_both_are_told_what_it_can_prove_and_what_chance_does() -> None:
+    week = load("rollout_week3")
+    told = [str(each) for each in preflight_sentences(week)]
+    [chance] = false_roll_backs(week)
+    limits = [each.id for each in week.criteria if each.kind is CriterionKind.ROLLBACK]
+    assert [chance.id] == limits
+    assert told == [*(str(each.sentence) for each in requirements(week)), str(sentence(chance))]
+    assert len(told) == len(week.criteria) + 1

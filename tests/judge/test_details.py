@@ -58,6 +58,7 @@ THREE = scenario(SUCCESS_ERRORS, SUCCESS_P95)
         (241.31, 500.0, Unit.MILLISECONDS, "241.3 ms"),
         (2.9999, 3.0, Unit.PER_SECOND, "2.9999/s"),
         (float(np.nextafter(3.0, 4.0)), 3.0, Unit.PER_SECOND, "3/s"),  # no 15 digits tell them apart
+        (float(np.nextafter(8.0, 9.0)), 8.0, Unit.PER_SECOND, "8/s"),  # 16 would, and are no measurement's
     ],
 )
 def test_a_figure_is_told_from_its_threshold(value: float, threshold: float, unit: Unit, shown: str) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harness.judge.bounds import ratio_lower
-from harness.judge.difference import Exact, Rate, Ratio, Sample, Series, Single, differ, effective_size
+from harness.judge.bounds import lower_rank, ratio_lower, upper_rank
+from harness.judge.difference import Exact, Measured, Rate, Ratio, Sample, Series, Single, differ, effective_size
 
 ratios = st.integers(1, 500).flatmap(lambda n: st.builds(Ratio, st.integers(0, n), st.just(n)))
 rates = st.builds(Rate, st.integers(0, 500), st.floats(1, 300))
@@ -71,11 +71,6 @@ def test_two_draws_of_the_same_are_told_apart_at_most_once_in_twenty() -> None:
     assert all(count <= 29 for count in wrong.values()), wrong  # 400 at 5 %: above 29 with less than 2 %
 
 
-def test_two_kinds_are_not_compared() -> None:
-    with pytest.raises(TypeError):
-        differ(Ratio(1, 2), Rate(1, 2))
-
-
 def hanging_together(dice: np.random.Generator, n: int, r: float) -> NDArray[np.float64]:
     """An autoregressive series: each value is ``r`` times the one before, and noise; its own spread is 1."""
     noise = dice.normal(size=n) * np.sqrt(1 - r * r)
@@ -108,3 +103,96 @@ def test_independent_values_are_worth_nearly_their_number_and_others_less() -> N
     worth = np.mean([effective_size(hanging_together(dice, 600, 0.9), 0.5) for _ in range(20)])
     assert 15 < worth < 60  # by theory 600 (1 - r) / (1 + r) = 32 for the mean
     assert effective_size(np.ones(600), 0.5) <= 600 and effective_size(np.arange(600.0), 0.5) < 5
+
+
+def inertia_by_definition(values: list[float], lags: int) -> list[float]:
+    """The autocorrelations up to ``lags``, one after the other."""
+    mean = sum(values) / len(values)
+    centred = [value - mean for value in values]
+    spread = sum(value * value for value in centred)
+    return [
+        sum(one * other for one, other in zip(centred, centred[lag:], strict=False)) / spread if spread else 0.0
+        for lag in range(lags + 1)
+    ]
+
+
+def worth_by_definition(values: list[float], quantile: float) -> float:
+    """``effective_size`` as its docstring says it, without a transform."""
+    n = len(values)
+    at = sorted(values)[max(1, int(np.ceil(round(quantile * n, 9)))) - 1]
+    found = inertia_by_definition([float(value > at) for value in values], n // 2)
+    total, first = 0.0, 0
+    while first + 1 < len(found) and found[first] + found[first + 1] > 0:
+        total, first = total + found[first] + found[first + 1], first + 2
+    by_sum = 2 * total - 1 if first else 1.0
+    order = sorted(range(n), key=lambda place: (values[place], place))
+    ranks = [float(order.index(place)) for place in range(n)]
+    one = inertia_by_definition(ranks, 1)[1]
+    likely = min(one + (1 + 3 * one) / n, 1 - 1 / n)
+    by_next = (1 + likely) / (1 - likely) if one > 2 / n**0.5 else 1.0
+    return n / max(1.0, by_sum, by_next)
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9])
+@pytest.mark.parametrize("r", [0.0, 0.6, 0.95])
+@pytest.mark.parametrize("n", [20, 33])
+def test_what_a_series_is_worth_is_as_it_is_defined(n: int, r: float, quantile: float) -> None:
+    dice = np.random.default_rng(n)
+    for _ in range(5):
+        rounded = np.round(hanging_together(dice, n, r) * 2)  # with equal values
+        for series in (hanging_together(dice, n, r), rounded):
+            assert effective_size(series, quantile) == pytest.approx(worth_by_definition(series.tolist(), quantile))
+
+
+def test_of_fewer_than_twenty_values_nothing_is_said_and_of_equal_ones_nothing_hangs_together() -> None:
+    assert effective_size(np.arange(19.0), 0.5) == 1.0
+    assert effective_size(np.arange(20.0), 0.5) < 1.0
+    assert effective_size(np.ones(25), 0.5) == pytest.approx(worth_by_definition([1.0] * 25, 0.5))
+
+
+def test_intervals_are_two_sided() -> None:
+    """Of a count of 10 the known one is 4.795 to 18.390, of none 0 to 3.689; of 5 in 10 0.187 to 0.813."""
+    ten, none = Rate(10, 5).measured(), Rate(0, 5).measured()
+    assert (ten.value, ten.lower, ten.upper, ten.samples) == (
+        2.0, pytest.approx(4.7954 / 5, rel=1e-4), pytest.approx(18.3904 / 5, rel=1e-4), 10,
+    )  # fmt: skip
+    assert (none.value, none.lower, none.upper, none.samples) == (0.0, 0.0, pytest.approx(3.6889 / 5, rel=1e-4), 0)
+    half = Ratio(5, 10).measured()
+    assert (half.value, half.lower, half.upper, half.samples) == (
+        0.5, pytest.approx(0.18709, rel=1e-4), pytest.approx(0.81291, rel=1e-4), 10,
+    )  # fmt: skip
+    nothing = Measured(value=None, lower=None, upper=None, samples=0)
+    assert Rate(3, 0).measured() == Ratio(0, 0).measured() == Series(np.array([]), 0.5).measured() == nothing
+
+
+def test_without_a_sample_or_a_time_nothing_differs() -> None:
+    for none, some in ((Ratio(0, 0), Ratio(5, 5)), (Rate(0, 0), Rate(9, 1)), (Rate(0, 1), Rate(0, 1))):
+        assert not differ(none, some) and not differ(some, none)
+    assert differ(Rate(0, 0.5), Rate(30, 0.5)) and differ(Ratio(0, 20), Ratio(1, 1))
+
+
+@pytest.mark.parametrize("r", [0.0, 0.7])
+def test_a_series_interval_is_of_the_ranks_of_what_it_is_worth(r: float) -> None:
+    """The ranks of so many independent values, taken in proportion from the sorted ones, and outwards."""
+    series = hanging_together(np.random.default_rng(2), 60, r)
+    worth, found = int(worth_by_definition(series.tolist(), 0.5)), Series(series, 0.5).measured()
+    low, high = lower_rank(worth, 0.5, 0.975), upper_rank(worth, 0.5, 0.975)
+    assert low is not None and high is not None
+    ascending = sorted(series)
+    assert (found.value, found.samples) == (ascending[29], 60)
+    assert (found.lower, found.upper) == (ascending[(low - 1) * 60 // worth], ascending[-(-high * 60 // worth) - 1])
+
+
+def test_counted_values_and_single_readings() -> None:
+    assert Exact(3.0).measured() == Measured(value=3.0, lower=3.0, upper=3.0, samples=1)
+    assert Single(3.0).measured() == Measured(value=3.0, lower=None, upper=None, samples=1)
+    assert Exact(None).measured().samples == Single(None).measured().samples == 0
+    assert (
+        differ(Exact(1.0), Exact(2.0)) and not differ(Exact(None), Exact(2.0)) and not differ(Exact(2.0), Exact(None))
+    )
+    assert not differ(Single(1.0), Single(99.0))
+
+
+def test_two_kinds_are_named() -> None:
+    with pytest.raises(TypeError, match=r"^Ratio and Rate are not compared$"):
+        differ(Ratio(1, 2), Rate(1, 2))

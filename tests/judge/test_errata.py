@@ -12,6 +12,7 @@ from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.message import message
 from harness.model.verdict import ErratumSeen, Verdict
+from harness.rehearsals.network.types import NetworkFinding
 from harness.rehearsals.scaling.types import Effect, ScalingFinding
 from scenarios.claims import ERRATA
 from scenarios.load import load
@@ -19,6 +20,13 @@ from tests.report.runs import result
 
 PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
 BESIDE = "manifest.deployment.replicas_beside_hpa"
+
+
+def test_a_claim_that_is_named_shows_no_erratum_of_its_own() -> None:
+    named = NetworkFinding(
+        check="c", claim="security.network.tls", verdict=Verdict.NOT_EXERCISED, value="", reason="no cluster"
+    )
+    assert errata_seen([named]) == ()
 
 
 def test_each_is_listed_once_with_the_first_that_was_seen() -> None:

@@ -125,6 +125,8 @@ def test_one_user_without_a_good_answer_fails_and_is_named() -> None:
     result = one(USERS_250, [*sessions(WEEK3), *broken_for(1)])
     assert (result.verdict, result.value) == (Verdict.FAIL, 249)
     assert result.reason.endswith("without: u0000")
+    four = one(USERS_250, [*sessions(WEEK3), *broken_for(4)])
+    assert four.reason.endswith("without: u0000, u0001, u0002 and 1 more")
     many = one(USERS_250, [*sessions(WEEK3), *broken_for(7)])
     assert many.reason.endswith("without: u0000, u0001, u0002 and 4 more")
 

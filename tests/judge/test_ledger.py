@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.silence import blackout
 from harness.judge.summary import summarise
 from harness.judge.window import NS, Window
+from harness.model.due import probe_call
 from harness.model.evidence import EventRow, FlagRow, Outcome, Row, SampleRow, Side
 from harness.model.scenario import Scenario
 from tests.judge.evidence import (
@@ -174,3 +176,24 @@ def test_a_blackout_is_a_run_of_failed_probes(goods: list[bool]) -> None:
 
 def test_the_criteria_of_all_weeks_are_in_the_property() -> None:
     assert {what.metric for what in ALL.criteria} == {*criterion("success", "availability", ">", 0.9).metric.__class__}
+
+
+def test_a_row_that_comes_again_counts_once_and_is_no_error() -> None:
+    for row in (request(1), probe(1)):
+        again = msgspec.structs.replace(row)
+        book = ledger(row, row, again, row)
+        assert len(book.requests) + len(book.probes) == 1
+        assert book.measurement_errors == []
+
+
+def test_a_call_that_says_two_things_is_an_error_of_its_generator_at_both_times() -> None:
+    later = {"due_ns": START_NS + 3 * NS}
+    for row, generator, call in (
+        (request(1), "load", request(1).operation_id),
+        (probe(1, number=7), "probes", probe_call(7)),
+    ):
+        book = ledger(row, msgspec.structs.replace(row, **later))
+        assert len(book.requests) + len(book.probes) == 1
+        told = sorted((each.at_ns, each.kind, each.subject, each.message) for each in book.measurement_errors)
+        words = f"{call} is in evidence twice, and not the same"
+        assert told == [(START_NS + at_s * NS, "measurement_error", generator, words) for at_s in (1, 3)]

@@ -82,3 +82,10 @@ def test_an_own_smallest_sample_raises_what_is_needed() -> None:
 def test_a_criterion_that_nothing_can_carry_is_refused(what: Criterion) -> None:
     with pytest.raises(BadInput):
         requirements(scenario(SUCCESS_ERRORS, what))
+
+
+def test_a_rate_that_is_just_offered_and_a_window_of_nothing() -> None:
+    rate = criterion("success", "request_rate", ">=", 3.0)
+    assert requirements(scenario(rate, users=33, pace_s=10.0))[0].enough  # 3.3/s, of 3.3/s
+    users = criterion("success", "concurrent_users", ">=", 250)
+    assert [requirements(scenario(users, window_s=window_s))[0].enough for window_s in (0.0, 0.5)] == [False, True]

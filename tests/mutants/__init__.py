@@ -5,5 +5,6 @@ mutmut makes the mutants and runs the tests that reach them. What was found is k
 measures only those. Survivors that change nothing that anybody promised are excluded, each with its reason
 (``reasons.json``). Nothing fails on a score: it is told.
 
-A digest does not see what a function calls, nor the tests: after tests were taken away, ``--again`` measures anew.
+A function that moved to another module as it was keeps its result and its reasons. A digest does not see what a function
+calls, nor the tests: after tests were taken away, ``--again`` measures anew.
 """

@@ -13,35 +13,43 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import resource
 import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
+from _pytest.tmpdir import tmppath_result_key
 
 REACHED = Path("reached.json")
 #: A test that takes longer runs for no mutant; together no mutant's tests take longer than the second.
 QUICK_S = 1.0
 TESTS_S = 4.0
-#: Of processor time beyond ten times what the tests take unchanged; of time, where a mutant waits for ever.
-ENDLESS_CPU_S = 5
+#: Of a mutant that those left: some functions are reached by hundreds of tests, and the ones that tell are not first.
+THOROUGH_QUICK_S = 3.0
+THOROUGH_TESTS_S = 40.0
+#: Of processor time, for a test, beyond ten times what it takes unchanged; of time, where a mutant waits for ever.
+ENDLESS_CPU_S = 2.0
 ENDLESS_S = 300
 SAVED_EVERY_S = 10.0  # what was learned
 KILLED, SURVIVED, TIMEOUT, NO_TESTS = 1, 0, 36, 33
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """``mutants`` in the order in which they run; pytest's ``arguments``; ``again``: learn anew what tests reach."""
+    """``mutants`` in the order in which they run; pytest's ``arguments``; ``again``: learn anew what tests reach.
+
+    ``thorough``: each mutant is asked of ten times as many tests.
+    """
 
     mutants: list[str]
     arguments: list[str]
     told: int
     again: bool = False
+    thorough: bool = False
 
 
 class Learned(msgspec.Struct, kw_only=True):
@@ -68,51 +76,54 @@ class Forks:
             raise session.Interrupted("the tests could not be collected")
         items = {item.nodeid: item for item in session.items}
         learned = _learned(session, items, again=self._plan.again)
+        longest_s, together_s = (THOROUGH_QUICK_S, THOROUGH_TESTS_S) if self._plan.thorough else (QUICK_S, TESTS_S)
         tests = defaultdict(list)
         for name, each in sorted(learned.items(), key=lambda known: known[1].seconds):
             for function in each.reaches:
-                if each.seconds <= QUICK_S:
+                if each.seconds <= longest_s:
                     tests[function].append(name)
         gc.collect()
         gc.freeze()
         for mutant in self._plan.mutants:
-            names = _within(tests[mutant.partition("__mutmut_")[0]], learned)
-            status = _judged(mutant, [items[name] for name in names], sum(learned[n].seconds for n in names))
+            names = _within(tests[mutant.partition("__mutmut_")[0]], learned, together_s)
+            status = _judged(mutant, {items[name]: learned[name].seconds for name in names})
             os.write(self._plan.told, f"{mutant} {status}\n".encode())
         return True
 
 
-def _within(names: Iterable[str], learned: Found) -> list[str]:
+def _within(names: Iterable[str], learned: Found, together_s: float) -> list[str]:
     taken, seconds = [], 0.0
     for name in names:
         seconds += learned[name].seconds
-        if seconds > TESTS_S:
+        if seconds > together_s:
             break
         taken.append(name)
     return taken
 
 
-def _judged(mutant: str, items: Sequence[pytest.Item], seconds: float) -> int:
-    if not items:
+def _judged(mutant: str, seconds: Mapping[pytest.Item, float]) -> int:
+    """``seconds`` are the tests that are asked, with the processor time that each takes unchanged."""
+    if not seconds:
         return NO_TESTS
-    cpu_s = ENDLESS_CPU_S + round(10 * seconds)
 
     def tried() -> int:
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for ends in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(ends, signal.SIG_DFL)
         signal.alarm(ENDLESS_S)
         _under(mutant)
-        return KILLED if _fails(items) else SURVIVED
+        return KILLED if _fails(seconds) else SURVIVED
 
     status = os.waitstatus_to_exitcode(_forked(tried))
-    if status in {-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL}:
+    if status in {-signal.SIGPROF, -signal.SIGALRM, -signal.SIGKILL}:
         return TIMEOUT
     return KILLED if status < 0 else status
 
 
-def _fails(items: Sequence[pytest.Item]) -> bool:
+def _fails(seconds: Mapping[pytest.Item, float]) -> bool:
     """Without pytest's reports, which cost more than most tests; the first that fails is not even taken down."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip(seconds, [*list(seconds)[1:], None], strict=True):
+        signal.setitimer(signal.ITIMER_PROF, ENDLESS_CPU_S + 10.0 * seconds[item])
+        item.stash[tmppath_result_key] = {}  # the report's outcome, which tmp_path looks for when it is taken down
         try:
             item.ihook.pytest_runtest_setup(item=item)
             item.ihook.pytest_runtest_call(item=item)
@@ -168,7 +179,11 @@ def _learn(session: pytest.Session, new: dict[str, pytest.Item], digests: dict[P
         session.testsfailed = 0
         if failed:
             sys.stderr.write(f"{name} fails beside the mutated code, and is not asked\n")
-        known[name] = Learned(file=digests[item.path], seconds=seconds, reaches=[] if failed else sorted(called))
+        reaches = [] if failed else sorted(called)
+        if not failed and _forked(partial(_fails, {item: seconds})):
+            sys.stderr.write(f"{name} fails where it runs without pytest's reports, and is not asked\n")
+            reaches = []
+        known[name] = Learned(file=digests[item.path], seconds=seconds, reaches=reaches)
         if time.monotonic() - saved_s > SAVED_EVERY_S or name == last:
             REACHED.write_bytes(msgspec.json.encode(known))
             saved_s = time.monotonic()

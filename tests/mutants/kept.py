@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +13,12 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(__file__).with_name("kept.json")
 REASONS = Path(__file__).with_name("reasons.json")
-PACKAGES = ("harness.control", "harness.judge", "harness.checks")
+#: What is measured together, by the functions' full names; a rehearsal's own judge stands in the rehearsal's package.
+PACKAGES = {
+    "harness.control": re.compile(r"harness\.control\."),
+    "harness.judge": re.compile(r"harness\.(judge\.|rehearsals\.\w+\.judge\w*\.)"),
+    "harness.checks": re.compile(r"harness\.checks\."),
+}
 #: The tests noticed these; a mutant that never ends is noticed by its time limit.
 NOTICED = frozenset({"killed", "timeout"})
 
@@ -60,15 +66,49 @@ def reasons(file: Path = REASONS) -> dict[str, str]:
     return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
 
 
+def write_reasons(excluded: Mapping[str, str], file: Path = REASONS) -> None:
+    """As they are read."""
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(excluded)) + b"\n")
+
+
 def digests(root: Path = ROOT) -> dict[str, str]:
     """Of each function and method of the packages, as it is now; comments and layout do not count."""
     found = {}
-    for package in PACKAGES:
-        for path in sorted((root / package.replace(".", "/")).rglob("*.py")):
-            module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((root / "harness").rglob("*.py")):
+        module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        if package_of(module + "."):
             for name, node in _functions(ast.parse(path.read_text())):
                 found[f"{module}.{name}"] = hashlib.sha256(ast.unparse(node).encode()).hexdigest()[:16]
     return found
+
+
+def package_of(name: str) -> str:
+    """Which of ``PACKAGES`` a function belongs to; "" for none of them."""
+    return next((package for package, names in PACKAGES.items() if names.match(name)), "")
+
+
+def moved(kept: Kept, now: Mapping[str, str]) -> dict[str, str]:
+    """Today's name by the kept one, of functions that went to another module as they were. Where two could be it,
+    neither is.
+    """
+    fresh: dict[tuple[str, str], list[str]] = {}
+    for name in now.keys() - kept.functions.keys():
+        fresh.setdefault((name.rpartition(".")[2], now[name]), []).append(name)
+    found: dict[str, str] = {}
+    for name in kept.functions.keys() - now.keys():
+        if len(to := fresh.pop((name.rpartition(".")[2], kept.functions[name].digest), [])) == 1:
+            found[name] = to[0]
+    return found
+
+
+def follow(kept: Kept, excluded: Mapping[str, str], moves: Mapping[str, str]) -> dict[str, str]:
+    """Renames the functions that moved in ``kept``, and returns ``excluded`` with their new names."""
+    kept.functions = {moves.get(name, name): each for name, each in kept.functions.items()}
+    renamed = {}
+    for mutant, reason in excluded.items():
+        name, _, number = mutant.rpartition(":")
+        renamed[f"{moves.get(name, name)}:{number}"] = reason
+    return dict(sorted(renamed.items()))
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
@@ -93,7 +133,7 @@ def scores(kept: Kept, now: Mapping[str, str], excluded: Mapping[str, str]) -> d
 
 
 def _score(package: str, valid: Mapping[str, Function], now: Mapping[str, str], excluded: Mapping[str, str]) -> Score:
-    names = [name for name in now if name.startswith(package + ".")]
+    names = [name for name in now if package_of(name) == package]
     known = {name: valid[name] for name in names if name in valid}
     mutants = sum(each.mutants for each in known.values())
     left = [f"{name}:{number}" for name, each in known.items() for number in each.left]

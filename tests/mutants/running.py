@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from tests.mutants.forks import KILLED, Plan
-from tests.mutants.kept import NOTICED, PACKAGES, ROOT, Function, Kept
+from tests.mutants.forks import KILLED, SURVIVED, Plan
+from tests.mutants.kept import NOTICED, ROOT, Function, Kept
 
 FOLDER = ROOT / "mutants"  # mutmut's own, never committed
 LOG = FOLDER / "pytest.log"
@@ -58,10 +58,9 @@ def generate() -> None:
 def results(folder: Path = FOLDER) -> Mutants:
     """What mutmut's files say of each mutant: the exit status of its tests, ``None`` where they have not run."""
     found: Mutants = {}
-    for package in PACKAGES:
-        for file in sorted((folder / package.replace(".", "/")).rglob("*.meta")):
-            for name, status in json.loads(file.read_text())["exit_code_by_key"].items():
-                found.setdefault(readable(name.partition("__mutmut_")[0]), {})[name] = status
+    for file in sorted((folder / "harness").rglob("*.meta")):
+        for name, status in json.loads(file.read_text())["exit_code_by_key"].items():
+            found.setdefault(readable(name.partition("__mutmut_")[0]), {})[name] = status
     return found
 
 
@@ -78,16 +77,18 @@ def forget(wanted: Collection[str], folder: Path = FOLDER) -> None:
             file.write_text(json.dumps(content, indent=4))
 
 
-def take_over(left: Mapping[str, Function], folder: Path = FOLDER) -> None:
+def take_over(left: Mapping[str, Function], excluded: Collection[str], folder: Path = FOLDER) -> None:
     """Into mutmut's files, of functions that were measured, perhaps on another machine: which of their mutants were
-    ``left`` by the tests and are to be run again, and that the others were noticed.
+    ``left`` by the tests and are to be run again, but those ``excluded``, and that the others were noticed.
     """
     for file in folder.rglob("*.meta"):
         content = json.loads(file.read_text())
         for name in content["exit_code_by_key"]:
-            if (before := left.get(readable(name.partition("__mutmut_")[0]))) is not None:
-                again = name.rpartition("_")[2] in before.left
-                content["exit_code_by_key"][name] = None if again else KILLED
+            key = readable(name.partition("__mutmut_")[0])
+            if (before := left.get(key)) is not None:
+                number = name.rpartition("_")[2]
+                again = None if f"{key}:{number}" not in excluded else SURVIVED
+                content["exit_code_by_key"][name] = again if number in before.left else KILLED
         file.write_text(json.dumps(content, indent=4))
 
 
@@ -112,15 +113,15 @@ def to_run(found: Mutants, wanted: Iterable[str]) -> list[str]:
     return [name for key in wanted for name, status in found.get(key, {}).items() if _how(status) == "not checked"]
 
 
-def run(mutants: list[str], seconds: float, *, again: bool = False) -> None:
+def run(mutants: list[str], seconds: float, *, again: bool = False, thorough: bool = False) -> None:
     """Runs them, in this order and one at a time, until the time is up; mutmut's files have each result soon after.
 
-    ``again`` learns anew which tests reach which function. Raises ``RuntimeError`` when the tests cannot be collected.
+    ``again`` learns anew which tests reach which function; ``thorough`` asks more of them. Raises ``RuntimeError`` when the tests cannot be collected.
     """
     if not mutants or seconds <= 0:
         return
     hears, tells = os.pipe()
-    plan = Plan(mutants=mutants, arguments=PYTEST, told=tells, again=again)
+    plan = Plan(mutants=mutants, arguments=PYTEST, told=tells, again=again, thorough=thorough)
     command = [sys.executable, "-m", "tests.mutants.forks"]
     process = subprocess.Popen(
         command, cwd=FOLDER, env={**os.environ, "PYTHONPATH": str(FOLDER)}, stdin=subprocess.PIPE,

@@ -25,8 +25,7 @@ class Two:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for package in kept.PACKAGES:
-        (tmp_path / package.replace(".", "/")).mkdir(parents=True)
+    (tmp_path / "harness/judge").mkdir(parents=True)
     (tmp_path / "harness/judge/a.py").write_text(MODULE)
     return tmp_path
 
@@ -34,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 def test_what_is_kept_is_of_the_packages_and_of_its_form() -> None:
     known = kept.read()
     for name, each in known.functions.items():
-        assert name.startswith(tuple(package + "." for package in kept.PACKAGES))
+        assert kept.package_of(name)
         assert re.fullmatch("[0-9a-f]{16}", each.digest)
         assert all(1 <= int(number) <= each.mutants for number in each.left)
         assert not kept.NOTICED & set(each.left.values())
@@ -128,3 +127,43 @@ def test_the_file_is_written_as_it_is_read(tmp_path: Path) -> None:
     known = kept.read()
     kept.write(known, tmp_path / "kept.json")
     assert (tmp_path / "kept.json").read_bytes() == kept.FILE.read_bytes()
+
+
+def test_a_rehearsal_s_own_judge_is_of_the_judge() -> None:
+    names = ("harness.judge.a.f", "harness.rehearsals.load.judge.f", "harness.rehearsals.load.judge_knee.C.f")
+    assert {kept.package_of(name) for name in names} == {"harness.judge"}
+    others = ("harness.rehearsals.load.run.judge", "harness.rehearsals.judged", "harness.judges.f", "tests.judge.f")
+    assert {kept.package_of(name) for name in others} == {""}
+
+
+def test_a_function_that_moved_keeps_its_result_and_its_reasons(root: Path) -> None:
+    before = kept.digests(root)
+    known = Kept(
+        functions={name: Function(digest=each, mutants=2, left={"1": "survived"}) for name, each in before.items()}
+    )
+    (root / "harness/judge/a.py").rename(root / "harness/judge/b.py")
+    now = kept.digests(root)
+    moves = kept.moved(known, now)
+    excluded = kept.follow(known, {"harness.judge.a.one:1": "why", "harness.judge.z.f:1": "other"}, moves)
+    assert (
+        set(known.functions) == set(kept.measured(known, now)) == {"harness.judge.b.one", "harness.judge.b.Two.three"}
+    )
+    assert excluded == {"harness.judge.b.one:1": "why", "harness.judge.z.f:1": "other"}
+
+
+def test_a_function_that_changed_as_it_moved_or_of_which_there_are_two_is_measured_anew(root: Path) -> None:
+    known = Kept(functions={name: Function(digest=each, mutants=2) for name, each in kept.digests(root).items()})
+    (root / "harness/judge/a.py").rename(root / "harness/judge/b.py")
+    (root / "harness/judge/c.py").write_text("def one(a):\n    return a + 1\n")
+    assert kept.moved(known, kept.digests(root)) == {"harness.judge.a.Two.three": "harness.judge.b.Two.three"}
+    (root / "harness/judge/b.py").write_text(MODULE.replace("return 3", "return 4"))
+    assert kept.moved(known, kept.digests(root)) == {}
+
+
+def test_what_was_left_runs_again_but_what_is_excluded(root: Path) -> None:
+    meta(root, x_one__mutmut_1=None, x_one__mutmut_2=None, x_one__mutmut_3=None)
+    before = Function(digest="d", mutants=3, left={"2": "survived", "3": "survived"})
+    running.take_over({"harness.judge.a.one": before}, {"harness.judge.a.one:3"}, root)
+    found = running.results(root)
+    assert running.to_run(found, ["harness.judge.a.one"]) == ["harness.judge.a.x_one__mutmut_2"]
+    assert list(found["harness.judge.a.one"].values()) == [1, None, 0]

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from harness.model.stack import Address, Endpoints
-from harness.stores import NotAsNamed, read_stored, read_walks
+from harness.stores import NotAsNamed, read_stored, read_walks, user_rows
 from harness.walk_tables import Stored
 from tests.api import postgres
 from tests.reconcile.foreign import KINDS, POINT, SENT, START, WALK, script
@@ -198,3 +198,55 @@ async def test_locations_in_a_column_of_their_walk_are_read(owner: asyncpg.Conne
     await owner.execute("""UPDATE plain.walks SET locations = '{"a": 1}'""")
     broken = await read_stored(endpoints)
     assert broken.layout.locations is None and "no array of maps" in told(broken)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_one_walk_that_is_asked_for_is_found_among_others(
+    kind: str, owner: asyncpg.Connection, endpoints: Endpoints
+) -> None:
+    other = WALK.replace("0b3a6c9e", "ffffffff")
+    await made(owner, kind, script(kind))
+    walks, column = ('"Walks"', '"ID"') if kind in {"quoted", "text"} else ("walks", "id")
+    await owner.execute(f"CREATE TABLE more AS SELECT * FROM \"{kind}\".{walks}; UPDATE more SET {column} = '{other}'")
+    await owner.execute(f'INSERT INTO "{kind}".{walks} SELECT * FROM more')
+    assert {walk.id for walk in (await read_stored(endpoints)).walks} == {WALK, other}
+    [walk] = (await read_stored(endpoints, only=WALK)).walks
+    assert (walk.id, len(walk.locations)) == (WALK, 2)
+    assert [each.locations for each in (await read_stored(endpoints, only=other)).walks] == [()]
+    assert (await read_stored(endpoints, only="00000000-0000-4000-8000-000000000000")).walks == []
+
+
+async def test_ids_without_hyphens_are_the_same_ids(owner: asyncpg.Connection, endpoints: Endpoints) -> None:
+    await made(owner, "plain", script("plain"))
+    await owner.execute("ALTER TABLE plain.walks ALTER id TYPE char(32) USING replace(id::text, '-', '')")
+    await owner.execute("ALTER TABLE plain.walk_locations ALTER walk_id TYPE text USING upper('{' || walk_id || '}')")
+    [walk] = (await read_stored(endpoints, only=WALK)).walks
+    assert (walk.id, len(walk.locations)) == (WALK, 2)
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ("users (id varchar(255) PRIMARY KEY)", 1),
+        ('"Users" ("ID" text, created_at timestamp)', 1),
+        ("users (id jsonb)", 1),
+        ("users (deleted_at timestamptz, id text)", 1),
+        ("users (id bigint)", "users.id cannot be read: docs/contract has text, and the database has bigint"),
+        ("users (firebase_uid text)", "users.id cannot be read: docs/contract has text, and the database has no such"),
+        ("accounts (id text)", "users cannot be read: docs/contract has a table, and the database has no table"),
+    ],
+)
+async def test_a_user_is_found_whatever_the_column_is_or_it_is_said_why_not(
+    table: str, rows: int | str, owner: asyncpg.Connection, endpoints: Endpoints
+) -> None:
+    await made(owner, "plain", f"CREATE SCHEMA plain; SET search_path TO plain; CREATE TABLE {table}")
+    if isinstance(rows, str):
+        with pytest.raises(NotAsNamed, match=rows):
+            await user_rows(endpoints, "u1")
+        return
+    name, column = ('"Users"', '"ID"') if "Users" in table else ("users", "id")
+    value = '"u{}"' if "jsonb" in table else "u{}"
+    for number in (1, 2):
+        await owner.execute(f"INSERT INTO {name} ({column}) VALUES ('{value.format(number)}')")
+    assert await user_rows(endpoints, "u1") == rows
+    assert await user_rows(endpoints, "u3") == 0

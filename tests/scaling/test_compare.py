@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from harness.rehearsals.scaling.compare import compare
+from harness.rehearsals.scaling.report import Beside, compared_text, html, summary, write_report
 
 from harness.model.errors import BadInput, Exit
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.command import compare_command
-from harness.rehearsals.scaling.compare import compare
-from harness.rehearsals.scaling.report import Beside, compared_text, html, summary, write_report
 from harness.rehearsals.scaling.types import Course, PartResult, ScalingFinding, ScalingReport, Size
 from harness.report.language import ENGLISH, language
 from scenarios import claims

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 import pytest
+from harness.rehearsals.scaling.parts import least_available
+from harness.rehearsals.scaling.report import write_report
 from junitparser import JUnitXml
 
 from harness.manifests import load as load_manifests
@@ -16,9 +18,7 @@ from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
 from harness.rehearsals.scaling.command import plan_of
-from harness.rehearsals.scaling.parts import least_available
 from harness.rehearsals.scaling.plan import PLAN, load
-from harness.rehearsals.scaling.report import write_report
 from harness.rehearsals.scaling.types import PartResult, ScalingFinding, ScalingReport
 from scenarios import claims
 

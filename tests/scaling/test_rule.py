@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from harness.rehearsals.scaling.rule import Course, decisions, recommended
 
 from harness.clock import NS
 from harness.manifests import load as load_manifests
 from harness.model.evidence import EventRow, SampleRow
 from harness.rehearsals.scaling.plan import load
-from harness.rehearsals.scaling.rule import Course, decisions, recommended
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
 MIB = 2**20

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from harness.rehearsals.scaling.rule import SEEN_LATE_S, Course, decisions
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,6 @@ from harness.control.hpa.sync import Look, Scale, sync
 from harness.model.autoscaling import Behavior, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
-from harness.rehearsals.scaling.rule import SEEN_LATE_S, Course, decisions
 from harness.rehearsals.scaling.types import Decision
 from tests.scaling.test_rule import MANIFESTS, MEMORY, pod, resize, usage
 

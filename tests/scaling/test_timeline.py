@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from harness.rehearsals.scaling.timeline import MOST, timeline
+
 from harness.clock import NS
 from harness.judge.resizes import Resize
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import message
 from harness.rehearsals.scaling import observed
 from harness.rehearsals.scaling.by_kubectl import edited
-from harness.rehearsals.scaling.timeline import MOST, timeline
 from harness.rehearsals.scaling.types import Effect, Part, PartKind
 from harness.report.language import language
 from harness.stack.kind.around import node_told

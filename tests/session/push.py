@@ -24,6 +24,7 @@ LINT = (
     ("ruff", "check", "."),
     ("mypy",),
     ("lint-imports",),
+    ("python", "-m", "tests.shape"),
     ("python", "-m", "tests.session.workflows"),
 )
 NOTHING_CHOSEN = 5  # pytest's status when a run has no tests; the gate counts what there must be

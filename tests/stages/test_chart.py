@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+from harness.rehearsals.load_stages.chart import Point, chart
+from harness.rehearsals.load_stages.report import html
 
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.chart import Point, chart
-from harness.rehearsals.load_stages.report import html
 from harness.rehearsals.load_stages.types import StepResult
 from scenarios import claims
 from tests.report.others import load_report

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from harness.rehearsals.load_stages.claims import judged
 
 from harness.manifests import load as load_manifests
 from harness.model.manifests import Manifests, RollingUpdate
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.claims import judged
 from harness.rehearsals.load_stages.plan import load
 from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepFigures, StepResult
 from harness.rungs import overlay

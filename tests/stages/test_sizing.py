@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from harness.rehearsals.load_stages.sizing import sizing
 
 from harness.manifests import load as load_manifests
 from harness.model.autoscaling import MetricKind, MetricSpec
@@ -14,7 +15,6 @@ from harness.model.manifests import Manifests
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.sizing import sizing
 from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepResult
 from harness.rungs import overlay
 from tests.stages.test_claims import FIGURES

@@ -102,8 +102,8 @@ def _is_starting(pod: ScaledPod, metric: Measured, settings: Settings, now_ns: i
     return pod.ready is False and pod.started_ns + settings.initial_readiness_delay_ns > pod.ready_changed_ns
 
 
-def requests(pods: Iterable[ScaledPod], resource: str, container: str = "") -> dict[str, int]:
-    """Milli-units asked for by each pod: summed over its containers, sidecars included, or of one container.
+def requests(pods: Iterable[ScaledPod], resource: str, container: str) -> dict[str, int]:
+    """Milli-units asked for by each pod: summed over its containers, sidecars included, or of one ``container``.
 
     Raises ``MetricError`` when any pod, terminating ones too, has a container without a request; of a pod with requests
     of its own level, when neither it nor any of its containers has one.

@@ -73,7 +73,7 @@ def leave_out_others(work: Work) -> None:
             _mark(work, key)
         elif key != work.deployment:
             gone[key] = work.documents[key]["spec"]["template"].get("metadata", {}).get("labels") or {}
-            work.leave_out(key, reasons.NO_PART)
+            work.leave_out(key, reasons.NO_PART if work.on_cluster else reasons.NO_CONTAINERS)
     for key in work.of_kind("Service"):
         _service(work, key)
     for key in work.of_kind("HorizontalPodAutoscaler"):
@@ -123,7 +123,7 @@ def _jobs(work: Work, keep: set[str]) -> None:
             work.leave_out(key, reasons.LATER)
         elif not work.on_cluster or not all(_at_hand(work, each, keep | ({each["name"]} if key in keep else set()))
                                             for each in _own(job["spec"]["template"]["spec"])):  # fmt: skip
-            work.leave_out(key, reasons.JOB)
+            work.leave_out(key, _of_migrations(work))
         else:
             job["spec"].pop("ttlSecondsAfterFinished", None)  # a run waits for it, and says what became of it
             pod = job["spec"]["template"]["spec"]
@@ -144,6 +144,10 @@ def _at_hand(work: Work, container: dict[str, str], keep: set[str]) -> bool:
     return work.target.own_image and container.get("image") == work.image
 
 
+def _of_migrations(work: Work) -> str:
+    return reasons.JOB if work.on_cluster else reasons.NO_JOBS
+
+
 def _containers(work: Work, keep: set[str]) -> None:
     """Leaves the target, one proxy, and what is at hand."""
     pod = work.pod
@@ -157,7 +161,8 @@ def _containers(work: Work, keep: set[str]) -> None:
                 kept.append(each)
             else:
                 ends = place == "initContainers" and each.get("restartPolicy") != "Always"
-                work.note(f"{place}/{each['name']}", reasons.JOB if ends else reasons.BESIDE)
+                beside = reasons.BESIDE if work.on_cluster else reasons.NO_CONTAINERS
+                work.note(f"{place}/{each['name']}", _of_migrations(work) if ends else beside)
         if kept or place in pod:
             pod[place] = kept
     if not pod.get("initContainers"):

@@ -54,6 +54,11 @@ JOB = (
 )
 LATER = "Left out: it is to run after the deployment: nothing of a run waits for it."
 BESIDE = "Left out: its image is not at hand and nobody may fetch it; keep in target.yaml would run it."
+NO_CONTAINERS = "Left out: processes of this machine run here, no containers; keep in target.yaml is for clusters."
+NO_JOBS = (
+    "Left out: processes of this machine run here, no containers. The target's own migrations take its place, "
+    "if it has any."
+)
 SECRET = "It is made elsewhere: the rehearsal stands in for it with values of its own."  # noqa: S105 - a sentence
 GIVEN_SECRET = "It is made elsewhere: the rehearsal stands in for it with the values of target.yaml."  # noqa: S105 - a sentence
 ACCOUNT = "It is made elsewhere: a plain one without a right stands in for it."

@@ -23,7 +23,7 @@ def expect(
     repeated: Repeated, evidence: Gathered, manifests: Manifests, scenario: Scenario, detection: Detection
 ) -> KillSeries:
     """The offered rates, from the latency of probes and the readiness of pods as seen so far, and from
-    the detection as tried (``harness/chaos/trial.py``).
+    the detection as tried (``harness/rehearsals/chaos/trial.py``).
     """
     rows = evidence.ledger.probes[-_LOOKED_AT:]
     latency_s = float(np.mean(rows["done_ns"] - rows["sent_ns"])) / NS if len(rows) else 0.0

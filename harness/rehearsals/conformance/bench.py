@@ -22,6 +22,7 @@ from harness.rehearsals.conformance.reach import Reach
 from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.shape import is_time
 from harness.seed import stream
+from harness.walk_tables import Stored
 
 MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
 _POLL_S = 0.1
@@ -161,9 +162,13 @@ class Bench:
         """A new UUID, as the phone makes one."""
         return uuid4_text(self._chance)
 
-    async def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
-        """Rows of PostgreSQL, past the target. Raises ``NotExercised`` for a table or column that is not there."""
-        return await self.ground.reach.rows(statement, *arguments)
+    async def user_rows(self, uid: str) -> int:
+        """How many rows ``users`` has of that user, past the target. Raises ``NotExercised`` for what is not read."""
+        return await self.ground.reach.user_rows(uid)
+
+    async def stored(self, walk_id: str) -> Stored:
+        """That walk as it lies in PostgreSQL, past the target. Raises ``NotExercised`` for what is not read."""
+        return await self.ground.reach.stored(walk_id)
 
     async def document(self, walk_id: str, updated_at: object = None) -> Fields:
         """The walk's document, under the id in upper or lower case, once it shows ``updated_at`` where that is given.

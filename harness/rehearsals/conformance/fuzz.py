@@ -76,7 +76,7 @@ async def fuzz(
     tokens = folder / "logs" / "fuzz.tokens"
     tokens.write_text("\n".join(user.token for user in users))
     begun_ns = clock.now_ns()
-    file, base = (OPENAPI, "") if plan is None else (plan.path, plan.base)
+    file, base = (OPENAPI, "") if plan is None else (plan.for_others(folder / "logs"), plan.base)
     line = command(endpoints.service, folder / HAR, seconds=seconds, seed=seed, file=file, base=base)
     status = await _run(line, folder, {MARKER: run_id, TOKENS_VARIABLE: str(tokens)}, seconds)
     took_s = (clock.now_ns() - begun_ns) / NS

@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Protocol
 
-import asyncpg
-
+from harness import stores
 from harness.clock import Clock
 from harness.firebase import storage
-from harness.model.errors import PartDied
 from harness.model.stack import Endpoints
 from harness.rehearsals.conformance import http, people
 from harness.rehearsals.conformance.beside import Spare, spare
 from harness.rehearsals.conformance.check import NotExercised
 from harness.stack.protocol import Stack
+from harness.walk_tables import Stored
+
+_MOST_ROWS = 10  # of one walk, which the contract has once
 
 
 class Reach(Protocol):
@@ -37,8 +39,12 @@ class Reach(Protocol):
         """A new account with that uid, signed in as the app does."""
         ...
 
-    async def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
-        """Rows of PostgreSQL, past the target. Raises ``NotExercised`` for a table or column that is not there."""
+    async def user_rows(self, uid: str) -> int:
+        """How many rows ``users`` has of that user, past the target. Raises ``NotExercised`` for what is not read."""
+        ...
+
+    async def stored(self, walk_id: str) -> Stored:
+        """That walk as it lies in PostgreSQL, past the target. Raises ``NotExercised`` for what is not read."""
         ...
 
     def spare(self, name: str) -> AbstractAsyncContextManager[Spare]:
@@ -52,6 +58,14 @@ class Reach(Protocol):
     async def has_photo(self, name: str) -> bool:
         """Whether the bucket holds that object."""
         ...
+
+
+@contextmanager
+def _not_exercised() -> Iterator[None]:
+    try:
+        yield
+    except stores.NotAsNamed as error:
+        raise NotExercised(str(error)) from error
 
 
 class OnStack:
@@ -72,28 +86,15 @@ class OnStack:
         """By the Auth emulator."""
         return await people.sign_up(self.endpoints.auth, self.endpoints.project_id, uid)
 
-    async def rows(self, statement: str, *arguments: object) -> list[dict[str, Any]]:
+    async def user_rows(self, uid: str) -> int:
         """On a connection of its own."""
-        to = self.endpoints
-        try:
-            connection = await asyncpg.connect(
-                host=to.database.host,
-                port=to.database.port,
-                user=to.database_user,
-                password=to.database_password,
-                database=to.database_name,
-                timeout=5,
-            )
-            try:
-                return [dict(row) for row in await connection.fetch(statement, *arguments, timeout=5)]
-            finally:
-                await connection.close(timeout=5)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise NotExercised(f"the contract's tables are not as named: {error}") from error
-        except (OSError, asyncpg.PostgresError) as error:
-            raise PartDied(
-                f"PostgreSQL failed: {error!r}", where=str(to.database), remedy="read postgres.log"
-            ) from error
+        with _not_exercised():
+            return await stores.user_rows(self.endpoints, uid)
+
+    async def stored(self, walk_id: str) -> Stored:
+        """On a connection of its own."""
+        with _not_exercised():
+            return await stores.read_stored(self.endpoints, _MOST_ROWS, only=walk_id)
 
     def spare(self, name: str) -> AbstractAsyncContextManager[Spare]:
         """A process of its own."""

@@ -26,7 +26,7 @@ from harness.state.cgroups import Group, Limits
 #: endpoints race, until no new connection is sent to it. In a cluster that is the
 #: EndpointSlice controller's write, kube-proxy's watch and its next sync of the rules (at most 1 s later, at once after
 #: a quiet second): on kind trials saw 0.0-0.2 s on a quiet machine and up to 3 s on a busy one, so this lies between
-#: them. Who computes from it tries it first (harness/chaos/trial.py).
+#: them. Who computes from it tries it first (harness/rehearsals/chaos/trial.py).
 DETECTION_S = 0.3
 #: Seconds. Envoy follows its file within milliseconds, and the first signal to a pod that leaves comes no sooner: what
 #: ``Capability.ENDPOINTS_BEFORE_SIGNALS`` says. With ``Ground.signals_at_once`` it is not waited for.

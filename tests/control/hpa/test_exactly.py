@@ -7,10 +7,12 @@ import pytest
 
 from harness.control.hpa import replicas
 from harness.control.hpa.grouping import Measured, MetricError, Settings, of_containers
+from harness.control.hpa.history import History, Recommendation
 from harness.control.hpa.proposal import Readings, Verdict, propose
 from harness.control.hpa.replicas import Ground, Proposal
-from harness.model.autoscaling import MetricKind, MetricSpec, PodPhase, PodUsage, ScaledPod, ScalingEvent
-from tests.control.hpa.cases import an_hpa, one, pods, usage
+from harness.control.hpa.sync import Outcome, sync
+from harness.model.autoscaling import ConditionType, MetricKind, MetricSpec, PodPhase, PodUsage, ScaledPod, ScalingEvent
+from tests.control.hpa.cases import an_hpa, look, one, pods, usage
 
 NO_API = "unable to get metric rate: no metrics returned"
 SELECTS_NONE = "no pods returned by selector while calculating replica count"
@@ -186,3 +188,57 @@ def test_a_failure_is_an_event_of_its_own_beside_the_metric_s() -> None:
         "invalid metrics (1 invalid out of 1), first error is: failed to get cpu"
     )
     assert outcome.reason == ""
+
+
+@pytest.mark.parametrize(("used_m", "replicas_"), [(900, 50), (0, 50)])
+def test_a_missing_pod_counts_exactly_what_it_asked_for(used_m: int, replicas_: int) -> None:
+    """50 of 100 pods at 1000m each are 50 %, with 900m more still: a percent is cut, and none is lost or added."""
+    known = {f"api-{i}": Measured(0, 0, 0) for i in range(50)} | {"api-0": Measured(used_m, 0, 0)}
+    of = ground(100, pods(100, request=1000))
+    assert replicas.by_utilization(of, known, "cpu", 100).replicas == replicas_
+
+
+def test_pods_that_ask_for_nothing_match_no_metric() -> None:
+    with pytest.raises(MetricError) as error:
+        replicas.by_utilization(ground(1, pods(1, request=0)), {"api-0": Measured(50, 0, 0)}, "cpu", 70)
+    assert str(error.value) == "no metrics returned matched known pods"
+
+
+def test_a_metric_that_asks_for_none_is_found_too() -> None:
+    assert found({"rate": [0]}, external(500)).metric == "external metric rate"
+
+
+def test_without_a_metric_nothing_begins_at_zero_replicas() -> None:
+    assert found({}, external(500), current=0).replicas is None
+
+
+def conditions(outcome: Outcome) -> dict[ConditionType, tuple[bool, str, str]]:
+    return {each.type: (each.ok, each.reason, each.message) for each in outcome.history.conditions}
+
+
+def test_a_change_is_told_to_the_word_and_remembered() -> None:
+    outcome = one(an_hpa(), pods(2), usage([140, 140]))
+    assert conditions(outcome)[ConditionType.ABLE_TO_SCALE] == (
+        True, "SucceededRescale", "the HPA controller was able to update the target scale to 4",
+    )  # fmt: skip
+    assert [(event.warning, event.reason) for event in outcome.events] == [(False, "SuccessfulRescale")]
+    assert outcome.history.last_scale_ns == 0
+
+
+def test_no_change_is_told_to_the_word() -> None:
+    outcome = one(an_hpa(), pods(2), usage([70, 70]))
+    told = conditions(outcome)
+    assert told[ConditionType.ABLE_TO_SCALE] == (True, "ReadyForNewScale", "recommended size matches current size")
+    assert told[ConditionType.SCALING_ACTIVE][:2] == (True, "ValidMetricFound")
+    assert outcome.history.last_scale_ns is None
+    assert conditions(one(an_hpa(), pods(2), []))[ConditionType.SCALING_ACTIVE][0] is False
+
+
+def test_fewer_than_the_range_are_brought_into_it() -> None:
+    assert one(an_hpa(3, 5), pods(2), usage([10, 10])).replicas == 3
+
+
+def test_no_load_asks_for_fewer_than_there_may_be() -> None:
+    kept = History(recommendations=(Recommendation(0, 0),))
+    outcome = sync(look(an_hpa(1, 9), pods(2), usage([0, 0]), at_s=400), kept)
+    assert (outcome.replicas, conditions(outcome)[ConditionType.SCALING_LIMITED][1]) == (1, "TooFewReplicas")

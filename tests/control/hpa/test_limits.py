@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.control.hpa import rates, stabilize
 from harness.control.hpa.history import Change, History, Recommendation, stored
 from harness.control.hpa.rates import down_limit, up_limit
 from harness.control.hpa.sync import sync
@@ -270,3 +271,66 @@ def test_a_steady_load_settles(percent: int) -> None:
         replicas, history = outcome.replicas, outcome.history
         if step > 60:
             assert not outcome.rescale
+
+
+def test_a_change_is_kept_with_those_of_its_direction() -> None:
+    behavior = Behavior(up=_up(_pods_policy(4)).up, down=_down(_pods_policy(4)).down)
+    before = History(ups=(Change(0, 1),), downs=(Change(0, 2),))
+    assert stored(before, behavior, 5, 8, S).ups == (Change(0, 1), Change(S, 3))
+    assert stored(before, behavior, 8, 5, S).downs == (Change(0, 2), Change(S, 3))
+
+
+def test_a_change_is_outdated_beyond_its_longest_policy_and_only_it_is_overwritten() -> None:
+    behavior = _up(_pods_policy(4, 60), _pods_policy(9, 15))
+    kept = History(ups=(Change(0, 1), Change(30 * S, 2)))
+    assert stored(kept, behavior, 5, 8, 60 * S).ups == (*kept.ups, Change(60 * S, 3))
+    assert stored(kept, behavior, 5, 8, 61 * S).ups == (Change(61 * S, 3), Change(30 * S, 2))
+
+
+def test_without_policies_every_earlier_change_is_outdated() -> None:
+    assert stored(History(ups=(Change(0, 1),)), _up(), 5, 8, S // 2).ups == (Change(S // 2, 3),)
+
+
+def test_percentages_of_many_replicas_are_exact() -> None:
+    rules = ScalingRules(policies=(_percent(50),), stabilization_s=0)
+    assert (up_limit(rules, (), (), 1000, 0), down_limit(rules, (), (), 1000, 0)) == (1500, 500)
+
+
+def test_of_speed_and_range_the_range_is_named_where_they_are_equal() -> None:
+    assert rates.without_behavior(an_hpa(1, 8), 4, 9).reason == "TooManyReplicas"
+    behavior = Behavior(up=_up(_pods_policy(4)).up, down=_down(_pods_policy(4)).down)
+
+    def limited(current: int, desired: int) -> tuple[int, str]:
+        found = rates.with_behavior(an_hpa(2, 10), behavior, History(), current=current, desired=desired, now_ns=0)
+        return found.replicas, found.reason
+
+    assert limited(6, 11) == (10, "TooManyReplicas") and limited(6, 1) == (2, "TooFewReplicas")
+    assert limited(5, 11) == (9, "ScaleUpLimit") and limited(7, 1) == (3, "ScaleDownLimit")
+    assert limited(6, 10) == (10, "DesiredWithinRange") and limited(6, 2) == (2, "DesiredWithinRange")
+
+
+def test_what_is_just_allowed_is_within() -> None:
+    for current, desired in ((4, 8), (4, 2), (9, 10)):
+        assert rates.without_behavior(an_hpa(2, 10), current, desired) == rates.Limited(
+            desired, "DesiredWithinRange", "the desired count is within the acceptable range"
+        )
+
+
+def test_a_held_recommendation_says_in_which_direction() -> None:
+    both = Behavior(up=_up(_pods_policy(99), window_s=60).up, down=_down(_pods_policy(99), window_s=60).down)
+    kept = History(recommendations=(Recommendation(0, 4),))
+    for percent, reason in ((140, "ScaleUpStabilized"), (10, "ScaleDownStabilized")):
+        outcome = sync(look(an_hpa(behavior=both), pods(4), usage([percent] * 4), at_s=1), kept)
+        assert (outcome.replicas, _condition(outcome.history, ConditionType.ABLE_TO_SCALE)) == (4, (True, reason))
+
+
+def test_the_controller_s_window_counts_in_whole_seconds() -> None:
+    kept = History(recommendations=(Recommendation(0, 8),))
+
+    def highest(at_s: float) -> int:
+        stable = stabilize.with_behavior(
+            kept, Behavior(), current=8, desired=1, window_ns=300 * S + S // 2, now_ns=round(at_s * S)
+        )
+        return stable.replicas
+
+    assert (highest(299.9), highest(300.2)) == (8, 1)

@@ -136,6 +136,8 @@ def test_an_average_value_takes_a_missing_one_for_the_target_when_low() -> None:
         (-60, True, 0, True),  # ready at -55, the window of the metric began after
         (-60, True, -45, False),  # its window began at -60, before it was ready
         (-60, False, 0, False),  # starting: not ready
+        (-60, True, -40, True),  # its window began just when it was ready
+        (-300, True, -290, True),  # the 5 minutes are just over
         (-400, True, -390, True),  # after the 5 minutes readiness at the time of the metric is not asked
         (-400, False, 0, False),  # never ready: its condition last changed 5 s after the start, within 30 s
     ],
@@ -150,6 +152,8 @@ def test_a_pod_counts_for_cpu_once_it_has_started(started_s: float, ready: bool,
 def test_a_pod_that_became_unready_later_than_the_readiness_delay_counts() -> None:
     late = msgspec.structs.replace(a_pod("api-1", started_s=-400, ready=False), ready_changed_ns=-369 * S)
     assert wanted(an_hpa(), [a_pod("api-0"), late], usage([140, 140])) == 4
+    just = msgspec.structs.replace(late, ready_changed_ns=-370 * S)
+    assert wanted(an_hpa(), [a_pod("api-0"), just], usage([140, 140])) == 4
     early = msgspec.structs.replace(late, ready_changed_ns=-371 * S)
     assert wanted(an_hpa(), [a_pod("api-0"), early], usage([140, 140])) == 2
 
@@ -294,3 +298,39 @@ def test_a_pod_without_a_metric_only_damps(uses: list[int | None], target: int) 
         assert len(of) <= answer <= max(alone, len(of))
     else:
         assert min(alone, len(of)) <= answer <= len(of)
+
+
+def test_a_pod_whose_start_or_readiness_is_unknown_does_not_count_for_cpu() -> None:
+    for lacks in ({"ready_changed_ns": None}, {"started_ns": None}):
+        of = [a_pod("api-0"), msgspec.structs.replace(a_pod("api-1"), **lacks)]
+        assert wanted(an_hpa(), of, usage([140, 140])) == 2
+
+
+def test_an_average_of_cpu_leaves_out_who_is_starting() -> None:
+    hpa = an_hpa(metrics=[MetricSpec(kind=MetricKind.RESOURCE, name="cpu", average_value_m=70)])
+    of = [a_pod("api-0"), a_pod("api-1", started_s=-60, ready=False)]
+    assert wanted(hpa, of, usage([140, 140])) == 2
+
+
+def test_pods_that_wait_change_nothing_at_the_target_and_just_below() -> None:
+    """With the pending one at 0 it would be 47 % and 44 %, and two pods."""
+    pending = msgspec.structs.replace(a_pod("api-2"), phase=PodPhase.PENDING)
+    for percent in (70, 66):
+        assert wanted(an_hpa(), [*pods(2), pending], usage([percent, percent])) == 3
+
+
+def test_on_the_way_up_the_unknown_and_the_waiting_use_nothing_at_all() -> None:
+    """Target 1m: 3m of one pod are 1.5 of two, cut to 1; with one milli-unit more it were 2."""
+    hpa = an_hpa(metrics=[MetricSpec(kind=MetricKind.PODS, name="rps", average_value_m=1)])
+    readings = Readings(custom={"rps": {"api-0": Measured(3, 0, 0)}})
+    waits = msgspec.structs.replace(a_pod("api-1"), phase=PodPhase.PENDING)
+    for other in (a_pod("api-1"), waits):
+        of = [a_pod("api-0"), other]
+        known = Look(hpa=hpa, scale=Scale(2, 2), pods=of, readings=readings, now_ns=0)
+        assert sync(known, History()).metric_replicas == 2
+
+
+def test_the_second_look_never_goes_the_other_way_than_it_says() -> None:
+    """Pods seen and replicas asked for may differ: below the target nothing is added, above it nothing taken."""
+    assert wanted(an_hpa(), pods(6), usage([50] * 5), current=2) == 2  # 58 of 70 %, of 6 pods: 5
+    assert wanted(an_hpa(), pods(2), usage([200]), current=10) == 10  # 100 of 70 %, of 2 pods: 3

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.checks import tables
+from harness.checks.dual_write import StoredWalk
+from harness.checks.values import Column, comparable
 from harness.rehearsals.conformance.bench import WALKS, Bench
-from harness.rehearsals.conformance.check import Checks, Deviates, must_be, needs
+from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api
-from harness.rehearsals.conformance.samples import FULL_LOCATION, FULL_WALK, location
+from harness.rehearsals.conformance.http import Exchange
+from harness.rehearsals.conformance.samples import FULL_WALK, location
+from harness.walk_tables import Stored
 
 CHECKS = Checks(walk_api("postgresql"), Finding.EFFECT)
 
-_WALK = "SELECT user_id, title, total_distance, total_steps, status::text AS status FROM walks WHERE id = $1::uuid"
-_LOCATIONS = """SELECT sequence_number, latitude, longitude, horizontal_accuracy, vertical_accuracy
-FROM walk_locations WHERE walk_id = $1::uuid ORDER BY sequence_number"""
+_OF_WALK = ("title", "total_distance", "total_steps", "status")
+_OF_LOCATION = ("sequence_number", "latitude", "longitude", "horizontal_accuracy", "vertical_accuracy")
 
 
 @CHECKS("postgres.user", "a row in users appears at the first authenticated call")
@@ -19,8 +26,7 @@ async def user(bench: Bench) -> None:
     """Whatever the call."""
     me = await bench.user()
     exchange = needs(await me.get(WALKS))
-    found = await bench.rows("SELECT id FROM users WHERE id = $1", me.uid)
-    must_be("rows in users", [{"id": me.uid}], found, exchange)
+    must_be("rows in users", 1, await bench.user_rows(me.uid), exchange)
 
 
 @CHECKS("postgres.walk", "an answered write is in walks")
@@ -28,10 +34,12 @@ async def walk(bench: Bench) -> None:
     """At once: PostgreSQL comes first."""
     me, walk_id = await bench.user(), bench.walk_id()
     exchange = await me.put_walk(walk_id, FULL_WALK)
-    found = await bench.rows(_WALK, walk_id)
-    expected = {name: FULL_WALK[name] for name in ("title", "total_distance", "total_steps", "status")}
-    held = [{**row, "total_distance": float(row["total_distance"])} for row in found]
-    must_be("row in walks", [{"user_id": me.uid, **expected}], held, exchange)
+    stored = await bench.stored(walk_id)
+    _one(stored, exchange)
+    sent = {"user_id": me.uid, **{name: FULL_WALK[name] for name in _OF_WALK}}
+    for row in stored.walks:
+        _held("row in walks", sent, row.columns, stored.layout.walks, exchange)
+    _all_read(stored, (f"{tables.WALKS}.{name}" for name in sent))
 
 
 @CHECKS("postgres.locations", "an answered write's locations are in walk_locations")
@@ -39,8 +47,42 @@ async def locations(bench: Bench) -> None:
     """A row a location."""
     me, walk_id = await bench.user(), bench.walk_id()
     exchange = await me.put_walk(walk_id, {"locations": [location(0), location(1)]})
-    found = await bench.rows(_LOCATIONS, walk_id)
-    must_be("sequence numbers", [0, 1], [row["sequence_number"] for row in found], exchange)
-    for name in ("latitude", "longitude", "horizontal_accuracy", "vertical_accuracy"):
-        if any(row[name] is None or abs(float(row[name]) - FULL_LOCATION[name]) > 1e-9 for row in found):
-            raise Deviates(f"{name} {FULL_LOCATION[name]}", f"{[row[name] for row in found]}", exchange)
+    stored = await bench.stored(walk_id)
+    [one] = _one(stored, exchange)
+    columns = stored.layout.locations
+    if columns is None:
+        raise _not_read(stored, tables.LOCATIONS)
+    rows = sorted(one.locations, key=lambda row: row["sequence_number"])
+    must_be("sequence numbers", [0, 1], [row["sequence_number"] for row in rows], exchange)
+    for number, row in enumerate(rows):
+        sent = {name: location(number)[name] for name in _OF_LOCATION}
+        _held(f"location {number} in walk_locations", sent, row, columns, exchange)
+    _all_read(stored, (f"{tables.LOCATIONS}.{name}" for name in _OF_LOCATION))
+
+
+def _one(stored: Stored, exchange: Exchange) -> Sequence[StoredWalk]:
+    must_be("rows in walks", 1, len(stored.walks), exchange)
+    return stored.walks
+
+
+def _held(
+    what: str, sent: Mapping[str, Any], row: Mapping[str, Any], columns: Mapping[str, Column], exchange: Exchange
+) -> None:
+    """Deviates unless each column that was read holds what was sent, as finely as its type keeps it."""
+    read = [name for name in sent if name in columns]
+    if not all(columns[name].holds(comparable(columns[name].kind, sent[name]), row[name]) for name in read):
+        expected, held = ({name: values[name] for name in read} for values in (sent, row))
+        raise Deviates(f"{what} {expected!r}", f"{held!r}", exchange)
+
+
+def _all_read(stored: Stored, places: Iterable[str]) -> None:
+    """Raises ``NotExercised`` when one of the columns was not read: what it holds is not known."""
+    wanted = set(places)
+    for each in stored.layout.unread:
+        if each.place in wanted:
+            raise NotExercised(str(each.told))
+
+
+def _not_read(stored: Stored, table: str) -> NotExercised:
+    why = [str(each.told) for each in stored.layout.unread if each.place.partition(".")[0] == table]
+    return NotExercised("; ".join(why))

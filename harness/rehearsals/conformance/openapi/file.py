@@ -1,29 +1,34 @@
-"""An OpenAPI file, 3.0 or 3.1, YAML or JSON: read with the line of every value, refused with file, line and remedy."""
+"""An OpenAPI description, 3.0 or 3.1, YAML or JSON: each value with its file and line, and a refusal names them."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 from harness import yamltext
 from harness.model.errors import BadInput
+from harness.rehearsals.conformance.openapi.joined import Joined, below, joined, loaded, pointed
 
 _MOST_REFERENCES = 30  # a chain of $ref longer than this leads round
 
 
 class OpenApiFile:
-    """``data`` is the document; ``name`` is the file as people typed it."""
+    """``data`` is the document, joined of all its files; ``name`` is the first of them as people typed it."""
 
-    def __init__(self, name: str, data: dict[str, Any], lines: yamltext.Lines) -> None:
+    def __init__(self, name: str, whole: Joined) -> None:
         self.name = name
-        self.data = data
-        self._lines = lines
+        self.data = whole.data
+        self._whole = whole
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one file."""
+        return len(self._whole.origins) == 1
 
     def place(self, path: yamltext.Path_) -> str:
-        """``file:line`` of a value, or of the nearest value above it that has a line."""
-        return yamltext.place(self.name, self._lines, path).partition(",")[0]
+        """``file:line`` of a value, or of the nearest value above it that has a line, in the file that has it."""
+        return self._whole.place(path)
 
     def at(self, path: yamltext.Path_) -> tuple[Any, yamltext.Path_]:
         """The value at ``path`` and where it stands, references followed. ``None`` where there is none."""
@@ -41,10 +46,7 @@ class OpenApiFile:
         for _ in range(_MOST_REFERENCES):
             if not isinstance(value, dict) or not isinstance(value.get("$ref"), str):
                 return value, here
-            here = tuple(part.replace("~1", "/").replace("~0", "~") for part in value["$ref"][2:].split("/"))
-            value = self.data
-            for part in here:
-                value = value.get(part) if isinstance(value, dict) else None
+            value, here = below(self.data, pointed(value["$ref"][1:]))
         raise BadInput("$ref leads round", where=self.place(here), remedy="let one of them be the schema itself")
 
     def parts(self, schema: Any, here: yamltext.Path_, depth: int = 0) -> list[tuple[dict[str, Any], yamltext.Path_]]:
@@ -65,55 +67,25 @@ class OpenApiFile:
 
 
 def read(path: Path) -> OpenApiFile:
-    """The file at ``path``. Raises ``BadInput`` with its line when it is no OpenAPI 3.0 or 3.1 in one file."""
-    text, where = yamltext.read(path), str(path)
-    # JSON is YAML but for tabs, and no text of JSON holds one.
-    found = yamltext.documents(text.expandtabs(2) if text.lstrip().startswith("{") else text, where)
-    if len(found) != 1 or not isinstance(found[0][0], dict):
-        raise BadInput("an OpenAPI file is one mapping of keys", where=where, remedy="begin with `openapi: 3.1.0`")
-    data, lines = found[0]
-    file = OpenApiFile(where, cast(dict[str, Any], _plain(data)), lines)
-    version = str(file.data.get("openapi", ""))
+    """The file at ``path`` and those it names. Raises ``BadInput`` with the line of what is no OpenAPI 3.0 or 3.1."""
+    first = loaded(path, str(path))
+    version = str(first.data.get("openapi", ""))
     if not version.startswith(("3.0.", "3.1.")):
         raise BadInput(
             f"openapi is {version or 'missing'}",
-            where=file.place(("openapi",)),
+            where=first.place(("openapi",)),
             remedy="write it in OpenAPI 3.0 or 3.1",
         )
-    _references(file, file.data, ())
+    whole = joined(first)
+    file = OpenApiFile(first.name, whole)
+    for each in whole.references:
+        if below(file.data, pointed(each.target[1:]))[0] is None:
+            remedy = "name a component that is there"
+            raise BadInput(f"$ref {each.written} leads nowhere", where=each.where, remedy=remedy)
+    for each in whole.references:
+        file.followed({"$ref": each.target}, ())
     _validated(file, version)
     return file
-
-
-def _plain(value: Any) -> Any:
-    """Dates as texts: YAML makes them of examples."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value.isoformat() if isinstance(value, datetime.date) else value
-
-
-def _references(file: OpenApiFile, value: Any, here: yamltext.Path_) -> None:
-    """Raises ``BadInput`` for a ``$ref`` that leads out of the file, or nowhere."""
-    if isinstance(value, list):
-        for number, each in enumerate(value):
-            _references(file, each, (*here, number))
-    if not isinstance(value, dict):
-        return
-    target = value.get("$ref")
-    if isinstance(target, str):
-        where = file.place((*here, "$ref"))
-        if not target.startswith("#/"):
-            raise BadInput(
-                f"$ref {target} leads out of the file",
-                where=where,
-                remedy="bundle the files into one, for example: npx @redocly/cli bundle openapi.yaml -o bundled.yaml",
-            )
-        if file.followed(value, here)[0] is None:
-            raise BadInput(f"$ref {target} leads nowhere", where=where, remedy="name a component that is there")
-    for key, each in value.items():
-        _references(file, each, (*here, key))
 
 
 def _validated(file: OpenApiFile, version: str) -> None:

@@ -34,7 +34,8 @@ class Operation(msgspec.Struct, frozen=True):
 def operations(file: OpenApiFile) -> dict[str, Operation]:
     """Those that the file has, by name. Of several that fit, the one at the contract's own path, then of version 1."""
     found: dict[str, list[Operation]] = {}
-    for written, item in (file.data.get("paths") or {}).items():
+    for written, given in (file.data.get("paths") or {}).items():
+        item, _ = file.followed(given, ("paths", written))
         whole = _PARAMETER.sub("{}", f"{_server(file, item)}/{written.strip('/')}")
         for name, (method, shape) in SHAPES.items():
             end = shape.removeprefix("/v1")

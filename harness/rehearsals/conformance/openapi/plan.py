@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from harness.model.errors import BadInput
 from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
 from harness.rehearsals.conformance.openapi.answers import SENTENCES, Answers
@@ -32,6 +34,14 @@ class OpenApiPlan:
     def answers(self) -> Answers:
         """Takes in a run's exchanges."""
         return Answers(self.file, self.operations)
+
+    def for_others(self, folder: Path) -> Path:
+        """The file for another program to read: the team's own, or one in ``folder`` that joins its several."""
+        if self.file.alone:
+            return self.path
+        whole = folder / "openapi.json"
+        whole.write_bytes(msgspec.json.encode(self.file.data))
+        return whole
 
     @property
     def base(self) -> str:

@@ -1,0 +1,102 @@
+"""The checks of PostgreSQL against tables of other types: rounded is held, unread is not exercised, wrong is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.rehearsals.conformance.result import CheckResult, Outcome
+
+from harness.checks.tables import CONTRACT, LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, Layout, Unread
+from harness.checks.values import Column, Kind
+from harness.rehearsals.conformance.check import NotExercised
+from harness.rehearsals.conformance.checks import ALL
+from tests.conformance.in_process import InProcess, Target, checked
+
+OF_POSTGRES = [check for check in ALL if check.id.startswith("postgres.")]
+ROUNDED = Column(kind=Kind.NUMBER, declared="integer", grain=Decimal(1))
+SINGLE = Column(kind=Kind.NUMBER, declared="real", single=True)
+
+
+def found(layout: Layout, tmp_path: Path, row: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, CheckResult]:
+    """What the checks say when the tables are read by ``layout``, and hold ``row`` of what the API wrote."""
+
+    def plant(target: Target) -> None:
+        walk_row, location_rows = target.database.walk_row, target.database.location_rows
+        target.layout = layout
+        target.database.walk_row = lambda walk_id: row(there) if (there := walk_row(walk_id)) else there  # type: ignore[method-assign]
+        target.database.location_rows = lambda walk_id: [row(each) for each in location_rows(walk_id)]  # type: ignore[method-assign]
+
+    return checked(OF_POSTGRES, [plant], tmp_path)
+
+
+def kept(row: dict[str, Any]) -> dict[str, Any]:
+    """Distances in whole metres, cut; a latitude as a float of 32 bits has it."""
+    rounded = {"total_distance": 4321, "latitude": 35.681236267089844}
+    return row | {name: value for name, value in rounded.items() if name in row}
+
+
+def test_what_a_column_rounds_is_held_and_what_it_would_not_keep_is_found(tmp_path: Path) -> None:
+    walks, locations = {**OF_WALKS, "total_distance": ROUNDED}, {**OF_LOCATIONS, "latitude": SINGLE}
+    layout = Layout(walks=walks, locations=locations)
+    assert {each.outcome for each in found(layout, tmp_path, kept).values()} == {Outcome.PASSED}
+    exact = found(CONTRACT, tmp_path, kept)
+    assert {id_ for id_, each in exact.items() if each.outcome is Outcome.DEVIATION} == {
+        "postgres.walk",
+        "postgres.locations",
+    }
+    assert "'total_distance': 4321.5" in exact["postgres.walk"].expected
+    assert "'total_distance': 4321," in exact["postgres.walk"].got
+    assert exact["postgres.locations"].expected.startswith("location 0 in walk_locations")
+
+
+def without(name: str) -> Layout:
+    return CONTRACT.without(name, "bytea")
+
+
+@pytest.mark.parametrize(
+    ("layout", "id_", "says"),
+    [
+        (without("walks.status"), "postgres.walk", "walks.status cannot be read: docs/contract has walk_status"),
+        (without("walk_locations.latitude"), "postgres.locations", "the database has bytea"),
+        (
+            Layout(
+                walks=OF_WALKS, locations=None, unread=(Unread(place=LOCATIONS, expected="a table", found="a view"),)
+            ),
+            "postgres.locations",
+            "walk_locations cannot be read: docs/contract has a table, and the database has a view",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_not_exercised_with_the_reason(
+    layout: Layout, id_: str, says: str, tmp_path: Path
+) -> None:
+    results = found(layout, tmp_path, dict)
+    assert (results[id_].outcome, says in results[id_].reason) == (Outcome.NOT_EXERCISED, True), results[id_]
+    assert {each.outcome for name, each in results.items() if name != id_} == {Outcome.PASSED}
+
+
+def test_a_real_finding_is_not_hidden_behind_a_column_that_cannot_be_read(tmp_path: Path) -> None:
+    results = found(without("walks.status"), tmp_path, lambda row: row | ({"title": "?"} if "title" in row else {}))
+    wrong = results["postgres.walk"]
+    assert wrong.outcome is Outcome.DEVIATION and "'title': '?'" in wrong.got and "status" not in wrong.expected
+
+
+def test_users_that_cannot_be_read_are_not_exercised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unread(_self: InProcess, _uid: str) -> int:
+        raise NotExercised("users cannot be read")
+
+    monkeypatch.setattr(InProcess, "user_rows", unread)
+    assert found(CONTRACT, tmp_path, dict)["postgres.user"].reason == "users cannot be read"
+
+
+def test_a_walk_that_is_nowhere_is_found(tmp_path: Path) -> None:
+    def nothing(target: Target) -> None:
+        target.database.walk_row = lambda walk_id: {}  # type: ignore[method-assign]
+
+    wrong = checked(OF_POSTGRES, [nothing], tmp_path)
+    assert (wrong["postgres.walk"].expected, wrong["postgres.walk"].got) == (f"rows in {WALKS} 1", "0")
+    assert wrong["postgres.locations"].outcome is Outcome.DEVIATION

@@ -1,0 +1,124 @@
+"""Takes a run's folder into the corpus, without what would tell whose machine it was made on.
+
+``python -m tests.corpus.scrub FOLDER NAME`` copies what a report stands on into ``tests/corpus/runs/NAME``: documents,
+pages, plans, journals and the evidence. Logs of processes stay behind. Paths of the machine become paths that exist
+nowhere, the machine's name becomes ``machine``, tokens become ``TOKEN``; in the evidence too, which is then written
+anew, so that nothing of the old text is left in its free pages. The same folder gives the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shutil
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+RUNS = Path(__file__).parent / "runs"
+EVIDENCE = "evidence.sqlite"
+#: Evidence above this is left out, unless ``--evidence`` asks for it: in bytes, after it was written anew.
+MOST_EVIDENCE = 1_000_000
+#: A text file above this is left out: nothing that a report stands on is as large.
+MOST_TEXT = 1_000_000
+KEPT = frozenset({".html", ".json", ".jsonl", ".md", ".txt", ".xml", ".yaml", ".yml", ".http"})
+LEFT = frozenset({"logs", "ORIGIN"})
+
+#: What stands for whose machine it was, and what takes its place; in this order. A Markdown page escapes underscores.
+RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"/work/(?:ci/main|main|w-[a-z0-9-]+)(?![\w-])"), "/checkout"),
+    (re.compile(r"/tmp/pytest-of-\w+/pytest-\d+(?:/popen-gw\d+)?"), "/scratch"),
+    (re.compile(r"/(?:private/)?tmp(?=/)"), "/scratch"),
+    (re.compile(r"/var/cache/tekutoko-rehearsal"), "/cache"),
+    (re.compile(r"/work(?=/)"), "/scratch"),
+    (re.compile(r"/root(?![\w-])"), "/operator"),
+    (re.compile(r"/home/[a-z_][a-z0-9_-]*"), "/operator"),
+    (re.compile(r"\bBearer [A-Za-z0-9+/=._-]{12,}"), "Bearer TOKEN"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*"), "TOKEN"),
+)
+#: What no file of the corpus may hold; ``machine_name`` comes beside it.
+FORBIDDEN = re.compile(
+    r"/work(?![\w-])|/tmp/|/var/cache|/root(?![\w-])|/home/[a-z]|pytest-of-|\bBearer (?!TOKEN)[A-Za-z0-9+/=._-]{12,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
+)
+
+
+def machine_name(host: str) -> re.Pattern[str]:
+    """The machine's name as a word of its own: no part of a longer word, of a path, or of a coded block."""
+    return re.compile(rf"(?<![A-Za-z0-9+/=_.-]){re.escape(host)}(?![A-Za-z0-9+/=_.-])")
+
+
+def scrubbed(text: str, host: str) -> str:
+    """``text`` without paths, name and tokens of the machine ``host``."""
+    for pattern, instead in RULES:
+        text = pattern.sub(instead, text)
+    return machine_name(host).sub("machine", text)
+
+
+def take(folder: Path, name: str, host: str, *, evidence: bool = False, runs: Path = RUNS) -> list[str]:
+    """Copies ``folder`` into the corpus as ``name``, in place of what was there; what was left out, with the reason."""
+    target = runs / name
+    if target.exists():
+        shutil.rmtree(target)
+    left_out = []
+    for path in sorted(_files(folder)):
+        copy = target / path.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.name == EVIDENCE:
+            _evidence(path, copy, host)
+            if copy.stat().st_size > MOST_EVIDENCE and not evidence:
+                left_out.append(f"{copy.relative_to(target)}: {copy.stat().st_size:,} bytes")
+                copy.unlink()
+        elif path.stat().st_size > MOST_TEXT:
+            left_out.append(f"{copy.relative_to(target)}: {path.stat().st_size:,} bytes")
+        else:
+            copy.write_text(scrubbed(path.read_text("utf-8", errors="replace"), host), "utf-8")
+    return left_out
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not path.is_file() or LEFT & set(path.relative_to(folder).parts):
+            continue
+        if path.suffix in KEPT or path.name == EVIDENCE:
+            yield path
+
+
+def _evidence(source: Path, copy: Path, host: str) -> None:
+    """The evidence with every text scrubbed, written anew."""
+    work = copy.with_suffix(".work")
+    shutil.copyfile(source, work)
+    for end in ("-wal", "-shm"):
+        if (beside := source.with_name(source.name + end)).is_file():
+            shutil.copyfile(beside, work.with_name(work.name + end))
+    with contextlib.closing(sqlite3.connect(work)) as database:
+        database.create_function("scrubbed", 1, lambda text: scrubbed(text, host), deterministic=True)
+        tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
+        for table in tables:
+            columns = [row[1] for row in database.execute(f"pragma table_info({table})") if row[2].upper() == "TEXT"]
+            for column in columns:
+                changed = f'"{column}" = scrubbed("{column}") where typeof("{column}") = \'text\''
+                database.execute(f'update "{table}" set {changed} and scrubbed("{column}") <> "{column}"')
+        database.commit()
+        copy.unlink(missing_ok=True)
+        database.execute("vacuum into ?", (str(copy),))
+    for path in copy.parent.glob(f"{work.name}*"):
+        path.unlink()
+
+
+def main() -> None:
+    """Takes one folder."""
+    parser = argparse.ArgumentParser(prog="python -m tests.corpus.scrub", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--evidence", action="store_true", help="keep the evidence however large it is")
+    parser.add_argument("--host", default=socket.gethostname(), help="the machine's name, where it was another one")
+    given = parser.parse_args()
+    for line in take(given.folder, given.name, given.host, evidence=given.evidence):
+        print(f"left out: {line}")
+
+
+if __name__ == "__main__":
+    main()

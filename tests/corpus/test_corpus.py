@@ -1,0 +1,156 @@
+"""The corpus is whole, tells nobody's machine, is small, and its facts are those of its documents."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.corpus import facts, scrub
+from tests.corpus.standing import numbers, texts
+
+README = Path(__file__).with_name("README.md")
+RUNS = sorted(path for path in facts.RUNS.iterdir() if path.is_dir())
+MOST_BYTES = 20_000_000
+#: SHA-256 of the names of the machines that the runs were made on.
+MACHINES = {"5bce98f73f3ed0c837f2729ed9509b38ea66a156db7f653356cb6fe37b366e85"}
+WORDS = re.compile(rb"(?<![A-Za-z0-9+/=_.-])[A-Za-z][A-Za-z0-9.-]*(?![A-Za-z0-9+/=_-])")
+#: Words for verdicts in the documents of before; ``outcome`` and ``verdict`` are keys of other things, too.
+VERDICTS = {"pass", "fail", "inconclusive", "not_exercised", "erratum_shown", *facts.VERDICT}
+COMMANDS = {
+    "run", "rollout", "load_stages", "scaling", "zone_loss", "network", "secret_rotation", "mirror_stop", "chaos",
+    "chaos_nightly", "rolling_update", "deploy_rehearsal", "dr_restore", "conformance", "flag_proof",
+}  # fmt: skip
+
+AWAITED = {"rolling_update"}  # its run is not made yet
+
+
+def rows() -> dict[str, tuple[str, ...]]:
+    """The table of README.md: the cells of each run's row by its name."""
+    cells = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in README.read_text("utf-8").splitlines()]
+    return {row[0].strip("`"): row[1:] for row in cells if len(row) == 6 and row[0].startswith("`")}
+
+
+def test_no_file_tells_whose_machine_it_was_made_on() -> None:
+    told = []
+    for path in facts.RUNS.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            told += [f"{path}: {hit[0]!r}" for hit in scrub.FORBIDDEN.finditer(content.decode("utf-8", "replace"))]
+            words = {
+                word
+                for word in WORDS.findall(content if path.name != scrub.EVIDENCE else text_of(path))
+                if len(word) < 64
+            }
+            told += [f"{path}: a machine's name" for word in words if hashlib.sha256(word).hexdigest() in MACHINES]
+    assert told == []
+
+
+def text_of(evidence: Path) -> bytes:
+    """All text of a database: in its file, numbers stand beside it that may look like a short word."""
+    with contextlib.closing(sqlite3.connect(f"{evidence.as_uri()}?mode=ro", uri=True)) as database:
+        return "\n".join(database.iterdump()).encode()
+
+
+def test_it_is_small_and_its_table_has_every_run() -> None:
+    assert sum(path.stat().st_size for path in facts.RUNS.rglob("*") if path.is_file()) <= MOST_BYTES
+    table = rows()
+    assert len(RUNS) >= 30
+    assert sorted(table) == [path.name for path in RUNS]
+    for path in RUNS:
+        assert table[path.name][4] == str(stored(path)["exit_status"]), path.name
+    assert {table[path.name][0].strip("`").split()[0] for path in RUNS} >= COMMANDS - AWAITED
+
+
+@pytest.mark.parametrize("folder", facts.folders(), ids=lambda each: each.relative_to(facts.RUNS).as_posix())
+def test_the_facts_are_those_of_the_documents(folder: Path) -> None:
+    assert (folder / facts.FACTS).read_text("utf-8") == facts.encoded(facts.facts(folder))
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / facts.FACTS).read_text("utf-8"))
+    return found
+
+
+def said(node: Any) -> Iterator[str]:
+    """Every word for a verdict in a document, wherever it stands."""
+    if isinstance(node, dict):
+        yield from (node[key] for key in ("verdict", "outcome") if str(node.get(key)) in VERDICTS)
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from said(child)
+
+
+@pytest.mark.parametrize("folder", facts.folders(), ids=lambda each: each.relative_to(facts.RUNS).as_posix())
+def test_every_verdict_of_the_document_is_among_the_facts_and_they_come_to_its_end(folder: Path) -> None:
+    found = stored(folder)
+    document = json.loads((folder / found["document"]).read_text("utf-8"))
+    if found["document"] not in {"dr.json", "chaos_nightly.json"}:
+        assert Counter(each["said"] for each in found["judgements"]) == Counter(said(document))
+    else:
+        assert len(found["judgements"]) >= len(list(said(document)))
+    assert found["page"] and found["summary"] and found["junit"]
+    judged = [each["verdict"] for each in found["judgements"] if each["counts"] == facts.JUDGED]
+    beside = [each["verdict"] for each in found["judgements"] if each["counts"] == facts.BESIDE]
+    exercised = [verdict for verdict in judged if verdict != "not_exercised"]
+    good = {"pass", "erratum_shown"}
+    if found["decision"] == "advance" and found["document"] == "run.json":
+        assert judged and set(judged + beside) == {"pass"}
+    elif found["combined"] is not None and found["document"] != "conformance.json":  # a contract is kept whole, or not
+        kept = set(exercised) <= good and set(beside) <= {*good, "not_exercised"}
+        assert found["combined"] == (
+            "not_all_passed" if not kept else "all_passed" if exercised else "nothing_exercised"
+        )
+
+
+def test_what_tells_a_machine_is_found_and_taken_away(tmp_path: Path) -> None:
+    token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MDAwMSJ9."
+    lines = [
+        "/work/" + "main/deploy", "/tmp/pytest-of-root/pytest-0/popen-gw1/test_x0/reports", "/tmp/x", "/root/.kube",
+        "/var/cache/tekutoko-rehearsal/npm", "/home/somebody/x", f"authorization: Bearer {token}", token,
+    ]  # fmt: skip
+    for line in lines:
+        assert scrub.FORBIDDEN.search(line), line
+    folder = tmp_path / "run"
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs" / "api.log").write_text("a log of a process")
+    text = json.dumps([*lines, "on host9: x", "host9.x", "myhost9", "aGhvc3Q5/host9+"])
+    (folder / "run.json").write_text(text)
+    with contextlib.closing(sqlite3.connect(folder / scrub.EVIDENCE)) as database:
+        database.execute("create table events (at_ns INTEGER, data TEXT)")
+        database.execute("insert into events values (7, ?)", (text,))
+        database.commit()
+    assert scrub.take(folder, "a", "host9", runs=tmp_path / "runs") == []
+    taken = tmp_path / "runs" / "a"
+    assert sorted(path.name for path in taken.iterdir()) == [scrub.EVIDENCE, "run.json"]
+    for path in taken.iterdir():
+        content = path.read_bytes().decode("utf-8", "replace")
+        assert scrub.FORBIDDEN.search(content) is None
+        assert "/checkout/deploy" in content and "/scratch/test_x0/reports" in content and "on machine: x" in content
+        assert "host9.x" in content and "myhost9" in content and "aGhvc3Q5/host9+" in content, "no word of its own"
+    assert scrub.take(folder, "b", "host9", runs=tmp_path / "runs") == []
+    assert (taken / scrub.EVIDENCE).read_bytes() == (tmp_path / "runs" / "b" / scrub.EVIDENCE).read_bytes()
+
+
+def test_what_stands_on_a_page_as_a_number_is_found() -> None:
+    page, charts = texts(
+        "<html><head><title>9</title><style>p{margin:8px}</style></head><body><p>seed 7, availability <b>99.50</b> %"
+        "<script>5</script></p><table><tr><td>1,234</td><td>p95 &lt; 500ms</td></tr></table>"
+        "<svg><title>at 3 s</title><text>12</text></svg><li><a>run.json</a> 3 KiB</li>2026-11-26T15:00:00Z u0001</body>"
+    )
+    assert [(each["number"], each["times"]) for each in numbers(page)] == [
+        ("7", 1),
+        ("99.50", 1),
+        ("1234", 1),
+        ("500", 1),
+    ]
+    assert numbers(page)[2]["line"] == "| 1,234 | p95 < 500ms"
+    assert [each["number"] for each in numbers(charts)] == ["3", "12"]

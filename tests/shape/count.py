@@ -1,0 +1,256 @@
+"""What is counted, each by a rule that reads the source and knows no module by its name.
+
+Every count gives the places that it counted, so that a person sees what would have to go.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.shape.source import PACKAGE, Class, Module, Source
+
+#: The folders of the house, the lowest first; those of one line do not import each other's.
+LAYERS = (
+    ("base",),
+    ("model",),
+    ("control", "judge"),
+    ("evidence",),
+    ("stack",),
+    ("load",),
+    ("checks",),
+    ("report",),
+    ("rehearsal",),
+    ("rehearsals",),
+    ("cli",),
+    ("__main__",),
+)
+#: Where a room that has not moved yet will lie, and a module of a folder that stays where it does not belong: types and
+#: judges of one rehearsal. A name that is gone counts no more.
+LEGACY = {
+    **dict.fromkeys(("bootstrap", "clock", "home", "http1", "machine", "private", "progress", "seed", "terminal", "yamltext"), "base"),
+    **dict.fromkeys(("firebase", "manifests", "state"), "stack"),
+    **dict.fromkeys(("collect",), "evidence"),
+    **dict.fromkeys(("population",), "load"),
+    **dict.fromkeys(("agreement", "reconcile", "stores", "walk_results", "walk_tables"), "checks"),
+    **dict.fromkeys(
+        ("document", "invariants", "lifecycle", "options", "rungs", "stack_run", "standing", "target_file", "targets",
+         "trespass", "under_load"),
+        "rehearsal",
+    ),
+    **dict.fromkeys(
+        ("chaos", "conformance", "deploys", "flag_proof", "mirror_stop", "network", "recovery", "rollout", "run",
+         "scaling", "secret_rotation", "stages"),
+        "rehearsals",
+    ),
+    **dict.fromkeys(
+        (*(f"model.{name}" for name in (
+            "chaos", "deploy", "flag_proof", "ingress", "load_stages", "network", "recovery", "rollout_run", "scaling",
+            "secret_rotation",
+        )),
+        *(f"judge.{name}" for name in (
+            "autoscaling", "chaos", "deploys", "failover", "ingress", "kill_series", "knee", "network", "scaling",
+            "secret_rotation", "steps", "zones",
+        ))),
+        "rehearsals",
+    ),
+    **dict.fromkeys(("doctor", "own_cluster", "rollout_command", "stack_command", "stored"), "cli"),
+}  # fmt: skip
+#: Modules that are one rehearsal together.
+_ONE_REHEARSAL = {"run": "rollout"}
+#: Fields that say which claim or thing a verdict is about, and those that say why it is so.
+_ABOUT = frozenset({"claim", "id", "name", "check"})
+_WHY = frozenset({"reason", "detail", "told"})
+MOST_LINES = 400
+
+
+def verdict_enums(source: Source) -> list[Class]:
+    """Enums with a member ``pass`` or ``passed``, and at least two others."""
+    return [
+        each
+        for each in source.classes
+        if any("Enum" in ast.unparse(base) for base in each.node.bases)
+        and len(each.values) >= 3
+        and {"pass", "passed"} & set(each.values)
+    ]
+
+
+def verdict_shapes(source: Source) -> list[Class]:
+    """Records that hold a claim and what became of it: a verdict, what it is about, and why it is so."""
+    enums = set(verdict_enums(source))
+    found = []
+    for each in source.classes:
+        if not source.record(each):
+            continue
+        fields = source.fields(each)
+        if not (_ABOUT & set(fields) and _WHY & set(fields)):
+            continue
+        if any(enums & set(source.named_in(of.module, said)) for of, said in fields.values()):
+            found.append(each)
+    return found
+
+
+def result_documents(source: Source) -> list[Class]:
+    """Records that are published as a run's result: a version of their schema, the exit status, and how to replay it
+    (itself, or in a record that is one of its fields). A base that several extend is none itself.
+    """
+    records = [each for each in source.classes if source.record(each)]
+    extended = [base for each in records for base in source.bases(each)]
+    found = []
+    for each in records:
+        fields = source.fields(each)
+        if not {"schema_version", "exit_status"} <= set(fields) or extended.count(each) > 1:
+            continue
+        parts = [part for of, said in fields.values() for part in source.named_in(of.module, said)]
+        if "replay" in fields or any("replay" in source.fields(part) for part in parts if source.record(part)):
+            found.append(each)
+    return found
+
+
+def option_classes(source: Source) -> list[Class]:
+    """Records named ``Options`` or ``...Options`` that have a seed: what a command was asked for."""
+    named = [each for each in source.classes if source.record(each) and each.node.name.endswith("Options")]
+    return [each for each in named if "seed" in source.fields(each)]
+
+
+def exit_rules(source: Source) -> list[str]:
+    """Functions that weigh outcomes by ``more_severe`` and whose answer is some document's exit status: the argument
+    ``exit_status=``, given there itself or by a call of the function.
+    """
+    found: dict[str, None] = {}
+    for module in source.modules.values():
+        for function, node in _calls(module):
+            for given in node.keywords:
+                if given.arg != "exit_status" or not isinstance(given.value, ast.Call):
+                    continue
+                if _called(given.value) == "more_severe":
+                    found[_place(module, function)] = None
+                elif (rule := _function(source, module, given.value)) is not None and _weighs(rule[1]):
+                    found[_place(*rule)] = None
+    return sorted(found)
+
+
+def admissions(source: Source) -> list[str]:
+    """Places that start a load themselves: that make an object of a class which can wait until its users are admitted,
+    and can be stopped.
+    """
+    loads = {each for each in source.classes if {"admitted", "stop"} <= each.methods}
+    found: dict[str, None] = {}
+    for module in source.modules.values():
+        for _, node in _calls(module):
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            if name and source.meant(module, name) in loads:
+                found.setdefault(f"{module.path}:{node.lineno}", None)
+    return list(found)
+
+
+def loose_modules(source: Source) -> list[str]:
+    """Modules beside the folders of the package, other than the program itself."""
+    return [
+        module.path
+        for name, module in source.modules.items()
+        if name.count(".") == 1 and not module.package and not name.endswith(".__main__")
+    ]
+
+
+def long_modules(source: Source) -> list[str]:
+    """Modules above ``MOST_LINES`` lines."""
+    return [f"{each.path}: {each.lines}" for each in source.modules.values() if each.lines > MOST_LINES]
+
+
+def room(name: str) -> str:
+    """The folder (or loose module) right below the package that a module lies in; "" for the package itself."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 and parts[0] == PACKAGE else ""
+
+
+def folder_of(name: str) -> str:
+    """The folder of the house that a module lies in, or will."""
+    here = room(name)
+    within = ".".join(name.split(".")[1:3])
+    return LEGACY.get(within) or LEGACY.get(here, here)
+
+
+def imports(source: Source) -> Iterator[tuple[Module, str]]:
+    """Each import between our modules: who, and the dotted name of what. Those in functions and for types too."""
+    for module in source.modules.values():
+        for base, name in module.imported.values():
+            whole = f"{base}.{name}" if name else base
+            for each in (whole, base):
+                if each in source.modules:
+                    if source.modules[each] is not module:
+                        yield module, each
+                    break
+
+
+def rooms_to_move(source: Source) -> list[str]:
+    """Folders and loose modules that are none of the house's."""
+    rooms = {room(name) for name in source.modules} - {""}
+    return sorted(rooms - {folder for folders in LAYERS for folder in folders})
+
+
+def uphill_imports(source: Source) -> list[str]:
+    """Arrows from a folder to one above it, or beside it in its layer, each once: ``stack -> checks (4)``.
+
+    A room that has not moved yet counts as the folder that it will lie in; one without a place has no arrows that are
+    right, so all of its own are counted.
+    """
+    rank = {folder: place for place, folders in enumerate(LAYERS) for folder in folders}
+    arrows: dict[str, int] = {}
+    for module, name in imports(source):
+        low, high = folder_of(module.name), folder_of(name)
+        if not low or not high or low == high:
+            continue
+        if rank.get(high, len(rank)) >= rank.get(low, -1):
+            arrow = f"{low} -> {high}"
+            arrows[arrow] = arrows.get(arrow, 0) + 1
+    return [f"{arrow} ({count})" for arrow, count in sorted(arrows.items())]
+
+
+def entangled_rehearsals(source: Source) -> list[str]:
+    """Arrows between two rehearsals, which are to know nothing of each other: ``deploys -> chaos (3)``."""
+    arrows: dict[str, int] = {}
+    for module, name in imports(source):
+        here, there = _rehearsal(module.name), _rehearsal(name)
+        if here and there and here != there:
+            arrow = f"{here} -> {there}"
+            arrows[arrow] = arrows.get(arrow, 0) + 1
+    return [f"{arrow} ({count})" for arrow, count in sorted(arrows.items())]
+
+
+def _rehearsal(name: str) -> str:
+    parts = name.split(".")
+    if len(parts) > 2 and parts[1] == "rehearsals":
+        return parts[2]
+    here = room(name)
+    return _ONE_REHEARSAL.get(here, here) if LEGACY.get(here) == "rehearsals" else ""
+
+
+def _calls(module: Module) -> Iterator[tuple[ast.AST, ast.Call]]:
+    """Every call, with the innermost function it stands in."""
+    return ((function, node) for function, node in module.inside if isinstance(node, ast.Call))
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _weighs(function: ast.AST) -> bool:
+    return any(isinstance(each, ast.Call) and _called(each) == "more_severe" for each in ast.walk(function))
+
+
+def _function(source: Source, module: Module, call: ast.Call) -> tuple[Module, ast.AST] | None:
+    """The function that is called, where it is one of this module (a method too) or imported from one of ours."""
+    name = _called(call)
+    base, original = module.imported.get(name, ("", ""))
+    for where, wanted in ((module, name), (source.modules.get(base), original)):
+        if where is None:
+            continue
+        for _, node in where.inside:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == wanted:
+                return where, node
+    return None
+
+
+def _place(module: Module, node: ast.AST) -> str:
+    return f"{module.path}:{getattr(node, 'lineno', 1)} {getattr(node, 'name', '')}".rstrip()

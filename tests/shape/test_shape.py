@@ -1,0 +1,157 @@
+"""The counter sees what it is to count, and the house keeps its limits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.shape import count, scaffold
+from tests.shape.__main__ import LIMITS, ROOT, RULES, SCAFFOLD, above, figures, lowered, main, places
+from tests.shape.source import Source, read
+
+VERDICT = """
+from enum import StrEnum
+class Verdict(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+"""
+STRUCT = "import msgspec\nfrom harness.model.verdict import Verdict\n"
+
+
+def planted(root: Path, **files: str) -> Source:
+    """A checkout with these modules; a double underscore in a name is a folder."""
+    for name, text in {"model__verdict": VERDICT, **files}.items():
+        path = root / "harness" / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return read(root)
+
+
+def test_the_house_keeps_its_limits() -> None:
+    limits = json.loads(LIMITS.read_text())
+    found = figures(places(ROOT), scaffold.files(ROOT))
+    assert above(found, limits) == []
+    assert set(limits) == set(found) == {*RULES, SCAFFOLD}, "a figure without a limit, or a limit of nothing"
+
+
+def test_a_verdict_is_a_shape_when_it_says_of_what_and_why(tmp_path: Path) -> None:
+    shape = "class Found(msgspec.Struct):\n    claim: str\n    verdict: Verdict\n    reason: str\n"
+    source = planted(
+        tmp_path,
+        model__one=STRUCT + shape,
+        model__two=STRUCT + shape.replace("    claim: str\n", "    pods: int\n"),  # of no claim
+        model__three=STRUCT + shape.replace("    reason: str\n", ""),  # no word why
+        model__four=STRUCT + shape.replace("Verdict\n", "str\n"),  # no verdict
+        model__five="from harness.model.one import Found\nclass More(Found):\n    value: float\n",
+        model__six=STRUCT + shape.replace("verdict: Verdict", "verdict: 'Verdict | None'"),
+    )
+    assert [each.module.name for each in count.verdict_shapes(source)] == [
+        "harness.model.five", "harness.model.one", "harness.model.six",
+    ]  # fmt: skip
+    assert [each.node.name for each in count.verdict_enums(source)] == ["Verdict"]
+
+
+def test_a_result_document_is_counted_and_its_base_is_not(tmp_path: Path) -> None:
+    base = "class Base(msgspec.Struct):\n    schema_version: int\n    exit_status: int\n    replay: str\n"
+    source = planted(
+        tmp_path,
+        model__base="import msgspec\n" + base,
+        model__a="from harness.model.base import Base\nclass A(Base):\n    x: int\n",
+        model__b="from harness.model.base import Base\nclass B(Base):\n    x: int\n",
+        model__facts="import msgspec\nclass Facts(msgspec.Struct):\n    replay: str\n",
+        model__c="import msgspec\nfrom harness.model.facts import Facts\n"
+        "class C(msgspec.Struct):\n    schema_version: int\n    exit_status: int\n    facts: Facts\n",
+        model__d="import msgspec\nclass Judged(msgspec.Struct):\n    schema_version: int\n    exit_status: int\n",
+    )
+    assert [each.node.name for each in count.result_documents(source)] == ["A", "B", "C"]
+
+
+def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: Path) -> None:
+    rule = "def exit_status(found):\n    return more_severe(*found)\n"
+    use = (
+        "from harness.judge.combine import exit_status\ndef document():\n    return Run(exit_status=exit_status([]))\n"
+    )
+    source = planted(
+        tmp_path,
+        judge__combine=rule,
+        one=use,
+        two=use,
+        three="def document():\n    return Run(exit_status=more_severe(1, 2))\n",
+        four="class Run:\n    def _exit(self):\n        return more_severe()\n"
+        "    def document(self):\n        return Run(exit_status=self._exit())\n",
+        five="def document(other):\n    return Run(exit_status=other.exit_status)\n",
+    )
+    assert count.exit_rules(source) == [
+        "harness/four.py:2 _exit", "harness/judge/combine.py:1 exit_status", "harness/three.py:1 document",
+    ]  # fmt: skip
+
+
+def test_who_starts_a_load_is_counted(tmp_path: Path) -> None:
+    load = "class Load:\n    async def admitted(self): ...\n    async def stop(self): ...\n"
+    use = "from harness.load.process import Load\ndef go():\n    return Load()\n"
+    source = planted(
+        tmp_path, load__process=load, run=use, x__flow=use, y__flow=use.replace("return Load()", "return 1")
+    )
+    assert count.admissions(source) == ["harness/run.py:3", "harness/x/flow.py:3"]
+    assert count.loose_modules(source) == ["harness/run.py"]
+
+
+def test_an_arrow_uphill_and_one_between_rehearsals_are_counted(tmp_path: Path) -> None:
+    source = planted(
+        tmp_path,
+        stack__a="def f():\n    from harness.checks.b import x\n",
+        checks__b="from harness.stack import a\n",  # downhill
+        control__c="from harness.judge.d import y\n",  # beside
+        judge__d="",
+        chaos__flow="",
+        rehearsals__deploy__flow="from harness.chaos import flow\n",
+        rehearsals__scaling__flow="from harness.rehearsals.deploy.flow import z\n",
+        nowhere__e="from harness.stack.a import f\n",
+    )
+    assert count.uphill_imports(source) == ["control -> judge (1)", "nowhere -> stack (1)", "stack -> checks (1)"]
+    assert count.entangled_rehearsals(source) == ["deploy -> chaos (1)", "scaling -> deploy (1)"]
+    assert count.rooms_to_move(source) == ["chaos", "nowhere"]
+
+
+def test_the_scaffold_is_counted_by_kind_wherever_it_lies(tmp_path: Path) -> None:
+    for name, lines in (
+        ("harness/rehearsals/network/rehearsal.py", 30),
+        ("harness/rehearsal/conduct.py", 100),
+        ("harness/rehearsals/network/judge.py", 1000),
+        ("harness/control/progress.py", 1000),
+        ("harness/cli/parser.py", 20),
+        ("harness/load/supervisor.py", 10),
+        ("harness/load/phone.py", 1000),
+        ("harness/report/new.py", 5),
+        ("harness/report/result.schema.json", 7),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n" * lines)
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.a]\n[tool.importlinter]\nx = 1\n[[tool.importlinter.contracts]]\n[b]\n"
+    )
+    found = {kind: sum(of.values()) for kind, of in scaffold.files(tmp_path).items() if of}
+    assert found == {
+        "run frames": 130, "commands": 20, "reports": 5, "engines of load": 10, "JSON Schemas": 7, "import contracts": 3,
+    }  # fmt: skip
+
+
+def test_a_figure_above_its_limit_ends_in_one_and_a_limit_never_rises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert above({"a": 2, "b": 1}, {"a": 1}) == ["a: 2, limit 1", "b: 1, limit None"]
+    assert lowered({"a": 2, "b": 1}, {"a": 1, "b": 3}) == {"a": 1, "b": 1}
+    file = tmp_path / "limits.json"
+    file.write_text(json.dumps(json.loads(LIMITS.read_text()) | {"verdict_enums": 0}))
+    planted(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.setattr("tests.shape.__main__.LIMITS", file)
+    monkeypatch.setattr("tests.shape.__main__.ROOT", tmp_path)
+    assert main(["--root", str(tmp_path)]) == 1
+    assert "above its limit: verdict_enums: " in capsys.readouterr().err
+    assert main(["--root", str(tmp_path), "--lower"]) == 1
+    assert set(json.loads(file.read_text()).values()) == {0, 6}, "one enum is there and its limit does not rise"
