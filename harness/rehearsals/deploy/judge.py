@@ -76,7 +76,7 @@ def _one_by_one(seen: Pods, *, replicas: int, surge: int) -> list[Judgement]:
     at_the_end = message(
         "ready at the end: {ready}; old ones among them: {old}", ready=_listed(seen.ready), old=_listed(wrong)
     )
-    new = message("{count} new", count=str(len(seen.ready)))
+    new = message("{count} new", count=str(len(seen.ready) - len(wrong)))
     return [
         _held(up, seen.most <= replicas + surge, message("{count} pods", count=most), at_most),
         _held(down, seen.fewest_ready >= replicas, message("{count} ready", count=fewest), never_fewer),
@@ -206,7 +206,7 @@ def limit_broken(
     if met.first_ns is None:
         return inconclusive(claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
     if undone.fired is None or undone.fired.fired_at_ns is None or undone.undo_ns is None or undone.done_ns is None:
-        return _held(claim, False, message("never"), message("no limit fired"), met.told)
+        return _held(claim, False, message("never"), message("no limit fired, though {counts}", counts=met.told))
     bad_s = met.bad_s or 0.0
     told = (
         message("{limit} {why}", limit=undone.fired.id, why=_joined(undone.fired.told)),

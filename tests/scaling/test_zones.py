@@ -13,7 +13,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.places import Places
 from harness.rehearsals.scaling import judge_zones as zones
 from harness.rehearsals.scaling.judge_zones import MULTI_ZONE, REHEARSED
-from harness.rehearsals.scaling.types import Part, PartKind
+from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PART = Part(name="z", kind=PartKind.ZONE, title="", claims=(), low=2, high=2, up_within_s=450)
@@ -62,7 +62,7 @@ def load(failing_until_s: float, *, all_of_them: bool = False) -> list[RequestRo
 
 def judged(rows: list[EventRow], requests: list[RequestRow], *, spread: bool = True) -> dict[str, tuple[Verdict, str]]:
     zone = fullest(placement(rows, 0))
-    loss = zones.seen(PART, rows, requests, zone=zone, lost_ns=0, end_ns=460 * NS)
+    loss = zones.seen(PART, ZoneLost(zone=zone, lost_ns=0, end_ns=460 * NS, spread=spread), rows, requests)
     return {each.claim: (each.verdict, each.reason) for each in zones.judged(PART, loss, spread=spread)}
 
 

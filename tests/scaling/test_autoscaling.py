@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.rehearsals.scaling.judge_parts import autoscaled
 
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
+from harness.model.message import english
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling.judge_autoscaling import Ruled, Utilization, by_rule, is_of, utilizations
-from harness.rehearsals.scaling.types import Decision, Part, PartKind
-from tests.judge.test_scaling import endpoints, resize
+from harness.rehearsals.scaling.judge_autoscaling import (
+    Ruled,
+    Utilization,
+    autoscaled,
+    by_rule,
+    is_of,
+    utilizations,
+)
+from harness.rehearsals.scaling.types import Decision, Loaded, Part, PartKind
+from tests.scaling.test_judge import endpoints, resize
 
 GIB_M = 2**30 * 1000
 REQUEST_M, ALONE_M = 640 * 2**20 * 1000, 512 * 2**20 * 1000
@@ -34,14 +41,15 @@ GOOD = Ruled(
 
 
 def test_decisions_and_percentages_as_the_rule_has_them() -> None:
-    verdict, told = by_rule(GOOD)
+    verdict, why = by_rule(GOOD)
+    told = english(why)
     assert verdict is Verdict.PASS
     assert "2 of 2 decisions" in told and "2 of 2 percentages" in told and "0 of the first one's alone" in told
 
 
 def test_a_size_that_the_rule_does_not_allow_fails() -> None:
     verdict, told = by_rule(msgspec.structs.replace(GOOD, decisions=[decision(5, 4)]))
-    assert verdict is Verdict.FAIL and "2 -> 5, the rule: 4" in told
+    assert verdict is Verdict.FAIL and "2 -> 5, the rule: 4" in english(told)
 
 
 def test_percentages_of_the_first_container_alone_fail() -> None:
@@ -70,8 +78,8 @@ def test_percent_and_mean_are_each_cut() -> None:
 def test_utilizations_come_from_the_status() -> None:
     metrics = [{"name": "cpu", "utilization": 7, "average_m": 7}, {"name": "memory", "utilization": 80, "average_m": 9}]
     row = EventRow(at_ns=NS, kind="component", subject="hpa/x", message="", data={"metrics": metrics})
-    assert utilizations([row], "memory", 0, 2 * NS) == [seen(80, 9)]
-    assert utilizations([row], "memory", 2 * NS, 3 * NS) == []
+    assert utilizations([row], "memory", 0) == [seen(80, 9)]
+    assert utilizations([row], "memory", 2 * NS) == []
 
 
 MEMORY = Part(
@@ -86,7 +94,8 @@ def climb(reason: str, most: int) -> list[EventRow]:
 
 
 def rose(reason: str, most: int, ruled: Ruled | None) -> tuple[Verdict, str]:
-    found = {each.claim: each for each in autoscaled(MEMORY, climb(reason, most), 0, 200 * NS, ruled=ruled)}
+    loaded = Loaded(load_ns=0, end_ns=200 * NS)
+    found = {each.claim: each for each in autoscaled(MEMORY, loaded, climb(reason, most), ruled=ruled)}
     return found["scaling.hpa.memory"].verdict, found["scaling.hpa.memory"].reason
 
 

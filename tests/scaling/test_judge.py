@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.evidence import EventRow
+from harness.model.judgement import Judgement
+from harness.model.message import english
+from harness.model.units import Unit
 from harness.model.verdict import Verdict
-from harness.rehearsals.scaling import judge_parts as scaling
-from harness.rehearsals.scaling.types import Effect, Part, PartKind, ScalingFinding
+from harness.rehearsals.scaling import judge_autoscaling, judge_commands, judge_sizes
+from harness.rehearsals.scaling.types import (
+    Applied,
+    Commanded,
+    Drained,
+    Effect,
+    Loaded,
+    Manual,
+    Part,
+    PartKind,
+    TakenBack,
+)
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 MANUAL = Part(name="manual", kind=PartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15)
@@ -33,8 +48,39 @@ def resize(at_s: float, size: int, reason: str, kind: str = "kubernetes") -> Eve
     return EventRow(at_ns=round(at_s * NS), kind=kind, subject="hpa", message=message)
 
 
-def verdicts(findings: list[ScalingFinding]) -> dict[str, Verdict]:
-    return {finding.claim: finding.verdict for finding in findings}
+def verdicts(judgements: list[Judgement]) -> dict[str, Verdict]:
+    return {each.claim: each.verdict for each in judgements if each.claim}
+
+
+def by_kubectl(rows: list[EventRow]) -> list[Judgement]:
+    """Scaled up at 0 s and down at 100 s."""
+    return judge_sizes.manual(MANUAL, Manual(up_ns=0, down_ns=100 * NS), rows)
+
+
+def manifests_applied(rows: list[EventRow]) -> Judgement:
+    """At 100 s."""
+    [found] = judge_sizes.applied(MANUAL, Applied(applied_ns=100 * NS, replicas=2), rows)
+    return found
+
+
+def drained(rows: list[EventRow], granted: int, refused: int = 1) -> list[Judgement]:
+    did = Drained(since_ns=0, until_ns=9 * NS, least=1, granted=granted, refused=refused, took_s=9.0)
+    return judge_sizes.drained(MANUAL, did, rows)
+
+
+def autoscaled(rows: list[EventRow], end_s: int = 200, asked: Sequence[tuple[int, str, float]] = ()) -> list[Judgement]:
+    """Under load from 0 s on."""
+    return judge_autoscaling.autoscaled(HPA, Loaded(load_ns=0, end_ns=end_s * NS), rows, asked=asked)
+
+
+def taken_back(rows: list[EventRow]) -> Judgement:
+    [found] = judge_sizes.taken_back(MANUAL, TakenBack(scaled_ns=0), rows)
+    return found
+
+
+def commands(ran: dict[str, Ran], effects: Sequence[Effect] = ()) -> list[Judgement]:
+    did = Commanded(begun_ns=0, ran=ran, effects=tuple(effects))
+    return judge_commands.commands(MANUAL, did, [])
 
 
 def by_hand(up_s: float, gone_s: float) -> list[EventRow]:
@@ -45,43 +91,39 @@ def by_hand(up_s: float, gone_s: float) -> list[EventRow]:
 
 
 def test_a_terminating_pod_is_still_there() -> None:
-    good = verdicts(scaling.manual(MANUAL, by_hand(30, 112), 0, 100 * NS))
+    good = verdicts(by_kubectl(by_hand(30, 112)))
     assert set(good.values()) == {PASS}
-    slow = verdicts(scaling.manual(MANUAL, by_hand(46, 116), 0, 100 * NS))
+    slow = verdicts(by_kubectl(by_hand(46, 116)))
     assert (slow["scaling.time.manual_up"], slow["scaling.time.manual_down"]) == (FAIL, FAIL)
 
 
 def test_what_never_came_fails() -> None:
-    found = verdicts(scaling.manual(MANUAL, [endpoints(5, 3), pod(1, "a", "Ready"), pod(1, "b", "Ready")], 0, 100 * NS))
+    found = verdicts(by_kubectl([endpoints(5, 3), pod(1, "a", "Ready"), pod(1, "b", "Ready")]))
     assert set(found.values()) == {FAIL}
 
 
 def test_the_manifest_s_replicas_replace_the_number_set_by_hand() -> None:
     """Applied at 100 s, with two more pods than it asks for; a pod that is still going counts."""
-    assert scaling.applied(MANUAL, by_hand(30, 112), 100 * NS) == [
-        ScalingFinding(
-            claim="scaling.manual.manifest",
-            verdict=PASS,
-            value="12.0 s",
-            reason="4 pods, then the manifests with replicas: 2 applied: 2 pods",
-        )
-    ]
-    stays = [row for row in by_hand(30, 112) if row.data.get("state") != "Gone"]
-    found = scaling.applied(MANUAL, stays, 100 * NS)
-    assert [(each.verdict, each.value) for each in found] == [(FAIL, "never")]
+    found = manifests_applied(by_hand(30, 112))
+    assert (found.claim, found.verdict, found.value, found.unit) == (
+        "scaling.manual.manifest", PASS, 12.0, Unit.SECONDS
+    )  # fmt: skip
+    assert found.reason == "4 pods, then the manifests with replicas: 2 applied: 2 pods"
+    stays = manifests_applied([row for row in by_hand(30, 112) if row.data.get("state") != "Gone"])
+    assert (stays.verdict, stays.value, english(stays.shown)) == (FAIL, None, "never")
 
 
 def test_pods_that_died_are_no_scaling() -> None:
     died = [*by_hand(30, 112), pod(113, "c", "Running"), pod(113, "d", "Gone")]
-    applied = scaling.applied(MANUAL, died, 100 * NS)
-    assert [(each.verdict, each.value) for each in applied] == [(FAIL, "never")]
-    assert applied[0].reason.endswith("2 pods of which only 0 are ready")
-    manual = verdicts(scaling.manual(MANUAL, died, 0, 100 * NS))
+    applied = manifests_applied(died)
+    assert (applied.verdict, applied.value) == (FAIL, None)
+    assert applied.reason.endswith("2 pods of which only 0 are ready")
+    manual = verdicts(by_kubectl(died))
     assert manual["scaling.time.manual_up"] is PASS
     assert (manual["scaling.time.manual_down"], manual["scaling.manual.command"]) == (FAIL, FAIL)
     up = [endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 5)]
     down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
-    after = [verdicts(scaling.autoscaled(HPA, up + down + end, 0, 200 * NS)) for end in ([], [endpoints(513, 1)])]
+    after = [verdicts(autoscaled(up + down + end)) for end in ([], [endpoints(513, 1)])]
     assert [each["scaling.hpa.down_to_2"] for each in after] == [PASS, FAIL]
 
 
@@ -93,13 +135,13 @@ def drain(ready_beside: bool) -> list[EventRow]:
 
 def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
     def judged(rows: list[EventRow], granted: int) -> set[Verdict]:
-        return set(verdicts(scaling.drained(rows, 0, 9 * NS, least=1, granted=granted, refused=1)).values())
+        return set(verdicts(drained(rows, granted)).values())
 
     assert judged(drain(True), 2) == {PASS}
     assert judged(drain(False), 2) == {FAIL}
     assert judged(drain(True), 3) == {INCONCLUSIVE}  # one is not in the stream
     assert judged([], 0) == {INCONCLUSIVE}
-    breach = scaling.drained(drain(False), 0, 9 * NS, least=1, granted=2, refused=0)[0]
+    breach = drained(drain(False), 2, refused=0)[0]
     assert "breached by b" in breach.reason
 
 
@@ -108,29 +150,29 @@ def test_the_autoscaler_up_and_down() -> None:
     up = [endpoints(-1, 2), resize(30, 4, "cpu resource utilization (percentage of request) above target")]
     up += [endpoints(40, 4), resize(60, 5, "cpu resource above target", "autoscaler"), endpoints(70, 5)]
     down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
-    good = scaling.autoscaled(HPA, up + down, 0, 200 * NS)
+    good = autoscaled(up + down)
     assert set(verdicts(good).values()) == {PASS}
-    assert "30 s: 4" in good[0].reason and good[2].value == "310.0 s"
+    assert "30 s: 4" in good[0].reason and good[2].value == 310.0
     early = [resize(300, 2, "All metrics below target"), endpoints(302, 2)]
-    assert verdicts(scaling.autoscaled(HPA, up + early, 0, 200 * NS))["scaling.time.hpa_down"] is FAIL
+    assert verdicts(autoscaled(up + early))["scaling.time.hpa_down"] is FAIL
     # The load pressed no more from 190 s on: 310 s later the window is over.
     fell = [resize(500, 2, "All metrics below target"), endpoints(502, 2)]
     asked = [(60 * NS, "hpa", 5.0), (190 * NS, "hpa", 5.0), (205 * NS, "hpa", 4.0)]
-    down_s = scaling.autoscaled(HPA, up + fell, 0, 240 * NS, asked=asked)[2]
-    assert (down_s.verdict, down_s.value) == (PASS, "310.0 s") and "50 s before" in down_s.reason
-    assert scaling.autoscaled(HPA, up + fell, 0, 240 * NS)[2].verdict is FAIL
-    still = verdicts(scaling.autoscaled(HPA, up, 0, 200 * NS))
+    down_s = autoscaled(up + fell, 240, asked=asked)[2]
+    assert (down_s.verdict, down_s.value) == (PASS, 310.0) and "50 s before" in down_s.reason
+    assert autoscaled(up + fell, 240)[2].verdict is FAIL
+    still = verdicts(autoscaled(up))
     assert (still["scaling.time.hpa_down"], still["scaling.hpa.down_to_2"]) == (FAIL, FAIL)
-    idle = verdicts(scaling.autoscaled(HPA, [endpoints(-1, 2), endpoints(201, 2)], 0, 200 * NS))
+    idle = verdicts(autoscaled([endpoints(-1, 2), endpoints(201, 2)]))
     assert set(idle.values()) == {FAIL}
     memory = [endpoints(-1, 2), resize(30, 3, "memory resource above target"), endpoints(40, 3), *down]
-    assert verdicts(scaling.autoscaled(HPA, memory, 0, 200 * NS))["scaling.hpa.cpu"] is FAIL
+    assert verdicts(autoscaled(memory))["scaling.hpa.cpu"] is FAIL
 
 
 def test_a_number_set_by_hand_that_stays_shows_no_erratum() -> None:
-    assert scaling.taken_back(MANUAL, [resize(1, 4, "cpu")], 0)[0].verdict is INCONCLUSIVE
-    found = scaling.taken_back(MANUAL, [resize(-5, 2, "before"), resize(320, 2, "All metrics below target")], 0)[0]
-    assert (found.verdict, found.value, found.erratum) == (Verdict.ERRATUM_SHOWN, "320 s", "scaling.hpa_takes_back")
+    assert taken_back([resize(1, 4, "cpu")]).verdict is INCONCLUSIVE
+    found = taken_back([resize(-5, 2, "before"), resize(320, 2, "All metrics below target")])
+    assert (found.verdict, found.value, found.erratum) == (Verdict.ERRATUM_SHOWN, 320.0, "scaling.hpa_takes_back")
 
 
 def effect(command: str, pods: int, after_s: float | None = 9.0, *, autoscaler: bool = False) -> Effect:
@@ -143,16 +185,16 @@ def test_commands_that_fail_and_commands_not_run() -> None:
     ran = {name: Ran(command=name, status=0, output="said") for name in names}
     ran["rollout status"] = Ran(command="rollout status", status=-1, output="Waiting")
     effects = [effect("kubectl scale d --replicas=8", 8), effect("kubectl apply -f f (replicas: 2)", 2)]
-    assert set(verdicts(scaling.commands(ran, effects)).values()) == {PASS}
-    assert verdicts(scaling.commands(ran, [effect("kubectl scale d", 8, None)]))["scaling.manual.command"] is FAIL
-    with_it = verdicts(scaling.commands(ran, [effect("kubectl scale d", 8, None, autoscaler=True), *effects]))
+    assert set(verdicts(commands(ran, effects)).values()) == {PASS}
+    assert verdicts(commands(ran, [effect("kubectl scale d", 8, None)]))["scaling.manual.command"] is FAIL
+    with_it = verdicts(commands(ran, [effect("kubectl scale d", 8, None, autoscaler=True), *effects]))
     assert with_it["scaling.manual.command"] is PASS  # the autoscaler may take it back
     ran["rollout status"] = Ran(command="rollout status", status=0, output="successfully rolled out")
     ran["top pods"] = Ran(command="top pods", status=1, output="error: Metrics API not available")
     ran["get events"] = Ran(command="get events", status=0, output="")
-    found = verdicts(scaling.commands(ran))
+    found = verdicts(commands(ran))
     assert [found[c] for c in ("monitoring.commands", "cicd.rollout_status")] == [FAIL] * 2
-    assert set(verdicts(scaling.commands({})).values()) == {INCONCLUSIVE}
+    assert set(verdicts(commands({})).values()) == {INCONCLUSIVE}
 
 
 REFUSED = (
@@ -185,6 +227,6 @@ illegal base64 data at input byte 6"""
 )
 def test_the_printed_folder_is_refused_for_its_secret_alone(status: int, output: str, verdict: Verdict) -> None:
     ran = {"apply folder": Ran(command="kubectl apply -f base/", status=status, output=output)}
-    found = next(each for each in scaling.commands(ran) if each.claim == "operations.first_deploy")
+    found = next(each for each in commands(ran) if each.claim == "operations.first_deploy")
     assert found.verdict is verdict
     assert (found.erratum != "") is (verdict is Verdict.ERRATUM_SHOWN)

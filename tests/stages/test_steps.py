@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.ledger import CALL, Calls
+from harness.judge.ledger import CALL, Calls, Ledger
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.message import english
+from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_knee import Tried, knee, next_rate
-from harness.rehearsals.load_stages.judge_steps import Around, Limits, figures, verdict, window_of
-from harness.rehearsals.load_stages.types import KneePlan, StepFigures
+from harness.rehearsals.load_stages.judge_steps import Limits, figures, verdict, window_of
+from harness.rehearsals.load_stages.types import KneePlan, Made, StepFigures
 
 MS = 1_000_000
 LIMITS = Limits(p95_ms=500, error_ratio=0.01)
@@ -32,9 +35,33 @@ def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0, f
     return rows
 
 
-def judged(rows: Calls, **around: float | dict[str, int]) -> tuple[Verdict, str, StepFigures]:
-    measured = figures(rows, window_of(0, 10), msgspec.convert(around, Around))
-    return *verdict(measured, LIMITS, 2), measured
+def made(*, photos_due: int = 0, **read: float) -> Made:
+    step = Step(name="s", arrivals=Arrivals.POISSON, seconds=10, users=1000, photos_per_s=photos_due / 10)
+    return msgspec.structs.replace(Made(step=step, pods=2, start_ns=0), **read)
+
+
+def by_pods(by_pod: Mapping[str, int]) -> Ledger:
+    """A ledger with so many answers of each pod in the window."""
+    ledger = Ledger()
+    for pod, count in by_pod.items():
+        for number in range(count):
+            ledger.add(answer(f"{pod}-{number}", pod))
+    return ledger
+
+
+def answer(call: str, pod: str) -> RequestRow:
+    return RequestRow(
+        operation_id=call, user="u", audience="general", side=Side.API, operation=Operation.LIST_WALKS, due_ns=1,
+        sent_ns=1, done_ns=2, status=200, outcome=Outcome.OK, acknowledged=False, payload_digest="", flag=True, pod=pod,
+    )  # fmt: skip
+
+
+def judged(
+    rows: Calls, *, by_pod: Mapping[str, int] = MappingProxyType({}), **read: float
+) -> tuple[Verdict, str, StepFigures]:
+    measured = figures(rows, window_of(0, 10), made(**read), by_pods(by_pod))
+    told, why = verdict(measured, LIMITS, 2)
+    return told, english(why), measured
 
 
 def test_figures_are_those_of_the_rows() -> None:
@@ -95,7 +122,7 @@ def test_what_cannot_tell_is_inconclusive(rows: Calls, around: dict[str, float],
     ],
 )
 def test_a_load_that_does_not_reach_every_pod_says_nothing_of_them(by_pod: dict[str, int], words: str) -> None:
-    told, reason, measured = judged(calls([20.0] * 400), requests_by_pod=by_pod)
+    told, reason, measured = judged(calls([20.0] * 400), by_pod=by_pod)
     assert told is (Verdict.INCONCLUSIVE if words else Verdict.PASS)
     assert words in reason
     assert measured.requests_by_pod == by_pod
@@ -105,11 +132,11 @@ def test_a_load_on_few_of_many_pods_says_nothing_of_them() -> None:
     """Seen: after 2 -> 10 pods, connections kept by the users stayed with the first two."""
     even = {f"p{number}": 40 for number in range(10)}
     few = even | {"p0": 320, "p1": 320}
-    measured = figures(calls([20.0] * 400), window_of(0, 10), Around(requests_by_pod=few))
+    measured = figures(calls([20.0] * 400), window_of(0, 10), made(), by_pods(few))
     told, reason = verdict(measured, LIMITS, 10)
     assert told is Verdict.INCONCLUSIVE
-    assert "one of 10 pods answered 320 of 960" in reason
-    measured = figures(calls([20.0] * 400), window_of(0, 10), Around(requests_by_pod=even))
+    assert "one of 10 pods answered 320 of 960" in english(reason)
+    measured = figures(calls([20.0] * 400), window_of(0, 10), made(), by_pods(even))
     assert verdict(measured, LIMITS, 10)[0] is Verdict.PASS
 
 
@@ -124,10 +151,10 @@ def test_a_step_that_met_the_rate_limiter_says_nothing_of_the_pods(times: int) -
     ("uploaded", "told"), [(0, Verdict.INCONCLUSIVE), (89, Verdict.INCONCLUSIVE), (90, Verdict.PASS)]
 )
 def test_a_step_beside_photos_that_were_not_uploaded_says_nothing(uploaded: int, told: Verdict) -> None:
-    measured = figures(calls([20.0] * 400), window_of(0, 10), Around(photos_due=100, photos_uploaded=uploaded))
-    found, reason = verdict(measured, LIMITS, 2)
+    beside = made(photos_due=100, photos_uploaded=uploaded)
+    found, reason = verdict(figures(calls([20.0] * 400), window_of(0, 10), beside, Ledger()), LIMITS, 2)
     assert found is told
-    assert (reason == f"{uploaded} of 100 photos were uploaded") == (told is Verdict.INCONCLUSIVE)
+    assert (english(reason) == f"{uploaded} of 100 photos were uploaded") == (told is Verdict.INCONCLUSIVE)
 
 
 NOT_KEPT = (Verdict.FAIL, Verdict.INCONCLUSIVE)
@@ -193,7 +220,7 @@ def test_a_target_that_keeps_nothing_fails() -> None:
 def test_a_limited_generator_ends_the_search_and_is_named() -> None:
     found = knee(PLAN, 2, search(PLAN, 1e9, generator_until=100))
     assert (found.verdict, found.rate_per_s) == (Verdict.INCONCLUSIVE, 80)
-    assert "at least 80.0/s; the generator was the limit" in found.reason
+    assert "at least 80.0/s; the generator was the limit" in english(found.told)
 
 
 def test_one_hiccup_of_the_generator_is_tried_again() -> None:
@@ -214,7 +241,7 @@ def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
     assert next_rate(PLAN, [*tried, unspread]) is None
     found = knee(PLAN, 2, [*tried, unspread])
     assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
-    assert "not spread over the pods" in found.reason
+    assert "not spread over the pods" in english(found.told)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +254,7 @@ def test_a_rate_whose_step_says_nothing_does_not_bound(why: str, words: str) -> 
     assert next_rate(PLAN, [*tried, limited]) is None
     found = knee(PLAN, 2, [*tried, limited])
     assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
-    assert words in found.reason
+    assert words in english(found.told)
 
 
 def test_a_pass_above_a_failure_is_not_the_knee() -> None:
