@@ -13,6 +13,7 @@ from harness.checks.budget import budget_kept
 from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
 from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
+from harness.checks.judged import COUNTED
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
 from harness.control.disruption import GuardedPod, evict, status
@@ -22,7 +23,6 @@ from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRo
 from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
-from harness.report.words import CHECK
 from harness.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
@@ -355,7 +355,7 @@ def test_a_database_that_was_not_read_holds_the_week_and_hides_no_leak() -> None
 
 
 def test_the_three_findings_have_names_of_their_own() -> None:
-    assert len({CHECK[ISOLATION], CHECK[STATUSES], CHECK[BODIES]}) == 3
+    assert len({COUNTED[ISOLATION], COUNTED[STATUSES], COUNTED[BODIES]}) == 3
 
 
 def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:
