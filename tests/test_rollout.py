@@ -107,6 +107,16 @@ class FakeWeeks:
 Made = Conductor[RolloutPlan, RolloutDetails]
 
 
+@pytest.fixture(autouse=True)
+def _nothing_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker is not asked what killed runs left; the real weeks below are processes of their own, and ask it."""
+
+    async def sweep(_say: object) -> None:
+        """Nothing."""
+
+    monkeypatch.setattr("harness.rehearsal.conduct.sweep", sweep)
+
+
 @contextlib.contextmanager
 def make(reports: Path, weeks: FakeWeeks, *words: str) -> Iterator[Made]:
     if "--resume" not in words:
