@@ -9,10 +9,10 @@ from harness.checks.acknowledged import acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Sent
+from harness.checks.switch_over import SwitchOver
 from harness.checks.tables import CONTRACT, Unread
 from harness.invariants import switch_over_result
 from harness.model.judgement import Judgement
-from harness.checks.switch_over import SwitchOver
 from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.walk_results import acknowledged_result, once_result

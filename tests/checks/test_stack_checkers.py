@@ -22,7 +22,6 @@ from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRo
 from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
-from harness.report.words import CHECK
 from harness.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
@@ -355,7 +354,8 @@ def test_a_database_that_was_not_read_holds_the_week_and_hides_no_leak() -> None
 
 
 def test_the_three_findings_have_names_of_their_own() -> None:
-    assert len({CHECK[ISOLATION], CHECK[STATUSES], CHECK[BODIES]}) == 3
+    found = judged(isolation(wrong_answers(ROWS), [asked()]))
+    assert len({english(found[id_].asked) for id_ in (ISOLATION, STATUSES, BODIES)}) == 3
 
 
 def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:
