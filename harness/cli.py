@@ -26,9 +26,9 @@ from harness.rehearsals.flag_proof.command import add_arguments as add_flag_proo
 from harness.rehearsals.load_stages.command import add_arguments as add_stages_arguments
 from harness.rehearsals.mirror_stop.command import add_arguments as add_mirror_stop_arguments
 from harness.rehearsals.network.command import add_arguments as add_network_arguments
+from harness.rehearsals.rollout.command import add_arguments as add_rollout_arguments
 from harness.rehearsals.scaling.command import add_arguments as add_scaling_arguments
 from harness.rehearsals.secret_rotation.command import add_arguments as add_secret_rotation_arguments
-from harness.rollout_command import add_arguments as add_rollout_arguments
 from harness.stored.command import add_commands as add_stored_commands
 from harness.stored.command import add_lang
 from harness.targets import ROOT, TARGET_HELP

@@ -167,7 +167,7 @@ class _Source:
 
 
 class _Field(msgspec.Struct, frozen=True):
-    """A field of a plan: its name and type, and whether a file must have it."""
+    """A field of a plan: its name in JSON and its type, and whether a file must have it."""
 
     name: str
     type: Any
@@ -193,8 +193,8 @@ def _keys(type_: Any) -> dict[str, _Field]:
     found = {}
     for field in msgspec.structs.fields(type_):
         _, quantity = _bare(hints[field.name])
-        key = field.name.removesuffix(quantity.suffix) if quantity else field.name
-        found[key] = _Field(name=field.name, type=hints[field.name], required=field.required)
+        key = field.encode_name.removesuffix(quantity.suffix) if quantity else field.encode_name
+        found[key] = _Field(name=field.encode_name, type=hints[field.name], required=field.required)
     return found
 
 

@@ -13,7 +13,7 @@ from harness import cli
 from harness.cli import main
 from harness.model.errors import SEVERITY, BadInput, Exit, more_severe
 from harness.model.stack import Fault, FaultKind
-from harness.options import fault, faults
+from harness.rehearsals.rollout.faults import fault, faults
 from scenarios.load import load
 
 

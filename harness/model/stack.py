@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from harness.model.message import Message, marked, message
+from harness.planfile import Milliseconds, Ratio
 
 
 class Rung(StrEnum):
@@ -246,8 +247,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     never_ready: bool = False
-    error_share: float = 0.0
-    delay_ms: float = 0.0
+    error_share: Ratio = 0.0
+    delay_ms: Milliseconds = 0.0
 
     @property
     def wrapped(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -115,8 +116,10 @@ class Conductor(Generic[P, D]):
         self._applied = self.manifests  # or what the rehearsal has its stack brought up with
         self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
+        self._resumed = resumed is not None
         self.details: D = resumed[1] if resumed else rehearsal.details()
-        self.evidence = Collector(EvidenceStore(self.folder / EVIDENCE, anchor=clock.anchor, run_id=self.run_id), clock)
+        store = EvidenceStore(self._evidence_file(), anchor=clock.anchor, run_id=self.run_id)
+        self.evidence = Collector(store, clock)
         self._environment = environment
         self._stack: Stack | None = None
         self._on: Running[D] | None = None
@@ -128,6 +131,11 @@ class Conductor(Generic[P, D]):
         await self.lifecycle.run(self._flow())
         await self._take_down()
         return self._report()
+
+    def _evidence_file(self) -> Path:
+        """A file of its own for each time that a sequence is resumed: what it rests on are its runs and details."""
+        tries = (self.folder / (EVIDENCE if number == 1 else f"evidence-{number}.sqlite") for number in count(1))
+        return next(path for path in tries if not path.exists())
 
     def interrupt(self) -> None:
         """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
@@ -150,6 +158,8 @@ class Conductor(Generic[P, D]):
             self._applied = needs.stack.manifests
             self._stack = self._environment.stack(self, needs.stack)
             on.give(self._stack)
+        if not self._resumed:
+            self._begin()
         await on.supervise(self.rehearsal.run(self.plan, on))
 
     async def _take_down(self) -> None:
@@ -180,11 +190,16 @@ class Conductor(Generic[P, D]):
         )
         return result if len(self.lifecycle.errors) == before else self._result(seen, judgements, sections)
 
+    def _begin(self) -> None:
+        """Writes what the run is as a result that is under way: what a killed run is judged by."""
+        publish(self.folder, self._result(self._seen(), (), (), under_way=True))
+
     def _publish(self) -> None:
         """Writes what there is so far as a result that is under way: what a ``kill -9`` leaves to be resumed."""
         seen = self._seen()
         judgements = self._judged(seen)
         publish(self.folder, self._result(seen, judgements, self._drawn(seen, judgements), under_way=True))
+        point_latest(self.options.reports, self.folder)
 
     def _judged(self, seen: Seen[D]) -> tuple[Judgement, ...]:
         try:

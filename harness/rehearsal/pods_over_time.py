@@ -1,4 +1,4 @@
-"""The pods of a part over time, as data and as a chart: the Service's endpoints, and the autoscaler's decisions. Pure."""
+"""The pods of a part over time: the Service's endpoints and the autoscaler's decisions, as data and chart. Pure."""
 
 from __future__ import annotations
 

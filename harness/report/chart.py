@@ -226,13 +226,14 @@ def _vertical(charts: Iterable[Chart]) -> Scale:
     values: list[float] = []
     for chart in charts:
         values += [limit.at for limit in chart.limits]
-        values += [point.y for series in _lines(chart.series) for point in series.points if _drawn(point)]
+        values += [y for each in _lines(chart.series) for point in each.points if (y := _height(point)) is not None]
         values += [top for _, _, tops in _stacked(chart.series) for top in tops]
     return _scale(charts[0].y, values, tight=False)
 
 
-def _drawn(point: Point) -> bool:
-    return point.y is not None and math.isfinite(point.y)
+def _height(point: Point) -> float | None:
+    """Its value; ``None`` where nothing can be drawn."""
+    return point.y if point.y is not None and math.isfinite(point.y) else None
 
 
 def _lines(series: Iterable[Series]) -> list[Series]:
@@ -260,10 +261,11 @@ def _dots(series: Sequence[Series], tones: Mapping[int, str], x: Scale, y: Scale
     for number, each in enumerate(series):
         for point in each.points:
             marked = each.style is Style.DOTS or point.note or point.hollow
-            if point.y is not None and math.isfinite(point.y) and marked:
+            height = _height(point)
+            if height is not None and marked:
                 yield Dot(
                     x=percent(x, point.x),
-                    y=100 - percent(y, point.y),
+                    y=100 - percent(y, height),
                     css=tones[number],
                     hollow=point.hollow,
                     note=say.join([say.message(each.name), *([say.shown(point.note)] if point.note else [])]),
@@ -287,7 +289,8 @@ def _steps(points: Sequence[Point], x: Scale, y: Scale) -> str:
     parts: list[str] = []
     level: str | None = None
     for number, point in enumerate(points):
-        shown = None if point.y is None or not math.isfinite(point.y) else _y(y, point.y)
+        height = _height(point)
+        shown = None if height is None else _y(y, height)
         last = number + 1 == len(points)
         if shown is None:
             parts += [f"H{_x(x, point.x)}"] if level is not None else []
@@ -305,10 +308,11 @@ def _line(points: Sequence[Point], x: Scale, y: Scale) -> str:
     parts: list[str] = []
     joined = False
     for point in points:
-        if point.y is None or not math.isfinite(point.y):
+        height = _height(point)
+        if height is None:
             joined = False
             continue
-        parts.append(f"{'L' if joined else 'M'}{_x(x, point.x)} {_y(y, point.y)}")
+        parts.append(f"{'L' if joined else 'M'}{_x(x, point.x)} {_y(y, height)}")
         joined = True
     return "".join(parts)
 
@@ -330,8 +334,7 @@ def _level(points: Sequence[Point], at: float) -> float:
     number = bisect_right(points, at, key=lambda point: point.x) - 1
     if number < 0 or number + 1 >= len(points):
         return 0.0
-    found = points[number].y
-    return 0.0 if found is None or not math.isfinite(found) else found
+    return _height(points[number]) or 0.0
 
 
 def _area(edges: Sequence[float], low: Sequence[float], high: Sequence[float], x: Scale, y: Scale) -> str:

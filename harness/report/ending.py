@@ -78,9 +78,9 @@ def reason_words(result: Result, say: Language) -> str:
     holding = [f"{words.asked_words(each, say)}: {say(words.verdict_id(each))}" for each in _holding(result)]
     if not holding:
         return told
-    more = len(holding) - _MOST_NAMED
-    named = say.join(holding[:_MOST_NAMED])
-    return f"{told} {say('{named} and {count} more.', named=named, count=more) if more > 0 else f'{named}.'}"
+    more, named = len(holding) - _MOST_NAMED, say.join(holding[:_MOST_NAMED])
+    rest = say("{named}; and {count} more.", named=named, count=more) if more > 0 else say("{named}.", named=named)
+    return say("{first} {second}", first=told, second=rest)
 
 
 def _holding(result: Result) -> list[Judgement]:

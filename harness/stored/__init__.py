@@ -1,1 +1,1 @@
-"""Stored runs, read again without running: ``judge RUN`` and ``compare RUN RUN``."""
+"""Stored runs of any rehearsal, read again without running: ``judge``, ``compare`` and ``report``."""

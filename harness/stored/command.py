@@ -1,4 +1,4 @@
-"""``python -m harness judge RUN``, ``compare RUN RUN`` and ``report RUN``."""
+"""``python -m harness judge RUN``, ``compare RUN RUN`` and ``report RUN``: of any rehearsal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.report.language import LANGUAGES, language
 
-RUN_HELP = "a run's folder, its run.json, a run's id below the reports folder, or latest"
+RUN_HELP = "a run's folder, its result.json, a run's id below the reports folder, or latest"
 
 
 def add_commands(commands: Any, reports: Path) -> None:
-    """Adds both commands to the subparsers of the command line."""
+    """Adds the commands to the subparsers of the command line."""
     judge = commands.add_parser("judge", help="judge a stored run again, without running", allow_abbrev=False)
     judge.add_argument("run", metavar="RUN", help=RUN_HELP)
     judge.add_argument("--write", action="store_true", help="keep the judgement as judged-<n>.json beside the evidence")
@@ -23,8 +23,8 @@ def add_commands(commands: Any, reports: Path) -> None:
     compare.add_argument("a", metavar="RUN", help=RUN_HELP)
     compare.add_argument("b", metavar="RUN", help="the run that is set against it")
     compare.set_defaults(handler=_compare)
-    report = commands.add_parser("report", help="write a stored run's or rollout's pages anew", allow_abbrev=False)
-    report.add_argument("run", metavar="RUN", help=f"{RUN_HELP}; a rollout's too")
+    report = commands.add_parser("report", help="write a stored run's pages anew", allow_abbrev=False)
+    report.add_argument("run", metavar="RUN", help=RUN_HELP)
     report.set_defaults(handler=_report)
     report.add_argument("--reports", type=Path, default=reports, help="where reports are (default: reports/)")
     add_lang(report)
@@ -41,30 +41,25 @@ def add_lang(command: argparse.ArgumentParser) -> None:
 
 def _judge(arguments: argparse.Namespace) -> int:
     from harness.stored.folder import read_stored  # NumPy and the judge load when they are needed
-    from harness.stored.rejudge import observed, rejudge
+    from harness.stored.rejudge import rejudge
     from harness.stored.words import judged_words
 
     stored = read_stored(arguments.run, arguments.reports)
-    judged = rejudge(stored, observed(stored))
+    judged = rejudge(stored)
     if arguments.write:
-        sys.stderr.write(f"written: {_write(Path(stored.folder), _json(judged))}\n")
+        sys.stderr.write(f"written: {_write(stored.folder, _json(judged))}\n")
     sys.stdout.write(_json(judged).decode() if arguments.json else judged_words(judged, language(arguments.lang)))
     return judged.exit_status
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from harness.rehearsals.scaling.command import compare_command
     from harness.stored.compare import compare
     from harness.stored.folder import read_stored
-    from harness.stored.rejudge import observed
     from harness.stored.words import compared_words
 
-    say = language(arguments.lang)
-    status = compare_command(arguments.a, arguments.b, arguments.reports, say, as_json=arguments.json)
-    if status is not None:
-        return status
     a, b = (read_stored(text, arguments.reports) for text in (arguments.a, arguments.b))
-    found = compare(a, observed(a), b, observed(b))
+    found = compare(a, b)
+    say = language(arguments.lang)
     sys.stdout.write(_json(found).decode() if arguments.json else compared_words(found, say))
     return found.exit_status
 

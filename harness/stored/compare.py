@@ -1,22 +1,23 @@
-"""What changed from one stored run to another: verdicts, figures with bounds, timings, settings. Pure."""
+"""What changed from one stored run to another: verdicts, figures with bounds, timings, settings."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
-from harness.judge.combine import combine, exit_status
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.judge.difference import Measured, Sample, Single, differ
+from harness.model.errors import BadInput, Exit
+from harness.model.judgement import Judgement, Kind
 from harness.model.units import Unit
-from harness.model.verdict import Combined, CriterionKind, CriterionResult, Decision, Verdict
-from harness.stored.folder import StoredRun
-from harness.stored.observe import Observed
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.rehearsal import Figure
+from harness.stored.folder import StoredRun, judge_again
 from harness.stored.settings import Setting, not_comparable, settings
-from harness.stored.window_figures import Figure, window_figures
 
-COMPARISON_SCHEMA_VERSION = 1
+COMPARISON_SCHEMA_VERSION = 2
 
 #: The further right the worse. What was not exercised or not judged proves as little as what is inconclusive.
 _RANK = {
@@ -40,27 +41,33 @@ class Change(StrEnum):
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two runs. ``decision`` is the run's own; ``judged`` what today's judge decides on its evidence."""
+    """One of the two runs. ``decision`` is the run's own; ``judged`` what today's judge decides on what it left."""
 
     run_id: str
-    folder: str
     started_utc: str
     decision: Decision | None
     judged: Decision
 
 
 class VerdictChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A criterion in both runs, judged by today's judge; ``None`` where a run does not have it."""
+    """A judgement on both runs by today's judge; ``None`` where a run does not have it. ``gates``: in either."""
 
+    part: str
     id: str
-    kind: CriterionKind
-    a: CriterionResult | None
-    b: CriterionResult | None
+    kind: Kind
+    a: Judgement | None
+    b: Judgement | None
     change: Change
+    gates: bool
+
+    @property
+    def name(self) -> str:
+        """The part and the id."""
+        return f"{self.part}: {self.id}" if self.part else self.id
 
 
 class FigureChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure in both runs with its 95 % interval. ``judged``: a criterion of either run is about it."""
+    """A figure in both runs with its 95 % interval. ``judged``: a judgement of either run is about it."""
 
     name: str
     unit: str
@@ -72,91 +79,117 @@ class FigureChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """``compare --json``. ``worse`` names what is worse in B of all that is judged; the exit status is 10 for any.
+    """``compare --json``. ``decides``: the decisions are those of the rollout. ``worse`` names what is worse in B of
+    all that is judged; the exit status is 10 for any.
 
-    ``combined``: nothing was exercised where no criterion was judged in either run and no figure is in both.
+    ``nothing``: nothing was compared, no judgement was made on either run and no judged figure is in both; that is 10
+    too.
     """
 
     schema_version: int
+    rehearsal: str
+    decides: bool
     a: Side
     b: Side
     not_comparable: tuple[str, ...]
-    criteria: tuple[VerdictChange, ...]
+    judgements: tuple[VerdictChange, ...]
     figures: tuple[FigureChange, ...]
     timings: tuple[FigureChange, ...]
     settings: tuple[Setting, ...]
     worse: tuple[str, ...]
+    nothing: bool
     exit_status: int
-    combined: Combined
 
 
-def compare(a: StoredRun, seen_a: Observed, b: StoredRun, seen_b: Observed) -> Comparison:
-    """Sets B against A: every criterion, figure, timing and setting."""
-    metrics = {result.metric for result in (*seen_a.results, *seen_b.results)}
-    criteria = _criteria(seen_a, seen_b)
-    figures = tuple(
-        _figure(one, other.sample, judged=one.metric is not None and str(one.metric) in metrics)
-        for one, other in zip(window_figures(seen_a), window_figures(seen_b), strict=True)
-    )
-    worse = [c.id for c in criteria if c.change is Change.WORSE]
-    worse += [f.name for f in figures if f.judged and f.change is Change.WORSE]
-    combined = combine([*(_verdict(each) for each in criteria), *(_of_figure(each) for each in figures)])
+def compare(a: StoredRun, b: StoredRun) -> Comparison:
+    """Sets B against A: every judgement, figure, timing and setting. Raises ``BadInput`` for runs of two rehearsals."""
+    if a.result.rehearsal != b.result.rehearsal:
+        raise BadInput(
+            f"the runs are of two rehearsals: {a.result.rehearsal} and {b.result.rehearsal}",
+            where=str(b.folder),
+            remedy="name two runs of one rehearsal",
+        )
+    seen_a, seen_b = a.seen(), b.seen()
+    now_a, now_b = judge_again(a, seen_a), judge_again(b, seen_b)
+    verdicts = _verdicts(now_a, now_b)
+    figures = _figures(a.rehearsal.figures(a.plan, seen_a, now_a), b.rehearsal.figures(b.plan, seen_b, now_b))
+    worse = [each.name for each in verdicts if each.gates and each.change is Change.WORSE]
+    worse += [each.name for each in figures if each.judged and each.change is Change.WORSE]
+    nothing = not any(map(_was_judged, verdicts)) and not any(map(_is_in_both, figures))
     return Comparison(
         schema_version=COMPARISON_SCHEMA_VERSION,
-        a=_side(a, seen_a),
-        b=_side(b, seen_b),
-        not_comparable=not_comparable(a, seen_a, b, seen_b),
-        criteria=criteria,
+        rehearsal=a.result.rehearsal,
+        decides=a.result.decides,
+        a=_side(a, now_a),
+        b=_side(b, now_b),
+        not_comparable=not_comparable(a, b),
+        judgements=verdicts,
         figures=figures,
         timings=_timings(a, b),
         settings=settings(a, b),
         worse=tuple(worse),
-        exit_status=exit_status(combined),
-        combined=combined,
+        nothing=nothing,
+        exit_status=int(Exit.HOLD if worse or nothing else Exit.OK),
     )
 
 
-def _verdict(change: VerdictChange) -> Verdict:
-    """Whether B is no worse in a criterion; not exercised where neither run judged it."""
-    if change.change is Change.WORSE:
-        return Verdict.FAIL
-    seen = [each for each in (change.a, change.b) if each is not None and each.verdict is not Verdict.NOT_EXERCISED]
-    return Verdict.PASS if seen else Verdict.NOT_EXERCISED
+def _was_judged(change: VerdictChange) -> bool:
+    """Whether it tells of what is rehearsed in either run."""
+    return any(each is not None and each.exercised for each in (change.a, change.b))
 
 
-def _of_figure(change: FigureChange) -> Verdict:
-    """Whether B is no worse in a figure; one that no criterion is about, or that a run lacks, says nothing."""
-    if not change.judged or change.a.value is None or change.b.value is None:
-        return Verdict.NOT_EXERCISED
-    return Verdict.FAIL if change.change is Change.WORSE else Verdict.PASS
+def _is_in_both(change: FigureChange) -> bool:
+    return change.judged and change.a.value is not None and change.b.value is not None
 
 
-def _side(stored: StoredRun, seen: Observed) -> Side:
+def _side(run: StoredRun, now: tuple[Judgement, ...]) -> Side:
+    result = run.result
     return Side(
-        run_id=stored.run_id,
-        folder=stored.folder,
-        started_utc=stored.run.started_utc if stored.run else "",
-        decision=stored.run.decision if stored.run else None,
-        judged=decide(seen.results, seen.checks),
+        run_id=result.run_id, started_utc=result.facts.started_utc, decision=result.decision, judged=combine(now)
     )
 
 
-def _criteria(seen_a: Observed, seen_b: Observed) -> tuple[VerdictChange, ...]:
-    a, b = {r.id: r for r in seen_a.results}, {r.id: r for r in seen_b.results}
+def _verdicts(now_a: Iterable[Judgement], now_b: Iterable[Judgement]) -> tuple[VerdictChange, ...]:
+    """All but what was merely seen."""
+    a = {each.key: each for each in now_a if each.kind is not Kind.OBSERVATION}
+    b = {each.key: each for each in now_b if each.kind is not Kind.OBSERVATION}
     changes = []
-    for id_ in dict.fromkeys((*a, *b)):
-        one, other = a.get(id_), b.get(id_)
-        kind = (one or b[id_]).kind
+    for key in dict.fromkeys((*a, *b)):
+        one, other = a.get(key), b.get(key)
         step = _RANK[other.verdict if other else None] - _RANK[one.verdict if one else None]
         change = Change.WORSE if step > 0 else Change.BETTER if step < 0 else Change.NONE
-        changes.append(VerdictChange(id=id_, kind=kind, a=one, b=other, change=change))
+        changes.append(
+            VerdictChange(
+                part=key[0],
+                id=key[1],
+                kind=(one or b[key]).kind,
+                a=one,
+                b=other,
+                change=change,
+                gates=any(each is not None and each.gates for each in (one, other)),
+            )
+        )
     return tuple(changes)
 
 
-def _figure(figure: Figure, other: Sample, *, judged: bool) -> FigureChange:
-    a, b = figure.sample.measured(), other.measured()
+def _figures(of_a: Iterable[Figure], of_b: Iterable[Figure]) -> tuple[FigureChange, ...]:
+    """Every figure of either run, by its name."""
+    a, b = {each.name: each for each in of_a}, {each.name: each for each in of_b}
+    return tuple(_figure(name, a.get(name), b.get(name)) for name in dict.fromkeys((*a, *b)))
+
+
+def _figure(name: str, a: Figure | None, b: Figure | None) -> FigureChange:
+    known = a or b
+    if known is None:
+        raise ValueError(f"{name}: a figure of neither run")
+    one, other = (Single(None) if each is None else each.sample for each in (a, b))
+    return _change(known, one, other, judged=any(each is not None and each.gates for each in (a, b)))
+
+
+def _change(figure: Figure, one: Sample, other: Sample, *, judged: bool) -> FigureChange:
+    a, b = one.measured(), other.measured()
     change = Change.NONE
-    if differ(figure.sample, other) and a.value is not None and b.value is not None:
+    if a.value is not None and b.value is not None and differ(one, other):
         change = _named(figure.higher_is, more=b.value > a.value)
     return FigureChange(
         name=figure.name, unit=figure.unit, a=a, b=b, change=change, judged=judged, method=figure.sample.method
@@ -171,11 +204,13 @@ def _named(higher_is: str, *, more: bool) -> Change:
 
 def _timings(a: StoredRun, b: StoredRun) -> tuple[FigureChange, ...]:
     """One reading each: shown side by side, and no difference can be shown."""
-    one, other = (dict(stored.run.timings) if stored.run else {} for stored in (a, b))
-    for seconds, stored in ((one, a), (other, b)):
-        if stored.run and stored.run.switch_over and stored.run.switch_over.last_s is not None:
-            seconds["last client switched over"] = stored.run.switch_over.last_s
+    one, other = a.result.facts.timings, b.result.facts.timings
     return tuple(
-        _figure(Figure(name, Unit.SECONDS, "worse", Single(one.get(name))), Single(other.get(name)), judged=False)
+        _change(
+            Figure(name=name, unit=Unit.SECONDS, higher_is="worse", sample=Single(one.get(name))),
+            Single(one.get(name)),
+            Single(other.get(name)),
+            judged=False,
+        )
         for name in dict.fromkeys((*one, *other))
     )

@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from harness.judge.window import NS
 from harness.stored.folder import StoredRun
-from harness.stored.observe import EMPTY, Observed
 
-#: Fields of run.json that say how a run was asked for.
-_ASKED = ("scenario", "rung", "target", "target_bundled", "seed", "faults", "capabilities", "rung_changes", "errata")
+#: Facts of a result that say how a run was asked for.
+_ASKED = (
+    "rung", "target", "target_bundled", "seed", "faults", "capabilities", "rung_changes", "environment", "options",
+)  # fmt: skip
 
 #: Facts of a machine that change from hour to hour; only the load is worth a line.
-_PASSING = frozenset({"memory_available_bytes", "wall_clock"})
+_PASSING = frozenset({"memory_available_bytes", "wall_clock", "started"})
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,45 +31,30 @@ def settings(a: StoredRun, b: StoredRun) -> tuple[Setting, ...]:
     return _differing(_flat("", _facts(a)), _flat("", _facts(b)))
 
 
-def not_comparable(a: StoredRun, seen_a: Observed, b: StoredRun, seen_b: Observed) -> tuple[str, ...]:
+def not_comparable(a: StoredRun, b: StoredRun) -> tuple[str, ...]:
     """Why the figures of the two runs do not speak of the same thing; empty when they do. Pure."""
-    reasons = [
-        f"{setting.name}: {setting.a} and {setting.b}"
-        for setting in _differing(_conditions(a, seen_a), _conditions(b, seen_b))
-    ]
-    for stored, seen in ((a, seen_a), (b, seen_b)):
-        if stored.run is None:
-            reasons.append(f"{stored.run_id} left no run.json: its environment and target are not known")
-        if seen.window == EMPTY:
-            reasons.append(f"{stored.run_id} never began its window")
+    reasons = [f"{setting.name}: {setting.a} and {setting.b}" for setting in _differing(_conditions(a), _conditions(b))]
+    for run in (a, b):
+        if run.killed:
+            reasons.append(f"{run.result.run_id} was killed before it could report, or is still under way")
+        elif run.result.facts.errors:
+            reasons.append(f"{run.result.run_id} broke")
     return tuple(reasons)
 
 
-def _conditions(stored: StoredRun, seen: Observed) -> dict[str, str]:
-    plan = stored.scenario
-    asked = {} if stored.run is None else {"rung": str(stored.run.rung), "target": stored.run.target}
-    planned_s = f"{plan.window_s:g} s"
-    # To the second: two windows of the same plan differ by nanoseconds at most, and a roll back cuts one short.
-    measured_s = round((seen.window.end_ns - seen.window.start_ns) / NS)
-    return {
-        **asked,
-        "window": planned_s if measured_s == round(plan.window_s) else f"{measured_s} s of {planned_s}",
-        "pace": f"{plan.population.pace_s:g} s",
-        "users": f"{plan.population.users}, {plan.population.flag_on} with the flag on",
-        "probes": f"{plan.probes.rate_per_s:g}/s",
-        "criteria": ", ".join(criterion.id for criterion in plan.criteria) or "none",
-    }
+def _conditions(run: StoredRun) -> dict[str, str]:
+    """The environment, the target, and all of the plan."""
+    facts = run.result.facts
+    return {"rung": str(facts.rung), "target": facts.target, "plan": run.result.plan, **_flat("", run.plan_json)}
 
 
-def _facts(stored: StoredRun) -> dict[str, Any]:
-    run = {} if stored.run is None else {name: getattr(stored.run, name) for name in _ASKED}
-    options = {} if stored.run is None else stored.run.options
+def _facts(run: StoredRun) -> dict[str, Any]:
+    facts = msgspec.to_builtins(run.result.facts)
     return {
-        "run": msgspec.to_builtins(run),
-        "options": options,
-        "scenario": msgspec.to_builtins(stored.scenario),
-        "manifests": {name: value for name, value in stored.manifests.items() if name != "folder"},
-        "machine": {name: value for name, value in stored.machine.items() if name not in _PASSING},
+        "run": {name: facts.get(name) for name in _ASKED},
+        "plan": run.plan_json,
+        "manifests": {name: value for name, value in run.manifests.items() if name != "folder"},
+        "machine": {name: value for name, value in run.machine.items() if name not in _PASSING},
     }
 
 

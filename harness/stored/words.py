@@ -1,15 +1,17 @@
-"""A judgement and a comparison as text for the terminal."""
+"""A judgement made again and a comparison as text for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from harness.judge.difference import Measured
+from harness.model.judgement import Judgement
 from harness.model.message import marked
 from harness.model.units import Unit
-from harness.model.verdict import CheckResult, Combined, CriterionResult, Decision
+from harness.model.verdict import Decision
+from harness.report import words
+from harness.report.ending import NOT_PASSED, PASSED
 from harness.report.language import ENGLISH, Language, columns, padded
-from harness.report.words import DECISION, VERDICT, reason_words
 from harness.stored.compare import Change, Comparison, FigureChange, VerdictChange
 from harness.stored.rejudge import Pair, Rejudgement
 
@@ -26,28 +28,30 @@ CHANGE = {
 
 def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     """The stored verdicts beside today's, and plainly whether they differ."""
-    lines = [say("run {run}, scenario {scenario}", run=judged.run_id, scenario=judged.scenario), _rows(judged, say)]
-    lines += [judged.broke] if judged.broke else []
-    lines += judged.notes
-    table = [(say("criterion"), say("stored"), say("judged again"), "")]
-    table += [(p.id, _verdict(p.stored, say), _verdict(p.now, say), _compared(p, say)) for p in judged.criteria]
+    counted = ", ".join(f"{count:,} {kind}" for kind, count in judged.rows.items()) or "0"
+    lines = [
+        say("run {run}, plan {plan}", run=judged.run_id, plan=judged.plan),
+        say("evidence, rows: {rows}", rows=counted),
+    ]
+    lines += [say.message(judged.broke)] if judged.broke else []
+    table = [(say("judgement"), say("stored"), say("judged again"), "")]
+    table += [
+        (pair.name, _verdict(pair.stored, say), _verdict(pair.now, say), _compared(pair, say))
+        for pair in judged.judgements
+    ]
     lines += ["", *_table(table), ""]
-    for pair in judged.criteria:
+    for pair in judged.judgements:
         lines += _differences(pair, say)
-    lines += [_check(check, judged, say) for check in judged.checks]
-    lines += [say("decision stored: {decision}", decision=_decision(judged.stored_decision, say))]
-    lines += [say("decision judged again: {decision}", decision=_decision(judged.decision, say))]
+    stored = _decision(judged.stored_decision, judged.decides, say)
+    lines += [say("decision stored: {decision}", decision=stored)]
+    again = _decision(judged.decision, judged.decides, say)
+    lines += [say("decision judged again: {decision}", decision=again)]
     if judged.broke:
-        says = _decision(judged.evidence_says, say)
+        says = _decision(judged.evidence_says, judged.decides, say)
         lines.append(say("a run that broke decides nothing; its evidence alone would say: {decision}", decision=says))
     if judged.stored_decision is not None or judged.same:
         lines.append(say("the same as stored") if judged.same else say("NOT the same as stored"))
     return "\n".join(lines) + "\n"
-
-
-def _check(check: CheckResult, judged: Rejudgement, say: Language) -> str:
-    differs = f" ({say('DIFFERS')})" if check.id in judged.checks_differ else ""
-    return f"{check.id}: {say(VERDICT[check.verdict])}{differs}; {reason_words(check, say)}"
 
 
 def _compared(pair: Pair, say: Language) -> str:
@@ -56,19 +60,12 @@ def _compared(pair: Pair, say: Language) -> str:
     return say("DIFFERS") if pair.differs else say("same")
 
 
-def _rows(judged: Rejudgement, say: Language) -> str:
-    counted = ", ".join(f"{count:,} {kind}" for kind, count in judged.rows.items()) or "0"
-    if judged.window_s is None:
-        return say("evidence, rows: {rows}; no window", rows=counted)
-    return say("evidence, rows: {rows}; a window of {seconds} s", rows=counted, seconds=f"{judged.window_s:.1f}")
-
-
 def _differences(pair: Pair, say: Language) -> list[str]:
     if pair.now is not None and (pair.stored is None or not pair.differs):
-        return [f"{pair.id}: {reason_words(pair.now, say)}"]
-    lines = [say("{id} differs: {fields}", id=pair.id, fields=", ".join(pair.differs))]
-    lines += [f"  {say('stored')}: {reason_words(pair.stored, say)}"] if pair.stored else []
-    lines += [f"  {say('judged again')}: {reason_words(pair.now, say)}"] if pair.now else []
+        return [f"{pair.name}: {say.told(pair.now.told, '')}"]
+    lines = [say("{id} differs: {fields}", id=pair.name, fields=", ".join(pair.differs))]
+    lines += [f"  {say('stored')}: {say.told(pair.stored.told, '')}"] if pair.stored else []
+    lines += [f"  {say('judged again')}: {say.told(pair.now.told, '')}"] if pair.now else []
     return lines
 
 
@@ -79,37 +76,39 @@ def compared_words(found: Comparison, say: Language = ENGLISH) -> str:
             "{name}: {run} ({decision}; judged again: {judged})",
             name=name,
             run=side.run_id,
-            decision=_decision(side.decision, say),
-            judged=_decision(side.judged, say),
+            decision=_decision(side.decision, found.decides, say),
+            judged=_decision(side.judged, found.decides, say),
         )
         for name, side in (("A", found.a), ("B", found.b))
     ]
     if found.not_comparable:
         lines += ["", say("NOT COMPARABLE: the figures do not speak of the same thing")]
         lines += [f"  {reason}" for reason in found.not_comparable]
-    criteria = [(say("criterion"), "A", "B", "")] + [_criterion(change, say) for change in found.criteria]
-    figures = [(say("window"), "A", "B", "")] + [_figure(figure, say) for figure in found.figures]
-    timings = [(say("timing"), "A", "B", "")] + [_figure(figure, say) for figure in found.timings]
-    lines += ["", *_table(criteria), "", *_table(figures), "", *_table(timings), "", *_settings(found, say)]
-    lines += ["", *_closing(found, say)]
-    return "\n".join(lines) + "\n"
+    verdicts = [(say("judgement"), "A", "B", ""), *(_change(each, say) for each in found.judgements)]
+    lines += ["", *_table(verdicts)]
+    for head, figures in ((say("figure"), found.figures), (say("timing"), found.timings)):
+        if figures:
+            lines += ["", *_table([(head, "A", "B", ""), *(_figure(each, say) for each in figures)])]
+    return "\n".join([*lines, "", *_settings(found, say), "", *_closing(found, say)]) + "\n"
 
 
 def _closing(found: Comparison, say: Language) -> list[str]:
     tested = sum(1 for figure in found.figures if figure.a.value is not None and figure.b.value is not None)
-    told = say(
-        "* judged by a criterion. [..] is a 95 % interval. Each of {figures} figures is tested at 95 %: by chance "
-        "alone one in 20 may show a change, and a busier machine is a change too.",
-        figures=tested,
-    )
-    if found.combined is Combined.NOTHING_EXERCISED:
-        return [
-            told,
-            say("nothing was compared: no criterion was judged in either run, and no judged figure is in both"),
-        ]
+    told = []
+    if tested:
+        told.append(
+            say(
+                "* judged by a criterion. [..] is a 95 % interval. Each of {figures} figures is tested at 95 %: by "
+                "chance alone one in 20 may show a change, and a busier machine is a change too.",
+                figures=tested,
+            )
+        )
+    if found.nothing:
+        none = say("nothing was compared: nothing was judged in either run, and no judged figure is in both")
+        return [*told, none]
     if found.worse:
-        return [told, say("B is WORSE in: {names}", names=", ".join(found.worse))]
-    return [told, say("B is no worse in anything that is judged")]
+        return [*told, say("B is WORSE in: {names}", names=", ".join(found.worse))]
+    return [*told, say("B is no worse in anything that is judged")]
 
 
 def _settings(found: Comparison, say: Language) -> list[str]:
@@ -120,9 +119,9 @@ def _settings(found: Comparison, say: Language) -> list[str]:
     return [*_table(rows), *([say("and {more} more (--json shows all)", more=more)] if more > 0 else [])]
 
 
-def _criterion(change: VerdictChange, say: Language) -> tuple[str, ...]:
+def _change(change: VerdictChange, say: Language) -> tuple[str, ...]:
     told = "" if change.change is Change.NONE else say(CHANGE[change.change])
-    return (change.id, _verdict(change.a, say), _verdict(change.b, say), told)
+    return (change.name, _verdict(change.a, say), _verdict(change.b, say), told)
 
 
 def _figure(figure: FigureChange, say: Language) -> tuple[str, ...]:
@@ -149,18 +148,26 @@ def _show(value: float, unit: str, say: Language) -> str:
     return say.amount(value, Unit(unit)) if unit in set(Unit) else f"{value:.4g} {unit}".rstrip()
 
 
-def _verdict(result: CriterionResult | None, say: Language) -> str:
-    if result is None:
+def _verdict(judgement: Judgement | None, say: Language) -> str:
+    if judgement is None:
         return say("not judged")
-    value = say("no data") if result.value is None else say.amount(result.value, result.unit)
-    told = f"{say(VERDICT[result.verdict])}: {value}"
-    if result.bound in {None, result.value}:
+    told = say(words.verdict_id(judgement))
+    if judgement.value is None and not judgement.shown:
         return told
-    return f"{told}, {say('bound {bound}', bound=say.amount(result.bound, result.unit))}"
+    told = f"{told}: {words.measured(judgement, say)}"
+    if judgement.bound in {None, judgement.value}:
+        return told
+    bound = say("bound {bound}", bound=words.figure(judgement, judgement.bound, say))
+    return say.listed([told, bound])
 
 
-def _decision(decision: Decision | None, say: Language) -> str:
-    return say("none") if decision is None else say(DECISION[decision]).lower()
+def _decision(decision: Decision | None, decides: bool, say: Language) -> str:
+    """Of a run that decides nothing about the rollout, whether everything passed."""
+    if decision is None:
+        return say("none")
+    if decides:
+        return say(words.DECISION[decision]).lower()
+    return say(PASSED if decision is Decision.ADVANCE else NOT_PASSED).lower()
 
 
 def _short(text: str) -> str:

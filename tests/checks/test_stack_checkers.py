@@ -19,8 +19,9 @@ from harness.control.disruption import GuardedPod, evict, status
 from harness.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.model.disruption import Budget, UnhealthyPodEviction
 from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
-from harness.model.verdict import CheckResult, Verdict
+from harness.model.verdict import Verdict
 from harness.report.words import CHECK
 from harness.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from scenarios.claims import REGISTER
@@ -278,14 +279,14 @@ def asked(get: int = 404, put: int = 404, *, shows: bool = False, changed: bool 
     return Asked(user="u2", owner="u1", walk_id=WALK, get=got, put=Reply(method="PUT", status=put), changed=changed)
 
 
-def judged(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> dict[str, CheckResult]:
+def judged(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> dict[str, Judgement]:
     return {check.id: check for check in isolation_results(found, unread)}
 
 
 def verdicts(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[Verdict, ...]:
     """Of leaks, statuses and bodies."""
     checks = judged(found, unread)
-    assert all(check.holds for check in checks.values())
+    assert all(check.gates for check in checks.values())
     return checks[ISOLATION].verdict, checks[STATUSES].verdict, checks[BODIES].verdict
 
 

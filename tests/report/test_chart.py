@@ -6,6 +6,8 @@ import math
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.model.message import message
 from harness.model.section import Axis, Chart, Limit, Point, Series, Style, Timeline
@@ -96,6 +98,30 @@ def test_a_linear_scale_has_round_ticks_that_hold_every_value(values: list[float
     assert [tick.label for tick in scale.ticks] == labels
     assert all(0 <= scale.share(value) <= 1 for value in values)
     assert [tick.at for tick in scale.ticks][:: len(labels) - 1] == [0, 100]
+
+
+@given(st.lists(st.floats(-1e9, 1e9), max_size=8), st.booleans())
+def test_any_values_lie_within_their_linear_scale(values: list[float], whole: bool) -> None:
+    scale = linear(values, msgspec.structs.replace(Y, whole=whole))
+    assert scale.low <= 0 <= scale.high and scale.low < scale.high
+    assert all(-1e-9 <= scale.share(value) <= 1 + 1e-9 for value in values)
+    assert 2 <= len(scale.ticks) <= 7
+    assert all(-1e-6 <= tick.at <= 100 + 1e-6 for tick in scale.ticks)
+
+
+@given(st.lists(st.floats(1e-3, 1e9), max_size=8), st.booleans())
+def test_any_values_lie_within_their_logarithmic_scale(values: list[float], decades: bool) -> None:
+    scale = logarithmic(values, Unit.MILLISECONDS, decades=decades)
+    assert all(-1e-9 <= scale.share(value) <= 1 + 1e-9 for value in values)
+    assert all(-1e-6 <= tick.at <= 100 + 1e-6 for tick in scale.ticks)
+    assert len(scale.ticks) >= 2 or not decades
+
+
+@given(st.floats(1, 3e6), st.floats(-1000, 0))
+def test_times_of_any_length_have_few_labels(high: float, low: float) -> None:
+    ticks = over_time(low, high).ticks
+    assert 1 <= len(ticks) <= 11
+    assert all(-1e-6 <= tick.at <= 100 + 1e-6 for tick in ticks)
 
 
 def test_whole_numbers_alone_are_marked_where_only_they_exist() -> None:

@@ -80,7 +80,7 @@ def test_another_command_counts_and_names_what_did_not_pass() -> None:
     run = command(Decision.HOLD, judgement(PASS), judgement(FAIL), LACKING, observation("saw", (message("x"),)))
     assert reason(run) == "1 pass, 1 fail, 1 not exercised. availability > 99.5 %: fail."
     many = command(Decision.HOLD, *(judgement(FAIL, id=f"c{n}", asked=()) for n in range(8)))
-    assert reason(many) == "8 fail. c0: fail; c1: fail; c2: fail; c3: fail; c4: fail and 3 more."
+    assert reason(many) == "8 fail. c0: fail; c1: fail; c2: fail; c3: fail; c4: fail; and 3 more."
     assert "says neither" in reason(command(Decision.HOLD, LACKING))
     assert counted((), ENGLISH) == ""
 

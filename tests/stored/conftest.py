@@ -1,26 +1,47 @@
-"""The reports' synthetic weeks, as folders."""
+"""The toy rehearsal of the seam, known by its name, and folders of its runs."""
 
 from __future__ import annotations
 
+import argparse
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.model.evidence import Row
-from harness.model.run import Run
-from tests.report.conftest import healthy, rolled_back
-from tests.stored.folders import stored
+from harness.rehearsal.registry import MODULES
+from harness.stored.command import add_commands
+from tests.rehearsal.test_conduct import Empty, conductor
+from tests.rehearsal.toy import ToyPlan
 
-__all__ = ["healthy", "rolled_back"]
-
-Week = tuple[Run, list[Row]]
+Made = Callable[..., Awaitable[Path]]
 
 
-@pytest.fixture(scope="session")
-def good(healthy: Week, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stored(tmp_path_factory.mktemp("good") / "run", *healthy)
+def main(words: Sequence[str]) -> int:
+    """The command line of the stored runs alone."""
+    parser = argparse.ArgumentParser()
+    add_commands(parser.add_subparsers(required=True), Path("reports"))
+    arguments = parser.parse_args(words)
+    status: int = arguments.handler(arguments)
+    return status
 
 
-@pytest.fixture(scope="session")
-def bad(rolled_back: Week, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stored(tmp_path_factory.mktemp("bad") / "run", *rolled_back)
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODULES, "toy", "tests.rehearsal.toy")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Makes the folder of a run that asked for ``at_least`` rows of a stack that tells ``rows``."""
+
+    folders = itertools.count()  # two runs of one process within a second have one id
+
+    async def make(rows: int = 3, at_least: int = 1, **stack: Any) -> Path:
+        plan = ToyPlan(at_least=at_least, within_s=5.0 if rows >= at_least and not stack else 0.2)
+        run = conductor(tmp_path / f"reports{next(folders)}", Empty(rows=rows, **stack), plan=plan)
+        await run.run()
+        return run.folder
+
+    return make

@@ -1,255 +1,132 @@
-"""``compare A B``: a run against itself shows no change, a planted difference is found, a worse run ends in 10."""
+"""``compare``: what changed between two runs of one rehearsal, and 10 where something judged is worse."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from harness.cli import main
-from harness.model.errors import Exit
-from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row, SampleRow, Side
-from harness.model.run import Run
-from harness.model.stack import Capability, Rung
-from harness.model.verdict import Combined
-from harness.stored.compare import Change, Comparison, FigureChange, compare
-from harness.stored.folder import StoredRun
-from harness.stored.observe import Observed, observe
+from harness.judge.difference import Ratio, Series
+from harness.model.errors import BadInput, Exit
+from harness.model.judgement import Judgement, observation
+from harness.model.message import message
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.stored.compare import Change, Comparison, compare
+from harness.stored.folder import read_stored
 from harness.stored.words import compared_words
-from tests.report.synthetic import ANCHOR, CRITERIA, Week, generate
-from tests.stored.folders import killed, plan, stored
-
-Weeks = tuple[Run, list[Row]]
-Both = tuple[StoredRun, Observed]
-MS = 1_000_000
+from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
+from tests.stored.conftest import Made, main
 
 
-def seen(run: Run, rows: list[Row]) -> Both:
-    """A run without a folder: comparing is pure."""
-    held = StoredRun(folder="", run_id=run.run_id, scenario=plan(), run=run, machine={}, manifests={})
-    return held, observe(rows, held.scenario, {}, ANCHOR)
+def compared(a: Path, b: Path) -> Comparison:
+    return compare(read_stored(str(a), a.parent), read_stored(str(b), b.parent))
 
 
-def against(a: Both, b: Both) -> Comparison:
-    return compare(*a, *b)
-
-
-def changed(found: Comparison) -> dict[str, Change]:
-    return {f.name: f.change for f in (*found.figures, *found.timings) if f.change is not Change.NONE}
-
-
-def planted(rows: list[Row], change: Callable[[Any], Any], kind: type) -> list[Row]:
-    """``change`` applied to each row of ``kind``."""
-    return [change(row) if isinstance(row, kind) else row for row in rows]
-
-
-@pytest.mark.parametrize("name", ["healthy", "rolled_back"])
-def test_a_run_against_itself_shows_no_change(name: str, request: pytest.FixtureRequest) -> None:
-    both = seen(*request.getfixturevalue(name))
-    found = against(both, both)
-    assert changed(found) == {}
-    assert {c.change for c in found.criteria} == {Change.NONE}
-    assert (found.worse, found.settings, found.not_comparable, found.exit_status) == ((), (), (), 0)
-    assert all(f.a == f.b for f in found.figures)
-
-
-@settings(max_examples=8, deadline=None)
-@given(st.integers(0, 1000), st.integers(10, 40), st.sampled_from([None, 3.0, 9.0]))
-def test_any_run_against_itself_shows_no_change(seed: int, users: int, fault_at_s: float | None) -> None:
-    week = Week(seed=seed, users=users, pace_s=5, window_start_s=2, stack_up_s=0, window_s=12, fault_at_s=fault_at_s)
-    both = seen(*generate(week))
-    found = against(both, both)
-    assert changed(found) == {}
-    assert found.exit_status == Exit.OK
-
-
-def test_errors_that_were_planted_are_found_and_are_worse(healthy: Weeks, rolled_back: Weeks) -> None:
-    found = against(seen(*healthy), seen(*rolled_back))
-    assert changed(found)["availability"] is Change.WORSE
-    assert changed(found)["api error ratio"] is Change.WORSE
-    assert "availability" in found.worse
-    assert "rollback.availability" in found.worse
-    assert found.exit_status == Exit.HOLD
-    assert found.not_comparable == ("window: 120 s and 39 s of 120 s",)
-    back = against(seen(*rolled_back), seen(*healthy))
-    assert changed(back)["availability"] is Change.BETTER
-    assert back.exit_status == Exit.OK
-
-
-def slower(by_ms: float) -> Callable[[RequestRow], RequestRow]:
-    def change(row: RequestRow) -> RequestRow:
-        if row.side is not Side.API:
-            return row
-        return msgspec.structs.replace(row, done_ns=row.done_ns + int(by_ms * MS))
-
-    return change
-
-
-def test_a_planted_latency_is_found_though_every_verdict_stays(healthy: Weeks) -> None:
-    run, rows = healthy
-    found = against(seen(run, rows), seen(run, planted(rows, slower(40), RequestRow)))
-    assert {name for name, change in changed(found).items() if change is Change.WORSE} >= {
-        "api latency p50",
-        "api latency p95",
-    }
-    assert {c.change for c in found.criteria} == {Change.NONE}
-    assert found.worse == ("api latency p95",)
-    assert found.exit_status == Exit.HOLD
-
-
-def test_a_difference_that_the_bounds_cannot_carry_is_not_shown(healthy: Weeks) -> None:
-    run, rows = healthy
-    found = against(seen(run, rows), seen(run, planted(rows, slower(0.2), RequestRow)))
-    assert changed(found) == {}
-
-
-@pytest.mark.parametrize(("failed", "shown"), [(3, False), (12, True)])
-def test_failed_probes_are_a_change_once_they_are_enough(failed: int, shown: bool, healthy: Weeks) -> None:
-    run, rows = healthy
-
-    def fail(row: ProbeRow) -> ProbeRow:
-        bad = row.probe_id % 100 == 50 and row.probe_id // 100 < failed
-        return msgspec.structs.replace(row, outcome=Outcome.SERVER_ERROR) if bad else row
-
-    found = against(seen(run, rows), seen(run, planted(rows, fail, ProbeRow)))
-    assert ("availability" in changed(found)) is shown
-    figure = next(f for f in found.figures if f.name == "availability")
-    assert (figure.b.value, figure.b.samples) == (1 - failed / 1200, 1200)
-    assert figure.b.lower is not None
-    assert figure.b.upper is not None
-    assert figure.b.lower < 1 - failed / 1200 < figure.b.upper
-
-
-def test_cpu_memory_and_replicas(healthy: Weeks) -> None:
-    run, rows = healthy
-
-    def change(row: SampleRow) -> SampleRow:
-        return msgspec.structs.replace(row, value=row.value * {"cpu_cores": 2, "replicas": 1.5}.get(row.metric, 1))
-
-    found = against(seen(run, rows), seen(run, planted(rows, change, SampleRow)))
-    assert changed(found) == {
-        "cpu of all pods, median reading": Change.WORSE,
-        "replicas, fewest": Change.HIGHER,
-        "replicas, most": Change.HIGHER,
-    }
-    assert found.exit_status == Exit.OK  # none of them is judged by a criterion
-
-
-def test_a_figure_that_no_criterion_is_about_does_not_make_a_run_worse(healthy: Weeks) -> None:
-    run, rows = healthy
-    few = msgspec.structs.replace(plan(), criteria=CRITERIA)
-
-    def narrow(rows: list[Row]) -> Both:
-        held, _ = seen(run, rows)
-        return msgspec.structs.replace(held, scenario=few), observe(rows, few, {}, ANCHOR)
-
-    found = against(narrow(rows), narrow(planted(rows, slower(40), RequestRow)))
-    assert changed(found)["api latency p95"] is Change.WORSE
-    assert found.exit_status == Exit.OK
-
-
-def test_a_comparison_of_nothing_that_is_judged_holds_and_says_so(healthy: Weeks) -> None:
-    run, rows = healthy
-    nothing = msgspec.structs.replace(plan(), criteria=())
-    held, _ = seen(run, rows)
-    both = (msgspec.structs.replace(held, scenario=nothing), observe(rows, nothing, {}, ANCHOR))
-    found = against(both, both)
-    assert (found.exit_status, found.combined) == (Exit.HOLD, Combined.NOTHING_EXERCISED)
-    assert "nothing was compared" in compared_words(found)
-
-
-def test_timings_are_shown_and_never_a_difference(healthy: Weeks) -> None:
-    run, rows = healthy
-    other = msgspec.structs.replace(run, timings={**run.timings, "stack_up": 99.0})
-    found = against(seen(run, rows), seen(other, rows))
-    stack_up = next(t for t in found.timings if t.name == "stack_up")
-    assert isinstance(stack_up, FigureChange)
-    assert (stack_up.b.value, stack_up.change) == (99.0, Change.NONE)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"rung": Rung.SIM}, "rung: local and sim"),
-        ({"target": "go-api"}, "target: walk-api and go-api"),
-    ],
-)
-def test_runs_that_are_not_comparable_by_report(change: dict[str, Any], reason: str, healthy: Weeks) -> None:
-    run, rows = healthy
-    found = against(seen(run, rows), seen(msgspec.structs.replace(run, **change), rows))
-    assert found.not_comparable == (reason,)
-
-
-def test_runs_of_another_pace_are_not_comparable(healthy: Weeks) -> None:
-    held, observed = seen(*healthy)
-    population = msgspec.structs.replace(held.scenario.population, pace_s=25.0)
-    other = msgspec.structs.replace(held, scenario=msgspec.structs.replace(held.scenario, population=population))
-    found = against((held, observed), (other, observed))
-    assert found.not_comparable == ("pace: 50 s and 25 s",)
-    assert [s.name for s in found.settings] == ["scenario.population.pace_s"]
-
-
-def test_settings_manifests_and_machine_are_named_by_place(healthy: Weeks) -> None:
-    held, observed = seen(*healthy)
-    a = msgspec.structs.replace(
-        held,
-        machine={"cpu_count": 2, "wall_clock": {"started": "1"}},
-        manifests={"folder": "x", "documents": {"HPA": {"spec": {"metrics": [{"name": "cpu", "target": 70}]}}}},
-    )
-    run = msgspec.structs.replace(healthy[0], seed=8, capabilities=(Capability.REAL_PROCESSES,))
-    b = msgspec.structs.replace(
-        held,
-        run=run,
-        machine={"cpu_count": 4, "wall_clock": {"started": "2"}},
-        manifests={"folder": "y", "documents": {"HPA": {"spec": {"metrics": [{"name": "cpu", "target": 80}]}}}},
-    )
-    found = {s.name: (s.a, s.b) for s in against((a, observed), (b, observed)).settings}
-    assert found["run.seed"] == ("7", "8")
-    assert found["machine.cpu_count"] == ("2", "4")
-    assert found["manifests.documents.HPA.spec.metrics.cpu.target"] == ("70", "80")
-    assert not any("wall_clock" in name or "folder" in name for name in found)
-
-
-def test_the_command_prints_tables_and_json(good: Path, bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", str(good), str(good)]) == Exit.OK
-    told = capsys.readouterr().out
+async def test_a_run_compared_with_itself_shows_no_difference(made: Made) -> None:
+    folder = await made()
+    found = compared(folder, folder)
+    assert (found.exit_status, found.worse, found.settings, found.not_comparable) == (Exit.OK, (), (), ())
+    assert {each.change for each in (*found.judgements, *found.figures, *found.timings)} == {Change.NONE}
+    told = compared_words(found)
     assert "B is no worse in anything that is judged" in told
     assert "settings, manifests and machine: the same" in told
-    assert main(["compare", str(good), str(bad)]) == Exit.HOLD
-    told = capsys.readouterr().out
-    assert "NOT COMPARABLE" in told
-    assert "B is WORSE in: " in told
-    assert main(["compare", str(good), str(bad), "--json"]) == Exit.HOLD
-    document = capsys.readouterr().out
-    found = msgspec.json.decode(document, type=Comparison)
-    assert found.exit_status == json.loads(document)["exit_status"] == Exit.HOLD
+    assert "NOT COMPARABLE" not in told
 
 
-def test_a_killed_run_is_compared_by_its_evidence(
-    healthy: Weeks, good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+async def test_what_fails_in_b_is_worse_and_what_passes_is_better(made: Made) -> None:
+    good, bad = await made(rows=3, at_least=2), await made(rows=1, at_least=2)
+    found = compared(good, bad)
+    assert [(each.id, each.change) for each in found.judgements] == [("toy.rows", Change.WORSE)]
+    assert (found.worse, found.exit_status) == (("toy.rows", "rows"), Exit.HOLD)
+    assert (found.a.judged, found.b.judged) == (Decision.ADVANCE, Decision.HOLD)
+    assert "B is WORSE in: toy.rows, rows" in compared_words(found)
+    assert "rows *" in compared_words(found)
+    back = compared(bad, good)
+    assert (back.exit_status, back.judgements[0].change) == (Exit.OK, Change.BETTER)
+
+
+async def test_what_differs_in_the_plan_or_the_environment_spoils_the_comparison(made: Made) -> None:
+    a, b = await made(rows=3, at_least=1), await made(rows=3, at_least=2)
+    document = json.loads((b / "result.json").read_text())
+    document["facts"] |= {"rung": "kind", "target": "theirs"}
+    (b / "result.json").write_text(json.dumps(document))
+    found = compared(a, b)
+    assert found.not_comparable == (
+        "rung: local and kind",
+        "target: bundled walk API (Python) and theirs",
+        "at_least: 1 and 2",
+    )
+    assert {"run.rung", "run.target", "plan.at_least"} <= {each.name for each in found.settings}
+    assert "NOT COMPARABLE" in compared_words(found)
+
+
+async def test_a_run_that_broke_spoils_it_too(made: Made) -> None:
+    good, broke = await made(), await made(rows=1, dies=True)
+    assert any(reason.endswith("broke") for reason in compared(good, broke).not_comparable)
+
+
+async def test_runs_of_two_rehearsals_are_not_compared(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.rehearsal.registry import MODULES
+
+    a, b = await made(), await made()
+    monkeypatch.setitem(MODULES, "other", "tests.rehearsal.toy")
+    document = json.loads((b / "result.json").read_text())
+    (b / "result.json").write_text(json.dumps({**document, "rehearsal": "other"}))
+    with pytest.raises(BadInput, match="of two rehearsals: toy and other"):
+        compared(a, b)
+
+
+class Figured(Toy):
+    """Has figures whose samples differ with the rows, and judges nothing but what gates nothing."""
+
+    def judge(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Judgement]:
+        _ = plan
+        yield observation("saw", (message("seen"),), verdict=Verdict.FAIL if seen.details.rows == 9 else Verdict.PASS)
+
+    def claims(self, plan: ToyPlan) -> Iterable[tuple[str, str]]:
+        _ = plan
+        return ()
+
+    def figures(self, plan: ToyPlan, seen: Seen[ToyDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+        _ = plan, judgements
+        rows = seen.details.rows or 0
+        yield Figure("errors", "ratio", "worse", Ratio(rows * 10, 1000))
+        yield Figure("latency", "ms", "worse", Series(np.linspace(1, 2, 500) * rows, 0.5))
+        yield Figure("pods", "", "", Ratio(rows * 10, 1000))
+        if rows == 9:
+            yield Figure("only in b", "ms", "", Series(np.ones(5), 0.5))
+
+
+async def test_figures_are_tested_and_named_by_what_more_of_them_means(
+    made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = killed(tmp_path / "run", *healthy)
-    assert main(["compare", str(good), str(folder)]) == Exit.OK
-    told = capsys.readouterr().out
-    assert "left no run.json: its environment and target are not known" in told
+    monkeypatch.setattr("tests.rehearsal.toy.REHEARSAL", Figured())
+    a, b = await made(rows=1), await made(rows=9, at_least=9)
+    found = compared(a, b)
+    assert {each.name: each.change for each in found.figures} == {
+        "errors": Change.WORSE,
+        "latency": Change.WORSE,
+        "pods": Change.HIGHER,
+        "only in b": Change.NONE,
+    }
+    assert found.worse == ()  # no judgement is about them
+    assert found.nothing and found.exit_status == Exit.HOLD
+    assert "nothing was compared" in compared_words(found)
+    assert "no data" in compared_words(found)
+    assert found.judgements == ()  # what was merely seen is not set side by side
 
 
-def test_a_run_that_never_began_its_window_is_worse(healthy: Weeks, good: Path, tmp_path: Path) -> None:
-    run, rows = healthy
-    folder = stored(tmp_path / "run", msgspec.structs.replace(run, decision=None, windows=()), rows[:5])
-    assert main(["compare", str(good), str(folder)]) == Exit.HOLD
-
-
-def test_bad_input(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", str(good), str(tmp_path / "none")]) == Exit.USAGE
-    broken = shutil.copytree(good, tmp_path / "broken")
-    (broken / "run.json").write_text("{")
-    assert main(["compare", str(broken), str(good)]) == Exit.USAGE
-    assert "to do: " in capsys.readouterr().err
+async def test_the_command_ends_with_the_status_and_prints_the_document(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = await made(rows=3, at_least=2), await made(rows=1, at_least=2)
+    assert await asyncio.to_thread(main, ["compare", str(good), str(bad), "--json"]) == Exit.HOLD
+    document = msgspec.json.decode(capsys.readouterr().out, type=Comparison)
+    assert document.worse == ("toy.rows", "rows")
+    assert await asyncio.to_thread(main, ["compare", str(good), str(good)]) == Exit.OK

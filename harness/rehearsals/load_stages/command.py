@@ -45,7 +45,7 @@ def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
         raise BadInput(f"--workers {plan.workers} cannot share the plan's {plan.accounts} accounts evenly")
     if arguments.pods is not None:
         try:
-            pods = tuple(int(word) for word in arguments.pods.split(","))
+            pods = tuple(dict.fromkeys(int(word) for word in arguments.pods.split(",")))
         except ValueError as error:
             raise BadInput(
                 f"--pods {arguments.pods!r} is no list of numbers", remedy="for example --pods 2,4"

@@ -153,7 +153,7 @@ def _in_flight(form: PlanForm) -> tuple[Step, ...]:
 def _knee(form: KneeForm, first_rate_per_s: float) -> KneePlan:
     """The search begins at what the document says the pods carry."""
     knee = KneePlan(
-        pods=tuple(form.pods),
+        pods=tuple(dict.fromkeys(form.pods)),
         warm_up_s=units.seconds(form.warm_up),
         step_s=units.seconds(form.step),
         first_rate_per_s=first_rate_per_s,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from harness.clock import NS
 from harness.judge.endpoints import endpoints_now, endpoints_reached_s
+from harness.judge.resizes import resizes
 from harness.judge.zones import fullest, placement
 from harness.load.stages.admit import admit_steps
 from harness.load.stages.process import StageProcesses
@@ -33,7 +34,6 @@ from harness.rehearsals.scaling.types import (
     TakenBack,
     ZoneLost,
 )
-from harness.resizes import resizes
 from harness.rungs import manifests_of, overlay
 from harness.stack.protocol import ByKubectl, Undo
 

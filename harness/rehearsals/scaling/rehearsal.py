@@ -20,6 +20,7 @@ from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
+from harness.rehearsal.pods_over_time import Course
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling import sections
@@ -100,11 +101,13 @@ class Scaling:
     def figures(
         self, plan: ScalingPlan, seen: Seen[ScalingDetails], judgements: Sequence[Judgement]
     ) -> Iterable[Figure]:
-        """When each number of pods was reached in the parts that were run."""
+        """When each number of pods was reached; without a value in a part that was not carried through."""
         _ = judgements
-        rows = _rows(seen.facts.rung, seen.evidence)
-        for part, start_ns, end_ns in ended(plan.parts, seen.details.runs):
-            yield from reached(part, sections.course(part, seen.details, rows, start_ns, end_ns))
+        rows, details = _rows(seen.facts.rung, seen.evidence), seen.details
+        done = {part.name: (start, end) for part, start, end in ended(plan.parts, details.runs)}
+        for part in plan.parts:
+            found = sections.course(part, details, rows, *done[part.name]) if part.name in done else Course()
+            yield from reached(part, found)
 
 
 def _most_pods(plan: ScalingPlan) -> int:

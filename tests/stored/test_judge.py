@@ -1,0 +1,192 @@
+"""``judge``: a stored run of any rehearsal judged again, to the same or to what differs, and errors for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.model.errors import BadInput, Exit
+from harness.model.verdict import Decision, Verdict
+from harness.report.language import language
+from harness.stored.folder import locate, read_stored
+from harness.stored.rejudge import Rejudgement, rejudge
+from harness.stored.words import judged_words
+from tests.rehearsal.test_conduct import Empty, conductor
+from tests.rehearsal.toy import Toy, ToyPlan
+from tests.stored.conftest import Made, main
+
+
+def again(folder: Path) -> Rejudgement:
+    return rejudge(read_stored(str(folder), folder.parent))
+
+
+def changed(folder: Path, name: str, **fields: Any) -> None:
+    document = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({**document, **fields}))
+
+
+async def test_the_same_run_is_judged_to_the_same(made: Made) -> None:
+    folder = await made()
+    judged = again(folder)
+    assert (judged.same, judged.decision, judged.exit_status) == (True, Decision.ADVANCE, Exit.OK)
+    assert [(pair.id, pair.differs) for pair in judged.judgements] == [("toy.rows", ())]
+    assert judged.rows["event"] > 3
+    told = judged_words(judged)
+    assert "the same as stored" in told and "toy.rows: 3 rows came" in told
+    assert "decision stored: all passed" in told
+
+
+async def test_a_run_that_held_is_judged_to_hold(made: Made) -> None:
+    judged = again(await made(rows=1, at_least=2))
+    assert (judged.same, judged.decision, judged.exit_status) == (True, Decision.HOLD, Exit.HOLD)
+
+
+async def test_a_stored_verdict_that_is_another_today_is_told(made: Made) -> None:
+    folder = await made()
+    document = json.loads((folder / "result.json").read_text())
+    document["judgements"][0] |= {"verdict": "fail", "value": 0.5}
+    document["decision"] = "hold"
+    (folder / "result.json").write_text(json.dumps(document))
+    judged = again(folder)
+    assert not judged.same
+    assert judged.judgements[0].differs == ("verdict", "value")
+    assert (judged.stored_decision, judged.decision) == (Decision.HOLD, Decision.ADVANCE)
+    told = judged_words(judged)
+    assert "NOT the same as stored" in told and "toy.rows differs: verdict, value" in told and "DIFFERS" in told
+
+
+async def test_a_plan_that_asks_for_more_fails_what_was_seen(made: Made) -> None:
+    folder = await made()
+    changed(folder, "plan.json", at_least=99)
+    judged = again(folder)
+    assert judged.judgements[0].now is not None
+    assert judged.judgements[0].now.verdict is Verdict.FAIL
+    assert (judged.same, judged.exit_status) == (False, Exit.HOLD)
+
+
+async def test_a_judgement_that_is_new_or_gone_is_told(made: Made) -> None:
+    folder = await made()
+    document = json.loads((folder / "result.json").read_text())
+    document["judgements"][0]["id"] = "toy.older"
+    (folder / "result.json").write_text(json.dumps(document))
+    differs = {pair.id: pair.differs for pair in again(folder).judgements}
+    assert differs == {"toy.older": ("not judged now",), "toy.rows": ("not judged then",)}
+
+
+async def test_a_run_that_broke_decides_nothing(made: Made) -> None:
+    judged = again(await made(rows=3, at_least=9, dies=True))
+    assert (judged.decision, judged.evidence_says, judged.exit_status) == (None, Decision.HOLD, Exit.HOLD)
+    assert "the run broke: part died" in judged_words(judged)
+    assert "its evidence alone would say: not all passed" in judged_words(judged)
+
+
+async def test_a_killed_run_is_judged_from_what_it_left(tmp_path: Path) -> None:
+    stack = Empty(rows=2)
+    run = conductor(tmp_path, stack, plan=ToyPlan(at_least=99))
+    task = asyncio.ensure_future(run.run())
+    await stack.is_up.wait()
+    await asyncio.sleep(0.1)
+    killed = tmp_path / "killed"
+    shutil.copytree(run.folder, killed)
+    run.interrupt()
+    await task
+    judged = again(killed)
+    assert (judged.stored_decision, judged.decision, judged.same) == (None, None, False)
+    assert [(pair.id, str(pair.now.verdict)) for pair in judged.judgements if pair.now] == [
+        ("toy.rows", "inconclusive")
+    ]
+    assert "was killed before it could report" in judged_words(judged)
+    stored = read_stored(str(killed), tmp_path)
+    assert stored.killed and stored.result.facts.capabilities == ("autoscaling", "eviction")
+
+
+async def test_what_a_killed_run_left_may_not_be_judged(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = await made()
+    changed(folder, "result.json", exit_status=None, decision=None)
+
+    def lacking(*_: Any) -> Any:
+        raise KeyError("window")
+
+    monkeypatch.setattr(Toy, "judge", lacking)
+    with pytest.raises(BadInput, match="killed before it could report, and what it left cannot be judged") as caught:
+        again(folder)
+    assert caught.value.remedy
+    changed(folder, "result.json", exit_status=0, decision="advance")
+    with pytest.raises(KeyError):  # a mistake of ours in a whole run
+        again(folder)
+
+
+async def test_a_run_is_found_by_its_folder_a_file_of_it_its_id_and_latest(made: Made) -> None:
+    folder = await made()
+    reports = folder.parent
+    for text in (str(folder), str(folder / "result.json"), str(folder / "plan.json"), folder.name, "latest"):
+        assert locate(text, reports) == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("result.json", None, "left nothing to read"),
+        ("result.json", '{"schema_version": 99}', "reads up to"),
+        ("result.json", "{", "does not say what it must"),
+        ("plan.json", None, "plan.json does not say what it must"),
+        ("plan.json", '{"at_least": "many"}', "at_least"),
+        ("evidence.sqlite", "nonsense", "evidence"),
+        ("machine.json", "[]", "machine.json does not say what it must"),
+    ],
+)
+async def test_what_is_missing_or_broken_is_named_with_a_remedy(
+    name: str, content: str | None, said: str, made: Made
+) -> None:
+    folder = await made()
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(BadInput, match=said) as caught:
+        again(folder)
+    assert str(folder) in caught.value.where
+    assert caught.value.remedy
+    assert caught.value.exit is Exit.USAGE
+
+
+async def test_a_folder_of_another_harness_or_of_no_run_is_told(made: Made, tmp_path: Path) -> None:
+    folder = await made()
+    changed(folder, "result.json", rehearsal="zone_opera")
+    with pytest.raises(BadInput, match="of the rehearsal 'zone_opera', which this harness does not have"):
+        again(folder)
+    changed(folder, "result.json", rehearsal="toy", details={"rows": "three"})
+    with pytest.raises(BadInput, match="details: Expected"):
+        again(folder)
+    changed(folder, "result.json", details={"rows": 3}, run_id="another")
+    with pytest.raises(BadInput, match="is of the run another, the evidence beside it of"):
+        again(folder)
+    older = tmp_path / "older"
+    older.mkdir()
+    with pytest.raises(BadInput, match="the folder holds no run"):
+        again(older)
+    (older / "run.json").write_text("{}")
+    with pytest.raises(BadInput, match=r"holds the run\.json of an older harness"):
+        again(older)
+    with pytest.raises(BadInput, match="there is no run 'nowhere'"):
+        locate("nowhere", tmp_path)
+
+
+async def test_the_command_prints_writes_and_ends_with_the_status(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = await made(rows=1, at_least=2)
+    status = await asyncio.to_thread(main, ["judge", str(folder), "--json", "--write"])
+    assert status == Exit.HOLD
+    printed = capsys.readouterr().out
+    document = msgspec.json.decode(printed, type=Rejudgement)
+    assert document.same
+    assert (folder / "judged-1.json").read_text() == printed
+    assert await asyncio.to_thread(main, ["judge", str(folder), "--write", "--lang", "ja"]) == Exit.HOLD
+    assert "保存時と同じ" in capsys.readouterr().out or language("ja")("the same as stored") != "the same as stored"
+    assert (folder / "judged-2.json").exists()

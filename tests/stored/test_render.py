@@ -1,0 +1,55 @@
+"""``report``: a stored run's pages made anew from result.json alone, in any language."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from harness.model.errors import BadInput, Exit
+from harness.model.result import Child
+from harness.model.verdict import Decision
+from harness.report.language import language
+from harness.report.published import RESULT
+from harness.stored.render import render
+from tests.report import results
+from tests.stored.conftest import Made, main
+
+
+async def test_the_pages_come_out_as_they_were_and_in_another_language(made: Made) -> None:
+    folder = await made()
+    before = (folder / "report.html").read_bytes(), (folder / "summary.md").read_bytes()
+    for name in ("report.html", "summary.md", "plan.json", "evidence.sqlite"):
+        (folder / name).unlink()
+    written = render(str(folder), folder.parent, language("en"))
+    assert [path.name for path in written] == ["summary.md", "report.html"]
+    assert (folder / "summary.md").read_bytes() == before[1]
+    assert len(before[0]) > 1000
+    render(str(folder), folder.parent, language("ja"))
+    assert '<html lang="ja">' in (folder / "report.html").read_text()
+    assert "すべて合格" in (folder / "summary.md").read_text()
+
+
+def test_the_runs_of_a_sequence_are_made_anew_with_it(tmp_path: Path) -> None:
+    child = Child(part="week1", run_id="r1", folder="r1", decision=Decision.ADVANCE, exit_status=0)
+    gone = Child(part="week2", run_id="r2", folder="r2", decision=None, exit_status=30)
+    (tmp_path / "r1").mkdir()
+    RESULT.write(tmp_path / "r1", results.advanced())
+    RESULT.write(tmp_path, results.command(Decision.HOLD, children=(child, gone)))
+    written = render(str(tmp_path), tmp_path, language("ja"))
+    assert [path.relative_to(tmp_path).as_posix() for path in written] == [
+        "r1/summary.md", "r1/report.html", "summary.md", "report.html",
+    ]  # fmt: skip
+
+
+def test_a_folder_without_a_result_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds no run"):
+        render(str(tmp_path), tmp_path, language("en"))
+
+
+async def test_the_command_names_what_it_wrote(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = await made()
+    command = ["report", folder.name, "--reports", str(folder.parent), "--lang", "ja"]
+    assert await asyncio.to_thread(main, command) == Exit.OK
+    assert capsys.readouterr().out.splitlines() == [str(folder / "summary.md"), str(folder / "report.html")]
