@@ -14,16 +14,17 @@ import msgspec
 import pytest
 from junitparser import JUnitXml
 
-from harness import cli
-from harness.clock import Clock, MachineClock
-from harness.model.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
+from harness.base.clock import Clock, MachineClock
+from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
+from harness.base.progress import Progress
+from harness.base.units import Unit
+from harness.cli.main import main as cli
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
 from harness.model.verdict import Decision, Verdict
-from harness.progress import Progress
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
@@ -63,7 +64,7 @@ def week_result(plan: Scenario, run_id: str, decision: Decision | None, status: 
         facts=facts(leaks=("a process",) if status is Exit.LEAK else ()),
         parts=(),
         judgements=(
-            Judgement(id="success.availability", verdict=success, told=told, value=0.99, limit=0.995),
+            Judgement(id="success.availability", verdict=success, told=told, value=0.99, limit=0.995, unit=Unit.RATIO),
             Judgement(id="rollback.availability", kind=Kind.ROLLBACK_LIMIT, verdict=limit, told=told),
         ),
         sections=(),
@@ -260,8 +261,11 @@ async def test_an_interrupt_after_the_last_decision_spoils_nothing(tmp_path: Pat
 
 
 async def test_an_interrupt_is_passed_on_and_the_week_s_end_is_awaited_however_often(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
     class Slow(FakeWeeks):
         async def run(self) -> Result:
+            begun.set()
             for _ in range(20):
                 await asyncio.sleep(0.01)
             return await super().run()
@@ -269,6 +273,7 @@ async def test_an_interrupt_is_passed_on_and_the_week_s_end_is_awaited_however_o
     weeks = Slow(INTERRUPTED)
     with make(tmp_path, weeks) as conductor:
         task = asyncio.ensure_future(ended(conductor))
+        await begun.wait()
         for _ in range(3):
             await asyncio.sleep(0.03)
             conductor.interrupt()
@@ -382,7 +387,7 @@ async def test_the_page_links_the_weeks_and_says_what_was_not_entered(tmp_path: 
         ("Week 4", "not entered"),
     ]
     criteria = [each for each in found.result.sections if isinstance(each, Table) and each.part == "week1"]
-    assert [str(cell) for cell in criteria[0].rows[0].cells][2:] == ["0.99", "–", "0"]
+    assert [str(cell) for cell in criteria[0].rows[0].cells][2:] == ["99 %", "–", "0"]
 
 
 async def test_the_page_escapes_whatever_broke(tmp_path: Path) -> None:

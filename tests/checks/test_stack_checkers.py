@@ -9,20 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.clock import Anchor
 from harness.checks.budget import budget_kept
 from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
+from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
+from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
-from harness.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
+from harness.judge.judged import COUNTED
 from harness.model.disruption import Budget, UnhealthyPodEviction
-from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
-from harness.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 
@@ -354,8 +356,7 @@ def test_a_database_that_was_not_read_holds_the_week_and_hides_no_leak() -> None
 
 
 def test_the_three_findings_have_names_of_their_own() -> None:
-    found = judged(isolation(wrong_answers(ROWS), [asked()]))
-    assert len({english(found[id_].asked) for id_ in (ISOLATION, STATUSES, BODIES)}) == 3
+    assert len({COUNTED[ISOLATION], COUNTED[STATUSES], COUNTED[BODIES]}) == 3
 
 
 def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:

@@ -12,14 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import MachineClock
-from harness.model.errors import BadInput
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor, MachineClock
+from harness.base.errors import BadInput
+from harness.evidence.gathered import Gathered
 from harness.model.message import verbatim
 from harness.model.result import Facts
 from harness.model.stack import Address, Rung
 from harness.rehearsal.conclude import conclude, judged
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.conformance import shape
 from harness.rehearsals.conformance.beside import spare

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from harness.manifests import errata, kustomize, load, risks
-from harness.manifests.folder import Folder
-from harness.model.errors import Exit
+from harness.base.data import ROOT
+from harness.base.errors import Exit
+from harness.cli.main import main
 from harness.model.manifests import (
     FIXED_HERE,
     NOT_READABLE,
@@ -26,8 +25,10 @@ from harness.report.html import write_html
 from harness.report.language import ENGLISH, language
 from harness.report.published import RESULT
 from harness.report.summary import summary
-from harness.rungs import manifests_of, overlay
-from harness.targets import ROOT, bundled
+from harness.stack.manifests import errata, kustomize, load, risks
+from harness.stack.manifests.folder import Folder
+from harness.stack.rungs import manifests_of, overlay
+from harness.stack.targets import bundled
 from scenarios.claims import ERRATA
 from scenarios.claims import REGISTER as CLAIMS
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs

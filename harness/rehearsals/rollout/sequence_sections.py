@@ -8,7 +8,7 @@ import msgspec
 
 from harness.judge.words import beside
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, message, worded
+from harness.model.message import Message, message, quantity, worded
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Seen
@@ -129,6 +129,8 @@ def _shown(each: Judgement, value: float | None) -> Cell:
     """A value with as many digits as tell it from its limit."""
     if value is None:
         return NONE
+    if each.kind is Kind.CHECK:
+        return quantity(value, each.unit)
     return worded(beside(value, value if each.limit is None else each.limit, each.unit), each.unit)
 
 
