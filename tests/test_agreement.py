@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORMAT, photos_result, reconciled_result
+from harness.checks.agreement import CLAIM_DUAL_WRITE, CLAIM_PHOTOS, CLAIMS_FORMAT, photos_result, reconciled_result
 from harness.checks.dual_write import Comparison, Finding, Flaw, compare
+from harness.checks.invariants import CLAIM
 from harness.checks.photos import photos
 from harness.checks.reconciled import Outage, reconciled
-from harness.invariants import CLAIM
 from harness.judge.combine import combine
 from harness.model.judgement import Judgement
 from harness.model.message import message

@@ -16,13 +16,13 @@ from typing import Any, cast
 
 import pytest
 
-from harness import stack_command
-from harness.clock import MachineClock
-from harness.home import LONGEST_BYTES, expanded, home
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.home import LONGEST_BYTES, expanded, home
+from harness.base.private import open_beneath, open_private, write_private
+from harness.cli.main import stack_command
 from harness.load.plan import LoadPlan
 from harness.load.plan import write as write_plan
-from harness.model.errors import BadInput, Exit, StackNotStarted
-from harness.private import open_beneath, open_private, write_private
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.site import Site
 from harness.stack.kind import docker
@@ -30,7 +30,7 @@ from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import Definition
 from harness.stack.local import postgres_template
 from harness.stack.processes import Account
-from harness.state import RunState, npm, ports
+from harness.stack.state import RunState, npm, ports
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base.units import Unit
 from harness.checks.acknowledged import acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
+from harness.checks.invariants import switch_over_result
 from harness.checks.sent import Sent
-from harness.checks.tables import CONTRACT, Unread
-from harness.invariants import switch_over_result
-from harness.model.judgement import Judgement
 from harness.checks.switch_over import SwitchOver
-from harness.model.units import Unit
+from harness.checks.tables import CONTRACT, Unread
+from harness.checks.walk_results import acknowledged_result, once_result
+from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
-from harness.walk_results import acknowledged_result, once_result
 from tests.checks.sending import USERS, as_sent, held, rows_of
 
 NAMES = [account.user for account in USERS]

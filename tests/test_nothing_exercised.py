@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from junitparser import JUnitXml
 
-from harness.cli import main, parser
-from harness.model.errors import Exit
-from harness.progress import Progress
+from harness.base.errors import Exit
+from harness.base.progress import Progress
+from harness.cli.main import main, parser
 from harness.rehearsal.registry import rehearsal
 from tests.rehearsal.made import result_in
 

@@ -14,17 +14,17 @@ import msgspec
 import pytest
 from junitparser import JUnitXml
 
-from harness import cli
-from harness.clock import Clock, MachineClock
-from harness.model.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
+from harness.base.clock import Clock, MachineClock
+from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
+from harness.base.progress import Progress
+from harness.base.units import Unit
+from harness.cli.main import main as cli
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
-from harness.model.units import Unit
 from harness.model.verdict import Decision, Verdict
-from harness.progress import Progress
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options

@@ -17,8 +17,9 @@ import gevent
 import msgspec
 import pytest
 
-from harness.clock import NS, ClockSteps, MachineClock
-from harness.collect import Collector
+from harness.base.clock import NS, Anchor, ClockSteps, MachineClock
+from harness.base.errors import EvidenceNotRead, Exit, RehearsalError
+from harness.evidence.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.judge.combine import combine
 from harness.judge.judge import judge
@@ -27,13 +28,12 @@ from harness.load import errors
 from harness.load.child import guarded
 from harness.load.children import Child
 from harness.load.greenlets import tell_of_every_greenlet
+from harness.load.population.due import due_list
 from harness.load.recorder import Recorder
-from harness.model.errors import EvidenceNotRead, Exit, RehearsalError
-from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
 from harness.model.verdict import Decision, Verdict
-from harness.population.due import due_list
 from scenarios.load import load
 
 SEED = 3

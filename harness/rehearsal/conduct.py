@@ -15,21 +15,21 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from harness import machine
-from harness.clock import Clock, utc
-from harness.collect import Collector
+from harness.base import machine
+from harness.base.clock import Clock, utc
+from harness.base.errors import EvidenceNotWritten
+from harness.base.progress import Progress
+from harness.evidence.collect import Collector
+from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
-from harness.lifecycle import Lifecycle, open_folder, run_identity
-from harness.model.errors import EvidenceNotWritten
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts, Result
 from harness.model.section import Section
-from harness.progress import Progress
 from harness.rehearsal.conclude import conclude, judged
 from harness.rehearsal.facts import manifest_facts
-from harness.rehearsal.gathered import EVIDENCE
+from harness.rehearsal.lifecycle import Lifecycle, open_folder, run_identity
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
@@ -37,9 +37,9 @@ from harness.rehearsal.running import Running
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_reports
-from harness.rungs import manifests_of, stack_for, sweep
 from harness.stack.protocol import Stack
-from harness.state.lease import remove_run_folder
+from harness.stack.rungs import manifests_of, stack_for, sweep
+from harness.stack.state.lease import remove_run_folder
 from scenarios import claims
 
 P = TypeVar("P")

@@ -9,13 +9,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.collect import Collector
+from harness.base.clock import NS, Clock
+from harness.base.progress import Progress
+from harness.evidence.collect import Collector
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Child
-from harness.progress import Progress
 from harness.rehearsal.options import Options
 from harness.stack.protocol import Stack
 

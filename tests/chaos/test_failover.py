@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict
 from tests.hurried import QUICK_PROBES

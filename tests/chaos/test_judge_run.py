@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from chaos import catalogue
-from harness.checks.judged import event, result
+from harness.checks.walk_results import ACKNOWLEDGED
 from harness.judge.combine import combine
+from harness.judge.judged import event, result
 from harness.judge.window import NS
 from harness.model.evidence import Outcome, ProbeRow, Row
 from harness.model.message import message
@@ -17,7 +18,6 @@ from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from harness.rehearsals.chaos.rolling import plan_of
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, PlannedExperiment
-from harness.walk_results import ACKNOWLEDGED
 from scenarios.load import load
 from tests.rehearsal.made import by_id, seen
 

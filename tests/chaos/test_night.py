@@ -12,16 +12,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import cli
-from harness.clock import NS, MachineClock, unix_ns
-from harness.model.errors import BadInput, Exit, StackNotStarted
+from harness.base.clock import NS, MachineClock, unix_ns
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.progress import Progress
+from harness.cli.main import main as cli
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message, verbatim
 from harness.model.result import Result
 from harness.model.section import Table
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
-from harness.progress import Progress
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
@@ -30,7 +31,7 @@ from harness.rehearsals.chaos import command
 from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, keep_seed
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightDetails, NightPlan
 from harness.report.published import RESULT
-from harness.targets import ROOT, bundled
+from harness.stack.targets import bundled
 from tests.rehearsal.made import facts, judged_again
 
 BROKEN_SEED, HOLDING_SEED, STACKLESS_SEED = 12, 13, 14

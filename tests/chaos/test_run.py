@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.section import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.checks.flag_log import FlagLog
+from harness.judge.flag_log import FlagLog
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario

@@ -9,21 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.clock import Anchor
 from harness.checks.budget import budget_kept
 from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
+from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
-from harness.checks.judged import COUNTED
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
+from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
-from harness.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
+from harness.judge.judged import COUNTED
 from harness.model.disruption import Budget, UnhealthyPodEviction
-from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
 from harness.model.verdict import Verdict
-from harness.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 

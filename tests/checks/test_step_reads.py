@@ -10,14 +10,14 @@ import msgspec
 
 from harness.checks.step_reads import reads_of_steps
 from harness.load.known import KnownWalks
+from harness.load.population.accounts import accounts
+from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.result import Result
 from harness.load.stages.plan import population
 from harness.load.stages.sender import Identity, Sender
 from harness.model.evidence import Operation, Outcome, RequestRow
 from harness.model.judgement import Judgement, Kind
 from harness.model.verdict import Verdict
-from harness.population.accounts import accounts
-from harness.population.schedule import Planned, slots, user_schedule
 from tests.checks.reading import Store, answered, honest
 from tests.checks.sending import ANCHOR
 

@@ -8,24 +8,25 @@ from typing import Any, cast
 
 import pytest
 
-from harness import invariants, stores
-from harness.agreement import DUAL_WRITE, PHOTOS
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import PartDied
+from harness.checks import invariants, stores
+from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.dual_write import Flaw
-from harness.checks.writes import Writes
-from harness.clock import MachineClock
-from harness.firebase.documents import Documents
-from harness.invariants import OFF, Invariants, unread
+from harness.checks.invariants import OFF, Invariants, unread
+from harness.checks.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
+from harness.checks.walk_tables import Stored
 from harness.judge.combine import combine
-from harness.manifests import load as load_manifests
-from harness.model.errors import PartDied
+from harness.judge.writes import Writes
+from harness.load.population.accounts import accounts
 from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Decision, Verdict
-from harness.population.accounts import accounts
-from harness.targets import ROOT, bundled
-from harness.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
-from harness.walk_tables import Stored
+from harness.stack.firebase.documents import Documents
+from harness.stack.manifests import load as load_manifests
+from harness.stack.targets import bundled
 from scenarios.load import load
 from tests.checks.sending import BUCKET
 from tests.checks.test_dual_write import WALK, documents, walk

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.cli import main
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
+from harness.cli.main import main
 from harness.model.stack import Address
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import command

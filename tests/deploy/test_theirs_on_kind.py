@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
 from harness.model.stack import Rung, Target
-from harness.progress import Progress
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images import load as loading
 from harness.stack.kind.record import Cluster
 from harness.stack.kind.stack import KindStack
-from harness.targets import bundled, resolve
+from harness.stack.targets import bundled, resolve
 from tests.deploy.starting import hindered, small, told, walk_through
 from tests.deploy.test_theirs_forced import loaded, target_of
 from tests.deploy.theirs import STARTING, Theirs

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.model.stack import OwnCluster, Rung
-from harness.rungs import cluster_images
 from harness.stack.kind.images import build, recipes
 from harness.stack.kind.images import load as loading
 from harness.stack.kind.record import Cluster
 from harness.stack.kube.stack import KubeStack
-from harness.targets import bundled
+from harness.stack.rungs import cluster_images
+from harness.stack.targets import bundled
 from tests.deploy.starting import hindered, small, told
 from tests.deploy.test_theirs_forced import loaded, target_of
 from tests.deploy.theirs import STARTING, Theirs

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.clock import NS
+from harness.base.clock import NS
+from harness.base.errors import BadInput
 from harness.judge.combine import combine
 from harness.model.command import Ran
-from harness.model.errors import BadInput
 from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
 from harness.model.message import message
 from harness.model.section import Blocks, Lines

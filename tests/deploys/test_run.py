@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.base.units import Unit
 from harness.model.result import Result
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsals.deploy.rehearsal import REHEARSAL

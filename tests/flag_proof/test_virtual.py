@@ -7,15 +7,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from harness.base.clock import Anchor
+from harness.base.errors import BadInput
 from harness.checks.walk_continuity import Continuity
+from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine
-from harness.model.errors import BadInput
-from harness.model.evidence import Anchor
 from harness.model.judgement import Judgement
 from harness.model.result import Facts
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsals.flag_proof import plan as flag_plan
 from harness.rehearsals.flag_proof.judge import (

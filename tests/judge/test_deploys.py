@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base.units import Unit
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import english, verbatim
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import judge as deploys
 from harness.rehearsals.deploy import tallies

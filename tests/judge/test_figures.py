@@ -105,9 +105,7 @@ def test_a_limit_without_its_sample_says_what_is_lacking() -> None:
 # -- what is due and not in evidence, beside a rollback limit ---------------------------------------------------------
 
 
-def limited(
-    what: Criterion, rows: Sequence[Row], due: Sequence[RequestRow | ProbeRow], **plan: float
-) -> Judgement:
+def limited(what: Criterion, rows: Sequence[Row], due: Sequence[RequestRow | ProbeRow], **plan: float) -> Judgement:
     listed = DueList(
         requests=due_as(due).requests,
         probes=tuple(Due(id=probe_call(row.probe_id), user=row.user, due_ns=row.due_ns)

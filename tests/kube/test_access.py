@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cli import main
-from harness.clock import MachineClock
-from harness.manifests import load
-from harness.model.errors import Exit, StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit, StackNotStarted
+from harness.cli.main import main
 from harness.model.stack import Rung, Target
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
-from harness.rungs import cluster_images, overlay
 from harness.stack.kube.access import look
 from harness.stack.kube.stack import KubeStack
+from harness.stack.manifests import load
+from harness.stack.rungs import cluster_images, overlay
 
 NOWHERE = "https://127.0.0.1:1"
 

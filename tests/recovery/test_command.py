@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.home import runs_folder
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.base.home import runs_folder
 from harness.model.message import english
 from harness.model.result import Result
 from harness.rehearsals.dr_restore.plan import PATH
@@ -22,7 +22,7 @@ from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS
 from harness.report.published import RESULT
-from harness.state import MARKER, marked
+from harness.stack.state import MARKER, marked
 from tests.rehearsal.again import judged_again
 
 pytestmark = pytest.mark.process

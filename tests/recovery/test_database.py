@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from harness.clock import MachineClock
-from harness.model.errors import EvidenceNotWritten, StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import EvidenceNotWritten, StackNotStarted
 from harness.rehearsals.dr_restore import backup, points
 from harness.rehearsals.dr_restore.archive_check import check_archive
 from harness.rehearsals.dr_restore.disasters import damage

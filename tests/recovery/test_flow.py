@@ -9,19 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
-from harness.home import ENVIRONMENT_VARIABLE, runs_folder
-from harness.model.errors import Exit
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit
+from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
+from harness.base.progress import Progress
 from harness.model.stack import Rung
-from harness.progress import Progress
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.rungs import manifests_of, overlay
-from harness.targets import resolve
+from harness.stack.rungs import manifests_of, overlay
+from harness.stack.targets import resolve
 from tests.rehearsal.again import judged_again
 
 

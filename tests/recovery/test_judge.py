@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base import units
 from harness.judge.combine import combine
-from harness.model import units
 from harness.model.judgement import errata_of
 from harness.model.message import Message, english, message, verbatim
 from harness.model.section import Chart, Lines, Pairs, Table

@@ -8,9 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from harness.clock import NS
-from harness.manifests import load
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS
+from harness.base.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import Message, english
 from harness.rehearsals.dr_restore import procedure
@@ -18,6 +17,7 @@ from harness.rehearsals.dr_restore.corrected import restarted
 from harness.rehearsals.dr_restore.procedure import Reached, Written, as_written, reflected
 from harness.rehearsals.dr_restore.stack_result import Restart
 from harness.rehearsals.dr_restore.traffic import Calls
+from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 LOCAL = load(OVERLAYS / "local")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.clock import MachineClock
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, StackNotStarted
 from harness.rehearsals.dr_restore import keeper, wal
 from harness.rehearsals.dr_restore.facts import Loss, SizePoint
 from harness.rehearsals.dr_restore.keeper import Kept

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from harness.clock import NS, MachineClock
+from harness.base.clock import NS, MachineClock
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.details import RecoveryDetails

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from harness.checks.dual_write import StoredWalk
+from harness.load.population.accounts import Canary, canaries
+from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from harness.model.scenario import ProbePlan
-from harness.population.accounts import Canary, canaries
-from harness.population.walk import WalkUpdate
 from harness.rehearsals.dr_restore import verification
 from harness.rehearsals.dr_restore.verification import Held, Phones, content_checks
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, rows_of

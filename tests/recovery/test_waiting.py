@@ -9,10 +9,10 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import Exit
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit
+from harness.evidence.gathered import Gathered
 from harness.model.evidence import Outcome, ProbeRow
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsals.dr_restore import traffic
 from harness.rehearsals.dr_restore.sentinel import Sentinels
 from harness.rehearsals.dr_restore.traffic import Traffic

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import msgspec
 
+from harness.base.clock import Anchor
+from harness.evidence.gathered import Gathered
 from harness.evidence.store import EvidenceStore
 from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.ledger import Ledger
 from harness.judge.window import Window
 from harness.model.evidence import (
-    Anchor,
     EventRow,
     FlagRow,
     Operation,
@@ -37,7 +38,6 @@ from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, 
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision
 from harness.rehearsal.conclude import conclude, judged
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL

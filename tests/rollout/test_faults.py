@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import PartDied
+from harness.base.clock import MachineClock
+from harness.base.errors import PartDied
+from harness.base.progress import Progress
 from harness.model.stack import Fault, FaultKind
-from harness.progress import Progress
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.under_way import Week, _give_up
 

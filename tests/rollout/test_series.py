@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.evidence.gathered import Gathered
 from harness.model.evidence import (
     EventRow,
     FlagRow,
@@ -18,7 +19,6 @@ from harness.model.evidence import (
     SessionRow,
     Side,
 )
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsals.rollout.series import Axis, Measured, _percentiles, series_of
 
 NS = 1_000_000_000

@@ -9,17 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.checks.judged import CHECK_EVENT
-from harness.invariants import OFF
+from harness.base.errors import BadInput, Exit
+from harness.checks.invariants import OFF
+from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.judge.combine import combine
-from harness.model.errors import BadInput, Exit
+from harness.judge.judged import CHECK_EVENT
 from harness.model.evidence import EventRow, ProbeRow, Row
 from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table, Timeline
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import details_of, judged
-from harness.rehearsal.gathered import EVIDENCE, Gathered
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout import under_way
 from harness.rehearsals.rollout.details import WeekDetails

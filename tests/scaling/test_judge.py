@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from harness.base.units import Unit
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.message import english
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling import judge_autoscaling, judge_commands, judge_sizes
 from harness.rehearsals.scaling.types import (

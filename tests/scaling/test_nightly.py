@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import english
 from harness.model.stack import Rung

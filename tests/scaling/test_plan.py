@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.manifests import load as load_manifests
-from harness.manifests.cpu import cpu_factor, limits_factor, scaled
+from harness.base.errors import BadInput
 from harness.model.disruption import Budget
-from harness.model.errors import BadInput
 from harness.rehearsals.scaling.acts import least_available
 from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
 from harness.rehearsals.scaling.command import plan_of
 from harness.rehearsals.scaling.plan import PLAN, load
+from harness.stack.manifests import load as load_manifests
+from harness.stack.manifests.cpu import cpu_factor, limits_factor, scaled
 
 KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
 

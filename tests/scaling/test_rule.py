@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import NS
-from harness.manifests import load as load_manifests
+from harness.base.clock import NS
 from harness.model.evidence import EventRow, SampleRow
 from harness.rehearsals.scaling.judge_rule import Course, decisions, recommended
 from harness.rehearsals.scaling.plan import load
 from harness.rehearsals.scaling.types import controlled
+from harness.stack.manifests import load as load_manifests
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
 CONTROLLED = controlled(MANIFESTS) or pytest.fail("the manifests have no HPA")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Scale, sync

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.verdict import Verdict
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from tests.main_job import Job, left_since, machine_state

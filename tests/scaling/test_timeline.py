@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.judge.resizes import Resize
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import english, message

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
+from harness.base.errors import RehearsalError
 from harness.judge.window import NS
 from harness.judge.zones import fullest, placement
-from harness.model.errors import RehearsalError
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.places import Places

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Metric
 from scenarios.load import FOLDER, load, names, parse, with_options

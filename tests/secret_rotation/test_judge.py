@@ -8,11 +8,11 @@ import pytest
 
 from harness.judge.ledger import CALL, Calls
 from harness.judge.window import NS
+from harness.load.population.arrivals import offsets_ns
 from harness.model.message import english
 from harness.model.secrets import Seen, Synced, Trial
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.population.arrivals import offsets_ns
 from harness.rehearsals.secret_rotation import judge_rotation as judge
 from harness.rehearsals.secret_rotation.types import Course, PartKind, RotationPart, Started
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.evidence.gathered import stored
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
-from harness.rehearsal.gathered import stored
 from harness.rehearsals.secret_rotation.judge import calls_of
 from harness.rehearsals.secret_rotation.judge_rotation import rotation
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL

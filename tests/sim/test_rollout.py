@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import Clock
+from harness.base.clock import Clock
+from harness.base.progress import Progress
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.verdict import Decision
-from harness.progress import Progress
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.sequence import Rollout

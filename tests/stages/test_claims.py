@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.manifests import load as load_manifests
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests, RollingUpdate
 from harness.model.message import message
@@ -15,7 +14,8 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_claims import judged
 from harness.rehearsals.load_stages.plan import load
 from harness.rehearsals.load_stages.types import Knee, StepFigures, StepResult, sized
-from harness.rungs import overlay
+from harness.stack.manifests import load as load_manifests
+from harness.stack.rungs import overlay
 
 PLAN = load()
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))

@@ -9,9 +9,9 @@ import asyncpg
 import looptime
 import pytest
 
-from harness.clock import NS
+from harness.base.clock import NS, Anchor
 from harness.judge.ledger import Ledger
-from harness.model.evidence import Anchor, EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 from harness.model.message import english
 from harness.model.stack import Address, Endpoints
 from harness.model.step import Arrivals, Step

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.model.step import Arrivals
 from harness.rehearsals.load_stages.command import add_arguments, plan_of
 from harness.rehearsals.load_stages.plan import PLAN, load

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.evidence.gathered import stored
+from harness.load.population.arrivals import offsets_ns
 from harness.model.message import english
 from harness.model.stack import Capability
 from harness.model.step import Arrivals
 from harness.model.verdict import Verdict
-from harness.population.arrivals import offsets_ns
 from harness.rehearsal.conclude import details_of
-from harness.rehearsal.gathered import stored
 from harness.rehearsals.load_stages.judge import steps_of
 from harness.rehearsals.load_stages.rehearsal import REHEARSAL
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.base.units import Unit
 from harness.model.message import message
 from harness.model.section import Point
 from harness.model.step import Arrivals, Step
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_claims import of_knee
 from harness.rehearsals.load_stages.sections import chart, sections, table

@@ -8,7 +8,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.manifests import load as load_manifests
 from harness.model.autoscaling import MetricKind, MetricSpec
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -18,7 +17,8 @@ from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_sizing import sizing
 from harness.rehearsals.load_stages.types import Knee, StepResult, sized
-from harness.rungs import overlay
+from harness.stack.manifests import load as load_manifests
+from harness.stack.rungs import overlay
 from tests.stages.test_claims import FIGURES
 
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))

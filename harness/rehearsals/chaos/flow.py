@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.checks.closing import check_whole_run
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.judge.steady import STEADY_S, not_steady
 from harness.load.users import Users, UsersPlan
 from harness.model.message import Message, message
+from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.expecting import expect
@@ -19,8 +19,8 @@ from harness.rehearsals.chaos.making import broken_off, made_by_toolkit
 from harness.rehearsals.chaos.places import Places
 from harness.rehearsals.chaos.trial import trials
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
-from harness.rungs import graceful_beside, manifests_of
-from harness.state.lease import run_folder
+from harness.stack.rungs import graceful_beside, manifests_of
+from harness.stack.state.lease import run_folder
 
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5

@@ -13,14 +13,14 @@ from typing import TypeAlias
 import msgspec
 
 from chaos import catalogue
-from harness.clock import NS
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.base.clock import NS
+from harness.base.errors import Exit, RehearsalError, more_severe
+from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.result import Child, Part, Result
 from harness.model.section import Row, Section, Table
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import conduct

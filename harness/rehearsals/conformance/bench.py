@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.firebase.documents import Documents, Fields, instant
+from harness.base.clock import NS, Clock
+from harness.base.seed import stream
+from harness.checks.walk_tables import Stored
+from harness.load.population.ids import uuid4_text
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints
-from harness.population.ids import uuid4_text
 from harness.rehearsals.conformance import http
 from harness.rehearsals.conformance.absence import Absences
 from harness.rehearsals.conformance.beside import Spare
@@ -22,8 +23,7 @@ from harness.rehearsals.conformance.logs import Logs
 from harness.rehearsals.conformance.reach import Reach
 from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.shape import is_time
-from harness.seed import stream
-from harness.walk_tables import Stored
+from harness.stack.firebase.documents import Documents, Fields, instant
 
 MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
 _POLL_S = 0.1

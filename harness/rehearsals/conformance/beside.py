@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
 from harness.model.message import message
 from harness.model.stack import Address
 from harness.rehearsals.conformance import http

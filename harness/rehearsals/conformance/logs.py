@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.model.errors import NOT_JSON
+from harness.base.clock import NS, Clock
+from harness.base.errors import NOT_JSON
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.message import message
 from harness.rehearsals.conformance.absence import Absence

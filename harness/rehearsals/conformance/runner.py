@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import RehearsalError
-from harness.progress import Progress
+from harness.base.clock import NS
+from harness.base.errors import RehearsalError
+from harness.base.progress import Progress
+from harness.base.seed import stream
 from harness.rehearsals.conformance.bench import Bench, Ground
 from harness.rehearsals.conformance.check import Check, Deviates, NotExercised
 from harness.rehearsals.conformance.grade import GRADES, Finding, Grade, Source, SourceKind
@@ -18,7 +19,6 @@ from harness.rehearsals.conformance.http import Exchange
 from harness.rehearsals.conformance.rules import CONTRACT, Rules
 from harness.rehearsals.conformance.types import CheckRun, Deviation
 from harness.report.files import write_atomically
-from harness.seed import stream
 
 CHECK_LIMIT_S = 120.0  # a check is bounded by its requests; this bounds a mistake of ours
 SETTLE_LIMIT_S = 60.0  # the kubelet's rules restart a pod that died, after 10 s from the second time on

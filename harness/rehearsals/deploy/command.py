@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.progress import Progress
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.deploy.types import DeployPlan
 
 _PACE = "15s"

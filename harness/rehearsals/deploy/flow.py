@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.checks.closing import check_whole_run
+from harness.base.errors import NotCapable
 from harness.load.users import Users, UsersPlan
-from harness.manifests.change import without_autoscaler
-from harness.model.errors import NotCapable
 from harness.model.manifests import Manifests
+from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.deploy.parts import Parts
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan
-from harness.rungs import graceful_beside, manifests_of
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.rungs import graceful_beside, manifests_of
 
 
 def folder_of(part: DeployPart, options: Options) -> Path:

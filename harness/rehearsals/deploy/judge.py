@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from harness.base.units import Unit
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.scenario import Criterion, Metric
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.deploy.tallies import Pods, Tally
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
+from harness.load.population.due import due_within
 from harness.model.due import DueList
 from harness.model.evidence import EventRow, ProbeRow, RequestRow
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.stack import Capability
-from harness.population.due import due_within
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsals.deploy import judge, tallies
 from harness.rehearsals.deploy.judge import Undone
 from harness.rehearsals.deploy.tallies import Pods, Tally

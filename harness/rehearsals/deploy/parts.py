@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from harness.base.clock import NS
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE
-from harness.clock import NS
 from harness.control.rollout import limits as fenceposts
 from harness.judge.judge import judge
 from harness.judge.steady import STEADY_S, not_steady

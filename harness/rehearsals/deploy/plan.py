@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness import planfile
-from harness.model.errors import BadInput
+from harness.base import planfile
+from harness.base.errors import BadInput
 from harness.model.judgement import Kind
 from harness.model.scenario import Scenario
 from harness.rehearsals.deploy.types import DeployPart, DeployPlan, PartKind

@@ -6,12 +6,12 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.planfile import Seconds
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
 from harness.model.stack import Version
-from harness.planfile import Seconds
 
 
 class PartKind(StrEnum):

@@ -9,18 +9,19 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.stack import Rung
-from harness.progress import Progress
 from harness.rehearsal.arguments import first_line
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.plan import checked, load, size_bytes
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
-from harness.rungs import folder_of, for_rung
-from harness.targets import ROOT, TARGET_HELP, resolve
+from harness.stack.rungs import folder_of, for_rung
+from harness.stack.targets import TARGET_HELP, resolve
 
 _PARTS = ", ".join(PARTS)
 

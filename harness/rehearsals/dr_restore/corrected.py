@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.clock import NS
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import INSTANCE_NAMED, Manifests
 from harness.model.message import message, verbatim
 from harness.rehearsals.dr_restore.stack_result import Restart

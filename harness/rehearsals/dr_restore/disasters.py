@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import RehearsalError
+from harness.base.clock import NS
+from harness.base.errors import RehearsalError
+from harness.base.private import open_beneath
 from harness.model.message import Message, message, verbatim
-from harness.private import open_beneath
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive_check import check_archive
 from harness.rehearsals.dr_restore.facts import CaseResult, Check

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from harness.clock import NS
+from harness.base.clock import NS
+from harness.base.units import Unit
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import Check, Prediction

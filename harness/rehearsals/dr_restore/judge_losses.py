@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.base.units import Unit
 from harness.model.judgement import Judgement
 from harness.model.message import Told, message
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.facts import CaseResult, Check
 from harness.rehearsals.dr_restore.stall import Range, Stalled, expected

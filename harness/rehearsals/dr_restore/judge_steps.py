@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.base.units import Unit
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message, verbatim
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.judge_losses import within
 from harness.rehearsals.dr_restore.stack_result import OnStack, Restart, contrary

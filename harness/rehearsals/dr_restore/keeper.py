@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.model.message import Message, message, verbatim
 from harness.rehearsals.dr_restore import backup, wal
 from harness.rehearsals.dr_restore.facts import Check

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.model.message import message, verbatim
 from harness.model.stack import DatabaseAccess
 from harness.rehearsal.running import Running

@@ -13,8 +13,8 @@ from itertools import takewhile
 import asyncpg
 import msgspec
 
-from harness import seed as dice
-from harness.clock import NS
+from harness.base import seed as dice
+from harness.base.clock import NS
 from harness.model.message import message, verbatim
 from harness.rehearsals.dr_restore import wal
 from harness.rehearsals.dr_restore.archive_check import check_archive

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.model.manifests import Container, Manifests
 from harness.model.message import Told, english, message, verbatim
 from harness.rehearsals.dr_restore.traffic import Traffic

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 
-from harness import machine
-from harness.clock import NS
+from harness.base import machine
+from harness.base.clock import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message

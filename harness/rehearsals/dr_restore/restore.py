@@ -7,9 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import utc
-from harness.model.errors import StackNotStarted
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor, utc
+from harness.base.errors import StackNotStarted
 from harness.model.message import Message, message
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.backup import Backup, verify

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.base.units import Unit
 from harness.judge.difference import Single
 from harness.model.message import Message, Told, message
 from harness.model.section import Axis, Cell, Chart, Lines, Pairs, Point, Row, Section, Series, Style, Table
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.dr_restore.details import RecoveryDetails

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import asyncpg
 import msgspec
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
 from harness.rehearsals.dr_restore.facts import Loss
 from harness.rehearsals.dr_restore.waiting import NotInTime
 

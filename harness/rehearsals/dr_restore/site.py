@@ -13,16 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from harness.checks.leaks import Traces, leaks, shared_files
-from harness.clock import NS, Clock
-from harness.home import home
-from harness.model.errors import EvidenceNotWritten, StackNotStarted
-from harness.private import open_beneath
+from harness.base.clock import NS, Clock
+from harness.base.errors import EvidenceNotWritten, StackNotStarted
+from harness.base.home import home
+from harness.base.private import open_beneath
 from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
-from harness.state import RunState, remove_run_folder
-from harness.state.processes import signal_group
+from harness.stack.state import RunState, remove_run_folder
+from harness.stack.state.leaks import Traces, leaks, shared_files
+from harness.stack.state.processes import signal_group
 
 TOOL_LIMIT_S = 600.0
 GIB = 1024**3

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS
+from harness.base.errors import StackNotStarted
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive import Archive, Stream
 from harness.rehearsals.dr_restore.facts import Overhead, Prediction, SizePoint

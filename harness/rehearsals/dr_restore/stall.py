@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.model.message import Told, message
 from harness.rehearsals.dr_restore.keeper import START
 from harness.rehearsals.dr_restore.moved_clock import MovedClock

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.judge.bounds import ratio_lower
 from harness.judge.window import Window
 from harness.load.users import Users, UsersPlan

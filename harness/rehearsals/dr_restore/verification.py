@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import asyncpg
 import msgspec
 
-from harness import stores
+from harness.checks import stores
 from harness.checks.acknowledged import acknowledged
 from harness.checks.dual_write import StoredWalk
+from harness.checks.invariants import probed_walks
 from harness.checks.sent import Sent, api_writes, sent
-from harness.invariants import probed_walks
+from harness.load.population.accounts import accounts, canaries
 from harness.model.evidence import Operation, ProbeRow, RequestRow
 from harness.model.message import message, verbatim
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
-from harness.population.accounts import accounts, canaries
 from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server

@@ -23,7 +23,7 @@ from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
 from harness.rehearsals.flag_proof.real import RealCase, course, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
-from harness.state.lease import run_folder
+from harness.stack.state.lease import run_folder
 
 NEEDED = (Capability.REAL_POSTGRESQL,)
 

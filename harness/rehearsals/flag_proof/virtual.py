@@ -11,12 +11,12 @@ import random
 
 import msgspec
 
-from harness.firebase.fetch import FlagCache
+from harness.base.seed import stream
 from harness.model.flag import FLAG, Client, Template, evaluate
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Kind, Switch
-from harness.seed import stream
+from harness.stack.firebase.fetch import FlagCache
 
 NS = 1_000_000_000
 LEAD_S = 1.0

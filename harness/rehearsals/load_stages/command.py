@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model.errors import BadInput
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.step import Arrivals
-from harness.progress import Progress
 from harness.rehearsal.arguments import first_line, only_words, options_of
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 
 MOST_WORKERS = 8

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness import yamltext
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units, yamltext
+from harness.base.errors import BadInput
+from harness.base.units import Unit
 from harness.model.step import CAPACITY, Arrivals, Step
-from harness.model.units import Unit
 from harness.rehearsals.load_stages.types import KneePlan, LoadStagesPlan
 from scenarios import claims
 from scenarios.form import Form, nearest

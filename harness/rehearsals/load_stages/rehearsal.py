@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from harness.base.units import Unit
 from harness.checks.step_reads import reads_of_steps
 from harness.judge.difference import Ratio, Series, Single
 from harness.judge.figures import latencies_ms
 from harness.judge.ledger import Ledger
 from harness.judge.window import Window
-from harness.manifests.change import without_autoscaler
-from harness.manifests.cpu import limits_factor
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -21,7 +20,6 @@ from harness.model.message import Message
 from harness.model.parts import titled
 from harness.model.result import Part
 from harness.model.section import Section
-from harness.model.units import Unit
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Seen
@@ -31,6 +29,8 @@ from harness.rehearsals.load_stages.acts import Acts
 from harness.rehearsals.load_stages.judge import judged, knees_of, steps_of
 from harness.rehearsals.load_stages.judge_steps import window_of
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult, sized
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.cpu import limits_factor
 
 
 class LoadStages:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.progress import Progress
-from harness.rungs import overlay
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
+from harness.rehearsal.lifecycle import run_to_end
+from harness.stack.rungs import overlay
 
 COMPONENT = "-networkpolicy"  # of the overlay that has it
 WITH_INGRESS = "-ingress"  # of the one that has both

@@ -10,11 +10,10 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS
+from harness.base.clock import NS
+from harness.base.errors import BadInput, StackNotStarted
 from harness.load.stages.admit import admit_steps
 from harness.load.stages.process import StageProcesses
-from harness.manifests.change import policies, without_autoscaler, without_ingress
-from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Rung
@@ -26,8 +25,9 @@ from harness.rehearsals.network.clients import Clients
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
-from harness.rungs import manifests_of
+from harness.stack.manifests.change import policies, without_autoscaler, without_ingress
 from harness.stack.protocol import ByKubectl, WithIngress
+from harness.stack.rungs import manifests_of
 
 ACCOUNTS = 20  # a user's share of 10/s is 30 a minute, below the rate limit
 _REQUEST_TIMEOUT_S = 10.0

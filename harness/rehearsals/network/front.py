@@ -9,12 +9,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from harness.clock import NS
-from harness.firebase.sign_up import sign_up
+from harness.base.clock import NS
+from harness.base.errors import NOT_JSON, BadInput, StackNotStarted
 from harness.load.http1 import Answer, Refused, exchange
-from harness.manifests.change import http_allowed, ingresses
 from harness.model.entry import IngressEntry
-from harness.model.errors import NOT_JSON, BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge_ingress as judge
@@ -35,6 +33,8 @@ from harness.rehearsals.network.types_ingress import (
     Met,
     Scene,
 )
+from harness.stack.firebase.sign_up import sign_up
+from harness.stack.manifests.change import http_allowed, ingresses
 from harness.stack.protocol import ByKubectl, Stack, WithIngress
 
 LIST = "/v1/walks"

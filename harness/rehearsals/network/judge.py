@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from harness.base.units import Unit
 from harness.judge import bounds
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, RequestRow
@@ -15,7 +16,6 @@ from harness.model.evidence import Outcome as Answer
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.stack import PodState
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, Place, Round
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import planfile
+from harness.base import planfile
 from harness.rehearsals.network.types import NetworkPlan
 from scenarios import claims
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.manifests.change import without_ingress, without_policies
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -19,6 +18,7 @@ from harness.rehearsals.network import judge, judge_ingress
 from harness.rehearsals.network.flow import Course, fronted
 from harness.rehearsals.network.types import NetworkDetails, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
+from harness.stack.manifests.change import without_ingress, without_policies
 from harness.stack.protocol import ByKubectl
 
 _SCENES = {

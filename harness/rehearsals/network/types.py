@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.planfile import PerSecond, Ratio, Seconds
 from harness.model.message import Message
-from harness.planfile import PerSecond, Ratio, Seconds
 from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan, in_reach
 
 

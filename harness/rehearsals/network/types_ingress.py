@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.planfile import PerSecond, Seconds
 from harness.model.message import Message, message
-from harness.planfile import PerSecond, Seconds
 
 #: What came of asking, in words: of ``Met``, and of ``harness.rehearsals.network.types.Outcome``.
 WORDS = {

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.clock import Clock, MachineClock
-from harness.lifecycle import run_to_end
-from harness.model.errors import BadInput, EvidenceNotWritten
+from harness.base.clock import Clock, MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, EvidenceNotWritten
+from harness.base.progress import Progress
 from harness.model.scenario import Scenario
-from harness.progress import Progress
 from harness.rehearsal.arguments import first_line, options_of, scenario_of
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.faults import faults
 from harness.report.language import language
 from harness.report.published import RESULT, RESULT_JSON
-from harness.targets import ROOT
 
 if TYPE_CHECKING:
     from harness.model.result import Result

@@ -13,18 +13,18 @@ from typing import Protocol
 
 import msgspec
 
-from harness.clock import NS, Clock, utc
+from harness.base.clock import NS, Clock, utc
+from harness.base.errors import Exit, RehearsalError
+from harness.base.progress import Progress
+from harness.base.units import Unit
 from harness.judge.chance import advances
-from harness.model.errors import Exit, RehearsalError
 from harness.model.judgement import Judgement, Kind, errata_of, observation
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, english, message, quantity
 from harness.model.result import Part, Result
 from harness.model.scenario import Scenario
 from harness.model.section import Section
-from harness.model.units import Unit
 from harness.model.verdict import Decision, Verdict
-from harness.progress import Progress
 from harness.rehearsal.conduct import RUNGS, Conductor, Environment
 from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options

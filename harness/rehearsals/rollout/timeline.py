@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import numpy as np
 
+from harness.base.units import Unit
+from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, Side
 from harness.model.message import Message, Told, marked, message, verbatim
 from harness.model.scenario import Scenario
 from harness.model.section import Axis as ChartAxis
 from harness.model.section import Band, Chart, Limit, Mark, Point, Series, Style, Timeline
-from harness.model.units import Unit
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsals.rollout.observed import Observed
 from harness.rehearsals.rollout.series import ERROR_GROUPS, NS, Axis, Measured, Numbers, SideSeries, series_of
 

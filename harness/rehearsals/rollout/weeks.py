@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, marked, message
 from harness.model.result import Child, Result

@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from harness.checks.step_reads import reads_of_steps
-from harness.manifests.change import without_autoscaler
-from harness.manifests.cpu import cpu_factor, scaled
+from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -16,7 +15,6 @@ from harness.model.parts import ended, titled
 from harness.model.result import Part as Page
 from harness.model.section import Section
 from harness.model.stack import Rung
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
@@ -28,6 +26,8 @@ from harness.rehearsals.scaling.acts import Acts
 from harness.rehearsals.scaling.figures import reached
 from harness.rehearsals.scaling.judge import Rows, judged, of_part
 from harness.rehearsals.scaling.types import PartKind, ScalingDetails, ScalingPlan, controlled
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.cpu import cpu_factor, scaled
 
 
 class Scaling:

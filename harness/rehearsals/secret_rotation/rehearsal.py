@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.base.units import Unit
 from harness.checks.step_reads import reads_of_steps
 from harness.judge.difference import Ratio, Single
-from harness.manifests.change import without_autoscaler
-from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -16,7 +15,6 @@ from harness.model.parts import ended, titled
 from harness.model.result import Part as Page
 from harness.model.section import Section
 from harness.model.stack import Rung
-from harness.model.units import Unit
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
@@ -33,6 +31,8 @@ from harness.rehearsals.secret_rotation.types import (
     RotationDetails,
     RotationPlan,
 )
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.cpu import cpu_factor, scaled
 from harness.stack.protocol import SecretsPlan
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.firebase.documents import Fields, Value, instant
 from harness.model.message import message
 from harness.rehearsals.conformance.bench import MIRROR_LIMIT_S, Bench, Caller
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
 from harness.rehearsals.conformance.grade import Finding, document, firestore
 from harness.rehearsals.conformance.http import Exchange
 from harness.rehearsals.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
+from harness.stack.firebase.documents import Fields, Value, instant
 
 DUAL_WRITE = document("データ同期戦略")
 CHECKS = Checks(firestore("fields"), Finding.EFFECT)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from harness.clock import NS
+from harness.base.clock import NS
+from harness.load.population import thumbnail
 from harness.model.message import message
-from harness.population import thumbnail
 from harness.rehearsals.conformance.bench import Bench, Caller
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api

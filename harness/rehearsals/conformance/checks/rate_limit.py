@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.clock import NS, unix_ns
+from harness.base.clock import NS, unix_ns
 from harness.model.message import message
 from harness.rehearsals.conformance.bench import WALKS, Bench, Caller
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must, needs
