@@ -21,7 +21,7 @@ from harness.base import terminal
 from harness.base.clock import Clock, MachineClock
 from harness.base.errors import Exit, more_severe
 from harness.base.progress import Progress
-from harness.cli.main import main as cli
+from harness.cli import main as cli
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import Lifecycle, run_to_end
 from harness.stack import rungs

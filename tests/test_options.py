@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
+from harness.cli import main as cli
 from harness.cli.main import main
-from harness.cli.main import main as cli
 from harness.model.stack import Fault, FaultKind
 from harness.rehearsals.rollout.faults import fault, faults
 from scenarios.load import load

@@ -18,7 +18,7 @@ from harness.base.clock import Clock, MachineClock
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
 from harness.base.progress import Progress
 from harness.base.units import Unit
-from harness.cli.main import main as cli
+from harness.cli import main as cli
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.result import Result

@@ -16,7 +16,7 @@ from harness.base.clock import NS, MachineClock, unix_ns
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.progress import Progress
-from harness.cli.main import main as cli
+from harness.cli import main as cli
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message, verbatim
 from harness.model.result import Result
