@@ -13,6 +13,7 @@ from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
 from harness.cli import main as cli
 from harness.cli.main import main
 from harness.model.stack import Fault, FaultKind
+from harness.rehearsal.arguments import options_of
 from harness.rehearsals.rollout.faults import fault, faults
 from scenarios.load import load
 
@@ -92,7 +93,7 @@ def test_a_fault_may_begin_until_the_windows_end() -> None:
 
 def test_signals_at_once_is_asked_for_and_replayed() -> None:
     plain, racing = (
-        cli._options(cli.parser().parse_args(["run", "rollout_week3", "--on", "local", *words]))
+        options_of(cli.parser().parse_args(["run", "rollout_week3", "--on", "local", *words]), head=("rollout_week3",))
         for words in ([], ["--signals-at-once"])
     )
     assert (plain.signals_at_once, racing.signals_at_once) == (False, True)
