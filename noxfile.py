@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from harness import bootstrap  # noqa: E402 - the path comes first
-from harness.model.errors import MEANING  # noqa: E402
+from harness.base import bootstrap  # noqa: E402 - the path comes first
+from harness.base.errors import MEANING  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
@@ -237,7 +237,7 @@ def shape(session: nox.Session) -> None:
 @nox.session
 def messages(session: nox.Session) -> None:
     """Extracts the reports' messages into the catalogues of harness/report/locale, for a translator."""
-    run(session, "-m", "harness.report.messages")
+    run(session, "-m", "harness.cli.messages")
 
 
 @nox.session

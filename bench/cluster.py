@@ -9,8 +9,8 @@ import yaml
 
 from bench import clock
 from bench.result import Figure, Result, of_runs
-from harness.clock import MachineClock
-from harness.model.errors import RehearsalError
+from harness.base.clock import MachineClock
+from harness.base.errors import RehearsalError
 from harness.stack.kind import cluster, config, record
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import choice

@@ -14,11 +14,11 @@ import psutil
 
 from bench import clock
 from bench.processes import ROOT, environment
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.stack.local.postgres import Postgres
 from harness.stack.local.postgres_programs import provided
 from harness.stack.local.postgres_template import DATABASE, USER
-from harness.state import RunState, sweep
+from harness.stack.state import RunState, sweep
 
 WALKS_A_USER = 20
 MIGRATE_LIMIT_S = 30.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.load.plan import LoadPlan
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints

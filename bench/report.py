@@ -11,6 +11,7 @@ from bench.processes import told
 from bench.result import Figure, Result
 from harness.model.evidence import RequestRow
 from harness.report.write_all import write_reports
+from scenarios import claims
 
 LIMIT_S = 3.0
 MADE_WITHIN_S = 60.0
@@ -53,14 +54,17 @@ async def bench(folder: Path, size: tuple[int, float, int]) -> Result:
 
 def write(plan: Plan) -> Took:
     """Makes the evidence, then writes the reports of it as often as asked."""
-    from tests.report import synthetic
+    from tests.rollout import synthetic
 
-    run, rows = synthetic.generate(synthetic.Week(users=plan.users, pace_s=plan.pace_s))
-    folder = synthetic.write(Path(plan.folder), run, rows)
+    week = synthetic.Week(users=plan.users, pace_s=plan.pace_s)
+    rows = synthetic.generate(week)
+    folder = synthetic.write(Path(plan.folder), rows)
     seconds = []
     for _ in range(plan.rounds):
+        result, evidence = synthetic.judged_result(week, rows)
         began_ns = clock.now_ns()
-        write_reports(folder, run, synthetic.CLAIMS)
+        drawn = synthetic.drawn(week, result, evidence)
+        write_reports(folder, drawn, claims.REGISTER)
         seconds.append((clock.now_ns() - began_ns) / 1e9)
     return Took(requests=sum(isinstance(row, RequestRow) for row in rows), seconds=seconds)
 

@@ -16,7 +16,7 @@ from bench import client, clock, requests, server
 from bench.load import plan_at
 from bench.processes import Served, quick_server, told
 from bench.result import Figure, Result
-from harness.clock import NS, MachineClock
+from harness.base.clock import NS, MachineClock
 from harness.evidence.spool import SpoolReader
 from harness.judge.ledger import Ledger
 from harness.judge.summary import summarise

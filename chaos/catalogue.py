@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.rehearsals.chaos.types import Expectation, Experiment
 
 FOLDER = Path(__file__).parent / "experiments"

@@ -2,11 +2,11 @@
 
 import sys
 
-from harness import bootstrap, terminal
+from harness.base import bootstrap, terminal
 
 terminal.install()
 bootstrap.enter("harness")
 
-from harness.cli import main, with_output
+from harness.cli.main import main, with_output
 
 sys.exit(with_output(main(sys.argv[1:])))

@@ -7,8 +7,8 @@ without a claim.
 
 from __future__ import annotations
 
+from harness.base.errors import BadInput
 from harness.model.claim import Claim, Erratum
-from harness.model.errors import BadInput
 from scenarios import (
     claims_checklist,
     claims_cost,

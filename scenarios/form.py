@@ -7,8 +7,8 @@ import re
 
 import msgspec
 
-from harness import yamltext
-from harness.model.errors import BadInput
+from harness.base import yamltext
+from harness.base.errors import BadInput
 
 
 class Form(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

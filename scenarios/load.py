@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from harness import yamltext
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units, yamltext
+from harness.base.errors import BadInput
+from harness.base.units import Unit
 from harness.model.judgement import Kind
 from harness.model.scenario import (
     METRIC_UNIT,
@@ -25,7 +25,6 @@ from harness.model.scenario import (
     Scenario,
 )
 from harness.model.stack import Capability
-from harness.model.units import Unit
 from scenarios import claims, form
 
 FOLDER = Path(__file__).parent

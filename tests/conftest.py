@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from harness.manifests import by_kubectl
+from harness.stack.manifests import by_kubectl
 from tests import main_job
 from tests.kind.shared import kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run

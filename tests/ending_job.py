@@ -17,12 +17,14 @@ from pathlib import Path
 
 import msgspec
 
-from harness import cli, rungs, terminal
-from harness.clock import Clock, MachineClock
-from harness.lifecycle import Lifecycle, run_to_end
-from harness.model.errors import Exit, more_severe
+from harness.base import terminal
+from harness.base.clock import Clock, MachineClock
+from harness.base.errors import Exit, more_severe
+from harness.base.progress import Progress
+from harness.cli.main import main as cli
 from harness.model.stack import Rung
-from harness.progress import Progress
+from harness.rehearsal.lifecycle import Lifecycle, run_to_end
+from harness.stack import rungs
 from harness.stack.keeping import Keeper, Standing
 
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 
-from harness.home import runs_folder
+from harness.base.home import runs_folder
 from harness.model.stack import Rung
-from harness.state import sweep
-from harness.state.lease import read_lease
+from harness.stack.state import sweep
+from harness.stack.state.lease import read_lease
 
 ROOT = Path(__file__).resolve().parent.parent
 INTERRUPTED_WITHIN_S = 60.0  # a run that is told to end takes its stack down first

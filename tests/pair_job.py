@@ -14,15 +14,15 @@ import signal
 import sys
 from pathlib import Path
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_identity
-from harness.rungs import sweep
+from harness.base.clock import MachineClock
+from harness.rehearsal.lifecycle import run_identity
 from harness.stack.kind import cluster, record
 from harness.stack.kind.docker import docker
 from harness.stack.kubernetes import labels
 from harness.stack.processes import Process, Spec, spawn
-from harness.state import RunState, identify
-from harness.state.processes import process_mark
+from harness.stack.rungs import sweep
+from harness.stack.state import RunState, identify
+from harness.stack.state.processes import process_mark
 
 PAIR = 2
 LOOKS = 4

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import bootstrap
+from harness.base import bootstrap
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"

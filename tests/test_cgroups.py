@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.leaks import Traces, leaks
-from harness.state import cgroups
-from harness.state.cgroups import Group, Limits
-from harness.state.processes import process_mark
+from harness.stack.state import cgroups
+from harness.stack.state.cgroups import Group, Limits
+from harness.stack.state.leaks import Traces, leaks
+from harness.stack.state.processes import process_mark
 
 RUN = f"cgroups-test-{os.getpid()}"
 BURN = (
@@ -86,7 +86,7 @@ def test_a_process_that_has_ended_is_no_error() -> None:
 @pytest.mark.process
 @here
 def test_groups_of_a_dead_owner_are_removed_and_a_live_one_s_stay() -> None:
-    code = f"from harness.state.cgroups import Group, Limits; Group({RUN!r}, 'dead', Limits(cpu_m=500))"
+    code = f"from harness.stack.state.cgroups import Group, Limits; Group({RUN!r}, 'dead', Limits(cpu_m=500))"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     Group(RUN, "alive", Limits(cpu_m=500))
     assert len(cgroups.of_run(RUN)) == 2 * len(cgroups.hierarchies())

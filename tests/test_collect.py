@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import NS
-from harness.collect import Collector
+from harness.base.clock import NS, Anchor
+from harness.evidence.collect import Collector
 from harness.evidence.spool import SpoolWriter
 from harness.evidence.store import EvidenceStore
 from harness.model.due import Due, probe_call
-from harness.model.evidence import Anchor, Row
+from harness.model.evidence import Row
 from tests.judge.evidence import probe, request
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import doctor
+from harness.cli.main import doctor
 from harness.stack.local import postgres_programs
 
 
@@ -41,9 +41,9 @@ def test_every_lack_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("harness.stack.kind.at_hand.node_image", lambda: "an image")
     monkeypatch.setattr(doctor, "MEMORY_NEEDED", 2**60)
     monkeypatch.setattr(doctor, "DISK_NEEDED", 2**60)
-    monkeypatch.setattr("harness.state.dead_runs", lambda: ["a-run"])
+    monkeypatch.setattr("harness.stack.state.dead_runs", lambda: ["a-run"])
     monkeypatch.setattr(socket.socket, "bind", refused)
-    monkeypatch.setattr("harness.state.npm._wheel_folder", lambda: None)
+    monkeypatch.setattr("harness.stack.state.npm._wheel_folder", lambda: None)
     monkeypatch.setattr("shutil.which", lambda *_: None)
     monkeypatch.setattr(postgres_programs, "_PACKAGE", "@embedded-postgres/sparc")
     monkeypatch.setattr(doctor, "CHECKS", [*doctor.CHECKS, doctor._wheel("a wheel", "harness", "_bin/none*")])

@@ -16,13 +16,13 @@ from typing import Any, cast
 
 import pytest
 
-from harness import stack_command
-from harness.clock import MachineClock
-from harness.home import LONGEST_BYTES, expanded, home
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.home import LONGEST_BYTES, expanded, home
+from harness.base.private import open_beneath, open_private, write_private
+from harness.cli.main import stack_command
 from harness.load.plan import LoadPlan
 from harness.load.plan import write as write_plan
-from harness.model.errors import BadInput, Exit, StackNotStarted
-from harness.private import open_beneath, open_private, write_private
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.site import Site
 from harness.stack.kind import docker
@@ -30,7 +30,7 @@ from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import Definition
 from harness.stack.local import postgres_template
 from harness.stack.processes import Account
-from harness.state import RunState, npm, ports
+from harness.stack.state import RunState, npm, ports
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,7 +168,7 @@ def test_the_archive_is_reached_in_a_folder_of_any_letters(tmp_path: Path, monke
         archive.stall()
         assert as_postgresql_runs(archive.settings["archive_command"], "0" * 24, str(tmp_path / name)) == 1
     finally:
-        asyncio.run(site.end())
+        asyncio.run(site.down())
 
 
 def test_what_stands_in_the_archive_as_a_link_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_what_stands_in_the_archive_as_a_link_is_not_read(tmp_path: Path, monkey
             archive.stall()
         assert not (tmp_path / "made by root").exists()
     finally:
-        asyncio.run(site.end())
+        asyncio.run(site.down())
 
 
 def test_the_copy_of_the_template_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base.units import Unit
 from harness.checks.acknowledged import acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
+from harness.checks.invariants import switch_over_result
 from harness.checks.sent import Sent
+from harness.checks.switch_over import SwitchOver
 from harness.checks.tables import CONTRACT, Unread
-from harness.invariants import switch_over_result
-from harness.model.run import SwitchOver
-from harness.model.units import Unit
-from harness.model.verdict import CheckResult, Verdict
-from harness.walk_results import acknowledged_result, once_result
+from harness.checks.walk_results import acknowledged_result, once_result
+from harness.model.judgement import Judgement
+from harness.model.verdict import Verdict
 from tests.checks.sending import USERS, as_sent, held, rows_of
 
 NAMES = [account.user for account in USERS]
@@ -27,11 +28,11 @@ NOTHING = Sent(walks={}, creates=())
 PUT_IDS = sorted(SENT.walks.keys() & HELD.keys())
 
 
-def of_writes(stored: dict[str, StoredWalk], sent: Sent = SENT) -> CheckResult:
+def of_writes(stored: dict[str, StoredWalk], sent: Sent = SENT) -> Judgement:
     return acknowledged_result(acknowledged(sent, stored), sent)
 
 
-def of_once(*stored: StoredWalk, sent: Sent = SENT) -> CheckResult:
+def of_once(*stored: StoredWalk, sent: Sent = SENT) -> Judgement:
     return once_result(applied_once(sent, stored, NAMES), sent)
 
 
@@ -41,7 +42,7 @@ def without(*ids: str) -> dict[str, StoredWalk]:
 
 def test_every_acknowledged_write_there_passes() -> None:
     found = of_writes(HELD)
-    assert (found.verdict, found.value, found.samples, found.holds) == (Verdict.PASS, 0.0, len(ROWS), True)
+    assert (found.verdict, found.value, found.samples, found.gates) == (Verdict.PASS, 0.0, len(ROWS), True)
     assert (found.id, found.claim) == ("writes.acknowledged", "dual_write.order")
 
 
@@ -76,7 +77,7 @@ def test_what_was_not_read_holds_the_week_and_hides_no_loss() -> None:
     layout = CONTRACT.without("walks.status", "smallint")
     partly = {walk_id: msgspec.structs.replace(walk, layout=layout) for walk_id, walk in HELD.items()}
     unread = acknowledged_result(acknowledged(SENT, partly), SENT, layout)
-    assert (unread.verdict, unread.holds) == (Verdict.NOT_EXERCISED, True)
+    assert (unread.verdict, unread.gates) == (Verdict.NOT_EXERCISED, True)
     assert "walks.status cannot be read: docs/contract has walk_status, and the database has smallint" in unread.reason
     one = {walk_id: walk for walk_id, walk in partly.items() if walk_id != PUT_IDS[0]}
     assert acknowledged_result(acknowledged(SENT, one), SENT, layout).verdict is Verdict.FAIL
@@ -88,7 +89,7 @@ def test_locations_that_were_not_read_are_neither_lost_nor_there_once() -> None:
     partly = {walk_id: msgspec.structs.replace(walk, locations=(), layout=layout) for walk_id, walk in HELD.items()}
     assert acknowledged(SENT, partly).lost == ()
     once = once_result(applied_once(SENT, tuple(partly.values()), NAMES), SENT, layout)
-    assert (once.verdict, once.holds) == (Verdict.NOT_EXERCISED, True)
+    assert (once.verdict, once.gates) == (Verdict.NOT_EXERCISED, True)
     two = (*partly.values(), partly[PUT_IDS[0]])
     assert once_result(applied_once(SENT, two, NAMES), SENT, layout).verdict is Verdict.FAIL
 
@@ -109,7 +110,7 @@ def test_writes_that_do_not_fit_the_schedule_prove_nothing_but_excuse_no_loss() 
 
 def test_everything_there_once_passes() -> None:
     found = of_once(*HELD.values())
-    assert (found.verdict, found.value, found.samples, found.holds) == (Verdict.PASS, 0.0, len(HELD), True)
+    assert (found.verdict, found.value, found.samples, found.gates) == (Verdict.PASS, 0.0, len(HELD), True)
 
 
 def test_a_walk_that_is_there_twice_fails() -> None:
@@ -131,7 +132,7 @@ def test_what_was_sent_is_not_known_so_it_may_have_been_sent_but_not_stored_twic
     assert "2 writes do not fit the schedule, the first is u0001-00099" in found.reason
 
 
-def switched(clients: int, *late: str, last_s: float | None = 61.04) -> CheckResult:
+def switched(clients: int, *late: str, last_s: float | None = 61.04) -> Judgement:
     back = clients - len(late)
     return switch_over_result(SwitchOver(clients=clients, switched=back, last_s=last_s, limit_s=300.0, late_users=late))
 
@@ -139,7 +140,7 @@ def switched(clients: int, *late: str, last_s: float | None = 61.04) -> CheckRes
 def test_every_client_back_in_time_passes() -> None:
     found = switched(250)
     assert (found.verdict, found.value, found.samples, found.unit) == (Verdict.PASS, 0.0, 250, Unit.USERS)
-    assert (found.id, found.claim, found.holds) == ("flag.off_in_time", "rollout.rollback.step2", True)
+    assert (found.id, found.claim, found.gates) == ("flag.off_in_time", "rollout.rollback.step2", True)
     assert found.reason == "250 of 250 clients back on Firestore, limit 300 s; the last after 61.0 s"
 
 

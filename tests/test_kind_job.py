@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.stack import Rung
 from harness.stack.kind import at_hand
 from harness.stack.kind.ground import KEPT

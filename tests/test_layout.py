@@ -16,8 +16,8 @@ SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 
 #: Modules that own the clock or the dice, and the load processes' own.
 OWNERS = {
-    "harness/clock.py",
-    "harness/seed.py",
+    "harness/base/clock.py",
+    "harness/base/seed.py",
     "harness/load/runtime.py",
     "harness/load/time.py",
     "harness/evidence/spool.py",
@@ -25,7 +25,7 @@ OWNERS = {
     "harness/stack/gate_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/kubernetes/password.py",  # makes a password: a secret, no die of the run
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
-    "harness/state/machine.py",  # makes the mark of a folder of state: no die of a run
+    "harness/stack/state/machine.py",  # makes the mark of a folder of state: no die of a run
     "api/clock.py",
     "bench/clock.py",
     "api/ids.py",

@@ -20,12 +20,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from harness.home import ENVIRONMENT_VARIABLE, runs_folder
-from harness.model.errors import StackNotStarted
-from harness.state import cgroups, lease, processes, shared_memory, sweeping
-from harness.state.lease import Condition, RunState, condition
-from harness.state.processes import ProcessIdentity
-from harness.state.sweeping import dead_runs, end_run, sweep
+from harness.base.errors import StackNotStarted
+from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
+from harness.stack.state import cgroups, lease, processes, shared_memory, sweeping
+from harness.stack.state.lease import Condition, RunState, condition
+from harness.stack.state.processes import ProcessIdentity
+from harness.stack.state.sweeping import dead_runs, end_run, sweep
 
 HERE, THERE = "pid:[1]", "pid:[2]"
 NAMES = ("one", "two", "three")

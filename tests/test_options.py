@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.cli import main
-from harness.model.errors import SEVERITY, BadInput, Exit, more_severe
+from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
+from harness.cli.main import main
+from harness.cli.main import main as cli
 from harness.model.stack import Fault, FaultKind
-from harness.options import fault, faults
+from harness.rehearsals.rollout.faults import fault, faults
 from scenarios.load import load
 
 

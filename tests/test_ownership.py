@@ -16,12 +16,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.home import runs_folder
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
+from harness.base.home import runs_folder
 from harness.stack.kind import leftovers, record
 from harness.stack.kind.docker import docker
 from harness.stack.kubernetes import labels
-from harness.state import (
+from harness.stack.state import (
     MARKER,
     Condition,
     Lease,
@@ -36,11 +36,11 @@ from harness.state import (
     shared_memory,
     sweep,
 )
-from harness.state import processes as processes_module
-from harness.state.held import HeldLock, is_held
-from harness.state.machine import home_mark, identity
-from harness.state.processes import this_boot, this_space
-from harness.state.sweeping import end_run
+from harness.stack.state import processes as processes_module
+from harness.stack.state.held import HeldLock, is_held
+from harness.stack.state.machine import home_mark, identity
+from harness.stack.state.processes import this_boot, this_space
+from harness.stack.state.sweeping import end_run
 from tests import stub_docker
 
 pytestmark = pytest.mark.process
@@ -54,7 +54,7 @@ IN_A_SPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 BEGINS = """
 import asyncio, sys
 from harness.stack.processes import Spec, spawn
-from harness.state import RunState
+from harness.stack.state import RunState
 async def main():
     state = RunState.begin(sys.argv[1])
     (state.folder / "data").write_text("x")
@@ -63,7 +63,7 @@ async def main():
     sys.stdin.read()
 asyncio.run(main())
 """
-SWEEPS = "from harness.state import sweep; sweep(lambda line: print(line, flush=True))"
+SWEEPS = "from harness.stack.state import sweep; sweep(lambda line: print(line, flush=True))"
 
 
 def can_have_spaces() -> bool:
@@ -249,7 +249,7 @@ def test_a_torn_lease_with_its_locks_free_is_a_dead_run_s() -> None:
 
 
 def test_a_proc_of_another_container_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.state.lease.sees_itself", lambda: False)
+    monkeypatch.setattr("harness.stack.state.lease.sees_itself", lambda: False)
     with pytest.raises(StackNotStarted, match="/proc shows the processes of another container"):
         RunState.begin("one")
     assert not run_folder("one").exists()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import parser
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.cli.main import parser
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("README.md", "README.ja.md")

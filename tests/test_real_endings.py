@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from harness.home import runs_folder
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.base.home import runs_folder
 from tests.test_ownership import IN_A_SPACE, marked_processes, needs_spaces
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(400, func_only=True)]

@@ -3,37 +3,72 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
-import re
-from collections.abc import Callable
-from html.parser import HTMLParser
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 from junitparser import JUnitXml
 
-from harness import cli, rollout_command
-from harness.clock import MachineClock
-from harness.model.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
-from harness.model.rollout_run import Rollout
-from harness.model.run import Run
-from harness.model.verdict import CriterionKind, Decision, Verdict
-from harness.options import RunOptions
-from harness.progress import Progress
-from harness.report.published import ROLLOUT, ROLLOUT_JSON
-from harness.rollout import RolloutRehearsal, weeks_of
+from harness.base.clock import Clock, MachineClock
+from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
+from harness.base.progress import Progress
+from harness.base.units import Unit
+from harness.cli.main import main as cli
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import message
+from harness.model.result import Result
+from harness.model.scenario import Scenario
+from harness.model.section import Pairs, Table
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conclude import details_of
+from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.options import Options
+from harness.rehearsals.rollout import command
+from harness.rehearsals.rollout.sequence import Rollout
+from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, next_week, weeks_of
+from harness.report.published import RESULT, RESULT_JSON
 from tests.hurried import QUICK_PROBES, hurried
 from tests.main_job import Job, left_since, machine_state
-from tests.report.runs import NASTY, decided, result
+from tests.rehearsal.again import judged_again
+from tests.report.results import NASTY, facts
 
 ADVANCE = (Decision.ADVANCE, Exit.OK)
 HOLD = (Decision.HOLD, Exit.HOLD)
 ROLL_BACK = (Decision.ROLL_BACK, Exit.ROLLED_BACK)
 INTERRUPTED = (None, Exit.INTERRUPTED)
 Step = tuple[Decision | None, Exit] | Exception | Callable[[], tuple[Decision | None, Exit]]
+VERDICTS = {
+    Decision.ADVANCE: (Verdict.PASS, Verdict.PASS),
+    Decision.HOLD: (Verdict.INCONCLUSIVE, Verdict.PASS),
+    Decision.ROLL_BACK: (Verdict.PASS, Verdict.FAIL),
+    None: (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+}
+
+
+def week_result(plan: Scenario, run_id: str, decision: Decision | None, status: Exit) -> Result:
+    success, limit = VERDICTS[decision]
+    told = (message("as the test says"),)
+    return Result(
+        rehearsal="rollout_week",
+        plan=plan.name,
+        title=message("A week"),
+        run_id=run_id,
+        decides=True,
+        decision=decision,
+        exit_status=int(status),
+        facts=facts(leaks=("a process",) if status is Exit.LEAK else ()),
+        parts=(),
+        judgements=(
+            Judgement(id="success.availability", verdict=success, told=told, value=0.99, limit=0.995, unit=Unit.RATIO),
+            Judgement(id="rollback.availability", kind=Kind.ROLLBACK_LIMIT, verdict=limit, told=told),
+        ),
+        sections=(),
+    )
 
 
 class FakeWeeks:
@@ -41,193 +76,266 @@ class FakeWeeks:
 
     def __init__(self, *steps: Step) -> None:
         self.steps = list(steps)
-        self.asked: list[RunOptions] = []
+        self.asked: list[tuple[Scenario, Options]] = []
         self.interrupts = 0
-        self.on_disk: list[Rollout] = []
+        self.on_disk: list[Result] = []
 
-    async def run(self, options: RunOptions) -> Run:
-        self.asked.append(options)
-        self.on_disk.append(ROLLOUT.read(options.reports / ROLLOUT_JSON))
+    def __call__(self, plan: Scenario, options: Options, _clock: Clock, _progress: Progress) -> FakeWeeks:
+        self.asked.append((plan, options))
+        return self
+
+    async def run(self) -> Result:
+        plan, options = self.asked[-1]
+        self.on_disk.append(RESULT.read(options.reports / RESULT_JSON))
         await asyncio.sleep(0)
         step = self.steps.pop(0)
         if isinstance(step, Exception):
             raise step
         decision, status = step() if callable(step) else step
-        run_id = f"r{len(self.asked)}-{options.scenario.name}"
+        run_id = f"r{len(self.asked)}-{plan.name}"
         (options.reports / run_id).mkdir(exist_ok=True)
-        verdict = Verdict.PASS if decision is Decision.ADVANCE else Verdict.INCONCLUSIVE
-        run = decided(decision, result(verdict), result(Verdict.PASS, CriterionKind.ROLLBACK), exit_status=int(status))
-        return msgspec.structs.replace(run, run_id=run_id, scenario=options.scenario.name, title=options.scenario.title)
+        return week_result(plan, run_id, decision, status)
 
     def interrupt(self) -> None:
         self.interrupts += 1
 
     @property
     def weeks(self) -> list[int]:
-        return [int(options.scenario.name[-1]) for options in self.asked]
+        return [int(plan.name[-1]) for plan, _ in self.asked]
 
 
-def make(reports: Path, runner: FakeWeeks, *words: str) -> RolloutRehearsal:
+Made = Conductor[RolloutPlan, RolloutDetails]
+
+
+@contextlib.contextmanager
+def make(reports: Path, weeks: FakeWeeks, *words: str) -> Iterator[Made]:
     if "--resume" not in words:
         words = ("--on", "local", *words)
     arguments = cli.parser().parse_args(["rollout", "--reports", str(reports), *words])
     clock = MachineClock()
-    rollout, folder, weeks = rollout_command.plan(
-        arguments, cli._options, lambda given: cli.parser().parse_args(["rollout", *given]), clock
-    )
-    return RolloutRehearsal(rollout, weeks=weeks, folder=folder, runner=runner, clock=clock, progress=Progress(clock))
+    progress = Progress(clock, io.StringIO())
+
+    def parse(given: Any) -> Any:
+        return cli.parser().parse_args(["rollout", *given])
+
+    with contextlib.ExitStack() as held:
+        yield command.begun(Rollout(weeks), arguments, parse, clock, progress, held)
 
 
-async def run(reports: Path, runner: FakeWeeks, *words: str) -> Rollout:
-    rehearsal = make(reports, runner, *words)
-    ended = await rehearsal.run()
-    assert ROLLOUT.read(rehearsal.folder / ROLLOUT_JSON) == ended
-    assert (reports / "latest").resolve() == rehearsal.folder.resolve()
-    return ended
+class Ended(msgspec.Struct, frozen=True):
+    """How a rollout ended, and what a resume would read of it."""
+
+    result: Result
+    plan: RolloutPlan
+    details: RolloutDetails
+    folder: Path
+
+    @property
+    def outcome(self) -> tuple[Decision | None, int | None, int | None]:
+        """Decision, exit status, and the week at which it stands."""
+        return self.result.decision, self.result.exit_status, next_week(self.plan, self.details)
+
+    @property
+    def attempts(self) -> list[tuple[int, int, Decision | None]]:
+        return [(each.week, each.attempt, each.decision) for each in self.details.attempts]
+
+    @property
+    def stands(self) -> str:
+        """The sentence on where it stands."""
+        pairs = next(each for each in self.result.sections if isinstance(each, Pairs))
+        return str(pairs.pairs[0][1])
+
+
+async def ended(conductor: Made) -> Ended:
+    result = await conductor.run()
+    folder = conductor.folder
+    kept = RESULT.read(folder / RESULT_JSON)
+    assert kept == result
+    judged_again(conductor.rehearsal, RolloutPlan, folder)
+    details = details_of(conductor.rehearsal, result)
+    return Ended(result, conductor.plan, details, folder)
+
+
+async def run(reports: Path, weeks: FakeWeeks, *words: str) -> Ended:
+    with make(reports, weeks, *words) as conductor:
+        found = await ended(conductor)
+    assert (reports / "latest").resolve() == found.folder.resolve()
+    return found
 
 
 async def test_all_four_advance_in_order(tmp_path: Path) -> None:
     weeks = FakeWeeks(ADVANCE, ADVANCE, ADVANCE, ADVANCE)
-    ended = await run(tmp_path, weeks, "--seed", "7", "--window", "9s", "--pace", "4s", "--fault", "errors=1%")
+    found = await run(tmp_path, weeks, "--seed", "7", "--window", "9s", "--pace", "4s", "--fault", "errors=1%")
     assert weeks.weeks == [1, 2, 3, 4]
-    assert (ended.decision, ended.exit_status, ended.next_week) == (Decision.ADVANCE, 0, None)
-    assert {(o.seed, o.scenario.window_s, o.scenario.population.pace_s) for o in weeks.asked} == {(7, 9, 4)}
-    assert all(o.faults for o in weeks.asked)
-    assert ended.replay == "python -m harness rollout --on local --seed 7 --window 9s --pace 4s --fault errors=1%"
-    assert all((tmp_path / ended.rollout_id / (week.folder or "none")).is_dir() for week in ended.weeks)
+    assert found.outcome == (Decision.ADVANCE, 0, None)
+    assert {(o.seed, p.window_s, p.population.pace_s) for p, o in weeks.asked} == {(7, 9, 4)}
+    assert all(plan.faults for plan, _ in weeks.asked)
+    replay = "python -m harness rollout --on local --seed 7 --window 9s --pace 4s --fault errors=1%"
+    assert found.result.facts.replay == replay
+    assert weeks.asked[2][1].replay == replay.replace("rollout --on", "run rollout_week3 --on")
+    assert all((found.folder / each.folder).is_dir() for each in found.result.children)
+    assert [each.verdict for each in found.result.judgements] == [Verdict.PASS] * 4
 
 
 @pytest.mark.parametrize(
-    ("stop", "status"), [(HOLD, 10), (ROLL_BACK, 20), (INTERRUPTED, 130), ((None, Exit.STACK), 30)]
+    ("stop", "decision", "status", "verdict"),
+    [
+        (HOLD, Decision.HOLD, 10, Verdict.INCONCLUSIVE),
+        (ROLL_BACK, Decision.ROLL_BACK, 20, Verdict.FAIL),
+        (INTERRUPTED, None, 130, Verdict.INCONCLUSIVE),
+        ((None, Exit.STACK), None, 30, Verdict.INCONCLUSIVE),
+        ((Decision.ADVANCE, Exit.LEAK), None, 40, Verdict.INCONCLUSIVE),
+        ((Decision.ROLL_BACK, Exit.LEAK), Decision.ROLL_BACK, 40, Verdict.FAIL),
+    ],
 )
 async def test_a_week_that_does_not_advance_is_the_last(
-    tmp_path: Path, stop: tuple[Decision | None, Exit], status: int
+    tmp_path: Path, stop: tuple[Decision | None, Exit], decision: Decision | None, status: int, verdict: Verdict
 ) -> None:
     weeks = FakeWeeks(ADVANCE, stop)
-    ended = await run(tmp_path, weeks)
+    found = await run(tmp_path, weeks)
     assert weeks.weeks == [1, 2]
-    assert (ended.decision, ended.exit_status, ended.next_week) == (stop[0], status, 2)
-    assert "week 2" in ended.stopped
-    assert "week 1 advanced" in ended.stopped
+    assert found.outcome == (decision, status, 2), found.result.facts.errors
+    assert "week 2" in found.stands
+    assert "week 1 advanced" in found.stands
+    assert [each.verdict for each in found.result.judgements] == [
+        Verdict.PASS,
+        verdict,
+        Verdict.NOT_EXERCISED,
+        Verdict.NOT_EXERCISED,
+    ]
 
 
-async def test_a_leak_is_no_way_to_the_next_week(tmp_path: Path) -> None:
-    weeks = FakeWeeks((Decision.ADVANCE, Exit.LEAK))
-    ended = await run(tmp_path, weeks)
-    assert (weeks.weeks, ended.decision, ended.exit_status, ended.next_week) == ([1], None, 40, 1)
-
-
-async def test_the_document_on_disk_is_current_before_each_week(tmp_path: Path) -> None:
+async def test_the_result_on_disk_is_current_before_each_week(tmp_path: Path) -> None:
     weeks = FakeWeeks(ADVANCE, HOLD)
     await run(tmp_path, weeks)
-    before = [(r.stopped, len(r.weeks), r.next_week, r.exit_status) for r in weeks.on_disk]
-    assert before == [("week 1 is under way", 0, 1, None), ("week 2 is under way", 1, 2, None)]
+    assert [(each.exit_status, each.decision, len(each.children)) for each in weeks.on_disk] == [
+        (None, None, 0),
+        (None, None, 1),
+    ]
 
 
 async def test_a_held_rollout_is_resumed_where_it_held(tmp_path: Path) -> None:
     held = await run(tmp_path, FakeWeeks(ADVANCE, HOLD), "--seed", "7", "--window", "9s", "--weeks", "1-3")
     again = FakeWeeks(ADVANCE, HOLD)
-    ended = await run(tmp_path, again, "--resume", held.rollout_id)
+    found = await run(tmp_path, again, "--resume", held.folder.name)
     assert again.weeks == [2, 3]
-    assert {(o.seed, o.scenario.window_s) for o in again.asked} == {(7, 9)}
-    assert ended.rollout_id == held.rollout_id
-    assert [(w.week, w.attempt, w.decision) for w in ended.weeks] == [
+    assert {(o.seed, p.window_s) for p, o in again.asked} == {(7, 9)}
+    assert found.folder == held.folder
+    assert found.result.facts.replay == held.result.facts.replay
+    assert found.attempts == [
         (1, 1, Decision.ADVANCE), (2, 1, Decision.HOLD), (2, 2, Decision.ADVANCE), (3, 1, Decision.HOLD),
     ]  # fmt: skip
-    assert (ended.decision, ended.exit_status, ended.next_week) == (Decision.HOLD, 10, 3)
+    assert [each.decision for each in found.result.children] == [each[2] for each in found.attempts]
+    assert found.outcome == (Decision.HOLD, 10, 3)
+    second = next(each for each in found.result.judgements if each.part == "week2")
+    assert "in one of 2 tries" in str(second.notes[0])
     last = await run(tmp_path, FakeWeeks(ADVANCE), "--resume", "latest")
-    assert (last.decision, last.exit_status, last.next_week) == (Decision.ADVANCE, 0, None)
-    with pytest.raises(BadInput, match="every week of"):
-        make(tmp_path, FakeWeeks(), "--resume", "latest")
+    assert last.outcome == (Decision.ADVANCE, 0, None)
+    with pytest.raises(BadInput, match="every week of"), make(tmp_path, FakeWeeks(), "--resume", "latest"):
+        pass
 
 
 async def test_an_interrupt_between_two_weeks_stops_before_the_next(tmp_path: Path) -> None:
     def interrupted_late() -> tuple[Decision | None, Exit]:
-        rehearsal.interrupt()  # the week is past its decision: it goes on to its end
+        conductor.interrupt()  # the week is past its decision: it goes on to its end
         return ADVANCE
 
     weeks = FakeWeeks(interrupted_late)
-    rehearsal = make(tmp_path, weeks)
-    ended = await rehearsal.run()
-    assert (weeks.weeks, weeks.interrupts) == ([1], 1)
-    assert (ended.decision, ended.exit_status, ended.next_week) == (None, 130, 2)
-    assert ended.stopped.startswith("Interrupted before week 2; week 1 advanced.")
+    with make(tmp_path, weeks) as conductor:
+        found = await ended(conductor)
+    assert weeks.weeks == [1]
+    assert found.outcome == (None, 130, 2)
+    assert found.stands.startswith("Interrupted before week 2; week 1 advanced.")
     again = FakeWeeks(ADVANCE, ADVANCE, ADVANCE)
-    assert (await run(tmp_path, again, "--resume", ended.rollout_id)).exit_status == 0
+    assert (await run(tmp_path, again, "--resume", found.folder.name)).result.exit_status == 0
     assert again.weeks == [2, 3, 4]
 
 
 async def test_an_interrupt_after_the_last_decision_spoils_nothing(tmp_path: Path) -> None:
     def interrupted_late() -> tuple[Decision | None, Exit]:
-        rehearsal.interrupt()
+        conductor.interrupt()
         return ADVANCE
 
-    rehearsal = make(tmp_path, FakeWeeks(interrupted_late), "--weeks", "4")
-    ended = await rehearsal.run()
-    assert (ended.decision, ended.exit_status) == (Decision.ADVANCE, 0)
+    with make(tmp_path, FakeWeeks(interrupted_late), "--weeks", "4") as conductor:
+        assert (await ended(conductor)).outcome == (Decision.ADVANCE, 0, None)
+
+
+async def test_an_interrupt_is_passed_on_and_the_week_s_end_is_awaited_however_often(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
+    class Slow(FakeWeeks):
+        async def run(self) -> Result:
+            begun.set()
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+            return await super().run()
+
+    weeks = Slow(INTERRUPTED)
+    with make(tmp_path, weeks) as conductor:
+        task = asyncio.ensure_future(ended(conductor))
+        await begun.wait()
+        for _ in range(3):
+            await asyncio.sleep(0.03)
+            conductor.interrupt()
+        found = await task
+    assert weeks.interrupts >= 1
+    assert [(each.week, each.exit_status) for each in found.details.attempts] == [(1, 130)], "its end was awaited"
+    assert found.result.exit_status == Exit.INTERRUPTED
 
 
 async def test_a_rolled_back_rollout_is_begun_anew(tmp_path: Path) -> None:
-    ended = await run(tmp_path, FakeWeeks(ROLL_BACK))
-    assert "--resume" not in ended.stopped
-    with pytest.raises(BadInput, match="rolled back in week 1"):
-        make(tmp_path, FakeWeeks(), "--resume", ended.rollout_id)
+    found = await run(tmp_path, FakeWeeks(ROLL_BACK))
+    assert "--resume" not in found.stands
+    with (
+        pytest.raises(BadInput, match="rolled back in week 1"),
+        make(tmp_path, FakeWeeks(), "--resume", found.folder.name),
+    ):
+        pass
 
 
 async def test_a_week_that_never_began_is_told(tmp_path: Path) -> None:
-    ended = await run(tmp_path, FakeWeeks(ADVANCE, EvidenceNotWritten("no space", where="here", remedy="free some")))
-    assert (ended.exit_status, ended.next_week, ended.decision) == (31, 2, None)
-    assert (ended.weeks[1].run_id, ended.weeks[1].errors) == (None, ("no space\n  where: here\n  to do: free some",))
+    error = EvidenceNotWritten("no space", where="here", remedy="free some")
+    found = await run(tmp_path, FakeWeeks(ADVANCE, error))
+    assert found.outcome == (None, 31, 2)
+    second = found.details.attempts[1]
+    assert (second.run_id, second.errors) == ("", ("no space\n  where: here\n  to do: free some",))
 
 
-async def test_an_internal_error_is_in_the_report_and_goes_on(tmp_path: Path) -> None:
-    rehearsal = make(tmp_path, FakeWeeks(ADVANCE, RuntimeError("a mistake of ours")))
-    with pytest.raises(RuntimeError, match="a mistake of ours"):
-        await rehearsal.run()
-    kept = ROLLOUT.read(rehearsal.folder / ROLLOUT_JSON)
-    assert (kept.exit_status, kept.next_week, kept.decision) == (41, 2, None)
-    assert "a mistake of ours" in kept.errors[0]
+async def test_an_internal_error_is_in_the_result(tmp_path: Path) -> None:
+    found = await run(tmp_path, FakeWeeks(ADVANCE, RuntimeError("a mistake of ours")))
+    assert found.outcome == (None, 41, 2)
+    assert "a mistake of ours" in found.result.facts.errors[0]
 
 
 async def test_a_rollout_that_was_killed_is_resumed(tmp_path: Path) -> None:
     """After ``kill -9`` the disk holds what was written before the week that was under way."""
-    killed = await run(tmp_path, FakeWeeks(ADVANCE, HOLD))
-    folder = tmp_path / killed.rollout_id
-    under_way = msgspec.structs.replace(
-        killed, weeks=killed.weeks[:1], decision=None, exit_status=None, stopped="week 2 is under way"
-    )
-    (folder / "rollout.json").write_bytes(msgspec.json.encode(under_way))
+    weeks = FakeWeeks(ADVANCE, HOLD)
+    killed = await run(tmp_path, weeks)
+    (killed.folder / RESULT_JSON).write_bytes(RESULT.encode(weeks.on_disk[1]))
     again = FakeWeeks(ADVANCE, ADVANCE, ADVANCE)
-    assert (await run(tmp_path, again, "--resume", str(folder))).exit_status == 0
+    assert (await run(tmp_path, again, "--resume", str(killed.folder))).result.exit_status == 0
     assert again.weeks == [2, 3, 4]
 
 
 async def test_two_processes_never_continue_the_same_rollout(tmp_path: Path) -> None:
     held = await run(tmp_path, FakeWeeks(HOLD))
-    entered, leave = asyncio.Event(), asyncio.Event()
-
-    class Slow(FakeWeeks):
-        async def run(self, options: RunOptions) -> Run:
-            entered.set()
-            await leave.wait()
-            return await super().run(options)
-
-    first = make(tmp_path, Slow(HOLD), "--resume", held.rollout_id)
-    task = asyncio.ensure_future(first.run())
-    await entered.wait()
-    with pytest.raises(BadInput, match="under way in another process"):
-        await make(tmp_path, FakeWeeks(HOLD), "--resume", held.rollout_id).run()
-    leave.set()
-    assert (await task).exit_status == 10
+    with (
+        make(tmp_path, FakeWeeks(HOLD), "--resume", held.folder.name) as first,
+        pytest.raises(BadInput, match="under way in another process"),
+        make(tmp_path, FakeWeeks(HOLD), "--resume", held.folder.name),
+    ):
+        pass
+    assert first.folder == held.folder
+    assert not (held.folder / "evidence-3.sqlite").exists(), "the second wrote nothing"
 
 
 async def test_a_full_disk_at_the_end_is_in_the_exit_status(tmp_path: Path) -> None:
     def breaks_the_folder() -> tuple[Decision | None, Exit]:
-        rehearsal.folder = tmp_path / "gone"
+        conductor.folder = tmp_path / "gone"
         return ADVANCE
 
-    rehearsal = make(tmp_path, FakeWeeks(breaks_the_folder), "--weeks", "1")
-    assert (await rehearsal.run()).exit_status == 31
+    with make(tmp_path, FakeWeeks(breaks_the_folder), "--weeks", "1") as conductor:
+        assert (await conductor.run()).exit_status == 31
 
 
 @pytest.mark.parametrize("text", ["", "0", "5", "3-2", "1-5", "1,2", "1-", "one"])
@@ -240,11 +348,16 @@ def test_weeks_from_to() -> None:
     assert (weeks_of("1-4"), weeks_of("2-3"), weeks_of("4"), weeks_of("2-2")) == ((1, 2, 3, 4), (2, 3), (4,), (2,))
 
 
+def enter(reports: Path, *words: str) -> None:
+    with make(reports, FakeWeeks(), "--resume", "latest", *words):
+        pass
+
+
 def test_a_resume_takes_no_other_options(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"--seed, --window"):
-        make(tmp_path, FakeWeeks(), "--resume", "latest", "--seed", "8", "--window", "9s")
+        enter(tmp_path, "--seed", "8", "--window", "9s")
     with pytest.raises(BadInput, match="cannot be read"):
-        make(tmp_path, FakeWeeks(), "--resume", "latest")
+        enter(tmp_path)
     assert cli.main(["rollout", "--reports", str(tmp_path), "--resume", "nothing"]) == Exit.USAGE
     assert cli.main(["rollout", "--reports", str(tmp_path), "--weeks", "4-1"]) == Exit.USAGE
     assert list(tmp_path.iterdir()) == []
@@ -255,75 +368,55 @@ def test_the_reports_folder_refuses(tmp_path: Path) -> None:
     assert cli.main(["rollout", "--on", "local", "--reports", str(tmp_path / "file")]) == Exit.RUN_BROKEN
 
 
-# -- the parent's reports --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("steps", [(ADVANCE,) * 4, (ADVANCE, HOLD), (ROLL_BACK,), (RehearsalError("broke"),)])
-async def test_the_document_is_valid_by_its_schema(tmp_path: Path, steps: tuple[Step, ...]) -> None:
-    ended = await run(tmp_path, FakeWeeks(*steps))
-    document = json.loads((tmp_path / ended.rollout_id / "rollout.json").read_text())
-    jsonschema.Draft202012Validator(json.loads(ROLLOUT.schema_file.read_text())).validate(document)
-    assert not jsonschema.Draft202012Validator(json.loads(ROLLOUT.schema_file.read_text())).is_valid(
-        {**document, "seed": "x"}
-    )
-
-
-class Links(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.hrefs: list[str] = []
-        self.tags: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.hrefs += [value or "" for name, value in attrs if name in ("href", "src") and tag != "link"]
+# -- the rollout's page ----------------------------------------------------------------------------------------------
 
 
 async def test_the_page_links_the_weeks_and_says_what_was_not_entered(tmp_path: Path) -> None:
-    ended = await run(tmp_path, FakeWeeks(ADVANCE, HOLD))
-    folder = tmp_path / ended.rollout_id
-    page = (folder / "report.html").read_text()
-    links = Links()
-    links.feed(page)
-    reports = [href for href in links.hrefs if href.endswith("/report.html")]
-    assert reports == ["r1-rollout_week1/report.html", "r2-rollout_week2/report.html"]
-    assert "r2-rollout_week2/evidence.sqlite" in links.hrefs
-    assert all((folder / href).parent.is_dir() for href in links.hrefs)
-    assert page.count("not entered") == 2
-    assert ended.stopped in page
-    assert "稼働率 &gt; 99.5%" in page, "the document's own words stand beside each criterion"
-    assert not links.tags & {"script", "img", "iframe"}
-    assert len(page.encode()) < 100_000
-    summary = (folder / "summary.md").read_text()
-    assert summary.startswith("## ■ Hold: Rollout, weeks 1 to 4\n")
-    assert re.search(r"\| 2 \| ■ \*\*Hold\*\* \|.*\[report\]\(r2-rollout_week2/report.html\)", summary)
-    assert summary.count("not entered") == 2
+    found = await run(tmp_path, FakeWeeks(ADVANCE, HOLD))
+    page = (found.folder / "report.html").read_text()
+    for week in ("r1-rollout_week1", "r2-rollout_week2"):
+        assert f'href="{week}/report.html"' in page or f'href="./{week}/report.html"' in page
+    assert found.stands in page
+    summary = (found.folder / "summary.md").read_text()
+    assert "Hold" in summary.splitlines()[0]
+    weeks = next(each for each in found.result.sections if isinstance(each, Table))
+    assert [(str(row.cells[0]), str(row.word)) for row in weeks.rows] == [
+        ("Week 1", "Advance"),
+        ("Week 2", "Hold"),
+        ("Week 3", "not entered"),
+        ("Week 4", "not entered"),
+    ]
+    criteria = [each for each in found.result.sections if isinstance(each, Table) and each.part == "week1"]
+    assert [str(cell) for cell in criteria[0].rows[0].cells][2:] == ["99 %", "–", "0"]
 
 
 async def test_the_page_escapes_whatever_broke(tmp_path: Path) -> None:
-    ended = await run(tmp_path, FakeWeeks(RehearsalError(NASTY)))
-    page = (tmp_path / ended.rollout_id / "report.html").read_text()
-    assert "<script>" not in page
+    found = await run(tmp_path, FakeWeeks(RehearsalError(NASTY)))
+    assert found.details.attempts[0].errors == (NASTY,)
+    page = (found.folder / "report.html").read_text()
+    assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
-    assert "<script>" not in (tmp_path / ended.rollout_id / "summary.md").read_text()
 
 
 @pytest.mark.parametrize(
-    ("steps", "failures", "errors", "skipped"),
+    ("steps", "green"),
     [
-        ((ADVANCE,) * 4, 0, 0, 0),
-        ((ADVANCE, HOLD), 2, 0, 2),
-        ((INTERRUPTED,), 1, 1, 3),
-        (((Decision.ADVANCE, Exit.LEAK),), 2, 0, 3),
+        ((ADVANCE,) * 4, True),
+        ((ADVANCE, HOLD), False),
+        ((INTERRUPTED,), False),
+        (((Decision.ADVANCE, Exit.LEAK),), False),
     ],
 )
-async def test_junit_is_green_only_for_an_advance(
-    tmp_path: Path, steps: tuple[Step, ...], failures: int, errors: int, skipped: int
-) -> None:
-    ended = await run(tmp_path, FakeWeeks(*steps))
-    (suite,) = JUnitXml.fromfile(str(tmp_path / ended.rollout_id / "junit.xml"))
-    assert [case.name for case in suite] == ["week1", "week2", "week3", "week4", "rollout"]
-    assert (suite.failures, suite.errors, suite.skipped) == (failures, errors, skipped)
+async def test_junit_is_green_only_for_an_advance(tmp_path: Path, steps: tuple[Step, ...], green: bool) -> None:
+    found = await run(tmp_path, FakeWeeks(*steps))
+    suites = JUnitXml.fromfile(str(found.folder / "junit.xml"))
+    assert (suites.failures + suites.errors == 0) is green
+    assert {f"week{week}" for week in (1, 2, 3, 4)} <= {case.name.rpartition(".")[2] for s in suites for case in s}
+
+
+def test_what_a_week_shows_is_not_its_events() -> None:
+    attempt = Attempt(week=1, attempt=1, started_utc="", seconds=0.0)
+    assert (attempt.advanced, attempt.part, attempt.child.folder) == (False, "week1", "")
 
 
 # -- two real weeks --------------------------------------------------------------------------------------------------
@@ -339,15 +432,16 @@ def test_two_real_weeks_hold_at_the_first_and_leave_nothing(tmp_path: Path) -> N
     assert job.process.stdout is not None
     printed: dict[str, Any] = json.loads(job.process.stdout.read())
     assert job.finish() == Exit.HOLD, job.text
-    assert json.loads((job.folder / "rollout.json").read_text()) == printed
-    assert (printed["decision"], printed["next_week"]) == ("hold", 1)
-    (week,) = printed["weeks"]
-    child = json.loads((job.folder / week["folder"] / "run.json").read_text())
-    assert (child["scenario"], child["decision"], child["run_id"]) == ("rollout_week1", "hold", week["run_id"])
-    assert week["criteria"] == child["criteria"]
-    verdicts = {c["metric"]: c["verdict"] for c in child["criteria"] if c["kind"] == "success"}
-    assert verdicts.keys() == {"error_ratio", "latency_p95"}  # the latency is the machine's of the moment
-    assert verdicts["error_ratio"] == "inconclusive"
+    assert json.loads((job.folder / RESULT_JSON).read_text()) == printed
+    assert printed["decision"] == "hold"
+    (week,) = printed["children"]
+    child = RESULT.read(job.folder / week["folder"] / RESULT_JSON)
+    assert (child.plan, child.decision, child.run_id) == ("rollout_week1", Decision.HOLD, week["run_id"])
+    (attempt,) = RESULT.read(job.folder / RESULT_JSON).details["attempts"]
+    assert msgspec.convert(attempt, Attempt).judgements == child.judgements
+    verdicts = {each.id: each.verdict for each in child.judgements if each.id.startswith("success.")}
+    assert verdicts.keys() == {"success.error_ratio", "success.latency_p95"}  # the latency is the machine's
+    assert verdicts["success.error_ratio"] is Verdict.INCONCLUSIVE
     assert (job.folder / week["folder"] / "report.html").stat().st_size > 0
     assert (tmp_path / "reports" / "latest").resolve() == job.folder.resolve()
     assert left_since(before, job) == {}
@@ -361,10 +455,12 @@ def test_ctrl_c_in_a_real_week_leaves_nothing_and_says_where(tmp_path: Path) -> 
     job.wait_for("measuring for")
     job.interrupt()
     assert job.finish(60) == Exit.INTERRUPTED, job.text
-    kept = ROLLOUT.read(job.folder / ROLLOUT_JSON)
-    assert (kept.decision, kept.exit_status, kept.next_week) == (None, 130, 2)
-    assert kept.stopped == f"Interrupted in week 2; no week has advanced. Continue with --resume {kept.rollout_id}."
-    assert [(week.week, week.exit_status) for week in kept.weeks] == [(2, 130)]
+    kept = RESULT.read(job.folder / RESULT_JSON)
+    assert (kept.decision, kept.exit_status) == (None, 130)
+    assert kept.facts.errors == (
+        f"Interrupted in week 2; no week has advanced.; Continue with --resume {kept.run_id}.",
+    )
+    assert [(each.part, each.exit_status) for each in kept.children] == [("week2", 130)]
     assert (job.folder / "report.html").exists()
     assert left_since(before, job) == {}
 
@@ -378,14 +474,14 @@ def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on(tmp_path: Pat
     killed.wait_for("measuring for")
     killed.kill()
     assert left_since(before, killed)["processes"], "kill -9 must leave something, or this test proves nothing"
-    stood = ROLLOUT.read(killed.folder / ROLLOUT_JSON)
-    assert (stood.exit_status, stood.next_week, stood.stopped) == (None, 1, "week 1 is under way")
-    resumed = Job(reports, "--resume", stood.rollout_id, command=rollout)
+    stood = RESULT.read(killed.folder / RESULT_JSON)
+    assert (stood.exit_status, stood.children) == (None, ())
+    resumed = Job(reports, "--resume", stood.run_id, command=rollout)
     assert resumed.finish() == Exit.HOLD, resumed.text
     assert "left by a killed run" in resumed.text
-    ended = ROLLOUT.read(resumed.folder / ROLLOUT_JSON)
-    assert (ended.rollout_id, ended.next_week, ended.options) == (stood.rollout_id, 1, stood.options)
-    assert [(week.week, week.decision) for week in ended.weeks] == [(1, Decision.HOLD)]
+    found = RESULT.read(resumed.folder / RESULT_JSON)
+    assert (found.run_id, found.facts.replay) == (stood.run_id, stood.facts.replay)
+    assert [(each.part, each.decision) for each in found.children] == [("week1", Decision.HOLD)]
     assert left_since(before, killed, resumed) == {}
 
 
@@ -411,8 +507,8 @@ def test_a_fault_at_twice_the_limit_fires_the_row(
     scenario = hurried(4, tmp_path) if week == 4 else f"rollout_week{week}"
     job = Job(tmp_path / "reports", *words, *QUICK_PROBES, scenario=scenario)
     assert job.finish(240) == Exit.ROLLED_BACK, job.text
-    found = job.document()
-    fired = {c["metric"] for c in found["criteria"] if c["kind"] == "rollback" and c["verdict"] == "fail"}
-    assert fired == {metric}
-    assert found["switch_over"]["switched"] == found["switch_over"]["clients"] == {1: 50, 2: 150, 4: 500}[week]
+    found = RESULT.read(job.folder / RESULT_JSON)
+    assert {each.id for each in found.judgements if each.fired} == {f"rollback.{metric}"}
+    off = next(each for each in found.judgements if each.id == "flag.off_in_time")
+    assert (off.verdict, off.samples) == (Verdict.PASS, {1: 50, 2: 150, 4: 500}[week])
     assert left_since(before, job) == {}

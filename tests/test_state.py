@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.home import runs_folder
-from harness.model.errors import StackNotStarted
-from harness.state import (
+from harness.base.errors import StackNotStarted
+from harness.base.home import runs_folder
+from harness.stack.state import (
     MARKER,
     Lease,
     PartRecord,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import BadInput
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
 from harness.model.stack import AUTO, Address, Endpoints, Rung, Target
-from harness.rungs import choose, for_rung
 from harness.stack import environment
-from harness.targets import ROOT, bundled, resolve, resolve_command
+from harness.stack.rungs import choose, for_rung
+from harness.stack.targets import bundled, resolve, resolve_command
 from tests.stack.rungs import all_at, manifests
 
 #: docs/contract/environment.md#variables; FIREBASE_CREDENTIALS_PATH is absent against emulators.

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import terminal
-from harness.clock import MachineClock
-from harness.model.errors import Exit
-from harness.progress import Progress
+from harness.base import terminal
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit
+from harness.base.progress import Progress
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent

@@ -17,22 +17,23 @@ import gevent
 import msgspec
 import pytest
 
-from harness.clock import NS, ClockSteps, MachineClock
-from harness.collect import Collector
+from harness.base.clock import NS, Anchor, ClockSteps, MachineClock
+from harness.base.errors import EvidenceNotRead, Exit, RehearsalError
+from harness.evidence.collect import Collector
 from harness.evidence.store import EvidenceStore
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load import errors
 from harness.load.child import guarded
 from harness.load.children import Child
 from harness.load.greenlets import tell_of_every_greenlet
+from harness.load.population.due import due_list
 from harness.load.recorder import Recorder
-from harness.model.errors import EvidenceNotRead, Exit, RehearsalError
-from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
+from harness.model.judgement import Judgement
 from harness.model.scenario import Scenario
-from harness.model.verdict import CriterionResult, Decision, Verdict
-from harness.population.due import due_list
+from harness.model.verdict import Decision, Verdict
 from scenarios.load import load
 
 SEED = 3
@@ -114,7 +115,7 @@ class World:
     def while_read(self) -> None:
         """Happens when half was read."""
 
-    def go(self, rows: dict[str, list[Row]]) -> tuple[CriterionResult, ...]:
+    def go(self, rows: dict[str, list[Row]]) -> tuple[Judgement, ...]:
         """From the generators to the verdicts. Raises the named error that ends the run."""
         for name, each in rows.items():
             self._generate(name, self.rows(name, each))
@@ -492,7 +493,7 @@ def test_there_are_at_least_twenty_ways() -> None:
 
 @pytest.mark.parametrize(("failed", "decision"), [(0, Decision.ADVANCE), (2, Decision.HOLD), (40, Decision.ROLL_BACK)])
 def test_unharmed(world: Callable[[str], World], failed: int, decision: Decision) -> None:
-    assert decide(world("nothing").go(evidence(failed))) is decision
+    assert combine(world("nothing").go(evidence(failed))) is decision
 
 
 @pytest.mark.parametrize("failed", [2, 40])
@@ -503,7 +504,7 @@ def test_evidence_that_must_hold_never_advances(world: Callable[[str], World], n
     except RehearsalError as error:
         assert error.exit is Exit.RUN_BROKEN
         return
-    assert decide(results) is not Decision.ADVANCE
+    assert combine(results) is not Decision.ADVANCE
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -520,7 +521,7 @@ def test_healthy_evidence_advances_or_names_an_error_of_the_measurement(
             assert made.collector.ledger.measurement_errors
         return
     assert Verdict.FAIL not in {result.verdict for result in results}
-    if decide(results) is not Decision.ADVANCE:
+    if combine(results) is not Decision.ADVANCE:
         named = (
             "the measurement failed", "planned are not in evidence", "the load offered only", "no live session",
             "no probes in evidence",

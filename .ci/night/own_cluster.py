@@ -34,7 +34,7 @@ def _harness(module: str, *words: str) -> None:
 def _kubeconfig() -> Path:
     """Of the cluster of our label; its folder is named as the cluster is (harness/stack/kind/record.py)."""
     sys.path.insert(0, str(ROOT))
-    from harness.home import home
+    from harness.base.home import home
 
     found = sorted((home() / "kind" / "clusters").glob(f"*-{LABEL}/kubeconfig"))
     if len(found) != 1:

@@ -24,7 +24,7 @@ MEMORY_GIB = {"local": 3, "kind": 7}
 BASE = (
     "library/python:3.11-slim-bookworm"  # what most images of ours are made of (harness/stack/kind/images/registry.py)
 )
-INOTIFY = 1024  # each node of a cluster and each Envoy holds some (harness/doctor.py)
+INOTIFY = 1024  # each node of a cluster and each Envoy holds some (harness/cli/doctor.py)
 RUNNER = "actions/runner-images, images/ubuntu/Ubuntu2404-Readme.md"
 HOSTED = "docs.github.com, GitHub-hosted runners reference"
 ENVIRONMENT = "actions/runner-images, images/ubuntu/scripts/build/configure-environment.sh"
@@ -77,9 +77,9 @@ class Machine:
         return platform.system(), platform.machine(), sys.version_info[:2]
 
     def home(self) -> str:
-        """The harness' own folder (harness/home.py)."""
+        """The harness' own folder (harness/base/home.py)."""
         sys.path.insert(0, str(ROOT))
-        from harness.home import home
+        from harness.base.home import home
 
         return str(home())
 

@@ -15,8 +15,8 @@ import msgspec
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Create, Put, Sent, SentWalk, Write
 from harness.checks.values import Column
+from harness.load.population.walk import Location, WalkUpdate
 from harness.model.message import Told, message
-from harness.population.walk import Location, WalkUpdate
 
 _ALWAYS = ("title", "status", "start_time", "total_distance", "total_steps", "polyline_data")
 _WHEN_SENT = ("end_time", "thumbnail_image_url")  # a PUT without them leaves what is there

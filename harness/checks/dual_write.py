@@ -16,7 +16,7 @@ import msgspec
 
 from harness.checks.tables import CONTRACT, Layout
 from harness.checks.values import Column
-from harness.firebase.documents import Fields, Value
+from harness.stack.firebase.documents import Fields, Value
 
 _TEXTS = ("title", "description", "status")
 _DOUBLES = ("total_distance", "total_paused_duration")

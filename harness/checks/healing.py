@@ -19,10 +19,10 @@ from enum import StrEnum
 import msgspec
 
 from harness.checks.dual_write import StoredWalk, difference, document_id
-from harness.firebase.copy_walks import rows_of
-from harness.firebase.document_writes import plain_fields
-from harness.firebase.documents import Fields
 from harness.model.message import Message, message
+from harness.stack.firebase.copy_walks import rows_of
+from harness.stack.firebase.document_writes import plain_fields
+from harness.stack.firebase.documents import Fields
 
 
 class Direction(StrEnum):

@@ -11,10 +11,10 @@ from datetime import datetime
 
 import msgspec
 
+from harness.base.clock import NS
+from harness.base.errors import NOT_JSON
 from harness.checks.dual_write import Finding, Flaw
 from harness.checks.reconciled import FIRESTORE, Outage, near
-from harness.clock import NS
-from harness.model.errors import NOT_JSON
 from harness.model.message import Told, message
 from harness.model.verdict import Verdict
 

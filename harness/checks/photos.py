@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from harness.checks.reconciled import Outage, near
+from harness.load.population import thumbnail
 from harness.model.message import Told, message
-from harness.population import thumbnail
 
 
 class Photos(msgspec.Struct, frozen=True, kw_only=True):

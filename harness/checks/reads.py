@@ -17,10 +17,10 @@ import msgspec
 from harness.checks.histories import NEVER, Asked, WalkHistory, fits
 from harness.checks.sent import number_of
 from harness.checks.written import NotAsPlanned, Plans, UserWalks
+from harness.load.population.walk import PAGE_WALKS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import Told, message
 from harness.model.shown import Shown, ShownWalk, parse
-from harness.population.walk import PAGE_WALKS
 
 #: The status that says that there is no such walk: HTTP's, and gRPC's.
 _NOT_THERE = {Side.API: 404, Side.FIRESTORE: 5}

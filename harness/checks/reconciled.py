@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from harness.base.clock import Anchor, utc
 from harness.checks.dual_write import Comparison, Finding, Flaw
-from harness.clock import utc
-from harness.model.evidence import Anchor, EventRow
+from harness.model.evidence import EventRow
 from harness.model.message import Told, message
 from harness.model.stack import GATE_FAULTS, FaultKind
 

@@ -14,12 +14,12 @@ from typing import TypedDict
 
 import msgspec
 
+from harness.load.population import thumbnail
+from harness.load.population.accounts import Account
+from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.walk import Location, NewWalk, WalkUpdate, digest
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.scenario import PopulationPlan
-from harness.population import thumbnail
-from harness.population.accounts import Account
-from harness.population.schedule import Planned, slots, user_schedule
-from harness.population.walk import Location, NewWalk, WalkUpdate, digest
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):

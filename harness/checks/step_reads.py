@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.checks.reads import reads
+from harness.checks.walk_results import reads_result
 from harness.checks.written import Plans
+from harness.load.population.accounts import accounts
 from harness.load.stages.plan import population
 from harness.model.evidence import RequestRow
 from harness.model.judgement import Judgement
-from harness.population.accounts import accounts
-from harness.walk_results import reads_result
 
 
 def reads_of_steps(

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from harness.load.population.walk import Location
 from harness.model.message import Message, Told, english, marked, message
-from harness.population.walk import Location
 
 _SHOWN = 5
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from harness.checks.judged import CHECK_EVENT, of_event
+from harness.judge.judged import CHECK_EVENT, of_event
 from harness.model.evidence import EventRow
 from harness.model.judgement import Judgement
 from harness.model.verdict import Verdict

@@ -14,13 +14,13 @@ import msgspec
 
 from harness.checks.histories import FOREVER, NEVER, Asked, State, WalkHistory
 from harness.checks.sent import body_of, number_of
+from harness.load.population import thumbnail
+from harness.load.population.accounts import Account
+from harness.load.population.content import created, fingerprint, updated
+from harness.load.population.schedule import Planned, Slot, slots, user_schedule
+from harness.load.population.walk import NewWalk, WalkUpdate
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.scenario import PopulationPlan
-from harness.population import thumbnail
-from harness.population.accounts import Account
-from harness.population.content import created, fingerprint, updated
-from harness.population.schedule import Planned, Slot, slots, user_schedule
-from harness.population.walk import NewWalk, WalkUpdate
 
 
 class UserWalks:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import msgspec
 
+from harness.base.clock import Anchor
+from harness.base.errors import BadInput
 from harness.evidence.schema import STORE_VERSION, TABLES, Table
-from harness.model.errors import BadInput
-from harness.model.evidence import Anchor, Row
+from harness.model.evidence import Row
 
 
 def _bad(path: Path, what: str, remedy: str = "name the folder of a run that wrote evidence") -> BadInput:

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from harness.model.evidence import Anchor, EventRow, FlagRow, ProbeRow, RequestRow, Row, SampleRow, SessionRow
+from harness.base.clock import Anchor
+from harness.model.evidence import EventRow, FlagRow, ProbeRow, RequestRow, Row, SampleRow, SessionRow
 
 #: Raised when a reader of the older version would misread the newer one; a new column at the end is no new version.
 STORE_VERSION = 1

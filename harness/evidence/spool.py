@@ -13,7 +13,7 @@ from types import TracebackType
 
 import msgspec
 
-from harness.model.errors import NOT_JSON, EvidenceNotRead
+from harness.base.errors import NOT_JSON, EvidenceNotRead
 from harness.model.evidence import ProbeRow, RequestRow, Row
 
 FLUSH_ROWS = 200

@@ -13,10 +13,11 @@ from types import TracebackType
 
 import msgspec
 
+from harness.base.clock import Anchor
+from harness.base.errors import EvidenceNotWritten
 from harness.evidence.read import fold, read_anchor, read_meta, read_rows
 from harness.evidence.schema import BY_ROW, STORE_VERSION, Table, create_statements, insert_statement
-from harness.model.errors import EvidenceNotWritten
-from harness.model.evidence import Anchor, Row
+from harness.model.evidence import Row
 
 __all__ = ["EvidenceStore", "fold", "read_anchor", "read_meta", "read_rows"]
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from harness.base.units import Unit, show
 from harness.judge.bounds import CONFIDENCE
 from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
@@ -18,7 +19,6 @@ from harness.judge.success import failure_limit
 from harness.model.judgement import Kind
 from harness.model.message import Message, message, quantity
 from harness.model.scenario import Criterion, Metric, Scenario
-from harness.model.units import Unit, show
 from harness.model.verdict import FalseRollBack
 
 _RATIOS = (Metric.AVAILABILITY, Metric.ERROR_RATIO)

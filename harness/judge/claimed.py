@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.base.units import Unit
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 
 #: What was measured of something that did not happen.

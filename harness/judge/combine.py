@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.model.errors import Exit, more_severe
+from harness.base.errors import Exit, more_severe
 from harness.model.judgement import Judgement
 from harness.model.verdict import Decision
 

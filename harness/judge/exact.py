@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.units import Unit
 from harness.judge.figures import clears
 from harness.judge.finding import Finding, nothing
 from harness.judge.ledger import Calls
@@ -18,7 +19,6 @@ from harness.judge.window import NS, Window
 from harness.judge.words import NONE_IN_EVIDENCE, count, limit_quantity
 from harness.model.message import message, quantity, worded
 from harness.model.scenario import Criterion, Metric
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 
 _NAMED_USERS = 3

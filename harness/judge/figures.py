@@ -6,13 +6,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.units import Unit, show
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
 from harness.judge.ledger import Calls
 from harness.judge.planned import MISSING
 from harness.judge.words import count
 from harness.model.message import Message, marked, message
 from harness.model.scenario import Comparison, Criterion, Metric
-from harness.model.units import Unit, show
 
 MS = 1_000_000
 

@@ -6,14 +6,14 @@ import math
 
 import msgspec
 
+from harness.base.errors import BadInput
+from harness.base.units import Unit, show
 from harness.judge.bounds import quantile_samples_needed, samples_needed
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
 from harness.judge.words import SUBJECT, count, rule
-from harness.model.errors import BadInput
 from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Metric, Scenario
-from harness.model.units import Unit, show
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):

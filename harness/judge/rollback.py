@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.errors import BadInput
 from harness.judge.figures import SAMPLED, bad_calls, counting, figure
 from harness.judge.finding import Finding, error_words, nothing
 from harness.judge.ledger import Calls
@@ -23,7 +24,6 @@ from harness.judge.silence import Blackout, blackout, longest_dark_s
 from harness.judge.success import failure_limit, silence_words
 from harness.judge.view import View
 from harness.judge.words import NONE_IN_EVIDENCE, NOTHING_COUNTS, beside, bounded, count, limit, limit_quantity
-from harness.model.errors import BadInput
 from harness.model.message import Message, marked, message, worded
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.verdict import Verdict

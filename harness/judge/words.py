@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.base.units import Unit, show
 from harness.model.message import Message, marked, message, quantity, worded
 from harness.model.scenario import Comparison, Criterion, Metric
-from harness.model.units import Unit, show
 
 SUBJECT = {Metric.AVAILABILITY: "probes", Metric.LATENCY_P95: "requests", Metric.ERROR_RATIO: "requests"}
 

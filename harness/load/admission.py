@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.firebase.fetch import FlagCache
+from harness.base.errors import MeasurementFailed, RehearsalError
 from harness.load.auth import create_accounts, sign_in
-from harness.load.errors import MeasurementFailed
 from harness.load.flag import fetch_flag, remote_config
 from harness.load.phone import Phone, Shared
+from harness.load.population.accounts import Account, accounts
+from harness.load.population.schedule import Slot, slots, user_schedule
 from harness.load.rest import JsonClient
 from harness.load.runtime import runtime
 from harness.load.time import now_ns
-from harness.model.errors import RehearsalError
 from harness.model.evidence import SessionRow
-from harness.population.accounts import Account, accounts
-from harness.population.schedule import Slot, slots, user_schedule
+from harness.stack.firebase.fetch import FlagCache
 
 #: Greenlets admitting at once: enough to keep two emulators busy, few enough to leave them responsive.
 AT_ONCE = 12

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from harness.model.errors import NOT_JSON
+from harness.base.errors import NOT_JSON
+from harness.load.population.content import Content, Whole, fingerprint
 from harness.model.evidence import Operation, Outcome
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, text
-from harness.population.content import Content, Whole, fingerprint
 
 SUCCESS = {
     Operation.LIST_WALKS: 200,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from harness.load.answers import SUCCESS, classify, created_id
 from harness.load.connection import Answer, NoAnswer
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import PAGE_WALKS, encode
 from harness.load.result import Result
 from harness.load.runtime import runtime
 from harness.model.evidence import WRITES, Operation, Outcome
 from harness.model.stack import Address
-from harness.population.schedule import Planned
-from harness.population.walk import PAGE_WALKS, encode
 
 _METHOD = {
     Operation.LIST_WALKS: "GET",

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.load.errors import MeasurementFailed
+from harness.base.errors import MeasurementFailed
+from harness.load.population.accounts import Account
 from harness.load.rest import JsonClient
 from harness.load.time import NS, now_ns, wall_ns
-from harness.population.accounts import Account
 
 _API = "/identitytoolkit.googleapis.com/v1"
 _BATCH = 1000  # the most that Firebase takes at once

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from harness.base.errors import BadInput, EvidenceNotWritten, RehearsalError
 from harness.load import errors
 from harness.load.plan import LoadPlan, read
 from harness.load.recorder import Recorder
-from harness.model.errors import BadInput, EvidenceNotWritten, RehearsalError
 
 P = TypeVar("P")
 

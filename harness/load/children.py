@@ -15,11 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-import harness
+from harness.base.data import ROOT
+from harness.base.errors import EvidenceNotWritten, PartDied, RehearsalError
 from harness.load import errors
-from harness.model.errors import EvidenceNotWritten, PartDied, RehearsalError
 
-ROOT = Path(harness.__file__).resolve().parent.parent
 _TAIL_BYTES = 2_000
 #: gRPC and others would take these even for 127.0.0.1.
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"})

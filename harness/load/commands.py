@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.load.errors import MeasurementFailed
+from harness.base.errors import MeasurementFailed
 
 #: How long an admitted process waits for ``go``.
 GO_LIMIT_S = 600.0

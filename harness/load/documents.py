@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from harness.load.population.content import Content, fingerprint
 from harness.model.shown import Shown, ShownWalk, text
-from harness.population.content import Content, fingerprint
 
 
 def of_documents(snapshots: Iterable[Any]) -> str:

@@ -18,13 +18,13 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from harness.load.documents import of_documents
+from harness.load.population.firestore_document import document, document_id, location
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import PAGE_WALKS, Location
 from harness.load.result import Result
 from harness.load.runtime import TimedOut, runtime
 from harness.model.evidence import WRITES, Operation, Outcome
-from harness.model.stack import Address
-from harness.population.firestore_document import COLLECTION, document, document_id, location
-from harness.population.schedule import Planned
-from harness.population.walk import PAGE_WALKS, Location
+from harness.model.stack import COLLECTION, Address
 
 _NOT_FOUND, _UNKNOWN = 5, 2
 _SLACK_S = 0.5  # over the client's own deadline, should that not hold

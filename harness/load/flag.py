@@ -1,16 +1,16 @@
-"""One client's Remote Config fetch, as ``harness.firebase.fetch`` says the app's SDK does it."""
+"""One client's Remote Config fetch, as ``harness.stack.firebase.fetch`` says the app's SDK does it."""
 
 from __future__ import annotations
 
-from harness.firebase import fetch
-from harness.load.errors import MeasurementFailed
+from harness.base.errors import MeasurementFailed
 from harness.load.plan import LoadPlan
+from harness.load.population.accounts import Account
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.time import now_ns
 from harness.model.evidence import FlagRow
 from harness.model.flag import Client
-from harness.population.accounts import Account
+from harness.stack.firebase import fetch
 
 #: Of the fetch itself; a fetch never holds up a request (see ``phone``).
 FETCH_TIMEOUT_S = 5.0

@@ -7,7 +7,7 @@ import asyncio
 import h11
 import msgspec
 
-from harness.http1 import read_answer
+from harness.base.http1 import read_answer
 from harness.load.runtime import runtime
 from harness.model.stack import Address
 

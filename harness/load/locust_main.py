@@ -21,17 +21,16 @@ from gevent.event import Event
 from gevent.os import make_nonblocking, nb_read
 from locust.env import Environment
 
+from harness.base.errors import EvidenceNotWritten, MeasurementFailed
 from harness.load.admission import admit
 from harness.load.child import run
 from harness.load.commands import GO_LIMIT_S, Go, Stop, not_told, parse
-from harness.load.errors import MeasurementFailed
 from harness.load.firestore_side import connect
 from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.time import now_ns
-from harness.model.errors import EvidenceNotWritten
 from harness.model.evidence import SessionRow
 
 _MOST_LINE = 200

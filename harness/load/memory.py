@@ -13,9 +13,9 @@ from datetime import datetime
 import msgspec
 
 from harness.load.firestore_side import PhoneWalk
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import Location, WalkUpdate
 from harness.model.evidence import Operation, Side
-from harness.population.schedule import Planned
-from harness.population.walk import Location, WalkUpdate
 
 #: The walk under way, the side walk, and walks whose end nobody has confirmed yet. Beyond it the oldest is forgotten.
 MOST_WALKS = 20

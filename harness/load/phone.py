@@ -17,15 +17,17 @@ from typing import Any
 
 import msgspec
 
-from harness.firebase.fetch import FlagCache
+from harness.base.errors import MeasurementFailed
 from harness.load.api_side import ApiSide
 from harness.load.auth import Token, sign_in
-from harness.load.errors import MeasurementFailed
 from harness.load.firestore_side import FirestoreSide
 from harness.load.flag import FETCH_TIMEOUT_S, fetch_flag, remote_config
 from harness.load.known import KnownWalks
 from harness.load.memory import WalkMemory
 from harness.load.plan import LoadPlan
+from harness.load.population.accounts import Account
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import Status, WalkUpdate, digest, moment
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.result import Result
@@ -34,9 +36,7 @@ from harness.load.storage_side import StorageSide
 from harness.load.time import NS, gevent_wait_until, now_ns, wall_ns
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import message
-from harness.population.accounts import Account
-from harness.population.schedule import Planned
-from harness.population.walk import Status, WalkUpdate, digest, moment
+from harness.stack.firebase.fetch import FlagCache
 
 FETCH_LEAD_NS = NS
 UPLOAD_LEAD_NS = 5 * NS  # a thumbnail's upload, before the request that names it

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.errors import BadInput
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor
+from harness.base.errors import BadInput
+from harness.base.private import write_private
 from harness.model.flag import FLAG
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
-from harness.private import write_private
 
 LOOPBACK = "127.0.0.1"  # load goes nowhere else
 MOST_USERS = 2_000

@@ -9,10 +9,10 @@ import msgspec
 
 from harness.load.answers import classify
 from harness.load.http1 import Refused, exchange
+from harness.load.population.accounts import Canary
+from harness.load.population.walk import Status, WalkUpdate, encode, moment
 from harness.model.evidence import Operation, Outcome
 from harness.model.stack import Address
-from harness.population.accounts import Canary
-from harness.population.walk import Status, WalkUpdate, encode, moment
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,20 +12,19 @@ import math
 import signal
 import sys
 
+from harness.base.errors import MeasurementFailed, RehearsalError
 from harness.load.auth import create_accounts, sign_in
 from harness.load.child import run
 from harness.load.commands import GO_LIMIT_S, Go, not_told, parse
-from harness.load.errors import MeasurementFailed
 from harness.load.plan import LoadPlan
+from harness.load.population.accounts import canaries
+from harness.load.population.probes import canary_of, offset_ns
 from harness.load.probe import Prober, content
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
 from harness.load.time import now_ns, sleep, sleep_until
-from harness.model.errors import RehearsalError
 from harness.model.evidence import Operation, ProbeRow
 from harness.model.message import message
-from harness.population.accounts import canaries
-from harness.population.probes import canary_of, offset_ns
 
 _AUTH_TIMEOUT_S = 30.0
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
+from harness.base.errors import EvidenceNotWritten, PartDied
 from harness.evidence.spool import SpoolReader
 from harness.load.children import Child
 from harness.load.plan import LoadPlan, write
-from harness.model.errors import EvidenceNotWritten, PartDied
 from harness.model.evidence import EventRow
 
 _POLL_S = 0.05

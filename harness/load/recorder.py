@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.base.errors import EvidenceNotWritten
 from harness.evidence.spool import SpoolWriter
 from harness.load.time import now_ns
-from harness.model.errors import EvidenceNotWritten
 from harness.model.evidence import Row, happened
 from harness.model.message import Message
 

@@ -6,9 +6,8 @@ import http.client
 
 import msgspec
 
-from harness.load.errors import MeasurementFailed
+from harness.base.errors import NOT_JSON, MeasurementFailed
 from harness.load.runtime import runtime
-from harness.model.errors import NOT_JSON
 from harness.model.stack import Address
 
 

@@ -10,10 +10,10 @@ import http.client
 from urllib.parse import quote
 
 from harness.load.plan import LoadPlan
+from harness.load.population import thumbnail
 from harness.load.recorder import Recorder
 from harness.load.runtime import Background, runtime
 from harness.model.message import message
-from harness.population import thumbnail
 
 STORAGE_TIMEOUT_S = 5.0
 

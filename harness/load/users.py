@@ -8,19 +8,19 @@ from typing import Any, Protocol
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.collect import Collector
+from harness.base.clock import NS, Clock
+from harness.evidence.collect import Collector
 from harness.judge.window import Window
 from harness.load.plan import LoadPlan
+from harness.load.population.due import due_list, probes_due
 from harness.load.process import LoadProcesses
 from harness.model.due import Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan
-from harness.population.due import due_list, probes_due
 from harness.stack.protocol import Stack
-from harness.state.lease import run_folder
+from harness.stack.state.lease import run_folder
 
 ADMISSION_LIMIT_S = 240.0  # of a machine that many share; a quiet one takes 5
 LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late

@@ -49,13 +49,6 @@ class Outcome(StrEnum):
     FOREIGN_ANSWER = "foreign_answer"  # a success whose body tells of another user's walk
 
 
-class Anchor(msgspec.Struct, frozen=True, kw_only=True):
-    """Ties the monotonic clock to UTC: ``monotonic_ns`` was read at ``unix_ns``."""
-
-    monotonic_ns: int
-    unix_ns: int
-
-
 class RequestRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="request"):
     """One request of one user. Latency counts from ``due_ns`` to ``done_ns``; ``sent_ns - due_ns`` is the lag."""
 

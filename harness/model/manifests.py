@@ -1,4 +1,4 @@
-"""The manifests as every rung reads them: typed, never retyped. ``harness.manifests`` loads them."""
+"""The manifests as every rung reads them: typed, never retyped. ``harness.stack.manifests`` loads them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from harness.model.units import Unit, show
+from harness.base.units import Unit, show
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

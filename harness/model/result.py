@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor
 from harness.model.judgement import ErratumSeen, Judgement, errata_of
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import Message

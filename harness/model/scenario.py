@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.units import Unit
 from harness.model.judgement import Kind
 from harness.model.stack import Fault
-from harness.model.units import Unit
 
 
 class Metric(StrEnum):

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from harness.base.units import Unit
 from harness.model.message import Message, Told
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 
 Cell: TypeAlias = str | Message

@@ -9,7 +9,7 @@ NOT_IN_ORDER = -1
 
 
 class ShownWalk(msgspec.Struct, frozen=True, array_like=True):
-    """``content`` is ``harness.population.content.fingerprint``, "" where the fields could not be read.
+    """``content`` is ``harness.load.population.content.fingerprint``, "" where the fields could not be read.
 
     ``locations`` counts those of a single walk, from number 0 to the last, else ``NOT_IN_ORDER``; ``None`` where an
     answer has none. ``version`` is the answer's ``updated_at``, kept for probes.

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.planfile import Milliseconds, Ratio
 from harness.model.message import Message, marked, message
 
 
@@ -150,6 +151,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 PROJECT_ID = "demo-tekutoko"  # "demo-" never reaches a real Firebase service
 DATABASE_NAME = DATABASE_USER = "tekutoko"
+COLLECTION = "walks"  # of Firestore (docs/contract/firestore.md)
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,9 +195,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     ``bundled`` is true for the reference walk API alone. ``image`` is a container image in place of a command; then
     ``command`` replaces the image's own unless it is empty. ``dockerfile`` is built in ``context`` for such an image.
 
-    The rest is what a target file says of its manifests and contract (``harness.targets``): ``variables`` are names by
-    ``Meaning`` beside the contract's own, ``secrets`` values by name and key of those that are made elsewhere ("" is to
-    be generated), ``keep`` what else of the manifests is to run, ``file`` the target file itself.
+    The rest is what a target file says of its manifests and contract (``harness.stack.targets``): ``variables`` are
+    names by ``Meaning`` beside the contract's own, ``secrets`` values by name and key of those that are made elsewhere
+    ("" is to be generated), ``keep`` what else of the manifests is to run, ``file`` the target file itself.
     """
 
     name: str
@@ -246,8 +248,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     never_ready: bool = False
-    error_share: float = 0.0
-    delay_ms: float = 0.0
+    error_share: Ratio = 0.0
+    delay_ms: Milliseconds = 0.0
 
     @property
     def wrapped(self) -> bool:

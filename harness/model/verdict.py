@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.units import Unit
 from harness.model.message import Told
-from harness.model.units import Unit
 
 
 class Verdict(StrEnum):

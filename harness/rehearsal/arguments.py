@@ -7,13 +7,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from harness import own_cluster
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units
+from harness.base.errors import BadInput
 from harness.model.scenario import Scenario
+from harness.rehearsal import own_cluster
 from harness.rehearsal.options import Options
-from harness.rungs import choose, folder_of, for_rung
-from harness.targets import resolve
+from harness.stack.rungs import choose, folder_of, for_rung
+from harness.stack.targets import resolve
 from scenarios.load import load, with_options
 
 #: The scenario with everybody on the API, whose users the rehearsals under load have.

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from harness.base.errors import Exit
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
-from harness.model.errors import Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.result import Child, Result

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from harness import machine
-from harness.clock import Clock, utc
-from harness.collect import Collector
+from harness.base import machine
+from harness.base.clock import Clock, utc
+from harness.base.errors import EvidenceNotWritten
+from harness.base.progress import Progress
+from harness.evidence.collect import Collector
+from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
-from harness.lifecycle import Lifecycle, open_folder, run_identity
-from harness.model.errors import EvidenceNotWritten
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.result import Facts, Result
 from harness.model.section import Section
-from harness.progress import Progress
 from harness.rehearsal.conclude import conclude, judged
 from harness.rehearsal.facts import manifest_facts
-from harness.rehearsal.gathered import EVIDENCE
+from harness.rehearsal.lifecycle import Lifecycle, open_folder, run_identity
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
@@ -36,9 +37,9 @@ from harness.rehearsal.running import Running
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_reports
-from harness.rungs import manifests_of, stack_for, sweep
 from harness.stack.protocol import Stack
-from harness.state.lease import remove_run_folder
+from harness.stack.rungs import manifests_of, stack_for, sweep
+from harness.stack.state.lease import remove_run_folder
 from scenarios import claims
 
 P = TypeVar("P")
@@ -117,7 +118,8 @@ class Conductor(Generic[P, D]):
         self.lifecycle = Lifecycle(progress)
         self._resumed = resumed is not None
         self.details: D = resumed[1] if resumed else rehearsal.details()
-        self.evidence = Collector(EvidenceStore(self.folder / EVIDENCE, anchor=clock.anchor, run_id=self.run_id), clock)
+        store = EvidenceStore(self._evidence_file(), anchor=clock.anchor, run_id=self.run_id)
+        self.evidence = Collector(store, clock)
         self._environment = environment
         self._stack: Stack | None = None
         self._on: Running[D] | None = None
@@ -129,6 +131,11 @@ class Conductor(Generic[P, D]):
         await self.lifecycle.run(self._flow())
         await self._take_down()
         return self._report()
+
+    def _evidence_file(self) -> Path:
+        """A file of its own for each time that a sequence is resumed: what it rests on are its runs and details."""
+        tries = (self.folder / (EVIDENCE if number == 1 else f"evidence-{number}.sqlite") for number in count(1))
+        return next(path for path in tries if not path.exists())
 
     def interrupt(self) -> None:
         """Ends the flow at its next wait; tear down and report follow. Harmless once they have begun."""
@@ -192,6 +199,7 @@ class Conductor(Generic[P, D]):
         seen = self._seen()
         judgements = self._judged(seen)
         publish(self.folder, self._result(seen, judgements, self._drawn(seen, judgements), under_way=True))
+        point_latest(self.options.reports, self.folder)
 
     def _judged(self, seen: Seen[D]) -> tuple[Judgement, ...]:
         try:

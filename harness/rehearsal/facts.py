@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from harness.manifests.honour import not_honoured_by_processes
-from harness.manifests.kustomize.patches import NO_REASON
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests, PatchNote
 from harness.model.message import Message, message
 from harness.model.stack import Rung
+from harness.stack.manifests.honour import not_honoured_by_processes
+from harness.stack.manifests.kustomize.patches import NO_REASON
 
 #: The kinds of the seven files that Phase 2 requires (Kubernetes構成, manifest.phase2_required).
 _PHASE_2 = (

@@ -1,4 +1,4 @@
-"""The pods of a part over time, as data and as a chart: the Service's endpoints, and the autoscaler's decisions. Pure."""
+"""The pods of a part over time: the Service's endpoints and the autoscaler's decisions, as data and chart. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from harness.base.units import Unit
 from harness.judge.endpoints import endpoints
 from harness.judge.resizes import resizes
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.section import Axis, Band, Chart, Point, Series, Style
-from harness.model.units import Unit
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):

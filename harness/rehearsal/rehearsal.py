@@ -10,13 +10,13 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from harness.evidence.gathered import Gathered
 from harness.judge.difference import Sample
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message
 from harness.model.result import Facts, Part
 from harness.model.section import Section
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running

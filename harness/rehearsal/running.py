@@ -9,13 +9,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.collect import Collector
+from harness.base.clock import NS, Clock
+from harness.base.progress import Progress
+from harness.evidence.collect import Collector
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Child
-from harness.progress import Progress
 from harness.rehearsal.options import Options
 from harness.stack.protocol import Stack
 
@@ -135,7 +135,10 @@ class Running(Generic[D]):
         self.hold(stack)
 
     async def supervise(self, work: Coroutine[Any, Any, None]) -> None:
-        """``work``, with the gathering of evidence and whatever it put beside itself; the first that fails ends all."""
+        """``work``, with the gathering of evidence and whatever it put beside itself; the first that fails ends all.
+
+        When it is cancelled it passes that on to ``work``, which may come to its end all the same.
+        """
         self.beside(self._gather())
         main = asyncio.ensure_future(work)
         try:
@@ -143,6 +146,12 @@ class Running(Generic[D]):
             if self._failed.done():  # a part that died is the cause of what failed with it
                 self._failed.result()
             main.result()
+        except asyncio.CancelledError:
+            main.cancel()
+            await asyncio.wait([main])
+            if main.cancelled():
+                raise
+            main.result()  # it had no more to do, and is whole
         finally:
             for task in (main, *self._beside):
                 task.cancel()

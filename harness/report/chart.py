@@ -12,8 +12,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.base.units import Unit
 from harness.model.section import Axis, Band, Chart, Point, Series, Style, Timeline
-from harness.model.units import Unit
 from harness.report.language import Language
 from harness.report.scale import HEIGHT, WIDTH, Scale, Tick, clock, linear, logarithmic, over_time, span
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.model.errors import EvidenceNotWritten
+from harness.base.errors import EvidenceNotWritten
 
 
 def not_written(path: Path, error: OSError) -> EvidenceNotWritten:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from harness.base.clock import Anchor
 from harness.model.claim import Claim
-from harness.model.evidence import Anchor
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import marked
 from harness.model.result import Part, Result

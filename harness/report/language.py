@@ -15,9 +15,9 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
+from harness.base.units import Unit
 from harness.model.message import Message, Told, quantity
-from harness.model.units import Unit
 
 LOCALE = Path(__file__).with_name("locale")
 LANGUAGES = ("en", "ja")

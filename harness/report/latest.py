@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.model.errors import EvidenceNotWritten
+from harness.base.errors import EvidenceNotWritten
 from harness.report.files import not_written
 
 LATEST = "latest"

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.model.result import SCHEMA_VERSION, Result
 from harness.report.files import write_atomically
 

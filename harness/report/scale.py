@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.base.units import Unit
 from harness.model.section import Axis
-from harness.model.units import Unit
 
 WIDTH = 1000.0
 HEIGHT = 100.0

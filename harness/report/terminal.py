@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.verdict import Verdict

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.base.errors import MEANING, Exit
 from harness.judge.words import beside
-from harness.model.errors import MEANING, Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE
 from harness.model.message import Message, marked, message, verbatim, worded

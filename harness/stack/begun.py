@@ -9,17 +9,17 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.checks.leaks import Traces, shared_files
-from harness.clock import Clock
-from harness.firebase import admin
-from harness.model.errors import PartDied, RehearsalError, StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import PartDied, RehearsalError, StackNotStarted
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.stack import Endpoints, Target
 from harness.stack.feed import Feed
-from harness.state import RunState, holder_of
-from harness.state.ports import can_bind
+from harness.stack.firebase import admin
+from harness.stack.state import RunState, holder_of
+from harness.stack.state.leaks import Traces, shared_files
+from harness.stack.state.ports import can_bind
 
 
 class Begun(ABC):

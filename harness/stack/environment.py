@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from harness.home import ENVIRONMENT_VARIABLE
+from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.model.manifests import Container
 from harness.model.stack import Endpoints, Target
 from harness.model.variables import Meaning, assigned, expanded, names

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from harness.clock import NS, Clock
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.message import Message, message
 from harness.model.stack import DatabaseAccess
 from harness.stack.feed import Feed

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from harness.clock import Clock
-from harness.model.errors import RehearsalError
+from harness.base.clock import Clock
+from harness.base.errors import RehearsalError
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.message import Message, Told, message
 

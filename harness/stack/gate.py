@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Address, Fault
 from harness.stack import gate_process
 from harness.stack.processes import Process, Spec, spawn
-from harness.state import RunState
+from harness.stack.state import RunState
 
 ORDER_LIMIT_S = 5.0
 _SHARE_DENOMINATOR = 1_000_000  # 12 % is 0.12 is 3/25, not the double's 3602879701896397/30023997515803309

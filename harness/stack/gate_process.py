@@ -50,7 +50,7 @@ class Fault:
 
 
 def drawn(stretch: int, places: int) -> int:
-    """One of ``places``, the same on every machine. This file runs by itself, without ``harness.seed``."""
+    """One of ``places``, the same on every machine. This file runs by itself, without ``harness.base.seed``."""
     return int.from_bytes(hashlib.sha256(f"stretch {stretch}".encode()).digest()[:8], "big") % places
 
 

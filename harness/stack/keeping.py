@@ -1,4 +1,4 @@
-"""What ``stack keep|status|down`` ask of a rung, and what it answers. ``harness/rungs.py`` knows every rung's."""
+"""What ``stack keep|status|down`` ask of a rung, and what it answers. ``harness/stack/rungs.py`` knows every rung's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from harness.clock import Clock
+from harness.base.clock import Clock
 from harness.model.stack import Rung
 
 

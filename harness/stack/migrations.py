@@ -12,7 +12,7 @@ from harness.model.stack import Endpoints, Target
 from harness.stack import environment
 from harness.stack.feed import Feed
 from harness.stack.processes import Spec, spawn
-from harness.state import RunState
+from harness.stack.state import RunState
 
 LIMIT_S = 60.0
 NAME = "migrations"

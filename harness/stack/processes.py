@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.errors import PartDied, StackNotStarted
-from harness.state import RunState
-from harness.state.processes import signal_group
+from harness.base.errors import PartDied, StackNotStarted
+from harness.stack.state import RunState
+from harness.stack.state.processes import signal_group
 
 TAIL_LINES = 15
 KILL_LIMIT_S = 2.0  # SIGKILL takes effect at once but for a process in uninterruptible I/O

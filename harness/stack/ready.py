@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from harness.firebase import commands
 from harness.model.stack import Address
+from harness.stack.firebase import commands
 from harness.stack.waiting import http_status
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
 from harness.model.stack import Address
 from harness.stack.processes import Watched
 

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 
 from api.settings import DatabaseSettings
-from harness.firebase import commands, install
 from harness.model.stack import Address
+from harness.stack.firebase import commands, install
 from tests.api.postgres import free_port
 from tests.api.world import PROJECT, ROOT, database_environment, unsigned_token
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from api.cloud_storage import CloudStorage
-from harness.firebase import commands, storage
+from harness.load.population import thumbnail
 from harness.model.stack import Address
-from harness.population import thumbnail
+from harness.stack.firebase import commands, storage
 from tests.api import world
 from tests.api.postgres import free_port
 from tests.api.world import ROOT

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 import yaml
 
-from harness.model.errors import BadInput
-from harness.planfile import Bytes, Milliseconds, PerSecond, Ratio, Seconds, modeline, parse, schema
+from harness.base.errors import BadInput
+from harness.base.planfile import Bytes, Milliseconds, PerSecond, Ratio, Seconds, modeline, parse, schema
 
 
 class Way(StrEnum):

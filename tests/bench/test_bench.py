@@ -16,7 +16,7 @@ from bench.equality import Answer, without_times
 from bench.result import Figure, Result, text
 from bench.server import Stall
 from bench.stall import computed, nearest
-from harness.home import runs_folder
+from harness.base.home import runs_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 NS = 1_000_000_000

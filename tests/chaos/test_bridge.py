@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from chaos.bridge import SOCKET, Refused, ask
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.model.stack import Fault
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.places import Places

@@ -10,7 +10,7 @@ import pytest
 from chaoslib.experiment import ensure_experiment_is_valid
 
 from chaos import actions, catalogue, probes
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.model.stack import DELAYS, GATE_FAULTS, PARTS, Capability, FaultKind
 from harness.rehearsals.chaos.draw import draw
 from scenarios import claims

@@ -1,30 +1,43 @@
-"""A night of drawn schedules, with runs that end as the test wants: its order, budget, report and kept seeds."""
+"""A night of drawn schedules, with runs that end as the test wants: its order, budget, result and kept seeds."""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from harness.rehearsals.chaos.night_report import NIGHT_JSON, counts, html, junit, summary, text
 
-from chaos import catalogue
-from harness import cli
-from harness.clock import NS, MachineClock
-from harness.model.errors import BadInput, Exit, StackNotStarted
+from harness.base.clock import NS, MachineClock, unix_ns
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.progress import Progress
+from harness.cli.main import main as cli
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import message, verbatim
+from harness.model.result import Result
+from harness.model.section import Table
 from harness.model.stack import Rung
-from harness.model.verdict import Combined, Verdict
-from harness.options import RunOptions
-from harness.progress import Progress
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.needs import StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import command
-from harness.rehearsals.chaos.draw import draw
-from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, Planned, ScheduleRun, keep_seed
-from harness.rehearsals.chaos.types import ChaosReport, CheckSummary, ExperimentResult, NightReport
-from harness.report.language import ENGLISH
+from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, keep_seed
+from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightDetails, NightPlan
+from harness.report.published import RESULT
+from harness.stack.targets import bundled
+from tests.rehearsal.made import facts, judged_again
 
 BROKEN_SEED, HOLDING_SEED, STACKLESS_SEED = 12, 13, 14
+LOST = Judgement(
+    id="writes.acknowledged", kind=Kind.CHECK, verdict=Verdict.FAIL, told=(message("{count} lost", count="1"),)
+)
 
 
 class HandClock(MachineClock):
@@ -37,192 +50,181 @@ class HandClock(MachineClock):
     def now_ns(self) -> int:
         return self.now
 
-
-def options(reports: Path, *words: str) -> RunOptions:
-    return cli._week4(cli.parser().parse_args(["chaos_nightly", "--on", "local", "--reports", str(reports), *words]))
-
-
-class Scripted(ScheduleRun):
-    """A run of 100 s that ends by its seed: one breaks, one does not pass, one has no stack."""
-
-    def __init__(self, planned: Planned, clock: HandClock) -> None:
-        self.planned = planned
-        self.folder = planned.options.reports / f"chaos-s{planned.options.seed}"
-        self.interrupted = False
-        self._clock = clock
-
-    async def run(self) -> ChaosReport:
-        self._clock.now += 100 * NS
-        seed = self.planned.options.seed
-        if seed == STACKLESS_SEED:
-            raise StackNotStarted("no port is free")
-        held = seed == HOLDING_SEED
-        status = Exit.RUN_BROKEN if seed == BROKEN_SEED else Exit.HOLD if held else Exit.OK
-        lost = CheckSummary(name="writes.acknowledged", verdict=Verdict.FAIL, detail="1 lost")
-        return ChaosReport(
-            schema_version=1,
-            run_id=self.folder.name,
-            rung=Rung.LOCAL,
-            target="walk-api",
-            target_bundled=True,
-            seed=seed,
-            replay=self.planned.replay,
-            started_utc="2026-10-01T00:00:00.000Z",
-            exit_status=Exit.INTERRUPTED if self.interrupted else status,
-            timings={},
-            errors=("firestore died",) if seed == BROKEN_SEED else (),
-            drawn=self.planned.drawn,
-            experiments=(
-                ExperimentResult(
-                    number=1, name="pod_kill", title="t", verdict=Verdict.PASS, reason="ok", calls=50, failed=2
-                ),
-            ),
-            checks=(lost,) if held else (),
-        )
-
-    def interrupt(self) -> None:
-        self.interrupted = True
+    def wall_ns(self) -> int:
+        return unix_ns(self.anchor, self.now)
 
 
-def planned(given: RunOptions, seeds: range) -> tuple[Planned, ...]:
-    return tuple(
-        Planned(
-            drawn=draw(catalogue.usual(), 2, seed),
-            options=msgspec.structs.replace(given, seed=seed),
-            replay=f"python -m harness chaos_nightly --seed {seed} --count 1",
-        )
-        for seed in seeds
-    )
+class Nowhere:
+    """An environment where nobody left anything; the night itself has no stack."""
+
+    async def sweep(self, say: Callable[[str], None]) -> None:
+        """Nothing to remove."""
+
+    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Any:
+        raise AssertionError("a night asks for no stack")
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    """As the command line gives them."""
+    return cli.parser().parse_args(["chaos_nightly", "--on", "local", *words])
+
+
+def plan_of(seeds: range, *words: str) -> NightPlan:
+    return command.night_plan(arguments("--seed", str(seeds[0]), "--count", str(len(seeds)), *words))
+
+
+def made(run: ChaosPlan, options: Options, *, exercised: bool = True, interrupted: bool = False) -> Result:
+    """A run of 100 s that ends by its seed: one breaks, one does not pass."""
+    seed = options.seed
+    status = {BROKEN_SEED: Exit.RUN_BROKEN, HOLDING_SEED: Exit.HOLD}.get(seed, Exit.OK)
+    kill = Judgement(id="pod_kill", part="1", verdict=Verdict.PASS, told=(verbatim("ok"),), value=2, samples=50)
+    if not exercised:
+        status = Exit.HOLD
+        kill = msgspec.structs.replace(kill, verdict=Verdict.NOT_EXERCISED, gates=False, value=None, samples=0)
+    details = ChaosDetails(made=[Made(number=1, begun_ns=0, start_ns=0, end_ns=1)] if exercised else [])
+    return Result(
+        rehearsal="chaos", plan=run.name, title=message("t"), run_id=f"chaos-s{seed}", decides=False,
+        decision=Decision.ADVANCE, exit_status=Exit.INTERRUPTED if interrupted else status,
+        facts=facts(rung=Rung.LOCAL, seed=seed, errors=("firestore died",) if seed == BROKEN_SEED else ()), parts=(),
+        judgements=(kill, LOST) if seed == HOLDING_SEED else (kill,), sections=(),
+        details=msgspec.to_builtins(details),
+    )  # fmt: skip
 
 
 async def night(
     tmp_path: Path,
-    seeds: range,
-    budget_s: float = 1e6,
-    after: Callable[[Night, Scripted], None] = lambda n, s: None,
-    least: int = 1,
-) -> NightReport:
+    plan: NightPlan,
+    *,
+    one: Callable[..., Result] = made,
+    during: Callable[[Conductor[Any, Any], int], None] = lambda conductor, seed: None,
+) -> tuple[Result, Path]:
+    """The night's result, and its folder."""
     clock = HandClock()
-    given = msgspec.structs.replace(options(tmp_path), seed=seeds[0])
 
-    def make(each: Planned) -> Scripted:
-        made = Scripted(each, clock)
-        after(under_way, made)
-        return made
+    async def conducted(run: ChaosPlan, options: Options, on: Running[NightDetails]) -> Result:
+        assert options.reports == on.folder
+        clock.now += 100 * NS
+        if options.seed == STACKLESS_SEED:
+            raise StackNotStarted("no port is free")
+        during(conductor, options.seed)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:  # as a run that is conducted takes it: an orderly end
+            return one(run, options, interrupted=True)
+        return one(run, options)
 
-    under_way = Night(
-        planned(given, seeds), given, make, clock, Progress(clock),
-        replay="the night's", budget_s=budget_s, least=least,
+    options = Options(
+        rung=Rung.LOCAL, target=bundled(), seed=plan.schedules[0].seed, reports=tmp_path, replay="the night's",
+        manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
-    report = await under_way.run()
-    assert msgspec.json.decode((under_way.folder / NIGHT_JSON).read_bytes(), type=NightReport) == report
-    return report
+    conductor = Conductor(Night(conducted), plan, options, clock, Progress(clock), environment=Nowhere())
+    result = await conductor.run()
+    assert RESULT.read(conductor.folder / RESULT.file_name) == result
+    assert judged_again(Night(), conductor.folder) == result.judgements
+    return result, conductor.folder
 
 
-def test_a_schedule_replayed_alone_is_the_one_of_the_night(tmp_path: Path) -> None:
-    words = ("chaos_nightly", "--on", "local", "--reports", str(tmp_path), "--length", "3", "--seed")
-    whole, alone = (cli.parser().parse_args([*words, seed]) for seed in ("7", "9"))
-    third = command._planned(whole, cli._week4(whole), 9)
-    assert third == command._planned(alone, cli._week4(alone), 9)
-    assert len(third.drawn) == 3
-    assert "--seed 9 --count 1 --length 3" in third.replay
+def verdicts(result: Result) -> dict[str, Verdict]:
+    return {each.id: each.verdict for each in result.judgements}
+
+
+def test_a_schedule_replayed_alone_is_the_one_of_the_night() -> None:
+    whole = plan_of(range(7, 57), "--length", "3")
+    alone = command.night_plan(arguments("--seed", "9", "--count", "1", "--length", "3"))
+    assert whole.schedules[2] == alone.schedules[0]
+    assert len(alone.schedules[0].drawn) == 3
+    assert "--seed 9 --count 1 --length 3" in alone.schedules[0].replay
 
 
 async def test_a_failing_schedule_does_not_keep_the_next_and_its_seed_is_kept(tmp_path: Path) -> None:
-    report = await night(tmp_path, range(11, 16))
-    assert [each.seed for each in report.schedules] == [11, 12, 13, 14, 15]
-    assert [each.exit_status for each in report.schedules] == [0, Exit.RUN_BROKEN, Exit.HOLD, Exit.STACK, 0]
-    assert report.exit_status == Exit.RUN_BROKEN
+    plan = plan_of(range(11, 16))
+    result, _ = await night(tmp_path, plan)
+    assert verdicts(result) == {
+        "seed 11": Verdict.PASS, "seed 12": Verdict.FAIL, "seed 13": Verdict.FAIL, "seed 14": Verdict.FAIL,
+        "seed 15": Verdict.PASS, "schedules": Verdict.PASS,
+    }  # fmt: skip
+    assert [each.exit_status for each in result.children] == [0, Exit.RUN_BROKEN, Exit.HOLD, 0]
+    assert result.exit_status == Exit.RUN_BROKEN
     kept = json.loads((tmp_path / FAILING_SEEDS).read_text())
     assert [entry["seed"] for entry in kept] == [12, 13, 14]
-    assert kept[0] == {"seed": 12, "rung": "local", "replay": "python -m harness chaos_nightly --seed 12 --count 1"}
-    told = "5 of 5 schedules made: 2 passed, 0 had nothing that the environment can do, 3 did not pass, 2 of them for a"
-    assert counts(report, ENGLISH).startswith(told)
-    assert report.schedules[2].shortcomings == ("writes.acknowledged: fail: 1 lost",)
-    assert report.errors == ("seed 12: firestore died", "seed 14: no port is free")
+    assert kept[0] == {"seed": 12, "rung": "local", "replay": plan.schedules[1].replay}
+    reasons = {each.id: each.reason for each in result.judgements}
+    assert reasons["seed 13"] == "writes.acknowledged: fail: 1 lost"
+    assert reasons["seed 14"] == "no port is free"
+    (broke,) = result.facts.errors
+    assert "seed 12: firestore died" in broke and "seed 14: no port is free" in broke
 
 
 async def test_a_night_that_passes_ends_in_0_and_keeps_no_seed(tmp_path: Path) -> None:
-    report = await night(tmp_path, range(1, 4))
-    assert report.exit_status == Exit.OK and len(report.schedules) == 3
+    result, _ = await night(tmp_path, plan_of(range(1, 4)))
+    assert result.exit_status == Exit.OK and result.decision is Decision.ADVANCE and len(result.children) == 3
     assert not (tmp_path / FAILING_SEEDS).exists()
 
 
-async def test_a_schedule_that_the_rung_cannot_make_holds_no_night_and_a_night_of_such_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_schedule_that_the_rung_cannot_make_holds_no_night_and_a_night_of_such_holds(tmp_path: Path) -> None:
     """Each ends in 10, as every run that exercised nothing: of the night it is a part that was not exercised."""
-    made = Scripted.run
 
-    async def empty(self: Scripted) -> ChaosReport:
-        report = await made(self)
-        if report.seed not in lacking:
-            return report
-        left_out = [msgspec.structs.replace(e, verdict=Verdict.NOT_EXERCISED, calls=0) for e in report.experiments]
-        return msgspec.structs.replace(report, exit_status=Exit.HOLD, experiments=tuple(left_out))
+    def some(run: ChaosPlan, options: Options, *, interrupted: bool = False) -> Result:
+        return made(run, options, exercised=options.seed not in lacking)
 
-    monkeypatch.setattr(Scripted, "run", empty)
     lacking = {2}
-    report = await night(tmp_path / "some", range(1, 4))
-    assert (report.exit_status, report.combined) == (Exit.OK, Combined.ALL_PASSED)
-    assert "2 passed, 1 had nothing that the environment can do, 0 did not pass" in counts(report, ENGLISH)
+    result, _ = await night(tmp_path / "some", plan_of(range(1, 4)), one=some)
+    assert result.exit_status == Exit.OK and verdicts(result)["seed 2"] is Verdict.NOT_EXERCISED
     assert not (tmp_path / "some" / FAILING_SEEDS).exists()
     lacking = {1, 2, 3}
-    report = await night(tmp_path / "none", range(1, 4), least=0)
-    assert (report.exit_status, report.combined) == (Exit.HOLD, Combined.NOTHING_EXERCISED)
-    assert "Nothing exercised" in html(report) and "nothing was exercised" in text(report, "folder")
+    result, _ = await night(tmp_path / "none", plan_of(range(1, 4)), one=some)
+    assert result.exit_status == Exit.HOLD and not result.exercised
 
 
-async def test_no_schedule_is_begun_after_the_budget_and_the_report_says_so(tmp_path: Path) -> None:
-    report = await night(tmp_path, range(1, 6), budget_s=150)
-    assert len(report.schedules) == 2
-    assert "2 of 5 schedules made" in text(report, "folder")
-    assert "2 of 5 schedules made" in summary(report) and "2 of 5 schedules made" in html(report)
-    assert report.exit_status == Exit.OK and "too few" not in text(report, "folder")
+async def test_no_schedule_is_begun_after_the_budget_and_the_result_says_so(tmp_path: Path) -> None:
+    result, _ = await night(tmp_path, plan_of(range(1, 6), "--budget", "150s"))
+    assert len(result.children) == 2 and result.exit_status == Exit.OK
+    (enough,) = (each for each in result.judgements if each.id == "schedules")
+    assert "2 of 5 schedules made" in enough.reason
 
 
 async def test_a_night_of_too_few_schedules_holds_and_says_so(tmp_path: Path) -> None:
-    report = await night(tmp_path, range(1, 6), budget_s=150, least=3)
-    assert len(report.schedules) == 2 and report.exit_status == Exit.HOLD
-    assert "too few: at least 3" in text(report, "folder")
+    result, _ = await night(tmp_path, plan_of(range(1, 6), "--budget", "150s", "--least", "3"))
+    assert len(result.children) == 2 and result.exit_status == Exit.HOLD
+    (enough,) = (each for each in result.judgements if each.id == "schedules")
+    assert enough.verdict is Verdict.INCONCLUSIVE and "at least 3" in enough.reason
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [(("--budget", "0s"), "--budget is 0"), (("--count", "5", "--least", "6"), "--least 6 is not within 1..5")],
 )
-def test_a_night_that_could_come_to_nothing_is_refused(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
-    arguments = cli.parser().parse_args(["chaos_nightly", "--on", "local", "--reports", str(tmp_path), *words])
+def test_a_night_that_could_come_to_nothing_is_refused(words: tuple[str, ...], told: str) -> None:
     with pytest.raises(BadInput, match=told):
-        command.run_nightly(arguments, cli._week4)
+        command.night_plan(arguments(*words))
 
 
 async def test_seeds_that_cannot_be_kept_end_no_night(tmp_path: Path) -> None:
     (tmp_path / FAILING_SEEDS).mkdir()
-    report = await night(tmp_path, range(11, 16))
-    assert len(report.schedules) == 5
-    assert any(FAILING_SEEDS in error for error in report.errors)
+    result, _ = await night(tmp_path, plan_of(range(11, 16)))
+    assert len(result.judgements) == 6
+    assert any(FAILING_SEEDS in error for error in result.facts.errors)
 
 
 async def test_an_interrupt_ends_the_schedule_under_way_and_begins_no_other(tmp_path: Path) -> None:
-    def interrupt(under_way: Night, made: Scripted) -> None:
-        if made.planned.options.seed == 2:
-            under_way.interrupt()
+    def interrupt(conductor: Conductor[Any, Any], seed: int) -> None:
+        if seed == 2:
+            conductor.interrupt()
 
-    report = await night(tmp_path, range(1, 5), after=interrupt)
-    assert [each.seed for each in report.schedules] == [1, 2]
-    assert report.exit_status == Exit.INTERRUPTED
+    result, _ = await night(tmp_path, plan_of(range(1, 5)), during=interrupt)
+    assert [each.part for each in result.children] == ["seed 1", "seed 2"]
+    assert result.exit_status == Exit.INTERRUPTED
     assert not (tmp_path / FAILING_SEEDS).exists()
 
 
-async def test_pages_name_each_schedule_with_its_replay_and_link(tmp_path: Path) -> None:
-    report = await night(tmp_path, range(11, 14))
-    page, lines = html(report), summary(report)
-    for each in report.schedules:
-        assert f"{each.folder}/report.html" in page and f"{each.folder}/report.html" in lines
-    assert "--seed 13 --count 1" in page and "--seed 11 --count 1" not in page
-    assert "writes.acknowledged: fail: 1 lost" in page
-    assert junit(report).count(b"<failure") == 3  # two schedules, and what broke
+async def test_the_page_names_each_schedule_with_its_replay_and_link(tmp_path: Path) -> None:
+    result, folder = await night(tmp_path, plan_of(range(11, 14)))
+    (table,) = result.sections
+    assert isinstance(table, Table)
+    assert [row.link for row in table.rows] == [f"chaos-s{seed}/report.html" for seed in (11, 12, 13)]
+    page = (folder / "report.html").read_text()
+    assert "writes.acknowledged: fail: 1 lost" in page and "--seed 13 --count 1" in page
+    assert (folder / "junit.xml").read_bytes().count(b"<failure") == 2  # the schedules that did not pass
 
 
 @pytest.mark.parametrize("found", ["", "{", "[]", "null"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.manifests import load
-from harness.manifests.honour import not_honoured_by_processes
 from harness.rehearsals.chaos.judge_run import names
 from harness.rehearsals.chaos.rolling import LEAST_CALLS, plan_of
+from harness.stack.manifests import load
+from harness.stack.manifests.honour import not_honoured_by_processes
 from scenarios.load import load as load_scenario
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"

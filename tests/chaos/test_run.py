@@ -7,67 +7,81 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.model.judgement import Judgement, Kind
+from harness.model.result import Result
+from harness.model.section import Table
+from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import details_of
+from harness.rehearsals.chaos.rehearsal import REHEARSAL
 from tests.hurried import QUICK_PROBES
 from tests.main_job import ROOT, Job, left_since, machine_state, processes_of_runs
+from tests.rehearsal.made import by_id, judged_again, result_in
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def made(reports: Path, *names: str) -> tuple[Job, dict[str, Any]]:
-    """The experiments of these names on one stack, all passed or not for this rung; nothing is left. And the report."""
+def made(reports: Path, *names: str) -> tuple[Job, Result]:
+    """The experiments of these names on one stack, all passed or not for this rung; nothing is left. And the result."""
     before = machine_state()
     only = [word for name in names for word in ("--only", name)]
     words = ("--on", "local", *only, *QUICK_PROBES, "--reconcile", "postgresql_to_firestore")
     job = Job(reports, *words, command=("chaos",))
     assert job.finish() == Exit.OK, job.text
     assert left_since(before, job) == {}
-    report: dict[str, Any] = json.loads((job.folder / "chaos.json").read_text())
-    return job, report
+    result = result_in(job.folder)
+    assert judged_again(REHEARSAL, job.folder) == result.judgements
+    return job, result
+
+
+def failed(judgement: Judgement) -> int:
+    assert judgement.value is not None
+    return int(judgement.value)
 
 
 def test_experiments_are_made_judged_and_undone(tmp_path: Path) -> None:
     names = ("pod_kill", "database_cut", "zone_loss", "database_failover")
-    job, report = made(tmp_path / "reports", *names)
-    kill, cut, zone, failover = report["experiments"]
-    assert (kill["verdict"], cut["verdict"], zone["verdict"]) == ("pass", "pass", "not_exercised")
-    assert "zones" in zone["reason"]
-    assert cut["failed"] > 40 and cut["outage_s"] > 5  # nothing is served without a database
-    assert kill["failed"] < 0.1 * kill["calls"]
-    for result in (kill, cut):
-        journal = json.loads((job.folder / result["journal"]).read_text())
-        assert journal["status"] == "completed" and journal["deviated"] is False
+    job, result = made(tmp_path / "reports", *names)
+    kill, cut, zone, failover = (each for each in result.judgements if each.kind is Kind.CRITERION)
+    assert (kill.verdict, cut.verdict, zone.verdict) == ("pass", "pass", "not_exercised")
+    assert "zones" in zone.reason and not zone.gates
+    assert failed(cut) > 40  # nothing is served without a database
+    assert failed(kill) < 0.1 * kill.samples
+    by_number = {each.number: each for each in details_of(REHEARSAL, result).made}
+    for number in (1, 2):
+        assert (by_number[number].status, by_number[number].deviated) == ("completed", False)
+        journal = json.loads((job.folder / by_number[number].journal).read_text())
         assert [run["status"] for run in journal["run"]] == ["succeeded"] * 2
-    assert failover["verdict"] == "pass", failover["reason"]
-    took = failover["failover"]
-    assert 2.5 < took["detect_s"] < 6 and took["promote_s"] < 10 and took["failed_writes"] > 5
-    assert took["detect_s"] <= took["outage_s"] + 1 < 40
-    details = {check["name"]: check["detail"] for check in report["checks"]}
-    assert ": 0 lost" in details["writes.acknowledged"], "commits waited for the standby"
-    checks = {check["name"]: check["verdict"] for check in report["checks"]}
+    assert failover.verdict == "pass", failover.reason
+    checks = by_id(result.judgements, "")
+    assert ": 0 lost" in checks["writes.acknowledged"].reason, "commits waited for the standby"
     exercised = {"writes.acknowledged", "writes.applied_once", "reads.acknowledged", "walks.isolation", "reconcile"}
     exercised |= {"dual_write.documents", "service.new_connections"}
-    assert {name: checks[name] for name in exercised} == dict.fromkeys(exercised, "pass")
-    assert checks["flag.off_in_time"] == "not_exercised"
+    assert {name: checks[name].verdict for name in exercised} == dict.fromkeys(exercised, Verdict.PASS)
+    assert checks["flag.off_in_time"].verdict is Verdict.NOT_EXERCISED
+    took = {each.title.text: each for each in result.sections if isinstance(each, Table)}
+    (row,) = took["Failover of the database"].rows
+    detected_s, promoted_s, outage_s = (float(str(row.cells[place]).partition(" ")[0]) for place in (2, 3, 5))
+    assert 2.5 < detected_s < 6 and promoted_s < 10 and detected_s <= outage_s + 1 < 40
 
 
 @pytest.mark.nightly  # the contract drains a stack per push, and one that gets no connection is judged in test_catalogue
 def test_a_drain_and_an_exhausted_pool_are_made_judged_and_undone(tmp_path: Path) -> None:
-    job, report = made(tmp_path / "reports", "drain", "pool_exhausted")
-    drain, exhausted = report["experiments"]
-    assert drain["verdict"] == "pass", drain["reason"]
-    assert drain["failed"] < 0.1 * drain["calls"]
-    assert exhausted["verdict"] == "pass" and exhausted["failed"] > 40
-    locked = json.loads((job.folder / exhausted["journal"]).read_text())["run"][0]
+    job, result = made(tmp_path / "reports", "drain", "pool_exhausted")
+    drain, exhausted = (each for each in result.judgements if each.kind is Kind.CRITERION)
+    assert drain.verdict == "pass", drain.reason
+    assert failed(drain) < 0.1 * drain.samples
+    assert exhausted.verdict == "pass" and failed(exhausted) > 40
+    pool = details_of(REHEARSAL, result).made[1]
+    locked = json.loads((job.folder / pool.journal).read_text())["run"][0]
     assert locked["output"] == 16, "two pods with pools of 8"
-    checks = {check["name"]: check["verdict"] for check in report["checks"]}
+    checks = by_id(result.judgements, "")
     exercised = {"writes.acknowledged", "writes.applied_once", "reads.acknowledged", "pdb.budget", "reconcile"}
     exercised |= {"dual_write.documents"}
-    assert {name: checks[name] for name in exercised} == dict.fromkeys(exercised, "pass")
+    assert {name: checks[name].verdict for name in exercised} == dict.fromkeys(exercised, Verdict.PASS)
 
 
 def test_a_fault_of_a_killed_run_is_undone_by_command(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import msgspec
 
 from harness.checks.reads import Reads, reads
 from harness.checks.written import Plans
+from harness.load.population.content import Content, created, fingerprint, updated
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import PAGE_WALKS, NewWalk, WalkUpdate
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.shown import Shown, ShownWalk, parse, text
-from harness.population.content import Content, created, fingerprint, updated
-from harness.population.schedule import Planned
-from harness.population.walk import PAGE_WALKS, NewWalk, WalkUpdate
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, row
 
 

@@ -11,11 +11,11 @@ import msgspec
 
 from harness.checks.dual_write import StoredWalk
 from harness.checks.sent import Sent, sent
+from harness.load.population.accounts import accounts
+from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.walk import WalkUpdate, digest
 from harness.model.evidence import WRITES, Operation, Outcome, RequestRow, Side
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from harness.population.accounts import accounts
-from harness.population.schedule import Planned, slots, user_schedule
-from harness.population.walk import WalkUpdate, digest
 
 SEED, ANCHOR, BUCKET = 7, 1_760_000_000_000_000_000, "demo.appspot.com"
 PLAN = PopulationPlan(audiences=(AudiencePlan(name="all", users=3, flag_on=3),), pace_s=50.0, fetch_interval_s=30.0)

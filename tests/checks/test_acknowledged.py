@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from harness.checks.acknowledged import Acknowledged, acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.dual_write import StoredWalk
-from harness.invariants import probed_walks
+from harness.checks.invariants import probed_walks
+from harness.load.population import thumbnail
+from harness.load.population.accounts import canaries
+from harness.load.population.walk import WalkUpdate, digest
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
-from harness.population import thumbnail
-from harness.population.accounts import canaries
-from harness.population.walk import WalkUpdate, digest
 from tests.checks.sending import ANCHOR, BUCKET, NOON, SEED, USERS, as_sent, held, planned, row, rows_of
 
 NAMES = [account.user for account in USERS]

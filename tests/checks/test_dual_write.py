@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.checks.dual_write import Flaw, StoredWalk, by_user, compare, document_id, expected
-from harness.firebase.documents import Fields, Value
+from harness.stack.firebase.documents import Fields, Value
 
 NOON = datetime(2025, 10, 20, 12, tzinfo=UTC)
 WALK = "0b3a6c9e-aaaa-4222-8333-444455556666"

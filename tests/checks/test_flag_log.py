@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.checks.flag_log import FlagLog
+from harness.judge.flag_log import FlagLog
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, SessionRow, Side
+from harness.model.judgement import Judgement
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
-from harness.model.verdict import CheckResult, Verdict
+from harness.model.verdict import Verdict
 
 SCENARIO = Scenario(
     name="week",
@@ -54,7 +55,7 @@ def healthy() -> list[Row]:
     return rows
 
 
-def found(rows: list[Row], at_ns: int = END) -> tuple[CheckResult, CheckResult]:
+def found(rows: list[Row], at_ns: int = END) -> tuple[Judgement, Judgement]:
     log = FlagLog()
     for row in rows:
         log.add(row)
@@ -65,7 +66,7 @@ def found(rows: list[Row], at_ns: int = END) -> tuple[CheckResult, CheckResult]:
 def test_a_healthy_week_passes_in_whatever_order_its_rows_come() -> None:
     for rows in (healthy(), healthy()[::-1]):
         share, steady = found(rows)
-        assert (share.verdict, share.value, share.planned, share.samples) == (Verdict.PASS, 0.3, 0.3, 10)
+        assert (share.verdict, share.value, share.limit, share.samples) == (Verdict.PASS, 0.3, 0.3, 10)
         assert share.claim == "rollout.schedule.week2"
         assert "general users 3 of 10 (planned 3)" in share.reason
         assert "of 10 users who sent requests, 3 sent to the API" in share.reason

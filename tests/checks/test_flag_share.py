@@ -7,7 +7,7 @@ import random
 import msgspec
 import pytest
 
-from harness.checks.flag_share import flag_share
+from harness.judge.flag_share import flag_share
 from harness.model.evidence import FlagRow
 from harness.model.scenario import AudiencePlan, PopulationPlan
 

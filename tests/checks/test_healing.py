@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base.errors import Exit
 from harness.checks.dual_write import document_id
 from harness.checks.healing import Direction, Healing, healing
-from harness.firebase.copy_walks import rows_of
-from harness.firebase.document_writes import plain_fields
-from harness.firebase.documents import Fields, Value
-from harness.model.errors import Exit
+from harness.checks.reconcile.heal import healed
+from harness.cli.reconcile import run, told
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
-from harness.reconcile.command import run, told
-from harness.reconcile.heal import healed
+from harness.stack.firebase.copy_walks import rows_of
+from harness.stack.firebase.document_writes import plain_fields
+from harness.stack.firebase.documents import Fields, Value
 from tests.checks.test_dual_write import NOON, WALK, documents, walk
 
 OTHER = WALK.replace("0b", "0c")
@@ -135,7 +135,7 @@ def test_the_command_ends_well_only_where_nothing_differs_any_more(
         async def healed(*_: object, **__: object) -> Healing:
             return found
 
-        monkeypatch.setattr("harness.reconcile.heal.heal", healed)
+        monkeypatch.setattr("harness.checks.reconcile.heal.heal", healed)
         given = {"stack": "", "evidence": None, "direction": found.direction, "json": False}
         return run(argparse.Namespace(endpoints=there, apply=apply, **given))
 

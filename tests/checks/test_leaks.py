@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.checks import leaks as checker
-from harness.checks.leaks import Traces, leaks
-from harness.state import MARKER, identify, shared_memory
+from harness.stack.state import MARKER, identify, shared_memory
+from harness.stack.state import leaks as checker
+from harness.stack.state.leaks import Traces, leaks
 
 
 def traces(tmp_path: Path) -> Traces:

@@ -6,8 +6,8 @@ import pytest
 
 from harness.checks.photos import explained, photos
 from harness.checks.reconciled import STORAGE, outages
+from harness.load.population import thumbnail
 from harness.model.message import english
-from harness.population import thumbnail
 from tests.checks.test_stack_checkers import event
 
 NS = 1_000_000_000

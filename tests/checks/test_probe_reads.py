@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.checks.invariants import canary_body
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import Flaw, Reads
-from harness.invariants import canary_body
+from harness.load.population.accounts import canaries
+from harness.load.population.content import fingerprint, updated
 from harness.model.evidence import Outcome, ProbeRow
 from harness.model.shown import Shown, ShownWalk, text
-from harness.population.accounts import canaries
-from harness.population.content import fingerprint, updated
 from tests.checks.sending import ANCHOR, SEED
 
 MS = 1_000_000

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checks.reads import Flaw, Reads
+from harness.checks.walk_results import reads_result
+from harness.load.population.schedule import Planned
 from harness.model.evidence import WRITES, Operation, RequestRow, Side
 from harness.model.shown import NOT_IN_ORDER, Shown, parse, text
 from harness.model.verdict import Verdict
-from harness.population.schedule import Planned
-from harness.walk_results import reads_result
 from tests.checks.reading import PLANS, Store, answered, honest, id_on, judged, recorded, unanswered
 from tests.checks.sending import USERS
 

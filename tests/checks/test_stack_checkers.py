@@ -9,20 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.clock import Anchor
 from harness.checks.budget import budget_kept
 from harness.checks.dual_write import Flaw, compare
 from harness.checks.endpoints import NS, new_connections
+from harness.checks.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
 from harness.checks.isolation import Asked, Isolation, Reply, isolation, wrong_answers
 from harness.checks.off_in_time import FLAG, off_in_time
 from harness.checks.reconciled import INJECTED, SCHEMA, UNDONE, outages, reconciled
+from harness.checks.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
 from harness.control.disruption import GuardedPod, evict, status
-from harness.invariants import CLAIM, budget_result, connections_result, off_result, with_unknown
+from harness.judge.judged import COUNTED
 from harness.model.disruption import Budget, UnhealthyPodEviction
-from harness.model.evidence import Anchor, EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Side
+from harness.model.judgement import Judgement
 from harness.model.message import Told, english, message
-from harness.model.verdict import CheckResult, Verdict
-from harness.report.words import CHECK
-from harness.walk_results import BODIES, ISOLATION, STATUSES, isolation_results
+from harness.model.verdict import Verdict
 from scenarios.claims import REGISTER
 from tests.checks.test_dual_write import WALK, documents, walk
 
@@ -278,14 +280,14 @@ def asked(get: int = 404, put: int = 404, *, shows: bool = False, changed: bool 
     return Asked(user="u2", owner="u1", walk_id=WALK, get=got, put=Reply(method="PUT", status=put), changed=changed)
 
 
-def judged(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> dict[str, CheckResult]:
+def judged(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> dict[str, Judgement]:
     return {check.id: check for check in isolation_results(found, unread)}
 
 
 def verdicts(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[Verdict, ...]:
     """Of leaks, statuses and bodies."""
     checks = judged(found, unread)
-    assert all(check.holds for check in checks.values())
+    assert all(check.gates for check in checks.values())
     return checks[ISOLATION].verdict, checks[STATUSES].verdict, checks[BODIES].verdict
 
 
@@ -354,7 +356,7 @@ def test_a_database_that_was_not_read_holds_the_week_and_hides_no_leak() -> None
 
 
 def test_the_three_findings_have_names_of_their_own() -> None:
-    assert len({CHECK[ISOLATION], CHECK[STATUSES], CHECK[BODIES]}) == 3
+    assert len({COUNTED[ISOLATION], COUNTED[STATUSES], COUNTED[BODIES]}) == 3
 
 
 def test_a_client_on_the_api_after_the_limit_is_found_where_the_flag_stood_off() -> None:

@@ -8,27 +8,29 @@ from typing import Any, cast
 
 import pytest
 
-from harness import invariants, stores
-from harness.agreement import DUAL_WRITE, PHOTOS
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import PartDied
+from harness.checks import invariants, stores
+from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.dual_write import Flaw
-from harness.checks.writes import Writes
-from harness.clock import MachineClock
-from harness.firebase.documents import Documents
-from harness.invariants import OFF, Invariants, unread
-from harness.judge.decision import decide
-from harness.manifests import load as load_manifests
-from harness.model.errors import PartDied
+from harness.checks.invariants import OFF, Invariants, unread
+from harness.checks.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
+from harness.checks.walk_tables import Stored
+from harness.judge.combine import combine
+from harness.judge.writes import Writes
+from harness.load.population.accounts import accounts
+from harness.model.judgement import Judgement
 from harness.model.message import message
 from harness.model.stack import Address, Endpoints
-from harness.model.verdict import CheckResult, Decision, Verdict
-from harness.population.accounts import accounts
-from harness.targets import ROOT, bundled
-from harness.walk_results import ACKNOWLEDGED, BODIES, ISOLATION, ONCE, STATUSES
-from harness.walk_tables import Stored
+from harness.model.verdict import Decision, Verdict
+from harness.stack.firebase.documents import Documents
+from harness.stack.manifests import load as load_manifests
+from harness.stack.targets import bundled
 from scenarios.load import load
 from tests.checks.sending import BUCKET
 from tests.checks.test_dual_write import WALK, documents, walk
-from tests.report.runs import result
+from tests.report.results import judgement as result
 
 WEEK = load("rollout_week3")
 OF_STORES = {ACKNOWLEDGED, ONCE, DUAL_WRITE, PHOTOS}
@@ -49,7 +51,7 @@ def test_a_store_that_is_silent_or_has_other_tables_is_said_by_every_check() -> 
     assert {check.id: check.verdict for check in dead} == dict.fromkeys(OF_STORES, Verdict.INCONCLUSIVE)
     other = unread(stores.NotAsNamed(message("no walks")))
     assert {check.id: check.verdict for check in other} == dict.fromkeys(OF_STORES, Verdict.NOT_EXERCISED)
-    assert {check.id for check in other if check.holds} == {ACKNOWLEDGED, ONCE}
+    assert {check.id for check in other if check.gates} == {ACKNOWLEDGED, ONCE}
 
 
 def a_run() -> Invariants:
@@ -74,7 +76,7 @@ def answers(found: Any) -> Callable[..., Awaitable[Any]]:
     return call
 
 
-async def results(monkeypatch: pytest.MonkeyPatch, **stores_say: Any) -> dict[str, CheckResult]:
+async def results(monkeypatch: pytest.MonkeyPatch, **stores_say: Any) -> dict[str, Judgement]:
     """The results, by id, of a run of which PostgreSQL holds one walk, unless ``stores_say`` otherwise."""
     user = accounts(WEEK.population, 1)[0].user
     said = {"read_stored": Stored(walks=[walk(WALK, points=0, user=user)])} | stores_say
@@ -116,9 +118,9 @@ async def test_a_database_with_other_tables_holds_the_week(monkeypatch: pytest.M
     other = stores.NotAsNamed(message("walks cannot be read"))
     found = await results(monkeypatch, documents={}, read_stored=other, trespass=())
     unproved = (ACKNOWLEDGED, ONCE, ISOLATION)
-    assert {(found[name].verdict, found[name].holds) for name in unproved} == {(Verdict.NOT_EXERCISED, True)}
+    assert {(found[name].verdict, found[name].gates) for name in unproved} == {(Verdict.NOT_EXERCISED, True)}
     assert all("walks cannot be read" in found[name].reason for name in unproved)
-    assert decide([result(Verdict.PASS)], [found[ONCE]]) is Decision.HOLD
+    assert combine([result(Verdict.PASS), found[ONCE]]) is Decision.HOLD
 
 
 async def test_a_store_that_fails_amid_the_comparison_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:

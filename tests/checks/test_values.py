@@ -16,7 +16,7 @@ from harness.checks import tables
 from harness.checks.dual_write import compare
 from harness.checks.tables import CONTRACT, OF_WALKS, Declared, Unread
 from harness.checks.values import Column, Kind, Unreadable, comparable, identity, instant, number, status
-from harness.population.content import Content, fingerprint
+from harness.load.population.content import Content, fingerprint
 from tests.checks.test_dual_write import documents, walk
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

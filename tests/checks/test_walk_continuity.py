@@ -15,8 +15,8 @@ from harness.checks.walk_continuity import (
     recorded_points,
     together,
 )
-from harness.firebase.copy_walks import CAMEL_CASE, rows_of
 from harness.rehearsals.flag_proof.continuity import Recorder
+from harness.stack.firebase.copy_walks import CAMEL_CASE, rows_of
 
 COLUMNS = ("walk_id", "sequence_number", "latitude", "longitude", "timestamp", *CAMEL_CASE)
 #: What a copy written for snake-case keys would read.

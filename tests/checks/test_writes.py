@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checks.writes import Writes
+from harness.judge.writes import Writes
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
 
 

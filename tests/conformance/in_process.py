@@ -29,11 +29,11 @@ from api.memory import MemoryDatabase, SeededIds
 from api.model import User, WalkDetail
 from api.ports import Overtaken, Ports, Tokens
 from api.settings import Settings
+from harness.base.progress import Progress
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
-from harness.firebase.documents import Documents, Fields
+from harness.checks.walk_tables import Stored
 from harness.model.stack import Address, Endpoints
-from harness.progress import Progress
 from harness.rehearsals.conformance import people
 from harness.rehearsals.conformance.bench import Ground
 from harness.rehearsals.conformance.beside import Spare
@@ -44,7 +44,7 @@ from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.runner import run_checks
 from harness.rehearsals.conformance.types import CheckRun
-from harness.walk_tables import Stored
+from harness.stack.firebase.documents import Documents, Fields
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
 from tests.conformance.wire import connected
@@ -131,7 +131,7 @@ class Firestore:
             raise Overtaken
 
     async def get(self, name: str) -> Fields | None:
-        """As ``harness.firebase.documents.Documents``."""
+        """As ``harness.stack.firebase.documents.Documents``."""
         walk = self.written.get(name)
         return None if walk is None else self.content(walk)
 

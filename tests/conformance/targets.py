@@ -8,13 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.firebase.documents import Documents
-from harness.manifests import load
-from harness.manifests.change import without_autoscaler
+from harness.base.data import ROOT
+from harness.base.progress import Progress
 from harness.model.manifests import Manifests
 from harness.model.result import Result
 from harness.model.stack import Target
-from harness.progress import Progress
 from harness.rehearsal.conclude import details_of
 from harness.rehearsals.conformance.bench import Ground
 from harness.rehearsals.conformance.check import Check
@@ -24,8 +22,11 @@ from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.runner import run_checks
 from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails
 from harness.report.published import RESULT
+from harness.stack.firebase.documents import Documents
 from harness.stack.local import LocalStack
-from harness.targets import BUNDLED_MIGRATIONS, ROOT
+from harness.stack.manifests import load
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.targets import BUNDLED_MIGRATIONS
 from tests.conformance.outcomes import Outcome, of_judgement
 from tests.hurried import QUICK_PROBES
 

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.rehearsals.conformance.result import CheckResult, Outcome
 
 from harness.checks.tables import CONTRACT, LOCATIONS, OF_LOCATIONS, OF_WALKS, WALKS, Layout, Unread
 from harness.checks.values import Column, Kind
+from harness.model.message import verbatim
 from harness.rehearsals.conformance.check import NotExercised
 from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.types import CheckRun, Deviation
 from tests.conformance.in_process import InProcess, Target, checked
+from tests.conformance.outcomes import Outcome, outcome
 
 OF_POSTGRES = [check for check in ALL if check.id.startswith("postgres.")]
 ROUNDED = Column(kind=Kind.NUMBER, declared="integer", grain=Decimal(1))
 SINGLE = Column(kind=Kind.NUMBER, declared="real", single=True)
 
 
-def found(layout: Layout, tmp_path: Path, row: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, CheckResult]:
+def found(layout: Layout, tmp_path: Path, row: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, CheckRun]:
     """What the checks say when the tables are read by ``layout``, and hold ``row`` of what the API wrote."""
 
     def plant(target: Target) -> None:
@@ -33,6 +35,13 @@ def found(layout: Layout, tmp_path: Path, row: Callable[[dict[str, Any]], dict[s
     return checked(OF_POSTGRES, [plant], tmp_path)
 
 
+def of(found: dict[str, CheckRun], id_: str) -> Deviation:
+    """What a check found wrong."""
+    deviation = found[id_].deviation
+    assert deviation is not None
+    return deviation
+
+
 def kept(row: dict[str, Any]) -> dict[str, Any]:
     """Distances in whole metres, cut; a latitude as a float of 32 bits has it."""
     rounded = {"total_distance": 4321, "latitude": 35.681236267089844}
@@ -42,15 +51,15 @@ def kept(row: dict[str, Any]) -> dict[str, Any]:
 def test_what_a_column_rounds_is_held_and_what_it_would_not_keep_is_found(tmp_path: Path) -> None:
     walks, locations = {**OF_WALKS, "total_distance": ROUNDED}, {**OF_LOCATIONS, "latitude": SINGLE}
     layout = Layout(walks=walks, locations=locations)
-    assert {each.outcome for each in found(layout, tmp_path, kept).values()} == {Outcome.PASSED}
+    assert {outcome(each) for each in found(layout, tmp_path, kept).values()} == {Outcome.PASSED}
     exact = found(CONTRACT, tmp_path, kept)
-    assert {id_ for id_, each in exact.items() if each.outcome is Outcome.DEVIATION} == {
+    assert {id_ for id_, each in exact.items() if outcome(each) is Outcome.DEVIATION} == {
         "postgres.walk",
         "postgres.locations",
     }
-    assert "'total_distance': 4321.5" in exact["postgres.walk"].expected
-    assert "'total_distance': 4321," in exact["postgres.walk"].got
-    assert exact["postgres.locations"].expected.startswith("location 0 in walk_locations")
+    assert "'total_distance': 4321.5" in of(exact, "postgres.walk").expected
+    assert "'total_distance': 4321," in of(exact, "postgres.walk").got
+    assert of(exact, "postgres.locations").expected.startswith("location 0 in walk_locations")
 
 
 def without(name: str) -> Layout:
@@ -75,22 +84,22 @@ def test_what_cannot_be_read_is_not_exercised_with_the_reason(
     layout: Layout, id_: str, says: str, tmp_path: Path
 ) -> None:
     results = found(layout, tmp_path, dict)
-    assert (results[id_].outcome, says in results[id_].reason) == (Outcome.NOT_EXERCISED, True), results[id_]
-    assert {each.outcome for name, each in results.items() if name != id_} == {Outcome.PASSED}
+    assert (outcome(results[id_]), says in str(results[id_].lacking)) == (Outcome.NOT_EXERCISED, True), results[id_]
+    assert {outcome(each) for name, each in results.items() if name != id_} == {Outcome.PASSED}
 
 
 def test_a_real_finding_is_not_hidden_behind_a_column_that_cannot_be_read(tmp_path: Path) -> None:
     results = found(without("walks.status"), tmp_path, lambda row: row | ({"title": "?"} if "title" in row else {}))
-    wrong = results["postgres.walk"]
-    assert wrong.outcome is Outcome.DEVIATION and "'title': '?'" in wrong.got and "status" not in wrong.expected
+    wrong = of(results, "postgres.walk")
+    assert "'title': '?'" in wrong.got and "status" not in wrong.expected
 
 
 def test_users_that_cannot_be_read_are_not_exercised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def unread(_self: InProcess, _uid: str) -> int:
-        raise NotExercised("users cannot be read")
+        raise NotExercised(verbatim("users cannot be read"))
 
     monkeypatch.setattr(InProcess, "user_rows", unread)
-    assert found(CONTRACT, tmp_path, dict)["postgres.user"].reason == "users cannot be read"
+    assert found(CONTRACT, tmp_path, dict)["postgres.user"].lacking == verbatim("users cannot be read")
 
 
 def test_a_walk_that_is_nowhere_is_found(tmp_path: Path) -> None:
@@ -98,5 +107,6 @@ def test_a_walk_that_is_nowhere_is_found(tmp_path: Path) -> None:
         target.database.walk_row = lambda walk_id: {}  # type: ignore[method-assign]
 
     wrong = checked(OF_POSTGRES, [nothing], tmp_path)
-    assert (wrong["postgres.walk"].expected, wrong["postgres.walk"].got) == (f"rows in {WALKS} 1", "0")
-    assert wrong["postgres.locations"].outcome is Outcome.DEVIATION
+    walk = of(wrong, "postgres.walk")
+    assert (walk.expected, walk.got) == (f"rows in {WALKS} 1", "0")
+    assert outcome(wrong["postgres.locations"]) is Outcome.DEVIATION

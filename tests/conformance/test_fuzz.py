@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import EvidenceNotWritten, Exit
+from harness.base.errors import EvidenceNotWritten, Exit
 from harness.rehearsals.conformance.fuzz import Entry, judged, read
 from tests.conformance.outcomes import Outcome, outcome
 from tests.conformance.targets import BUNDLED_GROUP, Conformed, details, document, folder_of

@@ -10,7 +10,7 @@ import pytest
 
 from harness.judge.combine import combine
 from harness.model.judgement import Kind
-from harness.model.message import english
+from harness.model.message import english, verbatim
 from harness.model.section import Lines, Pairs, Table
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.conformance.check import Check
@@ -90,7 +90,7 @@ def test_one_check_that_was_not_made_leaves_it_open() -> None:
 
 def test_what_could_not_be_tried_or_measured_holds_and_says_why() -> None:
     for run, verdict in (
-        (check(lacking="it needs a walk"), Verdict.NOT_EXERCISED),
+        (check(lacking=verbatim("it needs a walk")), Verdict.NOT_EXERCISED),
         (check(broken="it needs a walk"), Verdict.INCONCLUSIVE),
     ):
         found = judgement(run)
@@ -100,7 +100,7 @@ def test_what_could_not_be_tried_or_measured_holds_and_says_why() -> None:
 
 
 def test_what_a_target_may_do_without_holds_nothing_up() -> None:
-    lacking = check(lacking="it has none", allowed=True)
+    lacking = check(lacking=verbatim("it has none"), allowed=True)
     assert decided(PASSED, lacking) is Decision.ADVANCE
     assert decided(lacking) is Decision.HOLD  # nothing was exercised
 
@@ -164,7 +164,7 @@ def test_a_target_without_a_dual_write_is_told_so_once_and_in_time(tmp_path: Pat
     )
     assert sum(each.seconds for each in found.values()) < LONGEST_S
     mirrors = {id_: each for id_, each in found.items() if id_.startswith("dual_write.")}
-    reasons = {each.lacking for id_, each in mirrors.items() if id_ != "dual_write.written"}
+    reasons = {str(each.lacking) for id_, each in mirrors.items() if id_ != "dual_write.written"}
     (reason,) = reasons
     assert reason.startswith("the target writes nothing to Firestore: no document of 4 walks came within 10 s")
     written = found["dual_write.written"].deviation
@@ -173,7 +173,7 @@ def test_a_target_without_a_dual_write_is_told_so_once_and_in_time(tmp_path: Pat
     assert sum(each.seconds for each in mirrors.values()) < 20
     photos = [each for id_, each in found.items() if id_.startswith("photos.")]
     assert all(outcome(each) is Outcome.NOT_EXERCISED and not judgement(each).holds for each in photos)
-    assert len({each.lacking for each in photos}) == 1
+    assert len({str(each.lacking) for each in photos}) == 1
     assert not found["log.json"].allowed and judgement(found["log.json"]).holds
 
 

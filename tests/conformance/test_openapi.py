@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.cli import main
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
+from harness.cli.main import main
 from harness.model.stack import Address
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import command
@@ -176,9 +176,11 @@ def test_answers_are_held_to_a_schema_of_another_file_and_the_fuzzer_gets_one_fi
 
     ids = ("walks.get.body", "walks.create.status", "listing.body")
     good = run(SEVERAL, tmp_path, ids=ids)
-    assert {good[f"openapi.answers.{name}"].outcome for name in ("create", "get", "list")} == {Outcome.PASSED}
+    assert {outcome(good[f"openapi.answers.{name}"]) for name in ("create", "get", "list")} == {Outcome.PASSED}
     wrong = run(SEVERAL, tmp_path, short, ids=ids)["openapi.answers.get"]
-    assert wrong.outcome is Outcome.DEVIATION and wrong.got.startswith("came_from/id: 7 is not of type 'string'")
+    assert outcome(wrong) is Outcome.DEVIATION and wrong.deviation.got.startswith(
+        "came_from/id: 7 is not of type 'string'"
+    )
     assert wrong.source is not None and wrong.source.place == f"{CORPUS / 'several' / 'schemas' / 'walk.yaml'}:1"
     plan = OpenApiPlan(CORPUS / SEVERAL)
     whole = plan.for_others(tmp_path)

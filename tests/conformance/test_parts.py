@@ -6,19 +6,22 @@ import subprocess
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.errors import BadInput
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor, MachineClock
+from harness.base.errors import BadInput
+from harness.evidence.gathered import Gathered
+from harness.model.message import verbatim
 from harness.model.result import Facts
 from harness.model.stack import Address, Rung
 from harness.rehearsal.conclude import conclude, judged
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.conformance import shape
+from harness.rehearsals.conformance.beside import spare
 from harness.rehearsals.conformance.check import Deviates, NotExercised, must, needs
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.chosen import chosen
@@ -213,7 +216,7 @@ def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     source = Source(SourceKind.OPENAPI, f"{nasty}:7")
     runs = [
         CheckRun(id="a.b", sentence="s", deviation=deviation, source=source, curl=f"curl {nasty}"),
-        CheckRun(id="a.c", sentence="s", lacking=nasty),
+        CheckRun(id="a.c", sentence="s", lacking=verbatim(nasty)),
         CheckRun(id="a.d", sentence="s", broken=nasty),
     ]
     details = ConformanceDetails(checks=runs)
@@ -230,3 +233,10 @@ def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     assert found["a.b"] == ["failure"]
     outside_code = (tmp_path / "summary.md").read_text().split("```")[::2]
     assert not any("<b>" in part for part in outside_code)
+
+
+async def test_a_stack_without_a_program_beside_its_pods_holds_nothing_up() -> None:
+    with pytest.raises(NotExercised, match="the environment runs no program") as lacking:
+        async with spare(cast(Any, object()), MachineClock(), "x"):
+            raise AssertionError("nothing was started")
+    assert lacking.value.allowed

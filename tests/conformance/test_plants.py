@@ -150,4 +150,4 @@ def test_a_target_that_makes_no_walk_by_put_is_not_said_to_mirror_none(tmp_path:
 
     found = checked(of(frozenset({"dual_write.written"})), [nothing_by_put], tmp_path)
     assert outcome(found["dual_write.written"]) is Outcome.NOT_EXERCISED
-    assert "PUT /v1/walks/{uuid} to work" in found["dual_write.written"].lacking
+    assert "PUT /v1/walks/{uuid} to work" in str(found["dual_write.written"].lacking)

@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.cli import main
-from harness.model.errors import Exit
+from harness.base.data import ROOT
+from harness.base.errors import Exit
+from harness.cli.main import main
 from harness.model.result import Result
 from harness.model.verdict import Decision
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.rehearsal import REHEARSAL
 from harness.rehearsals.conformance.types import ConformancePlan
-from harness.state import MARKER, marked
-from harness.targets import ROOT
+from harness.stack.state import MARKER, marked
 from tests.conformance.expected import OF_OUR_OWN
 from tests.conformance.targets import (
     BUNDLED_GROUP,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.firebase.documents import Documents
+from harness.base.data import ROOT
 from harness.rehearsals.conformance import bench, beside
 from harness.rehearsals.conformance.checks import ALL, operations, stopping
 from harness.rehearsals.conformance.chosen import chosen
 from harness.rehearsals.conformance.logs import Logs
-from harness.targets import ROOT
+from harness.stack.firebase.documents import Documents
 from tests.conformance.expected import EXPECTED, OF_OUR_OWN, STOPS, UNTRIED
 from tests.conformance.outcomes import Outcome, ended
 from tests.conformance.targets import following, one_pod, results, wrong

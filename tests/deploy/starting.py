@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from harness.clock import Clock
-from harness.firebase import rest
-from harness.firebase.sign_up import sign_up
-from harness.manifests.change import without_autoscaler
+from harness.base.clock import Clock
+from harness.base.progress import Progress
 from harness.model.manifests import Manifests
-from harness.progress import Progress
+from harness.stack.firebase import rest
+from harness.stack.firebase.sign_up import sign_up
+from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import Stack
 
 

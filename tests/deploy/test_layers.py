@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.manifests import kustomize, load
-from harness.manifests.forced import reasons
+from harness.base.data import ROOT
 from harness.model.stack import Rung
-from harness.targets import ROOT
+from harness.stack.manifests import kustomize, load
+from harness.stack.manifests.forced import reasons
 from scenarios import index
 from tests.scenarios.test_index import seed_text
 

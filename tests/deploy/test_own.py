@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from harness.manifests import by_kubectl, kustomize, load
-from harness.manifests.honour import not_honoured_by_processes
-from harness.manifests.kustomize import strategic
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
 from harness.model.autoscaling import PolicyKind
-from harness.model.errors import BadInput
 from harness.model.manifests import Probe
 from harness.model.stack import Rung, Target
-from harness.rungs import manifests_of, overlay
-from harness.targets import ROOT, bundled
+from harness.stack.manifests import by_kubectl, kustomize, load
+from harness.stack.manifests.honour import not_honoured_by_processes
+from harness.stack.manifests.kustomize import strategic
+from harness.stack.rungs import manifests_of, overlay
+from harness.stack.targets import bundled
 
 OWN = Path(__file__).parent / "own"
 KUBERNETES = ROOT / "deploy" / "kubernetes"

@@ -12,16 +12,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
-from harness.manifests import load
-from harness.manifests.change import without_autoscaler
-from harness.model.errors import StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests, Probe
 from harness.model.stack import Rung, Target
 from harness.stack.kind.stack import KindStack
 from harness.stack.local import LocalStack
-from harness.targets import resolve
+from harness.stack.manifests import load
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.targets import resolve
 from tests.deploy.test_own import OWN
 from tests.stack.rungs import SMALL, manifests, run_id
 

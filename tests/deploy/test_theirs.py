@@ -12,10 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.manifests import by_kubectl, kustomize, load
-from harness.manifests.kustomize import tree
-from harness.model.errors import BadInput
-from harness.targets import ROOT
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.stack.manifests import by_kubectl, kustomize, load
+from harness.stack.manifests.kustomize import tree
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
 
 READ = [each for each in CORPUS if each.name not in ("helm_chart", "remote_base")]

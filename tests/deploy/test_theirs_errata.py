@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
-import msgspec
 import pytest
-from harness.report.frame import Facts
 
-from harness.cli import main
-from harness.document import manifest_facts
-from harness.manifests import errata, kustomize, load, risks
-from harness.manifests.folder import Folder
-from harness.model.errors import Exit
+from harness.base.data import ROOT
+from harness.base.errors import Exit
+from harness.cli.main import main
 from harness.model.manifests import (
     FIXED_HERE,
     NOT_READABLE,
@@ -24,18 +18,21 @@ from harness.model.manifests import (
     ManifestWarning,
     RepositoryErratum,
 )
+from harness.model.result import Result
 from harness.model.stack import Rung
+from harness.rehearsal.facts import manifest_facts
 from harness.report.html import write_html
 from harness.report.language import ENGLISH, language
-from harness.report.published import RUN
-from harness.report.summary import changes_section
-from harness.rungs import manifests_of, overlay
-from harness.targets import ROOT, bundled
+from harness.report.published import RESULT
+from harness.report.summary import summary
+from harness.stack.manifests import errata, kustomize, load, risks
+from harness.stack.manifests.folder import Folder
+from harness.stack.rungs import manifests_of, overlay
+from harness.stack.targets import bundled
 from scenarios.claims import ERRATA
 from scenarios.claims import REGISTER as CLAIMS
 from tests.deploy.theirs import CORPUS, HERE, STARTING, Theirs
-from tests.report.runs import PLAIN
-from tests.report.synthetic import write as write_run
+from tests.report.results import advanced, facts
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 BY_NAME = {each.name: each for each in CORPUS}
@@ -192,33 +189,34 @@ class Asked:
         self.target = bundled()
 
 
-def test_both_reach_the_report_in_both_languages_and_our_own_overlays_tell_neither() -> None:
-    theirs = manifest_facts(manifests_of(Asked(BY_NAME["deprecated"].path)))
-    document = cast(Facts, SimpleNamespace(**theirs))
-    english = "\n".join(changes_section(document, ENGLISH)).replace("\\", "")
+def result_of(folder: Path) -> Result:
+    """A result of a run with that folder's manifests."""
+    theirs = manifest_facts(manifests_of(Asked(folder)), Rung.LOCAL)
+    return advanced(facts=facts(**theirs))
+
+
+def test_both_reach_the_summary_in_both_languages_and_our_own_overlays_tell_neither() -> None:
+    document = result_of(BY_NAME["deprecated"].path)
+    english = summary(document, CLAIMS, ENGLISH).replace("\\", "")
     assert "manifest.gcr_shut_down: still there: container walk runs eu.gcr.io/walk-legacy/walk:2024.11.3" in english
     assert "deprecated/prod/size.yaml:11)" in english
     assert "Secret/walk-secret-prod stands in the folder in plain text: pw" in english
-    japanese = "\n".join(changes_section(document, language("ja"))).replace("\\", "")
+    japanese = summary(document, CLAIMS, language("ja")).replace("\\", "")
     assert "manifest.gcr_shut_down: まだ残っている: コンテナ walk は eu.gcr.io" in japanese
     assert "平文で置かれている" in japanese
     assert "no reason given" not in english  # their own patches are no changes of the rehearsal's
-    ours = manifest_facts(manifests_of(Asked(overlay(Rung.LOCAL))))
-    assert ours["manifest_warnings"] == ours["repository_errata"] == ()
+    ours = result_of(overlay(Rung.LOCAL)).facts
+    assert ours.manifest_warnings == ours.repository_errata == ()
 
 
 @pytest.mark.parametrize(("code", "state"), [("en", "still there"), ("ja", "まだ残っている")])
 def test_both_are_on_the_page(tmp_path: Path, code: str, state: str) -> None:
-    theirs = manifest_facts(manifests_of(Asked(BY_NAME["deprecated"].path)))
-    run = msgspec.structs.replace(
-        PLAIN, manifest_warnings=theirs["manifest_warnings"], repository_errata=theirs["repository_errata"]
-    )
-    write_run(tmp_path, run, [])
-    page = write_html(tmp_path, run, CLAIMS, language(code)).read_text(encoding="utf-8")
+    result = result_of(BY_NAME["deprecated"].path)
+    page = write_html(tmp_path, result, CLAIMS, language(code)).read_text(encoding="utf-8")
     assert f"manifest.gcr_shut_down: {state}: " in page
     assert "deprecated/prod/size.yaml:11)" in page
     assert "Secret/walk-secret-prod" in page
-    assert RUN.read(RUN.write(tmp_path, run)) == run
+    assert RESULT.read(RESULT.write(tmp_path, result)) == result
 
 
 COMMANDS = [

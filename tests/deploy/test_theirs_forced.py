@@ -11,17 +11,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.manifests import load
-from harness.manifests.forced import BY_THE_RUNG, reasons
-from harness.manifests.forced.work import containers
-from harness.manifests.honour import not_honoured_by_processes
-from harness.model.errors import BadInput
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
 from harness.model.manifests import Manifests
 from harness.model.stack import Address, Rung, Target
 from harness.model.variables import expanded
 from harness.stack import environment
 from harness.stack.kubernetes.documents import Facts, prepared
-from harness.targets import ROOT, bundled
+from harness.stack.manifests import load
+from harness.stack.manifests.forced import BY_THE_RUNG, reasons
+from harness.stack.manifests.forced.work import containers
+from harness.stack.manifests.honour import not_honoured_by_processes
+from harness.stack.targets import bundled
 from tests.deploy.theirs import CORPUS, STARTING, Theirs
 from tests.stack.rungs import all_at
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
 from harness.model.stack import Rung, Target
-from harness.progress import Progress
 from harness.stack.kind.commands import run
 from harness.stack.kind.images import build, recipes
+from harness.stack.kind.images import load as loading
+from harness.stack.kind.record import Cluster
 from harness.stack.kind.stack import KindStack
-from harness.targets import bundled, resolve
+from harness.stack.targets import bundled, resolve
 from tests.deploy.starting import hindered, small, told, walk_through
 from tests.deploy.test_theirs_forced import loaded, target_of
 from tests.deploy.theirs import STARTING, Theirs
@@ -41,8 +43,17 @@ def stack_of(theirs: Theirs, target: Target, folder: Path) -> KindStack:
     )  # fmt: skip
 
 
-async def all_started(names: tuple[str, ...], target: Target, folder: Path) -> list[str]:
+async def loaded_once(made: Cluster, folder: Path) -> None:
+    """What every stack of a test would find missing in the nodes at the same moment, and copy there at once."""
+    clock = MachineClock()
+    progress = told("images", clock)
+    tags = [await build.ensure(each, clock, progress) for each in (recipes.api(clock), recipes.sidecar())]
+    await loading.load(made.nodes[1:], tags, folder, progress)
+
+
+async def all_started(made: Cluster, names: tuple[str, ...], target: Target, folder: Path) -> list[str]:
     """What hindered those that did not start."""
+    await loaded_once(made, folder)
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(theirs: Theirs) -> str:
@@ -54,24 +65,22 @@ async def all_started(names: tuple[str, ...], target: Target, folder: Path) -> l
     return list(filter(None, await asyncio.gather(*map(one, wanted))))
 
 
-@pytest.mark.usefixtures("kind_cluster")
-async def test_three_folders_start_and_their_users_are_served(tmp_path: Path) -> None:
-    assert await all_started(AT_A_PUSH, bundled(), tmp_path) == []
+async def test_three_folders_start_and_their_users_are_served(kind_cluster: Cluster, tmp_path: Path) -> None:
+    assert await all_started(kind_cluster, AT_A_PUSH, bundled(), tmp_path) == []
 
 
 @pytest.mark.nightly
-@pytest.mark.usefixtures("kind_cluster")
-async def test_every_folder_that_can_starts(tmp_path: Path) -> None:
+async def test_every_folder_that_can_starts(kind_cluster: Cluster, tmp_path: Path) -> None:
     names = tuple(each.name for each in STARTING if each.name not in (*AT_A_PUSH, *OWN_IMAGE))
-    assert await all_started(names, bundled(), tmp_path) == []
+    assert await all_started(kind_cluster, names, bundled(), tmp_path) == []
 
 
 @pytest.mark.nightly
-@pytest.mark.usefixtures("kind_cluster")
-async def test_their_own_image_migrates_by_a_job_and_by_an_init_container(tmp_path: Path) -> None:
-    clock = MachineClock()
-    await build.ensure(recipes.api(clock), clock, Progress(clock))  # what their Dockerfile begins with
-    assert await all_started(OWN_IMAGE, resolve(str(_OWN)), tmp_path) == []
+async def test_their_own_image_migrates_by_a_job_and_by_an_init_container(
+    kind_cluster: Cluster, tmp_path: Path
+) -> None:
+    """Their Dockerfile begins with our API's image, which ``all_started`` builds."""
+    assert await all_started(kind_cluster, OWN_IMAGE, resolve(str(_OWN)), tmp_path) == []
 
 
 @pytest.mark.nightly

@@ -5,21 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
-from harness.model.scaling import Ran, ScalingFinding
-from junitparser import JUnitXml
 
-from harness.model.errors import BadInput
-from harness.model.stack import Rung, Target, Version
-from harness.model.verdict import Verdict
+from harness.base.clock import NS
+from harness.base.errors import BadInput
+from harness.judge.combine import combine
+from harness.model.command import Ran
+from harness.model.evidence import EventRow, Outcome, ProbeRow, Row
+from harness.model.message import message
+from harness.model.section import Blocks, Lines
+from harness.model.stack import Target, Version
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conclude import judged
 from harness.rehearsals.deploy.command import plan_of
 from harness.rehearsals.deploy.plan import PLAN, load
-from harness.rehearsals.deploy.report import write_report
-from harness.rehearsals.deploy.types import DeployReport, PartResult
-from harness.report.language import language
+from harness.rehearsals.deploy.rehearsal import REHEARSAL
+from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed, PartKind
 from harness.stack.kind.images import recipes
 from harness.stack.versions import SCRIPT, in_front
+from tests.rehearsal.made import by_id, seen
 
 
 def test_the_bundled_plan() -> None:
@@ -35,7 +42,7 @@ def test_the_bundled_plan() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("kind: release", "kind: releases", "'releases' is not a valid PartKind"),
+        ("kind: release", "kind: releases", "Invalid enum value 'releases'"),
         ("phase2.cicd", "phase2.cidc", "did you mean"),
         ("limits: rollout_week2", "limits: rollout_week9", "no scenario"),
         ("error_share: 12%", "error_share: '12'", "12"),
@@ -52,11 +59,15 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
         load(path)
 
 
+USERS: dict[str, str | None] = {"window": None, "pace": "10s", "fetch_interval": None}
+
+
 def test_only_names_parts() -> None:
-    chosen = plan_of(argparse.Namespace(plan=None, only=["errors", "good"]))
+    chosen = plan_of(argparse.Namespace(plan=None, only=["errors", "good"], **USERS))
     assert [part.name for part in chosen.parts] == ["good", "errors"]
+    assert chosen.scenario.population.pace_s == 10
     with pytest.raises(BadInput, match="no such part"):
-        plan_of(argparse.Namespace(plan=None, only=["better"]))
+        plan_of(argparse.Namespace(plan=None, only=["better"], **USERS))
 
 
 def test_a_version_s_command() -> None:
@@ -83,29 +94,77 @@ def test_an_image_carries_its_command_and_a_version_lies_on_it(tmp_path: Path) -
     assert good.entrypoint == wrapped.entrypoint and bad.entrypoint[-2:] == wrapped.entrypoint
 
 
-def test_every_verdict_in_every_form(tmp_path: Path) -> None:
-    findings = tuple(
-        ScalingFinding(claim=f"claim.{verdict}", verdict=verdict, value="1 failed", reason="because <of> it")
-        for verdict in Verdict
+def pod(at_s: float, name: str, state: str) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data={"state": state})
+
+
+def one(kind: str) -> DeployPlan:
+    """The bundled plan's first part of this kind, and nobody on the stack."""
+    plan = load()
+    part = next(each for each in plan.parts if each.kind is PartKind(kind))
+    return msgspec.structs.replace(plan, parts=(msgspec.structs.replace(part, least_calls=10),))
+
+
+def release(**changed: Any) -> Followed:
+    """A version rolled out from 10 s on; users looked at until 40 s."""
+    ran = tuple(Ran(command=command, status=0, output="said") for command in ("set image", "rollout status"))
+    given: dict[str, Any] = {
+        "name": "as_written", "manifests": "kind", "replicas": 1, "surge": 1, "begun_ns": 5 * NS, "since_ns": 10 * NS,
+        "end_ns": 50 * NS, "ran": ran, "looked_ns": 40 * NS, "pods_ns": 43 * NS,
+    }  # fmt: skip
+    return Followed(**{**given, **changed})
+
+
+PODS = [pod(1, "a", "Ready"), pod(12, "n", "Pending"), pod(15, "n", "Ready"), pod(16, "a", "Terminating")]
+
+
+def details(*followed: Followed, versions: tuple[str, ...] | None = ("v1",)) -> DeployDetails:
+    return DeployDetails(origin_ns=None, versions=versions, followed=[*followed])
+
+
+def versions_of(plan: DeployPlan) -> tuple[str, ...]:
+    return tuple(part.version.name for part in plan.parts)
+
+
+def test_a_part_is_judged_by_details_and_evidence() -> None:
+    plan = one("release")
+    rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
+    found = by_id(judged(REHEARSAL, plan, seen(details(release(), versions=versions_of(plan)), rows)))
+    assert {each.part for each in found.values()} == {"as_written"}
+    assert found["deploy.downtime_without_prestop"].verdict is Verdict.ERRATUM_SHOWN
+    assert {*found} == {claim for _, claim in REHEARSAL.claims(plan)}
+    assert "1 of 20 requests and probes failed" in found["deploy.downtime_without_prestop"].reason
+
+
+def calls(number: int, *, good: bool) -> ProbeRow:
+    due_ns = 20 * NS + number
+    return ProbeRow(
+        probe_id=number, user="canary01", method="GET", due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 5,
+        status=200 if good else 503, outcome=Outcome.OK if good else Outcome.SERVER_ERROR,
+    )  # fmt: skip
+
+
+def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exercised() -> None:
+    plan = one("release")
+    none = by_id(judged(REHEARSAL, plan, seen(details(versions=()))))
+    assert {(each.verdict, each.gates) for each in none.values()} == {(Verdict.NOT_EXERCISED, False)}
+    for followed in ((), (release(end_ns=0),), (release(not_steady=message("no pod is ready")),)):
+        found = by_id(judged(REHEARSAL, plan, seen(details(*followed, versions=versions_of(plan)), ended=False)))
+        assert {each.verdict for each in found.values()} == {Verdict.INCONCLUSIVE}
+        assert combine([*found.values()]) is Decision.HOLD
+    other = by_id(
+        judged(REHEARSAL, plan, seen(details(release(not_applicable="no table"), versions=versions_of(plan))))
     )
-    part = PartResult(
-        name="errors", title="A bad one", manifests="kind-graceful", version=Version(name="bad"), findings=findings,
-        ran=(Ran(command="kubectl rollout undo", status=1, output="error: <none>"),), observed=("seen",),
-        calls=100, failed=7, bad_s=12.34,
-    )  # fmt: skip
-    report = DeployReport(
-        schema_version=1, run_id="r", title="Deploy", rung=Rung.KIND, target="t", target_bundled=True, seed=1,
-        replay="python -m harness deploy_rehearsal", started_utc="2026-11-24T00:00:00Z", exit_status=10,
-        parts=(part,), checks=(), timings={}, leaks=("a port",), errors=("broke",),
-    )  # fmt: skip
-    write_report(tmp_path, report)
-    cases = {case.name: case for suite in JUnitXml.fromfile(str(tmp_path / "junit.xml")) for case in suite}
-    assert cases["claim.pass"].is_passed and cases["claim.not_exercised"].is_skipped
-    assert cases["claim.fail"].is_failure and cases["claim.inconclusive"].is_error
-    assert cases["leaks"].is_failure and cases["run"].is_failure
-    html, summary = (tmp_path / "report.html").read_text(), (tmp_path / "summary.md").read_text()
-    for text in (html, summary):
-        assert "12.3 s" in text and "7 of 100" in text and "<of>" not in text.replace("&lt;of>", "")
-    assert "error: &lt;none&gt;" in html
-    write_report(tmp_path, report, language("ja"))
-    assert "不良" in (tmp_path / "summary.md").read_text()
+    assert "not the contract's: no table" in next(iter(other.values())).reason
+
+
+def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
+    plan = one("release")
+    rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
+    lines, blocks = REHEARSAL.sections(plan, seen(details(release(written={"a": 3, "n": 4})), rows), ())
+    assert isinstance(lines, Lines) and isinstance(blocks, Blocks)
+    assert lines.part == blocks.part == "as_written"
+    told = [str(line) for line in lines.lines]
+    assert told[1] == "1 of 20 bad, from the first to the last 0.0 s"
+    assert told[2] == "rows with the new column: 3 inserted by old pods, 4 by new ones"
+    assert (str(blocks.blocks[0].caption), blocks.blocks[0].text) == ("set image ended in 0", "said")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.errors import EvidenceNotRead
 from harness.evidence.spool import SpoolReader, SpoolWriter
-from harness.model.errors import EvidenceNotRead
 from harness.model.evidence import EventRow, Row, SampleRow
 
 rows = st.lists(

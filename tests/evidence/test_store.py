@@ -20,11 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.clock import utc
+from harness.base.clock import Anchor, utc
+from harness.base.errors import BadInput, EvidenceNotWritten, Exit
 from harness.evidence.store import EvidenceStore, fold, read_anchor, read_meta, read_rows
-from harness.model.errors import BadInput, EvidenceNotWritten, Exit
 from harness.model.evidence import (
-    Anchor,
     EventRow,
     FlagRow,
     Operation,
@@ -155,7 +154,7 @@ def test_utc_column_is_the_exact_time_to_the_millisecond(at_ns: int) -> None:
         connection.close()
     unix_ms = (at_ns + ANCHOR.unix_ns - ANCHOR.monotonic_ns) // 1_000_000
     assert shown.endswith(f"{unix_ms % 1000:03d}Z")
-    # harness.clock.utc divides as a float: it may be off by one millisecond, never by more.
+    # harness.base.clock.utc divides as a float: it may be off by one millisecond, never by more.
     assert shown[:-4] in {utc(ANCHOR, at_ns + shift)[:-4] for shift in (-1_000_000, 0, 1_000_000)}
 
 
@@ -313,7 +312,7 @@ _LIMITED = """
     import resource, sys
     from pathlib import Path
     from harness.evidence.store import EvidenceStore, read_rows
-    from harness.model.errors import EvidenceNotWritten
+    from harness.base.errors import EvidenceNotWritten
     from harness.model.evidence import Anchor, EventRow
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
     path = Path(sys.argv[1])

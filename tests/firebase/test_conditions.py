@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.firebase.conditions import expression, parse
 from harness.model.flag import FLAG, Client, Condition, Parameter, Template, evaluate
+from harness.stack.firebase.conditions import expression, parse
 
 NAME = st.text(
     st.characters(codec="utf-8", exclude_characters="'\\", exclude_categories=["Cs"]), min_size=1, max_size=12

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.firebase import commands, install, rest
 from harness.model.stack import Address
-from harness.state import npm
+from harness.stack.firebase import commands, install, rest
+from harness.stack.state import npm
 from tests.firebase.processes import free_address, running
 
 PROJECT = "demo-tekutoko"

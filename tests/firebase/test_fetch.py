@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.firebase import fetch
-from harness.firebase.fetch import FlagCache
 from harness.model.flag import Client
+from harness.stack.firebase import fetch
+from harness.stack.firebase.fetch import FlagCache
 
 S = 1_000_000_000
 

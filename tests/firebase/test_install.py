@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.firebase import install
-from harness.home import ENVIRONMENT_VARIABLE
-from harness.model.errors import StackNotStarted
-from harness.state import npm
+from harness.base.errors import StackNotStarted
+from harness.base.home import ENVIRONMENT_VARIABLE
+from harness.stack.firebase import install
+from harness.stack.state import npm
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -137,7 +137,7 @@ def test_no_node_is_told_and_an_old_one_is_not_taken(tmp_path: Path, monkeypatch
     assert npm.node() == old
 
 
-RUN = "import sys; from harness.firebase import install; from harness.state import npm; npm._npm = lambda _p: sys.argv[1]; print(install.ensure(lambda _l: None))"
+RUN = "import sys; from harness.stack.firebase import install; from harness.stack.state import npm; npm._npm = lambda _p: sys.argv[1]; print(install.ensure(lambda _l: None))"
 
 
 def _start(home: Path, script: Path) -> subprocess.Popen[str]:

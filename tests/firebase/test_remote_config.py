@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from harness.firebase import admin, commands, fetch, install, rest
-from harness.model.errors import BadInput, PartDied
+from harness.base.errors import BadInput, PartDied
 from harness.model.flag import FLAG, Client, Condition, Parameter, Template, evaluate
 from harness.model.stack import Address
-from harness.state import npm
+from harness.stack.firebase import admin, commands, fetch, install, rest
+from harness.stack.state import npm
 from tests.firebase.processes import free_address, running
 
 pytestmark = pytest.mark.process

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.firebase.template import decode, to_json, to_template
 from harness.model.flag import FLAG, Condition, Parameter, Template
+from harness.stack.firebase.template import decode, to_json, to_template
 from tests.firebase.test_conditions import CONDITION
 
 

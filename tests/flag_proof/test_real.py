@@ -8,27 +8,28 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import Exit
+from harness.base.progress import Progress
 from harness.checks.walk_continuity import continuity
-from harness.cli import main
-from harness.clock import MachineClock
+from harness.cli.main import main
 from harness.load.plan import LoadPlan
-from harness.model.errors import Exit
+from harness.load.population.accounts import accounts
+from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.walk import WalkUpdate
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints, Rung
 from harness.model.verdict import Decision, Verdict
-from harness.population.accounts import accounts
-from harness.population.schedule import Planned, slots, user_schedule
-from harness.population.walk import WalkUpdate
-from harness.progress import Progress
 from harness.rehearsal.conduct import conduct
 from harness.rehearsal.options import Options
 from harness.rehearsals.flag_proof import plan as flag_plan
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan
-from harness.targets import ROOT, resolve
+from harness.stack.targets import resolve
 from tests.rehearsal.again import judged_again
 
 NS = 1_000_000_000

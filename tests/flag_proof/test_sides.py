@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from harness.clock import NS
-from harness.firebase import rest
-from harness.http1 import Answer
-from harness.model.evidence import Anchor
+from harness.base.clock import NS, Anchor
+from harness.base.http1 import Answer
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof import continuity
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import AGAIN, told
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised
+from harness.stack.firebase import rest
 
 HERE = Address(host="127.0.0.1", port=1)
 WALK = "7b0e0d6e-0000-4000-8000-000000000001"

@@ -7,11 +7,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from harness.base.clock import Anchor
+from harness.base.errors import BadInput
 from harness.checks.walk_continuity import Continuity
+from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine
-from harness.model.errors import BadInput
 from harness.model.judgement import Judgement
+from harness.model.result import Facts
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsals.flag_proof import plan as flag_plan
 from harness.rehearsals.flag_proof.judge import (
     AGAIN,
@@ -26,6 +31,7 @@ from harness.rehearsals.flag_proof.judge import (
     switched,
     told,
 )
+from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import (
     Direction,
     FetchCase,
@@ -98,6 +104,12 @@ def test_the_bound_is_nearly_reached() -> None:
     assert switch_s(client, 59.001, Direction.ON_TO_OFF) == pytest.approx(100.999)
     assert bound_s(interval_s=60, pace_s=50) == 110
     assert bound_s(interval_s=0, pace_s=50) == 50 + LEAD_S
+
+
+FACTS = Facts(
+    rung=Rung.LOCAL, target="t", target_bundled=True, seed=1, replay="again", started_utc="2026-01-05T00:00:00.000Z",
+    anchor=Anchor(monotonic_ns=0, unix_ns=0),
+)  # fmt: skip
 
 
 def verdict(switch: Switch) -> Judgement:
@@ -218,3 +230,15 @@ def test_a_bad_plan_is_refused(old: str, new: str, tmp_path: object) -> None:
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(BadInput):
         flag_plan.load(path)
+
+
+def test_the_figures_of_a_plan_are_the_same_of_every_run_also_of_one_that_broke() -> None:
+    def figures(details: FlagProofDetails) -> list[Figure]:
+        seen = Seen(facts=FACTS, details=details, evidence=Gathered())
+        return [*REHEARSAL.figures(PLAN, seen, ())]
+
+    whole, broken = figures(FlagProofDetails(switches=virtual_cases(PLAN, 1))), figures(FlagProofDetails())
+    assert [each.name for each in whole] == [each.name for each in broken]
+    assert len(whole) == 4 * 4 * 2 + 3 * 2 * 2
+    assert {each.sample.measured().value for each in broken} == {None}
+    assert None not in {each.sample.measured().value for each in whole[:32]}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.state import npm
+from harness.stack.state import npm
 from tests.deploy.theirs import Theirs
 
 HERE = Path(__file__).parent

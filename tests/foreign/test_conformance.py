@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.result import Result
 from harness.model.verdict import Decision
 from harness.rehearsals.conformance.grade import Grade

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.agreement import DUAL_WRITE, PHOTOS
-from harness.model.errors import Exit
-from harness.walk_results import ACKNOWLEDGED, ISOLATION, READS, STATUSES
+from harness.base.errors import Exit
+from harness.checks.agreement import DUAL_WRITE, PHOTOS
+from harness.checks.walk_results import ACKNOWLEDGED, ISOLATION, READS, STATUSES
 from tests.deploy.theirs import STARTING, Theirs
 from tests.foreign.conftest import Programs
 from tests.foreign.harmless import MANY

@@ -11,6 +11,7 @@ from harness.judge.ledger import Ledger
 from harness.judge.window import NS, Window
 from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
+from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import (
     AudiencePlan,
     Comparison,
@@ -19,8 +20,8 @@ from harness.model.scenario import (
     PopulationPlan,
     Scenario,
 )
-from harness.model.verdict import CriterionKind, CriterionResult
 
+KINDS = {"success": Kind.CRITERION, "rollback": Kind.ROLLBACK_LIMIT}
 START_NS = 1_000 * NS
 MS = 1_000_000
 
@@ -29,7 +30,7 @@ def criterion(kind: str, metric: str, comparison: str, threshold: float, smalles
     return Criterion(
         id=f"{kind}.{metric}",
         claim=f"claim.{metric}",
-        kind=CriterionKind(kind),
+        kind=KINDS[kind],
         metric=Metric(metric),
         comparison=Comparison(comparison),
         threshold=threshold,
@@ -205,7 +206,7 @@ def due_as(rows: Sequence[Row]) -> DueList:
 
 def judged(
     of: Scenario, rows: Sequence[Row], at_s: float | None = None, *, due: DueList | None = None
-) -> dict[str, CriterionResult]:
+) -> dict[str, Judgement]:
     """The results by id; ``at_s`` after the window's start, at its end when left out."""
     span = window(of)
     now_ns = span.end_ns if at_s is None else START_NS + round(at_s * NS)
@@ -214,7 +215,7 @@ def judged(
 
 def one(
     what: Criterion, rows: Sequence[Row], at_s: float | None = None, *, due: DueList | None = None, **plan: float
-) -> CriterionResult:
+) -> Judgement:
     """The result of a single criterion; ``plan`` changes the scenario."""
     return judged(msgspec.structs.replace(scenario(what), **plan), rows, at_s, due=due)[what.id]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.model.scenario import Metric
 from harness.model.verdict import Decision
@@ -52,7 +52,7 @@ def advances(week: int, seed: int, *, failures: float, unavailable: float, p95_m
         if timed:  # no other criterion's verdict depends on how long these answers take
             latency_ms = median_ms * np.exp(SIGMA * dice.standard_normal(len(requests)))
             requests["done_ns"] = due_ns + (latency_ms * 1e6).astype(np.int64)
-        advanced += decide(judge(of, book, span, span.end_ns)) is Decision.ADVANCE
+        advanced += combine(judge(of, book, span, span.end_ns)) is Decision.ADVANCE
     return advanced / sets
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.judge.chance import advances, false_roll_backs, fires, preflight_sentences, sentence
 from harness.judge.power import requirements
-from harness.model.verdict import CriterionKind, FalseRollBack
+from harness.model.judgement import Kind
+from harness.model.verdict import FalseRollBack
 from scenarios.load import load
 
 
@@ -83,7 +84,7 @@ def test_before_a_week_both_are_told_what_it_can_prove_and_what_chance_does() ->
     week = load("rollout_week3")
     told = [str(each) for each in preflight_sentences(week)]
     [chance] = false_roll_backs(week)
-    limits = [each.id for each in week.criteria if each.kind is CriterionKind.ROLLBACK]
+    limits = [each.id for each in week.criteria if each.kind is Kind.ROLLBACK_LIMIT]
     assert [chance.id] == limits
     assert told == [*(str(each.sentence) for each in requirements(week)), str(sentence(chance))]
     assert len(told) == len(week.criteria) + 1

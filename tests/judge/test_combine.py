@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.errors import Exit
 from harness.judge.combine import combine, exit_status
-from harness.model.errors import Exit
 from harness.model.judgement import Judgement, Kind, errata_of, observation
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict

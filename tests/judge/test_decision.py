@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
-
 import msgspec
 import pytest
 
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.window import NS
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.judgement import Kind
 from harness.model.message import verbatim
 from harness.model.scenario import Metric
-from harness.model.units import Unit
-from harness.model.verdict import CheckResult, CriterionKind, CriterionResult, Decision, Verdict
+from harness.model.verdict import Decision, Verdict
 from tests.judge.evidence import WEEKS, healthy, judged, ledger, window
-
-
-def result(kind: CriterionKind, verdict: Verdict) -> CriterionResult:
-    return CriterionResult(
-        id="x",
-        claim="x",
-        kind=kind,
-        metric="availability",
-        comparison=">",
-        threshold=0.995,
-        unit=Unit.RATIO,
-        verdict=verdict,
-        value=None,
-        bound=None,
-        samples=0,
-        reason="",
-    )
-
-
-@pytest.mark.parametrize("successes", list(itertools.product(Verdict, repeat=2)))
-@pytest.mark.parametrize("rollbacks", [(), *itertools.product(Verdict, repeat=2)])
-def test_every_mixture(successes: tuple[Verdict, ...], rollbacks: tuple[Verdict, ...]) -> None:
-    results = [result(CriterionKind.SUCCESS, v) for v in successes]
-    results += [result(CriterionKind.ROLLBACK, v) for v in rollbacks]
-    decision = decide(results)
-    if "fail" in rollbacks:
-        assert decision is Decision.ROLL_BACK
-    elif set(successes) | set(rollbacks) == {"pass"}:
-        assert decision is Decision.ADVANCE
-    else:
-        assert decision is Decision.HOLD
-
-
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_check_that_does_not_pass_holds_but_never_stops_a_roll_back(verdict: Verdict) -> None:
-    check = CheckResult(
-        id="flag.share", claim="x", verdict=verdict, value=None, planned=None, unit=Unit.RATIO, samples=0, reason=""
-    )
-    good = [result(CriterionKind.SUCCESS, Verdict.PASS)]
-    assert decide(good, [check]) is (Decision.ADVANCE if verdict is Verdict.PASS else Decision.HOLD)
-    assert decide([*good, result(CriterionKind.ROLLBACK, Verdict.FAIL)], [check]) is Decision.ROLL_BACK
-
-
-def test_nothing_judged_holds() -> None:
-    assert decide([]) is Decision.HOLD
-    assert decide([result(CriterionKind.ROLLBACK, Verdict.PASS)]) is Decision.HOLD
 
 
 @pytest.mark.parametrize("week", WEEKS)
 def test_the_healthy_advance(week: int) -> None:
-    assert decide([*judged(WEEKS[week], healthy(WEEKS[week])).values()]) is Decision.ADVANCE
+    assert combine([*judged(WEEKS[week], healthy(WEEKS[week])).values()]) is Decision.ADVANCE
 
 
 @pytest.mark.parametrize("week", WEEKS)
@@ -75,7 +27,7 @@ def test_what_is_not_exercised_holds(week: int) -> None:
     span = window(of)
     for what in of.criteria:
         results = judge(of, ledger(*healthy(of)), span, span.end_ns, not_exercised={what.id: verbatim("no")})
-        assert decide(results) is Decision.HOLD
+        assert combine(results) is Decision.HOLD
 
 
 def spoil(rows: list[Row], metric: Metric) -> list[Row]:
@@ -105,13 +57,13 @@ def test_bad_evidence_fails_each_criterion_of_each_week(week: int, name: str) ->
     what = next(c for c in of.criteria if c.id == name)
     results = judged(of, spoil(healthy(of), what.metric))
     assert results[name].verdict is Verdict.FAIL, results[name].reason
-    decision = decide([*results.values()])
+    decision = combine([*results.values()])
     assert decision is not Decision.ADVANCE
-    if what.kind is CriterionKind.ROLLBACK:
+    if what.kind is Kind.ROLLBACK_LIMIT:
         assert decision is Decision.ROLL_BACK
         assert results[name].fired_at_ns is not None
 
 
 @pytest.mark.parametrize("week", WEEKS)
 def test_no_evidence_holds(week: int) -> None:
-    assert decide([*judged(WEEKS[week], []).values()]) is Decision.HOLD
+    assert combine([*judged(WEEKS[week], []).values()]) is Decision.HOLD

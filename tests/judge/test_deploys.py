@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.model.scaling import Ran, ScalingFinding
 
+from harness.base.units import Unit
 from harness.judge.window import NS
+from harness.model.command import Ran
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Row, Side
-from harness.model.units import Unit
-from harness.model.verdict import CriterionKind, CriterionResult, Verdict
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import english, verbatim
+from harness.model.verdict import Verdict
 from harness.rehearsals.deploy import judge as deploys
-from harness.rehearsals.deploy.judge import Pods, Tally, Undone
+from harness.rehearsals.deploy import tallies
+from harness.rehearsals.deploy.judge import Undone
+from harness.rehearsals.deploy.tallies import Pods, Tally
 from tests.judge.evidence import START_NS, criterion, ledger, probe, request
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
@@ -38,10 +42,10 @@ def replaced(*, old_first: bool = False, stays: bool = False, surge: int = 1) ->
 
 
 def seen(rows: list[EventRow], until_s: float = 60) -> Pods:
-    return deploys.pods(rows, 0, round(until_s * NS))
+    return tallies.pods(rows, 0, round(until_s * NS))
 
 
-def verdicts(found: list[ScalingFinding]) -> dict[str, Verdict]:
+def verdicts(found: list[Judgement]) -> dict[str, Verdict]:
     return {each.claim: each.verdict for each in found}
 
 
@@ -126,27 +130,27 @@ def test_a_create_lost_with_a_pod_s_kept_connection_is_no_downtime_but_an_erratu
 def test_only_creates_that_the_end_of_a_pod_explains_are_lost_at_its_close(
     rows: list[RequestRow], explained: int
 ) -> None:
-    assert deploys.lost_at_close(rows, replaced(), 0, 60 * NS) == (explained, 2)
+    assert tallies.lost_at_close(rows, replaced(), 0, 60 * NS) == (explained, 2)
 
 
 def test_without_a_pod_that_ended_no_create_is_explained() -> None:
-    assert deploys.lost_at_close([create(6.9)], [pod(-9, "a", "Ready")], 0, 60 * NS) == (0, 0)
+    assert tallies.lost_at_close([create(6.9)], [pod(-9, "a", "Ready")], 0, 60 * NS) == (0, 0)
 
 
 def test_bad_answers_are_counted_by_when_they_came() -> None:
     rows: list[Row] = [request(1), request(2, latency_ms=700), probe(3, good=False), request(90)]
-    failed = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS, due=NOTHING)
+    failed = tallies.tally(ledger(*rows), START_NS, START_NS + 60 * NS, due=NOTHING)
     assert (failed.calls, failed.failed, failed.bad_s) == (3, 1, 0.0)
-    slow = deploys.tally(ledger(*rows), START_NS, START_NS + 60 * NS, 600, due=NOTHING)
+    slow = tallies.tally(ledger(*rows), START_NS, START_NS + 60 * NS, 600, due=NOTHING)
     assert slow.failed == 2 and slow.bad_s == pytest.approx(0.31)
     assert failed.missing == slow.missing == 0
     due = (Due(id="nobody-1", user="u", due_ns=START_NS),)
     for slow_ms in (None, 600):
-        lost = deploys.tally(
+        lost = tallies.tally(
             ledger(*rows), START_NS, START_NS + 60 * NS, slow_ms, due=DueList(requests=due, probes=due)
         )
-        assert lost.missing == 2 and "2 more that were due are not in evidence" in lost.sentence
-    assert deploys.tally(ledger(), START_NS, START_NS + NS, due=DueList(requests=due, probes=())).missing == 1
+        assert lost.missing == 2 and "2 more that were due are not in evidence" in str(lost.told)
+    assert tallies.tally(ledger(), START_NS, START_NS + NS, due=DueList(requests=due, probes=())).missing == 1
 
 
 def test_what_is_not_in_evidence_is_no_pass_and_a_fail_is_read_on_what_was_seen() -> None:
@@ -155,7 +159,7 @@ def test_what_is_not_in_evidence_is_no_pass_and_a_fail_is_read_on_what_was_seen(
     assert [never_ready(met=met)["phase2.cicd"] for met in less] == [INCONCLUSIVE, FAIL]
     assert [broken(undone(), after=after).verdict for after in less] == [INCONCLUSIVE, FAIL]
     usual = [Tally(calls=1000, failed=49, missing=missing) for missing in (1, 2)]
-    assert [broken(undone("latency_p95"), after=after).verdict for after in usual] == [PASS, INCONCLUSIVE]
+    assert [broken(undone(), after=after, usual=50).verdict for after in usual] == [PASS, INCONCLUSIVE]
     seen = [
         deploys.breaking_schema(
             "c", undone(), met=MET, past_undo=Tally(calls=100, failed=60), mended=mended, least_calls=100
@@ -167,9 +171,9 @@ def test_what_is_not_in_evidence_is_no_pass_and_a_fail_is_read_on_what_was_seen(
 
 def test_only_the_version_s_own_pods_are_slow_by_its_doing() -> None:
     rows = [request(1, latency_ms=900, pod="a"), request(5, latency_ms=700, pod="n0"), request(9, pod="n0")]
-    found = deploys.slow_answers(rows, ["n0", "n1"], START_NS, START_NS + 60 * NS, 600)
+    found = tallies.slow_answers(rows, ["n0", "n1"], START_NS, START_NS + 60 * NS, 600)
     assert (found.calls, found.failed, found.bad_s) == (3, 1, 0.0)
-    assert deploys.slow_answers(rows, [], START_NS, START_NS + 60 * NS, 600).failed == 0
+    assert tallies.slow_answers(rows, [], START_NS, START_NS + 60 * NS, 600).failed == 0
 
 
 def never_ready(**changed: object) -> dict[str, Verdict]:
@@ -197,39 +201,44 @@ def test_a_version_that_is_never_ready_is_told_and_undone() -> None:
     assert never_ready(before_undo=seen(undone))["cicd.no_undo"] is INCONCLUSIVE
 
 
-def fired(at_s: float, metric: str = "error_ratio", limit: str = "rollback.error_ratio") -> CriterionResult:
-    return CriterionResult(
-        id=limit, claim="c", kind=CriterionKind.ROLLBACK, metric=metric, comparison=">", threshold=0.03,
-        unit=Unit.RATIO, verdict=FAIL, value=0.12, bound=None, samples=100, reason="fired", fired_at_ns=round(at_s * NS),
+def fired(at_s: float, limit: str = "rollback.error_ratio") -> Judgement:
+    return Judgement(
+        id=limit, claim="c", kind=Kind.ROLLBACK_LIMIT, limit=0.03, unit=Unit.RATIO, verdict=FAIL, value=0.12,
+        samples=100, told=(verbatim("fired"),), fired_at_ns=round(at_s * NS),
     )  # fmt: skip
 
 
-def undone(metric: str = "error_ratio", ran: Ran = OK) -> Undone:
-    return Undone(fired=fired(12, metric), undo_ns=13 * NS, done_ns=20 * NS, ran=(OK, ran))
+def undone(ran: Ran = OK) -> Undone:
+    return Undone(fired=fired(12), undo_ns=13 * NS, done_ns=20 * NS, ran=(OK, ran))
 
 
 MET = Tally(calls=2000, failed=80, first_ns=10 * NS, last_ns=24 * NS)
 
 
-def broken(what: Undone, met: Tally = MET, after: Tally = QUIET, within_s: float = 60) -> ScalingFinding:
-    return deploys.limit_broken("claim", what, met, after, within_s=within_s, least_after=100)
+def broken(what: Undone, met: Tally = MET, after: Tally = QUIET, within_s: float = 60, usual: int = 0) -> Judgement:
+    return deploys.limit_broken("claim", what, met, after, within_s=within_s, least_after=100, usual=usual)
 
 
 def test_a_broken_limit_is_undone_in_time_and_nothing_bad_is_left() -> None:
     good = broken(undone())
-    assert (good.verdict, good.value) == (PASS, "14.0 s") and "fired 2.0 s after the first bad answer" in good.reason
+    assert (good.verdict, good.value, good.limit, good.unit) == (
+        PASS,
+        14.0,
+        60,
+        Unit.SECONDS,
+    ) and "fired 2.0 s after the first bad answer" in good.reason
     assert broken(undone(), within_s=13).verdict is FAIL
     assert broken(undone(ran=BAD)).verdict is FAIL
     assert broken(Undone(fired=None)).verdict is FAIL
     assert broken(undone(), after=Tally(calls=1000, failed=1)).verdict is FAIL
-    assert broken(undone("latency_p95"), after=Tally(calls=1000, failed=50)).verdict is PASS  # p95 allows a twentieth
-    assert broken(undone("latency_p95"), after=Tally(calls=1000, failed=51)).verdict is FAIL
+    assert broken(undone(), after=Tally(calls=1000, failed=50), usual=50).verdict is PASS  # p95 allows a twentieth
+    assert broken(undone(), after=Tally(calls=1000, failed=51), usual=50).verdict is FAIL
     assert broken(undone(), after=Tally(calls=99, failed=0)).verdict is INCONCLUSIVE
     assert broken(undone(), met=QUIET).verdict is INCONCLUSIVE  # it was not bad at all
 
 
 def test_the_limit_that_fired_first_counts_and_says_what_slow_is() -> None:
-    early, late = fired(3), fired(5, "latency_p95", "rollback.latency_p95")
+    early, late = fired(3), fired(5, "rollback.latency_p95")
     assert deploys.broke([late, early]) == early
     assert deploys.broke([]) is None
     limits = [criterion("rollback", "latency_p95", ">", 600), criterion("rollback", "error_ratio", ">", 0.03)]
@@ -252,8 +261,8 @@ def test_a_breaking_schema_is_shown_only_when_undo_did_not_help_and_the_way_back
 
 
 def test_who_wrote_the_new_column() -> None:
-    assert deploys.side_by_side({"a": 3, "n0": 4, "migration": 9}, ["a"], ["n0"]).startswith("rows")
-    assert "3 inserted by old pods, 4 by new" in deploys.side_by_side({"a": 3, "n0": 4, "x": 9}, ["a"], ["n0"])
+    assert str(deploys.side_by_side({"a": 3, "n0": 4, "migration": 9}, ["a"], ["n0"])).startswith("rows")
+    assert "3 inserted by old pods, 4 by new" in str(deploys.side_by_side({"a": 3, "n0": 4, "x": 9}, ["a"], ["n0"]))
 
 
 # -- to the word -----------------------------------------------------------------------------------------------------
@@ -262,10 +271,15 @@ Words = tuple[str, Verdict, str, str]
 FAILED_3 = Tally(calls=1000, failed=3, first_ns=0, last_ns=NS)
 
 
-def words(found: list[ScalingFinding]) -> list[Words]:
+def measured(judgement: Judgement) -> str:
+    """As it is shown: seconds are the one value that is a number."""
+    return english(judgement.shown) if judgement.value is None else f"{judgement.value:.1f} {judgement.unit}"
+
+
+def words(found: list[Judgement]) -> list[Words]:
     """Each finding; where it shows an erratum, that is its claim."""
     assert all(each.erratum == (each.claim if each.verdict is SHOWN else "") for each in found)
-    return [(each.claim, each.verdict, each.value, each.reason) for each in found]
+    return [(each.claim, each.verdict, measured(each), each.reason) for each in found]
 
 
 def test_a_release_that_lost_requests_is_told_to_the_word() -> None:
@@ -361,9 +375,9 @@ def test_a_broken_limit_is_told_to_the_word() -> None:
         ("claim", FAIL, "never", f"no limit fired, though {seen_80}"),
     ]
     few = broken(undone(), after=Tally(calls=99, failed=0))
-    assert (few.verdict, few.value) == (INCONCLUSIVE, "14.0 s")
+    assert (few.verdict, measured(few)) == (INCONCLUSIVE, "14.0 s")
     missing = broken(undone(), after=Tally(calls=1000, failed=0, missing=1))
-    assert (missing.verdict, missing.value) == (INCONCLUSIVE, "14.0 s")
+    assert (missing.verdict, measured(missing)) == (INCONCLUSIVE, "14.0 s")
 
 
 def test_a_breaking_schema_is_told_to_the_word() -> None:
@@ -380,9 +394,9 @@ def test_a_breaking_schema_is_told_to_the_word() -> None:
 
 
 def test_who_wrote_the_new_column_and_what_a_tally_says() -> None:
-    assert deploys.side_by_side({"a": 3, "n0": 4, "x": 9}, ["a"], ["n0"]) == (
+    assert str(deploys.side_by_side({"a": 3, "n0": 4, "x": 9}, ["a"], ["n0"])) == (
         "rows with the new column: 3 inserted by old pods, 4 by new ones"
     )
-    assert Tally(calls=5, failed=2, missing=1, first_ns=NS, last_ns=3 * NS).sentence == (
+    assert str(Tally(calls=5, failed=2, missing=1, first_ns=NS, last_ns=3 * NS).told) == (
         "2 of 5 requests and probes failed, 2.0 s from the first to the last, 1 more that were due are not in evidence"
     )

@@ -6,6 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from harness.base.errors import BadInput
+from harness.base.units import Unit
 from harness.judge.figures import figure
 from harness.judge.finding import error_words
 from harness.judge.lag import lag_ns
@@ -16,10 +18,8 @@ from harness.judge.silence import blackout, silent_s
 from harness.judge.summary import summarise
 from harness.judge.window import NS, Window
 from harness.judge.words import beside
-from harness.model.errors import BadInput
 from harness.model.evidence import Outcome, ProbeRow, Row, SampleRow, SessionRow, Side
 from harness.model.message import english
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from tests.judge.evidence import (
     START_NS,

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.model.evidence import Row, SessionRow
+from harness.model.judgement import Kind
 from harness.model.scenario import Criterion, Metric, Scenario
-from harness.model.verdict import CriterionKind, Decision, Verdict
+from harness.model.verdict import Decision, Verdict
 from scenarios.load import load
 from tests.judge.evidence import healthy, judged, probes, requests, sessions
 
@@ -48,22 +49,22 @@ def _first_seconds(of: Scenario, what: Criterion) -> Sequence[Row]:
 
 #: Evidence by kind and metric. Failing: at twice the limit. Inconclusive: at the limit itself, or without a sample.
 CASES: dict[tuple[str, Metric, Verdict], Maker] = {
-    ("success", Metric.ERROR_RATIO, Verdict.FAIL): lambda of, what: _failing(of, 4 * what.threshold),
-    ("success", Metric.ERROR_RATIO, Verdict.INCONCLUSIVE): lambda of, what: _failing(of, what.threshold),
-    ("success", Metric.LATENCY_P95, Verdict.FAIL): lambda of, what: _slow(of, 1.0, 2 * what.threshold),
-    ("success", Metric.LATENCY_P95, Verdict.INCONCLUSIVE): lambda of, what: _slow(of, 0.05, 2 * what.threshold),
-    ("success", Metric.REQUEST_RATE, Verdict.FAIL): lambda of, what: _slow(of, 0.5, 9_000 + of.window_s * 1_000),
-    ("success", Metric.REQUEST_RATE, Verdict.INCONCLUSIVE): lambda of, what: [*sessions(of), *requests(of)[::2]],
-    ("success", Metric.CONCURRENT_USERS, Verdict.FAIL): lambda of, what: _failing(of, 1.0),
-    ("success", Metric.CONCURRENT_USERS, Verdict.INCONCLUSIVE): _half_the_users,
-    ("success", Metric.AVAILABILITY, Verdict.FAIL): lambda of, what: _unavailable(of, 4 * (1 - what.threshold)),
-    ("success", Metric.AVAILABILITY, Verdict.INCONCLUSIVE): lambda of, what: _unavailable(of, 1 - what.threshold),
-    ("rollback", Metric.ERROR_RATIO, Verdict.FAIL): lambda of, what: _failing(of, 2 * what.threshold),
-    ("rollback", Metric.ERROR_RATIO, Verdict.INCONCLUSIVE): _first_seconds,
-    ("rollback", Metric.LATENCY_P95, Verdict.FAIL): lambda of, what: _slow(of, 1.0, 2 * what.threshold),
-    ("rollback", Metric.LATENCY_P95, Verdict.INCONCLUSIVE): _first_seconds,
-    ("rollback", Metric.AVAILABILITY, Verdict.FAIL): lambda of, what: _unavailable(of, 2 * (1 - what.threshold)),
-    ("rollback", Metric.AVAILABILITY, Verdict.INCONCLUSIVE): _first_seconds,
+    ("criterion", Metric.ERROR_RATIO, Verdict.FAIL): lambda of, what: _failing(of, 4 * what.threshold),
+    ("criterion", Metric.ERROR_RATIO, Verdict.INCONCLUSIVE): lambda of, what: _failing(of, what.threshold),
+    ("criterion", Metric.LATENCY_P95, Verdict.FAIL): lambda of, what: _slow(of, 1.0, 2 * what.threshold),
+    ("criterion", Metric.LATENCY_P95, Verdict.INCONCLUSIVE): lambda of, what: _slow(of, 0.05, 2 * what.threshold),
+    ("criterion", Metric.REQUEST_RATE, Verdict.FAIL): lambda of, what: _slow(of, 0.5, 9_000 + of.window_s * 1_000),
+    ("criterion", Metric.REQUEST_RATE, Verdict.INCONCLUSIVE): lambda of, what: [*sessions(of), *requests(of)[::2]],
+    ("criterion", Metric.CONCURRENT_USERS, Verdict.FAIL): lambda of, what: _failing(of, 1.0),
+    ("criterion", Metric.CONCURRENT_USERS, Verdict.INCONCLUSIVE): _half_the_users,
+    ("criterion", Metric.AVAILABILITY, Verdict.FAIL): lambda of, what: _unavailable(of, 4 * (1 - what.threshold)),
+    ("criterion", Metric.AVAILABILITY, Verdict.INCONCLUSIVE): lambda of, what: _unavailable(of, 1 - what.threshold),
+    ("rollback_limit", Metric.ERROR_RATIO, Verdict.FAIL): lambda of, what: _failing(of, 2 * what.threshold),
+    ("rollback_limit", Metric.ERROR_RATIO, Verdict.INCONCLUSIVE): _first_seconds,
+    ("rollback_limit", Metric.LATENCY_P95, Verdict.FAIL): lambda of, what: _slow(of, 1.0, 2 * what.threshold),
+    ("rollback_limit", Metric.LATENCY_P95, Verdict.INCONCLUSIVE): _first_seconds,
+    ("rollback_limit", Metric.AVAILABILITY, Verdict.FAIL): lambda of, what: _unavailable(of, 2 * (1 - what.threshold)),
+    ("rollback_limit", Metric.AVAILABILITY, Verdict.INCONCLUSIVE): _first_seconds,
 }
 
 
@@ -74,22 +75,22 @@ def test_the_row_fails_and_is_inconclusive(week: str, what: Criterion, verdict: 
     results = judged(of, CASES[(what.kind.value, what.metric, verdict)](of, what))
     assert results[what.id].verdict is verdict, results[what.id].reason
     wanted = Decision.HOLD
-    if any(r.kind is CriterionKind.ROLLBACK and r.verdict is Verdict.FAIL for r in results.values()):
+    if any(r.kind is Kind.ROLLBACK_LIMIT and r.verdict is Verdict.FAIL for r in results.values()):
         wanted = Decision.ROLL_BACK
-    assert decide(tuple(results.values())) is wanted
+    assert combine(tuple(results.values())) is wanted
 
 
 @pytest.mark.parametrize("week", WEEKS)
 def test_a_healthy_week_passes_every_row_and_fires_none(week: str) -> None:
     results = judged(WEEKS[week], healthy(WEEKS[week]))
     assert {each.id: each.verdict for each in results.values()} == dict.fromkeys(results, Verdict.PASS)
-    assert decide(tuple(results.values())) is Decision.ADVANCE
+    assert combine(tuple(results.values())) is Decision.ADVANCE
 
 
 def test_the_document_s_table_is_whole() -> None:
     """Two rows of success a week and one more in week 2; one of rollback a week and one more in week 2."""
     kinds = {name: [what.kind.value for what in scenario.criteria] for name, scenario in WEEKS.items()}
-    assert {name: (row.count("success"), row.count("rollback")) for name, row in kinds.items()} == {
+    assert {name: (row.count("criterion"), row.count("rollback_limit")) for name, row in kinds.items()} == {
         "rollout_week1": (2, 1),
         "rollout_week2": (3, 2),
         "rollout_week3": (2, 1),

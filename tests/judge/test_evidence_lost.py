@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.judge.decision import decide
+from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.window import NS
 from harness.model.due import DueList
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
-from harness.model.verdict import CriterionResult, Decision, Verdict
+from harness.model.judgement import Judgement
+from harness.model.verdict import Decision, Verdict
 from tests.judge.evidence import criterion, due_of, ledger, probes, request, requests, scenario, sessions, window
 
 Calls = list[RequestRow | ProbeRow]
@@ -85,7 +86,7 @@ def bad(row: RequestRow | ProbeRow) -> RequestRow | ProbeRow:
     return msgspec.structs.replace(row, outcome=Outcome.TIMEOUT, status=0)
 
 
-def judged(week: int, calls: Calls) -> dict[str, CriterionResult]:
+def judged(week: int, calls: Calls) -> dict[str, Judgement]:
     of = SMALL[week]
     rows: list[Row] = [*sessions(of), *calls]
     results = judge(of, ledger(*rows), window(of), window(of).end_ns, due=due(week))
@@ -159,8 +160,8 @@ def test_harmed_evidence_makes_no_pass_and_no_advance(week: int, harm: str, data
     for name, result in left.items():
         if result.verdict is Verdict.PASS:
             assert whole[name].verdict is Verdict.PASS, f"{name}: {whole[name].reason} -> {result.reason}"
-    if decide(tuple(left.values())) is Decision.ADVANCE:
-        assert decide(tuple(whole.values())) is Decision.ADVANCE
+    if combine(tuple(left.values())) is Decision.ADVANCE:
+        assert combine(tuple(whole.values())) is Decision.ADVANCE
 
 
 @pytest.mark.parametrize("week", SMALL)

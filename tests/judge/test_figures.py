@@ -9,8 +9,9 @@ from harness.judge.silence import longest_dark_s
 from harness.judge.window import NS, Window
 from harness.model.due import Due, DueList, probe_call
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.judgement import Judgement
 from harness.model.scenario import Comparison, Criterion
-from harness.model.verdict import CriterionResult, Verdict
+from harness.model.verdict import Verdict
 from tests.judge.evidence import START_NS, SUCCESS_ERRORS, SUCCESS_P95, criterion, due_as, ledger, one, probe, request
 
 TEN = [request(number, f"u{number}") for number in range(10)]
@@ -104,9 +105,7 @@ def test_a_limit_without_its_sample_says_what_is_lacking() -> None:
 # -- what is due and not in evidence, beside a rollback limit ---------------------------------------------------------
 
 
-def limited(
-    what: Criterion, rows: Sequence[Row], due: Sequence[RequestRow | ProbeRow], **plan: float
-) -> CriterionResult:
+def limited(what: Criterion, rows: Sequence[Row], due: Sequence[RequestRow | ProbeRow], **plan: float) -> Judgement:
     listed = DueList(
         requests=due_as(due).requests,
         probes=tuple(Due(id=probe_call(row.probe_id), user=row.user, due_ns=row.due_ns)

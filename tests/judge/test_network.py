@@ -6,10 +6,11 @@ import pytest
 
 from harness.model.evidence import EventRow, Operation, RequestRow, Side
 from harness.model.evidence import Outcome as Answer
+from harness.model.judgement import Judgement
 from harness.model.message import english
 from harness.model.verdict import Verdict
 from harness.rehearsals.network import judge
-from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, PathResult, Place, Round
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, Place, Round
 
 ALLOWED = NetworkPath(client=Client.EDGE, place=Place.POD, allowed=True, why="in front")
 REFUSED = NetworkPath(client=Client.STRANGER, place=Place.POD, allowed=False, why="no business")
@@ -24,8 +25,8 @@ def asked(path: NetworkPath, *outcomes: Outcome) -> Round:
     return Round(name="r", attempts=attempts)
 
 
-def result(path: NetworkPath, before: Outcome, *under: Outcome) -> PathResult:
-    return judge.path_result(path, asked(path, before), asked(path, *under), asked(path, *under))
+def result(path: NetworkPath, before: Outcome, *under: Outcome) -> Judgement:
+    return judge.path_judged(path, asked(path, before), asked(path, *under), asked(path, *under))
 
 
 @pytest.mark.parametrize(
@@ -51,26 +52,26 @@ def test_a_path(path: NetworkPath, before: Outcome, under: Outcome, verdict: Ver
 def test_one_address_of_many_let_through_fails() -> None:
     found = result(REFUSED, Outcome.ANSWERED, Outcome.REFUSED, Outcome.ANSWERED)
     assert found.verdict is Verdict.FAIL
-    assert "let through under the policies: p to 10.0.0.1:8080 answered" in str(found.told)
+    assert "let through under the policies: p to 10.0.0.1:8080 answered" in found.reason
 
 
 def test_a_round_or_a_path_that_was_not_asked_is_inconclusive() -> None:
     good, other = asked(REFUSED, Outcome.ANSWERED), asked(REFUSED, Outcome.REFUSED)
-    assert judge.path_result(REFUSED, None, other, other).verdict is Verdict.INCONCLUSIVE
-    assert judge.path_result(REFUSED, good, other, None).verdict is Verdict.INCONCLUSIVE
-    assert judge.path_result(REFUSED, good, asked(ALLOWED, Outcome.ANSWERED), other).verdict is Verdict.INCONCLUSIVE
+    assert judge.path_judged(REFUSED, None, other, other).verdict is Verdict.INCONCLUSIVE
+    assert judge.path_judged(REFUSED, good, other, None).verdict is Verdict.INCONCLUSIVE
+    assert judge.path_judged(REFUSED, good, asked(ALLOWED, Outcome.ANSWERED), other).verdict is Verdict.INCONCLUSIVE
 
 
 def test_all_paths_together_are_the_worst_of_them() -> None:
     good = result(REFUSED, Outcome.ANSWERED, Outcome.REFUSED)
     bad = result(REFUSED, Outcome.ANSWERED, Outcome.ANSWERED)
     vague = result(REFUSED, Outcome.REFUSED, Outcome.REFUSED)
-    assert judge.paths([good, good], allowed=False).verdict is Verdict.PASS
-    found = judge.paths([good, vague, bad], allowed=False)
+    assert judge.paths([REFUSED] * 2, [good, good], allowed=False).verdict is Verdict.PASS
+    found = judge.paths([REFUSED] * 3, [good, vague, bad], allowed=False)
     assert (found.verdict, english(found.shown)) == (Verdict.FAIL, "1 of 3")
     assert len(found.notes) == 2 and "let through" in str(found.notes[1])
-    assert judge.paths([good, vague], allowed=False).verdict is Verdict.INCONCLUSIVE
-    assert judge.paths([good], allowed=True).verdict is Verdict.INCONCLUSIVE  # there is none
+    assert judge.paths([REFUSED] * 2, [good, vague], allowed=False).verdict is Verdict.INCONCLUSIVE
+    assert judge.paths([REFUSED], [good], allowed=True).verdict is Verdict.INCONCLUSIVE  # there is none
 
 
 def test_as_wanted_wants_every_path_asked() -> None:
@@ -162,8 +163,8 @@ def test_few_paths_are_needed() -> None:
         result(database, Outcome.ANSWERED, Outcome.ANSWERED),
         result(other, Outcome.ANSWERED, Outcome.REFUSED),
     ]
-    found = judge.few_paths(good)
+    found = judge.few_paths([database, other], good)
     assert (found.verdict, english(found.shown)) == (Verdict.PASS, "1 paths")
     open_ = [good[0], result(other, Outcome.ANSWERED, Outcome.ANSWERED)]
-    assert judge.few_paths(open_).verdict is Verdict.FAIL
-    assert judge.few_paths([]).verdict is Verdict.INCONCLUSIVE
+    assert judge.few_paths([database, other], open_).verdict is Verdict.FAIL
+    assert judge.few_paths([], []).verdict is Verdict.INCONCLUSIVE

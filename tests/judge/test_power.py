@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base.errors import BadInput
 from harness.judge.power import requirements
-from harness.model.errors import BadInput
 from harness.model.scenario import Criterion
 from tests.judge.evidence import SUCCESS_ERRORS, WEEKS, criterion, scenario
 

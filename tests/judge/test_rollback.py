@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.base.errors import BadInput
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.judge.rollback import smallest_sample
 from harness.judge.window import NS
-from harness.model.errors import BadInput
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
 from harness.model.scenario import Criterion
 from harness.model.verdict import Verdict

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import StackNotStarted
-from harness.progress import Progress
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
+from harness.base.progress import Progress
 from harness.stack.kind import at_hand, cluster, docker
 from harness.stack.kind.ground import KEPT
 from harness.stack.kind.images import binaries, choice

@@ -17,12 +17,12 @@ import msgspec
 import psutil
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind import cluster, docker, network, parts, record, uses
 from harness.stack.kind.keeper import KindKeeper
 from harness.stack.kind.record import Cluster
-from harness.state.processes import identify
+from harness.stack.state.processes import identify
 from tests.kind.creating import creating, half, quiet
 
 pytestmark = [pytest.mark.kind, pytest.mark.slow, pytest.mark.timeout(240, func_only=True)]

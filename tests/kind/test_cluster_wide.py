@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind import cluster_wide, record
 from harness.stack.kind.cluster_wide import ClusterWide
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.stack import Fault, FaultKind, PodState
 from harness.stack.feed import Feed

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.manifests import load
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
 from harness.stack.kubernetes.documents import Facts, prepared
+from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 FACTS = Facts(

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.clock import MachineClock
-from harness.model.errors import BadInput, Exit, StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.stack.kind import cluster, commands, config, docker, lock, record
 from harness.stack.kind.images import binaries, choice
 from harness.stack.kind.outside import Outside
 from harness.stack.kubernetes.compose import Definition
-from harness.state import RunState
-from harness.state.processes import ProcessIdentity, identify
+from harness.stack.state import RunState
+from harness.stack.state.processes import ProcessIdentity, identify
 from tests.kind import creating
 
 CLOCK = MachineClock()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.stack.kind import config, record
 from harness.stack.kind.images import base, binaries, choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.parts import manifests
-from harness.state.processes import identify
+from harness.stack.state.processes import identify
 
 CLOCK = MachineClock()
 _HAS_GO = os.access(binaries.USUAL_GO, os.X_OK)

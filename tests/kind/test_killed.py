@@ -6,8 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.clock import NS, Clock
-from harness.model.evidence import Anchor
+from harness.base.clock import NS, Anchor, Clock
 from harness.stack.kind import docker
 from harness.stack.kind.outside import Outside
 

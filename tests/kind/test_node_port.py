@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from harness.clock import NS, Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import PodState
 from harness.stack.kubernetes.api_server import ApiServer
 from harness.stack.kubernetes.logs import PodLogs

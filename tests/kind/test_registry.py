@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind import at_hand, docker
 from harness.stack.kind.images import base, binaries, choice, recipes, registry
 from tests.night import ROOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor
 from harness.stack.kubernetes.times import duration_s, monotonic_ns
 
 

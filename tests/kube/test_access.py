@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from harness.cli import main
-from harness.clock import MachineClock
-from harness.manifests import load
-from harness.model.errors import Exit, StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit, StackNotStarted
+from harness.cli.main import main
 from harness.model.stack import Rung, Target
-from harness.options import RunOptions
-from harness.run import Rehearsal
-from harness.rungs import cluster_images, overlay
+from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.options import Options
 from harness.stack.kube.access import look
 from harness.stack.kube.stack import KubeStack
+from harness.stack.manifests import load
+from harness.stack.rungs import cluster_images, overlay
 
 NOWHERE = "https://127.0.0.1:1"
 
@@ -108,13 +109,13 @@ def test_the_replay_names_the_cluster_and_leaves_the_confirmation_to_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = kubeconfig(tmp_path / "config", "mine")
-    seen: list[RunOptions] = []
+    seen: list[Options] = []
 
-    def remembered(make: Callable[[], Rehearsal], *_more: object, **_named: object) -> int:
+    def remembered(make: Callable[[], Conductor[Any, Any]], *_more: object, **_named: object) -> int:
         seen.append(make().options)
         return 0
 
-    monkeypatch.setattr("harness.cli.run_to_end", remembered)
+    monkeypatch.setattr("harness.rehearsals.rollout.command.run_to_end", remembered)
     run(tmp_path, "--context", "mine", "--kubeconfig", str(config), "--yes-use-this-cluster")
     assert f"--on kube --seed 1 --context mine --kubeconfig {config}" in seen[0].replay
     assert "--yes" not in seen[0].replay

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from harness.stack.kube import mux
-from harness.state.ports import PortSlot
+from harness.stack.state.ports import PortSlot
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

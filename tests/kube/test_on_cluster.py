@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.stack.kind import at_hand
 from harness.stack.kind.record import Cluster
-from harness.state.machine import identity
+from harness.stack.state.machine import identity
 
 pytestmark = [
     pytest.mark.stack,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.manifests import load
+from harness.base.clock import MachineClock
 from harness.model.stack import Rung, Target
-from harness.rungs import cluster_images, overlay
 from harness.stack.kube import parts
 from harness.stack.kube.stack import closed
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import Json
 from harness.stack.kubernetes.compose import definitions
+from harness.stack.manifests import load
+from harness.stack.rungs import cluster_images, overlay
 
 BUNDLED = Target(name="bundled", command=("python",), bundled=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model.errors import Exit, PartDied
+from harness.base.errors import Exit, PartDied
 from harness.stack.kube.tunnel import SLOW_MS, Patience, RoundTrip
 
 

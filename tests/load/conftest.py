@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.load.plan import LoadPlan
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints

@@ -10,14 +10,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import EvidenceNotWritten, PartDied
 from harness.load import errors
-from harness.load.children import ROOT, Child
+from harness.load.children import Child
 from harness.load.plan import write
 from harness.load.process import LoadProcesses
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
-from harness.model.errors import EvidenceNotWritten, PartDied
 from tests.load.conftest import StartFake, plan_for
 
 MODULES = ("harness.load.locust_main", "harness.load.probes_main")

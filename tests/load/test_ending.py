@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness.load.children import ROOT
+from harness.base.data import ROOT
 
 pytestmark = pytest.mark.process
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.load.memory import WalkMemory
+from harness.load.population.schedule import Planned, Slot, user_schedule
+from harness.load.population.walk import WalkUpdate, moment
 from harness.model.evidence import Operation, Side
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from harness.population.schedule import Planned, Slot, user_schedule
-from harness.population.walk import WalkUpdate, moment
 
 PLAN = PopulationPlan(audiences=(AudiencePlan(name="all", users=1, flag_on=1),), pace_s=10.0)
 

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base.errors import BadInput, MeasurementFailed
 from harness.load.commands import Go, Stop, parse
-from harness.load.errors import MeasurementFailed
 from harness.load.plan import check, read, write
-from harness.model.errors import BadInput
 from harness.model.scenario import ProbePlan
 from harness.model.stack import Address
 from tests.load.conftest import plan_for

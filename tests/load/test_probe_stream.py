@@ -10,19 +10,18 @@ from typing import cast
 
 import pytest
 
+from harness.base.errors import EvidenceNotWritten, MeasurementFailed
 from harness.evidence.spool import SpoolReader
-from harness.load.errors import MeasurementFailed
+from harness.load.population.accounts import canaries
+from harness.load.population.due import due_list
 from harness.load.probe import Probed, Prober
 from harness.load.probes_main import Stream
 from harness.load.recorder import Recorder
 from harness.load.time import NS, now_ns
 from harness.model.due import Due, probe_call
-from harness.model.errors import EvidenceNotWritten
 from harness.model.evidence import Operation, Outcome, ProbeRow, Row
 from harness.model.scenario import ProbePlan, Scenario
 from harness.model.stack import Address
-from harness.population.accounts import canaries
-from harness.population.due import due_list
 from tests.load.conftest import plan_for
 
 NOWHERE = Address(host="127.0.0.1", port=1)

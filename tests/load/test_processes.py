@@ -16,11 +16,11 @@ import msgspec
 import psutil
 import pytest
 
-from harness.clock import NS, MachineClock
+from harness.base.clock import NS, MachineClock
+from harness.base.errors import PartDied
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
-from harness.model.errors import PartDied
 from harness.model.evidence import EventRow, FlagRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
 from harness.model.scenario import ProbePlan
 from harness.model.stack import Address

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.checks.invariants import canary_body
 from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import Flaw, Reads, reads
 from harness.checks.written import Plans
-from harness.invariants import canary_body
 from harness.load.plan import LoadPlan
+from harness.load.population.accounts import accounts, canaries
+from harness.load.population.content import fingerprint, updated
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
-from harness.population.accounts import accounts, canaries
-from harness.population.content import fingerprint, updated
 from tests.load.conftest import StartFake, plan_for
 from tests.load.test_processes import loading, rows
 

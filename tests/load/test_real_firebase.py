@@ -12,20 +12,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.clock import NS, MachineClock
+from harness.base.clock import NS, MachineClock
+from harness.base.data import ROOT
 from harness.evidence.spool import SpoolReader
-from harness.firebase import admin, commands, install
-from harness.load.children import ROOT
 from harness.load.plan import LoadPlan
+from harness.load.population.accounts import accounts
+from harness.load.population.firestore_document import document_id
+from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.process import LoadProcesses
 from harness.model.evidence import FlagRow, Operation, Outcome, RequestRow, Row, Side
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.rollout import rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Address, Endpoints
-from harness.population.accounts import accounts
-from harness.population.firestore_document import document_id
-from harness.population.schedule import Planned, slots, user_schedule
+from harness.stack.firebase import admin, commands, install
 from tests.load.conftest import StartFake, plan_for
 
 pytestmark = pytest.mark.stack

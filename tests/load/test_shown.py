@@ -13,13 +13,13 @@ from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 
 from harness.load.answers import classify
 from harness.load.documents import of_documents
+from harness.load.population.content import created, fingerprint, updated
+from harness.load.population.firestore_document import document
+from harness.load.population.firestore_document import location as location_map
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import NewWalk, WalkUpdate, moment
 from harness.model.evidence import Operation, Outcome
 from harness.model.shown import NOT_IN_ORDER, Shown, ShownWalk, parse
-from harness.population.content import created, fingerprint, updated
-from harness.population.firestore_document import document
-from harness.population.firestore_document import location as location_map
-from harness.population.schedule import Planned
-from harness.population.walk import NewWalk, WalkUpdate, moment
 from tests.checks.sending import ANCHOR, USERS, planned
 
 USER = USERS[0].user

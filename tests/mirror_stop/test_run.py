@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
 from harness.model.verdict import Verdict
 from harness.rehearsals.mirror_stop.plan import ERRATUM_STOP, MirrorStopPlan
 from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL

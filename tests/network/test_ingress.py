@@ -11,10 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
-from harness.manifests import load as load_manifests
-from harness.manifests.change import http_allowed, ingresses, without_ingress
-from harness.model.errors import BadInput, Exit
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit
 from harness.model.manifests import Manifests
 from harness.model.section import Table
 from harness.model.stack import Address, Rung
@@ -28,7 +27,8 @@ from harness.rehearsals.network.types import NetworkDetails
 from harness.rehearsals.network.types_ingress import IngressAnswer, IngressEvidence, Met, Scene
 from harness.stack.kind import ingress as controller
 from harness.stack.kind.images import binaries, recipes
-from harness.targets import ROOT
+from harness.stack.manifests import load as load_manifests
+from harness.stack.manifests.change import http_allowed, ingresses, without_ingress
 from tests.rehearsal.made import seen
 
 OVERLAYS = ROOT / "deploy" / "kubernetes" / "overlays"
@@ -139,7 +139,7 @@ def test_the_controller_is_of_the_class_that_the_ingress_names() -> None:
 
 
 def test_manifests_without_an_ingress_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from harness.cli import main
+    from harness.cli.main import main
 
     words = ["network", "--ingress", "--on", "kind", "--manifests", str(OVERLAYS / "kind-networkpolicy")]
     assert main([*words, "--reports", str(tmp_path)]) == Exit.USAGE

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.model.errors import Exit
+from harness.base.data import ROOT
+from harness.base.errors import Exit
 from harness.model.judgement import Kind
 from harness.model.result import Result
 from harness.model.section import Row, Table
@@ -21,7 +22,6 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.stack.kind import at_hand, record
 from harness.stack.kind.ground import kept_cluster
-from harness.targets import ROOT
 from tests.main_job import Job, left_since, machine_state
 from tests.rehearsal.made import by_id, judged_again, result_in
 from tests.test_kind_job import in_docker
@@ -155,7 +155,7 @@ def test_what_a_killed_run_leaves_is_swept_by_the_next(tmp_path: Path, words: tu
     os.killpg(job.process.pid, signal.SIGKILL)
     job.kill()  # its pipes
     subprocess.run(
-        [sys.executable, "-c", "import asyncio, harness.rungs as r; asyncio.run(r.sweep(print))"],
+        [sys.executable, "-c", "import asyncio, harness.stack.rungs as r; asyncio.run(r.sweep(print))"],
         cwd=ROOT, check=True, timeout=300,
     )  # fmt: skip
     until = time.monotonic() + 120

@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.cli import main
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit
+from harness.cli.main import main
 from harness.judge.combine import combine
-from harness.manifests import load as load_manifests
-from harness.manifests.change import policies, without_policies
-from harness.model.errors import BadInput, Exit
 from harness.model.evidence import EventRow
 from harness.model.section import Table
 from harness.model.stack import Rung
@@ -23,7 +22,8 @@ from harness.rehearsals.network.plan import PLAN, load
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Outcome, Round
 from harness.stack.kubernetes import documents
-from harness.targets import ROOT
+from harness.stack.manifests import load as load_manifests
+from harness.stack.manifests.change import policies, without_policies
 from tests.rehearsal.made import by_id, judged_again, result_in, seen
 
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-networkpolicy"

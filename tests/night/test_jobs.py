@@ -10,7 +10,7 @@ from night import jobs
 from night.command import parser as night_parser
 from night.errors import Trouble
 
-from harness.cli import parser
+from harness.cli.main import parser
 from tests.night import ROOT
 
 EXAMPLE = ROOT / "examples" / "walk-api" / "rehearsal"

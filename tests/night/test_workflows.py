@@ -101,7 +101,11 @@ def test_nothing_may_write_but_the_job_that_keeps_the_issue() -> None:
 def test_caches_are_kept_by_the_locks() -> None:
     text = (ROOT / ".github/workflows/nightly.yml").read_text()
     (key,) = re.findall(r"key: night-\$\{\{ matrix.needs \}\}-(.*)", text)
-    for lock in ("requirements.lock", "harness/firebase/node/package-lock.json", "harness/stack/kind/images/go/**"):
+    for lock in (
+        "requirements.lock",
+        "harness/stack/firebase/node/package-lock.json",
+        "harness/stack/kind/images/go/**",
+    ):
         assert f"'{lock}'" in key
         assert list(ROOT.glob(lock))
 

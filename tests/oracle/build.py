@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.stack.kind.images import binaries
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.load.population.accounts import Account, accounts, canaries
 from harness.model.flag import FLAG, MICRO_PERCENT, Client, Condition, evaluate, holds, micro_percentile
 from harness.model.rollout import rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from harness.population.accounts import Account, accounts, canaries
 
 sizes = st.integers(min_value=1, max_value=120)
 

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
+from harness.load.population.arrivals import offsets_ns
+from harness.load.population.walk import NS
 from harness.model.step import Arrivals, Step
-from harness.population.arrivals import offsets_ns
-from harness.population.walk import NS
 
 
 def step(arrivals: Arrivals, rate_per_s: float, seconds: float, name: str = "s") -> Step:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from harness.population.firestore_document import document, document_id, location
-from harness.population.walk import Location, NewWalk, Status, WalkUpdate
+from harness.load.population.firestore_document import document, document_id, location
+from harness.load.population.walk import Location, NewWalk, Status, WalkUpdate
 
 AT = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 WALK = "0b0f5f0e-8d0c-4c7e-9c63-1f2d3a4b5c6d"

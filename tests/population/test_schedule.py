@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.load.population.accounts import accounts
+from harness.load.population.due import due_list, requests_due
+from harness.load.population.schedule import WALK, Planned, schedule, slots
+from harness.load.population.walk import NS, NewWalk, Polyline, Status, WalkUpdate, digest, encode
 from harness.model.due import Due
 from harness.model.evidence import Operation
 from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
-from harness.population.accounts import accounts
-from harness.population.due import due_list, requests_due
-from harness.population.schedule import WALK, Planned, schedule, slots
-from harness.population.walk import NS, NewWalk, Polyline, Status, WalkUpdate, digest, encode
 
 ANCHOR = 1_767_225_600 * NS  # 2026-01-01T00:00:00Z
 

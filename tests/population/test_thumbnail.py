@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from harness.population import thumbnail
+from harness.load.population import thumbnail
 
 WALK = "0b3a6c9e-1111-4222-8333-444455556666"
 

@@ -9,9 +9,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from harness.checks.stores import NotAsNamed, read_stored, read_walks, user_rows
+from harness.checks.walk_tables import Stored
 from harness.model.stack import Address, Endpoints
-from harness.stores import NotAsNamed, read_stored, read_walks, user_rows
-from harness.walk_tables import Stored
 from tests.api import postgres
 from tests.reconcile.foreign import KINDS, POINT, SENT, START, WALK, script
 

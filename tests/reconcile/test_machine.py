@@ -23,10 +23,10 @@ from msgspec import structs
 
 from harness.checks.dual_write import StoredWalk, compare, document_id, expected
 from harness.checks.healing import Direction, Healing
-from harness.firebase import copy_walks
-from harness.firebase.documents import Fields, Value
+from harness.checks.reconcile import heal as module
 from harness.model.stack import Address, Endpoints
-from harness.reconcile import heal as module
+from harness.stack.firebase import copy_walks
+from harness.stack.firebase.documents import Fields, Value
 from tests.checks.test_dual_write import NOON, point, walk
 
 HERE = Address(host="127.0.0.1", port=1)

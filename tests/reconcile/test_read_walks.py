@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from harness.checks.stores import TooManyWalks, read_walks
 from harness.model.stack import Address, Endpoints
-from harness.stores import TooManyWalks, read_walks
 from tests.api import postgres, world
 
 pytestmark = pytest.mark.process

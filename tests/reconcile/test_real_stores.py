@@ -10,21 +10,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base.errors import Exit
 from harness.checks.acknowledged import acknowledged
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.healing import Direction
-from harness.firebase.documents import Documents, Value
+from harness.checks.reconcile.heal import heal
+from harness.checks.stores import read_walks
+from harness.checks.trespass import Owned, trespass
+from harness.cli.reconcile import run
 from harness.load.auth import create_accounts, sign_in
 from harness.load.http1 import exchange
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import WalkUpdate, encode
 from harness.load.rest import JsonClient
-from harness.model.errors import Exit
 from harness.model.stack import Endpoints
-from harness.population.schedule import Planned
-from harness.population.walk import WalkUpdate, encode
-from harness.reconcile.command import run
-from harness.reconcile.heal import heal
-from harness.stores import read_walks
-from harness.trespass import Owned, trespass
+from harness.stack.firebase.documents import Documents, Value
 from tests.checks.sending import SEED, USERS, as_sent, planned, row
 from tests.conformance.targets import one_pod, wrong
 from tests.stack.rungs import local

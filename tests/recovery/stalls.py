@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.rehearsals.dr_restore.stall import Stalled, due, measured
 from harness.rehearsals.dr_restore.types import StallPlan
 

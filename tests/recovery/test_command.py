@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sqlite3
@@ -11,15 +10,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.home import runs_folder
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.base.home import runs_folder
+from harness.model.message import english
+from harness.model.result import Result
 from harness.rehearsals.dr_restore.plan import PATH
+from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
+from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS
-from harness.state import MARKER, marked
+from harness.report.published import RESULT
+from harness.stack.state import MARKER, marked
+from tests.rehearsal.again import judged_again
 
 pytestmark = pytest.mark.process
 
@@ -52,9 +56,8 @@ def test_wrong_usage_is_told_before_anything_starts(arguments: tuple[str, ...], 
     assert (done.returncode, told in done.stderr) == (Exit.USAGE, True), done.stderr
 
 
-def report_in(reports: Path) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads((reports / "latest" / "dr.json").read_text())
-    return report
+def result_in(reports: Path) -> Result:
+    return RESULT.read(reports / "latest" / "result.json")
 
 
 @pytest.mark.slow
@@ -74,10 +77,9 @@ def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_pat
     plan.write_text(text)
     done = ran(str(plan), "--only", "stack", "--reports", str(tmp_path / "reports"))
     assert done.returncode in (Exit.OK, Exit.HOLD), done.stderr
-    report = report_in(tmp_path / "reports")
-    assert report["leaks"] == []
-    assert report["errors"] == []
-    verdicts = {each["id"]: (each["verdict"], each["reason"]) for each in report["findings"]}
+    result = result_in(tmp_path / "reports")
+    assert result.facts.leaks == result.facts.errors == ()
+    verdicts = {each.id: (each.verdict, each.reason) for each in result.judgements}
     steps = ("procedure.as_corrected", "procedure.restart")
     assert verdicts["procedure.as_written"][0] == "erratum_shown", verdicts
     assert verdicts["procedure.own_address"][0] == "not_exercised"
@@ -85,12 +87,13 @@ def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_pat
         assert verdicts[name][0] == "pass", verdicts
     for name in ("traffic.after", "traffic.users"):
         assert verdicts[name][0] == "inconclusive", "50 of them cannot carry 99 %"
-    seen = {each["id"]: each["seen"] for each in report["errata"]}
+    seen = {each.id: english(each.told) for each in result.errata}
     assert "ConfigMap/app-config db_host: localhost, as before" in seen["dr.configmap_changes_nothing"]
-    (case,) = report["cases"]
-    assert [check["name"] for check in case["checks"]][1:] == [CONTENT, COUNT, LOCATIONS]
-    assert case["rto_s"]["detect"] >= 5  # five seconds without a good probe
-    assert case["loss"]["recovered"] > 50
+    details = judged_again(REHEARSAL, RecoveryPlan, (tmp_path / "reports" / "latest").resolve())
+    (case,) = details.cases
+    assert [check.name for check in case.checks][1:] == [CONTENT, COUNT, LOCATIONS]
+    assert case.rto_s["detect"] >= 5  # five seconds without a good probe
+    assert case.loss.recovered > 50
     assert (tmp_path / "reports" / "latest" / "evidence.sqlite").stat().st_size > 10_000
 
 
@@ -113,11 +116,10 @@ def interrupted(process: subprocess.Popen[str], reports: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == Exit.INTERRUPTED
-    report = report_in(reports)
-    assert report["leaks"] == []
-    assert report["passed"] is False
-    assert not (runs_folder() / f"{report['run_id']}-db").exists()
-    assert list(marked(MARKER, [report["run_id"]])) == []
+    result = result_in(reports)
+    assert result.facts.leaks == () and result.decision is None
+    assert not (runs_folder() / f"{result.run_id}-db").exists()
+    assert list(marked(MARKER, [result.run_id])) == []
 
 
 @pytest.mark.slow

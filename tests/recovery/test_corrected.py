@@ -10,10 +10,10 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from harness.manifests import load
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Container, Manifests
 from harness.rehearsals.dr_restore.corrected import INSTANCE, as_corrected, led_to
+from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 LOCAL = load(OVERLAYS / "local")

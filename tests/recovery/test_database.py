@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from harness.clock import MachineClock
-from harness.model.errors import EvidenceNotWritten, StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import EvidenceNotWritten, StackNotStarted
 from harness.rehearsals.dr_restore import backup, points
 from harness.rehearsals.dr_restore.archive_check import check_archive
 from harness.rehearsals.dr_restore.disasters import damage
@@ -31,7 +31,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     try:
         yield made
     finally:
-        await made.end()
+        await made.down()
     assert made.leaks() == []
 
 
@@ -54,7 +54,7 @@ async def test_a_restore_holds_everything_that_was_acknowledged(here: World, sit
         acknowledged = {each.n for each in here.sentinels.acknowledged}
         # One more may have been committed without its answer when the sentinels were stopped.
         assert acknowledged <= found <= acknowledged | {max(acknowledged) + 1}
-        assert [check.told for check in checks if not check.ok] == []
+        assert [str(check.told) for check in checks if not check.ok] == []
         # Planted: a row less, a row changed.
         await restored.server.sql("DELETE FROM walk_locations WHERE walk_id = 3 AND sequence_number = 2")
         await restored.server.sql("UPDATE walks SET title = 'other' WHERE id = 4")

@@ -1,48 +1,78 @@
-"""The run of a rehearsal: what killed runs left is removed on every rung, before any part."""
+"""The run of a rehearsal without any part: its own database is taken down and looked for, and nothing is a success."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from harness.clock import MachineClock
-from harness.home import ENVIRONMENT_VARIABLE
-from harness.model.errors import Exit
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit
+from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
+from harness.base.progress import Progress
 from harness.model.stack import Rung
-from harness.progress import Progress
-from harness.rehearsals.dr_restore import flow
-from harness.rehearsals.dr_restore.flow import Options, Recovery
+from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.plan import load
-from harness.rungs import overlay
-from harness.targets import resolve
+from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
+from harness.rehearsals.dr_restore.site import Site
+from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.stack.rungs import manifests_of, overlay
+from harness.stack.targets import resolve
+from tests.rehearsal.again import judged_again
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("rung", [Rung.LOCAL, Rung.KIND])
-async def test_what_killed_runs_left_is_swept_as_by_any_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rung: Rung
-) -> None:
-    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "home"))
+class Nobody:
+    """An environment that left nothing, and has no stack."""
 
-    async def sweep(progress: Callable[[str], None]) -> None:
-        progress("a container")
+    async def sweep(self, say: Callable[[str], None]) -> None:
+        """Nothing to remove."""
 
-    monkeypatch.setattr(flow, "sweep", sweep)
-    monkeypatch.setattr(flow, "containers_left", lambda _run_id: [])
-    options = Options(
-        plan=load(),
+    def stack(self, *_: Any) -> Any:
+        raise AssertionError("a rehearsal without its part on the stack asks for none")
+
+
+def options(tmp_path: Path, rung: Rung = Rung.LOCAL) -> Options:
+    return Options(
+        rung=rung,
         target=resolve(None),
         seed=1,
         reports=tmp_path / "reports",
         manifests=overlay(rung),
-        parts=(),
-        rung=rung,
+        replay="again",
     )
-    clock, told = MachineClock(), io.StringIO()
-    report = await Recovery(options, clock, Progress(clock, told)).run()
-    assert "left by a killed run: a container" in told.getvalue()
-    assert (report.errors, report.leaks) == ((), ())
-    assert report.exit_status == Exit.HOLD  # nothing was judged
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("left", [[], ["a folder"]])
+async def test_its_own_database_is_taken_down_and_what_is_left_of_it_is_a_leak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: list[str]
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "home"))
+
+    async def provide(*_: object) -> None:
+        """No PostgreSQL is fetched for a run without parts."""
+
+    monkeypatch.setattr(Site, "provide", provide)
+    monkeypatch.setattr(Site, "leaks", lambda _site: left)
+    clock = MachineClock()
+    plan = msgspec.structs.replace(load(), parts=())
+    run = Conductor(REHEARSAL, plan, options(tmp_path), clock, Progress(clock), environment=Nobody())
+    result = await run.run()
+    assert (result.facts.errors, result.facts.leaks) == ((), tuple(left))
+    assert result.exit_status == (Exit.LEAK if left else Exit.HOLD)  # nothing was judged
+    assert not (runs_folder() / f"{result.run_id}-db").exists()
+    judged_again(REHEARSAL, RecoveryPlan, run.folder)
+
+
+@pytest.mark.parametrize(("rung", "kept"), [(Rung.LOCAL, False), (Rung.KIND, True)])
+def test_only_the_part_on_the_stack_asks_for_one(tmp_path: Path, rung: Rung, kept: bool) -> None:
+    asked = options(tmp_path, rung)
+    manifests = manifests_of(asked)
+    needs = REHEARSAL.arrange(load(), asked, manifests).stack
+    assert needs is not None and (needs.use_kept, needs.every_program) == (kept, True)
+    alone = msgspec.structs.replace(load(), parts=("points",))
+    assert REHEARSAL.arrange(alone, asked, manifests).stack is None

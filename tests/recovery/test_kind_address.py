@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.kind import docker, ground, outside
 from harness.stack.kind.ground import DATABASE, Ground

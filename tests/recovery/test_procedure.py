@@ -8,15 +8,16 @@ from typing import Any, cast
 
 import pytest
 
-from harness.clock import NS
-from harness.manifests import load
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS
+from harness.base.errors import StackNotStarted
 from harness.model.manifests import Manifests
+from harness.model.message import Message, english
 from harness.rehearsals.dr_restore import procedure
 from harness.rehearsals.dr_restore.corrected import restarted
 from harness.rehearsals.dr_restore.procedure import Reached, Written, as_written, reflected
 from harness.rehearsals.dr_restore.stack_result import Restart
-from harness.rehearsals.dr_restore.traffic import Seen
+from harness.rehearsals.dr_restore.traffic import Calls
+from harness.stack.manifests import load
 
 OVERLAYS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/overlays"
 LOCAL = load(OVERLAYS / "local")
@@ -27,7 +28,7 @@ def test_the_endpoint_behind_the_proxy_is_what_is_there_already(overlay: str) ->
     manifests = load(OVERLAYS / overlay)
     changed, told = reflected(manifests, procedure.ENDPOINT)
     assert changed == manifests
-    assert told == "ConfigMap/app-config db_host: localhost, as before"
+    assert english(told) == "ConfigMap/app-config db_host: localhost, as before"
 
 
 def test_another_value_is_in_every_form_of_the_manifests_and_replaces_no_pod() -> None:
@@ -38,7 +39,7 @@ def test_another_value_is_in_every_form_of_the_manifests_and_replaces_no_pod() -
     assert host.value == "10.0.0.7"
     assert changed.deployment.template.digest == LOCAL.deployment.template.digest
     assert LOCAL.config["db_host"] == "localhost"
-    assert told == "ConfigMap/app-config db_host: 10.0.0.7, was localhost"
+    assert english(told) == "ConfigMap/app-config db_host: 10.0.0.7, was localhost"
 
 
 class FakeStack:
@@ -68,12 +69,12 @@ class FakeTraffic:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def event(self, _kind: str, _subject: str, message: str) -> int:
-        self.told.append(message)
+    def event(self, _kind: str, _subject: str, said: Message) -> int:
+        self.told.append(str(said))
         return len(self.told) * NS
 
-    def seen(self, start_ns: int, end_ns: int) -> Seen:
-        return Seen(probes=0, good=0, bound=None, requests=(end_ns - start_ns) // NS, errors=0)
+    def seen(self, start_ns: int, end_ns: int) -> Calls:
+        return Calls(probes=0, good=0, bound=None, requests=(end_ns - start_ns) // NS, errors=0)
 
 
 @pytest.mark.asyncio
@@ -87,9 +88,9 @@ async def test_the_config_map_is_applied_then_the_pods_restarted(
     monkeypatch.setattr(procedure, "APPLY_LIMIT_S", 0.01)
     stack, traffic = FakeStack(error), FakeTraffic()
     found = await as_written(cast(Any, stack), LOCAL, cast(Any, traffic), 5.0)
-    assert found == Written(reached=reached, told="ConfigMap/app-config db_host: localhost, as before", why=why)
+    assert found == Written(reached=reached, told=reflected(LOCAL, procedure.ENDPOINT)[1], why=why)
     assert stack.did == [LOCAL, "let go", "restart"]
-    assert traffic.told == [f"applied: {found.told}", "kubectl rollout restart"]
+    assert traffic.told == [f"applied: {english(found.told)}", "kubectl rollout restart"]
 
 
 @pytest.mark.asyncio

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.clock import MachineClock
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, StackNotStarted
 from harness.rehearsals.dr_restore import keeper, wal
+from harness.rehearsals.dr_restore.facts import Loss, SizePoint
 from harness.rehearsals.dr_restore.keeper import Kept
 from harness.rehearsals.dr_restore.plan import checked, load, size_bytes
-from harness.rehearsals.dr_restore.result import Loss, SizePoint
 from harness.rehearsals.dr_restore.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sentinel import Sentinel, loss
 from harness.rehearsals.dr_restore.site import Site

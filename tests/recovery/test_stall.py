@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from harness.clock import NS, MachineClock
+from harness.base.clock import NS, MachineClock
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.archive import Archive
-from harness.rehearsals.dr_restore.findings import Observed, findings
+from harness.rehearsals.dr_restore.details import RecoveryDetails
+from harness.rehearsals.dr_restore.judge import findings
 from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.stall import Range, due, expected, stalled
@@ -60,13 +61,13 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     try:
         yield made
     finally:
-        await made.end()
+        await made.down()
     assert made.leaks() == []
 
 
 async def verdicts(site: Site) -> dict[str, Verdict]:
     found = await stalled(site, SHORT)
-    judged = findings(msgspec.structs.replace(PLAN, stall=SHORT), Observed(stalled=found))
+    judged = findings(msgspec.structs.replace(PLAN, stall=SHORT), RecoveryDetails(stalled=found))
     return {each.id: each.verdict for each in judged}
 
 

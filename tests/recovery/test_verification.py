@@ -8,14 +8,16 @@ import msgspec
 import pytest
 
 from harness.checks.dual_write import StoredWalk
+from harness.load.population.accounts import Canary, canaries
+from harness.load.population.walk import WalkUpdate
 from harness.load.probe import content
 from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow
 from harness.model.scenario import ProbePlan
-from harness.population.accounts import Canary, canaries
-from harness.population.walk import WalkUpdate
-from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS, Held, Phones, content_checks
+from harness.rehearsals.dr_restore import verification
+from harness.rehearsals.dr_restore.verification import Held, Phones, content_checks
 from tests.checks.sending import ANCHOR, BUCKET, PLAN, SEED, USERS, held, rows_of
 
+CONTENT, COUNT, LOCATIONS = map(str, (verification.CONTENT, verification.COUNT, verification.LOCATIONS))
 ROWS = sorted(rows_of(*(account.user for account in USERS)), key=lambda row: row.done_ns)
 PHONES = Phones(population=PLAN, probes=ProbePlan(rate_per_s=10), seed=SEED, anchor_unix_ns=ANCHOR, bucket=BUCKET)
 #: The last recovered commit lies behind two thirds of the writes, the disaster behind all.
@@ -54,7 +56,7 @@ STRANGER = "00000000-0000-4000-8000-000000000000"
 
 def failing(stored: dict[str, StoredWalk], rows: list[RequestRow] | None = None) -> dict[str, str]:
     known = Held.of(ROWS if rows is None else rows, PROBES, LAST_NS, GONE_NS)
-    return {check.name: check.told for check in content_checks(PHONES, known, stored) if not check.ok}
+    return {str(check.name): str(check.told) for check in content_checks(PHONES, known, stored) if not check.ok}
 
 
 def changed(**columns: Any) -> dict[str, StoredWalk]:
@@ -171,7 +173,7 @@ def test_it_excuses_one_walk() -> None:
 
 def test_without_one_acknowledged_write_nothing_was_verified() -> None:
     nothing = content_checks(PHONES, Held(writes=[], probes=[]), {})
-    assert [check.name for check in nothing if not check.ok] == [CONTENT]
+    assert [str(check.name) for check in nothing if not check.ok] == [CONTENT]
 
 
 def test_what_was_sent_after_the_data_was_gone_is_left_out() -> None:

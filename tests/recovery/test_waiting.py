@@ -9,9 +9,9 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from harness.clock import MachineClock
-from harness.judge.ledger import Ledger
-from harness.model.errors import Exit
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit
+from harness.evidence.gathered import Gathered
 from harness.model.evidence import Outcome, ProbeRow
 from harness.rehearsals.dr_restore import traffic
 from harness.rehearsals.dr_restore.sentinel import Sentinels
@@ -28,8 +28,8 @@ async def nobody() -> asyncpg.Connection:
 def with_ledger(*rows: ProbeRow) -> Traffic:
     """Traffic that saw just these probes."""
     made = cast(Any, Traffic.__new__(Traffic))
-    made.ledger, made._clock = Ledger(), CLOCK
-    made.ledger.extend(rows)
+    made.evidence, made._clock = Gathered(), CLOCK
+    made.evidence.see(rows)
     return cast(Traffic, made)
 
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from harness.evidence.gathered import stored
 from harness.rehearsal.conclude import details_of, judged
-from harness.rehearsal.gathered import stored
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.published import RESULT
 

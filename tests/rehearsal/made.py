@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.model.evidence import Anchor, Row
+from harness.base.clock import Anchor
+from harness.evidence.gathered import Gathered, stored
+from harness.model.evidence import Row
 from harness.model.judgement import Judgement
 from harness.model.result import Facts, Result
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.conduct import PLAN_JSON
-from harness.rehearsal.gathered import Gathered, stored
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.published import RESULT, RESULT_JSON
 

@@ -9,24 +9,25 @@ from typing import Any
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import EvidenceNotWritten, Exit, PartDied
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import EvidenceNotWritten, Exit, PartDied
+from harness.base.progress import Progress
+from harness.evidence.gathered import stored
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.judgement import Judgement
 from harness.model.result import Result
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
-from harness.progress import Progress
 from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.gathered import stored
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsal.running import Running
 from harness.report.published import RESULT
-from harness.targets import ROOT, bundled
+from harness.stack.targets import bundled
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 
 

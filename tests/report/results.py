@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor
+from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
 from harness.model.message import message, quantity, verbatim
@@ -28,7 +29,6 @@ from harness.model.section import (
     Timeline,
 )
 from harness.model.stack import Rung
-from harness.model.units import Unit
 from harness.model.verdict import Decision, Verdict
 
 ANCHOR = Anchor(monotonic_ns=1_000_000_000, unix_ns=1_790_000_000_000_000_000)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.units import Unit
 from harness.model.message import message
 from harness.model.section import Axis, Chart, Limit, Point, Series, Style, Timeline
-from harness.model.units import Unit
 from harness.report.chart import Panel, draw_chart, draw_timeline
 from harness.report.language import ENGLISH
 from harness.report.scale import clock, linear, logarithmic, over_time

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message
 from harness.model.result import Result
-from harness.model.units import Unit
 from harness.model.verdict import Decision, Verdict
 from harness.report import words
 from harness.report.ending import counted, ending, nothing_exercised

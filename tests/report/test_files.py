@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import EvidenceNotWritten, Exit
+from harness.base.errors import EvidenceNotWritten, Exit
 from harness.model.result import Result
 from harness.report.files import write_atomically
 from harness.report.html import write_html
@@ -44,7 +44,7 @@ def test_a_folder_that_refuses_is_named(write: Callable[[Path, Result], Path]) -
 _FULL = """
     import resource, sys
     from pathlib import Path
-    from harness.model.errors import EvidenceNotWritten
+    from harness.base.errors import EvidenceNotWritten
     from harness.report.files import write_atomically
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     path = Path(sys.argv[1])

@@ -9,17 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base.units import Unit
+from harness.cli.messages import read
 from harness.model.claim import Claim, Judged
 from harness.model.judgement import Kind, observation
 from harness.model.manifests import STILL_THERE, ManifestWarning, RepositoryErratum
 from harness.model.message import Message, message, verbatim
 from harness.model.result import Child, Part, Result
 from harness.model.section import Block, Blocks, Lines, Mark, Pairs, Row, Section, Table, Timeline
-from harness.model.units import Unit
 from harness.model.verdict import Decision, Verdict
 from harness.report.html import render, write_html
 from harness.report.language import ENGLISH, LANGUAGES, Language, language
-from harness.report.messages import read
 from scenarios.claims import REGISTER
 from tests.report import results
 from tests.report.page import Page

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.base.errors import Exit
 from harness.judge.combine import combine, exit_status
-from harness.model.errors import Exit
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message, verbatim
 from harness.model.result import Result

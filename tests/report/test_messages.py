@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
+from harness.base.units import Unit
+from harness.cli.messages import MESSAGES, read
 from harness.model.message import message, quantity
 from harness.model.result import Result
 from harness.model.stack import FAULT, Capability, FaultKind
-from harness.model.units import Unit
 from harness.report.html import render
 from harness.report.language import DOMAINS, ENGLISH, columns, language, padded
-from harness.report.messages import MESSAGES, read
 from harness.report.summary import summary
 from harness.report.terminal import closing_text
 from harness.report.words import CAPABILITY

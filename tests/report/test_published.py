@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
 from harness.model.result import SCHEMA_VERSION, Result
 from harness.model.verdict import Decision
 from harness.report.published import RESULT

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from harness.manifests import load as load_manifests
 from harness.model.judgement import Kind
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
@@ -15,6 +14,7 @@ from harness.report.html import render
 from harness.report.language import ENGLISH, language
 from harness.report.summary import summary
 from harness.report.told import capabilities, stand_ins
+from harness.stack.manifests import load as load_manifests
 from scenarios.claims import ERRATA, REGISTER
 from tests.report.results import facts, judgement, result
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.messages import read
 from harness.report.language import DOMAINS
-from harness.report.messages import read
 from scenarios.claims import ERRATA, REGISTER
 
 ROOT = Path(__file__).resolve().parents[2]

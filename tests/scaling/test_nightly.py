@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import english
 from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from harness.stack.kind import at_hand
 from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.made import by_id, judged_again, result_in
 
 pytestmark = [
     pytest.mark.kind,
@@ -30,10 +33,10 @@ parts:
 """
 
 
-def findings(job: Job) -> dict[str, dict[str, Any]]:
-    report = json.loads((job.folder / "scaling.json").read_text())
-    assert report["leaks"] == []
-    return {each["claim"]: each for part in report["parts"] for each in part["findings"]}
+def judgements(job: Job) -> dict[str, Judgement]:
+    result = result_in(job.folder)
+    assert result.facts.leaks == () and judged_again(REHEARSAL, job.folder) == result.judgements
+    return by_id(result.judgements)
 
 
 def test_memory_alone_asks_for_what_the_rule_says(tmp_path: Path) -> None:
@@ -41,9 +44,9 @@ def test_memory_alone_asks_for_what_the_rule_says(tmp_path: Path) -> None:
     before = machine_state()
     job = Job(tmp_path / "reports", "--plan", str(tmp_path / "plan.yaml"), command=("scaling",), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
-    told = findings(job)["scaling.hpa.memory"]
-    assert (told["verdict"], told["value"]) == ("pass", "2 -> 4"), told
-    assert "1 of 1 decisions as the rule has them" in told["reason"]
+    told = judgements(job)["scaling.hpa.memory"]
+    assert (told.verdict, english(told.shown)) == (Verdict.PASS, "2 -> 4"), told
+    assert "1 of 1 decisions as the rule has them" in told.reason
     assert left_since(before, job) == {}
 
 
@@ -52,7 +55,7 @@ def test_a_lost_zone_is_survived_with_topology_spread(tmp_path: Path) -> None:
     words = ("--only", "spread")
     job = Job(tmp_path / "reports", *words, command=("zone_loss",), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
-    told = findings(job)
-    assert {each["verdict"] for each in told.values()} == {"pass"}
-    assert "pods given up after" in told["checklist.availability.multi_zone"]["reason"]
+    told = judgements(job)
+    assert {each.verdict for each in told.values() if each.kind is not Kind.OBSERVATION} == {Verdict.PASS}
+    assert "pods given up after" in told["checklist.availability.multi_zone"].reason
     assert left_since(before, job) == {}

@@ -1,4 +1,4 @@
-"""The plan of the scaling rehearsal: strict, in its order; and the report of a run with every verdict."""
+"""The plan of the scaling rehearsal: strict, in its order; and what its parts read of the manifests."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ import argparse
 from pathlib import Path
 
 import pytest
-from harness.rehearsals.scaling.parts import least_available
-from harness.rehearsals.scaling.report import write_report
-from junitparser import JUnitXml
 
-from harness.manifests import load as load_manifests
-from harness.manifests.cpu import cpu_factor, limits_factor, scaled
+from harness.base.errors import BadInput
 from harness.model.disruption import Budget
-from harness.model.errors import BadInput
-from harness.model.stack import Rung
-from harness.model.verdict import Verdict
+from harness.rehearsals.scaling.acts import least_available
 from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
 from harness.rehearsals.scaling.command import plan_of
 from harness.rehearsals.scaling.plan import PLAN, load
-from harness.rehearsals.scaling.types import PartResult, ScalingFinding, ScalingReport
-from scenarios import claims
+from harness.stack.manifests import load as load_manifests
+from harness.stack.manifests.cpu import cpu_factor, limits_factor, scaled
 
 KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
 
@@ -110,21 +104,3 @@ def test_the_copy_is_the_document_and_nothing_of_ours(tmp_path: Path) -> None:
     to = copied(KUBERNETES / "document", tmp_path / "base")
     assert sorted(path.name for path in to.iterdir()) == sorted(f"{name}.yaml" for name in SEVEN)
     assert (to / "hpa.yaml").read_bytes() == (KUBERNETES / "document" / "hpa.yaml").read_bytes()
-
-
-def test_every_verdict_is_in_every_report(tmp_path: Path) -> None:
-    findings = tuple(
-        ScalingFinding(claim=f"claim.{verdict}", verdict=verdict, value="1 s", reason="<why> | so")
-        for verdict in Verdict
-    )
-    report = ScalingReport(
-        schema_version=1, run_id="r", title="Scaling", rung=Rung.LOCAL, target="t", target_bundled=True, seed=1,
-        replay="python", started_utc="2026-01-01T00:00:00Z", exit_status=10, cpu_factor=0.5, timings={},
-        parts=(PartResult(name="p", title="Part", findings=findings, observed=("seen",)),), errors=("broke",),
-    )  # fmt: skip
-    write_report(tmp_path, report, claims.REGISTER)
-    suite = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (8, 2, 1, 1)
-    page = (tmp_path / "report.html").read_text()
-    assert "&lt;why&gt;" in page and "http://" not in page and "<script" not in page
-    assert all(f"claim.{verdict}" in (tmp_path / "summary.md").read_text() for verdict in Verdict)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness.rehearsals.scaling.rule import Course, decisions, recommended
 
-from harness.clock import NS
-from harness.manifests import load as load_manifests
+from harness.base.clock import NS
 from harness.model.evidence import EventRow, SampleRow
+from harness.rehearsals.scaling.judge_rule import Course, decisions, recommended
 from harness.rehearsals.scaling.plan import load
+from harness.rehearsals.scaling.types import controlled
+from harness.stack.manifests import load as load_manifests
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
+CONTROLLED = controlled(MANIFESTS) or pytest.fail("the manifests have no HPA")
 MIB = 2**20
 MEMORY = "memory resource utilization (percentage of request) above target"
 
@@ -40,8 +42,8 @@ def pods(*names: str, at_s: float = 0.0) -> list[EventRow]:
 
 
 def test_requests_are_those_of_both_containers() -> None:
-    course = Course([], [], MANIFESTS)
-    assert (course.requests_m("cpu"), course.requests_m("memory")) == (600, 640 * MIB * 1000)
+    assert (CONTROLLED.requests_m("cpu"), CONTROLLED.requests_m("memory")) == (600, 640 * MIB * 1000)
+    assert (CONTROLLED.alone_m("cpu"), CONTROLLED.alone_m("memory")) == (500, 512 * MIB * 1000)
 
 
 @pytest.mark.parametrize(
@@ -53,17 +55,15 @@ def test_requests_are_those_of_both_containers() -> None:
     ],
 )
 def test_memory_of_two_pods(mib: float, wanted: int) -> None:
-    hpa = MANIFESTS.hpa
-    assert hpa is not None
+    hpa = CONTROLLED.hpa
     samples = [row for name in "ab" for row in usage(90, name, 0.01, mib)]
-    assert Course(pods("a", "b"), samples, MANIFESTS).asks(hpa, 2, 100 * NS, 100 * NS) == wanted
+    assert Course(pods("a", "b"), samples, CONTROLLED).asks(hpa, 2, 100 * NS, 100 * NS) == wanted
 
 
 def test_without_figures_it_asks_for_nothing() -> None:
-    hpa = MANIFESTS.hpa
-    assert hpa is not None
-    assert Course(pods("a", "b"), [], MANIFESTS).asks(hpa, 2, 100 * NS, 100 * NS) is None
-    assert decisions([*pods("a", "b"), resize(100, 4, MEMORY)], [], MANIFESTS, 2, 0)[0].allowed == ()
+    hpa = CONTROLLED.hpa
+    assert Course(pods("a", "b"), [], CONTROLLED).asks(hpa, 2, 100 * NS, 100 * NS) is None
+    assert decisions([*pods("a", "b"), resize(100, 4, MEMORY)], [], CONTROLLED, 2, 0)[0].allowed == ()
 
 
 def test_a_decision_up_and_one_down_beside_the_rule() -> None:
@@ -79,46 +79,43 @@ def test_a_decision_up_and_one_down_beside_the_rule() -> None:
         holding = 100 <= at_s < 300
         samples += [row for name in "ab" for row in usage(at_s, name, 0.01, 970 if holding else 90)]
         samples += [row for name in "cd" if at_s > 150 for row in usage(at_s, name, 0.01, 90)]
-    up, down = decisions(rows, samples, MANIFESTS, 2, 90 * NS)
+    up, down = decisions(rows, samples, CONTROLLED, 2, 90 * NS)
     assert (up.before, up.size, down.before, down.size) == (2, 4, 4, 2)
     assert 4 in up.allowed and 10 not in up.allowed
     assert 2 in down.allowed
-    asked = recommended(rows, samples, MANIFESTS, 2, (100 * NS, 400 * NS))
+    asked = recommended(rows, samples, CONTROLLED, 2, (100 * NS, 400 * NS))
     last_of_four = max(at_ns for at_ns, _, size in asked if size == 4)
     assert 290 * NS <= last_of_four < 315 * NS
     early = [*rows[:-1], resize(400, 2, "All metrics below target")]  # the memory was held 100 s ago
-    assert 2 not in decisions(early, samples, MANIFESTS, 2, 90 * NS)[1].allowed
+    assert 2 not in decisions(early, samples, CONTROLLED, 2, 90 * NS)[1].allowed
 
 
 def test_pods_of_before_count_no_more_though_their_last_figures_are_there() -> None:
     """Seen on kind: eight pods of an earlier part made the rule ask for 23 where the controller rightly asked for 7."""
-    hpa = MANIFESTS.hpa
-    assert hpa is not None
+    hpa = CONTROLLED.hpa
     gone = [row for name in ("x", "y", "z") for row in (*pods(name), pod(50, name, "Gone"))]
     samples = [row for name in "abxyz" for row in usage(40, name, 0.01, 970)]
     samples += [row for name in "ab" for row in usage(90, name, 0.01, 970)]
     rows = sorted([*gone, *pods("a", "b"), pod(80, "c", "Pending"), pod(85, "c", "Ready")], key=lambda row: row.at_ns)
     # c has no figure yet, so it counts for nothing on the way up: 2 x 970 MiB over 3 x 640 MiB are 101 % of the 80 %.
-    assert Course(rows, samples, MANIFESTS).asks(hpa, 3, 100 * NS, 100 * NS) == 4
+    assert Course(rows, samples, CONTROLLED).asks(hpa, 3, 100 * NS, 100 * NS) == 4
 
 
 def test_of_two_figures_of_one_time_the_one_that_was_there_counts() -> None:
-    hpa = MANIFESTS.hpa
-    assert hpa is not None
+    hpa = CONTROLLED.hpa
 
     def seen(mib: float, lag_s: float) -> list[SampleRow]:
         lag = [SampleRow(at_ns=90 * NS, metric="lag_s", subject=f"pod/{name}", value=lag_s) for name in "ab"]
         (one, two) = (usage(90, name, 0.01, mib) for name in "ab")
         return [*one, lag[0], *two, lag[1]]
 
-    course = Course(pods("a", "b"), [*seen(90, 5), *seen(970, 20)], MANIFESTS)
+    course = Course(pods("a", "b"), [*seen(90, 5), *seen(970, 20)], CONTROLLED)
     assert [course.asks(hpa, 2, at_s * NS, at_s * NS) for at_s in (100, 109, 110)] == [1, 1, 4]
 
 
 def test_the_plan_s_memory_asks_for_all_ten_pods_at_every_size() -> None:
     """With five pods that held it, nine were within the tolerance, and the autoscaler rightly stayed there."""
-    hpa = MANIFESTS.hpa
-    assert hpa is not None
+    hpa = CONTROLLED.hpa
     part = next(each for each in load().parts if each.name == "hpa_memory")
     limit_mib = (MANIFESTS.deployment.template.containers[0].limit_memory_bytes or 0) / MIB
     names = "abcdefghi"
@@ -126,5 +123,5 @@ def test_the_plan_s_memory_asks_for_all_ten_pods_at_every_size() -> None:
     for size in range(part.held, part.high):
         used = [part.hold * limit_mib if number < part.held else 67 for number in range(size)]
         samples = [row for name, mib in zip(names, used, strict=False) for row in usage(90, name, 0.01, mib)]
-        asked = Course(pods(*names[:size]), samples, MANIFESTS).asks(hpa, size, 100 * NS, 100 * NS)
+        asked = Course(pods(*names[:size]), samples, CONTROLLED).asks(hpa, size, 100 * NS, 100 * NS)
         assert asked is not None and asked >= part.high, size

@@ -7,33 +7,31 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from harness.rehearsals.scaling.rule import SEEN_LATE_S, Course, decisions
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings
 from harness.control.hpa.sync import Look, Scale, sync
 from harness.model.autoscaling import Behavior, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy
 from harness.model.evidence import EventRow, SampleRow
-from harness.model.manifests import Manifests
-from harness.rehearsals.scaling.types import Decision
-from tests.scaling.test_rule import MANIFESTS, MEMORY, pod, resize, usage
+from harness.rehearsals.scaling.judge_rule import SEEN_LATE_S, Course, decisions
+from harness.rehearsals.scaling.types import Controlled, Decision
+from tests.scaling.test_rule import CONTROLLED, MEMORY, pod, resize, usage
 
 #: Memory of each pod in MiB since a time in s, however many there are; 512 MiB are the target of 80 % of 640 MiB.
 Held = list[tuple[float, float]]
 FOUR_A_MINUTE = (ScalingPolicy(kind=PolicyKind.PODS, value=4, period_s=60),)
 
 
-def with_behavior(*, window_s: int = 0) -> Manifests:
+def with_behavior(*, window_s: int = 0) -> Controlled:
     """An HPA that adds 4 pods a minute, with that window up and none down."""
-    hpa = MANIFESTS.hpa
-    assert hpa is not None
+    hpa = CONTROLLED.hpa
     up = ScalingRules(policies=FOUR_A_MINUTE, stabilization_s=window_s)
     everything = (ScalingPolicy(kind=PolicyKind.PERCENT, value=100, period_s=15),)
     behavior = Behavior(up=up, down=ScalingRules(policies=everything, stabilization_s=0))
-    return msgspec.structs.replace(MANIFESTS, hpa=msgspec.structs.replace(hpa, max_replicas=20, behavior=behavior))
+    return msgspec.structs.replace(CONTROLLED, hpa=msgspec.structs.replace(hpa, max_replicas=20, behavior=behavior))
 
 
 def course_of(sizes: list[tuple[float, int]], held: Held, until_s: float) -> tuple[list[EventRow], list[SampleRow]]:
@@ -54,7 +52,7 @@ def course_of(sizes: list[tuple[float, int]], held: Held, until_s: float) -> tup
 
 
 def judged(
-    manifests: Manifests,
+    controlled: Controlled,
     sizes: list[tuple[float, int]],
     held: Held,
     *,
@@ -64,7 +62,7 @@ def judged(
     rows, samples = course_of(sizes, held, sizes[-1][0] + 5)
     rows = sorted([*rows, *more], key=lambda row: row.at_ns)
     low = [size for at_s, size in sizes if at_s <= since_s][-1]
-    return decisions(rows, samples, manifests, low, round(since_s * NS))
+    return decisions(rows, samples, controlled, low, round(since_s * NS))
 
 
 def agrees(decision: Decision) -> bool:
@@ -101,8 +99,7 @@ def test_what_was_taken_within_a_policy_s_period_may_come_back() -> None:
 
 
 def hpa_told(at_s: float, change: str) -> EventRow:
-    hpa = MANIFESTS.hpa
-    assert hpa is not None
+    hpa = CONTROLLED.hpa
     said = f"{change}: wants 2 of 2 replicas; no metrics yet"
     return EventRow(at_ns=round(at_s * NS), kind="component", subject=f"hpa/{hpa.name}", message=said)
 
@@ -141,9 +138,9 @@ def test_a_window_up_may_follow_less_than_is_asked_for_now() -> None:
 def test_without_behavior_the_most_that_was_asked_for_holds_on_the_way_up_too() -> None:
     """Two pods ask for eight; four is as far as one sync goes. Their successors ask for five: it is eight still."""
     held = [(0.0, 512.0), (100.0, 2000.0), (131.0, 600.0)]
-    first, second = judged(MANIFESTS, [(0, 2), (130, 4), (160, 8)], held)
+    first, second = judged(CONTROLLED, [(0, 2), (130, 4), (160, 8)], held)
     assert agrees(first) and agrees(second), (first, second)
-    assert not agrees(judged(MANIFESTS, [(0, 2), (130, 4), (160, 5)], held)[1])
+    assert not agrees(judged(CONTROLLED, [(0, 2), (130, 4), (160, 5)], held)[1])
 
 
 HELD = st.lists(st.sampled_from([40.0, 300.0, 512.0, 560.0, 620.0, 900.0, 2000.0]), min_size=1, max_size=8)
@@ -173,13 +170,12 @@ def test_whatever_a_controller_does_by_the_rule_agrees(
 ) -> None:
     """``sync`` each 15 s over memory that changes each 75 s; each decision is seen up to 3 s late."""
     four = with_behavior().hpa
-    assert four is not None
     hpa = msgspec.structs.replace(four, behavior=behavior)
-    manifests = msgspec.structs.replace(MANIFESTS, hpa=hpa)
+    ruled = msgspec.structs.replace(CONTROLLED, hpa=hpa)
     memory = [(75.0 * number, mib) for number, mib in enumerate(held)]
     sizes, seen, history = [(0.0, 2)], [(0.0, 2)], History()
     for at_s in range(15, 75 * len(held), 15):
-        course, current = Course(*course_of(sizes, memory, at_s), manifests), sizes[-1][1]
+        course, current = Course(*course_of(sizes, memory, at_s), ruled), sizes[-1][1]
         of = course._scaled(at_s * NS)
         readings = Readings(pods=course._read(at_s * NS, of))
         look = Look(hpa=hpa, scale=Scale(current, len(of)), pods=of, readings=readings, now_ns=at_s * NS)
@@ -188,7 +184,7 @@ def test_whatever_a_controller_does_by_the_rule_agrees(
         if outcome.rescale:
             sizes.append((float(at_s), outcome.replicas))
             seen.append((float(at_s + late_s[at_s // 15]), outcome.replicas))
-    for decision in judged(manifests, seen, memory):
+    for decision in judged(ruled, seen, memory):
         assert agrees(decision), (decision, seen)
 
 
@@ -209,9 +205,8 @@ def test_the_rule_allows_what_is_worked_out_by_hand_and_nothing_beside_it(held: 
     )
     down = ScalingRules(policies=(ScalingPolicy(kind=PolicyKind.PERCENT, value=100, period_s=15),), stabilization_s=0)
     limits = with_behavior().hpa
-    assert limits is not None
     hpa = msgspec.structs.replace(limits, behavior=Behavior(up=whole, down=down))
-    manifests = msgspec.structs.replace(MANIFESTS, hpa=hpa)
+    ruled = msgspec.structs.replace(CONTROLLED, hpa=hpa)
     memory = [(75.0 * number, mib) for number, mib in enumerate([512.0, *held])]
     sizes = [(0.0, 2)]
     for since_s, mib in memory[1:]:
@@ -219,9 +214,9 @@ def test_the_rule_allows_what_is_worked_out_by_hand_and_nothing_beside_it(held: 
         if wanted != sizes[-1][1]:
             sizes.append((since_s + 30, wanted))
     assume(len(sizes) > 1)
-    found = judged(manifests, sizes, memory)
+    found = judged(ruled, sizes, memory)
     assert [decision.size for decision in found] == [size for _, size in sizes[1:]]
     assert all(map(agrees, found)), found
     wrong = [*sizes[:-1], (sizes[-1][0], sizes[-1][1] + aside)]
     assume(wrong[-1][1] not in (0, sizes[-2][1]))
-    assert not agrees(judged(manifests, wrong, memory)[-1])
+    assert not agrees(judged(ruled, wrong, memory)[-1])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.model.verdict import Verdict
+from harness.rehearsals.scaling.rehearsal import REHEARSAL
 from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.made import judged_again, result_in
 
 # Per push the contract scales and drains a stack of every rung, and test_plan.py and tests/judge judge what came of it.
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.nightly]
@@ -29,13 +31,12 @@ def test_by_hand_and_a_drain(tmp_path: Path) -> None:
     words = ("--plan", str(tmp_path / "plan.yaml"))
     job = Job(tmp_path / "reports", *words, command=("scaling",))
     assert job.finish() == Exit.OK, job.text
-    report = json.loads((job.folder / "scaling.json").read_text())
-    manual, drain, commands = report["parts"]
-    assert [finding["verdict"] for finding in manual["findings"]] == ["pass", "pass"]
+    result = result_in(job.folder)
+    found = {(each.part, each.id): each for each in result.judgements}
+    assert [found["manual", f"scaling.time.manual_{way}"].verdict for way in ("up", "down")] == [Verdict.PASS] * 2
     # Two of two pods, one after the other: the second was refused until a successor was ready.
-    assert (
-        "2 evicted" in drain["findings"][0]["reason"]
-        and "ready pods beside each: 1, 1" in drain["findings"][0]["reason"]
-    )
-    assert commands["findings"][0]["verdict"] == "not_exercised"
+    drained = found["drain", "manifest.pdb"].reason
+    assert "2 evicted" in drained and "ready pods beside each: 1, 1" in drained
+    assert found["commands", "monitoring.commands"].verdict is Verdict.NOT_EXERCISED
+    assert judged_again(REHEARSAL, job.folder) == result.judgements
     assert left_since(before, job) == {}

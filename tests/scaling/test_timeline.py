@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from harness.rehearsals.scaling.timeline import MOST, timeline
-
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.judge.resizes import Resize
 from harness.model.evidence import EventRow, SampleRow, happened
-from harness.model.message import message
-from harness.rehearsals.scaling import observed
+from harness.model.message import english, message
+from harness.rehearsal.moments import MOST, timeline
 from harness.rehearsals.scaling.by_kubectl import edited
-from harness.rehearsals.scaling.types import Effect, Part, PartKind
+from harness.rehearsals.scaling.sections import of_autoscaling, of_effects
+from harness.rehearsals.scaling.types import Effect, Loaded, Part, PartKind
 from harness.report.language import language
 from harness.stack.kind.around import node_told
 
@@ -32,17 +31,17 @@ def test_the_timeline_has_what_a_reader_looks_for() -> None:
         event(7, "component", "postgres", "answers"),
         event(8, "log", "a", "logs/a.log"),
     ]
-    assert [moment.at_s for moment in timeline(rows, NS)] == [1, 2, 4, 5, 7]
+    assert [mark.at for mark in timeline(rows, NS).marks] == [1, 2, 4, 5, 7]
     many = [event(number, "phase", str(number), "part") for number in range(MOST + 9)]
-    assert len(timeline(many, 0)) == MOST
+    assert (len(timeline(many, 0).marks), timeline(many, 0).marks_in_all) == (MOST, MOST + 9)
 
 
 def test_the_timeline_speaks_the_pages_language_where_messages_were_kept() -> None:
     told = (message("ready in {zone}", zone="a"), message("taints: {taints}", taints="x:NoSchedule"))
     assert node_told("a", ["x:NoSchedule"], ready=True) == told
-    [moment] = timeline([happened(NS, "node", "n1", told, {})], 0)
-    assert moment.message == "ready in a; taints: x:NoSchedule"
-    assert language("ja").told(moment.told, moment.message) == "aで準備完了。Taint: x:NoSchedule"
+    [mark] = timeline([happened(NS, "node", "n1", told, {})], 0).marks
+    assert english(mark.said) == "ready in a; taints: x:NoSchedule"
+    assert language("ja").told(mark.said, "") == "aで準備完了。Taint: x:NoSchedule"
 
 
 def test_effects_and_the_autoscaler_in_their_order() -> None:
@@ -50,8 +49,8 @@ def test_effects_and_the_autoscaler_in_their_order() -> None:
         Effect(command="kubectl scale --replicas=8", autoscaler=True, pods=8, after_s=9.0, at_ns=10 * NS),
         Effect(command="kubectl apply", autoscaler=False, pods=2, after_s=None, at_ns=5 * NS),
     ]
-    told = observed.of_effects(effects, [Resize(at_ns=25 * NS, size=2, reason="All metrics below target")])
-    assert told == [
+    told = of_effects(effects, [Resize(at_ns=25 * NS, size=2, reason="All metrics below target")])
+    assert list(map(str, told)) == [
         "without the HPA: `kubectl apply`: never 2 pods",
         "with the HPA: `kubectl scale --replicas=8`: 8 pods after 9 s",
         "15 s after that the autoscaler set 2: All metrics below target",
@@ -65,10 +64,11 @@ def test_memory_before_during_and_after() -> None:
         return SampleRow(at_ns=at_s * NS, metric="memory_bytes", subject="pod/a", value=mib * MIB)
 
     samples = [sample(-10, 60), sample(190, 940), sample(290, 70)]
-    told = observed.of_autoscaling(part, [], samples, 0, 200 * NS)
-    assert told[0].startswith("memory a pod: 60 MiB before, 940 MiB in the last minute of load, 70 MiB")
-    assert "own heap seldom goes back" in told[1]
-    assert observed.of_autoscaling(part, [], samples[:1], 0, 200 * NS) == []
+    loaded = Loaded(load_ns=0, end_ns=200 * NS)
+    told = of_autoscaling(part, loaded, [], samples)
+    assert str(told[0]).startswith("memory a pod: 60 MiB before, 940 MiB in the last minute of load, 70 MiB")
+    assert "own heap seldom goes back" in str(told[1])
+    assert of_autoscaling(part, loaded, [], samples[:1]) == ()
 
 
 def test_a_deployment_as_a_person_keeps_it() -> None:

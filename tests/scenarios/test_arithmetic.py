@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from harness.manifests import load as load_manifests
-from harness.targets import ROOT
+from harness.base.data import ROOT
+from harness.stack.manifests import load as load_manifests
 
 FIXED = Decimal(10) + Decimal(18)  # storage and load balancer
 DATABASE = Decimal(85)

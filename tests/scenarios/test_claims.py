@@ -7,10 +7,10 @@ from itertools import chain
 
 import pytest
 
-from harness.manifests import load as load_manifests
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
 from harness.model.claim import Claim, Judged
-from harness.model.errors import BadInput
-from harness.targets import ROOT
+from harness.stack.manifests import load as load_manifests
 from scenarios import claims, index
 from tests.scenarios.test_index import seed_text
 

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
+from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Metric
-from harness.model.verdict import CriterionKind
 from scenarios.load import FOLDER, load, names, parse, with_options
 
 WEEK3 = (FOLDER / "rollout_week3.yaml").read_text(encoding="utf-8")
@@ -30,9 +30,9 @@ def test_week3_is_the_documents_row() -> None:
     assert (scenario.population.users, scenario.population.flag_on) == (500, 250)
     assert (scenario.window_s, scenario.population.pace_s, scenario.switch_over_limit_s) == (120, 50, 300)
     assert {(c.kind, c.metric, c.comparison, c.threshold) for c in scenario.criteria} == {
-        (CriterionKind.SUCCESS, Metric.CONCURRENT_USERS, Comparison.AT_LEAST, 250),
-        (CriterionKind.SUCCESS, Metric.AVAILABILITY, Comparison.ABOVE, 0.995),
-        (CriterionKind.ROLLBACK, Metric.AVAILABILITY, Comparison.BELOW, 0.99),
+        (Kind.CRITERION, Metric.CONCURRENT_USERS, Comparison.AT_LEAST, 250),
+        (Kind.CRITERION, Metric.AVAILABILITY, Comparison.ABOVE, 0.995),
+        (Kind.ROLLBACK_LIMIT, Metric.AVAILABILITY, Comparison.BELOW, 0.99),
     }
     assert all(c.claim in scenario.claims for c in scenario.criteria)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.judge.power import requirements
+from harness.model.judgement import Kind
 from harness.model.scenario import Scenario
-from harness.model.verdict import CriterionKind
 from scenarios import claims
 from scenarios.load import load
 from tests.judge.evidence import WEEKS
@@ -78,5 +78,5 @@ def test_nobody_leaves_the_api_from_week_to_week() -> None:
 
 def test_every_week_can_be_rolled_back() -> None:
     for scenario in SHIPPED.values():
-        assert any(c.kind is CriterionKind.ROLLBACK for c in scenario.criteria)
+        assert any(c.kind is Kind.ROLLBACK_LIMIT for c in scenario.criteria)
         assert {f"rollout.rollback.step{n}" for n in (1, 2, 3)} <= set(scenario.claims)

@@ -8,12 +8,13 @@ import pytest
 
 from harness.judge.ledger import CALL, Calls
 from harness.judge.window import NS
+from harness.load.population.arrivals import offsets_ns
+from harness.model.message import english
 from harness.model.secrets import Seen, Synced, Trial
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.population.arrivals import offsets_ns
-from harness.rehearsals.secret_rotation import judge_parts as judge
-from harness.rehearsals.secret_rotation.types import Course, PartKind, RotationPart
+from harness.rehearsals.secret_rotation import judge_rotation as judge
+from harness.rehearsals.secret_rotation.types import Course, PartKind, RotationPart, Started
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 SHOWN = Verdict.ERRATUM_SHOWN
@@ -44,7 +45,7 @@ def calls(*failed_s: float, count: int = 1000) -> Calls:
 
 
 def test_as_written_is_shown_by_both_pods() -> None:
-    found = judge.as_written(ALONE, CLASSLESS)
+    found = judge.volume_alone(PART, ALONE, CLASSLESS)
     assert (found.verdict, found.erratum) == (SHOWN, "security.csi.volume_alone")
     assert "never asked" in found.reason and "FailedMount" in found.reason
 
@@ -62,15 +63,15 @@ def test_as_written_is_shown_by_both_pods() -> None:
     ],
 )
 def test_as_written_on_other_evidence(alone: Trial | None, classless: Trial | None, verdict: Verdict) -> None:
-    assert judge.as_written(alone, classless).verdict is verdict
+    assert judge.volume_alone(PART, alone, classless).verdict is verdict
 
 
 def test_an_existing_secret() -> None:
     trial = Trial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False)
-    assert judge.existing(trial).verdict is SHOWN
-    assert judge.existing(msgspec.structs.replace(trial, managed=True)).verdict is FAIL
-    assert judge.existing(msgspec.structs.replace(trial, asked=False)).verdict is NOTHING
-    assert judge.existing(None).verdict is NOTHING
+    assert judge.existing(PART, trial).verdict is SHOWN
+    assert judge.existing(PART, msgspec.structs.replace(trial, managed=True)).verdict is FAIL
+    assert judge.existing(PART, msgspec.structs.replace(trial, asked=False)).verdict is NOTHING
+    assert judge.existing(PART, None).verdict is NOTHING
 
 
 def test_the_corrected_pods() -> None:
@@ -78,8 +79,9 @@ def test_the_corrected_pods() -> None:
     synced = Synced(user="u", digest="d", managed=True)
 
     def verdicts(seen: tuple[Seen, ...] = seen, synced: Synced | None = synced, b: str = "v1") -> list[Verdict]:
-        found = judge.started(2, {"a": "v1", "b": b}, seen, synced, published="v1", digest="d")
-        return [each.verdict for each in found]
+        versions = {"a": "v1", "b": b}
+        did = Started(wanted=2, versions=versions, seen=seen, synced=synced, published="v1", digest="d")
+        return [each.verdict for each in judge.started(PART, did)]
 
     assert verdicts() == [PASS, PASS, PASS]
     assert verdicts(b="v0") == [FAIL, PASS, PASS]
@@ -92,7 +94,7 @@ def test_the_corrected_pods() -> None:
 def test_two_roles_may_lose_nothing() -> None:
     whole, timed = judge.two_roles(PART, COURSE, calls(), 20)
     assert (whole.claim, whole.verdict) == ("checklist.security.csi", PASS)
-    assert (timed.claim, timed.verdict, timed.value) == ("iac.secrets.csi", PASS, "14.0 s")
+    assert (timed.claim, timed.verdict, timed.value) == ("iac.secrets.csi", PASS, 14.0)
     assert judge.two_roles(PART, COURSE, calls(99), 20)[0].verdict is FAIL
     assert judge.two_roles(PART, COURSE, calls(0), 20)[0].verdict is FAIL
 
@@ -125,14 +127,14 @@ def test_too_few_requests_carry_nothing() -> None:
 
 def test_the_poll_interval_is_a_limit() -> None:
     late = msgspec.structs.replace(COURSE, files_ns=42 * NS)
-    assert judge.found_in_time(late, 20).verdict is FAIL
-    assert judge.found_in_time(late, 30).verdict is PASS
-    assert judge.found_in_time(msgspec.structs.replace(COURSE, synced_ns=None), 20).verdict is FAIL
+    assert judge.found_in_time(PART, late, 20).verdict is FAIL
+    assert judge.found_in_time(PART, late, 30).verdict is PASS
+    assert judge.found_in_time(PART, msgspec.structs.replace(COURSE, synced_ns=None), 20).verdict is FAIL
 
 
 def test_in_place_shows_the_gap() -> None:
     gap, renewed = judge.naive(PART, IN_PLACE, calls(*range(16, 50)))
-    assert (gap.claim, gap.verdict, gap.value) == ("iac.csi_rotation_gap", SHOWN, "340 failed")
+    assert (gap.claim, gap.verdict, english(gap.shown)) == ("iac.csi_rotation_gap", SHOWN, "340 failed")
     assert "340 of 450 once 8 of them" in gap.reason and "0 of 50 requests failed while" in gap.reason
     assert (renewed.claim, renewed.verdict) == ("iac.csi_mounts_files", SHOWN)
     assert judge.naive(PART, IN_PLACE, calls())[0].verdict is FAIL  # no gap: the erratum is not so
@@ -141,14 +143,14 @@ def test_in_place_shows_the_gap() -> None:
 
 def test_variables_that_follow_are_no_erratum() -> None:
     fresh = (Seen(pod="a", variable="new", file="new"),)
-    assert judge.renewed(msgspec.structs.replace(COURSE, variables_before_restart=fresh)).verdict is FAIL
+    assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=fresh)).verdict is FAIL
     blind = (Seen(pod="a", variable="", file="new"),)
-    assert judge.renewed(msgspec.structs.replace(COURSE, variables_before_restart=blind)).verdict is NOTHING
-    assert judge.renewed(msgspec.structs.replace(COURSE, variables_before_restart=())).verdict is NOTHING
+    assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=blind)).verdict is NOTHING
+    assert judge.renewed(PART, msgspec.structs.replace(COURSE, variables_before_restart=())).verdict is NOTHING
 
 
 def test_the_figures_by_phase() -> None:
-    found = judge.rotation(PART, IN_PLACE, calls(*range(16, 50)))
+    found = judge.rotation(IN_PLACE, calls(*range(16, 50)))
     assert [each.name for each in found.phases] == [
         "before", "changed", "published", "old password out", "synced", "restarted", "settled",
     ]  # fmt: skip
@@ -157,7 +159,7 @@ def test_the_figures_by_phase() -> None:
     assert (found.files_after_s, found.synced_after_s, found.revoked_after_s) == (14, 13, 4)
     assert found.outage_s == pytest.approx(33.9)
     unreached = msgspec.structs.replace(COURSE, files_ns=None, synced_ns=None, restarted_ns=None, settled_ns=None)
-    assert judge.rotation(PART, unreached, calls(count=0)).outage_s is None
+    assert judge.rotation(unreached, calls(count=0)).outage_s is None
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(10, 100), (0.2, 300), (3.3, 7), (7, 0.5), (0.1, 1)])

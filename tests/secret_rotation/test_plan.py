@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.manifests import load as load_manifests
-from harness.model.errors import BadInput
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
 from harness.model.stack import Rung
 from harness.rehearsals.secret_rotation import trials
 from harness.rehearsals.secret_rotation.command import plan_of
@@ -17,7 +17,7 @@ from harness.rehearsals.secret_rotation.plan import PLAN, load
 from harness.rehearsals.secret_rotation.roles import PAIR, other
 from harness.stack.kind import secrets_driver
 from harness.stack.kind.images import binaries
-from harness.targets import ROOT
+from harness.stack.manifests import load as load_manifests
 
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-secret-manager"
 

@@ -15,14 +15,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from harness.clock import MachineClock
-from harness.firebase.rest import request
-from harness.model.errors import StackNotStarted
+from harness.base.clock import MachineClock
+from harness.base.errors import StackNotStarted
 from harness.model.secrets import Credentials
 from harness.model.stack import Address, DatabaseAccess
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.world import world
 from harness.rehearsals.secret_rotation.roles import PAIR, Roles, first
+from harness.stack.firebase.rest import request
 from harness.stack.kind.images import binaries
 from harness.stack.kind.secret_store import SECRET, publish
 from tests.kind.shared import has_go
@@ -42,7 +42,7 @@ async def access(tmp_path: Path) -> AsyncIterator[DatabaseAccess]:
                 address=primary.address, superuser="postgres", password=primary.password, database="tekutoko"
             )
     finally:
-        await site.end()
+        await site.down()
 
 
 async def connect(access: DatabaseAccess, user: str, password: str) -> asyncpg.Connection:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.model.errors import Exit
+from harness.base.errors import Exit
+from harness.evidence.gathered import stored
 from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import details_of
+from harness.rehearsals.secret_rotation.judge import calls_of
+from harness.rehearsals.secret_rotation.judge_rotation import rotation
+from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
+from harness.rehearsals.secret_rotation.types import AsWritten, Rotated
 from harness.stack.kind import at_hand
 from tests.main_job import Job, left_since, machine_state
+from tests.rehearsal.made import judged_again, result_in
 
 pytestmark = pytest.mark.process
 
 LIMIT_S = 1700  # the first run of a machine builds the driver
-
-
-def report_of(job: Job) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads((job.folder / "secret_rotation.json").read_text())
-    return report
 
 
 def test_without_a_cluster_nothing_is_exercised(tmp_path: Path) -> None:
@@ -28,13 +29,13 @@ def test_without_a_cluster_nothing_is_exercised(tmp_path: Path) -> None:
     job = Job(tmp_path / "reports", command=("secret_rotation",))
     assert job.finish() == Exit.HOLD, job.text
     assert "nothing was exercised" in job.text
-    report = report_of(job)
-    assert report["combined"] == "nothing_exercised" and report["errata"] == []
-    findings = [finding for part in report["parts"] for finding in part["findings"]]
-    assert len(findings) == 9
-    assert {finding["verdict"] for finding in findings} == {"not_exercised"}
-    assert {finding["reason"] for finding in findings} == {"the environment lacks real Kubernetes"}
-    assert "stack_up" not in report["timings"] and report["leaks"] == []
+    result = result_in(job.folder)
+    assert not result.exercised and result.errata == ()
+    assert len(result.judgements) == 9
+    assert {each.verdict for each in result.judgements} == {Verdict.NOT_EXERCISED}
+    assert {each.reason for each in result.judgements} == {"the environment lacks real Kubernetes"}
+    assert judged_again(REHEARSAL, job.folder) == result.judgements
+    assert "stack_up" not in result.facts.timings and result.facts.leaks == ()
     assert left_since(before, job) == {}
 
 
@@ -48,13 +49,18 @@ def test_a_rotation_by_two_roles_loses_nothing(tmp_path: Path) -> None:
     before = machine_state()
     job = Job(tmp_path / "reports", command=("secret_rotation",), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
-    report = report_of(job)
-    alone, classless, existing = report["trials"]
-    assert alone["started"] and not alone["asked"] and not classless["started"]
-    assert any("FailedMount" in event for event in classless["events"])
-    assert existing["asked"] and not existing["managed"]
-    in_place, in_turn = report["rotations"]
-    assert sum(phase["failed"] for phase in in_place["phases"]) > 0
-    assert sum(phase["failed"] for phase in in_turn["phases"]) == 0
-    assert sum(phase["requests"] for phase in in_turn["phases"]) >= 1000
-    assert report["leaks"] == [] and left_since(before, job) == {}
+    result = result_in(job.folder)
+    assert judged_again(REHEARSAL, job.folder) == result.judgements
+    did = details_of(REHEARSAL, result).did
+    written, in_place, in_turn = did["as_written"], did["naive"], did["two_roles"]
+    assert isinstance(written, AsWritten) and isinstance(in_place, Rotated) and isinstance(in_turn, Rotated)
+    alone, classless, existing = written.trials
+    assert alone.started and not alone.asked and not classless.started
+    assert any("FailedMount" in event for event in classless.events)
+    assert existing.asked and not existing.managed
+    ledger = stored(job.folder).ledger
+    lost, whole = (rotation(each.course, calls_of(each, ledger)) for each in (in_place, in_turn))
+    assert sum(phase.failed for phase in lost.phases) > 0
+    assert sum(phase.failed for phase in whole.phases) == 0
+    assert sum(phase.requests for phase in whole.phases) >= 1000
+    assert result.facts.leaks == () and left_since(before, job) == {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries
 from tests.oracle import build as oracle

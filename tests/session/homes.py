@@ -14,8 +14,8 @@ import os
 from pathlib import Path
 from typing import IO
 
-from harness.home import ENVIRONMENT_VARIABLE, home
-from harness.state import sweep
+from harness.base.home import ENVIRONMENT_VARIABLE, home
+from harness.stack.state import sweep
 
 SHARED = ("venv", "npm", "template", "wheels", "kind/binaries")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.home import ENVIRONMENT_VARIABLE, home
+from harness.base.home import ENVIRONMENT_VARIABLE, home
 from tests.session.homes import SHARED, WorkerHome
 
 

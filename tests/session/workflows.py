@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.clock import MachineClock
-from harness.model.errors import RehearsalError
+from harness.base.clock import MachineClock
+from harness.base.errors import RehearsalError
 from harness.stack.kind.images import binaries
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -46,8 +46,8 @@ KINDS = (
     Kind(
         "commands",
         (
-            "harness/cli.py", "harness/*/command.py", "harness/*/rolling.py", "harness/*/undo.py",
-            "harness/rollout_command.py", "harness/stack_command.py", "harness/own_cluster.py", "harness/options.py",
+            "harness/cli/main.py", "harness/*/command.py", "harness/*/rolling.py", "harness/*/undo.py",
+            "harness/rollout_command.py", "harness/cli/stack_command.py", "harness/rehearsal/own_cluster.py", "harness/options.py",
             "harness/rehearsals/*/options.py", "harness/cli/*", "noxfile.py",
         ),
         # What stored runs are judged and compared by, and tools that rehearse nothing.

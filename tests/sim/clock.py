@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import looptime
 
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor
 
 T = TypeVar("T")
 NS = 1_000_000_000

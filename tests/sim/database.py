@@ -43,7 +43,7 @@ class SimDatabase(MemoryDatabase):
         return self._before.get(user.uid) if self._shows_old and self._reads % self._shows_old == 0 else None
 
     def stored(self) -> list[StoredWalk]:
-        """Every walk, as ``harness.stores.read_walks`` gives them."""
+        """Every walk, as ``harness.checks.stores.read_walks`` gives them."""
         newest = sorted(self._walks.values(), key=lambda walk: (walk.updated_at, walk.id), reverse=True)
         return [
             StoredWalk(id=walk.id, columns=msgspec.structs.asdict(walk), locations=self._located(walk.id))

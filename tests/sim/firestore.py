@@ -12,7 +12,7 @@ import msgspec
 from api.firestore_document import document_id, fields, location_map
 from api.model import WalkDetail
 from api.ports import Overtaken
-from harness.firebase.documents import Fields, Value
+from harness.stack.firebase.documents import Fields, Value
 from tests.sim import greenlets
 
 DELAY_S = 0.02
@@ -176,7 +176,7 @@ class Mirror:
 
 
 class MemoryDocuments:
-    """What the checkers read, as ``harness.firebase.documents.Documents``."""
+    """What the checkers read, as ``harness.stack.firebase.documents.Documents``."""
 
     def __init__(self, store: MemoryFirestore) -> None:
         self._store = store

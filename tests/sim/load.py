@@ -10,14 +10,14 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.clock import NS
+from harness.base.clock import NS
+from harness.base.errors import PartDied, RehearsalError
 from harness.load import probes_main
 from harness.load.admission import admit
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan, check
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.time import now_ns, sleep
-from harness.model.errors import PartDied, RehearsalError
 from harness.model.evidence import SessionRow
 from harness.model.message import message
 from tests.sim.firestore import MemoryFirestore

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 
-from harness.firebase import fetch, rest
 from harness.model.flag import Template, evaluate
 from harness.model.stack import Address
+from harness.stack.firebase import fetch, rest
 from tests.sim import greenlets
 
 DELAY_S = 0.01
@@ -43,7 +43,7 @@ class Parts:
     async def request(
         self, _address: Address, method: str, path: str, *, body: bytes = b"", **_options: Any
     ) -> rest.Answer:
-        """As ``harness.firebase.rest.request``."""
+        """As ``harness.stack.firebase.rest.request``."""
         await asyncio.sleep(DELAY_S)
         status, answer = self.answer(method, path, body)
         return rest.Answer(status=status, headers={}, body=answer)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
-from harness.clock import Clock
+from harness.base.clock import Clock
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.flag import Template
 from harness.model.manifests import Manifests

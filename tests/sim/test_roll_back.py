@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.clock import NS
-from harness.model.errors import Exit
+from harness.base.clock import NS
+from harness.base.errors import Exit
+from harness.load.population.accounts import accounts
 from harness.model.evidence import Outcome, ProbeRow, RequestRow, Side
 from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision, Verdict
-from harness.population.accounts import accounts
 from tests.sim.week import Week, cut, table, week
 from tests.sim.world import Planted
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base.errors import Exit
+from harness.checks.walk_results import READS
 from harness.judge.combine import combine
-from harness.model.errors import Exit
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
 from harness.model.verdict import Decision, Verdict
-from harness.walk_results import READS
 from tests.sim.week import Week, cut, table, week
 from tests.sim.world import Planted
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from harness.base.progress import Progress
 from harness.checks.switch_over import SwitchOver
+from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import read_rows
 from harness.judge.window import Window
 from harness.model.evidence import EventRow, Row
@@ -18,15 +20,13 @@ from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault, Rung
 from harness.model.verdict import Decision
-from harness.progress import Progress
 from harness.rehearsal.conduct import conduct
-from harness.rehearsal.gathered import EVIDENCE
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.judge import switched_of
 from harness.rehearsals.rollout.observed import Observed, observed
 from harness.rehearsals.rollout.week import REHEARSAL
-from harness.rungs import overlay
-from harness.targets import bundled
+from harness.stack.rungs import overlay
+from harness.stack.targets import bundled
 from scenarios.load import load
 from tests.sim import clock
 from tests.sim.clock import VirtualClock

@@ -11,13 +11,13 @@ from unittest import mock
 
 import msgspec
 
-from harness.clock import utc
+from harness.base.clock import utc
+from harness.base.seed import stream
+from harness.checks.walk_tables import Stored
 from harness.load.plan import LoadPlan
 from harness.load.runtime import running_on
 from harness.rehearsal.needs import StackNeeds
-from harness.seed import stream
 from harness.stack.protocol import Stack
-from harness.walk_tables import Stored
 from tests.sim.clock import VirtualClock
 from tests.sim.database import SimDatabase
 from tests.sim.firestore import MemoryDocuments, MemoryFirestore, Mirror
@@ -76,10 +76,10 @@ class World:
             "harness.load.users.run_folder": lambda run_id: self._folder / "state" / run_id,
             "harness.rehearsal.conduct.remove_run_folder": lambda run_id: None,
             "harness.rehearsal.conduct.run_identity": _run_identity,
-            "harness.stores.read_stored": self._stored,
-            "harness.trespass.read_stored": self._stored,
-            "harness.invariants.Documents": lambda *_: MemoryDocuments(self.firestore),
-            "harness.firebase.rest.request": self.parts.request,
+            "harness.checks.stores.read_stored": self._stored,
+            "harness.checks.trespass.read_stored": self._stored,
+            "harness.checks.invariants.Documents": lambda *_: MemoryDocuments(self.firestore),
+            "harness.stack.firebase.rest.request": self.parts.request,
         }
         with contextlib.ExitStack() as stack:
             for name, part in places.items():

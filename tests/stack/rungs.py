@@ -14,12 +14,12 @@ from typing import Any
 import h11
 import msgspec
 
-from harness.clock import Clock, MachineClock
-from harness.manifests import load
+from harness.base.clock import Clock, MachineClock
+from harness.base.progress import Progress
 from harness.model.manifests import Manifests, Probe
 from harness.model.stack import Address, Endpoints, OwnCluster, Rung, Target
-from harness.progress import Progress
 from harness.stack.local import LocalStack
+from harness.stack.manifests import load
 from harness.stack.protocol import Stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -146,11 +146,11 @@ async def small_image(clock: Clock, progress: Progress) -> str:
 
 async def kube(folder: Path) -> Stack:
     """On the session's cluster too, as somebody's own: by its kubeconfig and context alone, once it has the images."""
-    from harness.rungs import cluster_images
     from harness.stack.kind import ground, record
     from harness.stack.kind.images import build, recipes
     from harness.stack.kind.images import load as loading
     from harness.stack.kube.stack import KubeStack
+    from harness.stack.rungs import cluster_images
 
     clock = MachineClock()
     progress = Progress(clock)

@@ -19,19 +19,19 @@ import msgspec
 import pytest
 import yaml
 
-from harness.clock import MachineClock
-from harness.firebase import admin, rest, storage
-from harness.firebase.documents import Documents, Value
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
-from harness.progress import Progress
+from harness.stack.firebase import admin, rest, storage
+from harness.stack.firebase.documents import Documents, Value
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries, build, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import COMPOSE, definitions
-from harness.state.machine import identity
-from harness.state.ports import any_free_port
-from harness.state.processes import identify
+from harness.stack.state.machine import identity
+from harness.stack.state.ports import any_free_port
+from harness.stack.state.processes import identify
 from tests.kind.shared import cannot_build
 
 PROJECT = "demo-tekutoko"

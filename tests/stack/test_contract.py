@@ -16,9 +16,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, NotCapable
 from harness.checks.budget import budget_kept
-from harness.clock import MachineClock
-from harness.model.errors import BadInput, NotCapable
 from harness.model.evidence import SampleRow
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Capability, Fault, FaultKind, Rung, Version

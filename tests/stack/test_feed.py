@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.model.errors import PartDied, RehearsalError
+from harness.base.clock import MachineClock
+from harness.base.errors import PartDied, RehearsalError
 from harness.model.evidence import EventRow
 from harness.stack import feed as module
 from harness.stack.feed import Feed

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.model.stack import Address
 from harness.stack.gate_process import HOST, Fault, Faults, Gate
-from harness.state.ports import any_free_port
+from harness.stack.state.ports import any_free_port
 from tests.stack.rungs import Answer, ask, exchange
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

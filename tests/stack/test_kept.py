@@ -22,19 +22,19 @@ import asyncpg
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
-from harness.firebase import admin, install, rest, storage
-from harness.firebase import reset as firebase_reset
-from harness.home import ENVIRONMENT_VARIABLE
-from harness.model.errors import Exit
+from harness.base.clock import MachineClock
+from harness.base.errors import Exit
+from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Rung
+from harness.stack.firebase import admin, install, rest, storage
+from harness.stack.firebase import reset as firebase_reset
 from harness.stack.local import LocalStack, postgres_programs, postgres_reset
 from harness.stack.local import kept as local_kept
 from harness.stack.local.kept import Borrowed, borrow
 from harness.stack.local.postgres_template import ensure as ensure_template
-from harness.state import identify, kept, sweep
-from harness.state.lease import read_lease
+from harness.stack.state import identify, kept, sweep
+from harness.stack.state.lease import read_lease
 from tests.stack.rungs import ROOT, SMALL, ask, manifests, run_id
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -255,7 +255,7 @@ def test_down_ends_all_and_never_a_process_that_only_has_the_number() -> None:
 
 
 def test_a_keeping_that_was_cut_short_is_swept_like_any_run() -> None:
-    begin = "import os, signal; from harness.state import RunState; RunState.begin('{}'); os.kill(os.getpid(), 9)"
+    begin = "import os, signal; from harness.stack.state import RunState; RunState.begin('{}'); os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", begin.format(kept.kept_id(Rung.LOCAL))], cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert status()[0] == Exit.HOLD

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.evidence import EventRow
 from harness.model.stack import Capability, Fault, FaultKind
 from harness.stack.local import LocalStack
-from harness.state import cgroups
+from harness.stack.state import cgroups
 from tests.stack.rungs import ROOT, SMALL, ask, local
 
 pytestmark = [

@@ -13,14 +13,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.checks.leaks import Traces, leaks, shared_files
-from harness.home import runs_folder
-from harness.model.errors import PartDied, RehearsalError, StackNotStarted
+from harness.base.errors import PartDied, RehearsalError, StackNotStarted
+from harness.base.home import runs_folder
 from harness.model.manifests import Manifests
 from harness.model.stack import Target
 from harness.stack.local import LocalStack, deployment
-from harness.state import MARKER, marked, npm, sweep
-from harness.state.lease import read_lease
+from harness.stack.state import MARKER, marked, npm, sweep
+from harness.stack.state.leaks import Traces, leaks, shared_files
+from harness.stack.state.lease import read_lease
 from tests.stack.rungs import ROOT, SMALL, ask, local, manifests, run_id
 
 pytestmark = pytest.mark.stack

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import MachineClock
-from harness.manifests import load
+from harness.base.clock import MachineClock
 from harness.model.evidence import SampleRow
 from harness.model.manifests import Manifests
 from harness.stack.local import LocalStack
-from harness.targets import bundled
+from harness.stack.manifests import load
+from harness.stack.targets import bundled
 from tests.stack.rungs import ROOT, Answer, ask, changed
 
 UP_LIMIT_S = 20

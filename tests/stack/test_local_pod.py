@@ -9,16 +9,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.clock import MachineClock
+from harness.base.clock import MachineClock
 from harness.control.replicaset import victims
-from harness.manifests import load
 from harness.model.evidence import EventRow
 from harness.model.manifests import PodTemplate
 from harness.model.stack import Address, Capability, Endpoints
 from harness.stack.feed import Feed
 from harness.stack.local import LocalStack
 from harness.stack.local.pod import Ground, Pod
-from harness.state import RunState, cgroups
+from harness.stack.manifests import load
+from harness.stack.state import RunState, cgroups
 from tests.stack.rungs import ROOT, SMALL, local, manifests, run_id
 
 NOWHERE = Address(host="127.0.0.1", port=9)

@@ -15,18 +15,18 @@ import yaml
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from harness.clock import MachineClock
-from harness.firebase import admin
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
-from harness.progress import Progress
+from harness.stack.firebase import admin
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import build, recipes
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import COMPOSE, definitions
 from harness.stack.ready import CHECKS, logs_in
-from harness.state.machine import identity
-from harness.state.processes import identify
+from harness.stack.state.machine import identity
+from harness.stack.state.processes import identify
 from tests.kind.shared import cannot_build
 
 needs_docker = pytest.mark.skipif(not at_hand.docker_answers(), reason="no Docker engine answers")

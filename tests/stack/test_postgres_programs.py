@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.home import ENVIRONMENT_VARIABLE
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
+from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.stack.local import debian, postgres_programs
-from harness.state import npm
+from harness.stack.state import npm
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.stack import sidecar
-from harness.state.ports import PortSlot
+from harness.stack.state.ports import PortSlot
 
 pytestmark = pytest.mark.process
 

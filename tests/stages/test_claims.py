@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.rehearsals.load_stages.claims import judged
 
-from harness.manifests import load as load_manifests
+from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests, RollingUpdate
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
+from harness.rehearsals.load_stages.judge_claims import judged
 from harness.rehearsals.load_stages.plan import load
-from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepFigures, StepResult
-from harness.rungs import overlay
+from harness.rehearsals.load_stages.types import Knee, StepFigures, StepResult, sized
+from harness.stack.manifests import load as load_manifests
+from harness.stack.rungs import overlay
 
 PLAN = load()
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))
+SIZED = sized(MANIFESTS, 0.05)
 FIGURES = StepFigures(
     offered_per_s=10, answered_per_s=10, requests=600, failed=0, statuses={"200": 600}, latency_p50_ms=5,
     latency_p95_ms=20, latency_p99_ms=30, latency_p95_lower_ms=18, latency_p95_upper_ms=22, error_upper=0.005,
     lag_p99_ms=1, generator_cpu_cores=0.1, machine_cpu_ratio=0.5, pods_cpu_cores=0.2, pods_memory_bytes=1e8,
-    database_connections=16, database_limit=100, histogram="",
+    database_connections=16, database_limit=100,
 )  # fmt: skip
 
 
 def users(count: int, verdict: Verdict = Verdict.PASS, **changed: float) -> StepResult:
     step = Step(name=f"users_{count}", arrivals=Arrivals.EVEN, rate_per_s=count / 50, users=count, seconds=60)
     figures = msgspec.structs.replace(FIGURES, **changed)
-    return StepResult(step=step, pods=2, figures=figures, verdict=verdict, reason="why", start_ns=0)
+    return StepResult(step=step, pods=2, figures=figures, verdict=verdict, told=(message("why"),), start_ns=0)
 
 
 def flight(count: int, verdict: Verdict, figures: StepFigures = FIGURES) -> StepResult:
     step = Step(name=f"in_flight_{count}", arrivals=Arrivals.CLOSED, in_flight=count, users=1000, seconds=15)
-    return StepResult(step=step, pods=2, figures=figures, verdict=verdict, reason="why", start_ns=0)
+    return StepResult(step=step, pods=2, figures=figures, verdict=verdict, told=(message("why"),), start_ns=0)
 
 
 def of(claim: str, steps: list[StepResult]) -> Verdict:
-    results = judged(PLAN, steps, [], manifests=MANIFESTS, bundled=False, limits_enforced=True)
+    results = judged(PLAN, steps, [], asked=SIZED, bundled=False, limits_enforced=True)
     return next(result.verdict for result in results if result.claim == claim)
 
 
@@ -66,26 +69,26 @@ def test_requests_in_flight_that_met_the_rate_limiter_say_so() -> None:
     limited = flight(500, Verdict.INCONCLUSIVE)
     figures = msgspec.structs.replace(limited.figures, statuses={"200": 500, "429": 100})
     steps = [users(500), msgspec.structs.replace(limited, figures=figures)]
-    results = judged(PLAN, steps, [], manifests=MANIFESTS, bundled=False, limits_enforced=True)
+    results = judged(PLAN, steps, [], asked=SIZED, bundled=False, limits_enforced=True)
     (stages,) = (each for each in results if each.claim == "load.stages")
     assert "500 in flight inconclusive (the rate limiter answered 100 times)" in stages.reason
 
 
 def knee(rate: float | None, verdict: Verdict = Verdict.PASS, pods: int = 2) -> list[Knee]:
-    return [Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, reason="the knee's reason")]
+    return [Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, told=(message("the knee's reason"),))]
 
 
 def capacity(verdict: Verdict) -> list[StepResult]:
     step = Step(name="capacity", arrivals=Arrivals.POISSON, rate_per_s=20, users=1000, seconds=60)
-    return [StepResult(step=step, pods=2, figures=FIGURES, verdict=verdict, reason="p95 20 ms", start_ns=0)]
+    return [StepResult(step=step, pods=2, figures=FIGURES, verdict=verdict, told=(message("p95 20 ms"),), start_ns=0)]
 
 
 def carried(
     steps: list[StepResult], knees: list[Knee], *, bundled: bool, limits: bool = True
 ) -> list[tuple[Verdict, bool, str]]:
     plan = msgspec.structs.replace(PLAN, claims=("load.pod_capacity",))
-    results = judged(plan, steps, knees, manifests=MANIFESTS, bundled=bundled, limits_enforced=limits, cpu_factor=0.05)
-    return [(each.verdict, each.of_target, each.reason) for each in results]
+    results = judged(plan, steps, knees, asked=SIZED, bundled=bundled, limits_enforced=limits)
+    return [(each.verdict, each.id.endswith(".of_target"), each.reason) for each in results]
 
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE])
@@ -140,7 +143,7 @@ def test_an_open_loop_fills_the_pool_when_answers_take_long(latency_p50_ms: floa
     figures = msgspec.structs.replace(FIGURES, offered_per_s=310, latency_p50_ms=latency_p50_ms)
     results = judged(
         PLAN, [msgspec.structs.replace(over, figures=figures)], [],
-        manifests=MANIFESTS, bundled=False, limits_enforced=True,
+        asked=SIZED, bundled=False, limits_enforced=True,
     )  # fmt: skip
     assert next(each.verdict for each in results if each.claim == "manifest.hpa.max") is verdict
 
@@ -148,7 +151,7 @@ def test_an_open_loop_fills_the_pool_when_answers_take_long(latency_p50_ms: floa
 def budget(connections: int | None, manifests: Manifests, limit: int = 100, in_flight: int = 50) -> tuple[Verdict, str]:
     figures = msgspec.structs.replace(FIGURES, database_connections=connections, database_limit=limit)
     steps = [flight(in_flight, Verdict.PASS, figures)]
-    results = judged(PLAN, steps, [], manifests=manifests, bundled=False, limits_enforced=True)
+    results = judged(PLAN, steps, [], asked=sized(manifests, 1.0), bundled=False, limits_enforced=True)
     return next((each.verdict, each.reason) for each in results if each.claim == "manifest.hpa.max")
 
 
@@ -168,8 +171,8 @@ def test_the_connection_budget_is_that_of_the_manifests_and_the_database() -> No
 
 
 def test_n_in_flight_show_the_rate_limiter_as_an_erratum_where_it_answered() -> None:
-    def stages(steps: list[StepResult]) -> ClaimResult:
-        results = judged(PLAN, steps, [], manifests=MANIFESTS, bundled=False, limits_enforced=True)
+    def stages(steps: list[StepResult]) -> Judgement:
+        results = judged(PLAN, steps, [], asked=SIZED, bundled=False, limits_enforced=True)
         return next(each for each in results if each.claim == "load.stages")
 
     limited = msgspec.structs.replace(FIGURES, statuses={"200": 500, "429": 100})

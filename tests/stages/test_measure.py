@@ -9,15 +9,16 @@ import asyncpg
 import looptime
 import pytest
 
-from harness.clock import NS
+from harness.base.clock import NS, Anchor
 from harness.judge.ledger import Ledger
-from harness.model.evidence import Anchor, EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.message import english
 from harness.model.stack import Address, Endpoints
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.judge_steps import Limits
+from harness.rehearsals.load_stages.judge_steps import Limits, result_of
 from harness.rehearsals.load_stages.measure import Measuring
-from harness.rehearsals.load_stages.types import StepResult
+from harness.rehearsals.load_stages.types import Made, StepResult
 
 MS = 1_000_000
 BEGUN_S = 1
@@ -99,10 +100,9 @@ def measured(
     loop = looptime.new_event_loop(start=BEGUN_S)
     try:
         load = cast(Any, Generator(ledger, **generator))
-        limits = Limits(p95_ms=500, error_ratio=0.01)
-        measuring = Measuring(load, cast(Any, Evidence(ledger, told or [])), ENDPOINTS, LoopClock(), limits)
-        result: StepResult = loop.run_until_complete(measuring.step(step, 2))
-        return result
+        measuring = Measuring(load, cast(Any, Evidence(ledger, told or [])), ENDPOINTS, LoopClock())
+        made: Made = loop.run_until_complete(measuring.step(step, 2))
+        return result_of(made, ledger, Limits(p95_ms=500, error_ratio=0.01))
     finally:
         loop.close()
 
@@ -111,7 +111,7 @@ def test_a_straggler_does_not_hide_that_the_generator_was_the_limit(monkeypatch:
     """One core for 15 s is one core, though an answer was awaited for 10 s more: 15 s in 25 s are 0.6."""
     result = measured(monkeypatch, cores=1.0, straggles_s=10)
     assert result.figures.generator_cpu_cores == pytest.approx(1.0, abs=0.01)
-    assert result.verdict is Verdict.INCONCLUSIVE and "1.00 of a core" in result.reason
+    assert result.verdict is Verdict.INCONCLUSIVE and "1.00 of a core" in english(result.told)
 
 
 def test_what_was_used_before_the_step_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

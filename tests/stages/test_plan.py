@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
-from harness.cli import parser
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.model.step import Arrivals
-from harness.rehearsals.load_stages.command import plan_of, run
+from harness.rehearsals.load_stages.command import add_arguments, plan_of
 from harness.rehearsals.load_stages.plan import PLAN, load
 
 
@@ -63,9 +63,11 @@ def test_an_empty_plan_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_line_narrows_the_plan() -> None:
     def plan(*words: str):  # type: ignore[no-untyped-def]  # LoadStagesPlan
-        return plan_of(parser().parse_args(["load_stages", *words]))
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        return plan_of(parser.parse_args(words))
 
-    assert plan("--pods", "3,5").knee.pods == (3, 5)
+    assert plan("--pods", "3,5").knee.pods == plan("--pods", "3,5,3").knee.pods == (3, 5)
     assert plan("--only", "knee").stages == ()
     assert next(s.name for s in plan("--only", "in_flight").stages) == "in_flight_10"
     assert plan("--only", "users").knee.pods == ()
@@ -75,8 +77,11 @@ def test_the_command_line_narrows_the_plan() -> None:
     both = plan("--only", "knee", "--only", "capacity")
     assert ([s.name for s in both.stages], both.knee) == (["capacity"], plan().knee)
     assert max(s.seconds for s in plan("--quick").stages) == 30
+    assert plan("--workers", "4").workers == 4
     with pytest.raises(BadInput, match="--workers 3 cannot share the plan's 1000 accounts"):
-        run(parser().parse_args(["load_stages", "--workers", "3"]), lambda _: pytest.fail("begun"))
+        plan("--workers", "3")
+    with pytest.raises(BadInput, match="--workers 9 is not within"):
+        plan("--workers", "9")
     for wrong in ("x", "0", "2,99"):
         with pytest.raises(BadInput, match="--pods"):
             plan("--pods", wrong)

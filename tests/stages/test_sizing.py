@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from harness.rehearsals.load_stages.sizing import sizing
 
-from harness.manifests import load as load_manifests
 from harness.model.autoscaling import MetricKind, MetricSpec
+from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
+from harness.model.message import english, message
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.types import ClaimResult, Knee, StepResult
-from harness.rungs import overlay
+from harness.rehearsals.load_stages.judge_sizing import sizing
+from harness.rehearsals.load_stages.types import Knee, StepResult, sized
+from harness.stack.manifests import load as load_manifests
+from harness.stack.rungs import overlay
 from tests.stages.test_claims import FIGURES
 
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))
@@ -24,7 +26,7 @@ MIB = 2**20
 
 
 def knee(rate: float | None, verdict: Verdict = Verdict.PASS, pods: int = 2) -> Knee:
-    return Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, reason="why")
+    return Knee(pods=pods, rate_per_s=rate, broken_per_s=None, verdict=verdict, told=(message("why"),))
 
 
 def kept(rate: float, cores: float | None, mib: float | None, pods: int = 2) -> StepResult:
@@ -32,11 +34,11 @@ def kept(rate: float, cores: float | None, mib: float | None, pods: int = 2) -> 
     memory = None if mib is None else mib * MIB
     figures = msgspec.structs.replace(FIGURES, pods_cpu_cores=cores, pods_memory_bytes=memory)
     step = Step(name=f"knee_{pods}_{rate}", arrivals=Arrivals.POISSON, rate_per_s=rate, users=1000, seconds=8)
-    return StepResult(step=step, pods=pods, figures=figures, verdict=Verdict.PASS, reason="", start_ns=0)
+    return StepResult(step=step, pods=pods, figures=figures, verdict=Verdict.PASS, told=(), start_ns=0)
 
 
-def told(steps: list[StepResult], *knees: Knee, manifests: Manifests = MANIFESTS) -> ClaimResult:
-    return sizing(steps, knees, manifests, cpu_factor=0.1)
+def told(steps: list[StepResult], *knees: Knee, manifests: Manifests = MANIFESTS) -> Judgement:
+    return sizing(steps, knees, sized(manifests, 0.1))
 
 
 def with_metrics(*metrics: MetricSpec) -> Manifests:
@@ -60,7 +62,7 @@ def test_a_size_is_founded_when_the_autoscaler_acts_before_users_notice(
     cores: float | None, mib: float | None, verdict: Verdict, words: str
 ) -> None:
     found = told([kept(25, cores, mib)], knee(25))
-    assert (found.verdict, found.value) == (verdict, "2 pods 25.0/s")
+    assert (found.verdict, english(found.shown)) == (verdict, "2 pods 25.0/s")
     assert words in found.reason and "2 pods: 12.5/s a pod" in found.reason
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from harness.cli.stored.command import add_commands
 from harness.rehearsal.registry import MODULES
-from harness.stored.command import add_commands
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.toy import ToyPlan
 

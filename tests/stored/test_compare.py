@@ -11,15 +11,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from harness.base.errors import BadInput, Exit
+from harness.cli.stored.compare import Change, Comparison, compare
+from harness.cli.stored.folder import read_stored
+from harness.cli.stored.words import compared_words
 from harness.judge.difference import Ratio, Series
-from harness.model.errors import BadInput, Exit
 from harness.model.judgement import Judgement, observation
 from harness.model.message import message
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure, Seen
-from harness.stored.compare import Change, Comparison, compare
-from harness.stored.folder import read_stored
-from harness.stored.words import compared_words
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 from tests.stored.conftest import Made, main
 

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
+from harness.cli.stored.folder import locate, read_stored
+from harness.cli.stored.rejudge import Rejudgement, rejudge
+from harness.cli.stored.words import judged_words
 from harness.model.verdict import Decision, Verdict
 from harness.report.language import language
-from harness.stored.folder import locate, read_stored
-from harness.stored.rejudge import Rejudgement, rejudge
-from harness.stored.words import judged_words
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.toy import Toy, ToyPlan
 from tests.stored.conftest import Made, main

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.errors import BadInput, Exit
+from harness.base.errors import BadInput, Exit
+from harness.cli.stored.render import render
 from harness.model.result import Child
 from harness.model.verdict import Decision
 from harness.report.language import language
 from harness.report.published import RESULT
-from harness.stored.render import render
 from tests.report import results
 from tests.stored.conftest import Made, main
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.load.users import Host
-from harness.state.lease import run_folder
-from harness.state.ports import any_free_port
+from harness.stack.state.lease import run_folder
+from harness.stack.state.ports import any_free_port
 
 
 async def admit_steps(

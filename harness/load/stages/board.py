@@ -8,10 +8,10 @@ from typing import Any
 from gevent.event import Event
 from gevent.queue import Queue
 
+from harness.load.population.arrivals import offsets_ns
 from harness.load.stages.plan import Command, WorkerPlan
 from harness.load.time import NS, gevent_wait_until, now_ns
 from harness.model.step import Arrivals
-from harness.population.arrivals import offsets_ns
 
 
 class Board:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 
+from harness.base.clock import Anchor
+from harness.base.errors import BadInput
+from harness.base.private import write_private
 from harness.load.plan import LOOPBACK
-from harness.model.errors import BadInput
-from harness.model.evidence import Anchor
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.model.stack import Endpoints
 from harness.model.step import Step
-from harness.private import write_private
 
 MOST_ACCOUNTS = 2_000
 MOST_RATE_PER_S = 2_000.0

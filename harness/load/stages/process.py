@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
+from harness.base.errors import EvidenceNotWritten, PartDied
 from harness.evidence.spool import SpoolReader
 from harness.load.children import Child
 from harness.load.stages.plan import Command, WorkerPlan, check_step, write
-from harness.model.errors import EvidenceNotWritten, PartDied
 from harness.model.evidence import EventRow
 from harness.model.step import Step
 

@@ -9,12 +9,12 @@ import msgspec
 from harness.load.api_side import ApiSide
 from harness.load.auth import Token
 from harness.load.known import KnownWalks
+from harness.load.population.accounts import Account
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import digest
 from harness.load.recorder import Recorder
 from harness.load.time import now_ns
 from harness.model.evidence import RequestRow, Side
-from harness.population.accounts import Account
-from harness.population.schedule import Planned
-from harness.population.walk import digest
 
 
 class Identity(msgspec.Struct, kw_only=True):

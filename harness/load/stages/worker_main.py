@@ -32,14 +32,14 @@ from harness.load.child import guarded
 from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.known import KnownWalks
 from harness.load.plan import MOST_DURATION_S
+from harness.load.population.accounts import accounts
+from harness.load.population.schedule import slots, user_schedule
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
 from harness.load.rest import JsonClient
 from harness.load.stages.board import Board
 from harness.load.stages.photos import Photos
 from harness.load.stages.plan import Command, WorkerPlan, population, read
 from harness.load.stages.sender import Identity, Sender
-from harness.population.accounts import accounts
-from harness.population.schedule import slots, user_schedule
 
 _AT_ONCE = 8
 _AUTH_TIMEOUT_S = 30.0

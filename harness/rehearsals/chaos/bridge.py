@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from chaos.bridge import reached
-from harness.clock import NS, Clock
-from harness.model.errors import BadInput, RehearsalError
+from harness.base.clock import NS, Clock
+from harness.base.errors import BadInput, RehearsalError
 from harness.model.manifests import Deployment, Manifests
 from harness.model.stack import Fault, FaultKind, Rung
 from harness.rehearsals.chaos.holding import every_connection, holding, lock

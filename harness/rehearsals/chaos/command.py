@@ -6,12 +6,12 @@ import argparse
 import sys
 
 from chaos import catalogue
+from harness.base import units
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.checks.healing import Direction
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model import units
-from harness.model.errors import BadInput
-from harness.progress import Progress
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.chaos.draw import draw
 from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
 

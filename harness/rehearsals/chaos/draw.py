@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.seed import stream
+from harness.base.seed import stream
 
 
 def draw(names: Sequence[str], count: int, seed: int) -> tuple[str, ...]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
 from harness.model.evidence import EventRow
 from harness.model.manifests import Manifests
 from harness.model.scenario import Scenario
 from harness.model.stack import PodState
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsals.chaos.kill_series import Detection, KillSeries
 from harness.rehearsals.chaos.types import Repeated
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.checks.closing import check_whole_run
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.judge.steady import STEADY_S, not_steady
 from harness.load.users import Users, UsersPlan
 from harness.model.message import Message, message
+from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.expecting import expect
@@ -19,8 +19,8 @@ from harness.rehearsals.chaos.making import broken_off, made_by_toolkit
 from harness.rehearsals.chaos.places import Places
 from harness.rehearsals.chaos.trial import trials
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
-from harness.rungs import graceful_beside, manifests_of
-from harness.state.lease import run_folder
+from harness.stack.rungs import graceful_beside, manifests_of
+from harness.stack.state.lease import run_folder
 
 #: An answer that was due this long ago is in, or counts as not steady yet: the probes' timeout and a flush.
 SETTLE_S = 2.5
@@ -84,7 +84,7 @@ class Experiments:
         if planned.graceful:
             wanted = manifests_of(on.options, graceful_beside(on.options.manifests))
         if wanted.folder != self._manifests.folder:
-            on.say(message("applying {manifests}", manifests=wanted.folder))
+            on.say(f"applying {wanted.folder}")
             self._manifests = self._bridge.manifests = wanted
             await on.stack.apply(wanted)
 
@@ -132,7 +132,7 @@ class Experiments:
         self._see(tried=found)
         if found:
             seconds = ", ".join(f"{each:.2f}" for each in found)
-            on.say(message("  detection of a killed pod, tried: {seconds} s", seconds=seconds))
+            on.say(f"  detection of a killed pod, tried: {seconds} s")
             self._detection = detection(found, times)
         return bool(found)
 
@@ -161,7 +161,7 @@ class Experiments:
                 break
             if now_ns - since_ns > round((limit_s + STEADY_S + SETTLE_S) * NS):
                 self._took_note(experiment, None, before=before)
-                on.say(message("  not steady: {why}", why=why or message("too early")))
+                on.say(f"  not steady: {why or 'too early'}")
                 return False
             await on.clock.sleep(_POLL_S)
         self._took_note(experiment, on.clock.now_ns(), before=before)
@@ -176,7 +176,7 @@ class Experiments:
                 told = (on.evidence, self._manifests, self._plan.scenario, self._detection)
                 series = expect(experiment.expects.repeated, *told)
                 self._see(series=series)
-                on.say(message("  {computed}", computed=expected(series).told))
+                on.say(f"  {expected(series).told}")
             return
         assert self._made is not None
         # It held from the beginning of the stretch that was looked at.

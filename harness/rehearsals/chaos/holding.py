@@ -6,8 +6,8 @@ import contextlib
 
 import asyncpg
 
-from harness.clock import NS, Clock
-from harness.model.errors import RehearsalError
+from harness.base.clock import NS, Clock
+from harness.base.errors import RehearsalError
 from harness.model.stack import Endpoints
 from harness.stack.protocol import Undo
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
+from harness.base.units import Unit
 from harness.judge.figures import Figure, clears, figure
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.planned import Planned, lacking_words, planned_in
@@ -16,7 +17,6 @@ from harness.model.evidence import Outcome, RequestRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Criterion, Metric
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.chaos.types import Expectation, Made
 

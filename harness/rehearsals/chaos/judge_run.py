@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from harness.agreement import DUAL_WRITE, PHOTOS
+from harness.checks.agreement import DUAL_WRITE, PHOTOS
+from harness.checks.walk_results import ACKNOWLEDGED, ONCE, READS
 from harness.checks.whole_run import of_whole_run
+from harness.evidence.gathered import Gathered
+from harness.load.population.due import due_within
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, verbatim
 from harness.model.verdict import Verdict
-from harness.population.due import due_within
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsals.chaos.judge import adding, judge, outright, span
 from harness.rehearsals.chaos.judge_failover import as_counterexample, failover_of, judged_failover, on_server
 from harness.rehearsals.chaos.judge_series import judged_against
 from harness.rehearsals.chaos.kill_series import expected
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Experiment, Made, PlannedExperiment
 from harness.report.words import lacking_words
-from harness.walk_results import ACKNOWLEDGED, ONCE, READS
 
 #: Their stores differ once PostgreSQL has lost what Firestore and Storage have, and answers lack what was lost.
 _SEE_THE_LOSS = (ONCE, READS, DUAL_WRITE, PHOTOS)

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from chaos.bridge import SOCKET
-from harness.load.children import ROOT
-from harness.model.errors import PartDied
+from harness.base.data import ROOT
+from harness.base.errors import PartDied
 from harness.rehearsals.chaos.types import Experiment
 
 _LIMIT_S = 900.0

@@ -13,14 +13,14 @@ from typing import TypeAlias
 import msgspec
 
 from chaos import catalogue
-from harness.clock import NS
-from harness.model.errors import Exit, RehearsalError, more_severe
+from harness.base.clock import NS
+from harness.base.errors import Exit, RehearsalError, more_severe
+from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.result import Child, Part, Result
 from harness.model.section import Row, Section, Table
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import conduct
@@ -96,15 +96,8 @@ class Night:
         for number, schedule in enumerate(plan.schedules, 1):
             if self._spent(plan, on):
                 break
-            on.say(
-                message(
-                    "schedule {number} of {all}, seed {seed}: {drawn}",
-                    number=str(number),
-                    all=str(len(plan.schedules)),
-                    seed=str(schedule.seed),
-                    drawn=", ".join(schedule.drawn),
-                )
-            )
+            drawn = ", ".join(schedule.drawn)
+            on.say(f"schedule {number} of {len(plan.schedules)}, seed {schedule.seed}: {drawn}")
             ended = await self._conducted(plan, schedule, on)
             on.details.ended.append(ended)
             try:
@@ -142,14 +135,8 @@ class Night:
     def _spent(self, plan: NightPlan, on: Running[NightDetails]) -> bool:
         spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
         if spent:
-            on.say(
-                message(
-                    "the budget of {seconds} s is spent; {made} of {all} schedules were made",
-                    seconds=f"{plan.budget_s:g}",
-                    made=str(len(on.details.ended)),
-                    all=str(len(plan.schedules)),
-                )
-            )
+            made = f"{len(on.details.ended)} of {len(plan.schedules)} schedules were made"
+            on.say(f"the budget of {plan.budget_s:g} s is spent; {made}")
         return spent
 
     async def _conducted(self, plan: NightPlan, schedule: Schedule, on: Running[NightDetails]) -> Ended:
@@ -216,7 +203,7 @@ def keep_failing(ended: Ended, on: Running[NightDetails]) -> None:
         return
     path = on.options.reports / FAILING_SEEDS
     keep_seed(path, {"seed": ended.seed, "rung": str(on.options.rung), "replay": ended.replay})
-    on.say(message("the seed {seed} is kept in {path}", seed=str(ended.seed), path=str(path)))
+    on.say(f"the seed {ended.seed} is kept in {path}")
 
 
 def keep_seed(path: Path, entry: dict[str, object]) -> None:

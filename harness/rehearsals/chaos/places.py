@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.clock import Clock
+from harness.base.clock import Clock
+from harness.base.errors import RehearsalError
 from harness.judge import zones
-from harness.model.errors import RehearsalError
 from harness.model.evidence import EventRow
 
 

@@ -9,11 +9,11 @@ import argparse
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model.errors import BadInput
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.scenario import Scenario
-from harness.progress import Progress
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
 
@@ -60,7 +60,7 @@ def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
 def run(arguments: argparse.Namespace) -> int:
     """Both parts, one after the other, on one stack. Raises ``BadInput`` for what was typed."""
     from harness.rehearsal.arguments import first_line, options_of, scenario_of
-    from harness.rungs import overlay
+    from harness.stack.rungs import overlay
 
     arguments.pace = arguments.pace or _PACE
     if arguments.manifests is not None:

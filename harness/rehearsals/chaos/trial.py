@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from harness.clock import NS, Clock
-from harness.model.errors import BadInput
+from harness.base.clock import NS, Clock
+from harness.base.errors import BadInput
 from harness.model.message import Message
 from harness.model.stack import Fault, FaultKind
 from harness.stack.protocol import Stack

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from harness.base.errors import Exit
 from harness.checks.healing import Direction
-from harness.model.errors import Exit
 from harness.model.message import Told
 from harness.model.scenario import Criterion, Scenario
 from harness.rehearsals.chaos.kill_series import KillSeries

@@ -7,9 +7,9 @@ import asyncio
 import json
 import sys
 
-from harness import rungs, state
 from harness.rehearsals.chaos.bridge import UNDO_FILE
-from harness.state.lease import run_folder
+from harness.stack import rungs, state
+from harness.stack.state.lease import run_folder
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

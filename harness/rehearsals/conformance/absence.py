@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.message import Message
+
 
 class Absence(msgspec.Struct):
-    """One thing that many checks wait for. ``seen`` once any came; ``reason`` why none will, "" until then."""
+    """One thing that many checks wait for. ``seen`` once any came; ``reason`` why none will, ``None`` until then."""
 
     seen: bool = False
-    reason: str = ""
+    reason: Message | None = None
 
     def came(self) -> None:
         """One came: from now on each that does not is its own finding."""
-        self.seen, self.reason = True, ""
+        self.seen, self.reason = True, None
 
-    def never_came(self, reason: str) -> None:
+    def never_came(self, reason: Message) -> None:
         """None came though it was waited for, and none ever had."""
         if not self.seen:
             self.reason = reason

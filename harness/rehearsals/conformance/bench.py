@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.firebase.documents import Documents, Fields, instant
+from harness.base.clock import NS, Clock
+from harness.base.seed import stream
+from harness.checks.walk_tables import Stored
+from harness.load.population.ids import uuid4_text
+from harness.model.message import message
 from harness.model.stack import Address, Endpoints
-from harness.population.ids import uuid4_text
 from harness.rehearsals.conformance import http
 from harness.rehearsals.conformance.absence import Absences
 from harness.rehearsals.conformance.beside import Spare
@@ -21,8 +23,7 @@ from harness.rehearsals.conformance.logs import Logs
 from harness.rehearsals.conformance.reach import Reach
 from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.shape import is_time
-from harness.seed import stream
-from harness.walk_tables import Stored
+from harness.stack.firebase.documents import Documents, Fields, instant
 
 MIRROR_LIMIT_S = 10.0  # from the answer to the document; the contract says "asynchronously" and names no time
 _POLL_S = 0.1
@@ -103,7 +104,7 @@ class Caller:
         exchange = needs(await self.post({"title": title}))
         body = exchange.json()
         if not isinstance(body, dict) or not isinstance(body.get("id"), str):
-            raise NotExercised(f"it needs the id of a created walk: {exchange.shown}")
+            raise NotExercised(message("it needs the id of a created walk: {answer}", answer=exchange.shown))
         return str(body["id"])
 
     async def put_walk(self, walk_id: str, body: object) -> http.Exchange:
@@ -115,14 +116,14 @@ class Caller:
         exchange = needs(await self.get(f"{WALKS}/{walk_id}"))
         body = exchange.json()
         if not isinstance(body, dict):
-            raise NotExercised(f"it needs a walk to be read: {exchange.shown}")
+            raise NotExercised(message("it needs a walk to be read: {answer}", answer=exchange.shown))
         return body
 
     async def locations(self, walk_id: str) -> list[dict[str, Any]]:
         """The walk's locations as answered."""
         locations = (await self.walk(walk_id)).get("locations")
         if not isinstance(locations, list) or not all(isinstance(each, dict) for each in locations):
-            raise NotExercised("it needs a walk's locations, and the answer has no list of them")
+            raise NotExercised(message("it needs a walk's locations, and the answer has no list of them"))
         return locations
 
 
@@ -190,11 +191,15 @@ class Bench:
             mirror.came()
         else:
             mirror.never_came(
-                f"the target writes nothing to Firestore: no document of {1 + len(others)} walks came within "
-                f"{MIRROR_LIMIT_S:g} s"
+                message(
+                    "the target writes nothing to Firestore: no document of {count} walks came within {limit} s",
+                    count=str(1 + len(others)),
+                    limit=f"{MIRROR_LIMIT_S:g}",
+                )
             )
         if found is None:
-            none = f"it needs the walk's document, and none came within {MIRROR_LIMIT_S:g} s"
+            limit = f"{MIRROR_LIMIT_S:g}"
+            none = message("it needs the walk's document, and none came within {limit} s", limit=limit)
             raise NotExercised(mirror.reason or none)
         return found
 

@@ -11,7 +11,8 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
+from harness.model.message import message
 from harness.model.stack import Address
 from harness.rehearsals.conformance import http
 from harness.rehearsals.conformance.check import NotExercised
@@ -145,8 +146,13 @@ class Spare:
         last = await self.until_status("/ready", 200, READY_LIMIT_S)
         if last.status != 200:
             raise NotExercised(
-                f"it needs the program to run beside the pods, and its /ready did not answer 200 within "
-                f"{READY_LIMIT_S:g} s: {last.shown}\n{self.last_lines()}"
+                message(
+                    "it needs the program to run beside the pods, and its /ready did not answer 200 within {limit} s: "
+                    "{answer}; its last words: {words}",
+                    limit=f"{READY_LIMIT_S:g}",
+                    answer=last.shown,
+                    words=self.last_lines(),
+                )
             )
 
     def last_lines(self) -> str:
@@ -160,7 +166,8 @@ async def spare(stack: Stack, clock: Clock, name: str) -> AsyncIterator[Spare]:
     runs no program beside its pods, which is the environment's lack and not the target's.
     """
     if not isinstance(stack, WithBeside):
-        raise NotExercised("the environment runs no program of the target beside the pods", allowed=True)
+        why = message("the environment runs no program of the target beside the pods")
+        raise NotExercised(why, allowed=True)
     relay = Relay(stack.endpoints().database)
     process = stack.start_beside(name, await relay.start())
     try:

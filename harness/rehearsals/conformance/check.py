@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.model.message import Message, message
 from harness.rehearsals.conformance.grade import Finding, Source
 from harness.rehearsals.conformance.http import Exchange
 
@@ -41,8 +42,9 @@ class NotExercised(Exception):  # noqa: N818
     ``allowed`` says that the target may do without it: then it holds nothing up.
     """
 
-    def __init__(self, reason: str, *, allowed: bool = False) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: Message, *, allowed: bool = False) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
         self.allowed = allowed
 
 
@@ -139,5 +141,7 @@ def needs(exchange: Exchange, *statuses: int) -> Exchange:
     """``exchange`` when it is a usable preparation: any 2xx, or one of ``statuses``."""
     if not (200 <= exchange.status < 300 or exchange.status in statuses):
         where = _ID.sub("{uuid}", exchange.path.partition("?")[0])
-        raise NotExercised(f"it needs {exchange.method} {where} to work: {exchange.shown}")
+        raise NotExercised(
+            message("it needs {call} to work: {answer}", call=f"{exchange.method} {where}", answer=exchange.shown)
+        )
     return exchange

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.rehearsals.conformance.check import Check
 from harness.rehearsals.conformance.checks import ALL
 

@@ -6,18 +6,19 @@ import argparse
 import shlex
 from pathlib import Path
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model.errors import BadInput
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.result import Result
 from harness.model.stack import Rung
-from harness.progress import Progress
 from harness.rehearsal.arguments import first_line, only_words
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsal.options import Options
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import write_atomically
 from harness.report.junit import JUNIT_XML
-from harness.targets import ROOT, TARGET_HELP, resolve_command
+from harness.stack.targets import TARGET_HELP, resolve_command
 
 LONGEST_FUZZ_S = 60
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.model.errors import EvidenceNotWritten
+from harness.base.clock import NS, Clock
+from harness.base.data import ROOT
+from harness.base.errors import EvidenceNotWritten
 from harness.model.stack import Address, Endpoints
 from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind, walk_api
 from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 from harness.rehearsals.conformance.people import sign_up
 from harness.rehearsals.conformance.types import CheckRun, Deviation, Fuzz
-from harness.state import MARKER
-from harness.targets import ROOT
+from harness.stack.state import MARKER
 
 OPENAPI = ROOT / "api" / "openapi.json"
 HOOKS = Path(__file__).parent / "fuzz_hooks.py"

@@ -10,8 +10,8 @@ from typing import Any
 import h11
 import msgspec
 
-from harness.http1 import read_answer
-from harness.model.errors import NOT_JSON
+from harness.base.errors import NOT_JSON
+from harness.base.http1 import read_answer
 from harness.model.stack import Address
 
 TIMEOUT_S = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import Message, Told, message, verbatim
+from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.grade import DOCUMENT, FINDINGS, GRADES, Grade, Source, SourceKind
@@ -53,8 +53,8 @@ def _ended(run: CheckRun) -> tuple[Verdict, Told]:
     if run.deviation is not None:
         expected = message("expected {what}", what=run.deviation.expected)
         return Verdict.FAIL, (expected, message("got {what}", what=run.deviation.got))
-    if run.lacking:
-        return Verdict.NOT_EXERCISED, (verbatim(run.lacking),)
+    if run.lacking is not None:
+        return Verdict.NOT_EXERCISED, (run.lacking,)
     if run.broken:
         return Verdict.INCONCLUSIVE, (message("the measurement failed: {what}", what=run.broken),)
     return Verdict.PASS, (message("kept"),)

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.model.errors import NOT_JSON
+from harness.base.clock import NS, Clock
+from harness.base.errors import NOT_JSON
 from harness.model.evidence import EventRow, SampleRow
+from harness.model.message import message
 from harness.rehearsals.conformance.absence import Absence
 
 LINE_LIMIT_S = 5.0
@@ -57,7 +58,7 @@ class Logs:
                 self._wanted.came()
                 return found
             if self._clock.now_ns() >= until_ns:
-                self._wanted.never_came("no line that was waited for came")
+                self._wanted.never_came(message("no line that was waited for came"))
                 return found
             await self._clock.sleep(_POLL_S)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from harness.firebase.sign_up import User, sign_up
+from harness.stack.firebase.sign_up import User, sign_up
 
 __all__ = ["User", "changed", "sign_up"]
 

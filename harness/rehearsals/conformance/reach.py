@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Protocol
 
-from harness import stores
-from harness.clock import Clock
-from harness.firebase import storage
+from harness.base.clock import Clock
+from harness.checks import stores
+from harness.checks.walk_tables import Stored
+from harness.model.message import verbatim
 from harness.model.stack import Endpoints
 from harness.rehearsals.conformance import http, people
 from harness.rehearsals.conformance.beside import Spare, spare
 from harness.rehearsals.conformance.check import NotExercised
+from harness.stack.firebase import storage
 from harness.stack.protocol import Stack
-from harness.walk_tables import Stored
 
 _MOST_ROWS = 10  # of one walk, which the contract has once
 
@@ -65,7 +66,7 @@ def _not_exercised() -> Iterator[None]:
     try:
         yield
     except stores.NotAsNamed as error:
-        raise NotExercised(str(error)) from error
+        raise NotExercised(verbatim(str(error))) from error
 
 
 class OnStack:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.firebase.documents import Documents
-from harness.manifests.change import without_autoscaler
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -29,6 +27,8 @@ from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.runner import keep_request, run_checks
 from harness.rehearsals.conformance.sections import figures, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, TargetFacts
+from harness.stack.firebase.documents import Documents
+from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import WithBeside
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import RehearsalError
-from harness.progress import Progress
+from harness.base.clock import NS
+from harness.base.errors import RehearsalError
+from harness.base.progress import Progress
+from harness.base.seed import stream
 from harness.rehearsals.conformance.bench import Bench, Ground
 from harness.rehearsals.conformance.check import Check, Deviates, NotExercised
 from harness.rehearsals.conformance.grade import GRADES, Finding, Grade, Source, SourceKind
@@ -18,7 +19,6 @@ from harness.rehearsals.conformance.http import Exchange
 from harness.rehearsals.conformance.rules import CONTRACT, Rules
 from harness.rehearsals.conformance.types import CheckRun, Deviation
 from harness.report.files import write_atomically
-from harness.seed import stream
 
 CHECK_LIMIT_S = 120.0  # a check is bounded by its requests; this bounds a mistake of ours
 SETTLE_LIMIT_S = 60.0  # the kubelet's rules restart a pod that died, after 10 s from the second time on
@@ -67,7 +67,7 @@ async def _run(check: Check, bench: Bench) -> tuple[CheckRun, Exchange | None]:
     except Deviates as deviation:
         return _deviating(result, check, deviation), deviation.exchange or next(reversed(bench.exchanges), None)
     except NotExercised as lacking:
-        return msgspec.structs.replace(result, lacking=str(lacking), allowed=lacking.allowed), None
+        return msgspec.structs.replace(result, lacking=lacking.reason, allowed=lacking.allowed), None
     except RehearsalError as broken:
         reason = str(broken)
     except TimeoutError:
@@ -83,7 +83,7 @@ def _told(result: CheckRun) -> str:
     """A line for the terminal; "" of a check that found nothing wrong."""
     if (found := result.deviation) is not None:
         return f"{GRADES[found.grade]}: {result.id}: expected {found.expected}, got {found.got}"
-    if result.lacking:
+    if result.lacking is not None:
         return f"not exercised: {result.id}: {result.lacking}"
     return f"error of the measurement: {result.id}: {result.broken}" if result.broken else ""
 

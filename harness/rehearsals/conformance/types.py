@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.message import Message
 from harness.rehearsals.conformance.grade import Finding, Grade, Source
 
 
@@ -40,7 +41,7 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sentence: str
     source: Source | None = None
     deviation: Deviation | None = None
-    lacking: str = ""
+    lacking: Message | None = None
     allowed: bool = False
     broken: str = ""
     curl: str = ""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model.units import seconds
-from harness.options import RunOptions, announced, chosen, replay_of_parts
-from harness.progress import Progress
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.deploy.types import DeployPlan
 
-NAME = "deploy_rehearsal"
 _PACE = "15s"
 
 
@@ -26,29 +22,34 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def plan_of(arguments: argparse.Namespace) -> DeployPlan:
-    """The plan with the command line's choice of parts, in the plan's order. Raises ``BadInput``."""
+    """The plan with the command line's choice of parts, in the plan's order, and its users. Raises ``BadInput``."""
+    from harness.rehearsal.arguments import chosen, scenario_of
     from harness.rehearsals.deploy.plan import PLAN, load
 
-    plan = load(arguments.plan or PLAN)
+    plan = load(arguments.plan or PLAN, scenario=scenario_of(arguments))
     return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
 
 
-def run(arguments: argparse.Namespace, options_of: Callable[[argparse.Namespace], RunOptions]) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Runs the command. Raises ``BadInput`` for what was typed."""
+    from harness.rehearsal.arguments import first_line, options_of, parts_line, parts_words
+
     arguments.pace = arguments.pace or _PACE
-    seconds(arguments.pace)
+    plan = plan_of(arguments)
+    options = options_of(arguments, own=parts_words(arguments))
     clock = MachineClock()
     progress = Progress(clock)
-    plan = plan_of(arguments)
-    options = options_of(arguments)
-    replay = replay_of_parts(NAME, options, plan=arguments.plan, only=arguments.only)
-    progress.plain(announced(options, replay, plan.parts))
-    from harness.rehearsals.deploy.flow import DeployRun  # SciPy and psutil load here
-    from harness.rehearsals.deploy.report import DEPLOY_JSON, text
+    progress.plain(first_line(options))
+    progress.plain(parts_line(plan.parts))
+    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
+    from harness.rehearsals.deploy.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
+    say = language(options.lang)
     return run_to_end(
-        lambda: DeployRun(plan, options, clock, progress, replay=replay),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed=DEPLOY_JSON if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
     )

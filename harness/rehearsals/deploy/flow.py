@@ -1,119 +1,87 @@
-"""A run of the deploy rehearsal: stack up -> images -> users and probes -> parts -> checks -> tear down -> report."""
+"""What a run of the deploy rehearsal does: stack up -> images -> users and probes -> parts -> checks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from harness.clock import Clock
-from harness.judge.errata import errata_seen
-from harness.manifests.change import without_autoscaler
-from harness.model.errors import NotCapable
+from harness.base.errors import NotCapable
+from harness.load.users import Users, UsersPlan
 from harness.model.manifests import Manifests
-from harness.model.scaling import ScalingFinding
-from harness.model.verdict import Verdict
-from harness.options import RunOptions
-from harness.progress import Progress
-from harness.rehearsals.chaos.closing import closing_checks
-from harness.rehearsals.chaos.rolling import GRACEFUL
-from harness.rehearsals.chaos.types import CheckSummary
+from harness.rehearsal.closing import check_whole_run
+from harness.rehearsal.options import Options
+from harness.rehearsal.running import Running
 from harness.rehearsals.deploy.parts import Parts
-from harness.rehearsals.deploy.report import write_report
-from harness.rehearsals.deploy.types import SCHEMA_VERSION, DeployPart, DeployPlan, DeployReport, PartResult
-from harness.report.language import language
-from harness.rungs import manifests_of
-from harness.stack_run import UsersRun
+from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.rungs import graceful_beside, manifests_of
 
 
-class DeployRun(UsersRun[DeployReport]):
-    """One run under way. ``run`` always returns a report, however it ended."""
+def folder_of(part: DeployPart, options: Options) -> Path:
+    """The overlay with the component ``graceful`` stands beside the plain one; a user's own folder stands alone."""
+    return graceful_beside(options.manifests) if part.graceful else options.manifests
 
-    def __init__(self, plan: DeployPlan, options: RunOptions, clock: Clock, progress: Progress, *, replay: str) -> None:
-        self.plan = plan
-        super().__init__(plan.name, options, clock, progress, replay=replay)
-        self.applied = self._folder(plan.parts[0])
-        self.manifests = self._fixed(self.applied)
-        self.stack = self.stack_of(self.manifests)
-        self.results: list[PartResult] = []
-        self.checks: list[CheckSummary] = []
 
-    async def flow(self) -> None:
-        """The steps in order; each may raise, and tear down always follows."""
-        await self.sweep()
-        self.progress(f"bringing the stack up with {self.applied.name}")
-        await self.stack.up()
+def manifests_for(part: DeployPart, options: Options) -> Manifests:
+    """Without the autoscaler: what changes the number of pods is the deploy alone. Raises ``BadInput``."""
+    found = manifests_of(options, folder_of(part, options))
+    return without_autoscaler(found, found.deployment.replicas)
+
+
+class Deploys:
+    """The parts of a run, on a stack that is not yet up."""
+
+    def __init__(self, plan: DeployPlan, on: Running[DeployDetails]) -> None:
+        self._plan = plan
+        self._on = on
+        self._applied = folder_of(plan.parts[0], on.options)
+        self._manifests = manifests_for(plan.parts[0], on.options)
+        scenario = plan.scenario
+        self._users = Users(
+            on,
+            UsersPlan(
+                population=scenario.population,
+                probes=scenario.probes,
+                request_timeout_s=scenario.request_timeout_s,
+                seed=on.options.seed,
+            ),
+        )
+
+    async def run(self) -> None:
+        """The steps in order; each may raise."""
+        on = self._on
+        on.say(f"manifests: {self._applied.name}")
+        await on.up()
         images = await self._images()
-        await self.load.set_flag(True)
-        self.mark("stack_up")
-        await self.load.admit()
-        self.mark("admitted")
-        parts = Parts(
-            self.stack, self.evidence, self.clock, self.progress,
-            load=self.load, scenario=self.options.scenario, plan=self.plan, deployment=self.manifests.deployment,
-            images=images,
-        )  # fmt: skip
-        for part in self.plan.parts:
-            if part.version.name not in images:
-                self.results.append(_not_exercised(part, self.applied.name))
-                continue
-            await self._follow(part)
-            self.results.append(await parts.run(part, self.applied.name))
-            self.mark(part.name)
-        await self.load.stop()
-        self.checks += await closing_checks(
-            self.stack.endpoints(), self.evidence, self.clock, self.progress,
-            options=self.options, manifests=self.manifests, logs=self.folder / "logs", reconcile=None,
-        )  # fmt: skip
-        self.mark("checked")
+        on.details.versions = tuple(images)
+        await self._users.set_flag(on=True)
+        await self._users.admit()
+        on.details.origin_ns = await self._users.go()
+        on.mark("admitted")
+        parts = Parts(on, self._plan, self._users, images)
+        for part in self._plan.parts:
+            if part.version.name in images:
+                await self._follow(part)
+                await parts.run(part, self._applied.name, self._manifests.deployment)
+                on.mark(part.name)
+        await self._users.stop()
+        await check_whole_run(on, self._plan.scenario, self._manifests)
 
     async def _images(self) -> dict[str, str]:
         """By version, before the load begins: building takes the CPU that users need. Without what cannot be made."""
-        self.progress("making the images of the versions")
-        versions = [part.version for part in self.plan.parts]
+        on = self._on
+        on.say("making the images of the versions")
+        versions = [part.version for part in self._plan.parts]
         try:
-            images = await self.stack.build(*versions)
+            images = await on.stack.build(*versions)
         except NotCapable as error:
-            self.progress(f"  {error.what}")
+            on.say(f"  {error.what}")
             versions = [version for version in versions if not version.wrapped]
-            images = await self.stack.build(*versions)
+            images = await on.stack.build(*versions)
         return {version.name: image for version, image in zip(versions, images, strict=True)}
 
     async def _follow(self, part: DeployPart) -> None:
-        wanted = self._folder(part)
-        if wanted != self.applied:
-            self.progress(f"applying {wanted.name}")
-            self.applied, self.manifests = wanted, self._fixed(wanted)
-            await self.stack.apply(self.manifests)
-
-    def _folder(self, part: DeployPart) -> Path:
-        """The overlay with the component ``graceful`` stands beside the plain one; a user's own folder stands alone."""
-        folder = self.options.manifests
-        graceful = folder.with_name(folder.name + GRACEFUL)
-        return graceful if part.graceful and graceful.is_dir() else folder
-
-    def _fixed(self, folder: Path) -> Manifests:
-        """Without the autoscaler: what changes the number of pods is the deploy alone."""
-        found = manifests_of(self.options, folder)
-        return without_autoscaler(found, found.deployment.replicas)
-
-    def write(self, report: DeployReport) -> None:
-        """Writes the report's files."""
-        write_report(self.folder, report, language(self.options.lang))
-
-    def document(self) -> DeployReport:
-        """What the report says."""
-        findings = [finding for result in self.results for finding in result.findings]
-        verdicts, checked = [each.verdict for each in findings], [each.verdict for each in self.checks]
-        return DeployReport(
-            **self.facts(SCHEMA_VERSION, verdicts, beside=checked, seen=errata_seen(findings)),
-            title=self.plan.title,
-            parts=tuple(self.results),
-            checks=tuple(self.checks),
-        )
-
-
-def _not_exercised(part: DeployPart, manifests: str) -> PartResult:
-    reason = "nothing can be put in front of this target"
-    findings = tuple(
-        ScalingFinding(claim=claim, verdict=Verdict.NOT_EXERCISED, value="", reason=reason) for claim in part.claims
-    )
-    return PartResult(name=part.name, title=part.title, manifests=manifests, version=part.version, findings=findings)
+        wanted = folder_of(part, self._on.options)
+        if wanted != self._applied:
+            self._on.say(f"applying {wanted.name}")
+            self._applied, self._manifests = wanted, manifests_for(part, self._on.options)
+            await self._on.stack.apply(self._manifests)

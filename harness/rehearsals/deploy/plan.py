@@ -2,97 +2,57 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 
-from harness import yamltext
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import planfile
+from harness.base.errors import BadInput
 from harness.model.judgement import Kind
-from harness.model.stack import Version
+from harness.model.scenario import Scenario
 from harness.rehearsals.deploy.types import DeployPart, DeployPlan, PartKind
 from scenarios import claims
-from scenarios.form import Form, nearest
 from scenarios.load import load as load_scenario
 
+#: The scenario with everybody on the API.
+_EVERYBODY = "rollout_week4"
 PLAN = Path(claims.__file__).parent / "plans" / "deploy.yaml"
 
 
-class VersionForm(Form):
-    name: str
-    never_ready: bool = False
-    error_share: str = "0%"
-    delay: str = "0ms"
+class DeployFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan as its file has it. ``limits`` names the scenario whose rollback limits a version may not break."""
 
-
-class PartForm(Form):
-    name: str
-    kind: str
-    title: str
-    claims: list[str]
-    version: VersionForm
-    graceful: bool = True
-    least_calls: int = 300
-    status: str = "180s"
-    watch: str = "120s"
-    within: str = "60s"
-    expand: str = ""
-    breaking: str = ""
-    back: str = ""
-    written_by: str = ""
-
-
-class PlanForm(Form):
     title: str
     limits: str
-    parts: list[PartForm]
+    parts: tuple[DeployPart, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for parts that could not be told apart, or that say what nobody knows."""
+        for names in ([part.name for part in self.parts], [part.version.name for part in self.parts]):
+            if twice := [name for name, count in Counter(names).items() if count > 1]:
+                raise ValueError(f"every part and every version has one name of its own, and {twice[0]} is there twice")
+        known = [*claims.REGISTER, *claims.ERRATA]
+        for part in self.parts:
+            for claim in part.claims:
+                if claim not in known:
+                    raise ValueError(f"{part.name}: unknown claim {claim!r}{planfile.nearest(claim, known)}")
+            if part.kind is PartKind.BREAKING_SCHEMA and not (part.breaking and part.back):
+                raise ValueError(f"{part.name}: a breaking schema needs `breaking` and `back`")
 
 
-def load(path: Path = PLAN) -> DeployPlan:
-    """The plan in ``path``. Raises ``BadInput`` naming the file and the value."""
-    found = yamltext.documents(yamltext.read(path), str(path))
-    if len(found) != 1:
-        raise BadInput("one plan is wanted", where=str(path), remedy=f"see {PLAN.name}")
-    try:
-        form = msgspec.convert(found[0][0], PlanForm)
-        parts = tuple(_part(each) for each in form.parts)
-        if len({part.name for part in parts}) < len(parts) or len({part.version.name for part in parts}) < len(parts):
-            raise ValueError("every part and every version has one name of its own")
-    except (msgspec.ValidationError, ValueError) as error:
-        raise BadInput(str(error), where=str(path), remedy=f"see {PLAN.name} for the right form") from error
-    limits = tuple(each for each in load_scenario(form.limits).criteria if each.kind is Kind.ROLLBACK_LIMIT)
-    return DeployPlan(name=path.stem, title=form.title, limits=limits, parts=parts)
+def load(path: Path = PLAN, *, scenario: Scenario | None = None) -> DeployPlan:
+    """The plan in ``path``, with the users of ``scenario`` (week 4's where none is given).
 
-
-def _part(form: PartForm) -> DeployPart:
-    known = [*claims.REGISTER, *claims.ERRATA]
-    for claim in form.claims:
-        if claim not in known:
-            raise ValueError(f"{form.name}: unknown claim {claim!r}{nearest(claim, known)}")
-    kind = PartKind(form.kind)
-    if kind is PartKind.BREAKING_SCHEMA and not (form.breaking and form.back):
-        raise ValueError(f"{form.name}: a breaking schema needs `breaking` and `back`")
-    given = form.version
-    version = Version(
-        name=given.name,
-        never_ready=given.never_ready,
-        error_share=units.ratio(given.error_share),
-        delay_ms=units.quantity(given.delay, units.Unit.MILLISECONDS),
-    )
-    return DeployPart(
-        name=form.name,
-        kind=kind,
-        title=form.title,
-        claims=tuple(form.claims),
-        version=version,
-        graceful=form.graceful,
-        least_calls=form.least_calls,
-        status_s=units.seconds(form.status),
-        watch_s=units.seconds(form.watch),
-        within_s=units.seconds(form.within),
-        expand=form.expand,
-        breaking=form.breaking,
-        back=form.back,
-        written_by=form.written_by,
+    Raises ``BadInput`` naming the file and the value.
+    """
+    found = planfile.load(path, DeployFile)
+    if not found.parts:
+        raise BadInput("a plan has parts", where=str(path), remedy=f"see {PLAN.name} for the form")
+    return DeployPlan(
+        name=path.stem,
+        title=found.title,
+        limits=tuple(each for each in load_scenario(found.limits).criteria if each.kind is Kind.ROLLBACK_LIMIT),
+        parts=found.parts,
+        scenario=load_scenario(_EVERYBODY) if scenario is None else scenario,
     )

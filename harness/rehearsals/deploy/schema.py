@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 
-from harness.clock import Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Endpoints
 
 #: ALTER TABLE queues behind every open transaction, and every later one behind it: better to give up and come again.

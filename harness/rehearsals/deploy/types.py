@@ -1,4 +1,4 @@
-"""Rehearsal of a deploy: the plan as data, and what ``deploy.json`` publishes."""
+"""Rehearsal of a deploy: the plan as data, and what a run saw of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.model.run_report import RunReport
-from harness.model.scaling import Ran, ScalingFinding
-from harness.model.scenario import Criterion
+from harness.base.planfile import Seconds
+from harness.model.command import Ran
+from harness.model.judgement import Judgement
+from harness.model.message import Message
+from harness.model.scenario import Criterion, Scenario
 from harness.model.stack import Version
-from harness.rehearsals.chaos.types import CheckSummary
-
-SCHEMA_VERSION = 1
 
 
 class PartKind(StrEnum):
@@ -40,9 +39,9 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     version: Version
     graceful: bool = True
     least_calls: int = 300
-    status_s: float = 180.0
-    watch_s: float = 120.0
-    within_s: float = 60.0
+    status_s: Seconds = 180.0
+    watch_s: Seconds = 120.0
+    within_s: Seconds = 60.0
     expand: str = ""
     breaking: str = ""
     back: str = ""
@@ -50,35 +49,55 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeployPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts in their order; ``limits`` are the rollback criteria that a version may not break."""
+    """The parts in their order; ``limits`` are the rollback criteria that a version may not break. ``scenario`` has
+    the users and probes that are on the stack meanwhile."""
 
     name: str
     title: str
     limits: tuple[Criterion, ...]
     parts: tuple[DeployPart, ...]
+    scenario: Scenario
 
 
-class PartResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that was run. ``calls`` are users' requests to the API and probes together, from the first command until
-    the part was over; ``bad_s`` is the time between the first bad answer and the last; ``observed`` are sentences."""
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that was followed. Times are monotonic ns, ``None`` for what was not come to.
+
+    ``manifests`` is the name of those that were applied, ``replicas`` and ``surge`` are theirs. ``begun_ns`` is when
+    the part began, ``since_ns`` when its first command did, ``end_ns`` when it was over. ``not_steady`` is why there
+    was no steady state to begin with, ``not_applicable`` why its schema is none for the target, in PostgreSQL's words.
+    ``looked_ns`` is until when users count, ``pods_ns`` until when pods do; ``waited_ns`` until when nobody undid a
+    rollout that had failed. Of a limit that was broken: ``fired``, as the judge had it at the time, ``undo_ns`` and
+    ``done_ns`` of the undo, ``gone_ns`` when no pod of the version was left; of a schema taken back: ``back_ns`` and
+    ``mended_ns``, from when on nothing may fail. ``written`` counts the rows of a new column by pod; ``statements`` are
+    the SQL that was run.
+    """
 
     name: str
-    title: str
     manifests: str
-    version: Version
-    findings: tuple[ScalingFinding, ...]
-    ran: tuple[Ran, ...] = ()
-    observed: tuple[str, ...] = ()
-    calls: int = 0
-    failed: int = 0
-    bad_s: float | None = None
-    start_ns: int = 0
+    replicas: int
+    surge: int
+    begun_ns: int
+    since_ns: int = 0
     end_ns: int = 0
+    not_steady: Message | None = None
+    not_applicable: str = ""
+    ran: tuple[Ran, ...] = ()
+    statements: tuple[str, ...] = ()
+    written: dict[str, int] | None = None
+    looked_ns: int | None = None
+    pods_ns: int | None = None
+    waited_ns: int | None = None
+    fired: Judgement | None = None
+    undo_ns: int | None = None
+    done_ns: int | None = None
+    gone_ns: int | None = None
+    back_ns: int | None = None
+    mended_ns: int | None = None
 
 
-class DeployReport(RunReport, frozen=True, kw_only=True):
-    """``deploy.json``. ``timings`` are seconds by name."""
+class DeployDetails(msgspec.Struct, kw_only=True):
+    """What a run saw: when the load began (monotonic ns), the versions that could be made, the parts in their order."""
 
-    title: str
-    parts: tuple[PartResult, ...]
-    checks: tuple[CheckSummary, ...]
+    origin_ns: int | None = None
+    versions: tuple[str, ...] | None = None
+    followed: list[Followed] = []

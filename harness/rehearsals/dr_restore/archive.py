@@ -13,10 +13,10 @@ import signal
 from pathlib import Path
 from typing import IO
 
-from harness.clock import NS
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS
+from harness.base.errors import StackNotStarted
+from harness.base.private import open_beneath
 from harness.model.stack import Address
-from harness.private import open_beneath
 from harness.rehearsals.dr_restore.server import SUPERUSER, Server
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.wal import SEGMENT

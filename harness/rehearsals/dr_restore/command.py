@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.stack import Rung
-from harness.progress import Progress
+from harness.rehearsal.arguments import first_line
+from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.plan import checked, load, size_bytes
-from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.rungs import folder_of, for_rung
-from harness.targets import ROOT, TARGET_HELP, resolve
+from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
+from harness.stack.rungs import folder_of, for_rung
+from harness.stack.targets import TARGET_HELP, resolve
 
-_PARTS = "disasters, schedule, stall, points, sizes, stack"
+_PARTS = ", ".join(PARTS)
 
 
 def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
@@ -39,7 +43,7 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     command.add_argument("--size", metavar="SIZE", help="one more size, e.g. 1GiB: ours against the bare work there")
     command.add_argument("--sizes", metavar="SIZE,...", help="the measured sizes, at least four, e.g. 64MiB,128MiB,...")
     command.add_argument("--stall", metavar="TIME", help="how long the archiver stalls, in moved time, e.g. 90min")
-    command.add_argument("--json", action="store_true", help="print dr.json on standard output")
+    command.add_argument("--json", action="store_true", help="print result.json on standard output")
     command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
     command.add_argument("--manifests", type=Path, help=argparse.SUPPRESS)
     command.set_defaults(handler=run)
@@ -74,30 +78,32 @@ def run(arguments: argparse.Namespace) -> int:
     clock = MachineClock()
     progress = Progress(clock)
     plan, changed = overridden(load(arguments.plan) if arguments.plan is not None else load(), arguments)
-    from harness.rehearsals.dr_restore.flow import PARTS, Options, Recovery  # SciPy, psutil and asyncpg load here
-    from harness.rehearsals.dr_restore.report import text
-
     asked = tuple(part.strip() for parts in arguments.only for part in parts.split(",")) or PARTS
     if unknown := [part for part in asked if part not in PARTS]:
         raise BadInput(f"unknown part {unknown[0]!r}", where="--only", remedy=f"the parts are {_PARTS}")
+    plan = msgspec.structs.replace(plan, parts=tuple(part for part in PARTS if part in asked))
     rung = Rung(arguments.on)
     target = for_rung(resolve(arguments.target), rung)
+    words = ["python", "-m", "harness", "dr_restore", "--on", str(rung), "--seed", str(arguments.seed)]
     options = Options(
-        plan=plan,
         rung=rung,
         target=target,
         seed=arguments.seed,
         reports=arguments.reports.absolute(),
         manifests=folder_of(arguments.manifests, target, rung),
-        parts=tuple(part for part in PARTS if part in asked),
-        changed=changed,
+        replay=shlex.join([*words, *changed]),
         lang=arguments.lang,
     )
-    progress.plain(f"seed {options.seed}, environment {rung}, target {options.target.name}; replay: {options.replay}")
+    progress.plain(first_line(options))
+    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
+    from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
+    from harness.report.language import language
+    from harness.report.terminal import closing_text
 
+    say = language(options.lang)
     return run_to_end(
-        lambda: Recovery(options, clock, progress),
+        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
         progress,
-        text,
-        printed="dr.json" if arguments.json else None,
+        lambda result, folder: closing_text(result, folder, say),
+        printed="result.json" if arguments.json else None,
     )

@@ -68,9 +68,18 @@ class ContainedServer(Server):
             await docker.docker("rm", "--force", self._container, what=what, limit_s=_REMOVE_LIMIT_S)
 
 
-def containers_left(run_id: str) -> list[str]:
-    """Restored instances of the run that Docker still has, for the leak check."""
-    return leftovers.leaks(run_id, None, own=False)
+class Containers:
+    """The restored instances of a run; each is removed by its own ``stop``, and Docker is asked what it still has."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+
+    async def down(self) -> None:
+        """Nothing is left to do."""
+
+    def leaks(self) -> list[str]:
+        """What Docker still has."""
+        return leftovers.leaks(self._run_id, None, own=False)
 
 
 def contained(stack: Stack) -> Serve:

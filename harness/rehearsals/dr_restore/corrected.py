@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.clock import NS
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import INSTANCE_NAMED, Manifests
+from harness.model.message import message, verbatim
 from harness.rehearsals.dr_restore.stack_result import Restart
 from harness.rehearsals.dr_restore.traffic import Traffic
 from harness.stack.protocol import Stack
@@ -82,10 +83,11 @@ async def as_corrected(stack: Stack, manifests: Manifests, good: Coroutine[Any, 
 
 async def restarted(stack: Stack, traffic: Traffic) -> Restart:
     """Deployment再起動（5-10分）: of pods that can become ready. One that does not complete is a result, too."""
-    begun_ns, why = traffic.event("phase", "restart", "kubectl rollout restart"), ""
+    begun_ns, why = traffic.event("phase", "restart", verbatim("kubectl rollout restart")), ""
     try:
         await stack.restart()
     except StackNotStarted as error:
         why = error.what
-    end_ns = traffic.event("phase", "restart", f"not complete: {why}" if why else "complete")
+    said = message("not complete: {why}", why=why) if why else message("complete")
+    end_ns = traffic.event("phase", "restart", said)
     return Restart(took_s=(end_ns - begun_ns) / NS, seen=traffic.seen(begun_ns, end_ns), why=why)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import RehearsalError
-from harness.private import open_beneath
+from harness.base.clock import NS
+from harness.base.errors import RehearsalError
+from harness.base.private import open_beneath
+from harness.model.message import Message, message, verbatim
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive_check import check_archive
+from harness.rehearsals.dr_restore.facts import CaseResult, Check
 from harness.rehearsals.dr_restore.restore import BackupDamaged, Point, PointNotReached, Restored, restore, time_of
-from harness.rehearsals.dr_restore.result import CaseResult, Check
 from harness.rehearsals.dr_restore.sentinel import closing, loss
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.types import Disaster
@@ -25,11 +26,11 @@ FAILURES = 3
 DETECT_LIMIT_S = 20.0
 #: The database's own name of each disaster for people.
 TITLES = {
-    Disaster.DROPPED_TABLE: "a table is dropped by mistake",
-    Disaster.LOST_DATA_FOLDER: "the server dies and its data folder is lost",
-    Disaster.BAD_MIGRATION: "a migration overwrites a column",
-    Disaster.CORRUPTED_BACKUP: "the newest backup is damaged, and the data folder lost",
-    Disaster.MISSING_WAL_SEGMENT: "a WAL segment is missing, and the data folder lost",
+    Disaster.DROPPED_TABLE: message("a table is dropped by mistake"),
+    Disaster.LOST_DATA_FOLDER: message("the server dies and its data folder is lost"),
+    Disaster.BAD_MIGRATION: message("a migration overwrites a column"),
+    Disaster.CORRUPTED_BACKUP: message("the newest backup is damaged, and the data folder lost"),
+    Disaster.MISSING_WAL_SEGMENT: message("a WAL segment is missing, and the data folder lost"),
 }
 
 
@@ -70,15 +71,15 @@ async def _judged(here: World, disaster: Disaster, struck: Struck, restored: Res
     here.sentinels.lead_to(restored.server.connect)
     ready_ns = await here.sentinels.succeeding(switched_ns, DETECT_LIMIT_S)
     exact = Check(
-        name="an unbroken prefix of the acknowledged commits",
+        name=message("an unbroken prefix of the acknowledged commits"),
         ok=lost.exact and lost.recovered > 0,
-        told=f"{lost.recovered} of {lost.acknowledged} recovered, {len(lost.holes)} holes, {len(lost.unknown)} unknown",
+        told=lost.told,
     )
     return CaseResult(
         id=disaster.value,
         title=TITLES[disaster],
         with_stack=False,
-        point=str(restored.point),
+        point=restored.point.told,
         loss=lost,
         rto_s={
             "detect": (struck.detected_ns - struck.struck_ns) / NS,
@@ -138,8 +139,12 @@ async def _corrupted_backup(here: World) -> Struck:
     found = await backup.verify(here.site, newest.folder)
     refused = await _refused(here, Point(), BackupDamaged)
     struck.checks = [
-        Check(name="the damaged backup is detected by its manifest", ok=not found.ok, told=found.said.splitlines()[0]),
-        Check(name="a restore from it is refused", ok=refused is not None, told=refused or "it was restored"),
+        Check(
+            name=message("the damaged backup is detected by its manifest"),
+            ok=not found.ok,
+            told=verbatim(found.said.splitlines()[0]),
+        ),
+        Check(name=message("a restore from it is refused"), ok=refused is not None, told=_told(refused)),
     ]
     struck.which = 0
     return struck
@@ -162,16 +167,24 @@ async def _missing_wal_segment(here: World) -> Struck:
     refused = await _refused(here, Point(kind="time", value=late), PointNotReached)
     struck.checks = [
         Check(
-            name="the missing segment is detected",
+            name=message("the missing segment is detected"),
             ok=gone.missing == (gap,),
-            told=f"missing {', '.join(gone.missing) or 'none'}; of no use behind it: {len(gone.beyond)} segments",
+            told=message(
+                "missing: {segments}; of no use behind it: {count} segments",
+                segments=", ".join(gone.missing) or "–",
+                count=str(len(gone.beyond)),
+            ),
         ),
         Check(
-            name="a restore beyond the gap is refused, not silently cut short",
+            name=message("a restore beyond the gap is refused, not silently cut short"),
             ok=refused is not None,
-            told=refused or "it was restored",
+            told=_told(refused),
         ),
-        Check(name="the latest safe time is named", ok=safe is not None, told=str(safe and safe.at)),
+        Check(
+            name=message("the latest safe time is named"),
+            ok=safe is not None,
+            told=message("none") if safe is None else verbatim(str(safe.at)),
+        ),
     ]
     if safe is not None:
         # By its transaction: replay to the time of the last commit at hand would wait for a later one that never comes.
@@ -187,6 +200,10 @@ async def _refused(here: World, point: Point, kind: type[RehearsalError]) -> str
         return error.what
     here.servers.append(restored.server)
     return None
+
+
+def _told(refused: str | None) -> Message:
+    return message("it was restored") if refused is None else verbatim(refused)
 
 
 def damage(damaged: backup.Backup, top: Path) -> None:

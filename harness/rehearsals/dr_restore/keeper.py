@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
+from harness.model.message import Message, message, verbatim
 from harness.rehearsals.dr_restore import backup, wal
+from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.moved_clock import MovedClock
 from harness.rehearsals.dr_restore.restore import Point, Source, restore
-from harness.rehearsals.dr_restore.result import Check
 from harness.rehearsals.dr_restore.schedule import backup_for, expired, next_backup
 from harness.rehearsals.dr_restore.sentinel import closing, recovered
 from harness.rehearsals.dr_restore.site import Site, remove
@@ -84,29 +85,45 @@ def judge(kept: Kept, at: time, keep_for: timedelta, now: datetime) -> list[Chec
     first = kept.started[0] if kept.started else now
     return [
         Check(
-            name=f"a backup every day at {at:%H:%M} {at.tzinfo}",
+            name=message("a backup every day at {time} {zone}", time=f"{at:%H:%M}", zone=str(at.tzinfo)),
             ok=bool(kept.started) and not off and gaps <= {timedelta(days=1)},
-            told=f"{len(kept.started)} backups, the first at {first:%Y-%m-%d %H:%M} UTC, {len(off)} at another time",
+            told=message(
+                "{count} backups, the first at {first} UTC, {off} at another time",
+                count=str(len(kept.started)),
+                first=f"{first:%Y-%m-%d %H:%M}",
+                off=str(len(off)),
+            ),
         ),
         Check(
-            name="every point of the retention can be restored after each backup",
+            name=message("every point of the retention can be restored after each backup"),
             ok=bool(whole) and min(whole) >= keep_for and not early,
-            told=f"{len(kept.there)} backups kept, reaching back {_days(whole)}; {len(early)} removed too early",
+            told=message(
+                "{count} backups kept, reaching back {days}; {early} removed too early",
+                count=str(len(kept.there)),
+                days=_days(whole),
+                early=str(len(early)),
+            ),
         ),
         Check(
-            name="backups beyond the retention are removed",
+            name=message("backups beyond the retention are removed"),
             ok=bool(kept.removed) and len(kept.there) <= keep_for.days + 1,
-            told=f"{len(kept.removed)} removed, the oldest kept is {_oldest(kept, now)} old",
+            told=_oldest(kept, now),
         ),
     ]
 
 
-def _days(reach: list[timedelta]) -> str:
-    return f"{min(reach) / timedelta(days=1):g} days at least" if reach else "less than the retention so far"
+def _days(reach: list[timedelta]) -> Message:
+    if not reach:
+        return message("less than the retention so far")
+    return message("{days} days at least", days=f"{min(reach) / timedelta(days=1):g}")
 
 
-def _oldest(kept: Kept, now: datetime) -> str:
-    return f"{(now - min(kept.there)) / timedelta(days=1):g} days" if kept.there else "nothing"
+def _oldest(kept: Kept, now: datetime) -> Message:
+    removed = str(len(kept.removed))
+    if not kept.there:
+        return message("{removed} removed, none kept", removed=removed)
+    days = f"{(now - min(kept.there)) / timedelta(days=1):g}"
+    return message("{removed} removed, the oldest kept is {days} days old", removed=removed, days=days)
 
 
 async def _edges(here: World, kept: Kept, edge: datetime) -> list[Check]:
@@ -114,8 +131,8 @@ async def _edges(here: World, kept: Kept, edge: datetime) -> list[Check]:
     inside = next((each for each in kept.booked if each.at >= edge), None)
     outside = [each for each in kept.booked if each.at < min(kept.there)]
     if inside is None or not outside:
-        told = "fewer days than the retention: nothing lies outside"
-        return [Check(name="the edge of the retention", ok=False, told=told)]
+        told = message("fewer days than the retention: nothing lies outside")
+        return [Check(name=message("the edge of the retention"), ok=False, told=told)]
     chosen = backup_for(list(kept.there), inside.at)
     source = Source(backup=kept.there[chosen], archive=here.archive, password=here.primary.password)
     restored = await restore(here.site, source, Point(kind="xid", value=inside.xid), "kept-edge")
@@ -133,11 +150,20 @@ async def _edges(here: World, kept: Kept, edge: datetime) -> list[Check]:
         refused = error.what
     return [
         Check(
-            name="the oldest commit inside the retention is restored",
+            name=message("the oldest commit inside the retention is restored"),
             ok=found == expected,
-            told=f"{inside.at:%Y-%m-%d %H:%M} UTC from the backup of {chosen:%Y-%m-%d %H:%M}: {len(found)} commits",
+            told=message(
+                "{inside} UTC from the backup of {chosen}: {count} commits",
+                inside=f"{inside.at:%Y-%m-%d %H:%M}",
+                chosen=f"{chosen:%Y-%m-%d %H:%M}",
+                count=str(len(found)),
+            ),
         ),
-        Check(name="a point before the oldest backup is refused", ok=bool(refused), told=refused or "it was taken"),
+        Check(
+            name=message("a point before the oldest backup is refused"),
+            ok=bool(refused),
+            told=verbatim(refused) if refused else message("it was taken"),
+        ),
     ]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from harness.clock import NS
-from harness.model.evidence import Anchor
+from harness.base.clock import NS, Anchor
 
 
 class MovedClock:

@@ -7,28 +7,26 @@ restarted in order -> traffic judged.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from harness.clock import NS, Clock
-from harness.model.manifests import Manifests
-from harness.model.rollout import rollout_template
+from harness.base.clock import NS
+from harness.model.message import message, verbatim
 from harness.model.stack import DatabaseAccess
+from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore import backup, sentinel
 from harness.rehearsals.dr_restore.archive import Archive, Stream
 from harness.rehearsals.dr_restore.corrected import INSTANCE, as_corrected, led_to, restarted
+from harness.rehearsals.dr_restore.facts import Check, Loss
 from harness.rehearsals.dr_restore.procedure import KEY, Reached, as_written
 from harness.rehearsals.dr_restore.restore import Point, Restored, Serve, Source, restore
-from harness.rehearsals.dr_restore.result import Check, Loss
 from harness.rehearsals.dr_restore.sentinel import Sentinels, closing, loss, recovered
 from harness.rehearsals.dr_restore.server import Server
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, Restart, case_of
-from harness.rehearsals.dr_restore.traffic import Seen, Traffic
+from harness.rehearsals.dr_restore.traffic import Calls, Traffic
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.dr_restore.verification import Held, Phones, archive_mode, sessions, verified
 from harness.stack.protocol import Stack
@@ -44,66 +42,28 @@ def in_place(_: Stack) -> Serve:
 
 
 class StackRecovery:
-    """One rehearsal on a stack that ``run`` brings up; the caller takes it down, then the site."""
+    """One disaster on the run's stack, which is up. ``serve`` makes the restored instance. Raises ``BadInput`` as
+    ``led_to``.
+    """
 
-    def __init__(
-        self,
-        plan: RecoveryPlan,
-        stack: Stack,
-        manifests: Manifests,
-        site: Site,
-        *,
-        run_id: str,
-        seed: int,
-        folder: Path,
-        clock: Clock,
-        progress: Callable[[str], None],
-        serve: Callable[[Stack], Serve],
-    ) -> None:
-        """``serve`` makes the restored instance, once the stack is up. Raises ``BadInput`` as ``led_to``."""
+    def __init__(self, plan: RecoveryPlan, on: Running[Any], site: Site, *, serve: Callable[[Stack], Serve]) -> None:
         self.plan = plan
-        self.stack = stack
-        self.manifests = manifests
+        self.on = on
+        self.stack = on.stack
         self.site = site
-        self.clock = clock
-        self.progress = progress
-        self.serve = serve
-        self.result: OnStack | None = None
-        self._moved = led_to(manifests, INSTANCE)
-        self._run_id = run_id
-        self._seed = seed
-        self._folder = folder
-        self._ends: list[Any] = []
+        self.clock = on.clock
+        self.serve = serve(on.stack)  # before the disaster: of the image of what is about to be lost
+        self._moved = led_to(on.manifests, INSTANCE)
 
     async def run(self) -> OnStack:
         """The whole. Raises ``StackNotStarted``, ``PartDied``, ``NotInTime``."""
-        await self.stack.up()
-        await self.stack.set_flag(rollout_template(self.plan.traffic.population))
-        traffic = Traffic(
-            self.stack,
-            self.plan.traffic,
-            run_id=self._run_id,
-            seed=self._seed,
-            folder=self._folder,
-            clock=self.clock,
-        )
-        self._ends.append(traffic.end)
-        await traffic.supervise(self._flow(traffic))
-        assert self.result is not None
-        return self.result
+        traffic = Traffic(self.on, self.plan.traffic)
+        await traffic.flag_on()
+        return await self._flow(traffic)
 
-    async def end(self) -> None:
-        """Load, sentinels, stream and the restored instance; each whatever became of the others."""
-        ends, self._ends = self._ends, []
-        found = await asyncio.gather(*(end() for end in ends), return_exceptions=True)
-        for error in found:
-            if isinstance(error, BaseException):
-                raise error
-
-    async def _flow(self, traffic: Traffic) -> None:
+    async def _flow(self, traffic: Traffic) -> OnStack:
         access = self.stack.database().access()
         source, sentinels, stream, lost_archiving = await self._protect(access)
-        self._serve = self.serve(self.stack)  # before the disaster: of the image of what is about to be lost
         await traffic.begin()
         begun_ns = self.clock.now_ns() + NS
         await self.clock.sleep(1 + self.plan.traffic.before_s)
@@ -112,17 +72,17 @@ class StackRecovery:
         restored = await self._restored(source, traffic)
         begun_verify_ns = self.clock.now_ns()
         lost, checks = await self._verified(restored, sentinels, (struck_ns, dead_ns), traffic)
-        verify_s = (traffic.event("phase", "verified", "before any traffic") - begun_verify_ns) / NS
+        verify_s = (traffic.event("phase", "verified", message("before any traffic")) - begun_verify_ns) / NS
         begun_register_ns = self.clock.now_ns()
         await self.stack.database().register(INSTANCE, restored.server.address)
-        register_s = (traffic.event("phase", "registered", INSTANCE) - begun_register_ns) / NS
+        register_s = (traffic.event("phase", "registered", verbatim(INSTANCE)) - begun_register_ns) / NS
         written = await self._as_written(traffic, restored)
         corrected = await self._as_corrected(traffic, restored)
         restart, after = None, None
         if corrected.first_good_s is not None:
             restart, after = await self._restarted(traffic), await self._judged_again(traffic)
         detect_s = (detected_ns - struck_ns) / NS
-        self.result = OnStack(
+        return OnStack(
             case=case_of(restored, lost, checks, detect_s, register_s, corrected),
             lost_archiving=lost_archiving,
             restored_archiving=await self._archiving(restored),
@@ -137,14 +97,15 @@ class StackRecovery:
 
     async def _struck(self, traffic: Traffic) -> tuple[int, int, int]:
         """The disaster: when it was begun, when the server was known dead, when the probes had noticed."""
-        struck_ns = traffic.event("fault", "database", "the server is killed and its data folder lost")
-        self.progress("disaster: the data folder is lost")
+        struck_ns = traffic.event("fault", "database", message("the server is killed and its data folder lost"))
+        self.on.say("disaster: the data folder is lost")
         dead_ns = await self.stack.database().kill()
-        traffic.event("fault", "database", f"the server is dead since {(dead_ns - struck_ns) / NS:.3f} s after that")
+        after = message("the server is dead since {seconds} s after that", seconds=f"{(dead_ns - struck_ns) / NS:.3f}")
+        traffic.event("fault", "database", after)
         await self.stack.database().lose()
-        traffic.event("fault", "database", "its data folder is gone")
+        traffic.event("fault", "database", message("its data folder is gone"))
         detected_ns = await traffic.blackout(struck_ns, DETECT_LIMIT_S)
-        traffic.event("phase", "detected", "five seconds without one good probe")
+        traffic.event("phase", "detected", message("five seconds without one good probe"))
         return struck_ns, dead_ns, detected_ns
 
     async def _protect(self, access: DatabaseAccess) -> tuple[Source, Sentinels, Stream, str]:
@@ -169,20 +130,20 @@ class StackRecovery:
             await closing(connection)
         archive = Archive(self.site, "stack-archive")
         stream = Stream(archive, access.address, access.password, "stack-stream")
-        self._ends.append(stream.stop)
+        self.on.at_end(stream.stop)
         await stream.start()
         taken = await backup.take(self.site, access.address, access.password, "stack-backup")
         sentinels = Sentinels(self.clock, connect, self.plan.sentinel_every_s)
-        self._ends.append(sentinels.stop)
+        self.on.at_end(sentinels.stop)
         sentinels.start()
         return Source(backup=taken, archive=archive, password=access.password), sentinels, stream, archiving
 
     async def _restored(self, source: Source, traffic: Traffic) -> Restored:
         """Step 1: 特定時点に復元, into a new instance."""
-        restored = await restore(self.site, source, Point(), "stack-restored", serve=self._serve)
-        self._ends.append(restored.server.stop)
-        traffic.event("component", "database", f"restored on {restored.server.address}")
-        self.progress(f"restored in {restored.restore_s:.1f} s, replayed in {restored.replay_s:.1f} s")
+        restored = await restore(self.site, source, Point(), "stack-restored", serve=self.serve)
+        self.on.at_end(restored.server.stop)
+        traffic.event("component", "database", message("restored on {address}", address=str(restored.server.address)))
+        self.on.say(f"restored in {restored.restore_s:.1f} s, replayed in {restored.replay_s:.1f} s")
         return restored
 
     async def _verified(
@@ -208,18 +169,14 @@ class StackRecovery:
         phones = Phones(
             population=self.plan.traffic.population,
             probes=self.plan.traffic.probes,
-            seed=self._seed,
+            seed=self.on.options.seed,
             anchor_unix_ns=self.clock.anchor.unix_ns,
             bucket=endpoints.storage_bucket,
         )
         held = Held.of(traffic.evidence.requests, traffic.evidence.probes, last_ns, gone_ns)
         content = await verified(restored.server, endpoints, phones, held)
-        prefix = (
-            f"{lost.recovered} of {lost.acknowledged} recovered, {len(lost.holes)} holes, {len(lost.unknown)} unknown"
-        )
-        exact = Check(
-            name="an unbroken prefix of the acknowledged commits", ok=lost.exact and lost.recovered > 0, told=prefix
-        )
+        name = message("an unbroken prefix of the acknowledged commits")
+        exact = Check(name=name, ok=lost.exact and lost.recovered > 0, told=lost.told)
         return lost, [exact, *content]
 
     async def _sessions(self, restored: Restored) -> int:
@@ -235,10 +192,10 @@ class StackRecovery:
     async def _as_written(self, traffic: Traffic, restored: Restored) -> AsWritten:
         """Steps 2 and 3 as the document has them, watched until the pods are ready or the time is over."""
         limit_s = self.plan.traffic.written_limit_s
-        begun_ns = traffic.event("phase", "as written", f"the endpoint into {KEY}, then restarted")
-        self.progress(f"the procedure as written, watched for {limit_s:g} s")
-        steps = await as_written(self.stack, self.manifests, traffic, limit_s)
-        ended = "ended" if steps.reached is Reached.READY else "given up"
+        begun_ns = traffic.event("phase", "as written", message("the endpoint into {key}, then restarted", key=KEY))
+        self.on.say(f"the procedure as written, watched for {limit_s:g} s")
+        steps = await as_written(self.stack, self.on.manifests, traffic, limit_s)
+        ended = message("ended") if steps.reached is Reached.READY else message("given up")
         end_ns = traffic.event("phase", "as written", ended)
         return AsWritten(
             steps=steps,
@@ -249,14 +206,17 @@ class StackRecovery:
 
     async def _as_corrected(self, traffic: Traffic, restored: Restored) -> AsCorrected:
         """The instance in the sidecar's argument, applied: the pods are replaced by it."""
-        begun_ns = traffic.event("phase", "as corrected", f"the sidecar's instance is {INSTANCE}")
+        begun_ns = traffic.event(
+            "phase", "as corrected", message("the sidecar's instance is {instance}", instance=INSTANCE)
+        )
         good_ns = await as_corrected(self.stack, self._moved, traffic.first_good(begun_ns, GOOD_LIMIT_S))
         if good_ns is None:
-            end_ns = traffic.event("phase", "given up", f"no good answer in {GOOD_LIMIT_S:g} s")
-            self.progress(f"no good answer in {GOOD_LIMIT_S:g} s after the switch")
+            none = message("no good answer in {seconds} s", seconds=f"{GOOD_LIMIT_S:g}")
+            end_ns = traffic.event("phase", "given up", none)
+            self.on.say(f"no good answer in {GOOD_LIMIT_S:g} s after the switch")
         else:
-            end_ns = traffic.event("phase", "recovered", "all pods are ready")
-            self.progress(f"the first good answer {(good_ns - begun_ns) / NS:.1f} s after the switch")
+            end_ns = traffic.event("phase", "recovered", message("all pods are ready"))
+            self.on.say(f"the first good answer {(good_ns - begun_ns) / NS:.1f} s after the switch")
         return AsCorrected(
             first_good_s=None if good_ns is None else (good_ns - begun_ns) / NS,
             waited_s=(end_ns - begun_ns) / NS,
@@ -270,11 +230,11 @@ class StackRecovery:
         done = (
             f"not restarted in {found.took_s:.0f} s: {found.why}" if found.why else f"restarted in {found.took_s:.1f} s"
         )
-        self.progress(done)
+        self.on.say(done)
         return found
 
-    async def _judged_again(self, traffic: Traffic) -> Seen:
-        after_ns = traffic.event("phase", "window", "traffic judged again")
+    async def _judged_again(self, traffic: Traffic) -> Calls:
+        after_ns = traffic.event("phase", "window", message("traffic judged again"))
         await self.clock.sleep(self.plan.traffic.after_s + traffic.last_answer_s)
         traffic.evidence.gather()
         return traffic.seen(after_ns, after_ns + round(self.plan.traffic.after_s * NS))

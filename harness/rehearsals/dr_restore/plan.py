@@ -10,13 +10,12 @@ from typing import TypeVar
 
 import msgspec
 
-from harness import yamltext
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units, yamltext
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.base.units import Unit
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.model.units import Unit
 from harness.rehearsals.dr_restore.types import APPLY_LIMIT_S, Disaster, RecoveryPlan, SizesPlan, StallPlan, TrafficPlan
-from harness.targets import ROOT
 from scenarios import claims
 from scenarios.form import Form
 

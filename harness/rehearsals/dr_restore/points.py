@@ -13,12 +13,13 @@ from itertools import takewhile
 import asyncpg
 import msgspec
 
-from harness import seed as dice
-from harness.clock import NS
+from harness.base import seed as dice
+from harness.base.clock import NS
+from harness.model.message import message, verbatim
 from harness.rehearsals.dr_restore import wal
 from harness.rehearsals.dr_restore.archive_check import check_archive
+from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.restore import Point, restore
-from harness.rehearsals.dr_restore.result import Check
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server
 from harness.rehearsals.dr_restore.site import Site, remove
@@ -66,12 +67,14 @@ async def random_points(site: Site, seed: int, count: int) -> list[Check]:
         state = await check_archive(here.archive, here.backups[-1], SEGMENT_BYTES)
         commits = state.commits
         unread = set(ledger) - {commit.xid for commit in commits}
-        told = f"{len(ledger)} acknowledged transactions of {WRITERS} writers, {len(unread)} of them not in the archive"
-        checks = [
-            Check(
-                name="every acknowledged transaction is in the archived WAL", ok=not unread and state.whole, told=told
-            )
-        ]
+        told = message(
+            "{count} acknowledged transactions of {writers} writers, {unread} of them not in the archive",
+            count=str(len(ledger)),
+            writers=str(WRITERS),
+            unread=str(len(unread)),
+        )
+        name = message("every acknowledged transaction is in the archived WAL")
+        checks = [Check(name=name, ok=not unread and state.whole, told=told)]
         for number, (point, before) in enumerate(_drawn(commits, ledger, seed, count)):
             checks.append(await _check(here, f"points-{number}", point, [ledger[x] for x in before]))
         return checks
@@ -131,8 +134,9 @@ async def _check(here: World, name: str, point: Point, expected: Sequence[Transf
         await closing(connection)
         await restored.server.kill()
         remove([restored.server.data])
-    seen = f"exactly the {len(expected)} transactions before it" if not told else "; ".join(told)
-    return Check(name=f"restored {point}", ok=not told, told=seen)
+    seen = message("exactly the {count} transactions before it", count=str(len(expected)))
+    what = message("restored {point}", point=point.told)
+    return Check(name=what, ok=not told, told=verbatim("; ".join(told)) if told else seen)
 
 
 async def differences(connection: asyncpg.Connection, expected: Sequence[Transfer]) -> list[str]:

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.model.manifests import Container, Manifests
+from harness.model.message import Told, english, message, verbatim
 from harness.rehearsals.dr_restore.traffic import Traffic
 from harness.rehearsals.dr_restore.types import APPLY_LIMIT_S
 from harness.stack.protocol import Stack
@@ -19,7 +20,7 @@ KEY = "db_host"
 ENDPOINT = "localhost"
 
 
-def reflected(manifests: Manifests, host: str) -> tuple[Manifests, str]:
+def reflected(manifests: Manifests, host: str) -> tuple[Manifests, Told]:
     """The manifests with ``host`` written into every ConfigMap that has ``KEY``; what was written over what, in words.
 
     The pod template's digest stays: a new value in a ConfigMap replaces no pod.
@@ -29,7 +30,11 @@ def reflected(manifests: Manifests, host: str) -> tuple[Manifests, str]:
     for key, document in documents.items():
         if key.startswith("ConfigMap/") and KEY in document.get("data", {}):
             before, document["data"][KEY] = document["data"][KEY], host
-            told.append(f"{key} {KEY}: {host}, " + ("as before" if before == host else f"was {before}"))
+            places = {"where": f"{key} {KEY}", "host": host}
+            if before == host:
+                told.append(message("{where}: {host}, as before", **places))
+            else:
+                told.append(message("{where}: {host}, was {before}", before=str(before), **places))
     template = manifests.deployment.template
     containers = tuple(_with_host(each, host) for each in template.containers)
     deployment = msgspec.structs.replace(
@@ -37,7 +42,7 @@ def reflected(manifests: Manifests, host: str) -> tuple[Manifests, str]:
     )
     config = manifests.config | ({KEY: host} if KEY in manifests.config else {})
     changed = msgspec.structs.replace(manifests, documents=documents, deployment=deployment, config=config)
-    return changed, "; ".join(told) or f"no ConfigMap has {KEY}"
+    return changed, tuple(told) or (message("no ConfigMap has {key}", key=KEY),)
 
 
 def _with_host(container: Container, host: str) -> Container:
@@ -62,7 +67,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     """What came of the steps. ``told``: what was written over what; ``why``: what the restart said when it failed."""
 
     reached: Reached
-    told: str
+    told: Told
     why: str = ""
 
 
@@ -76,8 +81,8 @@ async def as_written(stack: Stack, manifests: Manifests, traffic: Traffic, limit
     try:
         async with asyncio.timeout(limit_s):
             await _applied(stack, changed)
-            traffic.event("phase", "as written", f"applied: {told}")
-            traffic.event("phase", "as written", "kubectl rollout restart")
+            traffic.event("phase", "as written", message("applied: {what}", what=english(told)))
+            traffic.event("phase", "as written", verbatim("kubectl rollout restart"))
             reached = Reached.RESTART
             try:
                 await stack.restart()

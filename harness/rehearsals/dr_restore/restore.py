@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import utc
-from harness.model.errors import StackNotStarted
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor, utc
+from harness.base.errors import StackNotStarted
+from harness.model.message import Message, message
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.backup import Backup, verify
 from harness.rehearsals.dr_restore.server import Server
@@ -41,10 +41,18 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
             "recovery_target_action": "promote",
         }
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> Message:
+        """For people."""
         if self.kind == "latest":
-            return "the end of the WAL at hand"
-        return f"{'up to' if self.inclusive else 'just before'} {self.kind} {self.value}"
+            return message("the end of the WAL at hand")
+        if self.inclusive:
+            return message("up to {kind} {value}", kind=self.kind, value=self.value)
+        return message("just before {kind} {value}", kind=self.kind, value=self.value)
+
+    def __str__(self) -> str:
+        """The same in English."""
+        return str(self.told)
 
 
 def time_of(anchor: Anchor, at_ns: int, *, whole_second: bool = False) -> str:

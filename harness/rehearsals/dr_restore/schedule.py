@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta, timezone
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 
 ZONES = {"UTC": UTC, "JST": timezone(timedelta(hours=9), "JST")}
 

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import asyncpg
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.rehearsals.dr_restore.result import Loss
+from harness.base.clock import NS, Clock
+from harness.rehearsals.dr_restore.facts import Loss
 from harness.rehearsals.dr_restore.waiting import NotInTime
 
 SCHEMA = """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.rehearsals.dr_restore.site import Site, copy_tree, refuse_full_disk
 from harness.stack.local import postgres_template

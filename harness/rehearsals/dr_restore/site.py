@@ -13,16 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from harness.checks.leaks import Traces, leaks, shared_files
-from harness.clock import NS, Clock
-from harness.home import home
-from harness.model.errors import EvidenceNotWritten, StackNotStarted
-from harness.private import open_beneath
+from harness.base.clock import NS, Clock
+from harness.base.errors import EvidenceNotWritten, StackNotStarted
+from harness.base.home import home
+from harness.base.private import open_beneath
 from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
-from harness.state import RunState, remove_run_folder
-from harness.state.processes import signal_group
+from harness.stack.state import RunState, remove_run_folder
+from harness.stack.state.leaks import Traces, leaks, shared_files
+from harness.stack.state.processes import signal_group
 
 TOOL_LIMIT_S = 600.0
 GIB = 1024**3
@@ -38,7 +38,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Site:
-    """``home()/runs/<run id>``: made by ``begin``, removed by ``end``; every process in it carries the run's marker."""
+    """``home()/runs/<run id>``: made by ``begin``, removed by ``down``. Every process in it has the run's marker."""
 
     def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
         self.state = state
@@ -126,7 +126,7 @@ class Site:
             raise StackNotStarted(f"{name} failed: {done.err.strip()[-800:]}", where=" ".join((program, *arguments)))
         return done
 
-    async def end(self) -> None:
+    async def down(self) -> None:
         """Ends what still runs and removes the folder."""
         await end_strays(self.state, self.clock)
         self._traces = Traces(
@@ -141,7 +141,7 @@ class Site:
         remove_run_folder(self.state.lease.run_id)
 
     def leaks(self) -> list[str]:
-        """Valid after ``end``."""
+        """Valid after ``down``."""
         return [] if self._traces is None else leaks(self._traces)
 
     def seconds_since(self, start_ns: int) -> float:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.clock import NS
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS
+from harness.base.errors import StackNotStarted
 from harness.rehearsals.dr_restore import backup
 from harness.rehearsals.dr_restore.archive import Archive, Stream
+from harness.rehearsals.dr_restore.facts import Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.restore import Point, Source, restore
-from harness.rehearsals.dr_restore.result import Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server, new_primary
 from harness.rehearsals.dr_restore.site import GIB, Site, copy_tree, remove

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.model.message import Message, message
+from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.restore import Restored
-from harness.rehearsals.dr_restore.result import CaseResult, Check, Loss
-from harness.rehearsals.dr_restore.traffic import Seen
+from harness.rehearsals.dr_restore.traffic import Calls
 
 
 class AsWritten(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +19,7 @@ class AsWritten(msgspec.Struct, frozen=True, kw_only=True):
     steps: Written
     watched_s: float
     sessions: int
-    seen: Seen
+    seen: Calls
 
 
 class AsCorrected(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ class AsCorrected(msgspec.Struct, frozen=True, kw_only=True):
     waited_s: float
     ready_s: float
     sessions: int
-    seen: Seen
+    seen: Calls
 
     @property
     def switch_s(self) -> float:
@@ -45,7 +46,7 @@ class Restart(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     took_s: float
-    seen: Seen
+    seen: Calls
     why: str = ""
 
 
@@ -64,8 +65,8 @@ class OnStack(msgspec.Struct, frozen=True, kw_only=True):
     verify_s: float
     register_s: float
     restart: Restart | None
-    before: Seen
-    after: Seen | None
+    before: Calls
+    after: Calls | None
 
 
 def changed_nothing(found: OnStack) -> bool:
@@ -73,23 +74,27 @@ def changed_nothing(found: OnStack) -> bool:
     return not any(contrary(found))
 
 
-def contrary(found: OnStack) -> Iterator[str]:
+def contrary(found: OnStack) -> Iterator[Message]:
     """What speaks against ``changed_nothing``, or leaves it unknown. The sessions after the correction show that
     sessions would have been seen.
     """
     written = found.written
     if written.steps.reached is Reached.APPLY:
-        yield f"the restart was not asked for: the apply took all of the {written.watched_s:.0f} s"
+        yield message(
+            "the restart was not asked for: the apply took all of the {seconds} s", seconds=f"{written.watched_s:.0f}"
+        )
     if written.steps.reached is Reached.READY:
-        yield "the restart completed, the pods became ready"
+        yield message("the restart completed, the pods became ready")
     if not written.seen.probes:
-        yield "no probe was due"
+        yield message("no probe was due")
     if written.seen.good:
-        yield f"{written.seen.good} of {written.seen.probes} probes were good"
+        yield message(
+            "{good} of {probes} probes were good", good=str(written.seen.good), probes=str(written.seen.probes)
+        )
     if written.sessions:
-        yield f"the pods had {written.sessions} sessions on the new instance"
+        yield message("the pods had {sessions} sessions on the new instance", sessions=str(written.sessions))
     if not found.corrected.sessions:
-        yield "as corrected, the pods had no session on the new instance either, so none would have been seen"
+        yield message("as corrected, the pods had no session on the new instance either, so none would have been seen")
 
 
 def managed_before(found: OnStack) -> bool:
@@ -101,14 +106,18 @@ def case_of(  # noqa: PLR0917 - the parts of an RTO, in their order
     restored: Restored, lost: Loss, checks: list[Check], detect_s: float, register_s: float, corrected: AsCorrected
 ) -> CaseResult:
     """The stack's disaster as a case among the others."""
-    title = "under load: the server dies and its data folder is lost"
+    title = message("under load: the server dies and its data folder is lost")
     if corrected.first_good_s is None:
-        title += f"; no good answer in {corrected.waited_s:.0f} s, so its RTO is longer than this"
+        title = message(
+            "under load: the server dies and its data folder is lost; no good answer in {seconds} s, so its RTO is "
+            "longer than this",
+            seconds=f"{corrected.waited_s:.0f}",
+        )
     return CaseResult(
         id="stack_lost_data_folder",
         title=title,
         with_stack=True,
-        point=str(restored.point),
+        point=restored.point.told,
         loss=lost,
         rto_s={
             "detect": detect_s,

@@ -11,7 +11,8 @@ from datetime import timedelta
 
 import msgspec
 
-from harness.clock import NS
+from harness.base.clock import NS
+from harness.model.message import Told, message
 from harness.rehearsals.dr_restore.keeper import START
 from harness.rehearsals.dr_restore.moved_clock import MovedClock
 from harness.rehearsals.dr_restore.restore import Point, restore
@@ -129,11 +130,16 @@ async def _switch(here: World) -> None:
         await here.archive.caught_up(here.primary)
 
 
-def told(found: Stalled, plan: StallPlan, rpo_s: float) -> str:
+def told(found: Stalled, plan: StallPlan, rpo_s: float) -> Told:
     """For people. The longest stall that keeps ``rpo_s`` leaves room for one ``archive_timeout_s``."""
-    stall = timedelta(seconds=plan.stall_s)
     safe = timedelta(seconds=max(0.0, rpo_s - plan.archive_timeout_s))
     return (
-        f"an archiver stalled for {stall} loses the stall and what was not yet switched; {found.recovered} of "
-        f"{found.commits} commits recovered. The limit holds up to a stall of {safe}; no alert of the document sees one"
+        message(
+            "an archiver stalled for {stall} loses the stall and what was not yet switched",
+            stall=str(timedelta(seconds=plan.stall_s)),
+        ),
+        message(
+            "{recovered} of {commits} commits recovered", recovered=str(found.recovered), commits=str(found.commits)
+        ),
+        message("the limit holds up to a stall of {safe}; no alert of the document sees one", safe=str(safe)),
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from harness.model.scenario import PopulationPlan, ProbePlan
 
+PARTS = ("disasters", "schedule", "stall", "points", "sizes", "stack")
 #: By then an apply of the procedure as written is out; the rest of ``written_limit_s`` is the restart's.
 APPLY_LIMIT_S = 5.0
 
@@ -54,10 +55,13 @@ class TrafficPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecoveryPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything in seconds and bytes. Limits are the document's, but ``streaming_rpo_s`` and ``overhead_s``: ours."""
+    """Everything in seconds and bytes; ``parts`` are those that are run. Limits are the document's, but
+    ``streaming_rpo_s`` and ``overhead_s``: ours.
+    """
 
     name: str
     title: str
+    parts: tuple[str, ...] = PARTS
     claims: tuple[str, ...]
     rto_s: float
     rpo_s: float

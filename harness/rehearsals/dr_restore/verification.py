@@ -12,23 +12,24 @@ from collections.abc import Iterable, Mapping, Sequence
 import asyncpg
 import msgspec
 
-from harness import stores
+from harness.checks import stores
 from harness.checks.acknowledged import acknowledged
 from harness.checks.dual_write import StoredWalk
+from harness.checks.invariants import probed_walks
 from harness.checks.sent import Sent, api_writes, sent
-from harness.invariants import probed_walks
+from harness.load.population.accounts import accounts, canaries
 from harness.model.evidence import Operation, ProbeRow, RequestRow
+from harness.model.message import message, verbatim
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
-from harness.population.accounts import accounts, canaries
-from harness.rehearsals.dr_restore.result import Check
+from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.sentinel import closing
 from harness.rehearsals.dr_restore.server import Server
 
 _EXAMPLES = 3
-CONTENT = "content of the users' and the probes' walks acknowledged before the last recovered commit"
-COUNT = "no walk that nobody sent"
-LOCATIONS = "no location that nobody sent, none twice"
+CONTENT = message("content of the users' and the probes' walks acknowledged before the last recovered commit")
+COUNT = message("no walk that nobody sent")
+LOCATIONS = message("no location that nobody sent, none twice")
 
 
 class Phones(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,11 @@ def content_checks(phones: Phones, held: Held, stored: Mapping[str, StoredWalk])
     told = [*map(str, found.told), *(str(lost) for lost in found.lost[:_EXAMPLES])]
     told += [f"{len(known.unmatched)} writes are not of the schedule"] if known.unmatched else []
     return [
-        Check(name=CONTENT, ok=found.writes > 0 and not found.lost and not known.unmatched, told="; ".join(told)),
+        Check(
+            name=CONTENT,
+            ok=found.writes > 0 and not found.lost and not known.unmatched,
+            told=verbatim("; ".join(told)),
+        ),
         _nothing_else(phones, held.writes, known, stored),
         _no_other_location(known, stored),
     ]
@@ -96,7 +101,7 @@ def _nothing_else(phones: Phones, rows: Sequence[RequestRow], known: Sent, store
     told = [f"{len(stored)} walks, {len(unknown)} of an id that no phone knows"]
     if len(unknown) > len(strange):
         told.append(f"{len(unknown) - len(strange)} of them as a CREATE says that was never answered with an id")
-    return Check(name=COUNT, ok=not strange, told="; ".join([*told, *strange[:_EXAMPLES]]))
+    return Check(name=COUNT, ok=not strange, told=verbatim("; ".join([*told, *strange[:_EXAMPLES]])))
 
 
 def _nameless(rows: Sequence[RequestRow], known: Sent) -> Counter[tuple[str, str]]:
@@ -126,7 +131,7 @@ def _no_other_location(known: Sent, stored: Mapping[str, StoredWalk]) -> Check:
         if strange:
             wrong.append(f"walk {walk.id}: {len(strange)} locations that nobody sent, the first is number {strange[0]}")
     told = [f"{count} locations of {len(stored)} walks", *wrong[:_EXAMPLES]]
-    return Check(name=LOCATIONS, ok=not wrong, told="; ".join(told))
+    return Check(name=LOCATIONS, ok=not wrong, told=verbatim("; ".join(told)))
 
 
 def _recorded(known: Sent, walk_id: str) -> set[int]:
@@ -144,7 +149,7 @@ async def verified(server: Server, endpoints: Endpoints, phones: Phones, held: H
     try:
         there = await stores.read_walks(msgspec.structs.replace(endpoints, database=server.address))
     except stores.NotAsNamed as error:
-        return [Check(name=CONTENT, ok=False, told=str(error))]
+        return [Check(name=CONTENT, ok=False, told=verbatim(str(error)))]
     return content_checks(phones, held, {walk.id: walk for walk in there})
 
 

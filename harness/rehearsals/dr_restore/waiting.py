@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.model.errors import Exit, RehearsalError
+from harness.base.errors import Exit, RehearsalError
 
 
-class NotInTime(RehearsalError):  # noqa: N818 - as the tree of harness.model.errors
+class NotInTime(RehearsalError):  # noqa: N818 - as the tree of harness.base.errors
     """The rehearsal cannot go on: what it waits for was not seen within its limit."""
 
     exit = Exit.RUN_BROKEN

@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Iterable
 
 import asyncpg
 
+from harness.model.message import message
 from harness.rehearsals.dr_restore import backup, sentinel
 from harness.rehearsals.dr_restore.archive import Archive, Stream
 from harness.rehearsals.dr_restore.content import TableContent, content_of, contents
+from harness.rehearsals.dr_restore.facts import Check
 from harness.rehearsals.dr_restore.restore import Source
-from harness.rehearsals.dr_restore.result import Check
 from harness.rehearsals.dr_restore.sentinel import Sentinels, closing
 from harness.rehearsals.dr_restore.server import SMALL_SEGMENT_MIB, Server, new_primary
 from harness.rehearsals.dr_restore.site import Site, remove
@@ -96,11 +97,18 @@ async def agrees(connection: asyncpg.Connection, ids: Iterable[int]) -> list[Che
 
 
 def _check(table: str, expected: TableContent, found: TableContent | None) -> Check:
+    name = message("content of {table}", table=table)
     if found is None:
-        return Check(name=f"content of {table}", ok=False, told="the table is missing")
-    told = f"{found.rows} rows, digest {found.digest}"
-    wanted = "" if found == expected else f"; expected {expected.rows} rows, digest {expected.digest}"
-    return Check(name=f"content of {table}", ok=found == expected, told=told + wanted)
+        return Check(name=name, ok=False, told=message("the table is missing"))
+    told = message("{rows} rows, digest {digest}", rows=str(found.rows), digest=found.digest)
+    if found != expected:
+        told = message(
+            "{found}; expected {rows} rows, digest {digest}",
+            found=told,
+            rows=str(expected.rows),
+            digest=expected.digest,
+        )
+    return Check(name=name, ok=found == expected, told=told)
 
 
 async def look(server: Server, ids: Iterable[int] | None = None) -> tuple[set[int], list[Check]]:

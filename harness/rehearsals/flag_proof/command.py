@@ -8,14 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.progress import Progress
 from harness.model.stack import Rung
-from harness.progress import Progress
 from harness.rehearsal.arguments import first_line
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsal.options import Options
 from harness.rehearsals.flag_proof.plan import load
-from harness.targets import ROOT, resolve_command
+from harness.stack.targets import resolve_command
 
 
 def add_arguments(command: argparse.ArgumentParser, default_seed: int, target_help: str) -> None:

@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Mapping
 
 import msgspec
 
+from harness.base.clock import NS, Clock
 from harness.checks.walk_continuity import Continuity, Points, continuity, recorded_points, together
-from harness.clock import NS, Clock
-from harness.firebase.copy_walks import CAMEL_CASE, copy_walks
-from harness.firebase.sign_up import sign_up
+from harness.load.population.firestore_document import document, location
+from harness.load.population.walk import Location, Walking, WalkUpdate, moment
 from harness.model.stack import Endpoints
-from harness.population.firestore_document import document, location
-from harness.population.walk import Location, Walking, WalkUpdate, moment
 from harness.rehearsals.flag_proof.judge import AGAIN, COPIED, MOVED, NEW_ONLY, ROLLED_BACK
 from harness.rehearsals.flag_proof.sides import Api, Documents, NotAsPromised, database
 from harness.rehearsals.flag_proof.types import Story
+from harness.stack.firebase.copy_walks import CAMEL_CASE, copy_walks
+from harness.stack.firebase.sign_up import sign_up
 
 MIRROR_LIMIT_S = 10.0  # from the API's answer to the document; the document names no time
 _POLL_S = 0.1

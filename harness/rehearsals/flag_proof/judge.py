@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.base.units import Unit
 from harness.checks.walk_continuity import Continuity
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails, Story, Switch, WalksHeld
 from harness.report.words import lacking_words

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness import yamltext
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units, yamltext
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan, Kind, RealPlan
-from harness.targets import ROOT
 from scenarios import claims
 
 PATH = ROOT / "scenarios" / "plans" / "flag_proof.yaml"

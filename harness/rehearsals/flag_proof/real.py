@@ -13,17 +13,17 @@ from pathlib import Path
 
 import msgspec
 
+from harness.base.clock import NS, Clock
 from harness.checks.walk_continuity import Points, continuity, recorded_points, together
-from harness.clock import NS, Clock
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import LoadPlan, Offline
+from harness.load.population.accounts import accounts
+from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.population.walk import Location, WalkUpdate
 from harness.load.process import LoadProcesses
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.population.accounts import accounts
-from harness.population.schedule import Planned, slots, user_schedule
-from harness.population.walk import Location, WalkUpdate
 from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, database, rows
 from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Switch, WalksHeld
 from harness.rehearsals.flag_proof.virtual import bound_s, interval_word
@@ -242,3 +242,15 @@ def _recorded(mine: Sequence[RequestRow], schedule: Iterable[Planned]) -> dict[s
 
 def _number(row: RequestRow) -> int:
     return int(row.operation_id.split("-")[-1 if "-again-" in row.operation_id else 1])
+
+
+def real_ids(plan: FlagPlan) -> list[str]:
+    """The ids of the switches on real parts."""
+    kinds = ("open", "offline") if plan.real.offline else ("open",)
+    return [
+        f"real.{interval_word(case.fetch_interval_s)}.{kind}.{direction}"
+        for case in plan.cases
+        if case.real
+        for direction in Direction
+        for kind in kinds
+    ]

@@ -20,10 +20,10 @@ from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
-from harness.rehearsals.flag_proof.real import RealCase, course
+from harness.rehearsals.flag_proof.real import RealCase, course, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
-from harness.rehearsals.flag_proof.virtual import virtual_cases
-from harness.state.lease import run_folder
+from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
+from harness.stack.state.lease import run_folder
 
 NEEDED = (Capability.REAL_POSTGRESQL,)
 
@@ -88,10 +88,12 @@ class FlagProof:
         self, plan: FlagPlan, seen: Seen[FlagProofDetails], judgements: Sequence[Judgement]
     ) -> Iterable[Figure]:
         """When the last client had switched, of each case: computed exactly, or read once."""
-        _ = plan, judgements
-        for each in seen.details.switches:
-            sample = Exact(each.last_s) if each.mode == VIRTUAL else Single(each.last_s)
-            yield Figure(each.id, "s", "worse", sample, gates=True)
+        _ = judgements
+        last_s = {each.id: each.last_s for each in seen.details.switches}
+        for name in virtual_ids(plan):
+            yield Figure(name, "s", "worse", Exact(last_s.get(name)), gates=True)
+        for name in () if plan.virtual_only else real_ids(plan):
+            yield Figure(name, "s", "worse", Single(last_s.get(name)), gates=True)
 
 
 HOW = (

@@ -11,12 +11,12 @@ from typing import Annotated, Any, TypeVar
 import asyncpg
 import msgspec
 
+from harness.base.errors import NOT_JSON, PartDied
 from harness.checks.walk_continuity import Points, contract_points, document_points
-from harness.firebase import rest
-from harness.model.errors import NOT_JSON, PartDied
+from harness.load.population.firestore_document import document_id
 from harness.model.message import Message, message
-from harness.model.stack import Address, Endpoints
-from harness.population.firestore_document import COLLECTION, document_id
+from harness.model.stack import COLLECTION, Address, Endpoints
+from harness.stack.firebase import rest
 
 _TIMEOUT_S = 10.0
 _AT_ONCE = 100

@@ -11,12 +11,12 @@ import random
 
 import msgspec
 
-from harness.firebase.fetch import FlagCache
+from harness.base.seed import stream
 from harness.model.flag import FLAG, Client, Template, evaluate
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan
 from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Kind, Switch
-from harness.seed import stream
+from harness.stack.firebase.fetch import FlagCache
 
 NS = 1_000_000_000
 LEAD_S = 1.0
@@ -133,7 +133,7 @@ def virtual_case(plan: FlagPlan, case: FetchCase, kind: Kind, direction: Directi
     """One of them."""
     took_s = [switch_s(client, published_s, direction) for client, published_s in drawn(plan, case, kind, seed)]
     return Switch(
-        id=f"virtual.{interval_word(case.fetch_interval_s)}.{kind.name}.{direction}",
+        id=_id(case, kind, direction),
         mode="virtual",
         clients=plan.clients,
         switched=len(took_s),
@@ -149,3 +149,12 @@ def virtual_case(plan: FlagPlan, case: FetchCase, kind: Kind, direction: Directi
 def interval_word(seconds: float) -> str:
     """``60s``, ``12h``."""
     return f"{seconds / 3600:g}h" if seconds >= 3600 else f"{seconds:g}s"
+
+
+def virtual_ids(plan: FlagPlan) -> list[str]:
+    """The ids of ``virtual_cases``."""
+    return [_id(case, kind, direction) for case in plan.cases for kind in plan.kinds for direction in Direction]
+
+
+def _id(case: FetchCase, kind: Kind, direction: Direction) -> str:
+    return f"virtual.{interval_word(case.fetch_interval_s)}.{kind.name}.{direction}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harness.load.stages.admit import admit_steps
-from harness.manifests.cpu import scaled
 from harness.model.manifests import Manifests
 from harness.model.message import english, message
 from harness.model.step import Arrivals, Step
@@ -13,6 +12,7 @@ from harness.rehearsals.load_stages.judge_knee import Tried, next_rate
 from harness.rehearsals.load_stages.judge_steps import result_of
 from harness.rehearsals.load_stages.measure import Measuring
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult
+from harness.stack.manifests.cpu import scaled
 
 
 class Acts:

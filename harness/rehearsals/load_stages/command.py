@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model.errors import BadInput
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.step import Arrivals
-from harness.progress import Progress
 from harness.rehearsal.arguments import first_line, only_words, options_of
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 
 MOST_WORKERS = 8
@@ -45,7 +45,7 @@ def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
         raise BadInput(f"--workers {plan.workers} cannot share the plan's {plan.accounts} accounts evenly")
     if arguments.pods is not None:
         try:
-            pods = tuple(int(word) for word in arguments.pods.split(","))
+            pods = tuple(dict.fromkeys(int(word) for word in arguments.pods.split(",")))
         except ValueError as error:
             raise BadInput(
                 f"--pods {arguments.pods!r} is no list of numbers", remedy="for example --pods 2,4"

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.step import CAPACITY, Arrivals
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_sizing import sizing
 from harness.rehearsals.load_stages.judge_steps import limited_times

@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 from hdrh.histogram import HdrHistogram
 
-from harness.clock import NS, Clock
-from harness.collect import Collector
+from harness.base.clock import NS, Clock
+from harness.evidence.collect import Collector
 from harness.judge.figures import latencies_ms
 from harness.judge.ledger import Calls
 from harness.judge.window import Window

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness import yamltext
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units, yamltext
+from harness.base.errors import BadInput
+from harness.base.units import Unit
 from harness.model.step import CAPACITY, Arrivals, Step
-from harness.model.units import Unit
 from harness.rehearsals.load_stages.types import KneePlan, LoadStagesPlan
 from scenarios import claims
 from scenarios.form import Form, nearest
@@ -153,7 +152,7 @@ def _in_flight(form: PlanForm) -> tuple[Step, ...]:
 def _knee(form: KneeForm, first_rate_per_s: float) -> KneePlan:
     """The search begins at what the document says the pods carry."""
     knee = KneePlan(
-        pods=tuple(form.pods),
+        pods=tuple(dict.fromkeys(form.pods)),
         warm_up_s=units.seconds(form.warm_up),
         step_s=units.seconds(form.step),
         first_rate_per_s=first_rate_per_s,

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from harness.base.units import Unit
 from harness.checks.step_reads import reads_of_steps
 from harness.judge.difference import Ratio, Series, Single
 from harness.judge.figures import latencies_ms
+from harness.judge.ledger import Ledger
 from harness.judge.window import Window
-from harness.manifests.change import without_autoscaler
-from harness.manifests.cpu import limits_factor
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -20,7 +20,6 @@ from harness.model.message import Message
 from harness.model.parts import titled
 from harness.model.result import Part
 from harness.model.section import Section
-from harness.model.units import Unit
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Seen
@@ -30,6 +29,8 @@ from harness.rehearsals.load_stages.acts import Acts
 from harness.rehearsals.load_stages.judge import judged, knees_of, steps_of
 from harness.rehearsals.load_stages.judge_steps import window_of
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult, sized
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.cpu import limits_factor
 
 
 class LoadStages:
@@ -89,24 +90,33 @@ class LoadStages:
     def figures(
         self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails], judgements: Sequence[Judgement]
     ) -> Iterable[Figure]:
-        """Failures and p95 of every stage, and the knees."""
+        """Failures and p95 of every stage, and the knees; without a value where it was not made."""
         _ = judgements
-        made = {each.step.name: each for each in steps_of(plan, seen.details, seen.evidence.ledger)}
+        ledger = seen.evidence.ledger
+        made = steps_of(plan, seen.details, ledger)
+        named = {each.step.name: each for each in made}
         for stage in plan.stages:
-            if stage.name in made:
-                yield from _of_stage(made[stage.name], seen)
-        knees = knees_of(plan, list(made.values()), seen.details.knee_cpu_factor)
-        for knee in knees:
-            photos = ", with photo uploads" if knee.photos_per_s else ""
-            yield Figure(f"knee of {knee.pods} pods{photos}", Unit.PER_SECOND, "better", Single(knee.rate_per_s))
+            yield from _of_stage(stage.name, named.get(stage.name), ledger)
+        knees = {
+            (each.pods, each.photos_per_s): each.rate_per_s
+            for each in knees_of(plan, made, seen.details.knee_cpu_factor)
+        }
+        for pods in plan.knee.pods:
+            yield Figure(f"knee of {pods} pods", Unit.PER_SECOND, "better", Single(knees.get((pods, 0.0))))
+        if plan.knee.photos_per_s and plan.knee.pods:
+            first, rate = plan.knee.pods[0], plan.knee.photos_per_s
+            name = f"knee of {first} pods, with photo uploads"
+            yield Figure(name, Unit.PER_SECOND, "better", Single(knees.get((first, rate))))
 
 
-def _of_stage(result: StepResult, seen: Seen[LoadStagesDetails]) -> Iterator[Figure]:
-    window: Window = window_of(result.start_ns, result.step.seconds)
-    calls = np.sort(seen.evidence.ledger.requests_due(window, Side.API), order="due_ns")
-    name, failed = result.step.name, Ratio(result.figures.failed, result.figures.requests)
+def _of_stage(name: str, result: StepResult | None, ledger: Ledger) -> Iterator[Figure]:
+    failed, in_order = Ratio(0, 0), np.empty(0)
+    if result is not None:
+        window: Window = window_of(result.start_ns, result.step.seconds)
+        in_order = latencies_ms(np.sort(ledger.requests_due(window, Side.API), order="due_ns"))
+        failed = Ratio(result.figures.failed, result.figures.requests)
     yield Figure(f"{name}: failed", Unit.RATIO, "worse", failed, gates=True)
-    yield Figure(f"{name}: p95", Unit.MILLISECONDS, "worse", Series(latencies_ms(calls), 0.95), gates=True)
+    yield Figure(f"{name}: p95", Unit.MILLISECONDS, "worse", Series(in_order, 0.95), gates=True)
 
 
 def _knee_cpu_factor(plan: LoadStagesPlan, manifests: Manifests) -> float:

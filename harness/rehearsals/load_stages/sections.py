@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+from harness.base.units import Unit
 from harness.model.message import Message, message, quantity
 from harness.model.section import Axis, Cell, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table
 from harness.model.step import Arrivals, Step
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.types import LoadStagesPlan, StepResult
 

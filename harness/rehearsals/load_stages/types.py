@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from harness.control.rollout import limits
-from harness.manifests.cpu import scaled
 from harness.model.autoscaling import Hpa
 from harness.model.manifests import Manifests
 from harness.model.message import Told
 from harness.model.step import Step
 from harness.model.verdict import Verdict
+from harness.stack.manifests.cpu import scaled
 
 
 class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units
+from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.stack import Rung
-from harness.progress import Progress
 from harness.rehearsal.arguments import first_line
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsal.options import Options
 from harness.rehearsals.mirror_stop.plan import PLAN
-from harness.targets import ROOT, bundled
+from harness.stack.targets import bundled
 
 _SHORTEST_S, _LONGEST_S = 5.0, 600.0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.base.units import Unit
 from harness.judge.bounds import ratio_lower, ratio_upper
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
 from harness.rehearsals.mirror_stop import plan as mirror_stop
 from harness.rehearsals.mirror_stop.types import KilledPod, MirrorStopDetails, Step

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import msgspec
 
+from harness.base.clock import NS, Clock
+from harness.base.errors import NOT_JSON, PartDied
+from harness.base.seed import stream
 from harness.checks.dual_write import document_id
-from harness.clock import NS, Clock
-from harness.firebase import rest
-from harness.firebase.documents import Documents
-from harness.firebase.sign_up import User, sign_up
-from harness.model.errors import NOT_JSON, PartDied
+from harness.checks.stores import read_walks
+from harness.load.population.ids import uuid4_text
 from harness.model.stack import Fault, FaultKind
-from harness.population.ids import uuid4_text
 from harness.rehearsals.mirror_stop.plan import MirrorStopPlan
 from harness.rehearsals.mirror_stop.types import KilledPod
-from harness.seed import stream
+from harness.stack.firebase import rest
+from harness.stack.firebase.documents import Documents
+from harness.stack.firebase.sign_up import User, sign_up
 from harness.stack.protocol import Stack
-from harness.stores import read_walks
 
 USER_PREFIX = "burst-"
 _AT_ONCE = 8

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from harness.base.clock import Clock
 from harness.checks.dual_write import Comparison, Flaw, StoredWalk, by_user, compare, document_id
-from harness.clock import Clock
-from harness.firebase.documents import Documents, Fields
+from harness.checks.stores import read_walks
 from harness.model.stack import Endpoints
 from harness.rehearsals.mirror_stop.killed_pod import USER_PREFIX
 from harness.rehearsals.mirror_stop.types import Step, UserLoss
-from harness.stores import read_walks
+from harness.stack.firebase.documents import Documents, Fields
 
 _EXAMPLES = 5
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from harness.clock import utc
-from harness.firebase.documents import Documents
+from harness.base.clock import utc
 from harness.load.users import Users, UsersPlan
-from harness.manifests.change import with_env
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -30,6 +28,8 @@ from harness.rehearsals.mirror_stop.observe import observe
 from harness.rehearsals.mirror_stop.plan import LANES_VARIABLE, SHARE_VARIABLE, MirrorStopPlan
 from harness.rehearsals.mirror_stop.sections import figures, sections
 from harness.rehearsals.mirror_stop.types import MirrorStopDetails
+from harness.stack.firebase.documents import Documents
+from harness.stack.manifests.change import with_env
 
 NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
 REQUEST_TIMEOUT_S = 10.0
@@ -44,7 +44,7 @@ class MirrorStop:
     def title(self, plan: MirrorStopPlan) -> Message:
         """The same for every plan."""
         _ = plan
-        return message("The mirror, stopped stepwise")
+        return message("The stepwise stop of the mirror, and what a roll back then loses")
 
     def claims(self, plan: MirrorStopPlan) -> Iterable[tuple[str, str]]:
         """All three."""

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from harness.clock import Clock, utc
+from harness.base.clock import Clock, utc
 
 _VALID = timedelta(days=1)
 _BEFORE = timedelta(minutes=5)  # clocks of the cluster's nodes are this machine's; a little slack all the same

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.rehearsals.network.types import Client
 from harness.stack.kubernetes import labels
 from harness.stack.protocol import ByKubectl

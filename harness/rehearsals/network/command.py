@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.progress import Progress
-from harness.rungs import overlay
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
+from harness.rehearsal.lifecycle import run_to_end
+from harness.stack.rungs import overlay
 
 COMPONENT = "-networkpolicy"  # of the overlay that has it
 WITH_INGRESS = "-ingress"  # of the one that has both
@@ -30,12 +30,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     clock = MachineClock()
     progress = Progress(clock)
-    plan = msgspec.structs.replace(load(arguments.plan or PLAN), with_ingress=arguments.ingress)
+    plan = load(arguments.plan or PLAN)
+    plan = msgspec.structs.replace(plan, with_ingress=arguments.ingress or plan.with_ingress)
     own = ["--plan", str(arguments.plan)] if arguments.plan else []
     options = options_of(arguments, own=[*own, *(["--ingress"] if arguments.ingress else [])])
     if arguments.manifests is None and not options.target.manifests:
         plain = overlay(options.rung)
-        with_it = plain.with_name(plain.name + (WITH_INGRESS if arguments.ingress else COMPONENT))
+        with_it = plain.with_name(plain.name + (WITH_INGRESS if plan.with_ingress else COMPONENT))
         options = msgspec.structs.replace(options, manifests=with_it if with_it.exists() else plain)
     progress.plain(first_line(options))
     from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here

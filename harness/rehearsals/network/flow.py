@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS
+from harness.base.clock import NS
+from harness.base.errors import BadInput, StackNotStarted
 from harness.load.stages.admit import admit_steps
 from harness.load.stages.process import StageProcesses
-from harness.manifests.change import policies, without_autoscaler, without_ingress
-from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
-from harness.model.message import message, verbatim
+from harness.model.message import message
 from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.rehearsal.options import Options
@@ -26,8 +25,9 @@ from harness.rehearsals.network.clients import Clients
 from harness.rehearsals.network.front import Front, named
 from harness.rehearsals.network.matrix import Matrix, fixed
 from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
-from harness.rungs import manifests_of
+from harness.stack.manifests.change import policies, without_autoscaler, without_ingress
 from harness.stack.protocol import ByKubectl, WithIngress
+from harness.stack.rungs import manifests_of
 
 ACCOUNTS = 20  # a user's share of 10/s is 30 a minute, below the rate limit
 _REQUEST_TIMEOUT_S = 10.0
@@ -76,7 +76,7 @@ class Course:
         service = next(key.partition("/")[2] for key in self._protected.documents if key.startswith("Service/"))
         known = await fixed(clients, service, self._kubectl.outside())
         matrix = Matrix(clients, self._plan.paths, known, on.clock)
-        on.say(message("signing in {users} simulated users", users=str(ACCOUNTS)))
+        on.say(f"signing in {ACCOUNTS} simulated users")
         load = await admit_steps(on, seed=on.options.seed, accounts=ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S)
         details.listed["before"] = tuple(await matrix.policies())
         await self._ask(matrix, "before")
@@ -107,7 +107,7 @@ class Course:
             await on.stack.restart()
         except StackNotStarted as error:  # what the policies are judged for
             details.trouble = error.what.replace("\n", " ")
-            on.say(message("the new pods are not ready: {why}", why=verbatim(details.trouble)))
+            on.say(f"the new pods are not ready: {details.trouble}")
             return
         await self._ask(matrix, "replaced", since_ns=details.applied_ns)
 
@@ -141,11 +141,8 @@ class Course:
         for each in asked.attempts:
             told = f"{each.client} → {each.place} ({each.address}): {each.outcome}"
             on.evidence.event(asked.start_ns, "dial", f"pod/{each.pod}", told, round=name)
-        counts = {"round": name, "count": str(len(asked.attempts)), "number": str(count)}
-        if good:
-            on.say(message("{round}: {count} addresses asked, round {number} is as wanted", **counts))
-        else:
-            on.say(message("{round}: {count} addresses asked, round {number} is not as wanted", **counts))
+        ending = "as wanted" if good else "not as wanted"
+        on.say(f"{name}: {len(asked.attempts)} addresses asked, round {count} is {ending}")
 
     async def _under_load(self, load: StageProcesses, work: Coroutine[Any, Any, None]) -> None:
         """``work`` while users load the service, for the plan's time or longer."""
@@ -155,8 +152,7 @@ class Course:
             name="policies", arrivals=Arrivals.EVEN, seconds=plan.hold_s, users=ACCOUNTS, rate_per_s=plan.rate_per_s
         )
         on.details.loaded_ns = (start_ns, start_ns + round(plan.hold_s * NS))
-        rate, seconds = f"{plan.rate_per_s:g}", f"{plan.hold_s:g}"
-        on.say(message("{rate} requests/s through the service for {seconds} s", rate=rate, seconds=seconds))
+        on.say(f"{plan.rate_per_s:g} requests/s through the service for {plan.hold_s:g} s")
         async with asyncio.TaskGroup() as group:
             group.create_task(load.step(step, start_ns))
             group.create_task(work)

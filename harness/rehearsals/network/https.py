@@ -8,7 +8,7 @@ import ssl
 import h11
 import msgspec
 
-from harness.http1 import read_answer
+from harness.base.http1 import read_answer
 from harness.model.stack import Address
 from harness.rehearsals.network.types_ingress import Met
 

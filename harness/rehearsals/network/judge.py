@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from harness.base.units import Unit
 from harness.judge import bounds
 from harness.judge.window import NS
 from harness.model.evidence import EventRow, RequestRow
 from harness.model.evidence import Outcome as Answer
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.stack import PodState
-from harness.model.units import Unit
 from harness.model.verdict import Verdict
-from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, PathResult, Place, Round
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, Place, Round
 
 POLICY = "security.network.policy"
 PHASE_4 = "manifest.phase4_added"
@@ -39,18 +39,22 @@ def as_wanted(paths: Iterable[NetworkPath], asked: Round) -> bool:
     return all(_fits(path, _of(path, asked)) for path in paths)
 
 
-def path_result(path: NetworkPath, before: Round | None, after: Round | None, replaced: Round | None) -> PathResult:
-    """One path over the rounds; a round that was not asked leaves it inconclusive."""
+def path_judged(path: NetworkPath, before: Round | None, after: Round | None, replaced: Round | None) -> Judgement:
+    """One path over the rounds; a round that was not asked leaves it inconclusive. It gates by ``paths`` alone."""
     rounds = {"before": before, "after": after, "replaced": replaced}
     asked = {name: _of(path, each) if each is not None else [] for name, each in rounds.items()}
     verdict, told = _judged(path, asked)
-    seen = {name: tuple(sorted({each.outcome for each in attempts})) for name, attempts in asked.items()}
-    return PathResult(path=path, verdict=verdict, told=told, **seen)
+    return observation(path.name, (told,), verdict=verdict, part="paths")
 
 
-def paths(results: Sequence[PathResult], *, allowed: bool) -> Judgement:
-    """The allowed paths together, or the refused ones."""
-    chosen = [each for each in results if each.path.allowed is allowed]
+def seen_in(path: NetworkPath, asked: Round | None) -> tuple[Outcome, ...]:
+    """What came of asking the path in a round; () where it was not asked."""
+    return () if asked is None else tuple(sorted({each.outcome for each in _of(path, asked)}))
+
+
+def paths(plan: Sequence[NetworkPath], results: Sequence[Judgement], *, allowed: bool) -> Judgement:
+    """The allowed paths of ``plan`` together, or the refused ones; ``results`` are theirs, in the same order."""
+    chosen = [found for path, found in zip(plan, results, strict=True) if path.allowed is allowed]
     good = [each for each in chosen if each.verdict is Verdict.PASS]
     counts = {"good": str(len(good)), "all": str(len(chosen))}
     told = message("{good} of {all} paths are refused, and worked before", **counts)
@@ -62,7 +66,7 @@ def paths(results: Sequence[PathResult], *, allowed: bool) -> Judgement:
         told,
         shown=(message("{good} of {all}", **counts),),
         notes=tuple(
-            message("{path}: {why}", path=each.path.name, why=each.told)
+            message("{path}: {why}", path=each.id, why=each.told[0])
             for each in chosen
             if each.verdict is not Verdict.PASS
         ),
@@ -140,17 +144,19 @@ def opt_in(before: Sequence[str] | None, after: Sequence[str] | None, wanted: Se
     return _found(check, Verdict.PASS if kept else Verdict.FAIL, told, shown=(shown,))
 
 
-def few_paths(results: Sequence[PathResult]) -> Judgement:
-    """Little traffic between pods is needed: the target works with every path from it to other pods refused."""
-    of_target = [each for each in results if each.path.client is Client.TARGET]
-    pods = [each for each in of_target if each.path.place in _PODS]
-    needed = [each for each in of_target if each.path.allowed]
-    verdict = _worst([each.verdict for each in (*pods, *needed)])
+def few_paths(plan: Sequence[NetworkPath], results: Sequence[Judgement]) -> Judgement:
+    """Little traffic between pods is needed: the target works with every path from it to other pods refused.
+
+    ``results`` are those of the paths of ``plan``, in the same order.
+    """
+    of_target = [(path, found) for path, found in zip(plan, results, strict=True) if path.client is Client.TARGET]
+    needed = [path for path, _ in of_target if path.allowed]
+    verdict = _worst([found.verdict for path, found in of_target if path.allowed or path.place in _PODS])
     told = message("not every path that they need works, or one to another pod is open; see the paths")
     if verdict is Verdict.PASS:
         told = message(
             "the target's pods need: {places}; no way to any other pod but DNS",
-            places=", ".join(each.path.place for each in needed) or message("nothing"),
+            places=", ".join(each.place for each in needed) or message("nothing"),
         )
     return _found("paths.needed", verdict, told, shown=(message("{count} paths", count=str(len(needed))),))
 

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
 from harness.rehearsals.network.clients import LISTENS, Asker, Clients, Dials, Json
 from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, Place, Round
 

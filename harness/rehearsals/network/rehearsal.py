@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.manifests.change import without_ingress, without_policies
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -17,8 +16,9 @@ from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge, judge_ingress
 from harness.rehearsals.network.flow import Course, fronted
-from harness.rehearsals.network.types import NetworkDetails, NetworkPlan, PathResult
+from harness.rehearsals.network.types import NetworkDetails, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
+from harness.stack.manifests.change import without_ingress, without_policies
 from harness.stack.protocol import ByKubectl
 
 _SCENES = {
@@ -72,7 +72,7 @@ class Network:
         """Every path over the rounds, and every request by HTTPS."""
         _ = judgements
         if seen.details.rounds:
-            yield _paths_table(path_results(plan, seen.details))
+            yield _paths_table(plan, seen.details)
         if seen.details.ingress is not None and seen.details.ingress.answers:
             yield _https_table(seen.details.ingress)
 
@@ -84,10 +84,10 @@ class Network:
         return ()
 
 
-def path_results(plan: NetworkPlan, details: NetworkDetails) -> list[PathResult]:
+def _path_results(plan: NetworkPlan, details: NetworkDetails) -> list[Judgement]:
     """Every path of the plan over the rounds that were asked."""
     rounds = [details.rounds.get(name) for name in _ROUNDS]
-    return [judge.path_result(path, *rounds) for path in plan.paths]
+    return [judge.path_judged(path, *rounds) for path in plan.paths]
 
 
 def _no_pods(facts: Facts) -> Message:
@@ -99,18 +99,18 @@ def _no_pods(facts: Facts) -> Message:
 
 
 def _of_policies(plan: NetworkPlan, seen: Seen[NetworkDetails]) -> list[Judgement]:
-    details, results = seen.details, path_results(plan, seen.details)
+    details, results = seen.details, _path_results(plan, seen.details)
     until_ns = details.fronted_ns
     events = [row for row in seen.evidence.events if until_ns is None or row.at_ns < until_ns]
     return [
-        judge.paths(results, allowed=True),
-        judge.paths(results, allowed=False),
+        judge.paths(plan.paths, results, allowed=True),
+        judge.paths(plan.paths, results, allowed=False),
         judge.kubelet(
             events, details.applied_ns, details.replaced_ns, wanted=details.replicas, trouble=details.trouble
         ),
         judge.users(seen.evidence.requests, *details.loaded_ns, plan.most_failed),
         judge.opt_in(details.listed.get("before"), details.listed.get("after"), details.policies),
-        judge.few_paths(results),
+        judge.few_paths(plan.paths, results),
     ]
 
 
@@ -131,7 +131,8 @@ def _observed(details: NetworkDetails) -> Iterator[Judgement]:
         yield observation("ingress.update", (judge_ingress.update_told(details.ingress.update),))
 
 
-def _paths_table(results: Sequence[PathResult]) -> Table:
+def _paths_table(plan: NetworkPlan, details: NetworkDetails) -> Table:
+    rounds = [details.rounds.get(name) for name in _ROUNDS]
     return Table(
         title=message("Paths between pods"),
         heads=(
@@ -144,16 +145,14 @@ def _paths_table(results: Sequence[PathResult]) -> Table:
         rows=tuple(
             Row(
                 cells=(
-                    each.path.name,
-                    message("allowed") if each.path.allowed else message("refused"),
-                    judge.outcomes(each.before),
-                    judge.outcomes(each.after),
-                    judge.outcomes(each.replaced),
+                    path.name,
+                    message("allowed") if path.allowed else message("refused"),
+                    *(judge.outcomes(judge.seen_in(path, asked)) for asked in rounds),
                 ),
-                verdict=each.verdict,
-                lines=(each.path.why, each.told),
+                verdict=found.verdict,
+                lines=(path.why, *found.told),
             )
-            for each in results
+            for path, found in zip(plan.paths, _path_results(plan, details), strict=True)
         ),
     )
 

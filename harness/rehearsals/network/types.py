@@ -6,9 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.planfile import PerSecond, Ratio, Seconds
 from harness.model.message import Message
-from harness.model.verdict import Verdict
-from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan
+from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan, in_reach
 
 
 class Client(StrEnum):
@@ -66,7 +66,7 @@ class Outcome(StrEnum):
         return WORDS[self.value]
 
 
-class NetworkPath(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkPath(msgspec.Struct, frozen=True, kw_only=True, rename={"client": "from", "place": "to"}):
     """From a client to a place, and whether the policy lets it; ``why`` says for whom."""
 
     client: Client
@@ -88,12 +88,27 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     paths: tuple[NetworkPath, ...]
-    enforced_within_s: float
-    hold_s: float
-    rate_per_s: float
-    most_failed: float  # of the users' requests under the policy, 0..1
+    enforced_within_s: Seconds
+    hold_s: Seconds
+    rate_per_s: PerSecond
+    most_failed: Ratio  # of the users' requests under the policy, 0..1
     ingress: IngressPlan
     with_ingress: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for a plan that could not fail: it has both kinds of paths, each once, and only places
+        that a client can ask."""
+        names = [path.name for path in self.paths]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"{min(twice)} is there twice")
+        if {path.allowed for path in self.paths} != {True, False}:
+            raise ValueError("a plan has allowed paths and refused ones")
+        for path in self.paths:
+            if path.place is Place.OTHER_POD and path.client is not Client.TARGET:
+                raise ValueError(f"{path.name}: only the target's pods have others of their kind")
+            if path.place.value == path.client.value:
+                raise ValueError(f"{path.name}: a pod that asks itself asks no network")
+        in_reach(self.rate_per_s)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,17 +128,6 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...]
     start_ns: int = 0
     after_s: float = 0.0
-
-
-class PathResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A path over the rounds; outcomes in words, () where it was not asked."""
-
-    path: NetworkPath
-    verdict: Verdict
-    told: Message
-    before: tuple[Outcome, ...]
-    after: tuple[Outcome, ...]
-    replaced: tuple[Outcome, ...]
 
 
 class NetworkDetails(msgspec.Struct, kw_only=True):

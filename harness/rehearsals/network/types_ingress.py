@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.base.planfile import PerSecond, Seconds
 from harness.model.message import Message, message
 
 #: What came of asking, in words: of ``Met``, and of ``harness.rehearsals.network.types.Outcome``.
@@ -18,6 +19,15 @@ WORDS = {
     "unreachable": message("unreachable"),
     "untrusted": message("untrusted"),
 }
+
+
+MOST_RATE_PER_S = 50.0
+
+
+def in_reach(rate_per_s: float) -> None:
+    """Raises ``ValueError`` for a rate that few users cannot offer."""
+    if not 0 < rate_per_s <= MOST_RATE_PER_S:
+        raise ValueError(f"rate {rate_per_s:g}/s is not within 0..{MOST_RATE_PER_S:g}/s")
 
 
 class Scene(StrEnum):
@@ -62,14 +72,29 @@ class Met(StrEnum):
 
 
 class IngressAsk(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, and what is wanted: an answer of a pod with ``status``, or (0) none of any pod's."""
+    """One request, and what is wanted: an answer of a pod with ``status``, or (0) none of any pod's. ``ask`` is its
+    method and path, as in ``GET /v1/walks``."""
 
-    method: str
-    path: str
+    ask: str
     host: Host
     token: bool
     status: int
     why: str
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` where ``ask`` is no method and path."""
+        if len(self.ask.split()) != 2:
+            raise ValueError(f"{self.ask!r} is no method and path")
+
+    @property
+    def method(self) -> str:
+        """GET, POST and so on."""
+        return self.ask.split()[0]
+
+    @property
+    def path(self) -> str:
+        """With the slash that it begins with."""
+        return self.ask.split()[1]
 
     @property
     def name(self) -> str:
@@ -86,9 +111,19 @@ class IngressPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     asks: tuple[IngressAsk, ...]
-    follows_within_s: float
-    renewal_s: float
-    rate_per_s: float
+    follows_within_s: Seconds
+    renewal_s: Seconds
+    rate_per_s: PerSecond
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` where nothing could fail: it wants asks that a pod answers and asks that none may,
+        each once."""
+        asks = [ask.name for ask in self.asks]
+        if twice := {name for name in asks if asks.count(name) > 1}:
+            raise ValueError(f"{min(twice)} is there twice")
+        if {bool(ask.status) for ask in self.asks} != {True, False}:
+            raise ValueError("an Ingress is asked for what a pod answers, and for what none may")
+        in_reach(self.rate_per_s)
 
 
 class IngressAnswer(msgspec.Struct, frozen=True, kw_only=True):

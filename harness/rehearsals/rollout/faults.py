@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units
+from harness.base.errors import BadInput
 from harness.model.scenario import Scenario
 from harness.model.stack import GATE_FAULTS, Fault, FaultKind
 

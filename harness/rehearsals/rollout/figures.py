@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.units import Unit
 from harness.judge.difference import Exact, Rate, Ratio, Series, Single
 from harness.judge.figures import MS, latencies_ms
 from harness.judge.lag import lag_ns
@@ -19,7 +20,6 @@ from harness.judge.window import Window
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.scenario import Metric, Scenario
-from harness.model.units import Unit
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import switched_of

@@ -9,29 +9,30 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from harness.checks.flag_log import FlagLog
-from harness.checks.judged import CHECK_EVENT, of_event
+from harness.base.clock import Anchor
+from harness.checks.invariants import OFF, judged_reads, switch_over_result
 from harness.checks.switch_over import SwitchOver, switch_over
-from harness.invariants import OFF, judged_reads, switch_over_result
+from harness.checks.walk_results import READS
 from harness.judge.chance import chance_words, false_roll_backs
 from harness.judge.finding import error_words
+from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
+from harness.judge.judged import CHECK_EVENT, of_event
 from harness.judge.ledger import Ledger
 from harness.judge.window import NS
-from harness.model.evidence import Anchor, EventRow, ProbeRow, RequestRow, Row
+from harness.load.population.accounts import accounts
+from harness.load.population.due import due_list
+from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
-from harness.population.accounts import accounts
-from harness.population.due import due_list
 from harness.rehearsal.facts import patch_errata
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.observed import Moment, Observed, moment, observed
 from harness.rehearsals.rollout.queries import value_query
 from harness.report.words import lacking_words
-from harness.walk_results import READS
 
 _ROLLBACK_STEPS = "rollout.rollback."
 _RATE_CLAIM = "rollout.week2.success.request_rate"

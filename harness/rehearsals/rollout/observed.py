@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.base.errors import BadInput
 from harness.judge.window import Window
-from harness.model.errors import BadInput
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
 from harness.model.verdict import Decision
 from harness.rehearsals.rollout.details import WeekDetails

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from harness.base.clock import Anchor, utc
+from harness.base.units import Unit
 from harness.checks.switch_over import SwitchOver
-from harness.clock import utc
 from harness.judge.summary import WindowSummary, summarise
-from harness.model.evidence import Anchor, EventRow, Side
+from harness.model.evidence import EventRow, Side
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message, quantity, verbatim
 from harness.model.scenario import Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
-from harness.model.units import Unit
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import switched_of

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, FlagRow, Outcome, SampleRow, SessionRow, Side
 from harness.model.message import marked
-from harness.rehearsal.gathered import Gathered
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import numpy as np
 
+from harness.base.units import Unit
+from harness.evidence.gathered import Gathered
 from harness.model.evidence import EventRow, Side
 from harness.model.message import Message, Told, marked, message, verbatim
 from harness.model.scenario import Scenario
 from harness.model.section import Axis as ChartAxis
 from harness.model.section import Band, Chart, Limit, Mark, Point, Series, Style, Timeline
-from harness.model.units import Unit
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsals.rollout.observed import Observed
 from harness.rehearsals.rollout.series import ERROR_GROUPS, NS, Axis, Measured, Numbers, SideSeries, series_of
 
@@ -95,9 +95,11 @@ def _mark(axis: Axis, row: EventRow) -> Mark:
 
 
 def _phases(axis: Axis, events: Iterable[EventRow], week: Observed) -> Iterator[Band]:
-    """Each phase lasts until the next; the window ends when it was judged, and what follows is named for itself."""
-    starts = [(row.at_ns, phase_word(row.subject), row.subject == "window") for row in events if row.kind == "phase"]
+    """Each phase lasts until the next; the window begins with the first request, and what follows it is named so."""
+    named = [row for row in events if row.kind == "phase" and row.subject != "window"]
+    starts = [(row.at_ns, phase_word(row.subject), False) for row in named]
     if week.planned is not None:
+        starts.append((week.planned.start_ns, PHASES["window"], True))
         starts.append((week.window.end_ns, message("after the window"), False))
     starts.sort(key=lambda each: each[0])
     ends = [start_ns for start_ns, _, _ in starts[1:]] + ([axis.end_ns] if starts else [])

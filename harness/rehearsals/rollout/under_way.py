@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from harness.checks.judged import event
-from harness.clock import NS
-from harness.invariants import Invariants, switch_over_result
+from harness.base.clock import NS
+from harness.base.units import show
+from harness.checks.invariants import Invariants, switch_over_result
 from harness.judge.chance import preflight_sentences
 from harness.judge.combine import combine
 from harness.judge.judge import judge
+from harness.judge.judged import event
 from harness.judge.window import Window
+from harness.load.population.due import requests_due
 from harness.load.users import Users, UsersPlan
 from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Told, message
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault
-from harness.model.units import show
 from harness.model.verdict import Decision
-from harness.population.due import requests_due
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.judge.endpoints import endpoints_now, endpoints_reached_s
+from harness.judge.resizes import resizes
 from harness.judge.zones import fullest, placement
 from harness.load.stages.admit import admit_steps
 from harness.load.stages.process import StageProcesses
-from harness.manifests.change import spreads_over_zones, without_autoscaler
-from harness.manifests.cpu import scaled
 from harness.model.disruption import Budget
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -33,9 +32,10 @@ from harness.rehearsals.scaling.types import (
     TakenBack,
     ZoneLost,
 )
-from harness.resizes import resizes
-from harness.rungs import manifests_of, overlay
+from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
+from harness.stack.manifests.cpu import scaled
 from harness.stack.protocol import ByKubectl, Undo
+from harness.stack.rungs import manifests_of, overlay
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0

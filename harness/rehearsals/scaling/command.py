@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
-from harness.progress import Progress
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
 from harness.rehearsal.arguments import chosen, first_line, options_of, parts_line, parts_words
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.scaling.types import ScalingPlan
 
 

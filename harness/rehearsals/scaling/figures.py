@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from harness.base.units import Unit
 from harness.judge.difference import Single
-from harness.model.units import Unit
 from harness.rehearsal.pods_over_time import Course, Size
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.scaling.types import Part

@@ -106,7 +106,7 @@ def errata_of_effects(part: Part, effects: Sequence[Effect], steps: Sequence[Res
     The first decision of the autoscaler after a command, and before the next, is held against what was asked for:
     fewer after a rise, or more after a fall, undoes the command.
     """
-    ends_ns = [each.at_ns for each in effects[1:]] + [2**63]
+    ends_ns = [*(each.at_ns for each in effects[1:]), 2**63][: len(effects)]
     found: dict[str, tuple[Message, ...]] = {}
     for effect, end_ns in zip(effects, ends_ns, strict=True):
         if effect.autoscaler and effect.after_s is not None:

@@ -69,7 +69,7 @@ def timed(
     """``what`` took ``value`` seconds: passed within ``after_s``..``within_s``; never seen is a fail."""
     if value is None:
         return held(part.name, claim, False, message("not seen: {what}", what=what), **seconds(None, within_s))
-    words = {"what": what, "seconds": f"{value:.1f}", "most": f"{within_s:g}"}
+    words: dict[str, str | Message] = {"what": what, "seconds": f"{value:.1f}", "most": f"{within_s:g}"}
     told = message("{what}: {seconds} s (at most {most} s)", **words)
     if after_s:
         told = message("{what}: {seconds} s ({least}..{most} s)", least=f"{after_s:g}", **words)

@@ -79,8 +79,8 @@ def judged(part: Part, loss: ZoneLoss, *, spread: bool) -> list[Judgement]:
     ``manifest.deployment.no_zone_spread``.
     """
     if why := _unseen(loss):
-        told = message("the zone {zone} lost: {why}", zone=loss.zone or "?", why=why)
-        return [unknown(part.name, claim, told) for claim in (MULTI_ZONE, REHEARSED)]
+        lost = message("the zone {zone} lost: {why}", zone=loss.zone or "?", why=why)
+        return [unknown(part.name, claim, lost) for claim in (MULTI_ZONE, REHEARSED)]
     several = len(set(loss.placed.values())) > 1
     told = _answered(loss)
     failed = message("{failed} of {all} failed", failed=str(loss.failed), all=str(loss.requests))

@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from harness.checks.step_reads import reads_of_steps
-from harness.manifests.change import without_autoscaler
-from harness.manifests.cpu import cpu_factor, scaled
+from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -16,10 +15,10 @@ from harness.model.parts import ended, titled
 from harness.model.result import Part as Page
 from harness.model.section import Section
 from harness.model.stack import Rung
-from harness.rehearsal.gathered import Gathered
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
+from harness.rehearsal.pods_over_time import Course
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling import sections
@@ -27,6 +26,8 @@ from harness.rehearsals.scaling.acts import Acts
 from harness.rehearsals.scaling.figures import reached
 from harness.rehearsals.scaling.judge import Rows, judged, of_part
 from harness.rehearsals.scaling.types import PartKind, ScalingDetails, ScalingPlan, controlled
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.cpu import cpu_factor, scaled
 
 
 class Scaling:
@@ -100,11 +101,13 @@ class Scaling:
     def figures(
         self, plan: ScalingPlan, seen: Seen[ScalingDetails], judgements: Sequence[Judgement]
     ) -> Iterable[Figure]:
-        """When each number of pods was reached in the parts that were run."""
+        """When each number of pods was reached; without a value in a part that was not carried through."""
         _ = judgements
-        rows = _rows(seen.facts.rung, seen.evidence)
-        for part, start_ns, end_ns in ended(plan.parts, seen.details.runs):
-            yield from reached(part, sections.course(part, seen.details, rows, start_ns, end_ns))
+        rows, details = _rows(seen.facts.rung, seen.evidence), seen.details
+        done = {part.name: (start, end) for part, start, end in ended(plan.parts, details.runs)}
+        for part in plan.parts:
+            found = sections.course(part, details, rows, *done[part.name]) if part.name in done else Course()
+            yield from reached(part, found)
 
 
 def _most_pods(plan: ScalingPlan) -> int:

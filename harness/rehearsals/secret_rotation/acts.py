@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from harness.clock import NS
+from harness.base.clock import NS
 from harness.load.stages.admit import admit_steps
 from harness.load.stages.process import StageProcesses
 from harness.model.message import Message, message

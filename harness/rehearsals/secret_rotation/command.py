@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import MachineClock
-from harness.lifecycle import run_to_end
+from harness.base.clock import MachineClock
+from harness.base.progress import Progress
 from harness.model.stack import Rung
-from harness.progress import Progress
 from harness.rehearsal.arguments import chosen, first_line, options_of, parts_line, parts_words
+from harness.rehearsal.lifecycle import run_to_end
 from harness.rehearsals.secret_rotation.types import RotationPlan
-from harness.rungs import overlay
+from harness.stack.rungs import overlay
 
 COMPONENT = "-secret-manager"  # the overlay's suffix
 

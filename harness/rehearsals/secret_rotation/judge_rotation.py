@@ -237,7 +237,7 @@ def _loses_nothing(part: RotationPart, course: Course, calls: Calls) -> Judgemen
 
 
 def planned(part: RotationPart) -> int:
-    """How many requests are due in the part's load, which come evenly (``harness.population.arrivals``)."""
+    """How many requests are due in the part's load, which come evenly (``harness.load.population.arrivals``)."""
     return math.ceil(round(part.rate_per_s * part.load_s, 6))
 
 

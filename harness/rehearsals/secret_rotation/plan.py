@@ -6,9 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness import yamltext
-from harness.model import units
-from harness.model.errors import BadInput
+from harness.base import units, yamltext
+from harness.base.errors import BadInput
 from harness.model.stack import Capability
 from harness.rehearsals.secret_rotation.types import PartKind, RotationPart, RotationPlan
 from scenarios import claims

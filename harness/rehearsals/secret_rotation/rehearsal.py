@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from harness.base.units import Unit
 from harness.checks.step_reads import reads_of_steps
 from harness.judge.difference import Ratio, Single
-from harness.manifests.change import without_autoscaler
-from harness.manifests.cpu import cpu_factor, scaled
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
@@ -16,7 +15,6 @@ from harness.model.parts import ended, titled
 from harness.model.result import Part as Page
 from harness.model.section import Section
 from harness.model.stack import Rung
-from harness.model.units import Unit
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
@@ -26,7 +24,15 @@ from harness.rehearsals.secret_rotation import roles, sections
 from harness.rehearsals.secret_rotation.acts import Acts
 from harness.rehearsals.secret_rotation.judge import calls_of, judged, of_part
 from harness.rehearsals.secret_rotation.judge_rotation import rotation
-from harness.rehearsals.secret_rotation.types import Rotated, RotationDetails, RotationPlan
+from harness.rehearsals.secret_rotation.types import (
+    PartKind,
+    Rotated,
+    Rotation,
+    RotationDetails,
+    RotationPlan,
+)
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.cpu import cpu_factor, scaled
 from harness.stack.protocol import SecretsPlan
 
 
@@ -93,17 +99,26 @@ class SecretRotation:
     def figures(
         self, plan: RotationPlan, seen: Seen[RotationDetails], judgements: Sequence[Judgement]
     ) -> Iterable[Figure]:
-        """What failed of each rotation's requests, and its times from the publishing."""
+        """What failed of each rotation's requests, and its times from the publishing; without a value where the part
+        was not carried through."""
         _ = judgements
-        for part, _, _ in ended(plan.parts, seen.details.runs):
-            did = seen.details.did.get(part.name)
-            if isinstance(did, Rotated):
-                found = rotation(did.course, calls_of(did, seen.evidence.ledger))
-                failed = sum(each.failed for each in found.phases)
-                requests = sum(each.requests for each in found.phases)
-                yield Figure(f"{part.name}: failed", Unit.RATIO, "worse", Ratio(failed, requests), gates=True)
-                for name, value in (("files", found.files_after_s), ("Secret", found.synced_after_s)):
-                    yield Figure(f"{part.name}: {name} followed", Unit.SECONDS, "worse", Single(value))
+        done = {part.name for part, _, _ in ended(plan.parts, seen.details.runs)}
+        for part in plan.parts:
+            if part.kind in (PartKind.NAIVE, PartKind.TWO_ROLES):
+                did = seen.details.did.get(part.name) if part.name in done else None
+                found = None
+                if isinstance(did, Rotated):
+                    found = rotation(did.course, calls_of(did, seen.evidence.ledger))
+                yield from _of_rotation(part.name, found)
+
+
+def _of_rotation(part: str, found: Rotation | None) -> Iterator[Figure]:
+    phases = () if found is None else found.phases
+    failed = Ratio(sum(each.failed for each in phases), sum(each.requests for each in phases))
+    yield Figure(f"{part}: failed", Unit.RATIO, "worse", failed, gates=True)
+    files_s, secret_s = (None, None) if found is None else (found.files_after_s, found.synced_after_s)
+    yield Figure(f"{part}: files followed", Unit.SECONDS, "worse", Single(files_s))
+    yield Figure(f"{part}: Secret followed", Unit.SECONDS, "worse", Single(secret_s))
 
 
 def _most_pods(plan: RotationPlan) -> int:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.model.secrets import Credentials
 from harness.model.stack import DatabaseAccess
 

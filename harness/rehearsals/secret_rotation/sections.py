@@ -49,9 +49,9 @@ def sections(
             yield chart
         match details.did.get(part.name):
             case AsWritten(trials=trials):
-                events = tuple(f"{each.name}: {event}" for each in trials for event in each.events)
-                if events:
-                    yield Lines(title=message("Observed"), lines=events, part=part.name)
+                told = tuple(f"{each.name}: {event}" for each in trials for event in each.events)
+                if told:
+                    yield Lines(title=message("Observed"), lines=told, part=part.name)
             case Started(versions=versions, published=published):
                 yield Lines(title=message("Observed"), lines=(_volumes(len(versions), published),), part=part.name)
             case Rotated() as did:

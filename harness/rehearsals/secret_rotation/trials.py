@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from harness.manifests import kustomize, load
 from harness.model.manifests import Manifests
 from harness.model.stack import Rung
 from harness.rehearsals.secret_rotation.types import ALONE, CLASSLESS, EXISTING
+from harness.stack.manifests import kustomize, load
 
 _CLASS = "SecretProviderClass/tekutoko-secrets"
 _SECRET = "Secret/app-secret"  # noqa: S105 - its key among the documents

@@ -7,14 +7,14 @@ import asyncio
 import sys
 from pathlib import Path
 
-from harness import bootstrap, terminal
+from harness.base import bootstrap, terminal
 
 terminal.install()
 bootstrap.enter("harness.stack.kind")
 
-from harness.clock import MachineClock
-from harness.model.errors import RehearsalError
-from harness.progress import Progress
+from harness.base.clock import MachineClock
+from harness.base.errors import RehearsalError
+from harness.base.progress import Progress
 from harness.stack.kind import cluster, config, docker, keeper, record
 from harness.stack.kind.images import choice
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from harness.clock import Clock
-from harness.manifests import quantity
+from harness.base.clock import Clock
 from harness.model.evidence import SampleRow
 from harness.model.message import Told, message
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.times import monotonic_ns
+from harness.stack.manifests import quantity
 
 USAGE_EVERY_S = 5.0
 

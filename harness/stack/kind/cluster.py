@@ -13,17 +13,17 @@ from typing import Any
 import msgspec
 import yaml
 
-from harness.clock import NS, Clock
-from harness.home import home
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
+from harness.base.home import home
 from harness.stack.kind import config, docker, network, parts, record, uses
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import choice, node
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.lock import locked
 from harness.stack.kind.record import Cluster
+from harness.stack.state.processes import identify, marked, signal_group, wait_gone
 from harness.stack.waiting import together
-from harness.state.processes import identify, marked, signal_group, wait_gone
 
 CREATE_LIMIT_S = 300.0
 DELETE_LIMIT_S = 120.0

@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 from collections.abc import Iterator
 
-from harness.clock import Clock
+from harness.base.clock import Clock
 from harness.stack.kind import record
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.lock import locked

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 
 Progress = Callable[[str], None]
 Line = Callable[[str], None]

@@ -9,13 +9,14 @@ from typing import Any
 
 import yaml
 
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.data import KIND_CONFIG
+from harness.base.errors import BadInput, StackNotStarted
 from harness.stack.kind.images.node import NodeImages
 from harness.stack.kind.record import Cluster
-from harness.state.ports import HOST, can_bind
+from harness.stack.state.ports import HOST, can_bind
 
-CONFIG = Path(__file__).resolve().parents[3] / "kind-config.yaml"
-# Above the ranges of runs (harness/state/ports.py), below the ephemeral ports: a kept cluster outlives runs.
+CONFIG = KIND_CONFIG
+# Above the ranges of runs (harness/stack/state/ports.py), below the ephemeral ports: a kept cluster outlives runs.
 FIRST_PORT = 32_100
 LAST_PORT = 32_700
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from harness.model.errors import BadInput, NotCapable
+from harness.base.errors import BadInput, NotCapable
 from harness.model.stack import Address, DatabaseAccess
 from harness.stack.kind.ground import DATABASE, Ground
 from harness.stack.kind.outside import Outside

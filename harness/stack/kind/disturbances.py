@@ -7,9 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-from harness.clock import Clock
-from harness.manifests import quantity
-from harness.model.errors import BadInput, NotCapable, StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
 from harness.stack.feed import Feed
@@ -21,6 +20,7 @@ from harness.stack.kind.sidecars import CTR, Sidecars
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.pods import Pod
+from harness.stack.manifests import quantity
 from harness.stack.protocol import Undo
 
 KILL_LIMIT_S = 15.0

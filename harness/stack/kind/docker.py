@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS, MachineClock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, MachineClock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind.commands import run
 
 ASK_LIMIT_S = 15.0

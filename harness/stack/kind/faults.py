@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from harness.model.errors import BadInput, RehearsalError
+from harness.base.errors import BadInput, RehearsalError
 from harness.model.message import message
 from harness.model.stack import GATE_FAULTS, Fault, FaultKind
 from harness.stack.feed import Feed

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import Clock
-from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.message import message
 from harness.model.stack import PROJECT_ID, Address, Endpoints, Target, Version
 from harness.stack.feed import Feed
@@ -27,8 +27,8 @@ from harness.stack.kubernetes.documents import SECRET_MANAGER
 from harness.stack.processes import Process
 from harness.stack.protocol import STANDBY
 from harness.stack.ready import CHECKS, logs_in, secrets_served
+from harness.stack.state import RunState
 from harness.stack.waiting import together
-from harness.state import RunState
 
 KEPT = "TEKUTOKO_KIND_CLUSTER_LABEL"  # in the environment: the cluster that runs use instead of the kept one
 DATABASE = "postgres"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import yaml
 
-from harness.clock import Clock
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
 from harness.model.entry import IngressEntry
-from harness.model.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.cluster_wide import ClusterWide

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from harness.clock import Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Rung
 from harness.stack.keeping import PartStatus, Standing
 from harness.stack.kind import at_hand, cluster, config, parts, record, uses

@@ -7,8 +7,8 @@ import fcntl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from harness.clock import NS, Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind.commands import Progress
 
 _POLL_S = 0.5

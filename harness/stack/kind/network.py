@@ -10,8 +10,8 @@ import json
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind.commands import run
 from harness.stack.kind.docker import docker
 

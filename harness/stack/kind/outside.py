@@ -11,7 +11,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from harness.clock import Clock
+from harness.base.clock import Clock
 from harness.model.stack import Address
 from harness.stack import environment
 from harness.stack.kind import docker
@@ -19,8 +19,8 @@ from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.compose import Definition
 from harness.stack.kubernetes.times import monotonic_ns
 from harness.stack.processes import Process, Spec, spawn
+from harness.stack.state import RunState
 from harness.stack.waiting import until
-from harness.state import RunState
 
 READY_LIMIT_S = 90.0
 _START_LIMIT_S = 60.0

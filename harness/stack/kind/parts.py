@@ -6,8 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
-from harness.clock import NS, Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind.network import kubectl
 from harness.stack.kind.record import Cluster
 

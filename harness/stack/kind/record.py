@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.home import home
-from harness.model.errors import BadInput
-from harness.state.held import HeldLock, is_held
-from harness.state.machine import home_mark
-from harness.state.processes import ProcessIdentity
+from harness.base.errors import BadInput
+from harness.base.home import home
+from harness.stack.state.held import HeldLock, is_held
+from harness.stack.state.machine import home_mark
+from harness.stack.state.processes import ProcessIdentity
 
 _MAKER = "maker.lock"
 _held: dict[str, HeldLock] = {}  # of the clusters that this process is making, or made for itself

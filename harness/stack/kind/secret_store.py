@@ -10,18 +10,18 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.firebase.rest import request
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address
+from harness.stack.firebase.rest import request
 from harness.stack.kind.by_hand import by_hand
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.password import new_password
 from harness.stack.kubernetes.workload import GONE_LIMIT_S
-from harness.state import Lease
+from harness.stack.state import Lease
 
 SECRET = "tekutoko-database"  # noqa: S105 - its name in Secret Manager
 SYNCED = "app-secret"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from harness.clock import NS, Clock, MachineClock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock, MachineClock
+from harness.base.errors import StackNotStarted
 from harness.stack.kind.cluster_wide import ClusterWide
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import binaries

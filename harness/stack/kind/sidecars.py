@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.stack.kind import docker
 from harness.stack.kubernetes.pods import Pod
 from harness.stack.kubernetes.watching import Watching

@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.checks.leaks import leaks
-from harness.clock import Clock
-from harness.manifests.cpu import cpu_factor
+from harness.base.clock import Clock
+from harness.base.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.command import Ran
 from harness.model.disruption import Drained
 from harness.model.entry import IngressEntry
-from harness.model.errors import BadInput, NotCapable, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.secrets import Credentials
@@ -37,10 +35,12 @@ from harness.stack.kubernetes.documents import SECRET_MANAGER
 from harness.stack.kubernetes.driven import Driven
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.kubernetes.password import new_password
+from harness.stack.manifests.cpu import cpu_factor
 from harness.stack.migrations import migrate
 from harness.stack.protocol import SecretsPlan, Undo
+from harness.stack.state import RunState
+from harness.stack.state.leaks import leaks
 from harness.stack.waiting import together
-from harness.state import RunState
 
 DOWN_LIMIT_S = 240.0  # a whole cluster on a busy machine
 

@@ -16,8 +16,8 @@ from typing import IO
 import msgspec
 
 from harness.stack.kind import record
-from harness.state import lives
-from harness.state.processes import ProcessIdentity, identify
+from harness.stack.state import lives
+from harness.stack.state.processes import ProcessIdentity, identify
 
 
 class User(msgspec.Struct, frozen=True):

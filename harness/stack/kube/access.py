@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from harness.home import expanded
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
+from harness.base.home import expanded
 from harness.model.stack import OwnCluster
 
 CONFIRM = "--yes-use-this-cluster"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.clock import NS, Clock
-from harness.model.errors import PartDied, StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import PartDied, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.stack.feed import Feed

@@ -7,8 +7,8 @@ import contextlib
 import shutil
 from pathlib import Path
 
+from harness.base.errors import NotCapable
 from harness.model.command import Ran
-from harness.model.errors import NotCapable
 from harness.model.stack import OwnCluster
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.errors import NotCapable
+from harness.base.errors import NotCapable
 from harness.model.stack import Address, DatabaseAccess
 from harness.stack.kube.beside import Beside
 

@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.clock import NS, Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import OwnCluster
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import ApiServer, Json

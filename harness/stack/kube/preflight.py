@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.stack.kubernetes.api_server import ApiServer, Json, Refused
 
 OLDEST = 27  # of Kubernetes 1.x: autoscaling/v2, policy/v1 and discovery.k8s.io/v1 are older, sidecars a little younger

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.checks.leaks import leaks
-from harness.clock import Clock
+from harness.base.clock import Clock
+from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.command import Ran
 from harness.model.disruption import Drained
-from harness.model.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import (
@@ -42,8 +41,9 @@ from harness.stack.kubernetes.workload import BUSY
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
 from harness.stack.ready import CHECKS, logs_in
+from harness.stack.state import RunState
+from harness.stack.state.leaks import leaks
 from harness.stack.waiting import together, until
-from harness.state import RunState
 
 DOWN_LIMIT_S = 240.0
 GONE_LIMIT_S = 180.0  # of the namespace: its controllers may be busy with others

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import Clock
-from harness.model.errors import PartDied
+from harness.base.clock import Clock
+from harness.base.data import ROOT
+from harness.base.errors import PartDied
 from harness.model.evidence import SampleRow
 from harness.model.stack import OwnCluster
 from harness.stack.feed import Feed
 from harness.stack.kube import parts
 from harness.stack.processes import Process, Spec, spawn
-from harness.state import RunState
+from harness.stack.state import RunState
 
 SLOW_MS = 2000.0
 SLOW_IN_A_ROW = 2
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class RoundTrip(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import load_kube_config
 from kubernetes.aio.stream import WsApiClient
 
-from harness.clock import NS, Clock, MachineClock
+from harness.base.clock import NS, Clock, MachineClock
 from harness.stack.kube import mux
 
 PING_EVERY_S = 5.0

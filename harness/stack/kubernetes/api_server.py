@@ -14,8 +14,8 @@ import msgspec
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, kube_config, load_kube_config
 
-from harness.clock import Clock
-from harness.model.errors import RehearsalError, StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import RehearsalError, StackNotStarted
 
 ASK_LIMIT_S = 20.0
 FIELD_MANAGER = "tekutoko-rehearsal"
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 Query = Mapping[str, str | int]
 
 
-class Refused(RehearsalError):  # noqa: N818 - an outcome, as in harness.model.errors
+class Refused(RehearsalError):  # noqa: N818 - an outcome, as in harness.base.errors
     """The API server answered with an error status, or not at all (status 0)."""
 
     exit = StackNotStarted.exit

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import yaml
 
-COMPOSE = Path(__file__).resolve().parents[3] / "compose.yaml"
+from harness.base.data import COMPOSE
+
 _VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")  # compose's ${NAME:-default}
 
 

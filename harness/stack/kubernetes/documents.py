@@ -10,18 +10,18 @@ from typing import Any
 
 import msgspec
 
-from harness.manifests import quantity
-from harness.manifests.forced.work import (
+from harness.base.errors import BadInput
+from harness.model.manifests import Manifests
+from harness.stack.kubernetes import labels
+from harness.stack.kubernetes.api_server import Json
+from harness.stack.manifests import quantity
+from harness.stack.manifests.forced.work import (
     BY_THE_RUNG,
     PASSWORD,
     SIDECAR_IMAGE,
     TARGET_IMAGE,
     containers,
 )
-from harness.model.errors import BadInput
-from harness.model.manifests import Manifests
-from harness.stack.kubernetes import labels
-from harness.stack.kubernetes.api_server import Json
 
 SECRET_MANAGER = "secret_manager"  # noqa: S105 - no service of compose.yaml: only the rehearsal of secrets has it
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.base.errors import StackNotStarted
 from harness.model.command import Ran
 from harness.model.disruption import Eviction
-from harness.model.errors import StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.stack import Address
 from harness.stack.begun import Begun

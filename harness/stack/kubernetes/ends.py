@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from harness.model.errors import RehearsalError
+from harness.base.errors import RehearsalError
 from harness.model.message import message
 from harness.stack.feed import Feed
 from harness.stack.processes import Process

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.disruption import Drained, Eviction
-from harness.model.errors import BadInput, StackNotStarted
 from harness.model.message import message
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Refused

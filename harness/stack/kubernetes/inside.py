@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.clock import NS, Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.feed import Feed
 from harness.stack.kubernetes.api_server import ApiServer
@@ -16,8 +16,8 @@ from harness.stack.kubernetes.evictions import Evictions
 from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.kubernetes.workload import Workload
+from harness.stack.state import Lease
 from harness.stack.waiting import http_status
-from harness.state import Lease
 
 SERVICE_LIMIT_S = 20.0
 METRICS_LIMIT_S = 90.0

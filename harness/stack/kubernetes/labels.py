@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from enum import Enum
 
 from harness.model import manifests
-from harness.state import Lease, may_live
-from harness.state.machine import home_mark, identity
-from harness.state.processes import ProcessIdentity
+from harness.stack.state import Lease, may_live
+from harness.stack.state.machine import home_mark, identity
+from harness.stack.state.processes import ProcessIdentity
 
 PART = manifests.PART
 RUN = "tekutoko-rehearsal.run"

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from harness.model.evidence import Anchor
+from harness.base.clock import Anchor
 from harness.model.message import Message, message
 from harness.model.stack import PodState
 from harness.stack.feed import Feed

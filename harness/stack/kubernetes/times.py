@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from harness.clock import NS
-from harness.model.evidence import Anchor
+from harness.base.clock import NS, Anchor
 
 
 def monotonic_ns(anchor: Anchor, stamp: str) -> int:

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.manifests import quantity
-from harness.model.errors import PartDied
+from harness.base.clock import NS, Clock
+from harness.base.errors import PartDied
 from harness.model.evidence import SampleRow
 from harness.model.message import Message, message
 from harness.stack.feed import Feed, endpoints_told
@@ -17,6 +16,7 @@ from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.pods import Pod, Pods
 from harness.stack.kubernetes.times import duration_s, monotonic_ns
+from harness.stack.manifests import quantity
 
 #: What is followed besides events: what the manifests made, and nothing that a rung put beside it.
 OF_THE_TARGET = f"!{labels.PART}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 
-from harness.clock import NS, Clock, utc
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock, utc
+from harness.base.errors import StackNotStarted
 from harness.stack.kubernetes import jobs, labels
 from harness.stack.kubernetes.api_server import CONFLICT, NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.logs import PodLogs
 from harness.stack.kubernetes.watching import Place, Watching
 from harness.stack.processes import tail
-from harness.state import Lease
+from harness.stack.state import Lease
 
 NAMESPACES = "/api/v1/namespaces"
 READY_LIMIT_S = 180.0

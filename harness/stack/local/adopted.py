@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.stack.processes import Watched
-from harness.state import ProcessIdentity
+from harness.stack.state import ProcessIdentity
 
 
 class Adopted(Watched):

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from harness.clock import Clock
+from harness.base.clock import Clock
 from harness.control import metrics_server
 from harness.control.hpa.history import History
 from harness.control.hpa.proposal import Readings

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
+from harness.base.errors import BadInput, StackNotStarted
 from harness.control.disruption import GuardedPod, evict, status
 from harness.model.autoscaling import PodPhase
 from harness.model.disruption import Budget, BudgetStatus, Drained, Eviction
-from harness.model.errors import BadInput, StackNotStarted
 from harness.model.message import message
 from harness.stack.feed import Feed
 from harness.stack.local.deployment import DeploymentController

@@ -7,15 +7,15 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
 from harness.control import backoff, probes
 from harness.model.manifests import Probe
 from harness.model.message import Message, message
 from harness.model.stack import Address
 from harness.stack.processes import Process, Spec, spawn
+from harness.stack.state import RunState
+from harness.stack.state.cgroups import Group
 from harness.stack.waiting import http_status
-from harness.state import RunState
-from harness.state.cgroups import Group
 
 
 class Container:

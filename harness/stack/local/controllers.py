@@ -14,7 +14,7 @@ from harness.stack.local.autoscaler import Autoscaler, MetricsServer
 from harness.stack.local.budgets import Budgets
 from harness.stack.local.deployment import DeploymentController, Service
 from harness.stack.local.pod import Ground
-from harness.state import cgroups
+from harness.stack.state import cgroups
 
 
 def capabilities(*, signals_at_once: bool = False) -> frozenset[Capability]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.model.stack import Address, DatabaseAccess
 from harness.stack.local.adopted import Adopted
 from harness.stack.local.deployment import DeploymentController

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.home import home
+from harness.base.home import home
 
 PROGRAMS = (
     *("postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_verifybackup", "pg_receivewal"),

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
 from harness.control import progress
 from harness.control.deployment import step
 from harness.control.endpoints import ready_endpoints
 from harness.model.cluster import PodView, ReplicaSet
-from harness.model.errors import StackNotStarted
 from harness.model.manifests import Deployment, PodTemplate
 from harness.model.message import message
 from harness.stack.feed import endpoints_told

@@ -10,8 +10,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.clock import Clock
-from harness.model.errors import BadInput, NotCapable
+from harness.base.clock import Clock
+from harness.base.errors import BadInput, NotCapable
 from harness.model.message import message
 from harness.model.stack import DELAYS, PARTS, Fault, FaultKind
 from harness.stack.failover import fail_over
@@ -22,8 +22,8 @@ from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Pod
 from harness.stack.processes import Spec, spawn
 from harness.stack.protocol import Undo
-from harness.state import RunState
-from harness.state.processes import signal_group
+from harness.stack.state import RunState
+from harness.stack.state.processes import signal_group
 
 _SLOW_STOPPED_S, _SLOW_RUNNING_S = 0.2, 0.05
 _CRASH_POLL_S = 0.2

@@ -6,16 +6,16 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from harness.clock import Clock
-from harness.firebase import install
+from harness.base.clock import Clock
+from harness.base.data import ROOT
 from harness.model.stack import Address
 from harness.stack import environment
+from harness.stack.firebase import install
 from harness.stack.local import installing
 from harness.stack.local.adopted import Adopted
-from harness.stack.local.installing import ROOT
 from harness.stack.processes import Process, Spec, Watched, spawn
+from harness.stack.state import RunState, npm
 from harness.stack.waiting import until
-from harness.state import RunState, npm
 
 READY_LIMIT_S = 60.0  # Auth alone compiles for 8 s on a busy machine
 STOP_S = 0.7  # nothing in memory is worth waiting for
@@ -68,7 +68,7 @@ async def installed(state: RunState, logs: Path, progress: Callable[[str], None]
     if tree.is_dir():
         return tree
     progress("first run: installing the Firebase emulators (about a minute)")
-    process = await installing.install("harness.firebase.install:ensure", "emulators-install", state, logs)
+    process = await installing.install("harness.stack.firebase.install:ensure", "emulators-install", state, logs)
     if not tree.is_dir():
         raise process.not_started("the emulators were not installed")
     return tree

@@ -17,11 +17,11 @@ from typing import Any
 import envoy
 import msgspec
 
-from harness.clock import Clock
+from harness.base.clock import Clock
 from harness.model.stack import Address
 from harness.stack.processes import Process, Spec, spawn
+from harness.stack.state import RunState
 from harness.stack.waiting import accepts, until
-from harness.state import RunState
 
 READY_LIMIT_S = 60.0  # as the emulators: on a busy machine only the processor is short
 OBEY_LIMIT_S = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.model.message import message
 from harness.model.stack import GATE_FAULTS, Address, Fault, FaultKind
 from harness.stack.feed import Feed

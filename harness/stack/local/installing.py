@@ -7,16 +7,16 @@ import signal
 import sys
 from pathlib import Path
 
+from harness.base.data import ROOT
 from harness.stack import environment
 from harness.stack.processes import Process, Spec, spawn
-from harness.state import RunState
+from harness.stack.state import RunState
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
 LIMIT_S = 620.0  # above the installers' own limits
 _CODE = """
 import importlib
 import sys
-from harness.model.errors import RehearsalError
+from harness.base.errors import RehearsalError
 try:
     module, _, function = sys.argv[1].partition(":")
     getattr(importlib.import_module(module), function)(lambda line: print(line, file=sys.stderr, flush=True))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from harness.clock import Clock, utc
-from harness.model.errors import StackNotStarted
+from harness.base.clock import Clock, utc
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Rung
 from harness.stack.feed import Feed
 from harness.stack.keeping import PartStatus, Standing
@@ -14,10 +14,10 @@ from harness.stack.local.kept import ELSEWHERE, PARTS, address_of, made_empty, o
 from harness.stack.local.parts import Parts
 from harness.stack.local.sampler import proportional_bytes
 from harness.stack.local.teardown import end_strays
+from harness.stack.state import Condition, RunState, condition, kept
+from harness.stack.state.lease import Lease, read_lease
+from harness.stack.state.sweeping import end_run
 from harness.stack.waiting import together
-from harness.state import Condition, RunState, condition, kept
-from harness.state.lease import Lease, read_lease
-from harness.state.sweeping import end_run
 
 RUNG = Rung.LOCAL
 

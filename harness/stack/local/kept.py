@@ -15,21 +15,21 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.firebase import reset as firebase_reset
-from harness.model.errors import RehearsalError
+from harness.base.data import ROOT
+from harness.base.errors import RehearsalError
 from harness.model.stack import Address, Endpoints, Rung
+from harness.stack.firebase import reset as firebase_reset
 from harness.stack.local import postgres, postgres_programs, postgres_reset, postgres_template
 from harness.stack.ready import CHECKS
-from harness.state import ProcessIdentity, identify, kept, run_folder, sweep
-from harness.state.lease import Lease, read_lease
-from harness.state.sweeping import end_run
+from harness.stack.state import ProcessIdentity, identify, kept, run_folder, sweep
+from harness.stack.state.lease import Lease, read_lease
+from harness.stack.state.sweeping import end_run
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
 PARTS = frozenset({"postgres", *CHECKS})
 RESET_LIMIT_S = 15.0
 ELSEWHERE = "they run in another container"
 RENEW = "`python -m harness stack keep` renews them"
-_PROGRAMS = ("harness/firebase", "harness/model", "requirements.lock")
+_PROGRAMS = ("harness/stack/firebase", "harness/model", "requirements.lock")
 _SUFFIXES = {".py", ".js", ".json", ".lock"}
 
 

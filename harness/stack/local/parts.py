@@ -7,12 +7,12 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.clock import Clock
-from harness.firebase import commands
-from harness.model.errors import BadInput, RehearsalError
+from harness.base.clock import Clock
+from harness.base.errors import BadInput, RehearsalError
 from harness.model.message import message
 from harness.model.stack import PROJECT_ID, Address, Endpoints
 from harness.stack.feed import Feed
+from harness.stack.firebase import commands
 from harness.stack.gate import Gate
 from harness.stack.local.adopted import Adopted
 from harness.stack.local.emulators import Emulator, installed
@@ -22,8 +22,8 @@ from harness.stack.local.postgres import Postgres, remove_killed
 from harness.stack.local.postgres_programs import provided
 from harness.stack.processes import Watched
 from harness.stack.ready import CHECKS
+from harness.stack.state import RunState
 from harness.stack.waiting import together
-from harness.state import RunState
 
 
 class Parts:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
 from harness.model.cluster import PodView
 from harness.model.manifests import INSTANCE_NAMED, PodTemplate
 from harness.model.message import Message, message
@@ -18,9 +18,9 @@ from harness.stack import environment, sidecar
 from harness.stack.feed import Feed
 from harness.stack.local.container import Container
 from harness.stack.processes import Spec, tail
+from harness.stack.state import RunState, cgroups
+from harness.stack.state.cgroups import Group, Limits
 from harness.stack.versions import in_front
-from harness.state import RunState, cgroups
-from harness.state.cgroups import Group, Limits
 
 #: Seconds from the kill of a pod deleted with grace 0, and from the first signal to any that leaves where signals and
 #: endpoints race, until no new connection is sent to it. In a cluster that is the

@@ -12,8 +12,8 @@ import shutil
 import signal
 from pathlib import Path
 
-from harness.clock import Clock
-from harness.model.errors import StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
 from harness.model.stack import Address
 from harness.stack.local import postgres_programs, postgres_template
 from harness.stack.local.adopted import Adopted
@@ -22,8 +22,8 @@ from harness.stack.local.postgres_template import DATABASE, USER
 from harness.stack.processes import Process, Spec, Watched, spawn
 from harness.stack.protocol import STANDBY
 from harness.stack.ready import logs_in
+from harness.stack.state import RunState
 from harness.stack.waiting import until
-from harness.state import RunState
 
 MAX_CONNECTIONS = 100  # PostgreSQL's own default
 READY_LIMIT_S = 20.0

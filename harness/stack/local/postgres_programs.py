@@ -16,10 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.stack.local import debian, installing
 from harness.stack.processes import tail
-from harness.state import RunState, npm
+from harness.stack.state import RunState, npm
 
 #: The document's: "Cloud SQL for PostgreSQL 15" (技術スタック).
 MAJOR = 15

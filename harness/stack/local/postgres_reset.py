@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from harness.model.errors import PartDied
+from harness.base.errors import PartDied
 from harness.model.stack import Endpoints
 from harness.stack.local.postgres_template import DATABASE, ROLES, USER
 

@@ -15,10 +15,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.clock import NS, Clock
-from harness.home import home
-from harness.model.errors import StackNotStarted
-from harness.private import open_beneath, write_private
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
+from harness.base.home import home
+from harness.base.private import open_beneath, write_private
 from harness.stack.local.postgres_programs import Programs
 from harness.stack.processes import Account
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 import psutil
 
-from harness.clock import NS, Clock
+from harness.base.clock import NS, Clock
 from harness.control.rollout import available
 from harness.model.evidence import SampleRow
 from harness.stack.feed import Feed

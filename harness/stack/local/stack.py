@@ -7,12 +7,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from harness.checks.leaks import leaks
-from harness.clock import Clock
-from harness.manifests.honour import not_honoured_by_processes
+from harness.base.clock import Clock
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.command import Ran
 from harness.model.disruption import Drained, Eviction
-from harness.model.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.stack import Address, Capability, Endpoints, Fault, Rung, Target, Version
@@ -28,8 +26,10 @@ from harness.stack.local.parts import Parts
 from harness.stack.local.pod import Ground
 from harness.stack.local.sampler import Sampler
 from harness.stack.local.teardown import end_strays
+from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.migrations import migrate
 from harness.stack.protocol import Undo
+from harness.stack.state.leaks import leaks
 from harness.stack.waiting import http_status, together
 
 POD_GRACE_AT_DOWN_S = 2.5  # tear down is bounded; a termination in a run has the manifest's grace

@@ -6,8 +6,8 @@ import contextlib
 
 import psutil
 
-from harness.clock import Clock
-from harness.state import MARKER, PART_MARKER, RunState, cgroups, marked, shared_memory
+from harness.base.clock import Clock
+from harness.stack.state import MARKER, PART_MARKER, RunState, cgroups, marked, shared_memory
 
 _ROUNDS = 20
 _EVERY_S = 0.05

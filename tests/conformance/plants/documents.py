@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from api.model import NewWalk, User, Walk, WalkChange, WalkDetail
-from harness.firebase.documents import Fields, Value
+from harness.stack.firebase.documents import Fields, Value
 from tests.conformance.front import Answer, Call
 from tests.conformance.in_process import POD, Target
 from tests.conformance.plants.planting import Plants

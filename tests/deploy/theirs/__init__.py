@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import yamltext
+from harness.base import yamltext
 
 HERE = Path(__file__).resolve().parent
 

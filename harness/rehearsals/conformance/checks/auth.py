@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.clock import NS, unix_ns
+from harness.base.clock import NS, unix_ns
 from harness.rehearsals.conformance.bench import WALKS, Bench
 from harness.rehearsals.conformance.check import Checks, must, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api

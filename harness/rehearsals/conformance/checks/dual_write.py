@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.firebase.documents import Fields, Value, instant
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import MIRROR_LIMIT_S, Bench, Caller
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
 from harness.rehearsals.conformance.grade import Finding, document, firestore
 from harness.rehearsals.conformance.http import Exchange
 from harness.rehearsals.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
+from harness.stack.firebase.documents import Fields, Value, instant
 
 DUAL_WRITE = document("データ同期戦略")
 CHECKS = Checks(firestore("fields"), Finding.EFFECT)
@@ -55,7 +56,7 @@ async def _document(bench: Bench, walk_id: str, exchange: Exchange) -> Fields:
 def _locations(fields: Fields) -> list[Fields]:
     held = fields.get("location_data")
     if held is None or held.kind != "array" or not all(each.kind == "map" for each in held.value):
-        raise NotExercised(f"it needs location_data, an array of maps; it is {held}")
+        raise NotExercised(message("it needs location_data, an array of maps; it is {held}", held=str(held)))
     return [each.value for each in held.value]
 
 
@@ -70,7 +71,7 @@ async def written(bench: Bench) -> None:
         try:
             await bench.document(walk_id)
         except NotExercised as lacking:
-            why = bench.ground.absences.mirror.reason or "none"
+            why = str(bench.ground.absences.mirror.reason or "none")
             raise Deviates(f"a document walks/{walk_id.upper()}", why, exchange) from lacking
 
 
@@ -179,7 +180,7 @@ async def location_order(bench: Bench) -> None:
     found = _locations(await _document(bench, walk_id, exchange))
     held = [each["altitude"].value for each in found if "altitude" in each]
     if len(held) < 2:
-        raise NotExercised(f"it needs two locations in the document; there are {len(held)}")
+        raise NotExercised(message("it needs two locations in the document; there are {count}", count=str(len(held))))
     must_be("altitudes", sorted(held), held, exchange)
 
 
@@ -209,7 +210,7 @@ async def foreign(bench: Bench) -> None:
     stranger = await bench.user()
     exchange = await stranger.put(walk_id, {"title": "乗っ取り"})
     if 200 <= exchange.status < 300:
-        raise NotExercised("the write was not refused")
+        raise NotExercised(message("the write was not refused"))
     await bench.clock.sleep(_MIRRORED_S)
     _of_owner(await bench.document_now(walk_id) or {}, owner, exchange)  # before the owner's next write mends it
     later = await owner.put_walk(walk_id, {"description": "その後"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import WALKS, Bench
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised
 from harness.rehearsals.conformance.grade import Finding, walk_api
@@ -17,7 +18,7 @@ _CODES = {400: "INVALID_REQUEST", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
 def must_carry(exchange: Exchange, status: int, code: str) -> None:
     """The body of an error that has the right status; a wrong one is another check's deviation."""
     if exchange.status != status:
-        raise NotExercised(f"it needs an answer {status}: {exchange.shown}")
+        raise NotExercised(message("it needs an answer {status}: {answer}", status=str(status), answer=exchange.shown))
     wrong = error_problems(exchange.json(), code)
     if wrong:
         raise Deviates(
@@ -68,7 +69,7 @@ async def json_type(bench: Bench) -> None:
     """As the app's decoder expects."""
     exchange = await bench.nobody.get(WALKS)
     if exchange.status != 401:
-        raise NotExercised(f"it needs an answer 401: {exchange.shown}")
+        raise NotExercised(message("it needs an answer {status}: {answer}", status="401", answer=exchange.shown))
     kind = exchange.headers.get("content-type", "none")
     if kind.partition(";")[0].strip().lower() != "application/json":
         raise Deviates("Content-Type application/json", kind, exchange)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import Bench, Caller
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
 from harness.rehearsals.conformance.grade import Finding, document, environment
@@ -32,7 +33,7 @@ def _of_walk(lines: list[Line], walk_id: str) -> list[dict[str, Any]]:
     """The lines that name the walk, in whichever field."""
     found = [line.fields for line in lines if line.fields is not None and walk_id.lower() in line.text.lower()]
     if not found:
-        raise NotExercised("it needs a JSON line about the walk that was created")
+        raise NotExercised(message("it needs a JSON line about the walk that was created"))
     return found
 
 
@@ -41,7 +42,7 @@ def _every_line(id_: str, field: str, sentence: str, good: Callable[[object, Lin
         _me, _walk_id, exchange, lines = await _after_a_write(bench)
         read = [line for line in lines if line.fields is not None]
         if not read:
-            raise NotExercised("it needs log lines that are JSON objects")
+            raise NotExercised(message("it needs log lines that are JSON objects"))
         for line in read:
             assert line.fields is not None
             if not good(line.fields.get(field), line):
@@ -55,7 +56,9 @@ async def json_lines(bench: Bench) -> None:
     """Those since a walk was created."""
     _me, _walk_id, exchange, lines = await _after_a_write(bench)
     if not lines:
-        raise NotExercised(f"it needs log lines, and none came within {LINE_LIMIT_S:g} s of a created walk")
+        raise NotExercised(
+            message("it needs log lines, and none came within {limit} s of a created walk", limit=f"{LINE_LIMIT_S:g}")
+        )
     for line in lines:
         if line.fields is None:
             raise Deviates("a JSON object a line", f"{line.pod} wrote {line.text[:300]}", exchange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import Bench
 from harness.rehearsals.conformance.check import Checks, NotExercised, must
 from harness.rehearsals.conformance.grade import Finding, walk_api
@@ -39,7 +40,7 @@ async def ready_again(bench: Bench) -> None:
         spare.relay.cut()
         gone = await spare.until_status("/ready", 503, NOTICED_S)
         if gone.status == 200:
-            raise NotExercised("it needs /ready to notice that the database is gone")
+            raise NotExercised(message("it needs /ready to notice that the database is gone"))
         spare.relay.mend()
         bench.exchanges.append(await spare.until_status("/ready", 200, NOTICED_S))
         must(bench.exchanges[-1], 200)

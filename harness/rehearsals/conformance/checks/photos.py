@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from harness.clock import NS
-from harness.population import thumbnail
+from harness.base.clock import NS
+from harness.load.population import thumbnail
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import Bench, Caller
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api
@@ -20,7 +21,7 @@ async def _walk_with_thumbnail(bench: Bench, me: Caller) -> tuple[str, str]:
     """A walk that names a thumbnail which is in Storage; its id and the object's name."""
     to, walk_id = bench.endpoints, bench.walk_id()
     if to.storage is None:
-        raise NotExercised("it needs a stack with Storage")
+        raise NotExercised(message("it needs a stack with Storage"))
     name = thumbnail.object_name(me.uid, walk_id)
     content = thumbnail.image(bench.ground.seed, walk_id)
     await bench.ground.reach.put_photo(name, content, thumbnail.CONTENT_TYPE)
@@ -49,11 +50,13 @@ def _stayed(bench: Bench, name: str, exchange: Exchange) -> NoReturn:
     removals = bench.ground.absences.photos
     if removals.seen:
         raise Deviates(f"{name} gone within {REMOVAL_LIMIT_S:g} s", "still there", exchange)
-    removals.never_came(
-        f"the target does not handle Storage, and may leave it to the app: a deleted walk's thumbnail was still there "
-        f"after {REMOVAL_LIMIT_S:g} s"
+    why = message(
+        "the target does not handle Storage, and may leave it to the app: a deleted walk's thumbnail was still there "
+        "after {limit} s",
+        limit=f"{REMOVAL_LIMIT_S:g}",
     )
-    raise NotExercised(removals.reason, allowed=True)
+    removals.never_came(why)
+    raise NotExercised(why, allowed=True)
 
 
 @CHECKS("photos.removed", f"a deleted walk's thumbnail is removed from Storage within {REMOVAL_LIMIT_S:g} s")
@@ -86,7 +89,7 @@ async def foreign(bench: Bench) -> None:
     kept_id, kept = await _walk_with_thumbnail(bench, me)
     exchange = await stranger.delete(kept_id)
     if 200 <= exchange.status < 300:
-        raise NotExercised("the DELETE was not refused")
+        raise NotExercised(message("the DELETE was not refused"))
     walk_id, name = await _walk_with_thumbnail(bench, stranger)
     await _delete(bench, stranger, walk_id, name)
     if not await bench.ground.reach.has_photo(kept):

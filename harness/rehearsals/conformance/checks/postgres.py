@@ -8,12 +8,13 @@ from typing import Any
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
 from harness.checks.values import Column, comparable
+from harness.checks.walk_tables import Stored
+from harness.model.message import verbatim
 from harness.rehearsals.conformance.bench import WALKS, Bench
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must_be, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api
 from harness.rehearsals.conformance.http import Exchange
 from harness.rehearsals.conformance.samples import FULL_WALK, location
-from harness.walk_tables import Stored
 
 CHECKS = Checks(walk_api("postgresql"), Finding.EFFECT)
 
@@ -80,9 +81,9 @@ def _all_read(stored: Stored, places: Iterable[str]) -> None:
     wanted = set(places)
     for each in stored.layout.unread:
         if each.place in wanted:
-            raise NotExercised(str(each.told))
+            raise NotExercised(verbatim(str(each.told)))
 
 
 def _not_read(stored: Stored, table: str) -> NotExercised:
     why = [str(each.told) for each in stored.layout.unread if each.place.partition(".")[0] == table]
-    return NotExercised("; ".join(why))
+    return NotExercised(verbatim("; ".join(why)))

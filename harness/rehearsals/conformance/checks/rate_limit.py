@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from harness.clock import NS, unix_ns
+from harness.base.clock import NS, unix_ns
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import WALKS, Bench, Caller
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must, needs
 from harness.rehearsals.conformance.checks.errors import must_carry
@@ -34,7 +35,7 @@ async def _until_limited(bench: Bench, me: Caller) -> tuple[int, Exchange]:
 async def _limited(bench: Bench, me: Caller) -> Exchange:
     count, exchange = await _until_limited(bench, me)
     if exchange.status != 429:
-        raise NotExercised(f"it needs the limit to act: {count} requests were let through")
+        raise NotExercised(message("it needs the limit to act: {count} requests were let through", count=str(count)))
     return exchange
 
 
@@ -57,7 +58,7 @@ async def limit(bench: Bench) -> None:
             return
         if _minute(bench) == minute:
             raise Deviates(f"429 after at most {most}", f"{count} let through, then {exchange.shown}", exchange)
-    raise NotExercised("a minute turned in each of three attempts")
+    raise NotExercised(message("a minute turned in each of three attempts"))
 
 
 @CHECKS("rate_limit.retry_after", "429 carries Retry-After, in whole seconds of at most a minute", finding=Finding.BODY)

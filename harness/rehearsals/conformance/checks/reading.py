@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import WALKS, Bench
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised
 from harness.rehearsals.conformance.grade import Finding, walk_api
@@ -46,7 +47,7 @@ async def _answers(bench: Bench) -> list[_Answer]:
     ]
     found = [answer for where, exchange in bodies if exchange.status < 300 for answer in _objects(where, exchange)]
     if not found:
-        raise NotExercised(f"it needs an answer with a walk: {bodies[0][1].shown}")
+        raise NotExercised(message("it needs an answer with a walk: {answer}", answer=bodies[0][1].shown))
     return found
 
 

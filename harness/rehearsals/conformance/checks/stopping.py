@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import WALKS, Bench, Caller
 from harness.rehearsals.conformance.beside import STOP_LIMIT_S, Spare
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, needs
@@ -25,7 +26,7 @@ async def exit_status(bench: Bench) -> None:
         spare.ask_to_stop()
         status, _seconds = await spare.ended()
     if status is None:
-        raise NotExercised("it did not exit at all")
+        raise NotExercised(message("it did not exit at all"))
     if status != 0:
         how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
         raise Deviates("exit status 0", f"{how} (kill -TERM)")
@@ -93,5 +94,5 @@ async def _held_request(bench: Bench, spare: Spare) -> tuple[Caller, asyncio.Tas
     await bench.clock.sleep(_ON_ITS_WAY_S)
     if running.done():
         spare.relay.release()
-        raise NotExercised(f"it needs a PUT to wait for the database: {running.result().shown}")
+        raise NotExercised(message("it needs a PUT to wait for the database: {answer}", answer=running.result().shown))
     return me, running

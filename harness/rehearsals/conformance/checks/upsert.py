@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.firebase.documents import instant
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import WALKS, Bench
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must, must_be, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api
 from harness.rehearsals.conformance.samples import FULL_LOCATION, FULL_WALK, TIMES, location
 from harness.rehearsals.conformance.shape import is_time, same_time
+from harness.stack.firebase.documents import instant
 
 CHECKS = Checks(walk_api("change"))
 
@@ -68,7 +69,9 @@ async def updated_at(bench: Bench) -> None:
     exchange = await me.put_walk(walk_id, {"title": "夜の散歩"})
     after = (await me.walk(walk_id)).get("updated_at")
     if not (is_time(before) and is_time(after)):
-        raise NotExercised(f"it needs updated_at in RFC 3339: {before!r}, {after!r}")
+        raise NotExercised(
+            message("it needs updated_at in RFC 3339: {before}, {after}", before=repr(before), after=repr(after))
+        )
     if instant(str(after)) <= instant(str(before)):
         raise Deviates(f"updated_at after {before}", f"{after}", exchange, Finding.EFFECT)
 

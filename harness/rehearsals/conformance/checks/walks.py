@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.model.message import message
 from harness.rehearsals.conformance.bench import WALKS, Bench
 from harness.rehearsals.conformance.check import Checks, Deviates, NotExercised, must, must_be, needs
 from harness.rehearsals.conformance.grade import Finding, walk_api
@@ -48,7 +49,7 @@ async def create_times(bench: Bench) -> None:
     exchange = needs(await me.post({"title": "朝の散歩"}))
     body = exchange.json()
     if not isinstance(body, dict):
-        raise NotExercised(f"it needs the created walk: {exchange.shown}")
+        raise NotExercised(message("it needs the created walk: {answer}", answer=exchange.shown))
     must_be("times", {}, {name: body[name] for name in TIMES if body.get(name) is not None}, exchange)
 
 

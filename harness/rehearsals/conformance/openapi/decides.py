@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from harness.base.yamltext import Path_
 from harness.rehearsals.conformance.openapi.file import OpenApiFile
 from harness.rehearsals.conformance.openapi.operations import Operation
 from harness.rehearsals.conformance.rules import CONTRACT, Rule
 from harness.rehearsals.conformance.shape import WALK
-from harness.yamltext import Path_
 
 _JSON = ("content", "application/json", "schema")
 _COUNT = r"(\d[\d,]*)"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-from harness import yamltext
-from harness.model.errors import BadInput
+from harness.base import yamltext
+from harness.base.errors import BadInput
 from harness.rehearsals.conformance.openapi.joined import Joined, below, joined, loaded, pointed
 
 _MOST_REFERENCES = 30  # a chain of $ref longer than this leads round

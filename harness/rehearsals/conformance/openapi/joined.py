@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from harness import yamltext
-from harness.model.errors import BadInput
-from harness.yamltext import Path_
+from harness.base import yamltext
+from harness.base.errors import BadInput
+from harness.base.yamltext import Path_
 
 MOST_FILES = 300
 MOST_VALUES = 300_000  # joined: files that name each other twice grow by powers of two

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from harness.base.yamltext import Path_
 from harness.rehearsals.conformance.openapi.file import OpenApiFile
-from harness.yamltext import Path_
 
 #: Name, method, path with each parameter as {}.
 SHAPES = {

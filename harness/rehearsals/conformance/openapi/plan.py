@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model.errors import BadInput
+from harness.base.errors import BadInput
 from harness.rehearsals.conformance.grade import Finding, Grade, Source, SourceKind
 from harness.rehearsals.conformance.openapi.answers import SENTENCES, Answers
 from harness.rehearsals.conformance.openapi.decides import decided

@@ -11,15 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import bootstrap, terminal
+from harness.base import bootstrap, terminal
 
 terminal.install()
 bootstrap.enter("harness.stack.kind.images")
 
-from harness.clock import MachineClock
-from harness.home import home
-from harness.model.errors import BadInput, RehearsalError
-from harness.progress import Progress
+from harness.base.clock import MachineClock
+from harness.base.errors import BadInput, RehearsalError
+from harness.base.home import home
+from harness.base.progress import Progress
 from harness.stack.kind import cluster
 from harness.stack.kind.docker import docker
 from harness.stack.kind.images import recipes

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from harness.clock import Clock
-from harness.home import home
+from harness.base.clock import Clock
+from harness.base.home import home
 from harness.stack.kind import docker
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import registry

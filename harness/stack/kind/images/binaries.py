@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import NS, Clock
-from harness.home import home
-from harness.model.errors import StackNotStarted
+from harness.base.clock import NS, Clock
+from harness.base.errors import StackNotStarted
+from harness.base.home import home
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.lock import locked
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from harness.clock import Clock
-from harness.home import home
+from harness.base.clock import Clock
+from harness.base.home import home
 from harness.stack.kind import docker
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from harness.clock import Clock
+from harness.base.clock import Clock
 from harness.stack.kind import docker
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import binaries, node, registry

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.clock import Clock
-from harness.home import home
-from harness.model.errors import StackNotStarted
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
+from harness.base.home import home
 from harness.stack.kind import docker
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import base, binaries

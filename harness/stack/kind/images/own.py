@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.model.errors import BadInput, StackNotStarted
+from harness.base.errors import BadInput, StackNotStarted
 from harness.model.stack import Target
 from harness.stack.kind import docker
 from harness.stack.kind.commands import Progress, run

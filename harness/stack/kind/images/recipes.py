@@ -10,17 +10,17 @@ from pathlib import Path
 import envoy
 import h11
 
-from harness.clock import Clock
-from harness.firebase import install
-from harness.model.errors import BadInput
+from harness.base.clock import Clock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
 from harness.model.stack import Target, Version
+from harness.stack.firebase import install
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.images import binaries, wheels
 from harness.stack.kind.images.recipe import Part, Recipe, here
+from harness.stack.state import npm
 from harness.stack.versions import in_front
-from harness.state import npm
 
-ROOT = Path(__file__).resolve().parents[4]
 _FILES = Path(__file__).parent
 PYTHON = ("python3", "ca-certificates")
 _API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "uvicorn")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.model.errors import StackNotStarted
+from harness.base.errors import StackNotStarted
 from harness.stack.kind import docker
 from harness.stack.kind.commands import Progress
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from packaging.markers import Marker, default_environment
 from packaging.requirements import Requirement
 
-from harness.bootstrap import LOCK
-from harness.clock import Clock
-from harness.home import home
-from harness.model.errors import StackNotStarted
+from harness.base.bootstrap import LOCK
+from harness.base.clock import Clock
+from harness.base.errors import StackNotStarted
+from harness.base.home import home
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.lock import locked as locked_file
 

@@ -1,0 +1,76 @@
+"""The one machine-wide folder of the harness: caches, and the state of runs under way.
+
+Standard library only: ``noxfile.py`` reads it before anything is installed.
+
+Layout below ``home()``::
+
+    venv/<key>/     the locked Python environment
+    npm/<key>/      the Firebase emulators' locked node_modules
+    template/<key>/ an initialised PostgreSQL data folder, copied for each run
+    runs/<run id>/  the state of a run under way: lease, sockets, data folders; gone when the run ends
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+from harness.base.errors import BadInput
+
+ENVIRONMENT_VARIABLE = "TEKUTOKO_REHEARSAL_HOME"
+#: PostgreSQL takes paths of up to 1,023 bytes; below the folder lie some 300 of its files' names.
+LONGEST_BYTES = 600
+_NAME_ANOTHER = f"name another folder in {ENVIRONMENT_VARIABLE}"
+
+
+def home() -> Path:
+    """The machine-wide folder, not created here. Raises ``BadInput`` for one that cannot do.
+
+    As root it lies outside root's own home, because PostgreSQL refuses to run as root and another
+    user must be able to reach its binaries and data.
+    """
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    try:
+        if named:
+            found = Path(named).expanduser().resolve()
+        elif os.geteuid() == 0:
+            found = Path("/var/cache/tekutoko-rehearsal")
+        else:
+            cache = os.environ.get("XDG_CACHE_HOME")
+            found = (Path(cache).absolute() if cache else Path.home() / ".cache") / "tekutoko-rehearsal"
+    except RuntimeError as error:  # Path.home, expanduser
+        user = f"HOME is not set and user {os.geteuid()} has no entry in passwd"
+        what = f"there is no folder for what is kept on this machine: {user}"
+        raise BadInput(what, remedy=_NAME_ANOTHER.replace("another", "a")) from error
+    if why := _unfit(found):
+        raise BadInput(f"the machine-wide folder cannot be used: {why}", where=repr(str(found)), remedy=_NAME_ANOTHER)
+    return found
+
+
+def expanded(name: str) -> Path:
+    """``name`` with its ``~`` followed. Raises ``BadInput`` where this user has no home folder."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise BadInput(
+            f"the home folder of {name!r} is not known", remedy="set HOME, or name the whole path"
+        ) from error
+
+
+def _unfit(folder: Path) -> str:
+    """Why programs of a stack could not take the folder; "" when they can. Spaces, "%" and any letters do."""
+    try:
+        length = len(str(folder).encode())
+    except UnicodeEncodeError:
+        return "its path is no UTF-8"
+    if length > LONGEST_BYTES:
+        return f"its path has {length} bytes, {LONGEST_BYTES} are the most"
+    if any(unicodedata.category(character) == "Cc" for character in str(folder)):
+        return "its path has a control character"
+    return "its path has a colon, which parts folders in lists and in Docker's arguments" if ":" in str(folder) else ""
+
+
+def runs_folder() -> Path:
+    """Where the state of runs under way lies: one folder a run."""
+    return home() / "runs"

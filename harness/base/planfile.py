@@ -1,0 +1,274 @@
+"""Plan files: YAML read strictly into a plan's own type. Quantities are declared once, with their unit, in that type.
+
+A field ``window_s: Seconds`` is the key ``window`` of the file, written with its unit (``window: 120s``); a struct with
+``of_text`` may be written as one line. Whatever is unknown, missing, unitless or impossible is refused by file, line
+and key, with an example. ``schema`` is the JSON Schema of the same type, for editors.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from harness.base import units, yamltext
+from harness.base.errors import BadInput
+from harness.base.units import Unit
+
+T = TypeVar("T")
+_AUTHOR = "yaml-language-server: $schema="
+
+
+class Quantity(msgspec.Struct, frozen=True, kw_only=True):
+    """How a number is written in a file: ``suffix`` ends the field's name, and not the key's."""
+
+    what: str
+    example: str
+    pattern: str
+    suffix: str
+    read: Callable[[str], float]
+
+
+def _bytes(text: str) -> float:
+    return units.size_bytes(text)
+
+
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
+_SECONDS = Quantity(
+    what="a duration", example="120s", pattern=rf"^{_NUMBER} ?(ms|s|min|m|h|d)$", suffix="_s", read=units.seconds
+)
+_MILLISECONDS = Quantity(
+    what="a duration", example="500ms", pattern=rf"^{_NUMBER} ?(ms|s|min|m|h|d)$", suffix="_ms",
+    read=lambda text: units.quantity(text, Unit.MILLISECONDS),
+)  # fmt: skip
+_RATIO = Quantity(what="a percentage", example="99.5%", pattern=rf"^{_NUMBER} ?%$", suffix="", read=units.ratio)
+_RATE = Quantity(
+    what="a rate", example="3/s", pattern=rf"^{_NUMBER} ?/s$", suffix="_per_s",
+    read=lambda text: units.quantity(text, Unit.PER_SECOND),
+)  # fmt: skip
+_SIZE = Quantity(what="a size", example="1GiB", pattern=rf"^{_NUMBER} ?(KiB|MiB|GiB)$", suffix="_bytes", read=_bytes)
+
+Seconds = Annotated[float, _SECONDS]
+Milliseconds = Annotated[float, _MILLISECONDS]
+Ratio = Annotated[float, _RATIO]
+PerSecond = Annotated[float, _RATE]
+Bytes = Annotated[int, _SIZE]
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """``"; did you mean X?"``, or "" when nothing is near."""
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def load(path: Path, plan: type[T]) -> T:
+    """The plan in ``path``; its ``name`` is the file's where the file gives none. Raises ``BadInput``."""
+    return parse(yamltext.read(path), str(path), plan, name=path.stem)
+
+
+def parse(text: str, where: str, plan: type[T], *, name: str = "") -> T:
+    """The plan that ``text`` holds; ``where`` is its file in errors. Raises ``BadInput``."""
+    found = yamltext.documents(text, where)
+    if len(found) != 1:
+        what = "more than one YAML document" if found else f"{where} is empty"
+        raise BadInput(what, where=where, remedy="one plan a file")
+    data, lines = found[0]
+    source = _Source(where, lines)
+    if not isinstance(data, dict):
+        raise source.bad((), "a plan is a mapping of keys", f"the keys are: {', '.join(_keys(plan))}")
+    if name and "name" in _keys(plan):
+        data = {"name": name, **data}
+    try:
+        return msgspec.convert(source.plain(data, plan, (), ()), plan)
+    except msgspec.ValidationError as error:
+        raise source.refused(str(error)) from error
+
+
+class _Source:
+    """A file under reading: quantities become numbers, keys the fields' names; errors name file, line and key."""
+
+    def __init__(self, where: str, lines: yamltext.Lines) -> None:
+        self._where = where
+        self._lines = lines
+        self._written: dict[yamltext.Path_, yamltext.Path_] = {}
+
+    def bad(self, path: yamltext.Path_, what: str, remedy: str = "") -> BadInput:
+        """The error for the value at ``path`` of the file."""
+        return BadInput(what, where=yamltext.place(self._where, self._lines, path), remedy=remedy)
+
+    def plain(self, data: Any, type_: Any, at: yamltext.Path_, now: yamltext.Path_) -> Any:
+        """``data`` as ``msgspec`` takes it for ``type_``. ``at`` is its path in the file, ``now`` in what is made."""
+        self._written[now] = at
+        type_, quantity = _bare(type_)
+        if quantity is not None and data is not None:
+            return self._number(data, quantity, at)
+        if typing.get_origin(type_) in (tuple, list) and isinstance(data, list):
+            inner = typing.get_args(type_)[0]
+            return [self.plain(each, inner, (*at, n), (*now, n)) for n, each in enumerate(data)]
+        if typing.get_origin(type_) is dict and isinstance(data, dict):
+            inner = typing.get_args(type_)[1]
+            return {key: self.plain(each, inner, (*at, key), (*now, key)) for key, each in data.items()}
+        if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+            return self._struct(data, type_, at, now)
+        return data
+
+    def _number(self, data: Any, quantity: Quantity, at: yamltext.Path_) -> float:
+        if not isinstance(data, str):
+            raise self.bad(
+                at,
+                f"{data!r} is not {quantity.what}",
+                f"write it with its unit, for example {_told(at, quantity.example)}",
+            )
+        try:
+            return quantity.read(data)
+        except ValueError as error:
+            raise self.bad(at, str(error), f"for example {_told(at, quantity.example)}") from error
+
+    def _struct(self, data: Any, type_: type[msgspec.Struct], at: yamltext.Path_, now: yamltext.Path_) -> Any:
+        if isinstance(data, str) and hasattr(type_, "of_text"):
+            try:
+                return msgspec.to_builtins(type_.of_text(data))
+            except ValueError as error:
+                raise self.bad(at, str(error)) from error
+        if not isinstance(data, dict):
+            raise self.bad(at, "a mapping of keys is wanted here", f"the keys are: {', '.join(_keys(type_))}")
+        known = _keys(type_)
+        for key in data:
+            if key not in known:
+                what = f"unknown key {key!r}{nearest(key, list(known))}"
+                raise self.bad((*at, key), what, f"the keys here are: {', '.join(known)}")
+        for key, field in known.items():
+            if field.required and key not in data:
+                raise self.bad(at, f"key {key!r} is missing", f"for example {_told((key,), _example(field.type))}")
+        return {
+            known[key].name: self.plain(value, known[key].type, (*at, key), (*now, known[key].name))
+            for key, value in data.items()
+        }
+
+    def refused(self, message: str) -> BadInput:
+        """msgspec's message as an error at its line: it ends in `` - at `$.population.audiences[0].users` ``."""
+        what, _, trail = message.partition(" - at `$")
+        path: yamltext.Path_ = tuple(
+            int(part[1:-1]) if part.startswith("[") else part.lstrip(".")
+            for part in re.findall(r"\.\w+|\[[0-9]+\]", trail.rstrip("`"))
+        )
+        known = path
+        while known and known not in self._written:
+            known = known[:-1]
+        return self.bad(self._written.get(known, ()), what)
+
+
+class _Field(msgspec.Struct, frozen=True):
+    """A field of a plan: its name in JSON and its type, and whether a file must have it."""
+
+    name: str
+    type: Any
+    required: bool
+
+
+def _bare(type_: Any) -> tuple[Any, Quantity | None]:
+    """A type without its annotation and without ``None``, and the quantity that it is."""
+    quantity = None
+    if typing.get_origin(type_) is Annotated:
+        quantity = next((each for each in type_.__metadata__ if isinstance(each, Quantity)), None)
+        type_ = type_.__origin__
+    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+        rest = [each for each in typing.get_args(type_) if each is not type(None)]
+        if len(rest) == 1:
+            return _bare(rest[0])
+    return type_, quantity
+
+
+def _keys(type_: Any) -> dict[str, _Field]:
+    """The keys of a plan's mapping, each with its field."""
+    hints = typing.get_type_hints(type_, include_extras=True)
+    found = {}
+    for field in msgspec.structs.fields(type_):
+        _, quantity = _bare(hints[field.name])
+        key = field.encode_name.removesuffix(quantity.suffix) if quantity else field.encode_name
+        found[key] = _Field(name=field.encode_name, type=hints[field.name], required=field.required)
+    return found
+
+
+def _told(path: yamltext.Path_, example: str) -> str:
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    return f"`{key}: {example}`" if key else f"`{example}`"
+
+
+def _example(type_: Any) -> str:
+    bare, quantity = _bare(type_)
+    if quantity is not None:
+        return quantity.example
+    if isinstance(bare, type) and issubclass(bare, Enum):
+        return str(next(iter(bare)).value)
+    if typing.get_origin(bare) in (tuple, list):
+        return f"[{_example(typing.get_args(bare)[0])}]"
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        needed = [f"{key}: {_example(each.type)}" for key, each in _keys(bare).items() if each.required]
+        return "{" + ", ".join(needed) + "}"
+    return {int: "1", float: "1.5", bool: "true"}.get(bare, '"..."')
+
+
+# -- for editors -------------------------------------------------------------------------------------------------
+
+
+def schema(plan: type[msgspec.Struct], title: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the files of ``plan``, from its type."""
+    defined: dict[str, Any] = {}
+    body = _schema_of(plan, defined)
+    defs = {"$defs": dict(sorted(defined.items()))} if defined else {}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **body, **defs}
+
+
+def _schema_of(type_: Any, defined: dict[str, Any]) -> dict[str, Any]:
+    bare, quantity = _bare(type_)
+    if quantity is not None:
+        return {"type": "string", "pattern": quantity.pattern, "examples": [quantity.example]}
+    if typing.get_origin(bare) in (tuple, list):
+        return {"type": "array", "items": _schema_of(typing.get_args(bare)[0], defined)}
+    if typing.get_origin(bare) is dict:
+        return {"type": "object", "additionalProperties": _schema_of(typing.get_args(bare)[1], defined)}
+    if isinstance(bare, type) and issubclass(bare, Enum):
+        return {"enum": [str(each.value) for each in bare]}
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        if bare.__name__ not in defined:
+            defined[bare.__name__] = {}  # a struct that holds itself ends here
+            defined[bare.__name__] = _mapping(bare, defined)
+        return {"$ref": f"#/$defs/{bare.__name__}"}
+    names = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    return {"type": names[bare]} if bare in names else {}
+
+
+def _mapping(type_: type[msgspec.Struct], defined: dict[str, Any]) -> dict[str, Any]:
+    keys = _keys(type_)
+    mapping = {
+        "type": "object",
+        "description": " ".join((type_.__doc__ or "").split()),
+        "properties": {key: _schema_of(each.type, defined) for key, each in keys.items()},
+        "required": sorted(key for key, each in keys.items() if each.required and key != "name"),
+        "additionalProperties": False,
+    }
+    return {"anyOf": [{"type": "string"}, mapping]} if hasattr(type_, "of_text") else mapping
+
+
+def modeline(text: str) -> str:
+    """The schema that the first lines of a file name for editors, "" when they name none."""
+    for line in _head(text):
+        _, found, named = line.partition(_AUTHOR)
+        if found:
+            return named.strip()
+    return ""
+
+
+def _head(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            return
+        yield line

@@ -1,0 +1,144 @@
+"""YAML as people write it, read strictly: plain data, with the line of every value kept for the errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.base.errors import BadInput
+
+Path_ = tuple[str | int, ...]
+Lines = dict[Path_, int]
+
+_MERGE = "tag:yaml.org,2002:merge"
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 60
+MAX_VALUES = 50_000  # an alias bomb grows past this before it costs memory
+
+# PyYAML lets these escape from ill-tagged scalars ("!!int ''" is an IndexError, "!!bool x" a KeyError).
+_LEAKS = (ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError)
+
+
+def read(path: Path) -> str:
+    """The text of ``path``; ``BadInput`` when it is missing, no file, too long, or not UTF-8."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadInput(f"cannot read {path}: {reason}", where=str(path), remedy="check the path") from error
+    if len(raw) > MAX_BYTES:
+        raise BadInput(f"{path} is larger than {MAX_BYTES} bytes", where=str(path), remedy="is it the right file?")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text", where=str(path), remedy="save it as UTF-8") from error
+
+
+def documents(
+    text: str,
+    where: str,
+    *,
+    loader: type[Any] = yaml.SafeLoader,
+    merge_keys: bool = False,
+    first_line: int = 1,
+) -> list[tuple[Any, Lines]]:
+    """Every YAML document of ``text`` as plain data and the line of each value by its path.
+
+    ``where`` names the file in errors, ``first_line`` the line of it that ``text`` begins on. Raises ``BadInput`` for
+    ill-formed YAML, a key given twice (YAML would keep the last silently), a key that is no text, and merge keys
+    unless ``merge_keys``.
+    """
+    try:
+        opened = loader(text)
+        try:
+            found = []
+            while opened.check_node():
+                lines: Lines = {}
+                reader = _Reader(opened, where, lines, merge_keys, first_line)
+                found.append((reader.plain(opened.get_node(), ()), lines))
+            return found
+        finally:
+            opened.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{where}:{mark.line + first_line}" if mark is not None else where
+        raise BadInput(
+            f"not YAML: {error.problem or error.context}", where=place, remedy="correct the line named"
+        ) from error
+    except yaml.YAMLError as error:
+        raise BadInput(f"not YAML: {error}", where=where, remedy="save it as plain UTF-8 YAML") from error
+    except _LEAKS as error:
+        raise BadInput(f"not YAML that can be read: {error}", where=where, remedy="write plain values") from error
+
+
+def place(where: str, lines: Lines, path: Path_) -> str:
+    """``file:line, key path`` of ``path``, or of the nearest value above it that has a line."""
+    known = path
+    while known and known not in lines:
+        known = known[:-1]
+    line = lines.get(known)
+    return (f"{where}:{line}" if line else where) + (f", {dotted(path)}" if path else "")
+
+
+def dotted(path: Path_) -> str:
+    """``("a", 0, "b")`` as ``a[0].b``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+class _Reader:
+    """Turns the nodes of one document into plain data."""
+
+    def __init__(self, loader: Any, where: str, lines: Lines, merge_keys: bool = False, first_line: int = 1) -> None:
+        self.loader = loader
+        self.where = where
+        self.lines = lines
+        self.merge_keys = merge_keys
+        self.first_line = first_line
+        self.values = 0
+
+    def plain(self, node: yaml.Node | None, path: Path_) -> Any:
+        """``node`` as plain data. Aliases are followed; one that contains itself runs into the depth limit."""
+        assert node is not None  # check_node() promised one
+        self.values += 1
+        line = node.start_mark.line + self.first_line
+        self.lines.setdefault(path, line)
+        if len(path) > MAX_DEPTH or self.values > MAX_VALUES:
+            raise BadInput("nested too deep, or too many values", where=f"{self.where}:{line}", remedy="simplify it")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self.loader.construct_object(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            at = f"{self.where}:{key_node.start_mark.line + self.first_line}"
+            if key_node.tag == _MERGE and self.merge_keys:
+                merged = self._merged(value_node, path, at) | merged
+                continue
+            # The text as written: YAML 1.1 would make True of the key "on".
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
+                raise BadInput("a key that is no plain text", where=at, remedy="write the keys out")
+            key = key_node.value
+            if key in result:
+                raise BadInput(f"key {key!r} is given twice", where=f"{at}, {dotted((*path, key))}", remedy="keep one")
+            result[key] = self.plain(value_node, (*path, key))
+            self.lines[(*path, key)] = key_node.start_mark.line + self.first_line
+        return merged | result
+
+    def _merged(self, node: yaml.Node, path: Path_, at: str) -> dict[str, Any]:
+        """What ``<<`` brings: one mapping, or several of which the first that has a key counts."""
+        found: dict[str, Any] = {}
+        for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            data = self.plain(each, path) if isinstance(each, yaml.MappingNode) else None
+            if data is None:
+                raise BadInput("a merge key of what is no mapping", where=at, remedy="write `<<: *name` of a mapping")
+            found = data | found
+        return found

@@ -1,0 +1,68 @@
+"""How the stores' checks are judged: documents against walks, photos against walks."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.base.units import Unit
+from harness.checks.dual_write import Comparison, Flaw
+from harness.checks.photos import Photos
+from harness.checks.reconciled import Reconciled
+from harness.judge.judged import result, told_only, with_examples
+from harness.model.judgement import Judgement
+from harness.model.message import Told, message
+from harness.model.verdict import Verdict
+
+DUAL_WRITE, PHOTOS = "dual_write.documents", "storage.photos"
+CLAIM_DUAL_WRITE, CLAIM_PHOTOS = "dual_write.diagram", "architecture.storage"
+#: What the documents' format is the verdict on besides.
+CLAIMS_FORMAT = ("api.identical", "api.mirror_format")
+_EXAMPLES = 3
+
+
+def reconciled_result(found: Reconciled, compared: Comparison, *, bundled: bool, unread: Told = ()) -> Judgement:
+    """What an injected outage explains is told and fails nothing: the document calls a lost mirror write non-critical.
+
+    A target, other than ours, of whose walks none has a document mirrors nothing: that is not exercised, unless there
+    are documents of other walks, or two of one. ``unread``: what of PostgreSQL could not be compared.
+    """
+    verdict = Verdict.PASS if found.good else Verdict.FAIL
+    told = with_examples(found.told, [*map(str, found.unexplained[:_EXAMPLES]), *found.doubled[:_EXAMPLES]])
+    others = found.doubled or any(each.flaw is not Flaw.MISSING for each in found.unexplained)
+    if not found.compared and found.good:
+        verdict, told = Verdict.INCONCLUSIVE, (message("no walk was written through the API alone"),)
+    elif not bundled and not others and found.compared and compared.count(Flaw.MISSING) == compared.compared:
+        verdict, told = Verdict.NOT_EXERCISED, (message("the target mirrors nothing"), *found.told)
+    elif unread and found.good:
+        verdict = Verdict.NOT_EXERCISED
+    told = (*told, *unread)
+    flaws = len(found.unexplained) + len(found.doubled)
+    judged = result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, flaws, found.compared, told, unit=Unit.WALKS)
+    # A document that is missing, left or old says nothing of the format: then the claims about it stay unjudged.
+    format_fails = any(each.flaw is Flaw.DIFFERENT for each in found.unexplained)
+    return (
+        judged if verdict is Verdict.FAIL and not format_fails else msgspec.structs.replace(judged, also=CLAIMS_FORMAT)
+    )
+
+
+def photos_result(seen: Photos, unread: Told = ()) -> Judgement:
+    """What is left of deleted walks is told of any target: whoever is to remove it did not, within the time.
+
+    Holds no week: the document names no promise about photos.
+    """
+    verdict = Verdict.PASS if seen.good else Verdict.FAIL
+    told = (*seen.told, *unread)
+    if seen.good and unread:
+        verdict = Verdict.NOT_EXERCISED
+    elif seen.good and not seen.with_thumbnail and not seen.objects:
+        verdict, told = Verdict.INCONCLUSIVE, (message("no walk got a thumbnail"),)
+    flaws = len(seen.lost) + len(seen.foreign) + len(seen.left)
+    return told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, flaws, seen.with_thumbnail, told, unit=Unit.WALKS))
+
+
+def unseen(verdict: Verdict, told: Told) -> tuple[Judgement, ...]:
+    """Both, when a store could not be read."""
+    return (
+        result(DUAL_WRITE, CLAIM_DUAL_WRITE, verdict, None, 0, told, unit=Unit.WALKS),
+        told_only(result(PHOTOS, CLAIM_PHOTOS, verdict, None, 0, told, unit=Unit.WALKS)),
+    )

@@ -1,0 +1,327 @@
+"""The checkers' word on a whole run, read once its load has ended: what was promised, against what is there.
+
+Each checker stands outside what it checks: it knows what phones sent (recomputed from the seed), what they were
+answered, what the stack told of itself, and what lies in the stores. Reading is bounded in rows and in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from harness.base.clock import NS, Clock
+from harness.base.errors import PartDied
+from harness.base.units import Unit
+from harness.checks import agreement, stores, walk_results
+from harness.checks.acknowledged import Probed, acknowledged
+from harness.checks.applied_once import applied_once
+from harness.checks.budget import BudgetKept, budget_kept
+from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
+from harness.checks.endpoints import NewConnections, new_connections
+from harness.checks.isolation import Answers, isolation, wrong_answers
+from harness.checks.mirror_losses import by_firestore
+from harness.checks.off_in_time import OffInTime, off_in_time
+from harness.checks.photos import explained
+from harness.checks.probe_reads import judge_probes
+from harness.checks.reads import reads
+from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
+from harness.checks.sent import Sent, api_writes, sent
+from harness.checks.switch_over import SwitchOver
+from harness.checks.trespass import Owned, trespass
+from harness.checks.walk_results import (
+    ACKNOWLEDGED,
+    ONCE,
+    acknowledged_result,
+    among,
+    isolation_results,
+    once_result,
+    reads_result,
+    with_few,
+)
+from harness.checks.walk_tables import Stored
+from harness.checks.written import Plans
+from harness.evidence.collect import Collector
+from harness.judge.judged import held, result
+from harness.load.population.accounts import Account, Canary, accounts, canaries
+from harness.load.population.content import fingerprint, updated
+from harness.load.population.walk import WalkUpdate
+from harness.load.probe import content
+from harness.model.evidence import ProbeRow, RequestRow, Side
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Told, message, verbatim
+from harness.model.scenario import Scenario
+from harness.model.stack import Endpoints, Target
+from harness.model.verdict import Verdict
+from harness.stack.firebase.documents import Documents, Fields
+
+BUDGET, NEW_CONNECTIONS, OFF = "pdb.budget", "service.new_connections", "flag.off_in_time"
+CLAIM = {
+    **walk_results.CLAIM,
+    BUDGET: "manifest.pdb",
+    NEW_CONNECTIONS: "manifest.service",
+    OFF: "rollout.rollback.step2",
+}
+_OF_PHOTOS = frozenset({"walks.user_id", "walks.thumbnail_image_url"})
+
+
+class Invariants:
+    """One run's. ``results`` may be asked for once the load has ended and every fault is undone."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        evidence: Collector,
+        clock: Clock,
+        *,
+        scenario: Scenario,
+        manifests: Manifests,
+        target: Target,
+        seed: int,
+    ) -> None:
+        self._endpoints = endpoints
+        self._evidence = evidence
+        self._clock = clock
+        self._scenario = scenario
+        self._manifests = manifests
+        self._target = target
+        self._seed = seed
+        #: Walks whose mirror write an outage of Firestore lost, as ``by_firestore``, in ns of the run's clock; ``None``
+        #: without an outage, or when stores were not compared.
+        self.lost_by_firestore: Mapping[str, int] | None = None
+        self._users: tuple[Account, ...] = accounts(scenario.population, seed)
+        self._sent: Sent = sent(
+            api_writes(evidence.requests),
+            scenario.population,
+            self._users,
+            seed=seed,
+            anchor_unix_ns=clock.anchor.unix_ns,
+            bucket=endpoints.storage_bucket,
+        )
+
+    async def results(self) -> tuple[Judgement, ...]:
+        """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
+        answers = wrong_answers(self._evidence.requests)
+        documents = Documents(self._endpoints.firestore, self._endpoints.project_id)
+        try:
+            there = await _all(documents)
+            # After the documents: what is still written meanwhile makes a document stale, and that is read again.
+            stored = await stores.read_stored(self._endpoints)
+            found = [*self._of_writes(stored), *await self._of_stores(documents, there, stored)]
+            found += await self._isolation(stored, answers)
+        except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
+            found = [*unread(error), *await self._isolation(None, answers, _unread(error))]
+        finally:
+            await documents.close()
+        # No store is asked, so that it is known also where none answers.
+        found.append(
+            judged_reads(
+                self._evidence.requests,
+                self._evidence.probes,
+                self._scenario,
+                seed=self._seed,
+                anchor_unix_ns=self._clock.anchor.unix_ns,
+                bucket=self._endpoints.storage_bucket,
+            )
+        )
+        events = self._evidence.events
+        found.append(budget_result(budget_kept(events, self._manifests.pdb, self._manifests.deployment.replicas)))
+        found.append(connections_result(new_connections(events, self._evidence.probes)))
+        return tuple(found)
+
+    def off_in_time(self) -> Judgement:
+        """Of a run in which the flag may have gone off; a week's roll back is judged as it happens."""
+        limit_s = self._scenario.switch_over_limit_s
+        end_ns = max((row.done_ns for row in self._evidence.requests), default=0)
+        found = off_in_time(self._evidence.events, self._evidence.requests, limit_s=limit_s, end_ns=end_ns)
+        return off_result(found)
+
+    def _of_writes(self, stored: Stored) -> tuple[Judgement, Judgement]:
+        plan, anchor = self._scenario.probes, self._clock.anchor
+        probed = probed_walks(self._evidence.probes, plan.canary_users, self._seed, anchor.unix_ns)
+        users = [account.user for account in self._users]
+        found = acknowledged(self._sent, {walk.id: walk for walk in stored.walks}, probed)
+        once = applied_once(self._sent, stored.walks, users)
+        return acknowledged_result(found, self._sent, stored.layout), once_result(once, self._sent, stored.layout)
+
+    async def _of_stores(
+        self, documents: Documents, held: Mapping[str, Fields] | PartDied, read: Stored
+    ) -> tuple[Judgement, ...]:
+        stored = read.walks
+        if isinstance(held, PartDied):
+            return agreement.unseen(*_unread(held))
+        writes, there = self._evidence.writes, {walk.id for walk in stored}
+        gone = {
+            walk.walk_id: walk.user
+            for walk in self._sent.walks.values()
+            if walk.walk_id not in there and any(not each.acknowledged for each in walk.deletes)
+        }
+        try:
+            compared = await stores.dual_write(stored, documents, writes, self._clock, held=held, perhaps_deleted=gone)
+            seen = await stores.stored_photos(self._endpoints, stored, writes, self._clock, held=held)
+        except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
+            return agreement.unseen(*_unread(error))
+        known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
+        whole = with_unknown(compared, [*held], known)
+        broken, broken_storage = self._outages(), self._outages(STORAGE)
+        written_ns = self._written_ns(stored)
+        seen = explained(seen, written_ns, broken_storage)
+        found = reconciled(whole, written_ns, broken, names=held, direct=len(writes.direct))
+        of_documents = agreement.reconciled_result(
+            found, compared, bundled=self._target.bundled, unread=read.layout.why
+        )
+        if of_documents.verdict in {Verdict.PASS, Verdict.FAIL} and any(FIRESTORE in each.what for each in broken):
+            self.lost_by_firestore = by_firestore(found.explained, written_ns, broken)
+        return of_documents, agreement.photos_result(seen, unread=among(read.layout, _OF_PHOTOS))
+
+    def _outages(self, part: str = FIRESTORE) -> tuple[Outage, ...]:
+        return outages(self._evidence.events, self._clock.now_ns(), part, self._clock.anchor)
+
+    def _written_ns(self, stored: Sequence[StoredWalk]) -> Mapping[str, int]:
+        anchor = self._clock.anchor
+        offset_ns = anchor.monotonic_ns - anchor.unix_ns
+        written = {walk.walk_id: walk.last_ns for walk in self._sent.walks.values()}
+        return written | {
+            walk.id: round(walk.updated_at.timestamp() * NS) + offset_ns
+            for walk in stored
+            if walk.updated_at is not None
+        }
+
+    async def _isolation(
+        self, stored: Stored | None, answers: Answers, unread: tuple[Verdict, Told] | None = None
+    ) -> tuple[Judgement, ...]:
+        """Also where the database could not be read, which ``unread`` says: which walks there are, phones know too."""
+        users = {account.user for account in self._users}
+        read = [walk for walk in stored.walks if walk.user in users] if stored is not None else []
+        own = [
+            Owned(walk_id=walk.id, owner=walk.user, title=str(walk.columns.get("title") or ""), before=walk)
+            for walk in read
+        ]
+        if stored is not None and (why := among(stored.layout, {"walks.user_id"})):
+            unread = Verdict.NOT_EXERCISED, why
+        try:
+            known = own if unread is None else self._told_of()
+            asked = await trespass(self._endpoints, self._users, known, self._seed, stores.MOST_WALKS)
+        except (PartDied, stores.TooManyWalks) as error:
+            asked, unread = (), _unread(error)
+        return isolation_results(isolation(answers, asked), unread)
+
+    def _told_of(self) -> list[Owned]:
+        """The walks that should be there by what phones were told, where nothing says what is."""
+        return [
+            Owned(walk_id=walk.walk_id, owner=walk.user, title=walk.puts[-1].body.title)
+            for walk in self._sent.walks.values()
+            if walk.puts and walk.puts[-1].acknowledged and not walk.deletes
+        ]
+
+
+async def _all(documents: Documents) -> Mapping[str, Fields] | PartDied:
+    """Every document, or why they could not be read: PostgreSQL's walks are looked at nevertheless."""
+    try:
+        return await documents.all()
+    except PartDied as error:
+        return error
+
+
+def unread(error: Exception) -> tuple[Judgement, ...]:
+    """Every check that needs PostgreSQL's walks, when those were not read, or not all, for what ``error`` says.
+
+    Lost writes and doubled ones hold the week all the same: what was not looked at was not shown to be well.
+    """
+    verdict, told = _unread(error)
+    of_writes = (held(result(check, CLAIM[check], verdict, None, 0, told)) for check in (ACKNOWLEDGED, ONCE))
+    return (*of_writes, *agreement.unseen(verdict, told))
+
+
+def _unread(error: Exception) -> tuple[Verdict, Told]:
+    if isinstance(error, stores.TooManyWalks):
+        return Verdict.INCONCLUSIVE, (error.told,)
+    if isinstance(error, stores.NotAsNamed):
+        return Verdict.NOT_EXERCISED, error.told
+    return Verdict.INCONCLUSIVE, (verbatim(error.what if isinstance(error, PartDied) else str(error)),)
+
+
+def probed_walks(probes: Sequence[ProbeRow], users: int, seed: int, anchor_unix_ns: int) -> tuple[Probed, ...]:
+    """The walks of the canaries that had a PUT acknowledged, with what they put: a function of seed and anchor."""
+    put = {probe.user for probe in probes if probe.method == "PUT" and probe.good}
+    return tuple(
+        Probed(
+            walk_id=each.walk_id,
+            user=each.account.user,
+            body=canary_body(each, anchor_unix_ns),
+        )
+        for each in canaries(users, seed)
+        if each.account.user in put
+    )
+
+
+def canary_body(canary: Canary, anchor_unix_ns: int) -> WalkUpdate:
+    """What each of the canary's PUTs says."""
+    return msgspec.json.decode(content(canary, anchor_unix_ns), type=WalkUpdate)
+
+
+def with_unknown(compared: Comparison, names: Sequence[str], known: set[str]) -> Comparison:
+    """``compared`` with the documents of walks that nothing else knows of, as extra ones."""
+    extra = [Finding(flaw=Flaw.EXTRA, walk_id=name.lower(), user="") for name in names if name.lower() not in known]
+    return msgspec.structs.replace(compared, findings=(*compared.findings, *extra))
+
+
+def judged_reads(
+    requests: Sequence[RequestRow],
+    probes: Sequence[ProbeRow],
+    scenario: Scenario,
+    *,
+    seed: int,
+    anchor_unix_ns: int,
+    bucket: str,
+) -> Judgement:
+    """What answers showed phones and probes, of the rows alone: a stored run's as well as one under way."""
+    users = accounts(scenario.population, seed)
+    plans = Plans(scenario.population, users, seed=seed, anchor_unix_ns=anchor_unix_ns, bucket=bucket)
+    found = reads(requests, plans)
+    contents = {
+        each.account.user: fingerprint(updated(canary_body(each, anchor_unix_ns)))
+        for each in canaries(scenario.probes.canary_users, seed)
+    }
+    judge_probes(probes, contents, found)
+    return reads_result(found)
+
+
+def switch_over_result(found: SwitchOver) -> Judgement:
+    """Of a roll back: every client on Firestore, and in time."""
+    verdict = Verdict.FAIL if found.late_users else Verdict.PASS if found.clients else Verdict.INCONCLUSIVE
+    counts = message(
+        "{switched} of {clients} clients back on Firestore, limit {limit} s",
+        switched=str(found.switched),
+        clients=str(found.clients),
+        limit=f"{found.limit_s:g}",
+    )
+    last = () if found.last_s is None else (message("the last after {seconds} s", seconds=f"{found.last_s:.1f}"),)
+    told = with_few((counts, *last), found.late_users)
+    return result(OFF, CLAIM[OFF], verdict, len(found.late_users), found.clients, told, unit=Unit.USERS)
+
+
+def off_result(found: OffInTime) -> Judgement:
+    """Without a ``false`` that stood for the whole limit there is nothing to see."""
+    verdict = Verdict.FAIL if found.late else Verdict.PASS if found.offs else Verdict.NOT_EXERCISED
+    told = with_few(found.told, found.late)
+    return result(OFF, CLAIM[OFF], verdict, len(found.late), found.offs, told, unit=Unit.USERS)
+
+
+def budget_result(found: BudgetKept) -> Judgement:
+    """Without an eviction nothing was asked of the budget."""
+    verdict = Verdict.FAIL if found.beyond else Verdict.INCONCLUSIVE if found.unclear else Verdict.PASS
+    if not found.granted + found.refused:
+        verdict = Verdict.NOT_EXERCISED
+    told = with_few(found.told, found.beyond or found.unclear)
+    return result(BUDGET, CLAIM[BUDGET], verdict, len(found.beyond), found.granted + found.refused, told)
+
+
+def connections_result(found: NewConnections) -> Judgement:
+    """Without a pod that left, or a target that says which pod it is, nothing could go wrong."""
+    verdict = Verdict.FAIL if found.late else Verdict.INCONCLUSIVE if found.perhaps else Verdict.PASS
+    if not found.left or not found.probes:
+        verdict = Verdict.NOT_EXERCISED
+    told = with_few(found.told, found.late or found.perhaps)
+    return result(NEW_CONNECTIONS, CLAIM[NEW_CONNECTIONS], verdict, len(found.late), found.probes, told)

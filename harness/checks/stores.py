@@ -1,0 +1,179 @@
+"""What lies in PostgreSQL, Firestore and Storage, read past the target, for the checkers. Bounded in walks and time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from harness.base.clock import NS, Clock
+from harness.base.errors import Exit, PartDied, RehearsalError
+from harness.checks import walk_tables
+from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, document_id
+from harness.checks.photos import Photos, photos
+from harness.checks.walk_tables import Stored
+from harness.judge.writes import Writes
+from harness.model.evidence import Side
+from harness.model.message import Message, Told, english, message
+from harness.model.stack import Endpoints
+from harness.stack.firebase import storage
+from harness.stack.firebase.documents import Documents, Fields
+
+#: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
+MOST_WALKS = 20_000
+DRAIN_LIMIT_S = 10.0  # from the last answer to the last document; the document says "asynchronously", and no time
+_SQL_TIMEOUT_S = 10.0
+_AGAIN_S = 0.5
+
+
+class NotAsNamed(RehearsalError):  # noqa: N818
+    """What the contract has in PostgreSQL is not there as named, or the stack lacks the store. ``told`` says what."""
+
+    exit = Exit.HOLD
+
+    def __init__(self, told: Message | Told, where: str = "") -> None:
+        self.told: Told = (told,) if isinstance(told, Message) else told
+        super().__init__(english(self.told), where=where, remedy="name tables and columns as docs/contract does")
+
+
+class TooManyWalks(RehearsalError):  # noqa: N818
+    """Not all walks would be read: what is wrong with the others would pass unseen."""
+
+    exit = Exit.RUN_BROKEN
+
+    def __init__(self, most: int, where: str) -> None:
+        self.told: Message = message("there are {walks} walks or more: not all were read", walks=str(most))
+        super().__init__(str(self.told), where=where, remedy="a shorter run, or fewer users")
+
+
+async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:
+    """All walks, the last written first, with their locations, as of one moment, and every column of the contract.
+
+    Raises ``NotAsNamed``, ``TooManyWalks`` when there are ``most`` or more, and ``PartDied`` when PostgreSQL does not
+    answer.
+    """
+    stored = await read_stored(endpoints, most)
+    if not stored.whole:
+        raise NotAsNamed(stored.layout.why, str(endpoints.database))
+    return list(stored.walks)
+
+
+async def read_stored(endpoints: Endpoints, most: int = MOST_WALKS, *, only: str = "") -> Stored:
+    """As ``read_walks``, and without what of the walks cannot be read; ``only`` is the one walk that is asked for.
+
+    Raises ``NotAsNamed`` when none can be read.
+    """
+    async with _one_moment(endpoints) as connection:
+        stored = await walk_tables.read(connection, most, only=only)
+    if len(stored.walks) >= most:
+        raise TooManyWalks(most, str(endpoints.database))
+    return stored
+
+
+async def user_rows(endpoints: Endpoints, uid: str) -> int:
+    """How many rows ``users`` has of that user. Raises ``NotAsNamed`` when it cannot be read, and ``PartDied``."""
+    async with _one_moment(endpoints) as connection:
+        return await walk_tables.user_rows(connection, uid)
+
+
+@asynccontextmanager
+async def _one_moment(endpoints: Endpoints) -> AsyncIterator[asyncpg.Connection]:
+    """A connection in a transaction that sees the database as of one moment."""
+    try:
+        connection = await asyncpg.connect(
+            host=endpoints.database.host,
+            port=endpoints.database.port,
+            user=endpoints.database_user,
+            password=endpoints.database_password,
+            database=endpoints.database_name,
+            timeout=_SQL_TIMEOUT_S,
+        )
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield connection
+        finally:
+            await connection.close(timeout=_SQL_TIMEOUT_S)
+    except walk_tables.CannotRead as error:
+        raise NotAsNamed(error.unread.told, str(endpoints.database)) from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise PartDied(
+            f"PostgreSQL failed: {error!r}", where=str(endpoints.database), remedy="read postgres.log"
+        ) from error
+
+
+async def dual_write(
+    walks: Sequence[StoredWalk],
+    documents: Documents,
+    writes: Writes,
+    clock: Clock,
+    *,
+    held: Mapping[str, Fields],
+    limit_s: float = DRAIN_LIMIT_S,
+    perhaps_deleted: Mapping[str, str] | None = None,
+) -> Comparison:
+    """The mirrored walks against their documents, once they agree or ``limit_s`` has passed. The load has ended.
+
+    ``held``: all documents, read before ``walks`` (all there are), so that only those that do not agree are read again.
+    ``perhaps_deleted``: walks, and their users, whose DELETE was not acknowledged and that are gone all the same.
+
+    Walks that the app wrote to Firestore itself are left out: there the mirror is not alone.
+    """
+    mirrored = [walk for walk in walks if walk.id not in writes.direct]
+    gone = {**writes.deleted[Side.API], **(perhaps_deleted or {})}
+    deleted = {walk_id: user for walk_id, user in gone.items() if walk_id not in writes.direct}
+    found: dict[str, Fields] = dict(held)
+    until_ns = clock.now_ns() + round(limit_s * NS)
+    while True:
+        compared = compare(mirrored, found, deleted)
+        # A document that has the last write and differs will not become right by waiting.
+        ask = [each.walk_id for each in compared.findings if each.flaw is not Flaw.DIFFERENT]
+        if not ask or clock.now_ns() >= until_ns:
+            return compared
+        await clock.sleep(_AGAIN_S)
+        names = {document_id(walk_id) for walk_id in ask}
+        found = {name: fields for name, fields in found.items() if name not in names}
+        found |= await documents.get_many(sorted(names))
+
+
+async def stored_photos(
+    endpoints: Endpoints,
+    walks: Sequence[StoredWalk],
+    writes: Writes,
+    clock: Clock,
+    *,
+    held: Mapping[str, Fields],
+    limit_s: float = DRAIN_LIMIT_S,
+) -> Photos:
+    """Photos against the walks of both sides, once they agree or ``limit_s`` has passed. The load has ended.
+
+    ``walks`` and ``held`` as ``dual_write`` takes them; the app's own documents change no more.
+    """
+    if endpoints.storage is None:
+        raise NotAsNamed(message("the stack has no Storage"))
+    until_ns = clock.now_ns() + round(limit_s * NS)
+    thumbnails, deleted = thumbnails_of(walks, held, writes)
+    while True:
+        there = await storage.objects(endpoints.storage, endpoints.storage_bucket)
+        seen = photos([each.name for each in there], thumbnails, deleted)
+        if seen.good or clock.now_ns() >= until_ns:
+            return seen
+        await clock.sleep(_AGAIN_S)
+
+
+def thumbnails_of(
+    walks: Sequence[StoredWalk], held: Mapping[str, Fields], writes: Writes
+) -> tuple[dict[str, tuple[str, str]], set[tuple[str, str]]]:
+    """Of the walks that name a thumbnail: user and URL. And who deleted which walk for good. Pure.
+
+    A walk that its user deleted on one side is gone for the user, whatever the other side still holds.
+    """
+    gone = writes.deleted[Side.API] | writes.deleted[Side.FIRESTORE]
+    field = "thumbnail_image_url"
+    named = {walk.id: (walk.user, str(walk.columns[field])) for walk in walks if walk.columns.get(field)}
+    for walk_id, user in writes.kept[Side.FIRESTORE].items():
+        url = held.get(document_id(walk_id), {}).get(field)
+        if url is not None:
+            named.setdefault(walk_id, (user, str(url.value)))
+    named = {walk_id: each for walk_id, each in named.items() if walk_id not in gone}
+    return named, {(user, walk_id) for walk_id, user in gone.items()}

@@ -1,0 +1,111 @@
+"""Users ask for others' walks with their own token, and put onto them: the active half of the check of isolation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import h11
+import msgspec
+
+from harness.base.errors import NOT_JSON
+from harness.base.seed import stream
+from harness.checks.dual_write import StoredWalk
+from harness.checks.isolation import Asked, Reply
+from harness.checks.stores import NotAsNamed, read_stored
+from harness.load.answers import beginning, tells_of_another
+from harness.load.http1 import Refused, exchange
+from harness.load.population.accounts import Account
+from harness.model.stack import Address, Endpoints
+from harness.stack.firebase.sign_up import sign_in
+
+MOST_ASKED = 8
+_TIMEOUT_S = 5.0
+_BODY = b'{"title":"not yours"}'
+
+
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """A walk that is known to be ``owner``'s, as it was before anybody asked for it; ``None`` where it was not read."""
+
+    walk_id: str
+    owner: str
+    title: str
+    before: StoredWalk | None = None
+
+
+async def trespass(
+    endpoints: Endpoints, users: Sequence[Account], walks: Sequence[Owned], seed: int, most: int
+) -> tuple[Asked, ...]:
+    """``MOST_ASKED`` of ``walks``, each asked for by another of ``users``, drawn from ``seed``. No load runs.
+
+    ``most`` bounds the reading of PostgreSQL afterwards. Raises ``PartDied`` when Auth or PostgreSQL does not answer.
+    """
+    chance = stream(seed, "trespass")
+    owned = sorted(walks, key=lambda walk: walk.walk_id)
+    taken = [owned.pop(int(chance.random() * len(owned))) for _ in range(min(MOST_ASKED, len(owned)))]
+    asked: list[tuple[Owned, Account, Reply, Reply]] = []
+    for walk in taken:
+        others = [account for account in users if account.user != walk.owner]
+        if not others:
+            continue
+        account = others[int(chance.random() * len(others))]
+        token = (await sign_in(endpoints.auth, account.email, account.password)).token
+        get = await _reply(endpoints.service, "GET", walk, account.user, token)
+        put = await _reply(endpoints.service, "PUT", walk, account.user, token)
+        asked.append((walk, account, get, put))
+    after = await _after(endpoints, most) if any(walk.before for walk, *_ in asked) else None
+    return tuple(
+        Asked(
+            user=account.user,
+            owner=walk.owner,
+            walk_id=walk.walk_id,
+            get=get,
+            put=put,
+            changed=None if walk.before is None or after is None else not _same(walk.before, after.get(walk.walk_id)),
+        )
+        for walk, account, get, put in asked
+    )
+
+
+async def _after(endpoints: Endpoints, most: int) -> Mapping[str, StoredWalk] | None:
+    try:
+        return {walk.id: walk for walk in (await read_stored(endpoints, most)).walks}
+    except NotAsNamed:
+        return None
+
+
+def _same(before: StoredWalk, after: StoredWalk | None) -> bool:
+    return (
+        after is not None
+        and dict(before.columns) == dict(after.columns)
+        and len(before.locations) == len(after.locations)
+    )
+
+
+async def _reply(service: Address, method: str, walk: Owned, user: str, token: str) -> Reply:
+    """Of ``method`` on the walk as ``user``; status 0 when there was no answer."""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            body = _BODY if method == "PUT" else b""
+            answer = await exchange(service, method, f"/v1/walks/{walk.walk_id}", token, body)
+    except (TimeoutError, Refused, OSError, EOFError, h11.RemoteProtocolError):
+        return Reply(method=method, status=0)
+    told = shows(answer.status, answer.body, walk, user)
+    return Reply(method=method, status=answer.status, body=beginning(answer.body), shows=told)
+
+
+def shows(status: int, body: bytes, walk: Owned, user: str) -> bool:
+    """Whether an answer tells of the walk: of its owner, by its title, or, as a success, under its id."""
+    told = body.decode(errors="replace").lower()
+    if tells_of_another(body, user) or (walk.title and walk.title.lower() in told):
+        return True
+    return 200 <= status < 300 and walk.walk_id.lower() in told and _is_walk(body)
+
+
+def _is_walk(body: bytes) -> bool:
+    """Whether it holds more than an echo of what was put."""
+    try:
+        found = msgspec.json.decode(body)
+    except NOT_JSON:
+        return False
+    return isinstance(found, dict) and any(found.get(each) for each in ("locations", "start_time", "polyline_data"))

@@ -1,0 +1,114 @@
+"""How the checks of walks are judged: lost and doubled writes, what answers showed, whose walks they were."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from harness.checks.acknowledged import Acknowledged
+from harness.checks.applied_once import Once
+from harness.checks.isolation import Isolation
+from harness.checks.reads import Reads
+from harness.checks.sent import Sent
+from harness.checks.tables import CONTRACT, LOCATIONS, Layout
+from harness.judge.judged import held, result, with_examples
+from harness.model.judgement import Judgement
+from harness.model.message import Told, message
+from harness.model.verdict import Verdict
+
+ACKNOWLEDGED, ONCE, READS = "writes.acknowledged", "writes.applied_once", "reads.acknowledged"
+ISOLATION, STATUSES, BODIES = "walks.isolation", "walks.statuses", "walks.bodies"
+CLAIM = {
+    ACKNOWLEDGED: "dual_write.order",
+    ONCE: "dual_write.order",
+    READS: "dual_write.reads",
+    # The contract of /v1/walks: a walk is its owner's, and answers are as it says.
+    ISOLATION: "api.version",
+    STATUSES: "api.version",
+    BODIES: "api.version",
+}
+_EXAMPLES = 3
+#: Without these it is not known what is there more often than it was sent.
+_COUNTED = frozenset(
+    {"walks.user_id", "walks.title", LOCATIONS, f"{LOCATIONS}.walk_id", f"{LOCATIONS}.sequence_number"}
+)
+
+
+def acknowledged_result(found: Acknowledged, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
+    """No write is not enough, and evidence that does not fit the schedule, or a column unread, proves nothing."""
+    verdict = Verdict.FAIL if found.lost else Verdict.PASS if found.writes else Verdict.INCONCLUSIVE
+    if verdict is Verdict.PASS and layout.unread:
+        verdict = Verdict.NOT_EXERCISED
+    if sent.unmatched and not found.lost:
+        verdict = Verdict.INCONCLUSIVE
+    told = (*with_few(found.told, [str(lost) for lost in found.lost]), *_unmatched(sent))
+    told = (*told, *layout.why, *layout.risks)
+    return held(result(ACKNOWLEDGED, CLAIM[ACKNOWLEDGED], verdict, found.lost_writes, found.writes, told))
+
+
+def once_result(found: Once, sent: Sent, layout: Layout = CONTRACT) -> Judgement:
+    """As above. A row whose sending is not known would look like one that nobody sent; what is there twice is so."""
+    verdict = Verdict.FAIL if found.repeated else Verdict.PASS if found.walks else Verdict.INCONCLUSIVE
+    unread = among(layout, _COUNTED)
+    if verdict is not Verdict.FAIL and unread:
+        verdict = Verdict.NOT_EXERCISED
+    if sent.unmatched and not found.twice:
+        verdict = Verdict.INCONCLUSIVE
+    told = (*with_few(found.told, found.repeated), *_unmatched(sent), *unread)
+    return held(result(ONCE, CLAIM[ONCE], verdict, len(found.repeated), found.walks, told))
+
+
+def reads_result(found: Reads) -> Judgement:
+    """At least one answer of the API must have had an acknowledged write to show, and all answers must be known.
+
+    An answer that is not in evidence might be just the wrong one.
+    """
+    unknown = found.unread or found.missing or found.unmatched or not found.bound
+    verdict = Verdict.FAIL if found.wrong else Verdict.INCONCLUSIVE if unknown else Verdict.PASS
+    told = with_few(found.told, [str(wrong) for wrong in found.examples])
+    return result(READS, CLAIM[READS], verdict, len(found.wrong), found.judged, told)
+
+
+def isolation_results(found: Isolation, unread: tuple[Verdict, Told] | None = None) -> tuple[Judgement, ...]:
+    """Leaked data, wrong statuses and wrong bodies, a check each. ``unread``: what it means that the stores, or the
+    API after the load, could not be asked, and why; ``None`` when they were.
+
+    At least one walk of another's must have been asked for and answered, and it must be known whether it changed.
+    """
+    answered = found.asked - found.unanswered
+    seen = Verdict.PASS if answered else Verdict.INCONCLUSIVE
+    unseen, why = unread or (Verdict.NOT_EXERCISED if found.unseen else seen, ())
+    heard = Verdict.PASS if found.answered else Verdict.INCONCLUSIVE
+    judged = (
+        (ISOLATION, found.leaked, unseen, found.answered + answered, (*found.told_of_leaks, *why)),
+        (STATUSES, found.statuses, seen, found.answered + answered, found.told_of_statuses),
+        (BODIES, found.bodies, heard, found.answered, found.told_of_bodies),
+    )
+    return tuple(
+        held(
+            result(
+                check,
+                CLAIM[check],
+                Verdict.FAIL if wrong else verdict,
+                len(wrong),
+                samples,
+                with_few(told, wrong),
+            )
+        )
+        for check, wrong, verdict, samples, told in judged
+    )
+
+
+def among(layout: Layout, places: Collection[str]) -> Told:
+    """What of ``places`` was not read."""
+    return tuple(each.told for each in layout.unread if each.place in places)
+
+
+def with_few(told: Told, examples: Sequence[str]) -> Told:
+    return with_examples(told, examples[:_EXAMPLES])
+
+
+def _unmatched(sent: Sent) -> Told:
+    if not sent.unmatched:
+        return ()
+    count, first = str(len(sent.unmatched)), sent.unmatched[0]
+    return (message("{count} writes do not fit the schedule, the first is {first}", count=count, first=first),)

@@ -1,0 +1,130 @@
+"""The message catalogues: what there is to translate, found by Babel and in the registers, and the ``.po`` files.
+
+``python -m harness.cli.messages`` (``nox -s messages``) extracts every message, merges it into the catalogues and
+writes them; what is left empty or marked fuzzy is for a translator, and a test refuses it. ``report`` holds the
+words of the reports and of the judge; ``claims`` the register's sentences, the contract's, the scenarios' titles
+and the reasons of the manifests' patches.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+from chaos import catalogue
+from harness.base.errors import MEANING
+from harness.rehearsals.conformance.checks import ALL
+from harness.rehearsals.conformance.fuzz import SENTENCES
+from harness.rehearsals.conformance.openapi.answers import SENTENCES as OPENAPI_SENTENCES
+from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
+from harness.stack.manifests import load as load_manifests
+from harness.stack.manifests.forced import reasons
+from scenarios import claims
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_HEADER = "# The reports' messages. Extract and merge with: nox -s messages"
+
+#: Functions whose first argument is a message id.
+KEYWORDS = {"say": None, "message": None, "marked": None}
+_METHODS = [("**.py", "python"), ("**/templates/**.j2", "jinja2.ext:babel_extract")]
+_OVERLAYS = ("local",)
+
+
+def report_messages() -> dict[str, list[tuple[str, int]]]:
+    """Every message id of the code and the templates, with the places it stands at."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for file, line, text, _, _ in extract_from_dir(ROOT / "harness", _METHODS, keywords=KEYWORDS):
+        first = text if isinstance(text, str) else text[0]
+        if not first.endswith("\n"):  # what one process says to another on a pipe
+            found.setdefault(first, []).append((f"harness/{file}", line))
+    for meaning in MEANING.values():
+        found.setdefault(meaning, []).append(("harness/model/errors.py", 0))
+    return found
+
+
+def claims_messages() -> dict[str, list[tuple[str, int]]]:
+    """Every sentence of the registers, with the id it belongs to in the place of a file."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for where, text in _register():
+        found.setdefault(text, []).append((where, 0))
+    return found
+
+
+def _register() -> Iterator[tuple[str, str]]:
+    for claim in claims.REGISTER.values():
+        yield claim.id, claim.how
+        for erratum in claim.errata:
+            yield erratum.id, erratum.why
+            yield erratum.id, erratum.correction
+    for check in ALL:
+        yield check.id, check.sentence
+    yield from SENTENCES.items()
+    yield from OPENAPI_SENTENCES.items()
+    for path in sorted((*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("scenarios/plans/*.yaml"))):
+        document = yaml.safe_load(path.read_text())
+        for each in (document, *(part for part in document.get("parts", ()) if isinstance(part, dict))):
+            if title := each.get("title"):
+                yield path.stem, title
+    for name in catalogue.names():
+        yield name, catalogue.load(name).title
+    for overlay in _OVERLAYS:
+        for patch in load_manifests(ROOT / "deploy/kubernetes/overlays" / overlay).patches:
+            yield patch.name, patch.reason
+    for reason in reasons.ALL:
+        yield "forced", reason
+
+
+MESSAGES = dict(zip(DOMAINS, (report_messages, claims_messages), strict=True))
+
+
+def read(code: str, domain: str) -> Catalog:
+    """The committed catalogue; an empty one where there is none."""
+    path = catalogue_file(code, domain)
+    if not path.exists():
+        return Catalog(locale=code, domain=domain, header_comment=_HEADER, project="tekutoko-rehearsal", fuzzy=False)
+    with path.open("rb") as file:
+        return read_po(file, locale=code, domain=domain)
+
+
+def update(code: str, domain: str) -> Path:
+    """Merges what there is to translate into the catalogue of ``code`` and writes it."""
+    template = Catalog(domain=domain)
+    for text, places in MESSAGES[domain]().items():
+        template.add(text, locations=[(place, 0) for place, _ in places])
+    catalogue = read(code, domain)
+    catalogue.update(template, no_fuzzy_matching=True, update_creation_date=False)
+    write(code, domain, catalogue)
+    return catalogue_file(code, domain)
+
+
+def write(code: str, domain: str, catalogue: Catalog) -> None:
+    """Writes the catalogue in an order and a form that give small differences."""
+    catalogue.fuzzy = False
+    for entry in catalogue:
+        entry.flags.discard("python-format")  # a per cent sign in a sentence is no place
+    path = catalogue_file(code, domain)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        write_po(
+            file, catalogue, width=100, sort_output=True, ignore_obsolete=True, omit_header=False, include_lineno=False
+        )
+
+
+def main() -> None:
+    """Updates every catalogue, and says how much of each is left to translate."""
+    for code in LANGUAGES:
+        for domain in DOMAINS if code != ENGLISH.code else ():
+            path = update(code, domain)
+            left = sum(not message.string for message in read(code, domain) if message.id)
+            sys.stdout.write(f"{path.relative_to(ROOT)}: {left} of {len(read(code, domain))} messages to translate\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""``python -m harness stack up|keep|status|down``: the options, and from them to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from harness.base.clock import NS, MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit, StackNotStarted
+from harness.base.private import open_private
+from harness.base.progress import Progress
+from harness.base.terminal import ending_signals
+from harness.cli.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
+from harness.model.stack import Endpoints, Rung
+from harness.rehearsal import own_cluster
+from harness.rehearsal.arguments import options_of
+from harness.rehearsal.options import Options
+from harness.stack import rungs, state
+from harness.stack.keeping import Keeper, Standing
+from harness.stack.processes import tail
+from harness.stack.state.processes import process_mark
+
+UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Brings a stack up and keeps it; detached, returns when it is up. Raises ``StackNotStarted``."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    tell = _tell_json if arguments.json else _tell
+    if arguments.detach:
+        options = options_of(arguments, head=("up",))
+        log = options.reports / f"stack-up-{process_mark()}.log"
+        child = _start_detached(_words(arguments, options), log)
+        progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
+        facts = asyncio.run(_up_detached(child, log, clock))
+        with contextlib.suppress(OSError):  # on another disk: it stays where it is
+            log = log.rename(Path(facts.logs) / "stack-up.log")
+        progress(f"the stack is up; its log is {log}")
+        tell(facts)
+        return Exit.OK
+    standing = StandingStack(options_of(arguments, head=("up",)), clock, progress)
+
+    async def stand() -> Exit:
+        loop = asyncio.get_running_loop()
+        for number in ending_signals():
+            loop.add_signal_handler(number, standing.lifecycle.interrupt)
+        return await standing.run(tell)
+
+    return asyncio.run(stand())
+
+
+def _words(arguments: argparse.Namespace, options: Options) -> list[str]:
+    """What the detached process is told; its input was checked here already."""
+    words = ["--on", str(options.rung), "--reports", str(options.reports), "--manifests", str(options.manifests)]
+    words += ["--target", arguments.target] if arguments.target is not None else []
+    words += own_cluster.kubeconfig_words(arguments)
+    return words + (["--service-port", str(options.service_port)] if options.service_port is not None else [])
+
+
+def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Its log is one of its own, and for this user alone: what it tells has the database's password."""
+    command = [sys.executable, "-m", "harness", "stack", "up", *words]
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = open_private(log)
+    except OSError as error:
+        remedy = "make it writable, free some space, or name another one with --reports"
+        raise StackNotStarted(
+            f"the reports folder cannot be written: {error}", where=str(log), remedy=remedy
+        ) from error
+    with output:
+        return subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+
+
+async def _up_detached(child: subprocess.Popen[bytes], log: Path, clock: MachineClock) -> StackFacts:
+    give_up_ns = clock.now_ns() + round(UP_LIMIT_S * NS)
+    try:
+        while (facts := stack_of(child.pid)) is None:
+            if child.poll() is not None or clock.now_ns() > give_up_ns:
+                raise StackNotStarted(f"the stack did not come up:\n{tail(log)}", where=str(log))
+            await clock.sleep(0.1)
+    except BaseException:
+        child.terminate()
+        child.wait(30)
+        raise
+    child.returncode = 0  # it is left on purpose: Popen shall not warn of it
+    return facts
+
+
+def _tell(facts: StackFacts) -> None:
+    lines = [f"stack {facts.run_id} is up (environment {facts.rung}, target {facts.target})"]
+    lines += [f"  {name:<14} {value}" for name, value in _addresses(facts.endpoints).items()]
+    lines += [f"  {'logs':<14} {facts.logs}", "end it with Ctrl-C, or from anywhere: python -m harness stack down"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _tell_json(facts: StackFacts) -> None:
+    sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _addresses(endpoints: Endpoints) -> dict[str, str]:
+    named = {name: getattr(endpoints, name) for name in ("service", "auth", "firestore", "remote_config", "storage")}
+    user, password, name = endpoints.database_user, endpoints.database_password, endpoints.database_name
+    shown = {name: str(address) for name, address in named.items() if address is not None}
+    return {**shown, "database": f"postgresql://{user}:{password}@{endpoints.database}/{name}"}
+
+
+def keep(arguments: argparse.Namespace) -> int:
+    """Starts the slow parts and leaves them running."""
+    clock = MachineClock()
+    progress = Progress(clock)
+    state.sweep(lambda line: progress(f"left by a killed run: {line}"))
+    asyncio.run(_keeper(arguments.on).keep(clock, progress))
+    return Exit.OK
+
+
+def _keeper(name: str) -> Keeper:
+    keeper = rungs.keepers().get(Rung(name))
+    if keeper is None:
+        raise BadInput(f"the environment {name} has nothing to keep", where="--on", remedy="use --on local")
+    return keeper
+
+
+def _asked(name: str | None) -> list[Keeper]:
+    return list(rungs.keepers().values()) if name is None else [_keeper(name)]
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """What was left running; 10 when some of it cannot be used."""
+    found = [each for keeper in _asked(arguments.on) if (each := keeper.status()) is not None]
+    found += standing_stacks() if arguments.on is None else []
+    if arguments.json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        sys.stdout.write("\n".join(_shown(each) for each in found) + "\n" if found else "nothing is left running\n")
+    return Exit.HOLD if any(each.trouble for each in found) else Exit.OK
+
+
+def _shown(each: Standing) -> str:
+    owner = f", process {each.owner_pid}" if each.owner_pid else ""
+    use = f", in use by {each.used_by}" if each.used_by else ", free" if each.kind == "kept" else ""
+    memory_mib = sum(part.memory_bytes for part in each.parts) / 2**20
+    since = each.since_utc or "an unknown time"
+    lines = [f"{each.run_id} (environment {each.rung}) since {since}{owner}{use}, {memory_mib:.0f} MiB"]
+    for part in each.parts:
+        port = f" port {part.port}" if part.port else ""
+        alive = f"{part.memory_bytes / 2**20:.0f} MiB" if part.alive else "DEAD"
+        lines.append(f"  {part.part:<16} process {part.pid}{port} {alive}")
+    if each.trouble:
+        lines.append(f"  not usable: {each.trouble}; `python -m harness stack down` takes it away")
+    return "\n".join(lines)
+
+
+def down(arguments: argparse.Namespace) -> int:
+    """Ends what was left running, and what killed runs left. 40 when something could not be ended."""
+    if arguments.on == Rung.KUBE:
+        sys.stdout.write("".join(f"{line}\n" for line in own_cluster.down(arguments)) or "nothing was left there\n")
+        return Exit.OK
+    lines = end_standing_stacks() if arguments.on is None else []
+    for keeper in _asked(arguments.on):
+        lines += keeper.down(force=arguments.force)
+    if arguments.on == Rung.LOCAL:
+        state.sweep(lines.append)
+    else:
+        asyncio.run(rungs.sweep(lines.append))
+    sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")
+    return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK

@@ -1,0 +1,170 @@
+"""``stack up``: a whole stack that stays until Ctrl-C or ``stack down``, and how another command finds it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness.base.clock import Clock, utc
+from harness.base.errors import Exit, more_severe
+from harness.base.home import runs_folder
+from harness.base.private import write_private
+from harness.base.progress import Progress
+from harness.model.stack import Endpoints, Rung
+from harness.rehearsal.lifecycle import Lifecycle, open_folder
+from harness.rehearsal.options import Options
+from harness.stack import state
+from harness.stack.keeping import PartStatus, Standing
+from harness.stack.rungs import manifests_of, stack_for
+from harness.stack.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
+from harness.stack.state.processes import process_mark, wait_gone
+from harness.stack.state.sweeping import end_run
+
+_RECORD = "stack.json"
+_TROUBLE = {
+    Condition.LIVES: "",
+    Condition.KEPT: "",
+    Condition.ABANDONED: "its harness was killed",
+    Condition.ELSEWHERE: Condition.ELSEWHERE.value,
+    Condition.UNKNOWN: Condition.UNKNOWN.value,
+}
+_ORDERLY_LIMIT_S = 20.0  # above what a tear down takes
+
+
+class StackFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``stack up`` tells: where everything answers, and where the logs lie."""
+
+    run_id: str
+    rung: Rung
+    target: str
+    up_utc: str
+    logs: str
+    endpoints: Endpoints
+
+
+class StandingStack:
+    """One ``stack up``. ``run`` returns an exit status after everything is down again."""
+
+    def __init__(self, options: Options, clock: Clock, progress: Progress) -> None:
+        self._options = options
+        self._clock = clock
+        self._progress = progress
+        stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
+        self.run_id = f"{stamp}Z-stack-{process_mark()}"
+        manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
+        self._folder = open_folder(options.reports, self.run_id)
+        self._stack = stack_for(
+            options,
+            run_id=self.run_id,
+            manifests=manifests,
+            folder=self._folder,
+            clock=clock,
+            progress=progress,
+            gate=False,
+            signals_at_once=options.signals_at_once,
+        )
+        self.lifecycle = Lifecycle(progress)
+        self.up: StackFacts | None = None
+
+    async def run(self, told: Callable[[StackFacts], None]) -> Exit:
+        """``told`` is called once, when the stack is up."""
+        await self.lifecycle.run(self._stand(told))
+        self._progress("taking everything down")
+        await self.lifecycle.finally_(self._stack.down)
+        remove_run_folder(self.run_id)
+        leaks = self._stack.leaks()
+        for leak in leaks:
+            self._progress(f"LEAK: {leak}")
+        errors = [error for error in self.lifecycle.errors if not (self.up and error.exit is Exit.INTERRUPTED)]
+        for error in errors:
+            self._progress.plain(f"error: {error}")
+        return more_severe(*(error.exit for error in errors), *([Exit.LEAK] if leaks else []))
+
+    async def _stand(self, told: Callable[[StackFacts], None]) -> None:
+        state.sweep(lambda line: self._progress(f"left by a killed run: {line}"))
+        self._progress("bringing the stack up")
+        await self._stack.up()
+        self.up = StackFacts(
+            run_id=self.run_id,
+            rung=self._options.rung,
+            target=self._options.target.name,
+            up_utc=utc(self._clock.anchor, self._clock.now_ns()),
+            logs=str(self._folder / "logs"),
+            endpoints=self._stack.endpoints(),
+        )
+        write_private(run_folder(self.run_id) / _RECORD, msgspec.json.encode(self.up))
+        told(self.up)
+        async for _row in self._stack.watch():  # until a part dies or somebody interrupts
+            pass
+
+
+def _found() -> Iterator[tuple[StackFacts, Lease]]:
+    for path in sorted(runs_folder().glob(f"*/{_RECORD}")):
+        lease = read_lease(path.parent)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            facts = msgspec.json.decode(path.read_bytes(), type=StackFacts)
+            if lease is not None:
+                yield facts, lease
+
+
+def up_now() -> list[StackFacts]:
+    """What every ``stack up`` whose harness lives told."""
+    return [facts for facts, _lease in _found() if lives(facts.run_id)]
+
+
+def stack_of(pid: int) -> StackFacts | None:
+    """What the ``stack up`` in process ``pid`` told; ``None`` before it is up."""
+    return next((facts for facts, lease in _found() if lease.owner.pid == pid and lease.owner.alive()), None)
+
+
+def standing_stacks() -> list[Standing]:
+    """Every ``stack up`` there is, a killed one's rest too."""
+    from harness.stack.local.sampler import proportional_bytes
+
+    found = []
+    for facts, lease in _found():
+        found_as = condition(run_folder(facts.run_id))
+        alive = {part.identity.pid: part.identity.alive() for part in lease.parts}
+        parts = tuple(
+            PartStatus(
+                part=part.part,
+                pid=part.identity.pid,
+                alive=alive[part.identity.pid],
+                memory_bytes=proportional_bytes([part.identity.pid]) if alive[part.identity.pid] else 0,
+            )
+            for part in lease.parts
+        )
+        found.append(
+            Standing(
+                kind="stack",
+                rung=facts.rung,
+                run_id=facts.run_id,
+                since_utc=facts.up_utc,
+                owner_pid=lease.owner.pid,
+                used_by="",
+                trouble=_TROUBLE[found_as],
+                parts=tuple(part for part in parts if part.alive or found_as is Condition.ABANDONED),
+            )
+        )
+    return found
+
+
+def end_standing_stacks() -> list[str]:
+    """Asks each ``stack up`` to end in order; kills and cleans up after one that does not. One line each."""
+    lines = []
+    for facts, lease in list(_found()):
+        if not lease.owner.alive() and lives(facts.run_id):
+            lines.append(f"stack {facts.run_id} could not be ended: it runs in another container; end it there")
+            continue
+        if lease.owner.alive():
+            os.kill(lease.owner.pid, signal.SIGTERM)
+            if wait_gone([lease.owner], _ORDERLY_LIMIT_S):
+                os.kill(lease.owner.pid, signal.SIGKILL)
+                wait_gone([lease.owner], 3.0)
+        lines += end_run(Path(run_folder(facts.run_id))) or [f"stack {facts.run_id}: taken down"]
+    return lines

@@ -1,0 +1,162 @@
+"""A run's folder, found and read: the result, the plan as it was used, the evidence, the machine, the manifests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.base.errors import BadInput
+from harness.evidence.gathered import EVIDENCE, Gathered, stored
+from harness.model.judgement import Judgement
+from harness.model.result import Result
+from harness.rehearsal.conclude import details_of, judged
+from harness.rehearsal.conduct import MACHINE_JSON, MANIFESTS_JSON, PLAN_JSON
+from harness.rehearsal.registry import MODULES, rehearsal
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.report.latest import LATEST
+from harness.report.published import RESULT, RESULT_JSON
+
+_T = TypeVar("_T")
+#: The documents of harnesses before result.json.
+_OLDER = ("run.json", "rollout.json", "load.json", "chaos.json", "dr.json", "conformance.json", "network.json")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What lies in a run's folder. ``rehearsal`` and ``plan`` are of the types that today's harness has for them."""
+
+    folder: Path
+    result: Result
+    rehearsal: Rehearsal[Any, Any]
+    plan: Any
+    evidence: Gathered
+    plan_json: dict[str, Any]
+    machine: dict[str, Any]
+    manifests: dict[str, Any]
+
+    @property
+    def killed(self) -> bool:
+        """Whether it never reported: then its own facts are those of its beginning."""
+        return self.result.exit_status is None
+
+    def seen(self) -> Seen[Any]:
+        """What a judge is given. Raises ``BadInput`` when the run's own facts are of another harness."""
+        try:
+            details = details_of(self.rehearsal, self.result)
+        except msgspec.ValidationError as error:
+            raise _not_ours(self.folder / RESULT_JSON, f"details: {error}") from error
+        ended = not self.killed and not self.result.facts.errors
+        return Seen(facts=self.result.facts, details=details, evidence=self.evidence, ended=ended)
+
+
+def judge_again(run: StoredRun, seen: Seen[Any]) -> tuple[Judgement, ...]:
+    """Today's judgements on a stored run. Raises ``BadInput`` where what a killed run left cannot be judged."""
+    try:
+        return judged(run.rehearsal, run.plan, seen)
+    except Exception as error:
+        if not run.killed:
+            raise
+        raise BadInput(
+            f"the run was killed before it could report, and what it left cannot be judged: {error!r}",
+            where=str(run.folder),
+            remedy="run it again",
+        ) from error
+
+
+def locate(text: str, reports: Path) -> Path:
+    """The folder of a run: a folder, a file of it, ``latest``, or a run's id below ``reports``.
+
+    Raises ``BadInput`` when there is none.
+    """
+    path = Path(text)
+    if text == LATEST or (not path.exists() and (reports / text).is_dir()):
+        path = reports / text
+    if path.is_file() and path.name in {RESULT_JSON, EVIDENCE, PLAN_JSON}:
+        path = path.parent
+    if not path.is_dir():
+        raise BadInput(
+            f"there is no run {text!r}",
+            where=str(path),
+            remedy=f"name a run's folder, its result.json, a run's id below {reports}, or latest",
+        )
+    return path.resolve()
+
+
+def read_result(folder: Path) -> Result:
+    """The folder's result. Raises ``BadInput`` that says what the folder holds in its place."""
+    if not (folder / RESULT_JSON).is_file():
+        older = next((name for name in _OLDER if (folder / name).is_file()), None)
+        if older is not None:
+            raise BadInput(
+                f"the folder holds the {older} of an older harness, and no result.json",
+                where=str(folder),
+                remedy="use the harness that wrote it, or run the rehearsal again",
+            )
+        began = any((folder / name).is_file() for name in (PLAN_JSON, EVIDENCE))
+        raise BadInput(
+            "the run ended before its preflight, and left nothing to read" if began else "the folder holds no run",
+            where=str(folder),
+            remedy="name a run that began" if began else "name the folder of a run, e.g. reports/latest",
+        )
+    return RESULT.read(folder / RESULT_JSON)
+
+
+def read_stored(text: str, reports: Path) -> StoredRun:
+    """Reads the run that ``text`` names (see ``locate``). Raises ``BadInput`` for whatever is missing or broken."""
+    folder = locate(text, reports)
+    result = read_result(folder)
+    if result.rehearsal not in MODULES:
+        raise BadInput(
+            f"the run is of the rehearsal {result.rehearsal!r}, which this harness does not have",
+            where=str(folder / RESULT_JSON),
+            remedy="use the harness that wrote it",
+        )
+    found = rehearsal(result.rehearsal)
+    evidence = stored(folder)
+    _same_run(folder, result)
+    return StoredRun(
+        folder=folder,
+        result=result,
+        rehearsal=found,
+        plan=_decode(folder / PLAN_JSON, found.plan),
+        evidence=evidence,
+        plan_json=_decode(folder / PLAN_JSON, dict[str, Any]),
+        machine=_optional(folder / MACHINE_JSON),
+        manifests=_optional(folder / MANIFESTS_JSON),
+    )
+
+
+def _same_run(folder: Path, result: Result) -> None:
+    from harness.evidence.read import read_meta
+
+    if not (folder / EVIDENCE).is_file():
+        return
+    run_id = read_meta(folder / EVIDENCE).get("run_id", "")
+    if run_id != result.run_id:
+        raise BadInput(
+            f"result.json is of the run {result.run_id}, the evidence beside it of {run_id}",
+            where=str(folder),
+            remedy="name the folder as the run left it",
+        )
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return _decode(path, dict[str, Any]) if path.exists() else {}
+
+
+def _decode(path: Path, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        raise _not_ours(path, str(error)) from error
+
+
+def _not_ours(path: Path, what: str) -> BadInput:
+    return BadInput(
+        f"{path.name} does not say what it must: {what}",
+        where=str(path),
+        remedy="it was changed, cut, or written by another harness: use that one, or run the rehearsal again",
+    )

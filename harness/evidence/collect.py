@@ -1,0 +1,111 @@
+"""Gathers the growing evidence of a run: spools and the stack's own rows, into the store and the judge's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.base.clock import NS, Clock, ClockSteps
+from harness.base.errors import EvidenceNotRead, MeasurementFailed
+from harness.evidence.gathered import Gathered
+from harness.evidence.spool import SpoolReader
+from harness.evidence.store import EvidenceStore
+from harness.judge.ledger import MEASUREMENT_ERROR
+from harness.model.due import Due, probe_call
+from harness.model.evidence import ProbeRow, RequestRow, Row, happened
+from harness.model.message import Message, Told, message
+
+LOOK_EVERY_S = 0.1  # for the last answers of a window
+
+
+class Collector(Gathered):
+    """The one writer of a run's evidence. ``gather`` reads every spool once; cheap enough to call twice a second."""
+
+    def __init__(self, store: EvidenceStore, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._steps = ClockSteps(clock)
+        self.store = store
+        self._readers: list[SpoolReader] = []
+        self._told: list[SpoolReader] = []
+        #: The ids of the calls that are still awaited, see ``expect``.
+        self.awaited: set[str] = set()
+
+    def follow(self, spools: Iterable[Path]) -> None:
+        """Reads these spools from now on."""
+        self._readers += [SpoolReader(path) for path in spools]
+
+    def expect(self, due: Iterable[Due]) -> None:
+        """Awaits these calls, to know when the last answer is in."""
+        self.awaited |= {each.id for each in due}
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Appends ``rows`` to the evidence. Raises ``EvidenceNotWritten``."""
+        rows = list(rows)
+        self.store.append(rows)
+        self.see(rows)
+        for row in rows:
+            if isinstance(row, ProbeRow):
+                self.awaited.discard(probe_call(row.probe_id))
+            elif isinstance(row, RequestRow):
+                self.awaited.discard(row.operation_id)
+
+    def event(self, at_ns: int, kind: str, subject: str, said: str | Message | Told, **data: Any) -> None:
+        """Appends an event of the run itself."""
+        self.add([happened(at_ns, kind, subject, said, data)])
+
+    def gather(self) -> None:
+        """Reads what the spools have gained, and looks at the clocks.
+
+        Raises ``EvidenceNotRead`` for rows that are lost, and tells it.
+        """
+        step_ns = self._steps.step_ns()
+        if step_ns is not None:
+            said = message(
+                "the wall clock stepped by {seconds} s: it was set, or the machine slept",
+                seconds=f"{step_ns / NS:+.1f}",
+            )
+            self.event(self._clock.now_ns(), MEASUREMENT_ERROR, "clock", said, step_ns=step_ns)
+        for reader in self._readers:
+            with self._telling(reader):
+                self.add(reader.read())
+
+    def gather_last(self) -> None:
+        """The same once the writers have ended: a last line that was cut is lost, too."""
+        self.gather()
+        for reader in self._readers:
+            with self._telling(reader):
+                reader.end()
+
+    async def last_answers(self, end_ns: int, patience_s: float) -> None:
+        """Gathers until every expected call is in, or since ``end_ns`` none has come for ``patience_s``.
+
+        Each ends within its timeout once it is sent, so that nothing is in flight any more then.
+        """
+        last_ns, left = end_ns, len(self.awaited)
+        while left and self._clock.now_ns() < last_ns + round(patience_s * NS):
+            await self._clock.sleep(LOOK_EVERY_S)
+            self.gather()
+            if len(self.awaited) < left:
+                last_ns, left = max(end_ns, self._clock.now_ns()), len(self.awaited)
+
+    def failures(self) -> list[MeasurementFailed]:
+        """The errors of the measurement so far, for a command whose judge does not read them as a week's does."""
+        return [
+            MeasurementFailed(f"the measurement failed: {error.subject}: {error.message}", where="evidence.sqlite")
+            for error in self.ledger.measurement_errors
+        ]
+
+    @contextmanager
+    def _telling(self, reader: SpoolReader) -> Iterator[None]:
+        """An error of the measurement in the evidence itself, so that a stored run is judged with it."""
+        try:
+            yield
+        except EvidenceNotRead as error:
+            if reader not in self._told:
+                self._told.append(reader)
+                said = message("{spool}: {what}", spool=reader.path.name, what=error.what)
+                self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
+            raise

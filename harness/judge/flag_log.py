@@ -1,0 +1,163 @@
+"""The run's own check of the flag, from what clients fetched and where their requests went: share and steadiness.
+
+Claims: the share of each week (段階的ロールアウト計画) and that Remote Config's value decides a request's side
+(iOS側実装). Nothing here asks the load what it meant to do.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.base.units import Unit
+from harness.judge.flag_share import FlagShare, flag_share
+from harness.judge.judged import counted
+from harness.model.evidence import FlagRow, RequestRow, Row, SessionRow, Side
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, Told, marked, message
+from harness.model.scenario import Scenario
+from harness.model.verdict import Verdict
+
+SHARE, STEADY = "flag.share", "flag.steady"
+_SCHEDULE, _DIAGRAM, _FLAG = "rollout.schedule.", "migration.shares", "flag.remote_config"
+_NO_FETCH = marked("nobody's fetch of the flag is in the evidence")
+#: The audiences of the rollout table (段階的ロールアウト計画); one of a scenario of somebody's own has its own name.
+_AUDIENCE = {
+    "developers": message("developers"),
+    "beta": message("beta users"),
+    "general": message("general users"),
+}
+_NAMED = 5  # users named in a reason
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """Users who were on both sides under one version, and who sent a request to another side than their flag's."""
+
+    between: tuple[str, ...]
+    against: tuple[str, ...]
+    requests: int
+
+
+def moved(flags: Sequence[FlagRow], requests: Sequence[tuple[str, int, Side]]) -> Moved:
+    """``requests`` are (user, sent_ns, side). A request counts under the version that its user held when sending."""
+    held: defaultdict[str, list[FlagRow]] = defaultdict(list)
+    for row in sorted((row for row in flags if row.fetched), key=lambda row: row.at_ns):
+        held[row.user].append(row)
+    fetched_ns = {user: [row.at_ns for row in rows] for user, rows in held.items()}
+    sides: defaultdict[tuple[str, int], set[Side]] = defaultdict(set)
+    against: set[str] = set()
+    for user, sent_ns, side in requests:
+        place = bisect_right(fetched_ns.get(user, []), sent_ns) - 1
+        value, version = (held[user][place].value, held[user][place].template_version) if place >= 0 else (False, 0)
+        sides[user, version].add(side)
+        if value is not (side is Side.API):
+            against.add(user)
+    between = {user for (user, _), seen in sides.items() if len(seen) > 1}
+    return Moved(between=tuple(sorted(between)), against=tuple(sorted(against)), requests=len(requests))
+
+
+class FlagLog:
+    """Keeps what the checks need of a run's rows, in any order."""
+
+    def __init__(self) -> None:
+        self._flags: list[FlagRow] = []
+        self._requests: list[tuple[str, int, Side]] = []
+        self._audience: dict[str, str] = {}
+
+    def add(self, row: Row) -> None:
+        """Takes one row; rows of other kinds are passed over."""
+        match row:
+            case FlagRow():
+                self._flags.append(row)
+            case RequestRow():
+                self._requests.append((row.user, row.sent_ns, row.side))
+            case SessionRow():
+                self._audience[row.user] = row.audience
+
+    def results(self, scenario: Scenario, at_ns: int) -> tuple[Judgement, ...]:
+        """Both checks on what had happened by ``at_ns``."""
+        flags = [row for row in self._flags if row.at_ns <= at_ns]
+        requests = [request for request in self._requests if request[1] <= at_ns]
+        share = flag_share(flags, scenario.population, self._audience, at_ns)
+        return _share(scenario, share, requests), _steady(share, moved(flags, requests))
+
+
+def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> Judgement:
+    seen = sum(a.seen for a in found.audiences)
+    told = _share_told(scenario, found, requests) if found.share is not None else (Message(text=_NO_FETCH),)
+    exact = all(a.seen == a.users and a.observed_on == a.planned_on for a in found.audiences) and not found.unknown
+    schedule = next((claim for claim in scenario.claims if claim.startswith(_SCHEDULE)), _DIAGRAM)
+    return Judgement(
+        id=SHARE,
+        kind=Kind.CHECK,
+        asked=counted(SHARE),
+        claim=schedule,
+        verdict=Verdict.INCONCLUSIVE if found.share is None else Verdict.PASS if exact else Verdict.FAIL,
+        value=found.share,
+        limit=found.planned_share,
+        unit=Unit.RATIO,
+        samples=seen,
+        told=told,
+    )
+
+
+def _share_told(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> Told:
+    users, seen = scenario.population.users, sum(a.seen for a in found.audiences)
+    on = sum(a.observed_on for a in found.audiences)
+    told = [message("flag on for {on} of {users} users", on=str(on), users=str(users))]
+    told += [
+        message(
+            "{audience} {on} of {users} (planned {planned})",
+            audience=_AUDIENCE.get(a.name, a.name),
+            on=str(a.observed_on),
+            users=str(a.users),
+            planned=str(a.planned_on),
+        )
+        for a in found.audiences
+    ]
+    if seen < users:
+        told.append(message("{count} users never fetched it", count=str(users - seen)))
+    if found.unknown:
+        told.append(message("in no planned audience: {users}", users=_names(found.unknown)))
+    senders = {user for user, *_ in requests}
+    api = {user for user, _, side in requests if side is Side.API}
+    told.append(
+        message(
+            "of {senders} users who sent requests, {api} sent to the API", senders=str(len(senders)), api=str(len(api))
+        )
+    )
+    return tuple(told)
+
+
+def _steady(found: FlagShare, moved_: Moved) -> Judgement:
+    faults = {
+        marked("{count} users held both values under one version of the template: {users}"): found.unsteady,
+        marked("{count} users sent requests to both sides under one version: {users}"): moved_.between,
+        marked("{count} users sent a request to the side that their flag did not say: {users}"): moved_.against,
+    }
+    bad = [Message(text=text, values={"count": str(len(u)), "users": _names(u)}) for text, u in faults.items() if u]
+    users = len(set().union(*faults.values()))
+    steady = message(
+        "nobody moved without a change of the template, in {requests} requests", requests=str(moved_.requests)
+    )
+    told = tuple(bad) or (steady if moved_.requests else message("no request is in the evidence"),)
+    return Judgement(
+        id=STEADY,
+        kind=Kind.CHECK,
+        asked=counted(STEADY),
+        claim=_FLAG,
+        verdict=Verdict.FAIL if bad else Verdict.PASS if moved_.requests else Verdict.INCONCLUSIVE,
+        value=float(users) if moved_.requests else None,
+        limit=0.0,
+        unit=Unit.USERS,
+        samples=moved_.requests,
+        told=told,
+    )
+
+
+def _names(users: Sequence[str]) -> str:
+    more = f" and {len(users) - _NAMED} more" if len(users) > _NAMED else ""
+    return ", ".join(users[:_NAMED]) + more

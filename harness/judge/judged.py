@@ -1,0 +1,90 @@
+"""A check's word on what it looked at, as a judgement: exact, without a bound. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from harness.base.errors import BadInput
+from harness.base.units import Unit
+from harness.model.evidence import EventRow, happened
+from harness.model.judgement import Judgement, Kind
+from harness.model.message import Message, Told, marked, verbatim
+from harness.model.verdict import Verdict
+
+#: What each check counts, by its id.
+COUNTED = {
+    "flag.share": marked("users with the flag on, as planned"),
+    "flag.steady": marked("users who changed sides without a change of the template"),
+    "dual_write.documents": marked("walks whose Firestore document is missing, left, old, or not as the app reads it"),
+    "writes.acknowledged": marked("acknowledged writes that are not in PostgreSQL"),
+    "writes.applied_once": marked("rows stored more than once"),
+    "reads.acknowledged": marked("answers that lack a write acknowledged before the request"),
+    "walks.isolation": marked("walks of another user that were handed out or changed"),
+    "walks.statuses": marked("answers with another status than the contract's, other users' walks asked for included"),
+    "walks.bodies": marked("answers with another body than the contract's"),
+    "pdb.budget": marked("evictions beyond the disruption budget"),
+    "service.new_connections": marked("new connections to a pod 2 s after it left the endpoints"),
+    "flag.off_in_time": marked("clients still on the API 5 minutes after the flag went off"),
+    "storage.photos": marked("walks whose photos are lost, not their own, or left behind"),
+}
+
+
+def counted(check: str) -> Told:
+    """What the check of that id counts, in words."""
+    return (Message(text=COUNTED[check]),)
+
+
+def result(  # noqa: PLR0917 - the fields of the judgement
+    check: str, claim: str, verdict: Verdict, flaws: int | None, samples: int, told: Told, unit: Unit = Unit.FLAWS
+) -> Judgement:
+    """``flaws`` found of ``samples`` looked at, none allowed. What was not exercised holds nothing."""
+    return Judgement(
+        id=check,
+        kind=Kind.CHECK,
+        claim=claim,
+        verdict=verdict,
+        asked=counted(check),
+        told=told,
+        value=None if flaws is None else float(flaws),
+        limit=0.0,
+        unit=unit,
+        samples=samples,
+        gates=verdict is not Verdict.NOT_EXERCISED,
+    )
+
+
+def held(check: Judgement) -> Judgement:
+    """The same, gating also where it was not exercised: what was not looked at was not shown to be well."""
+    return msgspec.structs.replace(check, gates=True)
+
+
+def told_only(check: Judgement) -> Judgement:
+    """The same, gating nothing."""
+    return msgspec.structs.replace(check, gates=False)
+
+
+def with_examples(told: Told, examples: Iterable[str]) -> Told:
+    """What was told, and examples as the evidence says them."""
+    return (*told, *(verbatim(example) for example in examples))
+
+
+CHECK_EVENT = "check"
+
+
+def event(at_ns: int, check: Judgement) -> EventRow:
+    """The check's word as an event of the evidence: what it read in the stores is gone with the stack."""
+    return happened(at_ns, CHECK_EVENT, check.id, check.told, {"judgement": msgspec.to_builtins(check)})
+
+
+def of_event(row: EventRow) -> Judgement:
+    """What ``event`` keeps. Raises ``BadInput`` for another harness' event."""
+    try:
+        return msgspec.convert(row.data.get("judgement"), Judgement)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise BadInput(
+            f"a check of the evidence cannot be read: {error}",
+            where=f'events, kind "{CHECK_EVENT}", subject "{row.subject}"',
+            remedy="it was written by another harness; judge it with that one",
+        ) from error

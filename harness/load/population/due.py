@@ -1,0 +1,65 @@
+"""What is due in a window of a schedule: computed from plan and seed, not from what arrived. Pure."""
+
+from __future__ import annotations
+
+from itertools import count, takewhile
+from typing import Protocol
+
+from harness.load.population.accounts import accounts, canaries
+from harness.load.population.probes import canary_of, offset_ns
+from harness.load.population.schedule import first_due_ns, operation_id, slots
+from harness.load.population.walk import NS
+from harness.model.due import Due, DueList, probe_call
+from harness.model.scenario import PopulationPlan, ProbePlan
+
+
+class Populated(Protocol):
+    """A plan with users and probes."""
+
+    @property
+    def population(self) -> PopulationPlan: ...
+    @property
+    def probes(self) -> ProbePlan: ...
+
+
+def due_list(scenario: Populated, seed: int, start_ns: int, end_ns: int, *, origin_ns: int | None = None) -> DueList:
+    """What is due to the API in ``[start_ns, end_ns)`` of a schedule that began at ``origin_ns``, or begins with it."""
+    origin_ns = start_ns if origin_ns is None else origin_ns
+    requests = requests_due(scenario.population, seed, origin_ns, end_ns)
+    to_api = {account.user for account in accounts(scenario.population, seed) if account.flag_expected}
+    return DueList(
+        requests=tuple(due for due in requests if due.user in to_api and due.due_ns >= start_ns),
+        probes=probes_due(scenario.probes, seed, origin_ns, start_ns, end_ns),
+    )
+
+
+def due_within(plan: Populated, seed: int, origin_ns: int | None, start_ns: int, end_ns: int) -> DueList:
+    """What is due in ``[start_ns, end_ns)`` of a load that began at ``origin_ns``; nothing before, nor without one."""
+    if origin_ns is None:
+        return DueList(requests=(), probes=())
+    return due_list(plan, seed, max(start_ns, origin_ns), end_ns, origin_ns=origin_ns)
+
+
+def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
+    """The same of every user's requests, to whichever side."""
+    everybody = accounts(plan, seed)
+    placed = slots(everybody, seed)
+    pace_ns = round(plan.pace_s * NS)
+    found = [
+        Due(id=operation_id(account.user, number), user=account.user, due_ns=due_ns)
+        for account in everybody
+        for number, due_ns in enumerate(range(start_ns + first_due_ns(placed[account.user], plan), end_ns, pace_ns))
+    ]
+    return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
+
+
+def probes_due(plan: ProbePlan, seed: int, origin_ns: int, start_ns: int, end_ns: int) -> tuple[Due, ...]:
+    """The probes that are due in ``[start_ns, end_ns)`` of a stream that began at ``origin_ns``; cheap at any time."""
+    users = [canary.account.user for canary in canaries(plan.canary_users, seed)]
+    first = max(0, int((start_ns - origin_ns) * plan.rate_per_s / NS) - 1)
+    due = ((number, origin_ns + offset_ns(plan, number)) for number in count(first))
+    return tuple(
+        Due(id=probe_call(number), user=users[canary_of(plan, number)], due_ns=due_ns)
+        for number, due_ns in takewhile(lambda each: each[1] < end_ns, due)
+        if due_ns >= start_ns
+    )

@@ -1,0 +1,167 @@
+"""What a phone says about a walk: the bodies of the contract's writes (docs/contract/walk-api.md), made from the seed.
+
+Field order is the canonical order: the digest of a body is the SHA-256 of its JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from harness.base.seed import stream
+from harness.load.population.ids import uuid4_text
+
+NS = 1_000_000_000
+MOST_LOCATIONS = 60  # of one PUT
+PAGE_WALKS = 20  # of a list: the phone asks for the first page only
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_encoder = msgspec.json.Encoder()
+
+
+class Status(StrEnum):
+    """A walk's status as the contract names it."""
+
+    NOT_STARTED = "not_started"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+
+
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """One point of a walk. Degrees, metres, metres per second; unknown ``speed`` and ``course`` are null."""
+
+    latitude: float
+    longitude: float
+    altitude: float
+    timestamp: datetime
+    horizontal_accuracy: float
+    vertical_accuracy: float
+    speed: float | None
+    course: float | None
+    sequence_number: int
+
+
+class NewWalk(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of POST."""
+
+    title: str
+    description: str
+
+
+class WalkUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of PUT: the walk as the phone has it now, and the locations since the last PUT."""
+
+    title: str
+    status: Status
+    start_time: datetime
+    end_time: datetime | None = None
+    total_distance: float
+    total_steps: int
+    polyline_data: str
+    thumbnail_image_url: str | None = None  # set by the phone once the image is in Storage
+    locations: tuple[Location, ...]
+
+
+def encode(body: NewWalk | WalkUpdate | None) -> bytes:
+    """The body as sent; empty where a call has none."""
+    return b"" if body is None else _encoder.encode(body)
+
+
+def digest(body: NewWalk | WalkUpdate | None) -> str:
+    """SHA-256 of the content written, in hex; empty for reads."""
+    return "" if body is None else hashlib.sha256(_encoder.encode(body)).hexdigest()
+
+
+def moment(unix_ns: int) -> datetime:
+    """UTC, cut to milliseconds: what survives JSON, PostgreSQL and Firestore alike."""
+    return _EPOCH + timedelta(milliseconds=unix_ns // 1_000_000)
+
+
+class Walking:
+    """A walk under way on one phone: each batch continues the sequence, the distance and the polyline."""
+
+    def __init__(self, seed: int, name: str, *, started_unix_ns: int, walked_s: float = 0.0) -> None:
+        self._chance = stream(seed, f"walk:{name}")
+        self.id = uuid4_text(self._chance)
+        self.title = f"Walk {name}"
+        self.started_unix_ns = started_unix_ns
+        self._latitude_e6 = 35_000_000 + self._draw(700_000)
+        self._longitude_e6 = 139_000_000 + self._draw(800_000)
+        self._sequence = 0
+        self._distance_dm = int(walked_s * 13)  # 1.3 m/s: a walk joined mid-way has been walked already
+        self._polyline = Polyline()
+
+    def _draw(self, below: int) -> int:
+        # Not randrange: only random() is promised to stay the same between Python versions.
+        return int(self._chance.random() * below)
+
+    def batch(self, now_unix_ns: int, interval_ns: int, count: int) -> tuple[Location, ...]:
+        """The ``count`` locations of the ``interval_ns`` before ``now_unix_ns``."""
+        locations = []
+        for left in range(count - 1, -1, -1):
+            at = now_unix_ns - interval_ns * left // count
+            locations.append(self._step(at, interval_ns / count / NS))
+        return tuple(locations)
+
+    def _step(self, at_unix_ns: int, seconds: float) -> Location:
+        self._latitude_e6 += self._draw(41) - 20
+        self._longitude_e6 += self._draw(41) - 18
+        self._distance_dm += int(seconds * (10 + self._draw(6)))
+        self._polyline.add(self._latitude_e6 // 10, self._longitude_e6 // 10)
+        moving = self._draw(8) > 0  # standing still, a phone knows neither speed nor course
+        location = Location(
+            latitude=self._latitude_e6 / 1e6,
+            longitude=self._longitude_e6 / 1e6,
+            altitude=self._draw(400) / 10,
+            timestamp=moment(at_unix_ns),
+            horizontal_accuracy=3 + self._draw(120) / 10,
+            vertical_accuracy=2 + self._draw(80) / 10,
+            speed=(10 + self._draw(6)) / 10 if moving else None,
+            course=self._draw(3600) / 10 if moving else None,
+            sequence_number=self._sequence,
+        )
+        self._sequence += 1
+        return location
+
+    def update(self, now_unix_ns: int, interval_ns: int, *, completed: bool = False) -> WalkUpdate:
+        """The next PUT, with 1..60 locations of the last ``interval_ns``."""
+        locations = self.batch(now_unix_ns, interval_ns, 1 + self._draw(MOST_LOCATIONS))
+        return WalkUpdate(
+            title=self.title,
+            status=Status.COMPLETED if completed else Status.IN_PROGRESS,
+            start_time=moment(self.started_unix_ns),
+            end_time=moment(now_unix_ns) if completed else None,
+            total_distance=self._distance_dm / 10,
+            total_steps=self._distance_dm // 7,
+            polyline_data=self._polyline.text(),
+            locations=locations,
+        )
+
+
+class Polyline:
+    """Google's encoded polyline, appended to as the walk goes on; coordinates in 1e-5 degrees."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._last = (0, 0)
+
+    def add(self, latitude_e5: int, longitude_e5: int) -> None:
+        """Appends a point."""
+        self._parts.append(_signed(latitude_e5 - self._last[0]) + _signed(longitude_e5 - self._last[1]))
+        self._last = (latitude_e5, longitude_e5)
+
+    def text(self) -> str:
+        """The polyline so far."""
+        self._parts = ["".join(self._parts)]
+        return self._parts[0]
+
+
+def _signed(value: int) -> str:
+    value = ~(value << 1) if value < 0 else value << 1
+    text = ""
+    while value >= 0x20:
+        text += chr((0x20 | (value & 0x1F)) + 63)
+        value >>= 5
+    return text + chr(value + 63)

@@ -1,0 +1,79 @@
+"""The end of a run under load: the checkers' word on the whole of it, and the stores healed where that is asked for.
+
+What they say is evidence, as events of kind "check": ``harness.checks.whole_run`` reads it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.base.clock import Anchor, unix_ns
+from harness.base.errors import RehearsalError
+from harness.checks.healing import Direction
+from harness.checks.invariants import Invariants
+from harness.checks.mirror_losses import judged, logged, losses
+from harness.checks.reconcile.heal import RECONCILE, heal, healed
+from harness.evidence.collect import Collector
+from harness.judge.judged import event
+from harness.model.evidence import Side
+from harness.model.judgement import Judgement, Kind
+from harness.model.manifests import Manifests
+from harness.model.message import message, verbatim
+from harness.model.scenario import Scenario
+from harness.model.stack import Endpoints
+from harness.model.verdict import Verdict
+from harness.rehearsal.running import Running
+
+LOGGED = "dual_write.failures_logged"
+_EXAMPLES = 5
+
+
+async def check_whole_run(
+    on: Running[Any], scenario: Scenario, manifests: Manifests, *, reconcile: Direction | None = None
+) -> None:
+    """Once the load has ended and every fault is undone. A store that does not answer is told as inconclusive.
+
+    ``manifests`` are those that are applied; the folder's ``logs`` hold ``<pod>.log`` of each pod. ``reconcile`` heals
+    the stores after the checks.
+    """
+    on.phase("checks", message("the load has ended; checking what the stores hold against what was acknowledged"))
+    endpoints, evidence, clock, options = on.stack.endpoints(), on.evidence, on.clock, on.options
+    invariants = Invariants(
+        endpoints, evidence, clock, scenario=scenario, manifests=manifests, target=options.target, seed=options.seed
+    )
+    found = [*await invariants.results(), invariants.off_in_time()]
+    if invariants.lost_by_firestore is not None:
+        found.append(_logged(invariants.lost_by_firestore, clock.anchor, evidence, on.folder / "logs"))
+    if reconcile is not None:
+        found.append(await _healed(endpoints, reconcile, evidence))
+    evidence.add([event(clock.now_ns(), check) for check in found])
+    for check in found:
+        on.say(f"  {check.id}: {check.verdict}; {check.reason}")
+    on.mark("checked")
+
+
+def _logged(lost: Mapping[str, int], anchor: Anchor, evidence: Collector, logs: Path) -> Judgement:
+    files = [logs / f"{pod}.log" for pod in sorted({row.subject for row in evidence.events if row.kind == "pod"})]
+    lines = (line for file in files if file.exists() for line in file.read_bytes().splitlines())
+    found = losses({walk: unix_ns(anchor, at_ns) for walk, at_ns in lost.items()}, logged(lines))
+    verdict, told = judged(found)
+    return Judgement(
+        id=LOGGED,
+        kind=Kind.CHECK,
+        verdict=verdict,
+        told=told,
+        examples=found.unlogged[:_EXAMPLES],
+        gates=verdict is not Verdict.NOT_EXERCISED,
+    )
+
+
+async def _healed(endpoints: Endpoints, direction: Direction, evidence: Collector) -> Judgement:
+    deleted, own = evidence.writes.deleted[Side.API], evidence.writes.direct
+    try:
+        done = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
+        left = await heal(endpoints, direction, apply=True, deleted=deleted, own=own)
+    except RehearsalError as error:
+        return Judgement(id=RECONCILE, kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(verbatim(error.what),))
+    return healed(done, left)

@@ -1,0 +1,163 @@
+"""What every command with a stack shares: a name, a folder, a flow that can be interrupted, and its ending."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from harness.base.clock import NS, Clock, utc
+from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
+from harness.base.progress import Progress
+from harness.base.terminal import ending_signals
+from harness.stack.state.processes import process_mark
+
+
+class Ended(Protocol):
+    """A finished run's document."""
+
+    @property
+    def exit_status(self) -> int | None:
+        """``None`` only before the end."""
+        ...
+
+
+D = TypeVar("D", bound=Ended)
+D_co = TypeVar("D_co", bound=Ended, covariant=True)
+
+
+class Work(Protocol[D_co]):
+    """A run under way."""
+
+    folder: Path
+
+    async def run(self) -> D_co:
+        """The document, however it ended."""
+        ...
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; tear down and report follow."""
+        ...
+
+
+def run_to_end(
+    make: Callable[[], Work[D]], progress: Progress, told: Callable[[D, str], str], *, printed: str | None = None
+) -> int:
+    """Runs what ``make`` makes, interrupted in an orderly way by signals; the exit status.
+
+    ``told`` gives the closing lines from the document and its folder; ``printed`` is a file of that folder to copy to
+    standard output (``--json``).
+    """
+
+    async def run() -> int:
+        work = make()
+        loop = asyncio.get_running_loop()
+        for number in ending_signals():
+            loop.add_signal_handler(number, work.interrupt)
+        document = await work.run()
+        progress.plain("")
+        progress.plain(told(document, str(work.folder)))
+        if printed is not None:
+            sys.stdout.write((work.folder / printed).read_text())
+        return Exit.INTERNAL if document.exit_status is None else document.exit_status
+
+    return asyncio.run(run())
+
+
+def run_identity(clock: Clock, name: str, seed: int) -> str:
+    """A run's id: when, what, which seed, and the process that owns it, so that two runs never meet."""
+    stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
+    return f"{stamp}Z-{name}-s{seed}-{process_mark()}"
+
+
+async def with_beside(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:
+    """``work``, with what has no end of its own beside it: the first of all that ends or fails ends the others."""
+    main = asyncio.ensure_future(work)
+    others = [asyncio.ensure_future(each) for each in beside]
+    try:
+        await asyncio.wait([main, *others], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*others, main):  # a part that died is the cause of what failed with it
+            if task.done():
+                task.result()
+    finally:
+        for task in (main, *others):
+            task.cancel()
+        await asyncio.gather(main, *others, return_exceptions=True)
+
+
+def open_folder(reports: Path, run_id: str) -> Path:
+    """Makes a run's folder. Raises ``EvidenceNotWritten`` when the reports folder refuses."""
+    folder = reports / run_id
+    try:
+        (folder / "logs").mkdir(parents=True)
+    except OSError as error:
+        raise EvidenceNotWritten(
+            f"the reports folder cannot be written: {error.strerror}",
+            where=str(folder),
+            remedy="make it writable, free some space, or name another one with --reports",
+        ) from error
+    return folder
+
+
+class Lifecycle:
+    """Runs the flow, notes whatever ended it, and runs the steps of the ending, each whatever became of the others."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.errors: list[RehearsalError] = []
+        self._progress = progress
+        self._flow: asyncio.Task[None] | None = None
+
+    async def run(self, flow: Coroutine[Any, Any, None]) -> None:
+        """Returns when ``flow`` has ended, however it did; ``errors`` says how."""
+        self._flow = asyncio.ensure_future(flow)
+        try:
+            await self._flow
+        except asyncio.CancelledError:
+            self.errors.append(Interrupted("the run was interrupted", remedy="the evidence so far is in the report"))
+        except Exception as error:
+            self.note(error)
+
+    def interrupt(self) -> None:
+        """Ends the flow at its next wait; the ending follows. Harmless once that has begun."""
+        if self._flow is not None and not self._flow.done():
+            self._flow.cancel()  # before anything is told
+            self._progress("interrupted: taking everything down, then writing the report")
+        else:
+            self._progress("already taking everything down")
+
+    async def finally_(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Runs a step of the ending; what it raises is noted and does not stop the next."""
+        try:
+            await step()
+        except Exception as error:
+            self.note(error)
+
+    async def take_down(self, clock: Clock, *steps: Callable[[], Awaitable[None]]) -> float:
+        """Runs the steps that take a run down, each whatever became of the others; the seconds they took."""
+        begun_ns = clock.now_ns()
+        self._progress("taking everything down")
+        for step in steps:
+            await self.finally_(step)
+        return (clock.now_ns() - begun_ns) / NS
+
+    def write(self, *steps: Callable[[], object]) -> None:
+        """Runs the steps that write a report; a disk that refuses is noted and does not stop the next."""
+        for step in steps:
+            try:
+                step()
+            except RehearsalError as error:
+                self.note(error)
+
+    def note(self, error: Exception) -> None:
+        """Keeps an error for the report; one that is no ``RehearsalError`` is a mistake of ours, and says so."""
+        if not isinstance(error, RehearsalError):
+            with contextlib.suppress(OSError, ValueError):  # the terminal may be what was lost
+                traceback.print_exception(error)
+            error = RehearsalError(
+                f"internal error: {error!r}", remedy="please keep the report's folder and tell the maintainers"
+            )
+        self.errors.append(error)

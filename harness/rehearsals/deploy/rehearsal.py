@@ -1,0 +1,112 @@
+"""``deploy_rehearsal``: versions rolled out and undone under load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from harness.checks.whole_run import of_whole_run
+from harness.judge.difference import Ratio
+from harness.judge.window import NS
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message, message
+from harness.model.result import Part
+from harness.model.section import Block, Blocks, Cell, Lines, Section
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.deploy import judge_run
+from harness.rehearsals.deploy.flow import Deploys, manifests_for
+from harness.rehearsals.deploy.tallies import Tally
+from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed
+
+
+class Deploy:
+    """The rehearsal."""
+
+    name, decides = "deploy_rehearsal", False
+    plan, details = DeployPlan, DeployDetails
+
+    def title(self, plan: DeployPlan) -> Message:
+        """The plan's."""
+        return Message(text=plan.title)
+
+    def claims(self, plan: DeployPlan) -> Iterable[tuple[str, str]]:
+        """Of each part its own."""
+        return [(part.name, claim) for part in plan.parts for claim in part.claims]
+
+    def parts(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Sequence[Part]:
+        """Those of the plan."""
+        took = {each.name: (each.end_ns - each.begun_ns) / NS for each in seen.details.followed if each.end_ns}
+        return [
+            Part(name=part.name, title=Message(text=part.title), seconds=took.get(part.name, 0.0))
+            for part in plan.parts
+        ]
+
+    def arrange(self, plan: DeployPlan, options: Options, manifests: Manifests) -> Needs:
+        """A stack with the manifests of the first part."""
+        _ = manifests
+        return Needs(stack=StackNeeds(manifests=manifests_for(plan.parts[0], options)))
+
+    async def run(self, plan: DeployPlan, on: Running[DeployDetails]) -> None:
+        """The parts in their order."""
+        await Deploys(plan, on).run()
+
+    def judge(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Judgement]:
+        """The claims of every part, then the checks of the whole run."""
+        facts = seen.facts
+        yield from judge_run.parts(plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
+        yield from of_whole_run(seen.evidence.events)
+
+    def sections(
+        self, plan: DeployPlan, seen: Seen[DeployDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Section]:
+        """Of each part what users met, what was seen besides, and the commands with their output."""
+        _ = judgements
+        versions = {part.name: part.version.name for part in plan.parts}
+        for followed in seen.details.followed:
+            lines = _lines(versions[followed.name], followed, _met(plan, followed, seen), seen)
+            yield Lines(title=message("Observed"), lines=tuple(lines), part=followed.name)
+            if followed.ran:
+                yield _commands(followed)
+
+    def figures(self, plan: DeployPlan, seen: Seen[DeployDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+        """The share of requests and probes that failed in each part."""
+        _ = judgements
+        followed = {each.name: each for each in seen.details.followed}
+        for part in plan.parts:
+            met = _met(plan, followed[part.name], seen) if part.name in followed else Tally(calls=0, failed=0)
+            yield Figure(f"{part.name}: failed", "ratio", "worse", Ratio(met.failed, met.calls), gates=True)
+
+
+def _met(plan: DeployPlan, followed: Followed, seen: Seen[DeployDetails]) -> Tally:
+    return judge_run.met(plan, followed, seen.details, seen.evidence, seed=seen.facts.seed)
+
+
+def _lines(version: str, followed: Followed, met: Tally, seen: Seen[DeployDetails]) -> Iterator[Cell]:
+    yield message("manifests {manifests}, version {version}", manifests=followed.manifests, version=version)
+    yield message(
+        "{failed} of {all} bad, from the first to the last {seconds}",
+        failed=str(met.failed),
+        all=str(met.calls),
+        seconds="–" if met.bad_s is None else f"{met.bad_s:.1f} s",
+    )
+    yield from judge_run.observed(followed, seen.evidence.events)
+
+
+def _commands(followed: Followed) -> Blocks:
+    return Blocks(
+        title=message("the commands and their output"),
+        blocks=tuple(
+            Block(
+                caption=message("{command} ended in {status}", command=one.command, status=str(one.status)),
+                text=one.output.strip(),
+            )
+            for one in followed.ran
+        ),
+        part=followed.name,
+    )
+
+
+REHEARSAL = Deploy()

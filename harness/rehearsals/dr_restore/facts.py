@@ -1,0 +1,112 @@
+"""What the parts of a recovery rehearsal leave to be judged."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.model.message import Message, message
+
+#: The parts of an RTO, in order. What looks at a restored instance before traffic is no part of it, and told apart.
+RTO_PARTS = ("detect", "restore", "replay", "switch", "ready")
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at; ``told`` is what was seen."""
+
+    name: Message
+    ok: bool
+    told: Message
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What the restore lost, by the sentinels. Disaster minus commit of the last one recovered lies between
+    ``rpo_least_s`` (the disaster begun, the commit acknowledged) and ``rpo_s`` (known to have happened, the commit
+    sent). ``holes``: acknowledged before it, and not there. ``unknown``: there, and never sent.
+    """
+
+    rpo_s: float | None
+    rpo_least_s: float | None
+    acknowledged: int
+    recovered: int
+    lost: int
+    holes: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """The restore holds a prefix of what was acknowledged, and nothing else."""
+        return not self.holes and not self.unknown
+
+    @property
+    def told(self) -> Message:
+        """For people."""
+        return message(
+            "{recovered} of {acknowledged} recovered, {holes} holes, {unknown} unknown",
+            recovered=str(self.recovered),
+            acknowledged=str(self.acknowledged),
+            holes=str(len(self.holes)),
+            unknown=str(len(self.unknown)),
+        )
+
+
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A disaster and its recovery. ``rto_s`` by part, seconds; ``with_stack``: under the users' traffic."""
+
+    id: str
+    title: Message
+    with_stack: bool
+    point: Message
+    loss: Loss
+    rto_s: dict[str, float]
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Every check holds."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def total_s(self) -> float:
+        """The RTO."""
+        return sum(self.rto_s.values())
+
+
+class SizePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured restore."""
+
+    size_bytes: int
+    wal_bytes: int
+    restore_s: float
+    replay_s: float
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """Restore + replay for ``production_bytes`` by the line through ``points``; ``upper_s``: 95 % prediction bound.
+
+    ``None`` where the line does not rise: then size explains nothing, and nothing is said of a larger one.
+    """
+
+    name: str
+    production_bytes: int
+    points: tuple[SizePoint, ...]
+    seconds_per_gib: float
+    fixed_s: float
+    expected_s: float | None
+    upper_s: float | None
+    machine: str
+
+
+class Overhead(msgspec.Struct, frozen=True, kw_only=True):
+    """Ours against the bare work on the same backup in the same run, seconds."""
+
+    size_bytes: int
+    restore_s: float
+    replay_s: float
+    switch_s: float
+    raw_copy_s: float
+    raw_replay_s: float
+
+    @property
+    def difference_s(self) -> float:
+        """Restore + replay + switch, minus raw copy + replay."""
+        return self.restore_s + self.replay_s + self.switch_s - self.raw_copy_s - self.raw_replay_s

@@ -1,0 +1,168 @@
+"""Disaster recovery: disasters, schedule, stall, points and sizes on a PostgreSQL of its own, then the document's
+procedure on the stack under load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
+
+from harness.base import machine
+from harness.base.clock import NS
+from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
+from harness.model.message import Message
+from harness.model.result import Part
+from harness.model.section import Section
+from harness.model.stack import Capability, Rung
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.running import Running
+from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
+from harness.rehearsals.dr_restore.details import RecoveryDetails
+from harness.rehearsals.dr_restore.disasters import run_case
+from harness.rehearsals.dr_restore.judge import claims, judged
+from harness.rehearsals.dr_restore.keeper import schedule_checks
+from harness.rehearsals.dr_restore.on_stack import StackRecovery, in_place
+from harness.rehearsals.dr_restore.points import random_points
+from harness.rehearsals.dr_restore.restore import Serve
+from harness.rehearsals.dr_restore.schedule import daily_time
+from harness.rehearsals.dr_restore.sections import figures, sections
+from harness.rehearsals.dr_restore.site import Site
+from harness.rehearsals.dr_restore.sizes import sizes
+from harness.rehearsals.dr_restore.stall import stalled
+from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.stack.protocol import Stack
+
+NEEDED = (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)
+#: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
+COPIES = 5
+_BASE_BYTES = 1024**3
+
+
+class Recovery:
+    """The rehearsal."""
+
+    name, decides = "dr_restore", False
+    plan, details = RecoveryPlan, RecoveryDetails
+
+    def title(self, plan: RecoveryPlan) -> Message:
+        """As the plan has it."""
+        return Message(text=plan.title)
+
+    def claims(self, plan: RecoveryPlan) -> Iterable[tuple[str, str]]:
+        """The plan's, but for those of parts that are not run."""
+        return claims(plan)
+
+    def parts(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Sequence[Part]:
+        """It is judged as one: what was lost is the worst of all parts."""
+        _ = plan, seen
+        return ()
+
+    def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> Needs:
+        """A stack for its part alone. Where pods are processes the disaster strikes what may have been kept."""
+        if "stack" not in plan.parts:
+            return Needs()
+        kept = options.rung is not Rung.LOCAL
+        return Needs(stack=StackNeeds(manifests=manifests, use_kept=kept, every_program=True))
+
+    async def run(self, plan: RecoveryPlan, on: Running[RecoveryDetails]) -> None:
+        """The parts in order."""
+        if "stack" in plan.parts:
+            led_to(on.manifests, INSTANCE)  # manifests that name no instance are refused before anything starts
+        on.details.machine = _machine()
+        site = await _site(plan, on)
+        steps: dict[str, Callable[[RecoveryPlan, Running[RecoveryDetails], Site], Awaitable[None]]] = {
+            "disasters": _disasters,
+            "schedule": _schedule,
+            "stall": _stall,
+            "points": _points,
+            "sizes": _sizes,
+            "stack": _stack,
+        }
+        for name in plan.parts:
+            begun_ns = on.clock.now_ns()
+            on.say(name)
+            await steps[name](plan, on, site)
+            on.timings[name] = (on.clock.now_ns() - begun_ns) / NS
+            on.details.ended.append(name)
+
+    def judge(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Judgement]:
+        """From the details alone."""
+        return judged(plan, seen.details, seen.facts.anchor.unix_ns)
+
+    def sections(
+        self, plan: RecoveryPlan, seen: Seen[RecoveryDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Section]:
+        """The disasters with their RPO and RTO, restores by size, what was left out."""
+        _ = judgements
+        return sections(plan, seen.details)
+
+    def figures(
+        self, plan: RecoveryPlan, seen: Seen[RecoveryDetails], judgements: Sequence[Judgement]
+    ) -> Iterable[Figure]:
+        """RPO and RTO of each disaster."""
+        _ = judgements
+        return figures(plan, seen.details)
+
+
+async def _site(plan: RecoveryPlan, on: Running[RecoveryDetails]) -> Site:
+    largest = max(plan.sizes.sizes_bytes, default=0) if "sizes" in plan.parts else 0
+    needs = _BASE_BYTES + COPIES * largest
+    site = Site.begin(f"{on.run_id}-db", on.folder / "logs", on.clock, needs_bytes=needs)
+    on.hold(site)
+    await site.provide(on.progress)
+    on.details.database, on.details.database_major = site.programs.named, site.programs.major
+    return site
+
+
+async def _disasters(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+    for disaster in plan.disasters:
+        case = await run_case(site, disaster, plan.sentinel_every_s)
+        on.details.cases.append(case)
+        rpo = "no sentinel" if case.loss.rpo_s is None else f"{case.loss.rpo_s:.2f} s"
+        on.say(f"  {disaster}: {'ok' if case.ok else 'NOT OK'}, RPO {rpo}, RTO {case.total_s:.1f} s")
+
+
+async def _schedule(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+    at = daily_time(plan.backup_at, plan.backup_zone)
+    on.details.schedule = await schedule_checks(site, at, plan.days, timedelta(seconds=plan.retention_s))
+
+
+async def _stall(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+    on.details.stalled = await stalled(site, plan.stall)
+
+
+async def _points(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+    on.details.points = await random_points(site, on.options.seed, plan.points)
+
+
+async def _sizes(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+    if plan.sizes.sizes_bytes:
+        on.details.sizes = await sizes(site, plan.sizes, _machine())
+
+
+async def _stack(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
+    """Restored instances are containers where the stack's own is one."""
+    await on.up()
+    on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
+    if on.details.lacking:
+        return
+    serve: Callable[[Stack], Serve] = in_place
+    on.details.own_network = Capability.REAL_KUBERNETES in on.stack.capabilities
+    if on.details.own_network:
+        from harness.rehearsals.dr_restore.contained import Containers, contained
+
+        on.hold(Containers(site.state.lease.run_id))
+        serve = contained
+    on.details.stack = await StackRecovery(plan, on, site, serve=serve).run()
+    on.details.cases.append(on.details.stack.case)
+
+
+def _machine() -> str:
+    facts = machine.describe({})
+    return f"{facts.system}, {facts.cpu_count} CPUs, load {facts.load_average_1min:.1f}, home's disk"
+
+
+REHEARSAL = Recovery()

@@ -1,0 +1,72 @@
+"""One CPU factor for requests and limits where the machine is small (design: interfaces, CPU)."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from harness.model.manifests import Container, Manifests
+from harness.stack.manifests import quantity
+
+_MILLI = 1000
+
+
+def cpu_factor(manifests: Manifests, cores: float, pods: int) -> float:
+    """What CPU requests and limits are multiplied by so that ``pods`` of them fit ``cores``; 1 when they do.
+
+    One factor for both, so that their ratio, and an autoscaler's percentage of the request, stay the document's.
+    """
+    requested = sum(container.request_cpu_m or 0 for container in manifests.deployment.template.containers) * pods
+    return min(1.0, cores * _MILLI / requested) if requested else 1.0
+
+
+def limits_factor(manifests: Manifests, cores: float, pods: int) -> float:
+    """The same, so that not the requests but the limits of ``pods`` fit ``cores``: none can then take more than its
+    share. A container without a limit counts with its request.
+    """
+    containers = manifests.deployment.template.containers
+    limited = sum(each.limit_cpu_m or each.request_cpu_m or 0 for each in containers) * pods
+    return min(1.0, cores * _MILLI / limited) if limited else 1.0
+
+
+def scaled(manifests: Manifests, factor: float, *, raw: bool = False) -> Manifests:
+    """The typed manifests with CPU requests and limits times ``factor``: other pods, so another digest.
+
+    With ``raw`` the documents too, which a stack multiplies once more by its own factor.
+    """
+    if factor == 1:
+        return manifests
+    template = manifests.deployment.template
+    digest = hashlib.sha256(f"{template.digest}\ncpu x {factor!r}".encode()).hexdigest()[: len(template.digest)]
+    containers = tuple(_scaled(container, factor) for container in template.containers)
+    template = msgspec.structs.replace(template, containers=containers, digest=digest)
+    deployment = msgspec.structs.replace(manifests.deployment, template=template)
+    documents = copy.deepcopy(manifests.documents)
+    for amounts in _amounts(documents) if raw else ():
+        amounts["cpu"] = f"{_times(quantity.millicores(amounts['cpu']), factor)}m"
+    return msgspec.structs.replace(manifests, deployment=deployment, documents=documents)
+
+
+def _amounts(documents: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The requests and limits of every Deployment's containers that name CPU."""
+    for document in documents.values():
+        if document["kind"] == "Deployment":
+            spec = document["spec"]["template"]["spec"]
+            for container in (*spec["containers"], *spec.get("initContainers", [])):
+                yield from (each for each in container.get("resources", {}).values() if "cpu" in each)
+
+
+def _scaled(container: Container, factor: float) -> Container:
+    request, limit = (
+        None if amount is None else _times(amount, factor)
+        for amount in (container.request_cpu_m, container.limit_cpu_m)
+    )
+    return msgspec.structs.replace(container, request_cpu_m=request, limit_cpu_m=limit)
+
+
+def _times(amount_m: int, factor: float) -> int:
+    return max(1, round(amount_m * factor))

@@ -1,0 +1,389 @@
+"""The document's errata about manifests, held against a folder: still there, fixed here, or not readable from it.
+
+Each is read from the rendered resources alone, as they are written, before a rung forces anything. What an erratum
+says and how it is mended stands in the register (``scenarios``).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from harness.model.manifests import FIXED_HERE, NOT_READABLE, STILL_THERE, RepositoryErratum
+from harness.model.message import Message, message
+from harness.stack.manifests import quantity
+from harness.stack.manifests.folder import Container, Folder, at, listed, tag_of
+
+
+class Reading(NamedTuple):
+    """What was read: the state, the sentence, the place ("" for none)."""
+
+    state: str
+    told: Message
+    place: tuple[str, int] = ("", 0)
+
+
+Read = Callable[[Folder], Reading]
+
+
+def read(folder: Folder) -> tuple[RepositoryErratum, ...]:
+    """Every erratum of the table with what ``folder`` says of it, in the table's order."""
+    found = ((name, reader(folder)) for name, reader in TABLE.items())
+    return tuple(
+        RepositoryErratum(id=name, state=each.state, told=each.told, file=each.place[0], line=each.place[1])
+        for name, each in found
+    )
+
+
+def _still(told: Message, place: tuple[str, int] = ("", 0)) -> Reading:
+    return Reading(STILL_THERE, told, place)
+
+
+def _fixed(told: Message, place: tuple[str, int] = ("", 0)) -> Reading:
+    return Reading(FIXED_HERE, told, place)
+
+
+def _unread(told: Message) -> Reading:
+    return Reading(NOT_READABLE, told)
+
+
+def _outside(reason: Message) -> Read:
+    return lambda _folder: _unread(reason)
+
+
+def _replicas(folder: Folder) -> Reading:
+    place = folder.place(folder.deployment, "spec", "replicas")
+    replicas = at(folder.documents.get(folder.deployment), "spec", "replicas")
+    if folder.autoscaler() is None:
+        return _fixed(message("no HorizontalPodAutoscaler scales the Deployment"))
+    if replicas is None:
+        return _fixed(message("the Deployment leaves replicas to the HorizontalPodAutoscaler"))
+    return _still(message("replicas: {number} beside a HorizontalPodAutoscaler", number=str(replicas)), place)
+
+
+def _unpinned(containers: list[Container], folder: Folder) -> Reading | None:
+    for each in containers:
+        if tag_of(each.image) in ("", "latest"):
+            place = folder.place(each.key, *each.path, "image")
+            return _still(message("container {name} runs {image}", name=each.name, image=each.image), place)
+    return None
+
+
+def _image(folder: Folder) -> Reading:
+    own = [each for each in folder.of_target() if not each.is_proxy]
+    return _unpinned(own, folder) or _fixed(message("every image has a tag or a digest"))
+
+
+def _proxy_image(folder: Folder) -> Reading:
+    if not folder.proxies():
+        return _unread(message("the pod has no proxy to the database"))
+    return _unpinned(folder.proxies(), folder) or _fixed(message("the proxy has a tag or a digest"))
+
+
+_CONTAINER_REGISTRY = re.compile(r"(?:\w+\.)?gcr\.io/(?!cloud-sql-connectors/|cloudsql-docker/)")
+
+
+def _registry(folder: Folder) -> Reading:
+    for each in folder.containers():
+        if _CONTAINER_REGISTRY.match(each.image):
+            place = folder.place(each.key, *each.path, "image")
+            return _still(message("container {name} runs {image}", name=each.name, image=each.image), place)
+    return _fixed(message("no image of the team's own lies in Container Registry (gcr.io)"))
+
+
+#: What a target has to be told, each by any of these names.
+_NEEDED = {
+    "DB_PORT": r"DB_PORT|PGPORT|.*DATABASE_(URL|DSN).*",
+    "DB_USER": r"DB_USER|PGUSER|.*DATABASE_(URL|DSN).*",
+    "DB_NAME": r"DB_NAME|PGDATABASE|.*DATABASE_(URL|DSN).*",
+    "DB_SSLMODE": r"DB_SSLMODE|PGSSLMODE|.*DATABASE_(URL|DSN).*",
+    "FIREBASE_PROJECT_ID": r"FIREBASE_PROJECT_ID|GOOGLE_CLOUD_PROJECT|GCP_PROJECT\w*",
+}
+
+
+def _environment(folder: Folder) -> Reading:
+    app = folder.app()
+    if app is None:
+        return _unread(message("the folder has no container of the target's"))
+    names, elsewhere = folder.variables(app)
+    missing = [name for name, form in _NEEDED.items() if not any(re.fullmatch(form, each) for each in names)]
+    if missing and elsewhere:
+        return _unread(message("some variables come from a ConfigMap or Secret that is made elsewhere"))
+    if missing:
+        place = folder.place(app.key, *app.path, "env" if "env" in app.says else "name")
+        told = message("container {name} is not told {missing}", name=app.name, missing=", ".join(missing))
+        return _still(told, place)
+    return _fixed(message("the target is told its database and its project"))
+
+
+def _burst(folder: Folder) -> Reading:
+    app = folder.app()
+    limit = at(app.says, "resources", "limits", "cpu") if app else None
+    request = at(app.says, "resources", "requests", "cpu") if app else None
+    if app is None or limit is None:
+        return _fixed(message("the target's CPU has no limit above what it requests"))
+    try:
+        more = request is not None and quantity.millicores(limit) > quantity.millicores(request)
+    except ValueError:
+        return _unread(message("the target's CPU is no quantity"))
+    place = folder.place(app.key, *app.path, "resources", "limits", "cpu")
+    if more:
+        return _still(message("CPU {request} requested, limit {limit}", request=str(request), limit=str(limit)), place)
+    return _fixed(message("the target's CPU has no limit above what it requests"), place)
+
+
+def _readiness(folder: Folder) -> Reading:
+    app = folder.app()
+    path = at(app.says, "readinessProbe", "httpGet", "path") if app else None
+    if app is None or path is None:
+        return _unread(message("what readiness asks is not in a manifest"))
+    place = folder.place(app.key, *app.path, "readinessProbe", "httpGet", "path")
+    if path == "/ready":
+        return _still(message("readiness asks {path}, which follows the database", path="/ready"), place)
+    return _unread(message("what readiness asks is not in a manifest"))
+
+
+def _proxy_stops(folder: Folder) -> Reading:
+    for each in folder.proxies():
+        native = each.init and each.says.get("restartPolicy") == "Always"
+        place = folder.place(each.key, *each.path, "name")
+        if not native:
+            return _still(message("container {name} is stopped together with the target", name=each.name), place)
+        return _fixed(message("container {name} ends after the target", name=each.name), place)
+    return _unread(message("the pod has no proxy to the database"))
+
+
+def _pre_stop(folder: Folder) -> Reading:
+    app = folder.app()
+    if app is None:
+        return _unread(message("the folder has no container of the target's"))
+    if at(app.says, "lifecycle", "preStop") is None:
+        told = message("container {name} has no preStop", name=app.name)
+        return _still(told, folder.place(app.key, *app.path, "name"))
+    place = folder.place(app.key, *app.path, "lifecycle", "preStop")
+    proxy = _proxy_stops(folder)
+    if proxy.state == STILL_THERE:
+        return proxy
+    return _fixed(message("container {name} waits before it ends", name=app.name), place)
+
+
+def _read_keys(folder: Folder) -> dict[str, set[str]]:
+    """By ``Kind/name``, the keys that some container reads; ``*`` for all of them."""
+    found: dict[str, set[str]] = {}
+    for each in folder.containers():
+        for variable in listed(each.says.get("env")):
+            for kind, field in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
+                if isinstance(ref := at(variable, "valueFrom", field), dict):
+                    found.setdefault(f"{kind}/{ref.get('name')}", set()).add(str(ref.get("key")))
+        for source in listed(each.says.get("envFrom")):
+            for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
+                if field in source:
+                    found.setdefault(f"{kind}/{at(source, field, 'name')}", set()).add("*")
+    text = repr(list(folder.documents.values()))
+    for key in folder.documents:
+        kind, _, name = key.partition("/")
+        fields = {"ConfigMap": "configMap", "Secret": "secretName"}
+        if kind in fields and re.search(rf"'{fields[kind]}': (?:{{[^{{}}]*'name': )?'{re.escape(name)}'", text):
+            found.setdefault(key, set()).add("*")
+    return found
+
+
+def _keys(folder: Folder) -> Reading:
+    environment = _environment(folder)
+    read_keys = _read_keys(folder)
+    texts = {(key, text) for key, document in folder.documents.items() for text in _texts(document)}
+    for key, document in folder.of_kind("ConfigMap"):
+        for name, value in (at(document, "data") or {}).items():
+            copied = any(value == each for other, each in texts if other != key)  # by vars or replacements
+            if not copied and not read_keys.get(key, set()) & {"*", name}:
+                told = message("{key} of {resource} is read by no container", key=name, resource=key)
+                return _still(told, folder.place(key, "data", name))
+    if environment.state == STILL_THERE:
+        return environment
+    return _fixed(message("every key of a ConfigMap is read, and the target is told its database and its project"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str) and value:
+        yield value
+
+
+def _placeholders(folder: Folder) -> Reading:
+    for key, document in folder.of_kind("Secret"):
+        for name, value in (at(document, "data") or {}).items():
+            try:
+                base64.b64decode("".join(str(value).split()), validate=True)
+            except (binascii.Error, ValueError):
+                told = message("{key} of {resource} is no base64", key=name, resource=key)
+                return _still(told, folder.place(key, "data", name))
+    return _fixed(message("every Secret of the folder is base64, or has stringData"))
+
+
+_KEY_FILE = re.compile(r"(?i)(?:firebase|google|gcp).*(?:credential|key|json)|service.?account")
+
+
+def _key_file(folder: Folder) -> Reading:
+    read_keys = _read_keys(folder)
+    for key, document in folder.of_kind("Secret"):
+        for name in {**(at(document, "data") or {}), **(at(document, "stringData") or {})}:
+            if _KEY_FILE.search(name) and not read_keys.get(key, set()) & {"*", name}:
+                told = message("{key} of {resource} is read by no container", key=name, resource=key)
+                return _still(told, folder.place(key, "data", name))
+    return _fixed(message("no Secret holds a key file that nobody reads"))
+
+
+def _metric(folder: Folder, name: str) -> tuple[str, int] | None:
+    """The place of a Resource metric of the pod's summed requests, by percent."""
+    scaler = folder.autoscaler()
+    for index, each in enumerate(listed(at(scaler[1], "spec", "metrics")) if scaler else []):
+        is_it = each.get("type") == "Resource" and at(each, "resource", "name") == name
+        if scaler is not None and is_it and at(each, "resource", "target", "averageUtilization") is not None:
+            return folder.place(scaler[0], "spec", "metrics", index, "resource", "target", "averageUtilization")
+    return None
+
+
+def _summed(name: str) -> Read:
+    def reading(folder: Folder) -> Reading:
+        if folder.autoscaler() is None:
+            return _unread(message("no HorizontalPodAutoscaler scales the Deployment"))
+        place = _metric(folder, name)
+        several = sum(not each.init or each.says.get("restartPolicy") == "Always" for each in folder.of_target()) > 1
+        if place is None or not several:
+            return _fixed(message("no percentage of {name} is of several containers together", name=name))
+        return _still(message("a percentage of {name} is of all the pod's containers together", name=name), place)
+
+    return reading
+
+
+def _external(folder: Folder) -> Reading:
+    scaler = folder.autoscaler()
+    for index, each in enumerate(listed(at(scaler[1], "spec", "metrics")) if scaler else []):
+        value = at(each, "external", "target", "value") or at(each, "external", "target", "averageValue")
+        if value is not None:
+            assert scaler is not None  # it has metrics
+            place = folder.place(scaler[0], "spec", "metrics", index)
+            told = message("the external metric's value is {value}", value=str(value))
+            return _still(told, place) if str(value).endswith("m") else _fixed(told, place)
+    return _unread(message("no external metric scales the Deployment"))
+
+
+def _front(folder: Folder) -> Reading:
+    for kind in ("Ingress", "Gateway"):
+        for key, _document in folder.of_kind(kind):
+            return _fixed(message("{key} can end TLS", key=key), folder.place(key, "spec"))
+    for key, document in folder.of_kind("Service"):
+        if at(document, "spec", "type") == "LoadBalancer":
+            told = message("{key} is a LoadBalancer, which ends no TLS, and there is no Ingress", key=key)
+            return _still(told, folder.place(key, "spec", "type"))
+    return _unread(message("neither LoadBalancer nor Ingress is among the manifests"))
+
+
+def _phase_4(folder: Folder) -> Reading:
+    lacking = [kind for kind in ("NetworkPolicy", "Ingress") if not folder.of_kind(kind)]
+    if lacking:
+        return _still(message("not among the manifests: {kinds}", kinds=", ".join(lacking)))
+    return _fixed(message("NetworkPolicy and Ingress are among the manifests"))
+
+
+def _volume(folder: Folder) -> Reading:
+    pod = at(folder.documents.get(folder.deployment), "spec", "template", "spec")
+    for index, each in enumerate(listed(at(pod, "volumes"))):
+        name = at(each, "csi", "volumeAttributes", "secretProviderClass")
+        if name is None:
+            continue
+        place = folder.place(folder.deployment, "spec", "template", "spec", "volumes", index)
+        mounted = any(
+            mount.get("name") == each.get("name")
+            for container in folder.of_target()
+            for mount in listed(container.says.get("volumeMounts"))
+        )
+        if not mounted:
+            return _still(message("no container mounts the volume {name}", name=str(each.get("name"))), place)
+        if f"SecretProviderClass/{name}" not in folder.documents:
+            return _still(message("SecretProviderClass {name} is not among the manifests", name=str(name)), place)
+        return _fixed(message("the volume is mounted and its SecretProviderClass is there"), place)
+    return _fixed(message("no volume of the Secrets Store driver is left without a mount"))
+
+
+def _host(folder: Folder) -> Reading:
+    app = folder.app()
+    for index, each in enumerate(listed(app.says.get("env")) if app else []):
+        if app is not None and each.get("name") in ("DB_HOST", "PGHOST"):
+            source = at(each, "valueFrom", "configMapKeyRef")
+            place = folder.place(app.key, *app.path, "env", index)
+            if isinstance(source, dict) and folder.proxies() and not _is_hashed(str(source.get("name"))):
+                told = message("{name} comes from {config}, whose change restarts nothing", name=str(each["name"]),
+                               config=f"ConfigMap/{source.get('name')}")  # fmt: skip
+                return _still(told, place)
+            return _fixed(message("a new address of the database replaces the pods"), place)
+    return _unread(message("where the address of the database comes from is not in a manifest"))
+
+
+def _is_hashed(name: str) -> bool:
+    """Whether the name ends in the hash of its contents, so that a change makes another ConfigMap."""
+    return re.search(r"-[2456789bcdfghkmt]{10}$", name) is not None
+
+
+def _placeholder_names(folder: Folder) -> Reading:
+    for each in folder.containers():
+        for field in ("image", "args", "command"):
+            value: Any = each.says.get(field)
+            words = [str(one) for one in value] if isinstance(value, list) else [str(value or "")]
+            found = next((one for one in words if re.search(r"PROJECT_ID|INSTANCE_NAME|\bREGION\b", one)), None)
+            if found is not None:
+                told = message("container {name} has the placeholder {words}", name=each.name, words=found)
+                return _still(told, folder.place(each.key, *each.path, field))
+    return _fixed(message("no container has a placeholder of the document"))
+
+
+def _zones(folder: Folder) -> Reading:
+    pod = at(folder.documents.get(folder.deployment), "spec", "template", "spec")
+    path = ("spec", "template", "spec")
+    if "topology.kubernetes.io/zone" in repr([at(pod, "topologySpreadConstraints"), at(pod, "affinity")]):
+        key = "topologySpreadConstraints" if at(pod, "topologySpreadConstraints") else "affinity"
+        return _fixed(message("the pods are spread over zones"), folder.place(folder.deployment, *path, key))
+    return _still(message("nothing spreads the pods over zones"), folder.place(folder.deployment, *path))
+
+
+_WORDS = message("a matter of the document's words, not of a manifest")
+_IAM = message("who may use the account is granted outside the manifests")
+_POOL = message("the size of the connection pool is not in a manifest")
+_LISTED = message("a kustomization applies only what it lists")
+
+TABLE: dict[str, Read] = {
+    "manifest.folder_mixes_phases": _outside(_LISTED),
+    "manifest.phase4_not_printed": _phase_4,
+    "manifest.deployment.replicas_beside_hpa": _replicas,
+    "manifest.deployment.image_latest": _image,
+    "manifest.gcr_shut_down": _registry,
+    "manifest.deployment.env_incomplete": _environment,
+    "manifest.deployment.burst": _burst,
+    "manifest.deployment.no_zone_spread": _zones,
+    "manifest.readiness_follows_database": _readiness,
+    "manifest.sidecar_unpinned": _proxy_image,
+    "manifest.sidecar_stops_at_once": _proxy_stops,
+    "manifest.configmap.keys_missing": _keys,
+    "manifest.secret.placeholders_not_base64": _placeholders,
+    "manifest.secret.firebase_credentials_unused": _key_file,
+    "manifest.workload_identity_binding_missing": _outside(_IAM),
+    "manifest.hpa.connections_at_max": _outside(_POOL),
+    "manifest.hpa.cpu_of_summed_requests": _summed("cpu"),
+    "manifest.hpa.memory_of_summed_requests": _summed("memory"),
+    "manifest.hpa.quantity_500m": _external,
+    "manifest.pdb.involuntary": _outside(_WORDS),
+    "deploy.downtime_without_prestop": _pre_stop,
+    "architecture.https_at_l4": _front,
+    "security.load_balancer_ends_no_tls": _front,
+    "security.csi.volume_alone": _volume,
+    "dr.configmap_changes_nothing": _host,
+    "operations.apply_placeholders": _placeholder_names,
+}

@@ -1,0 +1,136 @@
+"""A rendered folder as the errata and the warnings ask it: its target, its containers, what its variables read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from harness.stack.manifests.places import Path_, Places
+
+Documents = dict[str, dict[str, Any]]
+_PROXY = re.compile(r"cloud-sql-proxy|gce-proxy|cloudsql|database-(?:proxy|sidecar)")
+#: Where the pods of each kind stand.
+PODS: dict[str, Path_] = {
+    "Pod": ("spec",),
+    "Deployment": ("spec", "template", "spec"),
+    "StatefulSet": ("spec", "template", "spec"),
+    "DaemonSet": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+}
+
+
+class Container(NamedTuple):
+    """A container, the resource and the path it stands at."""
+
+    key: str
+    path: Path_
+    says: dict[str, Any]
+    init: bool
+
+    @property
+    def name(self) -> str:
+        return str(self.says.get("name", ""))
+
+    @property
+    def image(self) -> str:
+        return str(self.says.get("image", ""))
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether it leads to the database."""
+        words = [self.image, *map(str, self.says.get("command") or ()), *map(str, self.says.get("args") or ())]
+        return any(_PROXY.search(each) for each in words)
+
+
+def at(value: Any, *path: str | int) -> Any:
+    """The value at ``path``; ``None`` where it leads nowhere."""
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(str(step))
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def listed(value: Any) -> list[dict[str, Any]]:
+    """The mappings of a list; [] for anything else."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+class Folder:
+    """``documents`` by ``Kind/name`` and where their values stand."""
+
+    def __init__(self, documents: Documents, places: Places, deployment: str = "") -> None:
+        self.documents = documents
+        self.places = places
+        self.deployment = f"Deployment/{deployment}" if deployment else self._target()
+
+    def of_kind(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
+        """The resources of the kind, with their keys."""
+        return [(key, document) for key, document in self.documents.items() if key.partition("/")[0] == kind]
+
+    def containers(self) -> Iterator[Container]:
+        """Every container of every resource that makes pods."""
+        for key, document in self.documents.items():
+            pod = PODS.get(key.partition("/")[0])
+            for name in ("containers", "initContainers") if pod is not None else ():
+                assert pod is not None  # just asked
+                for index, each in enumerate(listed(at(document, *pod, name))):
+                    yield Container(key, (*pod, name, index), each, name == "initContainers")
+
+    def of_target(self) -> list[Container]:
+        """The containers of the target's Deployment."""
+        return [each for each in self.containers() if each.key == self.deployment]
+
+    def app(self) -> Container | None:
+        """The target's own container: the one that is probed or named by the Service, else the first without proxy."""
+        own = [each for each in self.of_target() if not each.is_proxy and not each.init]
+        return next((each for each in own if "readinessProbe" in each.says), own[0] if own else None)
+
+    def proxies(self) -> list[Container]:
+        """The containers of the target that lead to the database."""
+        return [each for each in self.of_target() if each.is_proxy]
+
+    def autoscaler(self) -> tuple[str, dict[str, Any]] | None:
+        """The HorizontalPodAutoscaler of the target."""
+        name = self.deployment.partition("/")[2]
+        found = self.of_kind("HorizontalPodAutoscaler")
+        return next((each for each in found if at(each[1], "spec", "scaleTargetRef", "name") == name), None)
+
+    def variables(self, container: Container) -> tuple[set[str], bool]:
+        """The names of its variables, and whether some come from what is not among the manifests."""
+        names = {str(each.get("name")) for each in listed(container.says.get("env"))}
+        elsewhere = False
+        for each in listed(container.says.get("envFrom")):
+            for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
+                source = self.documents.get(f"{kind}/{at(each, field, 'name')}")
+                if field in each and source is None:
+                    elsewhere = True
+                data = {**(at(source, "data") or {}), **(at(source, "stringData") or {})}
+                names |= {f"{each.get('prefix', '')}{key}" for key in data}
+        return names, elsewhere
+
+    def place(self, key: str, *path: str | int) -> tuple[str, int]:
+        """File and line of a value."""
+        return self.places.of(key, *path)
+
+    def _target(self) -> str:
+        """The only Deployment, or the one that a Service leads to."""
+        found = self.of_kind("Deployment")
+        selectors = [at(each, "spec", "selector") or {} for _key, each in self.of_kind("Service")]
+        for key, document in found:
+            labels = at(document, "spec", "template", "metadata", "labels") or {}
+            if any(each and each.items() <= labels.items() for each in selectors if isinstance(each, dict)):
+                return key
+        return found[0][0] if found else ""
+
+
+def tag_of(image: str) -> str:
+    """The tag or digest of an image, "" without one."""
+    named, _, digest = image.partition("@")
+    last = named.rpartition("/")[2]
+    return digest or last.partition(":")[2]

@@ -1,0 +1,257 @@
+"""Where a rung is chosen: the one place that knows every implementation of the ``Stack`` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from harness.base.clock import Clock
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, StackNotStarted
+from harness.model.manifests import Manifests
+from harness.model.stack import AUTO, OwnCluster, Rung, Target
+from harness.stack.keeping import Keeper
+from harness.stack.manifests import by_kubectl, of_the_rehearsal
+from harness.stack.manifests import load as load_manifests
+from harness.stack.protocol import SecretsPlan, Stack
+from harness.stack.targets import as_command
+
+if TYPE_CHECKING:
+    from harness.stack.kube.parts import Images
+
+
+#: Ends the name of the overlay that stands beside another and has the component graceful, too.
+GRACEFUL = "-graceful"
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A rung, and why it: the first line printed says both."""
+
+    rung: Rung
+    why: str
+
+
+def choose(asked: str, target: Target) -> Choice:
+    """The rung for ``--on asked``. Raises ``BadInput`` when it cannot carry the target.
+
+    ``auto`` takes ``kind`` where Docker and a node image are at hand, else ``local``.
+    """
+    if asked != AUTO:
+        choice = Choice(Rung(asked), "as asked")
+    elif target.own_image and not target.command:
+        choice = Choice(Rung.KIND, "the target is an image")
+    elif not target.bundled:
+        choice = Choice(Rung.LOCAL, "the target is a command of this machine")
+    else:
+        from harness.stack.kind.at_hand import lacking
+
+        missing = lacking()
+        choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
+    if choice.rung is Rung.KUBE and not (target.bundled or target.image):
+        raise BadInput(
+            f"the environment kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME"
+        )
+    if target.own_image and not target.command and choice.rung is Rung.LOCAL:
+        raise BadInput(
+            f"the environment local cannot run {_what(target)}",
+            where=target.file,
+            remedy="use --on kind, or give a command of this machine beside it: command: [./walk-api]",
+        )
+    return choice
+
+
+def _what(target: Target) -> str:
+    if target.image:
+        return f"the image {target.image}"
+    return f"what {target.dockerfile} builds" if target.dockerfile else f"the command {target.name}"
+
+
+def for_rung(target: Target, rung: Rung) -> Target:
+    """The target as ``rung`` runs it: its command where pods are processes, else its image where it has one."""
+    if rung is Rung.LOCAL:
+        return as_command(target)
+    return msgspec.structs.replace(target, command=()) if target.own_image else target
+
+
+def overlay(rung: Rung) -> Path:
+    """The manifests that ``rung`` takes unless told otherwise."""
+    return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+
+
+def graceful_beside(folder: Path) -> Path:
+    """The overlay with the component graceful beside ``folder``; where there is none, such as beside a folder of
+    somebody's own, ``folder`` itself."""
+    beside = folder.with_name(folder.name + GRACEFUL)
+    return beside if beside.is_dir() else folder
+
+
+def folder_of(asked: Path | None, target: Target, rung: Rung) -> Path:
+    """The folder of a run's manifests: as asked, else the target file's, else the rung's own."""
+    return asked or (Path(target.manifests) if target.manifests else overlay(rung))
+
+
+class WithManifests(Protocol):
+    """Where a run's manifests are, of a command's options."""
+
+    @property
+    def rung(self) -> Rung:
+        """The rung."""
+        ...
+
+    @property
+    def manifests(self) -> Path:
+        """The kustomize folder."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """The API under test."""
+        ...
+
+
+def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted: bool = False) -> Manifests:
+    """The manifests of a run as its rung has them: its folder's, or ``folder``'s in its place. ``fronted`` keeps an
+    Ingress. Raises ``BadInput``.
+
+    A folder of somebody's own is rendered by kubectl too, where one is at hand, and its risks and the document's errata
+    in it are told; of our overlays the document's errata are told by what they patch.
+    """
+    chosen = folder or options.manifests
+    kubectl = None if of_the_rehearsal(chosen) else by_kubectl.program()
+    return load_manifests(chosen, options.rung, options.target, fronted=fronted, kubectl=kubectl)
+
+
+async def sweep(progress: Callable[[str], None]) -> None:
+    """Removes what killed runs left on this machine, on any rung."""
+    from harness.stack import state
+    from harness.stack.kind import at_hand, leftovers
+
+    state.sweep(progress)
+    if at_hand.docker_answers():
+        try:
+            await leftovers.sweep(progress)
+        except StackNotStarted as error:  # it hinders a run on kind alone, which then says so
+            progress(f"could not be looked for in Docker: {error.what}")
+
+
+class Wanted(Protocol):
+    """What a stack is made of, of a command's options."""
+
+    @property
+    def rung(self) -> Rung:
+        """The rung."""
+        ...
+
+    @property
+    def target(self) -> Target:
+        """The API under test."""
+        ...
+
+    @property
+    def service_port(self) -> int | None:
+        """The service's port; ``None`` for any."""
+        ...
+
+    @property
+    def own_cluster(self) -> OwnCluster | None:
+        """Somebody's own cluster, of the rung ``kube``."""
+        ...
+
+
+def stack_for(
+    options: Wanted,
+    *,
+    run_id: str,
+    manifests: Manifests,
+    folder: Path,
+    clock: Clock,
+    progress: Callable[[str], None],
+    gate: bool,
+    use_kept: bool = True,
+    signals_at_once: bool = False,
+    every_program: bool = False,
+    peak_pods: int | None = None,
+    secrets: SecretsPlan | None = None,
+) -> Stack:
+    """The stack of the rung that ``options`` name, not yet up. ``peak_pods`` are to fit a cluster's CPU at once.
+
+    ``every_program`` asks for a PostgreSQL with its programs for backups and standbys (``LocalStack``).
+    ``secrets`` is for rungs that are ``WithSecretStore``; the others leave it. ``signals_at_once`` is for ``local``:
+    on a cluster kubelet and kube-proxy race anyway.
+    """
+    if options.rung is Rung.LOCAL:
+        from harness.stack.local import LocalStack
+
+        return LocalStack(
+            run_id=run_id,
+            manifests=manifests,
+            target=options.target,
+            folder=folder,
+            clock=clock,
+            service_port=options.service_port,
+            gate=gate,
+            use_kept=use_kept,
+            signals_at_once=signals_at_once,
+            every_program=every_program,
+            progress=progress,
+        )
+    if options.rung is Rung.KIND:
+        from harness.stack.kind.stack import KindStack
+
+        return KindStack(
+            run_id=run_id,
+            manifests=manifests,
+            target=options.target,
+            folder=folder,
+            clock=clock,
+            service_port=options.service_port,
+            gate=gate,
+            peak_pods=peak_pods,
+            use_kept=use_kept,
+            secrets=secrets,
+            progress=progress,
+        )
+    if options.rung is Rung.KUBE and options.own_cluster is not None:
+        from harness.stack.kube.stack import KubeStack
+
+        return KubeStack(
+            run_id=run_id,
+            manifests=manifests,
+            target=options.target,
+            cluster=options.own_cluster,
+            images=cluster_images(options.target, options.own_cluster.registry, clock),
+            folder=folder,
+            clock=clock,
+            service_port=options.service_port,
+            gate=gate,
+            progress=progress,
+        )
+    raise BadInput(f"the environment {options.rung} does not exist yet", remedy="use --on local or --on kind")
+
+
+def cluster_images(target: Target, registry: str, clock: Clock) -> Images:
+    """Our images as somebody's own cluster knows them: below ``registry``, or, without one, on its nodes already."""
+    from harness.stack.kind.images import recipes
+    from harness.stack.kube.parts import Images
+
+    prefix, pull = (f"{registry}/", "IfNotPresent") if registry else ("", "Never")
+    return Images(
+        target=target.image or prefix + recipes.api(clock).tag,
+        command=target.command if target.image else (),
+        sidecar=prefix + recipes.sidecar().tag,
+        postgres=prefix + recipes.postgres().tag,
+        firebase=prefix + recipes.firebase(clock).tag,
+        pull=pull,
+        target_pull="IfNotPresent" if target.image else pull,
+    )
+
+
+def keepers() -> dict[Rung, Keeper]:
+    """What ``stack keep|status|down`` drive, of each rung that can keep its slow parts."""
+    from harness.stack.kind.keeper import KindKeeper
+    from harness.stack.local.keeper import LocalKeeper
+
+    return {Rung.LOCAL: LocalKeeper(), Rung.KIND: KindKeeper()}

@@ -1,0 +1,237 @@
+"""A run's lease: what it owns on this machine, written before it is used, so that the next run can clean up."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+
+from harness.base.errors import StackNotStarted
+from harness.base.home import home, runs_folder
+from harness.stack.state.held import HeldLock, is_held
+from harness.stack.state.ports import PortSlot
+from harness.stack.state.processes import ProcessIdentity, identify, sees_itself
+
+MARKER = "TEKUTOKO_RUN_ID"  # in the environment of every process of a run, the load's too
+PART_MARKER = "TEKUTOKO_PART"  # beside it, in those that the stack started
+OWNER_LOCK = "owner.lock"  # held by the harness for its life
+PARTS_LOCK = "parts.lock"  # held by the harness and by every part that it started
+_LAST = frozenset({"lease.json", OWNER_LOCK, PARTS_LOCK})
+_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+
+
+class PartRecord(msgspec.Struct, frozen=True):
+    """A process of the stack: ``part`` is ``postgres``, ``auth``, a pod's container, ..."""
+
+    part: str
+    identity: ProcessIdentity
+
+
+class Lease(msgspec.Struct, kw_only=True):
+    """What a live run owns. ``ports`` are those it listens on, or did.
+
+    ``kept``: the owner has left its parts running on purpose (``stack keep``); they are no killed run's.
+    """
+
+    run_id: str
+    owner: ProcessIdentity
+    parts: list[PartRecord] = []
+    ports: list[int] = []
+    kept: bool = False
+
+
+def run_folder(run_id: str) -> Path:
+    """Where the state of a run lies while it is under way."""
+    return runs_folder() / run_id
+
+
+def remove_run_folder(run_id: str) -> None:
+    """Removes what is left of a run's folder after its stack went down, such as late spools; idempotent."""
+    if _RUN_ID.match(run_id):
+        shutil.rmtree(run_folder(run_id), ignore_errors=True)
+
+
+class Condition(Enum):
+    """Whose a run's folder is."""
+
+    LIVES = "its harness lives"
+    KEPT = "its parts were left running on purpose"
+    ELSEWHERE = "its harness is gone, and parts of it run on in another container"
+    UNKNOWN = "whether its harness lives cannot be told"
+    ABANDONED = "its harness is gone"
+
+
+def read_lease(folder: Path) -> Lease | None:
+    """The lease in a run's folder; ``None`` when it is missing or does not read as one."""
+    try:
+        return _lease(folder)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def condition(folder: Path) -> Condition:
+    """Whose the folder of a run is. Nothing is taken for abandoned because it could not be looked at.
+
+    The locks decide. A lease without them is of an older version, and its owner's process id does; one that does not
+    read then is somebody's whose rules are not known here.
+    """
+    try:
+        owner_held, parts_held = is_held(folder / OWNER_LOCK), is_held(folder / PARTS_LOCK)
+        lease = _lease(folder)
+    except msgspec.DecodeError:
+        lease = None
+        if owner_held is None:
+            return Condition.UNKNOWN
+    except OSError:
+        return Condition.UNKNOWN
+    if owner_held or (lease is not None and lease.owner.alive()):
+        return Condition.LIVES
+    if lease is not None and lease.kept:
+        kept = parts_held or any(part.identity.alive() for part in lease.parts)
+        return Condition.KEPT if kept else Condition.ABANDONED
+    elsewhere = lease is None or lease.owner.elsewhere
+    return Condition.ELSEWHERE if parts_held and elsewhere else Condition.ABANDONED
+
+
+def lives(run_id: str) -> bool:
+    """Whether the run's harness lives, in whatever container that shares ``home()``."""
+    return bool(_RUN_ID.match(run_id)) and condition(run_folder(run_id)) is Condition.LIVES
+
+
+def may_live(run_id: str) -> bool:
+    """Whether the run's harness lives, or that cannot be told: only what it is not true of may be taken away."""
+    if not _RUN_ID.match(run_id):
+        return True  # no run's name: not ours to judge
+    return condition(run_folder(run_id)) in (Condition.LIVES, Condition.UNKNOWN)
+
+
+def _lease(folder: Path) -> Lease | None:
+    """``None`` when there is none: killed at birth. Raises ``OSError``, ``msgspec.DecodeError``."""
+    try:
+        return msgspec.json.decode((folder / "lease.json").read_bytes(), type=Lease)
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def runs_locked() -> Iterator[Path]:
+    """The folder of runs, locked against other harnesses that begin, end or sweep a run."""
+    runs = runs_folder()
+    runs.mkdir(parents=True, exist_ok=True)
+    with (home() / "runs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield runs
+
+
+class RunState:
+    """This run's folder and lease. Made by ``begin``, ended by ``end``; one a process and run id."""
+
+    def __init__(self, folder: Path, lease: Lease, slot: PortSlot) -> None:
+        """Takes both locks of the new ``folder``. Raises ``OSError``."""
+        self.folder = folder
+        self.lease = lease
+        self._slot = slot
+        self._owner = HeldLock(folder / OWNER_LOCK)
+        self._parts = HeldLock(folder / PARTS_LOCK)
+
+    @property
+    def handed_to_parts(self) -> tuple[int, ...]:
+        """File descriptors that a part keeps open, so that it is seen to run wherever the folder is seen."""
+        return (self._parts.descriptor,) if self._parts.descriptor >= 0 else ()
+
+    @classmethod
+    def begin(cls, run_id: str) -> RunState:
+        """Takes the run id and a slot of ports. Raises ``StackNotStarted`` when the id is taken or no file name."""
+        owner = identify(os.getpid())
+        if owner is None or not sees_itself():
+            raise StackNotStarted(
+                "/proc shows the processes of another container, not this one's",
+                where="/proc",
+                remedy="mount /proc anew in this space of process ids (unshare --mount-proc does it)",
+            )
+        if not _RUN_ID.match(run_id):
+            raise StackNotStarted(f"the run id {run_id!r} cannot name a folder", remedy="use letters, digits, . _ -")
+        try:
+            with contextlib.ExitStack() as undo:
+                slot = PortSlot()
+                undo.callback(slot.release)
+                with runs_locked() as runs:
+                    folder = runs / run_id
+                    folder.mkdir(mode=0o755)
+                    state = cls(folder, Lease(run_id=run_id, owner=owner), slot)
+                    undo.callback(state._give_up)
+                    state._write()
+                undo.pop_all()
+        except FileExistsError:
+            raise StackNotStarted(
+                f"a run named {run_id} is under way, or was killed and not swept yet",
+                where=str(run_folder(run_id)),
+                remedy="choose another run id, or sweep first",
+            ) from None
+        except OSError as error:
+            raise StackNotStarted(
+                f"the machine-wide folder cannot be written: {error}",
+                where=str(home()),
+                remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
+            ) from error
+        return state
+
+    def environment(self, part: str) -> dict[str, str]:
+        """What marks a process as this run's."""
+        return {MARKER: self.lease.run_id, PART_MARKER: part}
+
+    def record(self, part: str, pid: int) -> None:
+        """Writes a started process into the lease. One that died at once is recorded as far as it can be."""
+        identity = identify(pid) or ProcessIdentity(pid, "gone")
+        self.lease.parts = [known for known in self.lease.parts if known.identity.pid != pid]
+        self.lease.parts.append(PartRecord(part, identity))
+        self._write()
+
+    def take_port(self) -> int:
+        """A free port of this run's range, written into the lease."""
+        return self.note_port(self._slot.take())
+
+    def note_port(self, port: int) -> int:
+        """Writes a port that was chosen elsewhere (a fixed service port) into the lease."""
+        if port not in self.lease.ports:
+            self.lease.ports.append(port)
+            self._write()
+        return port
+
+    def give_back_port(self, port: int) -> None:
+        """The port's process is gone; another may have it. It stays in the lease, to be checked at the end."""
+        self._slot.give_back(port)
+
+    def keep(self) -> None:
+        """Leaves the parts running when this process ends, for later runs; the port guard is given up."""
+        self.lease.kept = True
+        self._write()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._slot.release()
+        self._owner.release()
+        self._parts.release()
+
+    def end(self) -> None:
+        """Removes the folder and releases the ports; idempotent. Raises ``OSError`` when the folder cannot go."""
+        if self.folder.exists():
+            with runs_locked():
+                # The lease and its locks go last: if removal fails half-way, the next sweep finishes it.
+                for entry in self.folder.iterdir():
+                    if entry.name not in _LAST:
+                        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+                shutil.rmtree(self.folder)
+        self._give_up()
+
+    def _write(self) -> None:
+        temporary = self.folder / "lease.json.new"
+        temporary.write_bytes(msgspec.json.encode(self.lease))
+        temporary.replace(self.folder / "lease.json")

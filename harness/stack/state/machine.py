@@ -1,0 +1,57 @@
+"""Which machine this is, and which folder of state, for what several could reach: a Docker engine, a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from harness.base.errors import StackNotStarted
+from harness.base.home import home
+from harness.stack.state.processes import this_space
+
+_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"), Path("/proc/sys/kernel/random/boot_id"))
+
+
+@functools.cache
+def identity() -> str:
+    """A mark of this machine, its name, its space of process ids and ``home()``: only where all agree does a process
+    id mean the same process. A digest, because machine-id(5) asks not to publish the id itself.
+    """
+    found = next((path.read_text().strip() for path in _IDS if path.exists()), "")
+    text = "\0".join((found, os.uname().nodename, this_space(), str(home())))
+    return hashlib.sha256(f"tekutoko-rehearsal {text}".encode()).hexdigest()[:16]
+
+
+def home_mark() -> str:
+    """A mark of ``home()`` itself, made once and kept in it: 16 hexadecimal digits.
+
+    All that share the folder share it, also from several containers; another folder of the same path, in another
+    container, has another. Raises ``StackNotStarted`` when it cannot be written.
+    """
+    path = home() / "mark"
+    try:
+        if not path.exists():
+            _write_once(path, secrets.token_hex(8))
+        return path.read_text().strip()
+    except OSError as error:
+        raise StackNotStarted(
+            f"the machine-wide folder cannot be written: {error}",
+            where=str(path),
+            remedy="make it writable, or name another in TEKUTOKO_REHEARSAL_HOME",
+        ) from error
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Whole or not at all; of several that write at once the first is heard."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    half.write_text(text)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(half, path)
+    finally:
+        half.unlink()

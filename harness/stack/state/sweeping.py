@@ -1,0 +1,183 @@
+"""Removes what runs with a dead owner left: their processes, shared memory and folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.base.home import runs_folder
+from harness.stack.state import cgroups, shared_memory
+from harness.stack.state.held import is_held
+from harness.stack.state.lease import (
+    MARKER,
+    OWNER_LOCK,
+    PARTS_LOCK,
+    Condition,
+    Lease,
+    condition,
+    read_lease,
+    runs_locked,
+)
+from harness.stack.state.processes import ProcessIdentity, identify, marked, signal_group, wait_gone
+
+#: The part whose end needs care: killed outright, PostgreSQL leaves its shared memory segment.
+DATABASE = "postgres"
+_FAST_STOP_S = 4.0
+_IMMEDIATE_STOP_S = 2.0
+_KILL_S = 3.0
+_POLL_S = 0.05
+
+
+def sweep(progress: Callable[[str], None]) -> list[str]:
+    """Ends and removes what runs with a dead owner left; returns one line each, also told to ``progress``.
+
+    Only processes that carry the dead run's marker or stand in its lease are ended. Bounded: about 10 s a run.
+    Safe while other runs are live, in this container or another that shares the folder, and when two sweep at once: the
+    second waits for the first. What cannot be told dead is told to ``progress`` and left.
+    """
+    removed: list[str] = []
+    with runs_locked() as runs:
+        for folder in sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()):
+            found = condition(folder)
+            if found is Condition.UNKNOWN:
+                progress(f"run {folder.name}: left as it is, {found.value}; if none does, remove {folder}")
+            if found not in (Condition.ABANDONED, Condition.ELSEWHERE):
+                continue
+            if found is Condition.ELSEWHERE and not any(marked(MARKER, [folder.name])):
+                progress(f"run {folder.name}: left to the next command there, {found.value}")
+                continue
+            lines = _sweep_run(folder, read_lease(folder))
+            for line in lines:
+                progress(line)
+            removed += lines
+        if ownerless := cgroups.remove_ownerless():
+            removed.append(f"removed {len(ownerless)} control groups of runs that are gone")
+            progress(removed[-1])
+    return removed
+
+
+def dead_runs() -> list[str]:
+    """The ids of runs whose owner is dead: what ``sweep`` would remove. Changes nothing."""
+    if not runs_folder().exists():
+        return []
+    folders = sorted(path for path in runs_folder().iterdir() if path.is_dir())
+    return [folder.name for folder in folders if condition(folder) is Condition.ABANDONED]
+
+
+def end_run(folder: Path) -> list[str]:
+    """Ends and removes one run or kept set, whoever owns it: for ``stack down``. One line each; bounded as ``sweep``.
+
+    A process that only has the number of a recorded one is left alone, and what runs in another container too.
+    """
+    with runs_locked():
+        return _sweep_run(folder, read_lease(folder), "taken down") if folder.exists() else []
+
+
+def _sweep_run(folder: Path, lease: Lease | None, why: str = "its harness is gone; removing what it left") -> list[str]:
+    run_id = folder.name
+    lines = [f"run {run_id}: {why}"]
+    recorded = {} if lease is None else {part.identity: part.part for part in lease.parts}
+    creators = _creators(folder, lease)
+    living = {identity: name for identity, name in recorded.items() if identity.alive()}
+    for process, environment in marked(MARKER, [run_id]):
+        identity = identify(process.pid)
+        if identity is not None:
+            living.setdefault(identity, environment.get("TEKUTOKO_PART", "load"))
+    lines += _end(run_id, living)
+    if _runs_on(folder):
+        return [*lines, f"run {run_id}: could not be ended whole: some of it runs in another container; end it there"]
+    for segment in shared_memory.made_by(creators):
+        # Attached means that its postmaster still runs: then it was not ended, and the line above said so.
+        if segment.attached == 0 and segment.uid in _users(folder) and identify(segment.creator_pid) is None:
+            shared_memory.remove(segment)
+            lines.append(f"run {run_id}: removed shared memory segment {segment.shmid}")
+    if groups := cgroups.of_run(run_id):
+        left = cgroups.remove_of_run(run_id)
+        lines.append(f"run {run_id}: removed {len(groups) - len(left)} of {len(groups)} control groups")
+    shutil.rmtree(folder, ignore_errors=True)
+    lines.append(
+        f"run {run_id}: removed {folder}" if not folder.exists() else f"run {run_id}: could not remove {folder}"
+    )
+    return lines
+
+
+def _end(run_id: str, living: dict[ProcessIdentity, str]) -> list[str]:
+    databases = [identity for identity, name in living.items() if name == DATABASE]
+    others = [identity for identity in living if identity not in databases]
+    # Clients first: a fast shutdown of PostgreSQL then has nobody to disconnect.
+    left = _stop(others, signal.SIGKILL, _KILL_S)
+    for number, limit_s in (
+        (signal.SIGINT, _FAST_STOP_S),
+        (signal.SIGQUIT, _IMMEDIATE_STOP_S),
+        (signal.SIGKILL, _KILL_S),
+    ):
+        databases = _stop(databases, number, limit_s)
+    left += databases
+    ended = [identity for identity in living if identity not in left]
+    lines = [f"run {run_id}: ended {living[identity]} (process {identity.pid})" for identity in ended]
+    return lines + [f"run {run_id}: process {identity.pid} could not be ended" for identity in left]
+
+
+def _stop(identities: list[ProcessIdentity], number: signal.Signals, limit_s: float) -> list[ProcessIdentity]:
+    for identity in identities:
+        if identity.alive():
+            _send(identity.pid, number)
+    return wait_gone(identities, limit_s)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """To the whole group when killing what leads one; PostgreSQL's gentle signals go to the postmaster alone."""
+    try:
+        leads = os.getpgid(pid) == pid
+        if leads and number is signal.SIGKILL:
+            signal_group(pid, number)
+        else:
+            os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _runs_on(folder: Path) -> bool:
+    """Whether its harness or a part of it holds the folder still; also when that cannot be looked at.
+
+    PostgreSQL's children end by themselves moments after their parent: they are waited for, at most ``_KILL_S``.
+    """
+    for _ in range(round(_KILL_S / _POLL_S)):
+        try:
+            if not is_held(folder / OWNER_LOCK) and not is_held(folder / PARTS_LOCK):
+                return False
+        except OSError:
+            return True
+        threading.Event().wait(_POLL_S)
+    return True
+
+
+def _creators(folder: Path, lease: Lease | None) -> set[int]:
+    """The process ids that may have made a shared memory segment of the run. After the machine began anew, or in
+    another container, they are other programs' numbers."""
+    if lease is None:
+        return set()
+    parts = {part.identity for part in lease.parts}
+    pids = {identity.pid for identity in parts if identity.of_this_boot and not identity.elsewhere}
+    same = lease.owner.of_this_boot and not lease.owner.elsewhere
+    return pids | (set(_postmaster(folder)) if same else set())
+
+
+def _users(folder: Path) -> set[int]:
+    """Whose segments the run's may be: ours, and those of the accounts that its folders belong to."""
+    try:
+        return {os.geteuid(), *(path.lstat().st_uid for path in folder.iterdir())}
+    except OSError:
+        return {os.geteuid()}
+
+
+def _postmaster(folder: Path) -> list[int]:
+    """The process id in ``postmaster.pid``, for a harness killed between starting PostgreSQL and recording it."""
+    try:
+        return [int((folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])]
+    except (OSError, ValueError):
+        return []

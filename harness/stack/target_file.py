@@ -1,0 +1,237 @@
+"""A target file (``--target FILE.yaml``) read: its keys are in ``harness.stack.targets``, every error has its line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from harness.base import yamltext
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.base.home import expanded
+from harness.model.stack import Target
+from harness.model.variables import CONTRACT, URL_FORM, Meaning, url
+from harness.stack.targets import BUNDLED_MIGRATIONS, program, split
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: The rung alone can say these, so a target file may not.
+_RUNGS = frozenset(
+    {"METRICS_PORT", "POD_NAME", "FIREBASE_CREDENTIALS_PATH", *(name for names in CONTRACT.values() for name in names)}
+)
+_EXAMPLES = {
+    "name": "name: our Go backend",
+    "command": 'command: ["./walk-api", "--quiet"]',
+    "folder": "folder: ../backend",
+    "environment": 'environment: {FEATURE_X: "on"}',
+    "migrations": "migrations: none",
+    "image": "image: registry.example/walk-api:v3",
+    "dockerfile": "dockerfile: Dockerfile",
+    "context": "context: .",
+    "manifests": "manifests: deploy/overlays/production",
+    "deployment": "deployment: walk-api",
+    "variables": "variables: {database: {host: PGHOST}, auth: AUTH_EMULATOR}",
+    "metrics": "metrics: {path: /metrics, variable: METRICS_LISTEN}",
+    "secrets": "secrets: {walk-db: [user, password]}",
+    "keep": "keep: [Deployment/redis]",
+    "openapi": "openapi: api/openapi.yaml",
+}
+_DATABASE = tuple(each.rpartition(".")[2] for each in Meaning if each.startswith("database."))
+_PLAIN = tuple(str(each) for each in Meaning if "." not in each and each is not Meaning.METRICS_PORT)
+
+Names = str | list[str]
+Place = dict[str, str]
+
+
+class _Metrics(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    path: str = "/metrics"
+    variable: Names = []
+
+
+class _Form(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    command: Names = []
+    name: str = ""
+    folder: str = "."
+    environment: dict[str, str] = {}
+    migrations: Names = "none"
+    image: str = ""
+    dockerfile: str = ""
+    context: str = ""
+    manifests: str = ""
+    deployment: str = ""
+    variables: dict[str, str | list[str] | dict[str, Names]] = {}
+    metrics: _Metrics = msgspec.field(default_factory=_Metrics)
+    secrets: dict[str, list[str] | dict[str, str]] = {}
+    keep: list[str] = []
+    openapi: str = ""
+
+
+def from_file(path: Path) -> Target:
+    """The target that the file ``path`` describes. Raises ``BadInput`` with the file, the line and an example."""
+    where = str(path)
+    found = yamltext.documents(yamltext.read(path), where)
+    if len(found) != 1 or not isinstance(found[0][0], dict):
+        raise BadInput(
+            "a target file is one mapping of keys", where=where, remedy=f"begin with `{_EXAMPLES['command']}`"
+        )
+    data, lines = found[0]
+    try:
+        form = msgspec.convert(data, _Form)
+    except msgspec.ValidationError as error:
+        raise _refused(str(error), where, lines) from error
+    place = {key: yamltext.place(where, lines, (key,)) for key in _EXAMPLES}
+    beside = path.absolute().parent
+    folder = (beside / expanded(form.folder)).resolve()
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no folder", where=place["folder"], remedy=f"for example `{_EXAMPLES['folder']}`")
+    for name in form.environment:
+        if not _VARIABLE.fullmatch(name) or name in _RUNGS:
+            why = "is the rehearsal's to say" if _VARIABLE.fullmatch(name) else "is no name of an environment variable"
+            at = yamltext.place(where, lines, ("environment", name))
+            raise BadInput(f"{name!r} {why}", where=at, remedy="leave it out")
+    command = _command(form, "command" in data, folder, place, where)
+    migrations, migrations_folder = _migrations(form.migrations, folder, place["migrations"])
+    image, dockerfile, context = _image(form, beside, place)
+    variables, url_form = _variables(form, where, lines)
+    return Target(
+        name=form.name or path.stem,
+        command=command,
+        folder=str(folder),
+        environment=form.environment,
+        migrations=migrations,
+        migrations_folder=migrations_folder,
+        image=image,
+        dockerfile=dockerfile,
+        context=context,
+        file=where,
+        manifests=_beside(beside, form.manifests, "manifests", place, folder=True),
+        deployment=form.deployment,
+        variables=variables,
+        url_form=url_form,
+        metrics_path=form.metrics.path,
+        secrets={
+            name: dict.fromkeys(keys, "") if isinstance(keys, list) else keys for name, keys in form.secrets.items()
+        },
+        keep=tuple(form.keep),
+        openapi=_beside(beside, form.openapi, "openapi", place),
+    )
+
+
+def _command(form: _Form, given: bool, folder: Path, place: Place, where: str) -> tuple[str, ...]:
+    """The program and its words; () where only an image is named. Raises ``BadInput`` when nothing is."""
+    if given:
+        words = _words(form.command, place["command"], "command")
+        return (program(words[0], folder, place["command"]), *words[1:])
+    if not form.image and not form.dockerfile:
+        remedy = f"for example `{_EXAMPLES['command']}`, or `{_EXAMPLES['dockerfile']}`, or `{_EXAMPLES['image']}`"
+        raise BadInput("key 'command' is missing, and no image is named", where=f"{where}:1", remedy=remedy)
+    return ()
+
+
+def _image(form: _Form, beside: Path, place: Place) -> tuple[str, str, str]:
+    """Image, Dockerfile and the folder it is built in; "" for what is not given."""
+    if form.image and form.dockerfile:
+        raise BadInput("image and dockerfile are both given", where=place["dockerfile"], remedy="keep one of them")
+    if any(letter.isspace() for letter in form.image):
+        raise BadInput(f"{form.image!r} names no image", where=place["image"], remedy=f"`{_EXAMPLES['image']}`")
+    if form.context and not form.dockerfile:
+        remedy = f"add `{_EXAMPLES['dockerfile']}`"
+        raise BadInput("a context without a dockerfile", where=place["context"], remedy=remedy)
+    dockerfile = _beside(beside, form.dockerfile, "dockerfile", place)
+    context = _beside(beside, form.context, "context", place, folder=True)
+    return form.image, dockerfile, context or (str(Path(dockerfile).parent) if dockerfile else "")
+
+
+def _beside(beside: Path, given: str, key: str, place: Place, *, folder: bool = False) -> str:
+    """The path of what is named from the file's own folder; "" for nothing. Raises ``BadInput`` without it."""
+    if not given:
+        return ""
+    path = (beside / expanded(given)).resolve()
+    if not (path.is_dir() if folder else path.is_file()):
+        what = f"{path} is no {'folder' if folder else 'file'}"
+        raise BadInput(what, where=place[key], remedy=f"for example `{_EXAMPLES[key]}`")
+    return str(path)
+
+
+def _variables(form: _Form, where: str, lines: yamltext.Lines) -> tuple[dict[str, tuple[str, ...]], str]:
+    """The names by meaning, and the form of the database's URL. Raises ``BadInput``."""
+    found: dict[str, tuple[str, ...]] = {}
+    url_form = ""
+    for key, given in form.variables.items():
+        at = yamltext.place(where, lines, ("variables", key))
+        if key == "database" and isinstance(given, dict):
+            for part, names in given.items():
+                place = yamltext.place(where, lines, ("variables", key, part))
+                if part == "form":
+                    url_form = _form(names, place)
+                elif part in _DATABASE:
+                    found[f"database.{part}"] = _names(names, place)
+                else:
+                    _unknown(part, (*_DATABASE, "form"), place)
+        elif key in _PLAIN and not isinstance(given, dict):
+            found[key] = _names(given, at)
+        else:
+            _unknown(key, ("database", *_PLAIN), at)
+    if form.metrics.variable:
+        place = yamltext.place(where, lines, ("metrics", "variable"))
+        found[Meaning.METRICS_PORT] = _names(form.metrics.variable, place)
+    if not form.metrics.path.startswith("/"):
+        place = yamltext.place(where, lines, ("metrics",))
+        raise BadInput(f"{form.metrics.path!r} is no path", where=place, remedy=f"for example `{_EXAMPLES['metrics']}`")
+    return found, url_form
+
+
+def _unknown(key: str, known: tuple[str, ...], where: str) -> None:
+    remedy = f"one of {', '.join(known)}; for example `{_EXAMPLES['variables']}`"
+    raise BadInput(f"{key!r} means nothing here", where=where, remedy=remedy)
+
+
+def _form(given: Names, where: str) -> str:
+    try:
+        url({}, str(given))
+    except (KeyError, IndexError, ValueError) as error:
+        remedy = f"the usual form is {URL_FORM}"
+        raise BadInput(f"the form has a place that nothing fills: {error}", where=where, remedy=remedy) from error
+    return str(given)
+
+
+def _names(given: Names, where: str) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    for name in names:
+        if not _VARIABLE.fullmatch(name):
+            remedy = f"for example `{_EXAMPLES['variables']}`"
+            raise BadInput(f"{name!r} is no name of an environment variable", where=where, remedy=remedy)
+    return names
+
+
+def _migrations(given: Names, folder: Path, where: str) -> tuple[tuple[str, ...], str]:
+    """The command, and the folder it runs in."""
+    if given == "none":
+        return (), ""
+    if given == "bundled":
+        return BUNDLED_MIGRATIONS, str(ROOT)
+    words = _words(given, where, "migrations")
+    return (program(words[0], folder, where), *words[1:]), str(folder)
+
+
+def _words(given: Names, where: str, key: str) -> list[str]:
+    words = split(given, where) if isinstance(given, str) else given
+    if not words or not words[0]:
+        raise BadInput(f"{key} is empty", where=where, remedy=f"for example `{_EXAMPLES[key]}`")
+    return words
+
+
+def _refused(message: str, where: str, lines: yamltext.Lines) -> BadInput:
+    """msgspec's message as an error at its line: it ends in `` - at `$.environment` ``."""
+    what, _, trail = message.partition(" - at `$")
+    path: yamltext.Path_ = tuple(part for part in re.findall(r"\w+", trail) if not part.isdigit())
+    field = re.search(r"field `([^`]*)`", what)
+    if field is not None:
+        known = ", ".join(_EXAMPLES if not path else ("port", "path", "variable"))
+        at = yamltext.place(where, lines, (*path, field[1]))
+        return BadInput(f"unknown key {field[1]!r}", where=at, remedy=f"the keys are: {known}")
+    key = str(path[0]) if path else "command"
+    example = _EXAMPLES.get(key, _EXAMPLES["environment"])
+    what = f"{'.'.join(map(str, path))}: {what}"
+    return BadInput(what, where=yamltext.place(where, lines, path), remedy=f"for example `{example}`")

@@ -1,0 +1,120 @@
+"""The API under test: the bundled walk API, a command line, or a small YAML file (``--target``).
+
+A target is told nothing but the environment contract (docs/contract/environment.md); what a file adds to its
+environment is the target's own. The file says what cannot be guessed of a repository (docs/target.md has every key)::
+
+    name: our Go backend               # default: the file's name
+    command: ["./walk-api", "--quiet"] # or one line of text; a program with a slash is sought from `folder`
+    folder: ../backend                 # where it runs, from the file's own folder; default: the file's folder
+    environment: {FEATURE_X: "on"}     # added to the contract's variables, none of which may be replaced
+    migrations: none                   # none (it migrates by itself), bundled (our SQL), or a command
+    image: registry.example/walk-api:v3   # for clusters; or
+    dockerfile: Dockerfile             # built by Docker for the rung kind, in the folder `context` (default: the
+    context: .                         # Dockerfile's own)
+    manifests: deploy/overlays/prod    # the kustomize folder that --manifests would name
+    deployment: walk-api/server        # which Deployment, and which of its containers, is the API
+    variables:                         # names beside the contract's own
+      database: {host: PGHOST, password: PGPASSWORD}   # or {url: DATABASE_URL, form: "postgres://{user}:..."}
+      auth: AUTH_EMULATOR
+    metrics: {path: /metrics, variable: METRICS_LISTEN}
+    secrets: {walk-db: {password: ""}} # made elsewhere: "" is generated, or a value; a list of keys generates all
+    keep: [otel-collector, Deployment/redis]   # what else of the manifests is to run; its images are to be at hand
+    openapi: api/openapi.yaml          # its own description of its API
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+
+from harness.base.data import ROOT
+from harness.base.errors import BadInput
+from harness.base.home import expanded
+from harness.model.stack import Target
+
+IMAGE = "image:"
+TARGET_HELP = "the API under test: a command line, a .yaml file, or image:NAME on kind (default: the bundled walk API)"
+BUNDLED_MIGRATIONS = (sys.executable, "-m", "api", "migrate")
+
+
+def bundled() -> Target:
+    """The reference walk API of this repository, run as a command like any other target."""
+    return Target(
+        name="bundled walk API (Python)",
+        command=(sys.executable, "-m", "api"),
+        folder=str(ROOT),
+        environment={"HOST": "127.0.0.1"},  # its own setting: by default it listens on every interface
+        migrations=BUNDLED_MIGRATIONS,
+        bundled=True,
+    )
+
+
+def resolve(text: str | None) -> Target:
+    """The target that ``--target`` names; the bundled API for ``None``. Raises ``BadInput``."""
+    if text is None:
+        return bundled()
+    if text.startswith(IMAGE):
+        image = text.removeprefix(IMAGE)
+        if not image or any(letter.isspace() for letter in image):
+            raise BadInput(
+                f"{text!r} names no image", where="--target", remedy="for example --target image:walk-api:dev"
+            )
+        return Target(name=image, command=(), image=image)
+    if text.endswith((".yaml", ".yml")) and " " not in text.strip():
+        from harness.stack.target_file import from_file
+
+        return from_file(Path(text))
+    words = split(text, "--target")
+    folder = Path.cwd()
+    command = (program(words[0], folder, "--target"), *words[1:])
+    return Target(name=shlex.join(words), command=command, folder=str(folder))
+
+
+def resolve_command(text: str | None) -> Target:
+    """As ``resolve``, for what runs on the rung ``local`` alone. Raises ``BadInput`` for an image."""
+    target = resolve(text)
+    if target.own_image and not target.command:
+        what = f"the image {target.image}" if target.image else f"what {target.dockerfile} builds"
+        remedy = "name a command, or a .yaml file that has one"
+        raise BadInput(f"the environment local cannot run {what}", remedy=remedy)
+    return as_command(target)
+
+
+def as_command(target: Target) -> Target:
+    """The target as processes run it: its command, without an image."""
+    return msgspec.structs.replace(target, image="", dockerfile="", context="") if target.own_image else target
+
+
+def split(text: str, where: str) -> list[str]:
+    """A command line's words. Raises ``BadInput`` for an open quote, and when there are none."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise BadInput(f"{text!r} is no command line: {error}", where=where, remedy="close the quotes") from error
+    if not words:
+        raise BadInput("the target's command is empty", where=where, remedy="for example --target './walk-api --quiet'")
+    return words
+
+
+def program(word: str, folder: Path, where: str) -> str:
+    """The program's path. Raises ``BadInput`` when it is not there or may not be executed."""
+    if "/" not in word:
+        found = shutil.which(word)
+        if found is None:
+            raise BadInput(
+                f"no program {word!r} on the PATH", where=where, remedy=f"write ./{word} if it lies in {folder}"
+            )
+        return found
+    path = folder / expanded(word)
+    if not path.is_file():
+        raise BadInput(f"the program {path} is not there", where=where, remedy="build it first, or correct the path")
+    if not os.access(path, os.X_OK):
+        raise BadInput(
+            f"the program {path} is not executable", where=where, remedy=f"chmod +x {shlex.quote(str(path))}"
+        )
+    return str(path)

@@ -1,0 +1,77 @@
+"""Answers to the accounts of load in steps: right ones pass, an old one fails, and what was not kept proves nothing."""
+
+from __future__ import annotations
+
+from itertools import islice
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+
+from harness.checks.step_reads import reads_of_steps
+from harness.load.known import KnownWalks
+from harness.load.population.accounts import accounts
+from harness.load.population.schedule import Planned, slots, user_schedule
+from harness.load.result import Result
+from harness.load.stages.plan import population
+from harness.load.stages.sender import Identity, Sender
+from harness.model.evidence import Operation, Outcome, RequestRow
+from harness.model.judgement import Judgement, Kind
+from harness.model.verdict import Verdict
+from tests.checks.reading import Store, answered, honest
+from tests.checks.sending import ANCHOR
+
+SEED, COUNT = 7, 20
+USERS = accounts(population(COUNT), SEED)
+USER = USERS[3].user
+PLANNED: list[Planned] = list(
+    islice(user_schedule(USER, slots(USERS, SEED)[USER], population(COUNT), SEED, ANCHOR), 60)
+)
+ROWS = honest(PLANNED, Store())
+LIST = next(number for number, each in enumerate(PLANNED) if each.operation is Operation.LIST_WALKS and number > 20)
+
+
+def judged(rows: list[RequestRow]) -> Judgement:
+    [found] = reads_of_steps(rows, users=COUNT, seed=SEED, anchor_unix_ns=ANCHOR)
+    return found
+
+
+def test_right_answers_pass() -> None:
+    found = judged(ROWS)
+    assert (found.id, found.kind, found.verdict, found.gates) == ("reads.acknowledged", Kind.CHECK, Verdict.PASS, True)
+    assert found.samples == sum(row.shown != "" for row in ROWS) > 40
+
+
+def test_one_answer_as_before_the_last_write_fails_and_holds() -> None:
+    before = Store()
+    honest(PLANNED[: LIST - 1], before)  # the request before the list is a PUT
+    assert PLANNED[LIST - 1].operation is Operation.PUT_WALK
+    found = judged([*ROWS[:LIST], answered(PLANNED[LIST], before), *ROWS[LIST + 1 :]])
+    assert (found.verdict, found.value, found.holds) == (Verdict.FAIL, 1.0, True)
+    assert PLANNED[LIST].operation_id in found.reason
+
+
+def test_answers_that_were_not_kept_hold() -> None:
+    """As the steps' rows were before they kept what they showed."""
+    found = judged([msgspec.structs.replace(row, shown="") for row in ROWS])
+    assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
+
+
+def test_another_seed_s_requests_prove_nothing() -> None:
+    [found] = reads_of_steps(ROWS, users=COUNT, seed=SEED + 1, anchor_unix_ns=ANCHOR)
+    assert (found.verdict, found.holds) == (Verdict.INCONCLUSIVE, True)
+
+
+def test_without_load_there_is_nothing_to_judge() -> None:
+    assert list(reads_of_steps([], users=0, seed=SEED, anchor_unix_ns=ANCHOR)) == []
+
+
+def test_a_step_s_row_keeps_what_the_answer_showed_and_that_it_was_sent_twice() -> None:
+    result = Result(status=200, outcome=Outcome.OK, acknowledged=False, walk_id="", shown="[[],0]", retried=True)
+    written: list[RequestRow] = []
+    api = SimpleNamespace(execute=lambda *_, **__: result)
+    sender = Sender(cast(Any, api), cast(Any, SimpleNamespace(write=written.append)))
+    token = SimpleNamespace(id_token="t")
+    sender.send(5, Identity(account=USERS[3], token=cast(Any, token), plan=iter(PLANNED), known=KnownWalks()))
+    [row] = written
+    assert (row.due_ns, row.operation_id, row.shown, row.retried) == (5, PLANNED[0].operation_id, "[[],0]", True)

@@ -1,0 +1,386 @@
+"""What a rehearsal saw, judged; and the report of it. Each finding is shown failing on bad evidence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.base import units
+from harness.judge.combine import combine
+from harness.model.judgement import errata_of
+from harness.model.message import Message, english, message, verbatim
+from harness.model.section import Chart, Lines, Pairs, Table
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsals.dr_restore.details import RecoveryDetails
+from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
+from harness.rehearsals.dr_restore.judge import claims, errata, findings, judged, on_server
+from harness.rehearsals.dr_restore.plan import load
+from harness.rehearsals.dr_restore.procedure import Reached, Written
+from harness.rehearsals.dr_restore.sections import figures, sections
+from harness.rehearsals.dr_restore.sizes import Sizes
+from harness.rehearsals.dr_restore.stack_result import AsCorrected, AsWritten, OnStack, Restart
+from harness.rehearsals.dr_restore.traffic import Calls
+from harness.rehearsals.dr_restore.types import RecoveryPlan
+from scenarios.claims import ERRATA, REGISTER
+from tests.recovery.stalls import lost
+
+PLAN = load()
+GOOD = Check(name=message("content"), ok=True, told=verbatim("as it was"))
+BAD = Check(name=message("content"), ok=False, told=verbatim("a row too few <b>"))
+RTO = {"detect": 5.0, "restore": 1.0, "replay": 2.0, "switch": 15.0, "ready": 15.0}
+
+
+def case(
+    name: str = "lost_data_folder", *, rpo_s: float | None = 0.1, least_s: float | None = None, check: Check = GOOD
+) -> CaseResult:
+    least_s = rpo_s if least_s is None else least_s
+    lost = Loss(rpo_s=rpo_s, rpo_least_s=least_s, acknowledged=100, recovered=99, lost=1)
+    return CaseResult(
+        id=name,
+        title=verbatim(name),
+        with_stack=False,
+        point=message("the end"),
+        loss=lost,
+        rto_s=dict(RTO),
+        checks=(check,),
+    )
+
+
+REFLECTED: Message = verbatim("ConfigMap/app-config db_host: localhost, as before")
+SEEN = Calls(probes=320, good=320, bound=0.9907, requests=300, errors=0)
+DARK = Calls(probes=250, good=0, bound=0.0, requests=250, errors=250)
+WRITTEN = AsWritten(
+    steps=Written(reached=Reached.RESTART, told=(REFLECTED,)),
+    watched_s=25,
+    sessions=0,
+    seen=DARK,
+)
+WHY = "not ready after 120 s"
+CORRECTED = AsCorrected(first_good_s=14.8, waited_s=30, ready_s=15, sessions=4, seen=SEEN)
+
+
+def seen_by(**changes: Any) -> Calls:
+    """A good window, changed."""
+    return msgspec.structs.replace(SEEN, **changes)
+
+
+def written(reached: Reached = Reached.RESTART, **changes: Any) -> OnStack:
+    """The stack, with another outcome of the procedure as written."""
+    steps = msgspec.structs.replace(WRITTEN.steps, reached=reached)
+    return stack(written=msgspec.structs.replace(WRITTEN, steps=steps, **changes))
+
+
+def corrected(**changes: Any) -> OnStack:
+    return stack(corrected=msgspec.structs.replace(CORRECTED, **changes))
+
+
+def never_answered(**changes: Any) -> OnStack:
+    """The correction brought no good answer, so nothing followed it."""
+    dark = AsCorrected(first_good_s=None, waited_s=150, ready_s=0, sessions=0, seen=DARK)
+    return stack(corrected=dark, restart=None, after=None, **changes)
+
+
+def stack(**changes: Any) -> OnStack:
+    made = OnStack(
+        case=case("stack_lost_data_folder"),
+        lost_archiving="on",
+        restored_archiving="off",
+        written=WRITTEN,
+        corrected=CORRECTED,
+        verify_s=0.4,
+        register_s=0.2,
+        restart=Restart(took_s=21, seen=SEEN),
+        before=SEEN,
+        after=SEEN,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def sizes(*, expected_s: float | None = 500, upper_s: float | None = 600, raw_s: float = 4) -> Sizes:
+    point = SizePoint(size_bytes=2**24, wal_bytes=2**22, restore_s=1, replay_s=1)
+    return Sizes(
+        prediction=Prediction(
+            name="a year",
+            production_bytes=2**34,
+            points=(point,) * 4,
+            seconds_per_gib=20,
+            fixed_s=1,
+            expected_s=expected_s,
+            upper_s=upper_s,
+            machine="this one",
+        ),
+        overhead=Overhead(
+            size_bytes=2**27, restore_s=3, replay_s=3, switch_s=1, raw_copy_s=raw_s / 2, raw_replay_s=raw_s / 2
+        ),
+    )
+
+
+def with_stall(stall_s: float) -> RecoveryPlan:
+    return msgspec.structs.replace(PLAN, stall=msgspec.structs.replace(PLAN.stall, stall_s=stall_s))
+
+
+def observed(**changes: Any) -> RecoveryDetails:
+    seen = RecoveryDetails(
+        cases=[case()], schedule=[GOOD, GOOD], points=[GOOD], stalled=lost(PLAN.stall), sizes=sizes(), stack=stack()
+    )
+    return msgspec.structs.replace(seen, **changes)
+
+
+def failed(seen: RecoveryDetails, plan: RecoveryPlan = PLAN) -> dict[str, Verdict]:
+    """What is not good, but for what no rung exercises."""
+    found = {each.id: each.verdict for each in findings(plan, seen)}
+    assert found.pop("procedure.own_address", Verdict.NOT_EXERCISED) is Verdict.NOT_EXERCISED
+    return {name: verdict for name, verdict in found.items() if not verdict.good}
+
+
+def test_a_good_rehearsal_passes_every_finding_and_each_names_a_claim() -> None:
+    found = findings(PLAN, observed())
+    others = {each.id: each.verdict for each in found if each.verdict is not Verdict.PASS}
+    assert others == {"procedure.as_written": "erratum_shown", "procedure.own_address": "not_exercised"}
+    assert len(found) == 18
+    assert {each.claim for each in found} <= set(REGISTER)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"cases": [case(rpo_s=3601)]}, {"rpo.disasters": "fail", "rpo.streaming": "fail"}),
+        ({"cases": [case(rpo_s=1.1)]}, {"rpo.streaming": "fail"}),
+        ({"cases": [case(rpo_s=1.1, least_s=0.9)]}, {"rpo.streaming": "inconclusive"}),
+        ({"cases": [case(rpo_s=-0.1)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),
+        ({"cases": [case("dropped_table", rpo_s=1.1)]}, {}),
+        ({"cases": [case(rpo_s=None)]}, {"rpo.disasters": "inconclusive", "rpo.streaming": "inconclusive"}),
+        ({"cases": [case(check=BAD)]}, {"restore.verified": "fail"}),
+        ({"schedule": [BAD, GOOD]}, {"backup.schedule": "fail"}),
+        ({"schedule": [GOOD, BAD]}, {"backup.retention": "fail"}),
+        ({"points": [GOOD, BAD]}, {"restore.points": "fail"}),
+        ({"sizes": sizes(raw_s=-4)}, {"restore.overhead": "fail"}),
+        ({"sizes": sizes(upper_s=20_000)}, {"rto.predicted": "inconclusive"}),
+        ({"sizes": sizes(expected_s=15_000, upper_s=20_000)}, {"rto.predicted": "fail"}),
+        ({"sizes": sizes(expected_s=None, upper_s=None)}, {"rto.predicted": "inconclusive"}),
+        ({"stack": stack(restart=Restart(took_s=601, seen=SEEN))}, {"procedure.restart": "fail"}),
+        ({"stack": stack(restart=Restart(took_s=21, seen=seen_by(errors=299)))}, {"procedure.restart": "fail"}),
+        ({"stack": stack(restart=Restart(took_s=120, seen=SEEN, why=WHY))}, {"procedure.restart": "inconclusive"}),
+        ({"stack": stack(restart=Restart(took_s=601, seen=SEEN, why=WHY))}, {"procedure.restart": "fail"}),
+        ({"stack": stack(restart=Restart(took_s=120, seen=DARK, why=WHY))}, {"procedure.restart": "fail"}),
+        (
+            {"stack": stack(restart=Restart(took_s=21, seen=seen_by(requests=0)))},
+            {"procedure.restart": "inconclusive"},
+        ),
+        ({"stack": stack(after=seen_by(good=310, bound=0.94))}, {"traffic.after": "fail"}),
+        ({"stack": stack(after=seen_by(probes=20, good=20, bound=0.86))}, {"traffic.after": "inconclusive"}),
+        ({"stack": stack(after=seen_by(errors=300))}, {"traffic.users": "fail"}),
+        ({"stack": stack(after=seen_by(errors=10))}, {"traffic.users": "fail"}),
+        ({"stack": stack(after=seen_by(errors=1))}, {"traffic.users": "inconclusive"}),
+        ({"stack": stack(after=seen_by(requests=9))}, {"traffic.users": "inconclusive"}),
+        (
+            {"stack": stack(after=Calls(probes=0, good=0, bound=None, requests=0, errors=0))},
+            {"procedure.as_corrected": "fail", "traffic.after": "inconclusive", "traffic.users": "inconclusive"},
+        ),
+        ({"stack": written(Reached.APPLY)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(Reached.READY)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(sessions=2)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(seen=SEEN)}, {"procedure.as_written": "inconclusive"}),
+        ({"stack": written(seen=seen_by(probes=0, good=0))}, {"procedure.as_written": "inconclusive"}),
+        (
+            {"stack": corrected(sessions=0)},
+            {"procedure.as_corrected": "fail", "procedure.as_written": "inconclusive"},
+        ),
+        (
+            {"stack": never_answered()},
+            {
+                "procedure.as_corrected": "fail",
+                "procedure.as_written": "inconclusive",
+                "procedure.restart": "inconclusive",
+                "rto.measured": "inconclusive",
+                "traffic.after": "inconclusive",
+                "traffic.users": "inconclusive",
+            },
+        ),
+    ],
+)
+def test_each_finding_fails_on_bad_evidence(changes: dict[str, Any], expected: dict[str, str]) -> None:
+    assert failed(observed(**changes)) == expected
+
+
+def test_a_stall_of_an_hour_and_a_half_breaks_the_hour_and_follows_the_law() -> None:
+    plan = with_stall(5400)
+    assert failed(observed(stalled=lost(plan.stall)), plan) == {"rpo.stalled_archiver": "fail"}
+
+
+def test_a_stall_that_is_no_multiple_of_the_commits_follows_the_law() -> None:
+    plan = with_stall(units.seconds("50.5min"))
+    assert failed(observed(stalled=lost(plan.stall)), plan) == {}
+
+
+def test_a_stall_that_leaked_passes_nothing() -> None:
+    leaked = lost(PLAN.stall, leaks=True)
+    assert leaked.stalled_rpo_s < PLAN.stall.stall_s
+    assert failed(observed(stalled=leaked)) == {
+        "rpo.archive_only": "inconclusive",
+        "rpo.stalled_archiver": "inconclusive",
+        "rpo.follows_the_stall": "fail",
+    }
+
+
+def test_an_archive_that_kept_nothing_breaks_the_law_and_the_hour() -> None:
+    nothing = lost(PLAN.stall, archived=False)
+    assert failed(observed(stalled=nothing)) == {"rpo.stalled_archiver": "fail", "rpo.follows_the_stall": "fail"}
+
+
+def test_the_rto_names_what_it_leaves_out() -> None:
+    (found,) = (each for each in findings(PLAN, observed()) if each.id == "rto.measured")
+    assert found.value == sum(RTO.values())
+    for told in ("0.20 s of it", "0.40 s of looking", "25 s of the procedure as written"):
+        assert told in found.reason
+
+
+def test_a_line_that_does_not_rise_is_shown_without_a_figure() -> None:
+    (table,) = (
+        each
+        for each in sections(PLAN, observed(sizes=sizes(expected_s=None, upper_s=None)))
+        if isinstance(each, Table) and str(each.title) == "Restore time by size"
+    )
+    assert "nothing is predicted" in str(table.note[0])
+
+
+def test_an_rto_beyond_four_hours_fails() -> None:
+    slow = msgspec.structs.replace(case("stack_lost_data_folder"), rto_s={**RTO, "restore": 14_400.0})
+    assert failed(observed(stack=stack(case=slow)))["rto.measured"] == "fail"
+    assert failed(observed(stack=never_answered(case=slow)))["rto.measured"] == "fail"
+
+
+def test_a_correction_without_an_answer_says_so_and_gives_no_rto() -> None:
+    found = {each.id: each for each in findings(PLAN, observed(stack=never_answered()))}
+    assert "no good answer in 150 s, none of 250 probes" in found["procedure.as_corrected"].reason
+    assert "longer than this" in found["rto.measured"].reason
+    assert (found["rto.measured"].value, found["procedure.restart"].value) == (None, None)
+    assert "the stack gave no figures" in found["rto.predicted"].reason
+
+
+DAY = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def met(seen: RecoveryDetails) -> dict[str, str]:
+    """The errata that were seen, and what of them."""
+    day_ns = round(DAY.timestamp() * 1e9)
+    return {each.id: english(each.told) for each in errata_of(tuple(judged(PLAN, seen, day_ns)))}
+
+
+def test_an_erratum_is_told_only_when_it_was_seen() -> None:
+    told = met(observed())
+    assert told.keys() <= set(ERRATA)
+    assert {"dr.configmap_changes_nothing", "dr.backup_hour_is_utc", "dr.restored_instance_unmanaged"} <= told.keys()
+    for found in (written(Reached.READY), written(Reached.APPLY), written(sessions=2), corrected(sessions=0)):
+        seen = observed(stack=found)
+        assert "dr.configmap_changes_nothing" not in met(seen)
+
+
+@pytest.mark.parametrize(
+    ("lost", "restored", "shown", "left_out"),
+    [
+        ("on", "off", True, False),
+        ("always", "off", True, False),
+        ("on", "on", False, False),
+        ("off", "off", False, True),
+    ],
+)
+def test_an_instance_without_archive_shows_something_only_where_the_lost_one_had_one(
+    lost: str, restored: str, shown: bool, left_out: bool
+) -> None:
+    name = "dr.restored_instance_unmanaged"
+    seen = observed(stack=stack(lost_archiving=lost, restored_archiving=restored))
+    told = met(seen)
+    untried = {each.id for each in errata(PLAN, seen, DAY) if each.verdict is Verdict.NOT_EXERCISED}
+    assert (name in told, name in untried) == (shown, left_out)
+    assert not shown or f"the lost instance had archive_mode {lost}" in told[name]
+
+
+@pytest.mark.parametrize(("major", "said"), [(18, True), (15, False), (0, False)])
+def test_another_version_than_the_documents_stands_beside_each_verdict(major: int, said: bool) -> None:
+    seen = observed(database="PostgreSQL 18.6 (a wheel)", database_major=major)
+    found = findings(PLAN, seen)
+    told = [*on_server(found, seen)]
+    assert [each.verdict for each in told] == [each.verdict for each in found]
+    assert len(told) > 3
+    note = "on PostgreSQL 18.6 (a wheel), not the document's 15"
+    assert all((note in map(str, each.notes)) is said for each in told)
+
+
+PROMISED = claims(PLAN)
+
+
+def test_every_promised_claim_is_judged_and_what_a_part_left_out_would_judge_is_not_promised() -> None:
+    found = {("", claim) for each in judged(PLAN, observed(), 0) for claim in each.claims}
+    assert set(PROMISED) <= found and {claim for _, claim in PROMISED} == set(PLAN.claims)
+    alone = claims(msgspec.structs.replace(PLAN, parts=("schedule",)))
+    assert alone == [("", "dr.backup.daily"), ("", "dr.backup.pitr"), ("", "dr.backup.cross_region")]
+
+
+def test_a_good_rehearsal_passes_and_a_bad_finding_holds_it() -> None:
+    assert combine([*judged(PLAN, observed(), 0)]) is Decision.ADVANCE
+    assert combine([*judged(PLAN, observed(cases=[case(check=BAD)]), 0)]) is Decision.HOLD
+    assert combine([*judged(PLAN, RecoveryDetails(), 0)]) is Decision.HOLD  # nothing was judged
+
+
+def test_what_the_environment_cannot_do_is_not_exercised() -> None:
+    found = {each.id: each for each in judged(PLAN, observed(stack=None, lacking=("database_instances",)), 0)}
+    for claim in ("dr.restore.step2", "dr.restore.step3"):
+        assert (found[claim].verdict, found[claim].gates) == (Verdict.NOT_EXERCISED, False)
+    assert "dr.rpo" not in found, "the disasters on a database of its own show it"
+
+
+def test_details_are_kept_as_json_and_judged_to_the_same() -> None:
+    seen = observed(database="PostgreSQL 18.6 (x)", database_major=18)
+    again = msgspec.json.decode(msgspec.json.encode(seen), type=RecoveryDetails)
+    assert [*judged(PLAN, again, 0)] == [*judged(PLAN, seen, 0)]
+    assert [*sections(PLAN, again)] == [*sections(PLAN, seen)]
+
+
+def test_the_page_has_each_disaster_with_its_checks_and_what_was_left_out() -> None:
+    seen = observed(cases=[case(check=BAD)], machine="m", database="d", ended=["disasters"])
+    found = [*sections(msgspec.structs.replace(PLAN, parts=("disasters", "sizes")), seen)]
+    facts, disasters, *_others, left_out = found
+    assert isinstance(facts, Pairs) and [str(name) for name, _ in facts.pairs] == ["Machine", "Database"]
+    assert isinstance(disasters, Table)
+    (row,) = disasters.rows
+    assert row.cells[1:-1] == ("0.10", "5.00", "1.00", "2.00", "15.00", "15.00", "38.00")
+    assert str(row.cells[-1]) == "1 of 100" and row.verdict is Verdict.FAIL
+    assert [str(line) for line in row.lines] == [
+        "lost_data_folder: restored to the end",
+        "✗ content: a row too few <b>",
+    ]
+    assert isinstance(left_out, Lines)
+    assert [str(line) for line in left_out.lines] == [
+        "schedule: not asked for (--only)",
+        "stall: not asked for (--only)",
+        "points: not asked for (--only)",
+        "sizes: the run ended before it",
+        "stack: not asked for (--only)",
+    ]
+    (chart,) = (each for each in found if isinstance(each, Chart))
+    assert [point.y for point in chart.series[1].points] == [2] * 4
+
+
+def test_the_figures_are_the_same_in_every_run_of_a_plan() -> None:
+    names = [each.name for each in figures(PLAN, RecoveryDetails())]
+    assert names == [each.name for each in figures(PLAN, observed())] and len(names) == 2 * 6
+
+
+def test_what_the_verdicts_hang_on_is_told_with_them() -> None:
+    told = {each.id: each.reason for each in findings(PLAN, observed())}
+    assert "decides this verdict" in told["rpo.stalled_archiver"] and "3000 s" in told["rpo.stalled_archiver"]
+    assert "decides this verdict" in told["rpo.archive_only"]
+    for name in ("rto.measured", "rto.predicted", "restore.overhead"):
+        assert "this machine's disk" in told[name], name
+
+
+@pytest.mark.parametrize(("own_network", "why"), [(False, "127.0.0.1"), (True, "authorised networks")])
+def test_as_written_says_what_was_written_and_what_was_not(own_network: bool, why: str) -> None:
+    told = {each.id: each.reason for each in findings(PLAN, observed(own_network=own_network))}
+    assert str(REFLECTED) in told["procedure.as_written"]
+    assert "written was the proxy's endpoint" in told["procedure.as_written"]
+    assert why in told["procedure.own_address"]

@@ -1,0 +1,20 @@
+"""The page of a run that was made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.report.html import render
+from harness.report.language import language
+from scenarios.claims import REGISTER
+
+
+def drawn(rehearsal: Rehearsal[Any, Any], plan: Any, left: Seen[Any], folder: Path, lang: str = "en") -> str:
+    """The HTML of what the run ``left``."""
+    judgements = judged(rehearsal, plan, left)
+    sections = tuple(rehearsal.sections(plan, left, judgements))
+    result = conclude(rehearsal, plan, left, judgements, sections, run_id="r", plan_name=plan.name)
+    return render(folder, result, REGISTER, language(lang))

@@ -1,0 +1,200 @@
+"""A week's stored run: judged again to the same, as it was judged live, its values reproduced by the queries shown."""
+
+from __future__ import annotations
+
+import sqlite3
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.base.errors import BadInput, Exit
+from harness.checks.invariants import OFF
+from harness.evidence.gathered import EVIDENCE, Gathered
+from harness.judge.combine import combine
+from harness.judge.judged import CHECK_EVENT
+from harness.model.evidence import EventRow, ProbeRow, Row
+from harness.model.judgement import Judgement, Kind
+from harness.model.scenario import Scenario
+from harness.model.section import Pairs, Table, Timeline
+from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.conclude import details_of, judged
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.rollout import under_way
+from harness.rehearsals.rollout.details import WeekDetails
+from harness.rehearsals.rollout.week import REHEARSAL
+from scenarios.load import load
+from tests.rehearsal.again import judged_again
+from tests.rehearsal.made import by_id, seen
+from tests.sim.week import Week, cut, table, week
+from tests.sim.world import Planted
+
+HEALTHY, BROKEN = Planted(), Planted(unavailable=Fraction(1, 20), errors=Fraction(1, 30))
+WAYS = {
+    "holds": (cut(table(3), window_s=8.0, fetch_interval_s=5.0), HEALTHY, Decision.HOLD),
+    "rolled_back": (cut(table(3), window_s=60.0, fetch_interval_s=5.0), BROKEN, Decision.ROLL_BACK),
+}
+
+
+def again(found: Week, rows: tuple[Row, ...], details: WeekDetails | None = None) -> tuple[Judgement, ...]:
+    """The run judged on other rows."""
+    gathered = Gathered()
+    gathered.see(rows)
+    left = Seen(found.run.facts, details or details_of(REHEARSAL, found.run), gathered, ended=True)
+    return judged(REHEARSAL, found.plan, left)
+
+
+@pytest.fixture(params=WAYS)
+def told(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Week, list[Judgement]]:
+    """A run, and what its live judge had said when it decided."""
+    scenario, planted, decision = WAYS[request.param]
+    live: list[Judgement] = []
+    decide = under_way.Week._decide
+
+    def remembered(self: under_way.Week, *arguments: object) -> None:
+        live.extend((*self._results, *self._checks))
+        decide(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(under_way.Week, "_decide", remembered)
+    found = week(tmp_path, scenario, planted=planted)
+    assert found.run.decision is decision, found.why
+    return found, live
+
+
+def test_it_is_judged_again_and_as_it_was_judged_live(told: tuple[Week, list[Judgement]]) -> None:
+    found, live = told
+    judged_again(REHEARSAL, Scenario, found.folder)
+    assert live
+    stored = by_id(found.run.judgements)
+    for each in live:
+        assert msgspec.structs.replace(stored[each.id], notes=(), reproduce="") == each
+    assert found.observed.decision is not None
+    assert found.observed.decision.subject == found.run.decision == combine(found.run.judgements)
+    limits = [each for each in found.criteria if each.kind is Kind.ROLLBACK_LIMIT]
+    assert all("By chance alone it fires in" in str(each.notes[0]) for each in limits)
+
+
+def test_the_query_beside_a_value_gives_that_value(told: tuple[Week, list[Judgement]]) -> None:
+    found, _ = told
+    with sqlite3.connect(found.folder / EVIDENCE) as connection:
+        for each in found.criteria:
+            assert each.reproduce
+            assert connection.execute(each.reproduce).fetchone()[0] == pytest.approx(each.value, rel=1e-12), each.id
+
+
+def test_every_claim_of_the_plan_is_judged_or_says_why_not(told: tuple[Week, list[Judgement]]) -> None:
+    found, _ = told
+    about = {claim: each for each in found.run.judgements for claim in each.claims}
+    assert {claim for _, claim in REHEARSAL.claims(found.plan)} <= set(about)
+    steps = [about[f"rollout.rollback.step{number}"] for number in (1, 2, 3)]
+    if found.run.decision is Decision.ROLL_BACK:
+        assert [each.verdict for each in steps] == [Verdict.PASS] * 3
+        assert found.switch_over is not None and about["rollout.rollback.step2"].samples == found.switch_over.clients
+    else:
+        assert {(each.verdict, each.reason) for each in steps} == {
+            (Verdict.NOT_EXERCISED, "the run was not rolled back")
+        }
+    assert about["rollout.schedule.week3"].id == "flag.share"
+
+
+def test_the_page_has_the_plan_the_course_the_window_and_the_events(told: tuple[Week, list[Judgement]]) -> None:
+    found, _ = told
+    sections = found.run.sections
+    assert isinstance(sections[0], Pairs)
+    (course,) = [each for each in sections if isinstance(each, Timeline)]
+    titles = [str(chart.title) for chart in course.charts]
+    assert titles[:3] == ["Active users", "Requests, API", "Latency, API"]
+    assert "Availability probes" in titles
+    assert any(phase.judged for phase in course.phases)
+    assert {"flag", "decision"} <= {mark.kind for mark in course.marks}
+    tables = {str(each.title): each for each in sections if isinstance(each, Table)}
+    requests = tables["The window"].rows[0]
+    assert str(requests.cells[0]) == "requests"
+    assert int(str(requests.cells[1]).replace(",", "")) > 0
+    assert len(tables["Events"].rows) == min(300, sum(isinstance(row, EventRow) for row in found.rows))
+    figures = {each.name: each for each in REHEARSAL.figures(found.plan, left(found), found.run.judgements)}
+    assert figures["availability"].gates and not figures["api 4xx ratio"].gates
+
+
+def left(found: Week) -> Seen[WeekDetails]:
+    gathered = Gathered()
+    gathered.see(found.rows)
+    return Seen(found.run.facts, details_of(REHEARSAL, found.run), gathered)
+
+
+def test_bad_rows_in_a_stored_run_are_seen(told: tuple[Week, list[Judgement]]) -> None:
+    """A judge that went by what the run had told would say the same."""
+    found, _ = told
+    start_ns = found.window.start_ns
+    worse = tuple(
+        msgspec.structs.replace(row, outcome="refused", status=0)
+        if isinstance(row, ProbeRow) and row.due_ns >= start_ns
+        else row
+        for row in found.rows
+    )
+    failed = by_id(again(found, worse))
+    assert failed["rollback.availability"].verdict is Verdict.FAIL
+    assert failed["rollback.availability"].value == 0.0
+
+
+def test_the_switch_over_is_judged_again_and_not_repeated(tmp_path: Path) -> None:
+    scenario, planted, _ = WAYS["rolled_back"]
+    found = week(tmp_path, scenario, planted=planted)
+    late = tuple(row for row in found.rows if getattr(row, "side", "api") != "firestore")
+    assert by_id(again(found, late))[OFF].verdict is Verdict.FAIL
+
+
+def test_a_killed_run_is_judged_on_everything_there_is(tmp_path: Path) -> None:
+    scenario, planted, _ = WAYS["rolled_back"]
+    found = week(tmp_path, scenario, planted=planted)
+    decision = next(n for n, row in enumerate(found.rows) if isinstance(row, EventRow) and row.kind == "decision")
+    killed = again(found, found.rows[:decision], WeekDetails())
+    assert combine(killed) is Decision.ROLL_BACK
+    assert by_id(killed)["rollback.availability"].verdict is Verdict.FAIL
+
+
+def test_a_run_that_broke_is_judged_as_it_last_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came in after its last look might have fired a limit that it never carried out."""
+
+    def broken(*_: object) -> None:
+        raise ValueError("nobody joins this greenlet")
+
+    monkeypatch.setattr("harness.load.phone.fetch_flag", broken)
+    found = week(tmp_path, cut(table(1), window_s=60.0, fetch_interval_s=10.0))
+    assert found.ended == (None, Exit.RUN_BROKEN)
+    details = judged_again(REHEARSAL, Scenario, found.folder)
+    assert details.judged_ns is not None and 0 < details.judged_rows < len(found.rows)
+    assert all(each.reason for each in found.run.judgements)
+
+
+def test_nothing_began() -> None:
+    """Each claim is inconclusive, or says that nothing judges it; figures and sections are there without a value."""
+    plan = load("rollout_week3")
+    nothing = seen(WeekDetails(), ended=False)
+    found = judged(REHEARSAL, plan, nothing)
+    assert combine(found) is Decision.HOLD
+    about = {claim: each for each in found for claim in each.claims}
+    for criterion in plan.criteria:
+        assert about[criterion.claim].verdict is Verdict.INCONCLUSIVE
+        assert about[criterion.claim].reason == "the run ended before it was judged"
+    assert all(each.sample.measured().value is None or each.sample.measured().value == 0 for each in
+               REHEARSAL.figures(plan, nothing, found))  # fmt: skip
+    assert [type(each) for each in REHEARSAL.sections(plan, nothing, found)] == [Pairs]
+
+
+def test_a_check_of_another_harness_is_refused() -> None:
+    row = EventRow(at_ns=1, kind=CHECK_EVENT, subject="walks.isolation", message="x", data={"id": "x"})
+    with pytest.raises(BadInput, match="a check of the evidence cannot be read"):
+        judged(REHEARSAL, load("rollout_week3"), seen(WeekDetails(), [row]))
+
+
+@pytest.mark.parametrize(("pace_s", "shown"), [(50.0, True), (45.0, False)])
+def test_a_rate_without_a_margin_is_seen_where_just_as_much_is_offered(
+    tmp_path: Path, pace_s: float, shown: bool
+) -> None:
+    found = week(tmp_path, cut(table(2), window_s=5.0, pace_s=pace_s))
+    errata = {each.id for each in found.run.errata}
+    assert ("rollout.week2.rate_without_margin" in errata) is shown

@@ -1,0 +1,60 @@
+"""The errata that the document's commands show: those that were seen, each once, with what was seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.judge.resizes import Resize
+from harness.judge.window import NS
+from harness.model.command import Ran
+from harness.rehearsals.scaling.judge_commands import errata_of_effects, errata_of_first_deploy
+from harness.rehearsals.scaling.types import Effect, Part, PartKind
+from scenarios.claims import ERRATA
+
+PUTS_BACK, TAKES_BACK = "scaling.hpa_puts_back", "scaling.hpa_takes_back"
+BESIDE = "manifest.deployment.replicas_beside_hpa"
+PART = Part(name="c", kind=PartKind.COMMANDS, title="", claims=())
+
+
+def effect(command: str, pods: int, at_s: float, *, autoscaler: bool = True, after_s: float | None = 9.0) -> Effect:
+    return Effect(command=command, autoscaler=autoscaler, pods=pods, after_s=after_s, at_ns=round(at_s * NS))
+
+
+def resize(at_s: float, size: int) -> Resize:
+    return Resize(at_ns=round(at_s * NS), size=size, reason="All metrics below target")
+
+
+SCALE, APPLY = "kubectl scale d --replicas=8", "kubectl apply -f f (replicas: 2)"
+
+
+@pytest.mark.parametrize(
+    ("effects", "resizes", "shown"),
+    [
+        ([effect(SCALE, 8, 0)], [resize(20, 2)], {TAKES_BACK}),
+        ([effect(APPLY, 2, 0)], [resize(20, 8)], {BESIDE, PUTS_BACK}),
+        ([effect(SCALE, 8, 0), effect(APPLY, 2, 30)], [resize(20, 2), resize(45, 8)], {TAKES_BACK, BESIDE, PUTS_BACK}),
+        ([effect(SCALE, 8, 0), effect(APPLY, 2, 30)], [], {BESIDE}),
+        ([effect(SCALE, 8, 0)], [], set()),
+        ([effect(SCALE, 8, 0)], [resize(20, 8)], set()),
+        ([effect(SCALE, 8, 0, autoscaler=False)], [resize(20, 2)], set()),  # nobody is there to take it back
+        ([effect(SCALE, 8, 0, after_s=None)], [resize(20, 2)], set()),  # it never came to that number
+    ],
+)
+def test_what_the_autoscaler_does_to_a_number_set_by_hand(
+    effects: list[Effect], resizes: list[Resize], shown: set[str]
+) -> None:
+    found = list(errata_of_effects(PART, effects, resizes))
+    assert {each.erratum for each in found} == shown
+    assert shown <= set(ERRATA)
+    assert all("with the HPA" in each.reason and not each.gates for each in found)
+
+
+def test_the_refused_secret_is_told_in_the_api_server_s_words() -> None:
+    refused = "Secret in version v1 cannot be handled as a Secret: illegal base64 data at input byte 4"
+    [found] = errata_of_first_deploy(
+        PART, Ran(command="kubectl apply -f base/", status=1, output=f"service created\n{refused}")
+    )
+    assert (found.erratum, found.reason) == ("manifest.secret.placeholders_not_base64", refused)
+    assert found.erratum in ERRATA
+    applied = Ran(command="kubectl apply -f base/", status=0, output="secret created")
+    assert list(errata_of_first_deploy(PART, applied)) == list(errata_of_first_deploy(PART, None)) == []

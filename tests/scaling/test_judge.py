@@ -1,0 +1,232 @@
+"""The judge of scaling, on planted courses: slow, never, a breached budget, an autoscaler that did nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.base.units import Unit
+from harness.judge.window import NS
+from harness.model.command import Ran
+from harness.model.evidence import EventRow
+from harness.model.judgement import Judgement
+from harness.model.message import english
+from harness.model.verdict import Verdict
+from harness.rehearsals.scaling import judge_autoscaling, judge_commands, judge_sizes
+from harness.rehearsals.scaling.types import (
+    Applied,
+    Commanded,
+    Drained,
+    Effect,
+    Loaded,
+    Manual,
+    Part,
+    PartKind,
+    TakenBack,
+)
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+MANUAL = Part(name="manual", kind=PartKind.MANUAL, title="", claims=(), low=2, high=4, up_within_s=45, down_within_s=15)
+HPA = Part(
+    name="hpa", kind=PartKind.HPA, title="", claims=(), low=2, high=5,
+    up_within_s=180, down_after_s=285, down_within_s=390,
+)  # fmt: skip
+
+
+def endpoints(at_s: float, count: int) -> EventRow:
+    names = [f"p{number}" for number in range(count)]
+    return EventRow(at_ns=round(at_s * NS), kind="component", subject="service", message="", data={"pods": names})
+
+
+def pod(at_s: float, name: str, state: str) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data={"state": state})
+
+
+def resize(at_s: float, size: int, reason: str, kind: str = "kubernetes") -> EventRow:
+    message = f"SuccessfulRescale: New size: {size}; reason: {reason}"
+    return EventRow(at_ns=round(at_s * NS), kind=kind, subject="hpa", message=message)
+
+
+def verdicts(judgements: list[Judgement]) -> dict[str, Verdict]:
+    return {each.claim: each.verdict for each in judgements if each.claim}
+
+
+def by_kubectl(rows: list[EventRow]) -> list[Judgement]:
+    """Scaled up at 0 s and down at 100 s."""
+    return judge_sizes.manual(MANUAL, Manual(up_ns=0, down_ns=100 * NS), rows)
+
+
+def manifests_applied(rows: list[EventRow]) -> Judgement:
+    """At 100 s."""
+    [found] = judge_sizes.applied(MANUAL, Applied(applied_ns=100 * NS, replicas=2), rows)
+    return found
+
+
+def drained(rows: list[EventRow], granted: int, refused: int = 1) -> list[Judgement]:
+    did = Drained(since_ns=0, until_ns=9 * NS, least=1, granted=granted, refused=refused, took_s=9.0)
+    return judge_sizes.drained(MANUAL, did, rows)
+
+
+def autoscaled(rows: list[EventRow], end_s: int = 200, asked: Sequence[tuple[int, str, float]] = ()) -> list[Judgement]:
+    """Under load from 0 s on."""
+    return judge_autoscaling.autoscaled(HPA, Loaded(load_ns=0, end_ns=end_s * NS), rows, asked=asked)
+
+
+def taken_back(rows: list[EventRow]) -> Judgement:
+    [found] = judge_sizes.taken_back(MANUAL, TakenBack(scaled_ns=0), rows)
+    return found
+
+
+def commands(ran: dict[str, Ran], effects: Sequence[Effect] = ()) -> list[Judgement]:
+    did = Commanded(begun_ns=0, ran=ran, effects=tuple(effects))
+    return judge_commands.commands(MANUAL, did, [])
+
+
+def by_hand(up_s: float, gone_s: float) -> list[EventRow]:
+    """Scaled up at 0 s and down at 100 s."""
+    rows = [pod(-9, name, "Ready") for name in "abcd"] + [endpoints(-9, 2), endpoints(5, 3), endpoints(up_s, 4)]
+    rows += [pod(101, name, "Terminating") for name in "ab"] + [endpoints(101, 2), pod(102, "a", "Gone")]
+    return [*rows, pod(gone_s, "b", "Gone")]
+
+
+def test_a_terminating_pod_is_still_there() -> None:
+    good = verdicts(by_kubectl(by_hand(30, 112)))
+    assert set(good.values()) == {PASS}
+    slow = verdicts(by_kubectl(by_hand(46, 116)))
+    assert (slow["scaling.time.manual_up"], slow["scaling.time.manual_down"]) == (FAIL, FAIL)
+
+
+def test_what_never_came_fails() -> None:
+    found = verdicts(by_kubectl([endpoints(5, 3), pod(1, "a", "Ready"), pod(1, "b", "Ready")]))
+    assert set(found.values()) == {FAIL}
+
+
+def test_the_manifest_s_replicas_replace_the_number_set_by_hand() -> None:
+    """Applied at 100 s, with two more pods than it asks for; a pod that is still going counts."""
+    found = manifests_applied(by_hand(30, 112))
+    assert (found.claim, found.verdict, found.value, found.unit) == (
+        "scaling.manual.manifest", PASS, 12.0, Unit.SECONDS
+    )  # fmt: skip
+    assert found.reason == "4 pods, then the manifests with replicas: 2 applied: 2 pods"
+    stays = manifests_applied([row for row in by_hand(30, 112) if row.data.get("state") != "Gone"])
+    assert (stays.verdict, stays.value, english(stays.shown)) == (FAIL, None, "never")
+
+
+def test_pods_that_died_are_no_scaling() -> None:
+    died = [*by_hand(30, 112), pod(113, "c", "Running"), pod(113, "d", "Gone")]
+    applied = manifests_applied(died)
+    assert (applied.verdict, applied.value) == (FAIL, None)
+    assert applied.reason.endswith("2 pods of which only 0 are ready")
+    manual = verdicts(by_kubectl(died))
+    assert manual["scaling.time.manual_up"] is PASS
+    assert (manual["scaling.time.manual_down"], manual["scaling.manual.command"]) == (FAIL, FAIL)
+    up = [endpoints(-1, 2), resize(30, 5, "cpu resource above target"), endpoints(70, 5)]
+    down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
+    after = [verdicts(autoscaled(up + down + end)) for end in ([], [endpoints(513, 1)])]
+    assert [each["scaling.hpa.down_to_2"] for each in after] == [PASS, FAIL]
+
+
+def drain(ready_beside: bool) -> list[EventRow]:
+    rows = [pod(-5, "a", "Ready"), pod(-5, "b", "Ready"), pod(1, "a", "Terminating"), pod(1, "c", "Pending")]
+    rows += [pod(4, "c", "Ready")] if ready_beside else []
+    return [*rows, pod(5, "b", "Terminating")]
+
+
+def test_an_eviction_that_leaves_too_few_is_a_breach() -> None:
+    def judged(rows: list[EventRow], granted: int) -> set[Verdict]:
+        return set(verdicts(drained(rows, granted)).values())
+
+    assert judged(drain(True), 2) == {PASS}
+    assert judged(drain(False), 2) == {FAIL}
+    assert judged(drain(True), 3) == {INCONCLUSIVE}  # one is not in the stream
+    assert judged([], 0) == {INCONCLUSIVE}
+    breach = drained(drain(False), 2, refused=0)[0]
+    assert "breached by b" in breach.reason
+
+
+def test_the_autoscaler_up_and_down() -> None:
+    """Load from 0 to 200 s."""
+    up = [endpoints(-1, 2), resize(30, 4, "cpu resource utilization (percentage of request) above target")]
+    up += [endpoints(40, 4), resize(60, 5, "cpu resource above target", "autoscaler"), endpoints(70, 5)]
+    down = [resize(510, 2, "All metrics below target"), endpoints(512, 2)]
+    good = autoscaled(up + down)
+    assert set(verdicts(good).values()) == {PASS}
+    assert "30 s: 4" in good[0].reason and good[2].value == 310.0
+    early = [resize(300, 2, "All metrics below target"), endpoints(302, 2)]
+    assert verdicts(autoscaled(up + early))["scaling.time.hpa_down"] is FAIL
+    # The load pressed no more from 190 s on: 310 s later the window is over.
+    fell = [resize(500, 2, "All metrics below target"), endpoints(502, 2)]
+    asked = [(60 * NS, "hpa", 5.0), (190 * NS, "hpa", 5.0), (205 * NS, "hpa", 4.0)]
+    down_s = autoscaled(up + fell, 240, asked=asked)[2]
+    assert (down_s.verdict, down_s.value) == (PASS, 310.0) and "50 s before" in down_s.reason
+    assert autoscaled(up + fell, 240)[2].verdict is FAIL
+    still = verdicts(autoscaled(up))
+    assert (still["scaling.time.hpa_down"], still["scaling.hpa.down_to_2"]) == (FAIL, FAIL)
+    idle = verdicts(autoscaled([endpoints(-1, 2), endpoints(201, 2)]))
+    assert set(idle.values()) == {FAIL}
+    memory = [endpoints(-1, 2), resize(30, 3, "memory resource above target"), endpoints(40, 3), *down]
+    assert verdicts(autoscaled(memory))["scaling.hpa.cpu"] is FAIL
+
+
+def test_a_number_set_by_hand_that_stays_shows_no_erratum() -> None:
+    assert taken_back([resize(1, 4, "cpu")]).verdict is INCONCLUSIVE
+    found = taken_back([resize(-5, 2, "before"), resize(320, 2, "All metrics below target")])
+    assert (found.verdict, found.value, found.erratum) == (Verdict.ERRATUM_SHOWN, 320.0, "scaling.hpa_takes_back")
+
+
+def effect(command: str, pods: int, after_s: float | None = 9.0, *, autoscaler: bool = False) -> Effect:
+    return Effect(command=command, autoscaler=autoscaler, pods=pods, after_s=after_s)
+
+
+def test_commands_that_fail_and_commands_not_run() -> None:
+    names = ("get pods", "logs", "top pods", "get hpa", "get events", "apply hpa", "set image", "rollout undo",
+             "status after undo", "apply folder")  # fmt: skip
+    ran = {name: Ran(command=name, status=0, output="said") for name in names}
+    ran["rollout status"] = Ran(command="rollout status", status=-1, output="Waiting")
+    effects = [effect("kubectl scale d --replicas=8", 8), effect("kubectl apply -f f (replicas: 2)", 2)]
+    assert set(verdicts(commands(ran, effects)).values()) == {PASS}
+    assert verdicts(commands(ran, [effect("kubectl scale d", 8, None)]))["scaling.manual.command"] is FAIL
+    with_it = verdicts(commands(ran, [effect("kubectl scale d", 8, None, autoscaler=True), *effects]))
+    assert with_it["scaling.manual.command"] is PASS  # the autoscaler may take it back
+    ran["rollout status"] = Ran(command="rollout status", status=0, output="successfully rolled out")
+    ran["top pods"] = Ran(command="top pods", status=1, output="error: Metrics API not available")
+    ran["get events"] = Ran(command="get events", status=0, output="")
+    found = verdicts(commands(ran))
+    assert [found[c] for c in ("monitoring.commands", "cicd.rollout_status")] == [FAIL] * 2
+    assert set(verdicts(commands({})).values()) == {INCONCLUSIVE}
+
+
+REFUSED = (
+    'Error from server (BadRequest): error when creating "base/secret.yaml": Secret in version "v1" cannot be handled '
+    "as a Secret: illegal base64 data at input byte 4"
+)
+
+
+#: The same where a Secret of the name is there already, as in a namespace that was rehearsed in.
+PATCH_REFUSED = """Error from server (BadRequest): error when applying patch:
+{"data":{"db_password":"BASE64_ENCODED_PASSWORD"},"metadata":{"annotations":{}}}
+to:
+Resource: "/v1, Resource=secrets", GroupVersionKind: "/v1, Kind=Secret"
+Name: "app-secret", Namespace: "r"
+for: "base/secret.yaml": error when patching "base/secret.yaml": Secret in version "v1" cannot be handled as a Secret: \\
+illegal base64 data at input byte 6"""
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "verdict"),
+    [
+        (1, f"service/tekutoko-api created\n{REFUSED}", Verdict.ERRATUM_SHOWN),
+        (1, f"{PATCH_REFUSED}\nservice/tekutoko-api configured", Verdict.ERRATUM_SHOWN),
+        (1, f"{PATCH_REFUSED}\n{PATCH_REFUSED.replace('illegal base64 data', 'field is immutable')}", FAIL),
+        (1, f"{REFUSED}\nError from server (Forbidden): deployments.apps is forbidden", FAIL),  # not the Secret alone
+        (1, "error: the path base/ does not exist", FAIL),
+        (1, "", FAIL),
+        (0, "secret/app-secret created", PASS),  # it is as the document says
+    ],
+)
+def test_the_printed_folder_is_refused_for_its_secret_alone(status: int, output: str, verdict: Verdict) -> None:
+    ran = {"apply folder": Ran(command="kubectl apply -f base/", status=status, output=output)}
+    found = next(each for each in commands(ran) if each.claim == "operations.first_deploy")
+    assert found.verdict is verdict
+    assert (found.erratum != "") is (verdict is Verdict.ERRATUM_SHOWN)

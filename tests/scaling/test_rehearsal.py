@@ -1,0 +1,145 @@
+"""A whole run of scaling from its facts and rows: what is judged, what is not, what the page shows and compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.judge.window import NS
+from harness.model.evidence import EventRow, SampleRow
+from harness.model.judgement import Judgement
+from harness.model.parts import PartRun
+from harness.model.section import Chart, Lines, Pairs, Timeline
+from harness.model.stack import Rung
+from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import judged
+from harness.rehearsals.scaling.rehearsal import REHEARSAL
+from harness.rehearsals.scaling.types import Drained, Loaded, Manual, Part, PartKind, ScalingDetails, ScalingPlan
+from tests.rehearsal.drawn import drawn
+from tests.rehearsal.made import by_id, seen
+from tests.scaling.test_judge import by_hand, endpoints, pod, resize
+
+HPA = Part(
+    name="hpa", kind=PartKind.HPA, title="HPA", low=2, high=4, load_s=200, up_within_s=180, down_after_s=285,
+    down_within_s=390, needs=("autoscaling",),
+    claims=("scaling.time.hpa_up", "scaling.hpa.cpu", "scaling.time.hpa_down", "scaling.hpa.down_to_2"),
+)  # fmt: skip
+BY_HAND = Part(
+    name="manual", kind=PartKind.MANUAL, title="By hand", low=2, high=4, up_within_s=45, down_within_s=15,
+    claims=("scaling.time.manual_up", "scaling.time.manual_down"),
+)  # fmt: skip
+PLAN = ScalingPlan(name="scaling", title="Scaling", parts=(BY_HAND, HPA))
+
+
+def later(rows: list[EventRow], by_s: int) -> list[EventRow]:
+    return [msgspec.structs.replace(row, at_ns=row.at_ns + by_s * NS) for row in rows]
+
+
+def course() -> list[EventRow]:
+    """By hand from 0 s to 120 s; under load from 1,000 s to 1,200 s."""
+    cpu = "cpu resource utilization (percentage of request) above target"
+    up = [endpoints(-1, 2), resize(30, 4, cpu), endpoints(40, 3), endpoints(41, 4)]
+    down = [resize(500, 2, "All metrics below target"), endpoints(510, 2)]
+    return [*by_hand(30, 112), *later([*up, *down], 1000)]
+
+
+def details() -> ScalingDetails:
+    return ScalingDetails(
+        cpu_factor=0.5,
+        runs={
+            "manual": PartRun(start_ns=-10 * NS, end_ns=120 * NS),
+            "hpa": PartRun(start_ns=990 * NS, end_ns=1600 * NS),
+        },
+        did={
+            "manual": Manual(up_ns=0, down_ns=100 * NS),
+            "hpa": Loaded(load_ns=1000 * NS, end_ns=1200 * NS),
+        },
+    )
+
+
+def found(facts: ScalingDetails, rows: list[EventRow] | None = None) -> tuple[Judgement, ...]:
+    return judged(REHEARSAL, PLAN, seen(facts, course() if rows is None else rows, rung=Rung.LOCAL))
+
+
+def test_every_claim_of_every_part_is_judged() -> None:
+    assert {each.key: each.verdict for each in found(details())} == dict.fromkeys(
+        [(part.name, claim) for part in PLAN.parts for claim in part.claims], Verdict.PASS
+    )
+
+
+def test_a_part_is_judged_by_what_was_seen_while_it_ran() -> None:
+    """Pods that die in a later part make no scaling of an earlier one wrong."""
+    died = later([pod(0, name, "Gone") for name in "cd"], 1300)
+    assert by_id(found(details(), [*course(), *died]), "manual")["scaling.time.manual_down"].verdict is Verdict.PASS
+    early = later([pod(0, name, "Gone") for name in "cd"], 119)
+    assert by_id(found(details(), [*course(), *early]), "manual")["scaling.time.manual_down"].verdict is Verdict.FAIL
+
+
+def test_a_part_that_broke_off_is_inconclusive_and_one_that_lacks_something_gates_nothing() -> None:
+    facts = details()
+    facts.runs["manual"].end_ns = None
+    facts.runs["hpa"] = PartRun(lacking=("autoscaling",))
+    judgements = found(facts)
+    assert {each.verdict for each in judgements if each.part == "manual"} == {Verdict.INCONCLUSIVE}
+    lacking = [each for each in judgements if each.part == "hpa"]
+    assert len(lacking) == 4 and {(each.verdict, each.gates) for each in lacking} == {(Verdict.NOT_EXERCISED, False)}
+    assert {each.reason for each in lacking} == {"the environment lacks autoscaling"}
+
+
+def test_details_come_back_from_the_result_as_they_were() -> None:
+    facts = details()
+    facts.did["drain"] = Drained(since_ns=1, until_ns=2, least=1, granted=2, refused=3, took_s=4.5)
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=ScalingDetails) == facts
+
+
+def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None:
+    left = seen(details(), course(), rung=Rung.LOCAL)
+    sections = list(REHEARSAL.sections(PLAN, left, ()))
+    [pairs] = [each for each in sections if isinstance(each, Pairs)]
+    assert pairs.pairs[0][1] == "0.50"
+    manual, hpa = (each for each in sections if isinstance(each, Chart))
+    assert (manual.part, hpa.part) == ("manual", "hpa") and not manual.bands
+    ready, decided = hpa.series
+    assert [(point.x, point.y) for point in ready.points] == [(-10, 2), (-1, 2), (40, 3), (41, 4), (510, 2), (600, 2)]
+    assert [(point.x, point.y) for point in decided.points] == [(30, 4), (500, 2)]
+    assert "cpu resource" in str(decided.points[0].note)
+    assert [(band.start, band.end) for band in hpa.bands] == [(0, 200)]
+    [observed] = [each for each in sections if isinstance(each, Lines)]
+    assert "Autopilot first provisions nodes" in str(observed.lines[0])
+    [moments] = [each for each in sections if isinstance(each, Timeline)]
+    assert [mark.subject for mark in moments.marks] == ["service"] and moments.seconds == 1510
+
+
+def test_times_to_each_size_are_compared() -> None:
+    figures = {
+        each.name: each.sample.measured().value for each in REHEARSAL.figures(PLAN, seen(details(), course()), ())
+    }
+    assert figures["hpa: up to 3 ready"] == 40 and figures["hpa: up to 4 ready"] == 41
+    assert figures["hpa: up to 4 decided"] == 30 and figures["hpa: down to 2 decided"] == 300
+    assert figures["hpa: down to 3 ready"] == figures["hpa: down to 2 ready"] == 310
+    assert figures["manual: up to 4 ready"] == 40  # from the part's begin, at -10 s
+
+
+def test_the_metrics_recommendations_are_read_from_the_samples_of_local() -> None:
+    """Stabilisation counts from the last recommendation of the most, which the rung tells."""
+    asked = SampleRow(at_ns=1150 * NS, metric="metric_replicas", subject="hpa", value=4.0)
+    left = seen(details(), [*course(), asked], rung=Rung.LOCAL)
+    down = by_id(judged(REHEARSAL, PLAN, left), "hpa")["scaling.time.hpa_down"]
+    assert down.value == 350 and "50 s before the end of load" in down.reason
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_page_has_every_claim_and_the_pods_over_time(tmp_path: Path, lang: str) -> None:
+    page = drawn(REHEARSAL, PLAN, seen(details(), course(), rung=Rung.LOCAL), tmp_path, lang)
+    assert page.count("<svg") >= 2 and "<script" not in page
+    assert all(claim.rpartition(".")[2] in page for part in PLAN.parts for claim in part.claims)
+
+
+def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
+    broke = list(REHEARSAL.figures(PLAN, seen(ScalingDetails(), [], ended=False), ()))
+    whole = list(REHEARSAL.figures(PLAN, seen(details(), course()), ()))
+    assert [each.name for each in broke] == [each.name for each in whole] != []
+    assert {each.sample.measured().value for each in broke} == {None}
+    assert any(each.sample.measured().value is not None for each in whole)

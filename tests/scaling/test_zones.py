@@ -1,0 +1,114 @@
+"""The judge of a lost zone, on planted courses: shared by both pods, never replaced, dark, without evidence."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.base.clock import MachineClock
+from harness.base.errors import RehearsalError
+from harness.judge.window import NS
+from harness.judge.zones import fullest, placement
+from harness.model.evidence import EventRow, Operation, Outcome, RequestRow, Side
+from harness.model.verdict import Verdict
+from harness.rehearsals.chaos.places import Places
+from harness.rehearsals.scaling import judge_zones as zones
+from harness.rehearsals.scaling.judge_zones import MULTI_ZONE, REHEARSED
+from harness.rehearsals.scaling.types import Part, PartKind, ZoneLost
+
+PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+PART = Part(name="z", kind=PartKind.ZONE, title="", claims=(), low=2, high=2, up_within_s=450)
+A, B, C = "zone-a", "zone-b", "zone-c"
+
+
+def node(at_s: float, name: str, zone: str, *, ready: bool = True, news: bool = False) -> EventRow:
+    kind, subject = ("node", name) if news else ("component", f"node/{name}")
+    data = {"node": name, "zone": zone, "ready": ready}
+    return EventRow(at_ns=round(at_s * NS), kind=kind, subject=subject, message="", data=data)
+
+
+def pod(at_s: float, name: str, on: str, state: str = "Ready") -> EventRow:
+    data = {"state": state, "node": on}
+    return EventRow(at_ns=round(at_s * NS), kind="pod", subject=name, message="", data=data)
+
+
+def service(at_s: float, *pods: str) -> EventRow:
+    return EventRow(at_ns=round(at_s * NS), kind="component", subject="service", message="", data={"pods": pods})
+
+
+def request(at_s: float, outcome: Outcome) -> RequestRow:
+    at_ns = round(at_s * NS)
+    return RequestRow(
+        operation_id=f"o{at_s}", user="u", audience="general", side=Side.API, operation=Operation.GET_WALK,
+        due_ns=at_ns, sent_ns=at_ns, done_ns=at_ns, status=200, outcome=outcome, acknowledged=False, payload_digest="",
+        flag=True,
+    )  # fmt: skip
+
+
+def course(*, second: str = "n2", replaced_s: float = 370) -> list[EventRow]:
+    """Two pods; the zone of n1 is lost at 0 s."""
+    rows = [node(-90, "n1", A), node(-90, "n2", B), node(-90, "n3", C)]
+    rows += [pod(-60, "p1", "n1"), pod(-60, "p2", second), service(-50, "p1", "p2")]
+    left = ("p2",) if second != "n1" else ()
+    rows += [node(50, "n1", A, ready=False, news=True), service(51, *left), pod(350, "p1", "n1", "Terminating")]
+    return [*rows, pod(replaced_s - 1, "p3", "n3"), service(replaced_s, *left, "p3", *(() if left else ("p4",)))]
+
+
+def load(failing_until_s: float, *, all_of_them: bool = False) -> list[RequestRow]:
+    def outcome(at_s: int) -> Outcome:
+        return Outcome.TIMEOUT if at_s < failing_until_s and (all_of_them or at_s % 2) else Outcome.OK
+
+    return [request(at_s + 0.5, outcome(at_s)) for at_s in range(400)]
+
+
+def judged(rows: list[EventRow], requests: list[RequestRow], *, spread: bool = True) -> dict[str, tuple[Verdict, str]]:
+    zone = fullest(placement(rows, 0))
+    loss = zones.seen(PART, ZoneLost(zone=zone, lost_ns=0, end_ns=460 * NS, spread=spread), rows, requests)
+    return {each.claim: (each.verdict, each.reason) for each in zones.judged(PART, loss, spread=spread)}
+
+
+def test_a_zone_lost_and_replaced() -> None:
+    found = judged(course(), load(51))
+    assert {verdict for verdict, _ in found.values()} == {PASS}
+    assert "zone-a 1, zone-b 1" in found[MULTI_ZONE][1] and "25 of 400 requests failed" in found[MULTI_ZONE][1]
+    for words in ("not ready after 50 s", "gone after 51 s", "given up after 350 s", "zones after 370 s"):
+        assert words in found[REHEARSED][1]
+
+
+def test_both_pods_in_the_zone_that_is_lost() -> None:
+    rows = [*course(second="n1"), pod(365, "p4", "n2")]
+    found = judged(rows, load(370, all_of_them=True))
+    assert found[MULTI_ZONE][0] is FAIL and "zone-a 2" in found[MULTI_ZONE][1]
+    as_written = judged(rows, load(370, all_of_them=True), spread=False)
+    assert as_written[MULTI_ZONE][0] is Verdict.ERRATUM_SHOWN and "asks for no spread" in as_written[MULTI_ZONE][1]
+
+
+def test_a_dark_window_fails_although_the_pods_were_spread() -> None:
+    for spread in (True, False):  # that the pods shared a zone is not what made it dark
+        assert judged(course(), load(30, all_of_them=True), spread=spread)[MULTI_ZONE][0] is FAIL
+
+
+def test_replaced_too_late_or_never_or_in_the_lost_zone() -> None:
+    assert judged(course(replaced_s=455), load(51))[REHEARSED][0] is FAIL
+    assert judged(course(replaced_s=900), load(51))[REHEARSED][0] is FAIL
+    back = [*course(replaced_s=900), pod(100, "p9", "n1"), service(101, "p2", "p9")]
+    assert judged(sorted(back, key=lambda row: row.at_ns), load(51))[REHEARSED][0] is FAIL
+
+
+def test_nothing_seen_is_inconclusive() -> None:
+    never_silent = [row for row in course() if row.kind != "node"]
+    placed_nowhere = [row for row in course() if not row.subject.startswith("node/")]
+    for rows, requests in ((course(), []), (never_silent, load(51)), (placed_nowhere, load(51)), ([], load(51))):
+        assert {verdict for verdict, _ in judged(rows, requests).values()} == {INCONCLUSIVE}
+
+
+def test_a_fault_of_a_place_strikes_where_the_most_pods_are() -> None:
+    rows = [node(-90, "n1", A), node(-90, "n2", B), node(-90, "n3", B)]
+    rows += [pod(-60, "p1", "n2"), pod(-60, "p2", "n3"), pod(-60, "p3", "n1"), pod(-60, "p4", "n1")]
+    clock = MachineClock()
+    places = Places(lambda: rows, clock)
+    with pytest.raises(RehearsalError, match="would strike nothing"):
+        places.zone()
+    rows.append(service(-50, "p1", "p2", "p3"))
+    assert places.zone() == B
+    rows.append(service(-40, "p1", "p3", "p4"))
+    assert (places.zone(), places.node()) == (A, "n1")

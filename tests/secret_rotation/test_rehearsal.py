@@ -1,0 +1,127 @@
+"""A whole rehearsal of secrets from its facts and rows: what is judged, and what the page shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.judge.window import NS
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.parts import PartRun
+from harness.model.secrets import Seen, Synced, Trial
+from harness.model.section import Table
+from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import judged
+from harness.rehearsals.secret_rotation.plan import load
+from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
+from harness.rehearsals.secret_rotation.types import AsWritten, Course, Rotated, RotationDetails, Started
+from tests.rehearsal.drawn import drawn
+from tests.rehearsal.made import seen
+
+PLAN = load()
+LOAD_S = 180
+FAILED_S = range(20, 50)  # of the rotation in place, in seconds from its load's begin
+TRIALS = (
+    Trial(name="alone", watched_s=40, started=True, ready=True, asked=False, managed=False),
+    Trial(name="classless", watched_s=40, started=False, ready=False, asked=False, managed=False,
+          events=("FailedMount: no class",)),
+    Trial(name="existing", watched_s=40, started=True, ready=True, asked=True, managed=False),
+)  # fmt: skip
+
+
+def course(origin_s: int, revoked_s: int) -> Course:
+    def at(seconds: int) -> int:
+        return (origin_s + seconds) * NS
+
+    return Course(
+        begun_ns=at(10), published_ns=at(11), files_ns=at(25), synced_ns=at(24), restarted_ns=at(26),
+        settled_ns=at(60), revoked_ns=at(revoked_s), loaded_ns=at(LOAD_S), old_refused=True, sessions_ended=8,
+        variables_before_restart=(Seen(pod="a", variable="old", file="new"),), old_digest="old", new_digest="new",
+    )  # fmt: skip
+
+
+def requests(origin_s: int, failed: range) -> list[RequestRow]:
+    """Ten a second."""
+    return [
+        RequestRow(
+            operation_id=f"u{origin_s * 10 + at:05d}-00000", user=f"u{origin_s * 10 + at:05d}", audience="general", side=Side.API,
+            operation=Operation.LIST_WALKS, due_ns=due_ns, sent_ns=due_ns, done_ns=due_ns + 1, status=200,
+            outcome=Outcome.SERVER_ERROR if (due_ns // NS - origin_s) in failed else Outcome.OK, acknowledged=False,
+            payload_digest="", flag=True,
+        )
+        for at in range(LOAD_S * 10)
+        for due_ns in (origin_s * NS + at * NS // 10,)
+    ]  # fmt: skip
+
+
+def details() -> RotationDetails:
+    pods = (Seen(pod="a", variable="d", file="d"), Seen(pod="b", variable="d", file="d"))
+    return RotationDetails(
+        runs={part.name: PartRun(start_ns=at * NS, end_ns=(at + 1) * NS) for at, part in enumerate(PLAN.parts)},
+        did={
+            "as_written": AsWritten(trials=TRIALS),
+            "start": Started(
+                wanted=2, versions={"a": "v1", "b": "v1"}, seen=pods, published="v1", digest="d",
+                synced=Synced(user="u", digest="d", managed=True),
+            ),
+            "naive": Rotated(origin_ns=0, course=course(0, 15)),
+            "two_roles": Rotated(origin_ns=1000 * NS, course=course(1000, 62)),
+        },
+    )  # fmt: skip
+
+
+ROWS = [*requests(0, FAILED_S), *requests(1000, range(0))]
+
+
+def verdicts(facts: RotationDetails, rows: list[RequestRow]) -> dict[tuple[str, str], Verdict]:
+    return {each.key: each.verdict for each in judged(REHEARSAL, PLAN, seen(facts, rows)) if each.part}
+
+
+def test_every_claim_of_every_part_is_judged() -> None:
+    found = verdicts(details(), ROWS)
+    assert set(found) == {(part.name, claim) for part in PLAN.parts for claim in part.claims}
+    shown = {"as_written", "naive"}
+    assert all(verdict is (Verdict.ERRATUM_SHOWN if part in shown else Verdict.PASS) for (part, _), verdict in
+               found.items())  # fmt: skip
+
+
+def test_each_rotation_is_judged_by_its_own_requests() -> None:
+    """One that fails while two roles are in turn fails them, and shows nothing of the rotation in place."""
+    one_failed = [*requests(0, range(0)), *requests(1000, range(30, 31))]
+    found = verdicts(details(), one_failed)
+    assert found["two_roles", "checklist.security.csi"] is Verdict.FAIL
+    assert found["naive", "iac.csi_rotation_gap"] is Verdict.FAIL  # no gap: the erratum is not so
+
+
+def test_requests_that_are_not_in_evidence_prove_nothing() -> None:
+    found = verdicts(details(), ROWS[: LOAD_S * 10])
+    assert found["two_roles", "checklist.security.csi"] is Verdict.INCONCLUSIVE
+
+
+def test_details_come_back_from_the_result_as_they_were() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(details()), type=RotationDetails) == details()
+
+
+def test_what_failed_stands_from_step_to_step() -> None:
+    tables = [each for each in REHEARSAL.sections(PLAN, seen(details(), ROWS), ()) if isinstance(each, Table)]
+    phases, times = (each for each in tables if each.part == "naive")
+    rows = [list(map(str, row.cells)) for row in phases.rows]
+    assert rows[0] == ["before the first step", "10.0", "100", "0"]
+    assert sum(int(row[3]) for row in rows) == 300 and sum(int(row[2]) for row in rows) == 1800
+    assert [str(row.cells[1]) for row in times.rows] == ["14.0", "13.0", "4.0", "49.0", "29.9"]
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_page_is_drawn(tmp_path: Path, lang: str) -> None:
+    page = drawn(REHEARSAL, PLAN, seen(details(), ROWS), tmp_path, lang)
+    assert "FailedMount" in page and "<script" not in page
+
+
+def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
+    broke = list(REHEARSAL.figures(PLAN, seen(RotationDetails(), [], ended=False), ()))
+    whole = list(REHEARSAL.figures(PLAN, seen(details(), ROWS), ()))
+    assert [each.name for each in broke] == [each.name for each in whole] != []
+    assert {each.sample.measured().value for each in broke} == {None}
+    assert any(each.sample.measured().value is not None for each in whole)
