@@ -180,9 +180,9 @@ def claims_judged(result: Result, register: Mapping[str, Claim], say: Language) 
     """The claims that the judgements are the verdicts on, each with those verdicts."""
     verdicts: dict[str, list[str]] = {}
     for each in result.judgements:
-        for claim in each.claims:
+        for name in each.claims:
             word = say(words.verdict_id(each))
-            verdicts.setdefault(claim, []).append(f"{each.part}: {word}" if each.part else word)
+            verdicts.setdefault(name, []).append(f"{each.part}: {word}" if each.part else word)
     return [
         ClaimView(
             id=claim_id,
