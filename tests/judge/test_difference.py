@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,15 +153,13 @@ def test_of_fewer_than_twenty_values_nothing_is_said_and_of_equal_ones_nothing_h
 
 def test_intervals_are_two_sided() -> None:
     """Of a count of 10 the known one is 4.795 to 18.390, of none 0 to 3.689; of 5 in 10 0.187 to 0.813."""
-    ten, none = Rate(10, 5).measured(), Rate(0, 5).measured()
-    assert (ten.value, ten.lower, ten.upper, ten.samples) == (
-        2.0, pytest.approx(4.7954 / 5, rel=1e-4), pytest.approx(18.3904 / 5, rel=1e-4), 10,
-    )  # fmt: skip
-    assert (none.value, none.lower, none.upper, none.samples) == (0.0, 0.0, pytest.approx(3.6889 / 5, rel=1e-4), 0)
-    half = Ratio(5, 10).measured()
-    assert (half.value, half.lower, half.upper, half.samples) == (
-        0.5, pytest.approx(0.18709, rel=1e-4), pytest.approx(0.81291, rel=1e-4), 10,
-    )  # fmt: skip
+    expected: dict[Sample, tuple[float, float, float, int]] = {
+        Rate(10, 5): (2.0, 4.7954 / 5, 18.3904 / 5, 10),
+        Rate(0, 5): (0.0, 0.0, 3.6889 / 5, 0),
+        Ratio(5, 10): (0.5, 0.18709, 0.81291, 10),
+    }
+    for sample, told in expected.items():
+        assert msgspec.structs.astuple(sample.measured()) == pytest.approx(told, rel=1e-4)
     nothing = Measured(value=None, lower=None, upper=None, samples=0)
     assert Rate(3, 0).measured() == Ratio(0, 0).measured() == Series(np.array([]), 0.5).measured() == nothing
 
