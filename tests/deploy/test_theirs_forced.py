@@ -220,6 +220,14 @@ def test_of_several_containers_the_one_that_is_probed_and_served_is_the_target()
     assert len(kept.deployment.template.containers) == 3 and len(kept.beside) == 1
 
 
+def test_a_class_that_is_left_out_is_named_by_no_pod() -> None:
+    """Seen on a cluster: "pods are forbidden: no PriorityClass with name walk-serving was found"."""
+    for rung in (Rung.KIND, Rung.KUBE):
+        manifests = loaded(of("sealed_secrets"), rung)
+        assert "priorityClassName" not in str(manifests.documents) and "walk-serving" in str(manifests.written)
+    assert notes(of("sealed_secrets"), Rung.KUBE)["Deployment/tekutoko-backend priorityClassName"] == reasons.CLASS
+
+
 def test_what_processes_cannot_keep_is_said_without_the_advice_to_keep_it() -> None:
     """Nothing that ``keep`` names runs on local, and the report does not send anybody there."""
     worker = msgspec.structs.replace(bundled(), keep=("Deployment/thumbnails",))

@@ -83,6 +83,7 @@ def _memory(work: Work, container: Json) -> None:
 def _places(work: Work, key: str, pod: Json) -> None:
     """Takes away what no node of the rehearsal's has; on somebody's own cluster it is theirs to have."""
     if work.rung is not Rung.KIND:
+        _classes_left_out(work, key, pod)
         return
     gone = [name for name in ("runtimeClassName", "schedulerName") if pod.pop(name, "default-scheduler")
             not in ("default-scheduler",)]  # fmt: skip
@@ -106,6 +107,16 @@ def _places(work: Work, key: str, pod: Json) -> None:
         gone.append("topologySpreadConstraints")
     if gone:
         work.note(f"{key} {', '.join(gone)}", reasons.PLACES)
+
+
+def _classes_left_out(work: Work, key: str, pod: Json) -> None:
+    """Without a class that the folder itself brings no pod could be made: it is not made with them."""
+    left_out = {note.name for note in work.notes}
+    kinds = {"priorityClassName": "PriorityClass", "runtimeClassName": "RuntimeClass"}
+    for name, kind in kinds.items():
+        if f"{kind}/{pod.get(name)}" in left_out:
+            del pod[name]
+            work.note(f"{key} {name}", reasons.CLASS)
 
 
 def _foreign(required: Json) -> bool:
