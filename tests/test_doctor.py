@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.main import doctor
+from harness.cli import doctor
 from harness.stack.local import postgres_programs
 
 

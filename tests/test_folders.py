@@ -20,7 +20,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.home import LONGEST_BYTES, expanded, home
 from harness.base.private import open_beneath, open_private, write_private
-from harness.cli.main import stack_command
+from harness.cli import stack_command
 from harness.load.plan import LoadPlan
 from harness.load.plan import write as write_plan
 from harness.rehearsals.dr_restore.archive import Archive

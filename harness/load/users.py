@@ -100,7 +100,7 @@ class Users:
 
     async def go(self) -> int:
         """Lets everybody begin; when the first request is due."""
-        assert self._load is not None, "admit first"
+        assert self._load is not None, "nobody is signed in yet"
         self.origin_ns = self._host.clock.now_ns() + round(LEAD_S * NS)
         await self._load.go(self.origin_ns)
         return self.origin_ns

@@ -47,7 +47,7 @@ class Acts:
     @property
     def measuring(self) -> Measuring:
         """What makes the steps, once the accounts are signed in."""
-        assert self._measuring is not None, "admit first"
+        assert self._measuring is not None, "nobody is signed in yet"
         return self._measuring
 
     async def step(self, step: Step, pods: int) -> StepResult:
