@@ -317,7 +317,7 @@ def test_requests_that_do_not_fit_the_schedule_leave_it_inconclusive(change: dic
 
 def test_the_verdict() -> None:
     good = reads_result(judged(ROWS))
-    assert (good.verdict, good.value, good.holds) == (Verdict.PASS, 0.0, True)
+    assert (good.verdict, good.value, good.gates) == (Verdict.PASS, 0.0, True)
     assert good.samples == judged(ROWS).judged
     bad = reads_result(judged(old(GETS[0], write_before(GETS[0]))))
     assert (bad.verdict, bad.value) == (Verdict.FAIL, 1.0)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from harness.judge.combine import combine
 from harness.judge.judge import judge
+from harness.model.judgement import Kind
 from harness.model.scenario import Metric
 from harness.model.verdict import Decision
 from tests.judge.evidence import WEEKS, healthy, ledger, window
@@ -32,7 +33,7 @@ AT_THRESHOLD = [
     (week, what.metric)
     for week, of in WEEKS.items()
     for what in of.criteria
-    if what.kind.value == "success" and what.metric in (Metric.ERROR_RATIO, Metric.AVAILABILITY, Metric.LATENCY_P95)
+    if what.kind is Kind.CRITERION and what.metric in (Metric.ERROR_RATIO, Metric.AVAILABILITY, Metric.LATENCY_P95)
 ]
 
 

@@ -75,7 +75,7 @@ def test_verdict_value_bound_and_reason(what: Criterion, rows: list[Row], verdic
     assert result.bound is not None
     higher_is_better = what.comparison.value == ">"
     assert (result.bound > what.threshold) == (higher_is_better == (verdict is Verdict.PASS))
-    assert (result.claim, result.kind, result.metric) == (what.claim, what.kind, what.metric.value)
+    assert (result.claim, result.kind, result.limit) == (what.claim, what.kind, what.threshold)
     assert (result.comparison, result.unit, result.threshold) == (what.comparison.value, what.unit, what.threshold)
     assert result.fired_at_ns is None
 
