@@ -80,7 +80,8 @@ class FakeWeeks:
         self.interrupts = 0
         self.on_disk: list[Result] = []
 
-    def __call__(self, plan: Scenario, options: Options, _clock: Clock, _progress: Progress) -> FakeWeeks:
+    def __call__(self, plan: Scenario, options: Options, clock: Clock, progress: Progress) -> FakeWeeks:
+        _ = clock, progress
         self.asked.append((plan, options))
         return self
 

@@ -245,10 +245,10 @@ def _rollout(arguments: argparse.Namespace) -> int:
 
 
 def _stack(arguments: argparse.Namespace) -> int:
-    from harness.cli.main import stack_command
+    from harness.cli import stack_command
 
     verbs = {"keep": stack_command.keep, "status": stack_command.status, "down": stack_command.down}
-    return verbs[arguments.verb](arguments)
+    return int(verbs[arguments.verb](arguments))
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -206,7 +206,7 @@ def test_both_reach_the_summary_in_both_languages_and_our_own_overlays_tell_neit
     assert "平文で置かれている" in japanese
     assert "no reason given" not in english  # their own patches are no changes of the rehearsal's
     ours = result_of(overlay(Rung.LOCAL)).facts
-    assert ours.manifest_warnings == ours.repository_errata == ()
+    assert (ours.manifest_warnings, ours.repository_errata) == ((), ())
 
 
 @pytest.mark.parametrize(("code", "state"), [("en", "still there"), ("ja", "まだ残っている")])

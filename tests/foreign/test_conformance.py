@@ -21,9 +21,9 @@ from tests.foreign.targets import Language, target_file
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("foreign")]
 
 
-def checked(folder: Path, language: Language, programs: Programs, **switched: str) -> Result:
+def checked(folder: Path, language: Language, programs: Programs, *, faults: str = "", harmless: str = "") -> Result:
     """The result of a conformance run; nothing went wrong with the run itself."""
-    file = target_file(folder, language, programs(language), **switched)
+    file = target_file(folder, language, programs(language), faults=faults, harmless=harmless)
     done = conform(folder / "reports", "--target", str(file))
     found = document(folder / "reports")
     assert done.returncode in {Exit.OK, Exit.HOLD}, done.stderr

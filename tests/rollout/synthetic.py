@@ -307,8 +307,8 @@ def judged_result(week: Week, rows: Iterable[Row]) -> tuple[Result, Gathered]:
     gathered.see(rows)
     seen = Seen(facts=facts_of(week), details=WeekDetails(), evidence=gathered)
     found = judged(REHEARSAL, week.scenario, seen)
-    named = {"run_id": f"rollout_week3-s{week.seed}", "plan_name": "rollout_week3"}
-    return conclude(REHEARSAL, week.scenario, seen, found, (), **named), gathered
+    run_id, name = f"rollout_week3-s{week.seed}", "rollout_week3"
+    return conclude(REHEARSAL, week.scenario, seen, found, (), run_id=run_id, plan_name=name), gathered
 
 
 def drawn(week: Week, result: Result, evidence: Gathered) -> Result:

@@ -16,6 +16,7 @@ from harness.model.scenario import Scenario
 from harness.model.verdict import Decision
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
+from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.sequence import Rollout
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan
@@ -31,7 +32,7 @@ SEED = 3
 class InAWorld:
     """A week in a world of its own, as each brings its own stack up and down."""
 
-    def __init__(self, world: World, conductor: Conductor[Scenario, object]) -> None:
+    def __init__(self, world: World, conductor: Conductor[Scenario, WeekDetails]) -> None:
         self._world = world
         self._conductor = conductor
 
@@ -54,7 +55,7 @@ class SimWeeks:
     def __call__(self, plan: Scenario, options: Options, clock: Clock, progress: Progress) -> InAWorld:
         self._begun += 1
         world = World(self._time, options.seed, options.reports, self._planted.get(self._begun, Planted()))
-        made: Conductor[Scenario, object] = Conductor(WEEK, plan, options, clock, progress, environment=world)  # type: ignore[arg-type]
+        made = Conductor(WEEK, plan, options, clock, progress, environment=world)
         return InAWorld(world, made)
 
 

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from harness.base.clock import MachineClock
+from harness.base.data import COMPOSE
 from harness.base.progress import Progress
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
@@ -28,7 +29,7 @@ from harness.stack.firebase.documents import Documents, Value
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import binaries, build, recipes
 from harness.stack.kubernetes import labels
-from harness.stack.kubernetes.compose import COMPOSE, definitions
+from harness.stack.kubernetes.compose import definitions
 from harness.stack.state.machine import identity
 from harness.stack.state.ports import any_free_port
 from harness.stack.state.processes import identify

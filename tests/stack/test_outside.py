@@ -16,6 +16,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from harness.base.clock import MachineClock
+from harness.base.data import COMPOSE
 from harness.base.progress import Progress
 from harness.model.flag import FLAG, Parameter, Template
 from harness.model.stack import Address
@@ -23,7 +24,7 @@ from harness.stack.firebase import admin
 from harness.stack.kind import at_hand
 from harness.stack.kind.images import build, recipes
 from harness.stack.kubernetes import labels
-from harness.stack.kubernetes.compose import COMPOSE, definitions
+from harness.stack.kubernetes.compose import definitions
 from harness.stack.ready import CHECKS, logs_in
 from harness.stack.state.machine import identity
 from harness.stack.state.processes import identify

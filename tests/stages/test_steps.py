@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -57,7 +58,7 @@ def answer(call: str, pod: str) -> RequestRow:
 
 
 def judged(
-    rows: Calls, *, by_pod: Mapping[str, int] = MappingProxyType({}), **read: float
+    rows: Calls, *, by_pod: Mapping[str, int] = MappingProxyType({}), **read: Any
 ) -> tuple[Verdict, str, StepFigures]:
     measured = figures(rows, window_of(0, 10), made(**read), by_pods(by_pod))
     told, why = verdict(measured, LIMITS, 2)
@@ -105,7 +106,7 @@ def test_slow_or_failing_fails(rows: Calls, words: str) -> None:
         (calls([]), {}, "no request"),
     ],
 )
-def test_what_cannot_tell_is_inconclusive(rows: Calls, around: dict[str, float], words: str) -> None:
+def test_what_cannot_tell_is_inconclusive(rows: Calls, around: dict[str, Any], words: str) -> None:
     told, reason, _ = judged(rows, **around)
     assert told is Verdict.INCONCLUSIVE
     assert words in reason

@@ -70,7 +70,8 @@ def _week(week: int) -> Message:
 
 def _row(attempt: Attempt) -> Row:
     verdict, word = _DECISION[attempt.decision]
-    lines = [*attempt.errors, *(message("left on the machine: {leak}", leak=leak) for leak in attempt.leaks)]
+    lines: list[Cell] = [*attempt.errors]
+    lines += [message("left on the machine: {leak}", leak=leak) for leak in attempt.leaks]
     return Row(
         cells=(
             _week(attempt.week),
