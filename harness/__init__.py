@@ -1,1 +1,1 @@
-"""The rehearsal harness. ``harness/run.py`` shows the flow of one run whole; ARCHITECTURE.md the folders."""
+"""The rehearsal harness: ``harness/rehearsal/conduct.py`` is the flow of every run; ARCHITECTURE.md has the folders."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -15,12 +14,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from harness.base.home import runs_folder
+from harness.model.judgement import Judgement, Kind
+from harness.model.result import Result
 from harness.model.stack import Rung
+from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.state import sweep
 from harness.stack.state.lease import read_lease
 
@@ -143,9 +144,25 @@ class Job:
         """The run, and of a rollout its weeks'."""
         return {self.folder.name, *(path.parent.name for path in self.folder.glob("*/evidence.sqlite"))}
 
-    def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
-        return document
+    def result(self) -> Result:
+        """The run's document."""
+        return RESULT.read(self.folder / RESULT_JSON)
+
+
+def criteria(result: Result) -> dict[str, Judgement]:
+    """The week's criteria and rollback limits by id."""
+    return {each.id: each for each in result.judgements if each.kind in (Kind.CRITERION, Kind.ROLLBACK_LIMIT)}
+
+
+def checks(result: Result) -> dict[str, Judgement]:
+    """What was looked at beside them, by id."""
+    return {each.id: each for each in result.judgements if each.kind is Kind.CHECK}
+
+
+def claimed(result: Result, claim: str) -> Judgement:
+    """The one judgement on a claim."""
+    [found] = [each for each in result.judgements if claim in each.claims]
+    return found
 
 
 def end_all() -> list[str]:

@@ -11,11 +11,12 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.model.stack import Rung
+from harness.model.verdict import Decision, Verdict
 from harness.stack.kind import at_hand
 from harness.stack.kind.ground import KEPT
 from harness.stack.kubernetes import labels
 from tests.hurried import hurried
-from tests.main_job import ROOT, Job, closing_connect, left_since, machine_state
+from tests.main_job import ROOT, Job, claimed, closing_connect, left_since, machine_state
 
 pytestmark = [
     pytest.mark.kind,
@@ -57,10 +58,10 @@ def _week_3_advances(tmp_path: Path, cluster: str) -> None:
     job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.OK, job.text
     assert cluster in job.text
-    run = job.document()
-    assert (run["decision"], run["rung"], run["leaks"]) == ("advance", "kind", [])
-    assert "real_kubernetes" in run["capabilities"]
-    assert any("node-port" in change for change in run["rung_changes"])
+    run = job.result()
+    assert (run.decision, run.facts.rung, run.facts.leaks) == (Decision.ADVANCE, Rung.KIND, ())
+    assert "real_kubernetes" in run.facts.capabilities
+    assert any("node-port" in change for change in run.facts.rung_changes)
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
         metrics = {row[0] for row in evidence.execute("SELECT DISTINCT metric FROM samples")}
         kinds = {row[0] for row in evidence.execute("SELECT DISTINCT kind FROM events")}
@@ -77,9 +78,10 @@ def test_a_planted_fault_rolls_back_on_kind(tmp_path: Path) -> None:
     words = ("--window", "60s", "--pace", "20s", "--fault", "errors=12%", "--fetch-interval", "5s")
     job = Job(tmp_path / "reports", *words, scenario=hurried(3, tmp_path, times=2), on=Rung.KIND)
     assert job.finish(LIMIT_S) == Exit.ROLLED_BACK, job.text
-    run = job.document()
-    assert run["decision"] == "roll_back" and run["leaks"] == []
-    assert run["switch_over"]["switched"] == run["switch_over"]["clients"] == 250
+    run = job.result()
+    assert (run.decision, run.facts.leaks) == (Decision.ROLL_BACK, ())
+    back = claimed(run, "rollout.rollback.step2")
+    assert (back.verdict, back.samples) == (Verdict.PASS, 250)
     assert left_since(before, job) == {}
     assert {name for name in in_docker() - docker if job.folder.name in name or "run-" in name} == set()
 

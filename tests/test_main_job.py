@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -16,8 +15,21 @@ import psutil
 import pytest
 
 from harness.base.errors import Exit
+from harness.model.judgement import Kind
+from harness.model.verdict import Decision, Verdict
+from harness.report.published import RESULT_JSON
 from tests.hurried import QUICK_PROBES
-from tests.main_job import ROOT, Job, closing_connect, left_since, machine_state, processes_of_runs
+from tests.main_job import (
+    ROOT,
+    Job,
+    checks,
+    claimed,
+    closing_connect,
+    criteria,
+    left_since,
+    machine_state,
+    processes_of_runs,
+)
 from tests.real_runs import ADVANCED, ROLLED_BACK, RealRun
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -40,25 +52,28 @@ def _component(job: Job, word: str) -> psutil.Process:
     return min(hits, key=lambda process: process.create_time())
 
 
+#: Of week 3.
+CRITERIA = ("success.concurrent_users", "success.availability", "rollback.availability")
+
+
 @pytest.mark.xdist_group(ADVANCED)
 def test_a_healthy_target_advances(advanced_run: RealRun) -> None:
-    job, run = advanced_run.job, advanced_run.job.document()
+    job, run = advanced_run.job, advanced_run.job.result()
     assert advanced_run.status == Exit.OK, job.text
-    assert json.loads(advanced_run.printed) == run
-    assert run["decision"] == "advance"
-    assert {c["id"]: c["verdict"] for c in run["criteria"]} == dict.fromkeys([c["id"] for c in run["criteria"]], "pass")
-    assert {c["metric"] for c in run["criteria"]} == {"concurrent_users", "availability"}
-    assert next(c for c in run["criteria"] if c["metric"] == "concurrent_users")["value"] == 250
-    checks = {check["id"]: check["verdict"] for check in run["checks"]}
+    assert advanced_run.printed == (job.folder / RESULT_JSON).read_text()
+    assert (run.rehearsal, run.plan, run.decision) == ("rollout_week", "rollout_week3", Decision.ADVANCE)
+    assert {name: each.verdict for name, each in criteria(run).items()} == dict.fromkeys(CRITERIA, Verdict.PASS)
+    assert criteria(run)["success.concurrent_users"].value == 250
+    looked_at = {name: each.verdict for name, each in checks(run).items()}
     held = {"flag.share", "flag.steady", "writes.acknowledged", "writes.applied_once", "reads.acknowledged"}
     held |= {"walks.isolation", "walks.statuses", "walks.bodies"}
-    assert {name: checks[name] for name in held | {"dual_write.documents"}} == dict.fromkeys(
-        held | {"dual_write.documents"}, "pass"
+    assert {name: looked_at[name] for name in held | {"dual_write.documents"}} == dict.fromkeys(
+        held | {"dual_write.documents"}, Verdict.PASS
     )
-    assert run["leaks"] == []
-    assert run["timings"]["stack_up"] < STACK_UP_LIMIT_S
-    assert run["timings"]["decision"] < STACK_UP_LIMIT_S + 28 + AROUND_LIMIT_S
-    for name in ("report.html", "junit.xml", "summary.md", "evidence.sqlite", "scenario.json", "manifests.json"):
+    assert run.facts.leaks == ()
+    assert run.facts.timings["stack_up"] < STACK_UP_LIMIT_S
+    assert run.facts.timings["decision"] < STACK_UP_LIMIT_S + 28 + AROUND_LIMIT_S
+    for name in ("report.html", "junit.xml", "summary.md", "evidence.sqlite", "plan.json", "manifests.json"):
         assert (job.folder / name).stat().st_size > 0, name
     assert (job.reports / "latest").resolve() == job.folder.resolve()
     assert advanced_run.left == {}
@@ -93,25 +108,27 @@ def test_a_healthy_target_advances_at_the_documents_own_pace(tmp_path: Path) -> 
     before = machine_state()
     job = Job(tmp_path / "reports")
     assert job.finish() == Exit.OK, job.text
-    run = job.document()
-    assert run["decision"] == "advance" and {c["verdict"] for c in run["criteria"]} == {"pass"}
-    assert run["timings"]["stack_up"] < STACK_UP_LIMIT_S
-    assert run["timings"]["decision"] < STACK_UP_LIMIT_S + 120 + AROUND_LIMIT_S
+    run = job.result()
+    assert run.decision is Decision.ADVANCE and {each.verdict for each in criteria(run).values()} == {Verdict.PASS}
+    assert run.facts.timings["stack_up"] < STACK_UP_LIMIT_S
+    assert run.facts.timings["decision"] < STACK_UP_LIMIT_S + 120 + AROUND_LIMIT_S
     assert left_since(before, job) == {}
 
 
 @pytest.mark.xdist_group(ROLLED_BACK)
 def test_the_planted_fault_rolls_back_and_every_client_returns(rolled_back_run: RealRun) -> None:
-    job, run = rolled_back_run.job, rolled_back_run.job.document()
+    job, run = rolled_back_run.job, rolled_back_run.job.result()
     assert rolled_back_run.status == Exit.ROLLED_BACK, job.text
-    assert run["decision"] == "roll_back"
-    (fired,) = [c for c in run["criteria"] if c["kind"] == "rollback"]
-    assert fired["verdict"] == "fail"
-    assert fired["samples"] >= 300
+    assert run.decision is Decision.ROLL_BACK
+    (fired,) = [each for each in run.judgements if each.kind is Kind.ROLLBACK_LIMIT]
+    assert fired.fired
+    assert fired.samples >= 300
     # Which of the two a hit meets is chance: 4 standard deviations.
-    assert fired["value"] == pytest.approx(0.88, abs=0.06)
-    assert run["switch_over"]["clients"] == run["switch_over"]["switched"] == 250
-    assert run["switch_over"]["last_s"] < 10 + 14 + 6  # the fetch interval, one request of each user, some slack
+    assert fired.value == pytest.approx(0.88, abs=0.06)
+    back = claimed(run, "rollout.rollback.step2")
+    assert (back.verdict, back.samples) == (Verdict.PASS, 250)
+    took_s = run.facts.timings["switched_over"] - run.facts.timings["decision"]
+    assert took_s < 10 + 14 + 6  # the fetch interval, one request of each user, some slack
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
         good, bad = evidence.execute(
             "SELECT sum(outcome = 'ok'), sum(outcome != 'ok') FROM (SELECT outcome FROM probes UNION ALL "
@@ -126,7 +143,7 @@ def test_the_planted_fault_rolls_back_and_every_client_returns(rolled_back_run: 
     "phase",
     [
         pytest.param("bringing the stack up", marks=pytest.mark.nightly),
-        pytest.param("admitting", marks=pytest.mark.nightly),
+        pytest.param("signing in", marks=pytest.mark.nightly),
         "measuring for",
         "taking everything down",
     ],
@@ -140,15 +157,15 @@ def test_ctrl_c_leaves_nothing_at_any_phase(tmp_path: Path, phase: str) -> None:
     if phase == "taking everything down":  # the decision is made; a late Ctrl-C must not spoil the tear down
         # 8 s carry 80 probes: enough for neither "> 99.5 %" (598) nor "< 99 %" (300). It must hold, not advance.
         assert status == Exit.HOLD, job.text
-        assert job.document()["decision"] == "hold"
-        verdicts = {c["metric"] + "/" + c["kind"]: c["verdict"] for c in job.document()["criteria"]}
-        assert verdicts["availability/success"] == verdicts["availability/rollback"] == "inconclusive"
+        assert job.result().decision is Decision.HOLD
+        verdicts = {name: each.verdict for name, each in criteria(job.result()).items()}
+        assert verdicts["success.availability"] is verdicts["rollback.availability"] is Verdict.INCONCLUSIVE
         junit = (job.folder / "junit.xml").read_text()
         assert 'failures="0" errors="0"' not in junit, "a hold must not read as green"
     else:
         assert status == Exit.INTERRUPTED, job.text
-        assert job.document()["decision"] is None
-        assert "interrupted" in job.document()["errors"][0]
+        assert job.result().decision is None
+        assert "interrupted" in job.result().facts.errors[0]
     assert (job.folder / "report.html").exists()
     assert left_since(before, job) == {}
 
@@ -159,7 +176,7 @@ def test_ctrl_c_while_rolling_back(tmp_path: Path) -> None:
     job.wait_for("decision: roll_back")
     job.interrupt()
     assert job.finish(60) == Exit.INTERRUPTED, job.text
-    assert job.document()["decision"] == "roll_back"
+    assert job.result().decision is Decision.ROLL_BACK
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
         bad = dict(evidence.execute("SELECT outcome, count(*) FROM probes WHERE outcome != 'ok' GROUP BY outcome"))
     assert bad.pop("refused") >= 40, "as kube-proxy does for a Service without endpoints"
@@ -200,9 +217,9 @@ def test_a_part_that_dies_is_named(tmp_path: Path, word: str, named: str) -> Non
     _until_probes(job, 10)
     _component(job, word).send_signal(signal.SIGKILL)
     assert job.finish(90) == Exit.RUN_BROKEN, job.text
-    run = job.document()
-    assert run["decision"] is None, "a run that broke decides nothing"
-    assert named.lower() in run["errors"][0].lower()
+    run = job.result()
+    assert run.decision is None, "a run that broke decides nothing"
+    assert named.lower() in run.facts.errors[0].lower()
     with closing_connect(job.folder / "evidence.sqlite") as evidence:
         assert evidence.execute("SELECT count(*) FROM probes").fetchone()[0] > 0
     assert left_since(before, job) == {}

@@ -32,12 +32,16 @@ def command(reports: Path, window: str) -> list[str]:
 
 
 def documents(reports: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(reports.glob("2*/run.json"))]
+    return [json.loads(path.read_text()) for path in sorted(reports.glob("2*/result.json"))]
 
 
 def nothing_left(document: dict[str, Any]) -> bool:
     run_id = document["run_id"]
-    return document["leaks"] == [] and marked_processes(run_id) == [] and not (runs_folder() / run_id).exists()
+    return (
+        document["facts"].get("leaks", []) == []
+        and marked_processes(run_id) == []
+        and not (runs_folder() / run_id).exists()
+    )
 
 
 class Terminal:

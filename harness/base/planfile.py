@@ -11,55 +11,19 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from harness.base import units, yamltext
+from harness.base import yamltext
 from harness.base.errors import BadInput
-from harness.base.units import Unit
+from harness.base.units import Quantity
 
 T = TypeVar("T")
 _AUTHOR = "yaml-language-server: $schema="
-
-
-class Quantity(msgspec.Struct, frozen=True, kw_only=True):
-    """How a number is written in a file: ``suffix`` ends the field's name, and not the key's."""
-
-    what: str
-    example: str
-    pattern: str
-    suffix: str
-    read: Callable[[str], float]
-
-
-def _bytes(text: str) -> float:
-    return units.size_bytes(text)
-
-
-_NUMBER = r"[0-9]+(\.[0-9]+)?"
-_SECONDS = Quantity(
-    what="a duration", example="120s", pattern=rf"^{_NUMBER} ?(ms|s|min|m|h|d)$", suffix="_s", read=units.seconds
-)
-_MILLISECONDS = Quantity(
-    what="a duration", example="500ms", pattern=rf"^{_NUMBER} ?(ms|s|min|m|h|d)$", suffix="_ms",
-    read=lambda text: units.quantity(text, Unit.MILLISECONDS),
-)  # fmt: skip
-_RATIO = Quantity(what="a percentage", example="99.5%", pattern=rf"^{_NUMBER} ?%$", suffix="", read=units.ratio)
-_RATE = Quantity(
-    what="a rate", example="3/s", pattern=rf"^{_NUMBER} ?/s$", suffix="_per_s",
-    read=lambda text: units.quantity(text, Unit.PER_SECOND),
-)  # fmt: skip
-_SIZE = Quantity(what="a size", example="1GiB", pattern=rf"^{_NUMBER} ?(KiB|MiB|GiB)$", suffix="_bytes", read=_bytes)
-
-Seconds = Annotated[float, _SECONDS]
-Milliseconds = Annotated[float, _MILLISECONDS]
-Ratio = Annotated[float, _RATIO]
-PerSecond = Annotated[float, _RATE]
-Bytes = Annotated[int, _SIZE]
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -8,7 +8,11 @@ unit expected and an example.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Annotated
+
+import msgspec
 
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%/µ]*)\s*$")
 _COUNTED = {"1/s": ("/s",), "users": ("users", "user"), "walks": ("walks", "walk"), "flaws": ("flaws", "flaw")}
@@ -92,3 +96,40 @@ def show(value: float, unit: Unit) -> str:
         return f"{value:.0f}"
     number = f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
     return f"{number} {unit}".rstrip()
+
+
+# -- how a plan file writes them: see ``harness.base.planfile`` -----------------------------------------------------
+
+
+class Quantity(msgspec.Struct, frozen=True, kw_only=True):
+    """How a number is written in a file: ``suffix`` ends the field's name, and not the key's."""
+
+    what: str
+    example: str
+    pattern: str
+    suffix: str
+    read: Callable[[str], float]
+
+
+_WRITTEN = r"[0-9]+(\.[0-9]+)?"
+_WRITTEN_AS_SECONDS = Quantity(
+    what="a duration", example="120s", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_s", read=seconds
+)
+_WRITTEN_AS_MILLISECONDS = Quantity(
+    what="a duration", example="500ms", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_ms",
+    read=lambda text: quantity(text, Unit.MILLISECONDS),
+)  # fmt: skip
+_WRITTEN_AS_RATIO = Quantity(what="a percentage", example="99.5%", pattern=rf"^{_WRITTEN} ?%$", suffix="", read=ratio)
+_WRITTEN_AS_RATE = Quantity(
+    what="a rate", example="3/s", pattern=rf"^{_WRITTEN} ?/s$", suffix="_per_s",
+    read=lambda text: quantity(text, Unit.PER_SECOND),
+)  # fmt: skip
+_WRITTEN_AS_SIZE = Quantity(
+    what="a size", example="1GiB", pattern=rf"^{_WRITTEN} ?(KiB|MiB|GiB)$", suffix="_bytes", read=size_bytes
+)
+
+Seconds = Annotated[float, _WRITTEN_AS_SECONDS]
+Milliseconds = Annotated[float, _WRITTEN_AS_MILLISECONDS]
+Ratio = Annotated[float, _WRITTEN_AS_RATIO]
+PerSecond = Annotated[float, _WRITTEN_AS_RATE]
+Bytes = Annotated[int, _WRITTEN_AS_SIZE]

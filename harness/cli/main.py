@@ -139,7 +139,7 @@ def _add_under_load(commands: argparse._SubParsersAction[argparse.ArgumentParser
     nightly.set_defaults(handler=_by("harness.rehearsals.chaos.command", "run_nightly"))
     rolling = commands.add_parser("rolling_update", help="pods replaced under load", allow_abbrev=False)
     add_rolling_arguments(rolling)
-    _add_run_options(rolling, printed="both halves")
+    _add_run_options(rolling, printed="result.json")
     rolling.set_defaults(handler=_by("harness.rehearsals.chaos.rolling"))
     deploy = commands.add_parser(
         "deploy_rehearsal", help="versions rolled out and undone under load", allow_abbrev=False

@@ -45,7 +45,7 @@ def report_messages() -> dict[str, list[tuple[str, int]]]:
         if not first.endswith("\n"):  # what one process says to another on a pipe
             found.setdefault(first, []).append((f"harness/{file}", line))
     for meaning in MEANING.values():
-        found.setdefault(meaning, []).append(("harness/model/errors.py", 0))
+        found.setdefault(meaning, []).append(("harness/base/errors.py", 0))
     return found
 
 

@@ -1,7 +1,7 @@
 """A sentence as its parts: a message id (English, with named places) and what stands in the places.
 
 The judge speaks in messages and knows no language; the reports look the id up in a catalogue. In English the id is
-the sentence. Babel finds the ids by the names ``message`` and ``marked`` (``harness/report/messages.py``).
+the sentence. Babel finds the ids by the names ``message`` and ``marked`` (``harness/cli/messages.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     values: dict[str, str | Message] = {}
 
     def __str__(self) -> str:
-        return self.text.format(**self.values)
+        return self.text.format(**self.values) if self.values else self.text
 
 
 Told = tuple[Message, ...]

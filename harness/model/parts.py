@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from harness.model.message import Message, verbatim
+from harness.model.message import Message
 
 
 class PartOfPlan(Protocol):
@@ -37,8 +37,8 @@ Runs = dict[str, PartRun]
 
 
 def titled(title: str) -> Message:
-    """A plan's title; one with braces is nobody's to translate."""
-    return verbatim(title) if {"{", "}"} & set(title) else Message(text=title)
+    """A plan's title."""
+    return Message(text=title)
 
 
 def title_of(part: PartOfPlan) -> Message:

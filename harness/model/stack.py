@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.base.planfile import Milliseconds, Ratio
+from harness.base.units import Milliseconds, Ratio
 from harness.model.message import Message, marked, message
 
 

@@ -33,7 +33,8 @@ from harness.rehearsal.lifecycle import Lifecycle, open_folder, run_identity
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Running
+from harness.rehearsal.running import Held, Running
+from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_reports
@@ -168,9 +169,17 @@ class Conductor(Generic[P, D]):
         steps += [self._gather_last, *(part.down for part in held)]  # a stack that goes takes the spools along
         self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
         remove_run_folder(self.run_id)
-        self._leaks = tuple(leak for part in held for leak in part.leaks())
+        self._leaks = tuple(leak for part in held for leak in self._left_by(part))
         for leak in self._leaks:
             self.progress(f"LEAK: {leak}")
+
+    def _left_by(self, part: Held) -> list[str]:
+        """What a part left; that it cannot be looked for is a leak like any other."""
+        try:
+            return part.leaks()
+        except Exception as error:
+            self.lifecycle.note(error)
+            return [f"nobody could look: {error!r}"]
 
     async def _gather_last(self) -> None:
         self.evidence.gather_last()
@@ -188,7 +197,11 @@ class Conductor(Generic[P, D]):
             lambda: write_reports(self.folder, result, claims.REGISTER, language(self.options.lang)),
             lambda: point_latest(self.options.reports, self.folder),
         )
-        return result if len(self.lifecycle.errors) == before else self._result(seen, judgements, sections)
+        if len(self.lifecycle.errors) == before:
+            return result
+        corrected = self._result(seen, judgements, sections)  # what is stored must not look better than how it ended
+        self.lifecycle.write(lambda: publish(self.folder, corrected), lambda: write_junit(self.folder, corrected))
+        return corrected
 
     def _begin(self) -> None:
         """Writes what the run is as a result that is under way: what a killed run is judged by."""

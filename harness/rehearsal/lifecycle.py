@@ -131,9 +131,13 @@ class Lifecycle:
 
     async def finally_(self, step: Callable[[], Awaitable[None]]) -> None:
         """Runs a step of the ending; what it raises is noted and does not stop the next."""
-        try:
-            await step()
-        except Exception as error:
+        task = asyncio.ensure_future(_awaited(step))
+        while not task.done():  # a second Ctrl-C must not end what takes a stack down
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if task.cancelled():
+            self.note(RehearsalError("a step of the ending was cancelled", remedy="look for what it would have ended"))
+        elif isinstance(error := task.exception(), Exception):
             self.note(error)
 
     async def take_down(self, clock: Clock, *steps: Callable[[], Awaitable[None]]) -> float:
@@ -149,7 +153,7 @@ class Lifecycle:
         for step in steps:
             try:
                 step()
-            except RehearsalError as error:
+            except Exception as error:  # a page that cannot be drawn must not cost the run its result
                 self.note(error)
 
     def note(self, error: Exception) -> None:
@@ -161,3 +165,7 @@ class Lifecycle:
                 f"internal error: {error!r}", remedy="please keep the report's folder and tell the maintainers"
             )
         self.errors.append(error)
+
+
+async def _awaited(step: Callable[[], Awaitable[None]]) -> None:
+    await step()

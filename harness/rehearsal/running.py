@@ -151,6 +151,8 @@ class Running(Generic[D]):
             await asyncio.wait([main])
             if main.cancelled():
                 raise
+            if self._failed.done():
+                self._failed.result()
             main.result()  # it had no more to do, and is whole
         finally:
             for task in (main, *self._beside):

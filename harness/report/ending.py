@@ -36,7 +36,7 @@ def ending(result: Result, say: Language) -> Ending:
     reason = reason_words(result, say)
     if result.exit_status is None:
         return Ending(sign="…", word=say(UNDER_WAY), css="none", reason=reason)
-    if result.decides:
+    if result.decides and not (result.facts.leaks and result.decision is Decision.ADVANCE):
         sign, css = words.DECISION_SIGN[result.decision], str(result.decision or "none")
         return Ending(sign=sign, word=say(words.DECISION[result.decision]), css=css, reason=reason)
     sign, word, css = _without_decision(result)

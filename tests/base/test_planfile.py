@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from harness.base.errors import BadInput
-from harness.base.planfile import Bytes, Milliseconds, PerSecond, Ratio, Seconds, modeline, parse, schema
+from harness.base.planfile import modeline, parse, schema
+from harness.base.units import Bytes, Milliseconds, PerSecond, Ratio, Seconds
 
 
 class Way(StrEnum):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from harness.base.errors import Exit
 from harness.checks.agreement import DUAL_WRITE, PHOTOS
 from harness.checks.walk_results import ACKNOWLEDGED, ISOLATION, READS, STATUSES
+from harness.model.result import Result
+from harness.model.verdict import Decision, Verdict
 from tests.deploy.theirs import STARTING, Theirs
 from tests.foreign.conftest import Programs
 from tests.foreign.harmless import MANY
 from tests.foreign.targets import Language, target_file
 from tests.hurried import QUICK_PROBES, hurried
-from tests.main_job import Job
+from tests.main_job import Job, checks, criteria
 
 pytestmark = [
     pytest.mark.nightly,
@@ -34,7 +35,7 @@ def week(
     manifests: Theirs | None = None,
     faults: str = "",
     harmless: str = "",
-) -> tuple[Job, dict[str, Any]]:
+) -> tuple[Job, Result]:
     """Week 3, hurried, to its end; nothing went wrong with the run itself."""
     program = programs(language)
     target = target_file(folder, language, program, faults=faults, harmless=harmless, manifests=manifests)
@@ -42,32 +43,32 @@ def week(
     quick = QUICK_PROBES if manifests is None else ()
     job = Job(folder / "reports", *pace, "--target", str(target), *quick, scenario=hurried(3, folder))
     job.finish()
-    run = job.document()
-    assert run["errors"] == [] and run["leaks"] == [], job.text
+    run = job.result()
+    assert run.facts.errors == () and run.facts.leaks == (), job.text
     return job, run
 
 
-def failed(run: dict[str, Any]) -> set[str]:
+def failed(run: Result) -> set[str]:
     """Ids of the checks, and metrics of the criteria, that failed."""
-    checks = {each["id"] for each in run["checks"] if each["verdict"] == "fail"}
-    return checks | {each["metric"] for each in run["criteria"] if each["verdict"] == "fail"}
+    looked_at = {name for name, each in checks(run).items() if each.verdict is Verdict.FAIL}
+    return looked_at | {name.split(".")[-1] for name, each in criteria(run).items() if each.verdict is Verdict.FAIL}
 
 
 def test_a_go_target_that_keeps_the_contract_advances(tmp_path: Path, programs: Programs) -> None:
     """Its columns are TIMESTAMP: nothing is lost, and that they have no zone is named as a risk."""
     job, run = week(tmp_path, Language.GO, programs)
     assert failed(run) == set(), job.text
-    assert run["decision"] == "advance", job.text
-    [acknowledged] = [each for each in run["checks"] if each["id"] == ACKNOWLEDGED]
-    assert ": 0 lost, of 0 walks" in acknowledged["reason"]
-    assert "walks.start_time" in acknowledged["reason"] and "are read as UTC" in acknowledged["reason"]
+    assert run.decision is Decision.ADVANCE, job.text
+    acknowledged = checks(run)[ACKNOWLEDGED]
+    assert ": 0 lost, of 0 walks" in acknowledged.reason
+    assert "walks.start_time" in acknowledged.reason and "are read as UTC" in acknowledged.reason
     assert job.process.returncode == Exit.OK
 
 
 def test_a_node_target_with_every_harmless_difference_advances(tmp_path: Path, programs: Programs) -> None:
     job, run = week(tmp_path, Language.NODE, programs, harmless=",".join(MANY))
     assert failed(run) == set(), job.text
-    assert run["decision"] == "advance", job.text
+    assert run.decision is Decision.ADVANCE, job.text
 
 
 def theirs(name: str) -> Theirs:
@@ -87,10 +88,10 @@ def test_a_go_target_and_a_folder_of_theirs_end_in_a_true_verdict(
 ) -> None:
     job, run = week(tmp_path, Language.GO, programs, manifests=theirs(folder), faults=faults)
     assert failed(run) == expected, job.text
-    assert run["decision"] == ("hold" if faults else "advance"), job.text
+    assert run.decision is (Decision.HOLD if faults else Decision.ADVANCE), job.text
     assert job.process.returncode == (Exit.HOLD if faults else Exit.OK)
-    assert run["target"] == f"foreign go {faults or 'as it is'}"
-    assert any(each.startswith(told) for each in run["rung_changes"]), run["rung_changes"]
+    assert run.facts.target == f"foreign go {faults or 'as it is'}"
+    assert any(each.startswith(told) for each in run.facts.rung_changes), run.facts.rung_changes
 
 
 #: What is planted, and every check of a week that it breaks. A lost location is lost in the answers too.
@@ -113,5 +114,5 @@ def test_a_wrong_target_holds_and_every_failed_check_is_true(
 ) -> None:
     job, run = week(tmp_path, language, programs, faults=faults)
     assert failed(run) == expected, job.text
-    assert run["decision"] in {"hold", "roll_back"}
+    assert run.decision in {Decision.HOLD, Decision.ROLL_BACK}
     assert job.process.returncode in {Exit.HOLD, Exit.ROLLED_BACK}

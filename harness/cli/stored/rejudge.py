@@ -89,11 +89,9 @@ def _counted(run: StoredRun) -> dict[str, int]:
 def _why_undecided(run: StoredRun) -> Message | None:
     if run.killed:
         return message("the run was killed before it could report, or is still under way: its own facts are missing")
-    if run.result.decision is not None:
-        return None
-    if not run.result.facts.errors:
-        return message("the run did not finish")
-    return message("the run broke: {why}", why=run.result.facts.errors[0].splitlines()[0])
+    if run.result.facts.errors:
+        return message("the run broke: {why}", why=run.result.facts.errors[0].splitlines()[0])
+    return None if run.result.decision is not None else message("the run did not finish")
 
 
 def _pairs(stored: tuple[Judgement, ...], now: tuple[Judgement, ...]) -> tuple[Pair, ...]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.base.planfile import Seconds
+from harness.base.units import Seconds
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.model.message import Message

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.base.planfile import PerSecond, Ratio, Seconds
+from harness.base.units import PerSecond, Ratio, Seconds
 from harness.model.message import Message
 from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan, in_reach
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.base.planfile import PerSecond, Seconds
+from harness.base.units import PerSecond, Seconds
 from harness.model.message import Message, message
 
 #: What came of asking, in words: of ``Met``, and of ``harness.rehearsals.network.types.Outcome``.

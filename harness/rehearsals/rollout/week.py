@@ -30,7 +30,7 @@ class RolloutWeek:
 
     def title(self, plan: Scenario) -> Message:
         """The scenario's own."""
-        return Message(text=plan.title.replace("{", "{{").replace("}", "}}"))
+        return Message(text=plan.title)
 
     def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
         """Those that the scenario names, and those of its criteria."""

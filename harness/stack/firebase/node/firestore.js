@@ -15,7 +15,7 @@ const { FirestoreServer } = require(path.join(tree, "@firestore-emulator", "serv
 const { ServerCredentials } = require(path.join(tree, "@grpc", "grpc-js"));
 
 const emulator = new FirestoreServer();
-// How kept parts are reset and proved empty (harness/firebase/reset.py): bytes in and out, on the emulator's own port.
+// How kept parts are reset and proved empty (harness/stack/firebase/reset.py): bytes in and out, on the emulator's own port.
 const raw = (bytes) => bytes;
 const method = (name) => ({
   path: `/rehearsal.Firestore/${name}`, requestStream: false, responseStream: false,

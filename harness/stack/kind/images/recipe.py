@@ -70,7 +70,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def here(at: str, path: Path) -> Part:
-    """A part that lies here: a file, or a folder without caches; keyed by its content."""
+    """A part that lies here: a file, or a folder without caches; keyed by its content.
+
+    Raises ``FileNotFoundError`` where nothing lies: an image without it would be built, and fail when it starts.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
     digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     for file in files:

@@ -25,7 +25,7 @@ _FILES = Path(__file__).parent
 PYTHON = ("python3", "ca-certificates")
 _API = ("asyncpg", "fastapi", "firebase-admin", "httptools", "msgspec", "uvicorn")
 _FIREBASE = ("gcp-storage-emulator", "h11", "msgspec", "starlette", "uvicorn")
-_OF_HARNESS = ("__init__.py", "clock.py", "home.py", "http1.py", "firebase", "model")
+_OF_HARNESS = ("__init__.py", "base", "model", "stack/__init__.py", "stack/firebase")
 
 
 def api(clock: Clock) -> Recipe:
