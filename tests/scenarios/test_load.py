@@ -217,4 +217,4 @@ def test_alias_bomb_is_refused_quickly() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     begun_s = time.process_time()
     refused("\n".join(lines))
-    assert time.process_time() - begun_s < 1, "nobody wrote out its 9 to the power of 12 words"
+    assert time.process_time() - begun_s < 5, "nobody wrote out its 9 to the power of 12 words"
