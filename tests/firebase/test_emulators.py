@@ -102,7 +102,7 @@ async def test_compiling_late_changes_no_answer(tree: Path, tmp_path: Path) -> N
     ]
     async with (
         running(commands.auth_command(tree, PROJECT, ours), ours, commands.auth_ready, tmp_path),
-        running(eager, theirs, commands.auth_ready, tmp_path, limit_s=60),
+        running(eager, theirs, commands.auth_ready, tmp_path, limit_s=150),
     ):
         statuses = set()
         for method, path, body in asked:

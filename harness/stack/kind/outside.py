@@ -145,7 +145,7 @@ class Outside:
         """Removes the container with its data; idempotent, bounded."""
         try:
             with docker.gone():
-                await docker.docker("rm", "--force", "--volumes", self._name, what=f"removing {self.part}", limit_s=30)
+                await docker.docker("rm", "--force", "--volumes", self._name, what=f"removing {self.part}", limit_s=90)
         finally:
             if self.process is not None:
                 await self.process.stop(signal.SIGTERM, 1.0)
