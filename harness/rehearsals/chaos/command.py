@@ -11,7 +11,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.checks.healing import Direction
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsals.chaos.draw import draw
 from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
 
@@ -75,18 +75,7 @@ def run_chaos(arguments: argparse.Namespace) -> int:
     progress.plain(first_line(options))
     names = ", ".join(each.experiment.name for each in plan.experiments)
     progress.plain(f"{len(plan.experiments)} experiments: {names}")
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
-    from harness.rehearsals.chaos.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("chaos", plan, options, clock, progress, as_json=arguments.json)
 
 
 def night_plan(arguments: argparse.Namespace) -> NightPlan:
@@ -131,18 +120,7 @@ def run_nightly(arguments: argparse.Namespace) -> int:
     progress = Progress(clock)
     progress.plain(first_line(options))
     progress.plain(f"{len(plan.schedules)} schedules of {plan.length} experiments, seeds {options.seed} and on")
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
-    from harness.rehearsals.chaos.night import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("chaos_nightly", plan, options, clock, progress, as_json=arguments.json)
 
 
 def _budget_s(given: str) -> float:

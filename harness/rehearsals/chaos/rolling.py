@@ -13,7 +13,7 @@ from harness.base.clock import MachineClock
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.scenario import Scenario
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
 
@@ -77,18 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     clock = MachineClock()
     progress = Progress(clock)
     progress.plain(first_line(options))
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
-    from harness.rehearsals.chaos.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("chaos", plan, options, clock, progress, as_json=arguments.json)
 
 
 def _word(name: str, value: int, default: int) -> list[str]:

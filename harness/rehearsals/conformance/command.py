@@ -10,10 +10,9 @@ from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
-from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import first_line, only_words
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsal.options import Options
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import write_atomically
@@ -83,22 +82,12 @@ def run(arguments: argparse.Namespace) -> int:
         lang=arguments.lang,
     )
     progress.plain(first_line(options))
-    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
-    from harness.rehearsals.conformance.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
 
-    def closing(result: Result, folder: str) -> str:
+    def copied(folder: Path) -> None:
         if arguments.junit is not None:
-            write_atomically(arguments.junit, (Path(folder) / JUNIT_XML).read_bytes())
-        return closing_text(result, folder, language(options.lang))
+            write_atomically(arguments.junit, (folder / JUNIT_XML).read_bytes())
 
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        closing,
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("conformance", plan, options, clock, progress, as_json=arguments.json, ended=copied)
 
 
 def _replay(arguments: argparse.Namespace, plan: ConformancePlan) -> str:

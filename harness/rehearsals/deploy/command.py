@@ -9,7 +9,7 @@ import msgspec
 
 from harness.base.clock import MachineClock
 from harness.base.progress import Progress
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsals.deploy.types import DeployPlan
 
 _PACE = "15s"
@@ -41,15 +41,4 @@ def run(arguments: argparse.Namespace) -> int:
     progress = Progress(clock)
     progress.plain(first_line(options))
     progress.plain(parts_line(plan.parts))
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
-    from harness.rehearsals.deploy.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("deploy_rehearsal", plan, options, clock, progress, as_json=arguments.json)

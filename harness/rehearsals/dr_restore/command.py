@@ -16,7 +16,7 @@ from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import first_line
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.plan import checked, load, size_bytes
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
@@ -95,15 +95,4 @@ def run(arguments: argparse.Namespace) -> int:
         lang=arguments.lang,
     )
     progress.plain(first_line(options))
-    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
-    from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("dr_restore", plan, options, clock, progress, as_json=arguments.json)

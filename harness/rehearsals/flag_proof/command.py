@@ -13,7 +13,7 @@ from harness.base.data import ROOT
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import first_line
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsal.options import Options
 from harness.rehearsals.flag_proof.plan import load
 from harness.stack.targets import resolve_command
@@ -50,15 +50,4 @@ def run(arguments: argparse.Namespace) -> int:
         lang=arguments.lang,
     )
     progress.plain(first_line(options))
-    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
-    from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("flag_proof", plan, options, clock, progress, as_json=arguments.json)

@@ -13,7 +13,7 @@ from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import first_line, only_words, options_of
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsals.load_stages.types import LoadStagesPlan
 
 MOST_WORKERS = 8
@@ -93,14 +93,4 @@ def run(arguments: argparse.Namespace) -> int:
         f"{len(plan.stages)} stages, {total_s:g} s in all; then the knee of "
         f"{pods} pods; {os.cpu_count()} cores for the stack and the load together"
     )
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here, after the first line is out
-    from harness.rehearsals.load_stages.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, language(options.lang)),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("load_stages", plan, options, clock, progress, as_json=arguments.json)

@@ -15,7 +15,7 @@ from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import first_line
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsal.options import Options
 from harness.rehearsals.mirror_stop.plan import PLAN
 from harness.stack.targets import bundled
@@ -52,18 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         lang=arguments.lang,
     )
     progress.plain(first_line(options))
-    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
-    from harness.rehearsals.mirror_stop.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("mirror_stop", plan, options, clock, progress, as_json=arguments.json)
 
 
 def _step_s(given: str) -> float:

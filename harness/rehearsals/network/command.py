@@ -9,7 +9,7 @@ import msgspec
 
 from harness.base.clock import MachineClock
 from harness.base.progress import Progress
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.stack.rungs import overlay
 
 COMPONENT = "-networkpolicy"  # of the overlay that has it
@@ -39,17 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         with_it = plain.with_name(plain.name + (WITH_INGRESS if plan.with_ingress else COMPONENT))
         options = msgspec.structs.replace(options, manifests=with_it if with_it.exists() else plain)
     progress.plain(first_line(options))
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here
     from harness.rehearsals.network.flow import check_manifests
-    from harness.rehearsals.network.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
 
     check_manifests(plan, options)
-    say = language(options.lang)
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, say),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("network", plan, options, clock, progress, as_json=arguments.json)

@@ -19,10 +19,9 @@ from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import first_line, options_of, scenario_of
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out, conducted
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.faults import faults
-from harness.report.language import language
 from harness.report.published import RESULT, RESULT_JSON
 
 if TYPE_CHECKING:
@@ -52,15 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = _scenario(arguments, arguments.scenario)
     options = options_of(arguments, head=(arguments.scenario,))
     progress.plain(first_line(options))
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here, after the first line is out
-    from harness.rehearsals.rollout.week import REHEARSAL
-
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        _closing(options),
-        printed=RESULT_JSON if arguments.json else None,
-    )
+    return carry_out("rollout_week", plan, options, clock, progress, as_json=arguments.json)
 
 
 def rollout(arguments: argparse.Namespace, parse: Parse) -> int:
@@ -75,8 +66,7 @@ def rollout(arguments: argparse.Namespace, parse: Parse) -> int:
         total_s = sum(each.scenario.window_s for each in conductor.plan.weeks)
         weeks = ", ".join(str(week) for week in conductor.plan.asked)
         progress.plain(f"weeks {weeks}: measuring windows of {total_s:g} s in all, each with its own stack")
-        printed = RESULT_JSON if arguments.json else None
-        return run_to_end(lambda: conductor, progress, _closing(conductor.options), printed=printed)
+        return conducted(lambda: conductor, conductor.options, progress, as_json=arguments.json)
 
 
 def begun(  # noqa: PLR0917 - what a rollout is made of
@@ -142,15 +132,6 @@ def _resumed(
 def _scenario(arguments: argparse.Namespace, name: str) -> Scenario:
     scenario = scenario_of(arguments, name)
     return msgspec.structs.replace(scenario, faults=faults(arguments.fault, scenario))
-
-
-def _closing(options: Options) -> Callable[[Result, str], str]:
-    def closing(result: Result, folder: str) -> str:
-        from harness.report.terminal import closing_text
-
-        return closing_text(result, folder, language(options.lang))
-
-    return closing
 
 
 def _nothing_else(arguments: argparse.Namespace, defaults: argparse.Namespace) -> None:

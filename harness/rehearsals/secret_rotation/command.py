@@ -11,7 +11,7 @@ from harness.base.clock import MachineClock
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import chosen, first_line, options_of, parts_line, parts_words
-from harness.rehearsal.lifecycle import run_to_end
+from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from harness.stack.rungs import overlay
 
@@ -45,14 +45,4 @@ def run(arguments: argparse.Namespace) -> int:
         options = msgspec.structs.replace(options, manifests=folder.with_name(folder.name + COMPONENT))
     progress.plain(first_line(options))
     progress.plain(parts_line(plan.parts))
-    from harness.rehearsal.conduct import Conductor  # SciPy and psutil load here, after the first line is out
-    from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
-    from harness.report.language import language
-    from harness.report.terminal import closing_text
-
-    return run_to_end(
-        lambda: Conductor(REHEARSAL, plan, options, clock, progress),
-        progress,
-        lambda result, folder: closing_text(result, folder, language(options.lang)),
-        printed="result.json" if arguments.json else None,
-    )
+    return carry_out("secret_rotation", plan, options, clock, progress, as_json=arguments.json)
