@@ -81,14 +81,7 @@ async def user_rows(endpoints: Endpoints, uid: str) -> int:
 async def _one_moment(endpoints: Endpoints) -> AsyncIterator[asyncpg.Connection]:
     """A connection in a transaction that sees the database as of one moment."""
     try:
-        connection = await asyncpg.connect(
-            host=endpoints.database.host,
-            port=endpoints.database.port,
-            user=endpoints.database_user,
-            password=endpoints.database_password,
-            database=endpoints.database_name,
-            timeout=_SQL_TIMEOUT_S,
-        )
+        connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_TIMEOUT_S)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -173,6 +174,17 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
         """The project's default bucket, as Firebase names it."""
         return f"{self.project_id}.appspot.com"
 
+    @property
+    def login(self) -> dict[str, Any]:
+        """What asyncpg's ``connect`` takes, as the application's own user."""
+        return {
+            "host": self.database.host,
+            "port": self.database.port,
+            "user": self.database_user,
+            "password": self.database_password,
+            "database": self.database_name,
+        }
+
 
 class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
     """A PostgreSQL instance with its superuser; ``database`` is the application's.
@@ -185,6 +197,18 @@ class DatabaseAccess(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     database: str
     server: str = ""
+
+    @property
+    def login(self) -> dict[str, Any]:
+        """What asyncpg's ``connect`` takes, as the superuser."""
+        return {
+            "host": self.address.host,
+            "port": self.address.port,
+            "user": self.superuser,
+            "password": self.password,
+            "database": self.database,
+            "ssl": False,
+        }
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

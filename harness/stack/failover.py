@@ -141,11 +141,4 @@ async def _connected(server: DatabaseAccess) -> AsyncIterator[asyncpg.Connection
 
 
 def _login(server: DatabaseAccess) -> dict[str, object]:
-    return {
-        "host": server.address.host,
-        "port": server.address.port,
-        "user": server.superuser,
-        "password": server.password,
-        "database": "postgres",
-        "ssl": False,
-    }
+    return {**server.login, "database": "postgres"}

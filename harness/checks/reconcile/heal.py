@@ -73,14 +73,7 @@ async def _to_postgresql(endpoints: Endpoints, held: dict[str, Fields], plan: He
     if not held:
         return
     try:
-        connection = await asyncpg.connect(
-            host=endpoints.database.host,
-            port=endpoints.database.port,
-            user=endpoints.database_user,
-            password=endpoints.database_password,
-            database=endpoints.database_name,
-            timeout=_SQL_TIMEOUT_S,
-        )
+        connection = await asyncpg.connect(**endpoints.login, timeout=_SQL_TIMEOUT_S)
         try:
             async with connection.transaction():
                 for name in plan.replace:

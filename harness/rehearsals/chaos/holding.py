@@ -31,13 +31,7 @@ class Held:
     async def connect(self) -> asyncpg.Connection:
         """One more, as the application's role. Raises asyncpg's errors."""
         at = self._endpoints
-        connection = await asyncpg.connect(
-            host=at.database.host,
-            port=at.database.port,
-            user=at.database_user,
-            password=at.database_password,
-            database=at.database_name,
-        )
+        connection = await asyncpg.connect(**at.login)
         self.connections.append(connection)
         return connection
 

@@ -49,11 +49,7 @@ async def counts(endpoints: Endpoints, query: str) -> dict[str, int]:
 
 async def _run(endpoints: Endpoints, statement: str) -> list[tuple[Any, ...]]:
     connection = await asyncpg.connect(
-        host=endpoints.database.host,
-        port=endpoints.database.port,
-        user=endpoints.database_user,
-        password=endpoints.database_password,
-        database=endpoints.database_name,
+        **endpoints.login,
         timeout=_TIMEOUT_S,
         server_settings={"lock_timeout": LOCK_TIMEOUT, "application_name": "migration"},
     )

@@ -112,15 +112,7 @@ class StackRecovery:
         """Stream, base backup and sentinels on the stack's database; and the archive_mode it had without us."""
 
         async def connect() -> asyncpg.Connection:
-            return await asyncpg.connect(
-                host=access.address.host,
-                port=access.address.port,
-                user=access.superuser,
-                password=access.password,
-                database=access.database,
-                ssl=False,
-                timeout=2,
-            )
+            return await asyncpg.connect(**access.login, timeout=2)
 
         connection = await connect()
         try:

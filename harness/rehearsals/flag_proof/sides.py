@@ -123,14 +123,7 @@ class Documents:
 async def database(to: Endpoints) -> Any:
     """A connection to PostgreSQL, past the API. Raises ``PartDied``."""
     try:
-        return await asyncpg.connect(
-            host=to.database.host,
-            port=to.database.port,
-            user=to.database_user,
-            password=to.database_password,
-            database=to.database_name,
-            timeout=_TIMEOUT_S,
-        )
+        return await asyncpg.connect(**to.login, timeout=_TIMEOUT_S)
     except (OSError, asyncpg.PostgresError) as error:
         raise PartDied(f"PostgreSQL failed: {error!r}", where=str(to.database), remedy="read postgres.log") from error
 

@@ -116,13 +116,7 @@ class Measuring:
         endpoints, most = self._endpoints, 0
         until_ns = self._clock.now_ns() + round(seconds * NS)
         with contextlib.suppress(OSError, asyncpg.PostgresError):
-            database = await asyncpg.connect(
-                host=endpoints.database.host,
-                port=endpoints.database.port,
-                user=endpoints.database_user,
-                password=endpoints.database_password,
-                database=endpoints.database_name,
-            )
+            database = await asyncpg.connect(**endpoints.login)
             try:
                 limit = int(await database.fetchval("show max_connections"))
                 while self._clock.now_ns() < until_ns:

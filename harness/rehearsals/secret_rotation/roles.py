@@ -60,12 +60,9 @@ class Roles:
 
     async def logs_in(self, credentials: Credentials) -> bool:
         """Whether a new session opens with ``credentials``."""
-        address = self._access.address
+        login = {**self._access.login, "user": credentials.user, "password": credentials.password}
         try:
-            connection = await asyncpg.connect(
-                host=address.host, port=address.port, user=credentials.user, password=credentials.password,
-                database=self._access.database, ssl=False, timeout=_LIMIT_S,
-            )  # fmt: skip
+            connection = await asyncpg.connect(**login, timeout=_LIMIT_S)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
             return False
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -75,12 +72,8 @@ class Roles:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
-        access = self._access
         try:
-            database = await asyncpg.connect(
-                host=access.address.host, port=access.address.port, user=access.superuser, password=access.password,
-                database=access.database, ssl=False, timeout=_LIMIT_S, command_timeout=_LIMIT_S,
-            )  # fmt: skip
+            database = await asyncpg.connect(**self._access.login, timeout=_LIMIT_S, command_timeout=_LIMIT_S)
             try:
                 yield database
             finally:
