@@ -21,6 +21,9 @@ UNDER_WAY = marked("Under way")
 
 _MOST_NAMED = 5
 
+#: Of a run in which nothing was exercised, whoever reads: the page, the terminal, a CI.
+NOTHING_SAID = marked("nothing was exercised: this run says neither that the promises are kept nor that they are not")
+
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """A sign, a word and why. ``css`` is a class of the style sheet."""
@@ -73,7 +76,7 @@ def reason_words(result: Result, say: Language) -> str:
     if result.decides:
         return _decided(result, say)
     if nothing_exercised(result):
-        return say("Nothing was exercised: this run says neither that the promises are kept nor that they are not.")
+        return say(NOTHING_SAID)
     told = say("{counts}.", counts=counted(result.judgements, say))
     holding = [f"{words.asked_words(each, say)}: {say(words.verdict_id(each))}" for each in _holding(result)]
     if not holding:

@@ -22,7 +22,7 @@ from harness.model.judgement import Judgement
 from harness.model.result import Result
 from harness.model.verdict import Decision, Verdict
 from harness.report import told, words
-from harness.report.ending import nothing_exercised, reason_words
+from harness.report.ending import NOTHING_SAID, nothing_exercised, reason_words
 from harness.report.files import write_atomically
 from harness.report.language import ENGLISH
 
@@ -70,13 +70,12 @@ def _properties(result: Result) -> dict[str, str]:
 
 def _cases(suite: str, result: Result) -> list[TestCase]:
     facts = result.facts
-    nothing = "nothing was exercised: this run says neither that the promises are kept nor that they are not"
     return [
         _decision(suite, result),
         *(_judged(suite, each) for each in result.judgements),
         _case(suite, "run", Error(xml_text("; ".join(facts.errors)), "broken") if facts.errors else None),
         _case(suite, "leaks", Failure(xml_text("; ".join(facts.leaks)), "leak") if facts.leaks else None),
-        _case(suite, "exercised", Failure(nothing, "exercised") if nothing_exercised(result) else None),
+        _case(suite, "exercised", Failure(NOTHING_SAID, "exercised") if nothing_exercised(result) else None),
     ]
 
 
