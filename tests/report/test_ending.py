@@ -123,7 +123,7 @@ def test_the_terminal_of_another_command_names_what_did_not_pass() -> None:
     assert "error: it broke" in told
     nothing = closing_text(command(Decision.HOLD, LACKING), "reports/x").splitlines()
     assert nothing[0] == "Network: Nothing exercised (1 not exercised)"
-    assert nothing[1].startswith("Nothing was exercised: this run says neither")
+    assert nothing[1].startswith("nothing was exercised: this run says neither")
     assert len(nothing) == 3  # what the environment lacks is counted, and listed on the page
 
 
