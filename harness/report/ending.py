@@ -22,7 +22,7 @@ UNDER_WAY = marked("Under way")
 _MOST_NAMED = 5
 
 #: Of a run in which nothing was exercised, whoever reads: the page, the terminal, a CI.
-NOTHING_SAID = marked("nothing was exercised: this run says neither that the promises are kept nor that they are not")
+NOTHING_SAID = marked("nothing was exercised: this run says neither that the promises are kept nor that they are not.")
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
