@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from harness.base import terminal, units
-from harness.base.data import ROOT
+from harness.base.data import REPORTS
 from harness.base.errors import Exit, RehearsalError, more_severe
 from harness.cli.reconcile import add_arguments as add_reconcile_arguments
 from harness.cli.stored.command import add_commands as add_stored_commands
@@ -69,7 +69,7 @@ def _add_run_options(command: argparse.ArgumentParser, *, printed: str, plants: 
         action="store_true",
         help="local: signal a pod that leaves while the Service still leads to it, as every cluster does",
     )
-    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    command.add_argument("--reports", type=Path, default=REPORTS, help="where reports go (default: reports/)")
     command.add_argument("--manifests", type=Path, metavar="DIR", help="a kustomize folder of your own")
     add_lang(command)
     command.add_argument("--json", action="store_true", help=f"print {printed} on standard output")
@@ -119,7 +119,7 @@ def parser() -> argparse.ArgumentParser:
     add_recovery_arguments(recovery, DEFAULT_SEED)
     for with_a_page in (conformance, flag_proof, mirror_stop, recovery):
         add_lang(with_a_page)
-    add_stored_commands(commands, ROOT / "reports")
+    add_stored_commands(commands, REPORTS)
     _add_stack(commands)
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")

@@ -18,6 +18,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from chaos import catalogue
+from harness.base.data import OVERLAYS, PLANS, ROOT, SCENARIOS
 from harness.base.errors import MEANING
 from harness.rehearsals.conformance.checks import ALL
 from harness.rehearsals.conformance.fuzz import SENTENCES
@@ -26,8 +27,6 @@ from harness.report.language import DOMAINS, ENGLISH, LANGUAGES, catalogue_file
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.forced import reasons
 from scenarios import claims
-
-ROOT = Path(__file__).resolve().parents[2]
 
 _HEADER = "# The reports' messages. Extract and merge with: nox -s messages"
 
@@ -67,7 +66,7 @@ def _register() -> Iterator[tuple[str, str]]:
         yield check.id, check.sentence
     yield from SENTENCES.items()
     yield from OPENAPI_SENTENCES.items()
-    for path in sorted((*ROOT.glob("scenarios/*.yaml"), *ROOT.glob("scenarios/plans/*.yaml"))):
+    for path in sorted((*SCENARIOS.glob("*.yaml"), *PLANS.glob("*.yaml"))):
         document = yaml.safe_load(path.read_text())
         for each in (document, *(part for part in document.get("parts", ()) if isinstance(part, dict))):
             if title := each.get("title"):
@@ -75,7 +74,7 @@ def _register() -> Iterator[tuple[str, str]]:
     for name in catalogue.names():
         yield name, catalogue.load(name).title
     for overlay in _OVERLAYS:
-        for patch in load_manifests(ROOT / "deploy/kubernetes/overlays" / overlay).patches:
+        for patch in load_manifests(OVERLAYS / overlay).patches:
             yield patch.name, patch.reason
     for reason in reasons.ALL:
         yield "forced", reason

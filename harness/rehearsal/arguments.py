@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from harness.base import units
+from harness.base.data import REPORTS
 from harness.base.errors import BadInput
 from harness.model.scenario import Scenario
+from harness.model.stack import Rung, Target
 from harness.rehearsal import own_cluster
 from harness.rehearsal.options import Options
-from harness.stack.rungs import choose, folder_of, for_rung
+from harness.stack.rungs import choose, folder_of, for_rung, overlay
 from harness.stack.targets import resolve
 from scenarios.load import load, with_options
 
@@ -43,6 +46,27 @@ def options_of(arguments: argparse.Namespace, *, head: Sequence[str] = (), own: 
         service_port=arguments.service_port,
         own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
         signals_at_once=arguments.signals_at_once,
+        lang=arguments.lang,
+    )
+
+
+def add_local_arguments(command: argparse.ArgumentParser) -> None:
+    """What the commands take that were tried on ``local`` alone, beside their own options; see ``local_options``."""
+    command.add_argument("--json", action="store_true", help="print result.json on standard output")
+    command.add_argument("--reports", type=Path, default=REPORTS, help="where reports go (default: reports/)")
+    command.add_argument("--manifests", type=Path, default=overlay(Rung.LOCAL), help=argparse.SUPPRESS)
+
+
+def local_options(arguments: argparse.Namespace, target: Target, *own: str) -> Options:
+    """The options of such a command; ``own`` are its words for the replay, behind the seed."""
+    words = ["python", "-m", "harness", arguments.command, "--seed", str(arguments.seed), *own]
+    return Options(
+        rung=Rung.LOCAL,
+        target=target,
+        seed=arguments.seed,
+        reports=arguments.reports.absolute(),
+        manifests=arguments.manifests,
+        replay=shlex.join(words),
         lang=arguments.lang,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from harness.base.clock import Clock
-from harness.base.data import ROOT
+from harness.base.data import OVERLAYS
 from harness.base.errors import BadInput, StackNotStarted
 from harness.model.manifests import Manifests
 from harness.model.stack import AUTO, OwnCluster, Rung, Target
@@ -78,7 +78,7 @@ def for_rung(target: Target, rung: Rung) -> Target:
 
 def overlay(rung: Rung) -> Path:
     """The manifests that ``rung`` takes unless told otherwise."""
-    return ROOT / "deploy" / "kubernetes" / "overlays" / rung.value
+    return OVERLAYS / rung.value
 
 
 def graceful_beside(folder: Path) -> Path:

@@ -212,7 +212,8 @@ _KILLED = """
     import os, signal, sys
     from pathlib import Path
     from harness.evidence.store import EvidenceStore
-    from harness.model.evidence import Anchor, EventRow
+    from harness.base.clock import Anchor
+    from harness.model.evidence import EventRow
     store = EvidenceStore(Path(sys.argv[1]), "killed", Anchor(monotonic_ns=0, unix_ns=0))
     for number in range(500):
         store.append([EventRow(at_ns=number, kind="phase", subject="", message="x" * 100)])
@@ -313,7 +314,8 @@ _LIMITED = """
     from pathlib import Path
     from harness.evidence.store import EvidenceStore, read_rows
     from harness.base.errors import EvidenceNotWritten
-    from harness.model.evidence import Anchor, EventRow
+    from harness.base.clock import Anchor
+    from harness.model.evidence import EventRow
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
     path = Path(sys.argv[1])
     store = EvidenceStore(path, "full", Anchor(monotonic_ns=0, unix_ns=0))

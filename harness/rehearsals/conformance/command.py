@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from harness.base.clock import MachineClock
-from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
-from harness.model.stack import Rung
-from harness.rehearsal.arguments import first_line, only_words
+from harness.rehearsal.arguments import add_local_arguments, first_line, local_options, only_words
 from harness.rehearsal.lifecycle import carry_out
-from harness.rehearsal.options import Options
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import write_atomically
 from harness.report.junit import JUNIT_XML
@@ -46,12 +42,8 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
         metavar="FILE",
         help="the team's own OpenAPI file (3.0 or 3.1): what it says of limits, fields and statuses decides",
     )
-    command.add_argument("--json", action="store_true", help="print result.json on standard output")
     command.add_argument("--junit", type=Path, metavar="FILE", help="write junit.xml there too")
-    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
-    command.add_argument(
-        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
-    )
+    add_local_arguments(command)
     command.set_defaults(handler=run)
 
 
@@ -72,15 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if file is not None:
         OpenApiPlan(file)  # a broken one is refused before anything starts
     plan = ConformancePlan(only=tuple(arguments.only), fuzz_s=arguments.fuzz, openapi=str(file or ""))
-    options = Options(
-        rung=Rung.LOCAL,  # the only one where it was tried
-        target=target,
-        seed=arguments.seed,
-        reports=arguments.reports.absolute(),
-        manifests=arguments.manifests,
-        replay=_replay(arguments, plan),
-        lang=arguments.lang,
-    )
+    options = local_options(arguments, target, *_own(arguments, plan))
     progress.plain(first_line(options))
 
     def copied(folder: Path) -> None:
@@ -90,9 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     return carry_out("conformance", plan, options, clock, progress, as_json=arguments.json, ended=copied)
 
 
-def _replay(arguments: argparse.Namespace, plan: ConformancePlan) -> str:
-    words = ["python", "-m", "harness", "conformance", "--seed", str(arguments.seed)]
-    words += ["--target", arguments.target] if arguments.target is not None else []
+def _own(arguments: argparse.Namespace, plan: ConformancePlan) -> list[str]:
+    """What was typed beside the seed, for the replay."""
+    words = ["--target", arguments.target] if arguments.target is not None else []
     words += ["--fuzz", str(plan.fuzz_s)] if plan.fuzz_s else []
     words += ["--openapi", plan.openapi] if plan.openapi else []
-    return shlex.join([*words, *only_words(plan.only)])
+    return [*words, *only_words(plan.only)]

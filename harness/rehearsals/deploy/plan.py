@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base import planfile
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.judgement import Kind
 from harness.model.scenario import Scenario
@@ -17,7 +18,7 @@ from scenarios.load import load as load_scenario
 
 #: The scenario with everybody on the API.
 _EVERYBODY = "rollout_week4"
-PLAN = Path(claims.__file__).parent / "plans" / "deploy.yaml"
+PLAN = PLANS / "deploy.yaml"
 
 
 class DeployFile(msgspec.Struct, frozen=True, kw_only=True):

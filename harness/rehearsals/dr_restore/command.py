@@ -11,7 +11,7 @@ import msgspec
 
 from harness.base import units
 from harness.base.clock import MachineClock
-from harness.base.data import ROOT
+from harness.base.data import REPORTS
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
 from harness.model.stack import Rung
@@ -44,7 +44,7 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     command.add_argument("--sizes", metavar="SIZE,...", help="the measured sizes, at least four, e.g. 64MiB,128MiB,...")
     command.add_argument("--stall", metavar="TIME", help="how long the archiver stalls, in moved time, e.g. 90min")
     command.add_argument("--json", action="store_true", help="print result.json on standard output")
-    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
+    command.add_argument("--reports", type=Path, default=REPORTS, help="where reports go (default: reports/)")
     command.add_argument("--manifests", type=Path, help=argparse.SUPPRESS)
     command.set_defaults(handler=run)
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.base import units, yamltext
-from harness.base.data import ROOT
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.base.units import Unit
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
@@ -20,7 +20,7 @@ from scenarios import claims
 from scenarios.form import Form
 
 T = TypeVar("T")
-PATH = ROOT / "scenarios" / "plans" / "dr_restore.yaml"
+PATH = PLANS / "dr_restore.yaml"
 _SIZES = {"MiB": 1024**2, "GiB": 1024**3}
 _SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(MiB|GiB)\s*$")
 SMALLEST_BYTES, LARGEST_BYTES = 4 * 1024**2, 2 * 1024**3

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 
 from harness.base import units, yamltext
-from harness.base.data import ROOT
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan, Kind, RealPlan
 from scenarios import claims
 
-PATH = ROOT / "scenarios" / "plans" / "flag_proof.yaml"
+PATH = PLANS / "flag_proof.yaml"
 
 
 class _Form(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from harness.base import units, yamltext
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.base.units import Unit
 from harness.model.step import CAPACITY, Arrivals, Step
@@ -15,7 +16,7 @@ from scenarios import claims
 from scenarios.form import Form, nearest
 from scenarios.load import CANARY_LIMIT_PER_MIN as RATE_LIMIT_PER_MIN
 
-PLAN = Path(claims.__file__).parent / "plans" / "load_stages.yaml"
+PLAN = PLANS / "load_stages.yaml"
 MOST_PODS = 20
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-from pathlib import Path
 
 import msgspec
 
 from harness.base import units
 from harness.base.clock import MachineClock
-from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
-from harness.model.stack import Rung
-from harness.rehearsal.arguments import first_line
+from harness.rehearsal.arguments import add_local_arguments, first_line, local_options
 from harness.rehearsal.lifecycle import carry_out
-from harness.rehearsal.options import Options
 from harness.rehearsals.mirror_stop.plan import PLAN
 from harness.stack.targets import bundled
 
@@ -27,11 +22,7 @@ def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
     """The command's options."""
     command.add_argument("--seed", type=int, default=default_seed, help="seed of walks (default: %(default)s)")
     command.add_argument("--step", metavar="30s", help=f"time under load at each share (default: {PLAN.step_s:g}s)")
-    command.add_argument("--json", action="store_true", help="print result.json on standard output")
-    command.add_argument("--reports", type=Path, default=ROOT / "reports", help="where reports go (default: reports/)")
-    command.add_argument(
-        "--manifests", type=Path, default=ROOT / "deploy/kubernetes/overlays/local", help=argparse.SUPPRESS
-    )
+    add_local_arguments(command)
     command.set_defaults(handler=run)
 
 
@@ -42,15 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan, typed = PLAN, tuple[str, ...]()
     if arguments.step is not None:
         plan, typed = msgspec.structs.replace(PLAN, step_s=_step_s(arguments.step)), ("--step", arguments.step)
-    options = Options(
-        rung=Rung.LOCAL,  # the only one where it was tried
-        target=bundled(),  # what stops the dual write is its own setting
-        seed=arguments.seed,
-        reports=arguments.reports.absolute(),
-        manifests=arguments.manifests,
-        replay=shlex.join(["python", "-m", "harness", "mirror_stop", "--seed", str(arguments.seed), *typed]),
-        lang=arguments.lang,
-    )
+    options = local_options(arguments, bundled(), *typed)  # what stops the dual write is the target's own setting
     progress.plain(first_line(options))
     return carry_out("mirror_stop", plan, options, clock, progress, as_json=arguments.json)
 

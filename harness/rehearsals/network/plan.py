@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.base import planfile
+from harness.base.data import PLANS
 from harness.rehearsals.network.types import NetworkPlan
-from scenarios import claims
 
-PLAN = Path(claims.__file__).parent / "plans" / "network.yaml"
+PLAN = PLANS / "network.yaml"
 
 
 def load(path: Path = PLAN) -> NetworkPlan:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from harness.base.clock import NS
+from harness.base.data import KUBERNETES
 from harness.judge.endpoints import endpoints_now, endpoints_reached_s
 from harness.judge.resizes import resizes
 from harness.judge.zones import fullest, placement
@@ -35,7 +36,7 @@ from harness.rehearsals.scaling.types import (
 from harness.stack.manifests.change import spreads_over_zones, without_autoscaler
 from harness.stack.manifests.cpu import scaled
 from harness.stack.protocol import ByKubectl, Undo
-from harness.stack.rungs import manifests_of, overlay
+from harness.stack.rungs import manifests_of
 
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0
@@ -168,7 +169,7 @@ class Acts:
     async def _commands(self, part: Part) -> Did:
         assert isinstance(self._stack, ByKubectl)  # the part needs real_kubernetes
         await self._stack.apply(self._manifests)
-        document = overlay(self._on.options.rung).parents[1] / "document"
+        document = KUBERNETES / "document"
         doing = Commands(
             self._stack, part, self._manifests.deployment.name, document=document, folder=self._on.folder,
             say=self._on.say, reached=lambda pods: self._reached(pods, part.wait_s),

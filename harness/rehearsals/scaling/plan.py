@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 
 from harness.base import units, yamltext
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.stack import Capability
 from harness.rehearsals.scaling.types import PLAIN, Part, PartKind, ScalingPlan
 from scenarios import claims
 from scenarios.form import Form, nearest
 
-PLAN = Path(claims.__file__).parent / "plans" / "scaling.yaml"
+PLAN = PLANS / "scaling.yaml"
 ZONE_LOSS = PLAN.with_name("zone_loss.yaml")
 MOST_PODS = 40
 MOST_HOLD = 0.9  # of the memory limit, beside what the target itself needs

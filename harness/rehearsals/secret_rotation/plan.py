@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 
 from harness.base import units, yamltext
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.stack import Capability
 from harness.rehearsals.secret_rotation.types import PartKind, RotationPart, RotationPlan
 from scenarios import claims
 from scenarios.form import Form, nearest
 
-PLAN = Path(claims.__file__).parent / "plans" / "secret_rotation.yaml"
+PLAN = PLANS / "secret_rotation.yaml"
 MOST_RATE_PER_S = 50.0  # this is no load test
 MOST_LOAD_S = 600.0
 _PODS = 6  # two, the surge, and the three that are tried
