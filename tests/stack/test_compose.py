@@ -81,6 +81,12 @@ class Composed:
     def up(self) -> None:
         self("up", "--wait", "--wait-timeout", str(UP_LIMIT_S), limit_s=UP_LIMIT_S + 30)
 
+    def down(self, *options: str) -> None:
+        """One service after the other: Docker 20.10 can stop for good where the endpoints of one network go at once."""
+        for part in self.addresses:
+            self("rm", "--stop", "--force", part)
+        self("down", *options)
+
     def left(self) -> list[str]:
         """What Docker still has of the project, of any kind."""
         of = f"label=com.docker.compose.project={self.name}"
@@ -104,7 +110,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
         project.up()
         yield project
     finally:
-        project("down", "--volumes", limit_s=120)
+        project.down("--volumes")
     assert project.left() == []
 
 
@@ -149,13 +155,13 @@ async def test_the_database_outlives_down_and_not_down_with_its_volumes(composed
     await connection.execute("CREATE TABLE kept (id int)")
     await connection.close()
 
-    composed("down")
+    composed.down()
     composed.up()
     connection = await connected(composed.addresses["postgres"])
     assert await connection.fetchval("SELECT count(*) FROM kept") == 0
     await connection.close()
 
-    composed("down", "--volumes")
+    composed.down("--volumes")
     assert composed.left() == []
     composed.up()
     connection = await connected(composed.addresses["postgres"])
