@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Ends the name of the overlay that stands beside another and has the component graceful, too.
 GRACEFUL = "-graceful"
+_SWEEP_LIMIT_S = 60.0  # of what an engine under load is asked and told to remove; the next run goes on with it
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -132,9 +134,11 @@ async def sweep(progress: Callable[[str], None]) -> None:
     state.sweep(progress)
     if at_hand.docker_answers():
         try:
-            await leftovers.sweep(progress)
-        except StackNotStarted as error:  # it hinders a run on kind alone, which then says so
-            progress(f"could not be looked for in Docker: {error.what}")
+            async with asyncio.timeout(_SWEEP_LIMIT_S):
+                await leftovers.sweep(progress)
+        except (StackNotStarted, TimeoutError) as error:  # it hinders a run on kind alone, which then says so
+            why = error.what if isinstance(error, StackNotStarted) else f"no end within {_SWEEP_LIMIT_S:g} s"
+            progress(f"could not be looked for in Docker: {why}")
 
 
 class Wanted(Protocol):
