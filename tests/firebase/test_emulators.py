@@ -80,6 +80,7 @@ require(path.join(auth, "server")).createApp("demo-tekutoko", require(auth).Sing
 """
 
 
+@pytest.mark.nightly  # 94 s of compiling, for a package whose version is locked
 async def test_compiling_late_changes_no_answer(tree: Path, tmp_path: Path) -> None:
     """Our starter has schemas compiled at their first use; the emulator as it is compiles them at its start."""
     script = tmp_path / "eager.js"
