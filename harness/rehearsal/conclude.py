@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,14 +13,23 @@ from harness.base.errors import Exit
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import message
-from harness.model.result import Child, Result
+from harness.model.message import Message, message
+from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a result shows besides its judgements."""
+
+    title: Message
+    parts: tuple[Part, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
@@ -59,10 +69,9 @@ def _not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement],
 
 def conclude(
     rehearsal: Rehearsal[P, D],
-    plan: P,
     seen: Seen[D],
     judgements: tuple[Judgement, ...],
-    sections: tuple[Section, ...],
+    page: Page,
     *,
     run_id: str,
     plan_name: str,
@@ -79,15 +88,15 @@ def conclude(
     return Result(
         rehearsal=rehearsal.name,
         plan=plan_name,
-        title=rehearsal.title(plan),
+        title=page.title,
         run_id=run_id,
         decides=rehearsal.decides,
         decision=decision,
         exit_status=None if under_way else int(status),
         facts=seen.facts,
-        parts=tuple(rehearsal.parts(plan, seen)),
+        parts=page.parts,
         judgements=judgements,
-        sections=sections,
+        sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
     )
