@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.base.errors import Exit
+from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
 from harness.model.judgement import Judgement, Kind
@@ -41,14 +42,14 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
-    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *_measurement(seen, found))
+    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *measurement(seen.evidence))
 
 
-def _measurement(seen: Seen[Any], found: Sequence[Judgement]) -> Iterator[Judgement]:
-    """An error of the measurement holds every run whose rehearsal does not say itself what it means: neither pass nor
-    fail, and named."""
-    errors = seen.evidence.ledger.measurement_errors
-    if errors and not any(each.key == ("", "measurement") for each in found):
+def measurement(evidence: Gathered) -> Iterator[Judgement]:
+    """An error of the measurement holds every run, whenever it was: neither pass nor fail, and named. That a criterion
+    which it concerns is inconclusive says nothing of the checks and of what was seen before and after its window."""
+    errors = evidence.ledger.measurement_errors
+    if errors:
         yield Judgement(
             id="measurement", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(error_words(list(errors)),)
         )
