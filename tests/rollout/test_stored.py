@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base.clock import NS
 from harness.base.errors import BadInput, Exit
 from harness.checks.invariants import OFF
 from harness.evidence.gathered import EVIDENCE, Gathered
@@ -27,7 +28,6 @@ from harness.rehearsals.rollout.week import REHEARSAL
 from scenarios.load import load
 from tests.rehearsal.again import judged_again
 from tests.rehearsal.made import by_id, seen
-from tests.rollout import synthetic
 from tests.sim.week import Week, cut, table, week
 from tests.sim.world import Planted
 
@@ -201,23 +201,17 @@ def test_a_rate_without_a_margin_is_seen_where_just_as_much_is_offered(
     assert ("rollout.week2.rate_without_margin" in errata) is shown
 
 
-@pytest.mark.parametrize("at_s", [5.0, 80.0, 170.0], ids=["before the window", "in it", "after it"])
-def test_an_error_of_the_measurement_holds_a_week_whenever_it_was(at_s: float) -> None:
-    made = synthetic.Week()
-    rows = synthetic.generate(made)
-    assert synthetic.judged_result(made, rows)[0].decision is Decision.ADVANCE
-    error = EventRow(at_ns=made.at(at_s), kind="measurement_error", subject="clock", message="it was set", data={})
-    result, _ = synthetic.judged_result(made, [*rows, error])
-    told = by_id(result.judgements)["measurement"]
-    assert (told.verdict, told.gates) == (Verdict.INCONCLUSIVE, True)
-    assert told.reason == "the measurement failed: clock: it was set"
-    assert (result.decision, result.exit_status) == (Decision.HOLD, Exit.HOLD)
-
-
-def test_a_limit_that_fired_stands_beside_an_error_of_the_measurement_after_it() -> None:
-    made = synthetic.Week(fault_at_s=60.0)
-    rows = synthetic.generate(made)
-    error = EventRow(at_ns=made.at(200.0), kind="measurement_error", subject="clock", message="it was set", data={})
-    result, _ = synthetic.judged_result(made, [*rows, error])
-    assert by_id(result.judgements)["measurement"].verdict is Verdict.INCONCLUSIVE
-    assert result.decision is Decision.ROLL_BACK
+@pytest.mark.parametrize("end", ["begin", "end"])
+def test_an_error_of_the_measurement_holds_a_week_whenever_it_was(told: tuple[Week, list[Judgement]], end: str) -> None:
+    """Outside the window no criterion is about it: a limit that fired stands, and nothing else advances."""
+    found, _ = told
+    at_ns = {"begin": found.window.start_ns - NS, "end": found.window.end_ns + 60 * NS}[end]
+    error = EventRow(at_ns=at_ns, kind="measurement_error", subject="clock", message="it was set", data={})
+    before, now = again(found, found.rows), again(found, (*found.rows, error))
+    assert ("", "measurement") not in {each.key for each in before}
+    assert [(each.key, each.verdict) for each in now[:-1]] == [(each.key, each.verdict) for each in before]
+    assert (now[-1].id, now[-1].verdict, now[-1].gates) == ("measurement", Verdict.INCONCLUSIVE, True)
+    assert now[-1].reason == "the measurement failed: clock: it was set"
+    passed = [each for each in before if not each.holds and not each.fired]
+    assert combine([*passed, now[-1]]) is Decision.HOLD
+    assert combine(now) is found.run.decision
