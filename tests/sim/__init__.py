@@ -1,4 +1,4 @@
-"""Whole weeks in virtual time: the flow of ``harness.run``, the phones, the probes, the API's own code, the judge, and
+"""Whole weeks in virtual time: ``harness.rehearsal.conduct``, the phones, the probes, the API's own code, the judge, and
 every other part in memory. No thread, no socket, no sleep; the same seed gives the same evidence to the byte.
 
 The first slice of the rung ``sim``: this package is to become ``harness/stack/sim``. What names no port yet in
