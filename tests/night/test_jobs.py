@@ -62,6 +62,8 @@ def test_every_command_line_is_accepted_up_to_where_it_would_begin(
     shutil.copytree(ROOT / "deploy" / "kubernetes", backend / "deploy")
     shutil.copytree(backend / "deploy" / "overlays" / "kind", backend / "deploy" / "overlays" / "production")
     shutil.copytree(EXAMPLE, backend / "rehearsal")
+    (backend / "walk-api").write_text("#!/bin/sh\n")  # the step before builds it
+    (backend / "walk-api").chmod(0o755)
     (tmp_path / "rehearsal").mkdir()
     monkeypatch.chdir(tmp_path / "rehearsal")
     assert main([*words, "--reports", str(tmp_path / "reports")]) == 0
