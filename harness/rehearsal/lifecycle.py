@@ -215,4 +215,4 @@ async def _ended(task: asyncio.Task[None], limit_s: float) -> bool:
 
 def _named(step: Callable[[], Awaitable[None]]) -> str:
     """The step as its code names it: ``Users.stop``."""
-    return getattr(step, "__qualname__", "") or repr(step)
+    return str(getattr(step, "__qualname__", step))
