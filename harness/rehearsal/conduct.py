@@ -7,7 +7,6 @@ The rehearsal itself acts between the preflight and the endings; what it asks fo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -18,7 +17,7 @@ import msgspec
 
 from harness.base import machine
 from harness.base.clock import Clock, utc
-from harness.base.errors import EvidenceNotWritten, StackNotStarted
+from harness.base.errors import EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.evidence.collect import Collector
 from harness.evidence.gathered import EVIDENCE
@@ -46,7 +45,6 @@ from scenarios import claims
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
 A = TypeVar("A")
-SWEEP_LIMIT_S = 900.0  # many clusters of killed runs, on a busy machine
 PLAN_JSON, MANIFESTS_JSON, MACHINE_JSON = "plan.json", "manifests.json", "machine.json"
 
 
@@ -147,7 +145,7 @@ class Conductor(Generic[P, D]):
     # -- the steps -----------------------------------------------------------------------------------------------
 
     async def _flow(self) -> None:
-        await self._sweep()
+        await self._environment.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
         self._save(PLAN_JSON, self.plan)
         self._save(MANIFESTS_JSON, self.manifests)
         self._save(MACHINE_JSON, machine.describe({"started": utc(self.clock.anchor, self.started_ns)}))
@@ -164,16 +162,6 @@ class Conductor(Generic[P, D]):
         if not self._resumed:
             self._begin()
         await on.supervise(self.rehearsal.run(self.plan, on))
-
-    async def _sweep(self) -> None:
-        try:
-            async with asyncio.timeout(SWEEP_LIMIT_S):
-                await self._environment.sweep(lambda line: self.progress(f"left by a killed run: {line}"))
-        except TimeoutError as error:
-            raise StackNotStarted(
-                f"removing what killed runs left did not end within {SWEEP_LIMIT_S:g} s",
-                remedy="python -m harness stack down says what cannot be removed",
-            ) from error
 
     async def _take_down(self) -> None:
         held = () if self._on is None else tuple(reversed(self._on.held))

@@ -280,20 +280,6 @@ async def test_what_is_told_while_the_endings_run_is_evidence(tmp_path: Path) ->
     assert stack.told == ["up", "down"]
 
 
-async def test_a_sweep_that_hangs_ends_the_run_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stuck(Nowhere):
-        async def sweep(self, say: Callable[[str], None]) -> None:
-            await asyncio.Event().wait()
-
-    monkeypatch.setattr("harness.rehearsal.conduct.SWEEP_LIMIT_S", 0.05)
-    stack = Empty()
-    run = conductor(tmp_path, stack)
-    run._environment = Stuck(stack)
-    result = await run.run()
-    assert "removing what killed runs left did not end within 0.05 s" in result.facts.errors[0]
-    assert (result.decision, result.exit_status, stack.told) == (None, Exit.STACK, [])
-
-
 async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looked_for(tmp_path: Path) -> None:
     order: list[str] = []
 
