@@ -26,6 +26,7 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
 from harness.model.result import Facts, Result
+from harness.model.section import Section
 from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.facts import manifest_facts
 from harness.rehearsal.lifecycle import Lifecycle, open_folder, run_identity
@@ -223,7 +224,8 @@ class Conductor(Generic[P, D]):
         return self._asked(lambda: judged(self.rehearsal, self.plan, seen), ())
 
     def _page(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> Page:
-        sections = self._asked(lambda: tuple(self.rehearsal.sections(self.plan, seen, judgements)), ())
+        nothing: tuple[Section, ...] = ()
+        sections = self._asked(lambda: tuple(self.rehearsal.sections(self.plan, seen, judgements)), nothing)
         return replace(self._headed(seen), sections=sections)
 
     def _headed(self, seen: Seen[D]) -> Page:
