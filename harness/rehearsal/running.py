@@ -170,7 +170,7 @@ class Running(Generic[D]):
         rehearsal came to its end; of one that broke it is known what ended it."""
         if self._watching is None:
             return
-        await asyncio.sleep(0)  # what was told and not yet read is read in one go
+        await self.clock.sleep(0)  # what was told and not yet read is read in one go
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
         if self._whole and not self._watching.cancelled():
