@@ -37,6 +37,7 @@ from harness.report.words import lacking_words
 _ROLLBACK_STEPS = "rollout.rollback."
 _RATE_CLAIM = "rollout.week2.success.request_rate"
 _WHY: Told = (message("no criterion of this scenario judges it"),)
+_OWN = message("a criterion of the team's own, about no claim of the document")
 _NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)
 
 
@@ -97,7 +98,8 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
     chances = {each.id: chance_words(each) for each in false_roll_backs(plan)}
     for criterion, result in zip(plan.criteria, results, strict=True):
         query = value_query(criterion, result, week.window, rows=at.rows, stretch_s=plan.good_answer_every_s)
-        notes: Told = (chances[result.id],) if result.id in chances else ()
+        notes: Told = () if criterion.claim else (_OWN,)
+        notes += (chances[result.id],) if result.id in chances else ()
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
 
 

@@ -1,0 +1,185 @@
+"""A scenario as its file has it: the conditions of the model, and criteria as a mapping or in one line."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from harness.base.planfile import RuleError, nearest
+from harness.base.units import Unit, quantity
+from harness.model.judgement import Kind
+from harness.model.scenario import METRIC_UNIT, Comparison, Conditions, Criterion, Metric
+from harness.model.stack import Capability
+
+W = TypeVar("W", bound=StrEnum)
+
+#: What each metric's success says; a rollback limit fires on the other side.
+SUCCESS = {
+    Metric.ERROR_RATIO: Comparison.BELOW,
+    Metric.AVAILABILITY: Comparison.ABOVE,
+    Metric.LATENCY_P95: Comparison.BELOW,
+    Metric.REQUEST_RATE: Comparison.AT_LEAST,
+    Metric.CONCURRENT_USERS: Comparison.AT_LEAST,
+}
+ROLLBACK = {
+    Metric.ERROR_RATIO: Comparison.ABOVE,
+    Metric.AVAILABILITY: Comparison.BELOW,
+    Metric.LATENCY_P95: Comparison.ABOVE,
+}
+
+_EXAMPLE = "for example `availability > 99.5%`"
+_LINE = re.compile(r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?P<comparison>[<>=!]+)\s*(?P<threshold>[^<>=!]+)")
+_ID = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
+
+
+class KindWord(StrEnum):
+    """What a criterion is, in a file."""
+
+    SUCCESS = "success"
+    ROLLBACK = "rollback"
+
+    @property
+    def kind(self) -> Kind:
+        """The model's."""
+        return Kind.CRITERION if self is KindWord.SUCCESS else Kind.ROLLBACK_LIMIT
+
+
+class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A criterion: a mapping, or one line such as ``availability > 99.5%``. Under ``criteria`` its kind comes first
+    (``success availability > 99.5%``); under ``success`` and ``rollback`` the list says it.
+    """
+
+    id: Annotated[str, msgspec.Meta(examples=["success.availability"])] = ""
+    claim: Annotated[str, msgspec.Meta(examples=["rollout.week3.success.availability"])] = ""
+    kind: KindWord | None = None
+    metric: Metric
+    comparison: Annotated[Comparison, msgspec.Meta(examples=['">"'])]
+    threshold: Annotated[str, msgspec.Meta(examples=["99.5%"])]
+    smallest_sample: Annotated[int, msgspec.Meta(ge=0, examples=[598])] = 0
+    needs: tuple[Capability, ...] = ()
+
+    @classmethod
+    def of_text(cls, text: str) -> CriterionFile:
+        """A criterion in one line. Raises ``RuleError`` for any other."""
+        found = _LINE.fullmatch(text.strip())
+        if found is None:
+            raise RuleError(f"{text!r} is no criterion: metric, comparison, threshold", remedy=_EXAMPLE)
+        return cls(
+            kind=None if found["kind"] is None else _word(KindWord, found["kind"], "kind"),
+            metric=_word(Metric, found["metric"], "metric"),
+            comparison=_word(Comparison, found["comparison"], "comparison"),
+            threshold=found["threshold"].strip(),
+        )
+
+
+class ScenarioFile(Conditions, frozen=True, kw_only=True):
+    """A scenario file. ``criteria`` say their kind each; ``success`` and ``rollback`` are lists of one kind."""
+
+    criteria: tuple[CriterionFile, ...] = ()
+    success: tuple[CriterionFile, ...] = ()
+    rollback: tuple[CriterionFile, ...] = ()
+
+
+def criteria_of(file: ScenarioFile) -> tuple[Criterion, ...]:
+    """The criteria in the file's order: ``criteria``, ``success``, ``rollback``. One that has no id is called by kind
+    and metric, and by a number where that is taken. Raises ``RuleError`` for one that makes no sense.
+    """
+    listed: list[tuple[str, int, KindWord | None, CriterionFile]] = [
+        *(("criteria", n, None, each) for n, each in enumerate(file.criteria)),
+        *(("success", n, KindWord.SUCCESS, each) for n, each in enumerate(file.success)),
+        *(("rollback", n, KindWord.ROLLBACK, each) for n, each in enumerate(file.rollback)),
+    ]
+    if not listed:
+        remedy = "for example `success: [availability > 99.5%]`"
+        raise RuleError("no criteria: nothing would be judged", "criteria", remedy=remedy)
+    taken: dict[str, str] = {}
+    for key, index, _, each in listed:
+        if each.id and not _ID.fullmatch(each.id):
+            raise RuleError(f"{each.id!r} is no criterion's id (words joined by dots)", key, index, "id")
+        if each.id in taken:
+            what = f"id {each.id!r} is given twice, first in {taken[each.id]}"
+            raise RuleError(what, key, index, "id", remedy="give each its own id")
+        if each.id:
+            taken[each.id] = f"{key}[{index}]"
+    found = []
+    for key, index, listed_as, each in listed:
+        word = _kind(each, listed_as, (key, index))
+        name = each.id or _free(f"{word}.{each.metric}", taken)
+        taken[name] = f"{key}[{index}]"
+        found.append(_criterion(each, name, word, (key, index)))
+    return tuple(found)
+
+
+def _kind(each: CriterionFile, listed_as: KindWord | None, at: tuple[str, int]) -> KindWord:
+    if each.kind is None and listed_as is None:
+        remedy = "write `kind: success`, or one line such as `success availability > 99.5%`"
+        raise RuleError("key 'kind' is missing", *at, "kind", remedy=remedy)
+    if each.kind is not None and listed_as not in {None, each.kind}:
+        what = f"a {each.kind} criterion under {at[0]}"
+        raise RuleError(what, *at, "kind", remedy=f"move it to `{each.kind}:`, or leave the word out")
+    kind = each.kind or listed_as
+    assert kind is not None  # one of the two was given
+    return kind
+
+
+def _free(name: str, taken: dict[str, str]) -> str:
+    number = 2
+    while name in taken and f"{name}.{number}" in taken:
+        number += 1
+    return name if name not in taken else f"{name}.{number}"
+
+
+def _criterion(each: CriterionFile, name: str, word: KindWord, at: tuple[str, int]) -> Criterion:
+    says = SUCCESS if word is KindWord.SUCCESS else ROLLBACK
+    if each.metric not in says:
+        raise RuleError(
+            f"{each.metric} has no rollback limit", *at, "metric", remedy=f"use one of {', '.join(ROLLBACK)}"
+        )
+    if each.comparison is not says[each.metric]:
+        right = says[each.metric].value
+        what = f"a {word} criterion on {each.metric} says {right!r}, not {each.comparison.value!r}"
+        raise RuleError(
+            what, *at, "comparison", remedy=f'write `comparison: "{right}"`, or `{each.metric} {right} ...`'
+        )
+    return Criterion(
+        id=name,
+        claim=each.claim,
+        kind=word.kind,
+        metric=each.metric,
+        comparison=each.comparison,
+        threshold=_threshold(each, (*at, "threshold")),
+        smallest_sample=each.smallest_sample,
+        needs=each.needs,
+    )
+
+
+#: How a threshold of each unit is written.
+_WRITTEN = {Unit.RATIO: "99.5%", Unit.MILLISECONDS: "500ms", Unit.PER_SECOND: "3/s", Unit.USERS: "250users"}
+
+
+def _threshold(each: CriterionFile, at: tuple[str | int, ...]) -> float:
+    unit = METRIC_UNIT[each.metric]
+    remedy = f"for example `threshold: {_WRITTEN[unit]}`, or `{each.metric} {each.comparison} {_WRITTEN[unit]}`"
+    try:
+        value = quantity(each.threshold, unit)
+    except ValueError as error:
+        raise RuleError(str(error).partition("; write for example ")[0], *at, remedy=remedy) from error
+    if not 0 < value < float("inf"):
+        raise RuleError(f"{each.threshold[:20]!r} is not above 0, or too large", *at, remedy=remedy)
+    if unit is Unit.RATIO and value >= 1:
+        what = f"{each.threshold!r} can be neither met nor broken; it must be between 0% and 100%"
+        raise RuleError(what, *at, remedy=remedy)
+    if unit is Unit.USERS and value != round(value):
+        raise RuleError(f"{each.threshold!r} is no whole number of users", *at, remedy=remedy)
+    return value
+
+
+def _word(words: type[W], text: str, what: str) -> W:
+    try:
+        return words(text)
+    except ValueError:
+        known = [str(each) for each in words]
+        raise RuleError(f"{text!r} is no {what}{nearest(text, known)}", remedy=f"one of: {', '.join(known)}") from None
