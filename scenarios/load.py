@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -10,12 +12,28 @@ from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
 from harness.model.scenario import MAX_S, MAX_USERS, Conditions, PopulationPlan, ProbePlan, Scenario
-from scenarios import claims
-from scenarios.file import ScenarioFile, criteria_of
+from scenarios import claims, own_claims
+from scenarios.criteria import CriterionFile, KindWord, Listed, criteria_of, criterion, kind_of
 
 FOLDER = Path(__file__).parent
 
 CANARY_LIMIT_PER_MIN = 100  # below docs/contract/walk-api.md#rate-limit: above it probes would meet 429
+
+
+class ScenarioFile(Conditions, frozen=True, kw_only=True):
+    """A scenario file. ``criteria`` say their kind each; ``success`` and ``rollback`` are lists of one kind.
+    ``claims_file`` holds the claims of a team's own document, beside the scenario file.
+    """
+
+    criteria: tuple[CriterionFile, ...] = ()
+    success: tuple[CriterionFile, ...] = ()
+    rollback: tuple[CriterionFile, ...] = ()
+    claims_file: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^[^\x00-\x1f]+\.ya?ml$", description="the name of a .yaml file", examples=["claims.yaml"]
+        ),
+    ] = ""
 
 
 def names() -> tuple[str, ...]:
@@ -44,7 +62,8 @@ def load(name_or_path: str) -> Scenario:
 
 def parse(text: str, where: str, name: str) -> Scenario:
     """The scenario ``name`` written in ``text``; ``where`` is its file in errors. Raises ``BadInput``."""
-    return planfile.made(text, where, ScenarioFile, lambda file: _scenario(file, name))
+    folder = Path(where).parent
+    return planfile.made(text, where, ScenarioFile, lambda file: _scenario(file, name, folder))
 
 
 def with_options(
@@ -71,30 +90,61 @@ def with_options(
     return msgspec.structs.replace(scenario, population=population, window_s=window_s)
 
 
-def _scenario(file: ScenarioFile, name: str) -> Scenario:
+def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     """Raises ``RuleError``."""
     _population(file.population)
     _probes(file.probes)
-    criteria = criteria_of(file)
-    _claims(file)
+    own = own_claims.load(folder / file.claims_file) if file.claims_file else {}
+    listed = [*_listed(file)]
+    _claims(file, listed, own)
+    criteria = criteria_of([*listed, *_of_claims(file, listed, own)])
+    about = {*file.claims, *(each.claim for each in criteria)}
     return Scenario(
-        name=name, criteria=criteria, **{field: getattr(file, field) for field in Conditions.__struct_fields__}
+        name=name,
+        criteria=criteria,
+        own_claims=tuple(known.claim for claim, known in own.items() if claim in about),
+        **{field: getattr(file, field) for field in Conditions.__struct_fields__},
     )
 
 
-def _claims(file: ScenarioFile) -> None:
-    for index, claim in enumerate(file.claims):
-        _claim(claim, "claims", index)
-    for key in ("criteria", "success", "rollback"):
+def _listed(file: ScenarioFile) -> Iterator[Listed]:
+    for key, kind in (("criteria", None), ("success", KindWord.SUCCESS), ("rollback", KindWord.ROLLBACK)):
         for index, each in enumerate(getattr(file, key)):
-            if each.claim:
-                _claim(each.claim, key, index, "claim")
+            yield Listed(at=(key, index), criterion=each, kind=kind)
 
 
-def _claim(claim: str, *keys: str | int) -> None:
-    if claim not in claims.REGISTER:
-        what = f"unknown claim {claim!r}{planfile.nearest(claim, list(claims.REGISTER))}"
-        raise RuleError(what, *keys, remedy="the claims are those of scenarios/claims.py")
+def _of_claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, own_claims.Known]) -> Iterator[Listed]:
+    """The criteria that the team's own claims bring: of those that the scenario names, and is about by no criterion of
+    its own.
+    """
+    named = {each.criterion.claim for each in listed}
+    for index, claim in enumerate(file.claims):
+        rule = own[claim].criterion if claim in own else None
+        if rule is not None and claim not in named:
+            named.add(claim)
+            yield Listed(at=("claims", index), criterion=msgspec.structs.replace(rule, claim=claim))
+
+
+def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, own_claims.Known]) -> None:
+    """Raises ``RuleError`` for a claim that nobody knows, and a criterion that says another thing than its claim."""
+    known = [*claims.REGISTER, *own]
+    named = [(claim, ("claims", index)) for index, claim in enumerate(file.claims)]
+    named += [(each.criterion.claim, (*each.at, "claim")) for each in listed if each.criterion.claim]
+    for claim, at in named:
+        if claim not in known:
+            remedy = f"the claims are those of scenarios/claims.py, and of {file.claims_file or 'a `claims_file:`'}"
+            raise RuleError(f"unknown claim {claim!r}{planfile.nearest(claim, known)}", *at, remedy=remedy)
+    for each in listed:
+        rule = own[each.criterion.claim].criterion if each.criterion.claim in own else None
+        if rule is not None and _rule(rule, None, each) != _rule(each.criterion, each.kind, each):
+            said = own[each.criterion.claim].claim.criterion
+            remedy = "leave the criterion out and name the claim under `claims:`, or let both say the same"
+            raise RuleError(f"the claim says {said!r}, and the criterion another thing", *each.at, remedy=remedy)
+
+
+def _rule(rule: CriterionFile, kind: KindWord | None, each: Listed) -> tuple[object, ...]:
+    found = criterion(rule, "", kind_of(rule, kind, each.at), each.at)
+    return found.kind, found.metric, found.comparison, found.threshold
 
 
 def _population(plan: PopulationPlan) -> None:

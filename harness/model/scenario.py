@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from harness.base.units import PerSecond, Seconds, Unit
+from harness.model.claim import OwnClaim
 from harness.model.judgement import Kind
 from harness.model.stack import Capability, Fault
 
@@ -131,8 +132,12 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Scenario(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One run: admit the population, hold the flag for ``window_s``, with ``faults`` in it, judge ``criteria``."""
+    """One run: admit the population, hold the flag for ``window_s``, with ``faults`` in it, judge ``criteria``.
+
+    ``own_claims`` are those of a team's own document that the run is about.
+    """
 
     name: str
     criteria: tuple[Criterion, ...]
     faults: tuple[Fault, ...] = ()
+    own_claims: tuple[OwnClaim, ...] = ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from harness.base.errors import Exit
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
+from harness.model.claim import OwnClaim
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message
 from harness.model.result import Child, Result
@@ -20,6 +21,14 @@ from harness.rehearsal.rehearsal import Rehearsal, Seen
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
+
+
+@runtime_checkable
+class BringsClaims(Protocol):
+    """A plan that brings claims of a team's own document."""
+
+    @property
+    def own_claims(self) -> tuple[OwnClaim, ...]: ...
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
@@ -90,6 +99,7 @@ def conclude(
         sections=sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
+        own_claims=plan.own_claims if isinstance(plan, BringsClaims) else (),
     )
 
 

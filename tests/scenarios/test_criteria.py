@@ -12,8 +12,7 @@ from harness.base.errors import BadInput
 from harness.base.planfile import schema
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Metric
-from scenarios.file import ScenarioFile
-from scenarios.load import FOLDER, names, parse
+from scenarios.load import FOLDER, ScenarioFile, names, parse
 
 HEAD = """\
 title: "Ours"

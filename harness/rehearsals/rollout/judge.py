@@ -127,12 +127,12 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor)
 
 
 def _unjudged(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:
-    """The claims that the scenario names and no criterion is about: the steps of the roll back were carried out exactly
-    when the run was rolled back.
+    """The claims of the document that the scenario names and no criterion is about: the steps of the roll back were
+    carried out exactly when the run was rolled back. (A claim of the team's own that nothing judged is inconclusive.)
     """
-    criteria = {each.claim for each in plan.criteria}
+    others = {each.claim for each in plan.criteria} | {each.id for each in plan.own_claims}
     for claim in dict.fromkeys(plan.claims):
-        if claim in known or claim in criteria:
+        if claim in known or claim in others:
             continue
         verdict, told = Verdict.NOT_EXERCISED, _WHY
         if claim.startswith(_ROLLBACK_STEPS):

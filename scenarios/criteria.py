@@ -1,8 +1,9 @@
-"""A scenario as its file has it: the conditions of the model, and criteria as a mapping or in one line."""
+"""Criteria as files have them: a mapping, or one line such as ``availability > 99.5%``; and what makes no sense."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -10,8 +11,9 @@ import msgspec
 
 from harness.base.planfile import RuleError, nearest
 from harness.base.units import Unit, quantity
+from harness.base.yamltext import dotted
 from harness.model.judgement import Kind
-from harness.model.scenario import METRIC_UNIT, Comparison, Conditions, Criterion, Metric
+from harness.model.scenario import METRIC_UNIT, Comparison, Criterion, Metric
 from harness.model.stack import Capability
 
 W = TypeVar("W", bound=StrEnum)
@@ -29,6 +31,8 @@ ROLLBACK = {
     Metric.AVAILABILITY: Comparison.BELOW,
     Metric.LATENCY_P95: Comparison.ABOVE,
 }
+
+Keys = tuple[str | int, ...]
 
 _EXAMPLE = "for example `availability > 99.5%`"
 _LINE = re.compile(r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?P<comparison>[<>=!]+)\s*(?P<threshold>[^<>=!]+)")
@@ -75,64 +79,64 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class ScenarioFile(Conditions, frozen=True, kw_only=True):
-    """A scenario file. ``criteria`` say their kind each; ``success`` and ``rollback`` are lists of one kind."""
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A criterion and where it stands: ``at`` are the keys that lead to it, ``kind`` is what its list says it is."""
 
-    criteria: tuple[CriterionFile, ...] = ()
-    success: tuple[CriterionFile, ...] = ()
-    rollback: tuple[CriterionFile, ...] = ()
+    at: Keys
+    criterion: CriterionFile
+    kind: KindWord | None = None
 
 
-def criteria_of(file: ScenarioFile) -> tuple[Criterion, ...]:
-    """The criteria in the file's order: ``criteria``, ``success``, ``rollback``. One that has no id is called by kind
-    and metric, and by a number where that is taken. Raises ``RuleError`` for one that makes no sense.
+def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
+    """The criteria, in their order. One that has no id is called by kind and metric, and by a number where that is
+    taken. Raises ``RuleError`` for one that makes no sense.
     """
-    listed: list[tuple[str, int, KindWord | None, CriterionFile]] = [
-        *(("criteria", n, None, each) for n, each in enumerate(file.criteria)),
-        *(("success", n, KindWord.SUCCESS, each) for n, each in enumerate(file.success)),
-        *(("rollback", n, KindWord.ROLLBACK, each) for n, each in enumerate(file.rollback)),
-    ]
     if not listed:
         remedy = "for example `success: [availability > 99.5%]`"
         raise RuleError("no criteria: nothing would be judged", "criteria", remedy=remedy)
-    taken: dict[str, str] = {}
-    for key, index, _, each in listed:
-        if each.id and not _ID.fullmatch(each.id):
-            raise RuleError(f"{each.id!r} is no criterion's id (words joined by dots)", key, index, "id")
-        if each.id in taken:
-            what = f"id {each.id!r} is given twice, first in {taken[each.id]}"
-            raise RuleError(what, key, index, "id", remedy="give each its own id")
-        if each.id:
-            taken[each.id] = f"{key}[{index}]"
+    taken: dict[str, Keys] = {}
+    for each in listed:
+        name = each.criterion.id
+        if name and not _ID.fullmatch(name):
+            raise RuleError(f"{name!r} is no criterion's id (words joined by dots)", *each.at, "id")
+        if name in taken:
+            what = f"id {name!r} is given twice, first in {dotted(taken[name])}"
+            raise RuleError(what, *each.at, "id", remedy="give each its own id")
+        if name:
+            taken[name] = each.at
     found = []
-    for key, index, listed_as, each in listed:
-        word = _kind(each, listed_as, (key, index))
-        name = each.id or _free(f"{word}.{each.metric}", taken)
-        taken[name] = f"{key}[{index}]"
-        found.append(_criterion(each, name, word, (key, index)))
+    for each in listed:
+        word = kind_of(each.criterion, each.kind, each.at)
+        name = each.criterion.id or _free(f"{word}.{each.criterion.metric}", taken)
+        taken[name] = each.at
+        found.append(criterion(each.criterion, name, word, each.at))
     return tuple(found)
 
 
-def _kind(each: CriterionFile, listed_as: KindWord | None, at: tuple[str, int]) -> KindWord:
-    if each.kind is None and listed_as is None:
-        remedy = "write `kind: success`, or one line such as `success availability > 99.5%`"
-        raise RuleError("key 'kind' is missing", *at, "kind", remedy=remedy)
-    if each.kind is not None and listed_as not in {None, each.kind}:
-        what = f"a {each.kind} criterion under {at[0]}"
-        raise RuleError(what, *at, "kind", remedy=f"move it to `{each.kind}:`, or leave the word out")
-    kind = each.kind or listed_as
-    assert kind is not None  # one of the two was given
-    return kind
+def kind_of(each: CriterionFile, listed_as: KindWord | None, at: Keys) -> KindWord:
+    """What a criterion is: by its own word or by its list. Raises ``RuleError`` where neither says it, or not both the
+    same.
+    """
+    if listed_as is None:
+        if each.kind is None:
+            remedy = "write `kind: success`, or one line such as `success availability > 99.5%`"
+            raise RuleError("key 'kind' is missing", *at, "kind", remedy=remedy)
+        return each.kind
+    if each.kind not in {None, listed_as}:
+        remedy = f"move it to `{each.kind}:`, or leave the word out"
+        raise RuleError(f"a {each.kind} criterion under {at[0]}", *at, "kind", remedy=remedy)
+    return listed_as
 
 
-def _free(name: str, taken: dict[str, str]) -> str:
+def _free(name: str, taken: dict[str, Keys]) -> str:
     number = 2
     while name in taken and f"{name}.{number}" in taken:
         number += 1
     return name if name not in taken else f"{name}.{number}"
 
 
-def _criterion(each: CriterionFile, name: str, word: KindWord, at: tuple[str, int]) -> Criterion:
+def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Criterion:
+    """The criterion called ``name``, its numbers resolved. Raises ``RuleError`` for one that makes no sense."""
     says = SUCCESS if word is KindWord.SUCCESS else ROLLBACK
     if each.metric not in says:
         raise RuleError(
@@ -160,7 +164,7 @@ def _criterion(each: CriterionFile, name: str, word: KindWord, at: tuple[str, in
 _WRITTEN = {Unit.RATIO: "99.5%", Unit.MILLISECONDS: "500ms", Unit.PER_SECOND: "3/s", Unit.USERS: "250users"}
 
 
-def _threshold(each: CriterionFile, at: tuple[str | int, ...]) -> float:
+def _threshold(each: CriterionFile, at: Keys) -> float:
     unit = METRIC_UNIT[each.metric]
     remedy = f"for example `threshold: {_WRITTEN[unit]}`, or `{each.metric} {each.comparison} {_WRITTEN[unit]}`"
     try:
