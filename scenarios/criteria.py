@@ -12,8 +12,9 @@ import msgspec
 from harness.base.planfile import RuleError, nearest
 from harness.base.units import Unit, quantity
 from harness.base.yamltext import dotted
+from harness.model.evidence import Operation
 from harness.model.judgement import Kind
-from harness.model.scenario import METRIC_UNIT, Comparison, Criterion, Metric
+from harness.model.scenario import BY_OPERATION, METRIC_UNIT, QUANTILE, Comparison, Criterion, Metric
 from harness.model.stack import Capability
 
 W = TypeVar("W", bound=StrEnum)
@@ -22,20 +23,23 @@ W = TypeVar("W", bound=StrEnum)
 SUCCESS = {
     Metric.ERROR_RATIO: Comparison.BELOW,
     Metric.AVAILABILITY: Comparison.ABOVE,
-    Metric.LATENCY_P95: Comparison.BELOW,
+    **dict.fromkeys(QUANTILE, Comparison.BELOW),
     Metric.REQUEST_RATE: Comparison.AT_LEAST,
     Metric.CONCURRENT_USERS: Comparison.AT_LEAST,
 }
 ROLLBACK = {
     Metric.ERROR_RATIO: Comparison.ABOVE,
     Metric.AVAILABILITY: Comparison.BELOW,
-    Metric.LATENCY_P95: Comparison.ABOVE,
+    **dict.fromkeys(QUANTILE, Comparison.ABOVE),
 }
 
 Keys = tuple[str | int, ...]
 
 _EXAMPLE = "for example `availability > 99.5%`"
-_LINE = re.compile(r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?P<comparison>[<>=!]+)\s*(?P<threshold>[^<>=!]+)")
+_LINE = re.compile(
+    r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?:\[\s*(?P<operation>\w+)\s*\]\s*)?"
+    r"(?P<comparison>[<>=!]+)\s*(?P<threshold>[^<>=!]+)"
+)
 _ID = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
 
 
@@ -52,8 +56,10 @@ class KindWord(StrEnum):
 
 
 class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A criterion: a mapping, or one line such as ``availability > 99.5%``. Under ``criteria`` its kind comes first
-    (``success availability > 99.5%``); under ``success`` and ``rollback`` the list says it.
+    """A criterion: a mapping, or one line such as ``availability > 99.5%`` or ``latency_p95[create_walk] < 800ms``.
+
+    Under ``criteria`` its kind comes first (``success availability > 99.5%``); under ``success`` and ``rollback`` the
+    list says it.
     """
 
     id: Annotated[str, msgspec.Meta(examples=["success.availability"])] = ""
@@ -62,6 +68,7 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
     metric: Metric
     comparison: Annotated[Comparison, msgspec.Meta(examples=['">"'])]
     threshold: Annotated[str, msgspec.Meta(examples=["99.5%"])]
+    operation: Operation | None = None
     smallest_sample: Annotated[int, msgspec.Meta(ge=0, examples=[598])] = 0
     needs: tuple[Capability, ...] = ()
 
@@ -76,6 +83,7 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
             metric=_word(Metric, found["metric"], "metric"),
             comparison=_word(Comparison, found["comparison"], "comparison"),
             threshold=found["threshold"].strip(),
+            operation=None if found["operation"] is None else _word(Operation, found["operation"], "operation"),
         )
 
 
@@ -88,8 +96,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
-    """The criteria, in their order. One that has no id is called by kind and metric, and by a number where that is
-    taken. Raises ``RuleError`` for one that makes no sense.
+    """The criteria, in their order. One that has no id is called by kind, metric and operation, and by a number where
+    that is taken. Raises ``RuleError`` for one that makes no sense.
     """
     if not listed:
         remedy = "for example `success: [availability > 99.5%]`"
@@ -107,7 +115,8 @@ def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
     found = []
     for each in listed:
         word = kind_of(each.criterion, each.kind, each.at)
-        name = each.criterion.id or _free(f"{word}.{each.criterion.metric}", taken)
+        of = f".{each.criterion.operation}" if each.criterion.operation else ""
+        name = each.criterion.id or _free(f"{word}.{each.criterion.metric}{of}", taken)
         taken[name] = each.at
         found.append(criterion(each.criterion, name, word, each.at))
     return tuple(found)
@@ -148,6 +157,10 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
         raise RuleError(
             what, *at, "comparison", remedy=f'write `comparison: "{right}"`, or `{each.metric} {right} ...`'
         )
+    if each.operation is not None and each.metric not in BY_OPERATION:
+        what = f"{each.metric} is not judged of one operation"
+        remedy = f"use one of {', '.join(sorted(BY_OPERATION))}, or leave `[{each.operation}]` out"
+        raise RuleError(what, *at, "operation", remedy=remedy)
     return Criterion(
         id=name,
         claim=each.claim,
@@ -155,6 +168,7 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
         metric=each.metric,
         comparison=each.comparison,
         threshold=_threshold(each, (*at, "threshold")),
+        operation=each.operation,
         smallest_sample=each.smallest_sample,
         needs=each.needs,
     )

@@ -144,7 +144,7 @@ def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, own_clai
 
 def _rule(rule: CriterionFile, kind: KindWord | None, each: Listed) -> tuple[object, ...]:
     found = criterion(rule, "", kind_of(rule, kind, each.at), each.at)
-    return found.kind, found.metric, found.comparison, found.threshold
+    return found.kind, found.metric, found.operation, found.comparison, found.threshold
 
 
 def _population(plan: PopulationPlan) -> None:

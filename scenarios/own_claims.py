@@ -70,7 +70,8 @@ def _known(file: ClaimsFile) -> dict[str, Known]:
         if rule is not None:
             word = kind_of(rule, None, (*at, "criterion"))
             made = criterion(rule, each.id, word, (*at, "criterion"))
-            line = f"{word} {made.metric} {made.comparison} {rule.threshold}"
+            of = f"[{made.operation}]" if made.operation else ""
+            line = f"{word} {made.metric}{of} {made.comparison} {rule.threshold}"
         claim = OwnClaim(
             id=each.id, statement=each.statement, document=file.document, section=each.section, criterion=line
         )

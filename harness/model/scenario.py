@@ -11,6 +11,7 @@ import msgspec
 
 from harness.base.units import PerSecond, Seconds, Unit
 from harness.model.claim import OwnClaim
+from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.stack import Capability, Fault
 
@@ -37,7 +38,9 @@ class Metric(StrEnum):
 
     ERROR_RATIO = "error_ratio"
     AVAILABILITY = "availability"
+    LATENCY_P50 = "latency_p50"
     LATENCY_P95 = "latency_p95"
+    LATENCY_P99 = "latency_p99"
     REQUEST_RATE = "request_rate"
     CONCURRENT_USERS = "concurrent_users"
 
@@ -45,10 +48,19 @@ class Metric(StrEnum):
 METRIC_UNIT = {
     Metric.ERROR_RATIO: Unit.RATIO,
     Metric.AVAILABILITY: Unit.RATIO,
+    Metric.LATENCY_P50: Unit.MILLISECONDS,
     Metric.LATENCY_P95: Unit.MILLISECONDS,
+    Metric.LATENCY_P99: Unit.MILLISECONDS,
     Metric.REQUEST_RATE: Unit.PER_SECOND,
     Metric.CONCURRENT_USERS: Unit.USERS,
 }
+
+
+#: The quantile of each latency.
+QUANTILE = {Metric.LATENCY_P50: 0.5, Metric.LATENCY_P95: 0.95, Metric.LATENCY_P99: 0.99}
+
+#: What can be judged of the requests of one operation alone; the others are about probes, or about users.
+BY_OPERATION = frozenset({Metric.ERROR_RATIO, *QUANTILE})
 
 
 class Comparison(StrEnum):
@@ -62,6 +74,7 @@ class Comparison(StrEnum):
 class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A criterion with its numbers resolved: ``threshold`` in ``METRIC_UNIT[metric]``.
 
+    ``operation``: it is about the requests of that operation alone (``BY_OPERATION``); ``None``: about all.
     ``claim`` is a claim of the register or of the team's own (``Scenario.own_claims``), "" where it is about none.
     ``smallest_sample`` 0 means the judge's own: what the bound needs for a success criterion, ceil(3 / limit) for a
     rollback limit. ``needs`` names capabilities of the rung.
@@ -73,6 +86,7 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     metric: Metric
     comparison: Comparison
     threshold: float
+    operation: Operation | None = None
     smallest_sample: int = 0
     needs: tuple[Capability, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import msgspec
 import pytest
 
 from harness.evidence.gathered import Gathered
+from harness.evidence.store import EVIDENCE
 from harness.model.claim import OwnClaim, Statement
+from harness.model.evidence import Operation
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.scenario import Comparison, Criterion, Metric, Scenario
@@ -106,3 +109,39 @@ def test_the_page_states_the_claim_in_its_language(tmp_path: Path, code: str, wo
 def test_the_claim_is_in_the_stored_result() -> None:
     found = result(CLAIM.id, claim=CLAIM.id, own=(CLAIM,))
     assert msgspec.json.decode(msgspec.json.encode(found), type=Result).own_claims == (CLAIM,)
+
+
+def asked(
+    kind: Kind, metric: Metric, comparison: Comparison, threshold: float, operation: Operation | None
+) -> Criterion:
+    return Criterion(
+        id=f"{kind}.{metric}.{operation}",
+        kind=kind,
+        metric=metric,
+        comparison=comparison,
+        threshold=threshold,
+        operation=operation,
+    )
+
+
+LIMITS = (
+    asked(Kind.CRITERION, Metric.LATENCY_P50, Comparison.BELOW, 100.0, None),
+    asked(Kind.CRITERION, Metric.LATENCY_P99, Comparison.BELOW, 900.0, None),
+    asked(Kind.CRITERION, Metric.ERROR_RATIO, Comparison.BELOW, 0.01, Operation.PUT_WALK),
+    asked(Kind.CRITERION, Metric.LATENCY_P95, Comparison.BELOW, 500.0, Operation.LIST_WALKS),
+    asked(Kind.ROLLBACK_LIMIT, Metric.LATENCY_P50, Comparison.ABOVE, 9_000.0, Operation.PUT_WALK),
+)
+
+
+def test_the_query_beside_a_quantile_and_beside_one_operation_gives_the_value(tmp_path: Path) -> None:
+    plan = msgspec.structs.replace(OURS, criteria=LIMITS)
+    found = week(tmp_path, plan, planted=Planted(errors=Fraction(1, 3)))
+    assert "of put_walk < 1 %" in found.printed
+    judgements = by_id(found.run.judgements)
+    with sqlite3.connect(found.folder / EVIDENCE) as connection:
+        for each in LIMITS:
+            value, samples = connection.execute(judgements[each.id].reproduce).fetchone()
+            assert (value, samples) == (pytest.approx(judgements[each.id].value), judgements[each.id].samples), each.id
+    puts = judgements[LIMITS[2].id]
+    assert puts.verdict is Verdict.FAIL and 0 < puts.samples < len(found.rows)
+    judged_again(REHEARSAL, Scenario, found.folder)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.base.errors import BadInput
 from harness.base.planfile import schema
+from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Metric
 from scenarios.load import FOLDER, ScenarioFile, names, parse
@@ -63,6 +64,37 @@ def test_a_week_in_one_line_each_is_the_week() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "success:\n- latency_p99[create_walk] < 2s",
+        "success:\n- latency_p99 [ create_walk ] < 2s",
+        'success:\n- {metric: latency_p99, operation: create_walk, comparison: "<", threshold: 2000ms}',
+        'criteria: ["success latency_p99[create_walk] < 2s"]',
+    ],
+)
+def test_a_criterion_on_one_operation(text: str) -> None:
+    (found,) = parse(HEAD + text, "plan.yaml", "plan").criteria
+    assert (found.id, found.metric, found.operation, found.threshold) == (
+        "success.latency_p99.create_walk",
+        Metric.LATENCY_P99,
+        Operation.CREATE_WALK,
+        2000.0,
+    )
+
+
+def test_all_that_requests_tell_can_be_asked_of_one_operation() -> None:
+    for metric, limit in (("latency_p50", "1s"), ("latency_p95", "1s"), ("latency_p99", "1s"), ("error_ratio", "1%")):
+        text = (
+            f"success:\n- {metric}[put_walk] < {limit}\nrollback:\n- {metric}[put_walk] > {limit}\n- {metric} > {limit}"
+        )
+        assert [each[0] for each in criteria(text)] == [
+            f"success.{metric}.put_walk",
+            f"rollback.{metric}.put_walk",
+            f"rollback.{metric}",
+        ]
+
+
 def test_ids_are_derived_and_unique() -> None:
     text = (
         "criteria:\n- {id: success.availability.2, kind: success, metric: error_ratio, comparison: '<', threshold: 1%}\n"
@@ -105,6 +137,17 @@ def test_ids_are_derived_and_unique() -> None:
         ("success: availability > 99%", "Expected `array`", f"plan.yaml:{FIRST}, success", "for example `success: ["),
         ("success:\n- [availability]", "a mapping of keys is wanted", "success[0]", "metric"),
         ("success:\n- {metric: availability}", "'comparison' is missing", "success[0]", 'comparison: ">"'),
+        ("success:\n- latency_p95[creat_walk] < 1s", "did you mean 'create_walk'", "success[0]", "one of: list_walks"),
+        ("success:\n- availability[get_walk] > 99%", "not judged of one operation", "success[0]", "leave `[get_walk]`"),
+        ("success:\n- request_rate[get_walk] >= 3/s", "not judged of one operation", "success[0]", "error_ratio"),
+        ("success:\n- latency_p90 < 1s", "is no metric; did you mean 'latency_p9", "success[0]", "latency_p50"),
+        ("success:\n- latency_p95[] < 1s", "is no criterion", "success[0]", "availability > 99.5%"),
+        (
+            'success:\n- {metric: error_ratio, operation: get_walks, comparison: "<", threshold: 1%}',
+            "did you mean 'get_walk'",
+            f"plan.yaml:{FIRST + 1}, success[0].operation",
+            "operation: list_walks",
+        ),
         ("success: []", "nothing would be judged", "plan.yaml", "success: [availability > 99.5%]"),
     ],
 )
