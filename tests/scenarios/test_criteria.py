@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import jsonschema
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.base.planfile import schema
+from harness.judge.power import requirements
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Metric
@@ -156,6 +160,15 @@ def test_what_makes_no_sense_is_refused_at_its_line(text: str, what: str, where:
     assert what in error.what
     assert where in error.where
     assert remedy in error.remedy
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "docs/scenarios.md"])
+def test_the_scenario_that_the_pages_show_is_one(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    shown = next(block for block in re.findall(r"```(?:yaml)?\n(.*?)```", text, re.S) if block.startswith("title:"))
+    found = parse(shown, page, "ours")
+    assert {"success.availability", "success.latency_p95.put_walk"} <= {each.id for each in found.criteria}
+    assert all(each.enough for each in requirements(found))
 
 
 @given(st.text(alphabet="availblty_p95<>= .%ms[]create succ\n", max_size=40))
