@@ -14,6 +14,7 @@ from harness.base.planfile import RuleError
 from harness.model.scenario import MAX_S, MAX_USERS, Conditions, PopulationPlan, ProbePlan, Scenario
 from scenarios import claims, own_claims
 from scenarios.criteria import CriterionFile, KindWord, Listed, criteria_of, criterion, kind_of
+from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent
 
@@ -28,6 +29,7 @@ class ScenarioFile(Conditions, frozen=True, kw_only=True):
     criteria: tuple[CriterionFile, ...] = ()
     success: tuple[CriterionFile, ...] = ()
     rollback: tuple[CriterionFile, ...] = ()
+    faults: tuple[FaultFile, ...] = ()
     claims_file: Annotated[
         str,
         msgspec.Meta(
@@ -94,6 +96,11 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     """Raises ``RuleError``."""
     _population(file.population)
     _probes(file.probes)
+    faults = tuple(fault_of(each, "faults", index) for index, each in enumerate(file.faults))
+    missed = within(faults, file.window_s)
+    if missed is not None:
+        remedy = "let it begin earlier, or make the window longer"
+        raise RuleError(missed[1], "faults", missed[0], remedy=remedy)
     own = own_claims.load(folder / file.claims_file) if file.claims_file else {}
     listed = [*_listed(file)]
     _claims(file, listed, own)
@@ -102,6 +109,7 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     return Scenario(
         name=name,
         criteria=criteria,
+        faults=faults,
         own_claims=tuple(known.claim for claim, known in own.items() if claim in about),
         **{field: getattr(file, field) for field in Conditions.__struct_fields__},
     )
