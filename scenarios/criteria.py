@@ -19,20 +19,6 @@ from harness.model.stack import Capability
 
 W = TypeVar("W", bound=StrEnum)
 
-#: What each metric's success says; a rollback limit fires on the other side.
-SUCCESS = {
-    Metric.ERROR_RATIO: Comparison.BELOW,
-    Metric.AVAILABILITY: Comparison.ABOVE,
-    **dict.fromkeys(QUANTILE, Comparison.BELOW),
-    Metric.REQUEST_RATE: Comparison.AT_LEAST,
-    Metric.CONCURRENT_USERS: Comparison.AT_LEAST,
-}
-ROLLBACK = {
-    Metric.ERROR_RATIO: Comparison.ABOVE,
-    Metric.AVAILABILITY: Comparison.BELOW,
-    **dict.fromkeys(QUANTILE, Comparison.ABOVE),
-}
-
 Keys = tuple[str | int, ...]
 
 _EXAMPLE = "for example `availability > 99.5%`"
@@ -49,10 +35,24 @@ class KindWord(StrEnum):
     SUCCESS = "success"
     ROLLBACK = "rollback"
 
-    @property
-    def kind(self) -> Kind:
-        """The model's."""
-        return Kind.CRITERION if self is KindWord.SUCCESS else Kind.ROLLBACK_LIMIT
+
+_KINDS = {KindWord.SUCCESS: Kind.CRITERION, KindWord.ROLLBACK: Kind.ROLLBACK_LIMIT}
+
+#: What each metric's success says; a rollback limit fires on the other side.
+_SAYS = {
+    KindWord.SUCCESS: {
+        Metric.ERROR_RATIO: Comparison.BELOW,
+        Metric.AVAILABILITY: Comparison.ABOVE,
+        **dict.fromkeys(QUANTILE, Comparison.BELOW),
+        Metric.REQUEST_RATE: Comparison.AT_LEAST,
+        Metric.CONCURRENT_USERS: Comparison.AT_LEAST,
+    },
+    KindWord.ROLLBACK: {
+        Metric.ERROR_RATIO: Comparison.ABOVE,
+        Metric.AVAILABILITY: Comparison.BELOW,
+        **dict.fromkeys(QUANTILE, Comparison.ABOVE),
+    },
+}
 
 
 class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,17 +146,15 @@ def _free(name: str, taken: dict[str, Keys]) -> str:
 
 def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Criterion:
     """The criterion called ``name``, its numbers resolved. Raises ``RuleError`` for one that makes no sense."""
-    says = SUCCESS if word is KindWord.SUCCESS else ROLLBACK
+    says = _SAYS[word]
     if each.metric not in says:
-        raise RuleError(
-            f"{each.metric} has no rollback limit", *at, "metric", remedy=f"use one of {', '.join(ROLLBACK)}"
-        )
+        remedy = f"use one of {', '.join(says)}"
+        raise RuleError(f"{each.metric} has no rollback limit", *at, "metric", remedy=remedy)
     if each.comparison is not says[each.metric]:
         right = says[each.metric].value
         what = f"a {word} criterion on {each.metric} says {right!r}, not {each.comparison.value!r}"
-        raise RuleError(
-            what, *at, "comparison", remedy=f'write `comparison: "{right}"`, or `{each.metric} {right} ...`'
-        )
+        remedy = f'write `comparison: "{right}"`, or `{each.metric} {right} ...`'
+        raise RuleError(what, *at, "comparison", remedy=remedy)
     if each.operation is not None and each.metric not in BY_OPERATION:
         what = f"{each.metric} is not judged of one operation"
         remedy = f"use one of {', '.join(sorted(BY_OPERATION))}, or leave `[{each.operation}]` out"
@@ -164,7 +162,7 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
     return Criterion(
         id=name,
         claim=each.claim,
-        kind=word.kind,
+        kind=_KINDS[word],
         metric=each.metric,
         comparison=each.comparison,
         threshold=_threshold(each, (*at, "threshold")),

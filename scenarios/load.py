@@ -12,7 +12,7 @@ from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
 from harness.model.scenario import MAX_S, MAX_USERS, Conditions, PopulationPlan, ProbePlan, Scenario
-from scenarios import claims, own_claims
+from scenarios import claims, claims_file
 from scenarios.criteria import CriterionFile, KindWord, Listed, criteria_of, criterion, kind_of
 from scenarios.faults import FaultFile, fault_of, within
 
@@ -32,9 +32,7 @@ class ScenarioFile(Conditions, frozen=True, kw_only=True):
     faults: tuple[FaultFile, ...] = ()
     claims_file: Annotated[
         str,
-        msgspec.Meta(
-            pattern=r"^[^\x00-\x1f]+\.ya?ml$", description="the name of a .yaml file", examples=["claims.yaml"]
-        ),
+        msgspec.Meta(pattern=r"^[^\x00-\x1f]+\.ya?ml$", description="a .yaml file", examples=["claims.yaml"]),
     ] = ""
 
 
@@ -97,15 +95,18 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     _population(file.population)
     _probes(file.probes)
     faults = tuple(fault_of(each, "faults", index) for index, each in enumerate(file.faults))
-    missed = within(faults, file.window_s)
-    if missed is not None:
-        remedy = "let it begin earlier, or make the window longer"
-        raise RuleError(missed[1], "faults", missed[0], remedy=remedy)
-    own = own_claims.load(folder / file.claims_file) if file.claims_file else {}
+    if (missed := within(faults, file.window_s)) is not None:
+        index, why = missed
+        raise RuleError(why, "faults", index, remedy="let it begin earlier, or make the window longer")
+    own = claims_file.load(folder / file.claims_file) if file.claims_file else {}
     listed = [*_listed(file)]
     _claims(file, listed, own)
-    criteria = criteria_of([*listed, *_of_claims(file, listed, own)])
+    listed += _of_claims(file, listed, own)
+    criteria = criteria_of(listed)
     about = {*file.claims, *(each.claim for each in criteria)}
+    for found, of in zip(criteria, listed, strict=True):
+        if found.id in about - {found.claim}:
+            raise RuleError(f"{found.id!r} is the id of a claim that the criterion is not about", *of.at, "id")
     return Scenario(
         name=name,
         criteria=criteria,
@@ -121,7 +122,7 @@ def _listed(file: ScenarioFile) -> Iterator[Listed]:
             yield Listed(at=(key, index), criterion=each, kind=kind)
 
 
-def _of_claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, own_claims.Known]) -> Iterator[Listed]:
+def _of_claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_file.Known]) -> Iterator[Listed]:
     """The criteria that the team's own claims bring: of those that the scenario names, and is about by no criterion of
     its own.
     """
@@ -133,7 +134,7 @@ def _of_claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, own_c
             yield Listed(at=("claims", index), criterion=msgspec.structs.replace(rule, claim=claim))
 
 
-def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, own_claims.Known]) -> None:
+def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_file.Known]) -> None:
     """Raises ``RuleError`` for a claim that nobody knows, and a criterion that says another thing than its claim."""
     known = [*claims.REGISTER, *own]
     named = [(claim, ("claims", index)) for index, claim in enumerate(file.claims)]

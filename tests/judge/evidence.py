@@ -94,9 +94,11 @@ WEEKS = {
 
 
 def every_criterion(*, users: int = 250, pace_s: float = 50.0, window_s: float = 120.0) -> Scenario:
-    """A scenario with the criteria of all weeks, each once."""
+    """A scenario with the criteria of all weeks, each once, and with what a team may ask besides."""
     each = {what.id + str(what.threshold): what for week in WEEKS.values() for what in week.criteria}
-    return scenario(*each.values(), users=users, pace_s=pace_s, window_s=window_s)
+    own = [criterion("success", metric, "<", 500.0) for metric in ("latency_p50", "latency_p99")]
+    own += [criterion("success", "error_ratio", "<", 0.02, operation=operation) for operation in IN_TURN]
+    return scenario(*each.values(), *own, users=users, pace_s=pace_s, window_s=window_s)
 
 
 def window(of: Scenario) -> Window:

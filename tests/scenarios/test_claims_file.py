@@ -79,13 +79,19 @@ def test_claims_of_both_documents_stand_side_by_side(tmp_path: Path) -> None:
         (NAMED.replace("[walks.avail", "[walks.avial"), "did you mean 'walks.availability'", "plan.yaml:5, claims[0]"),
         ("claims: [walks.availability]\nsuccess: [availability > 99%]", "unknown claim 'walks.av", "claims[0]"),
         ("claims_file: none.yaml\nsuccess: [availability > 99%]", "cannot read", "none.yaml"),
-        ("claims_file: claims\nsuccess: [availability > 99%]", "is not the name of a .yaml file", ", claims_file"),
-        ("claims_file: ''\nsuccess: [availability > 99%]", "is not the name of a .yaml file", ", claims_file"),
+        ("claims_file: claims\nsuccess: [availability > 99%]", "is not a .yaml file", ", claims_file"),
+        ("claims_file: ''\nsuccess: [availability > 99%]", "is not a .yaml file", ", claims_file"),
         (
             NAMED + "criteria:\n- {claim: walks.availability, kind: success, metric: availability, "
             'comparison: ">", threshold: 99.9%}',
             "the claim says 'success availability > 99.5%'",
             "criteria[0]",
+        ),
+        (
+            "claims_file: claims.yaml\nclaims: [walks.fast]\ncriteria:\n"
+            "- {id: walks.fast, kind: success, metric: error_ratio, comparison: '<', threshold: 1%}",
+            "is the id of a claim that the criterion is not about",
+            "criteria[0].id",
         ),
         ("claims_file: claims.yaml\nclaims: [walks.fast]", "nothing would be judged", "plan.yaml"),
     ],
