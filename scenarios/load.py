@@ -13,7 +13,7 @@ from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
 from harness.model.scenario import MAX_S, MAX_USERS, Conditions, PopulationPlan, ProbePlan, Scenario
 from scenarios import claims, claims_file
-from scenarios.criteria import CriterionFile, KindWord, Listed, criteria_of, criterion, kind_of
+from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of, criterion, kind_of
 from scenarios.faults import FaultFile, fault_of, within
 
 FOLDER = Path(__file__).parent
@@ -137,7 +137,7 @@ def _of_claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claim
 def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_file.Known]) -> None:
     """Raises ``RuleError`` for a claim that nobody knows, and a criterion that says another thing than its claim."""
     known = [*claims.REGISTER, *own]
-    named = [(claim, ("claims", index)) for index, claim in enumerate(file.claims)]
+    named: list[tuple[str, Keys]] = [(claim, ("claims", index)) for index, claim in enumerate(file.claims)]
     named += [(each.criterion.claim, (*each.at, "claim")) for each in listed if each.criterion.claim]
     for claim, at in named:
         if claim not in known:

@@ -128,7 +128,7 @@ def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
     at_break = figure(criterion, rows[order[: first + 1]])
     assert at_break is not None
     bound = at_break.upper if criterion.metric is Metric.AVAILABILITY else at_break.lower
-    return Fired(at_ns=int(done_ns[first]), samples=first + 1, value=at_break.value, bound=bound)
+    return Fired(at_ns=int(done_ns[first]), samples=at_break.samples, value=at_break.value, bound=bound)
 
 
 def _good(criterion: Criterion, rows: Calls) -> int:

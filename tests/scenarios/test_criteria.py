@@ -187,7 +187,13 @@ def test_the_schema_takes_the_bundled_files_and_refuses_what_the_loader_refuses(
         assert check.is_valid(yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))), name
     good = yaml.safe_load(HEAD + "success: [availability > 99.5%]")
     assert check.is_valid(good)
-    for wrong in ({"windw": "1s"}, {"window": 120}, {"success": "availability"}, {"population": {"audiences": [{}]}}):
+    wrongs: tuple[dict[str, object], ...] = (
+        {"windw": "1s"},
+        {"window": 120},
+        {"success": "availability"},
+        {"population": {"audiences": [{}]}},
+    )
+    for wrong in wrongs:
         assert not check.is_valid({**good, **wrong}), wrong
     crowd = {"audiences": [{"name": "general", "users": 100_001, "flag_on": 1}]}
     assert not check.is_valid({**good, "population": crowd})

@@ -66,10 +66,13 @@ def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows
     if criterion.metric == Metric.CONCURRENT_USERS:
         return _USERS.format(stretch=round(stretch_s * NS), **span)
     probes = criterion.metric == Metric.AVAILABILITY
-    of = f"operation = '{criterion.operation}' AND " if criterion.operation else ""
+    only = "" if probes else "side = 'api' AND "
+    only += f"operation = '{criterion.operation}' AND " if criterion.operation else ""
+    if criterion.metric in QUANTILE:  # what failed sooner than the limit says nothing of how long an answer takes
+        only += f"(outcome = 'ok' OR latency_ms > {criterion.threshold!r}) AND "
     sample = _SAMPLE.format(
         table="probes" if probes else "requests",
-        only="" if probes else f"side = 'api' AND {of}",
+        only=only,
         samples=judged.samples,
         **span,
     )
