@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
@@ -15,7 +16,7 @@ from harness.cli.main import main
 from harness.model.stack import Fault, FaultKind
 from harness.rehearsal.arguments import options_of
 from harness.rehearsals.rollout.faults import fault, faults
-from scenarios.load import load
+from scenarios.load import load, with_options
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ from scenarios.load import load
         ("latency=600ms", Fault(kind=FaultKind.LATENCY, delay_ms=600)),
         ("latency=600ms:10%@1min", Fault(kind=FaultKind.LATENCY, delay_ms=600, share=0.1, after_s=60)),
         ("unavailable", Fault(kind=FaultKind.UNAVAILABLE)),
+        ("errors=12%@30s+20s", Fault(kind=FaultKind.ERRORS, share=0.12, after_s=30, for_s=20)),
+        ("unavailable@0s+5s", Fault(kind=FaultKind.UNAVAILABLE, for_s=5)),
         ("pod_crash@5s", Fault(kind=FaultKind.POD_CRASH, after_s=5)),
     ],
 )
@@ -34,7 +37,18 @@ def test_reads_a_fault(text: str, plan: Fault) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "errors=12", "error=12%", "latency=10%", "latency", "errors=12%@later", "errors=120%"]
+    "text",
+    [
+        "",
+        "errors=12",
+        "error=12%",
+        "latency=10%",
+        "latency",
+        "errors=12%@later",
+        "errors=120%",
+        "errors=12%@1s+",
+        "errors=12%@+",
+    ],
 )
 def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
     with pytest.raises(BadInput) as caught:
@@ -57,6 +71,8 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
         (["run", "rollout_week3", "--fault", "errors=12"], "percentage"),
         (["run", "rollout_week3", "--fault", "errors=12%@10min"], "600 s into a window of 120 s"),
         (["run", "rollout_week3", "--fault", "errors=12%@120s"], "120 s into a window of 120 s"),
+        (["run", "rollout_week3", "--fault", "errors=12%@100s+21s"], "ends 121 s into a window of 120 s"),
+        (["run", "rollout_week3", "--fault", "pod_kill"], "is an experiment"),
         (["run", "rollout_week3", "--window", "60s", "--fault", "errors=12%@90s"], "make the window longer"),
         (["rollout", "--fault", "errors=12%@200s"], "200 s into a window of 120 s"),  # week 2's
         *(
@@ -89,6 +105,15 @@ def test_bad_usage_ends_in_2_and_names_the_place(
 def test_a_fault_may_begin_until_the_windows_end() -> None:
     of = load("rollout_week3")
     assert [plan.after_s for plan in faults(["errors=12%@119.9s", "errors=12%"], of)] == [119.9, 0]
+
+
+def test_the_scenario_s_own_faults_come_first_and_must_lie_in_the_window_as_well() -> None:
+    own = Fault(kind=FaultKind.LATENCY, delay_ms=600, after_s=30)
+    of = msgspec.structs.replace(load("rollout_week3"), faults=(own,))
+    assert faults(["errors=12%"], of) == (own, Fault(kind=FaultKind.ERRORS, share=0.12))
+    with pytest.raises(BadInput, match="begins 30 s into a window of 20 s") as caught:
+        faults([], with_options(of, window_s=20))
+    assert "faults[0] (latency" in caught.value.what
 
 
 def test_signals_at_once_is_asked_for_and_replayed() -> None:

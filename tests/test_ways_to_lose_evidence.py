@@ -66,7 +66,8 @@ def evidence(failed_probes: int = 0) -> dict[str, list[Row]]:
     users: list[Row] = [SessionRow(at_ns=START_NS - NS, user=u, audience="a", live=True) for u in users_of()]
     users += [
         RequestRow(
-            operation_id=due.id, user=due.user, audience="a", side=Side.API, operation=Operation.LIST_WALKS,
+            operation_id=due.id, user=due.user, audience="a", side=Side.API,
+            operation=due.operation or Operation.LIST_WALKS,
             due_ns=due.due_ns, sent_ns=due.due_ns, done_ns=due.due_ns + NS // 50, status=200, outcome=Outcome.OK,
             acknowledged=False, payload_digest="", flag=True,
         )

@@ -1,17 +1,19 @@
 """Plan files: YAML read strictly into a plan's own type. Quantities are declared once, with their unit, in that type.
 
 A field ``window_s: Seconds`` is the key ``window`` of the file, written with its unit (``window: 120s``); a struct with
-``of_text`` may be written as one line. Whatever is unknown, missing, unitless or impossible is refused by file, line
-and key, with an example. ``schema`` is the JSON Schema of the same type, for editors.
+``of_text`` may be written as one line; ``msgspec.Meta`` beside a type says its range and its examples. Whatever is
+unknown, missing, unitless or impossible is refused by file, line and key, with an example. ``schema`` is the JSON
+Schema of the same type, for editors.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,7 +25,18 @@ from harness.base.errors import BadInput
 from harness.base.units import Quantity
 
 T = TypeVar("T")
+R = TypeVar("R")
+N = TypeVar("N")
 _AUTHOR = "yaml-language-server: $schema="
+
+
+class RuleError(ValueError):
+    """What a plan's own rules refuse: ``keys`` are the fields that lead to the value, ``remedy`` says what to write."""
+
+    def __init__(self, what: str, *keys: str | int, remedy: str = "") -> None:
+        super().__init__(what)
+        self.keys: yamltext.Path_ = keys
+        self.remedy = remedy
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -39,6 +52,13 @@ def load(path: Path, plan: type[T]) -> T:
 
 def parse(text: str, where: str, plan: type[T], *, name: str = "") -> T:
     """The plan that ``text`` holds; ``where`` is its file in errors. Raises ``BadInput``."""
+    return made(text, where, plan, lambda found: found, name=name)
+
+
+def made(text: str, where: str, plan: type[T], into: Callable[[T], R], *, name: str = "") -> R:
+    """What ``into`` makes of the plan that ``text`` holds; what it refuses (``RuleError``) is told by its place, as all
+    else. Raises ``BadInput``.
+    """
     found = yamltext.documents(text, where)
     if len(found) != 1:
         what = "more than one YAML document" if found else f"{where} is empty"
@@ -50,9 +70,11 @@ def parse(text: str, where: str, plan: type[T], *, name: str = "") -> T:
     if name and "name" in _keys(plan):
         data = {"name": name, **data}
     try:
-        return msgspec.convert(source.plain(data, plan, (), ()), plan)
+        return into(msgspec.convert(source.plain(data, plan, (), ()), plan))
     except msgspec.ValidationError as error:
-        raise source.refused(str(error)) from error
+        raise source.invalid(error) from error
+    except RuleError as error:
+        raise source.refused(error, error.keys) from error
 
 
 class _Source:
@@ -61,7 +83,8 @@ class _Source:
     def __init__(self, where: str, lines: yamltext.Lines) -> None:
         self._where = where
         self._lines = lines
-        self._written: dict[yamltext.Path_, yamltext.Path_] = {}
+        self._written: dict[yamltext.Path_, tuple[yamltext.Path_, Any]] = {}
+        self._one_line: set[yamltext.Path_] = set()
 
     def bad(self, path: yamltext.Path_, what: str, remedy: str = "") -> BadInput:
         """The error for the value at ``path`` of the file."""
@@ -69,10 +92,11 @@ class _Source:
 
     def plain(self, data: Any, type_: Any, at: yamltext.Path_, now: yamltext.Path_) -> Any:
         """``data`` as ``msgspec`` takes it for ``type_``. ``at`` is its path in the file, ``now`` in what is made."""
-        self._written[now] = at
+        self._written[now] = at, type_
+        meta, declared = _noted(type_, msgspec.Meta), type_
         type_, quantity = _bare(type_)
         if quantity is not None and data is not None:
-            return self._number(data, quantity, at)
+            return self._number(data, quantity, meta, at)
         if typing.get_origin(type_) in (tuple, list) and isinstance(data, list):
             inner = typing.get_args(type_)[0]
             return [self.plain(each, inner, (*at, n), (*now, n)) for n, each in enumerate(data)]
@@ -81,9 +105,20 @@ class _Source:
             return {key: self.plain(each, inner, (*at, key), (*now, key)) for key, each in data.items()}
         if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
             return self._struct(data, type_, at, now)
+        if isinstance(data, str):
+            self._text(data, type_, meta, f"for example {_told(at, _example(declared))}", at)
         return data
 
-    def _number(self, data: Any, quantity: Quantity, at: yamltext.Path_) -> float:
+    def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, remedy: str, at: yamltext.Path_) -> None:
+        """Refuses a word that is none of its type's, and text that is not as its type has it."""
+        if isinstance(type_, type) and issubclass(type_, Enum):
+            known = [str(each.value) for each in type_]
+            if data not in known:
+                raise self.bad(at, f"{data!r} is none of {', '.join(known)}{nearest(data, known)}", remedy)
+        if meta is not None and meta.pattern and not re.search(meta.pattern, data):
+            raise self.bad(at, f"{data[:40]!r} is not {meta.description or meta.pattern}", remedy)
+
+    def _number(self, data: Any, quantity: Quantity, meta: msgspec.Meta | None, at: yamltext.Path_) -> float:
         if not isinstance(data, str):
             raise self.bad(
                 at,
@@ -91,16 +126,23 @@ class _Source:
                 f"write it with its unit, for example {_told(at, quantity.example)}",
             )
         try:
-            return quantity.read(data)
+            value = quantity.read(data)
         except ValueError as error:
-            raise self.bad(at, str(error), f"for example {_told(at, quantity.example)}") from error
+            what = str(error).partition("; write for example ")[0]
+            raise self.bad(at, what, f"for example {_told(at, quantity.example)}") from error
+        if not math.isfinite(value) or not _within(value, meta):
+            limits = f" ({meta.description})" if meta is not None and meta.description else ""
+            what = f"{data[:20]!r} is out of range{limits}"
+            raise self.bad(at, what, f"for example {_told(at, quantity.example)}")
+        return value
 
     def _struct(self, data: Any, type_: type[msgspec.Struct], at: yamltext.Path_, now: yamltext.Path_) -> Any:
         if isinstance(data, str) and hasattr(type_, "of_text"):
+            self._one_line.add(now)
             try:
                 return msgspec.to_builtins(type_.of_text(data))
             except ValueError as error:
-                raise self.bad(at, str(error)) from error
+                raise self.refused(error, now) from error
         if not isinstance(data, dict):
             raise self.bad(at, "a mapping of keys is wanted here", f"the keys are: {', '.join(_keys(type_))}")
         known = _keys(type_)
@@ -116,17 +158,30 @@ class _Source:
             for key, value in data.items()
         }
 
-    def refused(self, message: str) -> BadInput:
-        """msgspec's message as an error at its line: it ends in `` - at `$.population.audiences[0].users` ``."""
-        what, _, trail = message.partition(" - at `$")
+    def invalid(self, error: msgspec.ValidationError) -> BadInput:
+        """msgspec's error at its line: it ends in `` - at `$.population.audiences[0].users` ``."""
+        what, _, trail = str(error).partition(" - at `$")
         path: yamltext.Path_ = tuple(
             int(part[1:-1]) if part.startswith("[") else part.lstrip(".")
             for part in re.findall(r"\.\w+|\[[0-9]+\]", trail.rstrip("`"))
         )
+        cause = error.__cause__
+        if isinstance(cause, RuleError):
+            return self.refused(cause, (*path, *cause.keys))
+        return self.refused(RuleError(what), path)
+
+    def refused(self, error: ValueError, path: yamltext.Path_) -> BadInput:
+        """What is wrong with the value at ``path`` of what is made, at its line, with an example of the right form."""
         known = path
         while known and known not in self._written:
             known = known[:-1]
-        return self.bad(self._written.get(known, ()), what)
+        at, type_ = self._written.get(known, ((), None))
+        if known not in self._one_line:
+            at = (*at, *path[len(known) :])
+        remedy = getattr(error, "remedy", "")
+        if not remedy and known == path and type_ is not None:
+            remedy = f"for example {_told(at, _example(type_))}"
+        return self.bad(at, str(error), remedy)
 
 
 class _Field(msgspec.Struct, frozen=True):
@@ -139,15 +194,38 @@ class _Field(msgspec.Struct, frozen=True):
 
 def _bare(type_: Any) -> tuple[Any, Quantity | None]:
     """A type without its annotation and without ``None``, and the quantity that it is."""
-    quantity = None
+    quantity = _noted(type_, Quantity)
+    while (inner := _inner(type_)) is not type_:
+        type_ = inner
+    return type_, quantity
+
+
+def _noted(type_: Any, kind: type[N]) -> N | None:
+    """The note of ``kind`` that a type has, in itself or beside ``None``."""
     if typing.get_origin(type_) is Annotated:
-        quantity = next((each for each in type_.__metadata__ if isinstance(each, Quantity)), None)
-        type_ = type_.__origin__
+        for each in reversed(type_.__metadata__):
+            if isinstance(each, kind):
+                return each
+    inner = _inner(type_)
+    return None if inner is type_ else _noted(inner, kind)
+
+
+def _inner(type_: Any) -> Any:
+    """A type without its notes, or without ``None``; itself where it has neither."""
+    if typing.get_origin(type_) is Annotated:
+        return type_.__origin__
     if typing.get_origin(type_) in (typing.Union, types.UnionType):
         rest = [each for each in typing.get_args(type_) if each is not type(None)]
         if len(rest) == 1:
-            return _bare(rest[0])
-    return type_, quantity
+            return rest[0]
+    return type_
+
+
+def _within(value: float, meta: msgspec.Meta | None) -> bool:
+    if meta is None:
+        return True
+    above = meta.gt is None or value > meta.gt
+    return above and (meta.ge is None or value >= meta.ge) and (meta.le is None or value <= meta.le)
 
 
 def _keys(type_: Any) -> dict[str, _Field]:
@@ -168,6 +246,9 @@ def _told(path: yamltext.Path_, example: str) -> str:
 
 def _example(type_: Any) -> str:
     bare, quantity = _bare(type_)
+    meta = _noted(type_, msgspec.Meta)
+    if meta is not None and meta.examples:
+        return str(meta.examples[0])
     if quantity is not None:
         return quantity.example
     if isinstance(bare, type) and issubclass(bare, Enum):
@@ -195,8 +276,9 @@ def _schema_of(type_: Any, defined: dict[str, Any]) -> dict[str, Any]:
     bare, quantity = _bare(type_)
     if quantity is not None:
         return {"type": "string", "pattern": quantity.pattern, "examples": [quantity.example]}
+    noted = _schema_noted(_noted(type_, msgspec.Meta))
     if typing.get_origin(bare) in (tuple, list):
-        return {"type": "array", "items": _schema_of(typing.get_args(bare)[0], defined)}
+        return {"type": "array", "items": _schema_of(typing.get_args(bare)[0], defined), **noted}
     if typing.get_origin(bare) is dict:
         return {"type": "object", "additionalProperties": _schema_of(typing.get_args(bare)[1], defined)}
     if isinstance(bare, type) and issubclass(bare, Enum):
@@ -207,7 +289,22 @@ def _schema_of(type_: Any, defined: dict[str, Any]) -> dict[str, Any]:
             defined[bare.__name__] = _mapping(bare, defined)
         return {"$ref": f"#/$defs/{bare.__name__}"}
     names = {str: "string", int: "integer", float: "number", bool: "boolean"}
-    return {"type": names[bare]} if bare in names else {}
+    return {"type": names[bare], **noted} if bare in names else noted
+
+
+def _schema_noted(meta: msgspec.Meta | None) -> dict[str, Any]:
+    """Range, pattern and examples of a type, as JSON Schema has them."""
+    if meta is None:
+        return {}
+    noted = {
+        "minimum": meta.ge,
+        "exclusiveMinimum": meta.gt,
+        "maximum": meta.le,
+        "pattern": meta.pattern,
+        "description": meta.description,
+        "examples": meta.examples,
+    }
+    return {key: value for key, value in noted.items() if value is not None}
 
 
 def _mapping(type_: type[msgspec.Struct], defined: dict[str, Any]) -> dict[str, Any]:

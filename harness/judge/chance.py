@@ -52,12 +52,13 @@ def false_roll_backs(scenario: Scenario) -> tuple[FalseRollBack, ...]:
     nothing.
     """
     kept = {
-        each.metric: failure_limit(each)
+        (each.metric, each.operation): failure_limit(each)
         for each in scenario.criteria
         if each.kind is Kind.CRITERION and each.metric in _RATIOS
     }
-    limits = (each for each in scenario.criteria if each.kind is Kind.ROLLBACK_LIMIT and each.metric in kept)
-    return tuple(_false_roll_back(each, kept[each.metric], offered(each, scenario)) for each in limits)
+    limits = [each for each in scenario.criteria if each.kind is Kind.ROLLBACK_LIMIT]
+    limits = [each for each in limits if (each.metric, each.operation) in kept]
+    return tuple(_false_roll_back(each, kept[each.metric, each.operation], offered(each, scenario)) for each in limits)
 
 
 def _false_roll_back(criterion: Criterion, ratio: float, samples: int) -> FalseRollBack:

@@ -8,20 +8,25 @@ from numpy.typing import NDArray
 
 from harness.base.units import Unit, show
 from harness.judge.bounds import nearest_rank, quantile_bounds, ratio_lower, ratio_upper
-from harness.judge.ledger import Calls
+from harness.judge.ledger import NO_OPERATION, OPERATIONS, Calls
 from harness.judge.planned import MISSING
 from harness.judge.words import count
-from harness.model.message import Message, marked, message
-from harness.model.scenario import Comparison, Criterion, Metric
+from harness.model.message import Message, marked
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 
 MS = 1_000_000
 
 #: The metrics whose evidence is a sample with a bound; the others are exact counts over the window.
-SAMPLED = frozenset({Metric.ERROR_RATIO, Metric.AVAILABILITY, Metric.LATENCY_P95})
+SAMPLED = frozenset({Metric.ERROR_RATIO, Metric.AVAILABILITY, *QUANTILE})
 
 _FAILED = {
     Metric.AVAILABILITY: marked("{failed} of {total} probes failed"),
     Metric.ERROR_RATIO: marked("{failed} of {total} requests failed"),
+}
+_MEASURED = {
+    Metric.LATENCY_P50: marked("p50 of {samples} requests {value}"),
+    Metric.LATENCY_P95: marked("p95 of {samples} requests {value}"),
+    Metric.LATENCY_P99: marked("p99 of {samples} requests {value}"),
 }
 
 
@@ -46,9 +51,17 @@ def latencies_ms(rows: Calls) -> NDArray[np.float64]:
     return latency
 
 
+def of_operation(criterion: Criterion, rows: Calls) -> Calls:
+    """Those of ``rows`` that the criterion is about: all, or of its operation and of no operation that is known."""
+    if criterion.operation is None:
+        return rows
+    chosen: Calls = rows[np.isin(rows["operation"], (OPERATIONS[criterion.operation], NO_OPERATION))]
+    return chosen
+
+
 def bad_calls(criterion: Criterion, rows: Calls) -> NDArray[np.bool_]:
     """By row: whether it speaks against the criterion."""
-    if criterion.metric is Metric.LATENCY_P95:
+    if criterion.metric in QUANTILE:
         slow: NDArray[np.bool_] = latencies_ms(rows) > criterion.threshold
         return slow
     return ~rows["ok"]
@@ -60,7 +73,7 @@ def counting(criterion: Criterion, rows: Calls) -> NDArray[np.bool_]:
     A request that failed sooner than the limit on latency says nothing of how long an answer takes: in the sample it
     would make the others look faster.
     """
-    if criterion.metric is Metric.LATENCY_P95:
+    if criterion.metric in QUANTILE:
         return rows["ok"] | bad_calls(criterion, rows)
     return np.ones(len(rows), dtype=bool)
 
@@ -70,8 +83,8 @@ def figure(criterion: Criterion, rows: Calls) -> Figure | None:
     rows = rows[counting(criterion, rows)]
     if not len(rows):
         return None
-    if criterion.metric is Metric.LATENCY_P95:
-        return _p95(rows)
+    if criterion.metric in QUANTILE:
+        return _quantile(criterion.metric, rows)
     return _ratio(criterion.metric, int(np.count_nonzero(~rows["ok"])), len(rows))
 
 
@@ -86,17 +99,17 @@ def _ratio(metric: Metric, failed: int, total: int) -> Figure:
     )
 
 
-def _p95(rows: Calls) -> Figure:
+def _quantile(metric: Metric, rows: Calls) -> Figure:
     ascending = np.sort(latencies_ms(rows))
-    lower, upper = quantile_bounds(ascending)
-    value = float(ascending[nearest_rank(len(ascending)) - 1])
+    lower, upper = quantile_bounds(ascending, QUANTILE[metric])
+    value = float(ascending[nearest_rank(len(ascending), QUANTILE[metric]) - 1])
     return Figure(
         value=value,
         lower=lower,
         upper=upper,
         samples=len(ascending),
-        words=message(
-            "p95 of {samples} requests {value}", samples=count(len(ascending)), value=show(value, Unit.MILLISECONDS)
+        words=Message(
+            text=_MEASURED[metric], values={"samples": count(len(ascending)), "value": show(value, Unit.MILLISECONDS)}
         ),
     )
 

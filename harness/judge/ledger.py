@@ -16,6 +16,7 @@ from harness.judge.window import Window
 from harness.model.due import probe_call
 from harness.model.evidence import (
     EventRow,
+    Operation,
     Outcome,
     ProbeRow,
     RequestRow,
@@ -27,14 +28,19 @@ from harness.model.evidence import (
 )
 from harness.model.message import message
 
+#: By operation: its number in a column; ``NO_OPERATION`` of a probe, and of a call of which nobody knows it.
+OPERATIONS = {operation: number for number, operation in enumerate(Operation)}
+NO_OPERATION = -1
+
 #: A request or a probe. ``id`` and ``user`` are the ledger's own numbers of the call and its user; ``ok``: the outcome
-#: was ``Outcome.OK``.
+#: was ``Outcome.OK``; ``operation`` is a number of ``OPERATIONS``.
 CALL = np.dtype(
     [
         ("id", np.int32),
         ("user", np.int32),
         ("api", np.bool_),
         ("ok", np.bool_),
+        ("operation", np.int8),
         ("status", np.int32),
         ("due_ns", np.int64),
         ("sent_ns", np.int64),
@@ -107,12 +113,14 @@ class Ledger:
             case RequestRow() if self._is_new(row.operation_id, row, "load"):
                 ok, api = row.outcome is Outcome.OK, row.side is Side.API
                 call, user = self.calls[row.operation_id], self._number(row.user)
-                self._requests.append(call, user, api, ok, row.status, row.due_ns, row.sent_ns, row.done_ns)
+                times = (row.due_ns, row.sent_ns, row.done_ns)
+                self._requests.append(call, user, api, ok, OPERATIONS[row.operation], row.status, *times)
                 if row.pod:
                     self._by_pod.append(self.pods.setdefault(row.pod, len(self.pods)), row.due_ns)
             case ProbeRow() if self._is_new(probe_call(row.probe_id), row, "probes"):
                 call, user = self.calls[probe_call(row.probe_id)], self._number(row.user)
-                self._probes.append(call, user, True, row.good, row.status, row.due_ns, row.sent_ns, row.done_ns)
+                times = (row.due_ns, row.sent_ns, row.done_ns)
+                self._probes.append(call, user, True, row.good, NO_OPERATION, row.status, *times)
             case SessionRow():
                 self._sessions.append(self._number(row.user), row.live, row.at_ns)
             case SampleRow() if row.metric in KEPT_METRICS:

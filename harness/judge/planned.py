@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.judge.ledger import CALL, Calls, Ledger
+from harness.judge.ledger import CALL, NO_OPERATION, OPERATIONS, Calls, Ledger
 from harness.judge.window import Window
 from harness.judge.words import count
 from harness.model.due import Due, DueList
@@ -47,7 +47,9 @@ class Planned:
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
-        """By row of ``calls``: whether the schedule holds it, under its id, of its user, and due when it says."""
+        """By row of ``calls``: whether the schedule holds it, under its id, of its user, due when it says, and for what
+        it says.
+        """
         if self._due is None:
             return np.ones(len(self.calls), dtype=bool)
         place = np.full(len(self._numbers) + 1, -1)
@@ -56,8 +58,10 @@ class Planned:
         place[-1] = -1  # where every due call of an id that is not in evidence went
         due_ns = np.array([due.due_ns for due in self._due] + [0], dtype=np.int64)
         users = np.array([self._users.get(due.user, -1) for due in self._due] + [-1], dtype=np.int64)
+        operations = np.array([_operation(due) for due in self._due] + [NO_OPERATION], dtype=np.int8)
         at = place[self.calls["id"]]
         found: NDArray[np.bool_] = (at >= 0) & (due_ns[at] == self.calls["due_ns"]) & (users[at] == self.calls["user"])
+        found &= (operations[at] == NO_OPERATION) | (operations[at] == self.calls["operation"])
         return found
 
     @cached_property
@@ -84,14 +88,19 @@ class Planned:
         lacking = np.zeros(self.missing, dtype=CALL)
         lacking["id"], lacking["user"], lacking["api"], lacking["status"] = -1, -1, True, MISSING
         for field in ("due_ns", "sent_ns", "done_ns"):
-            lacking[field] = self._missing_ns()
+            lacking[field] = [each.due_ns for each in self._lacking] if self._due is not None else self._start_ns
+        lacking["operation"] = [_operation(each) for each in self._lacking] if self._due is not None else NO_OPERATION
         return np.concatenate([self.calls[counts], lacking])
 
-    def _missing_ns(self) -> list[int]:
-        if self._due is None:
-            return [self._start_ns] * self.missing
+    @cached_property
+    def _lacking(self) -> list[Due]:
+        """What the due list holds and the evidence does not."""
         seen = set(self.calls["id"][self.known].tolist())
-        return [due.due_ns for due in self._due if self._numbers.get(due.id) not in seen]
+        return [due for due in self._due or () if self._numbers.get(due.id) not in seen]
+
+
+def _operation(due: Due) -> int:
+    return NO_OPERATION if due.operation is None else OPERATIONS[due.operation]
 
 
 def planned_in(ledger: Ledger, due: DueList, window: Window) -> tuple[Planned, Planned]:

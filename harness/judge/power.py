@@ -12,8 +12,20 @@ from harness.judge.bounds import quantile_samples_needed, samples_needed
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
 from harness.judge.words import SUBJECT, count, rule
+from harness.model.evidence import Operation
 from harness.model.judgement import Kind
-from harness.model.scenario import Criterion, Metric, Scenario
+from harness.model.scenario import QUANTILE, Criterion, Metric, Scenario
+
+#: Of a phone's twenty requests (docs/contract/walk-api.md#real-use); one that has no walk yet puts one where it would
+#: get or delete it.
+IN_TWENTY = {
+    Operation.PUT_WALK: 12,
+    Operation.LIST_WALKS: 4,
+    Operation.GET_WALK: 2,
+    Operation.CREATE_WALK: 1,
+    Operation.DELETE_WALK: 1,
+}
+_OF_A_WALK = frozenset({Operation.GET_WALK, Operation.DELETE_WALK})
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +51,10 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
         return _rate(criterion, scenario)
     if criterion.metric is Metric.CONCURRENT_USERS:
         return _users(criterion, scenario)
-    if criterion.metric is Metric.LATENCY_P95:
-        needed = quantile_samples_needed()
-        more = f" ({count(quantile_samples_needed(1))} with one above the limit)"
+    if criterion.metric in QUANTILE:
+        quantile = QUANTILE[criterion.metric]
+        needed = quantile_samples_needed(quantile=quantile)
+        more = f" ({count(quantile_samples_needed(1, quantile))} with one above the limit)"
     else:
         limit = failure_limit(criterion)
         if not 0 < limit < 1:
@@ -57,10 +70,18 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
 
 
 def offered(criterion: Criterion, scenario: Scenario) -> int:
-    """Samples in the window; every user and the probes act on an even schedule."""
+    """Samples in the window; every user and the probes act on an even schedule. Of one operation about as many: users
+    enter the cycle anywhere.
+    """
     if criterion.metric is Metric.AVAILABILITY:
         return _floor(scenario.probes.rate_per_s * scenario.window_s)
-    return _floor(scenario.population.flag_on * scenario.window_s / scenario.population.pace_s)
+    users = scenario.population.flag_on
+    requests = users * scenario.window_s / scenario.population.pace_s
+    if criterion.operation is not None:
+        if criterion.operation in _OF_A_WALK:
+            requests = max(0.0, requests - users)
+        requests *= IN_TWENTY[criterion.operation] / 20
+    return _floor(requests)
 
 
 def _floor(samples: float) -> int:
@@ -68,7 +89,7 @@ def _floor(samples: float) -> int:
 
 
 def _compared(criterion: Criterion, needed: int, offered: int, verb: str, more: str) -> Requirement:
-    subject = SUBJECT[criterion.metric]
+    subject = SUBJECT[criterion.metric] + (f" for {criterion.operation}" if criterion.operation else "")
     enough = offered >= needed
     return Requirement(
         id=criterion.id,

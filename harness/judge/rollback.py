@@ -23,21 +23,25 @@ from harness.judge.planned import missing_words
 from harness.judge.silence import Blackout, blackout, longest_dark_s
 from harness.judge.success import failure_limit, silence_words
 from harness.judge.view import View
-from harness.judge.words import NONE_IN_EVIDENCE, NOTHING_COUNTS, beside, bounded, count, limit, limit_quantity
+from harness.judge.words import beside, bounded, count, limit, limit_quantity, nothing_counts
 from harness.model.message import Message, marked, message, worded
-from harness.model.scenario import Comparison, Criterion, Metric
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 from harness.model.verdict import Verdict
 
 #: Without a failure, about 3 / limit samples carry "below limit" with 95 % confidence (the rule of three).
 _RULE_OF_THREE = 3
 
-_P95_SAMPLES = 60
+#: Of how many values one may lie above each quantile: the measured p95 of n is above the limit when more than n // 20
+#: values are.
+_ONE_IN = {metric: round(1 / (1 - quantile)) for metric, quantile in QUANTILE.items()}
 
 
 _FIRED_WORDS = {
     Metric.ERROR_RATIO: marked("fired: {value} of the first {samples} requests failed, limit {limit}"),
     Metric.AVAILABILITY: marked("fired: {value} of the first {samples} probes were good, limit {limit}"),
+    Metric.LATENCY_P50: marked("fired: p50 of the first {samples} requests {value}, limit {limit}"),
     Metric.LATENCY_P95: marked("fired: p95 of the first {samples} requests {value}, limit {limit}"),
+    Metric.LATENCY_P99: marked("fired: p99 of the first {samples} requests {value}, limit {limit}"),
 }
 
 
@@ -51,7 +55,8 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def smallest_sample(criterion: Criterion) -> int:
-    """From how many samples on a rollback limit is read: its own, ceil(3 / limit), or 60 for a p95.
+    """From how many samples on a rollback limit is read: its own, ceil(3 / limit), or 6, 60 and 300 for a
+    p50, p95 and p99 (3 / (1 - quantile)).
 
     Raises ``BadInput`` for a rollback limit that no metric or comparison of the document has.
     """
@@ -60,12 +65,12 @@ def smallest_sample(criterion: Criterion) -> int:
         raise BadInput(
             f"no rollback limit can say {criterion.metric} {criterion.comparison} ...",
             where=f"criterion {criterion.id}",
-            remedy="a rollback limit is availability < x, error_ratio > x or latency_p95 > x",
+            remedy="a rollback limit is availability < x, error_ratio > x or latency_p95 > x (p50, p99)",
         )
     if criterion.smallest_sample:
         return criterion.smallest_sample
-    if criterion.metric is Metric.LATENCY_P95:
-        return _P95_SAMPLES
+    if criterion.metric in QUANTILE:
+        return _RULE_OF_THREE * _ONE_IN[criterion.metric]
     ratio = failure_limit(criterion)
     if not 0 < ratio < 1:
         raise BadInput(
@@ -80,10 +85,10 @@ def rollback(criterion: Criterion, view: View) -> Finding:
     """The finding on a rollback limit: FAIL when it fired, PASS when its sample is reached and it did not."""
     metric = criterion.metric
     needed = smallest_sample(criterion)
-    rows = view.calls(metric)
+    rows = view.calls(criterion)
     measured = figure(criterion, rows)
     if measured is None:
-        return nothing(NOTHING_COUNTS[metric] if len(rows) else NONE_IN_EVIDENCE[metric])
+        return nothing(nothing_counts(criterion, some=len(rows) > 0))
     fired = first_break(criterion, rows, needed)
     dark = _blackout(criterion, view)
     bound = measured.lower if metric is Metric.AVAILABILITY else measured.upper
@@ -123,7 +128,7 @@ def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
     at_break = figure(criterion, rows[order[: first + 1]])
     assert at_break is not None
     bound = at_break.upper if criterion.metric is Metric.AVAILABILITY else at_break.lower
-    return Fired(at_ns=int(done_ns[first]), samples=first + 1, value=at_break.value, bound=bound)
+    return Fired(at_ns=int(done_ns[first]), samples=at_break.samples, value=at_break.value, bound=bound)
 
 
 def _good(criterion: Criterion, rows: Calls) -> int:
@@ -135,9 +140,9 @@ def _broken(criterion: Criterion, bad: NDArray[np.int64], seen: NDArray[np.int64
     the limit.
     """
     broken: NDArray[np.bool_]
-    if criterion.metric is Metric.LATENCY_P95:
+    if criterion.metric in QUANTILE:
         # The measured p95 of n has rank ceil(0.95 n): it is above the limit when n // 20 + 1 values are.
-        broken = bad > seen // 20
+        broken = bad > seen // _ONE_IN[criterion.metric]
     elif criterion.metric is Metric.AVAILABILITY:
         broken = (seen - bad) / np.maximum(seen, 1) < criterion.threshold
     else:
@@ -192,9 +197,9 @@ def _void(criterion: Criterion, view: View, finding: Finding, needed: int) -> Fi
     if finding.verdict is Verdict.PASS:
         why = _unproved(criterion, view, needed)
         return finding.void(why) if why else finding
-    latency_fired = finding.verdict is Verdict.FAIL and criterion.metric is Metric.LATENCY_P95
-    if latency_fired and first_break(criterion, view.timely(criterion.metric), needed) is None:
-        late = count(len(view.late(criterion.metric)))
+    latency_fired = finding.verdict is Verdict.FAIL and criterion.metric in QUANTILE
+    if latency_fired and first_break(criterion, view.timely(criterion), needed) is None:
+        late = count(len(view.late(criterion)))
         return finding.void(
             message("void: {late} were sent late by the generator, and without them it does not fire", late=late)
         )
@@ -207,9 +212,9 @@ def _unproved(criterion: Criterion, view: View, needed: int) -> Message | None:
     if silence is not None:
         return silence
     planned = view.planned(criterion.metric)
-    proving = planned.proving
-    if proving is planned.calls:
+    if planned.proving is planned.calls:
         return None
+    proving = view.proving(criterion)
     fires = first_break(criterion, proving, needed) is not None
     dark = criterion.metric is Metric.AVAILABILITY and planned.missing > 0
     if dark:

@@ -13,7 +13,7 @@ from harness.judge.window import NS, Window
 from harness.model.due import Due, DueList
 from harness.model.evidence import Side
 from harness.model.message import Message, message
-from harness.model.scenario import Criterion, Metric
+from harness.model.scenario import QUANTILE, Criterion, Metric
 
 #: The steady state: so long without a failed request or probe, every pod of the Deployment ready, the criteria kept.
 STEADY_S = 5.0
@@ -54,7 +54,7 @@ def not_steady(
         return message("{ready} of {wanted} pods are ready", ready=f"{ready[0]:.0f}", wanted=str(wanted))
     for criterion in criteria:
         rows = probes if criterion.metric is Metric.AVAILABILITY else requests
-        if len(rows) < LEAST_FOR_P95 and criterion.metric is Metric.LATENCY_P95:
+        if len(rows) < LEAST_FOR_P95 and criterion.metric in QUANTILE:
             continue
         measured = figure(criterion, rows)
         if measured is not None and not clears(criterion.comparison, measured.value, criterion.threshold):

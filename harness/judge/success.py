@@ -15,9 +15,9 @@ from harness.judge.finding import Finding, error_words, nothing
 from harness.judge.planned import missing_words
 from harness.judge.view import View
 from harness.judge.window import NS
-from harness.judge.words import NONE_IN_EVIDENCE, NOTHING_COUNTS, bounded, count
+from harness.judge.words import bounded, count, nothing_counts
 from harness.model.message import Message, message
-from harness.model.scenario import Comparison, Criterion, Metric
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 from harness.model.verdict import Verdict
 
 
@@ -38,10 +38,9 @@ def success(criterion: Criterion, view: View) -> Finding:
 
 
 def _sampled(criterion: Criterion, view: View) -> Finding:
-    metric = criterion.metric
-    measured = figure(criterion, view.calls(metric))
+    measured = figure(criterion, view.calls(criterion))
     if measured is None:
-        return nothing(NOTHING_COUNTS[metric] if len(view.calls(metric)) else NONE_IN_EVIDENCE[metric])
+        return nothing(nothing_counts(criterion, some=len(view.calls(criterion)) > 0))
     finding = _by_bounds(criterion, measured)
     if measured.samples < criterion.smallest_sample:
         return finding.void(message("the smallest sample is {samples}", samples=count(criterion.smallest_sample)))
@@ -49,7 +48,7 @@ def _sampled(criterion: Criterion, view: View) -> Finding:
         why = _unproved(criterion, view)
         return finding.void(why) if why else finding
     if finding.verdict is Verdict.FAIL and not _fails_without_lag(criterion, view):
-        late = count(len(view.late(metric)))
+        late = count(len(view.late(criterion)))
         return finding.void(
             message("void: {late} were sent late by the generator, and without them it does not fail", late=late)
         )
@@ -81,7 +80,7 @@ def _by_bounds(criterion: Criterion, measured: Figure) -> Finding:
 
 def _more_needed(criterion: Criterion, measured: Figure) -> Message | None:
     """How many samples would carry the claim with the failures seen; None where the value itself does not keep it."""
-    if criterion.metric is Metric.LATENCY_P95 or not clears(criterion.comparison, measured.value, criterion.threshold):
+    if criterion.metric in QUANTILE or not clears(criterion.comparison, measured.value, criterion.threshold):
         return None
     limit = failure_limit(criterion)
     ratio = 1 - measured.value if criterion.metric is Metric.AVAILABILITY else measured.value
@@ -102,7 +101,7 @@ def _unproved(criterion: Criterion, view: View) -> Message | None:
     silence = silence_words(view) if criterion.metric is Metric.AVAILABILITY else None
     if silence is not None:
         return silence
-    proving = view.planned(criterion.metric).proving
+    proving = view.proving(criterion)
     measured = figure(criterion, proving)
     if measured is None or _by_bounds(criterion, measured).verdict is not Verdict.PASS:
         return missing_words(view.planned(criterion.metric))
@@ -120,5 +119,5 @@ def silence_words(view: View) -> Message | None:
 
 
 def _fails_without_lag(criterion: Criterion, view: View) -> bool:
-    timely = figure(criterion, view.timely(criterion.metric))
+    timely = figure(criterion, view.timely(criterion))
     return timely is not None and _by_bounds(criterion, timely).verdict is Verdict.FAIL

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.judge.figures import of_operation
 from harness.judge.lag import on_time
 from harness.judge.ledger import Calls, Ledger
 from harness.judge.planned import Planned
@@ -15,7 +16,7 @@ from harness.judge.silence import silent_s
 from harness.judge.window import NS, Window
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Side
-from harness.model.scenario import Metric, Scenario
+from harness.model.scenario import Criterion, Metric, Scenario
 
 _USERS_METRICS = frozenset(Metric) - {Metric.AVAILABILITY}
 
@@ -59,17 +60,21 @@ class View:
         """How long the probe generator was silent, if it was for longer than a blackout."""
         return silent_s(self.probes, self.window, self.scenario.blackout_s, self.scenario.probes.timeout_s)
 
-    def calls(self, metric: Metric) -> Calls:
-        """The sample of a metric: users' requests and probes are never pooled."""
-        return self.probes if metric is Metric.AVAILABILITY else self.requests
+    def calls(self, criterion: Criterion) -> Calls:
+        """The sample of a criterion: users' requests (of its operation) and probes are never pooled."""
+        return of_operation(criterion, self.probes if criterion.metric is Metric.AVAILABILITY else self.requests)
 
-    def late(self, metric: Metric) -> Calls:
-        """The part of ``calls(metric)`` that the generator did not send on time."""
-        return self._by_lag(metric, late=True)
+    def late(self, criterion: Criterion) -> Calls:
+        """The part of ``calls(criterion)`` that the generator did not send on time."""
+        return of_operation(criterion, self._by_lag(criterion.metric, late=True))
 
-    def timely(self, metric: Metric) -> Calls:
-        """The part of ``calls(metric)`` that the generator sent on time."""
-        return self._by_lag(metric, late=False)
+    def timely(self, criterion: Criterion) -> Calls:
+        """The part of ``calls(criterion)`` that the generator sent on time."""
+        return of_operation(criterion, self._by_lag(criterion.metric, late=False))
+
+    def proving(self, criterion: Criterion) -> Calls:
+        """What a pass of the criterion must rest on; see ``Planned.proving``."""
+        return of_operation(criterion, self.planned(criterion.metric).proving)
 
     def planned(self, metric: Metric) -> Planned:
         """The sample of a metric beside what is due in the part of the window that has passed."""

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from harness.base.units import Unit, show
 from harness.model.message import Message, marked, message, quantity, worded
-from harness.model.scenario import Comparison, Criterion, Metric
+from harness.model.scenario import QUANTILE, Comparison, Criterion, Metric
 
-SUBJECT = {Metric.AVAILABILITY: "probes", Metric.LATENCY_P95: "requests", Metric.ERROR_RATIO: "requests"}
+SUBJECT = {Metric.AVAILABILITY: "probes", Metric.ERROR_RATIO: "requests", **dict.fromkeys(QUANTILE, "requests")}
 
 METRIC = {
     Metric.ERROR_RATIO: marked("error ratio"),
     Metric.AVAILABILITY: marked("availability"),
+    Metric.LATENCY_P50: marked("latency p50"),
     Metric.LATENCY_P95: marked("latency p95"),
+    Metric.LATENCY_P99: marked("latency p99"),
     Metric.REQUEST_RATE: marked("requests/s"),
     Metric.CONCURRENT_USERS: marked("concurrent users"),
 }
 
 NONE_IN_EVIDENCE = {
     Metric.AVAILABILITY: message("no probes in evidence"),
-    Metric.LATENCY_P95: message("no requests in evidence"),
     Metric.ERROR_RATIO: message("no requests in evidence"),
 }
 
-#: Where there are calls, and none of them belongs to the metric's sample.
-NOTHING_COUNTS = {
-    **NONE_IN_EVIDENCE,
-    Metric.LATENCY_P95: message("every request failed sooner than the limit: none says how long an answer takes"),
-}
+_TOO_SOON = message("every request failed sooner than the limit: none says how long an answer takes")
+
+
+def nothing_counts(criterion: Criterion, *, some: bool) -> Message:
+    """Why a sample is empty; ``some``: there are calls that the criterion is about, and none belongs to it."""
+    if some and criterion.metric in QUANTILE:
+        return _TOO_SOON
+    if criterion.operation is not None:
+        return message("no requests for {operation} in evidence", operation=criterion.operation)
+    return NONE_IN_EVIDENCE[Metric.AVAILABILITY if criterion.metric is Metric.AVAILABILITY else Metric.ERROR_RATIO]
 
 
 def count(number: int) -> str:
@@ -53,15 +59,19 @@ def limit(criterion: Criterion) -> str:
 
 def rule(criterion: Criterion) -> str:
     """The criterion as the claim says it: "availability > 99.5 %"."""
-    return f"{criterion.metric.value.replace('_', ' ')} {criterion.comparison.value} {limit(criterion)}"
+    of = f" of {criterion.operation}" if criterion.operation else ""
+    return f"{criterion.metric.value.replace('_', ' ')}{of} {criterion.comparison.value} {limit(criterion)}"
 
 
 def asked(criterion: Criterion) -> Message:
     """Metric and threshold as a person reads them: "availability > 99.5 %"; of a rollback limit, when it fires."""
     comparison = "≥" if criterion.comparison is Comparison.AT_LEAST else criterion.comparison.value
+    metric = Message(text=METRIC[criterion.metric])
+    if criterion.operation is not None:
+        metric = message("{metric} of {operation}", metric=metric, operation=criterion.operation)
     return message(
         "{metric} {comparison} {limit}",
-        metric=Message(text=METRIC[criterion.metric]),
+        metric=metric,
         comparison=comparison,
         limit=limit_quantity(criterion),
     )

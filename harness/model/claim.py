@@ -1,4 +1,4 @@
-"""A claim: one promise of the design document. ``scenarios/claims.py`` is their register."""
+"""A claim: one promise of the design document (``scenarios/claims.py`` is their register), or of a team's own."""
 
 from __future__ import annotations
 
@@ -42,3 +42,22 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     errata: tuple[Erratum, ...] = ()
     about_go_backend: bool = False  # not exercised at sign-off on the bundled Python API
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim in words, in both languages of the reports."""
+
+    en: str
+    ja: str
+
+
+class OwnClaim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim of a team's own ``document``, which states it in ``section``. ``criterion`` is the same as a criterion in
+    one line, "" where it has none of its own.
+    """
+
+    id: str
+    statement: Statement
+    document: str
+    section: str
+    criterion: str = ""

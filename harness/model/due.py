@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.evidence import Operation
+
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
-    """One planned call. ``id`` is that of its row: a request's operation id, ``probe_call`` of a probe's number."""
+    """One planned call. ``id`` is that of its row: a request's operation id, ``probe_call`` of a probe's number.
+
+    ``operation`` is what a request is to do; ``None`` where the schedule does not say it, and of a probe.
+    """
 
     id: str
     user: str
     due_ns: int
+    operation: Operation | None = None
 
 
 class DueList(msgspec.Struct, frozen=True, kw_only=True):

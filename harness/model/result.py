@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.base.clock import Anchor
+from harness.model.claim import OwnClaim
 from harness.model.judgement import ErratumSeen, Judgement, errata_of
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import Message
@@ -73,7 +74,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ``rehearsal`` is its name in the registry, ``plan`` that of the plan: ``rollout_week`` and ``rollout_week3``.
     ``decides``: the decision is one of the rollout, in the words advance, hold, roll back. It is ``None`` when the run
     broke before it could be judged, ``exit_status`` ``None`` while a sequence is under way. ``details`` are the
-    rehearsal's own facts, from which, with plan and evidence, the run can be judged again.
+    rehearsal's own facts, from which, with plan and evidence, the run can be judged again. ``own_claims`` are those of
+    the team's own document that the plan brought; the register's are known by their ids.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -90,6 +92,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[Section, ...]
     children: tuple[Child, ...] = ()
     details: dict[str, Any] = {}
+    own_claims: tuple[OwnClaim, ...] = ()
 
     @property
     def errata(self) -> tuple[ErratumSeen, ...]:

@@ -109,13 +109,14 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     ``share`` is the ratio of requests hit (12 % is 3 of each 25, users' and probes' alike);
     ``delay_ms`` belongs to ``DELAYS``, ``subject`` to the kinds that say so. ``after_s`` counts from the start of the
-    measuring window.
+    measuring window; ``for_s`` is how long it lasts, 0: until the window ends.
     """
 
     kind: FaultKind
     share: float = 1.0
     delay_ms: float = 0.0
     after_s: float = 0.0
+    for_s: float = 0.0
     subject: str = ""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -13,6 +13,7 @@ from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
+from harness.model.claim import OwnClaim
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
 from harness.model.result import Child, Part, Result
@@ -31,6 +32,14 @@ class Page:
     title: Message
     parts: tuple[Part, ...] = ()
     sections: tuple[Section, ...] = ()
+
+
+@runtime_checkable
+class BringsClaims(Protocol):
+    """A plan that brings claims of a team's own document."""
+
+    @property
+    def own_claims(self) -> tuple[OwnClaim, ...]: ...
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
@@ -100,6 +109,7 @@ def conclude(
         sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
+        own_claims=plan.own_claims if isinstance(plan, BringsClaims) else (),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.clock import Anchor
-from harness.model.claim import Claim
+from harness.model.claim import Claim, OwnClaim
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import marked
 from harness.model.result import Part, Result
@@ -167,10 +167,14 @@ def _utc(at_ns: int, began: Anchor) -> str:
 
 
 class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim that was judged; ``claim`` is ``None`` when the register does not know it."""
+    """A claim that was judged: of the register (``claim``), or of the team's own (``own``, with its ``statement``);
+    neither where nobody knows it any more.
+    """
 
     id: str
     claim: Claim | None
+    own: OwnClaim | None
+    statement: str
     how: str
     judged: str
     verdicts: tuple[str, ...]
@@ -183,16 +187,23 @@ def claims_judged(result: Result, register: Mapping[str, Claim], say: Language) 
         for name in each.claims:
             word = say(words.verdict_id(each))
             verdicts.setdefault(name, []).append(f"{each.part}: {word}" if each.part else word)
+    owned = {each.id: each for each in result.own_claims}
     return [
         ClaimView(
             id=claim_id,
             claim=(claim := register.get(claim_id)),
+            own=(own := owned.get(claim_id)),
+            statement=_stated(own, say) if own else "",
             how=say(claim.how) if claim else "",
             judged=say(words.JUDGED[claim.judged]) if claim else "",
             verdicts=tuple(dict.fromkeys(said)),
         )
         for claim_id, said in verdicts.items()
     ]
+
+
+def _stated(claim: OwnClaim, say: Language) -> str:
+    return claim.statement.ja if say.code == "ja" else claim.statement.en
 
 
 class ErratumView(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,7 +102,12 @@ def test_quantities_are_numbers_in_the_unit_of_their_name() -> None:
         ),
         ("window_s: 1s", "unknown key 'window_s'; did you mean 'window'?", "p.yaml:1, window_s", "the keys here"),
         ("window: 1s\nparts:\n- way: up", "key 'name' is missing", "p.yaml:3, parts[0]", '`name: "..."`'),
-        ("window: 1s\nparts:\n- name: a\n  way: left", "Invalid enum value 'left'", "p.yaml:4, parts[0].way", ""),
+        (
+            "window: 1s\nparts:\n- name: a\n  way: left",
+            "'left' is none of up, down",
+            "p.yaml:4, parts[0].way",
+            "`way: up`",
+        ),
         ("window: 1s\nparts:\n- name: a\n  wait: soon", "soon", "p.yaml:4, parts[0].wait", "`wait: 120s`"),
         ("window: 1s\npods: 11", "11 pods are more than 10", "p.yaml:1", ""),
         ("window: 1s\npods: true", "Expected `int`, got `bool`", "p.yaml:2, pods", ""),

@@ -42,7 +42,7 @@ def test_the_bundled_plan() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("kind: release", "kind: releases", "Invalid enum value 'releases'"),
+        ("kind: release", "kind: releases", "'releases' is none of release, never_ready"),
         ("phase2.cicd", "phase2.cidc", "did you mean"),
         ("limits: rollout_week2", "limits: rollout_week9", "no scenario"),
         ("error_share: 12%", "error_share: '12'", "12"),

@@ -26,15 +26,28 @@ START_NS = 1_000 * NS
 MS = 1_000_000
 
 
-def criterion(kind: str, metric: str, comparison: str, threshold: float, smallest_sample: int = 0) -> Criterion:
+#: What the requests of a scenario do, in turn.
+IN_TURN = (Operation.PUT_WALK, Operation.LIST_WALKS, Operation.CREATE_WALK)
+
+
+def criterion(
+    kind: str,
+    metric: str,
+    comparison: str,
+    threshold: float,
+    smallest_sample: int = 0,
+    *,
+    operation: Operation | None = None,
+) -> Criterion:
     return Criterion(
-        id=f"{kind}.{metric}",
+        id=f"{kind}.{metric}.{operation}" if operation else f"{kind}.{metric}",
         claim=f"claim.{metric}",
         kind=KINDS[kind],
         metric=Metric(metric),
         comparison=Comparison(comparison),
         threshold=threshold,
         smallest_sample=smallest_sample,
+        operation=operation,
     )
 
 
@@ -81,9 +94,11 @@ WEEKS = {
 
 
 def every_criterion(*, users: int = 250, pace_s: float = 50.0, window_s: float = 120.0) -> Scenario:
-    """A scenario with the criteria of all weeks, each once."""
+    """A scenario with the criteria of all weeks, each once, and with what a team may ask besides."""
     each = {what.id + str(what.threshold): what for week in WEEKS.values() for what in week.criteria}
-    return scenario(*each.values(), users=users, pace_s=pace_s, window_s=window_s)
+    own = [criterion("success", metric, "<", 500.0) for metric in ("latency_p50", "latency_p99")]
+    own += [criterion("success", "error_ratio", "<", 0.02, operation=operation) for operation in IN_TURN]
+    return scenario(*each.values(), *own, users=users, pace_s=pace_s, window_s=window_s)
 
 
 def window(of: Scenario) -> Window:
@@ -100,6 +115,7 @@ def request(
     status: int = 200,
     side: Side = Side.API,
     pod: str = "",
+    operation: Operation = Operation.LIST_WALKS,
 ) -> RequestRow:
     """Due ``due_s`` after the window's start; ``latency_ms`` counts from then."""
     due_ns = START_NS + round(due_s * NS)
@@ -108,7 +124,7 @@ def request(
         user=user,
         audience="general",
         side=side,
-        operation=Operation.LIST_WALKS,
+        operation=operation,
         due_ns=due_ns,
         sent_ns=due_ns + round(lag_ms * MS),
         done_ns=due_ns + round(latency_ms * MS),
@@ -160,6 +176,7 @@ def requests(
             latency_ms=slow_ms if number in late else latency_ms,
             outcome=Outcome.SERVER_ERROR if number in bad else Outcome.OK,
             status=500 if number in bad else 200,
+            operation=IN_TURN[number % len(IN_TURN)],
         )
         for number in range(total)
     ]
@@ -188,10 +205,14 @@ def ledger(*rows: Row) -> Ledger:
     return book
 
 
+def due_for(row: RequestRow) -> Due:
+    return Due(id=row.operation_id, user=row.user, due_ns=row.due_ns, operation=row.operation)
+
+
 def due_of(of: Scenario) -> DueList:
     """What is due of ``requests(of)`` and ``probes(of)``."""
     return DueList(
-        requests=tuple(Due(id=row.operation_id, user=row.user, due_ns=row.due_ns) for row in requests(of)),
+        requests=tuple(map(due_for, requests(of))),
         probes=tuple(Due(id=probe_call(row.probe_id), user=row.user, due_ns=row.due_ns) for row in probes(of)),
     )
 
@@ -199,9 +220,7 @@ def due_of(of: Scenario) -> DueList:
 def due_as(rows: Sequence[Row]) -> DueList:
     """A schedule that holds just the requests of ``rows``."""
     found = [row for row in rows if isinstance(row, RequestRow)]
-    return DueList(
-        requests=tuple(Due(id=row.operation_id, user=row.user, due_ns=row.due_ns) for row in found), probes=()
-    )
+    return DueList(requests=tuple(map(due_for, found)), probes=())
 
 
 def judged(

@@ -122,7 +122,7 @@ def test_errors_for_people_have_their_three_parts() -> None:
         [
             "no rollback limit can say request_rate < ...",
             "  where: criterion rollback.request_rate",
-            "  to do: a rollback limit is availability < x, error_ratio > x or latency_p95 > x",
+            "  to do: a rollback limit is availability < x, error_ratio > x or latency_p95 > x (p50, p99)",
         ],
         [
             "a limit of 100 % has no smallest sample",

@@ -18,7 +18,7 @@ from harness.judge.combine import combine
 from harness.judge.judge import judge
 from harness.judge.window import NS
 from harness.model.due import DueList
-from harness.model.evidence import Outcome, ProbeRow, RequestRow, Row
+from harness.model.evidence import Operation, Outcome, ProbeRow, RequestRow, Row
 from harness.model.judgement import Judgement
 from harness.model.verdict import Decision, Verdict
 from tests.judge.evidence import criterion, due_of, ledger, probes, request, requests, scenario, sessions, window
@@ -62,6 +62,17 @@ SMALL = {
             window_s=20.0,
         ),
         good_answer_every_s=12.0,
+    ),
+    4: scenario(
+        criterion("success", "error_ratio", "<", 0.09, operation=Operation.CREATE_WALK),
+        criterion("success", "latency_p50", "<", 500.0),
+        criterion("success", "latency_p50", "<", 500.0, operation=Operation.PUT_WALK),
+        criterion("rollback", "error_ratio", ">", 0.15, operation=Operation.LIST_WALKS),
+        criterion("rollback", "latency_p50", ">", 600.0, operation=Operation.CREATE_WALK),
+        criterion("rollback", "latency_p99", ">", 600.0, 30),
+        users=20,
+        pace_s=10.0,
+        window_s=60.0,
     ),
 }
 
@@ -122,6 +133,16 @@ def doubled(data: st.DataObject, calls: Calls) -> Calls:
     return [row for number, row in enumerate(calls) for _ in range(1 + (number in again))]
 
 
+def relabelled(data: st.DataObject, calls: Calls) -> Calls:
+    """Requests that say they did another thing than was planned."""
+    hit = chosen(data, calls)
+    said = data.draw(st.sampled_from(Operation))
+    return [
+        msgspec.structs.replace(row, operation=said) if number in hit and isinstance(row, RequestRow) else row
+        for number, row in enumerate(calls)
+    ]
+
+
 def garbled(data: st.DataObject, calls: Calls) -> Calls:
     """Rows whose call cannot be told any more: another's id, a stranger's, another user, another time."""
     hit = chosen(data, calls)
@@ -147,7 +168,13 @@ def _garbled(row: RequestRow | ProbeRow, other: RequestRow | ProbeRow, how: str)
     return [row, changed] if how == "doubled" else [changed]
 
 
-HARMS: dict[str, Harm] = {"dropped": dropped, "late": come_late, "doubled": doubled, "garbled": garbled}
+HARMS: dict[str, Harm] = {
+    "dropped": dropped,
+    "late": come_late,
+    "doubled": doubled,
+    "relabelled": relabelled,
+    "garbled": garbled,
+}
 
 
 @pytest.mark.parametrize("week", SMALL)

@@ -93,7 +93,7 @@ def test_the_api_is_offered_its_share_in_every_stretch(
 def test_what_is_due_is_known_beforehand(on_of: list[tuple[int, int]], stretch_ns: int, seed: int) -> None:
     plan = plan_of(*on_of)
     due = [
-        Due(id=p.operation_id, user=p.user, due_ns=ANCHOR + p.due_offset_ns)
+        Due(id=p.operation_id, user=p.user, due_ns=ANCHOR + p.due_offset_ns, operation=p.operation)
         for p in takewhile(lambda p: p.due_offset_ns < stretch_ns, planned(plan, seed))
     ]
     assert list(requests_due(plan, seed, ANCHOR, ANCHOR + stretch_ns)) == due

@@ -59,15 +59,6 @@ CRITERIA = (
     criterion("success.availability", Kind.CRITERION, Metric.AVAILABILITY, Comparison.ABOVE, 0.995),
     criterion("rollback.availability", Kind.ROLLBACK_LIMIT, Metric.AVAILABILITY, Comparison.BELOW, 0.99),
 )
-#: Every metric that can be judged, for the queries.
-ALL_CRITERIA = (
-    *CRITERIA,
-    criterion("success.error_ratio", Kind.CRITERION, Metric.ERROR_RATIO, Comparison.BELOW, 0.01),
-    criterion("success.latency_p95", Kind.CRITERION, Metric.LATENCY_P95, Comparison.BELOW, 500),
-    criterion("success.request_rate", Kind.CRITERION, Metric.REQUEST_RATE, Comparison.AT_LEAST, 3),
-    criterion("rollback.error_ratio", Kind.ROLLBACK_LIMIT, Metric.ERROR_RATIO, Comparison.ABOVE, 0.05),
-    criterion("rollback.latency_p95", Kind.ROLLBACK_LIMIT, Metric.LATENCY_P95, Comparison.ABOVE, 600),
-)
 
 
 @dataclass

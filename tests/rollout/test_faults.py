@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
-from harness.base.clock import MachineClock
+from harness.base.clock import NS, MachineClock
 from harness.base.errors import PartDied
 from harness.base.progress import Progress
+from harness.model.evidence import EventRow, ProbeRow
+from harness.model.judgement import Kind
+from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.stack import Fault, FaultKind
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.under_way import Week, _give_up
+from tests.sim.week import cut, table, week
 
+ANY = Criterion(id="ours", kind=Kind.CRITERION, metric=Metric.AVAILABILITY, comparison=Comparison.ABOVE, threshold=0.5)
 NOW = Fault(kind=FaultKind.ERRORS, share=0.12)
 LATER = Fault(kind=FaultKind.ERRORS, share=0.12, after_s=60)
 
@@ -82,3 +89,59 @@ async def test_one_that_fails_as_the_window_ends_is_not_silent() -> None:
     await asyncio.sleep(0.05)
     with pytest.raises(PartDied, match="the gate has ended"):
         await _give_up([task])
+
+
+BRIEF = Fault(kind=FaultKind.ERRORS, share=0.12, for_s=0.1)
+
+
+class Undoing(Gate):
+    """Remembers what was undone, slowly."""
+
+    def __init__(self, takes_s: float = 0.0) -> None:
+        super().__init__()
+        self.takes_s, self.undone = takes_s, 0
+
+    async def inject(self, fault: Fault) -> Any:
+        async def undo() -> None:
+            await asyncio.sleep(self.takes_s)
+            self.undone += 1
+
+        return undo
+
+
+async def test_a_fault_with_a_length_ends_within_the_window() -> None:
+    stack = Undoing()
+    made, host = run_of(stack)
+    task = asyncio.ensure_future(made._inject(BRIEF, host.clock.now_ns()))
+    await asyncio.sleep(0.05)
+    assert (stack.undone, host.details.planted) == (0, (BRIEF,))
+    await task
+    assert stack.undone == 1
+
+
+async def test_one_without_a_length_is_left_to_the_endings() -> None:
+    stack = Undoing()
+    made, host = run_of(stack)
+    await made._inject(NOW, host.clock.now_ns())
+    assert (stack.undone, len(host.ends)) == (0, 1)
+
+
+async def test_what_is_being_undone_as_the_window_ends_is_undone_whole() -> None:
+    stack = Undoing(takes_s=0.2)
+    made, host = run_of(stack)
+    task = asyncio.ensure_future(made._inject(BRIEF, host.clock.now_ns()))
+    await asyncio.sleep(0.2)  # it is undoing
+    await _give_up([task])
+    assert stack.undone == 1
+
+
+def test_a_week_in_which_a_fault_ends(tmp_path: Path) -> None:
+    fault = Fault(kind=FaultKind.ERRORS, share=0.5, after_s=2, for_s=3)
+    plan = msgspec.structs.replace(cut(table(3), window_s=8.0, fetch_interval_s=5.0), criteria=(ANY,))
+    found = week(tmp_path, plan, faults=(fault,))
+    start_ns = found.window.start_ns
+    moments = [(row.at_ns - start_ns) / NS for row in found.rows if isinstance(row, EventRow) and row.kind == "fault"]
+    assert moments == [pytest.approx(2.0, abs=0.2), pytest.approx(5.0, abs=0.2)]
+    failed = [(row.due_ns - start_ns) / NS for row in found.rows if isinstance(row, ProbeRow) and not row.good]
+    assert failed and all(1.9 < at_s < 5.1 for at_s in failed)
+    assert "2 s into the window, for 3 s" in str(found.run.sections[0])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.ledger import CALL, Calls, Ledger
+from harness.judge.ledger import CALL, NO_OPERATION, Calls, Ledger
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.message import english
 from harness.model.step import Arrivals, Step
@@ -32,7 +32,7 @@ def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0, f
         due = index * 10 * MS
         status = failure if index < failed else 200
         sent, done = due + round(late_ms * MS), due + round((late_ms + latency) * MS)
-        rows[index] = (index, index, True, index >= failed, status, due, sent, done)
+        rows[index] = (index, index, True, index >= failed, NO_OPERATION, status, due, sent, done)
     return rows
 
 

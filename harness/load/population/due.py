@@ -7,7 +7,7 @@ from typing import Protocol
 
 from harness.load.population.accounts import accounts, canaries
 from harness.load.population.probes import canary_of, offset_ns
-from harness.load.population.schedule import first_due_ns, operation_id, slots
+from harness.load.population.schedule import first_due_ns, operation_at, operation_id, slots
 from harness.load.population.walk import NS
 from harness.model.due import Due, DueList, probe_call
 from harness.model.scenario import PopulationPlan, ProbePlan
@@ -46,7 +46,12 @@ def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) ->
     placed = slots(everybody, seed)
     pace_ns = round(plan.pace_s * NS)
     found = [
-        Due(id=operation_id(account.user, number), user=account.user, due_ns=due_ns)
+        Due(
+            id=operation_id(account.user, number),
+            user=account.user,
+            due_ns=due_ns,
+            operation=operation_at(placed[account.user], number),
+        )
         for account in everybody
         for number, due_ns in enumerate(range(start_ns + first_due_ns(placed[account.user], plan), end_ns, pace_ns))
     ]

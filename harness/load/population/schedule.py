@@ -31,6 +31,7 @@ WALK: tuple[tuple[Operation, bool], ...] = (
     (_CREATE, False), (_PUT, False), (_LIST, False), (_PUT, False), (_GET, False),
     (_PUT, False), (_LIST, False), (_PUT, False), (_PUT, True), (_DELETE, True),
 )  # fmt: skip
+_WITHOUT_A_WALK = frozenset({_LIST, _CREATE})  # the others are about a walk under way
 LAST_PUT = 17  # completes the walk
 _STRIDE = 7  # coprime with the cycle: neighbours in time do different things
 
@@ -87,6 +88,16 @@ def slots(users: Sequence[Account], seed: int) -> dict[str, Slot]:
 def first_due_ns(slot: Slot, plan: PopulationPlan) -> int:
     """When the first request of the user in ``slot`` is due, after the run's origin; the others follow at the pace."""
     return slot.place * round(plan.pace_s * NS) // plan.users
+
+
+def operation_at(slot: Slot, number: int) -> Operation:
+    """What the ``number``-th request of the user in ``slot`` does, without its body: as ``_Phone`` has it."""
+    position = slot.position + number
+    operation, side = WALK[position % len(WALK)]
+    if operation in _WITHOUT_A_WALK or position >= len(WALK):
+        return operation
+    before = WALK[slot.position : position]
+    return operation if any(s is side and o not in _WITHOUT_A_WALK for o, s in before) else _PUT
 
 
 def user_schedule(user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int) -> Iterator[Planned]:

@@ -30,7 +30,9 @@ MIB = 1024 * 1024
 _ABOUT = {
     "availability": Metric.AVAILABILITY,
     "api error ratio": Metric.ERROR_RATIO,
+    "api latency p50": Metric.LATENCY_P50,
     "api latency p95": Metric.LATENCY_P95,
+    "api latency p99": Metric.LATENCY_P99,
     "api good answers": Metric.REQUEST_RATE,
     "users served throughout": Metric.CONCURRENT_USERS,
 }
@@ -47,7 +49,7 @@ def window_figures(plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence
         *_pods(ledger, window),
         *_generator(ledger, window),
     )
-    judged = {each.metric for each in plan.criteria}
+    judged = {each.metric for each in plan.criteria if each.operation is None}
     figures = tuple(replace(each, gates=_ABOUT.get(each.name) in judged) for each in found)
     back = switched_of(plan, seen.evidence.rows, week)
     last = Single(back.last_s if back else None)

@@ -36,6 +36,7 @@ from harness.report.words import lacking_words
 _ROLLBACK_STEPS = "rollout.rollback."
 _RATE_CLAIM = "rollout.week2.success.request_rate"
 _WHY: Told = (message("no criterion of this scenario judges it"),)
+_OWN = message("a criterion of the team's own, about no claim of the document")
 _NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)
 
 
@@ -93,7 +94,8 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
     chances = {each.id: chance_words(each) for each in false_roll_backs(plan)}
     for criterion, result in zip(plan.criteria, results, strict=True):
         query = value_query(criterion, result, week.window, rows=at.rows, stretch_s=plan.good_answer_every_s)
-        notes: Told = (chances[result.id],) if result.id in chances else ()
+        notes: Told = () if criterion.claim else (_OWN,)
+        notes += (chances[result.id],) if result.id in chances else ()
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)
 
 
@@ -121,12 +123,12 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor)
 
 
 def _unjudged(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:
-    """The claims that the scenario names and no criterion is about: the steps of the roll back were carried out exactly
-    when the run was rolled back.
+    """The claims of the document that the scenario names and no criterion is about: the steps of the roll back were
+    carried out exactly when the run was rolled back. (A claim of the team's own that nothing judged is inconclusive.)
     """
-    criteria = {each.claim for each in plan.criteria}
+    others = {each.claim for each in plan.criteria} | {each.id for each in plan.own_claims}
     for claim in dict.fromkeys(plan.claims):
-        if claim in known or claim in criteria:
+        if claim in known or claim in others:
             continue
         verdict, told = Verdict.NOT_EXERCISED, _WHY
         if claim.startswith(_ROLLBACK_STEPS):

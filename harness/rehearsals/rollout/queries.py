@@ -7,11 +7,10 @@ fired is read on the answers up to the one that broke it: the first ``samples`` 
 
 from __future__ import annotations
 
-import math
-
+from harness.judge.bounds import nearest_rank
 from harness.judge.window import NS, Window
 from harness.model.judgement import Judgement
-from harness.model.scenario import Criterion, Metric
+from harness.model.scenario import QUANTILE, Criterion, Metric
 
 _SAMPLE = """\
 WITH sample AS (
@@ -25,7 +24,7 @@ WITH sample AS (
 
 _SHARE = "SELECT 1.0 * SUM(outcome {which} 'ok') / COUNT(*) AS value, COUNT(*) AS samples FROM sample;"
 
-_P95 = """\
+_QUANTILE = """\
 SELECT latency_ms AS value, (SELECT COUNT(*) FROM sample) AS samples FROM sample
 ORDER BY latency_ms LIMIT 1 OFFSET {rank};"""
 
@@ -67,12 +66,17 @@ def value_query(criterion: Criterion, judged: Judgement, window: Window, *, rows
     if criterion.metric == Metric.CONCURRENT_USERS:
         return _USERS.format(stretch=round(stretch_s * NS), **span)
     probes = criterion.metric == Metric.AVAILABILITY
+    only = "" if probes else "side = 'api' AND "
+    only += f"operation = '{criterion.operation}' AND " if criterion.operation else ""
+    if criterion.metric in QUANTILE:  # what failed sooner than the limit says nothing of how long an answer takes
+        only += f"(outcome = 'ok' OR latency_ms > {criterion.threshold!r}) AND "
     sample = _SAMPLE.format(
         table="probes" if probes else "requests",
-        only="" if probes else "side = 'api' AND ",
+        only=only,
         samples=judged.samples,
         **span,
     )
-    if criterion.metric == Metric.LATENCY_P95:
-        return sample + _P95.format(rank=max(0, math.ceil(0.95 * judged.samples) - 1))
+    if criterion.metric in QUANTILE:
+        rank = nearest_rank(max(1, judged.samples), QUANTILE[criterion.metric]) - 1
+        return sample + _QUANTILE.format(rank=rank)
     return sample + _SHARE.format(which="=" if probes else "<>")

@@ -13,6 +13,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message, message, quantity, verbatim
 from harness.model.scenario import Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.model.stack import Fault
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.judge import switched_of
@@ -54,8 +55,12 @@ def week_sections(plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[
         yield _events(evidence.events, seen.facts.anchor)
 
 
+def _length(fault: Fault) -> str:
+    return f", for {fault.for_s:g} s" if fault.for_s else ""
+
+
 def _facts(plan: Scenario, details: WeekDetails) -> Pairs:
-    faults = "; ".join(f"{each}, {each.after_s:g} s into the window" for each in details.planted)
+    faults = "; ".join(f"{each}, {each.after_s:g} s into the window{_length(each)}" for each in details.planted)
     users = message(
         "{users}, {on} of them on the API; each sends a request every {pace} s and fetches the flag every {fetch} s",
         users=str(plan.population.users),

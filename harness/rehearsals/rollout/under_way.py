@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from harness.base.clock import NS
 from harness.base.units import show
@@ -18,7 +18,7 @@ from harness.load.users import Users, UsersPlan
 from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Told, message
-from harness.model.scenario import Scenario
+from harness.model.scenario import Criterion, Scenario
 from harness.model.stack import Fault
 from harness.model.verdict import Decision
 from harness.rehearsal.conclude import measurement
@@ -171,7 +171,7 @@ class Week:
     def _live(self, now_ns: int, window: Window) -> str:
         elapsed_s = (min(now_ns, window.end_ns) - window.start_ns) / NS
         shown = [
-            f"{criterion.metric} {show(each.value, each.unit)} (n={each.samples})"
+            f"{_subject(criterion)} {show(each.value, each.unit)} (n={each.samples})"
             for criterion, each in zip(self._plan.criteria, self._results, strict=True)
             if each.value is not None and each.kind is Kind.CRITERION
         ]
@@ -194,12 +194,31 @@ class Week:
         on.at_end(undo)
         on.details.planted = (*on.details.planted, fault)
         on.say(f"fault injected: {fault}")
+        if fault.for_s:
+            await on.clock.sleep(fault.for_s)
+            await _whole(undo())
+            on.say(f"fault ended: {fault}")
 
 
 def _with_id(each: Judgement) -> Told:
     """Why it is what it is, beginning with its id."""
     first, *more = each.told
     return (message("{what}: {why}", what=each.id, why=first), *more)
+
+
+def _subject(criterion: Criterion) -> str:
+    """What a criterion is about, as a scenario file names it."""
+    return f"{criterion.metric}[{criterion.operation}]" if criterion.operation else str(criterion.metric)
+
+
+async def _whole(ending: Awaitable[None]) -> None:
+    """Lets ``ending`` come to its end also where whoever awaits it is given up: half undone is not undone."""
+    task = asyncio.ensure_future(ending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def _give_up(waiting: Sequence[asyncio.Future[None]]) -> None:

@@ -34,7 +34,8 @@ class RolloutWeek:
 
     def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
         """Those that the scenario names, and those of its criteria."""
-        return [("", claim) for claim in dict.fromkeys((*plan.claims, *(each.claim for each in plan.criteria)))]
+        about = (each.claim for each in plan.criteria if each.claim)
+        return [("", claim) for claim in dict.fromkeys((*plan.claims, *about))]
 
     def parts(self, plan: Scenario, seen: Seen[WeekDetails]) -> Sequence[Part]:
         """It is one part."""

@@ -1,0 +1,201 @@
+"""Criteria as files have them: a mapping, or one line such as ``availability > 99.5%``; and what makes no sense."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from harness.base.planfile import RuleError, nearest
+from harness.base.units import Unit, quantity
+from harness.base.yamltext import dotted
+from harness.model.evidence import Operation
+from harness.model.judgement import Kind
+from harness.model.scenario import BY_OPERATION, METRIC_UNIT, QUANTILE, Comparison, Criterion, Metric
+from harness.model.stack import Capability
+
+W = TypeVar("W", bound=StrEnum)
+
+Keys = tuple[str | int, ...]
+
+_EXAMPLE = "for example `availability > 99.5%`"
+_LINE = re.compile(
+    r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?:\[\s*(?P<operation>\w+)\s*\]\s*)?"
+    r"(?P<comparison>[<>=!]+)\s*(?P<threshold>[^<>=!]+)"
+)
+_ID = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
+
+
+class KindWord(StrEnum):
+    """What a criterion is, in a file."""
+
+    SUCCESS = "success"
+    ROLLBACK = "rollback"
+
+
+_KINDS = {KindWord.SUCCESS: Kind.CRITERION, KindWord.ROLLBACK: Kind.ROLLBACK_LIMIT}
+
+#: What each metric's success says; a rollback limit fires on the other side.
+_SAYS = {
+    KindWord.SUCCESS: {
+        Metric.ERROR_RATIO: Comparison.BELOW,
+        Metric.AVAILABILITY: Comparison.ABOVE,
+        **dict.fromkeys(QUANTILE, Comparison.BELOW),
+        Metric.REQUEST_RATE: Comparison.AT_LEAST,
+        Metric.CONCURRENT_USERS: Comparison.AT_LEAST,
+    },
+    KindWord.ROLLBACK: {
+        Metric.ERROR_RATIO: Comparison.ABOVE,
+        Metric.AVAILABILITY: Comparison.BELOW,
+        **dict.fromkeys(QUANTILE, Comparison.ABOVE),
+    },
+}
+
+
+class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A criterion: a mapping, or one line such as ``availability > 99.5%`` or ``latency_p95[create_walk] < 800ms``.
+
+    Under ``criteria`` its kind comes first (``success availability > 99.5%``); under ``success`` and ``rollback`` the
+    list says it.
+    """
+
+    id: Annotated[str, msgspec.Meta(examples=["success.availability"])] = ""
+    claim: Annotated[str, msgspec.Meta(examples=["rollout.week3.success.availability"])] = ""
+    kind: KindWord | None = None
+    metric: Metric
+    comparison: Annotated[Comparison, msgspec.Meta(examples=['">"'])]
+    threshold: Annotated[str, msgspec.Meta(examples=["99.5%"])]
+    operation: Operation | None = None
+    smallest_sample: Annotated[int, msgspec.Meta(ge=0, examples=[598])] = 0
+    needs: tuple[Capability, ...] = ()
+
+    @classmethod
+    def of_text(cls, text: str) -> CriterionFile:
+        """A criterion in one line. Raises ``RuleError`` for any other."""
+        found = _LINE.fullmatch(text.strip())
+        if found is None:
+            raise RuleError(f"{text!r} is no criterion: metric, comparison, threshold", remedy=_EXAMPLE)
+        return cls(
+            kind=None if found["kind"] is None else _word(KindWord, found["kind"], "kind"),
+            metric=_word(Metric, found["metric"], "metric"),
+            comparison=_word(Comparison, found["comparison"], "comparison"),
+            threshold=found["threshold"].strip(),
+            operation=None if found["operation"] is None else _word(Operation, found["operation"], "operation"),
+        )
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A criterion and where it stands: ``at`` are the keys that lead to it, ``kind`` is what its list says it is."""
+
+    at: Keys
+    criterion: CriterionFile
+    kind: KindWord | None = None
+
+
+def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
+    """The criteria, in their order. One that has no id is called by kind, metric and operation, and by a number where
+    that is taken. Raises ``RuleError`` for one that makes no sense.
+    """
+    if not listed:
+        remedy = "for example `success: [availability > 99.5%]`"
+        raise RuleError("no criteria: nothing would be judged", "criteria", remedy=remedy)
+    taken: dict[str, Keys] = {}
+    for each in listed:
+        name = each.criterion.id
+        if name and not _ID.fullmatch(name):
+            raise RuleError(f"{name!r} is no criterion's id (words joined by dots)", *each.at, "id")
+        if name in taken:
+            what = f"id {name!r} is given twice, first in {dotted(taken[name])}"
+            raise RuleError(what, *each.at, "id", remedy="give each its own id")
+        if name:
+            taken[name] = each.at
+    found = []
+    for each in listed:
+        word = kind_of(each.criterion, each.kind, each.at)
+        of = f".{each.criterion.operation}" if each.criterion.operation else ""
+        name = each.criterion.id or _free(f"{word}.{each.criterion.metric}{of}", taken)
+        taken[name] = each.at
+        found.append(criterion(each.criterion, name, word, each.at))
+    return tuple(found)
+
+
+def kind_of(each: CriterionFile, listed_as: KindWord | None, at: Keys) -> KindWord:
+    """What a criterion is: by its own word or by its list. Raises ``RuleError`` where neither says it, or not both the
+    same.
+    """
+    if listed_as is None:
+        if each.kind is None:
+            remedy = "write `kind: success`, or one line such as `success availability > 99.5%`"
+            raise RuleError("key 'kind' is missing", *at, "kind", remedy=remedy)
+        return each.kind
+    if each.kind not in {None, listed_as}:
+        remedy = f"move it to `{each.kind}:`, or leave the word out"
+        raise RuleError(f"a {each.kind} criterion under {at[0]}", *at, "kind", remedy=remedy)
+    return listed_as
+
+
+def _free(name: str, taken: dict[str, Keys]) -> str:
+    number = 2
+    while name in taken and f"{name}.{number}" in taken:
+        number += 1
+    return name if name not in taken else f"{name}.{number}"
+
+
+def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Criterion:
+    """The criterion called ``name``, its numbers resolved. Raises ``RuleError`` for one that makes no sense."""
+    says = _SAYS[word]
+    if each.metric not in says:
+        remedy = f"use one of {', '.join(says)}"
+        raise RuleError(f"{each.metric} has no rollback limit", *at, "metric", remedy=remedy)
+    if each.comparison is not says[each.metric]:
+        right = says[each.metric].value
+        what = f"a {word} criterion on {each.metric} says {right!r}, not {each.comparison.value!r}"
+        remedy = f'write `comparison: "{right}"`, or `{each.metric} {right} ...`'
+        raise RuleError(what, *at, "comparison", remedy=remedy)
+    if each.operation is not None and each.metric not in BY_OPERATION:
+        what = f"{each.metric} is not judged of one operation"
+        remedy = f"use one of {', '.join(sorted(BY_OPERATION))}, or leave `[{each.operation}]` out"
+        raise RuleError(what, *at, "operation", remedy=remedy)
+    return Criterion(
+        id=name,
+        claim=each.claim,
+        kind=_KINDS[word],
+        metric=each.metric,
+        comparison=each.comparison,
+        threshold=_threshold(each, (*at, "threshold")),
+        operation=each.operation,
+        smallest_sample=each.smallest_sample,
+        needs=each.needs,
+    )
+
+
+#: How a threshold of each unit is written.
+_WRITTEN = {Unit.RATIO: "99.5%", Unit.MILLISECONDS: "500ms", Unit.PER_SECOND: "3/s", Unit.USERS: "250users"}
+
+
+def _threshold(each: CriterionFile, at: Keys) -> float:
+    unit = METRIC_UNIT[each.metric]
+    remedy = f"for example `threshold: {_WRITTEN[unit]}`, or `{each.metric} {each.comparison} {_WRITTEN[unit]}`"
+    try:
+        value = quantity(each.threshold, unit)
+    except ValueError as error:
+        raise RuleError(str(error).partition("; write for example ")[0], *at, remedy=remedy) from error
+    if not 0 < value < float("inf"):
+        raise RuleError(f"{each.threshold[:20]!r} is not above 0, or too large", *at, remedy=remedy)
+    if unit is Unit.RATIO and value >= 1:
+        what = f"{each.threshold!r} can be neither met nor broken; it must be between 0% and 100%"
+        raise RuleError(what, *at, remedy=remedy)
+    if unit is Unit.USERS and value != round(value):
+        raise RuleError(f"{each.threshold!r} is no whole number of users", *at, remedy=remedy)
+    return value
+
+
+def _word(words: type[W], text: str, what: str) -> W:
+    try:
+        return words(text)
+    except ValueError:
+        known = [str(each) for each in words]
+        raise RuleError(f"{text!r} is no {what}{nearest(text, known)}", remedy=f"one of: {', '.join(known)}") from None
