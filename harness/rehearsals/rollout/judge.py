@@ -18,7 +18,7 @@ from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, of_event
 from harness.judge.ledger import Ledger
-from harness.judge.window import NS
+from harness.judge.window import NS, Window
 from harness.load.population.accounts import accounts
 from harness.load.population.due import due_list
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
@@ -90,10 +90,14 @@ def _ledger(rows: Iterable[Row]) -> Ledger:
 
 
 def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judgement]) -> Iterator[Judgement]:
-    """The criteria with what chance alone does to them, and the query that reproduces each."""
+    """The criteria with what chance alone does to them, and the query that reproduces each: a rate is one of the time
+    until the judge was asked, which is before a roll back's decision was written down.
+    """
     chances = {each.id: chance_words(each) for each in false_roll_backs(plan)}
+    window = week.window
+    window = Window(start_ns=window.start_ns, end_ns=max(window.start_ns, min(window.end_ns, at.at_ns)))
     for criterion, result in zip(plan.criteria, results, strict=True):
-        query = value_query(criterion, result, week.window, rows=at.rows, stretch_s=plan.good_answer_every_s)
+        query = value_query(criterion, result, window, rows=at.rows, stretch_s=plan.good_answer_every_s)
         notes: Told = () if criterion.claim else (_OWN,)
         notes += (chances[result.id],) if result.id in chances else ()
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)

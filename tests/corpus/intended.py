@@ -1,0 +1,174 @@
+"""What is meant to differ between a run of before and the same judged and drawn by today's code, each with its reason.
+
+An entry has to occur in every run that it names: one that no longer does fails the tests, as does a difference that
+none names. ``gone`` and ``new`` are judgements; every other word is a field of one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+GONE, NEW = "gone", "new"
+
+
+@dataclass(frozen=True)
+class Differs:
+    """In ``runs``, judgements of that ``part`` and ``id`` (all three may have ``*``) differ in ``what``."""
+
+    runs: str
+    part: str
+    id: str
+    what: str
+    why: str
+
+    def covers(self, run: str, part: str, id_: str, what: str) -> bool:
+        """Whether it names that difference."""
+        return self.what == what and all(map(fnmatchcase, (run, part, id_), (self.runs, self.part, self.id)))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A number of the page of before in ``runs`` that does not stand on today's."""
+
+    runs: str
+    number: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Came:
+    """A case of the JUnit document of before in ``runs`` that came out otherwise."""
+
+    runs: str
+    case: str
+    why: str
+
+
+_STEPS = "the steps of the roll back were a list of claims beside the judgements; now each says what became of it"
+_PATCH = "an erratum that a patch mends was told beside the judgements; it is an observation"
+_ERRATUM = "an erratum that was met was told beside the judgements; it is an observation"
+_WEEKS = "a rollout judges its weeks; the criteria are those of the weeks' own runs, and stand on its page"
+_JOINED = "the parts of a reason are joined by semicolons everywhere"
+_BOUND = "a bound is one of 95 %; the client's rule is said in the reason"
+_UNIT = "a judgement that has no value has no unit"
+_CASE = "what was looked at in a case stands on the page, and its finding counts it"
+_ENDED = "the reason says how the schedule ended where there is nothing else to say"
+_FLAWS = "requests that failed are flaws, as everywhere"
+_READS = "answers of the load in steps are held against what was acknowledged; rows of before do not have them"
+_PLANTED = "a test made the finding up without an erratum, and what is shown is named"
+
+JUDGEMENTS = (
+    Differs("week1_*", "", "rollout.rollback.step*", NEW, _STEPS),
+    Differs("week2_*", "", "rollout.rollback.step*", NEW, _STEPS),
+    Differs("week3_*", "", "rollout.rollback.step*", NEW, _STEPS),
+    Differs("week*", "", "patch:*", NEW, _PATCH),
+    Differs("week1_virtual_broke", "", "flag.*", NEW, "what the flag did is judged of a run that broke, too"),
+    Differs("rollout_*", "week ?, attempt 1", "*", GONE, _WEEKS),
+    Differs("rollout_*", "week?", "week?", NEW, _WEEKS),
+    Differs("load_stages_passes", "", "reads.acknowledged", NEW, _READS),
+    Differs("secret_rotation_judged", "", "reads.acknowledged", NEW, _READS),
+    Differs("secret_rotation_judged", "naive", "iac.csi_rotation_gap", "reason", _JOINED),
+    Differs("rolling_update_nothing", "*", "rolling_update.?", NEW, "both parts are one run, and what was not made is told"),
+    Differs("chaos_passes", "2", "database_cut", "reason", "of an operation of which all failed, n/n is said for n of n"),
+    Differs("chaos_passes", "3", "zone_loss", "value", "what was not exercised has no value, and none of it failed"),
+    Differs("chaos_passes", "?", "*", "unit", _FLAWS),
+    Differs("chaos_nightly_*", "", "seed *", "unit", _FLAWS),
+    Differs("chaos_nightly_*", "", "seed *", "reason", _ENDED),
+    Differs("chaos_nightly_*", "", "schedules", NEW, "a night in which too little was done holds"),
+    Differs("conformance_[in]*", "", "checks", NEW, "a contract that was not tried whole is left open, and says so"),
+    Differs("secret_rotation_judged", "as_written", "security.csi.volume_alone", "shown", "the same in a few more words"),
+    Differs("flag_proof_*", "*", "*", "bound", _BOUND),
+    Differs("flag_proof_words", "real", "real.60s.on_to_off", "limit", "where times are scaled the rule is the limit"),
+    Differs("flag_proof_words", "real", "*.*", NEW, "a claim that the plan names and nothing judged holds"),
+    Differs("dr_restore_*", "", "restore.*", "unit", _UNIT),
+    Differs("dr_restore_*", "", "dr.backup.cross_region", NEW, "what is outside the rehearsal is judged, and gates nothing"),
+    Differs("dr_restore_*", "*_*", "*", GONE, _CASE),
+    Differs("dr_restore_*", "not exercised", "*", GONE, "parts that were not asked for are named on the page"),
+    Differs("dr_restore_[!i]*", "", "backup.*", "unit", _UNIT),
+    Differs("dr_restore_[!i]*", "", "erratum:*", NEW, _ERRATUM),
+    *(
+        Differs(runs, "", each, "reason", _JOINED)
+        for runs in ("dr_restore_all_kinds", "dr_restore_fails", "dr_restore_kind")
+        for each in ("rpo.archive_only", "rpo.stalled_archiver", "procedure.*")
+    ),
+    *(
+        Differs(runs, "", "procedure.*", what, why)
+        for runs in ("dr_restore_all_kinds", "dr_restore_fails", "dr_restore_kind")
+        for what, why in (("unit", _UNIT), ("erratum", "the judgement that shows an erratum names it"))
+    ),
+    Differs("scaling_all_kinds", "p", "claim.erratum_shown", "erratum", _PLANTED),
+    Differs("deploy_all_kinds", "errors", "claim.erratum_shown", "erratum", _PLANTED),
+    Differs("network_all_kinds", "", "check.erratum_shown", "erratum", _PLANTED),
+    Differs("network_all_kinds", "paths", "*", GONE, "a path stands on the page; the findings judge them"),
+)  # fmt: skip
+
+#: Of errata: ``seen`` is what was seen of one.
+ERRATA = (
+    *(
+        Differs(runs, "", each, "seen", _JOINED)
+        for runs in ("dr_restore_all_kinds", "dr_restore_fails", "dr_restore_kind")
+        for each in ("dr.archive_age_unwatched", "dr.configmap_changes_nothing")
+    ),
+    Differs("secret_rotation_judged", "", "iac.csi_rotation_gap", "seen", _JOINED),
+    *(
+        Differs(runs, "", "planted", NEW, _PLANTED)
+        for runs in ("deploy_all_kinds", "network_all_kinds", "scaling_all_kinds")
+    ),
+)
+
+_COUNTS = "how many verdicts of a kind there are is seen, and counted by nobody"
+_MINUTES = "times are shown in seconds"
+_COURSE = "the course shows a moment as minutes and seconds"
+
+_RPO = "the table of disasters shows what was lost to hundredths of a second"
+_QUERY = "a query ends where the judge was asked; until the decision was written down it gave another rate than stated"
+_END = "the run's exit status, which a test made up"
+_NOBODY = "in virtual time nothing stands in for anything: it is the target's code and ports of memory"
+_UNBOUND = "a column that no judgement has anything for is left out"
+
+PAGE = (
+    Missing("chaos_nightly_broke", "3", _COUNTS),
+    Missing("deploy_held_by_a_check", "7", _COUNTS),
+    Missing("network_nothing", "14", _COUNTS),
+    Missing("secret_rotation_nothing", "9", _COUNTS),
+    Missing("zone_loss_nothing", "4", _COUNTS),
+    Missing("deploy_all_kinds", "10", _END),
+    Missing("deploy_all_kinds", "12.3", "a time of failures that a test made up, with no evidence of them"),
+    *(Missing("dr_restore_disasters", each, _RPO) for each in ("0.0989", "0.385", "0.677")),
+    Missing("dr_restore_disasters", "95", _UNBOUND),
+    Missing("dr_restore_interrupted", "95", _UNBOUND),
+    Missing("dr_restore_all_kinds", "55", _MINUTES),
+    *(Missing("dr_restore_fails", each, _MINUTES) for each in ("55", "8.33", "8.92", "10.6")),
+    *(Missing("dr_restore_kind", each, _MINUTES) for each in ("55", "8.33", "8.92", "10.6")),
+    Missing("flag_proof_words", "0", _END),
+    Missing("mirror_stop_all_kinds", "10", _END),
+    *(Missing("scaling_parts", each, _COURSE) for each in ("31", "36", "38", "40", "46", "50")),
+    Missing("week*_virtual_*", "15", _NOBODY),
+    Missing("week1_virtual_broke", "1061160000000", _QUERY),
+    *(Missing("week3_roll_back", each, _QUERY) for each in ("2960298083374", "8.49353349")),
+)
+
+_BROKE = "what broke is an error, and no failure of the target's"
+_OPEN = "a run that was never judged has no decision: an error, and no failure of the target's"
+
+CASES = (
+    *(Came(runs, "run", _BROKE) for runs in ("chaos_nightly_[bi]*", "deploy_all_kinds", "dr_restore_interrupted")),
+    *(Came(runs, "run", _BROKE) for runs in ("network_all_kinds", "network_interrupted", "scaling_all_kinds")),
+    *(Came(runs, "decision", _OPEN) for runs in ("conformance_interrupted", "conformance_not_started")),
+    *(Came(runs, "decision", _OPEN) for runs in ("dr_restore_interrupted", "rollout_interrupted")),
+    Came("flag_proof_words", "decision", "what the plan names and nothing judged holds"),
+    Came("rolling_update_nothing", "exercised", "what was to be made and was not is inconclusive, and is told"),
+    Came("rollout_hold", "week2", "a week that held with nothing worse than an inconclusive criterion did not fail"),
+)
+
+#: Runs whose end a test made up as no run ends (README.md), and of which nothing is to be learned.
+ENDS_OF_NO_RUN = (
+    "deploy_all_kinds",
+    "flag_proof_words",
+    "mirror_stop_all_kinds",
+    "network_all_kinds",
+    "scaling_all_kinds",
+)
+#: Runs that end otherwise today.
+ENDS = {"load_stages_passes": f"it holds: {_READS}"}

@@ -1,0 +1,89 @@
+"""A stored run conducted once more: nothing acts, and what the run left comes in again, to be judged, drawn and stored
+by the product's own flow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+from harness.base.clock import Anchor
+from harness.base.data import ROOT
+from harness.base.progress import Progress
+from harness.model.manifests import Manifests
+from harness.model.stack import Capability
+from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal
+from harness.rehearsal.running import Running
+from harness.stack.targets import bundled
+from tests.corpus.again import Again
+from tests.rehearsal.test_conduct import Empty, Nowhere
+
+_NS = 1_000_000_000
+
+
+class Then:
+    """The clock of a run that is over: it stands still a second after the last row."""
+
+    def __init__(self, left: Again) -> None:
+        self.anchor: Anchor = left.seen.facts.anchor
+        rows = left.seen.evidence.rows
+        self._now_ns = _NS + max((_at_ns(row) for row in rows), default=self.anchor.monotonic_ns)
+
+    def now_ns(self) -> int:
+        """The monotonic time."""
+        return self._now_ns
+
+    def wall_ns(self) -> int:
+        """The wall clock, which nobody sets here."""
+        return self.anchor.unix_ns + self._now_ns - self.anchor.monotonic_ns
+
+    async def sleep(self, seconds: float) -> None:
+        """For ever: its time stands still."""
+        _ = seconds
+        await asyncio.Event().wait()
+
+
+def _at_ns(row: Any) -> int:
+    return int(getattr(row, "done_ns", 0) or row.at_ns)
+
+
+class Replayed:
+    """The rehearsal, but for what it does: all that it judges and draws is its own."""
+
+    def __init__(self, left: Again) -> None:
+        self._left = left
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._left.type, name)
+
+    def arrange(self, plan: Any, options: Options, manifests: Manifests) -> Needs:
+        """A stack that has what the environment of then had."""
+        _ = plan, options
+        return Needs(stack=StackNeeds(manifests=manifests))
+
+    async def run(self, plan: Any, on: Running[Any]) -> None:
+        """Leaves what the run had left."""
+        _ = plan
+        for name in self._left.type.details.__struct_fields__:
+            setattr(on.details, name, getattr(self._left.seen.details, name))
+        on.evidence.add(self._left.seen.evidence.rows)
+        on.children.extend(self._left.children)
+
+
+async def replayed(left: Again, reports: Path) -> Path:
+    """The folder of the run, conducted once more."""
+    facts, clock = left.seen.facts, Then(left)
+    stack = Empty(rows=0)
+    stack.capabilities = frozenset(map(Capability, facts.capabilities))
+    options = Options(
+        rung=facts.rung, target=bundled(), seed=facts.seed, reports=reports, replay=facts.replay,
+        manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
+    )  # fmt: skip
+    rehearsal = cast("Rehearsal[Any, Any]", Replayed(left))
+    run = Conductor(rehearsal, left.plan, options, clock, Progress(clock), environment=Nowhere(stack))
+    await run.run()
+    return run.folder

@@ -1,0 +1,176 @@
+"""What holds of every rehearsal's stored run, whatever it rehearses: it is stored whole, judged again to the same,
+the same as itself, and drawn in Japanese to the last word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from harness.base.errors import Exit
+from harness.cli.messages import read
+from harness.cli.stored.compare import Change, Comparison, FigureChange, VerdictChange
+from harness.cli.stored.rejudge import Rejudgement
+from harness.evidence.gathered import EVIDENCE
+from harness.model.judgement import Judgement, Kind
+from harness.model.section import Section
+from harness.rehearsal.registry import MODULES
+from harness.report.language import DOMAINS
+from harness.report.published import RESULT
+from tests.corpus import again
+from tests.rehearsal.made import result_in
+from tests.rehearsal.replayed import replayed
+from tests.rehearsal.test_conduct import Empty, conductor
+from tests.stored.conftest import main
+
+#: A run of each rehearsal of the registry, that its folder is made of.
+RUNS = {
+    "rollout_week": "week1_virtual_hold",
+    "rollout": "rollout_hold",
+    "load_stages": "load_stages_passes",
+    "scaling": "scaling_parts",
+    "secret_rotation": "secret_rotation_judged",
+    "network": "network_nothing",
+    "deploy_rehearsal": "deploy_held_by_a_check",
+    "chaos": "chaos_passes",
+    "chaos_nightly": "chaos_nightly_some_left_out",
+    "dr_restore": "dr_restore_fails",
+    "mirror_stop": "mirror_stop_steps",
+    "flag_proof": "flag_proof_virtual",
+    "conformance": "conformance_deviations",
+}
+TOY = "toy"
+STORED = {
+    EVIDENCE, "plan.json", "manifests.json", "machine.json", "result.json", "junit.xml", "summary.md", "report.html",
+}  # fmt: skip
+#: The same in every language: what the evidence says, and a class of statuses.
+SAME = {"{words}", "5xx"}
+#: The toy is not of the product, whose catalogues have no words for it.
+TOYS = {"{count} rows came", "Rows", "Subject", "What happened"}
+
+
+def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:
+    assert set(RUNS) == set(MODULES)
+    assert {name: again.converted(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
+
+
+@pytest.fixture(scope="module")
+def folders() -> dict[str, Path]:
+    """Those that were made, by the rehearsal."""
+    return {}
+
+
+@pytest.fixture(params=[*RUNS, TOY])
+def folder(
+    request: pytest.FixtureRequest,
+    folders: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The folder of a run, as the product wrote it."""
+    name: str = request.param
+    monkeypatch.setitem(MODULES, TOY, "tests.rehearsal.toy")
+    if name not in folders:
+        folders[name] = asyncio.run(made(name, tmp_path_factory.mktemp(name)))
+    return folders[name]
+
+
+async def made(name: str, reports: Path) -> Path:
+    if name != TOY:
+        return await replayed(again.converted(RUNS[name]), reports)
+    run = conductor(reports, Empty(rows=3))
+    await run.run()
+    return run.folder
+
+
+def test_it_is_stored_whole(folder: Path) -> None:
+    assert {path.name for path in folder.iterdir()} >= STORED
+    schema().validate(json.loads((folder / "result.json").read_text()))
+    result = result_in(folder)
+    assert result.facts.errors == () and result.judgements and result.decision is not None
+    assert (folder.parent / "latest").resolve() == folder
+    for name in ("junit.xml", "summary.md", "report.html"):
+        assert result.run_id in said_in(folder / name), name
+
+
+@cache
+def schema() -> jsonschema.Draft202012Validator:
+    """Of ``result.json``, as it is published."""
+    return jsonschema.Draft202012Validator(json.loads(RESULT.schema_file.read_text()))
+
+
+def said_in(path: Path) -> str:
+    """A file's text without what Markdown escapes."""
+    return path.read_text().replace("\\_", "_")
+
+
+def test_it_was_judged_as_the_stored_run_that_it_is_made_of(folder: Path) -> None:
+    """That the flow of a run loses nothing of what a run leaves."""
+    result = result_in(folder)
+    if result.rehearsal in RUNS:
+        found = again.judgements(RUNS[result.rehearsal])
+        assert {each.key: each for each in result.judgements} == {each.key: each for each in found}
+
+
+def test_judged_again_it_is_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = result_in(folder)
+    assert main(["judge", str(folder), "--json"]) == result.exit_status
+    judged = msgspec.json.decode(capsys.readouterr().out, type=Rejudgement)
+    assert [(pair.name, pair.differs) for pair in judged.judgements if pair.differs] == []
+    assert (judged.same, judged.decision, len(judged.judgements)) == (True, result.decision, len(result.judgements))
+
+
+def test_compared_with_itself_nothing_differs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["compare", str(folder), str(folder), "--json"])
+    compared = msgspec.json.decode(capsys.readouterr().out, type=Comparison)
+    exercised = result_in(folder).exercised
+    assert (compared.worse, compared.nothing, compared.not_comparable) == ((), not exercised, ())
+    assert status == (Exit.OK if exercised else Exit.HOLD)
+    changed: list[VerdictChange | FigureChange] = [*compared.judgements, *compared.figures, *compared.timings]
+    assert [(each.name, each.change) for each in changed if each.change is not Change.NONE] == []
+    stored = [each.key for each in result_in(folder).judgements if each.kind is not Kind.OBSERVATION]
+    assert (compared.settings, [(each.part, each.id) for each in compared.judgements]) == ((), stored)
+
+
+def test_drawn_in_japanese_no_reason_is_english(folder: Path) -> None:
+    assert main(["report", str(folder), "--lang", "ja"]) == Exit.OK
+    page = (folder / "report.html").read_text()
+    assert '<html lang="ja">' in page and result_in(folder).run_id in said_in(folder / "summary.md")
+    result = result_in(folder)
+    own = set(strings(json.loads((folder / "plan.json").read_text())))  # the words of a plan are its author's
+    own |= TOYS if result.rehearsal == TOY else set()
+    said: list[Judgement | Section] = [*result.judgements, *result.sections]
+    assert {text for text in texts(msgspec.to_builtins(said)) if text not in (known() | own)} == set()
+    assert main(["report", str(folder)]) == Exit.OK
+
+
+@cache
+def known() -> frozenset[str]:
+    """Every message that Japanese has words for."""
+    return frozenset({*SAME, *(str(each.id) for domain in DOMAINS for each in read("ja", domain) if each.string)})
+
+
+def texts(node: Any) -> Iterator[str]:
+    """Every message of a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("text"), str) and set(node) <= {"text", "values"}:
+            yield node["text"]
+        node = list(node.values())
+    for child in node if isinstance(node, list | tuple) else ():
+        yield from texts(child)
+
+
+def strings(node: Any) -> Iterator[str]:
+    """Every string of a document."""
+    if isinstance(node, str):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from strings(child)
