@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from harness.evidence.gathered import EVIDENCE, Gathered
+from harness.judge.combine import combine
 from harness.model.claim import OwnClaim, Statement
 from harness.model.evidence import Operation
 from harness.model.judgement import Judgement, Kind
@@ -95,6 +96,18 @@ def test_a_claim_of_the_team_that_nothing_judged_is_inconclusive_and_holds() -> 
     judgement = by_id(found.judgements)[CLAIM.id]
     assert (judgement.verdict, judgement.gates) == (Verdict.INCONCLUSIVE, True)
     assert found.decision is Decision.HOLD
+
+
+def test_it_holds_the_week_from_the_decision_on(tmp_path: Path) -> None:
+    found = week(tmp_path, msgspec.structs.replace(OURS, claims=(CLAIM.id,), own_claims=(CLAIM,)))
+    assert found.run.decision is Decision.HOLD, "and not by what was added after it"
+    assert found.observed.decision is not None and found.observed.decision.subject == Decision.HOLD
+    assert "nothing judged it" in found.observed.decision.message
+    (judgement,) = [each for each in found.run.judgements if CLAIM.id in each.claims]
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    others = [each for each in found.run.judgements if each.key != judgement.key]
+    assert combine(tuple(others)) is Decision.ADVANCE, found.why
+    judged_again(REHEARSAL, Scenario, found.folder)
 
 
 @pytest.mark.parametrize(("code", "words"), [("en", CLAIM.statement.en), ("ja", CLAIM.statement.ja)])

@@ -24,7 +24,7 @@ from harness.model.verdict import Decision
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import not_exercised, switched
+from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged_own
 from harness.stack.protocol import Undo
 
 
@@ -107,8 +107,8 @@ class Week:
             self._on.evidence.event(self._on.clock.now_ns(), "phase", "judged", judged, judged_ns=self._judged_ns)
         await self._check_stores()
         if self.decision is None:
-            found = (*self._results, *self._checks)
-            self._decide(combine(found), [check for check in self._checks if check.holds])
+            others = (*self._checks, *unjudged_own(self._plan))
+            self._decide(combine((*self._results, *others)), [each for each in others if each.holds])
 
     async def _roll_back(self) -> None:
         """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
