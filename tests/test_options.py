@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base.data import SCENARIOS
 from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
 from harness.cli import main as cli
 from harness.cli.main import main
@@ -54,6 +55,15 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
     with pytest.raises(BadInput) as caught:
         fault(text)
     assert "errors=12%" in caught.value.remedy
+
+
+def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = (SCENARIOS / "rollout_week3.yaml").read_text().replace("id: success.availability", "id: walks.isolation")
+    (tmp_path / "ours.yaml").write_text(text)
+    assert main(["run", str(tmp_path / "ours.yaml"), "--on", "local"]) == Exit.USAGE
+    assert "'walks.isolation' is a check of every week" in capfd.readouterr().err
 
 
 @pytest.mark.process

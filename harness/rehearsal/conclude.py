@@ -32,6 +32,7 @@ class Page:
     title: Message
     parts: tuple[Part, ...] = ()
     sections: tuple[Section, ...] = ()
+    own_claims: tuple[OwnClaim, ...] = ()
 
 
 @runtime_checkable
@@ -40,6 +41,11 @@ class BringsClaims(Protocol):
 
     @property
     def own_claims(self) -> tuple[OwnClaim, ...]: ...
+
+
+def own_claims(plan: object) -> tuple[OwnClaim, ...]:
+    """The claims that a plan brings; none of one that brings no document of its own."""
+    return plan.own_claims if isinstance(plan, BringsClaims) else ()
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
@@ -109,7 +115,7 @@ def conclude(
         sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
-        own_claims=plan.own_claims if isinstance(plan, BringsClaims) else (),
+        own_claims=page.own_claims,
     )
 
 

@@ -27,7 +27,7 @@ from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
 from harness.model.result import Facts, Result
 from harness.model.section import Section
-from harness.rehearsal.conclude import Page, conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged, own_claims
 from harness.rehearsal.facts import manifest_facts
 from harness.rehearsal.lifecycle import Lifecycle, open_folder, run_identity
 from harness.rehearsal.needs import StackNeeds
@@ -230,7 +230,8 @@ class Conductor(Generic[P, D]):
 
     def _headed(self, seen: Seen[D]) -> Page:
         title = self._asked(lambda: self.rehearsal.title(self.plan), verbatim(self.plan_name))
-        return Page(title, self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), ()))
+        parts = self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), ())
+        return Page(title, parts, own_claims=own_claims(self.plan))
 
     def _asked(self, ask: Callable[[], A], instead: A) -> A:
         """What the rehearsal says; ``instead`` where it fails: a mistake of ours must not cost the run its report."""

@@ -23,7 +23,7 @@ from harness.model.judgement import Judgement
 from harness.model.result import Child, Facts, Result
 from harness.model.verdict import Decision
 from harness.rehearsal import registry
-from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from tests.corpus import facts
 
@@ -169,12 +169,16 @@ def result(run: str) -> Result:
     """Today's document of the run, ended as it ended."""
     old, left, found = stored(run), converted(run), judgements(run)
     decided = {int(Exit.OK), int(Exit.HOLD), int(Exit.ROLLED_BACK), None}
+    page = Page(
+        left.type.title(left.plan),
+        tuple(left.type.parts(left.plan, left.seen)),
+        tuple(left.type.sections(left.plan, left.seen, found)),
+    )
     return conclude(
         left.type,
-        left.plan,
         left.seen,
         found,
-        tuple(left.type.sections(left.plan, left.seen, found)),
+        page,
         run_id=str(old["run_id"]),
         plan_name=str(getattr(left.plan, "name", left.rehearsal)),
         broke=() if old["exit_status"] in decided else (Exit(old["exit_status"]),),

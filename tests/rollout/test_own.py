@@ -10,13 +10,14 @@ import msgspec
 import pytest
 
 from harness.evidence.gathered import EVIDENCE, Gathered
+from harness.judge.combine import combine
 from harness.model.claim import OwnClaim, Statement
 from harness.model.evidence import Operation
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.scenario import Comparison, Criterion, Metric, Scenario
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
@@ -54,7 +55,8 @@ def result(*promised: str, claim: str = "", own: tuple[OwnClaim, ...] = ()) -> R
     gathered.see(generate(made))
     plan = msgspec.structs.replace(made.scenario, claims=promised, own_claims=own)
     seen = Seen(facts=facts_of(made), details=WeekDetails(), evidence=gathered)
-    return conclude(REHEARSAL, plan, seen, judged(REHEARSAL, plan, seen), (), run_id="r", plan_name="ours")
+    page = Page(REHEARSAL.title(plan), own_claims=plan.own_claims)
+    return conclude(REHEARSAL, seen, judged(REHEARSAL, plan, seen), page, run_id="r", plan_name="ours")
 
 
 def criterion_of(found: Result) -> Judgement:
@@ -95,6 +97,18 @@ def test_a_claim_of_the_team_that_nothing_judged_is_inconclusive_and_holds() -> 
     judgement = by_id(found.judgements)[CLAIM.id]
     assert (judgement.verdict, judgement.gates) == (Verdict.INCONCLUSIVE, True)
     assert found.decision is Decision.HOLD
+
+
+def test_it_holds_the_week_from_the_decision_on(tmp_path: Path) -> None:
+    found = week(tmp_path, msgspec.structs.replace(OURS, claims=(CLAIM.id,), own_claims=(CLAIM,)))
+    assert found.run.decision is Decision.HOLD, "and not by what was added after it"
+    assert found.observed.decision is not None and found.observed.decision.subject == Decision.HOLD
+    assert "nothing judged it" in found.observed.decision.message
+    (judgement,) = [each for each in found.run.judgements if CLAIM.id in each.claims]
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    others = [each for each in found.run.judgements if each.key != judgement.key]
+    assert combine(tuple(others)) is Decision.ADVANCE, found.why
+    judged_again(REHEARSAL, Scenario, found.folder)
 
 
 @pytest.mark.parametrize(("code", "words"), [("en", CLAIM.statement.en), ("ja", CLAIM.statement.ja)])

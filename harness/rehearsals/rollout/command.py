@@ -17,6 +17,7 @@ from harness.base.clock import Clock, MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
+from harness.judge.judged import COUNTED
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import first_line, options_of, scenario_of
 from harness.rehearsal.lifecycle import carry_out, conducted
@@ -131,6 +132,11 @@ def _resumed(
 
 def _scenario(arguments: argparse.Namespace, name: str) -> Scenario:
     scenario = scenario_of(arguments, name)
+    checks = {*COUNTED, "measurement"}
+    for named in (*(each.id for each in scenario.criteria), *(each.id for each in scenario.own_claims)):
+        if named in checks:  # two judgements of one id
+            where = f"scenario {scenario.name}"
+            raise BadInput(f"{named!r} is a check of every week", where=where, remedy="give it another id")
     return msgspec.structs.replace(scenario, faults=faults(arguments.fault, scenario))
 
 

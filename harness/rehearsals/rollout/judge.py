@@ -57,6 +57,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += flag.results(plan, at.at_ns)
     found += _checks(plan, week, rows, seen.facts.anchor)
     yield from found
+    yield from unjudged_own(plan)
     yield from _unjudged(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
     yield from _rate_without_margin(plan, found)
@@ -67,6 +68,15 @@ def not_exercised(plan: Scenario, capabilities: Iterable[str]) -> dict[str, Mess
     has = {str(each) for each in capabilities}
     lacking = {each.id: sorted(set(each.needs) - has) for each in plan.criteria}
     return {criterion: lacking_words(needs) for criterion, needs in lacking.items() if needs}
+
+
+def unjudged_own(plan: Scenario) -> Iterator[Judgement]:
+    """The claims of the team's own that no criterion is about: inconclusive, so that the week does not advance."""
+    about = {each.claim for each in plan.criteria}
+    for claim in plan.own_claims:
+        if claim.id not in about:
+            why = message("the plan names the claim, and nothing judged it")
+            yield Judgement(id=claim.id, claim=claim.id, verdict=Verdict.INCONCLUSIVE, told=(why,))
 
 
 def switched(plan: Scenario, seed: int, ledger: Ledger, off: EventRow) -> SwitchOver:
@@ -128,7 +138,7 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor)
 
 def _unjudged(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:
     """The claims of the document that the scenario names and no criterion is about: the steps of the roll back were
-    carried out exactly when the run was rolled back. (A claim of the team's own that nothing judged is inconclusive.)
+    carried out exactly when the run was rolled back.
     """
     others = {each.claim for each in plan.criteria} | {each.id for each in plan.own_claims}
     for claim in dict.fromkeys(plan.claims):

@@ -25,7 +25,7 @@ from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import not_exercised, switched
+from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged_own
 from harness.stack.protocol import Undo
 
 
@@ -108,8 +108,8 @@ class Week:
             self._on.evidence.event(self._on.clock.now_ns(), "phase", "judged", judged, judged_ns=self._judged_ns)
         await self._check_stores()
         if self.decision is None:
-            beside = (*self._checks, *measurement(self._on.evidence))
-            self._decide(combine((*self._results, *beside)), [check for check in beside if check.holds])
+            others = (*self._checks, *unjudged_own(self._plan), *measurement(self._on.evidence))
+            self._decide(combine((*self._results, *others)), [each for each in others if each.holds])
 
     async def _roll_back(self) -> None:
         """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""
