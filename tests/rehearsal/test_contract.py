@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ from harness.cli.stored.rejudge import Rejudgement
 from harness.evidence.gathered import EVIDENCE
 from harness.model.judgement import Judgement, Kind
 from harness.model.section import Section
+from harness.rehearsal.conclude import judged
 from harness.rehearsal.registry import MODULES
+from harness.rehearsal.rehearsal import Seen
+from harness.rehearsals.network.types import Attempt, NetworkDetails, Outcome, Round
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
 from tests.corpus import again
+from tests.corpus.again import Again
 from tests.rehearsal.made import result_in
 from tests.rehearsal.replayed import replayed
 from tests.rehearsal.test_conduct import Empty, conductor
@@ -47,7 +52,7 @@ RUNS = {
     "flag_proof": "flag_proof_virtual",
     "conformance": "conformance_deviations",
 }
-TOY = "toy"
+TOY, ASKED = "toy", "network, every path asked"
 STORED = {
     EVIDENCE, "plan.json", "manifests.json", "machine.json", "result.json", "junit.xml", "summary.md", "report.html",
 }  # fmt: skip
@@ -62,13 +67,35 @@ def test_every_rehearsal_of_the_registry_is_held_to_the_contract() -> None:
     assert {name: again.converted(run).rehearsal for name, run in RUNS.items()} == {name: name for name in RUNS}
 
 
+def left_by(name: str) -> Again:
+    """What the run had left that the folder of that name is made of."""
+    return asked() if name == ASKED else again.converted(RUNS[name])
+
+
+def asked() -> Again:
+    """A network whose every path was asked, and was as the plan wants it: no run of it could be stored."""
+    nothing = again.converted("network_interrupted")
+    details = NetworkDetails(
+        policies=("policy",), replicas=2, applied_ns=1, listed={"before": (), "after": ("policy",)}
+    )
+    for name in ("before", "after", "replaced"):
+        attempts = tuple(
+            Attempt(client=each.client, place=each.place, pod="p", address="10.0.0.1:80",
+                    outcome=Outcome.ANSWERED if each.allowed or name == "before" else Outcome.TIMED_OUT)
+            for each in nothing.plan.paths
+        )  # fmt: skip
+        details.rounds = {**details.rounds, name: Round(name=name, attempts=attempts)}
+    facts = msgspec.structs.replace(nothing.seen.facts, errors=())
+    return replace(nothing, seen=Seen(facts=facts, details=details, evidence=nothing.seen.evidence))
+
+
 @pytest.fixture(scope="module")
 def folders() -> dict[str, Path]:
     """Those that were made, by the rehearsal."""
     return {}
 
 
-@pytest.fixture(params=[*RUNS, TOY])
+@pytest.fixture(params=[*RUNS, ASKED, TOY])
 def folder(
     request: pytest.FixtureRequest,
     folders: dict[str, Path],
@@ -79,13 +106,13 @@ def folder(
     name: str = request.param
     monkeypatch.setitem(MODULES, TOY, "tests.rehearsal.toy")
     if name not in folders:
-        folders[name] = asyncio.run(made(name, tmp_path_factory.mktemp(name)))
+        folders[name] = asyncio.run(made(name, tmp_path_factory.mktemp(name.partition(",")[0])))
     return folders[name]
 
 
 async def made(name: str, reports: Path) -> Path:
     if name != TOY:
-        return await replayed(again.converted(RUNS[name]), reports)
+        return await replayed(left_by(name), reports)
     run = conductor(reports, Empty(rows=3))
     await run.run()
     return run.folder
@@ -112,20 +139,28 @@ def said_in(path: Path) -> str:
     return path.read_text().replace("\\_", "_")
 
 
-def test_it_was_judged_as_the_stored_run_that_it_is_made_of(folder: Path) -> None:
-    """That the flow of a run loses nothing of what a run leaves."""
-    result = result_in(folder)
-    if result.rehearsal in RUNS:
-        found = again.judgements(RUNS[result.rehearsal])
-        assert {each.key: each for each in result.judgements} == {each.key: each for each in found}
+def test_it_was_judged_as_what_the_run_had_left_is(folder: Path, folders: dict[str, Path]) -> None:
+    """The flow of a run loses nothing of what a run leaves."""
+    [name] = [each for each, made_of_it in folders.items() if made_of_it == folder]
+    if name != TOY:
+        left = left_by(name)
+        found = judged(left.type, left.plan, left.seen)
+        assert found and {each.key: each for each in result_in(folder).judgements} == {each.key: each for each in found}
+
+
+def test_every_path_that_was_asked_is_judged() -> None:
+    """What no stored run of the network shows: that paths were judged, and not left out."""
+    left = asked()
+    found = {each.id: str(each.verdict) for each in judged(left.type, left.plan, left.seen)}
+    assert (found["paths.allowed"], found["paths.refused"], found["component.opt_in"]) == ("pass", "pass", "pass")
 
 
 def test_judged_again_it_is_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = result_in(folder)
     assert main(["judge", str(folder), "--json"]) == result.exit_status
-    judged = msgspec.json.decode(capsys.readouterr().out, type=Rejudgement)
-    assert [(pair.name, pair.differs) for pair in judged.judgements if pair.differs] == []
-    assert (judged.same, judged.decision, len(judged.judgements)) == (True, result.decision, len(result.judgements))
+    now = msgspec.json.decode(capsys.readouterr().out, type=Rejudgement)
+    assert [(pair.name, pair.differs) for pair in now.judgements if pair.differs] == []
+    assert (now.same, now.decision, len(now.judgements)) == (True, result.decision, len(result.judgements))
 
 
 def test_compared_with_itself_nothing_differs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
