@@ -6,13 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
+from chaos import actions
+from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
+from harness.model.stack import FaultKind
 from harness.rehearsals.chaos.types import Expectation, Experiment
 
 FOLDER = Path(__file__).parent / "experiments"
 EXTENSION = "tekutoko"
+_FORM = f"see {FOLDER.name}/pod_kill.yaml for the form"
+
+
+class ExperimentFile(msgspec.Struct, frozen=True, kw_only=True, rename={"hypothesis": "steady-state-hypothesis"}):
+    """An experiment of Chaos Toolkit, whose own check of it is ``checked``; ours is its extension ``tekutoko``."""
+
+    title: str
+    description: str
+    extensions: tuple[dict[str, Any], ...]
+    hypothesis: dict[str, Any]
+    method: tuple[dict[str, Any], ...]
+    rollbacks: tuple[dict[str, Any], ...] = ()
+    tags: tuple[str, ...] = ()
+    version: str = ""
+    contributions: dict[str, Any] = {}
+    configuration: dict[str, Any] = {}
+    secrets: dict[str, Any] = {}
+    controls: tuple[dict[str, Any], ...] = ()
+    runtime: dict[str, Any] = {}
 
 
 def names() -> tuple[str, ...]:
@@ -27,27 +48,63 @@ def usual() -> tuple[str, ...]:
 
 def load(name: str) -> Experiment:
     """The experiment ``name``, or the one in the file ``name``. Raises ``BadInput``."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    try:
-        document = yaml.safe_load(path.read_text())
-    except OSError as error:
+    if name.endswith((".yaml", ".yml")):
+        return read(Path(name))
+    if name not in names():
         remedy = f"the experiments are: {', '.join(names())}; or give the path of a .yaml file"
-        raise BadInput(f"no experiment {name!r}: {error.strerror}", where=str(path), remedy=remedy) from error
-    except yaml.YAMLError as error:
-        raise BadInput(f"not YAML: {error}", where=str(path), remedy="correct it") from error
-    return parse(document, path)
+        raise BadInput(f"no experiment {name!r}{planfile.nearest(name, names())}", where=str(FOLDER), remedy=remedy)
+    return read(FOLDER / f"{name}.yaml")
 
 
-def parse(document: Any, path: Path) -> Experiment:
-    """The experiment in ``document``; ``path`` is its file, in errors. Raises ``BadInput``."""
-    remedy = f"see {FOLDER.name}/pod_kill.yaml for the form"
-    if not isinstance(document, dict):
-        raise BadInput("an experiment is a mapping", where=str(path), remedy=remedy)
-    ours = [each for each in document.get("extensions") or [] if each.get("name") == EXTENSION]
+def read(path: Path) -> Experiment:
+    """The experiment in ``path``. Raises ``BadInput`` naming the file, the line and the value."""
+    where = str(path)
+    found = yamltext.documents(yamltext.read(path), where)
+    if len(found) != 1:
+        raise BadInput("one experiment is wanted", where=where, remedy=_FORM)
+    document, lines = found[0]
+    file = planfile.at((), document, where, lines, ExperimentFile)
+    ours = [number for number, each in enumerate(file.extensions) if each.get("name") == EXTENSION]
     if len(ours) != 1:
-        raise BadInput(f"one extension {EXTENSION!r} is wanted", where=str(path), remedy=remedy)
+        place = yamltext.place(where, lines, ("extensions",))
+        raise BadInput(f"one extension {EXTENSION!r} is wanted", where=place, remedy=_FORM)
+    extension = {key: value for key, value in file.extensions[ours[0]].items() if key != "name"}
+    expects = planfile.at(("extensions", ours[0]), extension, where, lines, Expectation)
+    for number, activity in enumerate(file.method):
+        provider = activity.get("provider")
+        if not isinstance(provider, dict) or provider.get("module") != actions.__name__:
+            continue
+        arguments = provider.get("arguments")
+        if isinstance(arguments, dict) and "kind" in arguments:
+            at = ("method", number, "provider", "arguments", "kind")
+            planfile.at(at, arguments["kind"], where, lines, FaultKind)
+    return Experiment(name=path.stem, title=file.title, expects=expects, document=document)
+
+
+def checked(path: Path) -> Experiment:
+    """The experiment in ``path``, when Chaos Toolkit takes it too: its activities, and what they call with which
+    arguments. Raises ``BadInput``.
+    """
+    from chaoslib.exceptions import ChaosException
+    from chaoslib.experiment import ensure_experiment_is_valid
+
+    experiment = read(path)
     try:
-        expects = msgspec.convert({k: v for k, v in ours[0].items() if k != "name"}, Expectation)
-        return Experiment(name=path.stem, title=document["title"], expects=expects, document=document)
-    except (msgspec.ValidationError, KeyError) as error:
-        raise BadInput(f"{error}", where=str(path), remedy=remedy) from error
+        ensure_experiment_is_valid(experiment.document)
+    except (ChaosException, AttributeError, LookupError, TypeError, ValueError) as error:  # of values it did not expect
+        raise BadInput(f"Chaos Toolkit does not take it: {error}", where=str(path), remedy=_FORM) from error
+    return experiment
+
+
+def schema(title: str) -> dict[str, Any]:
+    """The JSON Schema of an experiment's file: ours is strict, all else is Chaos Toolkit's affair."""
+    found = planfile.schema(ExperimentFile, title)
+    ours = planfile.schema(Expectation, title)["$defs"]
+    ours["Expectation"]["properties"]["name"] = {"const": EXTENSION}
+    is_ours = {"properties": {"name": {"const": EXTENSION}}, "required": ["name"]}
+    found["$defs"]["ExperimentFile"]["properties"]["extensions"] = {
+        "type": "array",
+        "items": {"if": is_ours, "then": {"$ref": "#/$defs/Expectation"}},
+        "contains": is_ours,
+    }
+    return found | {"$defs": found["$defs"] | ours}

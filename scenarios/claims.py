@@ -7,7 +7,10 @@ without a claim.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from harness.base.errors import BadInput
+from harness.base.units import OneOf
 from harness.model.claim import Claim, Erratum
 from scenarios import (
     claims_checklist,
@@ -44,6 +47,13 @@ REGISTER: dict[str, Claim] = {claim.id: claim for chapter in _CHAPTERS for claim
 ERRATA: dict[str, tuple[Claim, Erratum]] = {
     erratum.id: (claim, erratum) for claim in REGISTER.values() for erratum in claim.errata
 }
+
+#: How a plan names them: read by ``harness.base.planfile``, which refuses an id that is not in the register.
+ClaimId = Annotated[str, OneOf(what="claim", known=(*REGISTER,), where="scenarios/claims.py")]
+ErratumId = Annotated[str, OneOf(what="erratum", known=(*ERRATA,), where="scenarios/claims.py")]
+ClaimOrErratumId = Annotated[
+    str, OneOf(what="claim or erratum", known=(*REGISTER, *ERRATA), where="scenarios/claims.py")
+]
 
 
 def claim(claim_id: str) -> Claim:

@@ -13,7 +13,8 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,7 +23,7 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput
-from harness.base.units import Quantity
+from harness.base.units import OneOf, Quantity
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,10 +40,30 @@ class RuleError(ValueError):
         self.remedy = remedy
 
 
-def nearest(word: str, known: list[str]) -> str:
+def likeness(data: Any, plan: Any) -> int:
+    """How many keys and words of ``data`` are those of the type ``plan``, less those that are not or are missing."""
+    bare = _bare(plan)[0]
+    if typing.get_origin(bare) in (tuple, list) and isinstance(data, list):
+        return sum(likeness(each, typing.get_args(bare)[0]) for each in data)
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct) and isinstance(data, dict):
+        known = _keys(bare)
+        missing = sum(field.required and key != "name" and key not in data for key, field in known.items())
+        return sum(1 + likeness(data[key], known[key].type) if key in known else -1 for key in data) - missing
+    words = _words(plan)
+    return 0 if not words else 1 if data in words else -1
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
     """``"; did you mean X?"``, or "" when nothing is near."""
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def once(names: Iterable[object]) -> None:
+    """Raises ``ValueError`` when two of ``names`` are the same: of a plan's parts, of the pods of a search."""
+    for name, count in Counter(map(str, names)).items():
+        if count > 1:
+            raise ValueError(f"{name!r} is there twice, and each has one name of its own")
 
 
 def load(path: Path, plan: type[T]) -> T:
@@ -64,13 +85,22 @@ def made(text: str, where: str, plan: type[T], into: Callable[[T], R], *, name: 
         what = "more than one YAML document" if found else f"{where} is empty"
         raise BadInput(what, where=where, remedy="one plan a file")
     data, lines = found[0]
-    source = _Source(where, lines)
     if not isinstance(data, dict):
-        raise source.bad((), "a plan is a mapping of keys", f"the keys are: {', '.join(_keys(plan))}")
+        remedy = f"the keys are: {', '.join(_keys(plan))}"
+        raise _Source(where, lines).bad((), "a plan is a mapping of keys", remedy)
     if name and "name" in _keys(plan):
         data = {"name": name, **data}
+    return _converted(data, plan, _Source(where, lines), (), into)
+
+
+def at(path: yamltext.Path_, data: Any, where: str, lines: yamltext.Lines, plan: type[T]) -> T:
+    """``data``, which stands at ``path`` of a document that is no plan itself, as ``plan``. Raises ``BadInput``."""
+    return _converted(data, plan, _Source(where, lines), path, lambda found: found)
+
+
+def _converted(data: Any, plan: type[T], source: _Source, at_: yamltext.Path_, into: Callable[[T], R]) -> R:
     try:
-        return into(msgspec.convert(source.plain(data, plan, (), ()), plan))
+        return into(msgspec.convert(source.plain(data, plan, at_, ()), plan))
     except msgspec.ValidationError as error:
         raise source.invalid(error) from error
     except RuleError as error:
@@ -107,16 +137,20 @@ class _Source:
             return self._struct(data, type_, at, now)
         if isinstance(data, str):
             self._text(data, type_, meta, f"for example {_told(at, _example(declared))}", at)
+            self._known(data, _noted(declared, OneOf), at)
         return data
 
     def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, remedy: str, at: yamltext.Path_) -> None:
         """Refuses a word that is none of its type's, and text that is not as its type has it."""
-        if isinstance(type_, type) and issubclass(type_, Enum):
-            known = [str(each.value) for each in type_]
-            if data not in known:
-                raise self.bad(at, f"{data!r} is none of {', '.join(known)}{nearest(data, known)}", remedy)
+        known = _words(type_)
+        if known and data not in known:
+            raise self.bad(at, f"{data!r} is none of {', '.join(known)}{nearest(data, known)}", remedy)
         if meta is not None and meta.pattern and not re.search(meta.pattern, data):
             raise self.bad(at, f"{data[:40]!r} is not {meta.description or meta.pattern}", remedy)
+
+    def _known(self, data: str, words: OneOf | None, at: yamltext.Path_) -> None:
+        if words is not None and data not in words.known:
+            raise self.bad(at, f"unknown {words.what} {data!r}{nearest(data, words.known)}", f"see {words.where}")
 
     def _number(self, data: Any, quantity: Quantity, meta: msgspec.Meta | None, at: yamltext.Path_) -> float:
         if not isinstance(data, str):
@@ -221,6 +255,14 @@ def _inner(type_: Any) -> Any:
     return type_
 
 
+def _words(type_: Any) -> tuple[str, ...]:
+    """The words that a file may write for ``type_``, () where it may write any."""
+    bare, one_of = _bare(type_)[0], _noted(type_, OneOf)
+    if one_of is not None:
+        return one_of.known
+    return tuple(str(each.value) for each in bare) if isinstance(bare, type) and issubclass(bare, Enum) else ()
+
+
 def _within(value: float, meta: msgspec.Meta | None) -> bool:
     if meta is None:
         return True
@@ -251,8 +293,8 @@ def _example(type_: Any) -> str:
         return str(meta.examples[0])
     if quantity is not None:
         return quantity.example
-    if isinstance(bare, type) and issubclass(bare, Enum):
-        return str(next(iter(bare)).value)
+    if words := _words(type_):
+        return words[0]
     if typing.get_origin(bare) in (tuple, list):
         return f"[{_example(typing.get_args(bare)[0])}]"
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
@@ -276,13 +318,13 @@ def _schema_of(type_: Any, defined: dict[str, Any]) -> dict[str, Any]:
     bare, quantity = _bare(type_)
     if quantity is not None:
         return {"type": "string", "pattern": quantity.pattern, "examples": [quantity.example]}
-    noted = _schema_noted(_noted(type_, msgspec.Meta))
+    noted = _schema_noted(_noted(type_, msgspec.Meta)) | _schema_known(_noted(type_, OneOf), defined)
     if typing.get_origin(bare) in (tuple, list):
         return {"type": "array", "items": _schema_of(typing.get_args(bare)[0], defined), **noted}
     if typing.get_origin(bare) is dict:
         return {"type": "object", "additionalProperties": _schema_of(typing.get_args(bare)[1], defined)}
-    if isinstance(bare, type) and issubclass(bare, Enum):
-        return {"enum": [str(each.value) for each in bare]}
+    if words := _words(bare):
+        return {"enum": list(words)}
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         if bare.__name__ not in defined:
             defined[bare.__name__] = {}  # a struct that holds itself ends here
@@ -290,6 +332,14 @@ def _schema_of(type_: Any, defined: dict[str, Any]) -> dict[str, Any]:
         return {"$ref": f"#/$defs/{bare.__name__}"}
     names = {str: "string", int: "integer", float: "number", bool: "boolean"}
     return {"type": names[bare], **noted} if bare in names else noted
+
+
+def _schema_known(words: OneOf | None, defined: dict[str, Any]) -> dict[str, Any]:
+    if words is None:
+        return {}
+    name = words.what.replace(" ", "_")
+    defined[name] = {"description": f"see {words.where}", "enum": list(words.known)}
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def _schema_noted(meta: msgspec.Meta | None) -> dict[str, Any]:
@@ -301,6 +351,7 @@ def _schema_noted(meta: msgspec.Meta | None) -> dict[str, Any]:
         "exclusiveMinimum": meta.gt,
         "maximum": meta.le,
         "pattern": meta.pattern,
+        "minItems": meta.min_length,
         "description": meta.description,
         "examples": meta.examples,
     }

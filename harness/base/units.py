@@ -111,6 +111,14 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[str], float]
 
 
+class OneOf(msgspec.Struct, frozen=True, kw_only=True):
+    """A word of a file that names one of ``known``; ``what`` they are, ``where`` they stand, for people."""
+
+    what: str
+    known: tuple[str, ...]
+    where: str
+
+
 _WRITTEN = r"[0-9]+(\.[0-9]+)?"
 _WRITTEN_AS_SECONDS = Quantity(
     what="a duration", example="120s", pattern=rf"^{_WRITTEN} ?(ms|s|min|m|h|d)$", suffix="_s", read=seconds

@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.base import terminal, units
 from harness.base.data import REPORTS
 from harness.base.errors import Exit, RehearsalError, more_severe
+from harness.cli.check import add_arguments as add_check_arguments
 from harness.cli.reconcile import add_arguments as add_reconcile_arguments
 from harness.cli.stored.command import add_commands as add_stored_commands
 from harness.cli.stored.command import add_lang
@@ -121,6 +122,9 @@ def parser() -> argparse.ArgumentParser:
         add_lang(with_a_page)
     add_stored_commands(commands, REPORTS)
     _add_stack(commands)
+    check = commands.add_parser("check", help="check plans, scenarios and experiments", allow_abbrev=False)
+    add_check_arguments(check)
+    check.set_defaults(handler=_by("harness.cli.check"))
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON")
     doctor.set_defaults(handler=_doctor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import jsonschema
 import msgspec
@@ -10,8 +11,10 @@ import pytest
 import yaml
 
 from harness.base.errors import BadInput
-from harness.base.planfile import modeline, parse, schema
-from harness.base.units import Bytes, Milliseconds, PerSecond, Ratio, Seconds
+from harness.base.planfile import at, likeness, modeline, once, parse, schema
+from harness.base.units import Bytes, Milliseconds, OneOf, PerSecond, Ratio, Seconds
+
+Colour = Annotated[str, OneOf(what="colour of paint", known=("red", "green"), where="the shelf")]
 
 
 class Way(StrEnum):
@@ -41,6 +44,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     way: Way = Way.UP
     wait_s: Seconds = 5.0
     limit_ms: Milliseconds | None = None
+    colours: tuple[Colour, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +113,14 @@ def test_quantities_are_numbers_in_the_unit_of_their_name() -> None:
             "`way: up`",
         ),
         ("window: 1s\nparts:\n- name: a\n  wait: soon", "soon", "p.yaml:4, parts[0].wait", "`wait: 120s`"),
+        ("window: " + "9" * 400 + "s", "is out of range", "p.yaml:1, window", "`window: 120s`"),
+        (
+            "window: 1s\nparts:\n- {name: a, colours: [red, gren]}",
+            "unknown colour of paint 'gren'; did you mean 'green'?",
+            "p.yaml:3, parts[0].colours[1]",
+            "see the shelf",
+        ),
+        ("window: 1s\nparts:\n- {name: a, colours: [1]}", "Expected `str`", "p.yaml:3, parts[0].colours[0]", ""),
         ("window: 1s\npods: 11", "11 pods are more than 10", "p.yaml:1", ""),
         ("window: 1s\npods: true", "Expected `int`, got `bool`", "p.yaml:2, pods", ""),
         ("window: 1s\nrules: [never]", "'never' is no rule", "p.yaml:2, rules[0]", ""),
@@ -147,3 +159,31 @@ def test_the_plan_goes_through_json_unchanged() -> None:
 def test_the_modeline_names_the_schema_only_from_the_head_of_the_file() -> None:
     assert modeline("# yaml-language-server: $schema=schemas/x.json\na: 1") == "schemas/x.json"
     assert modeline("a: 1\n# yaml-language-server: $schema=schemas/x.json") == ""
+
+
+def test_words_of_a_register_stand_in_the_schema_once() -> None:
+    found = schema(Plan, "A plan")
+    assert found["$defs"]["colour_of_paint"] == {"description": "see the shelf", "enum": ["red", "green"]}
+    assert found["$defs"]["Part"]["properties"]["colours"]["items"]["$ref"] == "#/$defs/colour_of_paint"
+
+
+def test_what_is_part_of_another_document_is_told_by_its_place_there() -> None:
+    lines = {(): 1, ("things",): 3, ("things", 1): 7, ("things", 1, "wait"): 8}
+    data = {"name": "a", "wait": "2s"}
+    assert at(("things", 1), data, "d.yaml", lines, Part) == Part(name="a", wait_s=2.0)
+    with pytest.raises(BadInput) as caught:
+        at(("things", 1), {"name": "a", "wait": "2"}, "d.yaml", lines, Part)
+    assert caught.value.where == "d.yaml:8, things[1].wait"
+
+
+def test_the_likest_type_is_the_one_whose_keys_and_words_they_are() -> None:
+    assert likeness({"window": "1s", "parts": [{"name": "a", "way": "up"}]}, Plan) == 5  # window, parts, name, way, up
+    assert likeness({"window": "1s", "parts": [{"name": "a", "way": "left"}]}, Plan) == 3
+    assert likeness({"windo": "1s"}, Plan) == -2  # one unknown, and window missing
+    assert likeness([1], Plan) == likeness("x", Plan) == likeness(None, Plan) == 0
+
+
+def test_names_are_there_once() -> None:
+    once([1, 2, "a"])
+    with pytest.raises(ValueError, match="'2' is there twice"):
+        once([1, 2, 2])

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaoslib.experiment import ensure_experiment_is_valid
 
 from chaos import actions, catalogue, probes
 from harness.base.errors import BadInput
-from harness.model.stack import DELAYS, GATE_FAULTS, PARTS, Capability, FaultKind
+from harness.model.stack import DELAYS, GATE_FAULTS, PARTS, FaultKind
 from harness.rehearsals.chaos.draw import draw
-from scenarios import claims
 
 NAMES = catalogue.names()
 LONG = ("database_failover_async", "flag_off", "pod_kill_series")
@@ -25,7 +23,7 @@ def activities(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_chaos_toolkit_takes_it(name: str) -> None:
-    ensure_experiment_is_valid(catalogue.load(name).document)
+    assert catalogue.checked(catalogue.FOLDER / f"{name}.yaml") == catalogue.load(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,8 +40,6 @@ def test_it_names_only_what_exists(name: str) -> None:
             assert (kind in DELAYS) == ("delay_ms" in arguments)
             if kind in {FaultKind.PART_HANG, FaultKind.PART_SLOW}:
                 assert arguments["subject"] in PARTS
-    assert set(experiment.expects.needs) <= {str(each) for each in Capability}
-    assert set(experiment.expects.claims) <= set(claims.REGISTER)
     assert experiment.document["rollbacks"][-1]["provider"]["func"] == "undo"
     assert experiment.expects.why
 
@@ -70,25 +66,71 @@ def test_every_fault_of_the_stack_is_in_some_experiment() -> None:
     assert {str(kind) for kind in FaultKind} - used == {str(kind) for kind in GATE_FAULTS} | {"pod_crash"}
 
 
+KEPT = ("most_failed: 10%", "why: x", "recover_within: 1s")
+
+
+def form(*keys: str, **more: str) -> str:
+    """An experiment whose extension has ``keys``, from line 6 on; ``more`` are lines in place of others."""
+    extension = "- name: tekutoko\n" + "\n".join(f"  {key}" for key in keys)
+    rest = {"title": "title: x", "hypothesis": "steady-state-hypothesis: {}", "method": "method: []"}
+    return "\n".join([*(rest | more).values(), "description: x", "extensions:", extension])
+
+
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "what", "where"),
     [
-        ("", "mapping"),
-        ("title: x", "extension 'tekutoko'"),
-        ("title: x\nextensions: [{name: tekutoko, most_failed: 0.1, why: x}]", "recover_within_s"),
-        ("title: x\nextensions: [{name: tekutoko, most_failed: 0.1, recover_within_s: 1, why: x, more: 1}]", "more"),
-        ("extensions: [{name: tekutoko, most_failed: 0.1, recover_within_s: 1, why: x}]", "title"),
-        ("a: [", "not YAML"),
+        ("", "one experiment", "mine.yaml"),
+        ("- x", "a mapping of keys is wanted", "mine.yaml:1"),
+        ("a: [", "not YAML", "mine.yaml"),
+        (form(*KEPT, title="tags: []"), "key 'title' is missing", "mine.yaml:1"),
+        (form(*KEPT, method="methods: []"), "unknown key 'methods'; did you mean 'method'?", "mine.yaml:3, methods"),
+        (form(*KEPT, method="method: [wait]"), "Expected `object`", "mine.yaml:3, method[0]"),
+        (form(*KEPT).replace("tekutoko", "other"), "one extension 'tekutoko'", "mine.yaml:5, extensions"),
+        (form(*KEPT[:2]), "key 'recover_within' is missing", "mine.yaml:6, extensions[0]"),
+        (form("most_failed: 0.1", *KEPT[1:]), "0.1 is not a percentage", "mine.yaml:7, extensions[0].most_failed"),
+        (form(*KEPT[:2], "recover_within: 0s"), "'0s' is out of range", "mine.yaml:9, extensions[0].recover_within"),
+        (form(*KEPT, "more: 1"), "unknown key 'more'", "mine.yaml:10, extensions[0].more"),
+        (form(*KEPT, "needs: [zone]"), "did you mean 'zones'", "mine.yaml:10, extensions[0].needs[0]"),
+        (form(*KEPT, "claims: [dr.rot]"), "unknown claim 'dr.rot'", "mine.yaml:10, extensions[0].claims[0]"),
+        (form(*KEPT, "repeated: {every: 5, times: 2}"), "5 is not a duration", "mine.yaml:10, extensions[0].repeated"),
     ],
 )
-def test_a_wrong_experiment_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_a_wrong_experiment_is_refused_by_its_line(tmp_path: Path, text: str, what: str, where: str) -> None:
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(BadInput) as refused:
         catalogue.load(str(tmp_path / "mine.yaml"))
+    assert what in refused.value.what
+    assert where in refused.value.where
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("kind: pod_kill", "sort: pod_kill", "required argument 'kind' is missing"),
+        ("func: inject", "func: injects", "injects"),
+        ("module: chaos.actions", "module: chaos.acts", "chaos.acts"),
+        ("  provider:", "  provider: [1]\n  providers:", "Chaos Toolkit does not take it"),
+    ],
+)
+def test_what_chaos_toolkit_would_not_run_is_refused_before(tmp_path: Path, old: str, new: str, told: str) -> None:
+    text = (catalogue.FOLDER / "pod_kill.yaml").read_text()
+    assert old in text
+    (tmp_path / "mine.yaml").write_text(text.replace(old, new, 1))
+    assert catalogue.read(tmp_path / "mine.yaml").name == "mine"
+    with pytest.raises(BadInput, match=told):
+        catalogue.checked(tmp_path / "mine.yaml")
+
+
+def test_a_fault_that_no_stack_has_is_refused_by_its_line(tmp_path: Path) -> None:
+    text = (catalogue.FOLDER / "pod_kill.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace("kind: pod_kill", "kind: pod_kil"))
+    with pytest.raises(BadInput, match=r"'pod_kil' is none of .*did you mean 'pod_kill'") as refused:
+        catalogue.load(str(tmp_path / "mine.yaml"))
+    assert refused.value.where.endswith("mine.yaml:30, method[0].provider.arguments.kind")
 
 
 def test_an_unknown_experiment_is_refused_with_those_there_are() -> None:
-    with pytest.raises(BadInput, match="no experiment 'pod_kil'") as refused:
+    with pytest.raises(BadInput, match="no experiment 'pod_kil'; did you mean 'pod_kill'") as refused:
         catalogue.load("pod_kil")
     assert "pod_kill" in refused.value.remedy
 

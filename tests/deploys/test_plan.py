@@ -44,7 +44,7 @@ def test_the_bundled_plan() -> None:
     [
         ("kind: release", "kind: releases", "'releases' is none of release, never_ready"),
         ("phase2.cicd", "phase2.cidc", "did you mean"),
-        ("limits: rollout_week2", "limits: rollout_week9", "no scenario"),
+        ("limits: rollout_week2", "limits: rollout_week9", "no scenario is called .*did you mean"),
         ("error_share: 12%", "error_share: '12'", "12"),
         ("  back: ALTER", "  # back: ALTER", "needs `breaking` and `back`"),
         ("name: slow", "nam: slow", "nam"),

@@ -186,7 +186,7 @@ def test_an_ordinary_run_never_builds_it() -> None:
         ("host: other,", "host: elsewhere,", "'elsewhere' is none of its, other"),
         ("ask: GET /ready", "ask: GET /health", "is there twice"),
         ("ask: GET /ready", "ask: /ready", "no method and path"),
-        ("rate: 10/s\n  asks", "rate: 1000/s\n  asks", "not within"),
+        ("rate: 10/s\n  asks", "rate: 1000/s\n  asks", "out of range .above 0, at most 50/s"),
         ("status: 0", "status: 200", "what a pod answers, and for what none may"),
     ],
 )

@@ -45,7 +45,7 @@ def test_the_bundled_plan() -> None:
         ("from: target, to: auth,", "from: target, to: postgres,", "is there twice"),
         ("from: edge, to: pod,", "from: edge, to: other_pod,", "only the target's pods"),
         ("from: stranger, to: pod,", "from: stranger, to: stranger,", "asks itself"),
-        ("rate: 10/s", "rate: 1000/s", "not within"),
+        ("rate: 10/s", "rate: 1000/s", "out of range .above 0, at most 50/s"),
         ("allowed: false", "allowed: true", "allowed paths and refused ones"),
     ],
 )

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.base import units
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, StackNotStarted
 from harness.rehearsals.dr_restore import keeper, wal
 from harness.rehearsals.dr_restore.facts import Loss, SizePoint
 from harness.rehearsals.dr_restore.keeper import Kept
-from harness.rehearsals.dr_restore.plan import checked, load, size_bytes
+from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sentinel import Sentinel, loss
 from harness.rehearsals.dr_restore.site import Site
@@ -217,9 +218,8 @@ def test_three_sizes_are_no_prediction() -> None:
 
 def test_the_bundled_plan_says_what_the_document_says() -> None:
     plan = load()
-    assert (plan.rto_s, plan.rpo_s, plan.restart_s) == (4 * 3600, 3600, 600)
-    assert (plan.backup_at, plan.backup_zone, plan.retention_s) == ("03:00", "JST", 7 * 86400)
-    assert checked(plan, "x") == plan
+    assert (plan.limits.rto_s, plan.limits.rpo_s, plan.limits.restart_s) == (4 * 3600, 3600, 600)
+    assert (plan.backup.at, plan.backup.zone, plan.backup.retention_s) == ("03:00", "JST", 7 * 86400)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,14 @@ def test_the_bundled_plan_says_what_the_document_says() -> None:
             "disasters: []",
             "disasters: none",
         ),
-        ("points: 3", "pints: 3", "pints"),
+        ("points: 3", "pints: 3", "unknown key 'pints'; did you mean 'points'"),
+        ('at: "03:00"', 'at: "25:00"', "'25:00' JST is no time of day"),
+        ("zone: JST", "zone: JTS", "JTS is no time of day"),
+        ("days: 10", "days: 61", "Expected `int` <= 60"),
+        ("commit_every: 60s", "commit_every: 6min", "longer than archive_timeout"),
+        ("sentinel_every: 100ms", "sentinel_every: 1ms", "between 10ms and 10s"),
+        ("users: 20", "users: 501", "Expected `int` <= 500"),
+        ("retention: 7d", "retention: " + "9" * 400 + "d", "out of range"),
         ("- dr.rto", "- dr.rot", "unknown claim 'dr.rot'"),
         ("16MiB, 32MiB, 64MiB, 128MiB", "16MiB, 32MiB", "at least four"),
         ("16MiB, 32MiB", "16MB, 32MiB", "is no size"),
@@ -256,7 +263,7 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 
 def test_sizes_have_units() -> None:
-    assert (size_bytes("64MiB"), size_bytes("1GiB")) == (64 * MIB, 1024 * MIB)
+    assert (units.size_bytes("64MiB"), units.size_bytes("1GiB")) == (64 * MIB, 1024 * MIB)
 
 
 def test_a_disk_without_room_is_said_before_anything_starts(tmp_path: Path) -> None:
@@ -264,20 +271,3 @@ def test_a_disk_without_room_is_said_before_anything_starts(tmp_path: Path) -> N
     with pytest.raises(StackNotStarted, match="of disk") as caught:
         Site.begin("test-no-room", tmp_path, MachineClock(), needs_bytes=needs)
     assert "--size" in caught.value.remedy
-
-
-async def test_a_folder_that_a_site_cannot_remove_is_left_and_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
-    site = Site.begin("left", tmp_path / "logs", MachineClock())
-
-    def refused() -> None:
-        raise OSError("device or resource busy")
-
-    with monkeypatch.context() as within:
-        within.setattr(site.state, "end", refused)
-        await site.down()
-    assert site.leaks() == [f"folder {site.state.folder} is left"]
-    site.state.end()
-    assert site.leaks() == []

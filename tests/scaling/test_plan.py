@@ -31,11 +31,12 @@ def test_the_bundled_plan() -> None:
     [
         ("kind: manual", "kind: hpa", "the order is"),
         ("scaling.time.manual_up", "scaling.time.manual_upp", "did you mean"),
-        ("high: 8", "high: 80", "not within 1..40"),
-        ("hold: 85%", "hold: 95%", "not within 0..90%"),
-        ("kind: drain", "kind: drains", "'drains' is not a valid PartKind"),
-        ("needs: [eviction]", "needs: [evictions]", "not a valid Capability"),
+        ("high: 8", "high: 80", "Expected `int` <= 40"),
+        ("hold: 85%", "hold: 95%", "'95%' is out of range .at most 90%"),
+        ("kind: drain", "kind: drains", "'drains' is none of manual, apply, .*did you mean 'drain'"),
+        ("needs: [eviction]", "needs: [evictions]", "did you mean 'eviction'"),
         ("name: apply", "name: manual", "one name"),
+        ("low: 2", "low: 9", "low is 9, above high, 8"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:

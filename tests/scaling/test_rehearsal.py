@@ -12,7 +12,7 @@ from harness.model.evidence import EventRow, SampleRow
 from harness.model.judgement import Judgement
 from harness.model.parts import PartRun
 from harness.model.section import Chart, Lines, Pairs, Timeline
-from harness.model.stack import Rung
+from harness.model.stack import Capability, Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
 from harness.rehearsals.scaling.rehearsal import REHEARSAL
@@ -23,7 +23,7 @@ from tests.scaling.test_judge import by_hand, endpoints, pod, resize
 
 HPA = Part(
     name="hpa", kind=PartKind.HPA, title="HPA", low=2, high=4, load_s=200, up_within_s=180, down_after_s=285,
-    down_within_s=390, needs=("autoscaling",),
+    down_within_s=390, needs=(Capability.AUTOSCALING,),
     claims=("scaling.time.hpa_up", "scaling.hpa.cpu", "scaling.time.hpa_down", "scaling.hpa.down_to_2"),
 )  # fmt: skip
 BY_HAND = Part(

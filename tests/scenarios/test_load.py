@@ -52,8 +52,8 @@ def test_a_scenario_by_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "what", "where"),
     [
-        ("window: 120s", "windw: 120s", "did you mean 'window'", "plan.yaml:18, windw"),
-        ("window: 120s", "window: 120", "120 is not a duration", "plan.yaml:18, window"),
+        ("window: 120s", "windw: 120s", "did you mean 'window'", "plan.yaml:19, windw"),
+        ("window: 120s", "window: 120", "120 is not a duration", "plan.yaml:19, window"),
         ("window: 120s", "window: 120 parsecs", "no unit of time", "window"),
         ("window: 120s", "window: 0s", "out of range", "window"),
         ("window: 120s", "window: 40d", "out of range", "window"),

@@ -34,7 +34,7 @@ def test_the_bundled_plan() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("kind: naive", "kind: native", "'native' is not a valid PartKind"),
+        ("kind: naive", "kind: native", "'native' is none of as_written, start, .*did you mean 'naive'"),
         ("iac.csi_rotation_gap", "iac.csi_rotation_gab", "did you mean"),
         ("load: 180s", "load: 0s", "a rotation needs a load"),
         ("rate: 10/s", "rate: 100/s", "a rotation needs a load"),

@@ -23,7 +23,8 @@ from harness.rehearsals.load_stages.types import KneePlan, Made, StepFigures
 
 MS = 1_000_000
 LIMITS = Limits(p95_ms=500, error_ratio=0.01)
-PLAN = KneePlan(pods=(2,), warm_up_s=20, step_s=8, first_rate_per_s=20, most_rate_per_s=1000, precision=0.1)
+PLAN = KneePlan(pods=(2,), warm_up_s=20, step_s=8, most_rate_per_s=1000, precision=0.1)
+FIRST_RATE_PER_S = 20
 
 
 def calls(latencies_ms: list[float], *, failed: int = 0, late_ms: float = 0.0, failure: int = 500) -> Calls:
@@ -172,7 +173,7 @@ def search(
     ``hiccups`` are verdicts of single steps, by their number, whatever the target would have kept.
     """
     tried: list[Tried] = []
-    while (rate := next_rate(plan, tried)) is not None:
+    while (rate := next_rate(plan, FIRST_RATE_PER_S, tried)) is not None:
         assert len(tried) < 40, "the search does not end"
         told = hiccups.get(len(tried), Verdict.PASS if rate <= kept_until else Verdict.FAIL)
         tried.append(Tried(rate_per_s=rate, verdict=told, generator_limited=rate > generator_until))
@@ -186,7 +187,7 @@ def test_the_knee_is_found_within_the_precision(kept_until: float) -> None:
     assert found.verdict is Verdict.PASS
     assert found.rate_per_s is not None and found.broken_per_s is not None
     assert found.rate_per_s <= kept_until < found.broken_per_s
-    if kept_until >= PLAN.first_rate_per_s:
+    if kept_until >= FIRST_RATE_PER_S:
         assert found.broken_per_s / found.rate_per_s <= 1.1 + 1e-9
     assert len(tried) <= 14
 
@@ -202,10 +203,10 @@ def test_one_failed_step_anywhere_does_not_move_the_knee(kept_until: float, hicc
 
 def test_a_rate_bounds_after_two_failures_and_not_before() -> None:
     kept, failed = Tried(rate_per_s=20, verdict=Verdict.PASS), Tried(rate_per_s=40, verdict=Verdict.FAIL)
-    assert next_rate(PLAN, [kept, failed]) == 40
-    assert next_rate(PLAN, [kept, failed, failed]) == pytest.approx(28.28, abs=0.01)
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [kept, failed]) == 40
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [kept, failed, failed]) == pytest.approx(28.28, abs=0.01)
     passed = Tried(rate_per_s=40, verdict=Verdict.PASS)
-    assert next_rate(PLAN, [kept, failed, passed]) == 80
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [kept, failed, passed]) == 80
 
 
 def test_a_target_that_is_never_broken_has_no_knee_yet() -> None:
@@ -227,10 +228,10 @@ def test_a_limited_generator_ends_the_search_and_is_named() -> None:
 def test_one_hiccup_of_the_generator_is_tried_again() -> None:
     hiccup = Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE, generator_limited=True)
     tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), hiccup]
-    assert next_rate(PLAN, tried) == 40
-    assert next_rate(PLAN, [*tried, hiccup]) is None
+    assert next_rate(PLAN, FIRST_RATE_PER_S, tried) == 40
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [*tried, hiccup]) is None
     again = [*tried, *[Tried(rate_per_s=40, verdict=Verdict.FAIL)] * 2]
-    assert next_rate(PLAN, again) == pytest.approx(28.28, abs=0.01)
+    assert next_rate(PLAN, FIRST_RATE_PER_S, again) == pytest.approx(28.28, abs=0.01)
     done = [*again, Tried(rate_per_s=28.28, verdict=Verdict.PASS), *[Tried(rate_per_s=30, verdict=Verdict.FAIL)] * 2]
     assert knee(PLAN, 2, done).verdict is Verdict.PASS
 
@@ -238,8 +239,8 @@ def test_one_hiccup_of_the_generator_is_tried_again() -> None:
 def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
     unspread = Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE, unspread=True)
     tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), unspread]
-    assert next_rate(PLAN, tried) == 40
-    assert next_rate(PLAN, [*tried, unspread]) is None
+    assert next_rate(PLAN, FIRST_RATE_PER_S, tried) == 40
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [*tried, unspread]) is None
     found = knee(PLAN, 2, [*tried, unspread])
     assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
     assert "not spread over the pods" in english(found.told)
@@ -251,8 +252,8 @@ def test_a_load_that_was_not_spread_is_named_and_no_limit() -> None:
 def test_a_rate_whose_step_says_nothing_does_not_bound(why: str, words: str) -> None:
     limited = msgspec.structs.replace(Tried(rate_per_s=40, verdict=Verdict.INCONCLUSIVE), **{why: True})
     tried = [Tried(rate_per_s=20, verdict=Verdict.PASS), limited]
-    assert next_rate(PLAN, tried) == 40
-    assert next_rate(PLAN, [*tried, limited]) is None
+    assert next_rate(PLAN, FIRST_RATE_PER_S, tried) == 40
+    assert next_rate(PLAN, FIRST_RATE_PER_S, [*tried, limited]) is None
     found = knee(PLAN, 2, [*tried, limited])
     assert (found.verdict, found.rate_per_s, found.broken_per_s) == (Verdict.INCONCLUSIVE, 20, None)
     assert words in english(found.told)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from harness.base.errors import Exit
+from harness.base.units import Ratio
 from harness.checks.healing import Direction
 from harness.model.message import Told
-from harness.model.scenario import Criterion, Scenario
+from harness.model.scenario import Criterion, Scenario, Span
+from harness.model.stack import Capability
 from harness.rehearsals.chaos.kill_series import KillSeries
+from scenarios.claims import ClaimId, ErratumId
 
 
-class Repeated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Repeated(msgspec.Struct, frozen=True, kw_only=True):
     """A pod killed ``times`` times, once every ``every_s``: the failures are computed beforehand, and held to it."""
 
-    every_s: float
-    times: int
+    every_s: Span
+    times: Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Failover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Failover(msgspec.Struct, frozen=True, kw_only=True):
     """PostgreSQL fails over to a standby: users' writes fail for at most ``most_outage_s``.
 
     With ``synchronous`` commits wait for the standby and no acknowledged write is lost. Without, it is the
@@ -28,11 +31,11 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     synchronous: bool
-    most_outage_s: float
+    most_outage_s: Span
 
 
-class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the target has to keep.
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the target has to keep: the extension ``tekutoko`` of an experiment of Chaos Toolkit.
 
     From the first fault until the steady state is back, at most ``most_failed`` (0..1) of users' requests and probes
     may fail (0: none), and the steady state is back within ``recover_within_s`` of the undo. With ``unharmed`` requests
@@ -42,18 +45,18 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     the one of the document that failures within the allowance show.
     """
 
-    most_failed: float
-    recover_within_s: float
+    most_failed: Ratio
+    recover_within_s: Span
     why: str
     least_calls: int = 1
     unharmed: bool = False
-    needs: tuple[str, ...] = ()
-    claims: tuple[str, ...] = ()
+    needs: tuple[Capability, ...] = ()
+    claims: tuple[ClaimId, ...] = ()
     repeated: Repeated | None = None
     failover: Failover | None = None
     only_named: bool = False
     breaks_nodes: bool = False
-    erratum: str = ""
+    erratum: ErratumId = ""
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):

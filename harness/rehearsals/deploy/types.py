@@ -12,6 +12,7 @@ from harness.model.judgement import Judgement
 from harness.model.message import Message
 from harness.model.scenario import Criterion, Scenario
 from harness.model.stack import Version
+from scenarios.claims import ClaimOrErratumId
 
 
 class PartKind(StrEnum):
@@ -35,7 +36,7 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: PartKind
     title: str
-    claims: tuple[str, ...]
+    claims: tuple[ClaimOrErratumId, ...]
     version: Version
     graceful: bool = True
     least_calls: int = 300
@@ -46,6 +47,11 @@ class DeployPart(msgspec.Struct, frozen=True, kw_only=True):
     breaking: str = ""
     back: str = ""
     written_by: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for a breaking schema that nothing breaks, or nothing takes back."""
+        if self.kind is PartKind.BREAKING_SCHEMA and not (self.breaking and self.back):
+            raise ValueError(f"{self.name}: a breaking schema needs `breaking` and `back`")
 
 
 class DeployPlan(msgspec.Struct, frozen=True, kw_only=True):

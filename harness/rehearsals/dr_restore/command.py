@@ -18,7 +18,7 @@ from harness.model.stack import Rung
 from harness.rehearsal.arguments import first_line
 from harness.rehearsal.lifecycle import carry_out
 from harness.rehearsal.options import Options
-from harness.rehearsals.dr_restore.plan import checked, load, size_bytes
+from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 from harness.stack.rungs import folder_of, for_rung
 from harness.stack.targets import TARGET_HELP, resolve
@@ -59,18 +59,18 @@ def overridden(plan: RecoveryPlan, arguments: argparse.Namespace) -> tuple[Recov
     try:
         chosen = plan.sizes.sizes_bytes
         if arguments.sizes is not None:
-            chosen = tuple(size_bytes(text) for text in arguments.sizes.split(","))
+            chosen = tuple(units.size_bytes(text) for text in arguments.sizes.split(","))
         if arguments.size is not None:
-            chosen = (*chosen, size_bytes(arguments.size))
+            chosen = (*chosen, units.size_bytes(arguments.size))
         stall_s = plan.stall.stall_s if arguments.stall is None else units.seconds(arguments.stall)
+        values: dict[str, Any] = {
+            "points": plan.points if arguments.points is None else arguments.points,
+            "sizes": msgspec.structs.replace(plan.sizes, sizes_bytes=tuple(sorted(set(chosen)))),
+            "stall": msgspec.structs.replace(plan.stall, stall_s=stall_s),
+        }
+        return msgspec.structs.replace(plan, **values), tuple(changed)
     except ValueError as error:
-        raise BadInput(str(error), where="--size, --sizes, --stall") from error
-    values: dict[str, Any] = {
-        "points": plan.points if arguments.points is None else arguments.points,
-        "sizes": msgspec.structs.replace(plan.sizes, sizes_bytes=tuple(sorted(set(chosen)))),
-        "stall": msgspec.structs.replace(plan.stall, stall_s=stall_s),
-    }
-    return checked(msgspec.structs.replace(plan, **values), "the command line"), tuple(changed)
+        raise BadInput(str(error), where="--points, --size, --sizes, --stall") from error
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -104,10 +104,10 @@ def _by_size(plan: RecoveryPlan, found: Sizes, around_s: float) -> Iterator[Judg
     yield Judgement(
         id="restore.overhead",
         claim="dr.restore.step1",
-        verdict=within(extra.difference_s, plan.overhead_s),
+        verdict=within(extra.difference_s, plan.limits.overhead_s),
         told=(told,),
         value=extra.difference_s,
-        limit=plan.overhead_s,
+        limit=plan.limits.overhead_s,
         unit=Unit.SECONDS,
         samples=1,
     )
@@ -130,8 +130,8 @@ def _predicted(plan: RecoveryPlan, guess: Prediction, around_s: float) -> Judgem
         )
     else:
         expected_s, upper_s = guess.expected_s + around_s, guess.upper_s + around_s
-        verdict = within(upper_s, plan.rto_s)
-        if verdict is Verdict.FAIL and expected_s <= plan.rto_s:
+        verdict = within(upper_s, plan.limits.rto_s)
+        if verdict is Verdict.FAIL and expected_s <= plan.limits.rto_s:
             verdict = Verdict.INCONCLUSIVE
         told = (
             message(
@@ -151,7 +151,7 @@ def _predicted(plan: RecoveryPlan, guess: Prediction, around_s: float) -> Judgem
         told=told,
         value=expected_s,
         bound=upper_s,
-        limit=plan.rto_s,
+        limit=plan.limits.rto_s,
         unit=Unit.SECONDS,
         samples=len(guess.points),
     )
@@ -185,15 +185,15 @@ def _seen(erratum: str, *told: Message) -> Judgement:
 def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator[Judgement]:
     """The errata that this rehearsal met beside its verdicts, each with what was seen."""
     if seen.schedule:
-        due = next_backup(now, daily_time(plan.terraform_start_time, "UTC")).astimezone(ZONES[plan.backup_zone])
+        due = next_backup(now, daily_time(plan.backup.terraform_start_time, "UTC")).astimezone(ZONES[plan.backup.zone])
         told = message(
             "start_time {start} read as UTC starts the backup at {due} {zone}",
-            start=plan.terraform_start_time,
+            start=plan.backup.terraform_start_time,
             due=f"{due:%H:%M}",
-            zone=plan.backup_zone,
+            zone=plan.backup.zone,
         )
         yield _seen("dr.backup_hour_is_utc", told)
-        days = round(plan.retention_s / 86400)
+        days = round(plan.backup.retention_s / 86400)
         least, _most = reach_by_count(days)
         told = message(
             "{days} daily backups kept by count reach back {least} days right after a backup; this rehearsal keeps one "
@@ -203,7 +203,7 @@ def errata(plan: RecoveryPlan, seen: RecoveryDetails, now: datetime) -> Iterator
         )
         yield _seen("dr.backups_by_count", told)
     if seen.stalled is not None:
-        yield _seen("dr.archive_age_unwatched", *stall_told(seen.stalled, plan.stall, plan.rpo_s))
+        yield _seen("dr.archive_age_unwatched", *stall_told(seen.stalled, plan.stall, plan.limits.rpo_s))
     if seen.stack is not None and not managed_before(seen.stack):
         told = message(
             "the stack's own PostgreSQL archives nothing (archive_mode off): a restored one loses nothing by it"

@@ -47,7 +47,7 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
     """What the disasters lost, and whether what was restored is what was written."""
     if not cases:
         return
-    verdict, worst = _lost(cases, plan.rpo_s)
+    verdict, worst = _lost(cases, plan.limits.rpo_s)
     told = message("a restore held no sentinel")
     if worst is not None:
         which = next(case.id for case in cases if case.loss.rpo_s == worst)
@@ -58,7 +58,7 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
         verdict=verdict,
         told=(told,),
         value=worst,
-        limit=plan.rpo_s,
+        limit=plan.limits.rpo_s,
         unit=Unit.SECONDS,
         samples=len(cases),
     )
@@ -69,7 +69,7 @@ def rpo(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Iterator[Judgement]:
 
 
 def _streamed(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Judgement:
-    verdict, worst = _lost(cases, plan.streaming_rpo_s)
+    verdict, worst = _lost(cases, plan.limits.streaming_rpo_s)
     told = message(
         "WAL streamed; a sentinel every {every} ms; counted to when the server was known dead, so the loss is at most "
         "this; the limit is ours, tighter than the document's",
@@ -81,7 +81,7 @@ def _streamed(plan: RecoveryPlan, cases: Sequence[CaseResult]) -> Judgement:
         verdict=verdict,
         told=(told,),
         value=worst,
-        limit=plan.streaming_rpo_s,
+        limit=plan.limits.streaming_rpo_s,
         unit=Unit.SECONDS,
         samples=len(cases),
     )
@@ -123,10 +123,10 @@ def stall(plan: RecoveryPlan, found: Stalled | None) -> Iterator[Judgement]:
             "rpo.stalled_archiver",
             found.stalled_rpo_s,
             ended,
-            (*stall_told(found, plan.stall, plan.rpo_s), decides, moved),
+            (*stall_told(found, plan.stall, plan.limits.rpo_s), decides, moved),
         ),
     ):
-        yield _stalled(name, value, must, told, limit=plan.rpo_s, commits=found.commits)
+        yield _stalled(name, value, must, told, limit=plan.limits.rpo_s, commits=found.commits)
     yield _law(plan.stall, found, ended)
 
 

@@ -26,7 +26,7 @@ def _not_reached() -> Message:
 def rto_of(plan: RecoveryPlan, found: OnStack) -> Judgement:
     """Without a good answer the RTO is only known to be longer than what was waited."""
     answered = found.corrected.first_good_s is not None
-    verdict = within(found.case.total_s, plan.rto_s)
+    verdict = within(found.case.total_s, plan.limits.rto_s)
     if verdict is Verdict.PASS and not answered:
         verdict = Verdict.INCONCLUSIVE
     told = message(
@@ -47,7 +47,7 @@ def rto_of(plan: RecoveryPlan, found: OnStack) -> Judgement:
         told=(told,) if answered else (longer, told),
         value=found.case.total_s if answered else None,
         bound=None if answered else found.case.total_s,
-        limit=plan.rto_s,
+        limit=plan.limits.rto_s,
         unit=Unit.SECONDS,
         samples=1,
     )
@@ -164,7 +164,7 @@ def _restart(plan: RecoveryPlan, found: OnStack) -> Judgement:
     verdict = Verdict.INCONCLUSIVE
     told: Told = (_not_reached(),)
     if restart is not None:
-        verdict, told = _in_order(restart, plan.restart_s)
+        verdict, told = _in_order(restart, plan.limits.restart_s)
     complete = restart is not None and not restart.why
     return Judgement(
         id="procedure.restart",
@@ -173,7 +173,7 @@ def _restart(plan: RecoveryPlan, found: OnStack) -> Judgement:
         told=told,
         value=restart.took_s if restart is not None and complete else None,
         bound=None if restart is None or complete else restart.took_s,
-        limit=plan.restart_s,
+        limit=plan.limits.restart_s,
         unit=Unit.SECONDS,
         samples=0 if restart is None else restart.seen.requests,
     )

@@ -126,8 +126,8 @@ async def _disasters(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Sit
 
 
 async def _schedule(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
-    at = daily_time(plan.backup_at, plan.backup_zone)
-    on.details.schedule = await schedule_checks(site, at, plan.days, timedelta(seconds=plan.retention_s))
+    at = daily_time(plan.backup.at, plan.backup.zone)
+    on.details.schedule = await schedule_checks(site, at, plan.backup.days, timedelta(seconds=plan.backup.retention_s))
 
 
 async def _stall(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:

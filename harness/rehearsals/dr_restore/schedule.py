@@ -11,11 +11,11 @@ ZONES = {"UTC": UTC, "JST": timezone(timedelta(hours=9), "JST")}
 
 
 def daily_time(text: str, zone: str) -> time:
-    """``"03:00"`` in ``"JST"``. Raises ``BadInput``."""
+    """``"03:00"`` in ``"JST"``. Raises ``ValueError``."""
     try:
         return time.fromisoformat(text).replace(tzinfo=ZONES[zone])
     except (ValueError, KeyError) as error:
-        raise BadInput(f"{text!r} {zone} is no time of day", remedy='for example at: "03:00", zone: JST') from error
+        raise ValueError(f"{text!r} {zone} is no time of day; write for example '03:00' and JST") from error
 
 
 def next_backup(now: datetime, at: time) -> datetime:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
+from harness.base.planfile import RuleError
+from harness.base.units import Seconds
 from harness.checks.walk_continuity import Continuity
 from harness.model.message import Told
+from harness.model.scenario import Span
+from scenarios.claims import ClaimId, ErratumId
 
 
 class Direction(StrEnum):
@@ -26,25 +31,31 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    session_s: float = 0.0
-    offline_s: float = 0.0
-    late: str = ""
+    session_s: Seconds = 0.0
+    offline_s: Seconds = 0.0
+    late: ErratumId = ""
 
 
 class FetchCase(msgspec.Struct, frozen=True, kw_only=True):
     """A minimum fetch interval; ``late`` is the erratum by which it is expected to be late."""
 
-    fetch_interval_s: float
+    fetch_interval_s: Seconds
     real: bool = False
-    late: str = ""
+    late: ErratumId = ""
 
 
 class RealPlan(msgspec.Struct, frozen=True, kw_only=True):
     """On real parts every time is divided by ``scale``; ``offline`` of the ``clients`` lose their network."""
 
-    scale: float
-    clients: int
-    offline: int
+    scale: Annotated[float, msgspec.Meta(ge=1, le=100)]
+    clients: Annotated[int, msgspec.Meta(ge=2, le=100)]
+    offline: Annotated[int, msgspec.Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        """Raises ``RuleError`` where nobody would be online."""
+        if self.offline >= self.clients:
+            what = f"{self.offline} of {self.clients} clients are offline, and some have to be online"
+            raise RuleError(what, "offline")
 
 
 class FlagPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +64,12 @@ class FlagPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "flag_proof"
     virtual_only: bool = False
     title: str
-    claim: str
-    limit_s: float
-    pace_s: float
-    clients: int
-    cases: tuple[FetchCase, ...]
-    kinds: tuple[Kind, ...]
+    claim: ClaimId
+    limit_s: Seconds
+    pace_s: Span
+    clients: Annotated[int, msgspec.Meta(ge=1, le=2000)]
+    cases: Annotated[tuple[FetchCase, ...], msgspec.Meta(min_length=1)]
+    kinds: Annotated[tuple[Kind, ...], msgspec.Meta(min_length=1)]
     real: RealPlan
 
 

@@ -11,7 +11,7 @@ from harness.rehearsals.load_stages.judge import knee_of, limits_of, tried_of
 from harness.rehearsals.load_stages.judge_knee import Tried, next_rate
 from harness.rehearsals.load_stages.judge_steps import result_of
 from harness.rehearsals.load_stages.measure import Measuring
-from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult
+from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, PhotosPlan, StepResult
 from harness.stack.manifests.cpu import scaled
 
 
@@ -79,16 +79,17 @@ class Acts:
             await on.stack.apply(scaled(self._manifests, factor / on.stack.cpu_factor, raw=True))
         for pods in plan.pods:
             await self._knee(pods)
-        for pods in plan.pods[:1] if plan.photos_per_s else ():
-            await self._knee(pods, photos_per_s=plan.photos_per_s)
+        if plan.photos is not None and plan.pods:
+            await self._knee(plan.pods[0], plan.photos)
 
-    async def _knee(self, pods: int, *, photos_per_s: float = 0.0) -> None:
+    async def _knee(self, pods: int, photos: PhotosPlan | None = None) -> None:
         on, plan = self._on, self._plan
         on.say(message("scaling to {count} pods", count=str(pods)))
         await on.stack.scale(pods)
         await self._warm_up(pods)
+        photos_per_s = 0.0 if photos is None else photos.rate_per_s
         tried: list[Tried] = []
-        while (rate := next_rate(plan.knee, tried)) is not None:
+        while (rate := next_rate(plan.knee, plan.capacity.rate_per_s, tried)) is not None:
             step = Step(
                 name=f"knee_{pods}_{'photos_' if photos_per_s else ''}{len(tried) + 1}",
                 arrivals=Arrivals.POISSON,
@@ -96,7 +97,7 @@ class Acts:
                 users=plan.accounts,
                 seconds=plan.knee.step_s,
                 photos_per_s=photos_per_s,
-                photo_bytes=plan.knee.photo_bytes if photos_per_s else 0,
+                photo_bytes=0 if photos is None else photos.bytes,
             )
             tried.append(tried_of(await self.step(step, pods)))
         found = knee_of(plan, pods, photos_per_s, tried, on.details.knee_cpu_factor)

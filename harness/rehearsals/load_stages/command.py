@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -14,7 +15,15 @@ from harness.base.progress import Progress
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import first_line, only_words, options_of
 from harness.rehearsal.lifecycle import carry_out
-from harness.rehearsals.load_stages.types import LoadStagesPlan
+from harness.rehearsals.load_stages.types import (
+    MOST_PODS,
+    CapacityStage,
+    InFlightStages,
+    LoadStagesPlan,
+    UsersStage,
+)
+
+S = TypeVar("S", UsersStage, CapacityStage, InFlightStages)
 
 MOST_WORKERS = 8
 _KNEE = "knee"
@@ -38,7 +47,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
     """The plan with the command line's overrides. Raises ``BadInput``."""
-    from harness.rehearsals.load_stages.plan import MOST_PODS, PLAN, load
+    from harness.rehearsals.load_stages.plan import PLAN, load
 
     plan = msgspec.structs.replace(load(arguments.plan or PLAN), workers=_workers(arguments))
     if plan.accounts % plan.workers:
@@ -54,14 +63,20 @@ def plan_of(arguments: argparse.Namespace) -> LoadStagesPlan:
             raise BadInput(f"--pods {arguments.pods}: each is within 1..{MOST_PODS}", remedy="for example --pods 2,4")
         plan = msgspec.structs.replace(plan, knee=msgspec.structs.replace(plan.knee, pods=pods))
     if arguments.quick:
-        stages = tuple(msgspec.structs.replace(s, seconds=max(4.0, s.seconds / 10)) for s in plan.stages)
-        plan = msgspec.structs.replace(plan, stages=stages)
+        plan = _quick(plan)
     if arguments.only:
-        arrivals = {_PARTS[name] for name in arguments.only if name != _KNEE}
-        stages = tuple(stage for stage in plan.stages if stage.arrivals in arrivals)
+        arrivals = tuple(each for name, each in _PARTS.items() if name in arguments.only)
         pods = plan.knee.pods if _KNEE in arguments.only else ()
-        plan = msgspec.structs.replace(plan, stages=stages, knee=msgspec.structs.replace(plan.knee, pods=pods))
+        plan = msgspec.structs.replace(plan, arrivals=arrivals, knee=msgspec.structs.replace(plan.knee, pods=pods))
     return plan
+
+
+def _quick(plan: LoadStagesPlan) -> LoadStagesPlan:
+    def short(stage: S) -> S:
+        return msgspec.structs.replace(stage, window_s=max(4.0, stage.window_s / 10))
+
+    users = msgspec.structs.replace(plan.users, stages=tuple(short(each) for each in plan.users.stages))
+    return msgspec.structs.replace(plan, users=users, capacity=short(plan.capacity), in_flight=short(plan.in_flight))
 
 
 def _workers(arguments: argparse.Namespace) -> int:

@@ -57,7 +57,7 @@ def knees_of(plan: LoadStagesPlan, steps: Sequence[StepResult], cpu_factor: floa
     found = []
     for (pods, photos_per_s), its in itertools.groupby(searched, key=lambda each: (each.pods, each.step.photos_per_s)):
         tried = [tried_of(each) for each in its]
-        if next_rate(plan.knee, tried) is None:
+        if next_rate(plan.knee, plan.capacity.rate_per_s, tried) is None:
             found.append(knee_of(plan, pods, photos_per_s, tried, cpu_factor))
     return found
 

@@ -111,7 +111,7 @@ def _capacity(
     beside = () if knee is None else _beside(knee)
     step = next((each for each in steps if each.step.name == CAPACITY), None)
     if step is None:
-        rate = f"{plan.knee.first_rate_per_s:g}"
+        rate = f"{plan.capacity.rate_per_s:g}"
         return (none(CAPACITY_CLAIM, message("the stage of {rate}/s was not run", rate=rate), *beside),)
     offered = _offered(step, asked.containers[0])
     unenforced = [] if limits_enforced else [message("CPU and memory limits were not enforced, or were scaled")]

@@ -35,15 +35,15 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
         return self.generator_limited or self.unspread or self.rate_limited or self.without_photos
 
 
-def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
-    """The next rate to try, in requests/s; ``None`` when the search is over.
+def next_rate(plan: KneePlan, first_rate_per_s: float, tried: Sequence[Tried]) -> float | None:
+    """The next rate to try, in requests/s, from ``first_rate_per_s`` on; ``None`` when the search is over.
 
     A rate that was not kept is tried once more before it bounds: pods that have just started, or a hiccup of the
     machine, break a short step at any rate. A step that cannot tell counts as not kept: the knee is what was shown, not
     what was hoped for.
     """
     if not tried:
-        return plan.first_rate_per_s
+        return first_rate_per_s
     if tried[-1].mute and _muted_twice(tried):
         return None
     if tried[-1].mute or _tried_once(tried):
@@ -52,7 +52,7 @@ def next_rate(plan: KneePlan, tried: Sequence[Tried]) -> float | None:
     if broken is None:
         return None if good is None or good >= plan.most_rate_per_s else min(2 * good, plan.most_rate_per_s)
     if good is None:  # not even the first rate is kept: go down, to a tenth of it at most
-        return broken / 2 if broken > plan.first_rate_per_s / 10 else None
+        return broken / 2 if broken > first_rate_per_s / 10 else None
     return None if broken / good <= 1 + plan.precision else math.sqrt(good * broken)
 
 

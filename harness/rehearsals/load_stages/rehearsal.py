@@ -103,8 +103,8 @@ class LoadStages:
         }
         for pods in plan.knee.pods:
             yield Figure(f"knee of {pods} pods", Unit.PER_SECOND, "better", Single(knees.get((pods, 0.0))))
-        if plan.knee.photos_per_s and plan.knee.pods:
-            first, rate = plan.knee.pods[0], plan.knee.photos_per_s
+        if plan.knee.photos is not None and plan.knee.pods:
+            first, rate = plan.knee.pods[0], plan.knee.photos.rate_per_s
             name = f"knee of {first} pods, with photo uploads"
             yield Figure(name, Unit.PER_SECOND, "better", Single(knees.get((first, rate))))
 

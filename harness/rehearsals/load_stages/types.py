@@ -2,53 +2,155 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Annotated
+
 import msgspec
 
+from harness.base.planfile import RuleError, once
+from harness.base.units import Milliseconds, Ratio
 from harness.control.rollout import limits
 from harness.model.autoscaling import Hpa
 from harness.model.manifests import Manifests
 from harness.model.message import Told
-from harness.model.step import Step
+from harness.model.scenario import Rate, Span
+from harness.model.step import CAPACITY, Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.stack.manifests.cpu import scaled
+from scenarios.claims import ClaimId
+from scenarios.load import CANARY_LIMIT_PER_MIN as RATE_LIMIT_PER_MIN
+
+MOST_PODS = 20
+Pods = Annotated[int, msgspec.Meta(ge=1, le=MOST_PODS, examples=[2])]
 
 
-class KneePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The search for the highest rate that keeps the limits, for each number of pods: doubled from ``first_rate_per_s``
+class UsersStage(msgspec.Struct, frozen=True, kw_only=True):
+    """So many users for ``window_s`` seconds."""
+
+    users: int
+    window_s: Span
+
+
+class UsersStages(msgspec.Struct, frozen=True, kw_only=True):
+    """Users at one request in ``pace_s`` each, stage by stage."""
+
+    pace_s: Span
+    stages: tuple[UsersStage, ...]
+
+
+class CapacityStage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the document says the pods carry; the search for the knee begins there."""
+
+    rate_per_s: Rate
+    window_s: Span
+
+
+class InFlightStages(msgspec.Struct, frozen=True, kw_only=True):
+    """So many requests in flight at once, each number for ``window_s`` seconds."""
+
+    window_s: Span
+    stages: tuple[int, ...]
+
+
+class PhotosPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Uploads of so many ``bytes`` each."""
+
+    rate_per_s: Rate
+    bytes: Annotated[int, msgspec.Meta(ge=1, examples=[5000000])]
+
+
+class KneePlan(msgspec.Struct, frozen=True, kw_only=True, rename={"cpu_share": "cpu"}):
+    """The search for the highest rate that keeps the limits, for each number of pods: doubled from the capacity's
     until a rate fails twice, then halved geometrically until the bracket is narrower than ``precision`` (0.1 = 10 %).
     Before it, in ``warm_up_s``, every user opens a connection anew and makes one request, which nothing judges: the
-    first ones of a new pod take far longer than those after them.
+    first ones of a new pod take far longer than those after them. With ``photos`` the first number of pods is searched
+    once more, with them as interference.
 
     ``cpu_share`` of the machine's cores is all that the most pods may use together (their limits are scaled down to
     it), so that generator and database keep the rest and the pods are what breaks; 0 leaves the manifests' limits.
     """
 
-    pods: tuple[int, ...]
-    warm_up_s: float
-    step_s: float
-    first_rate_per_s: float
-    most_rate_per_s: float
-    precision: float
-    photos_per_s: float = 0.0  # the first number of pods is searched once more with photos as interference
-    photo_bytes: int = 0
-    cpu_share: float = 0.0
+    pods: tuple[Pods, ...]
+    warm_up_s: Span
+    step_s: Span
+    most_rate_per_s: Rate
+    precision: Annotated[Ratio, msgspec.Meta(gt=0, description="above 0%")]
+    photos: PhotosPlan | None = None
+    cpu_share: Ratio = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for a search that would be made twice."""
+        once(self.pods)
 
 
-class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LoadStagesPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole plan. ``pods`` is the number of replicas of the stages; ``accounts`` that of the users' tokens, which
-    ``workers`` processes share."""
+    ``workers`` processes share. Of the stages, those of ``arrivals`` are made."""
 
     name: str
     title: str
-    claims: tuple[str, ...]
+    claims: tuple[ClaimId, ...]
     accounts: int
-    pods: int
-    stages: tuple[Step, ...]
+    pods: Pods
+    users: UsersStages
+    capacity: CapacityStage
+    in_flight: InFlightStages
     knee: KneePlan
-    p95_limit_ms: float
-    error_limit: float
-    request_timeout_s: float = 10.0
+    p95_limit_ms: Milliseconds
+    error_limit: Ratio
+    request_timeout_s: Span = 10.0
     workers: int = 1
+    arrivals: tuple[Arrivals, ...] = (Arrivals.EVEN, Arrivals.POISSON, Arrivals.CLOSED)
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for a load that the accounts cannot make, or whose limit would not be the pods'."""
+        for count in (*(stage.users for stage in self.users.stages), *self.in_flight.stages):
+            if not 1 <= count <= self.accounts:
+                raise ValueError(f"{count} at once need as many accounts; there are {self.accounts}")
+        for step in self._steps():
+            _below_the_limiter(step.name, step.rate_per_s, step.users)
+        _below_the_limiter("knee: most_rate", self.knee.most_rate_per_s, self.accounts)
+        if self.capacity.rate_per_s > self.knee.most_rate_per_s:
+            raise RuleError("the capacity's rate, where the knee's search begins, is above most_rate", "capacity")
+
+    @property
+    def stages(self) -> tuple[Step, ...]:
+        """The steps that are made before the knees, in their order."""
+        return tuple(step for step in self._steps() if step.arrivals in self.arrivals)
+
+    def _steps(self) -> Iterator[Step]:
+        for stage in self.users.stages:
+            yield Step(
+                name=f"users_{stage.users}",
+                arrivals=Arrivals.EVEN,
+                rate_per_s=stage.users / self.users.pace_s,
+                users=stage.users,
+                seconds=stage.window_s,
+            )
+        yield Step(
+            name=CAPACITY,
+            arrivals=Arrivals.POISSON,
+            rate_per_s=self.capacity.rate_per_s,
+            users=self.accounts,
+            seconds=self.capacity.window_s,
+        )
+        for count in self.in_flight.stages:
+            yield Step(
+                name=f"in_flight_{count}",
+                arrivals=Arrivals.CLOSED,
+                in_flight=count,
+                users=self.accounts,
+                seconds=self.in_flight.window_s,
+            )
+
+
+def _below_the_limiter(what: str, rate_per_s: float, accounts: int) -> None:
+    """The API refuses each user beyond a rate (docs/contract/walk-api.md#rate-limit): that limit is not the pods'."""
+    if rate_per_s * 60 >= RATE_LIMIT_PER_MIN * accounts:
+        raise ValueError(
+            f"{what}: {rate_per_s:g}/s from {accounts} accounts reach the API's rate limiter ({RATE_LIMIT_PER_MIN} "
+            "requests a minute each); more accounts are needed, or a lower rate"
+        )
 
 
 class StepFigures(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
-from harness.base.units import PerSecond, Ratio, Seconds
+from harness.base.planfile import once
+from harness.base.units import Ratio, Seconds
 from harness.model.message import Message
-from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan, in_reach
+from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan, LowRate
 
 
 class Client(StrEnum):
@@ -90,7 +91,7 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[NetworkPath, ...]
     enforced_within_s: Seconds
     hold_s: Seconds
-    rate_per_s: PerSecond
+    rate_per_s: LowRate
     most_failed: Ratio  # of the users' requests under the policy, 0..1
     ingress: IngressPlan
     with_ingress: bool = False
@@ -98,9 +99,7 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a plan that could not fail: it has both kinds of paths, each once, and only places
         that a client can ask."""
-        names = [path.name for path in self.paths]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"{min(twice)} is there twice")
+        once(path.name for path in self.paths)
         if {path.allowed for path in self.paths} != {True, False}:
             raise ValueError("a plan has allowed paths and refused ones")
         for path in self.paths:
@@ -108,7 +107,6 @@ class NetworkPlan(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{path.name}: only the target's pods have others of their kind")
             if path.place.value == path.client.value:
                 raise ValueError(f"{path.name}: a pod that asks itself asks no network")
-        in_reach(self.rate_per_s)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
+from harness.base.planfile import once
 from harness.base.units import PerSecond, Seconds
 from harness.model.message import Message, message
 
@@ -21,13 +23,8 @@ WORDS = {
 }
 
 
-MOST_RATE_PER_S = 50.0
-
-
-def in_reach(rate_per_s: float) -> None:
-    """Raises ``ValueError`` for a rate that few users cannot offer."""
-    if not 0 < rate_per_s <= MOST_RATE_PER_S:
-        raise ValueError(f"rate {rate_per_s:g}/s is not within 0..{MOST_RATE_PER_S:g}/s")
+#: That few users can offer.
+LowRate = Annotated[PerSecond, msgspec.Meta(gt=0, le=50, description="above 0, at most 50/s")]
 
 
 class Scene(StrEnum):
@@ -113,17 +110,14 @@ class IngressPlan(msgspec.Struct, frozen=True, kw_only=True):
     asks: tuple[IngressAsk, ...]
     follows_within_s: Seconds
     renewal_s: Seconds
-    rate_per_s: PerSecond
+    rate_per_s: LowRate
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` where nothing could fail: it wants asks that a pod answers and asks that none may,
         each once."""
-        asks = [ask.name for ask in self.asks]
-        if twice := {name for name in asks if asks.count(name) > 1}:
-            raise ValueError(f"{min(twice)} is there twice")
+        once(ask.name for ask in self.asks)
         if {bool(ask.status) for ask in self.asks} != {True, False}:
             raise ValueError("an Ingress is asked for what a pod answers, and for what none may")
-        in_reach(self.rate_per_s)
 
 
 class IngressAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
+from harness.base.planfile import RuleError, once
+from harness.base.units import PerSecond, Ratio, Seconds
 from harness.model.autoscaling import ContainerRequests, Hpa
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
 from harness.model.parts import Runs
+from harness.model.stack import Capability
+from scenarios.claims import ClaimOrErratumId
+
+Pods = Annotated[int, msgspec.Meta(ge=1, le=40, examples=[2])]
+#: Of the memory limit; the target itself needs the rest.
+Hold = Annotated[Ratio, msgspec.Meta(le=0.9, description="at most 90%")]
 
 
 class PartKind(StrEnum):
@@ -40,21 +49,26 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: PartKind
     title: str
-    claims: tuple[str, ...]
-    needs: tuple[str, ...] = ()
-    pods: int = 3
-    low: int = 2
-    high: int = 2
-    up_within_s: float = 0.0
-    down_after_s: float = 0.0
-    down_within_s: float = 0.0
-    wait_s: float = 300.0
-    load_s: float = 0.0
+    claims: tuple[ClaimOrErratumId, ...]
+    needs: tuple[Capability, ...] = ()
+    pods: Pods = 3
+    low: Pods = 2
+    high: Pods = 2
+    up_within_s: Seconds = 300.0
+    down_after_s: Seconds = 0.0
+    down_within_s: Seconds = 300.0
+    wait_s: Seconds = 300.0
+    load_s: Seconds = 0.0
     in_flight: int = 0
-    hold: float = 0.0
+    hold: Hold = 0.0
     held: int = 0
-    rate_per_s: float = 0.0
+    rate_per_s: PerSecond = 0.0
     component: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ``RuleError`` where the fewest pods are more than the most."""
+        if self.low > self.high:
+            raise RuleError(f"low is {self.low}, above high, {self.high}", "low")
 
     @property
     def resource(self) -> str:
@@ -67,7 +81,15 @@ class ScalingPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    parts: tuple[Part, ...]
+    parts: Annotated[tuple[Part, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for another order: nothing takes the autoscaler away again."""
+        kinds = [part.kind for part in self.parts]
+        with_it = [kind not in PLAIN for kind in kinds]
+        if with_it != sorted(with_it) or PartKind.COMMANDS in kinds[:-1]:
+            raise ValueError("the order is: manual, apply, drain, zone; then takes_back, hpa; commands last, once")
+        once(part.name for part in self.parts)
 
 
 class Controlled(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
+from harness.base.planfile import once
+from harness.base.units import PerSecond, Seconds
 from harness.model.parts import Runs
 from harness.model.secrets import Seen, Synced, Trial
+from harness.model.stack import Capability
+from scenarios.claims import ClaimOrErratumId
+
+MOST_RATE_PER_S = 50.0  # this is no load test
+MOST_LOAD_S = 600.0
 
 #: The name of each trial: the document's volume alone, with a mount and no class, with the template applied first.
 ALONE, CLASSLESS, EXISTING = "alone", "classless", "existing"
@@ -33,14 +41,20 @@ class RotationPart(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: PartKind
     title: str
-    claims: tuple[str, ...]
-    needs: tuple[str, ...] = ()
-    pods: int = 3
-    rate_per_s: float = 10.0
-    load_s: float = 0.0
-    wait_s: float = 120.0
-    watch_s: float = 30.0
+    claims: tuple[ClaimOrErratumId, ...]
+    needs: tuple[Capability, ...] = (Capability.REAL_KUBERNETES,)
+    pods: Annotated[int, msgspec.Meta(ge=1)] = 6  # two, the surge, and the three that are tried
+    rate_per_s: PerSecond = 10.0
+    load_s: Seconds = 0.0
+    wait_s: Seconds = 120.0
+    watch_s: Seconds = 30.0
     least_requests: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for a rotation without load, or with one that this is not for."""
+        loaded = self.kind in (PartKind.NAIVE, PartKind.TWO_ROLES)
+        if loaded and not (0 < self.rate_per_s <= MOST_RATE_PER_S and 0 < self.load_s <= MOST_LOAD_S):
+            raise ValueError(f"a rotation needs a load of at most {MOST_RATE_PER_S:g}/s for {MOST_LOAD_S:g} s")
 
 
 class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +62,12 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    poll_s: float
-    parts: tuple[RotationPart, ...]
+    poll_s: Seconds
+    parts: Annotated[tuple[RotationPart, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Raises ``ValueError`` for parts that could not be told apart."""
+        once(part.name for part in self.parts)
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,148 @@
+"""The kinds of files that people write for the harness, each with its loader and the JSON Schema that editors read.
+
+``python -m harness.cli.kinds`` writes the schemas anew after a change of the types; a test holds them current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chaos import catalogue
+from harness.base import planfile, yamltext
+from harness.base.data import SCENARIOS
+from harness.base.errors import BadInput
+from harness.rehearsals.deploy import plan as deploy
+from harness.rehearsals.dr_restore import plan as dr_restore
+from harness.rehearsals.dr_restore.types import RecoveryPlan
+from harness.rehearsals.flag_proof import plan as flag_proof
+from harness.rehearsals.flag_proof.types import FlagPlan
+from harness.rehearsals.load_stages import plan as load_stages
+from harness.rehearsals.load_stages.types import LoadStagesPlan
+from harness.rehearsals.network import plan as network
+from harness.rehearsals.network.types import NetworkPlan
+from harness.rehearsals.scaling import plan as scaling
+from harness.rehearsals.scaling.types import ScalingPlan
+from harness.rehearsals.secret_rotation import plan as secret_rotation
+from harness.rehearsals.secret_rotation.types import RotationPlan
+from scenarios import claims_file
+from scenarios import load as scenario
+
+SCHEMAS = SCENARIOS / "schemas"
+_ENDING = ".schema.json"
+
+
+class FileKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of file: ``told`` what it is, ``form`` the type of its keys; ``load`` reads one as a run would, ``held``
+    is what there is in what that returns, ``of`` what those are called, one and several.
+    """
+
+    told: str
+    form: type[msgspec.Struct]
+    load: Callable[[Path], Any]
+    held: Callable[[Any], Sized] = attrgetter("parts")
+    of: tuple[str, str] = ("part", "parts")
+
+    def schema(self) -> bytes:
+        """The JSON Schema as it is committed."""
+        found = catalogue.schema if self.form is catalogue.ExperimentFile else _of_form(self.form)
+        return msgspec.json.format(msgspec.json.encode(found(self.told), order="deterministic"), indent=2) + b"\n"
+
+    def what(self, loaded: Any) -> str:
+        """``a plan of scaling with 7 parts``."""
+        count = len(self.held(loaded))
+        return f"{self.told} with {count} {self.of[count != 1]}"
+
+
+#: By the name of the schema's file.
+KINDS = {
+    "scenario": FileKind(
+        told="a scenario",
+        form=scenario.ScenarioFile,
+        load=lambda path: scenario.parse(yamltext.read(path), str(path), path.stem),
+        held=attrgetter("criteria"),
+        of=("criterion", "criteria"),
+    ),
+    "claims": FileKind(
+        told="a file of claims",
+        form=claims_file.ClaimsFile,
+        load=claims_file.load,
+        held=dict.keys,
+        of=("claim", "claims"),
+    ),
+    "deploy": FileKind(told="a plan of deploy_rehearsal", form=deploy.DeployFile, load=deploy.load),
+    "dr_restore": FileKind(
+        told="a plan of dr_restore",
+        form=RecoveryPlan,
+        load=dr_restore.load,
+        held=attrgetter("disasters"),
+        of=("disaster", "disasters"),
+    ),
+    "flag_proof": FileKind(
+        told="a plan of flag_proof",
+        form=FlagPlan,
+        load=flag_proof.load,
+        held=attrgetter("cases"),
+        of=("fetch interval", "fetch intervals"),
+    ),
+    "load_stages": FileKind(
+        told="a plan of load_stages",
+        form=LoadStagesPlan,
+        load=load_stages.load,
+        held=attrgetter("stages"),
+        of=("stage", "stages"),
+    ),
+    "network": FileKind(
+        told="a plan of network",
+        form=NetworkPlan,
+        load=network.load,
+        held=attrgetter("paths"),
+        of=("path", "paths"),
+    ),
+    "scaling": FileKind(told="a plan of scaling", form=ScalingPlan, load=scaling.load),
+    "secret_rotation": FileKind(told="a plan of secret_rotation", form=RotationPlan, load=secret_rotation.load),
+    "chaos": FileKind(
+        told="an experiment of chaos",
+        form=catalogue.ExperimentFile,
+        load=catalogue.checked,
+        held=lambda experiment: experiment.document["method"],
+        of=("activity", "activities"),
+    ),
+}
+
+
+def kind_of(text: str, where: str) -> tuple[str, str]:
+    """The kind of the file that holds ``text``, by its name in ``KINDS``, and what told it. Raises ``BadInput``."""
+    named = planfile.modeline(text).rpartition("/")[2].removesuffix(_ENDING)
+    if named in KINDS:
+        return named, "the schema that its first lines name"
+    documents = [data for data, _ in yamltext.documents(text, where)]
+    like = {name: sum(planfile.likeness(each, kind.form) for each in documents) for name, kind in KINDS.items()}
+    best, second = sorted(like, key=lambda name: -like[name])[:2]
+    if like[best] <= 0 or like[best] == like[second]:
+        what = f"its keys are as much those of {KINDS[best].told} as of {KINDS[second].told}"
+        raise BadInput(
+            what if like[best] > 0 else "its keys are those of no kind of file",
+            where=where,
+            remedy=f"begin it with `# yaml-language-server: $schema=KIND{_ENDING}`; kinds are {', '.join(KINDS)}",
+        )
+    return best, "its keys"
+
+
+def _of_form(form: type[msgspec.Struct]) -> Callable[[str], dict[str, Any]]:
+    return lambda title: planfile.schema(form, title)
+
+
+def main() -> None:
+    """Writes every schema."""
+    SCHEMAS.mkdir(exist_ok=True)
+    for name, kind in KINDS.items():
+        (SCHEMAS / f"{name}{_ENDING}").write_bytes(kind.schema())
+
+
+if __name__ == "__main__":
+    main()
