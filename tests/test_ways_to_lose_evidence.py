@@ -144,10 +144,8 @@ class World:
         )
         if status == errors.EVIDENCE:  # of a child that fails otherwise the spool says it too
             self.spool(name).with_suffix(".log").write_text("the disk is full")
-            raise Child(
-                name=name, module="", admitted_subject="", spool=self.spool(name),
-                log=self.spool(name).with_suffix(".log"),
-            ).died(status)  # fmt: skip
+            log = self.spool(name).with_suffix(".log")
+            raise Child(name=name, module="", spool=self.spool(name), log=log).died(status)
 
 
 WAYS: dict[str, type[World]] = {}

@@ -11,20 +11,21 @@ from typing import TypeVar
 
 from harness.base.errors import BadInput, EvidenceNotWritten, RehearsalError
 from harness.load import errors
-from harness.load.plan import LoadPlan, read
+from harness.load.plan import ProcessPlan, read
 from harness.load.recorder import Recorder
 
 P = TypeVar("P")
+L = TypeVar("L", bound=ProcessPlan)
 
 
-def run(name: str, arguments: list[str], work: Callable[[LoadPlan, Recorder], None]) -> int:
-    """``guarded`` with a load plan."""
-    return guarded(name, arguments, _load_plan, work)
+def run(name: str, arguments: list[str], kind: type[L], work: Callable[[L, Recorder], None]) -> int:
+    """``guarded`` with a plan of that kind."""
 
+    def read_plan(path: Path) -> tuple[L, str]:
+        plan = read(path, kind)
+        return plan, plan.spool
 
-def _load_plan(path: Path) -> tuple[LoadPlan, str]:
-    plan = read(path)
-    return plan, plan.spool
+    return guarded(name, arguments, read_plan, work)
 
 
 def guarded(

@@ -29,7 +29,6 @@ class Child(msgspec.Struct, kw_only=True):
 
     name: str
     module: str
-    admitted_subject: str
     spool: Path
     log: Path
     process: asyncio.subprocess.Process | None = None

@@ -1,11 +1,8 @@
-"""What the harness says to a load process on its standard input: ``go <origin_monotonic_ns>``, then ``stop``.
-
-The end of the input means ``stop`` too, so that a killed harness leaves no load behind.
+"""What the harness says to a load process on its standard input: ``go <origin_monotonic_ns>``. Its end means: finish
+what is under way and end. So a killed harness leaves no load behind.
 """
 
 from __future__ import annotations
-
-import msgspec
 
 from harness.base.errors import MeasurementFailed
 
@@ -13,26 +10,14 @@ from harness.base.errors import MeasurementFailed
 GO_LIMIT_S = 600.0
 
 
-class Go(msgspec.Struct, frozen=True):
-    """Start the schedule; its offsets count from ``origin_ns``."""
-
-    origin_ns: int
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """Finish what is under way and end."""
-
-
 def not_told() -> MeasurementFailed:
     """Nothing came in ``GO_LIMIT_S``."""
     return MeasurementFailed(f"signed in, but not told to go within {GO_LIMIT_S:g} s", where="standard input")
 
 
-def parse(line: bytes) -> Go | Stop:
-    """One line; an empty one is the end of the input. Raises ``MeasurementFailed``."""
+def origin_of(line: bytes) -> int:
+    """What the schedule's offsets count from (monotonic ns). Raises ``MeasurementFailed`` for what is no command."""
     words = line.split()
-    if not words or words == [b"stop"]:
-        return Stop()
     if len(words) == 2 and words[0] == b"go" and words[1].isdigit():
-        return Go(int(words[1]))
-    raise MeasurementFailed(f"not a command: {line[:80]!r}", where="standard input", remedy="go <monotonic ns> | stop")
+        return int(words[1])
+    raise MeasurementFailed(f"not a command: {line[:80]!r}", where="standard input", remedy="go <monotonic ns>")
