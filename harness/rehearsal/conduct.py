@@ -223,7 +223,7 @@ class Conductor(Generic[P, D]):
 
     def _drawn(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> tuple[Section, ...]:
         try:
-            return tuple(self.rehearsal.sections(self.plan, seen, judgements))
+            return tuple(self.rehearsal.sections(self.plan, replace(seen, judgements=judgements)))
         except Exception as error:
             self.lifecycle.note(error)
             return ()

@@ -223,7 +223,7 @@ def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     seen = Seen(facts=FACTS, details=details, evidence=Gathered())
     plan = ConformancePlan(only=("stop.*",))
     judgements = judged(REHEARSAL, plan, seen)
-    sections = tuple(REHEARSAL.sections(plan, seen, judgements))
+    sections = tuple(REHEARSAL.sections(plan, seen))
     result = conclude(REHEARSAL, plan, seen, judgements, sections, run_id="r", plan_name="conformance")
     write_reports(tmp_path, result, claims.REGISTER)
     page = (tmp_path / "report.html").read_text()

@@ -204,7 +204,7 @@ def test_what_was_asked_is_on_the_page() -> None:
         IngressAnswer(ask="GET /<x>", scene=Scene.AS_WRITTEN, met=Met.CLOSED),
     )
     details = NetworkDetails(ingress=IngressEvidence(wanted=("i",), answers=answers))
-    (table,) = REHEARSAL.sections(load(), seen(details), ())
+    (table,) = REHEARSAL.sections(load(), seen(details))
     assert isinstance(table, Table)
     assert [tuple(map(str, row.cells)) for row in table.rows] == [
         ("GET /v1/walks", "its pod without the label", "503 of the controller"),

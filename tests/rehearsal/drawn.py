@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,6 @@ from scenarios.claims import REGISTER
 def drawn(rehearsal: Rehearsal[Any, Any], plan: Any, left: Seen[Any], folder: Path, lang: str = "en") -> str:
     """The HTML of what the run ``left``."""
     judgements = judged(rehearsal, plan, left)
-    sections = tuple(rehearsal.sections(plan, left, judgements))
+    sections = tuple(rehearsal.sections(plan, replace(left, judgements=judgements)))
     result = conclude(rehearsal, plan, left, judgements, sections, run_id="r", plan_name=plan.name)
     return render(folder, result, REGISTER, language(lang))

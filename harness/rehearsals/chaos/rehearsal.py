@@ -15,7 +15,7 @@ from harness.model.section import Cell, Row, Section, Table
 from harness.model.stack import Rung
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import judge_run
 from harness.rehearsals.chaos.flow import Experiments
@@ -31,7 +31,7 @@ _TITLES = {
 }
 
 
-class Chaos:
+class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
     """The rehearsal."""
 
     name, decides = "chaos", False
@@ -87,9 +87,8 @@ class Chaos:
         )
         yield from judge_run.checks(plan, seen.evidence)
 
-    def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+    def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:
         """The figures of each experiment, and how a database failed over."""
-        _ = judgements
         made = seen.details.made
         if made:
             yield _experiments_table(plan, [(each, figures(seen.evidence.ledger, each)) for each in made])
@@ -97,9 +96,8 @@ class Chaos:
         if failovers:
             yield _failovers_table(failovers)
 
-    def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+    def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each experiment."""
-        _ = judgements
         made = {each.number: each for each in seen.details.made}
         for number, name in enumerate(judge_run.names(plan), 1):
             found = figures(seen.evidence.ledger, made[number]) if number in made else None

@@ -5,7 +5,7 @@ It runs what the document writes after week 4, and shows what a roll back by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from harness.base.clock import utc
@@ -14,13 +14,12 @@ from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Part
 from harness.model.scenario import ProbePlan
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import Burst
@@ -35,7 +34,7 @@ NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
 REQUEST_TIMEOUT_S = 10.0
 
 
-class MirrorStop:
+class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     """The rehearsal."""
 
     name, decides = "mirror_stop", False
@@ -50,11 +49,6 @@ class MirrorStop:
         """All three."""
         _ = plan
         return [("", claim) for claim in CLAIMS]
-
-    def parts(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Sequence[Part]:
-        """It is one part."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
@@ -92,18 +86,13 @@ class MirrorStop:
         _ = plan
         return judged(seen.details)
 
-    def sections(
-        self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Section]:
         """The steps, and what each user would lose."""
-        _ = plan, judgements
+        _ = plan
         return sections(seen.details)
 
-    def figures(
-        self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Figure]:
         """By share."""
-        _ = judgements
         return figures(seen.details, plan.shares_percent)
 
 

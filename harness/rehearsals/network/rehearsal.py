@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Facts, Part
+from harness.model.result import Facts
 from harness.model.section import Row, Section, Table
 from harness.model.stack import Capability
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge, judge_ingress
 from harness.rehearsals.network.flow import Course, fronted
@@ -29,25 +29,16 @@ _SCENES = {
 _ROUNDS = ("before", "after", "replaced")
 
 
-class Network:
-    """The rehearsal."""
+class Network(Rehearsal[NetworkPlan, NetworkDetails]):
+    """The rehearsal. It has no figures: paths work or are refused."""
 
     name, decides = "network", False
     plan, details = NetworkPlan, NetworkDetails
-
-    def title(self, plan: NetworkPlan) -> Message:
-        """The plan's."""
-        return Message(text=plan.title)
 
     def claims(self, plan: NetworkPlan) -> Iterable[tuple[str, str]]:
         """Of the policies and, asked or not, of the Ingress."""
         _ = plan
         return [("", claim) for claim in (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())]
-
-    def parts(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Sequence[Part]:
-        """It is one."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack without policies and without an Ingress: both are applied later."""
@@ -66,22 +57,12 @@ class Network:
             return judge.not_exercised((*checks, *of_ingress), _no_pods(seen.facts))
         return [*_of_policies(plan, seen), *_of_ingress(plan, seen), *_observed(seen.details)]
 
-    def sections(
-        self, plan: NetworkPlan, seen: Seen[NetworkDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Section]:
         """Every path over the rounds, and every request by HTTPS."""
-        _ = judgements
         if seen.details.rounds:
             yield _paths_table(plan, seen.details)
         if seen.details.ingress is not None and seen.details.ingress.answers:
             yield _https_table(seen.details.ingress)
-
-    def figures(
-        self, plan: NetworkPlan, seen: Seen[NetworkDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
-        """None: paths work or are refused."""
-        _ = plan, seen, judgements
-        return ()
 
 
 def _path_results(plan: NetworkPlan, details: NetworkDetails) -> list[Judgement]:

@@ -10,8 +10,8 @@ from harness.checks.step_reads import reads_of_steps
 from harness.evidence.gathered import Gathered
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
-from harness.model.parts import ended, titled
+from harness.model.message import message
+from harness.model.parts import ended
 from harness.model.result import Part as Page
 from harness.model.section import Section
 from harness.model.stack import Rung
@@ -19,7 +19,7 @@ from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
 from harness.rehearsal.pods_over_time import Course
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling import sections
 from harness.rehearsals.scaling.acts import Acts
@@ -30,15 +30,11 @@ from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import cpu_factor, scaled
 
 
-class Scaling:
+class Scaling(Rehearsal[ScalingPlan, ScalingDetails]):
     """The rehearsal: each part of the plan in turn, on one stack."""
 
     name, decides = "scaling", False
     plan, details = ScalingPlan, ScalingDetails
-
-    def title(self, plan: ScalingPlan) -> Message:
-        """The plan's."""
-        return titled(plan.title)
 
     def claims(self, plan: ScalingPlan) -> Iterable[tuple[str, str]]:
         """Those that each part names."""
@@ -90,19 +86,13 @@ class Scaling:
             seen.evidence.requests, users=details.users, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
         )
 
-    def sections(
-        self, plan: ScalingPlan, seen: Seen[ScalingDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Section]:
         """Pods over time, what was observed, and the moments."""
-        _ = judgements
         start_ns = seen.facts.anchor.monotonic_ns
         return sections.sections(plan, seen.details, _rows(seen.facts.rung, seen.evidence), start_ns)
 
-    def figures(
-        self, plan: ScalingPlan, seen: Seen[ScalingDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: ScalingPlan, seen: Seen[ScalingDetails]) -> Iterable[Figure]:
         """When each number of pods was reached; without a value in a part that was not carried through."""
-        _ = judgements
         rows, details = _rows(seen.facts.rung, seen.evidence), seen.details
         done = {part.name: (start, end) for part, start, end in ended(plan.parts, details.runs)}
         for part in plan.parts:

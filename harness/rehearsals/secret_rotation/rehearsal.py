@@ -10,15 +10,15 @@ from harness.checks.step_reads import reads_of_steps
 from harness.judge.difference import Ratio, Single
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
-from harness.model.parts import ended, titled
+from harness.model.message import message
+from harness.model.parts import ended
 from harness.model.result import Part as Page
 from harness.model.section import Section
 from harness.model.stack import Rung
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import roles, sections
 from harness.rehearsals.secret_rotation.acts import Acts
@@ -36,15 +36,11 @@ from harness.stack.manifests.cpu import cpu_factor, scaled
 from harness.stack.protocol import SecretsPlan
 
 
-class SecretRotation:
+class SecretRotation(Rehearsal[RotationPlan, RotationDetails]):
     """The rehearsal: each part of the plan in turn, on one stack with a secret store."""
 
     name, decides = "secret_rotation", False
     plan, details = RotationPlan, RotationDetails
-
-    def title(self, plan: RotationPlan) -> Message:
-        """The plan's."""
-        return titled(plan.title)
 
     def claims(self, plan: RotationPlan) -> Iterable[tuple[str, str]]:
         """Those that each part names."""
@@ -88,20 +84,14 @@ class SecretRotation:
             seen.evidence.requests, users=details.users, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
         )
 
-    def sections(
-        self, plan: RotationPlan, seen: Seen[RotationDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Section]:
         """The phases of each rotation, and what was observed."""
-        _ = judgements
         evidence, start_ns = seen.evidence, seen.facts.anchor.monotonic_ns
         return sections.sections(plan, seen.details, evidence.ledger, evidence.events, start_ns)
 
-    def figures(
-        self, plan: RotationPlan, seen: Seen[RotationDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Figure]:
         """What failed of each rotation's requests, and its times from the publishing; without a value where the part
         was not carried through."""
-        _ = judgements
         done = {part.name for part, _, _ in ended(plan.parts, seen.details.runs)}
         for part in plan.parts:
             if part.kind in (PartKind.NAIVE, PartKind.TWO_ROLES):
