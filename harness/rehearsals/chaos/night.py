@@ -60,7 +60,7 @@ async def by_conduct(plan: ChaosPlan, options: Options, on: Running[NightDetails
 
 
 class Night(Rehearsal[NightPlan, NightDetails]):
-    """The rehearsal. A failing schedule does not keep the next. It has no figures: two nights draw different schedules."""
+    """The rehearsal. A failing schedule does not keep the next. No figures: two nights draw different schedules."""
 
     name, decides = "chaos_nightly", False
     plan, details = NightPlan, NightDetails
