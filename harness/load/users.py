@@ -20,7 +20,7 @@ from harness.model.due import Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
-from harness.model.scenario import PopulationPlan, ProbePlan
+from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
 from harness.stack.protocol import Stack
 from harness.stack.state.lease import run_folder
 
@@ -58,8 +58,8 @@ class UsersPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Who they are, how long each request may take, and who of them has no network when."""
 
     population: PopulationPlan
-    probes: ProbePlan
-    request_timeout_s: float
+    probes: ProbePlan = ProbePlan()
+    request_timeout_s: float = 10.0
     seed: int
     offline: tuple[Offline, ...] = ()
 
@@ -108,6 +108,12 @@ class Users:
         self.evidence.follow(load.spools)
         host.beside(load.watch())
         await load.admitted(ADMISSION_LIMIT_S)
+
+    async def begin(self) -> int:
+        """The flag on, everybody signed in and let begin; when the first request is due."""
+        await self.set_flag(on=True)
+        await self.admit()
+        return await self.go()
 
     async def go(self) -> int:
         """Lets everybody begin; when the first request is due."""
@@ -162,6 +168,16 @@ class Users:
         users = population.flag_on if on else 0
         self.evidence.event(published_ns, "flag", FLAG, said, version=version, on=users)
         return published_ns
+
+
+def users_of(scenario: Scenario, seed: int) -> UsersPlan:
+    """The users and probes of ``scenario``."""
+    return UsersPlan(
+        population=scenario.population,
+        probes=scenario.probes,
+        request_timeout_s=scenario.request_timeout_s,
+        seed=seed,
+    )
 
 
 def _apart_from(host: Host, apart: str) -> Collector:

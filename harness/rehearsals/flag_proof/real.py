@@ -26,7 +26,6 @@ from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, databa
 from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, FlagProofDetails, Switch, WalksHeld
 from harness.rehearsals.flag_proof.virtual import bound_s, interval_word
 
-REQUEST_TIMEOUT_S = 10.0
 _SLACK_S = 2.0  # a busy machine's, over the rule's bound
 _SETTLE_PACES = 3
 
@@ -149,7 +148,6 @@ def _users_plan(plan: FlagPlan, times: Course, seed: int) -> UsersPlan:
     return UsersPlan(
         population=population,
         probes=ProbePlan(rate_per_s=0.5),
-        request_timeout_s=REQUEST_TIMEOUT_S,
         seed=seed,
         offline=tuple(
             Offline(user=account.user, from_s=at_s - half_s, to_s=at_s + half_s)

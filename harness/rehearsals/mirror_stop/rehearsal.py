@@ -14,7 +14,6 @@ from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.scenario import ProbePlan
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.needs import Needs, StackNeeds
@@ -31,7 +30,6 @@ from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 
 NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
-REQUEST_TIMEOUT_S = 10.0
 
 
 class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
@@ -61,15 +59,7 @@ class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
         on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
         if on.details.lacking:
             return
-        users = Users(
-            on,
-            UsersPlan(
-                population=plan.population,
-                probes=ProbePlan(),
-                request_timeout_s=REQUEST_TIMEOUT_S,
-                seed=on.options.seed,
-            ),
-        )
+        users = Users(on, UsersPlan(population=plan.population, seed=on.options.seed))
         await users.set_flag(on=True)
         endpoints = on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
