@@ -20,7 +20,8 @@ from harness.rehearsal.conclude import judged
 from harness.rehearsals.network.clients import EDGE
 from harness.rehearsals.network.plan import PLAN, load
 from harness.rehearsals.network.rehearsal import REHEARSAL
-from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Outcome, Round
+from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Round
+from harness.rehearsals.network.types_ingress import Outcome
 from harness.stack.kubernetes import documents
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.change import policies, without_policies
