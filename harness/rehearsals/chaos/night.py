@@ -20,7 +20,7 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.result import Child, Result
-from harness.model.section import Row, Section, Table
+from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import conduct
@@ -248,28 +248,18 @@ def _enough(plan: NightPlan, details: NightDetails) -> Judgement:
 
 
 def _schedules_table(ended: Sequence[Ended]) -> Table:
-    return Table(
-        title=message("Schedules"),
-        heads=(
-            message("Seed"), message("Ended"), message("Experiments"), message("Failed"), message("Took"),
-            message("Replay"),
-        ),
-        rows=tuple(
-            Row(
-                cells=(
-                    str(each.seed),
-                    message("exit status {status}", status=str(each.exit_status)),
-                    ", ".join(each.drawn),
-                    message("{failed} of {all}", failed=str(each.failed), all=str(each.calls)),
-                    f"{each.seconds:.0f} s",
-                    each.replay,
-                ),
-                link=f"{each.folder}/report.html" if each.folder else "",
-            )
-            for each in ended
-        ),
+    return table_of(
+        message("Schedules"),
+        ended,
+        (message("Seed"), lambda each: str(each.seed)),
+        (message("Ended"), lambda each: message("exit status {status}", status=str(each.exit_status))),
+        (message("Experiments"), lambda each: ", ".join(each.drawn)),
+        (message("Failed"), lambda each: message("{failed} of {all}", failed=str(each.failed), all=str(each.calls))),
+        (message("Took"), lambda each: f"{each.seconds:.0f} s"),
+        (message("Replay"), lambda each: each.replay),
+        row=lambda each: Row(cells=(), link=f"{each.folder}/report.html" if each.folder else ""),
         numbers=(3, 4),
-    )  # fmt: skip
+    )
 
 
 def _joined(told: Told) -> Message:
