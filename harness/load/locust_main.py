@@ -1,7 +1,7 @@
 """The load process: ``python -m harness.load.locust_main PLAN.json``. Locust executes the population.
 
 In a process of its own, because importing locust patches the sockets. It admits the population, writes the event
-``phase``/``admitted``, waits for ``go``, and acts until its input ends (``commands``). Exit statuses are those of
+``phase``/``admitted``, waits for ``go``, and acts until its input ends (``child``). Exit statuses are those of
 ``errors``.
 """
 
@@ -23,8 +23,7 @@ from locust.env import Environment
 
 from harness.base.errors import MeasurementFailed
 from harness.load.admission import admit
-from harness.load.child import run
-from harness.load.commands import GO_LIMIT_S, not_told, origin_of
+from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.firestore_side import connect
 from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_greenlet
 from harness.load.phone import Phone, Shared

@@ -1,7 +1,7 @@
 """The probe process: ``python -m harness.load.probes_main PLAN.json``. Its stream is never delayed by a slow probe.
 
 It makes the canaries' accounts, writes the event ``phase``/``probes_admitted``, waits for ``go``, and probes until
-its input ends (``commands``). GET and PUT in turn over the canaries, each probe at its own due time, whatever became of
+its input ends (``child``). GET and PUT in turn over the canaries, each probe at its own due time, whatever became of
 those before. Exit statuses are those of ``errors``.
 """
 
@@ -14,8 +14,7 @@ import sys
 
 from harness.base.errors import MeasurementFailed, RehearsalError
 from harness.load.auth import create_accounts, sign_in
-from harness.load.child import run
-from harness.load.commands import GO_LIMIT_S, not_told, origin_of
+from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import canaries
 from harness.load.population.probes import canary_of, offset_ns

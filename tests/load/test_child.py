@@ -14,9 +14,8 @@ from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, PartDied
 from harness.load import errors
-from harness.load.children import Child
 from harness.load.plan import write
-from harness.load.process import LoadProcesses
+from harness.load.process import Child, LoadProcesses
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from tests.load.conftest import StartFake, plan_for

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, MeasurementFailed
-from harness.load.commands import origin_of
+from harness.load.child import origin_of
 from harness.load.plan import LoadPlan, check, read, write
 from harness.load.stages.plan import WorkerPlan
 from harness.model.scenario import ProbePlan
