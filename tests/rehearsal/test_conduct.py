@@ -146,8 +146,8 @@ class Twice(Toy):
 class Undrawable(Toy):
     """Its sections fail."""
 
-    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
-        raise ZeroDivisionError(str((plan, seen, judgements)))
+    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Section]:
+        raise ZeroDivisionError(str((plan, seen)))
 
 
 @pytest.mark.parametrize("toy", [Twice(), Undrawable()])
