@@ -26,9 +26,9 @@ from harness.judge.judge import judge
 from harness.judge.window import Window
 from harness.load import errors
 from harness.load.child import guarded
-from harness.load.children import Child
 from harness.load.greenlets import tell_of_every_greenlet
 from harness.load.population.due import due_list
+from harness.load.process import Child
 from harness.load.recorder import Recorder
 from harness.model.evidence import EventRow, Operation, Outcome, ProbeRow, RequestRow, Row, SessionRow, Side
 from harness.model.judgement import Judgement
@@ -145,10 +145,8 @@ class World:
         )
         if status == errors.EVIDENCE:  # of a child that fails otherwise the spool says it too
             self.spool(name).with_suffix(".log").write_text("the disk is full")
-            raise Child(
-                name=name, module="", admitted_subject="", spool=self.spool(name),
-                log=self.spool(name).with_suffix(".log"),
-            ).died(status)  # fmt: skip
+            log = self.spool(name).with_suffix(".log")
+            raise Child(name=name, module="", spool=self.spool(name), log=log).died(status)
 
 
 WAYS: dict[str, type[World]] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.clock import NS, Clock, ClockSteps
-from harness.base.errors import EvidenceNotRead
+from harness.base.errors import EvidenceNotRead, MeasurementFailed
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
@@ -104,6 +104,13 @@ class Collector(Gathered):
             self.gather()
             if len(self.awaited) < left:
                 last_ns, left = max(end_ns, self._clock.now_ns()), len(self.awaited)
+
+    def failures(self) -> list[MeasurementFailed]:
+        """The errors of the measurement so far, for evidence kept apart, which no judge reads as a week's does."""
+        return [
+            MeasurementFailed(f"the measurement failed: {error.subject}: {error.message}", where="evidence.sqlite")
+            for error in self.ledger.measurement_errors
+        ]
 
     def _tell(self, reader: SpoolReader, error: EvidenceNotRead) -> None:
         """An error of the measurement in the evidence itself, so that a stored run is judged with it."""

@@ -1,4 +1,8 @@
-"""The frame of a load process: reads its plan, opens its spool, tells how it ended."""
+"""The frame of a load process: reads its plan, opens its spool, hears the harness, tells how it ended.
+
+On its standard input the harness says ``go <origin_monotonic_ns>``. The end of the input means: finish what is under
+way and end. So a killed harness leaves no load behind.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from harness.base.errors import BadInput, EvidenceNotWritten, RehearsalError
+from harness.base.errors import BadInput, EvidenceNotWritten, MeasurementFailed, RehearsalError
 from harness.load import errors
-from harness.load.plan import LoadPlan, read
+from harness.load.plan import ProcessPlan, read
 from harness.load.recorder import Recorder
 
+#: How long an admitted process waits for ``go``.
+GO_LIMIT_S = 600.0
+
 P = TypeVar("P")
+L = TypeVar("L", bound=ProcessPlan)
 
 
-def run(name: str, arguments: list[str], work: Callable[[LoadPlan, Recorder], None]) -> int:
-    """``guarded`` with a load plan."""
-    return guarded(name, arguments, _load_plan, work)
+def run(name: str, arguments: list[str], kind: type[L], work: Callable[[L, Recorder], None]) -> int:
+    """``guarded`` with a plan of that kind."""
 
+    def read_plan(path: Path) -> tuple[L, str]:
+        plan = read(path, kind)
+        return plan, plan.spool
 
-def _load_plan(path: Path) -> tuple[LoadPlan, str]:
-    plan = read(path)
-    return plan, plan.spool
+    return guarded(name, arguments, read_plan, work)
 
 
 def guarded(
@@ -66,3 +74,16 @@ def _told(name: str, error: Exception, status: int) -> int:
         sys.stderr.write(f"{name}: {error}\n")
         sys.stderr.flush()
     return status
+
+
+def not_told() -> MeasurementFailed:
+    """Nothing came in ``GO_LIMIT_S``."""
+    return MeasurementFailed(f"signed in, but not told to go within {GO_LIMIT_S:g} s", where="standard input")
+
+
+def origin_of(line: bytes) -> int:
+    """What the schedule's offsets count from (monotonic ns). Raises ``MeasurementFailed`` for what is no command."""
+    words = line.split()
+    if len(words) == 2 and words[0] == b"go" and words[1].isdigit():
+        return int(words[1])
+    raise MeasurementFailed(f"not a command: {line[:80]!r}", where="standard input", remedy="go <monotonic ns>")

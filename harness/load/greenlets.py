@@ -1,11 +1,39 @@
-"""What a greenlet ends by that nobody joins: gevent prints it and goes on, and what it was to record is missing."""
+"""What every load process on gevent does beside its users: it hears the harness, flushes its evidence, and tells what a
+greenlet ends by that nobody joins: gevent prints it and goes on, and what it was to record is missing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
+from gevent.os import make_nonblocking, nb_read
+
+from harness.base.errors import EvidenceNotWritten
+from harness.load.recorder import FLUSH_EVERY_S, Recorder
+
+_MOST_BYTES = 4096
+
+
+def lines_of_input() -> Iterator[bytes]:
+    """Each line of the standard input as it comes, until its end."""
+    make_nonblocking(0)
+    rest = b""
+    while block := nb_read(0, _MOST_BYTES):
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+
+
+def flush_always(recorder: Recorder, failed: Callable[[Exception], None]) -> None:
+    """Until it is killed, or the disk refuses."""
+    while True:
+        gevent.sleep(FLUSH_EVERY_S)
+        try:
+            recorder.flush()
+        except EvidenceNotWritten as error:
+            failed(error)
+            return
 
 
 def tell_of_every_greenlet(failed: Callable[[Exception], None]) -> None:

@@ -1,7 +1,8 @@
 """The load process: ``python -m harness.load.locust_main PLAN.json``. Locust executes the population.
 
 In a process of its own, because importing locust patches the sockets. It admits the population, writes the event
-``phase``/``admitted``, waits for ``go``, and acts until ``stop`` (``commands``). Exit statuses are those of ``errors``.
+``phase``/``admitted``, waits for ``go``, and acts until its input ends (``child``). Exit statuses are those of
+``errors``.
 """
 
 from __future__ import annotations
@@ -18,22 +19,19 @@ from collections.abc import Iterator
 
 import gevent
 from gevent.event import Event
-from gevent.os import make_nonblocking, nb_read
 from locust.env import Environment
 
-from harness.base.errors import EvidenceNotWritten, MeasurementFailed
+from harness.base.errors import MeasurementFailed
 from harness.load.admission import admit
-from harness.load.child import run
-from harness.load.commands import GO_LIMIT_S, Go, Stop, not_told, parse
+from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.firestore_side import connect
-from harness.load.greenlets import tell_of_every_greenlet
+from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_greenlet
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan
-from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.load.recorder import Recorder
 from harness.load.time import now_ns
 from harness.model.evidence import SessionRow
 
-_MOST_LINE = 200
 #: After the phone's own timeout, should that not hold.
 _STOP_SLACK_S = 1
 
@@ -61,36 +59,16 @@ class Ending:
         return bool(self._told.wait(timeout_s))
 
 
-class Commands:
-    """Reads the standard input in a greenlet."""
-
-    def __init__(self, shared: Shared, ending: Ending) -> None:
-        self._shared = shared
-        self._ending = ending
-        self.went = Event()
-
-    def read_all(self) -> None:
-        """Until the end of the input."""
-        make_nonblocking(0)
-        rest = b""
-        while True:
-            block = nb_read(0, _MOST_LINE)
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines if block else [b""]:
-                try:
-                    command = parse(line)
-                except MeasurementFailed as error:
-                    self._ending.tell(error)
-                    command = Stop()
-                if isinstance(command, Stop):
-                    self._ending.tell()
-                    self.went.set()
-                    return
-                self._go(command)
-
-    def _go(self, command: Go) -> None:
-        self._shared.origin_ns = command.origin_ns
-        self.went.set()
+def _hear(shared: Shared, ending: Ending, went: Event) -> None:
+    """Obeys the standard input until its end, which asks for the end."""
+    try:
+        for line in lines_of_input():
+            shared.origin_ns = origin_of(line)
+            went.set()
+    except MeasurementFailed as error:
+        ending.tell(error)
+    ending.tell()
+    went.set()
 
 
 def user_class(phones: Iterator[Phone], ending: Ending) -> type[locust.User]:
@@ -136,22 +114,12 @@ def _execute(shared: Shared, phones: list[Phone], ending: Ending) -> None:
     runner.quit()
 
 
-def _flush(recorder: Recorder, ending: Ending) -> None:
-    while True:
-        gevent.sleep(FLUSH_EVERY_S)
-        try:
-            recorder.flush()
-        except EvidenceNotWritten as error:
-            ending.tell(error)
-            return
-
-
 def _load(plan: LoadPlan, recorder: Recorder) -> None:
     shared = Shared(plan=plan, recorder=recorder, ended=Event())
     ending = Ending(shared.ended)
     tell_of_every_greenlet(ending.tell)
-    commands = Commands(shared, ending)
-    helpers = [gevent.spawn(commands.read_all), gevent.spawn(_flush, recorder, ending)]
+    went = Event()
+    helpers = [gevent.spawn(_hear, shared, ending, went), gevent.spawn(flush_always, recorder, ending.tell)]
     gevent.signal_handler(signal.SIGTERM, ending.tell)
     firestore = connect(plan.endpoints.firestore, plan.endpoints.project_id)
     phones = admit(shared, firestore)
@@ -161,7 +129,7 @@ def _load(plan: LoadPlan, recorder: Recorder) -> None:
     recorder.flush()
     gc.collect()
     gc.freeze()  # what was admitted stays; collecting it again and again would only delay requests
-    if not commands.went.wait(GO_LIMIT_S):
+    if not went.wait(GO_LIMIT_S):
         ending.tell(not_told())
     if not ending.asked:
         _execute(shared, phones, ending)
@@ -182,4 +150,4 @@ def _load(plan: LoadPlan, recorder: Recorder) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("load", sys.argv[1:], _load))
+    sys.exit(run("load", sys.argv[1:], LoadPlan, _load))

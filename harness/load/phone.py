@@ -12,7 +12,7 @@ after a request that was answered, as a request of its own that is not in the sc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -27,14 +27,14 @@ from harness.load.memory import WalkMemory
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned
-from harness.load.population.walk import Status, WalkUpdate, digest, moment
+from harness.load.population.walk import Status, WalkUpdate, moment
 from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.result import Result
 from harness.load.runtime import Background, runtime
 from harness.load.storage_side import StorageSide
 from harness.load.time import NS, gevent_wait_until, now_ns, wall_ns
-from harness.model.evidence import Operation, Outcome, RequestRow, Side
+from harness.model.evidence import Operation, Outcome, Side
 from harness.model.message import message
 from harness.stack.firebase.fetch import FlagCache
 
@@ -146,7 +146,8 @@ class Phone:
         if result.acknowledged:
             self._memory.confirm(planned, side)
         self._known.record(side, planned.operation, result.walk_id, acknowledged=result.acknowledged)
-        self._record(planned, operation_id, side, result, due_ns=due_ns, sent_ns=sent_ns, done_ns=done_ns, on=on)
+        times = {"due_ns": due_ns, "sent_ns": sent_ns, "done_ns": done_ns}
+        self._record(planned, operation_id, side, result, times, on=on)
         if planned.operation is Operation.DELETE_WALK and side is Side.FIRESTORE and result.acknowledged:
             self._storage.begin_delete(planned.walk_id)  # on the other side the API does
         return result.outcome is Outcome.OK
@@ -160,40 +161,12 @@ class Phone:
         return self._firestore.execute(planned, walk, now, missing_expected=missing_expected)
 
     def _record(
-        self,
-        planned: Planned,
-        operation_id: str,
-        side: Side,
-        result: Result,
-        *,
-        due_ns: int,
-        sent_ns: int,
-        done_ns: int,
-        on: bool,
+        self, planned: Planned, operation_id: str, side: Side, result: Result, times: Mapping[str, int], *, on: bool
     ) -> None:
         self._shared.requests += 1
         self._shared.retried += result.retried
-        self._shared.recorder.write(
-            RequestRow(
-                operation_id=operation_id,
-                user=self.account.user,
-                audience=self.account.audience,
-                side=side,
-                operation=planned.operation,
-                due_ns=due_ns,
-                sent_ns=sent_ns,
-                done_ns=done_ns,
-                status=result.status,
-                outcome=result.outcome,
-                acknowledged=result.acknowledged,
-                payload_digest=digest(planned.body),
-                flag=on,
-                walk_id=result.walk_id if planned.operation is not Operation.LIST_WALKS else "",
-                pod=result.pod,
-                retried=result.retried,
-                shown=result.shown,
-            )
-        )
+        row = result.row(planned, self.account, side, operation_id=operation_id, **times, flag=on)
+        self._shared.recorder.write(row)
 
     def _begin_fetch(self) -> None:
         if self._fetching is None or self._fetching.dead:

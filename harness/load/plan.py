@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -31,66 +32,83 @@ class Offline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     to_s: float
 
 
-class LoadPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The plan of both processes. ``anchor`` ties the clocks and is the time that the walks' contents count from."""
+class ProcessPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What any process of a load is told. ``anchor`` ties the clocks and is the time that the walks' contents count
+    from; ``spool`` is where its evidence grows."""
 
     run_id: str
     seed: int
-    population: PopulationPlan
-    probes: ProbePlan
     endpoints: Endpoints
     anchor: Anchor
-    spool: str
+    spool: str = ""
     request_timeout_s: float = 10.0
+
+    def check(self) -> None:
+        """Raises ``BadInput`` for a load without bounds."""
+        within("request_timeout_s", self.request_timeout_s, 0.05, 60)
+
+
+P = TypeVar("P", bound=ProcessPlan)
+
+
+class LoadPlan(ProcessPlan, frozen=True, kw_only=True):
+    """The plan of a population and of its probes."""
+
+    population: PopulationPlan
+    probes: ProbePlan
     admission_limit_s: float = 60.0
     max_duration_s: float = MOST_DURATION_S
     flag: str = FLAG
     offline: tuple[Offline, ...] = ()
 
+    def check(self) -> None:
+        """Raises ``BadInput`` for a load without bounds."""
+        super().check()
+        population, probes = self.population, self.probes
+        within("population.users", population.users, 1, MOST_USERS)
+        within("population.pace_s", population.pace_s, 0.1, 24 * 3600)
+        within("population.users / pace_s", population.users / population.pace_s, 0, MOST_REQUESTS_PER_S)
+        within("population.fetch_interval_s", population.fetch_interval_s, 0, float("inf"))
+        within("probes.rate_per_s", probes.rate_per_s, 0.01, MOST_PROBES_PER_S)
+        within("probes.timeout_s", probes.timeout_s, 0.05, 60)
+        within("probes.canary_users", probes.canary_users, 8, MOST_USERS)
+        per_canary = 60 * probes.rate_per_s / probes.canary_users
+        within("probes a minute and canary user", per_canary, 0, MOST_CANARY_RATE_PER_MINUTE)
+        within("admission_limit_s", self.admission_limit_s, 1, 600)
+        within("max_duration_s", self.max_duration_s, 0.1, MOST_DURATION_S)
+        for audience in population.audiences:
+            within(f"audience {audience.name}: flag_on", audience.flag_on, 0, audience.users)
 
-def check(plan: LoadPlan) -> None:
+
+def within(what: str, value: float, least: float, most: float, *, where: str = "the load plan") -> None:
+    """Raises ``BadInput`` for a ``value`` that is not."""
+    if not least <= value <= most:
+        raise BadInput(f"{what} is {value:g}, not within {least:g}..{most:g}", where=where)
+
+
+def check(plan: ProcessPlan) -> None:
     """Raises ``BadInput`` when the plan would send anywhere but to this machine, or without bounds."""
-    endpoints = plan.endpoints
     for name in ("service", "auth", "firestore", "remote_config", "storage"):
-        address = getattr(endpoints, name)
+        address = getattr(plan.endpoints, name)
         if address is not None and address.host != LOOPBACK:
             raise BadInput(
                 f"load is only ever sent to {LOOPBACK}",
                 where=f"endpoints.{name}: {address}",
                 remedy="give the address of the local stack, or of a port forward on this machine",
             )
-    population, probes = plan.population, plan.probes
-    _within("population.users", population.users, 1, MOST_USERS)
-    _within("population.pace_s", population.pace_s, 0.1, 24 * 3600)
-    _within("population.users / pace_s", population.users / population.pace_s, 0, MOST_REQUESTS_PER_S)
-    _within("population.fetch_interval_s", population.fetch_interval_s, 0, float("inf"))
-    _within("probes.rate_per_s", probes.rate_per_s, 0.01, MOST_PROBES_PER_S)
-    _within("probes.timeout_s", probes.timeout_s, 0.05, 60)
-    _within("probes.canary_users", probes.canary_users, 8, MOST_USERS)
-    per_canary = 60 * probes.rate_per_s / probes.canary_users
-    _within("probes a minute and canary user", per_canary, 0, MOST_CANARY_RATE_PER_MINUTE)
-    _within("request_timeout_s", plan.request_timeout_s, 0.05, 60)
-    _within("admission_limit_s", plan.admission_limit_s, 1, 600)
-    _within("max_duration_s", plan.max_duration_s, 0.1, MOST_DURATION_S)
-    for audience in population.audiences:
-        _within(f"audience {audience.name}: flag_on", audience.flag_on, 0, audience.users)
+    plan.check()
 
 
-def _within(what: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise BadInput(f"{what} is {value:g}, not within {least:g}..{most:g}", where="the load plan")
-
-
-def write(plan: LoadPlan, path: Path) -> None:
+def write(plan: ProcessPlan, path: Path) -> None:
     """Checks and writes the plan, for this user alone: its endpoints have the database's password."""
     check(plan)
     write_private(path, msgspec.json.format(msgspec.json.encode(plan)))
 
 
-def read(path: Path) -> LoadPlan:
+def read(path: Path, kind: type[P]) -> P:
     """The plan of ``path``. Raises ``BadInput``."""
     try:
-        plan = msgspec.json.decode(path.read_bytes(), type=LoadPlan)
+        plan = msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(f"the load plan cannot be read: {error}", where=str(path)) from error
     check(plan)

@@ -1,7 +1,7 @@
 """The probe process: ``python -m harness.load.probes_main PLAN.json``. Its stream is never delayed by a slow probe.
 
 It makes the canaries' accounts, writes the event ``phase``/``probes_admitted``, waits for ``go``, and probes until
-``stop`` (``commands``). GET and PUT in turn over the canaries, each probe at its own due time, whatever became of
+its input ends (``child``). GET and PUT in turn over the canaries, each probe at its own due time, whatever became of
 those before. Exit statuses are those of ``errors``.
 """
 
@@ -14,8 +14,7 @@ import sys
 
 from harness.base.errors import MeasurementFailed, RehearsalError
 from harness.load.auth import create_accounts, sign_in
-from harness.load.child import run
-from harness.load.commands import GO_LIMIT_S, Go, not_told, parse
+from harness.load.child import GO_LIMIT_S, not_told, origin_of, run
 from harness.load.plan import LoadPlan
 from harness.load.population.accounts import canaries
 from harness.load.population.probes import canary_of, offset_ns
@@ -142,8 +141,8 @@ async def _flush(recorder: Recorder) -> None:
 
 
 async def _stopped(lines: asyncio.StreamReader) -> None:
-    while isinstance(parse(await lines.readline()), Go):
-        pass
+    while line := await lines.readline():
+        origin_of(line)
 
 
 async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> None:
@@ -155,14 +154,15 @@ async def _probe(plan: LoadPlan, recorder: Recorder, probers: list[Prober]) -> N
     recorder.flush()
     try:
         async with asyncio.timeout(GO_LIMIT_S):
-            command = parse(await lines.readline())
+            line = await lines.readline()
     except TimeoutError:
         raise not_told() from None
-    if not isinstance(command, Go):
+    if not line:
         return
+    origin_ns = origin_of(line)
     stopping = asyncio.create_task(_stopped(lines))
     working = [
-        asyncio.create_task(Stream(plan, recorder, probers).run(command.origin_ns)),
+        asyncio.create_task(Stream(plan, recorder, probers).run(origin_ns)),
         asyncio.create_task(_flush(recorder)),
     ]
     await asyncio.wait([stopping, *working], return_when=asyncio.FIRST_COMPLETED)
@@ -178,4 +178,4 @@ def _probes(plan: LoadPlan, recorder: Recorder) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("probes", sys.argv[1:], _probes))
+    sys.exit(run("probes", sys.argv[1:], LoadPlan, _probes))

@@ -1,40 +1,117 @@
-"""The harness' side of a week's load: two child processes, their plans, commands, ends."""
+"""The harness' side of a load: its child processes, started with their plans, watched and ended.
+
+The children lead sessions of their own, so that Ctrl-C reaches the harness alone; they end when their standard input
+does, so that a killed harness leaves no load behind.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from harness.base.clock import NS, Clock
-from harness.base.errors import EvidenceNotWritten, PartDied
+from harness.base.data import ROOT
+from harness.base.errors import EvidenceNotWritten, PartDied, RehearsalError
 from harness.evidence.spool import SpoolReader
-from harness.load.children import Child
-from harness.load.plan import LoadPlan, write
+from harness.load import errors
+from harness.load.plan import LoadPlan, ProcessPlan, write
 from harness.model.evidence import EventRow
 
+_TAIL_BYTES = 2_000
+#: gRPC and others would take these even for 127.0.0.1.
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"})
 _POLL_S = 0.05
 _STOP_SLACK_S = 5.0
+#: What the phones tell, and what the probes do.
+_ADMITTED = ("admitted", "probes_admitted")
 
 
-class LoadProcesses:
-    """The population and the probes. ``plan.spool`` is not used: the spools lie in ``folder/spool``.
+class Child(msgspec.Struct, kw_only=True):
+    """``python -m module``; it writes its evidence to ``spool`` and everything else to ``log``."""
 
-    Files: ``folder/load.json`` and ``probes.json`` (plans), ``folder/spool/load.jsonl`` and ``probes.jsonl``,
-    ``load.log`` and ``probes.log`` in ``logs`` (``folder/logs`` unless named).
+    name: str
+    module: str
+    spool: Path
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self, run_id: str, *arguments: str) -> None:
+        """Starts it, marked as a part of the run."""
+        kept = {name: value for name, value in os.environ.items() if name.lower() not in _PROXIES}
+        environment = {**kept, "TEKUTOKO_RUN_ID": run_id, "PYTHONUNBUFFERED": "1", "GRPC_VERBOSITY": "ERROR"}
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                self.module,
+                *arguments,
+                cwd=ROOT,
+                env=environment,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    async def say(self, line: str) -> None:
+        """Writes to its standard input, unless that has ended."""
+        if self.process is None or self.process.stdin is None or self.process.stdin.is_closing():
+            return
+        try:
+            self.process.stdin.write(line.encode())
+            await self.process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has ended; whoever watches it says so
+
+    def hang_up(self) -> None:
+        """Ends its standard input."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+
+    def ended(self) -> int | None:
+        """The exit status, once it has ended."""
+        return self.process.returncode if self.process else None
+
+    async def kill(self) -> None:
+        """Ends it at once with all it started; idempotent."""
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
+
+    def died(self, status: int) -> RehearsalError:
+        """The error to raise when it ended by itself."""
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        kind = EvidenceNotWritten if status == errors.EVIDENCE else PartDied
+        return kind(f"the {self.name} process ended by itself ({how}): {self.tail()}", where=str(self.log))
+
+    def tail(self) -> str:
+        """The last of its standard error."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+
+
+class Processes:
+    """Child processes that make load. ``patience_s`` is how long any of their requests may take.
+
+    Files: ``folder/<name>.json`` (plans), ``folder/spool/<name>.jsonl``, and ``<name>.log`` in ``logs``.
     """
 
-    def __init__(self, plan: LoadPlan, folder: Path, clock: Clock, *, logs: Path | None = None) -> None:
-        self._plan = plan
+    def __init__(self, folder: Path, clock: Clock, *, logs: Path, patience_s: float) -> None:
         self._folder = folder
-        self._logs = logs or folder / "logs"
         self._clock = clock
+        self._logs = logs
+        self._patience_s = patience_s
         self._stopping = False
-        self._children = [
-            self._child("load", "harness.load.locust_main", "admitted"),
-            self._child("probes", "harness.load.probes_main", "probes_admitted"),
-        ]
+        self._children: list[Child] = []  # in the order in which they are asked to end
 
     @property
     def spools(self) -> tuple[Path, ...]:
@@ -45,35 +122,6 @@ class LoadProcesses:
     def pids(self) -> dict[str, int]:
         """The children that were started, by name."""
         return {child.name: child.process.pid for child in self._children if child.process}
-
-    async def start(self) -> None:
-        """Starts both; they begin to admit at once. Raises ``BadInput``, ``EvidenceNotWritten``."""
-        for child in self._children:
-            path = self._prepare(child)
-            await child.start(self._plan.run_id, str(path))
-
-    async def admitted(self, timeout_s: float) -> None:
-        """Returns once both are ready to go. Raises ``PartDied``, also when that takes longer than ``timeout_s``."""
-        give_up_ns = self._clock.now_ns() + round(timeout_s * NS)
-        waiting = {child.name: (child, SpoolReader(child.spool)) for child in self._children}
-        while waiting:
-            for name, (child, reader) in list(waiting.items()):
-                if any(isinstance(row, EventRow) and row.subject == child.admitted_subject for row in reader.read()):
-                    del waiting[name]
-            self.check()
-            if waiting and self._clock.now_ns() > give_up_ns:
-                raise PartDied(
-                    f"not signed in within {timeout_s:g} s: {', '.join(waiting)}",
-                    where=str(self._logs),
-                    remedy="the machine may be too busy; see the logs of the Auth and Remote Config emulators",
-                )
-            await self._clock.sleep(_POLL_S)
-
-    async def go(self, origin_ns: int) -> None:
-        """Starts schedule and probes: their offsets count from ``origin_ns``, best a little ahead of now."""
-        for child in self._children:
-            await child.say(f"go {origin_ns}\n")
-        self.check()
 
     def check(self) -> None:
         """Raises ``PartDied`` (``EvidenceNotWritten`` for a full disk) when a child has ended without being asked."""
@@ -94,18 +142,16 @@ class LoadProcesses:
                 end.cancel()
 
     async def stop(self) -> None:
-        """Asks both to end and waits: requests under way finish or time out. Kills what does not end. Idempotent.
+        """Asks all to end and waits: requests under way finish or time out. Kills what does not end. Idempotent.
 
-        Raises as ``check`` does when a child had ended by itself or could not end well.
+        Raises as ``check`` does when a child had ended by itself or could not end well: its last rows may be missing.
         """
         before = [(child, child.ended()) for child in self._children]
         already, self._stopping = self._stopping, True
         for child in self._children:
-            await child.say("stop\n")
             child.hang_up()
-        limit_s = max(self._plan.request_timeout_s, self._plan.probes.timeout_s) + _STOP_SLACK_S
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(self._patience_s + _STOP_SLACK_S):
                 for child in self._children:
                     if child.process:
                         await child.process.wait()
@@ -119,26 +165,25 @@ class LoadProcesses:
                 raise child.died(status if status is not None else ended or 0)
 
     async def kill(self) -> None:
-        """Ends both at once, with all they started; what they had not flushed is lost. Idempotent."""
+        """Ends all at once, with all they started; what they had not flushed is lost. Idempotent."""
         self._stopping = True
         for child in self._children:
             await child.kill()
 
-    def _child(self, name: str, module: str, subject: str) -> Child:
-        return Child(
-            name=name,
-            module=module,
-            admitted_subject=subject,
-            spool=self._folder / "spool" / f"{name}.jsonl",
-            log=self._logs / f"{name}.log",
-        )
+    def child(self, name: str, module: str) -> Child:
+        """One more, not yet started."""
+        spool = self._folder / "spool" / f"{name}.jsonl"
+        made = Child(name=name, module=module, spool=spool, log=self._logs / f"{name}.log")
+        self._children.append(made)
+        return made
 
-    def _prepare(self, child: Child) -> Path:
+    async def begin(self, child: Child, plan: ProcessPlan) -> None:
+        """Starts ``child`` with its plan. Raises ``BadInput``, ``EvidenceNotWritten``."""
         path = self._folder / f"{child.name}.json"
         try:
-            child.spool.parent.mkdir(parents=True, exist_ok=True)
+            (self._folder / "spool").mkdir(parents=True, exist_ok=True)
             child.log.parent.mkdir(parents=True, exist_ok=True)
-            write(msgspec.structs.replace(self._plan, spool=str(child.spool)), path)
+            write(msgspec.structs.replace(plan, spool=str(child.spool)), path)
             child.log.touch()
         except OSError as error:
             raise EvidenceNotWritten(
@@ -146,4 +191,60 @@ class LoadProcesses:
                 where=str(self._folder),
                 remedy="make room on the disk, or allow writing to the folder",
             ) from error
-        return path
+        await child.start(plan.run_id, str(path))
+
+    async def told(
+        self,
+        readers: Mapping[str, SpoolReader],
+        it: Callable[[EventRow], bool],
+        limit_ns: int,
+        late: str,
+        remedy: str = "",
+    ) -> None:
+        """Returns once each child of ``readers`` has told of an event that is ``it``. Raises as ``check`` does, and
+        ``PartDied`` with the sentence ``late`` once it is."""
+        waiting = set(readers)
+        while True:
+            waiting = {name for name in waiting if not any(map(it, _events(readers[name])))}
+            self.check()
+            if not waiting:
+                return
+            if self._clock.now_ns() > limit_ns:
+                raise PartDied(f"{late}: {', '.join(sorted(waiting))}", where=str(self._logs), remedy=remedy)
+            await self._clock.sleep(_POLL_S)
+
+
+def _events(reader: SpoolReader) -> list[EventRow]:
+    return [row for row in reader.read() if isinstance(row, EventRow)]
+
+
+class LoadProcesses(Processes):
+    """A population and its probes."""
+
+    def __init__(self, plan: LoadPlan, folder: Path, clock: Clock, *, logs: Path | None = None) -> None:
+        patience_s = max(plan.request_timeout_s, plan.probes.timeout_s)
+        super().__init__(folder, clock, logs=logs or folder / "logs", patience_s=patience_s)
+        self._plan = plan
+        self.child("load", "harness.load.locust_main")
+        self.child("probes", "harness.load.probes_main")
+
+    async def start(self) -> None:
+        """Starts both; they begin to admit at once. Raises ``BadInput``, ``EvidenceNotWritten``."""
+        for child in self._children:
+            await self.begin(child, self._plan)
+
+    async def admitted(self, timeout_s: float) -> None:
+        """Returns once both are ready to go. Raises ``PartDied``, also when that takes longer than ``timeout_s``."""
+        await self.told(
+            {child.name: SpoolReader(child.spool) for child in self._children},
+            lambda row: row.subject in _ADMITTED,
+            self._clock.now_ns() + round(timeout_s * NS),
+            f"not signed in within {timeout_s:g} s",
+            "the machine may be too busy; see the logs of the Auth and Remote Config emulators",
+        )
+
+    async def go(self, origin_ns: int) -> None:
+        """Starts schedule and probes: their offsets count from ``origin_ns``, best a little ahead of now."""
+        for child in self._children:
+            await child.say(f"go {origin_ns}\n")
+        self.check()

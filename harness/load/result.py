@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.model.evidence import Outcome
+from harness.load.population.accounts import Account
+from harness.load.population.schedule import Planned
+from harness.load.population.walk import digest
+from harness.model.evidence import Operation, Outcome, RequestRow, Side
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,3 +23,36 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     pod: str = ""
     retried: bool = False
     shown: str = ""
+
+    def row(
+        self,
+        planned: Planned,
+        account: Account,
+        side: Side,
+        *,
+        operation_id: str,
+        due_ns: int,
+        sent_ns: int,
+        done_ns: int,
+        flag: bool,
+    ) -> RequestRow:
+        """As evidence."""
+        return RequestRow(
+            operation_id=operation_id,
+            user=account.user,
+            audience=account.audience,
+            side=side,
+            operation=planned.operation,
+            due_ns=due_ns,
+            sent_ns=sent_ns,
+            done_ns=done_ns,
+            status=self.status,
+            outcome=self.outcome,
+            acknowledged=self.acknowledged,
+            payload_digest=digest(planned.body),
+            flag=flag,
+            walk_id=self.walk_id if planned.operation is not Operation.LIST_WALKS else "",
+            pod=self.pod,
+            retried=self.retried,
+            shown=self.shown,
+        )

@@ -10,15 +10,17 @@ import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.evidence.collect import Collector
+from harness.evidence.gathered import EVIDENCE
+from harness.evidence.store import EvidenceStore
 from harness.judge.window import Window
-from harness.load.plan import LoadPlan
+from harness.load.plan import LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due
 from harness.load.process import LoadProcesses
 from harness.model.due import Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
-from harness.model.scenario import PopulationPlan, ProbePlan
+from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
 from harness.stack.protocol import Stack
 from harness.stack.state.lease import run_folder
 
@@ -53,20 +55,27 @@ class Host(Protocol):
 
 
 class UsersPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Who they are, and how long each request may take."""
+    """Who they are, how long each request may take, and who of them has no network when."""
 
     population: PopulationPlan
-    probes: ProbePlan
-    request_timeout_s: float
+    probes: ProbePlan = ProbePlan()
+    request_timeout_s: float = 10.0
     seed: int
+    offline: tuple[Offline, ...] = ()
 
 
 class Users:
-    """One population on one stack. ``origin_ns`` is when its schedule began, ``None`` before."""
+    """One population on one stack. ``origin_ns`` is when its schedule began, ``None`` before.
 
-    def __init__(self, host: Host, plan: UsersPlan) -> None:
+    ``evidence`` is the run's; of a population that is not the only one of its run, which has the same users' names,
+    one of its own in the folder ``apart`` of the run's.
+    """
+
+    def __init__(self, host: Host, plan: UsersPlan, *, apart: str = "") -> None:
         self._host = host
         self._plan = plan
+        self._apart = apart
+        self.evidence = _apart_from(host, apart) if apart else host.evidence
         self._load: LoadProcesses | None = None
         self.origin_ns: int | None = None
 
@@ -90,13 +99,21 @@ class Users:
             spool="",
             request_timeout_s=plan.request_timeout_s,
             admission_limit_s=ADMISSION_LIMIT_S,
+            offline=plan.offline,
         )
-        self._load = load = LoadProcesses(load_plan, run_folder(host.run_id), host.clock, logs=host.folder / "logs")
+        folder, logs = run_folder(host.run_id) / self._apart, host.folder / "logs" / self._apart
+        self._load = load = LoadProcesses(load_plan, folder, host.clock, logs=logs)
         host.at_end(self.stop)
         await load.start()
-        host.evidence.follow(load.spools)
+        self.evidence.follow(load.spools)
         host.beside(load.watch())
         await load.admitted(ADMISSION_LIMIT_S)
+
+    async def begin(self) -> int:
+        """The flag on, everybody signed in and let begin; when the first request is due."""
+        await self.set_flag(on=True)
+        await self.admit()
+        return await self.go()
 
     async def go(self) -> int:
         """Lets everybody begin; when the first request is due."""
@@ -109,7 +126,7 @@ class Users:
         """Requests under way finish or time out; the last answers are gathered. May be called twice."""
         if self._load is not None:
             await self._load.stop()
-            self._host.evidence.gather_last()
+            self.evidence.gather_last()
 
     def due(self, window: Window) -> DueList:
         """What the schedule has in ``window``; nothing before it began."""
@@ -129,7 +146,7 @@ class Users:
         """What the plan has in ``window``, which is over, once all of it is in evidence or its time to answer has
         passed: what is then not there will never be.
         """
-        due, evidence = self.due(window), self._host.evidence
+        due, evidence = self.due(window), self.evidence
         evidence.gather()
         awaited = [each for each in (*due.requests, *due.probes) if each.id not in evidence.ledger.calls]
         evidence.expect(awaited)
@@ -149,5 +166,26 @@ class Users:
             share=share if on else message("nobody"),
         )
         users = population.flag_on if on else 0
-        host.evidence.event(published_ns, "flag", FLAG, said, version=version, on=users)
+        self.evidence.event(published_ns, "flag", FLAG, said, version=version, on=users)
         return published_ns
+
+
+def users_of(scenario: Scenario, seed: int) -> UsersPlan:
+    """The users and probes of ``scenario``."""
+    return UsersPlan(
+        population=scenario.population,
+        probes=scenario.probes,
+        request_timeout_s=scenario.request_timeout_s,
+        seed=seed,
+    )
+
+
+def _apart_from(host: Host, apart: str) -> Collector:
+    (host.folder / apart).mkdir()
+    store = EvidenceStore(host.folder / apart / EVIDENCE, host.run_id, host.clock.anchor)
+
+    async def close() -> None:
+        store.close()
+
+    host.at_end(close)
+    return Collector(store, host.clock)

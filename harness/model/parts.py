@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -36,14 +36,20 @@ class PartRun(msgspec.Struct, kw_only=True):
 Runs = dict[str, PartRun]
 
 
-def titled(title: str) -> Message:
-    """A plan's title."""
-    return Message(text=title)
+class PartsDetails(msgspec.Struct, kw_only=True):
+    """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
+    ``did`` says by part what was done when; ``users`` were signed in for the load, 0 without one.
+    """
+
+    cpu_factor: float = 1.0
+    runs: Runs = msgspec.field(default_factory=dict)
+    did: dict[str, Any] = msgspec.field(default_factory=dict)
+    users: int = 0
 
 
 def title_of(part: PartOfPlan) -> Message:
     """The part's title."""
-    return titled(part.title)
+    return Message(text=part.title)
 
 
 P = TypeVar("P", bound=PartOfPlan)

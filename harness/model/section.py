@@ -5,8 +5,9 @@ Whatever is said in our words is a ``Message``; a plain ``str`` is what the evid
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -43,6 +44,30 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
         """Raises ``ValueError`` for a row of another width."""
         if any(len(row.cells) != len(self.heads) for row in self.rows):
             raise ValueError(f"{self.title}: a row is not as wide as the heads")
+
+
+T = TypeVar("T")
+
+
+def table_of(
+    title: Message,
+    rows: Iterable[T],
+    *columns: tuple[Message, Callable[[T], Cell]],
+    row: Callable[[T], Row] = lambda _: Row(cells=()),
+    numbers: tuple[int, ...] = (),
+    note: Told = (),
+    part: str = "",
+) -> Table:
+    """A table with a row for each of ``rows``. A column is its head and what stands in it; ``row`` is whatever else a
+    row has."""
+    return Table(
+        title=title,
+        heads=tuple(head for head, _ in columns),
+        rows=tuple(msgspec.structs.replace(row(each), cells=tuple(cell(each) for _, cell in columns)) for each in rows),
+        numbers=numbers,
+        note=note,
+        part=part,
+    )
 
 
 class Lines(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="lines"):

@@ -25,7 +25,7 @@ from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import message, verbatim
-from harness.model.result import Facts, Result
+from harness.model.result import Facts, Part, Result
 from harness.model.section import Section
 from harness.rehearsal.conclude import Page, conclude, judged, own_claims
 from harness.rehearsal.facts import manifest_facts
@@ -225,12 +225,14 @@ class Conductor(Generic[P, D]):
 
     def _page(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> Page:
         nothing: tuple[Section, ...] = ()
-        sections = self._asked(lambda: tuple(self.rehearsal.sections(self.plan, seen, judgements)), nothing)
+        told = replace(seen, judgements=judgements)
+        sections = self._asked(lambda: tuple(self.rehearsal.sections(self.plan, told)), nothing)
         return replace(self._headed(seen), sections=sections)
 
     def _headed(self, seen: Seen[D]) -> Page:
         title = self._asked(lambda: self.rehearsal.title(self.plan), verbatim(self.plan_name))
-        parts = self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), ())
+        nothing: tuple[Part, ...] = ()
+        parts = self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), nothing)
         return Page(title, parts, own_claims=own_claims(self.plan))
 
     def _asked(self, ask: Callable[[], A], instead: A) -> A:

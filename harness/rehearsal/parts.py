@@ -2,75 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
+from harness.checks.step_reads import reads_of_steps
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
+from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.parts import PartOfPlan, PartRun, Runs, title_of
+from harness.model.parts import PartOfPlan, PartRun, PartsDetails, title_of
 from harness.model.result import Part
+from harness.model.stack import Rung
 from harness.model.verdict import Verdict
+from harness.rehearsal.needs import StackNeeds
+from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.report.words import lacking_words
+from harness.stack.manifests.change import without_autoscaler
+from harness.stack.manifests.cpu import cpu_factor, scaled
 
 
-def lacking(part: PartOfPlan, capabilities: Iterable[str]) -> tuple[str, ...]:
+class SizedPart(PartOfPlan, Protocol):
+    """``pods`` is how many fit the machine: CPU requests and limits are scaled by one factor so that they do."""
+
+    @property
+    def pods(self) -> int: ...
+
+
+class PlanInParts(Protocol):
+    """The parts in their order."""
+
+    @property
+    def parts(self) -> Sequence[SizedPart]: ...
+
+
+P = TypeVar("P", bound=PlanInParts)
+D = TypeVar("D", bound=PartsDetails)
+
+
+class Acts(Protocol):
+    """Runs parts on a stack that is up."""
+
+    async def run(self, part: Any) -> Any:
+        """What was done when."""
+        ...
+
+
+class InParts(Rehearsal[P, D], Protocol[P, D]):
+    """Each part of the plan in turn, on one stack whose pods at their most fit the machine's CPU."""
+
+    def acts(self, plan: P, on: Running[D]) -> Acts:
+        """What runs the parts, once the stack is up."""
+        ...
+
+    async def of_part(self, plan: P, part: Any, on: Running[D]) -> Sequence[Judgement]:
+        """The judgements on a part that has ended."""
+        ...
+
+    def of_parts(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
+        """The judgements on all that were run."""
+        ...
+
+    def claims(self, plan: P) -> Iterable[tuple[str, str]]:
+        """Those that each part names."""
+        return [(part.name, claim) for part in plan.parts for claim in part.claims]
+
+    def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
+        """The plan's, with the seconds that each took."""
+        took = {name: _seconds(run) for name, run in seen.details.runs.items()}
+        return [Part(name=part.name, title=title_of(part), seconds=took.get(part.name, 0.0)) for part in plan.parts]
+
+    def stack_needs(self, plan: P, options: Options, manifests: Manifests) -> StackNeeds:
+        """A stack without the autoscaler."""
+        # A rung on a cluster scales the documents that it applies by the same rule, itself.
+        found = scaled(manifests, _factor(plan, manifests)) if options.rung is Rung.LOCAL else manifests
+        plain = without_autoscaler(found, found.deployment.replicas)
+        return StackNeeds(manifests=plain, peak_pods=_most_pods(plan))
+
+    async def run(self, plan: P, on: Running[D]) -> None:
+        """The parts in order; where the environment has what none of them needs, nothing is brought up."""
+        details = on.details
+        details.cpu_factor = _factor(plan, on.manifests)
+        acts: Acts | None = None
+        if not all(_lacking(part, on) for part in plan.parts):
+            factor = f"{details.cpu_factor:.2f}"
+            on.say(message("CPU requests and limits are multiplied by {factor}", factor=factor))
+            await on.up()
+            acts = self.acts(plan, on)
+        for part in plan.parts:
+            if _begin(part, on) and acts is not None:
+                details.did[part.name] = await acts.run(part)
+                details.runs[part.name].end_ns = on.clock.now_ns()  # what is judged of it was seen until now
+                on.mark(part.name)
+                for each in await self.of_part(plan, part, on):
+                    on.say(f"  {each.verdict}: {each.claim or each.id}: {each.reason}")
+
+    def judge(self, plan: P, seen: Seen[D]) -> Iterator[Judgement]:
+        """The claims of every part, and what answers showed the users of the load."""
+        facts, details = seen.facts, seen.details
+        yield from self.of_parts(plan, seen)
+        for part in plan.parts:
+            yield from _not_exercised(part, details.runs.get(part.name))
+        yield from reads_of_steps(
+            seen.evidence.requests, users=details.users, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
+        )
+
+
+def _lacking(part: PartOfPlan, on: Running[Any]) -> tuple[str, ...]:
     """What ``part`` needs and the environment has not."""
-    return tuple(sorted(set(part.needs) - {str(each) for each in capabilities}))
+    return tuple(sorted(set(part.needs) - {str(each) for each in on.stack.capabilities}))
 
 
-def any_runs(parts: Iterable[PartOfPlan], on: Running[Any]) -> bool:
-    """Whether the environment has what one of ``parts`` needs: else nothing need be brought up."""
-    return any(not lacking(part, on.stack.capabilities) for part in parts)
-
-
-def begin(part: PartOfPlan, on: Running[Any], runs: Runs) -> bool:
+def _begin(part: PartOfPlan, on: Running[Any]) -> bool:
     """Begins ``part``, in the evidence and on the terminal; ``False`` when the environment lacks something for it."""
-    missing = lacking(part, on.stack.capabilities)
+    missing = _lacking(part, on)
     if missing:
-        runs[part.name] = PartRun(lacking=missing)
+        on.details.runs[part.name] = PartRun(lacking=missing)
         on.say(message("{part}: not exercised: {why}", part=part.name, why=lacking_words(missing)))
         return False
-    runs[part.name] = PartRun(start_ns=on.clock.now_ns())
-    on.evidence.event(runs[part.name].start_ns, "phase", "part", title_of(part), name=part.name)
+    start_ns = on.clock.now_ns()
+    on.details.runs[part.name] = PartRun(start_ns=start_ns)
+    on.evidence.event(start_ns, "phase", "part", title_of(part), name=part.name)
     on.say(message("{part}: {title}", part=part.name, title=title_of(part)))
     return True
 
 
-def end(part: PartOfPlan, on: Running[Any], runs: Runs) -> None:
-    """Ends ``part``: what is judged of it was seen until now."""
-    runs[part.name].end_ns = on.clock.now_ns()
-    on.mark(part.name)
+def _not_exercised(part: PartOfPlan, run: PartRun | None) -> Iterator[Judgement]:
+    """The claims of a part that the environment lacked something for: they gate nothing."""
+    if run is not None and run.lacking:
+        told = (lacking_words(run.lacking),)
+        for claim in part.claims:
+            yield Judgement(
+                id=claim, part=part.name, claim=claim, verdict=Verdict.NOT_EXERCISED, gates=False, told=told
+            )
 
 
-def tell(on: Running[Any], judgements: Iterable[Judgement]) -> None:
-    """A line on the terminal for each."""
-    for each in judgements:
-        on.say(f"  {each.verdict}: {each.claim or each.id}: {each.reason}")
+def _seconds(run: PartRun) -> float:
+    return 0.0 if run.end_ns is None else (run.end_ns - run.start_ns) / NS
 
 
-def claims_of(parts: Iterable[PartOfPlan]) -> list[tuple[str, str]]:
-    """Every claim of every part, as ``Rehearsal.claims`` wants them."""
-    return [(part.name, claim) for part in parts for claim in part.claims]
+def _most_pods(plan: PlanInParts) -> int:
+    return max(part.pods for part in plan.parts)
 
 
-def pages_of(parts: Iterable[PartOfPlan], runs: Mapping[str, PartRun]) -> Sequence[Part]:
-    """The parts as the page has them, with the seconds that each took."""
-    return [Part(name=part.name, title=title_of(part), seconds=_seconds(runs.get(part.name))) for part in parts]
-
-
-def not_exercised(parts: Iterable[PartOfPlan], runs: Mapping[str, PartRun]) -> Iterator[Judgement]:
-    """The claims of the parts that the environment lacked something for: they gate nothing."""
-    for part in parts:
-        run = runs.get(part.name)
-        if run is not None and run.lacking:
-            for claim in part.claims:
-                yield Judgement(
-                    id=claim, part=part.name, claim=claim, verdict=Verdict.NOT_EXERCISED, gates=False,
-                    told=(lacking_words(run.lacking),),
-                )  # fmt: skip
-
-
-def _seconds(run: PartRun | None) -> float:
-    return 0.0 if run is None or run.end_ns is None else (run.end_ns - run.start_ns) / NS
+def _factor(plan: PlanInParts, manifests: Manifests) -> float:
+    return cpu_factor(manifests, os.cpu_count() or 1, _most_pods(plan))

@@ -1,5 +1,5 @@
 """What a rehearsal is: one value with a plan's type, a details' type, and pure functions from what was seen to what is
-said of it. Whoever writes one implements ``Rehearsal``; nothing is inherited.
+said of it. Whoever writes one derives from ``Rehearsal`` and says what is not as it is for most.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ D = TypeVar("D", bound=msgspec.Struct)
 
 @dataclass(frozen=True)
 class Seen(Generic[D]):
-    """What a run left to be judged: facts, the rehearsal's own details, the evidence. ``ended``: nothing broke."""
+    """What a run left to be judged: facts, the rehearsal's own details, the evidence. ``ended``: nothing broke.
+    ``judgements`` are what was made of it, () before.
+    """
 
     facts: Facts
     details: D
     evidence: Gathered
     ended: bool = True
+    judgements: tuple[Judgement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,19 @@ class Rehearsal(Protocol[P, D]):
         ...
 
     def title(self, plan: P) -> Message:
-        """What the page is headed with."""
-        ...
+        """What the page is headed with: the plan's own title."""
+        return Message(text=plan.title)  # type: ignore[attr-defined]  # of a plan without one the rehearsal says it
 
     def claims(self, plan: P) -> Iterable[tuple[str, str]]:
-        """The claims that the plan promises a judgement on, each as (part, claim): one that gets none is told."""
-        ...
+        """The claims that the plan promises a judgement on, each as (part, claim): one that gets none is told.
+        Here none."""
+        _ = plan
+        return ()
 
     def parts(self, plan: P, seen: Seen[D]) -> Sequence[Part]:
-        """The parts of the plan in the page's order; () where the run is one part."""
-        ...
+        """The parts of the plan in the page's order; here () for a run that is one."""
+        _ = plan, seen
+        return ()
 
     def arrange(self, plan: P, options: Options, manifests: Manifests) -> Needs:
         """What a run of ``plan`` needs. Pure."""
@@ -92,10 +98,12 @@ class Rehearsal(Protocol[P, D]):
         """Everything that the run says of the document's claims, and whatever else was looked at."""
         ...
 
-    def sections(self, plan: P, seen: Seen[D], judgements: Sequence[Judgement]) -> Iterable[Section]:
-        """What the page shows besides: tables, charts, lines, as data."""
-        ...
+    def sections(self, plan: P, seen: Seen[D]) -> Iterable[Section]:
+        """What the page of a run that was judged shows besides: tables, charts, lines, as data."""
+        _ = plan, seen
+        return ()
 
-    def figures(self, plan: P, seen: Seen[D], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+    def figures(self, plan: P, seen: Seen[D]) -> Iterable[Figure]:
         """The figures that ``compare`` sets beside those of another run, in the same order for every run of a plan."""
-        ...
+        _ = plan, seen
+        return ()

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.base.units import Unit
-from harness.model.section import Axis, Band, Chart, Point, Series, Style, Timeline
+from harness.model.section import Axis, Band, Chart, Limit, Point, Series, Style, Timeline
 from harness.report.language import Language
 from harness.report.scale import HEIGHT, WIDTH, Scale, Tick, clock, linear, logarithmic, over_time, span
 
@@ -45,24 +45,6 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Key:
-    """A series in the legend."""
-
-    label: str
-    css: str
-    style: str
-
-
-@dataclass(frozen=True)
-class LimitLine:
-    """A promised value; ``below`` is where its word stands, so that near limits do not cover each other's."""
-
-    label: str
-    at: float
-    below: bool
-
-
-@dataclass(frozen=True)
 class Stretch:
     """A stretch of the x axis; ``time`` says from when to when."""
 
@@ -75,19 +57,23 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawing. ``text`` says in words what it shows."""
+    """The drawing of ``chart`` on its scales; ``tones`` are the classes of its series."""
 
-    title: str
-    x_label: str
-    y_label: str
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
+    chart: Chart
+    x: Scale
+    y: Scale
+    tones: tuple[str, ...]
     shapes: tuple[Shape, ...]
     dots: tuple[Dot, ...]
-    legend: tuple[Key, ...]
-    limits: tuple[LimitLine, ...]
     bands: tuple[Stretch, ...]
-    text: str
+
+    def from_top(self, value: float) -> float:
+        """Where ``value`` lies."""
+        return 100 - percent(self.y, value)
+
+    def is_below(self, limit: Limit) -> bool:
+        """Whether the limit's word stands below its line, so that near limits do not cover each other's."""
+        return limit.at < max(each.at for each in self.chart.limits)
 
 
 @dataclass(frozen=True)
@@ -108,7 +94,6 @@ class Moment:
 class Course:
     """A timeline: the strip of phases and moments, and the panels on the same axis. ``more`` moments are not shown."""
 
-    title: str
     ticks: tuple[Tick, ...]
     phases: tuple[Stretch, ...]
     moments: tuple[Moment, ...]
@@ -131,7 +116,6 @@ def draw_timeline(timeline: Timeline, say: Language) -> Course:
     panels = tuple(_panel(chart, x, _vertical(_alike(chart, timeline.charts)), say) for chart in timeline.charts)
     moments = tuple(_moments(timeline, x, say))
     return Course(
-        title=say.message(timeline.title),
         ticks=x.ticks,
         phases=tuple(stretch for each in timeline.phases if (stretch := _stretch(each, x, say)).width > 0.5),
         moments=moments,
@@ -147,26 +131,15 @@ def _alike(chart: Chart, charts: Sequence[Chart]) -> list[Chart]:
 
 
 def _panel(chart: Chart, x: Scale, y: Scale, say: Language) -> Panel:
-    tones = {number: _tone(series, number) for number, series in enumerate(chart.series)}
-    highest = max((limit.at for limit in chart.limits), default=0.0)
+    tones = tuple(_tone(series, number) for number, series in enumerate(chart.series))
     return Panel(
-        title=say.message(chart.title),
-        x_label=say.message(chart.x.label),
-        y_label=say.message(chart.y.label),
-        x_ticks=x.ticks,
-        y_ticks=tuple(Tick(at=100 - tick.at, label=tick.label, minor=tick.minor) for tick in y.ticks),
+        chart=chart,
+        x=x,
+        y=y,
+        tones=tones,
         shapes=tuple(_shapes(chart.series, tones, x, y)),
         dots=tuple(_dots(chart.series, tones, x, y, say)),
-        legend=tuple(
-            Key(label=say.message(series.name), css=tones[number], style=str(series.style))
-            for number, series in enumerate(chart.series)
-        ),
-        limits=tuple(
-            LimitLine(label=say.shown(limit.label), at=100 - percent(y, limit.at), below=limit.at < highest)
-            for limit in chart.limits
-        ),
         bands=tuple(_stretch(band, x, say) for band in chart.bands),
-        text=say.told(chart.text, ""),
     )
 
 
@@ -243,7 +216,7 @@ def _lines(series: Iterable[Series]) -> list[Series]:
 # -- paths ---------------------------------------------------------------------------------------------------------
 
 
-def _shapes(series: Sequence[Series], tones: Mapping[int, str], x: Scale, y: Scale) -> Iterable[Shape]:
+def _shapes(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale) -> Iterable[Shape]:
     areas = {id(each): (edges, tops) for each, edges, tops in _stacked(series)}
     below: Sequence[float] = ()
     for number, each in enumerate(series):
@@ -257,7 +230,7 @@ def _shapes(series: Sequence[Series], tones: Mapping[int, str], x: Scale, y: Sca
             yield Shape(tones[number], _line(each.points, x, y))
 
 
-def _dots(series: Sequence[Series], tones: Mapping[int, str], x: Scale, y: Scale, say: Language) -> Iterable[Dot]:
+def _dots(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale, say: Language) -> Iterable[Dot]:
     for number, each in enumerate(series):
         for point in each.points:
             marked = each.style is Style.DOTS or point.note or point.hollow

@@ -14,6 +14,7 @@ import msgspec
 
 from harness.model.claim import Claim
 from harness.model.result import Result
+from harness.model.stack import Rung
 from harness.report import judged, told, words
 from harness.report.chart import draw_chart, draw_timeline
 from harness.report.ending import ending
@@ -66,7 +67,7 @@ def context(folder: Path, result: Result, claims: Mapping[str, Claim], say: Lang
         "title": say.message(result.title),
         "ending": ending(result, say),
         "first_line": words.first_line(result.facts.seed, result.facts.rung, result.facts.replay),
-        "rung_words": told.rung_words(result.facts, say),
+        "rung_words": say(words.RUNG[result.facts.rung]),
         "target": told.target(result.facts, say),
         "started": say.moment(result.facts.started_utc),
         "facts": list(told.facts(result, say)),
@@ -77,9 +78,9 @@ def context(folder: Path, result: Result, claims: Mapping[str, Claim], say: Lang
         "claims": judged.claims_judged(result, claims, say),
         "capabilities": has,
         "lacking": lacks,
-        "rung_changes": told.rung_changes(result.facts, say),
+        "rung_changes": [words.change_words(change, say) for change in result.facts.rung_changes],
         "about_manifests": told.about_manifests(result.facts, say),
-        "stand_ins": told.stand_ins(result.facts, say),
+        "stand_ins": [] if result.facts.rung is Rung.SIM else [say(each) for each in words.STAND_INS],
         "files": files(folder),
         "report_html": REPORT_HTML,
         "signs": {str(verdict): sign for verdict, sign in words.VERDICT_SIGN.items()},

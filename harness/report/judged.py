@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -20,10 +20,19 @@ from harness.report.language import Language
 MOST_PASSED = 20
 CRITERIA, JUDGEMENTS, WHOLE_RUN = marked("Criteria"), marked("Judgements"), marked("The whole run")
 CHECKS, OBSERVED = marked("Checks"), marked("Observed")
+_Figure = tuple[str, Callable[[Judgement], bool], Callable[[Judgement, Language], str]]
+#: The columns of figures: head, whether a judgement has it, and how it is said.
+_FIGURES: tuple[_Figure, ...] = (
+    (marked("Measured"), lambda of: of.value is not None or bool(of.shown), words.measured),
+    (marked("Bound (95 %)"), lambda of: of.bound is not None, lambda of, say: words.figure(of, of.bound, say)),
+    (marked("Limit"), lambda of: of.limit is not None, lambda of, say: say.amount(of.limit, of.unit)),
+    (marked("Samples"), lambda of: of.samples > 0, lambda of, _: f"{of.samples:,}" if of.samples else "–"),
+)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A judgement. ``small`` stands below ``what``: its kind, its id, and that it holds nothing where it does not."""
+    """A judgement. ``small`` stands below ``what``: its kind, its id, and that it holds nothing where it does not.
+    ``figures`` are as many as the heads of its table."""
 
     judgement: Judgement
     anchor: str
@@ -32,25 +41,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     css: str
     what: str
     small: str
-    value: str
-    bound: str
-    limit: str
-    samples: str
+    figures: tuple[str, ...]
     reason: str
     notes: str
     aside: tuple[str, ...]  # how long it took, when it fired
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of judgements. The columns that none of its rows has anything for are left out."""
+    """A table of judgements; ``heads`` are those of the figures that any of its rows has."""
 
     title: str  # "" where the part's own says enough
+    heads: tuple[str, ...]
     rows: tuple[Row, ...]
     folded: tuple[Row, ...] = ()
-    has_value: bool = False
-    has_bound: bool = False
-    has_limit: bool = False
-    has_samples: bool = False
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,25 +106,23 @@ def _grids(result: Result, judgements: Sequence[Judgement], say: Language) -> It
     )
     for title, some in by_kind:
         if some:
-            yield _grid(say(title), [row(each, result, say) for each in some])
+            yield _grid(say(title), some, result, say)
 
 
-def _grid(title: str, rows: Sequence[Row]) -> Grid:
+def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) -> Grid:
+    shown = [figure for figure in _FIGURES if any(map(figure[1], some))]
+    rows = [_row(each, shown, result, say) for each in some]
     passed = [row for row in rows if row.judgement.verdict is Verdict.PASS]
     folded = passed if len(passed) > MOST_PASSED else []
     return Grid(
         title=title,
+        heads=tuple(say(head) for head, _, _ in shown),
         rows=tuple(row for row in rows if row not in folded),
         folded=tuple(folded),
-        has_value=any(row.value != "–" for row in rows),
-        has_bound=any(row.judgement.bound is not None for row in rows),
-        has_limit=any(row.judgement.limit is not None for row in rows),
-        has_samples=any(row.judgement.samples for row in rows),
     )
 
 
-def row(judgement: Judgement, result: Result, say: Language) -> Row:
-    """One judgement in words."""
+def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: Language) -> Row:
     return Row(
         judgement=judgement,
         anchor=anchor(judgement),
@@ -130,10 +131,7 @@ def row(judgement: Judgement, result: Result, say: Language) -> Row:
         css="observed" if words.is_observed(judgement) else str(judgement.verdict),
         what=words.asked_words(judgement, say),
         small=_small(judgement, result, say),
-        value=words.measured(judgement, say),
-        bound=words.figure(judgement, judgement.bound, say),
-        limit=say.amount(judgement.limit, judgement.unit),
-        samples=f"{judgement.samples:,}" if judgement.samples else "–",
+        figures=tuple(words_of(judgement, say) for _, _, words_of in shown),
         reason=say.told(judgement.told, ""),
         notes=say.told(judgement.notes, ""),
         aside=tuple(_aside(judgement, result.facts.anchor, say)),

@@ -1,23 +1,22 @@
 """``result.json``: the published, versioned document of every run, and its JSON Schema.
 
-``python -m harness.report.published`` writes the schema anew after a change of the types; a test holds it current.
+``python -m harness.report.published`` writes the schema anew after a change of the types; a test holds it current. It
+is the promise to those who read results: of a section it tells the kind alone, for what stands in it is the page's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, get_args
 
 import msgspec
 
 from harness.base.errors import BadInput
 from harness.model.result import SCHEMA_VERSION, Result
+from harness.model.section import Section
 from harness.report.files import write_atomically
 
 RESULT_JSON = "result.json"
-
-_T = TypeVar("_T", bound=msgspec.Struct)
 
 
 class _Version(msgspec.Struct):
@@ -26,78 +25,63 @@ class _Version(msgspec.Struct):
     schema_version: int
 
 
-@dataclass(frozen=True)
-class Published(Generic[_T]):
-    """A document of one type: written whole, read strictly, with a schema from its type.
+class ResultDocument:
+    """The document: written whole, read strictly. ``schema_file`` is where the schema is committed."""
 
-    ``noun`` names it for people; the remedies are what to do where it is missing, and where it is broken.
-    """
+    schema_file = Path(__file__).with_name("result.schema.json")
 
-    type: type[_T]
-    version: int
-    file_name: str
-    noun: str
-    title: str
-    if_missing: str
-    if_broken: str
+    def encode(self, result: Result) -> bytes:
+        """``result`` as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
 
-    @property
-    def schema_file(self) -> Path:
-        """Where the schema is committed."""
-        return Path(__file__).with_name(f"{Path(self.file_name).stem}.schema.json")
-
-    def encode(self, document: _T) -> bytes:
-        """``document`` as indented JSON."""
-        return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-
-    def write(self, folder: Path, document: _T) -> Path:
+    def write(self, folder: Path, result: Result) -> Path:
         """Writes the document into ``folder``. Raises ``EvidenceNotWritten``."""
-        return write_atomically(folder / self.file_name, self.encode(document))
+        return write_atomically(folder / RESULT_JSON, self.encode(result))
 
-    def read(self, path: Path) -> _T:
-        """The document that ``path`` holds. Raises ``BadInput`` when it is missing, broken, or of a newer version."""
+    def read(self, path: Path) -> Result:
+        """The result that ``path`` holds. Raises ``BadInput`` when it is missing, broken, or of a newer version."""
         try:
             content = path.read_bytes()
         except OSError as error:
             raise BadInput(
-                f"the {self.noun} cannot be read: {error.strerror or error}", where=str(path), remedy=self.if_missing
+                f"the result cannot be read: {error.strerror or error}",
+                where=str(path),
+                remedy="name the folder of a finished run, for example reports/latest",
             ) from error
         try:
             version = msgspec.json.decode(content, type=_Version).schema_version
-            if version > self.version:
+            if version > SCHEMA_VERSION:
                 raise BadInput(
-                    f"the {self.noun} is of schema version {version}; this harness reads up to {self.version}",
+                    f"the result is of schema version {version}; this harness reads up to {SCHEMA_VERSION}",
                     where=str(path),
                     remedy="use the harness that wrote it, or a newer one",
                 )
-            return msgspec.json.decode(content, type=self.type)
+            return msgspec.json.decode(content, type=Result)
         except msgspec.DecodeError as error:  # of which ValidationError, with the field's path, is one
             raise BadInput(
-                f"the {self.noun} does not say what it must: {error}", where=str(path), remedy=self.if_broken
+                f"the result does not say what it must: {error}",
+                where=str(path),
+                remedy="the file is no result.json, or was changed or cut; run the rehearsal again",
             ) from error
 
-    def schema(self) -> dict[str, Any]:
-        """The JSON Schema, from the type."""
-        schema = msgspec.json.schema(self.type)
-        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-        schema["title"] = self.title
-        schema["$defs"][self.type.__name__]["properties"]["schema_version"] = {"const": self.version}
-        return schema
-
     def encode_schema(self) -> bytes:
-        """The schema as it is committed."""
-        return msgspec.json.format(msgspec.json.encode(self.schema(), order="deterministic"), indent=2) + b"\n"
+        """The JSON Schema as it is committed, from the type."""
+        schema = msgspec.json.schema(Result)
+        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        schema["title"] = "A run of the TekuToko rehearsal"
+        types: dict[str, Any] = schema["$defs"]
+        of_result = types[Result.__name__]["properties"]
+        of_result["schema_version"] = {"const": SCHEMA_VERSION}
+        kinds = sorted(kind.__struct_config__.tag for kind in get_args(Section))
+        of_section = {"type": "object", "properties": {"type": {"enum": kinds}}, "required": ["type"]}
+        of_result["sections"] = {"type": "array", "items": of_section}
+        while unnamed := [name for name in types if f'"#/$defs/{name}"'.encode() not in msgspec.json.encode(schema)]:
+            for name in unnamed:
+                del types[name]
+        return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"
 
 
-RESULT = Published(
-    type=Result,
-    version=SCHEMA_VERSION,
-    file_name=RESULT_JSON,
-    noun="result",
-    title="A run of the TekuToko rehearsal",
-    if_missing="name the folder of a finished run, for example reports/latest",
-    if_broken="the file is no result.json, or was changed or cut; run the rehearsal again",
-)
+RESULT = ResultDocument()
 
 
 if __name__ == "__main__":

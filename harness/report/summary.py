@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.model.claim import Claim
 from harness.model.result import Result
-from harness.model.section import Blocks, Cell, Chart, Lines, Pairs, Section, Table, Timeline
+from harness.model.section import Blocks, Chart, Lines, Pairs, Section, Table, Timeline
 from harness.model.section import Row as TableRow
 from harness.report import judged, told, words
 from harness.report.ending import ending
@@ -56,7 +56,7 @@ def _parts(result: Result, claims: Mapping[str, Claim], say: Language) -> Iterat
 def _facts(result: Result, say: Language) -> Iterator[str]:
     facts = result.facts
     yield say("seed {seed}, started {started}", seed=str(facts.seed), started=say.moment(facts.started_utc))
-    yield say("environment {rung}: {words}", rung=str(facts.rung), words=told.rung_words(facts, say))
+    yield say("environment {rung}: {words}", rung=str(facts.rung), words=say(words.RUNG[facts.rung]))
     yield say("target: {target}", target=told.target(facts, say))
     for name, value in told.facts(result, say):
         yield f"{name}: {value}"
@@ -92,24 +92,17 @@ def _group(group: Group, say: Language) -> Iterator[str]:
 
 
 def _grid(grid: Grid, say: Language) -> str:
-    columns = (
-        (say("Measured"), grid.has_value, [row.value for row in grid.rows]),
-        (say("Bound (95 %)"), grid.has_bound, [row.bound for row in grid.rows]),
-        (say("Limit"), grid.has_limit, [row.limit for row in grid.rows]),
-        (say("Samples"), grid.has_samples, [row.samples for row in grid.rows]),
-    )
-    shown = [(name, cells) for name, has, cells in columns if has]
     rows = [
         (
             f"{row.sign} **{row.word}**",
             f"{plain(row.what)}<br>{plain(row.small)}",
-            *(plain(cells[number]) for _, cells in shown),
+            *map(plain, row.figures),
             plain(_why(row)),
         )
-        for number, row in enumerate(grid.rows)
+        for row in grid.rows
     ]
-    heads = (say("Verdict"), say("What"), *(name for name, _ in shown), say("Why"))
-    return table(heads, rows, range(2, 2 + len(shown)))
+    heads = (say("Verdict"), say("What"), *grid.heads, say("Why"))
+    return table(heads, rows, range(2, 2 + len(grid.heads)))
 
 
 def _why(row: Row) -> str:
@@ -125,19 +118,11 @@ def _section(section: Section, say: Language) -> Iterator[str]:
     elif isinstance(section, Lines):
         yield bullets(say.shown(line) for line in section.lines)
     elif isinstance(section, Blocks):
-        yield bullets(_caption(block.caption, say) for block in section.blocks)
+        yield bullets(say.shown(block.caption) for block in section.blocks)
     elif isinstance(section, Chart):
         yield plain(say.told(section.text, ""))
     elif isinstance(section, Timeline):
-        yield from _timeline(section, say)
-
-
-def _caption(caption: Cell, say: Language) -> str:
-    return say.shown(caption)
-
-
-def _timeline(timeline: Timeline, say: Language) -> Iterator[str]:
-    yield bullets(f"{say.message(chart.title)}: {say.told(chart.text, '')}" for chart in timeline.charts)
+        yield bullets(f"{say.message(chart.title)}: {say.told(chart.text, '')}" for chart in section.charts)
 
 
 def _table(section: Table, say: Language) -> Iterator[str]:

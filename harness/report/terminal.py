@@ -6,7 +6,7 @@ from harness.base.errors import Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
 from harness.model.verdict import Verdict
-from harness.report import words
+from harness.report import told, words
 from harness.report.ending import broke, counted, ending, nothing_exercised
 from harness.report.language import ENGLISH, Language, padded
 
@@ -18,9 +18,7 @@ def closing_text(result: Result, folder: str, say: Language = ENGLISH) -> str:
     lines += [f"  LEAK {leak}" for leak in result.facts.leaks]
     lines += [say("error: {error}", error=error) for error in result.facts.errors]
     if result.facts.timings:
-        timed = result.facts.timings.items()
-        timings = say.listed(f"{words.timing_words(name, say)} {value:.1f} s" for name, value in timed)
-        lines.append(say("timings: {timings}", timings=timings))
+        lines.append(say("timings: {timings}", timings=say.listed(told.timings(result.facts, say))))
     status = Exit.INTERNAL if result.exit_status is None else result.exit_status
     return "\n".join([*lines, words.report_line(folder, status, say)])
 

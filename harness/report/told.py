@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.result import Child, Facts, Result
 from harness.model.section import Pairs
-from harness.model.stack import Capability, Rung
+from harness.model.stack import Capability
 from harness.report import words
 from harness.report.language import Language
 
@@ -42,11 +42,6 @@ def timings(found: Facts, say: Language) -> Iterator[str]:
     return (f"{words.timing_words(name, say)} {seconds:.1f} s" for name, seconds in found.timings.items())
 
 
-def rung_words(found: Facts, say: Language) -> str:
-    """What the environment is."""
-    return say(words.RUNG[found.rung])
-
-
 def target(found: Facts, say: Language) -> str:
     """The target."""
     return words.target_words(found.target, say, bundled=found.target_bundled)
@@ -60,29 +55,6 @@ def capabilities(found: Facts, say: Language) -> tuple[list[str], list[str]]:
     return has, [say(words.CAPABILITY[each]) for each in Capability if each not in found.capabilities]
 
 
-def rung_changes(found: Facts, say: Language) -> list[str]:
-    """What the rung forced upon the manifests."""
-    return [words.change_words(change, say) for change in found.rung_changes]
-
-
-def manifest_changes(found: Facts, say: Language) -> list[str]:
-    """What the rehearsal changes in the document's manifests on every rung."""
-    return [words.change_words(change, say) for change in found.manifest_changes]
-
-
-def manifest_warnings(found: Facts, say: Language) -> list[str]:
-    """The risks of a person's own folder, with file and line."""
-    return [_placed(say.message(each.told), each) for each in found.manifest_warnings]
-
-
-def repository_errata(found: Facts, say: Language) -> list[str]:
-    """The document's errata held against a person's own folder."""
-    return [
-        _placed(f"{each.id}: {say(words.STATE[each.state])}: {say.message(each.told)}", each)
-        for each in found.repository_errata
-    ]
-
-
 def _placed(text: str, each: ManifestWarning | RepositoryErratum) -> str:
     place = f"{each.file}:{each.line}" if each.line else each.file
     return f"{text} ({place})" if place else text
@@ -90,17 +62,18 @@ def _placed(text: str, each: ManifestWarning | RepositoryErratum) -> str:
 
 def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
     """Headed lists: what the rehearsal changes in the manifests, and what a folder of somebody's own carries."""
+    risks = [_placed(say.message(each.told), each) for each in found.manifest_warnings]
+    errata = [
+        _placed(f"{each.id}: {say(words.STATE[each.state])}: {say.message(each.told)}", each)
+        for each in found.repository_errata
+    ]
+    changes = [words.change_words(change, say) for change in found.manifest_changes]
     parts = (
-        (say("Risks of the folder of manifests"), manifest_warnings(found, say)),
-        (say("The document's errata in the folder of manifests"), repository_errata(found, say)),
-        (say("What the rehearsal changes in the document's manifests"), manifest_changes(found, say)),
+        (say("Risks of the folder of manifests"), risks),
+        (say("The document's errata in the folder of manifests"), errata),
+        (say("What the rehearsal changes in the document's manifests"), changes),
     )
     return [(head, lines) for head, lines in parts if lines]
-
-
-def stand_ins(found: Facts, say: Language) -> list[str]:
-    """What stands in for production; nothing where nothing runs but pure code."""
-    return [] if found.rung is Rung.SIM else [say(each) for each in words.STAND_INS]
 
 
 def children(found: Iterable[Child], say: Language) -> list[tuple[Child, str, str]]:

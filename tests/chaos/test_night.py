@@ -30,7 +30,7 @@ from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import command
 from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, keep_seed
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightDetails, NightPlan
-from harness.report.published import RESULT
+from harness.report.published import RESULT, RESULT_JSON
 from harness.stack.targets import bundled
 from tests.rehearsal.made import facts, judged_again
 
@@ -119,7 +119,7 @@ async def night(
     )  # fmt: skip
     conductor = Conductor(Night(conducted), plan, options, clock, Progress(clock), environment=Nowhere())
     result = await conductor.run()
-    assert RESULT.read(conductor.folder / RESULT.file_name) == result
+    assert RESULT.read(conductor.folder / RESULT_JSON) == result
     assert judged_again(Night(), conductor.folder) == result.judgements
     return result, conductor.folder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -223,7 +224,7 @@ def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     seen = Seen(facts=FACTS, details=details, evidence=Gathered())
     plan = ConformancePlan(only=("stop.*",))
     judgements = judged(REHEARSAL, plan, seen)
-    drawn = Page(REHEARSAL.title(plan), sections=tuple(REHEARSAL.sections(plan, seen, judgements)))
+    drawn = Page(REHEARSAL.title(plan), sections=tuple(REHEARSAL.sections(plan, replace(seen, judgements=judgements))))
     result = conclude(REHEARSAL, seen, judgements, drawn, run_id="r", plan_name="conformance")
     write_reports(tmp_path, result, claims.REGISTER)
     page = (tmp_path / "report.html").read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -172,7 +172,7 @@ def result(run: str) -> Result:
     page = Page(
         left.type.title(left.plan),
         tuple(left.type.parts(left.plan, left.seen)),
-        tuple(left.type.sections(left.plan, left.seen, found)),
+        tuple(left.type.sections(left.plan, replace(left.seen, judgements=found))),
     )
     return conclude(
         left.type,

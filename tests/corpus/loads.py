@@ -22,7 +22,6 @@ from harness.model.manifests import Manifests
 from harness.model.parts import PartRun, Runs
 from harness.model.secrets import Seen as PodSeen
 from harness.model.secrets import Synced, Trial
-from harness.rehearsal.parts import lacking
 from harness.rehearsals.load_stages import plan as stages_plan
 from harness.rehearsals.load_stages.judge import steps_of
 from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
@@ -112,7 +111,7 @@ def runs_of(plan: Any, old: Json) -> Runs:
     found = {}
     for part in plan.parts:
         kept = next((each for each in old["parts"] if each["name"] == part.name), None)
-        missing = lacking(part, old["capabilities"])
+        missing = tuple(sorted(set(part.needs) - set(old["capabilities"])))
         if missing:
             found[part.name] = PartRun(lacking=missing)
         elif kept is not None:

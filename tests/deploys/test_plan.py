@@ -161,7 +161,7 @@ def test_what_was_not_come_to_is_inconclusive_and_what_cannot_be_made_is_not_exe
 def test_what_users_met_and_what_was_run_is_on_the_page() -> None:
     plan = one("release")
     rows: list[Row] = [*PODS, *(calls(number, good=number != 3) for number in range(20))]
-    lines, blocks = REHEARSAL.sections(plan, seen(details(release(written={"a": 3, "n": 4})), rows), ())
+    lines, blocks = REHEARSAL.sections(plan, seen(details(release(written={"a": 3, "n": 4})), rows))
     assert isinstance(lines, Lines) and isinstance(blocks, Blocks)
     assert lines.part == blocks.part == "as_written"
     told = [str(line) for line in lines.lines]

@@ -14,14 +14,14 @@ from harness.base.errors import Exit
 from harness.base.progress import Progress
 from harness.checks.walk_continuity import continuity
 from harness.cli.main import main
-from harness.load.plan import LoadPlan
 from harness.load.population.accounts import accounts
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import WalkUpdate
+from harness.load.users import UsersPlan
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.model.stack import Address, Endpoints, Rung
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conduct import conduct
 from harness.rehearsal.options import Options
@@ -33,32 +33,21 @@ from harness.stack.targets import resolve
 from tests.rehearsal.again import judged_again
 
 NS = 1_000_000_000
-HERE = Address(host="127.0.0.1", port=1)
 CLOCK = MachineClock()
+UNIX_NS = CLOCK.anchor.unix_ns
 
 
-def load_plan(users: int = 2) -> LoadPlan:
+def users_plan(users: int = 2) -> UsersPlan:
     population = PopulationPlan(audiences=(AudiencePlan(name="all", users=users, flag_on=users),), pace_s=2.0)
-    endpoints = Endpoints(service=HERE, auth=HERE, firestore=HERE, remote_config=HERE, database=HERE)
-    return LoadPlan(
-        run_id="x",
-        seed=1,
-        population=population,
-        probes=ProbePlan(),
-        endpoints=endpoints,
-        anchor=CLOCK.anchor,
-        spool="",
-    )
+    return UsersPlan(population=population, probes=ProbePlan(), request_timeout_s=10.0, seed=1)
 
 
-def schedule(plan: LoadPlan, count: int) -> dict[str, list[Planned]]:
+def schedule(plan: UsersPlan, count: int) -> dict[str, list[Planned]]:
     users = accounts(plan.population, plan.seed)
     placed = slots(users, plan.seed)
     return {
         a.user: list(
-            itertools.islice(
-                user_schedule(a.user, placed[a.user], plan.population, plan.seed, plan.anchor.unix_ns), count
-            )
+            itertools.islice(user_schedule(a.user, placed[a.user], plan.population, plan.seed, UNIX_NS), count)
         )
         for a in users
     }
@@ -84,9 +73,9 @@ def row(planned: Planned, side: Side = Side.API, *, acknowledged: bool = True) -
 
 
 def test_what_the_phones_recorded_is_rebuilt_and_a_walk_that_never_arrived_is_missed() -> None:
-    plan = load_plan()
+    plan = users_plan()
     planned = schedule(plan, 45)
-    recorded = recorded_walks(plan, [row(each) for mine in planned.values() for each in mine])
+    recorded = recorded_walks(plan, [row(each) for mine in planned.values() for each in mine], UNIX_NS)
     puts = [p for mine in planned.values() for p in mine if isinstance(p.body, WalkUpdate)]
     deleted = {p.walk_id for mine in planned.values() for p in mine if p.operation is Operation.DELETE_WALK}
     assert set(recorded) == {p.walk_id for p in puts} - deleted
@@ -101,20 +90,20 @@ def test_what_the_phones_recorded_is_rebuilt_and_a_walk_that_never_arrived_is_mi
 
 
 def test_a_put_that_nobody_confirmed_counts_once_its_walk_is_over() -> None:
-    plan = load_plan(1)
+    plan = users_plan(1)
     (mine,) = schedule(plan, 60).values()
     puts = [each for each in mine if isinstance(each.body, WalkUpdate)]
     old = puts[0].walk_id
     unconfirmed = [row(each, acknowledged=each.walk_id != old) for each in mine]
-    assert old in recorded_walks(plan, unconfirmed)
+    assert old in recorded_walks(plan, unconfirmed, UNIX_NS)
     first = [each for each in mine if each.number <= puts[1].number]
-    open_ = recorded_walks(plan, [row(each, acknowledged=each is not puts[1]) for each in first])
+    open_ = recorded_walks(plan, [row(each, acknowledged=each is not puts[1]) for each in first], UNIX_NS)
     assert isinstance(puts[0].body, WalkUpdate)
     assert len(open_[puts[0].walk_id]) == len(puts[0].body.locations)
 
 
 def test_switches_count_from_the_first_request_after_which_none_goes_back() -> None:
-    (mine,) = schedule(load_plan(1), 6).values()
+    (mine,) = schedule(users_plan(1), 6).values()
     sides = [Side.FIRESTORE, Side.API, Side.FIRESTORE, Side.FIRESTORE, Side.API, Side.API]
     rows = [row(each, side) for each, side in zip(mine, sides, strict=True)]
     assert switches(rows, 0, Side.API) == {"u0001": mine[4].due_offset_ns / NS}

@@ -235,7 +235,7 @@ def test_a_bad_plan_is_refused(old: str, new: str, tmp_path: object) -> None:
 def test_the_figures_of_a_plan_are_the_same_of_every_run_also_of_one_that_broke() -> None:
     def figures(details: FlagProofDetails) -> list[Figure]:
         seen = Seen(facts=FACTS, details=details, evidence=Gathered())
-        return [*REHEARSAL.figures(PLAN, seen, ())]
+        return [*REHEARSAL.figures(PLAN, seen)]
 
     whole, broken = figures(FlagProofDetails(switches=virtual_cases(PLAN, 1))), figures(FlagProofDetails())
     assert [each.name for each in whole] == [each.name for each in broken]

@@ -12,7 +12,7 @@ from harness.model.verdict import Verdict
 from harness.rehearsals.network import judge_ingress as judge
 from harness.rehearsals.network.judge import not_exercised
 from harness.rehearsals.network.plan import load
-from harness.rehearsals.network.types_ingress import Course, IngressAnswer, IngressEvidence, Lists, Met, Scene
+from harness.rehearsals.network.types_ingress import Course, IngressAnswer, IngressEvidence, Lists, Outcome, Scene
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 PLAN = load().ingress
@@ -24,7 +24,7 @@ def right(scene: Scene, number: int) -> IngressAnswer:
     ask = PLAN.asks[number]
     status = ask.status or 404
     return IngressAnswer(
-        ask=ask.name, scene=scene, met=Met.ANSWERED, status=status, reached=bool(ask.status), serial=OLD
+        ask=ask.name, scene=scene, met=Outcome.ANSWERED, status=status, reached=bool(ask.status), serial=OLD
     )
 
 
@@ -32,7 +32,7 @@ def stream(*, failed: int = 0, count: int = 200, follows_s: float = 1.0) -> Cour
     """Ten requests a second; the change is at 5 s, and what is served follows."""
     rows = [
         IngressAnswer(
-            ask="GET /v1/walks", scene=Scene.AS_WRITTEN, met=Met.ANSWERED, status=503 if number < failed else 200,
+            ask="GET /v1/walks", scene=Scene.AS_WRITTEN, met=Outcome.ANSWERED, status=503 if number < failed else 200,
             reached=number >= failed, serial=OLD if number / 10 < 5 + follows_s else NEW, at_ns=number * NS // 10,
         )
         for number in range(count)
@@ -41,12 +41,12 @@ def stream(*, failed: int = 0, count: int = 200, follows_s: float = 1.0) -> Cour
 
 
 ANSWERS = (
-    IngressAnswer(ask=PLAN.asks[0].name, scene=Scene.KEPT_OUT, met=Met.ANSWERED, status=503),
+    IngressAnswer(ask=PLAN.asks[0].name, scene=Scene.KEPT_OUT, met=Outcome.ANSWERED, status=503),
     *(right(Scene.AS_WRITTEN, number) for number in range(len(PLAN.asks))),
 )
 SEEN = IngressEvidence(
-    service_https=Met.CLOSED, service_http=200, wanted=("tekutoko-api",), before=(), after=("tekutoko-api",), service_type="ClusterIP", answers=ANSWERS,
-    without_ca=Met.UNTRUSTED, plain={Scene.OPEN: Met.ANSWERED, Scene.AS_WRITTEN: Met.REFUSED},
+    service_https=Outcome.CLOSED, service_http=200, wanted=("tekutoko-api",), before=(), after=("tekutoko-api",), service_type="ClusterIP", answers=ANSWERS,
+    without_ca=Outcome.UNTRUSTED, plain={Scene.OPEN: Outcome.ANSWERED, Scene.AS_WRITTEN: Outcome.REFUSED},
     lists=Lists(service="d", ingress="d", walks=1), issued=OLD, renewed=NEW, renewal=stream(), update=stream(),
     paths_hold=True,
 )  # fmt: skip
@@ -64,7 +64,7 @@ def changed(number: int, **changes: Any) -> tuple[IngressAnswer, ...]:
     return tuple(rows)
 
 
-def all_met(met: Met) -> tuple[IngressAnswer, ...]:
+def all_met(met: Outcome) -> tuple[IngressAnswer, ...]:
     return tuple(msgspec.structs.replace(each, met=met, status=0, reached=False, serial="") for each in ANSWERS)
 
 
@@ -90,8 +90,8 @@ def test_not_asked_is_not_exercised() -> None:
     assert [each.id for each in found] == [each.id for each in judge.judgements(PLAN, SEEN)]
 
 
-@pytest.mark.parametrize("met", [Met.REFUSED, Met.CLOSED, Met.TIMED_OUT])
-def test_an_absent_controller_fails(met: Met) -> None:
+@pytest.mark.parametrize("met", [Outcome.REFUSED, Outcome.CLOSED, Outcome.TIMED_OUT])
+def test_an_absent_controller_fails(met: Outcome) -> None:
     """Its port refuses everything: what was to be refused is no merit of anybody's."""
     found = verdicts(answers=all_met(met), without_ca=met, lists=Lists(service="d", ingress="", walks=1))
     assert found["opt_in"] is found["routes"] is found["tls"] is found["as_the_service"] is FAIL
@@ -101,9 +101,9 @@ def test_an_absent_controller_fails(met: Met) -> None:
 @pytest.mark.parametrize(
     ("changes", "check", "verdict"),
     [
-        ({"service_https": Met.ANSWERED}, "as_written", FAIL),  # TLS ends there: the erratum is not so
-        ({"service_https": Met.UNTRUSTED}, "as_written", FAIL),
-        ({"service_https": Met.TIMED_OUT}, "as_written", NOTHING),
+        ({"service_https": Outcome.ANSWERED}, "as_written", FAIL),  # TLS ends there: the erratum is not so
+        ({"service_https": Outcome.UNTRUSTED}, "as_written", FAIL),
+        ({"service_https": Outcome.TIMED_OUT}, "as_written", NOTHING),
         ({"service_https": None}, "as_written", NOTHING),
         ({"service_http": 503}, "as_written", NOTHING),
         ({"service_http": 0}, "as_written", NOTHING),
@@ -118,30 +118,30 @@ def test_an_absent_controller_fails(met: Met) -> None:
         ({"answers": changed(3, reached=True)}, "routes", FAIL),  # the API's 404 for a path that is not its
         ({"answers": changed(3, status=503)}, "routes", FAIL),  # out of order is not refused
         ({"answers": changed(3, status=200)}, "routes", FAIL),
-        ({"answers": changed(7, met=Met.CLOSED, status=0)}, "routes", PASS),  # no certificate for that name
+        ({"answers": changed(7, met=Outcome.CLOSED, status=0)}, "routes", PASS),  # no certificate for that name
         ({"answers": changed(7, status=421)}, "routes", PASS),
-        ({"answers": changed(7, met=Met.TIMED_OUT, status=0)}, "routes", FAIL),
+        ({"answers": changed(7, met=Outcome.TIMED_OUT, status=0)}, "routes", FAIL),
         ({"answers": ANSWERS[:-1]}, "routes", NOTHING),
         ({"lists": Lists(service="d", ingress="e", walks=1)}, "as_the_service", FAIL),
         ({"lists": Lists(service="", ingress="", walks=0)}, "as_the_service", NOTHING),
         ({"lists": Lists(service="d", ingress="d", walks=0)}, "as_the_service", NOTHING),
         ({"answers": changed(-1, status=200, reached=True)}, "policy", FAIL),  # nobody stands between
-        ({"answers": changed(-1, met=Met.CLOSED, status=0)}, "policy", NOTHING),
+        ({"answers": changed(-1, met=Outcome.CLOSED, status=0)}, "policy", NOTHING),
         ({"answers": changed(-1, status=404)}, "policy", NOTHING),  # it followed no Ingress yet
         ({"answers": ANSWERS[1:]}, "policy", NOTHING),
         ({"paths_hold": False}, "policy", FAIL),
         ({"paths_hold": None}, "policy", NOTHING),
         ({"answers": changed(1, reached=False, status=503)}, "policy", FAIL),  # not each of its requests
         ({"answers": changed(0, serial="FF")}, "tls", FAIL),  # a certificate, but not the Secret's
-        ({"answers": changed(0, met=Met.UNTRUSTED)}, "tls", FAIL),
-        ({"without_ca": Met.ANSWERED}, "tls", FAIL),  # anybody's trust: then the check proves nothing
-        ({"without_ca": Met.CLOSED}, "tls", FAIL),
+        ({"answers": changed(0, met=Outcome.UNTRUSTED)}, "tls", FAIL),
+        ({"without_ca": Outcome.ANSWERED}, "tls", FAIL),  # anybody's trust: then the check proves nothing
+        ({"without_ca": Outcome.CLOSED}, "tls", FAIL),
         ({"without_ca": None}, "tls", NOTHING),
         ({"issued": ""}, "tls", NOTHING),
-        ({"plain": {Scene.OPEN: Met.ANSWERED, Scene.AS_WRITTEN: Met.ANSWERED}}, "plain_http", FAIL),
-        ({"plain": {Scene.OPEN: Met.ANSWERED, Scene.AS_WRITTEN: Met.CLOSED}}, "plain_http", FAIL),
-        ({"plain": {Scene.OPEN: Met.REFUSED, Scene.AS_WRITTEN: Met.REFUSED}}, "plain_http", NOTHING),
-        ({"plain": {Scene.AS_WRITTEN: Met.REFUSED}}, "plain_http", NOTHING),
+        ({"plain": {Scene.OPEN: Outcome.ANSWERED, Scene.AS_WRITTEN: Outcome.ANSWERED}}, "plain_http", FAIL),
+        ({"plain": {Scene.OPEN: Outcome.ANSWERED, Scene.AS_WRITTEN: Outcome.CLOSED}}, "plain_http", FAIL),
+        ({"plain": {Scene.OPEN: Outcome.REFUSED, Scene.AS_WRITTEN: Outcome.REFUSED}}, "plain_http", NOTHING),
+        ({"plain": {Scene.AS_WRITTEN: Outcome.REFUSED}}, "plain_http", NOTHING),
         ({"renewal": stream(failed=1)}, "renewal", FAIL),
         ({"renewal": stream(follows_s=100)}, "renewal", FAIL),  # the old one for ever
         ({"renewal": stream(follows_s=-5)}, "renewal", NOTHING),  # the new one before it was made

@@ -10,7 +10,8 @@ from harness.model.judgement import Judgement
 from harness.model.message import english
 from harness.model.verdict import Verdict
 from harness.rehearsals.network import judge
-from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, Place, Round
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Place, Round
+from harness.rehearsals.network.types_ingress import Outcome
 
 ALLOWED = NetworkPath(client=Client.EDGE, place=Place.POD, allowed=True, why="in front")
 REFUSED = NetworkPath(client=Client.STRANGER, place=Place.POD, allowed=False, why="no business")

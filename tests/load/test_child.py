@@ -14,14 +14,14 @@ from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, PartDied
 from harness.load import errors
-from harness.load.children import Child
 from harness.load.plan import write
-from harness.load.process import LoadProcesses
+from harness.load.process import Child, LoadProcesses
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from tests.load.conftest import StartFake, plan_for
 
 MODULES = ("harness.load.locust_main", "harness.load.probes_main")
+STEPS = ("harness.load.stages.master_main", "harness.load.stages.worker_main")
 
 
 def run(module: str, *arguments: str) -> tuple[int, str]:
@@ -38,7 +38,7 @@ def run(module: str, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", (*MODULES, *STEPS))
 def test_a_bad_plan(module: str, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
     status, said = run(module, str(tmp_path / "plan.json"))
@@ -74,7 +74,7 @@ def test_the_emulators_are_away(fake: StartFake, module: str, tmp_path: Path) ->
 def test_a_full_disk_is_told_apart_from_a_death(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("last words\n")
-    child = Child(name="load", module="", admitted_subject="", spool=tmp_path, log=log)
+    child = Child(name="load", module="", spool=tmp_path, log=log)
     assert isinstance(child.died(errors.EVIDENCE), EvidenceNotWritten)
     assert isinstance(child.died(errors.MEASUREMENT), PartDied)
     assert "last words" in str(child.died(-9))
@@ -94,8 +94,8 @@ async def test_a_stage_worker_that_could_not_write_its_last_rows_is_told(fake: S
     plan = plan_for(fake())
     stages = StageProcesses(
         WorkerPlan(
-            run_id="test-run", seed=1, accounts=2, worker=0, workers=1, master_port=1, endpoints=plan.endpoints,
-            anchor=plan.anchor, spool="", request_timeout_s=1.0,
+            run_id="test-run", seed=1, accounts=2, workers=1, master_port=1, endpoints=plan.endpoints,
+            anchor=plan.anchor, request_timeout_s=1.0,
         ),
         tmp_path, MachineClock(), logs=tmp_path,
     )  # fmt: skip

@@ -9,19 +9,21 @@ import msgspec
 import pytest
 
 from harness.base.errors import BadInput, MeasurementFailed
-from harness.load.commands import Go, Stop, parse
-from harness.load.plan import check, read, write
+from harness.load.child import origin_of
+from harness.load.plan import LoadPlan, check, read, write
+from harness.load.stages.plan import WorkerPlan
 from harness.model.scenario import ProbePlan
 from harness.model.stack import Address
 from tests.load.conftest import plan_for
 
 HERE = Address(host="127.0.0.1", port=1)
+THERE = Address(host="10.0.0.1", port=1)
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     plan = plan_for(HERE)
     write(plan, tmp_path / "plan.json")
-    assert read(tmp_path / "plan.json") == plan
+    assert read(tmp_path / "plan.json", LoadPlan) == plan
 
 
 @pytest.mark.parametrize("part", ["service", "auth", "firestore", "remote_config"])
@@ -57,14 +59,34 @@ def test_counts_and_times_are_bounded(changes: dict[str, Any]) -> None:
 def test_an_unreadable_plan_is_named(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text('{"seed": "x"}')
     with pytest.raises(BadInput, match=r"cannot be read.*seed") as caught:
-        read(tmp_path / "plan.json")
+        read(tmp_path / "plan.json", LoadPlan)
     assert caught.value.where == str(tmp_path / "plan.json")
 
 
 def test_commands() -> None:
-    assert parse(b"go 123\n") == Go(123)
-    assert parse(b"stop\n") == Stop()
-    assert parse(b"") == Stop()
-    for line in (b"go\n", b"go -1\n", b"run 1\n"):
+    assert origin_of(b"go 123\n") == 123
+    for line in (b"go\n", b"go -1\n", b"run 1\n", b"\n", b"stop\n"):
         with pytest.raises(MeasurementFailed, match="not a command"):
-            parse(line)
+            origin_of(line)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"workers": 9}, "workers is 9, not within 1..8"),
+        ({"worker": 2}, "worker is 2, not within 0..1"),
+        ({"accounts": 1}, "accounts is 1, not within 2..2000"),
+        ({"accounts": 5}, "5 accounts cannot be shared by 2 workers"),
+        ({"request_timeout_s": 0.0}, "request_timeout_s is 0, not within"),
+        ({"endpoints": msgspec.structs.replace(plan_for(HERE).endpoints, storage=THERE)}, "only ever sent to"),
+    ],
+)
+def test_the_plan_of_steps_is_bounded_as_well(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
+    load = plan_for(HERE)
+    plan = WorkerPlan(
+        run_id="run", seed=1, accounts=4, workers=2, master_port=1, endpoints=load.endpoints, anchor=load.anchor
+    )
+    write(plan, tmp_path / "plan.json")
+    assert read(tmp_path / "plan.json", WorkerPlan) == plan
+    with pytest.raises(BadInput, match=told):
+        check(msgspec.structs.replace(plan, **changes))

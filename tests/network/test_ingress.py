@@ -24,7 +24,7 @@ from harness.rehearsals.network.https import Answered, Request, ask, trusting
 from harness.rehearsals.network.plan import PLAN, load
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import NetworkDetails
-from harness.rehearsals.network.types_ingress import IngressAnswer, IngressEvidence, Met, Scene
+from harness.rehearsals.network.types_ingress import IngressAnswer, IngressEvidence, Outcome, Scene
 from harness.stack.kind import ingress as controller
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.manifests import load as load_manifests
@@ -73,11 +73,11 @@ async def test_only_the_runs_authority_vouches_for_it(tmp_path: Path) -> None:
     authority, stranger = Authority(clock), Authority(clock)
     async with server(authority, tmp_path, FROM_A_POD) as address:
         good = await ask(address, get(), trusting(authority.pem))
-        assert (good.met, good.status, good.reached, good.body) == (Met.ANSWERED, 200, True, b"{}")
+        assert (good.met, good.status, good.reached, good.body) == (Outcome.ANSWERED, 200, True, b"{}")
         assert len(good.serial) > 30
-        assert await ask(address, get(), trusting()) == Answered(met=Met.UNTRUSTED)
-        assert await ask(address, get(), trusting(stranger.pem)) == Answered(met=Met.UNTRUSTED)
-        assert await ask(address, get("another.example"), trusting(authority.pem)) == Answered(met=Met.UNTRUSTED)
+        assert await ask(address, get(), trusting()) == Answered(met=Outcome.UNTRUSTED)
+        assert await ask(address, get(), trusting(stranger.pem)) == Answered(met=Outcome.UNTRUSTED)
+        assert await ask(address, get("another.example"), trusting(authority.pem)) == Answered(met=Outcome.UNTRUSTED)
 
 
 @pytest.mark.process
@@ -99,9 +99,9 @@ async def test_what_a_request_may_meet(tmp_path: Path) -> None:
     async with server(authority, tmp_path, OF_ITS_OWN) as address:
         found = await ask(address, get(), trust)
         assert (found.status, found.reached) == (404, False)
-    assert (await ask(address, get(), trust)).met is Met.REFUSED  # nobody listens any more
+    assert (await ask(address, get(), trust)).met is Outcome.REFUSED  # nobody listens any more
     async with server(authority, tmp_path, b"") as address:
-        assert (await ask(address, get(), trust)).met is Met.CLOSED
+        assert (await ask(address, get(), trust)).met is Outcome.CLOSED
 
 
 # -- the manifests ---------------------------------------------------------------------------------------------------
@@ -200,11 +200,11 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
 
 def test_what_was_asked_is_on_the_page() -> None:
     answers = (
-        IngressAnswer(ask="GET /v1/walks", scene=Scene.KEPT_OUT, met=Met.ANSWERED, status=503),
-        IngressAnswer(ask="GET /<x>", scene=Scene.AS_WRITTEN, met=Met.CLOSED),
+        IngressAnswer(ask="GET /v1/walks", scene=Scene.KEPT_OUT, met=Outcome.ANSWERED, status=503),
+        IngressAnswer(ask="GET /<x>", scene=Scene.AS_WRITTEN, met=Outcome.CLOSED),
     )
     details = NetworkDetails(ingress=IngressEvidence(wanted=("i",), answers=answers))
-    (table,) = REHEARSAL.sections(load(), seen(details), ())
+    (table,) = REHEARSAL.sections(load(), seen(details))
     assert isinstance(table, Table)
     assert [tuple(map(str, row.cells)) for row in table.rows] == [
         ("GET /v1/walks", "its pod without the label", "503 of the controller"),

@@ -20,7 +20,8 @@ from harness.rehearsal.conclude import judged
 from harness.rehearsals.network.clients import EDGE
 from harness.rehearsals.network.plan import PLAN, load
 from harness.rehearsals.network.rehearsal import REHEARSAL
-from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Outcome, Round
+from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Round
+from harness.rehearsals.network.types_ingress import Outcome
 from harness.stack.kubernetes import documents
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.change import policies, without_policies
@@ -172,7 +173,7 @@ def test_a_policy_that_lets_everybody_in_holds_the_run() -> None:
     details.rounds["after"] = asked(plan, under=False)
     found = by_id(judged(REHEARSAL, plan, seen(details)))
     assert found["paths.refused"].verdict is Verdict.FAIL and combine([*found.values()]) is Decision.HOLD
-    (table,) = (each for each in REHEARSAL.sections(plan, seen(details), ()) if isinstance(each, Table))
+    (table,) = (each for each in REHEARSAL.sections(plan, seen(details)) if isinstance(each, Table))
     let_in = [row for row in table.rows if row.verdict is Verdict.FAIL]
     assert len(let_in) == 12 and "let through under the policies" in str(let_in[0].lines[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,5 +23,5 @@ def judged_again(rehearsal: Rehearsal[Any, D], plan: type[Any], folder: Path) ->
     typed = msgspec.json.decode((folder / "plan.json").read_bytes(), type=plan)
     seen = Seen(facts=result.facts, details=details, evidence=stored(folder), ended=not result.facts.errors)
     assert judged(rehearsal, typed, seen) == result.judgements
-    assert tuple(rehearsal.sections(typed, seen, result.judgements)) == result.sections
+    assert tuple(rehearsal.sections(typed, replace(seen, judgements=result.judgements))) == result.sections
     return details

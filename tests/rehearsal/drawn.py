@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scenarios.claims import REGISTER
 def drawn(rehearsal: Rehearsal[Any, Any], plan: Any, left: Seen[Any], folder: Path, lang: str = "en") -> str:
     """The HTML of what the run ``left``."""
     judgements = judged(rehearsal, plan, left)
-    sections = tuple(rehearsal.sections(plan, left, judgements))
+    sections = tuple(rehearsal.sections(plan, replace(left, judgements=judgements)))
     page = Page(rehearsal.title(plan), tuple(rehearsal.parts(plan, left)), sections)
     result = conclude(rehearsal, left, judgements, page, run_id="r", plan_name=plan.name)
     return render(folder, result, REGISTER, language(lang))

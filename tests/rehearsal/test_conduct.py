@@ -108,9 +108,9 @@ async def test_the_stored_run_is_judged_again_to_the_same(tmp_path: Path) -> Non
     result = await run.run()
     toy = Toy()
     details: ToyDetails = details_of(toy, result)
-    seen = Seen(facts=result.facts, details=details, evidence=stored(run.folder))
+    seen = Seen(facts=result.facts, details=details, evidence=stored(run.folder), judgements=result.judgements)
     assert judged(toy, ToyPlan(at_least=3), seen) == result.judgements
-    assert list(toy.sections(ToyPlan(), seen, result.judgements)) == list(result.sections)
+    assert list(toy.sections(ToyPlan(), seen)) == list(result.sections)
 
 
 async def test_too_few_rows_fail_and_hold(tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ class Twice(Toy):
 class Undrawable(Toy):
     """Its sections fail."""
 
-    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
-        raise ZeroDivisionError(str((plan, seen, judgements)))
+    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Section]:
+        raise ZeroDivisionError(str((plan, seen)))
 
 
 class Untitled(Toy):

@@ -26,7 +26,8 @@ from harness.model.section import Section
 from harness.rehearsal.conclude import judged
 from harness.rehearsal.registry import MODULES
 from harness.rehearsal.rehearsal import Seen
-from harness.rehearsals.network.types import Attempt, NetworkDetails, Outcome, Round
+from harness.rehearsals.network.types import Attempt, NetworkDetails, Round
+from harness.rehearsals.network.types_ingress import Outcome
 from harness.report.language import DOMAINS
 from harness.report.published import RESULT
 from tests.corpus import again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -10,12 +10,11 @@ from harness.judge.difference import Exact
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Part
 from harness.model.section import Row, Section, Table
 from harness.model.verdict import Verdict
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 
 
@@ -33,7 +32,7 @@ class ToyDetails(msgspec.Struct, kw_only=True):
     rows: int | None = None
 
 
-class Toy:
+class Toy(Rehearsal[ToyPlan, ToyDetails]):
     """The rehearsal."""
 
     name, decides = "toy", False
@@ -46,11 +45,6 @@ class Toy:
     def claims(self, plan: ToyPlan) -> Iterable[tuple[str, str]]:
         """One."""
         return [("", "toy.rows")] if plan.at_least else []
-
-    def parts(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Sequence[Part]:
-        """It is one part."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: ToyPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack as the manifests have it."""
@@ -75,15 +69,15 @@ class Toy:
                 value=seen.details.rows, limit=plan.at_least, samples=seen.details.rows,
             )  # fmt: skip
 
-    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+    def sections(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Section]:
         """The rows."""
-        _ = plan, judgements
+        _ = plan
         rows = tuple(Row(cells=(each.subject, each.message)) for each in seen.evidence.events)
         yield Table(title=message("Rows"), heads=(message("Subject"), message("What happened")), rows=rows)
 
-    def figures(self, plan: ToyPlan, seen: Seen[ToyDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+    def figures(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Figure]:
         """How many."""
-        _ = plan, judgements
+        _ = plan
         yield Figure("rows", "", "better", Exact(seen.details.rows), gates=True)
 
 

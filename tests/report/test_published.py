@@ -105,6 +105,14 @@ def test_the_field_at_fault_is_named(tmp_path: Path) -> None:
         RESULT.read(tmp_path / "result.json")
 
 
+def test_the_schema_promises_of_a_section_its_kind_alone_and_reading_asks_for_all_of_it(tmp_path: Path) -> None:
+    document = {**json.loads(RESULT.encode(results.everything())), "sections": [{"type": "chart"}]}
+    validator().validate(document)
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    with pytest.raises(BadInput, match=r"missing required field.*sections"):
+        RESULT.read(tmp_path / "result.json")
+
+
 def test_a_missing_result_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         RESULT.read(tmp_path / "result.json")

@@ -305,8 +305,8 @@ def judged_result(week: Week, rows: Iterable[Row]) -> tuple[Result, Gathered]:
 
 def drawn(week: Week, result: Result, evidence: Gathered) -> Result:
     """The same with its sections, drawn anew."""
-    seen = Seen(facts=result.facts, details=WeekDetails(), evidence=evidence)
-    sections = tuple(REHEARSAL.sections(week.scenario, seen, result.judgements))
+    seen = Seen(facts=result.facts, details=WeekDetails(), evidence=evidence, judgements=result.judgements)
+    sections = tuple(REHEARSAL.sections(week.scenario, seen))
     return msgspec.structs.replace(result, sections=sections)
 
 

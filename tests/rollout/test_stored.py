@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from fractions import Fraction
 from pathlib import Path
@@ -116,14 +117,14 @@ def test_the_page_has_the_plan_the_course_the_window_and_the_events(told: tuple[
     assert str(requests.cells[0]) == "requests"
     assert int(str(requests.cells[1]).replace(",", "")) > 0
     assert len(tables["Events"].rows) == min(300, sum(isinstance(row, EventRow) for row in found.rows))
-    figures = {each.name: each for each in REHEARSAL.figures(found.plan, left(found), found.run.judgements)}
+    figures = {each.name: each for each in REHEARSAL.figures(found.plan, left(found))}
     assert figures["availability"].gates and not figures["api 4xx ratio"].gates
 
 
 def left(found: Week) -> Seen[WeekDetails]:
     gathered = Gathered()
     gathered.see(found.rows)
-    return Seen(found.run.facts, details_of(REHEARSAL, found.run), gathered)
+    return Seen(found.run.facts, details_of(REHEARSAL, found.run), gathered, judgements=found.run.judgements)
 
 
 def test_bad_rows_in_a_stored_run_are_seen(told: tuple[Week, list[Judgement]]) -> None:
@@ -181,9 +182,9 @@ def test_nothing_began() -> None:
     for criterion in plan.criteria:
         assert about[criterion.claim].verdict is Verdict.INCONCLUSIVE
         assert about[criterion.claim].reason == "the run ended before it was judged"
-    assert all(each.sample.measured().value is None or each.sample.measured().value == 0 for each in
-               REHEARSAL.figures(plan, nothing, found))  # fmt: skip
-    assert [type(each) for each in REHEARSAL.sections(plan, nothing, found)] == [Pairs]
+    figures = REHEARSAL.figures(plan, dataclasses.replace(nothing, judgements=found))
+    assert all(not each.sample.measured().value for each in figures)
+    assert [type(each) for each in REHEARSAL.sections(plan, nothing)] == [Pairs]
 
 
 def test_a_check_of_another_harness_is_refused() -> None:

@@ -96,7 +96,7 @@ def test_details_come_back_from_the_result_as_they_were() -> None:
 
 def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None:
     left = seen(details(), course(), rung=Rung.LOCAL)
-    sections = list(REHEARSAL.sections(PLAN, left, ()))
+    sections = list(REHEARSAL.sections(PLAN, left))
     [pairs] = [each for each in sections if isinstance(each, Pairs)]
     assert pairs.pairs[0][1] == "0.50"
     manual, hpa = (each for each in sections if isinstance(each, Chart))
@@ -113,9 +113,7 @@ def test_the_page_shows_pods_over_time_with_the_load_and_the_decisions() -> None
 
 
 def test_times_to_each_size_are_compared() -> None:
-    figures = {
-        each.name: each.sample.measured().value for each in REHEARSAL.figures(PLAN, seen(details(), course()), ())
-    }
+    figures = {each.name: each.sample.measured().value for each in REHEARSAL.figures(PLAN, seen(details(), course()))}
     assert figures["hpa: up to 3 ready"] == 40 and figures["hpa: up to 4 ready"] == 41
     assert figures["hpa: up to 4 decided"] == 30 and figures["hpa: down to 2 decided"] == 300
     assert figures["hpa: down to 3 ready"] == figures["hpa: down to 2 ready"] == 310
@@ -138,8 +136,8 @@ def test_the_page_has_every_claim_and_the_pods_over_time(tmp_path: Path, lang: s
 
 
 def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
-    broke = list(REHEARSAL.figures(PLAN, seen(ScalingDetails(), [], ended=False), ()))
-    whole = list(REHEARSAL.figures(PLAN, seen(details(), course()), ()))
+    broke = list(REHEARSAL.figures(PLAN, seen(ScalingDetails(), [], ended=False)))
+    whole = list(REHEARSAL.figures(PLAN, seen(details(), course())))
     assert [each.name for each in broke] == [each.name for each in whole] != []
     assert {each.sample.measured().value for each in broke} == {None}
     assert any(each.sample.measured().value is not None for each in whole)

@@ -105,7 +105,7 @@ def test_details_come_back_from_the_result_as_they_were() -> None:
 
 
 def test_what_failed_stands_from_step_to_step() -> None:
-    tables = [each for each in REHEARSAL.sections(PLAN, seen(details(), ROWS), ()) if isinstance(each, Table)]
+    tables = [each for each in REHEARSAL.sections(PLAN, seen(details(), ROWS)) if isinstance(each, Table)]
     phases, times = (each for each in tables if each.part == "naive")
     rows = [list(map(str, row.cells)) for row in phases.rows]
     assert rows[0] == ["before the first step", "10.0", "100", "0"]
@@ -120,8 +120,8 @@ def test_the_page_is_drawn(tmp_path: Path, lang: str) -> None:
 
 
 def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
-    broke = list(REHEARSAL.figures(PLAN, seen(RotationDetails(), [], ended=False), ()))
-    whole = list(REHEARSAL.figures(PLAN, seen(details(), ROWS), ()))
+    broke = list(REHEARSAL.figures(PLAN, seen(RotationDetails(), [], ended=False)))
+    whole = list(REHEARSAL.figures(PLAN, seen(details(), ROWS)))
     assert [each.name for each in broke] == [each.name for each in whole] != []
     assert {each.sample.measured().value for each in broke} == {None}
     assert any(each.sample.measured().value is not None for each in whole)

@@ -134,7 +134,7 @@ def admissions(source: Source) -> list[str]:
     """Places that start a load themselves: that make an object of a class which can wait until its users are admitted,
     and can be stopped.
     """
-    loads = {each for each in source.classes if {"admitted", "stop"} <= each.methods}
+    loads = {each for each in source.classes if {"admitted", "stop"} <= source.methods(each)}
     found: dict[str, None] = {}
     for module in source.modules.values():
         for _, node in _calls(module):

@@ -129,6 +129,10 @@ class Source:
         """All classes, in the order of their places."""
         return [each for module in self.modules.values() for each in module.classes.values()]
 
+    def methods(self, of: Class) -> set[str]:
+        """The names of its functions and of those that it has from classes of ours."""
+        return of.methods.union(*map(self.methods, self.bases(of)))
+
     def meant(self, module: Module, name: str) -> Class | None:
         """The class that ``name`` means in ``module``; ``None`` when it is none of ours."""
         if name in module.classes:

@@ -97,6 +97,8 @@ def test_who_starts_a_load_is_counted(tmp_path: Path) -> None:
     )
     assert count.admissions(source) == ["harness/run.py:3", "harness/x/flow.py:3"]
     assert count.loose_modules(source) == ["harness/run.py"]
+    half = "class Ends:\n    async def stop(self): ...\nclass Load(Ends):\n    async def admitted(self): ...\n"
+    assert count.admissions(planted(tmp_path / "half", load__process=half, run=use)) == ["harness/run.py:3"]
 
 
 def test_an_arrow_uphill_and_one_between_rehearsals_are_counted(tmp_path: Path) -> None:

@@ -101,8 +101,8 @@ def test_the_page_has_every_step_and_the_knee(tmp_path: Path, lang: str) -> None
 
 
 def test_a_run_that_broke_has_the_same_figures_without_a_value() -> None:
-    broke = list(REHEARSAL.figures(PLAN, seen(LoadStagesDetails(), [], ended=False), ()))
-    whole = list(REHEARSAL.figures(PLAN, seen(*search(*FOUND)), ()))
+    broke = list(REHEARSAL.figures(PLAN, seen(LoadStagesDetails(), [], ended=False)))
+    whole = list(REHEARSAL.figures(PLAN, seen(*search(*FOUND))))
     assert [each.name for each in broke] == [each.name for each in whole] != []
     assert {each.sample.measured().value for each in broke} == {None}
     assert any(each.sample.measured().value is not None for each in whole)

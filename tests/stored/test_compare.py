@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -94,8 +94,8 @@ class Figured(Toy):
         _ = plan
         return ()
 
-    def figures(self, plan: ToyPlan, seen: Seen[ToyDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
-        _ = plan, judgements
+    def figures(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Iterable[Figure]:
+        _ = plan
         rows = seen.details.rows or 0
         yield Figure("errors", "ratio", "worse", Ratio(rows * 10, 1000))
         yield Figure(

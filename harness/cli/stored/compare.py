@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 import msgspec
@@ -112,7 +113,10 @@ def compare(a: StoredRun, b: StoredRun) -> Comparison:
     seen_a, seen_b = a.seen(), b.seen()
     now_a, now_b = judge_again(a, seen_a), judge_again(b, seen_b)
     verdicts = _verdicts(now_a, now_b)
-    figures = _figures(a.rehearsal.figures(a.plan, seen_a, now_a), b.rehearsal.figures(b.plan, seen_b, now_b))
+    figures = _figures(
+        a.rehearsal.figures(a.plan, replace(seen_a, judgements=now_a)),
+        b.rehearsal.figures(b.plan, replace(seen_b, judgements=now_b)),
+    )
     worse = [each.name for each in verdicts if each.gates and each.change is Change.WORSE]
     worse += [each.name for each in figures if each.judged and each.change is Change.WORSE]
     nothing = not any(map(_was_judged, verdicts)) and not any(map(_is_in_both, figures))

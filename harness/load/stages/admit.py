@@ -1,37 +1,53 @@
-"""The load of steps (stages, knees, even arrivals) on a stack: its processes started, followed and ended."""
+"""The users that make steps (stages, knees, even arrivals) on a stack: signed in, followed and ended as ``Users``."""
 
 from __future__ import annotations
 
 from harness.load.stages.plan import WorkerPlan
 from harness.load.stages.process import StageProcesses
 from harness.load.users import Host
+from harness.model.message import message
 from harness.stack.state.lease import run_folder
 from harness.stack.state.ports import any_free_port
 
 
-async def admit_steps(
-    host: Host, *, seed: int, accounts: int, workers: int = 1, request_timeout_s: float
-) -> StageProcesses:
-    """Starts the load's processes with their accounts; they are stopped before the stack is taken down."""
-    plan = WorkerPlan(
-        run_id=host.run_id,
-        seed=seed,
-        accounts=accounts,
-        worker=0,
-        workers=workers,
-        master_port=any_free_port(),
-        endpoints=host.stack.endpoints(),
-        anchor=host.clock.anchor,
-        spool="",
-        request_timeout_s=request_timeout_s,
-    )
-    load = StageProcesses(plan, run_folder(host.run_id), host.clock, logs=host.folder / "logs")
+class StepUsers:
+    """``accounts`` users on the API, shared by ``workers`` processes."""
 
-    async def stop() -> None:
-        await load.stop()
-        host.evidence.gather_last()
+    def __init__(
+        self, host: Host, *, seed: int, accounts: int, workers: int = 1, request_timeout_s: float = 10.0
+    ) -> None:
+        self._host = host
+        self._seed = seed
+        self.accounts = accounts
+        self._workers = workers
+        self._request_timeout_s = request_timeout_s
+        self._load: StageProcesses | None = None
 
-    host.at_end(stop)
-    await load.start()
-    host.evidence.follow(load.spools)
-    return load
+    async def load(self) -> StageProcesses:
+        """The load, with everybody signed in: the first call starts it. From then on a part of it that dies ends the
+        run; it is stopped before the stack is taken down."""
+        if self._load is None:
+            host = self._host
+            host.say(message("signing in {users} simulated users", users=str(self.accounts)))
+            plan = WorkerPlan(
+                run_id=host.run_id,
+                seed=self._seed,
+                accounts=self.accounts,
+                workers=self._workers,
+                master_port=any_free_port(),
+                endpoints=host.stack.endpoints(),
+                anchor=host.clock.anchor,
+                request_timeout_s=self._request_timeout_s,
+            )
+            folder, logs = run_folder(host.run_id), host.folder / "logs"
+            self._load = StageProcesses(plan, folder, host.clock, logs=logs)
+            host.at_end(self._stop)
+            await self._load.start()
+            host.evidence.follow(self._load.spools)
+            host.beside(self._load.watch())
+        return self._load
+
+    async def _stop(self) -> None:
+        if self._load is not None:
+            await self._load.stop()
+            self._host.evidence.gather_last()

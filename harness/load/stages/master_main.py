@@ -1,6 +1,6 @@
-"""Locust's master for the stages: ``python -m harness.load.stages.master_main PORT WORKERS USERS``.
+"""Locust's master for the stages: ``python -m harness.load.stages.master_main PLAN.json``, any worker's.
 
-Reads one ``Command`` a line on its standard input and sends it to every worker; ends them when the input ends. Prints
+Reads one ``Command`` a line on its standard input and sends it to every worker; ends them when the input ends. It tells
 ``ready`` once all workers are connected and their users spawned.
 """
 
@@ -14,11 +14,14 @@ import sys
 
 import gevent
 import msgspec
-from gevent.os import make_nonblocking, nb_read
 from locust.env import Environment
 
-from harness.load import errors
-from harness.load.stages.plan import Command
+from harness.base.errors import MeasurementFailed
+from harness.load.child import run
+from harness.load.greenlets import lines_of_input
+from harness.load.plan import LOOPBACK
+from harness.load.recorder import Recorder
+from harness.load.stages.plan import Command, WorkerPlan
 from harness.load.time import NS, now_ns
 
 CONNECT_LIMIT_S = 90.0
@@ -33,31 +36,24 @@ class StageUser(locust.User):
         """Never run here."""
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status (``harness.load.errors``)."""
-    port, workers, users = (int(argument) for argument in arguments)
+def work(plan: WorkerPlan, recorder: Recorder) -> None:
+    """Until the input ends. Raises ``MeasurementFailed`` when the workers do not come."""
     environment = Environment(user_classes=[StageUser])
-    runner = environment.create_master_runner(master_bind_host="127.0.0.1", master_bind_port=port)
+    runner = environment.create_master_runner(master_bind_host=LOOPBACK, master_bind_port=plan.master_port)
     give_up_ns = now_ns() + round(CONNECT_LIMIT_S * NS)
-    while len(runner.clients.ready) < workers:
+    while (came := len(runner.clients.ready)) < plan.workers:
         if now_ns() > give_up_ns:
-            sys.stderr.write(f"master: {len(runner.clients.ready)} of {workers} workers came\n")
-            return errors.MEASUREMENT
+            raise MeasurementFailed(f"{came} of {plan.workers} workers came within {CONNECT_LIMIT_S:g} s")
         gevent.sleep(_POLL_S)
-    runner.start(users, spawn_rate=users)
-    while runner.user_count < users:
+    runner.start(plan.accounts, spawn_rate=plan.accounts)
+    while runner.user_count < plan.accounts:
         gevent.sleep(_POLL_S)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    make_nonblocking(0)
-    rest = b""
-    while block := nb_read(0, 4096):
-        *lines, rest = (rest + block).split(b"\n")
-        for line in lines:
-            runner.send_message("step", msgspec.to_builtins(msgspec.json.decode(line, type=Command)))
+    recorder.event("component", "load-master", "ready")
+    recorder.flush()
+    for line in lines_of_input():
+        runner.send_message("step", msgspec.to_builtins(msgspec.json.decode(line, type=Command)))
     runner.quit()
-    return errors.OK
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("load-master", sys.argv[1:], WorkerPlan, work))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
-from harness.base.clock import Anchor
 from harness.base.errors import BadInput
-from harness.base.private import write_private
-from harness.load.plan import LOOPBACK
+from harness.load.plan import ProcessPlan, within
 from harness.model.scenario import AudiencePlan, PopulationPlan
-from harness.model.stack import Endpoints
 from harness.model.step import Step
 
 MOST_ACCOUNTS = 2_000
@@ -27,19 +22,22 @@ def population(count: int) -> PopulationPlan:
     return PopulationPlan(audiences=(AudiencePlan(name="general", users=count, flag_on=count),))
 
 
-class WorkerPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WorkerPlan(ProcessPlan, frozen=True, kw_only=True):
     """Worker ``worker`` of ``workers`` (0-based) acts for every ``workers``-th of ``accounts`` users."""
 
-    run_id: str
-    seed: int
     accounts: int
-    worker: int
+    worker: int = 0
     workers: int
     master_port: int
-    endpoints: Endpoints
-    anchor: Anchor
-    spool: str
-    request_timeout_s: float
+
+    def check(self) -> None:
+        """Raises ``BadInput`` for a load without bounds, and for accounts that cannot be shared."""
+        super().check()
+        within("workers", self.workers, 1, MOST_WORKERS)
+        within("worker", self.worker, 0, self.workers - 1)
+        within("accounts", self.accounts, self.workers, MOST_ACCOUNTS)
+        if self.accounts % self.workers:
+            raise BadInput(f"{self.accounts} accounts cannot be shared by {self.workers} workers", where="the plan")
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,32 +57,4 @@ def check_step(step: Step, accounts: int) -> None:
         ("photos_per_s", step.photos_per_s, 0.0, MOST_PHOTOS_PER_S),
         ("photo_bytes", step.photo_bytes, 0, MOST_PHOTO_BYTES),
     ):
-        if not least <= value <= most:
-            raise BadInput(f"step {step.name}: {what} is {value:g}, not within {least:g}..{most:g}")
-
-
-def write(plan: WorkerPlan, path: Path) -> None:
-    """Writes the plan, checked, for this user alone: its endpoints have the database's password."""
-    _check(plan)
-    write_private(path, msgspec.json.format(msgspec.json.encode(plan)))
-
-
-def read(path: Path) -> WorkerPlan:
-    """The plan of ``path``. Raises ``BadInput``."""
-    try:
-        plan = msgspec.json.decode(path.read_bytes(), type=WorkerPlan)
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"the plan cannot be read: {error}", where=str(path)) from error
-    _check(plan)
-    return plan
-
-
-def _check(plan: WorkerPlan) -> None:
-    for name in ("service", "auth"):
-        address = getattr(plan.endpoints, name)
-        if address.host != LOOPBACK:
-            raise BadInput(f"load is only ever sent to {LOOPBACK}", where=f"endpoints.{name}: {address}")
-    if not 1 <= plan.workers <= MOST_WORKERS or not 0 <= plan.worker < plan.workers:
-        raise BadInput(f"worker {plan.worker} of {plan.workers}: at most {MOST_WORKERS}", where="the plan")
-    if not plan.workers <= plan.accounts <= MOST_ACCOUNTS or plan.accounts % plan.workers:
-        raise BadInput(f"{plan.accounts} accounts cannot be shared by {plan.workers} workers", where="the plan")
+        within(what, value, least, most, where=f"step {step.name}")

@@ -11,10 +11,9 @@ from harness.load.auth import Token
 from harness.load.known import KnownWalks
 from harness.load.population.accounts import Account
 from harness.load.population.schedule import Planned
-from harness.load.population.walk import digest
 from harness.load.recorder import Recorder
 from harness.load.time import now_ns
-from harness.model.evidence import RequestRow, Side
+from harness.model.evidence import Side
 
 
 class Identity(msgspec.Struct, kw_only=True):
@@ -41,27 +40,9 @@ class Sender:
         result = self._api.execute(planned, identity.token.id_token, missing_expected=missing_expected)
         done_ns = now_ns()
         identity.known.record(Side.API, planned.operation, result.walk_id, acknowledged=result.acknowledged)
-        self._recorder.write(
-            RequestRow(
-                operation_id=planned.operation_id,
-                user=identity.account.user,
-                audience=identity.account.audience,
-                side=Side.API,
-                operation=planned.operation,
-                due_ns=due_ns,
-                sent_ns=sent_ns,
-                done_ns=done_ns,
-                status=result.status,
-                outcome=result.outcome,
-                acknowledged=result.acknowledged,
-                payload_digest=digest(planned.body),
-                flag=True,
-                walk_id=result.walk_id,
-                pod=result.pod,
-                retried=result.retried,
-                shown=result.shown,
-            )
-        )
+        times = {"due_ns": due_ns, "sent_ns": sent_ns, "done_ns": done_ns}
+        own = planned.operation_id
+        self._recorder.write(result.row(planned, identity.account, Side.API, operation_id=own, **times, flag=True))
 
     def reopen(self) -> None:
         """Another connection, at once."""

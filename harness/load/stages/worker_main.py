@@ -16,29 +16,26 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gevent
 import msgspec
-from gevent.os import make_nonblocking, nb_read
 from gevent.pool import Pool
 from locust.env import Environment
 
-from harness.load import errors
 from harness.load.api_side import ApiSide
 from harness.load.auth import create_accounts, sign_in
-from harness.load.child import guarded
-from harness.load.greenlets import tell_of_every_greenlet
+from harness.load.child import run
+from harness.load.greenlets import flush_always, lines_of_input, tell_of_every_greenlet
 from harness.load.known import KnownWalks
 from harness.load.plan import MOST_DURATION_S
 from harness.load.population.accounts import accounts
 from harness.load.population.schedule import slots, user_schedule
-from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.load.recorder import Recorder
 from harness.load.rest import JsonClient
 from harness.load.stages.board import Board
 from harness.load.stages.photos import Photos
-from harness.load.stages.plan import Command, WorkerPlan, population, read
+from harness.load.stages.plan import Command, WorkerPlan, population
 from harness.load.stages.sender import Identity, Sender
 
 _AT_ONCE = 8
@@ -107,20 +104,9 @@ def user_class(board: Board, senders: Iterator[Sender], failed: Any) -> type[loc
 
 
 def _await_end_of_input(board: Board) -> None:
-    make_nonblocking(0)
-    while nb_read(0, 256):
+    for _ in lines_of_input():
         pass
     board.end()
-
-
-def _flush(recorder: Recorder, failed: Any) -> None:
-    while True:
-        gevent.sleep(FLUSH_EVERY_S)
-        try:
-            recorder.flush()
-        except Exception as error:
-            failed(error)
-            return
 
 
 def work(plan: WorkerPlan, recorder: Recorder) -> None:
@@ -157,7 +143,7 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
         board.begin(command)
 
     runner.register_message("step", take)
-    helpers = [gevent.spawn(_await_end_of_input, board), gevent.spawn(_flush, recorder, failed)]
+    helpers = [gevent.spawn(_await_end_of_input, board), gevent.spawn(flush_always, recorder, failed)]
     admitted = message("{count} accounts signed in", count=str(len(identities)))
     recorder.event("phase", "admitted", admitted, users=len(identities))
     recorder.flush()
@@ -171,17 +157,5 @@ def work(plan: WorkerPlan, recorder: Recorder) -> None:
         raise broken[0]
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status (``harness.load.errors``)."""
-    return guarded("worker", arguments, read_plan, work)
-
-
-def read_plan(path: Path) -> tuple[WorkerPlan, str]:
-    """The plan and where its spool lies."""
-    plan = read(path)
-    return plan, plan.spool
-
-
 if __name__ == "__main__":
-    status = main(sys.argv[1:])
-    sys.exit(status if status in {errors.OK, errors.BAD_PLAN, errors.EVIDENCE} else errors.MEASUREMENT)
+    sys.exit(run("worker", sys.argv[1:], WorkerPlan, work))

@@ -6,7 +6,7 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.judge.steady import STEADY_S, not_steady
-from harness.load.users import Users, UsersPlan
+from harness.load.users import Users, users_of
 from harness.model.message import Message, message
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.running import Running
@@ -34,16 +34,7 @@ class Experiments:
         self._plan = plan
         self._on = on
         self._manifests = on.manifests
-        scenario = plan.scenario
-        self._users = Users(
-            on,
-            UsersPlan(
-                population=scenario.population,
-                probes=scenario.probes,
-                request_timeout_s=scenario.request_timeout_s,
-                seed=on.options.seed,
-            ),
-        )
+        self._users = Users(on, users_of(plan.scenario, on.options.seed))
         self._bridge = Bridge(
             on.stack,
             self._manifests,
@@ -62,9 +53,7 @@ class Experiments:
         """The steps in order; each may raise."""
         on = self._on
         await on.up()
-        await self._users.set_flag(on=True)
-        await self._users.admit()
-        on.details.origin_ns = await self._users.go()
+        on.details.origin_ns = await self._users.begin()
         on.mark("admitted")
         on.at_end(self._bridge.stop)
         await self._bridge.start()

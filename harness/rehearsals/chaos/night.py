@@ -19,14 +19,14 @@ from harness.base.units import Unit
 from harness.model.judgement import Judgement, Kind
 from harness.model.manifests import Manifests
 from harness.model.message import Message, Told, message, verbatim
-from harness.model.result import Child, Part, Result
-from harness.model.section import Row, Section, Table
+from harness.model.result import Child, Result
+from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import conduct
 from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
 from harness.rehearsals.chaos.types import (
@@ -59,8 +59,8 @@ async def by_conduct(plan: ChaosPlan, options: Options, on: Running[NightDetails
     return await conduct(CHAOS, plan, options, on.clock, on.progress)
 
 
-class Night:
-    """The rehearsal. A failing schedule does not keep the next."""
+class Night(Rehearsal[NightPlan, NightDetails]):
+    """The rehearsal. A failing schedule does not keep the next. No figures: two nights draw different schedules."""
 
     name, decides = "chaos_nightly", False
     plan, details = NightPlan, NightDetails
@@ -71,16 +71,6 @@ class Night:
     def title(self, plan: NightPlan) -> Message:
         """How many were asked for."""
         return message("A night of chaos: {count} schedules", count=str(len(plan.schedules)))
-
-    def claims(self, plan: NightPlan) -> Iterable[tuple[str, str]]:
-        """None of its own: they are the schedules'."""
-        _ = plan
-        return ()
-
-    def parts(self, plan: NightPlan, seen: Seen[NightDetails]) -> Sequence[Part]:
-        """It is one: each schedule is one line of it."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: NightPlan, options: Options, manifests: Manifests) -> Needs:
         """No stack: each schedule has its own."""
@@ -121,16 +111,11 @@ class Night:
             yield _judged(each)
         yield _enough(plan, seen.details)
 
-    def sections(self, plan: NightPlan, seen: Seen[NightDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+    def sections(self, plan: NightPlan, seen: Seen[NightDetails]) -> Iterable[Section]:
         """What each schedule drew, what failed meanwhile, how long it took, and how it is made again."""
-        _ = plan, judgements
+        _ = plan
         if seen.details.ended:
             yield _schedules_table(seen.details.ended)
-
-    def figures(self, plan: NightPlan, seen: Seen[NightDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
-        """None: two nights draw different schedules."""
-        _ = plan, seen, judgements
-        return ()
 
     def _spent(self, plan: NightPlan, on: Running[NightDetails]) -> bool:
         spent = (on.clock.now_ns() - on.started_ns) / NS > plan.budget_s
@@ -263,28 +248,18 @@ def _enough(plan: NightPlan, details: NightDetails) -> Judgement:
 
 
 def _schedules_table(ended: Sequence[Ended]) -> Table:
-    return Table(
-        title=message("Schedules"),
-        heads=(
-            message("Seed"), message("Ended"), message("Experiments"), message("Failed"), message("Took"),
-            message("Replay"),
-        ),
-        rows=tuple(
-            Row(
-                cells=(
-                    str(each.seed),
-                    message("exit status {status}", status=str(each.exit_status)),
-                    ", ".join(each.drawn),
-                    message("{failed} of {all}", failed=str(each.failed), all=str(each.calls)),
-                    f"{each.seconds:.0f} s",
-                    each.replay,
-                ),
-                link=f"{each.folder}/report.html" if each.folder else "",
-            )
-            for each in ended
-        ),
+    return table_of(
+        message("Schedules"),
+        ended,
+        (message("Seed"), lambda each: str(each.seed)),
+        (message("Ended"), lambda each: message("exit status {status}", status=str(each.exit_status))),
+        (message("Experiments"), lambda each: ", ".join(each.drawn)),
+        (message("Failed"), lambda each: message("{failed} of {all}", failed=str(each.failed), all=str(each.calls))),
+        (message("Took"), lambda each: f"{each.seconds:.0f} s"),
+        (message("Replay"), lambda each: each.replay),
+        row=lambda each: Row(cells=(), link=f"{each.folder}/report.html" if each.folder else ""),
         numbers=(3, 4),
-    )  # fmt: skip
+    )
 
 
 def _joined(told: Told) -> Message:

@@ -11,11 +11,11 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part
-from harness.model.section import Cell, Row, Section, Table
+from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Rung
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import judge_run
 from harness.rehearsals.chaos.flow import Experiments
@@ -31,7 +31,7 @@ _TITLES = {
 }
 
 
-class Chaos:
+class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
     """The rehearsal."""
 
     name, decides = "chaos", False
@@ -87,9 +87,8 @@ class Chaos:
         )
         yield from judge_run.checks(plan, seen.evidence)
 
-    def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+    def sections(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Section]:
         """The figures of each experiment, and how a database failed over."""
-        _ = judgements
         made = seen.details.made
         if made:
             yield _experiments_table(plan, [(each, figures(seen.evidence.ledger, each)) for each in made])
@@ -97,9 +96,8 @@ class Chaos:
         if failovers:
             yield _failovers_table(failovers)
 
-    def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+    def figures(self, plan: ChaosPlan, seen: Seen[ChaosDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each experiment."""
-        _ = judgements
         made = {each.number: each for each in seen.details.made}
         for number, name in enumerate(judge_run.names(plan), 1):
             found = figures(seen.evidence.ledger, made[number]) if number in made else None
@@ -108,28 +106,18 @@ class Chaos:
 
 
 def _experiments_table(plan: ChaosPlan, rows: Sequence[tuple[Made, Figures]]) -> Table:
-    return Table(
-        title=message("Experiments"),
-        heads=(
-            message("Experiment"),
-            message("Failed"),
-            message("Outage"),
-            message("Steady again"),
-            message("Chaos Toolkit says"),
-        ),
-        rows=tuple(
-            Row(
-                cells=(
-                    message("{number}. {title}", number=str(made.number), title=_title(plan, made)),
-                    message("{failed} of {all}", failed=str(found.failed), all=str(found.calls)),
-                    _seconds(found.outage_s),
-                    _seconds(found.recovered_s),
-                    made.status or "–",
-                ),
-                link=made.journal,
-            )
-            for made, found in rows
-        ),
+    def experiment(of: tuple[Made, Figures]) -> Message:
+        return message("{number}. {title}", number=str(of[0].number), title=_title(plan, of[0]))
+
+    return table_of(
+        message("Experiments"),
+        rows,
+        (message("Experiment"), experiment),
+        (message("Failed"), lambda of: message("{failed} of {all}", failed=str(of[1].failed), all=str(of[1].calls))),
+        (message("Outage"), lambda of: _seconds(of[1].outage_s)),
+        (message("Steady again"), lambda of: _seconds(of[1].recovered_s)),
+        (message("Chaos Toolkit says"), lambda of: of[0].status or "–"),
+        row=lambda of: Row(cells=(), link=of[0].journal),
         numbers=(1, 2, 3),
     )
 
@@ -154,28 +142,18 @@ def _failovers_table(failovers: Sequence[tuple[Made, FailoverSeen]]) -> Table:
         "heartbeat of the rehearsal's own detects the loss, and the sidecars are pointed at the standby in place "
         "of an address that moves. Detection and promotion take other times at Cloud SQL."
     )
-    return Table(
-        title=message("Failover of the database"),
-        heads=(
-            message("Experiment"), message("Commit"), message("Detected after"), message("Promoted in"),
-            message("Pods switched in"), message("Writes failed for"),
-        ),
-        rows=tuple(
-            Row(
-                cells=(
-                    str(made.number),
-                    message("synchronous") if found.synchronous else message("asynchronous"),
-                    _seconds(found.detect_s),
-                    f"{found.promote_s:.2f} s",
-                    f"{found.lead_s:.2f} s",
-                    _seconds(found.outage_s),
-                )
-            )
-            for made, found in failovers
-        ),
+    return table_of(
+        message("Failover of the database"),
+        failovers,
+        (message("Experiment"), lambda of: str(of[0].number)),
+        (message("Commit"), lambda of: message("synchronous") if of[1].synchronous else message("asynchronous")),
+        (message("Detected after"), lambda of: _seconds(of[1].detect_s)),
+        (message("Promoted in"), lambda of: f"{of[1].promote_s:.2f} s"),
+        (message("Pods switched in"), lambda of: f"{of[1].lead_s:.2f} s"),
+        (message("Writes failed for"), lambda of: _seconds(of[1].outage_s)),
         numbers=(2, 3, 4, 5),
         note=(stand_in,),
-    )  # fmt: skip
+    )
 
 
 def _seconds(value: float | None) -> Cell:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Part
 from harness.model.section import Section
 from harness.model.stack import Target
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.conformance.bench import Ground
 from harness.rehearsals.conformance.chosen import chosen
@@ -32,8 +31,8 @@ from harness.stack.manifests.change import without_autoscaler
 from harness.stack.protocol import WithBeside
 
 
-class Conformance:
-    """The rehearsal."""
+class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
+    """The rehearsal. It promises no claims: the checks are of the contract, not of the register."""
 
     name, decides = "conformance", False
     plan, details = ConformancePlan, ConformanceDetails
@@ -42,16 +41,6 @@ class Conformance:
         """The head of the page tells the target."""
         _ = plan
         return message("Conformance to the contract")
-
-    def claims(self, plan: ConformancePlan) -> Iterable[tuple[str, str]]:
-        """None: the checks are of the contract, not of the register. What was not made is judged with them."""
-        _ = plan
-        return ()
-
-    def parts(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Sequence[Part]:
-        """It is one part."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: ConformancePlan, options: Options, manifests: Manifests) -> Needs:
         """One replica: what a target keeps in a process (its rate limit) is then the same for every request."""
@@ -89,19 +78,15 @@ class Conformance:
         """From the details alone."""
         return judged(plan, seen.details, [check.id for check in chosen(plan.only)])
 
-    def sections(
-        self, plan: ConformancePlan, seen: Seen[ConformanceDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Section]:
         """The target, the requests, what was not covered."""
-        _ = plan, judgements
+        _ = plan
         return sections(seen.details)
 
-    def figures(
-        self, plan: ConformancePlan, seen: Seen[ConformanceDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: ConformancePlan, seen: Seen[ConformanceDetails]) -> Iterable[Figure]:
         """How many checks ended how."""
         _ = plan, seen
-        return figures(judgements)
+        return figures(seen.judgements)
 
 
 def _facts(target: Target) -> TargetFacts:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from harness.judge.difference import Exact
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, message
-from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.model.section import Cell, Lines, Pairs, Row, Section, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.conformance.checks import NOT_COVERED
-from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails
+from harness.rehearsals.conformance.types import ConformanceDetails
 
 
 def sections(details: ConformanceDetails) -> Iterator[Section]:
@@ -21,10 +21,12 @@ def sections(details: ConformanceDetails) -> Iterator[Section]:
         yield Pairs(pairs=facts)
     shown = [run for run in details.checks if run.request_file]
     if shown:
-        yield Table(
-            title=message("The requests as they were sent"),
-            heads=(message("Check"), message("File")),
-            rows=tuple(_row(run) for run in shown),
+        yield table_of(
+            message("The requests as they were sent"),
+            shown,
+            (message("Check"), lambda run: run.id),
+            (message("File"), lambda run: run.request_file),
+            row=lambda run: Row(cells=(), link=run.request_file),
         )
     yield Lines(title=message("Not covered by any check"), lines=tuple(Message(text=what) for what in NOT_COVERED))
     lacking = [extra for extra in details.extras if not extra.offered]
@@ -44,10 +46,6 @@ def _facts(details: ConformanceDetails) -> Iterator[tuple[Message, Cell]]:
         yield message("Command"), f"{command} ({details.target.folder})"
     if details.fuzz is not None:
         yield message("Fuzzed"), str(details.fuzz)
-
-
-def _row(run: CheckRun) -> Row:
-    return Row(cells=(run.id, run.request_file), link=run.request_file)
 
 
 def figures(judgements: Sequence[Judgement]) -> Iterator[Figure]:

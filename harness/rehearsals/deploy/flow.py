@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.base.errors import NotCapable
-from harness.load.users import Users, UsersPlan
+from harness.load.users import Users, users_of
 from harness.model.manifests import Manifests
 from harness.rehearsal.closing import check_whole_run
 from harness.rehearsal.options import Options
@@ -35,16 +35,7 @@ class Deploys:
         self._on = on
         self._applied = folder_of(plan.parts[0], on.options)
         self._manifests = manifests_for(plan.parts[0], on.options)
-        scenario = plan.scenario
-        self._users = Users(
-            on,
-            UsersPlan(
-                population=scenario.population,
-                probes=scenario.probes,
-                request_timeout_s=scenario.request_timeout_s,
-                seed=on.options.seed,
-            ),
-        )
+        self._users = Users(on, users_of(plan.scenario, on.options.seed))
 
     async def run(self) -> None:
         """The steps in order; each may raise."""
@@ -53,9 +44,7 @@ class Deploys:
         await on.up()
         images = await self._images()
         on.details.versions = tuple(images)
-        await self._users.set_flag(on=True)
-        await self._users.admit()
-        on.details.origin_ns = await self._users.go()
+        on.details.origin_ns = await self._users.begin()
         on.mark("admitted")
         parts = Parts(on, self._plan, self._users, images)
         for part in self._plan.parts:

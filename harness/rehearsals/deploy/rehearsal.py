@@ -14,7 +14,7 @@ from harness.model.result import Part
 from harness.model.section import Block, Blocks, Cell, Lines, Section
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.deploy import judge_run
 from harness.rehearsals.deploy.flow import Deploys, manifests_for
@@ -22,15 +22,11 @@ from harness.rehearsals.deploy.tallies import Tally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed
 
 
-class Deploy:
+class Deploy(Rehearsal[DeployPlan, DeployDetails]):
     """The rehearsal."""
 
     name, decides = "deploy_rehearsal", False
     plan, details = DeployPlan, DeployDetails
-
-    def title(self, plan: DeployPlan) -> Message:
-        """The plan's."""
-        return Message(text=plan.title)
 
     def claims(self, plan: DeployPlan) -> Iterable[tuple[str, str]]:
         """Of each part its own."""
@@ -59,11 +55,8 @@ class Deploy:
         yield from judge_run.parts(plan, seen.details, seen.evidence, seed=facts.seed, capabilities=facts.capabilities)
         yield from of_whole_run(seen.evidence.events)
 
-    def sections(
-        self, plan: DeployPlan, seen: Seen[DeployDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Section]:
         """Of each part what users met, what was seen besides, and the commands with their output."""
-        _ = judgements
         versions = {part.name: part.version.name for part in plan.parts}
         for followed in seen.details.followed:
             lines = _lines(versions[followed.name], followed, _met(plan, followed, seen), seen)
@@ -71,9 +64,8 @@ class Deploy:
             if followed.ran:
                 yield _commands(followed)
 
-    def figures(self, plan: DeployPlan, seen: Seen[DeployDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+    def figures(self, plan: DeployPlan, seen: Seen[DeployDetails]) -> Iterable[Figure]:
         """The share of requests and probes that failed in each part."""
-        _ = judgements
         followed = {each.name: each for each in seen.details.followed}
         for part in plan.parts:
             met = _met(plan, followed[part.name], seen) if part.name in followed else Tally(calls=0, failed=0)

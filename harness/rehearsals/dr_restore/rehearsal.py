@@ -4,20 +4,18 @@ procedure on the stack under load.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 from harness.base import machine
 from harness.base.clock import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message
-from harness.model.result import Part
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
 from harness.rehearsals.dr_restore.details import RecoveryDetails
@@ -41,24 +39,15 @@ COPIES = 5
 _BASE_BYTES = 1024**3
 
 
-class Recovery:
-    """The rehearsal."""
+class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
+    """The rehearsal. It is judged as one part: what was lost is the worst of all."""
 
     name, decides = "dr_restore", False
     plan, details = RecoveryPlan, RecoveryDetails
 
-    def title(self, plan: RecoveryPlan) -> Message:
-        """As the plan has it."""
-        return Message(text=plan.title)
-
     def claims(self, plan: RecoveryPlan) -> Iterable[tuple[str, str]]:
         """The plan's, but for those of parts that are not run."""
         return claims(plan)
-
-    def parts(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Sequence[Part]:
-        """It is judged as one: what was lost is the worst of all parts."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: RecoveryPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack for its part alone. Where pods are processes the disaster strikes what may have been kept."""
@@ -92,18 +81,12 @@ class Recovery:
         """From the details alone."""
         return judged(plan, seen.details, seen.facts.anchor.unix_ns)
 
-    def sections(
-        self, plan: RecoveryPlan, seen: Seen[RecoveryDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Section]:
         """The disasters with their RPO and RTO, restores by size, what was left out."""
-        _ = judgements
         return sections(plan, seen.details)
 
-    def figures(
-        self, plan: RecoveryPlan, seen: Seen[RecoveryDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: RecoveryPlan, seen: Seen[RecoveryDetails]) -> Iterable[Figure]:
         """RPO and RTO of each disaster."""
-        _ = judgements
         return figures(plan, seen.details)
 
 

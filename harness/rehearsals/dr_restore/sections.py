@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from harness.base.units import Unit
 from harness.judge.difference import Single
 from harness.model.message import Message, Told, message
-from harness.model.section import Axis, Cell, Chart, Lines, Pairs, Point, Row, Section, Series, Style, Table
+from harness.model.section import Axis, Cell, Chart, Lines, Pairs, Point, Row, Section, Series, Style, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.rehearsal import Figure
 from harness.rehearsals.dr_restore.details import RecoveryDetails
@@ -15,6 +15,7 @@ from harness.rehearsals.dr_restore.facts import RTO_PARTS, CaseResult, Check, Pr
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 
 MIB = 1024**2
+_RTO_HEADS = (message("detect"), message("restore"), message("replay"), message("switch"), message("ready"))
 
 
 def sections(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Section]:
@@ -48,35 +49,30 @@ def _facts(seen: RecoveryDetails) -> Iterator[Pairs]:
 
 
 def _disasters(seen: RecoveryDetails) -> Table:
-    return Table(
-        title=message("Disasters"),
-        heads=(
-            message("seconds"),
-            message("RPO"),
-            message("detect"),
-            message("restore"),
-            message("replay"),
-            message("switch"),
-            message("ready"),
-            message("RTO"),
-            message("commits lost"),
-        ),
-        rows=tuple(map(_case, seen.cases)),
+    def lost(case: CaseResult) -> Message:
+        return message("{failed} of {all}", failed=str(case.loss.lost), all=str(case.loss.acknowledged))
+
+    return table_of(
+        message("Disasters"),
+        seen.cases,
+        (message("seconds"), lambda case: case.title),
+        (message("RPO"), lambda case: "–" if case.loss.rpo_s is None else f"{case.loss.rpo_s:.2f}"),
+        *((head, _rto(part)) for head, part in zip(_RTO_HEADS, RTO_PARTS, strict=True)),
+        (message("RTO"), lambda case: f"{case.total_s:.2f}"),
+        (message("commits lost"), lost),
+        row=_case,
         numbers=tuple(range(1, len(RTO_PARTS) + 4)),
     )
 
 
+def _rto(part: str) -> Callable[[CaseResult], str]:
+    return lambda case: f"{case.rto_s[part]:.2f}"
+
+
 def _case(case: CaseResult) -> Row:
-    rpo, loss = case.loss.rpo_s, case.loss
     restored = message("{disaster}: restored to {point}", disaster=case.title, point=case.point)
     return Row(
-        cells=(
-            case.title,
-            "–" if rpo is None else f"{rpo:.2f}",
-            *(f"{case.rto_s[part]:.2f}" for part in RTO_PARTS),
-            f"{case.total_s:.2f}",
-            message("{failed} of {all}", failed=str(loss.lost), all=str(loss.acknowledged)),
-        ),
+        cells=(),
         verdict=Verdict.PASS if case.ok else Verdict.FAIL,
         word=message("all hold") if case.ok else message("not all hold"),
         lines=(restored, *map(_check, case.checks)),
@@ -89,20 +85,13 @@ def _check(check: Check) -> Message:
 
 
 def _by_size(guess: Prediction) -> Table:
-    return Table(
-        title=message("Restore time by size"),
-        heads=(message("size"), message("WAL replayed"), message("restore s"), message("replay s")),
-        rows=tuple(
-            Row(
-                cells=(
-                    f"{each.size_bytes / MIB:.0f} MiB",
-                    f"{each.wal_bytes / MIB:.0f} MiB",
-                    f"{each.restore_s:.2f}",
-                    f"{each.replay_s:.2f}",
-                )
-            )
-            for each in guess.points
-        ),
+    return table_of(
+        message("Restore time by size"),
+        guess.points,
+        (message("size"), lambda each: f"{each.size_bytes / MIB:.0f} MiB"),
+        (message("WAL replayed"), lambda each: f"{each.wal_bytes / MIB:.0f} MiB"),
+        (message("restore s"), lambda each: f"{each.restore_s:.2f}"),
+        (message("replay s"), lambda each: f"{each.replay_s:.2f}"),
         numbers=(0, 1, 2, 3),
         note=_prediction(guess),
     )

@@ -9,28 +9,23 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import NS, Clock
+from harness.base.clock import NS
 from harness.checks.walk_continuity import Points, continuity, recorded_points, together
-from harness.evidence.spool import SpoolReader
-from harness.load.plan import LoadPlan, Offline
+from harness.load.plan import Offline
 from harness.load.population.accounts import accounts
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import Location, WalkUpdate
-from harness.load.process import LoadProcesses
+from harness.load.users import Users, UsersPlan
 from harness.model.evidence import Operation, RequestRow, Side
-from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
+from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, database, rows
-from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Switch, WalksHeld
+from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, FlagProofDetails, Switch, WalksHeld
 from harness.rehearsals.flag_proof.virtual import bound_s, interval_word
-from harness.stack.protocol import Stack
 
-ADMISSION_LIMIT_S = 60.0
-_LEAD_S = 1.0
 _SLACK_S = 2.0  # a busy machine's, over the rule's bound
 _SETTLE_PACES = 3
 
@@ -67,51 +62,39 @@ def course(plan: FlagPlan, case: FetchCase) -> Course:
 
 
 class RealCase:
-    """One interval. ``run`` leaves nothing running, whatever happens."""
+    """One interval: its users' evidence is kept apart, for each case has users of the same names."""
 
-    def __init__(
-        self, plan: FlagPlan, case: FetchCase, stack: Stack, clock: Clock, *, folder: Path, logs: Path, run_id: str
-    ) -> None:
-        self._plan, self._case, self._stack, self._clock = plan, case, stack, clock
+    def __init__(self, plan: FlagPlan, case: FetchCase, on: Running[FlagProofDetails]) -> None:
+        self._on = on
         self._course = course(plan, case)
         self._name = interval_word(case.fetch_interval_s)
-        self._folder, self._logs = folder / f"flag-{self._name}", logs / f"flag-{self._name}"
-        self._run_id = run_id
+        self._plan = _users_plan(plan, self._course, on.options.seed)
 
-    async def run(self, seed: int) -> tuple[list[Switch], WalksHeld]:
+    async def run(self) -> tuple[list[Switch], WalksHeld]:
         """The switches of both directions, and the walks."""
-        population = self._population()
-        load_plan = self._load_plan(population, seed)
-        load = LoadProcesses(load_plan, self._folder, self._clock, logs=self._logs)
-        published: dict[Direction, int] = {}
-        await self._stack.set_flag(off_template())
-        try:
-            await load.start()
-            await load.admitted(ADMISSION_LIMIT_S)
-            origin_ns = self._clock.now_ns() + round(_LEAD_S * NS)
-            await load.go(origin_ns)
-            await self._until(origin_ns, self._course.on_s, load)
-            published[Direction.OFF_TO_ON] = self._clock.now_ns()
-            await self._stack.set_flag(rollout_template(population))
-            await self._until(origin_ns, self._course.off_s, load)
-            published[Direction.ON_TO_OFF] = self._clock.now_ns()
-            await self._stack.set_flag(off_template())
-            await self._until(origin_ns, self._course.end_s, load)
-            await load.stop()
-        finally:
-            await load.kill()
-        seen = [row for path in load.spools for row in SpoolReader(path).read() if isinstance(row, RequestRow)]
-        on_ns, off_ns = published[Direction.OFF_TO_ON], published[Direction.ON_TO_OFF]
-        offline = {each.user for each in load_plan.offline}
-        users = [account.user for account in accounts(population, seed)]
-        groups = {"open": [user for user in users if user not in offline], "offline": sorted(offline)}
+        users = Users(self._on, self._plan, apart=f"flag-{self._name}")
+        await users.set_flag(on=False)
+        await users.admit()
+        origin_ns = await users.go()
+        await self._until(origin_ns, self._course.on_s)
+        on_ns = await users.set_flag(on=True)
+        await self._until(origin_ns, self._course.off_s)
+        off_ns = await users.set_flag(on=False)
+        await self._until(origin_ns, self._course.end_s)
+        await users.stop()
+        for failure in users.evidence.failures():
+            raise failure
+        seen = users.evidence.requests
+        offline = {each.user for each in self._plan.offline}
+        everybody = [account.user for account in accounts(self._plan.population, self._plan.seed)]
+        groups = {"open": [user for user in everybody if user not in offline], "offline": sorted(offline)}
         turned_on = switches((row for row in seen if on_ns <= row.sent_ns < off_ns), on_ns, Side.API)
         turned_off = switches((row for row in seen if row.sent_ns >= off_ns), off_ns, Side.FIRESTORE)
         turned = [
             *self._switches(turned_on, groups, Direction.OFF_TO_ON),
             *self._switches(turned_off, groups, Direction.ON_TO_OFF),
         ]
-        return turned, await self._walks(load_plan, seen)
+        return turned, await self._walks(seen)
 
     def _switches(
         self, took_s: Mapping[str, float], groups: Mapping[str, Sequence[str]], direction: Direction
@@ -136,10 +119,12 @@ class RealCase:
             )
         return found
 
-    async def _walks(self, plan: LoadPlan, seen: Sequence[RequestRow]) -> WalksHeld:
-        name, clients, recorded = f"real.{self._name}.walks", plan.population.users, recorded_walks(plan, seen)
-        documents = Documents(plan.endpoints.firestore, plan.endpoints.project_id)
-        connection = await database(plan.endpoints)
+    async def _walks(self, seen: Sequence[RequestRow]) -> WalksHeld:
+        name, clients = f"real.{self._name}.walks", self._plan.population.users
+        recorded = recorded_walks(self._plan, seen, self._on.clock.anchor.unix_ns)
+        endpoints = self._on.stack.endpoints()
+        documents = Documents(endpoints.firestore, endpoints.project_id)
+        connection = await database(endpoints)
         try:
             found = continuity(recorded, together(await rows(connection, recorded), await documents.points(recorded)))
         except NotAsPromised as error:
@@ -150,37 +135,26 @@ class RealCase:
         both = len({row.walk_id for row in seen if row.side is Side.API} & set(recorded))
         return WalksHeld(id=name, clients=clients, found=found, both=both)
 
-    async def _until(self, origin_ns: int, at_s: float, load: LoadProcesses) -> None:
-        due_ns = origin_ns + round(at_s * NS)
-        while (left_ns := due_ns - self._clock.now_ns()) > 0:
-            load.check()
-            await self._clock.sleep(min(0.5, left_ns / NS))
+    async def _until(self, origin_ns: int, at_s: float) -> None:
+        clock = self._on.clock
+        await clock.sleep(max(0, origin_ns + round(at_s * NS) - clock.now_ns()) / NS)
 
-    def _population(self) -> PopulationPlan:
-        everybody = AudiencePlan(name="all", users=self._plan.real.clients, flag_on=self._plan.real.clients)
-        return PopulationPlan(
-            audiences=(everybody,), pace_s=self._course.pace_s, fetch_interval_s=self._course.interval_s
-        )
 
-    def _load_plan(self, population: PopulationPlan, seed: int) -> LoadPlan:
-        users = [account.user for account in accounts(population, seed)][::-1][: self._plan.real.offline]
-        half_s = self._course.offline_s / 2
-        gaps = [
-            Offline(user=user, from_s=at_s - half_s, to_s=at_s + half_s)
-            for user in users
-            for at_s in (self._course.on_s, self._course.off_s)
-        ]
-        return LoadPlan(
-            run_id=self._run_id,
-            seed=seed,
-            population=population,
-            probes=ProbePlan(rate_per_s=0.5),
-            endpoints=self._stack.endpoints(),
-            anchor=self._clock.anchor,
-            spool="",
-            admission_limit_s=ADMISSION_LIMIT_S,
-            offline=tuple(gaps),
-        )
+def _users_plan(plan: FlagPlan, times: Course, seed: int) -> UsersPlan:
+    """All are on the API once the flag is on; the last of them lose their network around each publish."""
+    everybody = AudiencePlan(name="all", users=plan.real.clients, flag_on=plan.real.clients)
+    population = PopulationPlan(audiences=(everybody,), pace_s=times.pace_s, fetch_interval_s=times.interval_s)
+    half_s = times.offline_s / 2
+    return UsersPlan(
+        population=population,
+        probes=ProbePlan(rate_per_s=0.5),
+        seed=seed,
+        offline=tuple(
+            Offline(user=account.user, from_s=at_s - half_s, to_s=at_s + half_s)
+            for account in accounts(population, seed)[::-1][: plan.real.offline]
+            for at_s in (times.on_s, times.off_s)
+        ),
+    )
 
 
 def switches(seen: Iterable[RequestRow], at_ns: int, side: Side) -> dict[str, float]:
@@ -196,8 +170,9 @@ def switches(seen: Iterable[RequestRow], at_ns: int, side: Side) -> dict[str, fl
     return took_s
 
 
-def recorded_walks(plan: LoadPlan, seen: Sequence[RequestRow]) -> dict[str, Points]:
-    """What the phones recorded by the pure schedule, up to each walk's last PUT that a side confirmed.
+def recorded_walks(plan: UsersPlan, seen: Sequence[RequestRow], unix_ns: int) -> dict[str, Points]:
+    """What the phones recorded by the pure schedule, up to each walk's last PUT that a side confirmed. ``unix_ns`` is
+    the time that their contents count from.
 
     A walk that is over counts whole. Walks that were deleted do not count.
     """
@@ -207,9 +182,7 @@ def recorded_walks(plan: LoadPlan, seen: Sequence[RequestRow]) -> dict[str, Poin
     for account in users:
         mine = [row for row in seen if row.user == account.user]
         if mine:
-            schedule = user_schedule(
-                account.user, placed[account.user], plan.population, plan.seed, plan.anchor.unix_ns
-            )
+            schedule = user_schedule(account.user, placed[account.user], plan.population, plan.seed, unix_ns)
             found |= _recorded(mine, schedule)
     return found
 

@@ -10,33 +10,28 @@ from collections.abc import Iterable, Sequence
 from harness.judge.difference import Exact, Single
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
+from harness.model.message import message
 from harness.model.result import Part
 from harness.model.section import Lines, Pairs, Section
 from harness.model.stack import Capability
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
 from harness.rehearsals.flag_proof.real import RealCase, course, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
-from harness.stack.state.lease import run_folder
 
 NEEDED = (Capability.REAL_POSTGRESQL,)
 
 
-class FlagProof:
+class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
     """The rehearsal."""
 
     name, decides = "flag_proof", False
     plan, details = FlagPlan, FlagProofDetails
-
-    def title(self, plan: FlagPlan) -> Message:
-        """As the plan has it."""
-        return Message(text=plan.title)
 
     def claims(self, plan: FlagPlan) -> Iterable[tuple[str, str]]:
         """By part."""
@@ -74,21 +69,16 @@ class FlagProof:
         """From the details alone."""
         return judged(plan, seen.details)
 
-    def sections(
-        self, plan: FlagPlan, seen: Seen[FlagProofDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Section]:
         """How it was judged."""
-        _ = seen, judgements
+        _ = seen
         if plan.virtual_only:
             how = message("the client's fetch rule in virtual time; no stack")
             yield Pairs(pairs=((message("Without a stack"), how),))
         yield Lines(title=message("How it was judged"), lines=HOW)
 
-    def figures(
-        self, plan: FlagPlan, seen: Seen[FlagProofDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: FlagPlan, seen: Seen[FlagProofDetails]) -> Iterable[Figure]:
         """When the last client had switched, of each case: computed exactly, or read once."""
-        _ = judgements
         last_s = {each.id: each.last_s for each in seen.details.switches}
         for name in virtual_ids(plan):
             yield Figure(name, "s", "worse", Exact(last_s.get(name)), gates=True)
@@ -106,9 +96,8 @@ HOW = (
 
 
 async def _on_the_stack(plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
-    seed = on.options.seed
     on.phase("stories", message("walks across a change of sides"))
-    stories = Stories(on.stack.endpoints(), on.clock, seed)
+    stories = Stories(on.stack.endpoints(), on.clock, on.options.seed)
     try:
         on.details.stories += await stories.all()
     finally:
@@ -122,16 +111,7 @@ async def _on_the_stack(plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
                 seconds=f"{course(plan, case).end_s:.0f}",
             )
             on.phase("real", said)
-            real = RealCase(
-                plan,
-                case,
-                on.stack,
-                on.clock,
-                folder=run_folder(on.run_id),
-                logs=on.folder / "logs",
-                run_id=on.run_id,
-            )
-            switches, walks = await real.run(seed)
+            switches, walks = await RealCase(plan, case, on).run()
             on.details.switches += switches
             on.details.walks.append(walks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.load.stages.admit import admit_steps
+from harness.load.stages.admit import StepUsers
 from harness.model.manifests import Manifests
 from harness.model.message import english, message
 from harness.model.step import Arrivals, Step
@@ -27,20 +27,14 @@ class Acts:
     async def admit(self) -> None:
         """Signs the accounts in."""
         plan, on = self._plan, self._on
-        on.say(
-            message(
-                "signing in {users} simulated users, {workers} worker(s) of Locust",
-                users=str(plan.accounts),
-                workers=str(plan.workers),
-            )
-        )
-        load = await admit_steps(
+        users = StepUsers(
             on,
             seed=on.options.seed,
             accounts=plan.accounts,
             workers=plan.workers,
             request_timeout_s=plan.request_timeout_s,
         )
+        load = await users.load()
         on.mark("admitted")
         self._measuring = Measuring(load, on.evidence, on.stack.endpoints(), on.clock)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -16,13 +16,10 @@ from harness.judge.window import Window
 from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message
-from harness.model.parts import titled
-from harness.model.result import Part
 from harness.model.section import Section
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.load_stages import sections
 from harness.rehearsals.load_stages.acts import Acts
@@ -33,24 +30,15 @@ from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import limits_factor
 
 
-class LoadStages:
+class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
     """The rehearsal: the stages at one number of pods, then a search for each number of pods of the plan."""
 
     name, decides = "load_stages", False
     plan, details = LoadStagesPlan, LoadStagesDetails
 
-    def title(self, plan: LoadStagesPlan) -> Message:
-        """The plan's."""
-        return titled(plan.title)
-
     def claims(self, plan: LoadStagesPlan) -> Iterable[tuple[str, str]]:
         """The plan's, of the whole run."""
         return [("", claim) for claim in plan.claims]
-
-    def parts(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Sequence[Part]:
-        """It is one part."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: LoadStagesPlan, options: Options, manifests: Manifests) -> Needs:
         """A fixed number of pods: what is measured a pod must not stand on a number that changes."""
@@ -79,19 +67,13 @@ class LoadStages:
             evidence.requests, users=plan.accounts, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
         )
 
-    def sections(
-        self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Iterable[Section]:
         """The knees as a picture, and every step."""
-        _ = judgements
         steps = steps_of(plan, seen.details, seen.evidence.ledger)
         return sections.sections(plan, steps, seen.details.knee_cpu_factor)
 
-    def figures(
-        self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: LoadStagesPlan, seen: Seen[LoadStagesDetails]) -> Iterable[Figure]:
         """Failures and p95 of every stage, and the knees; without a value where it was not made."""
-        _ = judgements
         ledger = seen.evidence.ledger
         made = steps_of(plan, seen.details, ledger)
         named = {each.step.name: each for each in made}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.base.units import Unit
 from harness.model.message import Message, message, quantity
-from harness.model.section import Axis, Cell, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table
+from harness.model.section import Axis, Cell, Chart, Limit, Pairs, Point, Row, Section, Series, Style, Table, table_of
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.types import LoadStagesPlan, StepResult
@@ -90,42 +90,36 @@ def _rate(result: StepResult) -> float:
 
 def table(steps: Sequence[StepResult]) -> Table:
     """Every step: its load, its figures, and why its verdict is what it is."""
-    heads = (
-        message("step"), message("pods"), message("offered/s"), message("answered/s"), message("p50 ms"),
-        message("p95 ms"), message("p99 ms"), message("failed"), message("pods' cores"), message("generator's cores"),
-        message("machine"),
-    )  # fmt: skip
-    return Table(
-        title=message("Steps"),
-        heads=heads,
-        rows=tuple(map(_row, steps)),
-        numbers=tuple(range(1, len(heads))),
+    return table_of(
+        message("Steps"),
+        steps,
+        (message("step"), lambda each: step_words(each.step)),
+        (message("pods"), lambda each: str(each.pods)),
+        (message("offered/s"), lambda each: f"{each.figures.offered_per_s:.1f}"),
+        (message("answered/s"), lambda each: f"{each.figures.answered_per_s:.1f}"),
+        (message("p50 ms"), lambda each: _known(each.figures.latency_p50_ms, 0)),
+        (message("p95 ms"), lambda each: _known(each.figures.latency_p95_ms, 0)),
+        (message("p99 ms"), lambda each: _known(each.figures.latency_p99_ms, 0)),
+        (message("failed"), _failed),
+        (message("pods' cores"), lambda each: _known(each.figures.pods_cpu_cores, 2)),
+        (message("generator's cores"), lambda each: _known(each.figures.generator_cpu_cores, 2)),
+        (message("machine"), _machine),
+        row=lambda each: Row(cells=(), verdict=each.verdict, lines=each.told),
+        numbers=tuple(range(1, 11)),
     )
 
 
-def _row(result: StepResult) -> Row:
-    figures = result.figures
-    machine = "" if figures.machine_cpu_ratio is None else f"{figures.machine_cpu_ratio * 100:.0f} %"
-    latencies = (figures.latency_p50_ms, figures.latency_p95_ms, figures.latency_p99_ms)
-    return Row(
-        cells=(
-            step_words(result.step),
-            str(result.pods),
-            f"{figures.offered_per_s:.1f}",
-            f"{figures.answered_per_s:.1f}",
-            *("" if value is None else f"{value:.0f}" for value in latencies),
-            message("{failed} of {all}", failed=str(figures.failed), all=str(figures.requests)),
-            _cores(figures.pods_cpu_cores),
-            _cores(figures.generator_cpu_cores),
-            machine,
-        ),
-        verdict=result.verdict,
-        lines=result.told,
-    )
+def _failed(result: StepResult) -> Message:
+    return message("{failed} of {all}", failed=str(result.figures.failed), all=str(result.figures.requests))
 
 
-def _cores(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _machine(result: StepResult) -> str:
+    busy = result.figures.machine_cpu_ratio
+    return "" if busy is None else f"{busy * 100:.0f} %"
+
+
+def _known(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def step_words(step: Step) -> Message:

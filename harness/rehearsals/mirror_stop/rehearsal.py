@@ -5,7 +5,7 @@ It runs what the document writes after week 4, and shows what a roll back by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from harness.base.clock import utc
@@ -14,13 +14,11 @@ from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Part
-from harness.model.scenario import ProbePlan
 from harness.model.section import Section
 from harness.model.stack import Capability
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import Burst
@@ -32,10 +30,9 @@ from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
 
 NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
-REQUEST_TIMEOUT_S = 10.0
 
 
-class MirrorStop:
+class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     """The rehearsal."""
 
     name, decides = "mirror_stop", False
@@ -51,11 +48,6 @@ class MirrorStop:
         _ = plan
         return [("", claim) for claim in CLAIMS]
 
-    def parts(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Sequence[Part]:
-        """It is one part."""
-        _ = plan, seen
-        return ()
-
     def arrange(self, plan: MirrorStopPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack that mirrors the first share. Nothing of it may be one that was kept: parts of it are broken."""
         _ = options
@@ -67,15 +59,7 @@ class MirrorStop:
         on.details.lacking = tuple(str(each) for each in NEEDED if each not in on.stack.capabilities)
         if on.details.lacking:
             return
-        users = Users(
-            on,
-            UsersPlan(
-                population=plan.population,
-                probes=ProbePlan(),
-                request_timeout_s=REQUEST_TIMEOUT_S,
-                seed=on.options.seed,
-            ),
-        )
+        users = Users(on, UsersPlan(population=plan.population, seed=on.options.seed))
         await users.set_flag(on=True)
         endpoints = on.stack.endpoints()
         documents = Documents(endpoints.firestore, endpoints.project_id)
@@ -92,18 +76,13 @@ class MirrorStop:
         _ = plan
         return judged(seen.details)
 
-    def sections(
-        self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Section]:
         """The steps, and what each user would lose."""
-        _ = plan, judgements
+        _ = plan
         return sections(seen.details)
 
-    def figures(
-        self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: MirrorStopPlan, seen: Seen[MirrorStopDetails]) -> Iterable[Figure]:
         """By share."""
-        _ = judgements
         return figures(seen.details, plan.shares_percent)
 
 

@@ -6,21 +6,27 @@ from collections.abc import Iterator
 
 from harness.judge.difference import Ratio, Single
 from harness.model.message import Message, message
-from harness.model.section import Lines, Row, Section, Table
+from harness.model.section import Lines, Section, table_of
 from harness.rehearsal.rehearsal import Figure
-from harness.rehearsals.mirror_stop.types import MirrorStopDetails, Step, UserLoss
-
-_COUNTS = ("walks", "written", "mirrored", "missing", "stale", "come_back", "different", "lost_locations")
+from harness.rehearsals.mirror_stop.types import MirrorStopDetails, UserLoss
 
 
 def sections(details: MirrorStopDetails) -> Iterator[Section]:
     """What each step leaves, and what each user would lose after it."""
     if details.steps:
-        yield Table(
-            title=message("What each step leaves"),
-            heads=_heads(),
-            rows=tuple(Row(cells=_cells(step)) for step in details.steps),
-            numbers=tuple(range(1, 1 + len(_COUNTS))),
+        yield table_of(
+            message("What each step leaves"),
+            details.steps,
+            (message("mirrored share"), lambda step: f"{step.share_percent} %"),
+            (message("walks"), lambda step: f"{step.walks:,}"),
+            (message("written in the step"), lambda step: f"{step.written:,}"),
+            (message("reached Firestore"), lambda step: f"{step.mirrored:,}"),
+            (message("missing"), lambda step: f"{step.missing:,}"),
+            (message("of an earlier state"), lambda step: f"{step.stale:,}"),
+            (message("deleted, and back"), lambda step: f"{step.come_back:,}"),
+            (message("different"), lambda step: f"{step.different:,}"),
+            (message("locations lost"), lambda step: f"{step.lost_locations:,}"),
+            numbers=tuple(range(1, 9)),
         )
     for step in details.steps:
         if step.losses:
@@ -28,24 +34,6 @@ def sections(details: MirrorStopDetails) -> Iterator[Section]:
                 title=message("A flag-off after {share} % would lose", share=str(step.share_percent)),
                 lines=tuple(map(_loss, step.losses)),
             )
-
-
-def _heads() -> tuple[Message, ...]:
-    return (
-        message("mirrored share"),
-        message("walks"),
-        message("written in the step"),
-        message("reached Firestore"),
-        message("missing"),
-        message("of an earlier state"),
-        message("deleted, and back"),
-        message("different"),
-        message("locations lost"),
-    )
-
-
-def _cells(step: Step) -> tuple[str, ...]:
-    return (f"{step.share_percent} %", *(f"{getattr(step, name):,}" for name in _COUNTS))
 
 
 def _loss(loss: UserLoss) -> Message:

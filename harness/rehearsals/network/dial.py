@@ -1,7 +1,7 @@
 """Runs inside pods, as text handed to their python3: asks addresses, or listens on a port. Standard library alone.
 
 ``ask '[TIMEOUT_S, [[NAME, HOST, PORT, HOW], ...]]'`` asks all at once and prints a JSON object of outcomes by name
-(``Outcome`` of ``types.py``). HOW is ``http``, ``postgres``, ``dns_tcp`` or ``dns_udp``. ``listen PORT`` answers each
+(``Outcome``). HOW is ``http``, ``postgres``, ``dns_tcp`` or ``dns_udp``. ``listen PORT`` answers each
 connection for ever; ``listen PORT SECONDS`` does so from a process of its own, which ends after the time.
 """
 

@@ -12,7 +12,7 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.errors import BadInput, StackNotStarted
-from harness.load.stages.admit import admit_steps
+from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.manifests import Manifests
 from harness.model.message import message
@@ -30,7 +30,6 @@ from harness.stack.protocol import ByKubectl, WithIngress
 from harness.stack.rungs import manifests_of
 
 ACCOUNTS = 20  # a user's share of 10/s is 30 a minute, below the rate limit
-_REQUEST_TIMEOUT_S = 10.0
 _LEAD_S = 0.5
 _AGAIN_S = 1.0  # between rounds, while the enforcer catches up
 
@@ -76,8 +75,7 @@ class Course:
         service = next(key.partition("/")[2] for key in self._protected.documents if key.startswith("Service/"))
         known = await fixed(clients, service, self._kubectl.outside())
         matrix = Matrix(clients, self._plan.paths, known, on.clock)
-        on.say(f"signing in {ACCOUNTS} simulated users")
-        load = await admit_steps(on, seed=on.options.seed, accounts=ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S)
+        load = await StepUsers(on, seed=on.options.seed, accounts=ACCOUNTS).load()
         details.listed["before"] = tuple(await matrix.policies())
         await self._ask(matrix, "before")
         on.mark("before")

@@ -30,7 +30,7 @@ from harness.rehearsals.network.types_ingress import (
     IngressEvidence,
     IngressPlan,
     Lists,
-    Met,
+    Outcome,
     Scene,
 )
 from harness.stack.firebase.sign_up import sign_up
@@ -131,7 +131,7 @@ class Front:
         self._on.say("its pod with the label")
         self._entry = await self._stack.start_ingress(self._named.ingress_class, EDGE)
         await self._asked(Scene.OPEN, [each for each in self._plan.asks if each.status], judge.as_wanted)
-        await self._plainly(Scene.OPEN, lambda met: met is Met.ANSWERED)
+        await self._plainly(Scene.OPEN, lambda met: met is Outcome.ANSWERED)
         service, ingress = await self._by_service(), await self._https(self._list(0))
         there = _document(service.body)
         self._see(
@@ -182,7 +182,7 @@ class Front:
             self._evidence.event(got.at_ns, "dial", "ingress", f"{name}: {got.told}", scene=str(scene))
         self._on.say(f"{scene}: {len(asks)} requests by HTTPS, {'as' if good else 'not as'} wanted")
 
-    async def _plainly(self, scene: Scene, right: Callable[[Met], bool]) -> None:
+    async def _plainly(self, scene: Scene, right: Callable[[Outcome], bool]) -> None:
         """What a pod without any label meets at the controller's port of plain HTTP."""
         assert self._entry is not None
         host, _, port = self._entry.plain.partition(":")
@@ -190,7 +190,7 @@ class Front:
         give_up_ns = self._clock.now_ns() + round(self._plan.follows_within_s * NS)
         while True:
             said = await self._clients.ask(stranger, [("plain", host, int(port), "http")])
-            met = Met(said["plain"])
+            met = Outcome(said["plain"])
             if right(met) or self._clock.now_ns() >= give_up_ns:
                 break
             await self._clock.sleep(_AGAIN_S)

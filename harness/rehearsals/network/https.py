@@ -10,7 +10,7 @@ import msgspec
 
 from harness.base.http1 import read_answer
 from harness.model.stack import Address
-from harness.rehearsals.network.types_ingress import Met
+from harness.rehearsals.network.types_ingress import Outcome
 
 TIMEOUT_S = 5.0
 _MOST_BODY = 1_000_000
@@ -20,7 +20,7 @@ _FROM_UPSTREAM = "x-envoy-upstream-service-time"  # Envoy's, on answers of a pod
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """As ``harness.rehearsals.network.types_ingress.IngressAnswer``, with the body."""
 
-    met: Met
+    met: Outcome
     status: int = 0
     reached: bool = False
     serial: str = ""
@@ -49,13 +49,13 @@ async def ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answe
         async with asyncio.timeout(TIMEOUT_S):
             return await _ask(address, wanted, trust)
     except TimeoutError:
-        return Answered(met=Met.TIMED_OUT)
+        return Answered(met=Outcome.TIMED_OUT)
     except ssl.SSLCertVerificationError:
-        return Answered(met=Met.UNTRUSTED)
+        return Answered(met=Outcome.UNTRUSTED)
     except ConnectionRefusedError:
-        return Answered(met=Met.REFUSED)
+        return Answered(met=Outcome.REFUSED)
     except (OSError, EOFError, h11.RemoteProtocolError):  # ssl.SSLError is an OSError
-        return Answered(met=Met.CLOSED)
+        return Answered(met=Outcome.CLOSED)
 
 
 async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answered:
@@ -75,7 +75,7 @@ async def _ask(address: Address, wanted: Request, trust: ssl.SSLContext) -> Answ
         writer.write(sent + (connection.send(h11.EndOfMessage()) or b""))
         answer = await read_answer(connection, reader, _MOST_BODY)
         return Answered(
-            met=Met.ANSWERED,
+            met=Outcome.ANSWERED,
             status=answer.status,
             reached=_FROM_UPSTREAM in answer.headers,
             serial=serial.lstrip("0"),

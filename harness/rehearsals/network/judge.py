@@ -17,7 +17,8 @@ from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message, verbatim
 from harness.model.stack import PodState
 from harness.model.verdict import Verdict
-from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, Place, Round
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Place, Round
+from harness.rehearsals.network.types_ingress import Outcome
 
 POLICY = "security.network.policy"
 PHASE_4 = "manifest.phase4_added"

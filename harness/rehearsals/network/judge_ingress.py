@@ -17,7 +17,7 @@ from harness.rehearsals.network.types_ingress import (
     IngressAsk,
     IngressEvidence,
     IngressPlan,
-    Met,
+    Outcome,
     Scene,
 )
 
@@ -61,15 +61,15 @@ def judgements(plan: IngressPlan, seen: IngressEvidence) -> list[Judgement]:
 def as_wanted(ask: IngressAsk, answer: IngressAnswer) -> bool:
     """Whether ``answer`` is what ``ask`` wants: a pod's, with its status; or nobody's."""
     if ask.status:
-        return answer.met is Met.ANSWERED and answer.reached and answer.status == ask.status
-    if answer.met is Met.ANSWERED:
+        return answer.met is Outcome.ANSWERED and answer.reached and answer.status == ask.status
+    if answer.met is Outcome.ANSWERED:
         return not answer.reached and answer.status in _NOBODY
-    return answer.met is Met.CLOSED  # the handshake was ended: no certificate for the name
+    return answer.met is Outcome.CLOSED  # the handshake was ended: no certificate for the name
 
 
 def kept_out(answer: IngressAnswer) -> bool:
     """The controller answered for itself that it reaches no pod."""
-    return answer.met is Met.ANSWERED and not answer.reached and answer.status >= 500
+    return answer.met is Outcome.ANSWERED and not answer.reached and answer.status >= 500
 
 
 def as_written(seen: IngressEvidence) -> Judgement:
@@ -84,9 +84,9 @@ def as_written(seen: IngressEvidence) -> Judgement:
         met=met.word,
         status=str(status),
     )
-    if met in (Met.ANSWERED, Met.UNTRUSTED):
+    if met in (Outcome.ANSWERED, Outcome.UNTRUSTED):
         return _found(check, Verdict.FAIL, told, message("TLS ends at the Service after all"), shown=met.word)
-    if met is not Met.CLOSED or status != 200:
+    if met is not Outcome.CLOSED or status != 200:
         return _found(check, Verdict.INCONCLUSIVE, told, shown=met.word)
     return _found(check, Verdict.ERRATUM_SHOWN, told, shown=met.word, erratum=ENDS_NO_TLS)
 
@@ -188,7 +188,7 @@ def tls(plan: IngressPlan, seen: IngressEvidence) -> Judgement:
     asked = [each for each in seen.of(Scene.AS_WRITTEN) if each.ask in wanted]
     if not asked or not seen.issued or seen.without_ca is None:
         return _found(check, Verdict.INCONCLUSIVE, message("nobody was asked by HTTPS"))
-    good = [each for each in asked if each.met is Met.ANSWERED and each.serial == seen.issued]
+    good = [each for each in asked if each.met is Outcome.ANSWERED and each.serial == seen.issued]
     shown = message("{good} of {all} verified", good=str(len(good)), all=str(len(asked)))
     told = message(
         "{verified} against the run's authority, for the Ingress' host, with the certificate that was put into its "
@@ -201,7 +201,7 @@ def tls(plan: IngressPlan, seen: IngressEvidence) -> Judgement:
         for each in asked
         if each not in good
     )
-    verdict = Verdict.PASS if len(good) == len(asked) and seen.without_ca is Met.UNTRUSTED else Verdict.FAIL
+    verdict = Verdict.PASS if len(good) == len(asked) and seen.without_ca is Outcome.UNTRUSTED else Verdict.FAIL
     return _found(check, verdict, told, shown=shown, notes=notes)
 
 
@@ -223,7 +223,7 @@ def plain_http(seen: IngressEvidence) -> Judgement:
     )
     if not after.kept_out:
         return _found(check, Verdict.FAIL, told, shown=after.word)
-    return _found(check, Verdict.PASS if before is Met.ANSWERED else Verdict.INCONCLUSIVE, told, shown=after.word)
+    return _found(check, Verdict.PASS if before is Outcome.ANSWERED else Verdict.INCONCLUSIVE, told, shown=after.word)
 
 
 def renewal(seen: IngressEvidence) -> Judgement:
@@ -269,11 +269,13 @@ def update_told(course: Course) -> Message:
 
 
 def _failed(course: Course) -> list[IngressAnswer]:
-    return [each for each in course.answers if not (each.met is Met.ANSWERED and each.reached and each.status == 200)]
+    return [
+        each for each in course.answers if not (each.met is Outcome.ANSWERED and each.reached and each.status == 200)
+    ]
 
 
 def _anybody(answers: Sequence[IngressAnswer]) -> bool:
-    return any(each.met is Met.ANSWERED for each in answers)
+    return any(each.met is Outcome.ANSWERED for each in answers)
 
 
 def _found(

@@ -8,7 +8,8 @@ import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.rehearsals.network.clients import LISTENS, Asker, Clients, Dials, Json
-from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Outcome, Place, Round
+from harness.rehearsals.network.types import Attempt, Client, NetworkPath, Place, Round
+from harness.rehearsals.network.types_ingress import Outcome
 
 API_PORT = 8080
 _OUTSIDE = {

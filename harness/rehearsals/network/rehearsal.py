@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
-from harness.model.result import Facts, Part
-from harness.model.section import Row, Section, Table
+from harness.model.result import Facts
+from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Capability
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge, judge_ingress
 from harness.rehearsals.network.flow import Course, fronted
-from harness.rehearsals.network.types import NetworkDetails, NetworkPlan
+from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
 from harness.stack.manifests.change import without_ingress, without_policies
 from harness.stack.protocol import ByKubectl
@@ -29,25 +29,16 @@ _SCENES = {
 _ROUNDS = ("before", "after", "replaced")
 
 
-class Network:
-    """The rehearsal."""
+class Network(Rehearsal[NetworkPlan, NetworkDetails]):
+    """The rehearsal. It has no figures: paths work or are refused."""
 
     name, decides = "network", False
     plan, details = NetworkPlan, NetworkDetails
-
-    def title(self, plan: NetworkPlan) -> Message:
-        """The plan's."""
-        return Message(text=plan.title)
 
     def claims(self, plan: NetworkPlan) -> Iterable[tuple[str, str]]:
         """Of the policies and, asked or not, of the Ingress."""
         _ = plan
         return [("", claim) for claim in (*judge.CHECKS.values(), *judge_ingress.CHECKS.values())]
-
-    def parts(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Sequence[Part]:
-        """It is one."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: NetworkPlan, options: Options, manifests: Manifests) -> Needs:
         """A stack without policies and without an Ingress: both are applied later."""
@@ -66,22 +57,12 @@ class Network:
             return judge.not_exercised((*checks, *of_ingress), _no_pods(seen.facts))
         return [*_of_policies(plan, seen), *_of_ingress(plan, seen), *_observed(seen.details)]
 
-    def sections(
-        self, plan: NetworkPlan, seen: Seen[NetworkDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: NetworkPlan, seen: Seen[NetworkDetails]) -> Iterable[Section]:
         """Every path over the rounds, and every request by HTTPS."""
-        _ = judgements
         if seen.details.rounds:
             yield _paths_table(plan, seen.details)
         if seen.details.ingress is not None and seen.details.ingress.answers:
             yield _https_table(seen.details.ingress)
-
-    def figures(
-        self, plan: NetworkPlan, seen: Seen[NetworkDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
-        """None: paths work or are refused."""
-        _ = plan, seen, judgements
-        return ()
 
 
 def _path_results(plan: NetworkPlan, details: NetworkDetails) -> list[Judgement]:
@@ -132,36 +113,29 @@ def _observed(details: NetworkDetails) -> Iterator[Judgement]:
 
 
 def _paths_table(plan: NetworkPlan, details: NetworkDetails) -> Table:
-    rounds = [details.rounds.get(name) for name in _ROUNDS]
-    return Table(
-        title=message("Paths between pods"),
-        heads=(
-            message("Path"),
-            message("Expected"),
-            message("Without policies"),
-            message("With policies"),
-            message("New pods under policies"),
-        ),
-        rows=tuple(
-            Row(
-                cells=(
-                    path.name,
-                    message("allowed") if path.allowed else message("refused"),
-                    *(judge.outcomes(judge.seen_in(path, asked)) for asked in rounds),
-                ),
-                verdict=found.verdict,
-                lines=(path.why, *found.told),
-            )
-            for path, found in zip(plan.paths, _path_results(plan, details), strict=True)
-        ),
+    def seen_in(number: int) -> Callable[[tuple[NetworkPath, Judgement]], Cell]:
+        asked = details.rounds.get(_ROUNDS[number])
+        return lambda of: judge.outcomes(judge.seen_in(of[0], asked))
+
+    return table_of(
+        message("Paths between pods"),
+        zip(plan.paths, _path_results(plan, details), strict=True),
+        (message("Path"), lambda of: of[0].name),
+        (message("Expected"), lambda of: message("allowed") if of[0].allowed else message("refused")),
+        (message("Without policies"), seen_in(0)),
+        (message("With policies"), seen_in(1)),
+        (message("New pods under policies"), seen_in(2)),
+        row=lambda of: Row(cells=(), verdict=of[1].verdict, lines=(of[0].why, *of[1].told)),
     )
 
 
 def _https_table(seen: IngressEvidence) -> Table:
-    return Table(
-        title=message("Through the Ingress"),
-        heads=(message("Request by HTTPS"), message("Controller"), message("Outcome")),
-        rows=tuple(Row(cells=(each.ask, _SCENES[each.scene], each.told)) for each in seen.answers),
+    return table_of(
+        message("Through the Ingress"),
+        seen.answers,
+        (message("Request by HTTPS"), lambda each: each.ask),
+        (message("Controller"), lambda each: _SCENES[each.scene]),
+        (message("Outcome"), lambda each: each.told),
     )
 
 

@@ -8,8 +8,7 @@ import msgspec
 
 from harness.base.planfile import once
 from harness.base.units import Ratio, Seconds
-from harness.model.message import Message
-from harness.rehearsals.network.types_ingress import WORDS, IngressEvidence, IngressPlan, LowRate
+from harness.rehearsals.network.types_ingress import IngressEvidence, IngressPlan, LowRate, Outcome
 
 
 class Client(StrEnum):
@@ -39,32 +38,6 @@ class Place(StrEnum):
     API_SERVER = "api_server"
     STRANGER = "stranger"
     FOREIGN = "foreign"
-
-
-class Outcome(StrEnum):
-    """What came of asking. ``closed``: the other side ended a connection without a word."""
-
-    ANSWERED = "answered"
-    CLOSED = "closed"
-    SILENT = "silent"  # a connection was made, nothing came back
-    REFUSED = "refused"
-    TIMED_OUT = "timed_out"
-    UNREACHABLE = "unreachable"
-
-    @property
-    def works(self) -> bool:
-        """Words went there and came back."""
-        return self in (Outcome.ANSWERED, Outcome.CLOSED)
-
-    @property
-    def kept_out(self) -> bool:
-        """Not even a connection was made."""
-        return self in (Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE)
-
-    @property
-    def word(self) -> Message:
-        """For people."""
-        return WORDS[self.value]
 
 
 class NetworkPath(msgspec.Struct, frozen=True, kw_only=True, rename={"client": "from", "place": "to"}):

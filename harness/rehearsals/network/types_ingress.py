@@ -11,7 +11,7 @@ from harness.base.planfile import once
 from harness.base.units import PerSecond, Seconds
 from harness.model.message import Message, message
 
-#: What came of asking, in words: of ``Met``, and of ``harness.rehearsals.network.types.Outcome``.
+#: ``Outcome`` in words.
 WORDS = {
     "answered": message("answered"),
     "closed": message("closed"),
@@ -43,24 +43,27 @@ class Host(StrEnum):
     OTHER_HEADER = "other_header"  # its own in the handshake, another in the header
 
 
-class Met(StrEnum):
-    """What a connection met. ``closed``: it was ended without an answer; ``untrusted``: its certificate was refused.
-
-    The others as ``harness.rehearsals.network.types.Outcome``, which the pods that ask by plain HTTP say.
-    """
+class Outcome(StrEnum):
+    """What came of asking, of a pod by plain HTTP or by HTTPS from outside. ``closed``: the other side ended a
+    connection without a word; ``untrusted``: its certificate was refused."""
 
     ANSWERED = "answered"
     UNTRUSTED = "untrusted"
     CLOSED = "closed"
+    SILENT = "silent"  # a connection was made, nothing came back
     REFUSED = "refused"
     TIMED_OUT = "timed_out"
-    SILENT = "silent"
     UNREACHABLE = "unreachable"
+
+    @property
+    def works(self) -> bool:
+        """Words went there and came back."""
+        return self in (Outcome.ANSWERED, Outcome.CLOSED)
 
     @property
     def kept_out(self) -> bool:
         """Not even a connection was made."""
-        return self in (Met.REFUSED, Met.TIMED_OUT, Met.UNREACHABLE)
+        return self in (Outcome.REFUSED, Outcome.TIMED_OUT, Outcome.UNREACHABLE)
 
     @property
     def word(self) -> Message:
@@ -128,7 +131,7 @@ class IngressAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     ask: str
     scene: Scene
-    met: Met
+    met: Outcome
     status: int = 0
     reached: bool = False
     serial: str = ""
@@ -137,7 +140,7 @@ class IngressAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told(self) -> Message:
         """In a few words."""
-        if self.met is not Met.ANSWERED:
+        if self.met is not Outcome.ANSWERED:
             return self.met.word
         status = str(self.status)
         if self.reached:
@@ -172,14 +175,14 @@ class IngressEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     wanted: tuple[str, ...]
-    service_https: Met | None = None
+    service_https: Outcome | None = None
     service_http: int = 0
     before: tuple[str, ...] | None = None
     after: tuple[str, ...] | None = None
     service_type: str = ""
     answers: tuple[IngressAnswer, ...] = ()
-    without_ca: Met | None = None
-    plain: dict[Scene, Met] = {}
+    without_ca: Outcome | None = None
+    plain: dict[Scene, Outcome] = {}
     lists: Lists | None = None
     issued: str = ""
     renewed: str = ""

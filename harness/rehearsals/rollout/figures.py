@@ -39,12 +39,12 @@ _ABOUT = {
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-def window_figures(plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[Judgement]) -> tuple[Figure, ...]:
+def window_figures(plan: Scenario, seen: Seen[WeekDetails]) -> tuple[Figure, ...]:
     """Every figure of the window, the same names in the same order for every run."""
     week, ledger = observed(seen.evidence.events), seen.evidence.ledger
     window = week.window
     found = (
-        *_api(ledger, window, _users(plan, judgements)),
+        *_api(ledger, window, _users(plan, seen.judgements)),
         *_firestore(ledger, window),
         *_pods(ledger, window),
         *_generator(ledger, window),

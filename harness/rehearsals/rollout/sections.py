@@ -9,7 +9,6 @@ from harness.base.units import Unit
 from harness.checks.switch_over import SwitchOver
 from harness.judge.summary import WindowSummary, summarise
 from harness.model.evidence import EventRow, Side
-from harness.model.judgement import Judgement
 from harness.model.message import Message, message, quantity, verbatim
 from harness.model.scenario import Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
@@ -38,9 +37,8 @@ KIND = MARKED | {
 }
 
 
-def week_sections(plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[Judgement]) -> Iterator[Section]:
+def week_sections(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Section]:
     """In the order of the page."""
-    _ = judgements
     week, evidence = observed(seen.evidence.events), seen.evidence
     yield _facts(plan, seen.details)
     back = switched_of(plan, evidence.rows, week)

@@ -28,7 +28,7 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conduct import RUNGS, Conductor, Environment
 from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.sequence_sections import rollout_sections
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
@@ -74,8 +74,8 @@ def conducted(environment: Environment) -> MakeWeek:
     return make
 
 
-class Rollout:
-    """The rehearsal; its plan is several weeks."""
+class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
+    """The rehearsal; its plan is several weeks, whose claims and figures are in their own runs."""
 
     name, decides = "rollout", True
     plan, details = RolloutPlan, RolloutDetails
@@ -88,11 +88,6 @@ class Rollout:
         first, last = str(plan.asked[0]), str(plan.asked[-1])
         weeks = first if first == last else message("{least} to {most}", least=first, most=last)
         return message("Rollout, weeks {weeks}", weeks=weeks)
-
-    def claims(self, plan: RolloutPlan) -> Iterable[tuple[str, str]]:
-        """Each week's run judges its own."""
-        _ = plan
-        return ()
 
     def parts(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Sequence[Part]:
         """A part a week."""
@@ -120,19 +115,9 @@ class Rollout:
             for erratum in errata_of(attempt.judgements):
                 yield observation(erratum.id, erratum.told, erratum=erratum.id, part=part_of_week(week))
 
-    def sections(
-        self, plan: RolloutPlan, seen: Seen[RolloutDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def sections(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Iterable[Section]:
         """Where each week stands, with its criteria and figures."""
-        _ = judgements
         return rollout_sections(plan, seen)
-
-    def figures(
-        self, plan: RolloutPlan, seen: Seen[RolloutDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
-        """Those of the weeks are in their own runs."""
-        _ = plan, seen, judgements
-        return ()
 
 
 def judged_week(week: int, attempt: Attempt | None) -> Judgement:

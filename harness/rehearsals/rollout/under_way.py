@@ -14,7 +14,7 @@ from harness.judge.judge import judge
 from harness.judge.judged import event
 from harness.judge.window import Window
 from harness.load.population.due import requests_due
-from harness.load.users import Users, UsersPlan
+from harness.load.users import Users, users_of
 from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Told, message
@@ -35,11 +35,7 @@ class Week:
     def __init__(self, plan: Scenario, on: Running[WeekDetails]) -> None:
         self._plan = plan
         self._on = on
-        seed = on.options.seed
-        users = UsersPlan(
-            population=plan.population, probes=plan.probes, request_timeout_s=plan.request_timeout_s, seed=seed
-        )
-        self._users = Users(on, users)
+        self._users = Users(on, users_of(plan, on.options.seed))
         self._window: Window | None = None
         self._due: DueList | None = None  # of the whole window, once it has begun
         self._results: tuple[Judgement, ...] = ()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message
-from harness.model.result import Part
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import GATE_FAULTS
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.figures import window_figures
@@ -22,25 +20,16 @@ from harness.rehearsals.rollout.sections import week_sections
 from harness.rehearsals.rollout.under_way import Week
 
 
-class RolloutWeek:
+class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
     """The rehearsal; its plan is a scenario."""
 
     name, decides = "rollout_week", True
     plan, details = Scenario, WeekDetails
 
-    def title(self, plan: Scenario) -> Message:
-        """The scenario's own."""
-        return Message(text=plan.title)
-
     def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
         """Those that the scenario names, and those of its criteria."""
         about = (each.claim for each in plan.criteria if each.claim)
         return [("", claim) for claim in dict.fromkeys((*plan.claims, *about))]
-
-    def parts(self, plan: Scenario, seen: Seen[WeekDetails]) -> Sequence[Part]:
-        """It is one part."""
-        _ = plan, seen
-        return ()
 
     def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> Needs:
         """A stack as the manifests have it, with a place for faults where the plan has any."""
@@ -55,13 +44,13 @@ class RolloutWeek:
         """The criteria as of the moment at which the run decided, and the checks."""
         return judged_week(plan, seen)
 
-    def sections(self, plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[Judgement]) -> Iterable[Section]:
+    def sections(self, plan: Scenario, seen: Seen[WeekDetails]) -> Iterable[Section]:
         """The window's figures, the switch back, the course, the events."""
-        return week_sections(plan, seen, judgements)
+        return week_sections(plan, seen)
 
-    def figures(self, plan: Scenario, seen: Seen[WeekDetails], judgements: Sequence[Judgement]) -> Iterable[Figure]:
+    def figures(self, plan: Scenario, seen: Seen[WeekDetails]) -> Iterable[Figure]:
         """Every figure of the window."""
-        return window_figures(plan, seen, judgements)
+        return window_figures(plan, seen)
 
 
 REHEARSAL = RolloutWeek()

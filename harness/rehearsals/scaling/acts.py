@@ -10,7 +10,7 @@ from harness.base.data import KUBERNETES
 from harness.judge.endpoints import endpoints_now, endpoints_reached_s
 from harness.judge.resizes import resizes
 from harness.judge.zones import fullest, placement
-from harness.load.stages.admit import admit_steps
+from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.disruption import Budget
 from harness.model.manifests import Manifests
@@ -41,7 +41,6 @@ from harness.stack.rungs import manifests_of
 #: After a part: until the feed has told of everything, and the next one's events are its own.
 SETTLE_S = 2.0
 ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
-_REQUEST_TIMEOUT_S = 10.0
 _LEAD_S = 0.5
 _POLL_S = 1.0
 _BEFORE_LOSS_S = 20.0  # of load, so that the requests before the loss can be compared
@@ -60,7 +59,7 @@ class Acts:
         self._events = on.evidence.events
         self._manifests = manifests
         self._plain = plain
-        self._load: StageProcesses | None = None
+        self._users = StepUsers(on, seed=on.options.seed, accounts=ACCOUNTS)
 
     async def run(self, part: Part) -> Did:
         """Raises what the stack raises."""
@@ -179,14 +178,8 @@ class Acts:
         return Commanded(begun_ns=begun_ns, ran=doing.ran, effects=tuple(doing.effects))
 
     async def _admitted(self) -> StageProcesses:
-        """The load, started once."""
-        if self._load is None:
-            self._on.say(message("signing in {users} simulated users", users=str(ACCOUNTS)))
-            self._load = await admit_steps(
-                self._on, seed=self._on.options.seed, accounts=ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S
-            )
-            self._on.details.users = ACCOUNTS
-        return self._load
+        self._on.details.users = ACCOUNTS
+        return await self._users.load()
 
     def _with_component(self, name: str) -> Manifests:
         """The overlay beside the rung's own, without the autoscaler. Raises ``BadInput``."""

@@ -12,7 +12,7 @@ from harness.base.units import PerSecond, Ratio, Seconds
 from harness.model.autoscaling import ContainerRequests, Hpa
 from harness.model.command import Ran
 from harness.model.manifests import Manifests
-from harness.model.parts import Runs
+from harness.model.parts import PartsDetails
 from harness.model.stack import Capability
 from scenarios.claims import ClaimOrErratumId
 
@@ -198,16 +198,11 @@ class Commanded(msgspec.Struct, frozen=True, kw_only=True, tag="commands"):
 Did = Manual | Applied | Drained | TakenBack | Loaded | ZoneLost | Commanded
 
 
-class ScalingDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
-    ``did`` says by part what was done when; ``users`` were signed in for the load, 0 without one.
-    """
+class ScalingDetails(PartsDetails, kw_only=True):
+    """The facts of a run beside its evidence; ``did`` says by part what was done when."""
 
-    cpu_factor: float = 1.0
-    runs: Runs = msgspec.field(default_factory=dict)
     did: dict[str, Did] = msgspec.field(default_factory=dict)
     controlled: Controlled | None = None
-    users: int = 0
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

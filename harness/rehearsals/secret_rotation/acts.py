@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from harness.base.clock import NS
-from harness.load.stages.admit import admit_steps
+from harness.load.stages.admit import StepUsers
 from harness.load.stages.process import StageProcesses
 from harness.model.message import Message, message
 from harness.model.secrets import Credentials, Synced
@@ -29,7 +29,6 @@ from harness.rehearsals.secret_rotation.types import (
 from harness.stack.protocol import WithSecretStore
 
 ACCOUNTS = 1000  # enough that nobody sends 100 requests a minute
-_REQUEST_TIMEOUT_S = 10.0
 _LEAD_S = 0.5
 _BEFORE_S = 10.0  # of undisturbed load before the first step
 _POLL_S = 0.25
@@ -49,7 +48,7 @@ class Acts:
         self._replicas = replicas
         self._version = ""  # the newest that was published
         self._roles = Roles(on.stack.database().access())
-        self._load: StageProcesses | None = None
+        self._users = StepUsers(on, seed=on.options.seed, accounts=ACCOUNTS)
 
     async def run(self, part: RotationPart) -> Did:
         """Raises what the stack and the database raise."""
@@ -170,14 +169,8 @@ class Acts:
         return Rotated(origin_ns=origin_ns, course=msgspec.structs.replace(course, loaded_ns=loaded_ns))
 
     async def _admitted(self) -> StageProcesses:
-        """The load, started once."""
-        if self._load is None:
-            self._on.say(message("signing in {users} simulated users", users=str(ACCOUNTS)))
-            self._load = await admit_steps(
-                self._on, seed=self._on.options.seed, accounts=ACCOUNTS, request_timeout_s=_REQUEST_TIMEOUT_S
-            )
-            self._on.details.users = ACCOUNTS
-        return self._load
+        self._on.details.users = ACCOUNTS
+        return await self._users.load()
 
     def _tell(self, part: RotationPart, said: Message) -> int:
         at_ns = self._clock.now_ns()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from harness.base.units import Unit
-from harness.checks.step_reads import reads_of_steps
 from harness.judge.difference import Ratio, Single
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import Message, message
-from harness.model.parts import ended, titled
-from harness.model.result import Part as Page
+from harness.model.parts import ended
 from harness.model.section import Section
 from harness.model.stack import Rung
-from harness.rehearsal.needs import Needs, StackNeeds
+from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
-from harness.rehearsal.parts import any_runs, begin, claims_of, end, not_exercised, pages_of, tell
+from harness.rehearsal.parts import InParts
 from harness.rehearsal.rehearsal import Figure, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import roles, sections
@@ -29,79 +26,46 @@ from harness.rehearsals.secret_rotation.types import (
     Rotated,
     Rotation,
     RotationDetails,
+    RotationPart,
     RotationPlan,
 )
-from harness.stack.manifests.change import without_autoscaler
-from harness.stack.manifests.cpu import cpu_factor, scaled
 from harness.stack.protocol import SecretsPlan
 
 
-class SecretRotation:
+class SecretRotation(InParts[RotationPlan, RotationDetails]):
     """The rehearsal: each part of the plan in turn, on one stack with a secret store."""
 
     name, decides = "secret_rotation", False
     plan, details = RotationPlan, RotationDetails
 
-    def title(self, plan: RotationPlan) -> Message:
-        """The plan's."""
-        return titled(plan.title)
-
-    def claims(self, plan: RotationPlan) -> Iterable[tuple[str, str]]:
-        """Those that each part names."""
-        return claims_of(plan.parts)
-
-    def parts(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Sequence[Page]:
-        """The plan's."""
-        return pages_of(plan.parts, seen.details.runs)
-
     def arrange(self, plan: RotationPlan, options: Options, manifests: Manifests) -> Needs:
-        """A stack without the autoscaler, whose pods at their most fit the machine's CPU; with a secret store on a rung
-        that has one."""
-        # A rung on a cluster scales the documents that it applies by the same rule, itself.
-        found = scaled(manifests, _factor(plan, manifests)) if options.rung is Rung.LOCAL else manifests
+        """With a secret store on a rung that has one."""
         secrets = SecretsPlan(poll_s=plan.poll_s, first=roles.first) if options.rung is Rung.KIND else None
-        plain = without_autoscaler(found, found.deployment.replicas)
-        return Needs(stack=StackNeeds(manifests=plain, peak_pods=_most_pods(plan), secrets=secrets))
+        return Needs(stack=replace(self.stack_needs(plan, options, manifests), secrets=secrets))
 
-    async def run(self, plan: RotationPlan, on: Running[RotationDetails]) -> None:
-        """The parts in order; where the environment has what none of them needs, nothing is brought up."""
-        details = on.details
-        details.cpu_factor = _factor(plan, on.manifests)
-        acts: Acts | None = None
-        if any_runs(plan.parts, on):
-            factor = f"{details.cpu_factor:.2f}"
-            on.say(message("CPU requests and limits are multiplied by {factor}", factor=factor))
-            await on.up()
-            acts = Acts(on, on.manifests.deployment.replicas)
-        for part in plan.parts:
-            if begin(part, on, details.runs) and acts is not None:
-                details.did[part.name] = await acts.run(part)
-                end(part, on, details.runs)
-                tell(on, of_part(plan, part, details, on.evidence.ledger))
+    def acts(self, plan: RotationPlan, on: Running[RotationDetails]) -> Acts:
+        """With as many pods as the manifests name."""
+        _ = plan
+        return Acts(on, on.manifests.deployment.replicas)
 
-    def judge(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Judgement]:
-        """The claims of every part, and what answers showed the users of the load."""
-        details, facts = seen.details, seen.facts
-        yield from judged(plan, details, seen.evidence.ledger)
-        yield from not_exercised(plan.parts, details.runs)
-        yield from reads_of_steps(
-            seen.evidence.requests, users=details.users, seed=facts.seed, anchor_unix_ns=facts.anchor.unix_ns
-        )
+    async def of_part(
+        self, plan: RotationPlan, part: RotationPart, on: Running[RotationDetails]
+    ) -> Sequence[Judgement]:
+        """From facts and rows."""
+        return of_part(plan, part, on.details, on.evidence.ledger)
 
-    def sections(
-        self, plan: RotationPlan, seen: Seen[RotationDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Section]:
+    def of_parts(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Judgement]:
+        """From facts and rows."""
+        return judged(plan, seen.details, seen.evidence.ledger)
+
+    def sections(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Section]:
         """The phases of each rotation, and what was observed."""
-        _ = judgements
         evidence, start_ns = seen.evidence, seen.facts.anchor.monotonic_ns
         return sections.sections(plan, seen.details, evidence.ledger, evidence.events, start_ns)
 
-    def figures(
-        self, plan: RotationPlan, seen: Seen[RotationDetails], judgements: Sequence[Judgement]
-    ) -> Iterable[Figure]:
+    def figures(self, plan: RotationPlan, seen: Seen[RotationDetails]) -> Iterable[Figure]:
         """What failed of each rotation's requests, and its times from the publishing; without a value where the part
         was not carried through."""
-        _ = judgements
         done = {part.name for part, _, _ in ended(plan.parts, seen.details.runs)}
         for part in plan.parts:
             if part.kind in (PartKind.NAIVE, PartKind.TWO_ROLES):
@@ -119,14 +83,6 @@ def _of_rotation(part: str, found: Rotation | None) -> Iterator[Figure]:
     files_s, secret_s = (None, None) if found is None else (found.files_after_s, found.synced_after_s)
     yield Figure(f"{part}: files followed", Unit.SECONDS, "worse", Single(files_s))
     yield Figure(f"{part}: Secret followed", Unit.SECONDS, "worse", Single(secret_s))
-
-
-def _most_pods(plan: RotationPlan) -> int:
-    return max(part.pods for part in plan.parts)
-
-
-def _factor(plan: RotationPlan, manifests: Manifests) -> float:
-    return cpu_factor(manifests, os.cpu_count() or 1, _most_pods(plan))
 
 
 REHEARSAL = SecretRotation()

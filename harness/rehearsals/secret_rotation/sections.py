@@ -9,7 +9,7 @@ from harness.judge.ledger import Ledger
 from harness.model.evidence import EventRow
 from harness.model.message import Message, message
 from harness.model.parts import ended, title_of
-from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.model.section import Cell, Lines, Pairs, Section, table_of
 from harness.rehearsal.moments import timeline
 from harness.rehearsal.pods_over_time import chart_of, course_of
 from harness.rehearsals.secret_rotation.judge import calls_of
@@ -65,29 +65,29 @@ def _volumes(pods: int, published: str) -> Message:
 
 
 def _rotated(part: RotationPart, found: Rotation) -> Iterator[Section]:
-    yield Table(
-        title=message("Requests from step to step"),
-        heads=(message("since"), message("seconds"), message("requests"), message("failed")),
-        rows=tuple(
-            Row(cells=(PHASE[each.name], f"{each.seconds:.1f}", str(each.requests), str(each.failed)))
-            for each in found.phases
-        ),
+    yield table_of(
+        message("Requests from step to step"),
+        found.phases,
+        (message("since"), lambda each: PHASE[each.name]),
+        (message("seconds"), lambda each: f"{each.seconds:.1f}"),
+        (message("requests"), lambda each: str(each.requests)),
+        (message("failed"), lambda each: str(each.failed)),
         numbers=(1, 2, 3),
         part=part.name,
     )
-    times = (
+    times = [
         (message("every pod's files of the new version"), found.files_after_s),
         (message("the Secret of the new version"), found.synced_after_s),
         (message("the old password out"), found.revoked_after_s),
         (message("the restart complete"), found.settled_after_s),
-    )
-    rows = [Row(cells=(name, _seconds(value))) for name, value in times]
+    ]
     if found.outage_s is not None:
-        rows.append(Row(cells=(message("from the first failed request to the last"), _seconds(found.outage_s))))
-    yield Table(
-        title=message("Times from the publishing"),
-        heads=(message("what"), message("seconds")),
-        rows=tuple(rows),
+        times.append((message("from the first failed request to the last"), found.outage_s))
+    yield table_of(
+        message("Times from the publishing"),
+        times,
+        (message("what"), lambda of: of[0]),
+        (message("seconds"), lambda of: _seconds(of[1])),
         numbers=(1,),
         part=part.name,
     )

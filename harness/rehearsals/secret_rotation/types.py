@@ -9,7 +9,7 @@ import msgspec
 
 from harness.base.planfile import once
 from harness.base.units import PerSecond, Seconds
-from harness.model.parts import Runs
+from harness.model.parts import PartsDetails
 from harness.model.secrets import Seen, Synced, Trial
 from harness.model.stack import Capability
 from scenarios.claims import ClaimOrErratumId
@@ -121,15 +121,10 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True, tag="rotated"):
 Did = AsWritten | Started | Rotated
 
 
-class RotationDetails(msgspec.Struct, kw_only=True):
-    """The facts of a run beside its evidence. ``cpu_factor`` is what CPU requests and limits were multiplied by;
-    ``did`` says by part what was done and seen; ``users`` were signed in for the load, 0 without one.
-    """
+class RotationDetails(PartsDetails, kw_only=True):
+    """The facts of a run beside its evidence; ``did`` says by part what was done and seen."""
 
-    cpu_factor: float = 1.0
-    runs: Runs = msgspec.field(default_factory=dict)
     did: dict[str, Did] = msgspec.field(default_factory=dict)
-    users: int = 0
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
