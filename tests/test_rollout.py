@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from junitparser import JUnitXml
 
-from harness.base.clock import Clock, MachineClock
+from harness.base.clock import Clock
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
 from harness.base.progress import Progress
 from harness.base.units import Unit
@@ -28,6 +28,7 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
+from harness.rehearsal.running import Running
 from harness.rehearsals.rollout import command
 from harness.rehearsals.rollout.sequence import Rollout
 from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, next_week, weeks_of
@@ -80,8 +81,8 @@ class FakeWeeks:
         self.interrupts = 0
         self.on_disk: list[Result] = []
 
-    def __call__(self, plan: Scenario, options: Options, clock: Clock, progress: Progress) -> FakeWeeks:
-        _ = clock, progress
+    def __call__(self, plan: Scenario, options: Options, on: Running[RolloutDetails]) -> FakeWeeks:
+        _ = on
         self.asked.append((plan, options))
         return self
 
@@ -115,7 +116,7 @@ def _nothing_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sweep(_say: object) -> None:
         """Nothing."""
 
-    monkeypatch.setattr("harness.rehearsal.conduct.sweep", sweep)
+    monkeypatch.setattr("harness.rehearsal.environment.sweep", sweep)
 
 
 @contextlib.contextmanager
@@ -123,14 +124,15 @@ def make(reports: Path, weeks: FakeWeeks, *words: str) -> Iterator[Made]:
     if "--resume" not in words:
         words = ("--on", "local", *words)
     arguments = cli.parser().parse_args(["rollout", "--reports", str(reports), *words])
-    clock = MachineClock()
-    progress = Progress(clock, io.StringIO())
+
+    def quietly(clock: Clock) -> Progress:
+        return Progress(clock, io.StringIO())
 
     def parse(given: Any) -> Any:
         return cli.parser().parse_args(["rollout", *given])
 
     with contextlib.ExitStack() as held:
-        yield command.begun(Rollout(weeks), arguments, parse, clock, progress, held)
+        yield command.begun(Rollout(weeks), arguments, parse, held, quietly)
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -35,8 +35,10 @@ def up(arguments: argparse.Namespace) -> int:
     clock = MachineClock()
     progress = Progress(clock)
     tell = _tell_json if arguments.json else _tell
+    options = options_of(arguments, head=("up",))
+    if options.rung is Rung.SIM:
+        raise BadInput("a stack of --on sim is in memory: nobody could ask it", remedy="use --on local or --on kind")
     if arguments.detach:
-        options = options_of(arguments, head=("up",))
         log = options.reports / f"stack-up-{process_mark()}.log"
         child = _start_detached(_words(arguments, options), log)
         progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
@@ -46,7 +48,7 @@ def up(arguments: argparse.Namespace) -> int:
         progress(f"the stack is up; its log is {log}")
         tell(facts)
         return Exit.OK
-    standing = StandingStack(options_of(arguments, head=("up",)), clock, progress)
+    standing = StandingStack(options, clock, progress)
 
     async def stand() -> Exit:
         loop = asyncio.get_running_loop()

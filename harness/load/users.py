@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -13,14 +12,13 @@ from harness.evidence.collect import Collector
 from harness.judge.window import Window
 from harness.load.plan import LoadPlan
 from harness.load.population.due import due_list, probes_due
-from harness.load.process import LoadProcesses
+from harness.load.protocol import Load
 from harness.model.due import Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan
 from harness.stack.protocol import Stack
-from harness.stack.state.lease import run_folder
 
 ADMISSION_LIMIT_S = 240.0  # of a machine that many share; a quiet one takes 5
 LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
@@ -30,13 +28,16 @@ class Host(Protocol):
     """What a load needs of the run that it is put upon."""
 
     run_id: str
-    folder: Path
     clock: Clock
     evidence: Collector
 
     @property
     def stack(self) -> Stack:
         """Up."""
+        ...
+
+    def load(self, plan: LoadPlan) -> Load:
+        """What carries out ``plan`` where the run is."""
         ...
 
     def say(self, text: Message | str) -> None:
@@ -67,7 +68,7 @@ class Users:
     def __init__(self, host: Host, plan: UsersPlan) -> None:
         self._host = host
         self._plan = plan
-        self._load: LoadProcesses | None = None
+        self._load: Load | None = None
         self.origin_ns: int | None = None
 
     async def admit(self) -> None:
@@ -91,7 +92,7 @@ class Users:
             request_timeout_s=plan.request_timeout_s,
             admission_limit_s=ADMISSION_LIMIT_S,
         )
-        self._load = load = LoadProcesses(load_plan, run_folder(host.run_id), host.clock, logs=host.folder / "logs")
+        self._load = load = host.load(load_plan)
         host.at_end(self.stop)
         await load.start()
         host.evidence.follow(load.spools)

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from harness.base.clock import NS, Clock, utc
+from harness.base.clock import NS, Clock, MachineClock, utc
 from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
+from harness.base.virtual import VirtualClock, runner
+from harness.model.stack import Rung
 from harness.rehearsal.options import Options
 from harness.stack.state.processes import process_mark
 
@@ -49,10 +51,21 @@ class Work(Protocol[D_co]):
         ...
 
 
+def clock_of(rung: Rung) -> Clock:
+    """The time that a run on ``rung`` goes by."""
+    return VirtualClock() if rung is Rung.SIM else MachineClock()
+
+
 def run_to_end(
-    make: Callable[[], Work[D]], progress: Progress, told: Callable[[D, str], str], *, printed: str | None = None
+    make: Callable[[], Work[D]],
+    progress: Progress,
+    told: Callable[[D, str], str],
+    *,
+    clock: Clock | None = None,
+    printed: str | None = None,
 ) -> int:
-    """Runs what ``make`` makes, interrupted in an orderly way by signals; the exit status.
+    """Runs what ``make`` makes in the time of ``clock`` (default: the machine's), interrupted in an orderly way by
+    signals; the exit status.
 
     ``told`` gives the closing lines from the document and its folder; ``printed`` is a file of that folder to copy to
     standard output (``--json``).
@@ -70,7 +83,7 @@ def run_to_end(
             sys.stdout.write((work.folder / printed).read_text())
         return Exit.INTERNAL if document.exit_status is None else document.exit_status
 
-    return asyncio.run(run())
+    return runner(clock)(run())
 
 
 def carry_out(
@@ -78,16 +91,26 @@ def carry_out(
 ) -> int:
     """Conducts the rehearsal ``name`` of the registry to its end, as ``conducted`` does; the exit status."""
     from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
+    from harness.rehearsal.environment import environment_of
     from harness.rehearsal.registry import rehearsal
 
     found = rehearsal(name)
-    return conducted(
-        lambda: Conductor(found, plan, options, clock, progress), options, progress, as_json=as_json, ended=ended
-    )
+    environment = environment_of(options.rung)
+
+    def make() -> Work[Result]:
+        return Conductor(found, plan, options, clock, progress, environment=environment)
+
+    return conducted(make, options, clock, progress, as_json=as_json, ended=ended)
 
 
 def conducted(
-    make: Callable[[], Work[Result]], options: Options, progress: Progress, *, as_json: bool, ended: OnEnd = None
+    make: Callable[[], Work[Result]],
+    options: Options,
+    clock: Clock,
+    progress: Progress,
+    *,
+    as_json: bool,
+    ended: OnEnd = None,
 ) -> int:
     """Runs a rehearsal to its end and says its closing lines; the exit status. ``ended`` is told the run's folder
     before them; ``as_json``: ``result.json`` goes to standard output."""
@@ -100,7 +123,7 @@ def conducted(
             ended(Path(folder))
         return closing_text(result, folder, language(options.lang))
 
-    return run_to_end(make, progress, closing, printed=RESULT_JSON if as_json else None)
+    return run_to_end(make, progress, closing, clock=clock, printed=RESULT_JSON if as_json else None)
 
 
 def run_identity(clock: Clock, name: str, seed: int) -> str:

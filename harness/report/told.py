@@ -103,8 +103,8 @@ def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
 
 
 def stand_ins(found: Facts, say: Language) -> list[str]:
-    """What stands in for production; nothing where nothing runs but pure code."""
-    return [] if found.rung is Rung.SIM else [say(each) for each in words.STAND_INS]
+    """What stands in for production."""
+    return [say(each) for each in (words.SIMULATED if found.rung is Rung.SIM else words.STAND_INS)]
 
 
 def children(found: Iterable[Child], say: Language) -> list[tuple[Child, str, str]]:

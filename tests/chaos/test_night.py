@@ -24,6 +24,7 @@ from harness.model.section import Table
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.environment import Rungs
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
@@ -54,8 +55,8 @@ class HandClock(MachineClock):
         return unix_ns(self.anchor, self.now)
 
 
-class Nowhere:
-    """An environment where nobody left anything; the night itself has no stack."""
+class Nowhere(Rungs):
+    """This machine, where nobody left anything; the night itself has no stack."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:
         """Nothing to remove."""

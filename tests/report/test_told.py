@@ -13,6 +13,7 @@ from harness.rehearsal.facts import manifest_facts, missing_manifests, patch_err
 from harness.report.html import render
 from harness.report.language import ENGLISH, language
 from harness.report.summary import summary
+from harness.report.terminal import closing_text
 from harness.report.told import capabilities, stand_ins
 from harness.stack.manifests import load as load_manifests
 from scenarios.claims import ERRATA, REGISTER
@@ -53,9 +54,15 @@ def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
         assert "PodDisruptionBudget" in told
 
 
-def test_nothing_stands_in_for_production_where_nothing_runs_but_pure_code() -> None:
+def test_a_page_of_a_simulated_run_says_so_and_what_stands_in_for_production(tmp_path: Path) -> None:
     assert len(stand_ins(facts(), ENGLISH)) == 5
-    assert stand_ins(facts(rung=Rung.SIM), ENGLISH) == []
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), rung=Rung.SIM)
+    for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER), closing_text(run, "folder")):
+        assert "simulated" in told and "no evidence for a sign-off" in told
+    page = render(tmp_path, run, REGISTER)
+    assert "virtual; it jumps to whatever is due next" in page
+    assert "the memory of one process" in page
+    assert "gcp-storage-emulator" not in page
 
 
 def test_what_an_environment_lacks_is_told_where_there_was_one() -> None:

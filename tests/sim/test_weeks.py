@@ -20,8 +20,8 @@ from harness.checks.walk_results import READS
 from harness.judge.combine import combine
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
 from harness.model.verdict import Decision, Verdict
+from harness.stack.sim.world import Planted
 from tests.sim.week import Week, cut, table, week
-from tests.sim.world import Planted
 
 SEEDS = range(1, 11)
 #: What nothing in memory can show: no eviction, no pod that leaves.

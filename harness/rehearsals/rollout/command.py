@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.base.clock import Clock, MachineClock
+from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.model.scenario import Scenario
 from harness.rehearsal.arguments import first_line, options_of, scenario_of
-from harness.rehearsal.lifecycle import carry_out, conducted
+from harness.rehearsal.lifecycle import carry_out, clock_of, conducted
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.faults import faults
 from harness.report.published import RESULT, RESULT_JSON
@@ -46,10 +46,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """A week, or a scenario of one's own. Raises ``BadInput`` for what was typed."""
-    clock = MachineClock()
-    progress = Progress(clock)
     plan = _scenario(arguments, arguments.scenario)
     options = options_of(arguments, head=(arguments.scenario,))
+    clock = clock_of(options.rung)
+    progress = Progress(clock)
     progress.plain(first_line(options))
     return carry_out("rollout_week", plan, options, clock, progress, as_json=arguments.json)
 
@@ -58,39 +58,44 @@ def rollout(arguments: argparse.Namespace, parse: Parse) -> int:
     """The weeks, or what is left of those that were begun. ``parse`` reads a rollout's words. Raises ``BadInput``."""
     from harness.rehearsals.rollout.sequence import REHEARSAL  # SciPy and psutil load here
 
-    clock = MachineClock()
-    progress = Progress(clock)
     with contextlib.ExitStack() as held:
-        conductor = begun(REHEARSAL, arguments, parse, clock, progress, held)
+        conductor = begun(REHEARSAL, arguments, parse, held)
+        clock, progress = conductor.clock, conductor.progress
         progress.plain(first_line(conductor.options))
         total_s = sum(each.scenario.window_s for each in conductor.plan.weeks)
         weeks = ", ".join(str(week) for week in conductor.plan.asked)
         progress.plain(f"weeks {weeks}: measuring windows of {total_s:g} s in all, each with its own stack")
-        return conducted(lambda: conductor, conductor.options, progress, as_json=arguments.json)
+        return conducted(lambda: conductor, conductor.options, clock, progress, as_json=arguments.json)
 
 
-def begun(  # noqa: PLR0917 - what a rollout is made of
+def begun(
     rehearsal: Rollout,
     arguments: argparse.Namespace,
     parse: Parse,
-    clock: Clock,
-    progress: Progress,
     held: contextlib.ExitStack,
+    progress: Callable[[Clock], Progress] = Progress,
 ) -> Conductor[RolloutPlan, RolloutDetails]:
     """The rollout, new or resumed, not yet run; until ``held`` is left no other process can continue it."""
     from harness.rehearsal.conduct import Conductor
+    from harness.rehearsal.environment import environment_of
 
+    resumed: tuple[Path, RolloutDetails] | None = None
     if arguments.resume is None:
         plan, options = _new(arguments, parse)
-        conductor = Conductor(rehearsal, plan, options, clock, progress)
+    else:
+        _nothing_else(arguments, parse([]))
+        folder = _folder(arguments.resume, arguments.reports.absolute())
+        result = RESULT.read(folder / RESULT_JSON)
+        held.enter_context(locked(folder))
+        plan, options, details = _resumed(rehearsal, folder, result, arguments, parse)
+        resumed = folder, details
+    clock = clock_of(options.rung)
+    conductor = Conductor(
+        rehearsal, plan, options, clock, progress(clock), environment=environment_of(options.rung), resumed=resumed
+    )
+    if resumed is None:
         held.enter_context(locked(conductor.folder))
-        return conductor
-    _nothing_else(arguments, parse([]))
-    folder = _folder(arguments.resume, arguments.reports.absolute())
-    result = RESULT.read(folder / RESULT_JSON)
-    held.enter_context(locked(folder))
-    plan, options, details = _resumed(rehearsal, folder, result, arguments, parse)
-    return Conductor(rehearsal, plan, options, clock, progress, resumed=(folder, details))
+    return conductor
 
 
 def _new(arguments: argparse.Namespace, parse: Parse) -> tuple[RolloutPlan, Options]:
