@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.base.clock import Clock, MachineClock
-from harness.base.errors import BadInput
-from harness.base.virtual import VirtualClock
+from harness.base.clock import Clock
 from harness.checks.stores import Stores, StoresAt
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
@@ -24,7 +21,6 @@ from harness.stack.state.lease import remove_run_folder, run_folder
 if TYPE_CHECKING:
     from harness.rehearsal.conduct import Conductor
     from harness.rehearsal.running import Running
-    from harness.stack.sim.world import Planted
 
 
 class Environment(Protocol):
@@ -106,62 +102,10 @@ class Rungs:
 RUNGS = Rungs()
 
 
-class Simulated:
-    """The rung ``sim``: one world in memory a run, in virtual time, with what is ``planted`` in it."""
-
-    def __init__(self, planted: Planted | None = None) -> None:
-        self._planted = planted
-
-    def identity(self, clock: Clock, name: str, seed: int) -> str:
-        """By the machine's time: the virtual one begins at the same moment in every process."""
-        _ = clock
-        return run_identity(MachineClock(), name, seed)
-
-    def accept(self, needs: Needs, options: Options) -> None:
-        """What can do without all that is not in memory."""
-        from harness.report.words import lacking_words
-        from harness.stack.sim.stack import CAPABILITIES
-
-        if lacking := sorted(needs.capabilities - CAPABILITIES):
-            raise BadInput(f"this cannot be simulated: {lacking_words(lacking)}", remedy="use --on local or --on kind")
-        if options.service_port is not None or options.signals_at_once:
-            raise BadInput("--service-port and --signals-at-once are of processes, which --on sim has not")
-
-    async def sweep(self, say: Callable[[str], None]) -> None:
-        """No run here leaves anything outside its report's folder."""
-
-    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
-        """In a world of its own."""
-        from harness.stack.sim.stack import MemoryStack
-        from harness.stack.sim.world import Planted, World
-
-        assert isinstance(run.clock, VirtualClock), "a world in memory has the virtual clock of its run"
-        return MemoryStack(World(run.clock, run.options.seed, self._planted or Planted()), needs.manifests)
-
-    def load(self, on: Running[Any], plan: LoadPlan, name: str) -> Load:
-        """In the harness' own loop."""
-        from harness.load.sim.executor import VirtualLoad
-        from harness.stack.sim.stack import MemoryStack
-
-        assert isinstance(on.stack, MemoryStack)
-        return VirtualLoad(plan, on.folder / _SPOOL / name, on.stack.world)
-
-    def stores(self, on: Running[Any]) -> Stores:
-        """The very objects."""
-        from harness.checks.memory_stores import MemoryStores
-        from harness.stack.sim.stack import MemoryStack
-
-        assert isinstance(on.stack, MemoryStack)
-        return MemoryStores(on.stack.world, on.stack.endpoints())
-
-    def forget(self, run: Conductor[Any, Any]) -> None:
-        """Its spools."""
-        shutil.rmtree(run.folder / _SPOOL, ignore_errors=True)
-
-
-_SPOOL = "spool"
-
-
 def environment_of(rung: Rung) -> Environment:
     """Where the runs of a rung are conducted."""
-    return Simulated() if rung is Rung.SIM else RUNGS
+    if rung is not Rung.SIM:
+        return RUNGS
+    from harness.rehearsal.simulated import Simulated  # FastAPI loads here
+
+    return Simulated()

@@ -14,9 +14,9 @@ from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.verdict import Decision
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Simulated
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
+from harness.rehearsal.simulated import Simulated
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.sequence import REHEARSAL, Rollout
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK

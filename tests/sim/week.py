@@ -22,8 +22,8 @@ from harness.model.scenario import Scenario
 from harness.model.stack import Fault, Rung
 from harness.model.verdict import Decision
 from harness.rehearsal.conduct import conduct
-from harness.rehearsal.environment import Simulated
 from harness.rehearsal.options import Options
+from harness.rehearsal.simulated import Simulated
 from harness.rehearsals.rollout.judge import switched_of
 from harness.rehearsals.rollout.observed import Observed, observed
 from harness.rehearsals.rollout.week import REHEARSAL
