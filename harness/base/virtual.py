@@ -71,4 +71,6 @@ class VirtualClock:
 
 def runner(clock: Clock | None) -> Callable[[Coroutine[Any, Any, T]], T]:
     """What runs a whole command in the time of ``clock``: ``asyncio.run``, or the virtual clock's own loop."""
-    return clock.run if isinstance(clock, VirtualClock) else asyncio.run
+    if isinstance(clock, VirtualClock):
+        return clock.run
+    return asyncio.run

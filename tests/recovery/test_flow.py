@@ -32,7 +32,7 @@ class Nobody(Rungs):
     async def sweep(self, say: Callable[[str], None]) -> None:
         """Nothing to remove."""
 
-    def stack(self, *_: Any) -> Any:
+    def stack(self, run: Any, needs: Any) -> Any:
         raise AssertionError("a rehearsal without its part on the stack asks for none")
 
 
