@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -28,6 +29,7 @@ class Host(Protocol):
     """What a load needs of the run that it is put upon."""
 
     run_id: str
+    folder: Path
     clock: Clock
     evidence: Collector
 
