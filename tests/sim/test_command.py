@@ -39,6 +39,7 @@ def test_a_week_advances_and_its_page_says_that_it_is_simulated(tmp_path: Path) 
     kept = {"evidence.sqlite", "junit.xml", "machine.json", "manifests.json", "plan.json", "report.html", "summary.md"}
     assert {path.name for path in folder.iterdir()} >= kept
     assert not (folder / "spool").exists()
+    assert any(line.startswith("not honoured: all but the number of replicas") for line in result.facts.rung_changes)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "simulated" in page and "no evidence for a sign-off" in page
 
