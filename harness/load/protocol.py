@@ -8,7 +8,7 @@ from typing import Protocol
 
 class Load(Protocol):
     """Made of a ``LoadPlan``; driven in this order. What ends by itself raises ``PartDied``, or what it met, in every
-    call but ``kill``.
+    call.
     """
 
     @property
@@ -28,18 +28,10 @@ class Load(Protocol):
         """Starts schedule and probes: their offsets count from ``origin_ns``, best a little ahead of now."""
         ...
 
-    def check(self) -> None:
-        """Raises when a part of it has ended by itself."""
-        ...
-
     async def watch(self) -> None:
         """Returns when it was stopped; raises as soon as a part of it ends by itself."""
         ...
 
     async def stop(self) -> None:
         """Lets requests under way finish or time out. Idempotent."""
-        ...
-
-    async def kill(self) -> None:
-        """Ends all at once; what was not flushed is lost. Idempotent."""
         ...

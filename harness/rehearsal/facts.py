@@ -50,11 +50,12 @@ def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
 
 def _rung_changes(manifests: Manifests, rung: Rung) -> Iterator[str]:
     """What the rung forced upon the manifests, and what of them it does not honour."""
+    if rung is Rung.SIM:
+        yield f"not honoured: {_SIMULATED}"
+        return
     yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if patch.forced)
     if rung is Rung.LOCAL:
         yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))
-    if rung is Rung.SIM:
-        yield f"not honoured: {_SIMULATED}"
 
 
 class Patched(Protocol):

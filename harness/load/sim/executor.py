@@ -63,7 +63,7 @@ class VirtualLoad:
         """Returns once everybody is."""
         async with asyncio.timeout(timeout_s):
             await asyncio.wait(self._admitting)
-        self.check()
+        self._check()
         self._phones, self._probers = (each.result() for each in self._admitting)
         count = len(self._phones)
         with running_on(self._runtime):
@@ -81,7 +81,7 @@ class VirtualLoad:
         """Until the load is stopped."""
         while not self._stopping:
             await sleep(WATCH_EVERY_S)
-            self.check()
+            self._check()
 
     async def stop(self) -> None:
         """Lets what is under way end. Idempotent."""
@@ -98,16 +98,9 @@ class VirtualLoad:
             self._shared.recorder.write(row)
         self._shared.recorder.close()
         self._probes.close()
-        self.check()
+        self._check()
 
-    async def kill(self) -> None:
-        """Ends phones and probes where they wait. Idempotent."""
-        for task in (*self._users, *self._beside, *self._admitting):
-            task.cancel()
-        await self.stop()
-
-    def check(self) -> None:
-        """Raises what ended a part of it by itself."""
+    def _check(self) -> None:
         for error in self._runtime.failures:
             if isinstance(error, RehearsalError):
                 raise error

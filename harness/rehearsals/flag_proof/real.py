@@ -9,25 +9,25 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import NS
+from harness.base.clock import NS, Clock
 from harness.checks.walk_continuity import Points, continuity, recorded_points, together
 from harness.evidence.spool import SpoolReader
 from harness.load.plan import LoadPlan, Offline
 from harness.load.population.accounts import accounts
 from harness.load.population.schedule import Planned, slots, user_schedule
 from harness.load.population.walk import Location, WalkUpdate
-from harness.load.protocol import Load
+from harness.load.process import LoadProcesses
 from harness.model.evidence import Operation, RequestRow, Side
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
-from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.sides import Documents, NotAsPromised, database, rows
 from harness.rehearsals.flag_proof.types import Direction, FetchCase, FlagPlan, Switch, WalksHeld
 from harness.rehearsals.flag_proof.virtual import bound_s, interval_word
+from harness.stack.protocol import Stack
 
 ADMISSION_LIMIT_S = 60.0
 _LEAD_S = 1.0
@@ -69,17 +69,20 @@ def course(plan: FlagPlan, case: FetchCase) -> Course:
 class RealCase:
     """One interval. ``run`` leaves nothing running, whatever happens."""
 
-    def __init__(self, plan: FlagPlan, case: FetchCase, on: Running[Any]) -> None:
-        self._plan, self._case, self._on = plan, case, on
-        self._stack, self._clock = on.stack, on.clock
+    def __init__(
+        self, plan: FlagPlan, case: FetchCase, stack: Stack, clock: Clock, *, folder: Path, logs: Path, run_id: str
+    ) -> None:
+        self._plan, self._case, self._stack, self._clock = plan, case, stack, clock
         self._course = course(plan, case)
         self._name = interval_word(case.fetch_interval_s)
+        self._folder, self._logs = folder / f"flag-{self._name}", logs / f"flag-{self._name}"
+        self._run_id = run_id
 
     async def run(self, seed: int) -> tuple[list[Switch], WalksHeld]:
         """The switches of both directions, and the walks."""
         population = self._population()
         load_plan = self._load_plan(population, seed)
-        load = self._on.load(load_plan, f"flag-{self._name}")
+        load = LoadProcesses(load_plan, self._folder, self._clock, logs=self._logs)
         published: dict[Direction, int] = {}
         await self._stack.set_flag(off_template())
         try:
@@ -147,7 +150,7 @@ class RealCase:
         both = len({row.walk_id for row in seen if row.side is Side.API} & set(recorded))
         return WalksHeld(id=name, clients=clients, found=found, both=both)
 
-    async def _until(self, origin_ns: int, at_s: float, load: Load) -> None:
+    async def _until(self, origin_ns: int, at_s: float, load: LoadProcesses) -> None:
         due_ns = origin_ns + round(at_s * NS)
         while (left_ns := due_ns - self._clock.now_ns()) > 0:
             load.check()
@@ -168,7 +171,7 @@ class RealCase:
             for at_s in (self._course.on_s, self._course.off_s)
         ]
         return LoadPlan(
-            run_id=self._on.run_id,
+            run_id=self._run_id,
             seed=seed,
             population=population,
             probes=ProbePlan(rate_per_s=0.5),

@@ -23,6 +23,7 @@ from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
 from harness.rehearsals.flag_proof.real import RealCase, course, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
+from harness.stack.state.lease import run_folder
 
 NEEDED = (Capability.REAL_POSTGRESQL,)
 
@@ -121,7 +122,16 @@ async def _on_the_stack(plan: FlagPlan, on: Running[FlagProofDetails]) -> None:
                 seconds=f"{course(plan, case).end_s:.0f}",
             )
             on.phase("real", said)
-            switches, walks = await RealCase(plan, case, on).run(seed)
+            real = RealCase(
+                plan,
+                case,
+                on.stack,
+                on.clock,
+                folder=run_folder(on.run_id),
+                logs=on.folder / "logs",
+                run_id=on.run_id,
+            )
+            switches, walks = await real.run(seed)
             on.details.switches += switches
             on.details.walks.append(walks)
 
