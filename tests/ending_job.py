@@ -33,7 +33,7 @@ class Document(msgspec.Struct):
 
 
 class Run:
-    """Waits in its flow, talking; then tears down and writes its document, as ``harness.run.Rehearsal`` does."""
+    """Waits in its flow, talking; then tears down and writes its document, as ``harness.rehearsal.conduct.Conductor`` does."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self.folder = folder

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.base.clock import NS, Anchor
+from harness.base.errors import EvidenceNotRead
 from harness.evidence.collect import Collector
 from harness.evidence.spool import SpoolWriter
 from harness.evidence.store import EvidenceStore
@@ -69,3 +70,24 @@ async def test_the_last_answers_are_awaited_to_their_timeout(
         collector.expect([*DUE, PROBE])
         await collector.last_answers(20 * NS, 11.0)
     assert clock.now / NS == pytest.approx(until_s, abs=0.11)
+
+
+async def test_a_spool_that_cannot_be_read_keeps_none_of_the_others_from_being_read(tmp_path: Path) -> None:
+    spools = [tmp_path / f"{name}.jsonl" for name in ("broken", "good", "torn")]
+    clock = Moved(SpoolWriter(spools[1]), {})
+    spools[0].write_bytes(b"no row\n")
+    clock.spool.write(USERS[0])
+    clock.spool.close()
+    spools[2].write_bytes(b'["request",')
+    with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
+        collector = Collector(store, clock)
+        collector.follow(spools)
+        with pytest.raises(EvidenceNotRead, match="line 1 is no row"):
+            collector.gather()
+        assert collector.requests == USERS[:1]
+        with pytest.raises(EvidenceNotRead) as caught:
+            collector.gather_last()
+    assert "line 1 is no row" in caught.value.what and "the last line was cut" in caught.value.what
+    assert caught.value.where == f"{spools[0]}, {spools[2]}"
+    assert [error.subject for error in collector.ledger.measurement_errors] == ["broken", "torn"]
+    assert collector.requests == USERS[:1]

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_import_directions() -> None:
     script = Path(sys.executable).parent / "lint-imports"
     result = subprocess.run([script], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_judge_of_a_rehearsal_is_held_to_be_pure() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (pure,) = [each for each in contracts if each["name"].startswith("what judges and computes is pure")]
+    judges = {path.stem for path in (ROOT / "harness" / "rehearsals").glob("*/judge*.py")}
+    held = {name.rpartition(".")[2] for name in pure["source_modules"] if name.startswith("harness.rehearsals.*.")}
+    assert judges == held
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

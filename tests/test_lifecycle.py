@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness.base.clock import MachineClock
+from harness.base.data import ROOT
 from harness.base.errors import Exit, Interrupted, PartDied
 from harness.base.progress import Progress
-from harness.rehearsal.lifecycle import Lifecycle, run_identity, run_to_end, with_beside
+from harness.evidence.collect import Collector
+from harness.evidence.store import EvidenceStore
+from harness.model.stack import Rung
+from harness.rehearsal import lifecycle
+from harness.rehearsal.lifecycle import Lifecycle, run_identity, run_to_end
+from harness.rehearsal.options import Options
+from harness.rehearsal.running import Running
+from harness.stack.rungs import manifests_of
 from harness.stack.state.processes import process_mark
+from harness.stack.targets import bundled
+
+LOCAL = ROOT / "deploy" / "kubernetes" / "overlays" / "local"
+
+
+class Nothing(msgspec.Struct):
+    """No details."""
 
 
 async def failing(error: Exception) -> None:
@@ -34,23 +50,53 @@ class Endless:
         finally:
             self.ended = True
 
+    async def down(self) -> None:
+        await self()
 
-async def test_the_end_of_the_work_ends_what_is_beside_it() -> None:
+
+class Told(Progress):
+    """Keeps the lines."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(MachineClock())
+        self._lines = lines
+
+    def __call__(self, text: str) -> None:
+        self._lines.append(text)
+
+
+@pytest.fixture
+async def on(tmp_path: Path) -> AsyncIterator[Running[Nothing]]:
+    """A run under way, without a stack."""
+    clock = MachineClock()
+    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=tmp_path, replay="again", manifests=LOCAL)
+    with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
+        yield Running(
+            Nothing(), options, clock, Progress(clock), run_id="run", folder=tmp_path,
+            manifests=manifests_of(options), evidence=Collector(store, clock), publish=lambda: None,
+        )  # fmt: skip
+
+
+async def test_the_end_of_the_work_ends_what_is_beside_it(on: Running[Nothing]) -> None:
     beside = Endless()
-    await with_beside(asyncio.sleep(0), beside())
+    on.beside(beside())
+    await on.supervise(asyncio.sleep(0.01))
     assert beside.ended
 
 
-async def test_what_fails_beside_ends_the_work_and_is_raised() -> None:
+async def test_what_fails_beside_ends_the_work_and_is_raised(on: Running[Nothing]) -> None:
     work, other = Endless(), Endless()
+    on.beside(other())
+    on.beside(failing(PartDied("gone")))
     with pytest.raises(PartDied):
-        await with_beside(work(), other(), failing(PartDied("gone")))
+        await on.supervise(work())
     assert work.ended and other.ended
 
 
-async def test_of_two_that_fail_at_once_the_cause_is_raised() -> None:
+async def test_of_two_that_fail_at_once_the_cause_is_raised(on: Running[Nothing]) -> None:
+    on.beside(failing(PartDied("gone")))
     with pytest.raises(PartDied):
-        await with_beside(failing(OSError("its connection broke")), failing(PartDied("gone")))
+        await on.supervise(failing(OSError("its connection broke")))
 
 
 class Document(msgspec.Struct):
@@ -101,3 +147,48 @@ def test_a_run_is_named_by_when_what_seed_and_process() -> None:
     name = run_identity(MachineClock(), "rollout_week1", 7)
     assert name.endswith(f"Z-rollout_week1-s7-{process_mark()}")
     assert process_mark().startswith(f"{os.getpid():x}-")
+
+
+async def test_a_step_of_the_ending_that_hangs_is_named_and_the_next_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "ENDING_LIMIT_S", 0.05)
+    said: list[str] = []
+    made, hung, after = Lifecycle(Told(said)), Endless(), asyncio.Event()
+
+    async def down() -> None:
+        after.set()
+
+    await made.take_down(MachineClock(), hung.down, down)
+    assert after.is_set() and hung.ended
+    (error,) = made.errors
+    assert error.what == "a step of the ending, Endless.down, did not end within 0.05 s"
+    assert error.exit is Exit.INTERNAL
+    assert said[-1] == f"{error.what}: going on without it"
+
+
+async def test_one_that_does_not_end_when_it_is_told_to_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "ENDING_LIMIT_S", 0.05)
+    monkeypatch.setattr(lifecycle, "_CANCEL_LIMIT_S", 0.05)
+    made, enough = Lifecycle(Told([])), asyncio.Event()
+
+    async def deaf() -> None:
+        while not enough.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await enough.wait()
+
+    await made.take_down(MachineClock(), deaf)
+    assert len(made.errors) == 1
+    enough.set()
+
+
+async def test_a_second_signal_does_not_end_a_step_of_the_ending() -> None:
+    made, ended = Lifecycle(Told([])), asyncio.Event()
+
+    async def down() -> None:
+        await asyncio.sleep(0.05)
+        ended.set()
+
+    work = asyncio.ensure_future(made.take_down(MachineClock(), down))
+    await asyncio.sleep(0.01)
+    work.cancel()
+    await work
+    assert ended.is_set() and made.errors == []

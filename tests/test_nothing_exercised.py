@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from junitparser import JUnitXml
+from markupsafe import escape
 
 from harness.base.errors import Exit
 from harness.base.progress import Progress
 from harness.cli.main import main, parser
 from harness.rehearsal.registry import rehearsal
+from harness.report.ending import NOTHING_SAID, nothing_exercised
 from tests.rehearsal.made import result_in
 
 #: Of each command the rehearsal whose acts are left out, and the words that it is called with.
@@ -59,7 +61,11 @@ def test_a_command_that_exercised_nothing_holds_and_says_so(
     result = result_in(folder)
     assert result.exit_status == Exit.HOLD
     assert not [each for each in result.judgements if each.exercised and each.verdict.good]
-    page = (folder / "report.html").read_text()
-    assert "All passed" not in page and not any("All passed" in line for line in lines)
+    page, told = (folder / "report.html").read_text(), "\n".join(lines)
+    assert "All passed" not in page and "All passed" not in told
+    why = [NOTHING_SAID] if nothing_exercised(result) else [each.reason for each in result.judgements if each.holds]
+    assert why and all(str(escape(reason)) in page for reason in why)
+    assert any(reason in told for reason in why)
+    assert "<dd>staging</dd>" in page and "Production mode and emulators exclude each other" in page
     suite = JUnitXml.fromfile(str(folder / "junit.xml"))
     assert suite.failures + suite.errors >= 1  # skipped cases alone look green to a CI

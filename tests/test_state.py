@@ -27,6 +27,7 @@ from harness.stack.state import (
     run_folder,
     sweep,
 )
+from harness.stack.state.lease import read_lease
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +171,26 @@ def test_a_live_run_and_everybody_else_is_spared(children: list[subprocess.Popen
     assert [pid for pid in (ours, unmarked, other_run, recycled) if not runs(pid)] == []
     assert state.folder.exists()
     assert [line for line in lines if line.startswith("run live")] == []
+    children[0].kill()
+    assert children[0].wait() != 0
     state.end()
+    assert not state.folder.exists()
+
+
+@pytest.mark.process
+def test_a_run_with_a_process_that_lives_keeps_its_folder_by_which_the_next_command_finds_it(
+    children: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.stack.state.lease._GONE_LIMIT_S", 0.1)
+    state = RunState.begin("left")
+    left = sleeper(children, **state.environment("auth"))
+    state.end()
+    lease = read_lease(state.folder)
+    assert lease is not None and runs(left)
+    lease.owner = dead_owner()
+    (state.folder / "lease.json").write_bytes(msgspec.json.encode(lease))
+    sweep(lambda line: None)
+    assert not runs(left) and not state.folder.exists()
 
 
 @pytest.mark.process

@@ -565,6 +565,3 @@ def test_a_clock_that_steps_is_an_event_of_the_run(world: Callable[[str], World]
     (event,) = [row for row in made.collector.events if isinstance(row, EventRow) and row.kind == "measurement_error"]
     assert (event.subject, event.data["step_ns"]) == ("clock", -30 * NS)
     assert event.message == "the wall clock stepped by -30.0 s: it was set, or the machine slept"
-    (failure,) = made.collector.failures()
-    assert failure.exit is Exit.RUN_BROKEN
-    assert "clock: the wall clock stepped" in str(failure)

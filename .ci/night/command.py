@@ -9,7 +9,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from night import files, gate, gather, image, jobs, own_cluster, preconditions, running, seeds, tell
+from night import compared, files, gate, gather, image, jobs, own_cluster, preconditions, running, seeds, tell
 from night.errors import RED, Trouble
 from night.github import GitHub
 
@@ -100,6 +100,10 @@ def _week_on_kube(given: argparse.Namespace) -> int:
     return own_cluster.week(["rollout_week3", "--seed", str(given.seed)])
 
 
+def _compared(given: argparse.Namespace) -> int:
+    return compared.compare(given.rehearsal, given.rungs, given.reports)
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog=".ci/nightly", description=__doc__, allow_abbrev=False)
@@ -141,6 +145,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--login", default="", metavar="USER", help="log in first, with REGISTRY_TOKEN")
     week = add("week-on-kube", "week 3 on a cluster reached as somebody's own; it is gone afterwards", _week_on_kube)
     week.add_argument("--seed", type=int, required=True)
+    beside = add("compared", "a rehearsal's newest runs on two rungs, side by side", _compared)
+    beside.add_argument("rehearsal")
+    beside.add_argument("rungs", nargs=2, metavar="RUNG")
+    beside.add_argument("--reports", type=Path, default=REPORTS, help="where they wrote reports")
     return top
 
 

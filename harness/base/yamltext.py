@@ -107,8 +107,10 @@ class _Reader:
         self.values += 1
         line = node.start_mark.line + self.first_line
         self.lines.setdefault(path, line)
-        if len(path) > MAX_DEPTH or self.values > MAX_VALUES:
-            raise BadInput("nested too deep, or too many values", where=f"{self.where}:{line}", remedy="simplify it")
+        if len(path) > MAX_DEPTH:
+            raise BadInput(f"nested deeper than {MAX_DEPTH}", where=f"{self.where}:{line}", remedy="simplify it")
+        if self.values > MAX_VALUES:
+            raise BadInput(f"more than {MAX_VALUES} values", where=f"{self.where}:{line}", remedy="simplify it")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):

@@ -76,10 +76,11 @@ class StandingStack:
         await self.lifecycle.run(self._stand(told))
         self._progress("taking everything down")
         await self.lifecycle.finally_(self._stack.down)
-        remove_run_folder(self.run_id)
         leaks = self._stack.leaks()
         for leak in leaks:
             self._progress(f"LEAK: {leak}")
+        if not leaks:  # else by what stands in the folder the next command finds what is left
+            remove_run_folder(self.run_id)
         errors = [error for error in self.lifecycle.errors if not (self.up and error.exit is Exit.INTERRUPTED)]
         for error in errors:
             self._progress.plain(f"error: {error}")

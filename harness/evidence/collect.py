@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.base.clock import NS, Clock, ClockSteps
-from harness.base.errors import EvidenceNotRead, MeasurementFailed
+from harness.base.errors import EvidenceNotRead
 from harness.evidence.gathered import Gathered
 from harness.evidence.spool import SpoolReader
 from harness.evidence.store import EvidenceStore
@@ -57,10 +56,24 @@ class Collector(Gathered):
         self.add([happened(at_ns, kind, subject, said, data)])
 
     def gather(self) -> None:
-        """Reads what the spools have gained, and looks at the clocks.
+        """Reads what the spools have gained, each whatever became of the others, and looks at the clocks.
 
-        Raises ``EvidenceNotRead`` for rows that are lost, and tells it.
+        Raises ``EvidenceNotRead`` for rows that are lost, naming every spool that lost some, and tells each.
         """
+        self._look_at_clocks()
+        self._each(lambda reader: self.add(reader.read()))
+
+    def gather_last(self) -> None:
+        """The same once the writers have ended: a last line that was cut is lost, too."""
+
+        def whole(reader: SpoolReader) -> None:
+            self.add(reader.read())
+            reader.end()
+
+        self._look_at_clocks()
+        self._each(whole)
+
+    def _look_at_clocks(self) -> None:
         step_ns = self._steps.step_ns()
         if step_ns is not None:
             said = message(
@@ -68,16 +81,17 @@ class Collector(Gathered):
                 seconds=f"{step_ns / NS:+.1f}",
             )
             self.event(self._clock.now_ns(), MEASUREMENT_ERROR, "clock", said, step_ns=step_ns)
-        for reader in self._readers:
-            with self._telling(reader):
-                self.add(reader.read())
 
-    def gather_last(self) -> None:
-        """The same once the writers have ended: a last line that was cut is lost, too."""
-        self.gather()
+    def _each(self, read: Callable[[SpoolReader], None]) -> None:
+        lost: list[EvidenceNotRead] = []
         for reader in self._readers:
-            with self._telling(reader):
-                reader.end()
+            try:
+                read(reader)
+            except EvidenceNotRead as error:
+                self._tell(reader, error)
+                lost.append(error)
+        if lost:
+            raise lost[0] if len(lost) == 1 else _together(lost)
 
     async def last_answers(self, end_ns: int, patience_s: float) -> None:
         """Gathers until every expected call is in, or since ``end_ns`` none has come for ``patience_s``.
@@ -91,21 +105,16 @@ class Collector(Gathered):
             if len(self.awaited) < left:
                 last_ns, left = max(end_ns, self._clock.now_ns()), len(self.awaited)
 
-    def failures(self) -> list[MeasurementFailed]:
-        """The errors of the measurement so far, for a command whose judge does not read them as a week's does."""
-        return [
-            MeasurementFailed(f"the measurement failed: {error.subject}: {error.message}", where="evidence.sqlite")
-            for error in self.ledger.measurement_errors
-        ]
-
-    @contextmanager
-    def _telling(self, reader: SpoolReader) -> Iterator[None]:
+    def _tell(self, reader: SpoolReader, error: EvidenceNotRead) -> None:
         """An error of the measurement in the evidence itself, so that a stored run is judged with it."""
-        try:
-            yield
-        except EvidenceNotRead as error:
-            if reader not in self._told:
-                self._told.append(reader)
-                said = message("{spool}: {what}", spool=reader.path.name, what=error.what)
-                self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
-            raise
+        if reader not in self._told:
+            self._told.append(reader)
+            said = message("{spool}: {what}", spool=reader.path.name, what=error.what)
+            self.event(self._clock.now_ns(), MEASUREMENT_ERROR, reader.path.stem, said)
+
+
+def _together(lost: Sequence[EvidenceNotRead]) -> EvidenceNotRead:
+    """What several spools lost, as one error."""
+    return EvidenceNotRead(
+        "; ".join(error.what for error in lost), where=", ".join(error.where for error in lost), remedy=lost[0].remedy
+    )

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base.clock import Anchor
 from harness.base.errors import BadInput
 from harness.evidence.schema import STORE_VERSION, TABLES, Table
 from harness.model.evidence import Row
@@ -86,12 +85,6 @@ def read_meta(path: Path) -> dict[str, str]:
         return _meta(connection)
 
 
-def read_anchor(path: Path) -> Anchor:
-    """The run's anchor. Raises ``BadInput``."""
-    meta = read_meta(path)
-    return Anchor(monotonic_ns=int(meta["anchor_monotonic_ns"]), unix_ns=int(meta["anchor_unix_ns"]))
-
-
 def read_rows(path: Path, *, appended: bool = False) -> Iterator[Row]:
     """Every row in the order in which it was known: a request's and a probe's ``done_ns``, any other row's ``at_ns``.
 
@@ -122,17 +115,3 @@ def _row(table: Table, values: list[object]) -> Row:
     # strict=False: SQLite has no booleans.
     row: Row = msgspec.convert([table.tag, *values], table.row, strict=False)
     return row
-
-
-def fold(path: Path) -> None:
-    """Folds the journal that a killed run left into the one file. Raises ``BadInput`` when the file is broken."""
-    if not path.is_file():
-        raise _bad(path, "there is no evidence file")
-    connection = sqlite3.connect(path)
-    try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.DatabaseError as error:
-        raise _bad(path, f"the evidence cannot be mended: {error}") from error
-    finally:
-        connection.close()

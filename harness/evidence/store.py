@@ -15,11 +15,8 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.base.errors import EvidenceNotWritten
-from harness.evidence.read import fold, read_anchor, read_meta, read_rows
 from harness.evidence.schema import BY_ROW, STORE_VERSION, Table, create_statements, insert_statement
 from harness.model.evidence import Row
-
-__all__ = ["EvidenceStore", "fold", "read_anchor", "read_meta", "read_rows"]
 
 #: How long a writer waits for another program's lock; it holds up the event loop, so it is short.
 BUSY_S = 1.0

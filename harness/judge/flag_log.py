@@ -88,14 +88,13 @@ class FlagLog:
 def _share(scenario: Scenario, found: FlagShare, requests: Sequence[tuple[str, int, Side]]) -> Judgement:
     seen = sum(a.seen for a in found.audiences)
     told = _share_told(scenario, found, requests) if found.share is not None else (Message(text=_NO_FETCH),)
-    exact = all(a.seen == a.users and a.observed_on == a.planned_on for a in found.audiences) and not found.unknown
     schedule = next((claim for claim in scenario.claims if claim.startswith(_SCHEDULE)), _DIAGRAM)
     return Judgement(
         id=SHARE,
         kind=Kind.CHECK,
         asked=counted(SHARE),
         claim=schedule,
-        verdict=Verdict.INCONCLUSIVE if found.share is None else Verdict.PASS if exact else Verdict.FAIL,
+        verdict=Verdict.INCONCLUSIVE if found.share is None else Verdict.PASS if found.exact else Verdict.FAIL,
         value=found.share,
         limit=found.planned_share,
         unit=Unit.RATIO,

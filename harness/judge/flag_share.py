@@ -34,10 +34,9 @@ class FlagShare(msgspec.Struct, frozen=True, kw_only=True):
     unknown: tuple[str, ...]
 
     @property
-    def as_planned(self) -> bool:
-        """Every user seen, every audience's count exact (users are assigned by quota), every user steady."""
-        exact = all(a.seen == a.users and a.observed_on == a.planned_on for a in self.audiences)
-        return exact and not self.unsteady and not self.unknown
+    def exact(self) -> bool:
+        """Every user seen and none besides, every audience's count exact: users are assigned by quota."""
+        return all(a.seen == a.users and a.observed_on == a.planned_on for a in self.audiences) and not self.unknown
 
 
 def flag_share(rows: Iterable[FlagRow], plan: PopulationPlan, audience_of: Mapping[str, str], at_ns: int) -> FlagShare:

@@ -123,8 +123,3 @@ def errata_of(judgements: tuple[Judgement, ...]) -> tuple[ErratumSeen, ...]:
         if each.erratum:
             found.setdefault(each.erratum, each.seen or each.told)
     return tuple(ErratumSeen(id=name, told=found[name]) for name in sorted(found))
-
-
-def part_of(judgements: tuple[Judgement, ...], part: str) -> tuple[Judgement, ...]:
-    """Those of one part, in their order."""
-    return tuple(each for each in judgements if each.part == part)

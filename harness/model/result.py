@@ -42,8 +42,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timings: dict[str, float] = {}
     leaks: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-    options: dict[str, Any] = {}
     rung_changes: tuple[str, ...] = ()
     manifest_changes: tuple[str, ...] = ()
     manifest_warnings: tuple[ManifestWarning, ...] = ()

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
 from harness.base.errors import Exit
+from harness.evidence.gathered import Gathered
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
 from harness.model.judgement import Judgement, Kind
-from harness.model.message import message
-from harness.model.result import Child, Result
+from harness.model.message import Message, message
+from harness.model.result import Child, Part, Result
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a result shows besides its judgements."""
+
+    title: Message
+    parts: tuple[Part, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgement, ...]:
@@ -31,14 +42,14 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
-    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *_measurement(seen, found))
+    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *measurement(seen.evidence))
 
 
-def _measurement(seen: Seen[Any], found: Sequence[Judgement]) -> Iterator[Judgement]:
-    """An error of the measurement holds every run whose rehearsal does not say itself what it means: neither pass nor
-    fail, and named."""
-    errors = seen.evidence.ledger.measurement_errors
-    if errors and not any(each.key == ("", "measurement") for each in found):
+def measurement(evidence: Gathered) -> Iterator[Judgement]:
+    """An error of the measurement holds every run, whenever it was: neither pass nor fail, and named. That a criterion
+    which it concerns is inconclusive says nothing of the checks and of what was seen before and after its window."""
+    errors = evidence.ledger.measurement_errors
+    if errors:
         yield Judgement(
             id="measurement", kind=Kind.CHECK, verdict=Verdict.INCONCLUSIVE, told=(error_words(list(errors)),)
         )
@@ -59,10 +70,9 @@ def _not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement],
 
 def conclude(
     rehearsal: Rehearsal[P, D],
-    plan: P,
     seen: Seen[D],
     judgements: tuple[Judgement, ...],
-    sections: tuple[Section, ...],
+    page: Page,
     *,
     run_id: str,
     plan_name: str,
@@ -79,15 +89,15 @@ def conclude(
     return Result(
         rehearsal=rehearsal.name,
         plan=plan_name,
-        title=rehearsal.title(plan),
+        title=page.title,
         run_id=run_id,
         decides=rehearsal.decides,
         decision=decision,
         exit_status=None if under_way else int(status),
         facts=seen.facts,
-        parts=tuple(rehearsal.parts(plan, seen)),
+        parts=page.parts,
         judgements=judgements,
-        sections=sections,
+        sections=page.sections,
         children=children,
         details=msgspec.json.decode(msgspec.json.encode(seen.details)),
     )

@@ -7,6 +7,7 @@ The rehearsal itself acts between the preflight and the endings; what it asks fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -23,10 +24,10 @@ from harness.evidence.gathered import EVIDENCE
 from harness.evidence.store import EvidenceStore
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
-from harness.model.message import message
+from harness.model.message import message, verbatim
 from harness.model.result import Facts, Result
 from harness.model.section import Section
-from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
 from harness.rehearsal.lifecycle import Lifecycle, open_folder
@@ -43,6 +44,7 @@ from scenarios import claims
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
+A = TypeVar("A")
 PLAN_JSON, MANIFESTS_JSON, MACHINE_JSON = "plan.json", "manifests.json", "machine.json"
 
 
@@ -125,12 +127,14 @@ class Conductor(Generic[P, D]):
     async def _take_down(self) -> None:
         held = () if self._on is None else tuple(reversed(self._on.held))
         steps = [] if self._on is None else [*self._on.endings()]
+        steps += [] if self._on is None else [self._on.watch_to_the_end]
         steps += [self._gather_last, *(part.down for part in held)]  # a stack that goes takes the spools along
         self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
-        self._environment.forget(self)
         self._leaks = tuple(leak for part in held for leak in self._left_by(part))
         for leak in self._leaks:
             self.progress(f"LEAK: {leak}")
+        if not self._leaks:  # else by what stands in the folder the next command finds what is left
+            self._environment.forget(self)
 
     def _left_by(self, part: Held) -> list[str]:
         """What a part left; that it cannot be looked for is a leak like any other."""
@@ -141,16 +145,18 @@ class Conductor(Generic[P, D]):
             return [f"nobody could look: {error!r}"]
 
     async def _gather_last(self) -> None:
-        self.evidence.gather_last()
-        self.evidence.event(self.clock.now_ns(), "phase", "end", message("the run ended"))
+        try:
+            self.evidence.gather_last()
+        finally:
+            self.evidence.event(self.clock.now_ns(), "phase", "end", message("the run ended"))
 
     def _report(self) -> Result:
         """Judges what there is and writes the report. A disk that refuses is said in the exit status."""
         self.lifecycle.write(self.evidence.store.close)
         seen = self._seen()
         judgements = self._judged(seen)
-        sections = self._drawn(seen, judgements)
-        result = self._result(seen, judgements, sections)
+        page = self._page(seen, judgements)
+        result = self._result(seen, judgements, page)
         before = len(self.lifecycle.errors)
         self.lifecycle.write(
             lambda: write_reports(self.folder, result, claims.REGISTER, language(self.options.lang)),
@@ -158,49 +164,50 @@ class Conductor(Generic[P, D]):
         )
         if len(self.lifecycle.errors) == before:
             return result
-        corrected = self._result(seen, judgements, sections)  # what is stored must not look better than how it ended
+        corrected = self._result(seen, judgements, page)  # what is stored must not look better than how it ended
         self.lifecycle.write(lambda: publish(self.folder, corrected), lambda: write_junit(self.folder, corrected))
         return corrected
 
     def _begin(self) -> None:
         """Writes what the run is as a result that is under way: what a killed run is judged by."""
-        publish(self.folder, self._result(self._seen(), (), (), under_way=True))
+        seen = self._seen()
+        publish(self.folder, self._result(seen, (), self._headed(seen), under_way=True))
 
     def _publish(self) -> None:
         """Writes what there is so far as a result that is under way: what a ``kill -9`` leaves to be resumed."""
         seen = self._seen()
         judgements = self._judged(seen)
-        publish(self.folder, self._result(seen, judgements, self._drawn(seen, judgements), under_way=True))
+        publish(self.folder, self._result(seen, judgements, self._page(seen, judgements), under_way=True))
         point_latest(self.options.reports, self.folder)
 
     def _judged(self, seen: Seen[D]) -> tuple[Judgement, ...]:
-        try:
-            return judged(self.rehearsal, self.plan, seen)
-        except Exception as error:  # a mistake of ours must not cost the evidence its report
-            self.lifecycle.note(error)
-            return ()
+        return self._asked(lambda: judged(self.rehearsal, self.plan, seen), ())
 
-    def _drawn(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> tuple[Section, ...]:
+    def _page(self, seen: Seen[D], judgements: tuple[Judgement, ...]) -> Page:
+        nothing: tuple[Section, ...] = ()
+        sections = self._asked(lambda: tuple(self.rehearsal.sections(self.plan, seen, judgements)), nothing)
+        return replace(self._headed(seen), sections=sections)
+
+    def _headed(self, seen: Seen[D]) -> Page:
+        title = self._asked(lambda: self.rehearsal.title(self.plan), verbatim(self.plan_name))
+        return Page(title, self._asked(lambda: tuple(self.rehearsal.parts(self.plan, seen)), ()))
+
+    def _asked(self, ask: Callable[[], A], instead: A) -> A:
+        """What the rehearsal says; ``instead`` where it fails: a mistake of ours must not cost the run its report."""
         try:
-            return tuple(self.rehearsal.sections(self.plan, seen, judgements))
+            return ask()
         except Exception as error:
             self.lifecycle.note(error)
-            return ()
+            return instead
 
     def _result(
-        self,
-        seen: Seen[D],
-        judgements: tuple[Judgement, ...],
-        sections: tuple[Section, ...],
-        *,
-        under_way: bool = False,
+        self, seen: Seen[D], judgements: tuple[Judgement, ...], page: Page, *, under_way: bool = False
     ) -> Result:
         return conclude(
             self.rehearsal,
-            self.plan,
             replace(seen, facts=self._facts(), ended=not self.lifecycle.errors),
             judgements,
-            sections,
+            page,
             run_id=self.run_id,
             plan_name=self.plan_name,
             broke=[error.exit for error in self.lifecycle.errors],

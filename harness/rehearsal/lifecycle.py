@@ -32,6 +32,9 @@ class Ended(Protocol):
         ...
 
 
+#: How long a step of the ending may take; the longest, taking a cluster of our own down, has a limit of 240 s itself.
+ENDING_LIMIT_S = 600.0
+_CANCEL_LIMIT_S = 5.0  # for one that is over its limit to end when it is told so
 OnEnd = Callable[[Path], None] | None
 D = TypeVar("D", bound=Ended)
 D_co = TypeVar("D_co", bound=Ended, covariant=True)
@@ -132,21 +135,6 @@ def run_identity(clock: Clock, name: str, seed: int) -> str:
     return f"{stamp}Z-{name}-s{seed}-{process_mark()}"
 
 
-async def with_beside(work: Coroutine[Any, Any, None], *beside: Coroutine[Any, Any, None]) -> None:
-    """``work``, with what has no end of its own beside it: the first of all that ends or fails ends the others."""
-    main = asyncio.ensure_future(work)
-    others = [asyncio.ensure_future(each) for each in beside]
-    try:
-        await asyncio.wait([main, *others], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*others, main):  # a part that died is the cause of what failed with it
-            if task.done():
-                task.result()
-    finally:
-        for task in (main, *others):
-            task.cancel()
-        await asyncio.gather(main, *others, return_exceptions=True)
-
-
 def open_folder(reports: Path, run_id: str) -> Path:
     """Makes a run's folder. Raises ``EvidenceNotWritten`` when the reports folder refuses."""
     folder = reports / run_id
@@ -188,15 +176,23 @@ class Lifecycle:
             self._progress("already taking everything down")
 
     async def finally_(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Runs a step of the ending; what it raises is noted and does not stop the next."""
+        """Runs a step of the ending; what it raises is noted and does not stop the next, nor does one that hangs."""
         task = asyncio.ensure_future(_awaited(step))
-        while not task.done():  # a second Ctrl-C must not end what takes a stack down
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
-        if task.cancelled():
+        if not await _ended(task, ENDING_LIMIT_S):
+            self._gave_up(step)
+            task.cancel()
+            await _ended(task, _CANCEL_LIMIT_S)
+        elif task.cancelled():
             self.note(RehearsalError("a step of the ending was cancelled", remedy="look for what it would have ended"))
         elif isinstance(error := task.exception(), Exception):
             self.note(error)
+
+    def _gave_up(self, step: Callable[[], Awaitable[None]]) -> None:
+        what = f"a step of the ending, {_named(step)}, did not end within {ENDING_LIMIT_S:g} s"
+        self._progress(f"{what}: going on without it")
+        self.note(
+            RehearsalError(what, remedy="look for what it would have ended; the next command sweeps what is left")
+        )
 
     async def take_down(self, clock: Clock, *steps: Callable[[], Awaitable[None]]) -> float:
         """Runs the steps that take a run down, each whatever became of the others; the seconds they took."""
@@ -222,8 +218,24 @@ class Lifecycle:
             error = RehearsalError(
                 f"internal error: {error!r}", remedy="please keep the report's folder and tell the maintainers"
             )
-        self.errors.append(error)
+        if str(error) not in {str(known) for known in self.errors}:  # a reader that is asked twice says it twice
+            self.errors.append(error)
 
 
 async def _awaited(step: Callable[[], Awaitable[None]]) -> None:
     await step()
+
+
+async def _ended(task: asyncio.Task[None], limit_s: float) -> bool:
+    """Whether ``task`` ends within ``limit_s``. A second Ctrl-C must not end what takes a stack down: it waits on."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit_s
+    while not task.done() and loop.time() < end:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({task}, timeout=end - loop.time())
+    return task.done()
+
+
+def _named(step: Callable[[], Awaitable[None]]) -> str:
+    """The step as its code names it: ``Users.stop``."""
+    return str(getattr(step, "__qualname__", step))

@@ -68,6 +68,8 @@ class Running(Generic[D]):
         self._stack: Stack | None = None
         self._watchers: list[Callable[[EventRow | SampleRow], None]] = []
         self._beside: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
+        self._whole = False  # the rehearsal came to its end
         self._endings: list[Callable[[], Awaitable[None]]] = []
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -103,7 +105,8 @@ class Running(Generic[D]):
     async def up(self) -> None:
         """Brings the stack up; whatever it tells is evidence from now on."""
         self.phase("stack", message("bringing the stack up"))
-        self.beside(self._watch())
+        self._watching = asyncio.ensure_future(self._watch())  # until the endings are over
+        self._watching.add_done_callback(self._ended)
         await self.stack.up()
         self.mark("stack_up")
         self.say("the stack is up")
@@ -163,6 +166,7 @@ class Running(Generic[D]):
             if self._failed.done():  # a part that died is the cause of what failed with it
                 self._failed.result()
             main.result()
+            self._whole = True
         except asyncio.CancelledError:
             main.cancel()
             await asyncio.wait([main])
@@ -177,6 +181,17 @@ class Running(Generic[D]):
             await asyncio.gather(main, *self._beside, return_exceptions=True)
             if not self._failed.done():
                 self._failed.cancel()
+
+    async def watch_to_the_end(self) -> None:
+        """Once the endings are over: what the stack told until now is evidence. Raises what ended the watch since the
+        rehearsal came to its end; of one that broke it is known what ended it."""
+        if self._watching is None:
+            return
+        await self.clock.sleep(0)  # what was told and not yet read is read in one go
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+        if self._whole and not self._watching.cancelled():
+            self._watching.result()
 
     def endings(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """The steps before the stack is taken down."""

@@ -29,10 +29,6 @@ def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:
         yield say("Manifests"), found.manifests
     if found.missing_manifests:
         yield say("Manifests that Phase 2 requires and that are missing"), say.listed(found.missing_manifests)
-    if found.faults:
-        yield say("Faults injected"), say.join(found.faults)
-    if found.options:
-        yield say("Options"), say.listed(f"{name}: {value}" for name, value in found.options.items())
     yield say("Run"), status_words(result, say)
     if found.timings:
         yield say("Timings"), say.join(timings(found, say))

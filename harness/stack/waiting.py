@@ -55,6 +55,14 @@ async def accepts(address: Address) -> bool:
     return True
 
 
+async def given_up(task: asyncio.Task[Any]) -> None:
+    """Cancels ``task`` and waits for its end; raises what it raised. Whoever is cancelled meanwhile is cancelled."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
+
+
 async def together(*work: Coroutine[Any, Any, None]) -> None:
     """Runs all; the first error cancels the others and is raised alone, so that a person reads one cause."""
     tasks = [asyncio.ensure_future(one) for one in work]

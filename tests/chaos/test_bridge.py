@@ -13,9 +13,12 @@ import pytest
 
 from chaos.bridge import SOCKET, Refused, ask
 from harness.base.clock import MachineClock
+from harness.base.data import ROOT
+from harness.base.errors import PartDied
 from harness.model.stack import Fault
 from harness.rehearsals.chaos.bridge import Bridge
 from harness.rehearsals.chaos.places import Places
+from harness.stack.manifests import load
 
 pytestmark = [pytest.mark.process, pytest.mark.alone]
 
@@ -95,3 +98,42 @@ async def test_a_fault_that_is_being_made_is_made_whole_and_undone(tmp_path: Pat
 async def test_a_series_does_not_go_on_beside_the_tear_down(tmp_path: Path) -> None:
     did = await ended(tmp_path, "repeat", kind="pod_kill", every_s=0.1, times=50)
     assert did.count("begun pod_kill") == 1
+
+
+async def test_a_fault_that_cannot_be_made_keeps_no_end_from_being_one(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
+    async def refused() -> Any:
+        begun.set()
+        await asyncio.sleep(0.05)
+        raise PartDied("the pod is gone")
+
+    making = asyncio.ensure_future(made(tmp_path, SlowStack())._make("a fault", refused()))
+    await begun.wait()
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+
+
+async def test_the_undo_of_a_rollout_that_is_never_ready_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    class Stuck(SlowStack):
+        """A rollout that takes its time to end."""
+
+        async def apply(self, _manifests: object) -> None:
+            self.did.append("applied")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.1)
+
+    stack = Stuck()
+    bridge = made(tmp_path, stack)
+    bridge.manifests = load(ROOT / "deploy" / "kubernetes" / "overlays" / "local")
+    await bridge._never_ready()
+    await asyncio.sleep(0)
+    undoing = asyncio.ensure_future(bridge.undo())
+    await asyncio.sleep(0.01)
+    undoing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await undoing
+    assert stack.did == ["applied"]

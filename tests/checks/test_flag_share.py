@@ -27,9 +27,9 @@ def fetches(version: int = 1, at_ns: int = 100) -> list[FlagRow]:
     ]
 
 
-def test_as_planned() -> None:
+def test_every_user_as_planned_is_exact() -> None:
     found = flag_share(fetches(), PLAN, AUDIENCE, 100)
-    assert found.as_planned
+    assert found.exact
     assert found.share == found.planned_share == 8 / 15
     assert [(a.name, a.users, a.planned_on, a.seen, a.observed_on) for a in found.audiences] == [
         ("developers", 5, 5, 5, 5),
@@ -41,22 +41,22 @@ def test_as_planned() -> None:
 def test_one_user_too_many_or_too_few_is_seen(user: str, value: bool) -> None:
     rows = [msgspec.structs.replace(row, value=value) if row.user == user else row for row in fetches()]
     found = flag_share(rows, PLAN, AUDIENCE, 100)
-    assert not found.as_planned
+    assert not found.exact
     assert found.unsteady == ()
     assert found.share == (9 if value else 7) / 15
 
 
 def test_a_user_that_is_not_heard_of_is_seen() -> None:
-    assert not flag_share(fetches()[1:], PLAN, AUDIENCE, 100).as_planned
-    assert not flag_share([r for r in fetches() if r.user != "g9"], PLAN, AUDIENCE, 100).as_planned
+    assert not flag_share(fetches()[1:], PLAN, AUDIENCE, 100).exact
+    assert not flag_share([r for r in fetches() if r.user != "g9"], PLAN, AUDIENCE, 100).exact
 
 
 def test_a_value_that_changes_under_one_version_is_unsteady() -> None:
     flap = FlagRow(at_ns=50, user="g0", value=False, template_version=1, fetched=True)
     found = flag_share([flap, *fetches()], PLAN, AUDIENCE, 100)
-    assert found.unsteady == ("g0",)
-    assert not found.as_planned
-    assert flag_share([msgspec.structs.replace(flap, template_version=0), *fetches()], PLAN, AUDIENCE, 100).as_planned
+    assert found.unsteady == ("g0",) and found.exact
+    before = msgspec.structs.replace(flap, template_version=0)
+    assert flag_share([before, *fetches()], PLAN, AUDIENCE, 100).unsteady == ()
 
 
 def test_the_latest_successful_fetch_counts_in_any_order() -> None:
@@ -64,7 +64,7 @@ def test_the_latest_successful_fetch_counts_in_any_order() -> None:
     failed = [msgspec.structs.replace(row, value=True, fetched=False, at_ns=300) for row in fetches(3)]
     rows = [*fetches(), *off, *failed]
     random.Random(1).shuffle(rows)
-    assert flag_share(rows, PLAN, AUDIENCE, 199).as_planned
+    assert flag_share(rows, PLAN, AUDIENCE, 199).exact
     assert flag_share(rows, PLAN, AUDIENCE, 400).share == 0
 
 
@@ -72,5 +72,5 @@ def test_strangers_are_named_and_nobody_is_no_share() -> None:
     stranger = FlagRow(at_ns=1, user="x", value=True, template_version=1, fetched=True)
     found = flag_share([*fetches(), stranger], PLAN, AUDIENCE, 100)
     assert found.unknown == ("x",)
-    assert not found.as_planned
+    assert not found.exact
     assert flag_share([], PLAN, AUDIENCE, 100).share is None

@@ -18,7 +18,7 @@ from harness.evidence.gathered import Gathered
 from harness.model.message import verbatim
 from harness.model.result import Facts
 from harness.model.stack import Address, Rung
-from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.conformance import shape
 from harness.rehearsals.conformance.beside import spare
@@ -223,8 +223,8 @@ def test_a_page_survives_whatever_a_target_answers(tmp_path: Path) -> None:
     seen = Seen(facts=FACTS, details=details, evidence=Gathered())
     plan = ConformancePlan(only=("stop.*",))
     judgements = judged(REHEARSAL, plan, seen)
-    sections = tuple(REHEARSAL.sections(plan, seen, judgements))
-    result = conclude(REHEARSAL, plan, seen, judgements, sections, run_id="r", plan_name="conformance")
+    drawn = Page(REHEARSAL.title(plan), sections=tuple(REHEARSAL.sections(plan, seen, judgements)))
+    result = conclude(REHEARSAL, seen, judgements, drawn, run_id="r", plan_name="conformance")
     write_reports(tmp_path, result, claims.REGISTER)
     page = (tmp_path / "report.html").read_text()
     assert "<b>*x*" not in page and page.count("&lt;b&gt;") >= 4

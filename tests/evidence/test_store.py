@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from harness.base.clock import Anchor, utc
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit
-from harness.evidence.store import EvidenceStore, fold, read_anchor, read_meta, read_rows
+from harness.evidence.read import read_meta, read_rows
+from harness.evidence.store import EvidenceStore
 from harness.model.evidence import (
     EventRow,
     FlagRow,
@@ -138,8 +139,10 @@ def test_one_file_is_left_and_says_whose_it_is(tmp_path: Path) -> None:
     with store(path) as writer:
         writer.append([event(1)])
     assert [entry.name for entry in tmp_path.iterdir()] == ["evidence.sqlite"]
-    assert read_anchor(path) == ANCHOR
-    assert read_meta(path)["run_id"] == "run-1"
+    said = read_meta(path)
+    assert said["run_id"] == "run-1"
+    anchor = (said["anchor_monotonic_ns"], said["anchor_unix_ns"])
+    assert anchor == (str(ANCHOR.monotonic_ns), str(ANCHOR.unix_ns))
 
 
 @given(st.integers(min_value=0, max_value=2**50))
@@ -246,13 +249,6 @@ def test_a_torn_journal_costs_only_its_torn_end(killed: Path) -> None:
 
 
 @pytest.mark.process
-def test_fold_leaves_one_file(killed: Path) -> None:
-    fold(killed)
-    assert [entry.name for entry in killed.parent.iterdir()] == ["evidence.sqlite"]
-    assert len(list(read_rows(killed))) == 500
-
-
-@pytest.mark.process
 def test_a_killed_run_in_a_read_only_folder_is_read_by_a_user_who_may_not_write(killed: Path) -> None:
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("needs root to become another user")
@@ -260,7 +256,7 @@ def test_a_killed_run_in_a_read_only_folder_is_read_by_a_user_who_may_not_write(
     for folder in (killed.parent, *killed.parent.parents):
         if str(folder).startswith(tempfile.gettempdir() + "/"):
             folder.chmod(0o755)
-    code = f"from harness.evidence.store import read_rows\nfrom pathlib import Path\nprint(len(list(read_rows(Path({str(killed)!r})))))"
+    code = f"from harness.evidence.read import read_rows\nfrom pathlib import Path\nprint(len(list(read_rows(Path({str(killed)!r})))))"
     done = subprocess.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-B", "-c", code],
         capture_output=True,
@@ -281,7 +277,7 @@ def test_what_is_no_evidence_is_bad_input(tmp_path: Path, content: bytes) -> Non
 
 
 def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
-    for read in (read_anchor, read_meta, fold, lambda path: list(read_rows(path))):
+    for read in (read_meta, lambda path: list(read_rows(path))):
         with pytest.raises(BadInput, match="no evidence file"):
             read(tmp_path / "none.sqlite")
     assert list(tmp_path.iterdir()) == []
@@ -312,7 +308,8 @@ def test_a_damaged_page_is_bad_input_not_a_traceback(tmp_path: Path) -> None:
 _LIMITED = """
     import resource, sys
     from pathlib import Path
-    from harness.evidence.store import EvidenceStore, read_rows
+    from harness.evidence.read import read_rows
+    from harness.evidence.store import EvidenceStore
     from harness.base.errors import EvidenceNotWritten
     from harness.base.clock import Anchor
     from harness.model.evidence import EventRow

@@ -74,12 +74,19 @@ def write_reasons(excluded: Mapping[str, str], file: Path = REASONS) -> None:
 def digests(root: Path = ROOT) -> dict[str, str]:
     """Of each function and method of the packages, as it is now; comments and layout do not count."""
     found = {}
-    for path in sorted((root / "harness").rglob("*.py")):
-        module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-        if package_of(module + "."):
-            for name, node in _functions(ast.parse(path.read_text())):
-                found[f"{module}.{name}"] = hashlib.sha256(ast.unparse(node).encode()).hexdigest()[:16]
+    for module, path in modules(root).items():
+        for name, node in _functions(ast.parse(path.read_text())):
+            found[f"{module}.{name}"] = hashlib.sha256(ast.unparse(node).encode()).hexdigest()[:16]
     return found
+
+
+def modules(root: Path = ROOT) -> dict[str, Path]:
+    """The files of the packages, by their modules' names."""
+    found = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted((root / "harness").rglob("*.py"))
+    }
+    return {module: path for module, path in found.items() if package_of(module + ".")}
 
 
 def package_of(name: str) -> str:

@@ -37,6 +37,8 @@ def test_what_is_kept_is_of_the_packages_and_of_its_form() -> None:
         assert re.fullmatch("[0-9a-f]{16}", each.digest)
         assert all(1 <= int(number) <= each.mutants for number in each.left)
         assert not kept.NOTICED & set(each.left.values())
+    modules = {f"{name}." for name in kept.modules()}
+    assert [name for name in known.functions if not any(map(name.startswith, modules))] == []  # follow those that moved
     assert set(known.scores) == set(kept.PACKAGES)
     assert list(known.functions) == sorted(known.functions)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from night import jobs
 from night.command import parser as night_parser
 from night.errors import Trouble
 
-from harness.cli.main import parser
+from harness.cli.main import main, parser
 from tests.night import ROOT
 
 EXAMPLE = ROOT / "examples" / "walk-api" / "rehearsal"
@@ -34,6 +35,46 @@ def test_every_step_is_a_command_that_exists(path: Path) -> None:
                 assert words[:3] == ["python3", "noxfile.py", "-s"]
                 assert f"def {words[3]}(" in sessions
                 assert any(word.startswith("--junitxml=reports/tests/") for word in words)
+
+
+def typed(path: Path) -> list[list[str]]:
+    """What a file of jobs types behind ``python3 -m harness``."""
+    lines = [step.words(7) for job in jobs.read(path) for step in job.steps]
+    return [words[3:] for words in lines if words[:3] == ["python3", "-m", "harness"]]
+
+
+@pytest.mark.parametrize(
+    "words", [words for path in FILES for words in typed(path)], ids=lambda words: " ".join(map(str, words))
+)
+def test_every_command_line_is_accepted_up_to_where_it_would_begin(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the two checkouts that docs/night.md tells of; what was typed is refused before anything is begun."""
+    begun: list[object] = []
+
+    def conducted(make: object, *_: object, **__: object) -> int:
+        begun.append(make)
+        return 0
+
+    for module in ("harness.rehearsal.lifecycle", "harness.rehearsals.rollout.command"):
+        monkeypatch.setattr(f"{module}.conducted", conducted)
+    backend = tmp_path / "backend"
+    shutil.copytree(ROOT / "deploy" / "kubernetes", backend / "deploy")
+    shutil.copytree(backend / "deploy" / "overlays" / "kind", backend / "deploy" / "overlays" / "production")
+    shutil.copytree(EXAMPLE, backend / "rehearsal")
+    (backend / "walk-api").write_text("#!/bin/sh\n")  # the step before builds it
+    (backend / "walk-api").chmod(0o755)
+    (tmp_path / "rehearsal").mkdir()
+    monkeypatch.chdir(tmp_path / "rehearsal")
+    assert main([*words, "--reports", str(tmp_path / "reports")]) == 0
+    assert len(begun) == 1
+
+
+def test_what_is_compared_is_made_by_the_steps_before_it() -> None:
+    (job,) = [each for each in jobs.read(jobs.OURS) if each.name == "scaling_compared"]
+    *made, last = [step.words(7) for step in job.steps]
+    assert last == ["python3", ".ci/nightly", "compared", "scaling", "kind", "local"]
+    assert [words[words.index("--on") + 1] for words in made] == ["kind", "local"]
 
 
 def test_the_night_has_the_jobs_that_issue_12_names() -> None:

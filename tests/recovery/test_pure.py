@@ -230,6 +230,14 @@ def test_the_bundled_plan_says_what_the_document_says() -> None:
         ("written_limit: 25s", "written_limit: 5s", "nothing would be left for the restart"),
         ("errors_below: 1%", "errors_below: 0%", "errors_below lies between"),
         ("points: 3", "points: -1", "points is -1"),
+        ("points: 3", "points: 0", "points is 0, outside 1..200"),
+        ("sizes: [16MiB, 32MiB, 64MiB, 128MiB]", "sizes: []", "at least four"),
+        ("stall: 50min", "stall: 0s", "a stall lies within a day, and is one"),
+        (
+            "disasters: [dropped_table, lost_data_folder, bad_migration, corrupted_backup, missing_wal_segment]",
+            "disasters: []",
+            "disasters: none",
+        ),
         ("points: 3", "pints: 3", "pints"),
         ("- dr.rto", "- dr.rot", "unknown claim 'dr.rot'"),
         ("16MiB, 32MiB, 64MiB, 128MiB", "16MiB, 32MiB", "at least four"),
@@ -256,3 +264,20 @@ def test_a_disk_without_room_is_said_before_anything_starts(tmp_path: Path) -> N
     with pytest.raises(StackNotStarted, match="of disk") as caught:
         Site.begin("test-no-room", tmp_path, MachineClock(), needs_bytes=needs)
     assert "--size" in caught.value.remedy
+
+
+async def test_a_folder_that_a_site_cannot_remove_is_left_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEKUTOKO_REHEARSAL_HOME", str(tmp_path / "home"))
+    site = Site.begin("left", tmp_path / "logs", MachineClock())
+
+    def refused() -> None:
+        raise OSError("device or resource busy")
+
+    with monkeypatch.context() as within:
+        within.setattr(site.state, "end", refused)
+        await site.down()
+    assert site.leaks() == [f"folder {site.state.folder} is left"]
+    site.state.end()
+    assert site.leaks() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.report.html import render
 from harness.report.language import language
@@ -16,5 +16,6 @@ def drawn(rehearsal: Rehearsal[Any, Any], plan: Any, left: Seen[Any], folder: Pa
     """The HTML of what the run ``left``."""
     judgements = judged(rehearsal, plan, left)
     sections = tuple(rehearsal.sections(plan, left, judgements))
-    result = conclude(rehearsal, plan, left, judgements, sections, run_id="r", plan_name=plan.name)
+    page = Page(rehearsal.title(plan), tuple(rehearsal.parts(plan, left)), sections)
+    result = conclude(rehearsal, left, judgements, page, run_id="r", plan_name=plan.name)
     return render(folder, result, REGISTER, language(lang))

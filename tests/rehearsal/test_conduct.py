@@ -16,7 +16,8 @@ from harness.base.progress import Progress
 from harness.evidence.gathered import stored
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.judgement import Judgement
-from harness.model.result import Result
+from harness.model.message import Message
+from harness.model.result import Part, Result
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
@@ -28,6 +29,7 @@ from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsal.running import Running
 from harness.report.published import RESULT
+from harness.stack.state.lease import run_folder
 from harness.stack.targets import bundled
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
 
@@ -151,13 +153,32 @@ class Undrawable(Toy):
         raise ZeroDivisionError(str((plan, seen, judgements)))
 
 
-@pytest.mark.parametrize("toy", [Twice(), Undrawable()])
-async def test_a_mistake_in_judge_or_sections_costs_no_report_and_is_no_success(toy: Toy, tmp_path: Path) -> None:
+class Untitled(Toy):
+    """Its title fails."""
+
+    def title(self, plan: ToyPlan) -> Message:
+        raise ZeroDivisionError(str(plan))
+
+
+class Unparted(Toy):
+    """Its parts fail."""
+
+    def parts(self, plan: ToyPlan, seen: Seen[ToyDetails]) -> Sequence[Part]:
+        _ = seen
+        raise ZeroDivisionError(str(plan))
+
+
+@pytest.mark.parametrize("toy", [Twice(), Undrawable(), Untitled(), Unparted()])
+async def test_a_mistake_in_what_is_asked_of_a_rehearsal_costs_no_report_and_is_no_success(
+    toy: Toy, tmp_path: Path
+) -> None:
     run = conductor(tmp_path, Empty(), toy)
     result = await run.run()
     assert (result.decision, result.exit_status) == (None, Exit.INTERNAL)
-    assert "internal error" in result.facts.errors[0]
+    (error,) = result.facts.errors
+    assert "internal error" in error
     assert RESULT.read(run.folder / "result.json") == result
+    assert (run.folder / "report.html").is_file()
 
 
 async def test_a_part_that_dies_ends_the_run_and_everything_is_still_taken_down(tmp_path: Path) -> None:
@@ -196,6 +217,68 @@ async def test_the_endings_run_last_first_each_whatever_became_of_the_others(tmp
 async def test_what_is_left_is_the_exit_status(tmp_path: Path) -> None:
     result = await conductor(tmp_path, Empty(left=("a port",))).run()
     assert (result.facts.leaks, result.decision, result.exit_status) == (("a port",), Decision.ADVANCE, Exit.LEAK)
+
+
+class Recorded(Empty):
+    """Looks, as the leak check of a stack does, at what stands in the run's folder."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._folder = run_folder(run_id)
+
+    async def up(self) -> None:
+        await super().up()
+        self._folder.mkdir(parents=True)
+        (self._folder / "part").write_text("runs on")
+
+    def leaks(self) -> list[str]:
+        return [f"part {path.read_text()}" for path in self._folder.glob("part")]
+
+
+async def test_what_is_left_is_looked_for_while_the_runs_folder_is_there_and_the_next_command_finds_it(
+    tmp_path: Path,
+) -> None:
+    run = conductor(tmp_path, Empty())
+    run._environment = Nowhere(Recorded(run.run_id))
+    result = await run.run()
+    assert (result.facts.leaks, result.exit_status) == (("part runs on",), Exit.LEAK)
+    assert (run_folder(run.run_id) / "part").is_file()
+
+
+async def test_what_is_told_while_the_endings_run_is_evidence(tmp_path: Path) -> None:
+    class Late(Empty):
+        """Tells a second row when it is asked to, and then fails."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.ending, self.dies = asyncio.Event(), False
+
+        async def watch(self) -> AsyncIterator[EventRow | SampleRow]:
+            yield happened(5, "component", "part 0", "runs", {})
+            await self.ending.wait()
+            yield happened(6, "component", "part 0", "ends", {})
+            if self.dies:
+                raise PartDied("part died")
+            await asyncio.Event().wait()
+
+    class LateEnding(Toy):
+        async def run(self, plan: ToyPlan, on: Running[ToyDetails]) -> None:
+            async def ending() -> None:
+                stack.ending.set()
+                await asyncio.sleep(0.01)
+
+            on.at_end(ending)
+            await super().run(plan, on)
+
+    stack = Late()
+    run = conductor(tmp_path / "good", stack, LateEnding())
+    assert (await run.run()).exit_status == Exit.OK
+    assert [row.message for row in stored(run.folder).events if row.kind == "component"] == ["runs", "ends"]
+    stack = Late()
+    stack.dies = True
+    result = await conductor(tmp_path / "bad", stack, LateEnding()).run()
+    assert (result.facts.errors, result.exit_status) == (("part died",), Exit.RUN_BROKEN)
+    assert stack.told == ["up", "down"]
 
 
 async def test_what_a_run_holds_besides_is_taken_down_before_the_stack_and_looked_for(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def rolled_back(**changes: Any) -> Result:
         rollback_limit(Verdict.FAIL),
         judgement(Verdict.FAIL, id="writes.acknowledged", kind=Kind.CHECK, asked=(), examples=("user u0017: lost",)),
     )
-    fields: dict[str, Any] = {"sections": (timeline(),), "faults": ("errors on 12 % of requests",)}
+    fields: dict[str, Any] = {"sections": (timeline(),)}
     return result(Decision.ROLL_BACK, *judgements, **{**fields, **changes})
 
 
@@ -183,7 +183,6 @@ def everything(decision: Decision | None = Decision.HOLD, **changes: Any) -> Res
         "manifest_warnings": (ManifestWarning(told=message("a risk"), file="deployment.yaml", line=3),),
         "repository_errata": (RepositoryErratum(id="k8s.x", state=STILL_THERE, told=message("as it was"), file="a"),),
         "missing_manifests": ("Secret", "PodDisruptionBudget"),
-        "options": {"quick": True},
     }
     return command(decision, *judgements, **{**fields, **changes})
 

@@ -38,7 +38,7 @@ def long() -> Result:
         judgement(Verdict.ERRATUM_SHOWN, id="e", erratum=LONG),
         title=told[0], parts=(Part(name="p", title=told[0]),), errors=(LONG,), leaks=(LONG,), replay=LONG,
         sections=(Pairs(pairs=((told[0], LONG),)), Lines(title=told[0], lines=(LONG,)), results.wide_table()),
-        rung_changes=(LONG,), faults=(LONG,), run_id=LONG,
+        rung_changes=(LONG,), run_id=LONG,
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ from harness.model.result import Facts, Result
 from harness.model.scenario import AudiencePlan, Comparison, Criterion, Metric, PopulationPlan, Scenario
 from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision
-from harness.rehearsal.conclude import conclude, judged
+from harness.rehearsal.conclude import Page, conclude, judged
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
@@ -308,7 +308,8 @@ def judged_result(week: Week, rows: Iterable[Row]) -> tuple[Result, Gathered]:
     seen = Seen(facts=facts_of(week), details=WeekDetails(), evidence=gathered)
     found = judged(REHEARSAL, week.scenario, seen)
     run_id, name = f"rollout_week3-s{week.seed}", "rollout_week3"
-    return conclude(REHEARSAL, week.scenario, seen, found, (), run_id=run_id, plan_name=name), gathered
+    page = Page(REHEARSAL.title(week.scenario))
+    return conclude(REHEARSAL, seen, found, page, run_id=run_id, plan_name=name), gathered
 
 
 def drawn(week: Week, result: Result, evidence: Gathered) -> Result:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base.clock import NS
 from harness.base.errors import BadInput, Exit
 from harness.checks.invariants import OFF
 from harness.evidence.gathered import EVIDENCE, Gathered
@@ -198,3 +199,19 @@ def test_a_rate_without_a_margin_is_seen_where_just_as_much_is_offered(
     found = week(tmp_path, cut(table(2), window_s=5.0, pace_s=pace_s))
     errata = {each.id for each in found.run.errata}
     assert ("rollout.week2.rate_without_margin" in errata) is shown
+
+
+@pytest.mark.parametrize("end", ["begin", "end"])
+def test_an_error_of_the_measurement_holds_a_week_whenever_it_was(told: tuple[Week, list[Judgement]], end: str) -> None:
+    """Outside the window no criterion is about it: a limit that fired stands, and nothing else advances."""
+    found, _ = told
+    at_ns = {"begin": found.window.start_ns - NS, "end": found.window.end_ns + 60 * NS}[end]
+    error = EventRow(at_ns=at_ns, kind="measurement_error", subject="clock", message="it was set", data={})
+    before, now = again(found, found.rows), again(found, (*found.rows, error))
+    assert ("", "measurement") not in {each.key for each in before}
+    assert [(each.key, each.verdict) for each in now[:-1]] == [(each.key, each.verdict) for each in before]
+    assert (now[-1].id, now[-1].verdict, now[-1].gates) == ("measurement", Verdict.INCONCLUSIVE, True)
+    assert now[-1].reason == "the measurement failed: clock: it was set"
+    passed = [each for each in before if not each.holds and not each.fired]
+    assert combine([*passed, now[-1]]) is Decision.HOLD
+    assert combine(now) is found.run.decision

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,9 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".coverage"  # never committed; the data lie there too (pyproject.toml)
 FLOOR_PERCENT = 95.0
-#: What a verdict rests on.
-HELD = ("harness/judge", "harness/control", "harness/checks", "harness/load/population")
+#: What a verdict rests on: folders, and the judges that stand in their rehearsals' folders.
+JUDGES = "harness/rehearsals/*/judge*.py"
+HELD = ("harness/judge", "harness/control", "harness/checks", "harness/load/population", JUDGES)
 TESTS = ("--groups", "fast,document", "--alone", "without", "-n", "2", "--dist", "worksteal", "-q")
 UNCOVERED = 15  # files to name, those with the most that no test ran
 
@@ -69,7 +71,7 @@ def by_package(report: Report) -> dict[str, Counts]:
     found: dict[str, list[Counts]] = {}
     for path, file in report.files.items():
         parts = Path(path).parts
-        held = next((each for each in HELD if path.startswith(f"{each}/")), "")
+        held = next((each for each in HELD if path.startswith(f"{each}/") or fnmatchcase(path, each)), "")
         name = held or ("/".join(parts[:2]) if parts[0] == "harness" else parts[0])
         found.setdefault(name, []).append(file.summary)
     return {name: total(counts) for name, counts in sorted(found.items())}

@@ -2,7 +2,8 @@
 
 Frames that run one, commands, reports, types of plans and results, loaders, engines of load, the import contracts and
 the JSON Schemas. A kind names files by what they are called, wherever they lie, and the folders that are scaffold
-whole; in those, what is left out is listed and anything new counts. ``*`` stands for folders too.
+whole; in those, what is left out is listed and anything new counts. ``*`` stands for folders too. Names of files that
+are gone stay: by them the counter gives the figures of the tree before its moves, and none of them comes back unseen.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit
 from harness.cli.stored.folder import locate, read_stored
 from harness.cli.stored.rejudge import Rejudgement, rejudge
@@ -81,9 +82,28 @@ async def test_a_judgement_that_is_new_or_gone_is_told(made: Made) -> None:
 
 async def test_a_run_that_broke_decides_nothing(made: Made) -> None:
     judged = again(await made(rows=3, at_least=9, dies=True))
-    assert (judged.decision, judged.evidence_says, judged.exit_status) == (None, Decision.HOLD, Exit.HOLD)
+    assert (judged.decision, judged.evidence_says, judged.exit_status) == (None, Decision.HOLD, Exit.RUN_BROKEN)
     assert "the run broke: part died" in judged_words(judged)
     assert "its evidence alone would say: not all passed" in judged_words(judged)
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ({"rows": 3}, Exit.OK),
+        ({"rows": 1, "at_least": 2}, Exit.HOLD),
+        ({"left": ("a port",)}, Exit.LEAK),
+        ({"rows": 1, "at_least": 2, "left": ("a port",)}, Exit.LEAK),
+        ({"dies": True, "at_least": 9}, Exit.RUN_BROKEN),
+        ({"dies": True, "at_least": 9, "left": ("a port",)}, Exit.LEAK),
+    ],
+)
+async def test_what_befell_a_run_and_what_it_left_is_its_exit_status_again(
+    made: Made, how: dict[str, Any], status: Exit
+) -> None:
+    folder = await made(**how)
+    assert json.loads((folder / "result.json").read_text())["exit_status"] == status
+    assert again(folder).exit_status == status
 
 
 async def test_a_killed_run_is_judged_from_what_it_left(tmp_path: Path) -> None:
@@ -190,3 +210,15 @@ async def test_the_command_prints_writes_and_ends_with_the_status(
     assert await asyncio.to_thread(main, ["judge", str(folder), "--write", "--lang", "ja"]) == Exit.HOLD
     assert "保存時と同じ" in capsys.readouterr().out or language("ja")("the same as stored") != "the same as stored"
     assert (folder / "judged-2.json").exists()
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "tests" / "corpus" / "runs").iterdir()), ids=lambda path: path.name)
+def test_a_run_of_every_older_harness_is_told_for_one(folder: Path) -> None:
+    with pytest.raises(BadInput, match=r"the folder holds the [a-z_]+\.json of an older harness, and no result\.json"):
+        again(folder)
+
+
+def test_an_older_week_that_was_killed_is_told_for_one(tmp_path: Path) -> None:
+    (tmp_path / "scenario.json").write_text("{}")
+    with pytest.raises(BadInput, match=r"holds the scenario\.json of an older harness"):
+        again(tmp_path)

@@ -20,8 +20,12 @@ from harness.report.latest import LATEST
 from harness.report.published import RESULT, RESULT_JSON
 
 _T = TypeVar("_T")
-#: The documents of harnesses before result.json.
-_OLDER = ("run.json", "rollout.json", "load.json", "chaos.json", "dr.json", "conformance.json", "network.json")
+#: The documents of harnesses before result.json; of a week that was killed its plan alone.
+_OLDER = (
+    "run.json", "rollout.json", "load.json", "chaos.json", "chaos_nightly.json", "conformance.json", "deploy.json",
+    "dr.json", "flag_proof.json", "mirror_stop.json", "network.json", "scaling.json", "secret_rotation.json",
+    "scenario.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import msgspec
 
+from harness.base.errors import Exit
 from harness.cli.stored.folder import StoredRun, judge_again
 from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement
@@ -74,12 +75,19 @@ def rejudge(run: StoredRun) -> Rejudgement:
         stored_decision=result.decision,
         decision=decision,
         evidence_says=says,
-        exit_status=int(exit_status(decision)),
+        exit_status=int(_exit_status(run, decision)),
         broke=broke,
         same=not run.killed and decision is result.decision and not differ,
         judgements=pairs,
         rows=_counted(run),
     )
+
+
+def _exit_status(run: StoredRun, decision: Decision | None) -> Exit:
+    """As if the run ended today: what befell it and what it left are facts, whatever its judgements say now."""
+    result = run.result
+    broke = [each for each in Exit if result.facts.errors and each == result.exit_status]
+    return exit_status(decision, broke, leaks=bool(result.facts.leaks))
 
 
 def _counted(run: StoredRun) -> dict[str, int]:

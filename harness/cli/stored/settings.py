@@ -10,9 +10,7 @@ import msgspec
 from harness.cli.stored.folder import StoredRun
 
 #: Facts of a result that say how a run was asked for.
-_ASKED = (
-    "rung", "target", "target_bundled", "seed", "faults", "capabilities", "rung_changes", "environment", "options",
-)  # fmt: skip
+_ASKED = ("rung", "target", "target_bundled", "seed", "capabilities", "rung_changes", "environment")
 
 #: Facts of a machine that change from hour to hour; only the load is worth a line.
 _PASSING = frozenset({"memory_available_bytes", "wall_clock", "started"})

@@ -21,6 +21,7 @@ from harness.rehearsals.chaos.holding import every_connection, holding, lock
 from harness.rehearsals.chaos.places import Places
 from harness.stack.failover import follow, stop_receiving
 from harness.stack.protocol import Stack, Undo
+from harness.stack.waiting import given_up
 
 #: Told to the lease's folder before each fault, so that ``undo`` knows what a killed run had begun.
 UNDO_FILE = "undo.json"
@@ -177,9 +178,8 @@ class Bridge:
         rollout = asyncio.ensure_future(self._stack.apply(broken))
 
         async def back() -> None:
-            rollout.cancel()
-            with contextlib.suppress(asyncio.CancelledError, RehearsalError):
-                await rollout
+            with contextlib.suppress(RehearsalError):
+                await given_up(rollout)
             await self._stack.apply(self.manifests)
 
         self._keep("kubectl rollout undo", back)
@@ -259,9 +259,11 @@ class Bridge:
                 await asyncio.wait({task})
             except asyncio.CancelledError:
                 cancelled = True
-        self._keep(what, task.result())
+        if not task.cancelled() and task.exception() is None:
+            self._keep(what, task.result())
         if cancelled:
             raise asyncio.CancelledError
+        task.result()
 
     def _keep(self, what: str, undo: Undo) -> None:
         self._undo.append((what, undo))

@@ -172,12 +172,17 @@ def checked(plan: RecoveryPlan, where: str) -> RecoveryPlan:
     """The plan, when it can be carried out on one machine. Raises ``BadInput``."""
     sizes = plan.sizes.sizes_bytes
     refusals = {
-        f"points is {plan.points}, outside 0..{MOST_POINTS}": not 0 <= plan.points <= MOST_POINTS,
+        "disasters: none, and a part that does nothing would be told as done (--only leaves parts out)": (
+            not plan.disasters
+        ),
+        f"points is {plan.points}, outside 1..{MOST_POINTS} (--only leaves parts out)": (
+            not 1 <= plan.points <= MOST_POINTS
+        ),
         f"days is {plan.days}, outside 1..60": not 1 <= plan.days <= 60,
-        "sizes: at least four different ones for a prediction, or none": bool(sizes) and len(set(sizes)) < 4,
+        "sizes: at least four different ones for a prediction (--only leaves parts out)": len(set(sizes)) < 4,
         "sizes lie between 4 MiB and 2 GiB": any(not SMALLEST_BYTES <= each <= LARGEST_BYTES for each in sizes),
         "sentinel_every lies between 10 ms and 10 s": not 0.01 <= plan.sentinel_every_s <= 10,
-        "a stall lies within a day": not 0 <= plan.stall.stall_s <= 86400,
+        "a stall lies within a day, and is one": not 0 < plan.stall.stall_s <= 86400,
         "stall: commit_every is longer than archive_timeout": plan.stall.commit_every_s > plan.stall.archive_timeout_s,
         "users lie between 1 and 500": not 1 <= plan.traffic.population.users <= 500,
         f"written_limit is {plan.traffic.written_limit_s:g} s; the apply alone may take {APPLY_LIMIT_S:g} s of it, and "

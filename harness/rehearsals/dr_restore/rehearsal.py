@@ -108,7 +108,7 @@ class Recovery:
 
 
 async def _site(plan: RecoveryPlan, on: Running[RecoveryDetails]) -> Site:
-    largest = max(plan.sizes.sizes_bytes, default=0) if "sizes" in plan.parts else 0
+    largest = max(plan.sizes.sizes_bytes) if "sizes" in plan.parts else 0
     needs = _BASE_BYTES + COPIES * largest
     site = Site.begin(f"{on.run_id}-db", on.folder / "logs", on.clock, needs_bytes=needs)
     on.hold(site)
@@ -139,8 +139,7 @@ async def _points(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) 
 
 
 async def _sizes(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:
-    if plan.sizes.sizes_bytes:
-        on.details.sizes = await sizes(site, plan.sizes, _machine())
+    on.details.sizes = await sizes(site, plan.sizes, _machine())
 
 
 async def _stack(plan: RecoveryPlan, on: Running[RecoveryDetails], site: Site) -> None:

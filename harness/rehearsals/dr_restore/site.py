@@ -20,7 +20,7 @@ from harness.base.private import open_beneath
 from harness.stack.local.postgres_programs import Programs, provided, whole
 from harness.stack.local.postgres_template import account
 from harness.stack.local.teardown import end_strays
-from harness.stack.state import RunState, remove_run_folder
+from harness.stack.state import RunState
 from harness.stack.state.leaks import Traces, leaks, shared_files
 from harness.stack.state.processes import signal_group
 
@@ -138,7 +138,6 @@ class Site:
         )
         with contextlib.suppress(OSError):  # then the leak check names the folder
             self.state.end()
-        remove_run_folder(self.state.lease.run_id)
 
     def leaks(self) -> list[str]:
         """Valid after ``down``."""

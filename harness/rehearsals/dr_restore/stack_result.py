@@ -69,14 +69,9 @@ class OnStack(msgspec.Struct, frozen=True, kw_only=True):
     after: Calls | None
 
 
-def changed_nothing(found: OnStack) -> bool:
-    """Whether the procedure as written led nobody to the new instance."""
-    return not any(contrary(found))
-
-
 def contrary(found: OnStack) -> Iterator[Message]:
-    """What speaks against ``changed_nothing``, or leaves it unknown. The sessions after the correction show that
-    sessions would have been seen.
+    """What speaks against that the procedure as written led nobody to the new instance, or leaves it unknown. The
+    sessions after the correction show that sessions would have been seen.
     """
     written = found.written
     if written.steps.reached is Reached.APPLY:

@@ -14,7 +14,6 @@ from harness.checks.invariants import OFF, judged_reads, switch_over_result
 from harness.checks.switch_over import SwitchOver, switch_over
 from harness.checks.walk_results import READS
 from harness.judge.chance import chance_words, false_roll_backs
-from harness.judge.finding import error_words
 from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, of_event
@@ -60,9 +59,6 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
     yield from _unjudged(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
     yield from _rate_without_margin(plan, found)
-    errors = seen.evidence.ledger.measurement_errors
-    if errors:  # a criterion that one concerns is inconclusive by itself
-        yield observation("measurement", (error_words(errors),), verdict=Verdict.INCONCLUSIVE)
 
 
 def not_exercised(plan: Scenario, capabilities: Iterable[str]) -> dict[str, Message]:

@@ -26,7 +26,6 @@ _KIND = {
     Kind.ROLLBACK_LIMIT: message("rollback limit"),
     Kind.CHECK: message("check"),
 }
-_HEADS = (message("Criterion"), message("Kind"), message("Value"), message("Bound (95 %)"), message("Samples"))
 _FIRED = {Verdict.PASS: message("did not fire"), Verdict.FAIL: message("fired")}
 
 

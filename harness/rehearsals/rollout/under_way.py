@@ -21,6 +21,7 @@ from harness.model.message import Told, message
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault
 from harness.model.verdict import Decision
+from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
@@ -107,8 +108,8 @@ class Week:
             self._on.evidence.event(self._on.clock.now_ns(), "phase", "judged", judged, judged_ns=self._judged_ns)
         await self._check_stores()
         if self.decision is None:
-            found = (*self._results, *self._checks)
-            self._decide(combine(found), [check for check in self._checks if check.holds])
+            beside = (*self._checks, *measurement(self._on.evidence))
+            self._decide(combine((*self._results, *beside)), [check for check in beside if check.holds])
 
     async def _roll_back(self) -> None:
         """ロールバック手順: the flag off by Remote Config, then every client's first request on Firestore awaited."""

@@ -22,6 +22,7 @@ from harness.stack.kubernetes.labels import ZONE
 from harness.stack.kubernetes.pods import Pod
 from harness.stack.manifests import quantity
 from harness.stack.protocol import Undo
+from harness.stack.waiting import given_up
 
 KILL_LIMIT_S = 15.0
 _SLOW_STOPPED_S, _SLOW_RUNNING_S, _CRASH_POLL_S = 0.4, 0.1, 1.0
@@ -278,9 +279,7 @@ class Disturbances:
         task = asyncio.ensure_future(work)
 
         async def undo() -> None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await given_up(task)
 
         return undo
 

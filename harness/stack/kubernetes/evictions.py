@@ -11,7 +11,6 @@ from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Refused
 from harness.stack.kubernetes.pods import Pod
 from harness.stack.kubernetes.watching import Watching
 
-TOO_MANY = 429  # the budget forbids it
 RETRY_S = 5.0  # kubectl's own
 _POLL_S = 0.25
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -24,6 +23,7 @@ from harness.stack.processes import Spec, spawn
 from harness.stack.protocol import Undo
 from harness.stack.state import RunState
 from harness.stack.state.processes import signal_group
+from harness.stack.waiting import given_up
 
 _SLOW_STOPPED_S, _SLOW_RUNNING_S = 0.2, 0.05
 _CRASH_POLL_S = 0.2
@@ -229,9 +229,7 @@ class Disturbances:
         task = asyncio.ensure_future(work)
 
         async def undo() -> None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await given_up(task)
 
         return undo
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -17,12 +18,13 @@ from harness.base.errors import StackNotStarted
 from harness.base.home import home, runs_folder
 from harness.stack.state.held import HeldLock, is_held
 from harness.stack.state.ports import PortSlot
-from harness.stack.state.processes import ProcessIdentity, identify, sees_itself
+from harness.stack.state.processes import ProcessIdentity, identify, marked, sees_itself
 
 MARKER = "TEKUTOKO_RUN_ID"  # in the environment of every process of a run, the load's too
 PART_MARKER = "TEKUTOKO_PART"  # beside it, in those that the stack started
 OWNER_LOCK = "owner.lock"  # held by the harness for its life
 PARTS_LOCK = "parts.lock"  # held by the harness and by every part that it started
+_GONE_LIMIT_S, _POLL_S = 3.0, 0.05  # PostgreSQL's children end by themselves moments after their parent
 _LAST = frozenset({"lease.json", OWNER_LOCK, PARTS_LOCK})
 _RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
 
@@ -221,8 +223,12 @@ class RunState:
         self._parts.release()
 
     def end(self) -> None:
-        """Removes the folder and releases the ports; idempotent. Raises ``OSError`` when the folder cannot go."""
-        if self.folder.exists():
+        """Removes the folder and releases the ports; idempotent. Raises ``OSError`` when the folder cannot go.
+
+        While a process of the run lives the folder stays, for by its lease the next command ends what lives; the leak
+        check names both.
+        """
+        if self.folder.exists() and not self._living():
             with runs_locked():
                 # The lease and its locks go last: if removal fails half-way, the next sweep finishes it.
                 for entry in self.folder.iterdir():
@@ -230,6 +236,16 @@ class RunState:
                         shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
                 shutil.rmtree(self.folder)
         self._give_up()
+
+    def _living(self) -> list[ProcessIdentity]:
+        """The processes of the run, by lease and by marker, that do not end within ``_GONE_LIMIT_S``."""
+        found = {part.identity for part in self.lease.parts}
+        found |= {each for process, _ in marked(MARKER, [self.lease.run_id]) if (each := identify(process.pid))}
+        for _ in range(round(_GONE_LIMIT_S / _POLL_S)):
+            if not any(each.alive() for each in found):
+                return []
+            threading.Event().wait(_POLL_S)
+        return [each for each in found if each.alive()]
 
     def _write(self) -> None:
         temporary = self.folder / "lease.json.new"

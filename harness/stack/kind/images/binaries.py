@@ -112,7 +112,6 @@ REGISTRY = Module(  # Apache-2.0, the reference registry; of the tests alone: im
 ACTIONLINT = Module(  # MIT; of lint alone: what the workflows say
     "actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}, "github.com/rhysd/actionlint"
 )
-KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, "sigs.k8s.io/kwok")
 
 
 async def ensure(module: Module, clock: Clock, progress: Progress) -> Path:
