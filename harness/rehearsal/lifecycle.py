@@ -14,7 +14,6 @@ from harness.base.clock import NS, Clock, utc
 from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
-from harness.rehearsal.options import Options
 from harness.stack.state.processes import process_mark
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ class Ended(Protocol):
         ...
 
 
-OnEnd = Callable[[Path], None] | None
 D = TypeVar("D", bound=Ended)
 D_co = TypeVar("D_co", bound=Ended, covariant=True)
 
@@ -73,21 +71,8 @@ def run_to_end(
     return asyncio.run(run())
 
 
-def carry_out(
-    name: str, plan: object, options: Options, clock: Clock, progress: Progress, *, as_json: bool, ended: OnEnd = None
-) -> int:
-    """Conducts the rehearsal ``name`` of the registry to its end, as ``conducted`` does; the exit status."""
-    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
-    from harness.rehearsal.registry import rehearsal
-
-    found = rehearsal(name)
-    return conducted(
-        lambda: Conductor(found, plan, options, clock, progress), options, progress, as_json=as_json, ended=ended
-    )
-
-
 def conducted(
-    make: Callable[[], Work[Result]], options: Options, progress: Progress, *, as_json: bool, ended: OnEnd = None
+    make: Callable[[], Work[Result]], progress: Progress, lang: str, *, as_json: bool, ended: Callable[[Path], None]
 ) -> int:
     """Runs a rehearsal to its end and says its closing lines; the exit status. ``ended`` is told the run's folder
     before them; ``as_json``: ``result.json`` goes to standard output."""
@@ -96,9 +81,8 @@ def conducted(
     from harness.report.terminal import closing_text
 
     def closing(result: Result, folder: str) -> str:
-        if ended is not None:
-            ended(Path(folder))
-        return closing_text(result, folder, language(options.lang))
+        ended(Path(folder))
+        return closing_text(result, folder, language(lang))
 
     return run_to_end(make, progress, closing, printed=RESULT_JSON if as_json else None)
 
