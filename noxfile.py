@@ -52,30 +52,32 @@ def meant(failed: CommandFailed, arguments: tuple[str, ...]) -> str:
     return f"{means} (exit status {status}; to end in it: {shlex.join(['python', *arguments])})" if means else ""
 
 
-def rehearses(name: str, told: str, *words: str) -> None:
-    """Makes the session ``name`` of ``python -m harness`` with these words."""
+def passes_on(name: str, told: str, *words: str) -> None:
+    """Makes the session ``name``, which runs ``python -m`` with these words and what was typed behind ``--``."""
 
-    def session_of(session: nox.Session) -> None:
-        run(session, "-m", "harness", *words, *session.posargs)
+    def passing(session: nox.Session) -> None:
+        run(session, "-m", *words, *session.posargs)
 
-    session_of.__doc__ = told
-    nox.session(session_of, name=name)
+    passing.__doc__ = told
+    nox.session(passing, name=name)
 
 
 for week, users in enumerate(("50 developers", "150", "250", "all"), start=1):
     told = f"Rehearses week {week} of the rollout: 500 users, {users} of them on the API."
-    rehearses(f"rollout_week{week}", told, "run", f"rollout_week{week}")
+    passes_on(f"rollout_week{week}", told, "harness", "run", f"rollout_week{week}")
 for entry in COMMANDS:
     if entry.name != "run":
-        rehearses(entry.name, entry.told, entry.name)
-rehearses("stack", "A stack brought up, or its slow parts kept running: -- up | keep | status | down.", "stack")
-rehearses("doctor", "What this machine has and lacks in each environment.", "doctor")
-
-
-@nox.session
-def bench(session: nox.Session) -> None:
-    """What the parts cost, side by side: the API against its twin, recorder, reports, a stall, the harness."""
-    run(session, "-m", "bench", *session.posargs)
+        passes_on(entry.name, entry.told, "harness", entry.name)
+for name, words, told in (
+    ("stack", "harness stack", "A stack brought up, or its slow parts kept running: -- up | keep | status | down."),
+    ("doctor", "harness doctor", "What this machine has and lacks in each environment."),
+    ("bench", "bench", "What the parts cost, side by side: the API against its twin, recorder, reports, a stall."),
+    ("coverage", "tests.session.coverage", "What the tests in process run of the code; a floor for what decides."),
+    ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),
+    ("shape", "tests.shape", "How often each idea of the house is there, and the lines of its scaffold: -- --places."),
+    ("messages", "harness.cli.messages", "Extracts the reports' messages into the catalogues, for a translator."),
+):
+    passes_on(name, told, *words.split())
 
 
 @nox.session
@@ -110,18 +112,6 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
-def coverage(session: nox.Session) -> None:
-    """What the tests in process run of the code, with a floor for what decides; arguments go to pytest."""
-    run(session, "-m", "tests.session.coverage", *session.posargs)
-
-
-@nox.session
-def mutants(session: nox.Session) -> None:
-    """Mutants of judge, control and checks, for a budget of time, kept: -- --minutes 60 harness.judge."""
-    run(session, "-m", "tests.mutants", *session.posargs)
-
-
-@nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint, types, import directions, the shape of the house, workflows."""
     run(session, "-m", "ruff", "format", "--check", ".")
@@ -130,18 +120,6 @@ def lint(session: nox.Session) -> None:
     run(session, program="lint-imports")
     run(session, "-m", "tests.shape")
     run(session, "-m", "tests.session.workflows")
-
-
-@nox.session
-def shape(session: nox.Session) -> None:
-    """How often each idea of the house is there, and the lines of its scaffold, held to limits: -- --places, --json."""
-    run(session, "-m", "tests.shape", *session.posargs)
-
-
-@nox.session
-def messages(session: nox.Session) -> None:
-    """Extracts the reports' messages into the catalogues of harness/report/locale, for a translator."""
-    run(session, "-m", "harness.cli.messages")
 
 
 @nox.session

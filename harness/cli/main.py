@@ -68,14 +68,13 @@ def _unknown(words: Sequence[str]) -> BadInput:
 
 
 def _instead(error: Unrecognized) -> str:
-    """What to do about a flag that a command does not take: the nearest that it takes, or who takes it."""
+    """What to do about a flag that a command does not take: who takes it, or the nearest that this one takes."""
     from harness.base.planfile import nearest
     from harness.rehearsal.command import flags
 
-    if near := nearest(error.flag, flags(error.command)):
-        return near.removeprefix("; ")
-    takers = [name for name, entry in ALL.items() if error.flag in flags(entry.load())]
-    return f"{error.flag} is an option of: {', '.join(takers)}" if takers else error.remedy
+    if takers := [name for name, entry in ALL.items() if error.flag in flags(entry.load())]:
+        return f"{error.flag} is an option of: {', '.join(takers)}"
+    return nearest(error.flag, flags(error.command)).removeprefix("; ") or "--help shows what it takes"
 
 
 def _answer(words: list[str]) -> str | None:

@@ -34,7 +34,8 @@ TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s
 
 def values(field: dataclasses.Field[Any]) -> list[Any]:
     """What the option may hold beside its default."""
-    found, said = [], field.metadata["argparse"]
+    said = field.metadata["argparse"]
+    found: list[Any] = []
     for text in TYPED:
         try:
             value = said["type"](text)
@@ -48,7 +49,7 @@ def values(field: dataclasses.Field[Any]) -> list[Any]:
 def required(field: dataclasses.Field[Any]) -> bool:
     """Whether the command cannot do without it."""
     said = field.metadata["argparse"]
-    return said.get("required", field.metadata["positional"] and "nargs" not in said)
+    return bool(said.get("required", field.metadata["positional"] and "nargs" not in said))
 
 
 def options(command: type[Command]) -> set[str]:

@@ -54,7 +54,7 @@ class Compare(InReports, Spoken, AsJson):
         from harness.cli.stored.folder import read_stored
         from harness.cli.stored.words import compared_words
 
-        found = compare(*(read_stored(text, self.reports) for text in (self.a, self.b)))
+        found = compare(read_stored(self.a, self.reports), read_stored(self.b, self.reports))
         sys.stdout.write(_json(found).decode() if self.json else compared_words(found, language(self.lang)))
         return found.exit_status
 

@@ -65,7 +65,7 @@ class Chaos(Staged, Paced, Healing):
             for name in catalogue.names():
                 sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
             return 0
-        return Staged.run(self)
+        return super().run()
 
     def said(self, plan: ChaosPlan) -> Iterable[str]:
         names = ", ".join(each.experiment.name for each in plan.experiments)
