@@ -41,7 +41,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Doctor(AsJson):
-    """What this machine has and lacks in each environment, and what to do about it."""
+    """What this machine has and lacks in each environment.
+
+    It starts nothing and changes nothing; 10 when something is lacking.
+    """
 
     name = "doctor"
     example = "--json"

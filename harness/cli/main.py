@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import tomllib
 import traceback
 from collections.abc import Sequence
@@ -33,16 +32,14 @@ TOOLS = (
     Entry("reconcile", "harness.cli.reconcile:Reconcile", _MACHINE),
 )
 ALL = {entry.name: entry for entry in (*COMMANDS, *TOOLS)}
-_USAGE = "usage: python -m harness COMMAND [OPTIONS]   (COMMAND --help: its options; list: the commands; --version)"
+_USAGE = "usage: python -m harness COMMAND [OPTIONS] | COMMAND --help | list | --version"
 
 
 def listed(entries: Sequence[Entry]) -> str:
     """The commands by group, one line each."""
     lines = []
     for group, of_group in groupby(entries, lambda entry: entry.group):
-        lines += ["", f"{group}:"]
-        for entry in of_group:
-            lines += textwrap.wrap(entry.told, 100, initial_indent=f"  {entry.name:<17} ", subsequent_indent=" " * 20)
+        lines += ["", f"{group}:", *(f"  {entry.name:<17} {entry.told}" for entry in of_group)]
     return "\n".join(lines[1:]) + "\n"
 
 

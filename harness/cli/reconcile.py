@@ -23,7 +23,10 @@ _SHOWN = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Reconcile(AsJson):
-    """What differs between PostgreSQL and Firestore of a live stack; with --apply, mended in a stated direction."""
+    """What differs between the stores of a live stack; mended.
+
+    Without --apply it is only told.
+    """
 
     name = "reconcile"
     example = "--direction postgresql_to_firestore"

@@ -35,7 +35,10 @@ UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
 
 @dataclass(frozen=True, kw_only=True)
 class StackUp(OnStack, OwnManifests, AsJson):
-    """A whole stack, until Ctrl-C or `stack down`; says where everything answers."""
+    """A whole stack, until Ctrl-C or `stack down`.
+
+    It says where everything answers.
+    """
 
     name = "stack up"
     example = "--on local --detach"
@@ -138,7 +141,7 @@ def _addresses(endpoints: Endpoints) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class StackKeep(Command):
-    """The slow parts started and left running, for later runs to take over."""
+    """The slow parts left running, for later runs to take over."""
 
     name = "stack keep"
     example = "--on kind"
@@ -167,7 +170,7 @@ def _asked(name: str | None) -> list[Keeper]:
 
 @dataclass(frozen=True, kw_only=True)
 class StackStatus(AsJson):
-    """What was left running, since when, in use or free; 10 when some of it cannot be used."""
+    """What was left running; 10 when some of it is broken."""
 
     name = "stack status"
     example = "--on local"
@@ -202,7 +205,10 @@ def _shown(each: Standing) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class StackDown(OnCluster):
-    """All that was left running ended, and what killed runs left; 40 when something could not be ended."""
+    """All that was left running, ended.
+
+    And what killed runs left; 40 when something could not be ended.
+    """
 
     name = "stack down"
     example = "--on local"

@@ -220,7 +220,7 @@ def test_the_list_has_every_command_once_under_its_group(capsys: pytest.CaptureF
     for name, entry in ALL.items():
         assert sum(line.startswith(f"  {name} ") for line in lines) == 1
         assert f"{entry.group}:" in lines
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_version_is_the_project_s(capsys: pytest.CaptureFixture[str]) -> None:

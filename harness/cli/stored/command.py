@@ -16,7 +16,10 @@ RUN_HELP = "a run's folder, its result.json, a run's id below the reports folder
 
 @dataclass(frozen=True, kw_only=True)
 class Judge(InReports, Spoken, AsJson):
-    """A stored run judged again, without running; says where verdicts differ."""
+    """A stored run judged again, without running.
+
+    It says where verdicts differ, and ends as the run would by today's rules.
+    """
 
     name = "judge"
     example = "latest"
@@ -40,7 +43,10 @@ class Judge(InReports, Spoken, AsJson):
 
 @dataclass(frozen=True, kw_only=True)
 class Compare(InReports, Spoken, AsJson):
-    """What changed between two stored runs, with 95 % bounds; 10 when the second is worse."""
+    """What changed between two stored runs, with bounds.
+
+    10 when the second is worse; the bounds are of 95 %.
+    """
 
     name = "compare"
     example = "RUN latest"

@@ -36,7 +36,10 @@ class Healing(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Chaos(Staged, Paced, Healing):
-    """The experiments of chaos/ on a stack under load, judged; those of minutes when they are named."""
+    """The experiments of chaos/ on a stack under load, judged.
+
+    Those that take minutes are made when they are named.
+    """
 
     name = "chaos"
     example = "--only pod_kill"
@@ -74,7 +77,10 @@ class Chaos(Staged, Paced, Healing):
 
 @dataclass(frozen=True, kw_only=True)
 class ChaosNightly(Staged, Paced, Healing):
-    """Schedules of experiments drawn from seeds, each on a stack of its own, within a budget of time."""
+    """Schedules of experiments drawn from seeds, for a night.
+
+    Each is made on a stack of its own, within a budget of time; failing seeds are kept.
+    """
 
     name = "chaos_nightly"
     example = "--seed 7 --count 50 --budget 90min"

@@ -51,7 +51,7 @@ def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RollingUpdate(Rehearsing, OnStack, Paced):
-    """Pods replaced under load: the document's manifests as they are, then with the component graceful.
+    """Pods replaced under load, as written and with `graceful`.
 
     It compares the bundled overlays. For a folder of your own add the component graceful there, and run
     `chaos --only rolling_update --manifests DIR`.

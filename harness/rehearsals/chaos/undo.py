@@ -15,7 +15,10 @@ from harness.stack.state.lease import run_folder
 
 @dataclass(frozen=True, kw_only=True)
 class Undo(AsJson):
-    """What killed runs had begun and left, ended, on this machine and in its Docker; live runs are left alone."""
+    """What killed runs had begun and left, ended.
+
+    On this machine and in its Docker; live runs are left alone.
+    """
 
     name = "undo"
     example = "--json"

@@ -17,7 +17,10 @@ from harness.stack.targets import resolve_command
 
 @dataclass(frozen=True, kw_only=True)
 class Conformance(OnLocal, WithTarget):
-    """The bundled API, or any other with --target, checked against the contract."""
+    """An API checked against the contract.
+
+    The bundled one, or any other with --target.
+    """
 
     name = "conformance"
     example = "--target ./walk-api --only 'dual_write.*'"

@@ -14,7 +14,10 @@ from harness.rehearsals.deploy.types import DeployPlan
 
 @dataclass(frozen=True, kw_only=True)
 class DeployRehearsal(Parts, Paced, Staged):
-    """Versions rolled out under load: a good one, bad ones undone, the schema changed."""
+    """Versions rolled out and undone under load.
+
+    A good one, bad ones undone, the schema changed.
+    """
 
     name = "deploy_rehearsal"
     example = "--only good"

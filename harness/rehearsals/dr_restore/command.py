@@ -22,7 +22,7 @@ _PARTS = ", ".join(PARTS)
 
 @dataclass(frozen=True, kw_only=True)
 class DrRestore(Rehearsing, WithTarget):
-    """Disaster recovery: disasters, restore, schedule, the document's procedure."""
+    """Disasters, restore, backups, the document's procedure."""
 
     name = "dr_restore"
     example = "--only disasters,points --points 50"

@@ -16,7 +16,10 @@ from harness.stack.targets import resolve_command
 
 @dataclass(frozen=True, kw_only=True)
 class FlagProof(OnLocal, WithTarget):
-    """How long every client takes to change sides, for several fetch intervals, and that no walk is lost."""
+    """How the flag switches clients, and that no walk is lost.
+
+    How long every client takes to change sides, for several fetch intervals, in virtual time and on real phones.
+    """
 
     name = "flag_proof"
     example = "--virtual-only"

@@ -26,7 +26,10 @@ def _counts(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadStages(OwnPlan, Staged):
-    """The document's loads, 10 to 500 at once, and the knee for each number of pods."""
+    """The document's loads, and the knee for each number of pods.
+
+    10 to 500 at once in both readings of the document.
+    """
 
     name = "load_stages"
     example = "--only knee --pods 2,4"

@@ -23,7 +23,10 @@ def _step(text: str) -> Duration:
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorStop(OnLocal):
-    """Stops the mirror to Firestore stepwise, 100 -> 50 -> 0 %, and shows what a later flag-off would lose."""
+    """The mirror stopped in steps, and what a roll back then loses.
+
+    The mirror to Firestore goes 100 -> 50 -> 0 % under load; a pod is killed whose queue is full.
+    """
 
     name = "mirror_stop"
     example = "--step 10s"

@@ -15,7 +15,10 @@ from harness.rehearsals.network.types import NetworkPlan
 
 @dataclass(frozen=True, kw_only=True)
 class Network(OwnPlan, Staged):
-    """NetworkPolicies on a real cluster: allowed paths work, all others are refused (environment kind)."""
+    """NetworkPolicies: who reaches whom, and who does not (kind).
+
+    With --ingress a real Ingress controller, too.
+    """
 
     name = "network"
     example = "--on kind --ingress"

@@ -52,7 +52,10 @@ class OfWeeks(Staged, Paced):
 
 @dataclass(frozen=True, kw_only=True)
 class Run(OfWeeks):
-    """A scenario rehearsed and judged: a week of the rollout, or a YAML file of your own."""
+    """A scenario rehearsed and judged: a week, or one of your own.
+
+    A week has 500 users, of whom 50, 150, 250 or all are on the API; it ends in a decision: advance, hold, roll back.
+    """
 
     name, rehearsal = "run", "rollout_week"
     example = "rollout_week3 --on local --seed 7"
@@ -69,7 +72,7 @@ class Run(OfWeeks):
 
 @dataclass(frozen=True, kw_only=True)
 class Weeks(OfWeeks):
-    """Weeks 1 to 4 in order, each entered only if the one before advanced."""
+    """Weeks 1 to 4, each entered only if the one before advanced."""
 
     name = "rollout"
     example = "--weeks 2-3"

@@ -15,7 +15,10 @@ from harness.rehearsals.scaling.types import ScalingPlan
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling(Parts, Staged):
-    """Scaling by hand, by manifest and by the HPA, a drain, and the document's commands."""
+    """Pods scaled by hand, by manifest and by the HPA; a drain.
+
+    And the document's kubectl commands, with the HPA on and off.
+    """
 
     name = rehearsal = "scaling"
     example = "--only manual --only drain"
@@ -28,7 +31,10 @@ class Scaling(Parts, Staged):
 
 @dataclass(frozen=True, kw_only=True)
 class ZoneLoss(Scaling):
-    """A zone lost under load, with the manifests as written, then with topology spread (environment kind)."""
+    """A zone lost under load, as written and with a spread (kind).
+
+    Every node of it is frozen, on a cluster of its own.
+    """
 
     name = "zone_loss"
     example = "--on kind"

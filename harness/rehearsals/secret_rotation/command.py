@@ -13,7 +13,10 @@ from harness.rehearsals.secret_rotation.types import RotationPlan
 
 @dataclass(frozen=True, kw_only=True)
 class SecretRotation(Parts, Staged):
-    """Secret Manager by CSI on kind: the volume as written, as corrected, a database password rotated under load."""
+    """Secret Manager by CSI, a password rotated under load (kind).
+
+    The volume as written, as corrected; the database password in place, and by two roles in turn.
+    """
 
     name = "secret_rotation"
     example = "--on kind --only two_roles"
