@@ -143,6 +143,10 @@ class OnStack(WithTarget, OnCluster, InReports):
         "local: signal a pod that leaves while the Service still leads to it, as every cluster does", default=False
     )
 
+    def chosen_rung(self) -> Rung:
+        """The environment that ``on`` means for the target. Raises ``BadInput``."""
+        return choose(self.on, resolve(self.target)).rung
+
     def placed(self, seed: int, lang: str, manifests: Path | None, component: str = "") -> Options:
         """Where it runs, and on what. ``manifests`` were asked for; without any, ``component`` ends the name of the
         overlay. Raises ``BadInput``."""

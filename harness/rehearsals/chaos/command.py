@@ -15,8 +15,6 @@ from harness.rehearsal.command import Command, Duration, option, replay, within
 from harness.rehearsals.chaos.draw import draw
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
-from harness.stack.rungs import choose
-from harness.stack.targets import resolve
 
 _MOST_DRAWN = 500
 
@@ -94,8 +92,7 @@ class ChaosNightly(Staged, Paced, Healing):
         """The schedules: the one of number n has the seed plus n, and a replay that makes it alone."""
         if self.least > self.count:
             raise BadInput(f"--least {self.least} is not within 1..{self.count}")
-        rung = choose(self.on, resolve(self.target)).rung
-        alone = dataclasses.replace(self, on=str(rung), count=1, least=1, budget=Duration("90min"))
+        alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, budget=Duration("90min"))
 
         def schedule(seed: int) -> Schedule:
             again = replay(dataclasses.replace(alone, seed=seed))

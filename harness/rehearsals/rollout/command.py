@@ -24,8 +24,6 @@ from harness.rehearsal.lifecycle import conducted
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.faults import faults
 from harness.report.published import RESULT, RESULT_JSON
-from harness.stack.rungs import choose
-from harness.stack.targets import resolve
 
 if TYPE_CHECKING:
     from harness.model.result import Result
@@ -90,10 +88,8 @@ class Weeks(OfWeeks):
         weeks = tuple(PlannedWeek(week=week, scenario=self.week(f"rollout_week{week}")) for week in asked)
         # As a resume from any folder reads them, in the environment that is chosen now.
         manifests = None if self.manifests is None else self.manifests.absolute()
-        rung = choose(self.on, resolve(self.target)).rung
-        return RolloutPlan(
-            weeks=weeks, words=tuple(words(dataclasses.replace(self, on=str(rung), manifests=manifests)))
-        )
+        typed = dataclasses.replace(self, on=str(self.chosen_rung()), manifests=manifests)
+        return RolloutPlan(weeks=weeks, words=tuple(words(typed)))
 
     def run(self) -> int:
         """Conducts the weeks, or what is left of those that were begun."""
