@@ -59,7 +59,7 @@ def passes_on(name: str, told: str, *words: str) -> None:
         run(session, "-m", *words, *session.posargs)
 
     passing.__doc__ = told
-    nox.session(passing, name=name)
+    nox.session(name=name)(passing)
 
 
 for week, users in enumerate(("50 developers", "150", "250", "all"), start=1):

@@ -143,7 +143,7 @@ def variants(command: type[Command], tmp_path: Path) -> Iterator[Command]:
     on = {"on": "local"} if "on" in options(command) else {}
     yield command(**needed, **aside, **on, **({"detach": True} if "detach" in options(command) else {}))
     if "context" in options(command):
-        yield command(**needed, **aside, on="kube", context="mine")
+        yield command(**needed, **aside, **{"on": "kube", "context": "mine"})
 
 
 @pytest.mark.parametrize("name", [*(each.name for each in COMMANDS), "stack up"])

@@ -13,7 +13,7 @@ from harness.rehearsals.secret_rotation.types import RotationPlan
 
 @dataclass(frozen=True, kw_only=True)
 class SecretRotation(Parts, Staged):
-    """Secret Manager by CSI, a password rotated under load (kind).
+    """Secret Manager by CSI, a password rotated (kind).
 
     The volume as written, as corrected; the database password in place, and by two roles in turn.
     """
