@@ -23,7 +23,7 @@ def _step(text: str) -> Duration:
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorStop(OnLocal):
-    """The mirror stopped in steps, and what a roll back then loses.
+    """The mirror stopped in steps; what a roll back then loses.
 
     The mirror to Firestore goes 100 -> 50 -> 0 % under load; a pod is killed whose queue is full.
     """
