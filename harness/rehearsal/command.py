@@ -137,11 +137,14 @@ def words(command: Command, *, all_: bool = False) -> list[str]:
         value = getattr(command, name)
         if not (said["replayed"] or all_) or not (name in typed or said["always"]):
             continue
-        if said["positional"] or isinstance(value, bool):
-            found.append(str(value) if said["positional"] else flag(name))
-            continue
-        for text in map(str, value if isinstance(value, tuple) else (value,)):
-            found += [f"{flag(name)}={text}"] if text.startswith("-") else [flag(name), text]
+        texts = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+        if said["positional"]:
+            found += texts
+        elif isinstance(value, bool):
+            found.append(flag(name))
+        else:
+            for text in texts:
+                found += [f"{flag(name)}={text}"] if text.startswith("-") else [flag(name), text]
     return found
 
 

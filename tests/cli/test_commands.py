@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +241,20 @@ def test_a_duration_keeps_what_was_typed() -> None:
     assert (str(Duration("1.50min")), Duration("1.50min").seconds) == ("1.50min", 90)
     with pytest.raises(ValueError, match="no unit"):
         Duration("90")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several(Command):
+    """Takes files."""
+
+    name = "several"
+    example = "a b"
+    files: tuple[str, ...] = declared.option("files", positional=True, nargs="+")
+
+    def run(self) -> int:
+        return len(self.files)
+
+
+def test_a_command_takes_several_words_and_says_them_again() -> None:
+    typed = declared.parse(Several, ["a", "b c"])
+    assert typed.files == ("a", "b c") and replay(typed) == "python -m harness several a 'b c'"
