@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
-from harness.cli import main as cli
 from harness.cli.main import main
 from harness.model.stack import Fault, FaultKind
-from harness.rehearsal.arguments import options_of
+from harness.rehearsal.command import parse
+from harness.rehearsals.rollout.command import Run
 from harness.rehearsals.rollout.faults import fault, faults
 from scenarios.load import load
 
@@ -47,7 +47,7 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
     ("arguments", "says"),
     [
         ([], "required"),
-        (["fly"], "invalid choice"),
+        (["fly"], "'fly' is no command"),
         (["run"], "required"),
         (["run", "rollout_week33"], "rollout_week3"),
         (["run", "rollout_week3", "--window", "120"], "120"),
@@ -60,7 +60,7 @@ def test_refuses_a_fault_and_shows_the_forms(text: str) -> None:
         (["run", "rollout_week3", "--window", "60s", "--fault", "errors=12%@90s"], "make the window longer"),
         (["rollout", "--fault", "errors=12%@200s"], "200 s into a window of 120 s"),  # week 2's
         *(
-            ([command, "--fault", "errors=12%"], "unrecognized arguments: --fault")
+            ([command, "--fault", "errors=12%"], "--fault is an option of: run, rollout")
             for command in (
                 "chaos",
                 "chaos_nightly",
@@ -93,8 +93,7 @@ def test_a_fault_may_begin_until_the_windows_end() -> None:
 
 def test_signals_at_once_is_asked_for_and_replayed() -> None:
     plain, racing = (
-        options_of(cli.parser().parse_args(["run", "rollout_week3", "--on", "local", *words]), head=("rollout_week3",))
-        for words in ([], ["--signals-at-once"])
+        parse(Run, ["rollout_week3", "--on", "local", *words]).resolved() for words in ([], ["--signals-at-once"])
     )
     assert (plain.signals_at_once, racing.signals_at_once) == (False, True)
     assert racing.replay == f"{plain.replay} --signals-at-once"

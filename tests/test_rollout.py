@@ -25,6 +25,7 @@ from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.command import parse
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
@@ -123,16 +124,13 @@ def _nothing_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
 def make(reports: Path, weeks: FakeWeeks, *words: str) -> Iterator[Made]:
     if "--resume" not in words:
         words = ("--on", "local", *words)
-    arguments = cli.parser().parse_args(["rollout", "--reports", str(reports), *words])
+    typed = parse(command.Weeks, ["--reports", str(reports), *words])
 
     def quietly(clock: Clock) -> Progress:
         return Progress(clock, io.StringIO())
 
-    def parse(given: Any) -> Any:
-        return cli.parser().parse_args(["rollout", *given])
-
     with contextlib.ExitStack() as held:
-        yield command.begun(Rollout(weeks), arguments, parse, held, quietly)
+        yield command.begun(Rollout(weeks), typed, held, quietly)
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -183,7 +181,7 @@ async def test_all_four_advance_in_order(tmp_path: Path) -> None:
     assert found.outcome == (Decision.ADVANCE, 0, None)
     assert {(o.seed, p.window_s, p.population.pace_s) for p, o in weeks.asked} == {(7, 9, 4)}
     assert all(plan.faults for plan, _ in weeks.asked)
-    replay = "python -m harness rollout --on local --seed 7 --window 9s --pace 4s --fault errors=1%"
+    replay = "python -m harness rollout --on local --seed 7 --pace 4s --window 9s --fault errors=1%"
     assert found.result.facts.replay == replay
     assert weeks.asked[2][1].replay == replay.replace("rollout --on", "run rollout_week3 --on")
     assert all((found.folder / each.folder).is_dir() for each in found.result.children)

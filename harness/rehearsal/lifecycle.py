@@ -16,7 +16,6 @@ from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
 from harness.model.stack import Rung
-from harness.rehearsal.options import Options
 from harness.stack.state.processes import process_mark
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ class Ended(Protocol):
 #: How long a step of the ending may take; the longest, taking a cluster of our own down, has a limit of 240 s itself.
 ENDING_LIMIT_S = 600.0
 _CANCEL_LIMIT_S = 5.0  # for one that is over its limit to end when it is told so
-OnEnd = Callable[[Path], None] | None
 D = TypeVar("D", bound=Ended)
 D_co = TypeVar("D_co", bound=Ended, covariant=True)
 
@@ -89,31 +87,14 @@ def run_to_end(
     return runner(clock)(run())
 
 
-def carry_out(
-    name: str, plan: object, options: Options, clock: Clock, progress: Progress, *, as_json: bool, ended: OnEnd = None
-) -> int:
-    """Conducts the rehearsal ``name`` of the registry to its end, as ``conducted`` does; the exit status."""
-    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
-    from harness.rehearsal.environment import environment_of
-    from harness.rehearsal.registry import rehearsal
-
-    found = rehearsal(name)
-    environment = environment_of(options.rung)
-
-    def make() -> Work[Result]:
-        return Conductor(found, plan, options, clock, progress, environment=environment)
-
-    return conducted(make, options, clock, progress, as_json=as_json, ended=ended)
-
-
 def conducted(
     make: Callable[[], Work[Result]],
-    options: Options,
     clock: Clock,
     progress: Progress,
+    lang: str,
     *,
     as_json: bool,
-    ended: OnEnd = None,
+    ended: Callable[[Path], None],
 ) -> int:
     """Runs a rehearsal to its end and says its closing lines; the exit status. ``ended`` is told the run's folder
     before them; ``as_json``: ``result.json`` goes to standard output."""
@@ -122,9 +103,8 @@ def conducted(
     from harness.report.terminal import closing_text
 
     def closing(result: Result, folder: str) -> str:
-        if ended is not None:
-            ended(Path(folder))
-        return closing_text(result, folder, language(options.lang))
+        ended(Path(folder))
+        return closing_text(result, folder, language(lang))
 
     return run_to_end(make, progress, closing, clock=clock, printed=RESULT_JSON if as_json else None)
 

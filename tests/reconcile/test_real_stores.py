@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from harness.checks.healing import Direction
 from harness.checks.reconcile.heal import heal
 from harness.checks.stores import StoresAt, read_walks
 from harness.checks.trespass import Owned, trespass
-from harness.cli.reconcile import run
+from harness.cli.reconcile import Reconcile
 from harness.load.auth import create_accounts, sign_in
 from harness.load.http1 import exchange
 from harness.load.population.schedule import Planned
@@ -66,9 +65,7 @@ def told(endpoints: Endpoints, file: Path) -> Path:
 
 
 def command(file: Path, direction: Direction, *, apply: bool) -> int:
-    return run(
-        argparse.Namespace(endpoints=file, stack="", evidence=None, direction=direction, apply=apply, json=False)
-    )
+    return Reconcile(endpoints=file, direction=direction, apply=apply).run()
 
 
 async def test_a_planted_trespass_and_planted_differences(tmp_path: Path) -> None:
