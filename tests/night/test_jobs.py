@@ -58,7 +58,7 @@ def test_every_command_line_is_accepted_up_to_where_it_would_begin(
         begun.append(make)
         return 0
 
-    for module in ("harness.rehearsal.lifecycle", "harness.rehearsals.rollout.command"):
+    for module in ("harness.rehearsal.arguments", "harness.rehearsals.rollout.command"):
         monkeypatch.setattr(f"{module}.conducted", conducted)
     backend = tmp_path / "backend"
     shutil.copytree(ROOT / "deploy" / "kubernetes", backend / "deploy")
