@@ -6,6 +6,7 @@ there is only Python: the same, after installing the locked packages once. Argum
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from harness.base import bootstrap  # noqa: E402 - the path comes first
 from harness.base.errors import MEANING  # noqa: E402
+from harness.rehearsal.registry import COMMANDS  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
@@ -36,142 +38,46 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
     try:
         session.run(*command, external=True, interrupt_timeout=TEAR_DOWN_S, terminate_timeout=TEAR_DOWN_S, silent=False)
     except CommandFailed as failed:
-        if arguments[:2] == ("-m", "harness") and (meaning := meant(failed)):
+        if arguments[:2] == ("-m", "harness") and (meaning := meant(failed, arguments)):
             session.error(meaning)
         raise
 
 
-def meant(failed: CommandFailed) -> str:
-    """What the exit status of ``python -m harness`` says: a session that held does not end in "failed" alone."""
+def meant(failed: CommandFailed, arguments: tuple[str, ...]) -> str:
+    """What the exit status of ``python -m harness`` says: a session that held does not end in "failed" alone. nox
+    itself ends in 1, whichever it was.
+    """
     status = str(failed.reason).rpartition(" ")[2]
-    known = {str(status.value): means for status, means in MEANING.items()}
-    return f"{known[status]} (exit status {status} of python -m harness)" if status in known else ""
+    means = {str(each.value): told for each, told in MEANING.items()}.get(status)
+    return f"{means} (exit status {status}; to end in it: {shlex.join(['python', *arguments])})" if means else ""
 
 
-@nox.session
-def rollout(session: nox.Session) -> None:
-    """Rehearses weeks 1 to 4 in order, each entered only if the one before advanced."""
-    run(session, "-m", "harness", "rollout", *session.posargs)
+def passes_on(name: str, told: str, *words: str) -> None:
+    """Makes the session ``name``, which runs ``python -m`` with these words and what was typed behind ``--``."""
+
+    def passing(session: nox.Session) -> None:
+        run(session, "-m", *words, *session.posargs)
+
+    passing.__doc__ = told
+    nox.session(name=name)(passing)
 
 
-@nox.session
-def rollout_week1(session: nox.Session) -> None:
-    """Rehearses week 1 of the rollout: 500 users, 50 developers of them on the API."""
-    run(session, "-m", "harness", "run", "rollout_week1", *session.posargs)
-
-
-@nox.session
-def rollout_week2(session: nox.Session) -> None:
-    """Rehearses week 2 of the rollout: 500 users, 150 of them on the API."""
-    run(session, "-m", "harness", "run", "rollout_week2", *session.posargs)
-
-
-@nox.session
-def rollout_week3(session: nox.Session) -> None:
-    """Rehearses week 3 of the rollout: 500 users, 250 of them on the API."""
-    run(session, "-m", "harness", "run", "rollout_week3", *session.posargs)
-
-
-@nox.session
-def rollout_week4(session: nox.Session) -> None:
-    """Rehearses week 4 of the rollout: 500 users, all of them on the API."""
-    run(session, "-m", "harness", "run", "rollout_week4", *session.posargs)
-
-
-@nox.session
-def load_stages(session: nox.Session) -> None:
-    """The document's loads, 10 to 500 at once, and the knee for each number of pods."""
-    run(session, "-m", "harness", "load_stages", *session.posargs)
-
-
-@nox.session
-def scaling(session: nox.Session) -> None:
-    """Scaling by hand, by manifest and by the HPA, a drain, and the document's commands: -- --only manual."""
-    run(session, "-m", "harness", "scaling", *session.posargs)
-
-
-@nox.session
-def zone_loss(session: nox.Session) -> None:
-    """A zone lost under load, with the manifests as written, then with topology spread (environment kind)."""
-    run(session, "-m", "harness", "zone_loss", *session.posargs)
-
-
-@nox.session
-def network(session: nox.Session) -> None:
-    """NetworkPolicies on a real cluster: allowed paths work, all others are refused (environment kind)."""
-    run(session, "-m", "harness", "network", *session.posargs)
-
-
-@nox.session
-def secret_rotation(session: nox.Session) -> None:
-    """Secret Manager by CSI on kind: the volume as written, as corrected, a database password rotated under load."""
-    run(session, "-m", "harness", "secret_rotation", *session.posargs)
-
-
-@nox.session
-def mirror_stop(session: nox.Session) -> None:
-    """Stops the mirror to Firestore stepwise, 100 -> 50 -> 0 %, and shows what a later flag-off would lose."""
-    run(session, "-m", "harness", "mirror_stop", *session.posargs)
-
-
-@nox.session
-def chaos(session: nox.Session) -> None:
-    """The experiments of chaos/ on a stack under load, judged; those of minutes when they are named."""
-    run(session, "-m", "harness", "chaos", *session.posargs)
-
-
-@nox.session
-def rolling_update(session: nox.Session) -> None:
-    """Pods replaced under load: the document's manifests as they are, then with the component graceful."""
-    run(session, "-m", "harness", "rolling_update", *session.posargs)
-
-
-@nox.session
-def deploy_rehearsal(session: nox.Session) -> None:
-    """Versions rolled out under load: a good one, bad ones undone, the schema changed: -- --only good."""
-    run(session, "-m", "harness", "deploy_rehearsal", *session.posargs)
-
-
-@nox.session
-def chaos_nightly(session: nox.Session) -> None:
-    """Schedules of experiments drawn from seeds, each on a stack of its own, within a budget of time."""
-    run(session, "-m", "harness", "chaos_nightly", *session.posargs)
-
-
-@nox.session
-def dr_restore(session: nox.Session) -> None:
-    """Rehearses disaster recovery: disasters, restore, schedule, the document's procedure; --size 1GiB, --points 50."""
-    run(session, "-m", "harness", "dr_restore", *session.posargs)
-
-
-@nox.session
-def conformance(session: nox.Session) -> None:
-    """Checks the bundled API, or any other with --target, against the contract."""
-    run(session, "-m", "harness", "conformance", *session.posargs)
-
-
-@nox.session
-def stack(session: nox.Session) -> None:
-    """Brings a stack up, or keeps its slow parts running: -- up | keep | status | down."""
-    run(session, "-m", "harness", "stack", *session.posargs)
-
-
-@nox.session
-def flag_proof(session: nox.Session) -> None:
-    """How long every client takes to change sides, for several fetch intervals, and that no walk is lost."""
-    run(session, "-m", "harness", "flag_proof", *session.posargs)
-
-
-@nox.session
-def doctor(session: nox.Session) -> None:
-    """Says what this machine has and lacks in each environment."""
-    run(session, "-m", "harness", "doctor", *session.posargs)
-
-
-@nox.session
-def bench(session: nox.Session) -> None:
-    """What the parts cost, side by side: the API against its twin, recorder, reports, a stall, the harness."""
-    run(session, "-m", "bench", *session.posargs)
+for week, users in enumerate(("50 developers", "150", "250", "all"), start=1):
+    told = f"Rehearses week {week} of the rollout: 500 users, {users} of them on the API."
+    passes_on(f"rollout_week{week}", told, "harness", "run", f"rollout_week{week}")
+for entry in COMMANDS:
+    if entry.name != "run":
+        passes_on(entry.name, entry.told, "harness", entry.name)
+for name, words, told in (
+    ("stack", "harness stack", "A stack brought up, or its slow parts kept running: -- up | keep | status | down."),
+    ("doctor", "harness doctor", "What this machine has and lacks in each environment."),
+    ("bench", "bench", "What the parts cost, side by side: the API against its twin, recorder, reports, a stall."),
+    ("coverage", "tests.session.coverage", "What the tests in process run of the code; a floor for what decides."),
+    ("mutants", "tests.mutants", "Mutants of judge, control and checks, kept: -- --minutes 60 harness.judge."),
+    ("shape", "tests.shape", "How often each idea of the house is there, and the lines of its scaffold: -- --places."),
+    ("messages", "harness.cli.messages", "Extracts the reports' messages into the catalogues, for a translator."),
+):
+    passes_on(name, told, *words.split())
 
 
 @nox.session
@@ -206,18 +112,6 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
-def coverage(session: nox.Session) -> None:
-    """What the tests in process run of the code, with a floor for what decides; arguments go to pytest."""
-    run(session, "-m", "tests.session.coverage", *session.posargs)
-
-
-@nox.session
-def mutants(session: nox.Session) -> None:
-    """Mutants of judge, control and checks, for a budget of time, kept: -- --minutes 60 harness.judge."""
-    run(session, "-m", "tests.mutants", *session.posargs)
-
-
-@nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint, types, import directions, the shape of the house, workflows."""
     run(session, "-m", "ruff", "format", "--check", ".")
@@ -226,18 +120,6 @@ def lint(session: nox.Session) -> None:
     run(session, program="lint-imports")
     run(session, "-m", "tests.shape")
     run(session, "-m", "tests.session.workflows")
-
-
-@nox.session
-def shape(session: nox.Session) -> None:
-    """How often each idea of the house is there, and the lines of its scaffold, held to limits: -- --places, --json."""
-    run(session, "-m", "tests.shape", *session.posargs)
-
-
-@nox.session
-def messages(session: nox.Session) -> None:
-    """Extracts the reports' messages into the catalogues of harness/report/locale, for a translator."""
-    run(session, "-m", "harness.cli.messages")
 
 
 @nox.session

@@ -18,6 +18,7 @@ SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 #: Modules that own the clock or the dice, and the load processes' own.
 OWNERS = {
     "harness/base/clock.py",
+    "harness/base/virtual.py",
     "harness/base/seed.py",
     "harness/load/runtime.py",
     "harness/load/time.py",

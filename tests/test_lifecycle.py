@@ -20,6 +20,7 @@ from harness.evidence.collect import Collector
 from harness.evidence.store import EvidenceStore
 from harness.model.stack import Rung
 from harness.rehearsal import lifecycle
+from harness.rehearsal.environment import RUNGS
 from harness.rehearsal.lifecycle import Lifecycle, run_identity, run_to_end
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
@@ -73,7 +74,7 @@ async def on(tmp_path: Path) -> AsyncIterator[Running[Nothing]]:
     with EvidenceStore(tmp_path / "e.sqlite", "run", clock.anchor) as store:
         yield Running(
             Nothing(), options, clock, Progress(clock), run_id="run", folder=tmp_path,
-            manifests=manifests_of(options), evidence=Collector(store, clock), publish=lambda: None,
+            manifests=manifests_of(options), evidence=Collector(store, clock), publish=lambda: None, environment=RUNGS,
         )  # fmt: skip
 
 

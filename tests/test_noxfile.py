@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from nox import registry
 from nox.command import CommandFailed
 
 import noxfile
 from harness.base import bootstrap
 from harness.base.errors import MEANING, Exit
+from harness.rehearsal.registry import COMMANDS, Entry
 
 
 class Ended(Exception):
@@ -49,7 +51,7 @@ def ended(status: int, *arguments: str) -> str:
 def test_a_session_that_held_says_so_and_what_its_status_means() -> None:
     told = ended(10, "-m", "harness", "run", "rollout_week3")
     assert told.startswith("held: ") and "the rehearsal itself worked" in told
-    assert told.endswith("(exit status 10 of python -m harness)")
+    assert told.endswith("(exit status 10; to end in it: python -m harness run rollout_week3)")
 
 
 @pytest.mark.parametrize("status", [each for each in Exit if each])
@@ -70,3 +72,30 @@ def test_what_is_no_status_of_the_harness_ends_as_nox_ends_it(status: int, argum
 def test_a_session_that_passed_says_nothing() -> None:
     session: Any = Session(0)
     noxfile.run(session, "-m", "harness", "run", "rollout_week3")
+
+
+class Asked:
+    """A session that keeps what it is to run."""
+
+    posargs = ("--seed", "7")
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[str, ...]] = []
+
+    def log(self, line: str) -> None:
+        """Nothing: bootstrap speaks here."""
+
+    def run(self, _python: str, *words: str, **_options: object) -> None:
+        self.commands.append(words)
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+def test_every_command_that_rehearses_is_a_session_with_its_line(entry: Entry) -> None:
+    names = [f"rollout_week{week}" for week in range(1, 5)] if entry.name == "run" else [entry.name]
+    for name in names:
+        made, session = registry.get()[name], Asked()
+        made.func(session)
+        (words,) = session.commands
+        head = ("-m", "harness", *(("run", name) if entry.name == "run" else (name,)))
+        assert words == (*head, "--seed", "7")
+        assert entry.name == "run" or made.__doc__ == entry.told

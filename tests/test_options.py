@@ -12,10 +12,10 @@ import pytest
 
 from harness.base.data import SCENARIOS
 from harness.base.errors import SEVERITY, BadInput, Exit, more_severe
-from harness.cli import main as cli
 from harness.cli.main import main
 from harness.model.stack import Fault, FaultKind
-from harness.rehearsal.arguments import options_of
+from harness.rehearsal.command import parse
+from harness.rehearsals.rollout.command import Run
 from harness.rehearsals.rollout.faults import fault, faults
 from scenarios.load import load, with_options
 
@@ -71,7 +71,7 @@ def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
     ("arguments", "says"),
     [
         ([], "required"),
-        (["fly"], "invalid choice"),
+        (["fly"], "'fly' is no command"),
         (["run"], "required"),
         (["run", "rollout_week33"], "rollout_week3"),
         (["run", "rollout_week3", "--window", "120"], "120"),
@@ -86,7 +86,7 @@ def test_a_criterion_that_is_called_as_a_check_is_refused_before_any_stack(
         (["run", "rollout_week3", "--window", "60s", "--fault", "errors=12%@90s"], "make the window longer"),
         (["rollout", "--fault", "errors=12%@200s"], "200 s into a window of 120 s"),  # week 2's
         *(
-            ([command, "--fault", "errors=12%"], "unrecognized arguments: --fault")
+            ([command, "--fault", "errors=12%"], "--fault is an option of: run, rollout")
             for command in (
                 "chaos",
                 "chaos_nightly",
@@ -128,8 +128,7 @@ def test_the_scenario_s_own_faults_come_first_and_must_lie_in_the_window_as_well
 
 def test_signals_at_once_is_asked_for_and_replayed() -> None:
     plain, racing = (
-        options_of(cli.parser().parse_args(["run", "rollout_week3", "--on", "local", *words]), head=("rollout_week3",))
-        for words in ([], ["--signals-at-once"])
+        parse(Run, ["rollout_week3", "--on", "local", *words]).resolved() for words in ([], ["--signals-at-once"])
     )
     assert (plain.signals_at_once, racing.signals_at_once) == (False, True)
     assert racing.replay == f"{plain.replay} --signals-at-once"

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from junitparser import JUnitXml
 
-from harness.base.clock import Clock, MachineClock
+from harness.base.clock import Clock
 from harness.base.errors import BadInput, EvidenceNotWritten, Exit, RehearsalError
 from harness.base.progress import Progress
 from harness.base.units import Unit
@@ -25,9 +25,11 @@ from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.command import parse
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
+from harness.rehearsal.running import Running
 from harness.rehearsals.rollout import command
 from harness.rehearsals.rollout.sequence import Rollout
 from harness.rehearsals.rollout.weeks import Attempt, RolloutDetails, RolloutPlan, next_week, weeks_of
@@ -80,8 +82,8 @@ class FakeWeeks:
         self.interrupts = 0
         self.on_disk: list[Result] = []
 
-    def __call__(self, plan: Scenario, options: Options, clock: Clock, progress: Progress) -> FakeWeeks:
-        _ = clock, progress
+    def __call__(self, plan: Scenario, options: Options, on: Running[RolloutDetails]) -> FakeWeeks:
+        _ = on
         self.asked.append((plan, options))
         return self
 
@@ -115,22 +117,20 @@ def _nothing_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sweep(_say: object) -> None:
         """Nothing."""
 
-    monkeypatch.setattr("harness.rehearsal.conduct.sweep", sweep)
+    monkeypatch.setattr("harness.rehearsal.environment.sweep", sweep)
 
 
 @contextlib.contextmanager
 def make(reports: Path, weeks: FakeWeeks, *words: str) -> Iterator[Made]:
     if "--resume" not in words:
         words = ("--on", "local", *words)
-    arguments = cli.parser().parse_args(["rollout", "--reports", str(reports), *words])
-    clock = MachineClock()
-    progress = Progress(clock, io.StringIO())
+    typed = parse(command.Weeks, ["--reports", str(reports), *words])
 
-    def parse(given: Any) -> Any:
-        return cli.parser().parse_args(["rollout", *given])
+    def quietly(clock: Clock) -> Progress:
+        return Progress(clock, io.StringIO())
 
     with contextlib.ExitStack() as held:
-        yield command.begun(Rollout(weeks), arguments, parse, clock, progress, held)
+        yield command.begun(Rollout(weeks), typed, held, quietly)
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -181,7 +181,7 @@ async def test_all_four_advance_in_order(tmp_path: Path) -> None:
     assert found.outcome == (Decision.ADVANCE, 0, None)
     assert {(o.seed, p.window_s, p.population.pace_s) for p, o in weeks.asked} == {(7, 9, 4)}
     assert all(plan.faults for plan, _ in weeks.asked)
-    replay = "python -m harness rollout --on local --seed 7 --window 9s --pace 4s --fault errors=1%"
+    replay = "python -m harness rollout --on local --seed 7 --pace 4s --window 9s --fault errors=1%"
     assert found.result.facts.replay == replay
     assert weeks.asked[2][1].replay == replay.replace("rollout --on", "run rollout_week3 --on")
     assert all((found.folder / each.folder).is_dir() for each in found.result.children)

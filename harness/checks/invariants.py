@@ -27,6 +27,7 @@ from harness.checks.probe_reads import judge_probes
 from harness.checks.reads import reads
 from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, reconciled
 from harness.checks.sent import Sent, api_writes, sent
+from harness.checks.stores import DocumentsRead, Stores
 from harness.checks.switch_over import SwitchOver
 from harness.checks.trespass import Owned, trespass
 from harness.checks.walk_results import (
@@ -52,9 +53,9 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.message import Told, message, verbatim
 from harness.model.scenario import Scenario
-from harness.model.stack import Endpoints, Target
+from harness.model.stack import Target
 from harness.model.verdict import Verdict
-from harness.stack.firebase.documents import Documents, Fields
+from harness.stack.firebase.documents import Fields
 
 BUDGET, NEW_CONNECTIONS, OFF = "pdb.budget", "service.new_connections", "flag.off_in_time"
 CLAIM = {
@@ -71,7 +72,7 @@ class Invariants:
 
     def __init__(
         self,
-        endpoints: Endpoints,
+        stores: Stores,
         evidence: Collector,
         clock: Clock,
         *,
@@ -80,7 +81,8 @@ class Invariants:
         target: Target,
         seed: int,
     ) -> None:
-        self._endpoints = endpoints
+        self._stores = stores
+        self._bucket = stores.endpoints.storage_bucket
         self._evidence = evidence
         self._clock = clock
         self._scenario = scenario
@@ -97,17 +99,17 @@ class Invariants:
             self._users,
             seed=seed,
             anchor_unix_ns=clock.anchor.unix_ns,
-            bucket=endpoints.storage_bucket,
+            bucket=self._bucket,
         )
 
     async def results(self) -> tuple[Judgement, ...]:
         """All of them. A store that does not answer, or holds more than is read, leaves its checks inconclusive."""
         answers = wrong_answers(self._evidence.requests)
-        documents = Documents(self._endpoints.firestore, self._endpoints.project_id)
+        documents = self._stores.documents()
         try:
             there = await _all(documents)
             # After the documents: what is still written meanwhile makes a document stale, and that is read again.
-            stored = await stores.read_stored(self._endpoints)
+            stored = await self._stores.walks()
             found = [*self._of_writes(stored), *await self._of_stores(documents, there, stored)]
             found += await self._isolation(stored, answers)
         except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
@@ -122,7 +124,7 @@ class Invariants:
                 self._scenario,
                 seed=self._seed,
                 anchor_unix_ns=self._clock.anchor.unix_ns,
-                bucket=self._endpoints.storage_bucket,
+                bucket=self._bucket,
             )
         )
         events = self._evidence.events
@@ -146,7 +148,7 @@ class Invariants:
         return acknowledged_result(found, self._sent, stored.layout), once_result(once, self._sent, stored.layout)
 
     async def _of_stores(
-        self, documents: Documents, held: Mapping[str, Fields] | PartDied, read: Stored
+        self, documents: DocumentsRead, held: Mapping[str, Fields] | PartDied, read: Stored
     ) -> tuple[Judgement, ...]:
         stored = read.walks
         if isinstance(held, PartDied):
@@ -159,7 +161,7 @@ class Invariants:
         }
         try:
             compared = await stores.dual_write(stored, documents, writes, self._clock, held=held, perhaps_deleted=gone)
-            seen = await stores.stored_photos(self._endpoints, stored, writes, self._clock, held=held)
+            seen = await stores.stored_photos(self._stores, stored, writes, self._clock, held=held)
         except (stores.NotAsNamed, stores.TooManyWalks, PartDied) as error:
             return agreement.unseen(*_unread(error))
         known = there | writes.direct | writes.deleted[Side.API].keys() | gone.keys()
@@ -202,7 +204,7 @@ class Invariants:
             unread = Verdict.NOT_EXERCISED, why
         try:
             known = own if unread is None else self._told_of()
-            asked = await trespass(self._endpoints, self._users, known, self._seed, stores.MOST_WALKS)
+            asked = await trespass(self._stores, self._users, known, self._seed, stores.MOST_WALKS)
         except (PartDied, stores.TooManyWalks) as error:
             asked, unread = (), _unread(error)
         return isolation_results(isolation(answers, asked), unread)
@@ -216,7 +218,7 @@ class Invariants:
         ]
 
 
-async def _all(documents: Documents) -> Mapping[str, Fields] | PartDied:
+async def _all(documents: DocumentsRead) -> Mapping[str, Fields] | PartDied:
     """Every document, or why they could not be read: PostgreSQL's walks are looked at nevertheless."""
     try:
         return await documents.all()

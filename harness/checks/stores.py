@@ -1,9 +1,13 @@
-"""What lies in PostgreSQL, Firestore and Storage, read past the target, for the checkers. Bounded in walks and time."""
+"""What lies in PostgreSQL, Firestore and Storage, read past the target, for the checkers. Bounded in walks and time.
+
+``Stores`` is the port by which a whole run's are reached; ``StoresAt`` has them at addresses of this machine.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import asyncpg
 
@@ -14,11 +18,14 @@ from harness.checks.dual_write import Comparison, Flaw, StoredWalk, compare, doc
 from harness.checks.photos import Photos, photos
 from harness.checks.walk_tables import Stored
 from harness.judge.writes import Writes
+from harness.load.http1 import Answer, exchange
+from harness.load.population.accounts import Account
 from harness.model.evidence import Side
 from harness.model.message import Message, Told, english, message
 from harness.model.stack import Endpoints
 from harness.stack.firebase import storage
 from harness.stack.firebase.documents import Documents, Fields
+from harness.stack.firebase.sign_up import sign_in
 
 #: Of every checker and of healing: a night of 90 minutes at 10 requests/s leaves about 5,400 walks, 100 locations each.
 MOST_WALKS = 20_000
@@ -45,6 +52,79 @@ class TooManyWalks(RehearsalError):  # noqa: N818
     def __init__(self, most: int, where: str) -> None:
         self.told: Message = message("there are {walks} walks or more: not all were read", walks=str(most))
         super().__init__(str(self.told), where=where, remedy="a shorter run, or fewer users")
+
+
+class DocumentsRead(Protocol):
+    """Firestore's documents. Raises ``PartDied`` when it fails."""
+
+    async def all(self) -> dict[str, Fields]:
+        """Every document by id."""
+        ...
+
+    async def get_many(self, document_ids: Sequence[str]) -> dict[str, Fields]:
+        """Those of the documents that exist."""
+        ...
+
+    async def close(self) -> None:
+        """Idempotent."""
+        ...
+
+
+class Stores(Protocol):
+    """The stores of a run's stack, past the target, and the target as its users ask it. Raises ``PartDied`` when a part
+    that is not the target does not answer.
+    """
+
+    endpoints: Endpoints
+
+    async def walks(self, most: int = MOST_WALKS) -> Stored:
+        """As ``read_stored``."""
+        ...
+
+    def documents(self) -> DocumentsRead:
+        """To be closed by the caller."""
+        ...
+
+    async def photos(self) -> list[str]:
+        """The names of what the bucket holds. Raises ``NotAsNamed`` without a Storage."""
+        ...
+
+    async def sign_in(self, account: Account) -> str:
+        """A token of the account."""
+        ...
+
+    async def exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
+        """One with the target, as ``harness.load.http1.over_socket``."""
+        ...
+
+
+class StoresAt:
+    """Those that answer at ``endpoints``."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self.endpoints = endpoints
+
+    async def walks(self, most: int = MOST_WALKS) -> Stored:
+        """By a connection of its own."""
+        return await read_stored(self.endpoints, most)
+
+    def documents(self) -> Documents:
+        """By Google's own client."""
+        return Documents(self.endpoints.firestore, self.endpoints.project_id)
+
+    async def photos(self) -> list[str]:
+        """Of the emulator."""
+        if self.endpoints.storage is None:
+            raise NotAsNamed(message("the stack has no Storage"))
+        return [each.name for each in await storage.objects(self.endpoints.storage, self.endpoints.storage_bucket)]
+
+    async def sign_in(self, account: Account) -> str:
+        """As the app does."""
+        return (await sign_in(self.endpoints.auth, account.email, account.password)).token
+
+    async def exchange(self, method: str, path: str, token: str, body: bytes) -> Answer:
+        """On a connection of its own."""
+        return await exchange(self.endpoints.service, method, path, token, body)
 
 
 async def read_walks(endpoints: Endpoints, most: int = MOST_WALKS) -> list[StoredWalk]:
@@ -97,7 +177,7 @@ async def _one_moment(endpoints: Endpoints) -> AsyncIterator[asyncpg.Connection]
 
 async def dual_write(
     walks: Sequence[StoredWalk],
-    documents: Documents,
+    documents: DocumentsRead,
     writes: Writes,
     clock: Clock,
     *,
@@ -130,7 +210,7 @@ async def dual_write(
 
 
 async def stored_photos(
-    endpoints: Endpoints,
+    stores: Stores,
     walks: Sequence[StoredWalk],
     writes: Writes,
     clock: Clock,
@@ -142,13 +222,10 @@ async def stored_photos(
 
     ``walks`` and ``held`` as ``dual_write`` takes them; the app's own documents change no more.
     """
-    if endpoints.storage is None:
-        raise NotAsNamed(message("the stack has no Storage"))
     until_ns = clock.now_ns() + round(limit_s * NS)
     thumbnails, deleted = thumbnails_of(walks, held, writes)
     while True:
-        there = await storage.objects(endpoints.storage, endpoints.storage_bucket)
-        seen = photos([each.name for each in there], thumbnails, deleted)
+        seen = photos(await stores.photos(), thumbnails, deleted)
         if seen.good or clock.now_ns() >= until_ns:
             return seen
         await clock.sleep(_AGAIN_S)

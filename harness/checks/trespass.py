@@ -12,12 +12,10 @@ from harness.base.errors import NOT_JSON
 from harness.base.seed import stream
 from harness.checks.dual_write import StoredWalk
 from harness.checks.isolation import Asked, Reply
-from harness.checks.stores import NotAsNamed, read_stored
+from harness.checks.stores import NotAsNamed, Stores
 from harness.load.answers import beginning, tells_of_another
-from harness.load.http1 import Refused, exchange
+from harness.load.http1 import Refused
 from harness.load.population.accounts import Account
-from harness.model.stack import Address, Endpoints
-from harness.stack.firebase.sign_up import sign_in
 
 MOST_ASKED = 8
 _TIMEOUT_S = 5.0
@@ -34,7 +32,7 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def trespass(
-    endpoints: Endpoints, users: Sequence[Account], walks: Sequence[Owned], seed: int, most: int
+    stores: Stores, users: Sequence[Account], walks: Sequence[Owned], seed: int, most: int
 ) -> tuple[Asked, ...]:
     """``MOST_ASKED`` of ``walks``, each asked for by another of ``users``, drawn from ``seed``. No load runs.
 
@@ -49,11 +47,11 @@ async def trespass(
         if not others:
             continue
         account = others[int(chance.random() * len(others))]
-        token = (await sign_in(endpoints.auth, account.email, account.password)).token
-        get = await _reply(endpoints.service, "GET", walk, account.user, token)
-        put = await _reply(endpoints.service, "PUT", walk, account.user, token)
+        token = await stores.sign_in(account)
+        get = await _reply(stores, "GET", walk, account.user, token)
+        put = await _reply(stores, "PUT", walk, account.user, token)
         asked.append((walk, account, get, put))
-    after = await _after(endpoints, most) if any(walk.before for walk, *_ in asked) else None
+    after = await _after(stores, most) if any(walk.before for walk, *_ in asked) else None
     return tuple(
         Asked(
             user=account.user,
@@ -67,9 +65,9 @@ async def trespass(
     )
 
 
-async def _after(endpoints: Endpoints, most: int) -> Mapping[str, StoredWalk] | None:
+async def _after(stores: Stores, most: int) -> Mapping[str, StoredWalk] | None:
     try:
-        return {walk.id: walk for walk in (await read_stored(endpoints, most)).walks}
+        return {walk.id: walk for walk in (await stores.walks(most)).walks}
     except NotAsNamed:
         return None
 
@@ -82,12 +80,12 @@ def _same(before: StoredWalk, after: StoredWalk | None) -> bool:
     )
 
 
-async def _reply(service: Address, method: str, walk: Owned, user: str, token: str) -> Reply:
+async def _reply(stores: Stores, method: str, walk: Owned, user: str, token: str) -> Reply:
     """Of ``method`` on the walk as ``user``; status 0 when there was no answer."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             body = _BODY if method == "PUT" else b""
-            answer = await exchange(service, method, f"/v1/walks/{walk.walk_id}", token, body)
+            answer = await stores.exchange(method, f"/v1/walks/{walk.walk_id}", token, body)
     except (TimeoutError, Refused, OSError, EOFError, h11.RemoteProtocolError):
         return Reply(method=method, status=0)
     told = shows(answer.status, answer.body, walk, user)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import msgspec
 
 from harness.base import yamltext
 from harness.base.errors import BadInput, Exit
+from harness.rehearsal.arguments import AsJson
+from harness.rehearsal.command import option
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,10 +29,29 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     remedy: str = ""
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Its options."""
-    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a plan, a scenario, or an experiment")
-    command.add_argument("--json", action="store_true", help="print what was found as JSON")
+@dataclass(frozen=True, kw_only=True)
+class Check(AsJson):
+    """Whether plans, scenarios and experiments are what a run would take.
+
+    Before any stack; 2 when one of them is not fine.
+    """
+
+    name = "check"
+    example = "scenarios/rollout_week3.yaml scenarios/plans/scaling.yaml"
+
+    files: tuple[Path, ...] = option(
+        "a plan, a scenario, or an experiment", Path, positional=True, nargs="+", metavar="FILE"
+    )
+
+    def run(self) -> int:
+        """Tells of every file; 2 when one of them is not fine."""
+        checked = [check(path) for path in self.files]
+        if self.json:
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode() + "\n")
+        else:
+            for each in checked:
+                _tell(each)
+        return Exit.OK if all(each.fine for each in checked) else Exit.USAGE
 
 
 def check(path: Path) -> Checked:
@@ -44,17 +65,6 @@ def check(path: Path) -> Checked:
         return Checked(fine=True, holds=KINDS[name].what(KINDS[name].load(path)), **found)
     except BadInput as error:
         return Checked(fine=False, what=error.what, where=error.where, remedy=error.remedy, **found)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Tells of every file; 2 when one of them is not fine."""
-    checked = [check(path) for path in arguments.files]
-    if arguments.json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode() + "\n")
-    else:
-        for each in checked:
-            _tell(each)
-    return Exit.OK if all(each.fine for each in checked) else Exit.USAGE
 
 
 def _tell(each: Checked) -> None:

@@ -6,15 +6,18 @@ import os
 import platform
 import shutil
 import socket
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
 import msgspec
 import psutil
 
-from harness.base.errors import RehearsalError
+from harness.base.errors import Exit, RehearsalError
 from harness.base.home import home
+from harness.rehearsal.arguments import AsJson
 from harness.stack import state
 from harness.stack.firebase import install
 from harness.stack.kind import at_hand
@@ -34,6 +37,29 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     found: str
     remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor(AsJson):
+    """What this machine has and lacks in each environment.
+
+    It starts nothing and changes nothing; 10 when something is lacking.
+    """
+
+    name = "doctor"
+    example = "--json"
+
+    def run(self) -> int:
+        """Starts nothing and changes nothing; 10 when something is lacking."""
+        checks = examine()
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
+        else:
+            for check in checks:
+                sys.stdout.write(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}\n")
+                if not check.ok:
+                    sys.stdout.write(f"       to do: {check.remedy}\n")
+        return Exit.OK if all(check.ok for check in checks) else Exit.HOLD
 
 
 def examine() -> list[Check]:

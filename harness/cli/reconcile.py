@@ -1,10 +1,10 @@
-"""``python -m harness reconcile``: which stack, which direction, and from them to an exit status."""
+"""``python -m harness reconcile``: which stack, which direction, and what is said of them."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -15,47 +15,43 @@ from harness.evidence.read import read_rows
 from harness.judge.writes import Writes
 from harness.model.evidence import Side
 from harness.model.stack import Endpoints
+from harness.rehearsal.arguments import AsJson
+from harness.rehearsal.command import option
 
 _SHOWN = 20
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """The options, and what they call."""
-    where = command.add_mutually_exclusive_group()
-    where.add_argument("--endpoints", type=Path, metavar="FILE", help="JSON, as `stack up --json` prints it")
-    where.add_argument("--stack", default="", metavar="ID", help="a stack that is up (default: the only one)")
-    command.add_argument(
-        "--evidence",
-        type=Path,
-        metavar="RUN",
-        help="a run's folder: which walks the API deleted, and which the app wrote itself",
+@dataclass(frozen=True, kw_only=True)
+class Reconcile(AsJson):
+    """What differs between the stores of a live stack; mended.
+
+    Without --apply it is only told.
+    """
+
+    name = "reconcile"
+    example = "--direction postgresql_to_firestore"
+
+    endpoints: Path | None = option("JSON, as `stack up --json` prints it", Path, metavar="FILE")
+    stack: str = option("a stack that is up (default: the only one)", default="", metavar="ID")
+    evidence: Path | None = option(
+        "a run's folder: which walks the API deleted, and which the app wrote itself", Path, metavar="RUN"
     )
-    command.add_argument("--direction", required=True, choices=[str(each) for each in Direction])
-    command.add_argument("--apply", action="store_true", help="do it; without it only say what differs")
-    command.add_argument("--json", action="store_true", help="print the result as JSON")
-    command.set_defaults(handler=run)
+    direction: Direction = option("which store is right", Direction, choices=tuple(Direction), required=True)
+    apply: bool = option("do it; without it only say what differs", default=False)
 
+    def run(self) -> int:
+        """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left."""
+        endpoints = _endpoints(self.endpoints, self.stack)
+        writes = _writes(self.evidence)
+        from harness.checks.reconcile.heal import heal
 
-def run(arguments: argparse.Namespace) -> int:
-    """0 when the stores agree or were healed; 10 when they differ and nothing was done, or walks were left alone."""
-    endpoints = _endpoints(arguments)
-    writes = _writes(arguments.evidence)
-    from harness.checks.reconcile.heal import heal
-
-    found = asyncio.run(
-        heal(
-            endpoints,
-            Direction(arguments.direction),
-            apply=arguments.apply,
-            deleted=writes.deleted[Side.API],
-            own=writes.direct,
-        )
-    )
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        sys.stdout.write(told(found, applied=arguments.apply) + "\n")
-    return Exit.HOLD if found.named or (found.changes and not arguments.apply) else Exit.OK
+        deleted, own = writes.deleted[Side.API], writes.direct
+        found = asyncio.run(heal(endpoints, self.direction, apply=self.apply, deleted=deleted, own=own))
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        else:
+            sys.stdout.write(told(found, applied=self.apply) + "\n")
+        return Exit.HOLD if found.named or (found.changes and not self.apply) else Exit.OK
 
 
 def told(found: Healing, *, applied: bool) -> str:
@@ -73,11 +69,13 @@ def told(found: Healing, *, applied: bool) -> str:
     return "\n".join(lines)
 
 
-def _endpoints(arguments: argparse.Namespace) -> Endpoints:
-    if arguments.endpoints is None:
+def _endpoints(file: Path | None, stack: str) -> Endpoints:
+    if file is not None and stack:
+        raise BadInput("--endpoints and --stack both say which stack", remedy="leave one of them out")
+    if file is None:
         from harness.cli.standing import up_now
 
-        there = {facts.run_id: facts.endpoints for facts in up_now() if arguments.stack in ("", facts.run_id)}
+        there = {facts.run_id: facts.endpoints for facts in up_now() if stack in ("", facts.run_id)}
         if len(there) != 1:
             found = ", ".join(there) or "none"
             raise BadInput(
@@ -85,9 +83,9 @@ def _endpoints(arguments: argparse.Namespace) -> Endpoints:
             )
         return next(iter(there.values()))
     try:
-        return msgspec.json.decode(arguments.endpoints.read_bytes(), type=_Told).endpoints
+        return msgspec.json.decode(file.read_bytes(), type=_Told).endpoints
     except (OSError, msgspec.DecodeError) as error:
-        raise BadInput(f"no endpoints can be read: {error}", where=str(arguments.endpoints)) from error
+        raise BadInput(f"no endpoints can be read: {error}", where=str(file)) from error
 
 
 class _Told(msgspec.Struct):

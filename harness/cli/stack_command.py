@@ -1,12 +1,13 @@
-"""``python -m harness stack up|keep|status|down``: the options, and from them to an exit status."""
+"""``python -m harness stack up|keep|status|down``."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
+import dataclasses
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,50 +20,74 @@ from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.cli.standing import StackFacts, StandingStack, end_standing_stacks, stack_of, standing_stacks
 from harness.model.stack import Endpoints, Rung
-from harness.rehearsal import own_cluster
-from harness.rehearsal.arguments import options_of
+from harness.rehearsal.arguments import AsJson, OnStack, OwnManifests
+from harness.rehearsal.command import Command, option, words
 from harness.rehearsal.options import Options
+from harness.rehearsal.own_cluster import OnCluster, take_down
 from harness.stack import rungs, state
 from harness.stack.keeping import Keeper, Standing
 from harness.stack.processes import tail
 from harness.stack.state.processes import process_mark
 
+_KEEPING = ("local", "kind")  # the environments that can keep their slow parts
 UP_LIMIT_S = 180.0  # of a detached stack, the first run's installation included
 
 
-def up(arguments: argparse.Namespace) -> int:
-    """Brings a stack up and keeps it; detached, returns when it is up. Raises ``StackNotStarted``."""
-    clock = MachineClock()
-    progress = Progress(clock)
-    tell = _tell_json if arguments.json else _tell
-    if arguments.detach:
-        options = options_of(arguments, head=("up",))
-        log = options.reports / f"stack-up-{process_mark()}.log"
-        child = _start_detached(_words(arguments, options), log)
-        progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
-        facts = asyncio.run(_up_detached(child, log, clock))
-        with contextlib.suppress(OSError):  # on another disk: it stays where it is
-            log = log.rename(Path(facts.logs) / "stack-up.log")
-        progress(f"the stack is up; its log is {log}")
-        tell(facts)
-        return Exit.OK
-    standing = StandingStack(options_of(arguments, head=("up",)), clock, progress)
+@dataclass(frozen=True, kw_only=True)
+class StackUp(OnStack, OwnManifests, AsJson):
+    """A whole stack, until Ctrl-C or `stack down`.
 
-    async def stand() -> Exit:
-        loop = asyncio.get_running_loop()
-        for number in ending_signals():
-            loop.add_signal_handler(number, standing.lifecycle.interrupt)
-        return await standing.run(tell)
+    It says where everything answers.
+    """
 
-    return asyncio.run(stand())
+    name = "stack up"
+    example = "--on local --detach"
 
+    detach: bool = option("return when it is up", default=False)
 
-def _words(arguments: argparse.Namespace, options: Options) -> list[str]:
-    """What the detached process is told; its input was checked here already."""
-    words = ["--on", str(options.rung), "--reports", str(options.reports), "--manifests", str(options.manifests)]
-    words += ["--target", arguments.target] if arguments.target is not None else []
-    words += own_cluster.kubeconfig_words(arguments)
-    return words + (["--service-port", str(options.service_port)] if options.service_port is not None else [])
+    def run(self) -> int:
+        """Keeps it; detached, returns when it is up. Raises ``StackNotStarted``."""
+        clock = MachineClock()
+        progress = Progress(clock)
+        tell = _tell_json if self.json else _tell
+        options = self.placed(0, "en", self.manifests)
+        if options.rung is Rung.SIM:
+            remedy = "use --on local or --on kind"
+            raise BadInput("a stack of --on sim is in memory: nobody could ask it", remedy=remedy)
+        if self.detach:
+            log = options.reports / f"stack-up-{process_mark()}.log"
+            child = _start_detached(self._words(options), log)
+            progress(f"bringing a stack up in process {child.pid}; it says what it does in {log}")
+            facts = asyncio.run(_up_detached(child, log, clock))
+            with contextlib.suppress(OSError):  # on another disk: it stays where it is
+                log = log.rename(Path(facts.logs) / "stack-up.log")
+            progress(f"the stack is up; its log is {log}")
+            tell(facts)
+            return Exit.OK
+        standing = StandingStack(options, clock, progress)
+
+        async def stand() -> Exit:
+            loop = asyncio.get_running_loop()
+            for number in ending_signals():
+                loop.add_signal_handler(number, standing.lifecycle.interrupt)
+            return await standing.run(tell)
+
+        return asyncio.run(stand())
+
+    def _words(self, options: Options) -> list[str]:
+        """What the detached process is told; its input was checked here already, and a cluster confirmed."""
+        config = self.kubeconfig
+        as_placed = dataclasses.replace(
+            self,
+            on=str(options.rung),
+            reports=options.reports,
+            manifests=options.manifests.absolute(),
+            kubeconfig=str(Path(config).absolute()) if config and Path(config).is_file() else config,
+            yes_use_this_cluster=options.own_cluster is not None,
+            detach=False,
+            json=False,
+        )
+        return words(as_placed, all_=True)
 
 
 def _start_detached(words: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -117,13 +142,22 @@ def _addresses(endpoints: Endpoints) -> dict[str, str]:
     return {**shown, "database": f"postgresql://{user}:{password}@{endpoints.database}/{name}"}
 
 
-def keep(arguments: argparse.Namespace) -> int:
-    """Starts the slow parts and leaves them running."""
-    clock = MachineClock()
-    progress = Progress(clock)
-    state.sweep(lambda line: progress(f"left by a killed run: {line}"))
-    asyncio.run(_keeper(arguments.on).keep(clock, progress))
-    return Exit.OK
+@dataclass(frozen=True, kw_only=True)
+class StackKeep(Command):
+    """The slow parts left running, for later runs to take over."""
+
+    name = "stack keep"
+    example = "--on kind"
+
+    on: str = option("the environment", choices=_KEEPING, default="local")
+
+    def run(self) -> int:
+        """Starts them."""
+        clock = MachineClock()
+        progress = Progress(clock)
+        state.sweep(lambda line: progress(f"left by a killed run: {line}"))
+        asyncio.run(_keeper(self.on).keep(clock, progress))
+        return Exit.OK
 
 
 def _keeper(name: str) -> Keeper:
@@ -137,15 +171,24 @@ def _asked(name: str | None) -> list[Keeper]:
     return list(rungs.keepers().values()) if name is None else [_keeper(name)]
 
 
-def status(arguments: argparse.Namespace) -> int:
-    """What was left running; 10 when some of it cannot be used."""
-    found = [each for keeper in _asked(arguments.on) if (each := keeper.status()) is not None]
-    found += standing_stacks() if arguments.on is None else []
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        sys.stdout.write("\n".join(_shown(each) for each in found) + "\n" if found else "nothing is left running\n")
-    return Exit.HOLD if any(each.trouble for each in found) else Exit.OK
+@dataclass(frozen=True, kw_only=True)
+class StackStatus(AsJson):
+    """What was left running; 10 when some of it is broken."""
+
+    name = "stack status"
+    example = "--on local"
+
+    on: str | None = option("what is kept of one environment (default: everything)", choices=_KEEPING)
+
+    def run(self) -> int:
+        """Says it."""
+        found = [each for keeper in _asked(self.on) if (each := keeper.status()) is not None]
+        found += standing_stacks() if self.on is None else []
+        if self.json:
+            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        else:
+            sys.stdout.write("\n".join(_shown(each) for each in found) + "\n" if found else "nothing is left running\n")
+        return Exit.HOLD if any(each.trouble for each in found) else Exit.OK
 
 
 def _shown(each: Standing) -> str:
@@ -163,17 +206,33 @@ def _shown(each: Standing) -> str:
     return "\n".join(lines)
 
 
-def down(arguments: argparse.Namespace) -> int:
-    """Ends what was left running, and what killed runs left. 40 when something could not be ended."""
-    if arguments.on == Rung.KUBE:
-        sys.stdout.write("".join(f"{line}\n" for line in own_cluster.down(arguments)) or "nothing was left there\n")
-        return Exit.OK
-    lines = end_standing_stacks() if arguments.on is None else []
-    for keeper in _asked(arguments.on):
-        lines += keeper.down(force=arguments.force)
-    if arguments.on == Rung.LOCAL:
-        state.sweep(lines.append)
-    else:
-        asyncio.run(rungs.sweep(lines.append))
-    sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")
-    return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK
+@dataclass(frozen=True, kw_only=True)
+class StackDown(OnCluster):
+    """All that was left running, ended.
+
+    And what killed runs left; 40 when something could not be ended.
+    """
+
+    name = "stack down"
+    example = "--on local"
+
+    on: str | None = option(
+        "what is kept of one environment, or left on a cluster (default: all here)", choices=(*_KEEPING, "kube")
+    )
+    force: bool = option("also kept parts that a run uses: the run will break", default=False)
+
+    def run(self) -> int:
+        """Ends it, a line each."""
+        if self.on == Rung.KUBE and (cluster := self.confirmed(Rung.KUBE)) is not None:
+            sys.stdout.write("".join(f"{line}\n" for line in take_down(cluster)) or "nothing was left there\n")
+            return Exit.OK
+        self.confirmed(Rung.LOCAL)  # which refuses a cluster's options
+        lines = end_standing_stacks() if self.on is None else []
+        for keeper in _asked(self.on):
+            lines += keeper.down(force=self.force)
+        if self.on == Rung.LOCAL:
+            state.sweep(lines.append)
+        else:
+            asyncio.run(rungs.sweep(lines.append))
+        sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing was left running\n")
+        return Exit.LEAK if any("could not" in line for line in lines) else Exit.OK

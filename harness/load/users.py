@@ -15,14 +15,13 @@ from harness.evidence.store import EvidenceStore
 from harness.judge.window import Window
 from harness.load.plan import LoadPlan, Offline
 from harness.load.population.due import due_list, probes_due
-from harness.load.process import LoadProcesses
+from harness.load.protocol import Load
 from harness.model.due import Due, DueList
 from harness.model.flag import FLAG
 from harness.model.message import Message, message
 from harness.model.rollout import off_template, rollout_template
 from harness.model.scenario import PopulationPlan, ProbePlan, Scenario
 from harness.stack.protocol import Stack
-from harness.stack.state.lease import run_folder
 
 ADMISSION_LIMIT_S = 240.0  # of a machine that many share; a quiet one takes 5
 LEAD_S = 1.0  # from "go" to the first request, so that no generator begins late
@@ -39,6 +38,10 @@ class Host(Protocol):
     @property
     def stack(self) -> Stack:
         """Up."""
+        ...
+
+    def load(self, plan: LoadPlan, name: str = "") -> Load:
+        """What carries out ``plan`` where the run is; ``name`` tells several of a run apart."""
         ...
 
     def say(self, text: Message | str) -> None:
@@ -76,7 +79,7 @@ class Users:
         self._plan = plan
         self._apart = apart
         self.evidence = _apart_from(host, apart) if apart else host.evidence
-        self._load: LoadProcesses | None = None
+        self._load: Load | None = None
         self.origin_ns: int | None = None
 
     async def admit(self) -> None:
@@ -101,8 +104,7 @@ class Users:
             admission_limit_s=ADMISSION_LIMIT_S,
             offline=plan.offline,
         )
-        folder, logs = run_folder(host.run_id) / self._apart, host.folder / "logs" / self._apart
-        self._load = load = LoadProcesses(load_plan, folder, host.clock, logs=logs)
+        self._load = load = host.load(load_plan, self._apart)
         host.at_end(self.stop)
         await load.start()
         self.evidence.follow(load.spools)

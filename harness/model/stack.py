@@ -12,7 +12,7 @@ from harness.model.message import Message, marked, message
 
 
 class Rung(StrEnum):
-    """How real the stack is."""
+    """How real the stack is; ``sim`` is not: memory and virtual time."""
 
     SIM = "sim"
     LOCAL = "local"
@@ -21,7 +21,7 @@ class Rung(StrEnum):
 
 
 AUTO = "auto"
-RUNGS = (AUTO, Rung.LOCAL.value, Rung.KIND.value, Rung.KUBE.value)  # what --on takes
+RUNGS = (AUTO, *(each.value for each in Rung))  # what --on takes
 
 
 class Capability(StrEnum):

@@ -1,100 +1,34 @@
-"""From a command line to what every rehearsal is asked for: the options, the users, the line that runs it again."""
+"""The options that several commands take, each group declared once, and what they become: ``Options``, the users."""
 
 from __future__ import annotations
 
-import argparse
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from harness.base import units
-from harness.base.data import REPORTS
+from harness.base.data import OVERLAYS, REPORTS
 from harness.base.errors import BadInput
+from harness.base.progress import Progress
 from harness.model.scenario import Scenario
-from harness.model.stack import Rung, Target
-from harness.rehearsal import own_cluster
+from harness.model.stack import AUTO, RUNGS, Rung, Target
+from harness.rehearsal.command import Command, Duration, option, replay, whole, within
+from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.options import Options
-from harness.stack.rungs import choose, folder_of, for_rung, overlay
-from harness.stack.targets import resolve
+from harness.rehearsal.own_cluster import OnCluster
+from harness.rehearsal.registry import rehearsal
+from harness.report.language import LANGUAGES
+from harness.stack.rungs import choose, folder_of, for_rung
+from harness.stack.targets import TARGET_HELP, resolve
 from scenarios.load import load, with_options
+
+if TYPE_CHECKING:
+    from harness.rehearsal.conduct import Conductor
 
 #: The scenario with everybody on the API, whose users the rehearsals under load have.
 EVERYBODY = "rollout_week4"
-
-_SECONDS = {"window_s": "--window", "pace_s": "--pace", "fetch_interval_s": "--fetch-interval"}
-
-
-def options_of(arguments: argparse.Namespace, *, head: Sequence[str] = (), own: Sequence[str] = ()) -> Options:
-    """What the command line says besides the plan. The replay is ``head`` (such as a scenario's name), rung and seed,
-    the command's ``own`` words, and whatever else was typed. Raises ``BadInput``.
-    """
-    if arguments.service_port is not None and not 1024 <= arguments.service_port <= 65535:
-        raise BadInput(f"--service-port {arguments.service_port} is not between 1024 and 65535")
-    target = resolve(arguments.target)
-    chosen = choose(arguments.on, target)
-    words = ["python", "-m", "harness", arguments.command, *head, "--on", str(chosen.rung)]
-    words += ["--seed", str(arguments.seed), *own, *_changed(arguments)]
-    return Options(
-        rung=chosen.rung,
-        rung_reason=chosen.why,
-        target=for_rung(target, chosen.rung),
-        seed=arguments.seed,
-        reports=arguments.reports.absolute(),
-        manifests=folder_of(arguments.manifests, target, chosen.rung),
-        replay=shlex.join(words),
-        service_port=arguments.service_port,
-        own_cluster=own_cluster.from_arguments(arguments, chosen.rung),
-        signals_at_once=arguments.signals_at_once,
-        lang=arguments.lang,
-    )
-
-
-def add_local_arguments(command: argparse.ArgumentParser) -> None:
-    """What the commands take that were tried on ``local`` alone, beside their own options; see ``local_options``."""
-    command.add_argument("--json", action="store_true", help="print result.json on standard output")
-    command.add_argument("--reports", type=Path, default=REPORTS, help="where reports go (default: reports/)")
-    command.add_argument("--manifests", type=Path, default=overlay(Rung.LOCAL), help=argparse.SUPPRESS)
-
-
-def local_options(arguments: argparse.Namespace, target: Target, *own: str) -> Options:
-    """The options of such a command; ``own`` are its words for the replay, behind the seed."""
-    words = ["python", "-m", "harness", arguments.command, "--seed", str(arguments.seed), *own]
-    return Options(
-        rung=Rung.LOCAL,
-        target=target,
-        seed=arguments.seed,
-        reports=arguments.reports.absolute(),
-        manifests=arguments.manifests,
-        replay=shlex.join(words),
-        lang=arguments.lang,
-    )
-
-
-def scenario_of(arguments: argparse.Namespace, name: str = EVERYBODY) -> Scenario:
-    """The scenario ``name`` with the command line's window, pace and fetch interval. Raises ``BadInput``."""
-    typed = {field: getattr(arguments, field.removesuffix("_s")) for field in _SECONDS}
-    return with_options(load(name), **{field: units.seconds(text) for field, text in typed.items() if text})
-
-
-def first_line(options: Options) -> str:
-    """The first line of a command: what a run is made of, and how it is run again."""
-    reason = f" ({options.rung_reason})" if options.rung_reason else ""
-    return (
-        f"seed {options.seed}, environment {options.rung}{reason}, target {options.target.name}; "
-        f"replay: {options.replay}"
-    )
-
-
-def _changed(arguments: argparse.Namespace) -> Iterator[str]:
-    for field, name in _SECONDS.items():
-        text = getattr(arguments, field.removesuffix("_s"))
-        yield from (name, text) if text else ()
-    yield from ("--target", arguments.target) if arguments.target is not None else ()
-    yield from (word for text in arguments.fault for word in ("--fault", text))
-    yield from own_cluster.words(arguments)
-    yield from ("--manifests", str(arguments.manifests)) if arguments.manifests is not None else ()
-    yield from ("--signals-at-once",) if arguments.signals_at_once else ()
 
 
 class Named(Protocol):
@@ -109,25 +43,208 @@ class Named(Protocol):
 P = TypeVar("P", bound=Named)
 
 
-def chosen(parts: Sequence[P], only: Sequence[str]) -> tuple[P, ...]:
-    """The parts that ``--only`` names, in their own order; all when it names none. Raises ``BadInput``."""
-    names = [part.name for part in parts]
-    unknown = sorted(set(only) - set(names))
-    if unknown:
-        raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
-    return tuple(part for part in parts if not only or part.name in only)
+@dataclass(frozen=True, kw_only=True)
+class AsJson(Command):
+    """The report."""
+
+    json: bool = option("print the result as JSON on standard output", default=False, replayed=False)
 
 
-def only_words(names: Iterable[str]) -> list[str]:
-    """``--only`` as it was given, for a command line that runs the same again."""
-    return [word for name in names for word in ("--only", name)]
+@dataclass(frozen=True, kw_only=True)
+class InReports(Command):
+    """The report."""
+
+    reports: Path = option(
+        "the reports folder (default: reports/)", Path, default=REPORTS, replayed=False, metavar="DIR"
+    )
 
 
-def parts_words(arguments: argparse.Namespace) -> list[str]:
-    """``--plan`` and ``--only`` as they were given, for the replay of a command that runs parts of a plan."""
-    return [*(["--plan", str(arguments.plan)] if arguments.plan else []), *only_words(arguments.only)]
+@dataclass(frozen=True, kw_only=True)
+class Spoken(Command):
+    """The report."""
+
+    lang: str = option("language of the reports", choices=LANGUAGES, default="en", replayed=False)
 
 
-def parts_line(parts: Sequence[Named]) -> str:
-    """The second line of a command that runs parts of a plan."""
-    return f"{len(parts)} parts: {', '.join(part.name for part in parts)}"
+@dataclass(frozen=True, kw_only=True)
+class Rehearsing(Spoken, AsJson, InReports):
+    """The seed."""
+
+    #: Its name in the registry where it is not the command's.
+    rehearsal: ClassVar[str] = ""
+
+    seed: int = option("seed of whatever is drawn", whole, default=1, always=True, metavar="N")
+
+    @abstractmethod
+    def planned(self) -> Any:
+        """The rehearsal's plan, with what the command line says of it. Raises ``BadInput``."""
+
+    @abstractmethod
+    def resolved(self) -> Options:
+        """What is asked for besides the plan. Raises ``BadInput``."""
+
+    def at(self, rung: Rung, target: Target, manifests: Path) -> Options:
+        """What is asked for besides the plan, where nothing else is to be chosen."""
+        return Options(
+            rung=rung,
+            target=target,
+            seed=self.seed,
+            reports=self.reports.absolute(),
+            manifests=manifests,
+            replay=replay(self),
+            lang=self.lang,
+        )
+
+    def said(self, plan: Any) -> Iterable[str]:
+        """The lines behind the first, before anything begins."""
+        _ = plan
+        return ()
+
+    def ended(self, folder: Path) -> None:
+        """What is done with the run's folder at the end."""
+
+    def run(self) -> int:
+        """Conducts the rehearsal to its end."""
+        plan, options = self.planned(), self.resolved()
+        clock = clock_of(options.rung)
+        progress = Progress(clock)
+        for line in (first_line(options), *self.said(plan)):
+            progress.plain(line)
+
+        def make() -> Conductor[Any, Any]:
+            from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
+            from harness.rehearsal.environment import environment_of
+
+            found, environment = rehearsal(self.rehearsal or self.name), environment_of(options.rung)
+            return Conductor(found, plan, options, clock, progress, environment=environment)
+
+        return conducted(make, clock, progress, options.lang, as_json=self.json, ended=self.ended)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithTarget(Command):
+    """The API under test."""
+
+    target: str | None = option(TARGET_HELP, metavar="COMMAND|FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnStack(WithTarget, OnCluster, InReports):
+    """The stack."""
+
+    on: str = option(
+        "the environment to run in; auto is kind where it is at hand, else local",
+        choices=RUNGS,
+        default=AUTO,
+        always=True,
+    )
+    service_port: int | None = option(
+        "the service's port on 127.0.0.1 (default: any free one)", within(1024, 65535), metavar="PORT"
+    )
+    signals_at_once: bool = option(
+        "local: signal a pod that leaves while the Service still leads to it, as every cluster does", default=False
+    )
+
+    def chosen_rung(self) -> Rung:
+        """The environment that ``on`` means for the target. Raises ``BadInput``."""
+        return choose(self.on, resolve(self.target)).rung
+
+    def placed(self, seed: int, lang: str, manifests: Path | None, component: str = "") -> Options:
+        """Where it runs, and on what. ``manifests`` were asked for; without any, ``component`` ends the name of the
+        overlay. Raises ``BadInput``."""
+        target = resolve(self.target)
+        chosen = choose(self.on, target)
+        plain = folder_of(manifests, target, chosen.rung)
+        with_it = plain if manifests or target.manifests else plain.with_name(plain.name + component)
+        return Options(
+            rung=chosen.rung,
+            rung_reason=chosen.why,
+            target=for_rung(target, chosen.rung),
+            seed=seed,
+            reports=self.reports.absolute(),
+            manifests=with_it if with_it.exists() else plain,
+            replay=replay(dataclasses.replace(self, on=str(chosen.rung))),
+            service_port=self.service_port,
+            own_cluster=self.confirmed(chosen.rung),
+            signals_at_once=self.signals_at_once,
+            lang=lang,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnManifests(Command):
+    """The manifests."""
+
+    manifests: Path | None = option("a kustomize folder of your own", Path, metavar="DIR")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged(Rehearsing, OnStack, OwnManifests):
+    """A rehearsal on a stack, with manifests of somebody's own if need be."""
+
+    #: What ends the name of its overlay.
+    component: ClassVar[str] = ""
+
+    def resolved(self) -> Options:
+        return self.placed(self.seed, self.lang, self.manifests, self.component)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnLocal(Rehearsing):
+    """A rehearsal that was tried on ``local`` alone. Its manifests are for tests, which want quicker probes."""
+
+    manifests: Path = option("", Path, default=OVERLAYS / Rung.LOCAL)
+
+    @abstractmethod
+    def asked(self) -> Target:
+        """The API under test. Raises ``BadInput``."""
+
+    def resolved(self) -> Options:
+        return self.at(Rung.LOCAL, self.asked(), self.manifests)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paced(Command):
+    """The users."""
+
+    pace: Duration | None = option("one request of a user in this time, e.g. 50s", Duration, metavar="TIME")
+    fetch_interval: Duration | None = option("Remote Config's minimum fetch interval", Duration, metavar="TIME")
+
+    def scenario_of(self, name: str = EVERYBODY, **more: Duration | None) -> Scenario:
+        """The scenario ``name`` with the command line's pace, fetch interval and what ``more`` names. Raises
+        ``BadInput``."""
+        typed = {"pace_s": self.pace, "fetch_interval_s": self.fetch_interval, **more}
+        return with_options(load(name), **{field: each.seconds for field, each in typed.items() if each})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPlan(Command):
+    """The plan."""
+
+    plan: Path | None = option("a plan of your own instead of the one in scenarios/plans", Path, metavar="FILE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(OwnPlan):
+    """The plan."""
+
+    only: tuple[str, ...] = option("a part of the plan (repeatable)", default=(), metavar="NAME")
+
+    def chosen(self, parts: Sequence[P]) -> tuple[P, ...]:
+        """The parts that ``--only`` names, in their own order; all when it names none. Raises ``BadInput``."""
+        names = [part.name for part in parts]
+        if unknown := sorted(set(self.only) - set(names)):
+            raise BadInput(f"--only {unknown[0]}: no such part", remedy=f"the parts are: {', '.join(names)}")
+        return tuple(part for part in parts if not self.only or part.name in self.only)
+
+    def said(self, plan: Any) -> Iterable[str]:
+        return [f"{len(plan.parts)} parts: {', '.join(part.name for part in plan.parts)}"]
+
+
+def first_line(options: Options) -> str:
+    """The first line of a command: what a run is made of, and how it is run again."""
+    reason = f" ({options.rung_reason})" if options.rung_reason else ""
+    return (
+        f"seed {options.seed}, environment {options.rung}{reason}, target {options.target.name}; "
+        f"replay: {options.replay}"
+    )

@@ -41,7 +41,7 @@ async def check_whole_run(
     on.phase("checks", message("the load has ended; checking what the stores hold against what was acknowledged"))
     endpoints, evidence, clock, options = on.stack.endpoints(), on.evidence, on.clock, on.options
     invariants = Invariants(
-        endpoints, evidence, clock, scenario=scenario, manifests=manifests, target=options.target, seed=options.seed
+        on.stores, evidence, clock, scenario=scenario, manifests=manifests, target=options.target, seed=options.seed
     )
     found = [*await invariants.results(), invariants.off_in_time()]
     if invariants.lost_by_firestore is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -28,9 +28,9 @@ from harness.model.message import message, verbatim
 from harness.model.result import Facts, Part, Result
 from harness.model.section import Section
 from harness.rehearsal.conclude import Page, conclude, judged, own_claims
+from harness.rehearsal.environment import RUNGS, Environment
 from harness.rehearsal.facts import manifest_facts
-from harness.rehearsal.lifecycle import Lifecycle, open_folder, run_identity
-from harness.rehearsal.needs import StackNeeds
+from harness.rehearsal.lifecycle import Lifecycle, open_folder
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Held, Running
@@ -39,54 +39,13 @@ from harness.report.language import language
 from harness.report.latest import point_latest
 from harness.report.write_all import publish, write_reports
 from harness.stack.protocol import Stack
-from harness.stack.rungs import manifests_of, stack_for, sweep
-from harness.stack.state.lease import remove_run_folder
+from harness.stack.rungs import manifests_of
 from scenarios import claims
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
 A = TypeVar("A")
 PLAN_JSON, MANIFESTS_JSON, MACHINE_JSON = "plan.json", "manifests.json", "machine.json"
-
-
-class Environment(Protocol):
-    """Where runs are conducted: what makes their stacks, and removes what killed ones left."""
-
-    async def sweep(self, say: Callable[[str], None]) -> None:
-        """Removes what killed runs left, and says what."""
-        ...
-
-    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
-        """The stack of a run, not yet up."""
-        ...
-
-
-class Rungs:
-    """This machine's: the rung that the options name."""
-
-    async def sweep(self, say: Callable[[str], None]) -> None:
-        """Of any rung."""
-        await sweep(say)
-
-    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
-        """The rung's own."""
-        return stack_for(
-            run.options,
-            run_id=run.run_id,
-            manifests=needs.manifests,
-            folder=run.folder,
-            clock=run.clock,
-            progress=run.progress,
-            gate=needs.gate,
-            use_kept=needs.use_kept,
-            signals_at_once=run.options.signals_at_once,
-            every_program=needs.every_program,
-            peak_pods=needs.peak_pods,
-            secrets=needs.secrets,
-        )
-
-
-RUNGS = Rungs()
 
 
 class Conductor(Generic[P, D]):
@@ -113,8 +72,10 @@ class Conductor(Generic[P, D]):
         self.progress = progress
         self.started_ns = clock.now_ns()
         self.plan_name = str(getattr(plan, "name", rehearsal.name))
-        self.run_id = resumed[0].name if resumed else run_identity(clock, self.plan_name, options.seed)
+        self.run_id = resumed[0].name if resumed else environment.identity(clock, self.plan_name, options.seed)
         self.manifests: Manifests = manifests_of(options)  # a folder that is refused leaves no folder of a run
+        self._needs = rehearsal.arrange(plan, options, self.manifests)
+        environment.accept(self._needs, options)
         self._applied = self.manifests  # or what the rehearsal has its stack brought up with
         self.folder: Path = resumed[0] if resumed else open_folder(options.reports, self.run_id)
         self.lifecycle = Lifecycle(progress)
@@ -153,12 +114,11 @@ class Conductor(Generic[P, D]):
         self._on = on = Running(
             self.details, self.options, self.clock, self.progress,
             run_id=self.run_id, folder=self.folder, manifests=self.manifests, evidence=self.evidence,
-            publish=self._publish,
+            publish=self._publish, environment=self._environment,
         )  # fmt: skip
-        needs = self.rehearsal.arrange(self.plan, self.options, self.manifests)
-        if needs.stack is not None:
-            self._applied = needs.stack.manifests
-            self._stack = self._environment.stack(self, needs.stack)
+        if self._needs.stack is not None:
+            self._applied = self._needs.stack.manifests
+            self._stack = self._environment.stack(self, self._needs.stack)
             on.give(self._stack)
         if not self._resumed:
             self._begin()
@@ -174,7 +134,7 @@ class Conductor(Generic[P, D]):
         for leak in self._leaks:
             self.progress(f"LEAK: {leak}")
         if not self._leaks:  # else by what stands in the folder the next command finds what is left
-            remove_run_folder(self.run_id)
+            self._environment.forget(self)
 
     def _left_by(self, part: Held) -> list[str]:
         """What a part left; that it cannot be looked for is a leak like any other."""
@@ -298,6 +258,7 @@ async def conduct(
 ) -> Result:
     """Runs ``rehearsal`` by ``plan`` and returns its result, which lies in its folder below ``options.reports``.
 
-    Raises ``RehearsalError`` only where nothing was begun: manifests that are refused, a folder that cannot be made.
+    Raises ``RehearsalError`` only where nothing was begun: manifests that are refused, an environment that lacks what
+    the rehearsal cannot do without, a folder that cannot be made.
     """
     return await Conductor(rehearsal, plan, options, clock, progress, environment=environment).run()

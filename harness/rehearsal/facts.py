@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from harness.model.judgement import Judgement, observation
 from harness.model.manifests import Manifests, PatchNote
-from harness.model.message import Message, message
+from harness.model.message import Message, marked, message
 from harness.model.stack import Rung
 from harness.stack.manifests.honour import not_honoured_by_processes
 from harness.stack.manifests.kustomize.patches import NO_REASON
@@ -16,6 +16,8 @@ from harness.stack.manifests.kustomize.patches import NO_REASON
 _PHASE_2 = (
     "Deployment", "Service", "ServiceAccount", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "PodDisruptionBudget",
 )  # fmt: skip
+
+_SIMULATED = marked("all but the number of replicas: pods are calls within one process, and no controller runs")
 
 
 def manifest_facts(manifests: Manifests, rung: Rung) -> dict[str, Any]:
@@ -48,6 +50,9 @@ def missing_manifests(manifests: Manifests) -> tuple[str, ...]:
 
 def _rung_changes(manifests: Manifests, rung: Rung) -> Iterator[str]:
     """What the rung forced upon the manifests, and what of them it does not honour."""
+    if rung is Rung.SIM:
+        yield f"not honoured: {_SIMULATED}"
+        return
     yield from (f"{patch.name}: {patch.reason}" for patch in manifests.patches if patch.forced)
     if rung is Rung.LOCAL:
         yield from (f"not honoured: {line}" for line in not_honoured_by_processes(manifests))

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from harness.base.clock import NS, Clock, utc
+from harness.base.clock import NS, Clock, MachineClock, utc
 from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
-from harness.rehearsal.options import Options
+from harness.base.virtual import VirtualClock, runner
+from harness.model.stack import Rung
 from harness.stack.state.processes import process_mark
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ class Ended(Protocol):
 #: How long a step of the ending may take; the longest, taking a cluster of our own down, has a limit of 240 s itself.
 ENDING_LIMIT_S = 600.0
 _CANCEL_LIMIT_S = 5.0  # for one that is over its limit to end when it is told so
-OnEnd = Callable[[Path], None] | None
 D = TypeVar("D", bound=Ended)
 D_co = TypeVar("D_co", bound=Ended, covariant=True)
 
@@ -52,10 +52,21 @@ class Work(Protocol[D_co]):
         ...
 
 
+def clock_of(rung: Rung) -> Clock:
+    """The time that a run on ``rung`` goes by."""
+    return VirtualClock() if rung is Rung.SIM else MachineClock()
+
+
 def run_to_end(
-    make: Callable[[], Work[D]], progress: Progress, told: Callable[[D, str], str], *, printed: str | None = None
+    make: Callable[[], Work[D]],
+    progress: Progress,
+    told: Callable[[D, str], str],
+    *,
+    clock: Clock | None = None,
+    printed: str | None = None,
 ) -> int:
-    """Runs what ``make`` makes, interrupted in an orderly way by signals; the exit status.
+    """Runs what ``make`` makes in the time of ``clock`` (default: the machine's), interrupted in an orderly way by
+    signals; the exit status.
 
     ``told`` gives the closing lines from the document and its folder; ``printed`` is a file of that folder to copy to
     standard output (``--json``).
@@ -73,24 +84,17 @@ def run_to_end(
             sys.stdout.write((work.folder / printed).read_text())
         return Exit.INTERNAL if document.exit_status is None else document.exit_status
 
-    return asyncio.run(run())
-
-
-def carry_out(
-    name: str, plan: object, options: Options, clock: Clock, progress: Progress, *, as_json: bool, ended: OnEnd = None
-) -> int:
-    """Conducts the rehearsal ``name`` of the registry to its end, as ``conducted`` does; the exit status."""
-    from harness.rehearsal.conduct import Conductor  # SciPy, psutil and asyncpg load here, after the first line
-    from harness.rehearsal.registry import rehearsal
-
-    found = rehearsal(name)
-    return conducted(
-        lambda: Conductor(found, plan, options, clock, progress), options, progress, as_json=as_json, ended=ended
-    )
+    return runner(clock)(run())
 
 
 def conducted(
-    make: Callable[[], Work[Result]], options: Options, progress: Progress, *, as_json: bool, ended: OnEnd = None
+    make: Callable[[], Work[Result]],
+    clock: Clock,
+    progress: Progress,
+    lang: str,
+    *,
+    as_json: bool,
+    ended: Callable[[Path], None],
 ) -> int:
     """Runs a rehearsal to its end and says its closing lines; the exit status. ``ended`` is told the run's folder
     before them; ``as_json``: ``result.json`` goes to standard output."""
@@ -99,11 +103,10 @@ def conducted(
     from harness.report.terminal import closing_text
 
     def closing(result: Result, folder: str) -> str:
-        if ended is not None:
-            ended(Path(folder))
-        return closing_text(result, folder, language(options.lang))
+        ended(Path(folder))
+        return closing_text(result, folder, language(lang))
 
-    return run_to_end(make, progress, closing, printed=RESULT_JSON if as_json else None)
+    return run_to_end(make, progress, closing, clock=clock, printed=RESULT_JSON if as_json else None)
 
 
 def run_identity(clock: Clock, name: str, seed: int) -> str:

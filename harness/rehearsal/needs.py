@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.model.manifests import Manifests
+from harness.model.stack import Capability
 from harness.stack.protocol import SecretsPlan
 
 
@@ -25,6 +26,9 @@ class StackNeeds:
 
 @dataclass(frozen=True)
 class Needs:
-    """``stack`` ``None``: the rehearsal runs without one."""
+    """``stack`` ``None``: the rehearsal runs without one. Without the ``capabilities`` it is refused before it begins;
+    what a part alone needs is that part's. Who can do without real processes, and so in virtual time, says so.
+    """
 
     stack: StackNeeds | None = None
+    capabilities: frozenset[Capability] = frozenset({Capability.REAL_PROCESSES})

@@ -2,89 +2,68 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
-from pathlib import Path
+from dataclasses import dataclass
 
 from harness.base.errors import BadInput
 from harness.base.home import home
 from harness.model.stack import OwnCluster, Rung
+from harness.rehearsal.command import Command, flag, option
 
-_WORDS = ("context", "kubeconfig", "image_registry")
 
+@dataclass(frozen=True, kw_only=True)
+class OnCluster(Command):
+    """Somebody's own cluster (--on kube)."""
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """The options of the rung ``kube``."""
-    group = command.add_argument_group("somebody's own cluster (--on kube)")
-    group.add_argument("--context", metavar="NAME", help="a context of the kubeconfig; never the current one by itself")
-    group.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig (default: KUBECONFIG, or ~/.kube/config)")
-    group.add_argument(
-        "--image-registry", metavar="PREFIX", help="where the nodes pull our images from (default: they have them)"
+    context: str | None = option("a context of the kubeconfig; never the current one by itself", metavar="NAME")
+    kubeconfig: str | None = option("the kubeconfig (default: KUBECONFIG, or ~/.kube/config)", metavar="FILE")
+    image_registry: str | None = option(
+        "where the nodes pull our images from (default: they have them)", metavar="PREFIX"
     )
-    group.add_argument(
-        "--yes-use-this-cluster", action="store_true", help="confirms that a namespace may be made on that cluster"
+    yes_use_this_cluster: bool = option(
+        "confirms that a namespace may be made on that cluster", default=False, replayed=False
     )
 
+    def confirmed(self, rung: Rung) -> OwnCluster | None:
+        """The cluster; ``None`` on another rung. Asks on a terminal. Raises ``BadInput`` where nobody confirms.
 
-def from_arguments(arguments: argparse.Namespace, rung: Rung) -> OwnCluster | None:
-    """The cluster, confirmed; ``None`` on another rung. Asks on a terminal. Raises ``BadInput`` where nobody confirms.
+        Nothing is asked of the cluster here.
+        """
+        if rung is not Rung.KUBE:
+            for name in ("context", "kubeconfig", "image_registry"):
+                if getattr(self, name):
+                    raise BadInput(f"{flag(name)} belongs to --on kube", remedy="add --on kube, or leave it out")
+            return None
+        from harness.stack.kube import access
 
-    Nothing is asked of the cluster here.
-    """
-    if rung is not Rung.KUBE:
-        if named := [name for name in _WORDS if getattr(arguments, name)]:
+        if not self.context:
             raise BadInput(
-                f"--{named[0].replace('_', '-')} belongs to --on kube", remedy="add --on kube, or leave it out"
+                "--on kube needs --context: no cluster is used because it happens to be the current one",
+                remedy="kubectl config get-contexts shows the names",
             )
-        return None
-    from harness.stack.kube import access
-
-    if not arguments.context:
-        raise BadInput(
-            "--on kube needs --context: no cluster is used because it happens to be the current one",
-            remedy="kubectl config get-contexts shows the names",
-        )
-    cluster = access.look(arguments.context, arguments.kubeconfig or "", registry=arguments.image_registry or "")
-    if not arguments.yes_use_this_cluster:
-        if not _confirmed(cluster, access.made(cluster)):
+        cluster = access.look(self.context, self.kubeconfig or "", registry=self.image_registry or "")
+        if not self.yes_use_this_cluster and not _confirmed(cluster.context, access.made(cluster)):
             raise access.unconfirmed(cluster)
-        arguments.yes_use_this_cluster = True  # a rollout asks once
-    return cluster
+        return cluster
 
 
-def words(arguments: argparse.Namespace) -> list[str]:
-    """The options as typed, for a replay; the confirmation is given anew each time."""
-    found = [(f"--{name.replace('_', '-')}", getattr(arguments, name)) for name in _WORDS]
-    return [word for name, text in found if text for word in (name, text)]
-
-
-def down(arguments: argparse.Namespace) -> list[str]:
+def take_down(cluster: OwnCluster) -> list[str]:
     """Removes the namespaces that killed runs of this machine left on the cluster, one line each.
 
-    Raises ``BadInput``, ``StackNotStarted``.
+    Raises ``StackNotStarted``.
     """
     from harness.base.clock import MachineClock
     from harness.stack.kube import leftovers
 
-    cluster = from_arguments(arguments, Rung.KUBE)
-    assert cluster is not None
     lines: list[str] = []
     asyncio.run(leftovers.take_down(cluster, home(), MachineClock(), lines.append))
     return lines
 
 
-def kubeconfig_words(arguments: argparse.Namespace) -> list[str]:
-    """For a process that is started elsewhere with the same cluster, already confirmed."""
-    if not arguments.context:
-        return []
-    named = [word if not Path(word).is_file() else str(Path(word).absolute()) for word in words(arguments)]
-    return [*named, "--yes-use-this-cluster"]
-
-
-def _confirmed(cluster: OwnCluster, made: str) -> bool:
+def _confirmed(context: str, made: str) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     sys.stderr.write(f"{made}.\nType the context's name to go on: ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip() == cluster.context
+    return sys.stdin.readline().strip() == context

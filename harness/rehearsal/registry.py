@@ -1,11 +1,20 @@
-"""All rehearsals by name; each is imported when it is asked for."""
+"""All rehearsals and the commands that drive them, by name; each is imported when it is asked for.
+
+Standard library only: ``noxfile.py`` makes its sessions of ``COMMANDS`` before anything is installed.
+"""
 
 from __future__ import annotations
 
+import ast
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.rehearsal.rehearsal import Rehearsal
+from harness.base.data import ROOT
+
+if TYPE_CHECKING:
+    from harness.rehearsal.command import Command
+    from harness.rehearsal.rehearsal import Rehearsal
 
 #: Name -> the module that holds it as ``REHEARSAL``.
 MODULES = {
@@ -23,6 +32,53 @@ MODULES = {
     "flag_proof": "harness.rehearsals.flag_proof.rehearsal",
     "conformance": "harness.rehearsals.conformance.rehearsal",
 }
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command of ``python -m harness``: its name, the class that declares it as ``module:Class``, and what it is
+    listed under."""
+
+    name: str
+    at: str
+    group: str
+
+    @property
+    def told(self) -> str:
+        """What the list, the help and ``nox -l`` say of it: its class' first line, read without importing it."""
+        module, _, name = self.at.partition(":")
+        source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
+        found = next(each for each in ast.parse(source).body if isinstance(each, ast.ClassDef) and each.name == name)
+        return (ast.get_docstring(found) or "").partition("\n")[0]
+
+    def load(self) -> type[Command]:
+        """The class."""
+        module, _, name = self.at.partition(":")
+        found: type[Command] = getattr(import_module(module), name)
+        return found
+
+
+_ROLLOUT, _LOAD, _FAULTS = "the rollout", "load and size", "faults, deploys, recovery"
+_EDGES = "contract, network, secrets"
+
+#: The commands that rehearse, in the order in which they are listed. Each but ``run`` is a nox session, too.
+COMMANDS = (
+    Entry("run", "harness.rehearsals.rollout.command:Run", _ROLLOUT),
+    Entry("rollout", "harness.rehearsals.rollout.command:Weeks", _ROLLOUT),
+    Entry("flag_proof", "harness.rehearsals.flag_proof.command:FlagProof", _ROLLOUT),
+    Entry("mirror_stop", "harness.rehearsals.mirror_stop.command:MirrorStop", _ROLLOUT),
+    Entry("load_stages", "harness.rehearsals.load_stages.command:LoadStages", _LOAD),
+    Entry("scaling", "harness.rehearsals.scaling.command:Scaling", _LOAD),
+    Entry("zone_loss", "harness.rehearsals.scaling.command:ZoneLoss", _LOAD),
+    Entry("chaos", "harness.rehearsals.chaos.command:Chaos", _FAULTS),
+    Entry("chaos_nightly", "harness.rehearsals.chaos.command:ChaosNightly", _FAULTS),
+    Entry("rolling_update", "harness.rehearsals.chaos.rolling:RollingUpdate", _FAULTS),
+    Entry("deploy_rehearsal", "harness.rehearsals.deploy.command:DeployRehearsal", _FAULTS),
+    Entry("dr_restore", "harness.rehearsals.dr_restore.command:DrRestore", _FAULTS),
+    Entry("conformance", "harness.rehearsals.conformance.command:Conformance", _EDGES),
+    Entry("network", "harness.rehearsals.network.command:Network", _EDGES),
+    Entry("secret_rotation", "harness.rehearsals.secret_rotation.command:SecretRotation", _EDGES),
+)
 
 
 def rehearsal(name: str) -> Rehearsal[Any, Any]:

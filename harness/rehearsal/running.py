@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from harness.base.clock import NS, Clock
 from harness.base.progress import Progress
+from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
+from harness.load.plan import LoadPlan
+from harness.load.protocol import Load
 from harness.model.evidence import EventRow, SampleRow
 from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Child
 from harness.rehearsal.options import Options
 from harness.stack.protocol import Stack
+
+if TYPE_CHECKING:
+    from harness.rehearsal.environment import Environment
 
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
@@ -43,6 +49,7 @@ class Running(Generic[D]):
     def __init__(
         self, details: D, options: Options, clock: Clock, progress: Progress,
         *, run_id: str, folder: Path, manifests: Manifests, evidence: Collector, publish: Callable[[], None],
+        environment: Environment,
     ) -> None:  # fmt: skip
         self.details = details
         self.options = options
@@ -52,6 +59,7 @@ class Running(Generic[D]):
         self.folder = folder
         self.manifests = manifests
         self.evidence = evidence
+        self.environment = environment
         self.started_ns = clock.now_ns()
         self.timings: dict[str, float] = {}
         self.publish = publish  # writes what there is so far as a result under way
@@ -71,6 +79,15 @@ class Running(Generic[D]):
         if self._stack is None:
             raise RuntimeError("the rehearsal asked for no stack")
         return self._stack
+
+    @property
+    def stores(self) -> Stores:
+        """The stores of the stack, which is up."""
+        return self.environment.stores(self)
+
+    def load(self, plan: LoadPlan, name: str = "") -> Load:
+        """What carries out ``plan`` on the stack, not yet started; ``name`` tells several of a run apart."""
+        return self.environment.load(self, plan, name)
 
     def say(self, text: Message | str) -> None:
         """A line on the terminal that stays."""

@@ -14,7 +14,6 @@ import msgspec
 
 from harness.model.claim import Claim
 from harness.model.result import Result
-from harness.model.stack import Rung
 from harness.report import judged, told, words
 from harness.report.chart import draw_chart, draw_timeline
 from harness.report.ending import ending
@@ -80,7 +79,7 @@ def context(folder: Path, result: Result, claims: Mapping[str, Claim], say: Lang
         "lacking": lacks,
         "rung_changes": [words.change_words(change, say) for change in result.facts.rung_changes],
         "about_manifests": told.about_manifests(result.facts, say),
-        "stand_ins": [] if result.facts.rung is Rung.SIM else [say(each) for each in words.STAND_INS],
+        "stand_ins": told.stand_ins(result.facts, say),
         "files": files(folder),
         "report_html": REPORT_HTML,
         "signs": {str(verdict): sign for verdict, sign in words.VERDICT_SIGN.items()},

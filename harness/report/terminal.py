@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.base.errors import Exit
 from harness.model.judgement import Judgement, Kind
 from harness.model.result import Result
+from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.report import told, words
 from harness.report.ending import broke, counted, ending, nothing_exercised
@@ -15,6 +16,7 @@ def closing_text(result: Result, folder: str, say: Language = ENGLISH) -> str:
     """The lines. A run that decides on the rollout names every criterion and check, any other what did not pass."""
     lines = [*_headline(result, say)]
     lines += [_line(each, say, decides=result.decides) for each in result.judgements if _is_said(each, result.decides)]
+    lines += [f"  {say(words.RUNG[Rung.SIM])}"] if result.facts.rung is Rung.SIM else []
     lines += [f"  LEAK {leak}" for leak in result.facts.leaks]
     lines += [say("error: {error}", error=error) for error in result.facts.errors]
     if result.facts.timings:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.result import Child, Facts, Result
 from harness.model.section import Pairs
-from harness.model.stack import Capability
+from harness.model.stack import Capability, Rung
 from harness.report import words
 from harness.report.language import Language
 
@@ -74,6 +74,11 @@ def about_manifests(found: Facts, say: Language) -> list[tuple[str, list[str]]]:
         (say("What the rehearsal changes in the document's manifests"), changes),
     )
     return [(head, lines) for head, lines in parts if lines]
+
+
+def stand_ins(found: Facts, say: Language) -> list[str]:
+    """What stands in for production."""
+    return [say(each) for each in (words.SIMULATED if found.rung is Rung.SIM else words.STAND_INS)]
 
 
 def children(found: Iterable[Child], say: Language) -> list[tuple[Child, str, str]]:

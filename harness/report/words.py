@@ -59,7 +59,7 @@ SUCCESS_CRITERION = marked("success criterion")
 UNPROVED = {Verdict.NOT_EXERCISED: marked("could not be read, which holds the week")}
 
 RUNG = {
-    Rung.SIM: marked("the bundled API's own code and pure control-plane rules, in virtual time"),
+    Rung.SIM: marked("simulated: the bundled API's own code, memory stores, virtual time; no evidence for a sign-off"),
     Rung.LOCAL: marked("real processes: API pods, PostgreSQL, Firebase emulators, Envoy as the service; no Kubernetes"),
     Rung.KIND: marked("a real Kubernetes cluster on this machine (kind)"),
     Rung.KUBE: marked("a Kubernetes cluster of your own"),
@@ -113,6 +113,12 @@ STAND_INS = (
     marked("Storage: a third party's emulator, PyPI's gcp-storage-emulator; Cloud Storage's API, not Firebase's own"),
     marked("Remote Config: the rehearsal's own emulator"),
     marked("Cloud SQL for PostgreSQL 15: one PostgreSQL of that version on this machine, and a TCP proxy a pod"),
+)
+#: The same where all of it is simulated.
+SIMULATED = (
+    marked("Time: virtual; it jumps to whatever is due next, and every run begins on 2025-10-20"),
+    marked("PostgreSQL, Firestore, Auth, Storage and Remote Config: the memory of one process, which never fails"),
+    marked("Network, Service and pods: calls that wait as the seed says; no Kubernetes, no limit of CPU or memory"),
 )
 
 

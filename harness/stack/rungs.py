@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: Ends the name of the overlay that stands beside another and has the component graceful, too.
 GRACEFUL = "-graceful"
 _SWEEP_LIMIT_S = 60.0  # of what an engine under load is asked and told to remove; the next run goes on with it
+SIMULATED = "as asked; simulated, in virtual time: no evidence for a sign-off"
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ def choose(asked: str, target: Target) -> Choice:
     ``auto`` takes ``kind`` where Docker and a node image are at hand, else ``local``.
     """
     if asked != AUTO:
-        choice = Choice(Rung(asked), "as asked")
+        choice = Choice(Rung(asked), SIMULATED if asked == Rung.SIM else "as asked")
     elif target.own_image and not target.command:
         choice = Choice(Rung.KIND, "the target is an image")
     elif not target.bundled:
@@ -52,6 +53,11 @@ def choose(asked: str, target: Target) -> Choice:
 
         missing = lacking()
         choice = Choice(Rung.LOCAL, missing) if missing else Choice(Rung.KIND, "Docker and a node image are at hand")
+    if choice.rung is Rung.SIM and not target.bundled:
+        raise BadInput(
+            f"the environment sim cannot run {_what(target)}: it has the bundled API's own code in memory",
+            remedy="use --on local or --on kind",
+        )
     if choice.rung is Rung.KUBE and not (target.bundled or target.image):
         raise BadInput(
             f"the environment kube cannot run {_what(target)}", remedy="push its image and name it: image: NAME"
@@ -79,8 +85,8 @@ def for_rung(target: Target, rung: Rung) -> Target:
 
 
 def overlay(rung: Rung) -> Path:
-    """The manifests that ``rung`` takes unless told otherwise."""
-    return OVERLAYS / rung.value
+    """The manifests that ``rung`` takes unless told otherwise; ``sim`` has those of ``local``."""
+    return OVERLAYS / (Rung.LOCAL if rung is Rung.SIM else rung).value
 
 
 def graceful_beside(folder: Path) -> Path:
@@ -233,7 +239,7 @@ def stack_for(
             gate=gate,
             progress=progress,
         )
-    raise BadInput(f"the environment {options.rung} does not exist yet", remedy="use --on local or --on kind")
+    raise BadInput(f"the environment {options.rung} has no stack of its own", remedy="use --on local or --on kind")
 
 
 def cluster_images(target: Target, registry: str, clock: Clock) -> Images:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 from collections.abc import Callable
@@ -16,18 +15,19 @@ from harness.base.clock import NS, MachineClock, unix_ns
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit, StackNotStarted
 from harness.base.progress import Progress
-from harness.cli import main as cli
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import message, verbatim
 from harness.model.result import Result
 from harness.model.section import Table
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.command import parse
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.environment import Rungs
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
-from harness.rehearsals.chaos import command
+from harness.rehearsals.chaos.command import ChaosNightly
 from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, keep_seed
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightDetails, NightPlan
 from harness.report.published import RESULT, RESULT_JSON
@@ -54,8 +54,8 @@ class HandClock(MachineClock):
         return unix_ns(self.anchor, self.now)
 
 
-class Nowhere:
-    """An environment where nobody left anything; the night itself has no stack."""
+class Nowhere(Rungs):
+    """This machine, where nobody left anything; the night itself has no stack."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:
         """Nothing to remove."""
@@ -64,13 +64,13 @@ class Nowhere:
         raise AssertionError("a night asks for no stack")
 
 
-def arguments(*words: str) -> argparse.Namespace:
-    """As the command line gives them."""
-    return cli.parser().parse_args(["chaos_nightly", "--on", "local", *words])
+def planned(*words: str) -> NightPlan:
+    """As the command line plans it."""
+    return parse(ChaosNightly, ["--on", "local", *words]).planned()
 
 
 def plan_of(seeds: range, *words: str) -> NightPlan:
-    return command.night_plan(arguments("--seed", str(seeds[0]), "--count", str(len(seeds)), *words))
+    return planned("--seed", str(seeds[0]), "--count", str(len(seeds)), *words)
 
 
 def made(run: ChaosPlan, options: Options, *, exercised: bool = True, interrupted: bool = False) -> Result:
@@ -130,7 +130,7 @@ def verdicts(result: Result) -> dict[str, Verdict]:
 
 def test_a_schedule_replayed_alone_is_the_one_of_the_night() -> None:
     whole = plan_of(range(7, 57), "--length", "3")
-    alone = command.night_plan(arguments("--seed", "9", "--count", "1", "--length", "3"))
+    alone = planned("--seed", "9", "--count", "1", "--length", "3")
     assert whole.schedules[2] == alone.schedules[0]
     assert len(alone.schedules[0].drawn) == 3
     assert "--seed 9 --count 1 --length 3" in alone.schedules[0].replay
@@ -192,11 +192,11 @@ async def test_a_night_of_too_few_schedules_holds_and_says_so(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(("--budget", "0s"), "--budget is 0"), (("--count", "5", "--least", "6"), "--least 6 is not within 1..5")],
+    [(("--budget", "0s"), "--budget: it is 0"), (("--count", "5", "--least", "6"), "--least 6 is not within 1..5")],
 )
 def test_a_night_that_could_come_to_nothing_is_refused(words: tuple[str, ...], told: str) -> None:
     with pytest.raises(BadInput, match=told):
-        command.night_plan(arguments(*words))
+        planned(*words)
 
 
 async def test_seeds_that_cannot_be_kept_end_no_night(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from harness.base.errors import Exit
 from harness.checks.dual_write import document_id
 from harness.checks.healing import Direction, Healing, healing
 from harness.checks.reconcile.heal import healed
-from harness.cli.reconcile import run, told
+from harness.cli.reconcile import Reconcile, told
 from harness.model.stack import Address, Endpoints
 from harness.model.verdict import Verdict
 from harness.stack.firebase.copy_walks import rows_of
@@ -136,8 +135,7 @@ def test_the_command_ends_well_only_where_nothing_differs_any_more(
             return found
 
         monkeypatch.setattr("harness.checks.reconcile.heal.heal", healed)
-        given = {"stack": "", "evidence": None, "direction": found.direction, "json": False}
-        return run(argparse.Namespace(endpoints=there, apply=apply, **given))
+        return Reconcile(endpoints=there, apply=apply, direction=found.direction).run()
 
     assert ends(healing([walk()], documents(walk()), (), Direction.TO_POSTGRESQL)) == Exit.OK
     assert ends(healing([walk()], {}, (), Direction.TO_FIRESTORE)) == (Exit.OK if apply else Exit.HOLD)

@@ -61,7 +61,13 @@ def a_run() -> Invariants:
     evidence = SimpleNamespace(requests=[], probes=[], events=[], writes=Writes())
     manifests = load_manifests(ROOT / "deploy/kubernetes/overlays/local")
     return Invariants(
-        at, cast(Any, evidence), MachineClock(), scenario=WEEK, manifests=manifests, target=bundled(), seed=1
+        stores.StoresAt(at),
+        cast(Any, evidence),
+        MachineClock(),
+        scenario=WEEK,
+        manifests=manifests,
+        target=bundled(),
+        seed=1,
     )
 
 

@@ -6,7 +6,6 @@ past the API; Firestore, Storage and accounts are in memory; the log is a file.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import os
@@ -30,6 +29,7 @@ from api.model import User, WalkDetail
 from api.ports import Overtaken, Ports, Tokens
 from api.settings import Settings
 from harness.base.progress import Progress
+from harness.base.virtual import VirtualClock
 from harness.checks import tables
 from harness.checks.dual_write import StoredWalk
 from harness.checks.walk_tables import Stored
@@ -45,13 +45,11 @@ from harness.rehearsals.conformance.rules import Rules
 from harness.rehearsals.conformance.runner import run_checks
 from harness.rehearsals.conformance.types import CheckRun
 from harness.stack.firebase.documents import Documents, Fields
+from harness.stack.sim.firestore import cell
+from harness.stack.sim.parts import Parts
 from tests.api.world import unsigned_token
 from tests.conformance.front import Front
 from tests.conformance.wire import connected
-from tests.sim.clock import VirtualClock
-from tests.sim.clock import run as in_virtual_time
-from tests.sim.firestore import cell
-from tests.sim.parts import Parts
 
 PROJECT = "demo-walks"
 POD = "pod-1"
@@ -156,7 +154,7 @@ class Target:
         self.layout = tables.CONTRACT  # what is read of the tables, past the target
         self.databases: list[Database] = []  # of the processes that run, the youngest last
         self.firestore = Firestore(clock)
-        self.parts = Parts()
+        self.parts = Parts(clock)
         self.front = Front()
         self.tokens: Any = _Refusing(FirebaseTokens(firebase_app.start(self.settings), clock, None))
         self.log_line: Callable[[bytes], bytes] = lambda line: line
@@ -286,9 +284,13 @@ class _Relay:
 
 
 async def _checked(
-    checks: Sequence[Check], plants: Sequence[Plant], folder: Path, seed: int, plan: OpenApiPlan | None
+    clock: VirtualClock,
+    checks: Sequence[Check],
+    plants: Sequence[Plant],
+    folder: Path,
+    seed: int,
+    plan: OpenApiPlan | None,
 ) -> list[CheckRun]:
-    clock = VirtualClock(asyncio.get_running_loop())
     found: list[CheckRun] = []
     with contextlib.ExitStack() as patches:
         patches.enter_context(mock.patch.dict(os.environ))  # firebase-admin reads the emulators' addresses there
@@ -326,5 +328,6 @@ def checked(
     plan: OpenApiPlan | None = None,
 ) -> dict[str, CheckRun]:
     """Every check against a target with those plants, by id; ``plan`` is the team's OpenAPI file."""
-    found, _virtual_s = in_virtual_time(_checked(checks, plants, folder, seed, plan))
+    clock = VirtualClock()
+    found = clock.run(_checked(clock, checks, plants, folder, seed, plan))
     return {result.id: result for result in found}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from harness.model.message import message
 from harness.model.section import Blocks, Lines
 from harness.model.stack import Target, Version
 from harness.model.verdict import Decision, Verdict
+from harness.rehearsal.command import Duration
 from harness.rehearsal.conclude import judged
-from harness.rehearsals.deploy.command import plan_of
+from harness.rehearsals.deploy.command import DeployRehearsal
 from harness.rehearsals.deploy.plan import PLAN, load
 from harness.rehearsals.deploy.rehearsal import REHEARSAL
 from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed, PartKind
@@ -59,15 +59,12 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
         load(path)
 
 
-USERS: dict[str, str | None] = {"window": None, "pace": "10s", "fetch_interval": None}
-
-
 def test_only_names_parts() -> None:
-    chosen = plan_of(argparse.Namespace(plan=None, only=["errors", "good"], **USERS))
+    chosen = DeployRehearsal(only=("errors", "good"), pace=Duration("10s")).planned()
     assert [part.name for part in chosen.parts] == ["good", "errors"]
     assert chosen.scenario.population.pace_s == 10
     with pytest.raises(BadInput, match="no such part"):
-        plan_of(argparse.Namespace(plan=None, only=["better"], **USERS))
+        DeployRehearsal(only=("better",)).planned()
 
 
 def test_a_version_s_command() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +14,9 @@ from harness.checks.acknowledged import acknowledged
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.healing import Direction
 from harness.checks.reconcile.heal import heal
-from harness.checks.stores import read_walks
+from harness.checks.stores import StoresAt, read_walks
 from harness.checks.trespass import Owned, trespass
-from harness.cli.reconcile import run
+from harness.cli.reconcile import Reconcile
 from harness.load.auth import create_accounts, sign_in
 from harness.load.http1 import exchange
 from harness.load.population.schedule import Planned
@@ -66,9 +65,7 @@ def told(endpoints: Endpoints, file: Path) -> Path:
 
 
 def command(file: Path, direction: Direction, *, apply: bool) -> int:
-    return run(
-        argparse.Namespace(endpoints=file, stack="", evidence=None, direction=direction, apply=apply, json=False)
-    )
+    return Reconcile(endpoints=file, direction=direction, apply=apply).run()
 
 
 async def test_a_planted_trespass_and_planted_differences(tmp_path: Path) -> None:
@@ -93,7 +90,7 @@ async def overwritten(endpoints: Endpoints) -> None:
     sent = as_sent([row(each) for each in first_puts()])
     before = await read_walks(endpoints)
     assert acknowledged(sent, {walk.id: walk for walk in before}).lost == ()
-    asked = await trespass(endpoints, USERS, [owned(walk) for walk in before], SEED, 100)
+    asked = await trespass(StoresAt(endpoints), USERS, [owned(walk) for walk in before], SEED, 100)
     assert [(each.get.status, each.put.status, each.changed) for each in asked] == [(404, 200, True)] * 3
     lost = acknowledged(sent, {walk.id: walk for walk in await read_walks(endpoints)}).lost
     assert {each.what.split(" is ")[0] for each in lost} == {"title"}

@@ -15,6 +15,7 @@ from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.environment import Rungs
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
@@ -25,13 +26,13 @@ from harness.stack.targets import resolve
 from tests.rehearsal.again import judged_again
 
 
-class Nobody:
-    """An environment that left nothing, and has no stack."""
+class Nobody(Rungs):
+    """This machine that left nothing, and has no stack."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:
         """Nothing to remove."""
 
-    def stack(self, *_: Any) -> Any:
+    def stack(self, run: Any, needs: Any) -> Any:
         raise AssertionError("a rehearsal without its part on the stack asks for none")
 
 

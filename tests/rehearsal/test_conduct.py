@@ -23,6 +23,7 @@ from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.environment import Rungs
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Seen
@@ -61,8 +62,8 @@ class Empty:
         return list(self._left)
 
 
-class Nowhere:
-    """An environment whose stack is this one, and where nobody left anything."""
+class Nowhere(Rungs):
+    """This machine, with this one as the stack, where nobody left anything."""
 
     def __init__(self, stack: Any) -> None:
         self._stack = stack

@@ -10,10 +10,11 @@ from harness.model.judgement import Kind
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.facts import manifest_facts, missing_manifests, patch_errata
-from harness.report.html import context, render
+from harness.report.html import render
 from harness.report.language import ENGLISH, language
 from harness.report.summary import summary
-from harness.report.told import capabilities
+from harness.report.terminal import closing_text
+from harness.report.told import capabilities, stand_ins
 from harness.stack.manifests import load as load_manifests
 from scenarios.claims import ERRATA, REGISTER
 from tests.report.results import facts, judgement, result
@@ -53,11 +54,15 @@ def test_a_file_of_the_seven_that_is_missing_is_named(tmp_path: Path) -> None:
         assert "PodDisruptionBudget" in told
 
 
-def test_nothing_stands_in_for_production_where_nothing_runs_but_pure_code(tmp_path: Path) -> None:
-    run = result(Decision.ADVANCE, judgement(Verdict.PASS))
-    assert len(context(tmp_path, run, REGISTER, ENGLISH)["stand_ins"]) == 5
-    pure = msgspec.structs.replace(run, facts=facts(rung=Rung.SIM))
-    assert context(tmp_path, pure, REGISTER, ENGLISH)["stand_ins"] == []
+def test_a_page_of_a_simulated_run_says_so_and_what_stands_in_for_production(tmp_path: Path) -> None:
+    assert len(stand_ins(facts(), ENGLISH)) == 5
+    run = result(Decision.ADVANCE, judgement(Verdict.PASS), rung=Rung.SIM)
+    for told in (render(tmp_path, run, REGISTER), summary(run, REGISTER), closing_text(run, "folder")):
+        assert "simulated" in told and "no evidence for a sign-off" in told
+    page = render(tmp_path, run, REGISTER)
+    assert "virtual; it jumps to whatever is due next" in page
+    assert "the memory of one process" in page
+    assert "gcp-storage-emulator" not in page
 
 
 def test_what_an_environment_lacks_is_told_where_there_was_one() -> None:

@@ -23,12 +23,12 @@ from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.report.html import render
 from harness.report.language import language
+from harness.stack.sim.world import Planted
 from scenarios.claims import REGISTER
 from tests.rehearsal.again import judged_again
 from tests.rehearsal.made import by_id
 from tests.rollout.synthetic import Week, facts_of, generate
 from tests.sim.week import cut, table, week
-from tests.sim.world import Planted
 
 CLAIM = OwnClaim(
     id="walks.availability",

@@ -26,11 +26,11 @@ from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout import under_way
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.week import REHEARSAL
+from harness.stack.sim.world import Planted
 from scenarios.load import load
 from tests.rehearsal.again import judged_again
 from tests.rehearsal.made import by_id, seen
 from tests.sim.week import Week, cut, table, week
-from tests.sim.world import Planted
 
 HEALTHY, BROKEN = Planted(), Planted(unavailable=Fraction(1, 20), errors=Fraction(1, 30))
 WAYS = {

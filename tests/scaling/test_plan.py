@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from harness.base.errors import BadInput
 from harness.model.disruption import Budget
 from harness.rehearsals.scaling.acts import least_available
 from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
-from harness.rehearsals.scaling.command import plan_of
+from harness.rehearsals.scaling.command import Scaling, ZoneLoss
 from harness.rehearsals.scaling.plan import PLAN, load
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.cpu import cpu_factor, limits_factor, scaled
@@ -46,12 +45,8 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
         load(path)
 
 
-def asked(only: list[str], command: str = "scaling") -> argparse.Namespace:
-    return argparse.Namespace(plan=None, only=only, command=command)
-
-
 def test_zone_loss_is_a_plan_of_its_own() -> None:
-    plan = plan_of(asked([], "zone_loss"))
+    plan = ZoneLoss().planned()
     assert [(part.name, part.component) for part in plan.parts] == [("as_written", ""), ("spread", "spread")]
     for part in plan.parts:
         overlay = KUBERNETES / "overlays" / "-".join(filter(None, ("kind", part.component)))
@@ -61,10 +56,10 @@ def test_zone_loss_is_a_plan_of_its_own() -> None:
 
 
 def test_only_names_parts() -> None:
-    chosen = plan_of(asked(["drain", "manual"]))
+    chosen = Scaling(only=("drain", "manual")).planned()
     assert [part.name for part in chosen.parts] == ["manual", "drain"]
     with pytest.raises(BadInput, match="no such part"):
-        plan_of(asked(["zones"]))
+        Scaling(only=("zones",)).planned()
 
 
 def test_one_factor_for_requests_and_limits() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from harness.base.data import ROOT
 from harness.base.errors import BadInput
 from harness.model.stack import Rung
 from harness.rehearsals.secret_rotation import trials
-from harness.rehearsals.secret_rotation.command import plan_of
+from harness.rehearsals.secret_rotation.command import SecretRotation
 from harness.rehearsals.secret_rotation.plan import PLAN, load
 from harness.rehearsals.secret_rotation.roles import PAIR, other
 from harness.stack.kind import secrets_driver
@@ -26,9 +25,9 @@ def test_the_bundled_plan() -> None:
     plan = load()
     assert [part.name for part in plan.parts] == ["as_written", "start", "naive", "two_roles"]
     assert plan.poll_s == 20
-    assert [part.name for part in plan_of(argparse.Namespace(plan=None, only=["start"])).parts] == ["start"]
+    assert [part.name for part in SecretRotation(only=("start",)).planned().parts] == ["start"]
     with pytest.raises(BadInput, match="no such part"):
-        plan_of(argparse.Namespace(plan=None, only=["begin"]))
+        SecretRotation(only=("begin",)).planned()
 
 
 @pytest.mark.parametrize(

@@ -131,17 +131,15 @@ def exit_rules(source: Source) -> list[str]:
 
 
 def admissions(source: Source) -> list[str]:
-    """Places that start a load themselves: that make an object of a class which can wait until its users are admitted,
-    and can be stopped.
+    """Places that start a load and wait until its users are admitted: who drives one. What a load is made of, its
+    environment says (processes, the harness' own loop), and whoever drives it does not ask.
     """
-    loads = {each for each in source.classes if {"admitted", "stop"} <= source.methods(each)}
-    found: dict[str, None] = {}
-    for module in source.modules.values():
-        for _, node in _calls(module):
-            name = node.func.id if isinstance(node.func, ast.Name) else ""
-            if name and source.meant(module, name) in loads:
-                found.setdefault(f"{module.path}:{node.lineno}", None)
-    return list(found)
+    return [
+        f"{module.path}:{node.lineno}"
+        for module in source.modules.values()
+        for _, node in _calls(module)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "admitted"
+    ]
 
 
 def loose_modules(source: Source) -> list[str]:

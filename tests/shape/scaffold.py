@@ -99,6 +99,7 @@ KINDS = (
                 "flag", "greenlets", "http1", "known", "memory", "patched", "phone", "probe", "probes_main",
                 "recorder", "rest", "runtime", "storage_side", "time",
             )),
+            "harness/load/sim/greenlets.py", "harness/load/sim/runtime.py", "harness/load/sim/firestore.py",
             "harness/load/stages/board.py", "harness/load/stages/photos.py", "harness/load/population/*",
             "harness/load/*under_load.py", "harness/load/*progress.py",
         ),

@@ -91,10 +91,9 @@ def test_an_exit_rule_is_a_function_that_weighs_and_each_counts_once(tmp_path: P
 
 def test_who_starts_a_load_is_counted(tmp_path: Path) -> None:
     load = "class Load:\n    async def admitted(self): ...\n    async def stop(self): ...\n"
-    use = "from harness.load.process import Load\ndef go():\n    return Load()\n"
-    source = planted(
-        tmp_path, load__process=load, run=use, x__flow=use, y__flow=use.replace("return Load()", "return 1")
-    )
+    use = "async def go(load):\n    await load.start()\n    await load.admitted(60.0)\n"
+    made = "from harness.load.process import Load\ndef load():\n    return Load()\n"
+    source = planted(tmp_path, load__process=load, run=use, x__flow=use, y__environment=made)
     assert count.admissions(source) == ["harness/run.py:3", "harness/x/flow.py:3"]
     assert count.loose_modules(source) == ["harness/run.py"]
     half = "class Ends:\n    async def stop(self): ...\nclass Load(Ends):\n    async def admitted(self): ...\n"

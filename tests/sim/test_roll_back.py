@@ -17,8 +17,8 @@ from harness.model.judgement import Judgement, Kind
 from harness.model.scenario import Metric, Scenario
 from harness.model.stack import Fault, FaultKind
 from harness.model.verdict import Decision, Verdict
+from harness.stack.sim.world import Planted
 from tests.sim.week import Week, cut, table, week
-from tests.sim.world import Planted
 
 Answer = RequestRow | ProbeRow
 ROLLED_BACK = (Decision.ROLL_BACK, Exit.ROLLED_BACK)

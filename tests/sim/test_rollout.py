@@ -2,81 +2,70 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from harness.base.clock import Clock
+from harness.base.clock import NS
 from harness.base.progress import Progress
+from harness.base.virtual import VirtualClock
 from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.verdict import Decision
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
+from harness.rehearsal.running import Running
+from harness.rehearsal.simulated import Simulated
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.sequence import Rollout
+from harness.rehearsals.rollout.sequence import REHEARSAL, Rollout
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK
 from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutDetails, RolloutPlan
+from harness.report.published import RESULT, RESULT_JSON
+from harness.stack.sim.world import Planted
 from tests.rehearsal.again import judged_again
-from tests.sim import clock
-from tests.sim.clock import VirtualClock
 from tests.sim.week import options_of, table
-from tests.sim.world import Planted, World
 
 SEED = 3
 
 
-class InAWorld:
-    """A week in a world of its own, as each brings its own stack up and down."""
+class PlantedWeeks:
+    """``planted`` in the first week that is entered, nothing in the others."""
 
-    def __init__(self, world: World, conductor: Conductor[Scenario, WeekDetails]) -> None:
-        self._world = world
-        self._conductor = conductor
-
-    async def run(self) -> Result:
-        with self._world.in_place():
-            return await self._conductor.run()
-
-    def interrupt(self) -> None:
-        self._conductor.interrupt()
-
-
-class SimWeeks:
-    """``planted`` in the runs so numbered."""
-
-    def __init__(self, time: VirtualClock, planted: Mapping[int, Planted]) -> None:
-        self._time = time
+    def __init__(self, planted: Planted) -> None:
         self._planted = planted
-        self._begun = 0
 
-    def __call__(self, plan: Scenario, options: Options, clock: Clock, progress: Progress) -> InAWorld:
-        self._begun += 1
-        world = World(self._time, options.seed, options.reports, self._planted.get(self._begun, Planted()))
-        made = Conductor(WEEK, plan, options, clock, progress, environment=world)
-        return InAWorld(world, made)
+    def __call__(
+        self, plan: Scenario, options: Options, on: Running[RolloutDetails]
+    ) -> Conductor[Scenario, WeekDetails]:
+        environment, self._planted = Simulated(self._planted), Planted()
+        return Conductor(WEEK, plan, options, on.clock, on.progress, environment=environment)
 
 
-def conductor(
+def rollout(
     folder: Path,
-    time: VirtualClock,
     weeks: tuple[int, ...],
-    runner: SimWeeks,
+    rehearsal: Rollout = REHEARSAL,
     resumed: tuple[Path, RolloutDetails] | None = None,
 ) -> Conductor[RolloutPlan, RolloutDetails]:
+    """The weeks run to their end, each process in a time of its own."""
     plan = RolloutPlan(weeks=tuple(PlannedWeek(week=week, scenario=table(week)) for week in weeks))
-    world = World(time, SEED, folder, Planted())
-    return Conductor(
-        Rollout(runner),
+    time = VirtualClock()
+    made = Conductor(
+        rehearsal,
         plan,
         options_of(folder, "rollout", seed=SEED),
         time,
         Progress(time, io.StringIO()),
-        environment=world,
+        environment=Simulated(),
         resumed=resumed,
     )
+    time.run(made.run())
+    return made
+
+
+def result_of(run: Conductor[RolloutPlan, RolloutDetails]) -> Result:
+    return RESULT.read(run.folder / RESULT_JSON)
 
 
 def attempts(result: Result) -> list[tuple[str, Decision | None]]:
@@ -84,30 +73,30 @@ def attempts(result: Result) -> list[tuple[str, Decision | None]]:
 
 
 @pytest.mark.nightly
-def test_all_four_weeks_advance_in_order(tmp_path: Path) -> None:
-    async def whole() -> tuple[Result, Path]:
-        time = VirtualClock(asyncio.get_running_loop())
-        made = conductor(tmp_path, time, (1, 2, 3, 4), SimWeeks(time, {}))
-        return await made.run(), made.folder
-
-    (ended, folder), virtual_s = clock.run(whole())
-    assert (ended.decision, ended.exit_status) == (Decision.ADVANCE, 0), ended.facts.errors
-    assert attempts(ended) == [(f"week{week}", Decision.ADVANCE) for week in (1, 2, 3, 4)]
+def test_all_four_weeks_advance_three_times_the_same(tmp_path: Path) -> None:
+    """With one seed: the same verdicts and values, to the digit, and the same page of each week but for its name."""
+    runs = [rollout(tmp_path / str(number), (1, 2, 3, 4)) for number in range(3)]
+    results = [result_of(run) for run in runs]
+    for ended in results:
+        assert (ended.decision, ended.exit_status) == (Decision.ADVANCE, 0), ended.facts.errors
+        assert attempts(ended) == [(f"week{week}", Decision.ADVANCE) for week in (1, 2, 3, 4)]
+        assert ended.judgements == results[0].judgements
+    weeks = [[RESULT.read(run.folder / each.folder / RESULT_JSON) for each in result_of(run).children] for run in runs]
+    for again in weeks[1:]:
+        for one, other in zip(weeks[0], again, strict=True):
+            assert one.judgements == other.judgements
+            assert (one.sections, one.details) == (other.sections, other.details)
+    virtual_s = (runs[0].clock.now_ns() - runs[0].clock.anchor.monotonic_ns) / NS
     assert 330 + 120 + 120 + 330 < virtual_s < 960
-    judged_again(Rollout(SimWeeks.__call__), RolloutPlan, folder)  # type: ignore[arg-type]  # it makes no week
+    judged_again(REHEARSAL, RolloutPlan, runs[0].folder)
 
 
 @pytest.mark.nightly
 def test_a_week_that_held_is_entered_again_and_the_next_follows(tmp_path: Path) -> None:
-    async def whole() -> tuple[Result, Result]:
-        time = VirtualClock(asyncio.get_running_loop())
-        runner = SimWeeks(time, {1: Planted(puts_lost=7)})
-        first = conductor(tmp_path, time, (2, 3), runner)
-        held = await first.run()
-        again = conductor(tmp_path, time, (2, 3), runner, (first.folder, first.details))
-        return held, await again.run()
-
-    (held, ended), _ = clock.run(whole())
+    rehearsal = Rollout(PlantedWeeks(Planted(puts_lost=7)))
+    first = rollout(tmp_path, (2, 3), rehearsal)
+    held = result_of(first)
     assert (held.decision, attempts(held)) == (Decision.HOLD, [("week2", Decision.HOLD)]), held.facts.errors
+    ended = result_of(rollout(tmp_path, (2, 3), rehearsal, (first.folder, first.details)))
     assert ended.decision is Decision.ADVANCE, ended.facts.errors
     assert attempts(ended) == [("week2", Decision.HOLD), ("week2", Decision.ADVANCE), ("week3", Decision.ADVANCE)]

@@ -20,8 +20,8 @@ from harness.checks.walk_results import READS
 from harness.judge.combine import combine
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
 from harness.model.verdict import Decision, Verdict
+from harness.stack.sim.world import Planted
 from tests.sim.week import Week, cut, table, week
-from tests.sim.world import Planted
 
 SEEDS = range(1, 11)
 #: What nothing in memory can show: no eviction, no pod that leaves.
@@ -129,7 +129,7 @@ def test_week_2_as_written_offers_exactly_its_limit_and_holds(tmp_path: Path) ->
     rate = seen.told["success.request_rate"]
     assert (seen.run.decision, rate.verdict) == (Decision.HOLD, Verdict.INCONCLUSIVE), seen.why
     assert rate.value == pytest.approx(3.0, abs=0.05)
-    assert "judged from 3.3/s on" in rate.reason
+    assert "it is judged when at least 3.3/s are" in rate.reason
 
 
 @pytest.mark.parametrize(

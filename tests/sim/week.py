@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from harness.base.clock import NS, Clock, utc
 from harness.base.progress import Progress
+from harness.base.virtual import VirtualClock
 from harness.checks.switch_over import SwitchOver
 from harness.evidence.gathered import EVIDENCE
 from harness.evidence.read import read_rows
@@ -22,15 +23,14 @@ from harness.model.stack import Fault, Rung
 from harness.model.verdict import Decision
 from harness.rehearsal.conduct import conduct
 from harness.rehearsal.options import Options
+from harness.rehearsal.simulated import Simulated
 from harness.rehearsals.rollout.judge import switched_of
 from harness.rehearsals.rollout.observed import Observed, observed
 from harness.rehearsals.rollout.week import REHEARSAL
 from harness.stack.rungs import overlay
+from harness.stack.sim.world import Planted
 from harness.stack.targets import bundled
 from scenarios.load import load
-from tests.sim import clock
-from tests.sim.clock import VirtualClock
-from tests.sim.world import Planted, World
 
 
 def table(number: int) -> Scenario:
@@ -48,6 +48,14 @@ def cut(scenario: Scenario, *, window_s: float | None = None, **population: Any)
     )
     plan = msgspec.structs.replace(plan, audiences=on, **population)
     return msgspec.structs.replace(scenario, population=plan, window_s=window_s or scenario.window_s)
+
+
+class Named(Simulated):
+    """Whose runs' ids have nothing of this machine: two folders have the same run."""
+
+    def identity(self, clock: Clock, name: str, seed: int) -> str:
+        stamp = utc(clock.anchor, clock.now_ns())[:19].replace("-", "").replace(":", "")
+        return f"{stamp}Z-{name}-s{seed}-sim"
 
 
 class Week(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,14 +115,14 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def options_of(folder: Path, name: str, *, seed: int) -> Options:
-    """What ``--on sim`` would resolve to, with reports in ``folder``."""
+    """What ``--on sim`` resolves to, with reports in ``folder``."""
     return Options(
         rung=Rung.SIM,
         rung_reason="as asked",
         target=bundled(),
         seed=seed,
         reports=folder,
-        manifests=overlay(Rung.LOCAL),
+        manifests=overlay(Rung.SIM),
         replay=f"python -m harness run {name} --on sim --seed {seed}",
     )
 
@@ -132,13 +140,9 @@ def week(
     options = options_of(folder, scenario.name, seed=seed)
     printed = io.StringIO()
 
-    async def whole() -> Result:
-        time = VirtualClock(asyncio.get_running_loop())
-        world = World(time, seed, folder, planted)
-        with world.in_place():
-            return await conduct(REHEARSAL, plan, options, time, Progress(time, printed), environment=world)
-
-    run, virtual_s = clock.run(whole())
+    time = VirtualClock()
+    run = time.run(conduct(REHEARSAL, plan, options, time, Progress(time, printed), environment=Named(planted)))
+    virtual_s = (time.now_ns() - time.anchor.monotonic_ns) / NS
     rows = tuple(read_rows(folder / run.run_id / EVIDENCE, appended=True))
     return Week(
         plan=plan, run=run, rows=rows, printed=printed.getvalue(), virtual_s=virtual_s, folder=folder / run.run_id

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
 from harness.base.errors import BadInput
 from harness.model.step import Arrivals
-from harness.rehearsals.load_stages.command import add_arguments, plan_of
+from harness.rehearsal.command import parse
+from harness.rehearsals.load_stages.command import LoadStages
 from harness.rehearsals.load_stages.plan import PLAN, load
 
 
@@ -66,9 +66,7 @@ def test_an_empty_plan_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_line_narrows_the_plan() -> None:
     def plan(*words: str):  # type: ignore[no-untyped-def]  # LoadStagesPlan
-        parser = argparse.ArgumentParser()
-        add_arguments(parser)
-        return plan_of(parser.parse_args(words))
+        return parse(LoadStages, words).planned()
 
     assert plan("--pods", "3,5").knee.pods == plan("--pods", "3,5,3").knee.pods == (3, 5)
     assert plan("--only", "knee").stages == ()
@@ -83,7 +81,7 @@ def test_the_command_line_narrows_the_plan() -> None:
     assert plan("--workers", "4").workers == 4
     with pytest.raises(BadInput, match="--workers 3 cannot share the plan's 1000 accounts"):
         plan("--workers", "3")
-    with pytest.raises(BadInput, match="--workers 9 is not within"):
+    with pytest.raises(BadInput, match="--workers: 9 is not within"):
         plan("--workers", "9")
     for wrong in ("x", "0", "2,99"):
         with pytest.raises(BadInput, match="--pods"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli.stored.command import add_commands
+from harness.cli.main import parse
 from harness.rehearsal.registry import MODULES
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.toy import ToyPlan
@@ -19,12 +18,8 @@ Made = Callable[..., Awaitable[Path]]
 
 
 def main(words: Sequence[str]) -> int:
-    """The command line of the stored runs alone."""
-    parser = argparse.ArgumentParser()
-    add_commands(parser.add_subparsers(required=True), Path("reports"))
-    arguments = parser.parse_args(words)
-    status: int = arguments.handler(arguments)
-    return status
+    """The command line, which raises."""
+    return parse(words).run()
 
 
 @pytest.fixture(autouse=True)

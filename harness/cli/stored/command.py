@@ -2,74 +2,85 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.report.language import LANGUAGES, language
+from harness.rehearsal.arguments import AsJson, InReports, Spoken
+from harness.rehearsal.command import option
+from harness.report.language import language
 
 RUN_HELP = "a run's folder, its result.json, a run's id below the reports folder, or latest"
 
 
-def add_commands(commands: Any, reports: Path) -> None:
-    """Adds the commands to the subparsers of the command line."""
-    judge = commands.add_parser("judge", help="judge a stored run again, without running", allow_abbrev=False)
-    judge.add_argument("run", metavar="RUN", help=RUN_HELP)
-    judge.add_argument("--write", action="store_true", help="keep the judgement as judged-<n>.json beside the evidence")
-    judge.set_defaults(handler=_judge)
-    compare = commands.add_parser("compare", help="say what changed between two stored runs", allow_abbrev=False)
-    compare.add_argument("a", metavar="RUN", help=RUN_HELP)
-    compare.add_argument("b", metavar="RUN", help="the run that is set against it")
-    compare.set_defaults(handler=_compare)
-    report = commands.add_parser("report", help="write a stored run's pages anew", allow_abbrev=False)
-    report.add_argument("run", metavar="RUN", help=RUN_HELP)
-    report.set_defaults(handler=_report)
-    report.add_argument("--reports", type=Path, default=reports, help="where reports are (default: reports/)")
-    add_lang(report)
-    for command in (judge, compare):
-        command.add_argument("--reports", type=Path, default=reports, help="where reports are (default: reports/)")
-        add_lang(command)
-        command.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+@dataclass(frozen=True, kw_only=True)
+class Judge(InReports, Spoken, AsJson):
+    """A stored run judged again, without running.
+
+    It says where verdicts differ, and ends as the run would by today's rules.
+    """
+
+    name = "judge"
+    example = "latest"
+
+    stored: str = option(RUN_HELP, positional=True, metavar="RUN")
+    write: bool = option("keep the judgement as judged-<n>.json beside the evidence", default=False)
+
+    def run(self) -> int:
+        """Ends as the run would by today's rules."""
+        from harness.cli.stored.folder import read_stored  # NumPy and the judge load when they are needed
+        from harness.cli.stored.rejudge import rejudge
+        from harness.cli.stored.words import judged_words
+
+        stored = read_stored(self.stored, self.reports)
+        judged = rejudge(stored)
+        if self.write:
+            sys.stderr.write(f"written: {_write(stored.folder, _json(judged))}\n")
+        sys.stdout.write(_json(judged).decode() if self.json else judged_words(judged, language(self.lang)))
+        return judged.exit_status
 
 
-def add_lang(command: argparse.ArgumentParser) -> None:
-    """``--lang``: the language of the reports and the closing words."""
-    command.add_argument("--lang", choices=LANGUAGES, default="en", help="language of the reports (default: en)")
+@dataclass(frozen=True, kw_only=True)
+class Compare(InReports, Spoken, AsJson):
+    """What changed between two stored runs, with bounds.
+
+    10 when the second is worse; the bounds are of 95 %.
+    """
+
+    name = "compare"
+    example = "RUN latest"
+
+    a: str = option(RUN_HELP, positional=True, metavar="RUN")
+    b: str = option("the run that is set against it", positional=True, metavar="RUN")
+
+    def run(self) -> int:
+        """Says it."""
+        from harness.cli.stored.compare import compare
+        from harness.cli.stored.folder import read_stored
+        from harness.cli.stored.words import compared_words
+
+        found = compare(read_stored(self.a, self.reports), read_stored(self.b, self.reports))
+        sys.stdout.write(_json(found).decode() if self.json else compared_words(found, language(self.lang)))
+        return found.exit_status
 
 
-def _judge(arguments: argparse.Namespace) -> int:
-    from harness.cli.stored.folder import read_stored  # NumPy and the judge load when they are needed
-    from harness.cli.stored.rejudge import rejudge
-    from harness.cli.stored.words import judged_words
+@dataclass(frozen=True, kw_only=True)
+class Report(InReports, Spoken):
+    """A stored run's pages written anew, in a language of choice."""
 
-    stored = read_stored(arguments.run, arguments.reports)
-    judged = rejudge(stored)
-    if arguments.write:
-        sys.stderr.write(f"written: {_write(stored.folder, _json(judged))}\n")
-    sys.stdout.write(_json(judged).decode() if arguments.json else judged_words(judged, language(arguments.lang)))
-    return judged.exit_status
+    name = "report"
+    example = "latest --lang ja"
 
+    stored: str = option(RUN_HELP, positional=True, metavar="RUN")
 
-def _compare(arguments: argparse.Namespace) -> int:
-    from harness.cli.stored.compare import compare
-    from harness.cli.stored.folder import read_stored
-    from harness.cli.stored.words import compared_words
+    def run(self) -> int:
+        """Names each page."""
+        from harness.cli.stored.render import render
 
-    a, b = (read_stored(text, arguments.reports) for text in (arguments.a, arguments.b))
-    found = compare(a, b)
-    say = language(arguments.lang)
-    sys.stdout.write(_json(found).decode() if arguments.json else compared_words(found, say))
-    return found.exit_status
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from harness.cli.stored.render import render
-
-    for path in render(arguments.run, arguments.reports, language(arguments.lang)):
-        sys.stdout.write(f"{path}\n")
-    return 0
+        for path in render(self.stored, self.reports, language(self.lang)):
+            sys.stdout.write(f"{path}\n")
+        return 0
 
 
 def _json(document: object) -> bytes:

@@ -1,141 +1,113 @@
-"""``python -m harness chaos`` and ``chaos_nightly``: their options, and from them to an exit status."""
+"""``python -m harness chaos`` and ``chaos_nightly``."""
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from chaos import catalogue
-from harness.base import units
-from harness.base.clock import MachineClock
 from harness.base.errors import BadInput
-from harness.base.progress import Progress
 from harness.checks.healing import Direction
-from harness.rehearsal.lifecycle import carry_out
+from harness.rehearsal.arguments import Paced, Staged
+from harness.rehearsal.command import Command, Duration, option, replay, within
 from harness.rehearsals.chaos.draw import draw
+from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosPlan, NightPlan, PlannedExperiment, Schedule
 
 _MOST_DRAWN = 500
 
 
-def add_chaos_arguments(command: argparse.ArgumentParser) -> None:
-    """The options of ``chaos`` beside those of every run."""
-    command.add_argument("--only", action="append", default=[], metavar="NAME|FILE", help="an experiment (repeatable)")
-    add_reconcile_argument(command)
-    command.add_argument("--list", action="store_true", help="name the bundled experiments and end")
+def _budget(text: str) -> Duration:
+    if not (budget := Duration(text)).seconds:
+        raise ValueError("it is 0: no schedule would be begun; write for example '90min'")
+    return budget
 
 
-def add_nightly_arguments(command: argparse.ArgumentParser) -> None:
-    """The options of ``chaos_nightly`` beside those of every run."""
-    add_reconcile_argument(command)
-    command.add_argument("--count", type=int, default=50, help="how many schedules to draw (default: %(default)s)")
-    command.add_argument("--length", type=int, default=2, help="experiments in each (default: %(default)s)")
-    command.add_argument("--budget", default="90min", help="begin no schedule after this time (default: %(default)s)")
-    command.add_argument("--least", type=int, default=1, help="fewer made within it hold (default: %(default)s)")
+@dataclass(frozen=True, kw_only=True)
+class Healing(Command):
+    """The stores."""
+
+    reconcile: Direction | None = option("heal the stores after the checks", Direction, choices=tuple(Direction))
 
 
-def add_reconcile_argument(command: argparse.ArgumentParser) -> None:
-    """Heals the stores after the checks, in a stated direction."""
-    command.add_argument(
-        "--reconcile", choices=[str(each) for each in Direction], help="heal the stores after the checks"
-    )
+@dataclass(frozen=True, kw_only=True)
+class Chaos(Staged, Paced, Healing):
+    """The experiments of chaos/ on a stack under load, judged.
+
+    Those that take minutes are made when they are named.
+    """
+
+    name = "chaos"
+    example = "--only pod_kill"
+
+    only: tuple[str, ...] = option("an experiment (repeatable)", default=(), metavar="NAME|FILE")
+    list: bool = option("name the bundled experiments and end", default=False, replayed=False)
+
+    def planned(self) -> ChaosPlan:
+        """The experiments that are named, else all in their order."""
+        drawn = tuple(catalogue.load(name) for name in self.only or catalogue.usual())
+        loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
+        if loses and len(drawn) > 1:
+            what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
+            raise BadInput(what, remedy="run it alone, with one --only")
+        scenario = self.scenario_of()
+        return ChaosPlan(
+            experiments=tuple(PlannedExperiment(experiment=each) for each in drawn),
+            scenario=scenario,
+            criteria=steady_criteria(scenario),
+            reconcile=self.reconcile,
+        )
+
+    def run(self) -> int:
+        """Conducts them, or lists them."""
+        if self.list:
+            for name in catalogue.names():
+                sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
+            return 0
+        return super().run()
+
+    def said(self, plan: ChaosPlan) -> Iterable[str]:
+        names = ", ".join(each.experiment.name for each in plan.experiments)
+        yield f"{len(plan.experiments)} experiments: {names}"
 
 
-def chaos_plan(arguments: argparse.Namespace) -> ChaosPlan:
-    """The experiments that are named, else all in their order. Raises ``BadInput``."""
-    from harness.rehearsal.arguments import scenario_of
-    from harness.rehearsals.chaos.steady import steady_criteria
+@dataclass(frozen=True, kw_only=True)
+class ChaosNightly(Staged, Paced, Healing):
+    """Schedules of experiments drawn from seeds, for a night.
 
-    drawn = tuple(catalogue.load(name) for name in arguments.only or catalogue.usual())
-    loses = [each.name for each in drawn if each.expects.failover and not each.expects.failover.synchronous]
-    if loses and len(drawn) > 1:
-        what = f"{loses[0]} has to lose acknowledged writes: beside others it would hide what they lose"
-        raise BadInput(what, remedy="run it alone, with one --only")
-    scenario = scenario_of(arguments)
-    return ChaosPlan(
-        experiments=tuple(PlannedExperiment(experiment=each) for each in drawn),
-        scenario=scenario,
-        criteria=steady_criteria(scenario),
-        reconcile=_direction(arguments),
-    )
+    Each is made on a stack of its own, within a budget of time; failing seeds are kept.
+    """
 
+    name = "chaos_nightly"
+    example = "--seed 7 --count 50 --budget 90min"
 
-def run_chaos(arguments: argparse.Namespace) -> int:
-    """All experiments in their order, or those named. Raises ``BadInput`` for what was typed."""
-    if arguments.list:
-        for name in catalogue.names():
-            sys.stdout.write(f"{name:<24} {catalogue.load(name).title}\n")
-        return 0
-    from harness.rehearsal.arguments import first_line, only_words, options_of
+    count: int = option("how many schedules to draw", within(1, _MOST_DRAWN), default=50, metavar="N")
+    length: int = option("experiments in each", within(1, _MOST_DRAWN), default=2, metavar="N")
+    budget: Duration = option("begin no schedule after this time", _budget, default=Duration("90min"), metavar="TIME")
+    least: int = option("fewer made within it hold", within(1, _MOST_DRAWN), default=1, metavar="N")
 
-    plan = chaos_plan(arguments)
-    options = options_of(arguments, own=[*only_words(arguments.only), *_healing(arguments)])
-    clock = MachineClock()
-    progress = Progress(clock)
-    progress.plain(first_line(options))
-    names = ", ".join(each.experiment.name for each in plan.experiments)
-    progress.plain(f"{len(plan.experiments)} experiments: {names}")
-    return carry_out("chaos", plan, options, clock, progress, as_json=arguments.json)
+    def planned(self) -> NightPlan:
+        """The schedules: the one of number n has the seed plus n, and a replay that makes it alone."""
+        if self.least > self.count:
+            raise BadInput(f"--least {self.least} is not within 1..{self.count}")
+        alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, budget=Duration("90min"))
 
+        def schedule(seed: int) -> Schedule:
+            again = replay(dataclasses.replace(alone, seed=seed))
+            return Schedule(seed=seed, drawn=draw(catalogue.usual(), self.length, seed), replay=again)
 
-def night_plan(arguments: argparse.Namespace) -> NightPlan:
-    """The schedules: the one of number n has the seed plus n, and a replay that makes it alone. Raises ``BadInput``."""
-    from harness.rehearsal.arguments import options_of, scenario_of
-    from harness.rehearsals.chaos.steady import steady_criteria
+        scenario = self.scenario_of()
+        return NightPlan(
+            schedules=tuple(schedule(self.seed + number) for number in range(self.count)),
+            length=self.length,
+            budget_s=self.budget.seconds,
+            least=self.least,
+            scenario=scenario,
+            criteria=steady_criteria(scenario),
+            reconcile=self.reconcile,
+        )
 
-    for name, value, most in (
-        ("--count", arguments.count, _MOST_DRAWN),
-        ("--length", arguments.length, _MOST_DRAWN),
-        ("--least", arguments.least, arguments.count),
-    ):
-        if not 1 <= value <= most:
-            raise BadInput(f"{name} {value} is not within 1..{most}")
-    budget_s, scenario = _budget_s(arguments.budget), scenario_of(arguments)
-    alone = ["--count", "1", "--length", str(arguments.length), *_healing(arguments)]
-
-    def schedule(seed: int) -> Schedule:
-        one = argparse.Namespace(**{**vars(arguments), "seed": seed})
-        drawn = draw(catalogue.usual(), arguments.length, seed)
-        return Schedule(seed=seed, drawn=drawn, replay=options_of(one, own=alone).replay)
-
-    return NightPlan(
-        schedules=tuple(schedule(arguments.seed + number) for number in range(arguments.count)),
-        length=arguments.length,
-        budget_s=budget_s,
-        least=arguments.least,
-        scenario=scenario,
-        criteria=steady_criteria(scenario),
-        reconcile=_direction(arguments),
-    )
-
-
-def run_nightly(arguments: argparse.Namespace) -> int:
-    """Many drawn schedules within a budget of time, each seed its own; failing seeds are kept. Raises ``BadInput``."""
-    from harness.rehearsal.arguments import first_line, options_of
-
-    plan = night_plan(arguments)
-    words = ["--count", str(arguments.count), "--length", str(arguments.length), "--budget", arguments.budget]
-    options = options_of(arguments, own=[*words, "--least", str(arguments.least), *_healing(arguments)])
-    clock = MachineClock()
-    progress = Progress(clock)
-    progress.plain(first_line(options))
-    progress.plain(f"{len(plan.schedules)} schedules of {plan.length} experiments, seeds {options.seed} and on")
-    return carry_out("chaos_nightly", plan, options, clock, progress, as_json=arguments.json)
-
-
-def _budget_s(given: str) -> float:
-    try:
-        budget_s = units.seconds(given)
-    except ValueError as error:
-        raise BadInput(f"--budget: {error}", remedy="for example --budget 90min") from error
-    if not budget_s:
-        raise BadInput("--budget is 0: no schedule would be begun", remedy="for example --budget 90min")
-    return budget_s
-
-
-def _direction(arguments: argparse.Namespace) -> Direction | None:
-    return Direction(arguments.reconcile) if arguments.reconcile else None
-
-
-def _healing(arguments: argparse.Namespace) -> list[str]:
-    return ["--reconcile", arguments.reconcile] if arguments.reconcile else []
+    def said(self, plan: NightPlan) -> Iterable[str]:
+        yield f"{len(plan.schedules)} schedules of {plan.length} experiments, seeds {self.seed} and on"

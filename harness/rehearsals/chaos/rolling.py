@@ -5,36 +5,28 @@ A plan of ``chaos``: the first part measures what the document's manifests do; t
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 
 import msgspec
 
-from harness.base.clock import MachineClock
-from harness.base.errors import BadInput
-from harness.base.progress import Progress
+from chaos import catalogue
 from harness.model.scenario import Scenario
-from harness.rehearsal.lifecycle import carry_out
+from harness.rehearsal.arguments import OnStack, Paced, Rehearsing
+from harness.rehearsal.command import Duration, option, within
+from harness.rehearsal.options import Options
 from harness.rehearsals.chaos.steady import steady_criteria
 from harness.rehearsals.chaos.types import ChaosPlan, PlannedExperiment
+from harness.stack.rungs import overlay
 
 EXPERIMENT = "rolling_update"
 #: What the failures of the first part show.
 ERRATUM = "deploy.downtime_without_prestop"
 #: So many requests and probes without a failure are wanted of the component.
 LEAST_CALLS = 3000
-_PACE = "10s"
-_TIMES = 2
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Its options beside those of every run; 500 users at one request in 10 s unless ``--pace`` says otherwise."""
-    command.add_argument("--least", type=int, default=LEAST_CALLS, help="requests and probes wanted (default: 3000)")
-    command.add_argument("--times", type=int, default=_TIMES, help="how often the pods are replaced twice (default: 2)")
 
 
 def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
     """Both parts, each ``times`` the experiment, with what is expected of it."""
-    from chaos import catalogue
     from harness.rehearsals.chaos.rehearsal import AS_WRITTEN, GRACEFUL
 
     experiment = catalogue.load(EXPERIMENT)
@@ -57,28 +49,26 @@ def plan_of(scenario: Scenario, *, times: int, least: int) -> ChaosPlan:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Both parts, one after the other, on one stack. Raises ``BadInput`` for what was typed."""
-    from harness.rehearsal.arguments import first_line, options_of, scenario_of
-    from harness.stack.rungs import overlay
+@dataclass(frozen=True, kw_only=True)
+class RollingUpdate(Rehearsing, OnStack, Paced):
+    """Pods replaced under load, as written and with `graceful`.
 
-    arguments.pace = arguments.pace or _PACE
-    if arguments.manifests is not None:
-        remedy = "add the component graceful to your folder, and run `chaos --only rolling_update --manifests DIR`"
-        raise BadInput("rolling_update compares the bundled overlays, with the component and without", remedy=remedy)
-    for name, value in (("--least", arguments.least), ("--times", arguments.times)):
-        if value < 1:
-            raise BadInput(f"{name} {value} is below 1")
-    options = options_of(
-        arguments, own=[*_word("--least", arguments.least, LEAST_CALLS), *_word("--times", arguments.times, _TIMES)]
-    )
-    options = msgspec.structs.replace(options, manifests=overlay(options.rung))
-    plan = plan_of(scenario_of(arguments), times=arguments.times, least=arguments.least)
-    clock = MachineClock()
-    progress = Progress(clock)
-    progress.plain(first_line(options))
-    return carry_out("chaos", plan, options, clock, progress, as_json=arguments.json)
+    It compares the bundled overlays. For a folder of your own add the component graceful there, and run
+    `chaos --only rolling_update --manifests DIR`.
+    """
 
+    name, rehearsal = "rolling_update", "chaos"
+    example = "--on local --times 1"
 
-def _word(name: str, value: int, default: int) -> list[str]:
-    return [] if value == default else [name, str(value)]
+    pace: Duration = option("one request of a user in this time", Duration, default=Duration("10s"), metavar="TIME")
+    least: int = option("requests and probes wanted", within(1, 1_000_000), default=LEAST_CALLS, metavar="N")
+    times: int = option("how often the pods are replaced twice", within(1, 100), default=2, metavar="N")
+
+    def planned(self) -> ChaosPlan:
+        """Both parts, one after the other, on one stack."""
+        return plan_of(self.scenario_of(), times=self.times, least=self.least)
+
+    def resolved(self) -> Options:
+        """With the bundled overlay, whatever the target's own file names."""
+        options = self.placed(self.seed, self.lang, None)
+        return msgspec.structs.replace(options, manifests=overlay(options.rung))

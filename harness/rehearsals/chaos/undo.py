@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
+from dataclasses import dataclass
 
+from harness.rehearsal.arguments import AsJson
 from harness.rehearsals.chaos.bridge import UNDO_FILE
 from harness.stack import rungs, state
 from harness.stack.state.lease import run_folder
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Its options."""
-    command.add_argument("--json", action="store_true", help="print what was done as JSON")
-    command.set_defaults(handler=run)
+@dataclass(frozen=True, kw_only=True)
+class Undo(AsJson):
+    """What killed runs had begun and left, ended.
 
+    On this machine and in its Docker; live runs are left alone.
+    """
 
-def run(arguments: argparse.Namespace) -> int:
-    """Says which faults were under way in each dead run, and removes what is left of it, on this machine and in its
-    Docker. Live runs are left alone."""
-    begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
-    removed: list[str] = []
+    name = "undo"
+    example = "--json"
 
-    def told(line: str) -> None:  # at once: sweeping takes seconds
-        removed.append(line)
-        sys.stderr.write(f"{line}\n")
+    def run(self) -> int:
+        """Says which faults were under way in each dead run, and removes what is left of it."""
+        begun = {run_id: _steps(run_id) for run_id in state.dead_runs()}
+        removed: list[str] = []
 
-    asyncio.run(rungs.sweep(told))
-    if arguments.json:
-        sys.stdout.write(json.dumps({"faults": begun, "removed": removed}) + "\n")
+        def told(line: str) -> None:  # at once: sweeping takes seconds
+            removed.append(line)
+            sys.stderr.write(f"{line}\n")
+
+        asyncio.run(rungs.sweep(told))
+        if self.json:
+            sys.stdout.write(json.dumps({"faults": begun, "removed": removed}) + "\n")
+            return 0
+        for run_id, steps in begun.items():
+            faults = ", ".join(steps) if steps else "no fault was under way"
+            sys.stdout.write(f"run {run_id}: {faults}\n")
+        if not removed:
+            sys.stdout.write("nothing to undo: no killed run left anything\n")
         return 0
-    for run_id, steps in begun.items():
-        faults = ", ".join(steps) if steps else "no fault was under way"
-        sys.stdout.write(f"run {run_id}: {faults}\n")
-    if not removed:
-        sys.stdout.write("nothing to undo: no killed run left anything\n")
-    return 0
 
 
 def _steps(run_id: str) -> list[str]:

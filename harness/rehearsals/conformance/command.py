@@ -1,82 +1,63 @@
-"""``python -m harness conformance``: its options, and from them to an exit status."""
+"""``python -m harness conformance``."""
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.base.clock import MachineClock
 from harness.base.errors import BadInput
-from harness.base.progress import Progress
-from harness.rehearsal.arguments import add_local_arguments, first_line, local_options, only_words
-from harness.rehearsal.lifecycle import carry_out
+from harness.model.stack import Target
+from harness.rehearsal.arguments import OnLocal, WithTarget
+from harness.rehearsal.command import option, within
 from harness.rehearsals.conformance.types import ConformancePlan
 from harness.report.files import write_atomically
 from harness.report.junit import JUNIT_XML
-from harness.stack.targets import TARGET_HELP, resolve_command
-
-LONGEST_FUZZ_S = 60
+from harness.stack.targets import resolve_command
 
 
-def add_arguments(command: argparse.ArgumentParser, default_seed: int) -> None:
-    """The command's options."""
-    command.add_argument("--target", metavar="COMMAND|FILE", help=TARGET_HELP)
-    command.add_argument(
-        "--only", action="append", default=[], metavar="PATTERN", help="only checks like 'dual_write.*' (repeatable)"
-    )
-    command.add_argument(
-        "--seed", type=int, default=default_seed, help="seed of ids and of the checks' order (default: %(default)s)"
-    )
-    command.add_argument(
-        "--fuzz",
-        nargs="?",
-        type=int,
-        const=40,
+@dataclass(frozen=True, kw_only=True)
+class Conformance(OnLocal, WithTarget):
+    """An API checked against the contract.
+
+    The bundled one, or any other with --target.
+    """
+
+    name = "conformance"
+    example = "--target ./walk-api --only 'dual_write.*'"
+
+    only: tuple[str, ...] = option("only checks like 'dual_write.*' (repeatable)", default=(), metavar="PATTERN")
+    fuzz: int = option(
+        "draw requests from the OpenAPI file too, by schemathesis, for that long (at most 60; without a number: 40)",
+        within(0, 60),
         default=0,
+        nargs="?",
+        const=40,
         metavar="SECONDS",
-        help="draw requests from the OpenAPI file too, by schemathesis, for that long (at most 60; default: 40)",
     )
-    command.add_argument(
-        "--openapi",
-        type=Path,
+    openapi: Path | None = option(
+        "the team's own OpenAPI file (3.0 or 3.1): what it says of limits, fields and statuses decides",
+        Path,
         metavar="FILE",
-        help="the team's own OpenAPI file (3.0 or 3.1): what it says of limits, fields and statuses decides",
     )
-    command.add_argument("--junit", type=Path, metavar="FILE", help="write junit.xml there too")
-    add_local_arguments(command)
-    command.set_defaults(handler=run)
+    junit: Path | None = option("write junit.xml there too", Path, metavar="FILE", replayed=False)
 
+    def planned(self) -> ConformancePlan:
+        """The checks that are chosen. A broken OpenAPI file is refused before anything starts."""
+        if self.junit is not None and not self.junit.absolute().parent.is_dir():
+            raise BadInput(f"no folder for {self.junit}", where="--junit", remedy="make it, or name another file")
+        from harness.rehearsals.conformance.chosen import chosen  # the checks' libraries load here
+        from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
 
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the command. Raises ``BadInput`` for what was typed."""
-    clock = MachineClock()
-    progress = Progress(clock)
-    target = resolve_command(arguments.target)
-    if arguments.junit is not None and not arguments.junit.absolute().parent.is_dir():
-        raise BadInput(f"no folder for {arguments.junit}", where="--junit", remedy="make it, or name another file")
-    if not 0 <= arguments.fuzz <= LONGEST_FUZZ_S:
-        raise BadInput(f"--fuzz {arguments.fuzz}", where="--fuzz", remedy=f"give 1 to {LONGEST_FUZZ_S} seconds")
-    from harness.rehearsals.conformance.chosen import chosen  # the checks' libraries load here
-    from harness.rehearsals.conformance.openapi.plan import OpenApiPlan
+        of_target = self.asked().openapi
+        file = self.openapi or (Path(of_target) if of_target else None)
+        chosen(self.only)
+        if file is not None:
+            OpenApiPlan(file)
+        return ConformancePlan(only=self.only, fuzz_s=self.fuzz, openapi=str(file or ""))
 
-    file = arguments.openapi or (Path(target.openapi) if target.openapi else None)
-    chosen(arguments.only)
-    if file is not None:
-        OpenApiPlan(file)  # a broken one is refused before anything starts
-    plan = ConformancePlan(only=tuple(arguments.only), fuzz_s=arguments.fuzz, openapi=str(file or ""))
-    options = local_options(arguments, target, *_own(arguments, plan))
-    progress.plain(first_line(options))
+    def asked(self) -> Target:
+        return resolve_command(self.target)
 
-    def copied(folder: Path) -> None:
-        if arguments.junit is not None:
-            write_atomically(arguments.junit, (folder / JUNIT_XML).read_bytes())
-
-    return carry_out("conformance", plan, options, clock, progress, as_json=arguments.json, ended=copied)
-
-
-def _own(arguments: argparse.Namespace, plan: ConformancePlan) -> list[str]:
-    """What was typed beside the seed, for the replay."""
-    words = ["--target", arguments.target] if arguments.target is not None else []
-    words += ["--fuzz", str(plan.fuzz_s)] if plan.fuzz_s else []
-    words += ["--openapi", plan.openapi] if plan.openapi else []
-    return [*words, *only_words(plan.only)]
+    def ended(self, folder: Path) -> None:
+        if self.junit is not None:
+            write_atomically(self.junit, (folder / JUNIT_XML).read_bytes())

@@ -1,35 +1,33 @@
-"""``python -m harness flag_proof``: its options, and from them to an exit status."""
+"""``python -m harness flag_proof``."""
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 
 import msgspec
 
-from harness.base.clock import MachineClock
-from harness.base.progress import Progress
-from harness.rehearsal.arguments import add_local_arguments, first_line, local_options
-from harness.rehearsal.lifecycle import carry_out
+from harness.model.stack import Target
+from harness.rehearsal.arguments import OnLocal, WithTarget
+from harness.rehearsal.command import option
 from harness.rehearsals.flag_proof.plan import load
+from harness.rehearsals.flag_proof.types import FlagPlan
 from harness.stack.targets import resolve_command
 
 
-def add_arguments(command: argparse.ArgumentParser, default_seed: int, target_help: str) -> None:
-    """The command's options."""
-    command.add_argument("--target", metavar="COMMAND|FILE", help=target_help)
-    command.add_argument("--seed", type=int, default=default_seed, help="seed of clients and walks (%(default)s)")
-    command.add_argument("--virtual-only", action="store_true", help="only what needs no stack: seconds, not minutes")
-    add_local_arguments(command)
-    command.set_defaults(handler=run)
+@dataclass(frozen=True, kw_only=True)
+class FlagProof(OnLocal, WithTarget):
+    """How the flag switches clients, and that no walk is lost.
 
+    How long every client takes to change sides, for several fetch intervals, in virtual time and on real phones.
+    """
 
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the command. Raises ``BadInput`` for what was typed."""
-    clock = MachineClock()
-    progress = Progress(clock)
-    target = resolve_command(arguments.target)
-    plan = msgspec.structs.replace(load(), virtual_only=arguments.virtual_only)
-    words = ["--target", arguments.target] if arguments.target is not None else []
-    options = local_options(arguments, target, *words, *(["--virtual-only"] if plan.virtual_only else []))
-    progress.plain(first_line(options))
-    return carry_out("flag_proof", plan, options, clock, progress, as_json=arguments.json)
+    name = "flag_proof"
+    example = "--virtual-only"
+
+    virtual_only: bool = option("only what needs no stack: seconds, not minutes", default=False)
+
+    def planned(self) -> FlagPlan:
+        return msgspec.structs.replace(load(), virtual_only=self.virtual_only)
+
+    def asked(self) -> Target:
+        return resolve_command(self.target)

@@ -1,26 +1,27 @@
-"""``python -m harness run`` and ``rollout``: from their options to an exit status."""
+"""``python -m harness run`` and ``rollout``."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import dataclasses
 import fcntl
 import os
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness.base.clock import Clock, MachineClock
+from harness.base.clock import Clock
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, EvidenceNotWritten
 from harness.base.progress import Progress
 from harness.judge.judged import COUNTED
 from harness.model.scenario import Scenario
-from harness.rehearsal.arguments import first_line, options_of, scenario_of
-from harness.rehearsal.lifecycle import carry_out, conducted
+from harness.rehearsal.arguments import Paced, Staged, first_line
+from harness.rehearsal.command import Duration, flag, given, option, parse, words
+from harness.rehearsal.lifecycle import clock_of, conducted
 from harness.rehearsal.options import Options
 from harness.rehearsals.rollout.faults import faults
 from harness.report.published import RESULT, RESULT_JSON
@@ -31,86 +32,116 @@ if TYPE_CHECKING:
     from harness.rehearsals.rollout.sequence import Rollout
     from harness.rehearsals.rollout.weeks import RolloutDetails, RolloutPlan
 
-Parse = Callable[[Sequence[str]], argparse.Namespace]
-
 #: What a resume may be given: the rest is the rollout's own, as it was begun.
-_FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang", "handler", "command"}
+_FREE = {"resume", "yes_use_this_cluster", "reports", "json", "lang"}
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """The options that a rollout has beside those of a run."""
-    command.add_argument("--weeks", default="1-4", metavar="FROM-TO", help="which weeks, e.g. 2-3 (default: 1-4)")
-    command.add_argument(
-        "--resume", metavar="ROLLOUT", help="continue a stopped rollout (its id, its folder, or latest) as it was begun"
+@dataclass(frozen=True, kw_only=True)
+class OfWeeks(Staged, Paced):
+    """The week."""
+
+    window: Duration | None = option("length of the measuring window, e.g. 120s", Duration, metavar="TIME")
+    fault: tuple[str, ...] = option("e.g. errors=12% (repeatable)", default=(), metavar="KIND=AMOUNT")
+
+    def week(self, name: str) -> Scenario:
+        """The scenario ``name`` with what the command line says of it. Raises ``BadInput``."""
+        scenario = self.scenario_of(name, window_s=self.window)
+        checks = {*COUNTED, "measurement"}
+        for named in (*(each.id for each in scenario.criteria), *(each.id for each in scenario.own_claims)):
+            if named in checks:  # two judgements of one id
+                where = f"scenario {scenario.name}"
+                raise BadInput(f"{named!r} is a check of every week", where=where, remedy="give it another id")
+        return msgspec.structs.replace(scenario, faults=faults(self.fault, scenario))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(OfWeeks):
+    """A scenario rehearsed and judged: a week, or one of your own.
+
+    A week has 500 users, of whom 50, 150, 250 or all are on the API; it ends in a decision: advance, hold, roll back.
+    """
+
+    name, rehearsal = "run", "rollout_week"
+    example = "rollout_week3 --on local --seed 7"
+
+    scenario: str = option(
+        "a bundled scenario's name (rollout_week3) or a YAML file of your own",
+        positional=True,
+        metavar="SCENARIO",
     )
 
-
-def run(arguments: argparse.Namespace) -> int:
-    """A week, or a scenario of one's own. Raises ``BadInput`` for what was typed."""
-    clock = MachineClock()
-    progress = Progress(clock)
-    plan = _scenario(arguments, arguments.scenario)
-    options = options_of(arguments, head=(arguments.scenario,))
-    progress.plain(first_line(options))
-    return carry_out("rollout_week", plan, options, clock, progress, as_json=arguments.json)
+    def planned(self) -> Scenario:
+        return self.week(self.scenario)
 
 
-def rollout(arguments: argparse.Namespace, parse: Parse) -> int:
-    """The weeks, or what is left of those that were begun. ``parse`` reads a rollout's words. Raises ``BadInput``."""
-    from harness.rehearsals.rollout.sequence import REHEARSAL  # SciPy and psutil load here
+@dataclass(frozen=True, kw_only=True)
+class Weeks(OfWeeks):
+    """Weeks 1 to 4, each entered only if the one before advanced."""
 
-    clock = MachineClock()
-    progress = Progress(clock)
-    with contextlib.ExitStack() as held:
-        conductor = begun(REHEARSAL, arguments, parse, clock, progress, held)
-        progress.plain(first_line(conductor.options))
-        total_s = sum(each.scenario.window_s for each in conductor.plan.weeks)
-        weeks = ", ".join(str(week) for week in conductor.plan.asked)
-        progress.plain(f"weeks {weeks}: measuring windows of {total_s:g} s in all, each with its own stack")
-        return conducted(lambda: conductor, conductor.options, progress, as_json=arguments.json)
+    name = "rollout"
+    example = "--weeks 2-3"
+
+    weeks: str = option("which weeks, e.g. 2-3 or 4", default="1-4", metavar="FROM-TO")
+    resume: str | None = option(
+        "continue a stopped rollout (its id, its folder, or latest) as it was begun", metavar="ROLLOUT"
+    )
+
+    def planned(self) -> RolloutPlan:
+        """All weeks that are asked for, read before the first begins, so that a mistake costs no time."""
+        from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutPlan, weeks_of
+
+        asked = weeks_of(self.weeks)
+        weeks = tuple(PlannedWeek(week=week, scenario=self.week(f"rollout_week{week}")) for week in asked)
+        # As a resume from any folder reads them, in the environment that is chosen now.
+        manifests = None if self.manifests is None else self.manifests.absolute()
+        typed = dataclasses.replace(self, on=str(self.chosen_rung()), manifests=manifests)
+        return RolloutPlan(weeks=weeks, words=tuple(words(typed)))
+
+    def run(self) -> int:
+        """Conducts the weeks, or what is left of those that were begun."""
+        from harness.rehearsals.rollout.sequence import REHEARSAL  # SciPy and psutil load here
+
+        with contextlib.ExitStack() as held:
+            conductor = begun(REHEARSAL, self, held)
+            clock, progress = conductor.clock, conductor.progress
+            progress.plain(first_line(conductor.options))
+            total_s = sum(each.scenario.window_s for each in conductor.plan.weeks)
+            weeks = ", ".join(str(week) for week in conductor.plan.asked)
+            progress.plain(f"weeks {weeks}: measuring windows of {total_s:g} s in all, each with its own stack")
+            return conducted(lambda: conductor, clock, progress, self.lang, as_json=self.json, ended=self.ended)
 
 
-def begun(  # noqa: PLR0917 - what a rollout is made of
+def begun(
     rehearsal: Rollout,
-    arguments: argparse.Namespace,
-    parse: Parse,
-    clock: Clock,
-    progress: Progress,
+    typed: Weeks,
     held: contextlib.ExitStack,
+    progress: Callable[[Clock], Progress] = Progress,
 ) -> Conductor[RolloutPlan, RolloutDetails]:
     """The rollout, new or resumed, not yet run; until ``held`` is left no other process can continue it."""
     from harness.rehearsal.conduct import Conductor
+    from harness.rehearsal.environment import environment_of
 
-    if arguments.resume is None:
-        plan, options = _new(arguments, parse)
-        conductor = Conductor(rehearsal, plan, options, clock, progress)
+    resumed: tuple[Path, RolloutDetails] | None = None
+    if typed.resume is None:
+        plan, options = typed.planned(), typed.resolved()
+    else:
+        _nothing_else(typed)
+        folder = _folder(typed.resume, typed.reports.absolute())
+        result = RESULT.read(folder / RESULT_JSON)
+        held.enter_context(locked(folder))
+        plan, options, details = _resumed(rehearsal, folder, result, typed)
+        resumed = folder, details
+    clock = clock_of(options.rung)
+    conductor = Conductor(
+        rehearsal, plan, options, clock, progress(clock), environment=environment_of(options.rung), resumed=resumed
+    )
+    if resumed is None:
         held.enter_context(locked(conductor.folder))
-        return conductor
-    _nothing_else(arguments, parse([]))
-    folder = _folder(arguments.resume, arguments.reports.absolute())
-    result = RESULT.read(folder / RESULT_JSON)
-    held.enter_context(locked(folder))
-    plan, options, details = _resumed(rehearsal, folder, result, arguments, parse)
-    return Conductor(rehearsal, plan, options, clock, progress, resumed=(folder, details))
-
-
-def _new(arguments: argparse.Namespace, parse: Parse) -> tuple[RolloutPlan, Options]:
-    from harness.rehearsals.rollout.weeks import PlannedWeek, RolloutPlan, weeks_of
-
-    asked = weeks_of(arguments.weeks)
-    own = ["--weeks", arguments.weeks] if arguments.weeks != parse([]).weeks else []
-    options = options_of(arguments, own=own)
-    # All are read before the first week begins, so that a mistake costs no time.
-    weeks = tuple(PlannedWeek(week=week, scenario=_scenario(arguments, f"rollout_week{week}")) for week in asked)
-    words = options.replay.partition(" rollout ")[2]
-    # Beside the replay's: what belongs to this machine.
-    more = ["--service-port", str(arguments.service_port)] if arguments.service_port is not None else []
-    more += ["--manifests", str(arguments.manifests.absolute())] if arguments.manifests is not None else []
-    return RolloutPlan(weeks=weeks, words=(*shlex.split(words), *more)), options
+    return conductor
 
 
 def _resumed(
-    rehearsal: Rollout, folder: Path, result: Result, arguments: argparse.Namespace, parse: Parse
+    rehearsal: Rollout, folder: Path, result: Result, typed: Weeks
 ) -> tuple[RolloutPlan, Options, RolloutDetails]:
     from harness.rehearsal.conclude import details_of
     from harness.rehearsal.conduct import PLAN_JSON
@@ -124,28 +155,18 @@ def _resumed(
             f"the folder holds no rollout that can go on: {error}", where=str(folder), remedy="begin a new rollout"
         ) from error
     resumable(plan, details)
-    as_begun = parse(plan.words)
-    as_begun.yes_use_this_cluster, as_begun.lang = arguments.yes_use_this_cluster, arguments.lang
-    options = msgspec.structs.replace(options_of(as_begun), reports=folder.parent, replay=result.facts.replay)
+    as_begun = dataclasses.replace(
+        parse(Weeks, plan.words), yes_use_this_cluster=typed.yes_use_this_cluster, lang=typed.lang
+    )
+    options = msgspec.structs.replace(as_begun.resolved(), reports=folder.parent, replay=result.facts.replay)
     return plan, options, details
 
 
-def _scenario(arguments: argparse.Namespace, name: str) -> Scenario:
-    scenario = scenario_of(arguments, name)
-    checks = {*COUNTED, "measurement"}
-    for named in (*(each.id for each in scenario.criteria), *(each.id for each in scenario.own_claims)):
-        if named in checks:  # two judgements of one id
-            where = f"scenario {scenario.name}"
-            raise BadInput(f"{named!r} is a check of every week", where=where, remedy="give it another id")
-    return msgspec.structs.replace(scenario, faults=faults(arguments.fault, scenario))
-
-
-def _nothing_else(arguments: argparse.Namespace, defaults: argparse.Namespace) -> None:
-    given = {name for name, value in vars(arguments).items() if value != getattr(defaults, name, None)} - _FREE
-    if given:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+def _nothing_else(typed: Weeks) -> None:
+    if more := sorted(set(given(typed)) - _FREE):
         raise BadInput(
-            f"--resume goes with neither of {named}: it continues with the seed and the options of the beginning",
+            f"--resume goes with neither of {', '.join(map(flag, more))}: it continues with the seed and the options "
+            "of the beginning",
             where="--resume",
             remedy="leave them out, or begin a new rollout, with --weeks if need be",
         )

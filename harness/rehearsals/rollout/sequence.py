@@ -13,9 +13,8 @@ from typing import Protocol
 
 import msgspec
 
-from harness.base.clock import NS, Clock, utc
+from harness.base.clock import NS, utc
 from harness.base.errors import Exit, RehearsalError
-from harness.base.progress import Progress
 from harness.base.units import Unit
 from harness.judge.chance import advances
 from harness.model.judgement import Judgement, Kind, errata_of, observation
@@ -25,7 +24,7 @@ from harness.model.result import Part, Result
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conduct import RUNGS, Conductor, Environment
+from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
@@ -62,16 +61,12 @@ class WeekUnderWay(Protocol):
 class MakeWeek(Protocol):
     """Makes a week's run, not yet begun. Raises ``RehearsalError`` where none comes about."""
 
-    def __call__(self, plan: Scenario, options: Options, clock: Clock, progress: Progress) -> WeekUnderWay: ...
+    def __call__(self, plan: Scenario, options: Options, on: Running[RolloutDetails]) -> WeekUnderWay: ...
 
 
-def conducted(environment: Environment) -> MakeWeek:
-    """Weeks conducted in ``environment``."""
-
-    def make(plan: Scenario, options: Options, clock: Clock, progress: Progress) -> WeekUnderWay:
-        return Conductor(WEEK, plan, options, clock, progress, environment=environment)
-
-    return make
+def conducted(plan: Scenario, options: Options, on: Running[RolloutDetails]) -> WeekUnderWay:
+    """A week where the rollout itself is."""
+    return Conductor(WEEK, plan, options, on.clock, on.progress, environment=on.environment)
 
 
 class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
@@ -98,9 +93,9 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         )
 
     def arrange(self, plan: RolloutPlan, options: Options, manifests: Manifests) -> Needs:
-        """Each week brings its own stack up and down."""
-        _ = plan, options, manifests
-        return Needs()
+        """Each week brings its own stack up and down, and is refused with the whole."""
+        needs = (WEEK.arrange(each.scenario, options, manifests) for each in plan.weeks)
+        return Needs(capabilities=frozenset().union(*(each.capabilities for each in needs)))
 
     async def run(self, plan: RolloutPlan, on: Running[RolloutDetails]) -> None:
         """The weeks in order, up to the first that does not advance."""
@@ -237,7 +232,7 @@ class _Weeks:
         options = msgspec.structs.replace(
             on.options, reports=on.folder, replay=_replay_of(on.options, planned.scenario)
         )
-        self._current = self._make(planned.scenario, options, on.clock, on.progress)
+        self._current = self._make(planned.scenario, options, on)
         try:
             result = await self._current.run()
         finally:
@@ -265,4 +260,4 @@ def _replay_of(options: Options, scenario: Scenario) -> str:
     return shlex.join([*words[:command], "run", scenario.name, *words[command + 1 :]])
 
 
-REHEARSAL = Rollout(conducted(RUNGS))
+REHEARSAL = Rollout(conducted)

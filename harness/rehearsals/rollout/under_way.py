@@ -134,7 +134,7 @@ class Week:
         on.evidence.gather()
         on.mark("load_ended")
         invariants = Invariants(
-            on.stack.endpoints(),
+            on.stores,
             on.evidence,
             on.clock,
             scenario=self._plan,

@@ -8,7 +8,7 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.scenario import Scenario
 from harness.model.section import Section
-from harness.model.stack import GATE_FAULTS
+from harness.model.stack import GATE_FAULTS, Capability
 from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
@@ -34,7 +34,11 @@ class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
     def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> Needs:
         """A stack as the manifests have it, with a place for faults where the plan has any."""
         _ = options
-        return Needs(stack=StackNeeds(manifests=manifests, gate=any(each.kind in GATE_FAULTS for each in plan.faults)))
+        kinds = {each.kind for each in plan.faults}
+        return Needs(
+            stack=StackNeeds(manifests=manifests, gate=bool(kinds & GATE_FAULTS)),
+            capabilities=frozenset({Capability.POD_SIGNALS} if kinds - GATE_FAULTS else ()),
+        )
 
     async def run(self, plan: Scenario, on: Running[WeekDetails]) -> None:
         """Holds the window, decides, and carries out the roll back."""

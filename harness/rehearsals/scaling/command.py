@@ -1,40 +1,41 @@
-"""``python -m harness scaling`` and ``zone_loss``: their options, and from them to an exit status."""
+"""``python -m harness scaling`` and ``zone_loss``: two plans of one form."""
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
-from harness.base.clock import MachineClock
-from harness.base.progress import Progress
-from harness.rehearsal.arguments import chosen, first_line, options_of, parts_line, parts_words
-from harness.rehearsal.lifecycle import carry_out
+from harness.rehearsal.arguments import Parts, Staged
+from harness.rehearsals.scaling.plan import PLAN, ZONE_LOSS, load
 from harness.rehearsals.scaling.types import ScalingPlan
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Its options beside those of every run."""
-    command.add_argument("--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/scaling.yaml")
-    command.add_argument("--only", action="append", default=[], metavar="NAME", help="a part of the plan (repeatable)")
+@dataclass(frozen=True, kw_only=True)
+class Scaling(Parts, Staged):
+    """Pods scaled by hand, by manifest and by the HPA; a drain.
+
+    And the document's kubectl commands, with the HPA on and off.
+    """
+
+    name = rehearsal = "scaling"
+    example = "--only manual --only drain"
+    bundled: ClassVar[Path] = PLAN
+
+    def planned(self) -> ScalingPlan:
+        plan = load(self.plan or self.bundled)
+        return msgspec.structs.replace(plan, parts=self.chosen(plan.parts))
 
 
-def plan_of(arguments: argparse.Namespace) -> ScalingPlan:
-    """The plan with the command line's choice of parts, in the plan's order. Raises ``BadInput``."""
-    from harness.rehearsals.scaling.plan import PLAN, ZONE_LOSS, load
+@dataclass(frozen=True, kw_only=True)
+class ZoneLoss(Scaling):
+    """A zone lost under load, as written and with a spread (kind).
 
-    bundled = ZONE_LOSS if arguments.command == ZONE_LOSS.stem else PLAN
-    plan = load(arguments.plan or bundled)
-    return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
+    Every node of it is frozen, on a cluster of its own.
+    """
 
-
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the command. Raises ``BadInput`` for what was typed."""
-    clock = MachineClock()
-    progress = Progress(clock)
-    plan = plan_of(arguments)
-    options = options_of(arguments, own=parts_words(arguments))
-    progress.plain(first_line(options))
-    progress.plain(parts_line(plan.parts))
-    return carry_out("scaling", plan, options, clock, progress, as_json=arguments.json)
+    name = "zone_loss"
+    example = "--on kind"
+    bundled = ZONE_LOSS

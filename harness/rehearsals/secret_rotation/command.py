@@ -1,48 +1,27 @@
-"""``python -m harness secret_rotation``: its options, and from them to an exit status."""
+"""``python -m harness secret_rotation``."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
 
 import msgspec
 
-from harness.base.clock import MachineClock
-from harness.base.progress import Progress
-from harness.model.stack import Rung
-from harness.rehearsal.arguments import chosen, first_line, options_of, parts_line, parts_words
-from harness.rehearsal.lifecycle import carry_out
+from harness.rehearsal.arguments import Parts, Staged
+from harness.rehearsals.secret_rotation.plan import PLAN, load
 from harness.rehearsals.secret_rotation.types import RotationPlan
-from harness.stack.rungs import overlay
-
-COMPONENT = "-secret-manager"  # the overlay's suffix
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Its options beside those of every run."""
-    command.add_argument(
-        "--plan", type=Path, metavar="FILE", help="another plan than scenarios/plans/secret_rotation.yaml"
-    )
-    command.add_argument("--only", action="append", default=[], metavar="NAME", help="a part of the plan (repeatable)")
+@dataclass(frozen=True, kw_only=True)
+class SecretRotation(Parts, Staged):
+    """Secret Manager by CSI, a password rotated (kind).
 
+    The volume as written, as corrected; the database password in place, and by two roles in turn.
+    """
 
-def plan_of(arguments: argparse.Namespace) -> RotationPlan:
-    """The plan with the command line's choice of parts, in the plan's order. Raises ``BadInput``."""
-    from harness.rehearsals.secret_rotation.plan import PLAN, load
+    name = "secret_rotation"
+    example = "--on kind --only two_roles"
+    component = "-secret-manager"
 
-    plan = load(arguments.plan or PLAN)
-    return msgspec.structs.replace(plan, parts=chosen(plan.parts, arguments.only))
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Runs the command. Raises ``BadInput`` for what was typed."""
-    clock = MachineClock()
-    progress = Progress(clock)
-    plan = plan_of(arguments)
-    options = options_of(arguments, own=parts_words(arguments))
-    if options.rung is Rung.KIND and arguments.manifests is None and not options.target.manifests:
-        folder = overlay(options.rung)
-        options = msgspec.structs.replace(options, manifests=folder.with_name(folder.name + COMPONENT))
-    progress.plain(first_line(options))
-    progress.plain(parts_line(plan.parts))
-    return carry_out("secret_rotation", plan, options, clock, progress, as_json=arguments.json)
+    def planned(self) -> RotationPlan:
+        plan = load(self.plan or PLAN)
+        return msgspec.structs.replace(plan, parts=self.chosen(plan.parts))

@@ -1,8 +1,7 @@
-"""The API's memory database, read past it by the checkers, and one that loses what it has confirmed, or shows it late."""
+"""The API's memory database, read past the API by the checkers; it may lose what it confirmed, or show it late."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +9,6 @@ import msgspec
 from api.memory import MemoryDatabase
 from api.model import User, Walk, WalkChange, WalkDetail, WalkPage
 from api.ports import Clock
-from harness.checks.dual_write import StoredWalk
 
 DELAY_S = 0.005
 
@@ -42,15 +40,12 @@ class SimDatabase(MemoryDatabase):
         self._reads += 1
         return self._before.get(user.uid) if self._shows_old and self._reads % self._shows_old == 0 else None
 
-    def stored(self) -> list[StoredWalk]:
-        """Every walk, as ``harness.checks.stores.read_walks`` gives them."""
+    def rows(self) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Every walk past the API, the last written first: its row of ``walks``, its rows of ``walk_locations``."""
         newest = sorted(self._walks.values(), key=lambda walk: (walk.updated_at, walk.id), reverse=True)
-        return [
-            StoredWalk(id=walk.id, columns=msgspec.structs.asdict(walk), locations=self._located(walk.id))
-            for walk in newest
-        ]
+        return [(msgspec.structs.asdict(walk), self._located(walk.id)) for walk in newest]
 
-    def _located(self, walk_id: str) -> list[Mapping[str, Any]]:
+    def _located(self, walk_id: str) -> list[dict[str, Any]]:
         located = sorted(self._locations[walk_id].items())
         return [{"walk_id": walk_id, **msgspec.structs.asdict(each)} for _, each in located]
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import io
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any, cast
 
 from harness.load.connection import Answer, NoAnswer
 from harness.load.http1 import Answer as ProbeAnswer
 from harness.load.http1 import Refused
 from harness.load.runtime import NS, Background
+from harness.load.sim import greenlets
 from harness.model.evidence import Outcome
 from harness.model.stack import Address
-from tests.sim import greenlets
-from tests.sim.clock import VirtualClock
-from tests.sim.parts import HttpConnection, Parts
-from tests.sim.service import Caller, NoAnswerFrom, Service
+from harness.stack.sim.parts import Parts
+from harness.stack.sim.service import Caller, NoAnswerFrom, Service
+from harness.stack.sim.world import World
 
 
 class Ended:
@@ -46,20 +48,18 @@ class Ended:
 class VirtualRuntime:
     """As the protocol says."""
 
-    def __init__(self, clock: VirtualClock, service: Service, parts: Parts) -> None:
-        self._clock = clock
-        self._service = service
-        self._parts = parts
+    def __init__(self, world: World) -> None:
+        self._world = world
         #: What ended greenlets that nobody may be joining: none of it may be silent.
         self.failures: list[BaseException] = []
 
     def now_ns(self) -> int:
         """The loop's time."""
-        return self._clock.now_ns()
+        return self._world.clock.now_ns()
 
     def wall_ns(self) -> int:
         """The anchor's time on the loop's."""
-        return self._clock.wall_ns()
+        return self._world.clock.wall_ns()
 
     def wait_until(self, due_ns: int, ended: Ended) -> bool:
         """As the protocol says."""
@@ -92,22 +92,26 @@ class VirtualRuntime:
 
     def http(self, _address: Address, _timeout_s: float) -> http.client.HTTPConnection:
         """To the part in memory that knows the path."""
-        return cast("http.client.HTTPConnection", HttpConnection(self._parts))
+        return cast("http.client.HTTPConnection", HttpConnection(self._world.parts))
 
     def phone(self, _address: Address) -> PhoneConnection:
         """To one pod, until it is broken."""
-        return PhoneConnection(self._service)
+        return PhoneConnection(self._world.service)
 
     async def exchange(self, _address: Address, method: str, path: str, token: str, body: bytes) -> ProbeAnswer:
         """On a new connection."""
-        try:
-            pod = self._service.connect()
-            status, answer, name = await self._service.ask(Caller.PROBE, pod, method, path, token, body)
-        except NoAnswerFrom as ended:
-            if ended.outcome is Outcome.REFUSED:
-                raise Refused(str(ended)) from ended
-            raise ConnectionResetError(str(ended)) from ended
-        return ProbeAnswer(status=status, body=answer, pod=name)
+        return await exchange(self._world.service, method, path, token, body)
+
+
+async def exchange(service: Service, method: str, path: str, token: str, body: bytes) -> ProbeAnswer:
+    """One on a connection of its own, as ``harness.load.http1.over_socket``."""
+    try:
+        status, answer, name = await service.ask(Caller.PROBE, service.connect(), method, path, token, body)
+    except NoAnswerFrom as ended:
+        if ended.outcome is Outcome.REFUSED:
+            raise Refused(str(ended)) from ended
+        raise ConnectionResetError(str(ended)) from ended
+    return ProbeAnswer(status=status, body=answer, pod=name)
 
 
 class PhoneConnection:
@@ -141,3 +145,38 @@ class PhoneConnection:
             raise NoAnswer(ended.outcome, str(ended)) from ended
         self._pod = pod
         return Answer(status=status, body=answer, pod=name, retried=False)
+
+
+class HttpConnection:
+    """As ``http.client.HTTPConnection``, for a greenlet."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._asked: tuple[str, str, bytes] = ("", "", b"")
+        self.sock = None
+
+    def request(self, method: str, path: str, body: bytes = b"", _headers: object = None) -> None:
+        """Keeps it for ``getresponse``."""
+        self._asked = (method, path, body)
+
+    def getresponse(self) -> _Response:
+        """The part's answer."""
+        greenlets.wait(self._parts.takes())
+        return _Response(*self._parts.answer(*self._asked))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class _Response(io.BytesIO):
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(body)
+        self.status = status
+
+    def __enter__(self) -> _Response:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -21,10 +21,10 @@ from api.logs import Log
 from api.memory import MemoryTokens, SeededIds
 from api.ports import Database, MirrorSink, Ports, Storage
 from api.settings import Settings
+from harness.base.virtual import VirtualClock
 from harness.model.evidence import Outcome
 from harness.model.stack import Fault, FaultKind
 from harness.stack import gate_process
-from tests.sim.clock import VirtualClock
 
 ERROR = (500, b'{"error":{"code":"INTERNAL_ERROR","message":"planted"}}')
 PROJECT = "demo-tekutoko"
@@ -54,7 +54,7 @@ class Plant(msgspec.Struct, kw_only=True):
         return int(self.seen * self.share) > int((self.seen - 1) * self.share)
 
 
-class NoAnswerFrom(Exception):
+class NoAnswerFrom(Exception):  # noqa: N818 - an outcome, not an error
     """The exchange ended without an answer."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -81,7 +81,7 @@ class Service:
         """``pods`` processes of the API on these ports, until the block is left."""
         async with AsyncExitStack() as stack:
             for number in range(pods):
-                ids = SeededIds(random.Random(self._chance.getrandbits(64)))
+                ids = SeededIds(random.Random(self._chance.getrandbits(64)))  # noqa: S311 - of the run's seed
                 ports = Ports(
                     database=database,
                     tokens=MemoryTokens(),
@@ -115,11 +115,11 @@ class Service:
         )
         return self._injected
 
-    async def ask(
+    async def ask(  # noqa: PLR0917 - a request
         self, caller: Caller, app: Any, method: str, path: str, token: str, body: bytes
     ) -> tuple[int, bytes, str]:
         """Status, body and pod. Raises ``NoAnswerFrom``. A caller that gives up leaves the request to go on."""
-        await asyncio.sleep(self._network_s())
+        await self._clock.sleep(self._network_s())
         if self.faults.closed:
             raise NoAnswerFrom(Outcome.REFUSED)
         became = self.faults.judge()
@@ -131,14 +131,14 @@ class Service:
         if became.cut:
             raise NoAnswerFrom(Outcome.BROKEN)
         if delay_s:
-            await asyncio.sleep(delay_s)
+            await self._clock.sleep(delay_s)
         if error:
             return (*ERROR, "")
         task = asyncio.ensure_future(_over_asgi(app, method, path, token, body))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         answer = await asyncio.shield(task)
-        await asyncio.sleep(self._network_s())
+        await self._clock.sleep(self._network_s())
         return answer
 
     def _network_s(self) -> float:

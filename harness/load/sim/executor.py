@@ -1,4 +1,4 @@
-"""The load in the harness' own loop, in the place of ``harness.load.process.LoadProcesses``.
+"""The load in the harness' own loop: the executor of the rung ``sim``.
 
 Admission, phones and probes are the load processes' own code; what Locust does there, one greenlet a phone does here.
 """
@@ -17,25 +17,27 @@ from harness.load.admission import admit
 from harness.load.phone import Phone, Shared
 from harness.load.plan import LoadPlan, check
 from harness.load.recorder import FLUSH_EVERY_S, Recorder
+from harness.load.runtime import running_on
+from harness.load.sim.firestore import Client
+from harness.load.sim.runtime import Ended, VirtualRuntime
 from harness.load.time import now_ns, sleep
 from harness.model.evidence import SessionRow
 from harness.model.message import message
-from tests.sim.firestore import MemoryFirestore
-from tests.sim.runtime import Ended, VirtualRuntime
+from harness.stack.sim.world import World
 
 WATCH_EVERY_S = 0.5
 
 
 class VirtualLoad:
-    """The calls of ``LoadProcesses``. Whatever ends a phone, or the probes, by itself is raised by ``watch``, ``stop``
-    and ``admitted``: a ``RehearsalError`` as it is, else ``PartDied``.
+    """A ``Load``. What ends a phone, or the probes, by itself is raised by ``watch``, ``stop`` and ``admitted``: a
+    ``RehearsalError`` as it is, else ``PartDied``.
     """
 
-    def __init__(self, plan: LoadPlan, folder: Path, runtime: VirtualRuntime, firestore: MemoryFirestore) -> None:
+    def __init__(self, plan: LoadPlan, folder: Path, world: World) -> None:
         check(plan)
         self._plan = plan
-        self._runtime = runtime
-        self._firestore = firestore
+        self._runtime = VirtualRuntime(world)
+        self._firestore = Client(world.firestore)
         self.spools = (folder / "load.jsonl", folder / "probes.jsonl")
         self._ended = Ended()
         self._shared = Shared(plan=plan, recorder=Recorder(self.spools[0]), ended=self._ended)
@@ -50,11 +52,12 @@ class VirtualLoad:
     async def start(self) -> None:
         """Begins to admit."""
         spawn = self._runtime.spawn
-        self._admitting = [
-            spawn(admit, self._shared, self._firestore).task,
-            spawn(probes_main.admit, self._plan).task,
-        ]
-        self._begin_beside(self._flush())
+        with running_on(self._runtime):
+            self._admitting = [
+                spawn(admit, self._shared, self._firestore).task,
+                spawn(probes_main.admit, self._plan).task,
+            ]
+            self._begin_beside(self._flush())
 
     async def admitted(self, timeout_s: float) -> None:
         """Returns once everybody is."""
@@ -63,13 +66,16 @@ class VirtualLoad:
         self._check()
         self._phones, self._probers = (each.result() for each in self._admitting)
         count = len(self._phones)
-        self._shared.recorder.event("phase", "admitted", message("{count} simulated users signed in", count=str(count)))
+        with running_on(self._runtime):
+            said = message("{count} simulated users signed in", count=str(count))
+            self._shared.recorder.event("phase", "admitted", said)
 
     async def go(self, origin_ns: int) -> None:
         """Starts schedule and probes."""
         self._shared.origin_ns = origin_ns
-        self._users = [self._runtime.spawn(self._live, phone).task for phone in self._phones]
-        self._begin_beside(probes_main.Stream(self._plan, self._probes, self._probers).run(origin_ns))
+        with running_on(self._runtime):
+            self._users = [self._runtime.spawn(self._live, phone).task for phone in self._phones]
+            self._begin_beside(probes_main.Stream(self._plan, self._probes, self._probers).run(origin_ns))
 
     async def watch(self) -> None:
         """Until the load is stopped."""
@@ -88,11 +94,17 @@ class VirtualLoad:
         await asyncio.gather(*self._users, *self._beside, *self._admitting, return_exceptions=True)
         for phone in self._phones:
             account = phone.account
-            row = SessionRow(at_ns=now_ns(), user=account.user, audience=account.audience, live=False)
+            row = SessionRow(at_ns=self._runtime.now_ns(), user=account.user, audience=account.audience, live=False)
             self._shared.recorder.write(row)
         self._shared.recorder.close()
         self._probes.close()
         self._check()
+
+    def _check(self) -> None:
+        for error in self._runtime.failures:
+            if isinstance(error, RehearsalError):
+                raise error
+            raise PartDied(f"the load ended by itself: {error!r}", where=str(self.spools[0])) from error
 
     def _live(self, phone: Phone) -> None:
         """As Locust: sleeps until there is something to do, does it, and again."""
@@ -101,12 +113,6 @@ class VirtualLoad:
                 phone.act()
         finally:
             phone.close()
-
-    def _check(self) -> None:
-        for error in self._runtime.failures:
-            if isinstance(error, RehearsalError):
-                raise error
-            raise PartDied(f"the load ended by itself: {error!r}", where=str(self.spools[0])) from error
 
     def _begin_beside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

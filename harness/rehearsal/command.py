@@ -1,0 +1,191 @@
+"""A command, declared once: a frozen dataclass whose fields are its options. How they are read and checked, what
+``--help`` says and the line that runs the same again all come from the declaration.
+
+Options that several commands take are declared in a class that these inherit: a group, whose docstring heads it in the
+help. What is typed is read by the standard library's argparse, which does all that is needed at no dependency more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from harness.base import units
+from harness.base.errors import BadInput
+
+C = TypeVar("C", bound="Command")
+PROGRAM = "python -m harness"
+
+
+def option(
+    told: str,
+    read: Callable[[str], Any] = str,
+    *,
+    default: Any = None,
+    positional: bool = False,
+    always: bool = False,
+    replayed: bool = True,
+    **more: Any,
+) -> Any:
+    """The field of an option: a switch where ``default`` is false, repeatable where it is (). ``told`` is for the help,
+    "" hides it. ``read`` makes its value of a word and raises ``ValueError``; ``str`` of the value is the word again.
+
+    ``always``: a replay names it though it is the default. ``replayed`` is false for what changes how a run is told or
+    confirmed, and not what is run. ``more`` is argparse's: ``metavar``, ``choices``, ``nargs``, ``required``.
+    """
+    shown = f" (default: {default})" if default not in (None, False, (), "") and "(default" not in told else ""
+    more["help"] = f"{told}{shown}".replace("%", "%%") if told else argparse.SUPPRESS
+    if default is False:
+        more["action"] = "store_true"
+    else:
+        more |= {"type": _checked(read, more.get("choices", ())), "default": default}
+    if default == ():
+        more |= {"action": "append", "default": []}
+    said = {"positional": positional, "always": always, "replayed": replayed, "argparse": more}
+    return dataclasses.field(default=default, metadata=said)
+
+
+def _checked(read: Callable[[str], Any], choices: Sequence[Any]) -> Callable[[str], Any]:
+    """``read`` as argparse wants it: what its error says is shown."""
+
+    def checked(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            told = f"choose from {', '.join(map(str, choices))}" if choices else str(error)
+            raise argparse.ArgumentTypeError(told) from error
+
+    return checked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(ABC):
+    """A command's options as typed, and what it does. Its docstring and ``example`` are for the help."""
+
+    name: ClassVar[str]
+    example: ClassVar[str]
+
+    @abstractmethod
+    def run(self) -> int:
+        """Carries it out; the exit status. Raises ``RehearsalError``."""
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A time as it was typed, such as "90min"."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        units.seconds(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def seconds(self) -> float:
+        """In seconds."""
+        return units.seconds(self.text)
+
+
+def whole(text: str) -> int:
+    """A whole number. Raises ``ValueError``."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
+
+
+def within(least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number of ``least`` to ``most``."""
+
+    def read(text: str) -> int:
+        if not least <= (number := whole(text)) <= most:
+            raise ValueError(f"{number} is not within {least}..{most}")
+        return number
+
+    return read
+
+
+def flag(name: str) -> str:
+    """A field's name as it is typed."""
+    return f"--{name.replace('_', '-')}"
+
+
+def flags(command: type[Command]) -> list[str]:
+    """What a command takes, as it is typed."""
+    shown = (f for f in dataclasses.fields(command) if f.metadata["argparse"]["help"] != argparse.SUPPRESS)
+    return [flag(field.name) for field in shown if not field.metadata["positional"]]
+
+
+def given(command: Command) -> list[str]:
+    """The names of the options that are not as they are by default."""
+    return [field.name for field in dataclasses.fields(command) if getattr(command, field.name) != field.default]
+
+
+def words(command: Command, *, all_: bool = False) -> list[str]:
+    """The words behind the command's name that give these options again; ``all_``: also what is not replayed."""
+    typed, found = set(given(command)), list[str]()
+    first = sorted(dataclasses.fields(command), key=lambda f: (not f.metadata["positional"], not f.metadata["always"]))
+    for name, said in ((field.name, field.metadata) for field in first):
+        value = getattr(command, name)
+        if not (said["replayed"] or all_) or not (name in typed or said["always"]):
+            continue
+        texts = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+        if said["positional"]:
+            found += texts
+        elif isinstance(value, bool):
+            found.append(flag(name))
+        else:
+            for text in texts:
+                found += [f"{flag(name)}={text}"] if text.startswith("-") else [flag(name), text]
+    return found
+
+
+def replay(command: Command) -> str:
+    """The command line that runs the same again."""
+    return shlex.join([*PROGRAM.split(), *command.name.split(), *words(command)])
+
+
+class Unrecognized(BadInput):
+    """Words that ``command`` does not take; ``flag`` is the first."""
+
+    def __init__(self, command: type[Command], rest: Sequence[str]) -> None:
+        super().__init__(f"unrecognized arguments: {shlex.join(rest)}", where=f"{PROGRAM} {command.name}")
+        self.command, self.flag = command, rest[0].partition("=")[0]
+
+
+def parse(command: type[C], typed: Sequence[str]) -> C:
+    """The options that the words give. Raises ``BadInput``, for an option that it does not take ``Unrecognized``."""
+    values, rest = parser(command).parse_known_args(list(typed))
+    if rest:
+        raise Unrecognized(command, rest)
+    return command(**{name: tuple(one) if isinstance(one, list) else one for name, one in vars(values).items()})
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(message, where=self.prog, remedy="--help shows what it takes")
+
+
+def parser(command: type[Command]) -> argparse.ArgumentParser:
+    """What reads the command's words and prints its help: its own options first, then each group's."""
+    program = f"{PROGRAM} {command.name}"
+    example = f"example: {program} {command.example}"
+    made = _Parser(prog=program, description=inspect.getdoc(command), epilog=example, allow_abbrev=False)
+    fields = {field.name: field for field in dataclasses.fields(command)}
+    groups: dict[str, argparse._ActionsContainer] = {}
+    for group in command.__mro__:
+        title = (inspect.getdoc(group) or "").rstrip(".")
+        for name in (name for name in inspect.get_annotations(group) if name in fields):
+            said = fields.pop(name).metadata
+            into = made if group is command else groups.get(title) or made.add_argument_group(title)
+            groups[title] = into
+            into.add_argument(name if said["positional"] else flag(name), **said["argparse"])
+    return made

@@ -1,0 +1,53 @@
+"""One world: every part of a run in memory, and what is wrong with them where something is planted."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import msgspec
+
+from harness.base.seed import stream
+from harness.base.virtual import VirtualClock
+from harness.stack.sim.database import SimDatabase
+from harness.stack.sim.firestore import MemoryFirestore, Mirror
+from harness.stack.sim.parts import Parts
+from harness.stack.sim.service import Caller, Plant, Service
+
+
+class Planted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong in a world; nothing unless told. It shows that the judge sees it.
+
+    Shares are exact at every request, of phones' requests (``errors``, ``slow``: waits ``slow_ms``) and of probes
+    (``unavailable``). Every ``puts_lost``-th PUT and ``documents_lost``-th mirror write is confirmed and lost, every
+    ``reads_old``-th list or walk is as before its user's last PUT. ``deaf`` instances do not hear of a roll back.
+    """
+
+    errors: Fraction = Fraction(0)
+    slow: Fraction = Fraction(0)
+    slow_ms: float = 0.0
+    unavailable: Fraction = Fraction(0)
+    puts_lost: int = 0
+    reads_old: int = 0
+    documents_lost: int = 0
+    deaf: frozenset[str] = frozenset()
+
+    def plants(self) -> tuple[Plant, ...]:
+        """Those in front of the pods."""
+        made = (
+            Plant(caller=Caller.PHONE, share=self.errors),
+            Plant(caller=Caller.PHONE, share=self.slow, delay_ms=self.slow_ms),
+            Plant(caller=Caller.PROBE, share=self.unavailable),
+        )
+        return tuple(plant for plant in made if plant.share)
+
+
+class World:
+    """The parts of one run, which share a clock and one stream of chance of ``seed``."""
+
+    def __init__(self, clock: VirtualClock, seed: int, planted: Planted) -> None:
+        self.clock = clock
+        self.service = Service(clock, stream(seed, "sim"), planted.plants())
+        self.database = SimDatabase(clock, planted.puts_lost, planted.reads_old)
+        self.firestore = MemoryFirestore(clock)
+        self.mirror = Mirror(self.firestore, planted.documents_lost)
+        self.parts = Parts(clock, planted.deaf)

@@ -1,0 +1,1 @@
+"""The command line: what its commands declare, and what is made of that."""

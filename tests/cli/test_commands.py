@@ -1,0 +1,260 @@
+"""Every command: its options are read, what it does not read is refused, and its replay is the same run."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given as drawn_from
+from hypothesis import strategies as st
+
+from harness.base.data import ROOT
+from harness.base.errors import BadInput, Exit, RehearsalError, StackNotStarted
+from harness.cli.main import ALL, main, parse
+from harness.model.stack import OwnCluster
+from harness.rehearsal import command as declared
+from harness.rehearsal.command import Command, Duration, flags, replay, words
+from harness.rehearsal.registry import COMMANDS
+
+NAMES = sorted(ALL)
+#: Words of which each option takes those that it can read.
+TYPED = ("1", "7", "30", "2000", "45s", "2min", "plans/a b.yaml", "errors=12%@5s", "-x --y", "image:a", "ja", "", *(
+    "local", "kind", "kube", "auto", "users", "knee", "postgresql_to_firestore",
+))  # fmt: skip
+
+
+def values(field: dataclasses.Field[Any]) -> list[Any]:
+    """What the option may hold beside its default."""
+    said = field.metadata["argparse"]
+    found: list[Any] = []
+    for text in TYPED:
+        try:
+            value = said["type"](text)
+        except argparse.ArgumentTypeError:
+            continue
+        if value in said.get("choices", [value]) and not (field.metadata["positional"] and text[:1] in {"-", ""}):
+            found.append(value)
+    return found
+
+
+def required(field: dataclasses.Field[Any]) -> bool:
+    """Whether the command cannot do without it."""
+    said = field.metadata["argparse"]
+    return bool(said.get("required", field.metadata["positional"] and "nargs" not in said))
+
+
+def options(command: type[Command]) -> set[str]:
+    """Their names."""
+    return {field.name for field in dataclasses.fields(command)}
+
+
+def any_of(command: type[Command]) -> st.SearchStrategy[Command]:
+    """The command with any of its options given."""
+    made: dict[str, st.SearchStrategy[Any]] = {}
+    for field in dataclasses.fields(command):
+        if field.default is False:
+            made[field.name] = st.booleans()
+        elif field.default == ():
+            made[field.name] = st.lists(st.sampled_from(values(field)), max_size=3).map(tuple)
+        else:
+            given = st.sampled_from(values(field))
+            made[field.name] = given if required(field) else st.just(field.default) | given
+    return st.builds(command, **made)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_replay_is_the_same_command(name: str) -> None:
+    command = ALL[name].load()
+
+    @drawn_from(any_of(command))
+    def same(typed: Command) -> None:
+        aside = {f.name: f.default for f in dataclasses.fields(command) if not f.metadata["replayed"]}
+        line = shlex.split(replay(typed))
+        assert line[:3] == ["python", "-m", "harness"]
+        assert parse(line[3:]) == dataclasses.replace(typed, **aside)
+        assert declared.parse(command, words(typed, all_=True)) == typed
+
+    same()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_registry_and_the_class_say_the_same_and_the_example_is_one(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = ALL[name]
+    command = entry.load()
+    assert command.name == name
+    assert (inspect.getdoc(command) or "").startswith(entry.told) and entry.told.endswith(".")
+    assert isinstance(parse([*name.split(), *shlex.split(command.example)]), command)
+    assert main([*name.split(), "--help"]) == Exit.OK
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"example: python -m harness {name} {command.example}" in told
+    assert all(each in told for each in flags(command))
+
+
+#: What was taken and ignored, and printed in the replay, before each command declared what it reads.
+IGNORED = [
+    *((name, flag) for name in ("load_stages", "scaling", "zone_loss", "network", "secret_rotation")
+      for flag in ("--window", "--pace", "--fetch-interval", "--fault")),
+    *((name, flag) for name in ("chaos", "chaos_nightly", "rolling_update", "deploy_rehearsal") for flag in ("--window", "--fault")),
+    *(("stack up", flag) for flag in ("--seed", "--window", "--pace", "--fetch-interval", "--fault", "--lang")),
+]  # fmt: skip
+
+
+def test_the_pairs_are_those_that_were_found() -> None:
+    assert len(IGNORED) == 34
+
+
+@pytest.mark.parametrize(("name", "flag"), IGNORED)
+def test_what_a_command_does_not_read_is_refused_and_who_takes_it_is_said(name: str, flag: str) -> None:
+    with pytest.raises(BadInput, match="unrecognized arguments: " + flag) as caught:
+        parse([*name.split(), flag, "9s"])
+    assert "is an option of: run, rollout" in caught.value.remedy
+
+
+class Read:
+    """Notes which options of a command are read by anything but the replay."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, command: type[Command]) -> None:
+        self.names: set[str] = set()
+        known, aside = options(command), (declared.__file__, dataclasses.__file__)
+
+        def noted(typed: Command, name: str) -> Any:
+            if name in known and sys._getframe(1).f_code.co_filename not in aside:
+                self.names.add(name)
+            return object.__getattribute__(typed, name)
+
+        monkeypatch.setattr(command, "__getattribute__", noted, raising=False)
+
+
+def variants(command: type[Command], tmp_path: Path) -> Iterator[Command]:
+    """Runs that together come past every option."""
+    needed = {"scenario": "rollout_week3"} if "scenario" in options(command) else {}
+    aside = {"reports": tmp_path} if "reports" in options(command) else {}
+    on = {"on": "local"} if "on" in options(command) else {}
+    yield command(**needed, **aside, **on, **({"detach": True} if "detach" in options(command) else {}))
+    if "context" in options(command):
+        yield command(**needed, **aside, **{"on": "kube", "context": "mine"})
+
+
+@pytest.mark.parametrize("name", [*(each.name for each in COMMANDS), "stack up"])
+def test_every_option_of_a_rehearsal_is_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ALL[name].load()
+
+    def nothing(*_: object, **__: object) -> int:
+        return 0
+
+    def not_begun(*_: object) -> None:
+        raise StackNotStarted("a test begins none")
+
+    def look(*_: object, **__: object) -> OwnCluster:
+        return OwnCluster(context="mine", server="https://127.0.0.1:1", kubeconfig="")
+
+    monkeypatch.setattr("harness.rehearsal.arguments.conducted", nothing)
+    monkeypatch.setattr("harness.rehearsals.rollout.command.conducted", nothing)
+    monkeypatch.setattr("harness.cli.stack_command._start_detached", not_begun)
+    monkeypatch.setattr("harness.stack.kube.access.look", look)
+    every = list(variants(command, tmp_path))
+    read = Read(monkeypatch, command)
+    for typed in every:
+        try:
+            assert typed.run() == 0
+        except RehearsalError:
+            assert name == "stack up" or typed.on == "kube"  # type: ignore[attr-defined]
+    assert read.names == options(command)
+
+
+def attributes(command: type[Command]) -> set[str]:
+    """What a class reads of itself."""
+    tree = ast.parse(inspect.getsource(command))
+    of_self = (n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name))
+    return {each.attr for each in of_self if each.value.id == "self"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - {each.name for each in COMMANDS} - {"stack up"}))
+def test_every_option_of_a_tool_is_read(name: str) -> None:
+    command = ALL[name].load()
+    own = attributes(command)
+    of_cluster = {"context", "kubeconfig", "image_registry", "yes_use_this_cluster"} if "confirmed" in own else set()
+    assert options(command) <= own | of_cluster
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["run", "rollout_week3", "--windw", "9s"], "did you mean '--window'?"),
+        (["network", "--ingres"], "did you mean '--ingress'?"),
+        (["judge", "latest", "--direction=x"], "--direction is an option of: reconcile"),
+        (["doctor", "--quickly"], "--help shows what it takes"),
+        (["roolout"], "did you mean 'rollout'?"),
+        (["stack", "upp"], "did you mean 'stack up'?"),
+        (["stack"], "did you mean 'stack up'?"),
+        ([], "a command is required"),
+        (["scaling", "--on", "moon"], "'moon'"),
+        (["load_stages", "--only", "kneee"], "knee"),
+        (["chaos", "--reconcile", "up"], "firestore_to_postgresql"),
+        (["mirror_stop", "--step", "1s"], "not within 5s..600s"),
+        (["reconcile"], "--direction"),
+    ],
+)
+def test_what_is_mistyped_is_told_with_what_is_near(
+    typed: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(typed) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert says in said and "where: python -m harness" in said and "to do: " in said
+
+
+def test_the_list_has_every_command_once_under_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == Exit.OK
+    lines = capsys.readouterr().out.splitlines()
+    for name, entry in ALL.items():
+        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+        assert f"{entry.group}:" in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_version_is_the_project_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == Exit.OK
+    assert f'version = "{capsys.readouterr().out.split()[-1]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.process
+def test_the_sessions_names_need_nothing_but_the_standard_library() -> None:
+    line = "from harness.rehearsal.registry import COMMANDS; print(*(each.told for each in COMMANDS), sep='\\n')"
+    bare = [sys.executable, "-S", "-c", line]
+    done = subprocess.run(bare, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == [each.told for each in COMMANDS]
+
+
+def test_a_duration_keeps_what_was_typed() -> None:
+    assert (str(Duration("1.50min")), Duration("1.50min").seconds) == ("1.50min", 90)
+    with pytest.raises(ValueError, match="no unit"):
+        Duration("90")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several(Command):
+    """Takes files."""
+
+    name = "several"
+    example = "a b"
+    files: tuple[str, ...] = declared.option("files", positional=True, nargs="+")
+
+    def run(self) -> int:
+        return len(self.files)
+
+
+def test_a_command_takes_several_words_and_says_them_again() -> None:
+    typed = declared.parse(Several, ["a", "b c"])
+    assert typed.files == ("a", "b c") and replay(typed) == "python -m harness several a 'b c'"

@@ -1,0 +1,59 @@
+"""The stack in memory: what it has no way to do it refuses, and its stores are read with the bound of any others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from harness.base.errors import NotCapable
+from harness.base.virtual import VirtualClock
+from harness.checks.memory_stores import MemoryStores
+from harness.checks.stores import TooManyWalks
+from harness.model.manifests import Manifests
+from harness.model.stack import Capability, Fault, FaultKind, Rung
+from harness.stack.manifests import load
+from harness.stack.rungs import overlay
+from harness.stack.sim.stack import MemoryStack
+from harness.stack.sim.world import Planted, World
+
+MANIFESTS: Manifests = load(overlay(Rung.SIM))
+
+
+def stack() -> MemoryStack:
+    return MemoryStack(World(VirtualClock(), 1, Planted()), MANIFESTS)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda made: made.apply(MANIFESTS),
+        lambda made: made.scale(3),
+        lambda made: made.restart(),
+        lambda made: made.build(),
+        lambda made: made.set_image("api:2"),
+        lambda made: made.rollout_status(limit_s=1),
+        lambda made: made.rollout_undo(),
+        lambda made: made.evict("sim-0"),
+        lambda made: made.drain(limit_s=1),
+        lambda made: made.inject(Fault(kind=FaultKind.POD_CRASH)),
+    ],
+)
+async def test_what_needs_more_than_memory_is_not_capable(asked: Callable[[MemoryStack], Awaitable[Any]]) -> None:
+    with pytest.raises(NotCapable, match="the environment sim cannot"):
+        await asked(stack())
+
+
+def test_it_claims_nothing_of_processes_databases_or_kubernetes() -> None:
+    assert stack().capabilities == {Capability.LONG_WINDOWS}
+    with pytest.raises(NotCapable):
+        stack().database()
+
+
+async def test_more_walks_than_are_read_are_told() -> None:
+    made = stack()
+    stores = MemoryStores(made.world, made.endpoints())
+    assert list((await stores.walks()).walks) == []
+    with pytest.raises(TooManyWalks):
+        await stores.walks(0)
