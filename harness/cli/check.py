@@ -31,7 +31,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(AsJson):
-    """Whether plans, scenarios and experiments are what a run would take.
+    """Whether a run would take plans and scenarios.
 
     Before any stack; 2 when one of them is not fine.
     """
@@ -40,7 +40,7 @@ class Check(AsJson):
     example = "scenarios/rollout_week3.yaml scenarios/plans/scaling.yaml"
 
     files: tuple[Path, ...] = option(
-        "a plan, a scenario, or an experiment", Path, positional=True, nargs="+", metavar="FILE"
+        "a plan, a scenario, or an experiment", Path, positional=True, nargs="+", default=(), metavar="FILE"
     )
 
     def run(self) -> int:

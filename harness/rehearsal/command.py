@@ -46,7 +46,7 @@ def option(
     else:
         more |= {"type": _checked(read, more.get("choices", ())), "default": default}
     if default == ():
-        more |= {"action": "append", "default": []}
+        more |= {"default": []} if positional else {"action": "append", "default": []}
     said = {"positional": positional, "always": always, "replayed": replayed, "argparse": more}
     return dataclasses.field(default=default, metadata=said)
 

@@ -65,7 +65,8 @@ def any_of(command: type[Command]) -> st.SearchStrategy[Command]:
         if field.default is False:
             made[field.name] = st.booleans()
         elif field.default == ():
-            made[field.name] = st.lists(st.sampled_from(values(field)), max_size=3).map(tuple)
+            least = 1 if field.metadata["argparse"].get("nargs") == "+" else 0
+            made[field.name] = st.lists(st.sampled_from(values(field)), min_size=least, max_size=3).map(tuple)
         else:
             given = st.sampled_from(values(field))
             made[field.name] = given if required(field) else st.just(field.default) | given

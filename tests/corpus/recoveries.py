@@ -60,7 +60,31 @@ def plan(run: str, old: Json) -> RecoveryPlan:
     parts = tuple(only[1].split(",")) if only else PARTS
     if not (again.folder(run) / "plan.json").is_file():
         return msgspec.structs.replace(dr_plan.load(), parts=parts)
-    return msgspec.convert({**again.read(run, "plan.json"), "parts": parts}, RecoveryPlan)
+    return msgspec.convert({**_plan_of_before(again.read(run, "plan.json")), "parts": parts}, RecoveryPlan)
+
+
+def _plan_of_before(kept: Json) -> Json:
+    """What it says, where today's plan says it."""
+    sizes, traffic, stays = kept["sizes"], kept["traffic"], ("sentinel_every_s", "disasters", "points", "stall")
+    audience, *none = traffic["population"]["audiences"]
+    assert not none
+    return {
+        **{name: kept[name] for name in ("name", "title", "claims", *stays)},
+        "limits": {name: kept[name] for name in ("rto_s", "rpo_s", "restart_s", "streaming_rpo_s", "overhead_s")},
+        "backup": {
+            **{name: kept[name] for name in ("terraform_start_time", "retention_s", "days")},
+            "at": kept["backup_at"], "zone": kept["backup_zone"],
+        },
+        "sizes": {
+            **{name: sizes[name] for name in ("wal_share", "production_name")},
+            "sizes": sizes["sizes_bytes"], "production_size": sizes["production_bytes"],
+        },
+        "traffic": {
+            **{name: traffic[name] for name in traffic if name not in {"population", "probes"}},
+            "users": audience["users"], "pace_s": traffic["population"]["pace_s"],
+            "probe_rate_per_s": traffic["probes"]["rate_per_s"],
+        },
+    }  # fmt: skip
 
 
 def recovery(run: str) -> Again:
