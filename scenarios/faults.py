@@ -11,7 +11,7 @@ import msgspec
 from harness.base import units
 from harness.base.planfile import RuleError
 from harness.base.units import Milliseconds, Ratio
-from harness.model.scenario import Pause
+from harness.model.scenario import Pause, Span
 from harness.model.stack import Fault, FaultKind
 
 FORMS = (
@@ -29,7 +29,7 @@ class FaultWord(StrEnum):
     POD_CRASH = "pod_crash"
 
 
-class FaultFile(msgspec.Struct, frozen=True, kw_only=True):
+class FaultFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A fault: a mapping, or one line such as ``errors=12%@30s+20s``. It begins ``at`` (from the window's start) and
     lasts ``for`` (to the window's end where none is given); ``share`` is the part of requests that is hit, ``delay``
     belongs to ``latency``.
@@ -39,7 +39,7 @@ class FaultFile(msgspec.Struct, frozen=True, kw_only=True):
     share: Annotated[Ratio, msgspec.Meta(examples=["12%"])] = 1.0
     delay_ms: Annotated[Milliseconds, msgspec.Meta(examples=["600ms"])] = 0.0
     at_s: Pause = 0.0
-    for_s: Pause = 0.0
+    for_s: Span = 0.0
 
     @classmethod
     def of_text(cls, text: str) -> FaultFile:
@@ -56,6 +56,8 @@ class FaultFile(msgspec.Struct, frozen=True, kw_only=True):
             )
         try:
             delay, _, share = amount.partition(":") if word == FaultWord.LATENCY else ("", "", amount)
+            if plus and units.seconds(length) == 0:
+                raise ValueError("a fault that lasts no time is none")
             return cls(
                 kind=FaultWord(word),
                 share=units.ratio(share) if share or (sign and word != FaultWord.LATENCY) else 1.0,

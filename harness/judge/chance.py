@@ -16,6 +16,7 @@ from harness.judge.bounds import CONFIDENCE
 from harness.judge.power import offered, requirements
 from harness.judge.rollback import smallest_sample
 from harness.judge.success import failure_limit
+from harness.model.evidence import Operation
 from harness.model.judgement import Kind
 from harness.model.message import Message, message, quantity
 from harness.model.scenario import Criterion, Metric, Scenario
@@ -51,11 +52,11 @@ def false_roll_backs(scenario: Scenario) -> tuple[FalseRollBack, ...]:
     A limit on latency is left out: how often it fires hangs on the whole distribution, of which a threshold says
     nothing.
     """
-    kept = {
-        (each.metric, each.operation): failure_limit(each)
-        for each in scenario.criteria
-        if each.kind is Kind.CRITERION and each.metric in _RATIOS
-    }
+    kept: dict[tuple[Metric, Operation | None], float] = {}
+    for each in scenario.criteria:
+        if each.kind is Kind.CRITERION and each.metric in _RATIOS:
+            of, most = (each.metric, each.operation), failure_limit(each)
+            kept[of] = min(most, kept.get(of, most))  # of two that ask for the same, the stricter decides
     limits = [each for each in scenario.criteria if each.kind is Kind.ROLLBACK_LIMIT]
     limits = [each for each in limits if (each.metric, each.operation) in kept]
     return tuple(_false_roll_back(each, kept[each.metric, each.operation], offered(each, scenario)) for each in limits)

@@ -112,16 +112,16 @@ def rollback(criterion: Criterion, view: View) -> Finding:
 
 
 def first_break(criterion: Criterion, rows: Calls, needed: int) -> Fired | None:
-    """The first answer, from the ``needed``-th on, at which the value of all answers so far broke the limit."""
+    """The first answer at which the value of all answers so far broke the limit, ``needed`` or more of which count."""
     bad = bad_calls(criterion, rows)
     if not bad.any():
         return None
     order = np.argsort(rows["done_ns"], kind="stable")
-    done_ns = rows["done_ns"][order]
-    broken = _broken(criterion, np.cumsum(bad[order]), np.cumsum(counting(criterion, rows)[order]))
+    done_ns, seen = rows["done_ns"][order], np.cumsum(counting(criterion, rows)[order], dtype=np.int64)
+    broken = _broken(criterion, np.cumsum(bad[order]), seen)
     # Answers of the same instant count together, whatever their order in evidence.
     broken[:-1] &= done_ns[1:] != done_ns[:-1]
-    broken[: needed - 1] = False
+    broken &= seen >= needed
     if not broken.any():
         return None
     first = int(np.argmax(broken))

@@ -57,7 +57,7 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
-    return (*found, *_not_judged(rehearsal.claims(plan), found, ended=seen.ended), *measurement(seen.evidence))
+    return (*found, *not_judged(rehearsal.claims(plan), found, ended=seen.ended), *measurement(seen.evidence))
 
 
 def measurement(evidence: Gathered) -> Iterator[Judgement]:
@@ -70,7 +70,8 @@ def measurement(evidence: Gathered) -> Iterator[Judgement]:
         )
 
 
-def _not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement], *, ended: bool) -> Iterator[Judgement]:
+def not_judged(promised: Iterable[tuple[str, str]], found: Sequence[Judgement], *, ended: bool) -> Iterator[Judgement]:
+    """The claims of ``promised``, each with its part, that nothing in ``found`` is about: inconclusive, and gating."""
     known = {(each.part, claim) for each in found for claim in each.claims}
     for part, claim in promised:
         if (part, claim) not in known:

@@ -20,6 +20,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.model.judgement import Judgement
 from harness.model.result import Result
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report import told, words
 from harness.report.ending import NOTHING_SAID, nothing_exercised, reason_words
@@ -61,6 +62,7 @@ def _properties(result: Result) -> dict[str, str]:
         "replay": facts.replay,
         "seed": str(facts.seed),
         "rung": str(facts.rung),
+        "environment": ENGLISH(words.RUNG[facts.rung]),
         "target": told.target(facts, ENGLISH),
         "run_id": result.run_id,
         "decision": str(result.decision or "none"),
@@ -96,7 +98,8 @@ def _decision(suite: str, result: Result) -> TestCase:
         outcome = Error(why, "no_decision")
     elif result.decision is not Decision.ADVANCE:
         outcome = Failure(why, str(result.decision))
-    return _case(suite, "decision", outcome, why)
+    simulated = xml_text(ENGLISH(words.RUNG[Rung.SIM]))
+    return _case(suite, "decision", outcome, f"{why}\n{simulated}" if result.facts.rung is Rung.SIM else why)
 
 
 def _judged(suite: str, judgement: Judgement) -> TestCase:

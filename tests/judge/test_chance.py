@@ -15,6 +15,7 @@ from harness.judge.power import requirements
 from harness.model.judgement import Kind
 from harness.model.verdict import FalseRollBack
 from scenarios.load import load
+from tests.judge.evidence import criterion, scenario
 
 
 def by_enumeration(ratio: float, limit: float, least: int, samples: int) -> float:
@@ -88,3 +89,11 @@ def test_before_a_week_both_are_told_what_it_can_prove_and_what_chance_does() ->
     assert [chance.id] == limits
     assert told == [*(str(each.sentence) for each in requirements(week)), str(sentence(chance))]
     assert len(told) == len(week.criteria) + 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_criteria_on_one_metric_the_stricter_says_what_may_still_advance(order: int) -> None:
+    asked = [criterion("success", "availability", ">", least) for least in (0.995, 0.97)]
+    limit = criterion("rollback", "availability", "<", 0.99)
+    (found,) = false_roll_backs(scenario(*asked[::order], limit))
+    assert found.failure_ratio == pytest.approx(0.005)

@@ -307,3 +307,21 @@ def test_fires_exactly_when_a_prefix_breaks_the_limit(goods: list[bool], what: C
         assert result.samples == expected
     else:
         assert (result.verdict is Verdict.PASS) == (len(goods) >= smallest_sample(what))
+
+
+@pytest.mark.parametrize(("metric", "needed"), [("latency_p50", 6), ("latency_p95", 60), ("latency_p99", 300)])
+def test_a_limit_on_latency_waits_for_its_sample_of_answers_that_say_how_long_one_takes(
+    metric: str, needed: int
+) -> None:
+    """Requests that failed at once are no part of that sample, and do not complete it."""
+    what = criterion("rollback", metric, ">", 600.0)
+    failed: list[Row] = [request(n / 10, f"f{n}", outcome=Outcome.SERVER_ERROR, status=500) for n in range(needed)]
+
+    def slow(count: int) -> list[Row]:
+        return [request(needed / 10 + n / 10, f"s{n}", latency_ms=900.0) for n in range(count)]
+
+    below = one(what, [*failed, *slow(needed - 1)], window_s=120.0)
+    assert (below.verdict, below.fired_at_ns) == (Verdict.INCONCLUSIVE, None), below.reason
+    assert f"judged once there are {needed} samples" in below.reason
+    fired = one(what, [*failed, *slow(needed)], window_s=120.0)
+    assert (fired.verdict, fired.samples) == (Verdict.FAIL, needed), fired.reason

@@ -12,6 +12,7 @@ from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import message, verbatim
 from harness.model.result import Result
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.report.junit import junit, write_junit
 from tests.report import results
@@ -114,3 +115,16 @@ def test_what_xml_cannot_hold_does_not_break_it(tmp_path: Path) -> None:
     )
     root = ElementTree.parse(write_junit(tmp_path, run)).getroot()
     assert any("<script>" in case.attrib.get("message", "") for case in root.iter("error"))
+
+
+def test_a_simulated_run_says_so_where_its_decision_is_shown() -> None:
+    def shown(run: Result) -> str:
+        return ElementTree.tostring(suite(run), encoding="unicode")
+
+    said = "no evidence for a sign-off"
+    simulated = suite(result(Decision.ADVANCE, judgement(PASS), rung=Rung.SIM))
+    (decision,) = [each for each in simulated.iter("testcase") if each.attrib["name"] == "decision"]
+    assert said in (decision.findtext("system-out") or "")
+    properties = {each.attrib["name"]: each.attrib["value"] for each in simulated.iter("property")}
+    assert said in properties["environment"]
+    assert said not in shown(result(Decision.ADVANCE, judgement(PASS), rung=Rung.LOCAL))

@@ -16,6 +16,7 @@ from harness.model.evidence import EventRow, ProbeRow
 from harness.model.judgement import Kind
 from harness.model.scenario import Comparison, Criterion, Metric
 from harness.model.stack import Fault, FaultKind
+from harness.model.verdict import Decision
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.under_way import Week, _give_up
 from tests.sim.week import cut, table, week
@@ -61,7 +62,7 @@ class Host:
 def run_of(stack: Gate) -> tuple[Week, Host]:
     made, host = Week.__new__(Week), Host(stack)
     made._on = cast("Any", host)
-    made._undo = []
+    made._undo, made.decision = [], None
     return made, host
 
 
@@ -145,3 +146,26 @@ def test_a_week_in_which_a_fault_ends(tmp_path: Path) -> None:
     failed = [(row.due_ns - start_ns) / NS for row in found.rows if isinstance(row, ProbeRow) and not row.good]
     assert failed and all(1.9 < at_s < 5.1 for at_s in failed)
     assert "2 s into the window, for 3 s" in str(found.run.sections[0])
+
+
+async def test_one_whose_time_comes_while_the_week_rolls_back_is_not_planted() -> None:
+    made, host = run_of(Gate())
+    task = asyncio.ensure_future(made._inject(msgspec.structs.replace(NOW, after_s=0.05), host.clock.now_ns()))
+    made.decision = Decision.ROLL_BACK
+    await task
+    assert (host.details.planted, host.ends) == ((), [])
+
+
+def test_a_week_that_rolls_back_plants_no_fault_of_the_window_that_it_ended(tmp_path: Path) -> None:
+    """The switch to Firestore takes longer than the window had to go."""
+    early = Fault(kind=FaultKind.UNAVAILABLE, after_s=1)
+    late = Fault(kind=FaultKind.LATENCY, delay_ms=50.0, after_s=15)
+    limit = msgspec.structs.replace(ANY, id="limit", kind=Kind.ROLLBACK_LIMIT, comparison=Comparison.BELOW)
+    plan = msgspec.structs.replace(cut(table(3), window_s=20.0, fetch_interval_s=5.0), criteria=(ANY, limit))
+    found = week(tmp_path, plan, faults=(early, late))
+    assert found.run.decision is Decision.ROLL_BACK, found.why
+    over_s = max(row.done_ns for row in found.rows if isinstance(row, ProbeRow)) - found.window.start_ns
+    assert found.window.seconds < 15 < over_s / NS, "its time came, and the window was over"
+    injected = [row.message for row in found.rows if isinstance(row, EventRow) and row.kind == "fault"]
+    assert injected and not any("latency" in each for each in injected)
+    assert "latency" not in str(found.run.sections[0])

@@ -158,3 +158,16 @@ def test_the_query_beside_a_quantile_and_beside_one_operation_gives_the_value(tm
     puts = judgements[LIMITS[2].id]
     assert puts.verdict is Verdict.FAIL and 0 < puts.samples < len(found.rows)
     judged_again(REHEARSAL, Scenario, found.folder)
+
+
+def test_a_claim_of_the_document_that_nothing_judged_is_inconclusive_and_holds(tmp_path: Path) -> None:
+    """The scenario names what it does not judge: an easier criterion of one's own is no answer to it."""
+    named = "rollout.week3.success.availability"
+    found = week(tmp_path, msgspec.structs.replace(OURS, claims=(named, "rollout.rollback.step1")))
+    assert found.run.decision is Decision.HOLD, found.why
+    assert found.observed.decision is not None and found.observed.decision.subject == Decision.HOLD
+    (judgement,) = [each for each in found.run.judgements if named in each.claims]
+    assert (judgement.verdict, judgement.gates) == (Verdict.INCONCLUSIVE, True)
+    others = [each for each in found.run.judgements if each.key != judgement.key]
+    assert combine(tuple(others)) is Decision.ADVANCE, "a step of a roll back that was not needed holds nothing"
+    judged_again(REHEARSAL, Scenario, found.folder)

@@ -93,6 +93,12 @@ def test_claims_of_both_documents_stand_side_by_side(tmp_path: Path) -> None:
             "is the id of a claim that the criterion is not about",
             "criteria[0].id",
         ),
+        (
+            "criteria:\n- {id: rollout.week4.success.availability, kind: success, metric: error_ratio, "
+            "comparison: '<', threshold: 90%}",
+            "is the id of a claim that the criterion is not about",
+            "criteria[0].id",
+        ),
         ("claims_file: claims.yaml\nclaims: [walks.fast]", "nothing would be judged", "plan.yaml"),
     ],
 )

@@ -35,6 +35,8 @@ def test_a_fault_of_a_scenario(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "where", "remedy"),
     [
+        ("- errors=12%@30s+0s", "lasts no time", f"plan.yaml:{FIRST}, faults[0]", "+20s"),
+        ("- {kind: errors, share: 12%, for: 0s}", "above 0", "faults[0].for", "for: 120s"),
         ("- errors=12%@120s", "begins 120 s into a window of 120 s", f"plan.yaml:{FIRST}, faults[0]", "earlier"),
         ("- pod_crash\n- errors=12%@100s+21s", "ends 121 s into", f"plan.yaml:{FIRST + 1}, faults[1]", "earlier"),
         ("- {kind: errors, at: 130s}", "begins 130 s into", "faults[0]", "window longer"),

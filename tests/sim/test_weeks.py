@@ -170,3 +170,9 @@ def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, mon
     seen = week(tmp_path, cut(table(1), window_s=60, fetch_interval_s=10))
     assert seen.ended == (None, Exit.RUN_BROKEN)
     assert any("nobody joins this greenlet" in error for error in seen.run.facts.errors)
+
+
+def test_no_erratum_is_shown_by_manifests_that_were_not_applied(tmp_path: Path) -> None:
+    seen = week(tmp_path, cut(table(3), window_s=5))
+    assert not seen.run.errata
+    assert not [each.id for each in seen.run.judgements if each.id.startswith("patch:")]

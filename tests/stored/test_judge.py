@@ -13,10 +13,13 @@ import pytest
 
 from harness.base.data import ROOT
 from harness.base.errors import BadInput, Exit
+from harness.cli.stored.compare import compare
 from harness.cli.stored.folder import locate, read_stored
 from harness.cli.stored.rejudge import Rejudgement, rejudge
-from harness.cli.stored.words import judged_words
+from harness.cli.stored.words import compared_words, judged_words
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
+from harness.report import words
 from harness.report.language import language
 from tests.rehearsal.test_conduct import Empty, conductor
 from tests.rehearsal.toy import Toy, ToyPlan
@@ -222,3 +225,19 @@ def test_an_older_week_that_was_killed_is_told_for_one(tmp_path: Path) -> None:
     (tmp_path / "scenario.json").write_text("{}")
     with pytest.raises(BadInput, match=r"holds the scenario\.json of an older harness"):
         again(tmp_path)
+
+
+@pytest.mark.parametrize("code", ["en", "ja"])
+async def test_of_a_simulated_run_both_commands_say_that_it_was(made: Made, code: str) -> None:
+    folder, say = await made(), language(code)
+    simulated = say(words.RUNG[Rung.SIM])
+    assert simulated not in judged_words(again(folder), say)
+    document = json.loads((folder / "result.json").read_text())
+    changed(folder, "result.json", facts={**document["facts"], "rung": "sim"})
+    judged = again(folder)
+    assert judged.rung is Rung.SIM
+    assert simulated in judged_words(judged, say)
+    run = read_stored(str(folder), folder.parent)
+    compared = compare(run, run)
+    assert (compared.a.rung, compared.b.rung) == (Rung.SIM, Rung.SIM)
+    assert compared_words(compared, say).count(simulated) == 2

@@ -15,6 +15,7 @@ from harness.cli.stored.settings import Setting, not_comparable, settings
 from harness.judge.combine import combine
 from harness.judge.difference import Measured, Sample, Single, differ
 from harness.model.judgement import Judgement, Kind
+from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure
 
@@ -45,6 +46,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two runs. ``decision`` is the run's own; ``judged`` what today's judge decides on what it left."""
 
     run_id: str
+    rung: Rung
     started_utc: str
     decision: Decision | None
     judged: Decision
@@ -149,7 +151,11 @@ def _is_in_both(change: FigureChange) -> bool:
 def _side(run: StoredRun, now: tuple[Judgement, ...]) -> Side:
     result = run.result
     return Side(
-        run_id=result.run_id, started_utc=result.facts.started_utc, decision=result.decision, judged=combine(now)
+        run_id=result.run_id,
+        rung=result.facts.rung,
+        started_utc=result.facts.started_utc,
+        decision=result.decision,
+        judged=combine(now),
     )
 
 

@@ -11,6 +11,7 @@ from harness.cli.stored.folder import StoredRun, judge_again
 from harness.judge.combine import combine, exit_status
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
+from harness.model.stack import Rung
 from harness.model.verdict import Decision
 
 JUDGED_SCHEMA_VERSION = 2
@@ -47,6 +48,7 @@ class Rejudgement(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     rehearsal: str
     plan: str
+    rung: Rung
     decides: bool
     stored_decision: Decision | None
     decision: Decision | None
@@ -71,6 +73,7 @@ def rejudge(run: StoredRun) -> Rejudgement:
         run_id=result.run_id,
         rehearsal=result.rehearsal,
         plan=result.plan,
+        rung=result.facts.rung,
         decides=result.decides,
         stored_decision=result.decision,
         decision=decision,

@@ -10,6 +10,7 @@ from harness.cli.stored.rejudge import Pair, Rejudgement
 from harness.judge.difference import Measured
 from harness.model.judgement import Judgement
 from harness.model.message import marked
+from harness.model.stack import Rung
 from harness.model.verdict import Decision
 from harness.report import words
 from harness.report.ending import NOT_PASSED, PASSED
@@ -33,6 +34,7 @@ def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
         say("run {run}, plan {plan}", run=judged.run_id, plan=judged.plan),
         say("evidence, rows: {rows}", rows=counted),
     ]
+    lines += _simulated(judged.rung, say)
     lines += [say.message(judged.broke)] if judged.broke else []
     table = [(say("judgement"), say("stored"), say("judged again"), "")]
     table += [
@@ -54,6 +56,11 @@ def judged_words(judged: Rejudgement, say: Language = ENGLISH) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _simulated(rung: Rung, say: Language) -> list[str]:
+    """That a run was simulated, wherever its decision is told."""
+    return [say(words.RUNG[rung])] if rung is Rung.SIM else []
+
+
 def _compared(pair: Pair, say: Language) -> str:
     if pair.stored is None or pair.now is None:
         return ""
@@ -71,16 +78,16 @@ def _differences(pair: Pair, say: Language) -> list[str]:
 
 def compared_words(found: Comparison, say: Language = ENGLISH) -> str:
     """The comparison as tables."""
-    lines = [
-        say(
+    lines = []
+    for name, side in (("A", found.a), ("B", found.b)):
+        told = say(
             "{name}: {run} ({decision}; judged again: {judged})",
             name=name,
             run=side.run_id,
             decision=_decision(side.decision, found.decides, say),
             judged=_decision(side.judged, found.decides, say),
         )
-        for name, side in (("A", found.a), ("B", found.b))
-    ]
+        lines += [told, *(f"   {line}" for line in _simulated(side.rung, say))]
     if found.not_comparable:
         lines += ["", say("NOT COMPARABLE: the figures do not speak of the same thing")]
         lines += [f"  {reason}" for reason in found.not_comparable]

@@ -26,6 +26,7 @@ from harness.model.judgement import Judgement, Kind, observation
 from harness.model.message import Message, Told, message
 from harness.model.scenario import Scenario
 from harness.model.verdict import Verdict
+from harness.rehearsal.conclude import not_judged
 from harness.rehearsal.facts import patch_errata
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
@@ -35,7 +36,6 @@ from harness.report.words import lacking_words
 
 _ROLLBACK_STEPS = "rollout.rollback."
 _RATE_CLAIM = "rollout.week2.success.request_rate"
-_WHY: Told = (message("no criterion of this scenario judges it"),)
 _OWN = message("a criterion of the team's own, about no claim of the document")
 _NOT_ROLLED_BACK: Told = (message("the run was not rolled back"),)
 
@@ -57,8 +57,7 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += flag.results(plan, at.at_ns)
     found += _checks(plan, week, rows, seen.facts.anchor)
     yield from found
-    yield from unjudged_own(plan)
-    yield from _unjudged(plan, week, seen, {claim for each in found for claim in each.claims})
+    yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
     yield from _rate_without_margin(plan, found)
 
@@ -70,13 +69,17 @@ def not_exercised(plan: Scenario, capabilities: Iterable[str]) -> dict[str, Mess
     return {criterion: lacking_words(needs) for criterion, needs in lacking.items() if needs}
 
 
-def unjudged_own(plan: Scenario) -> Iterator[Judgement]:
-    """The claims of the team's own that no criterion is about: inconclusive, so that the week does not advance."""
-    about = {each.claim for each in plan.criteria}
-    for claim in plan.own_claims:
-        if claim.id not in about:
-            why = message("the plan names the claim, and nothing judged it")
-            yield Judgement(id=claim.id, claim=claim.id, verdict=Verdict.INCONCLUSIVE, told=(why,))
+def promised(plan: Scenario) -> list[str]:
+    """The claims that the scenario names, and those of its criteria."""
+    return [*dict.fromkeys((*plan.claims, *(each.claim for each in plan.criteria if each.claim)))]
+
+
+def unjudged(plan: Scenario, found: Sequence[Judgement]) -> Iterator[Judgement]:
+    """The claims that the scenario names and nothing in ``found`` is about: inconclusive, so that the week does not
+    advance. The steps of a roll back are none of a week that was not rolled back.
+    """
+    claims = (("", claim) for claim in promised(plan) if not claim.startswith(_ROLLBACK_STEPS))
+    return not_judged(claims, found, ended=True)
 
 
 def switched(plan: Scenario, seed: int, ledger: Ledger, off: EventRow) -> SwitchOver:
@@ -136,19 +139,16 @@ def _checks(plan: Scenario, week: Observed, rows: Sequence[Row], anchor: Anchor)
             yield of_event(row)
 
 
-def _unjudged(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:
-    """The claims of the document that the scenario names and no criterion is about: the steps of the roll back were
-    carried out exactly when the run was rolled back.
+def _steps(plan: Scenario, week: Observed, seen: Seen[WeekDetails], known: set[str]) -> Iterator[Judgement]:
+    """The steps of the roll back that the scenario names and nothing else told of: carried out exactly when the run was
+    rolled back.
     """
-    others = {each.claim for each in plan.criteria} | {each.id for each in plan.own_claims}
-    for claim in dict.fromkeys(plan.claims):
-        if claim in known or claim in others:
+    for claim in promised(plan):
+        if claim in known or not claim.startswith(_ROLLBACK_STEPS):
             continue
-        verdict, told = Verdict.NOT_EXERCISED, _WHY
-        if claim.startswith(_ROLLBACK_STEPS):
-            told = _NOT_ROLLED_BACK
-            if week.rolled_back:
-                verdict, told = Verdict.PASS, _step(claim, week, seen)
+        verdict, told = Verdict.NOT_EXERCISED, _NOT_ROLLED_BACK
+        if week.rolled_back:
+            verdict, told = Verdict.PASS, _step(claim, week, seen)
         if told:  # a step that was not reached is told by whoever asks what the plan promised
             yield Judgement(id=claim, claim=claim, verdict=verdict, told=told, kind=Kind.OBSERVATION, gates=False)
 

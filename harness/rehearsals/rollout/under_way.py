@@ -19,13 +19,13 @@ from harness.model.due import DueList
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Told, message
 from harness.model.scenario import Criterion, Scenario
-from harness.model.stack import Fault
+from harness.model.stack import Fault, Rung
 from harness.model.verdict import Decision
 from harness.rehearsal.conclude import measurement
 from harness.rehearsal.facts import mending
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
-from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged_own
+from harness.rehearsals.rollout.judge import not_exercised, switched, unjudged
 from harness.stack.protocol import Undo
 
 
@@ -48,7 +48,8 @@ class Week:
         """The steps in order; each may raise."""
         for line in preflight_sentences(self._plan):
             self._on.progress.plain(f"  {line}")
-        self._on.details.patches = mending(self._on.manifests)
+        if self._on.options.rung is not Rung.SIM:  # there nothing of the manifests is applied but the number of pods
+            self._on.details.patches = mending(self._on.manifests)
         await self._on.up()
         await self._users.set_flag(on=True)
         await self._admit()
@@ -104,7 +105,8 @@ class Week:
             self._on.evidence.event(self._on.clock.now_ns(), "phase", "judged", judged, judged_ns=self._judged_ns)
         await self._check_stores()
         if self.decision is None:
-            others = (*self._checks, *unjudged_own(self._plan), *measurement(self._on.evidence))
+            seen = (*self._results, *self._checks)
+            others = (*self._checks, *unjudged(self._plan, seen), *measurement(self._on.evidence))
             self._decide(combine((*self._results, *others)), [each for each in others if each.holds])
 
     async def _roll_back(self) -> None:
@@ -185,6 +187,8 @@ class Week:
     async def _inject(self, fault: Fault, start_ns: int) -> None:
         on = self._on
         await on.clock.sleep((start_ns - on.clock.now_ns()) / NS + fault.after_s)
+        if self.decision is not None:  # rolled back: the window that it belongs to is over
+            return
         undo = await on.stack.inject(fault)
         self._undo.append(undo)
         on.at_end(undo)

@@ -15,7 +15,7 @@ from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.figures import window_figures
-from harness.rehearsals.rollout.judge import judged_week
+from harness.rehearsals.rollout.judge import judged_week, promised
 from harness.rehearsals.rollout.sections import week_sections
 from harness.rehearsals.rollout.under_way import Week
 
@@ -28,8 +28,7 @@ class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
 
     def claims(self, plan: Scenario) -> Iterable[tuple[str, str]]:
         """Those that the scenario names, and those of its criteria."""
-        about = (each.claim for each in plan.criteria if each.claim)
-        return [("", claim) for claim in dict.fromkeys((*plan.claims, *about))]
+        return [("", claim) for claim in promised(plan)]
 
     def arrange(self, plan: Scenario, options: Options, manifests: Manifests) -> Needs:
         """A stack as the manifests have it, with a place for faults where the plan has any."""
