@@ -20,7 +20,7 @@ def is_one(config: pytest.Config) -> bool:
 
 def is_first(config: pytest.Config) -> bool:
     """Whether this process is the one that says what was collected: all workers collect the same."""
-    return getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0"
+    return str(getattr(config, "workerinput", {"workerid": "gw0"})["workerid"]) == "gw0"
 
 
 def keep_together(items: Iterable[pytest.Item], group: Callable[[pytest.Item], str]) -> None:
