@@ -14,7 +14,7 @@ from harness.stack.manifests import by_kubectl
 from tests import main_job
 from tests.kind.shared import kind_cluster
 from tests.real_runs import advanced_run, rolled_back_run
-from tests.session import groups, guard, workers
+from tests.session import files, groups, guard, workers
 from tests.session.homes import WorkerHome
 from tests.session.record import Recorder
 
@@ -40,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option("--groups", default="", metavar="NAMES", help=f"only these groups: {', '.join(groups.ALL)}")
     option("--nightly", action="store_true", help="also the tests that are too slow for every change")
     option("--alone", choices=["only", "without"], help="only, or without, those marked `alone`: they measure time")
+    option("--files", type=Path, metavar="FILE", help="write there which groups' tests each collected file holds")
     option("--record", type=Path, metavar="FILE", help="write there what each test cost and how it ended")
 
 
@@ -71,14 +72,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     apart = config.getoption("--alone")
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
+    held: list[tuple[str, files.Held]] = []
     for item in items:
         names = groups.marker_names(item)
         item.stash[GROUP] = groups.group_of(names)
         item.user_properties.append(("group", item.stash[GROUP]))
-        fits = item.stash[GROUP] in wanted and (night or groups.NIGHTLY not in names)
+        of_the_hour = night or groups.NIGHTLY not in names
+        if of_the_hour:
+            held.append((item.nodeid.split("::")[0], files.Held(item.stash[GROUP], groups.ALONE in names)))
+        fits = of_the_hour and item.stash[GROUP] in wanted
         fits = fits and apart in {None, "only" if groups.ALONE in names else "without"}
         (kept if fits else left_out).append(item)
     items[:] = kept
+    if (file := config.getoption("--files")) is not None and workers.is_first(config):
+        files.write(file, held)
     if getattr(config.option, "loadgroup", False):  # a worker: the longest first, so that no one is last alone
         items.sort(key=lambda item: groups.ALL.index(item.stash[GROUP]))
     workers.keep_together(kept, lambda item: item.stash[GROUP])

@@ -435,31 +435,6 @@ def test_what_a_week_shows_is_not_its_events() -> None:
 
 @pytest.mark.stack
 @pytest.mark.slow
-def test_two_real_weeks_hold_at_the_first_and_leave_nothing(tmp_path: Path) -> None:
-    """6 s of week 1 carry 90 requests where "< 1 %" needs 299: it holds, and week 2 is not entered."""
-    before = machine_state()
-    words = ("--weeks", "1-2", "--window", "6s", "--pace", "3.3s", "--json", *QUICK_PROBES)
-    job = Job(tmp_path / "reports", *words, command=("rollout",))
-    assert job.process.stdout is not None
-    printed: dict[str, Any] = json.loads(job.process.stdout.read())
-    assert job.finish() == Exit.HOLD, job.text
-    assert json.loads((job.folder / RESULT_JSON).read_text()) == printed
-    assert printed["decision"] == "hold"
-    (week,) = printed["children"]
-    child = RESULT.read(job.folder / week["folder"] / RESULT_JSON)
-    assert (child.plan, child.decision, child.run_id) == ("rollout_week1", Decision.HOLD, week["run_id"])
-    (attempt,) = RESULT.read(job.folder / RESULT_JSON).details["attempts"]
-    assert msgspec.convert(attempt, Attempt).judgements == child.judgements
-    verdicts = {each.id: each.verdict for each in child.judgements if each.id.startswith("success.")}
-    assert verdicts.keys() == {"success.error_ratio", "success.latency_p95"}  # the latency is the machine's
-    assert verdicts["success.error_ratio"] is Verdict.INCONCLUSIVE
-    assert (job.folder / week["folder"] / "report.html").stat().st_size > 0
-    assert (tmp_path / "reports" / "latest").resolve() == job.folder.resolve()
-    assert left_since(before, job) == {}
-
-
-@pytest.mark.stack
-@pytest.mark.slow
 def test_ctrl_c_in_a_real_week_leaves_nothing_and_says_where(tmp_path: Path) -> None:
     before = machine_state()
     job = Job(tmp_path / "reports", "--weeks", "2-3", "--window", "30s", *QUICK_PROBES, command=("rollout",))
@@ -478,7 +453,8 @@ def test_ctrl_c_in_a_real_week_leaves_nothing_and_says_where(tmp_path: Path) -> 
 
 @pytest.mark.stack
 @pytest.mark.slow
-def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on(tmp_path: Path) -> None:
+def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on_and_holds_at_the_first_week(tmp_path: Path) -> None:
+    """6 s of week 1 carry 90 requests where "< 1 %" needs 299: it holds, and week 2 is not entered."""
     before = machine_state()
     reports, rollout = tmp_path / "reports", ("rollout",)
     killed = Job(reports, "--weeks", "1-2", "--window", "6s", "--pace", "3.3s", *QUICK_PROBES, command=rollout)
@@ -487,12 +463,24 @@ def test_a_killed_rollout_is_swept_by_its_own_resume_which_goes_on(tmp_path: Pat
     assert left_since(before, killed)["processes"], "kill -9 must leave something, or this test proves nothing"
     stood = RESULT.read(killed.folder / RESULT_JSON)
     assert (stood.exit_status, stood.children) == (None, ())
-    resumed = Job(reports, "--resume", stood.run_id, command=rollout)
+    resumed = Job(reports, "--resume", stood.run_id, "--json", command=rollout)
+    assert resumed.process.stdout is not None
+    printed: dict[str, Any] = json.loads(resumed.process.stdout.read())
     assert resumed.finish() == Exit.HOLD, resumed.text
     assert "left by a killed run" in resumed.text
+    assert json.loads((resumed.folder / RESULT_JSON).read_text()) == printed
     found = RESULT.read(resumed.folder / RESULT_JSON)
     assert (found.run_id, found.facts.replay) == (stood.run_id, stood.facts.replay)
     assert [(each.part, each.decision) for each in found.children] == [("week1", Decision.HOLD)]
+    (week,) = printed["children"]
+    child = RESULT.read(resumed.folder / week["folder"] / RESULT_JSON)
+    assert (child.plan, child.decision, child.run_id) == ("rollout_week1", Decision.HOLD, week["run_id"])
+    assert msgspec.convert(found.details["attempts"][-1], Attempt).judgements == child.judgements
+    verdicts = {each.id: each.verdict for each in child.judgements if each.id.startswith("success.")}
+    assert verdicts.keys() == {"success.error_ratio", "success.latency_p95"}  # the latency is the machine's
+    assert verdicts["success.error_ratio"] is Verdict.INCONCLUSIVE
+    assert (resumed.folder / week["folder"] / "report.html").stat().st_size > 0
+    assert (reports / "latest").resolve() == resumed.folder.resolve()
     assert left_since(before, killed, resumed) == {}
 
 

@@ -81,14 +81,17 @@ async def following(stack: LocalStack, logs: Logs) -> None:
 
 
 def one_pod() -> Manifests:
-    """One replica, asked at once whether it is ready; liveness stays the document's, because the API starts slowly."""
+    """One replica, asked at once whether it is ready; liveness stays the document's, because the API starts slowly.
+
+    A pod that does not hear SIGTERM is killed after 5 s, not the document's 30: no check is about that pod's end.
+    """
     document = load(ROOT / "deploy" / "kubernetes" / "overlays" / "local")
     template = document.deployment.template
     first = template.containers[0]
     assert first.readiness is not None
     readiness = msgspec.structs.replace(first.readiness, initial_delay_s=0.3, period_s=0.3)
     containers = (msgspec.structs.replace(first, readiness=readiness), *template.containers[1:])
-    template = msgspec.structs.replace(template, containers=containers)
+    template = msgspec.structs.replace(template, containers=containers, termination_grace_s=5.0)
     deployment = msgspec.structs.replace(document.deployment, template=template)
     return without_autoscaler(msgspec.structs.replace(document, deployment=deployment), 1)
 

@@ -110,6 +110,7 @@ def test_ctrl_c_takes_everything_down_and_keeps_what_was_found(tmp_path: Path) -
 
 
 @pytest.mark.stack
+@pytest.mark.nightly  # per push a target that ends at once is refused with the end of its log (stack/test_local_failures.py)
 def test_a_target_that_does_not_start_ends_in_30_with_its_last_words(tmp_path: Path) -> None:
     done = conform(tmp_path, "--target", f"{sys.executable} -c 'import sys; sys.exit(\"no such table\")'")
     assert done.returncode == Exit.STACK, done.stderr

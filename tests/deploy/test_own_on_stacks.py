@@ -59,7 +59,7 @@ async def listed(stack: KindStack, kind: str) -> list[dict[str, Any]]:
     return items
 
 
-@pytest.mark.nightly  # per push three folders of other teams start on the cluster (test_theirs_on_kind.py)
+@pytest.mark.nightly  # per push a folder of another team starts on the cluster (test_theirs_on_kind.py)
 @pytest.mark.kind
 @pytest.mark.usefixtures("kind_cluster")
 async def test_a_cluster_honours_all_of_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 FAST = "fast"
 NIGHTLY = "nightly"
-ALONE = "alone"  # measures what the machine does: CI runs these last, with nothing beside them
+ALONE = "alone"  # measures what the machine does: CI runs these last, beside nothing but one of themselves
 
 #: Marker to what it means, the most demanding first: a test with several is in the first of them.
 GROUPS = {

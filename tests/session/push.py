@@ -1,5 +1,6 @@
 """What CI runs for each push, in one command (``nox -s tests``): lint beside the tests, the in-process tests first, then
-the rest side by side, those that measure time last and alone; at the end the gate and one closing line.
+the rest side by side, those that measure time last, with nothing else beside them; at the end the gate and one closing
+line.
 
 It builds what can be built (Kubernetes' controllers for the oracle, Docker's compose plugin) while the first tests run.
 """
@@ -13,10 +14,11 @@ import sys
 import time
 from pathlib import Path
 
-from tests.session import gate, groups, record
+from tests.session import files, gate, groups, record
 
 ROOT = gate.ROOT
 FOLDER = ROOT / "reports" / "tests"  # generated, never committed
+FILES = FOLDER / "files.json"  # what the first run of pytest collected
 WORKERS = 2  # with three, pods beside a cluster had too little of two cores: the mirror's writes timed out
 RUN_LIMIT_S = 3600.0
 LINT = (
@@ -36,6 +38,8 @@ PARTS = {
     "kind": frozenset({"kind", "compose"}),
     "oracle": frozenset({"oracle"}),
 }
+#: Of the tests that measure time, those of these groups may be by two.
+LIGHT = frozenset({"process"})
 NICE = "10"  # whatever is beside the tests gives way to them
 
 
@@ -60,30 +64,42 @@ class Beside:
         return status != 0
 
 
-def pytest(name: str, *words: str) -> tuple[int, record.Record]:
-    """One run of pytest, its output as it comes; its exit status and its record."""
+def pytest(name: str, chosen: frozenset[str], *words: str, alone: bool | None = None) -> tuple[int, record.Record]:
+    """One run of pytest on these groups, its output as it comes; its exit status and its record.
+
+    ``alone``: only, or without, the tests that measure time. The first run collects all tests; one behind it for which
+    no file has a test is none.
+    """
+    if (holding := files.holding(FILES, chosen, alone)) == []:
+        return NOTHING_CHOSEN, record.Record(wall_s=0.0, tests=[])
     file, junit = FOLDER / f"{name}.json", FOLDER / f"{name}.xml"
     file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "--record", str(file), f"--junitxml={junit}", *words]
+    if alone is not None:
+        words = ("--alone", "only" if alone else "without", *words)
+    words = ("--groups", ",".join(sorted(chosen)), *words)
     print(f"\n== {name}: {' '.join(words)} ==", flush=True)
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    command = [sys.executable, "-m", "pytest", "--record", str(file), f"--junitxml={junit}", "--files", str(FILES)]
+    status = subprocess.run([*command, *words, *(holding or [])], cwd=ROOT, check=False).returncode
     return status, record.read(file) if file.exists() else record.Record(wall_s=0.0, tests=[])
 
 
 def in_process() -> tuple[int, record.Record]:
     """The tests in process, on both cores."""
-    return pytest("fast", "--groups", "fast,document", "-n", "2", "--dist", "worksteal")
+    return pytest("fast", groups.IN_PROCESS, "-n", "2", "--dist", "worksteal")
 
 
 def on_the_machine(chosen: frozenset[str]) -> list[tuple[int, record.Record]]:
-    """All others: those that share a stack or the cluster one after the other, all else beside them; then those alone."""
-    named = ("--groups", ",".join(sorted(chosen)))
+    """All others: those that share a stack or the cluster one after the other, all else beside them; then those that
+    measure time, the light ones by two, for they mostly wait, and those with a whole stack one after the other.
+    """
     workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
     spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
-    return [
-        pytest("rest", *named, "--alone", "without", *spread),
-        pytest("alone", *named, "--alone", "only"),
-    ]
+    runs = [pytest("rest", chosen, *spread, alone=False)]
+    if light := chosen & LIGHT:
+        runs.append(pytest("alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True))
+    if heavy := chosen - LIGHT:
+        runs.append(pytest("alone_stack", heavy, alone=True))
+    return runs
 
 
 def closing(whole: record.Record) -> str:
@@ -116,6 +132,7 @@ def main(arguments: list[str]) -> int:
     chosen = PARTS[part] if part else ALL
     began = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    FILES.unlink(missing_ok=True)
     runs, wrong = tested(chosen)
     whole = record.joined(found for _, found in runs)
     (FOLDER / "whole.json").write_bytes(record.encoded(whole))

@@ -18,6 +18,11 @@ def is_one(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def is_first(config: pytest.Config) -> bool:
+    """Whether this process is the one that says what was collected: all workers collect the same."""
+    return str(getattr(config, "workerinput", {"workerid": "gw0"})["workerid"]) == "gw0"
+
+
 def keep_together(items: Iterable[pytest.Item], group: Callable[[pytest.Item], str]) -> None:
     """Adds the mark ``xdist_group`` to each test that needs company and does not say so itself."""
     for item in items:

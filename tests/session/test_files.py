@@ -1,0 +1,66 @@
+"""Which files a later run is given: those that hold tests of its groups, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.session import files, push
+from tests.session.files import Held
+from tests.session.record import Record
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "reports" / "files.json"
+    seen = [
+        ("tests/test_a.py", Held("fast")),
+        ("tests/test_a.py", Held("process")),
+        ("tests/test_b.py", Held("stack")),
+        ("tests/test_c.py", Held("process", alone=True)),
+        ("tests/test_c.py", Held("process", alone=True)),
+    ]
+    files.write(path, seen)
+    return path
+
+
+def test_a_file_is_given_to_whoever_runs_a_test_of_it(written: Path) -> None:
+    assert files.holding(written, {"fast", "document"}, None) == ["tests/test_a.py"]
+    assert files.holding(written, {"process", "stack"}, alone=False) == ["tests/test_a.py", "tests/test_b.py"]
+    assert files.holding(written, {"process", "stack"}, alone=True) == ["tests/test_c.py"]
+    assert files.holding(written, {"process"}, None) == ["tests/test_a.py", "tests/test_c.py"]
+    assert files.holding(written, {"kind"}, None) == []
+
+
+def test_what_was_never_collected_is_not_known(tmp_path: Path) -> None:
+    assert files.holding(tmp_path / "none.json", {"fast"}, None) is None
+
+
+def test_a_run_of_some_files_says_nothing_of_the_others(written: Path) -> None:
+    files.write(written, [("tests/test_b.py", Held("kind")), ("tests/test_d.py", Held("stack"))])
+    assert files.holding(written, {"stack"}, None) == ["tests/test_d.py"]
+    assert files.holding(written, {"process"}, alone=True) == ["tests/test_c.py"]
+
+
+def test_a_run_is_given_its_files_and_one_without_any_starts_nothing(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        started.append(command)
+        return SimpleNamespace(returncode=1)
+
+    monkeypatch.setattr(push, "FILES", written)
+    monkeypatch.setattr(push, "FOLDER", written.parent)
+    monkeypatch.setattr("tests.session.push.subprocess.run", run)
+    assert push.pytest("x", frozenset({"oracle"}), alone=True) == (push.NOTHING_CHOSEN, Record(wall_s=0.0, tests=[]))
+    assert started == []
+    assert push.pytest("x", frozenset({"process"}), "-n", "2", alone=False)[0] == 1
+    (command,) = started
+    assert command[-5:] == ["--alone", "without", "-n", "2", "tests/test_a.py"]
+    written.unlink()
+    push.pytest("x", frozenset({"process"}))
+    assert started[-1][-2:] == ["--groups", "process"], "all tests are collected"
