@@ -12,6 +12,7 @@ from nox.command import CommandFailed
 import noxfile
 from harness.base import bootstrap
 from harness.base.errors import MEANING, Exit
+from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.rehearsal.registry import COMMANDS, Entry
 
 
@@ -72,6 +73,18 @@ def test_what_is_no_status_of_the_harness_ends_as_nox_ends_it(status: int, argum
 def test_a_session_that_passed_says_nothing() -> None:
     session: Any = Session(0)
     noxfile.run(session, "-m", "harness", "run", "rollout_week3")
+
+
+def test_only_the_tests_keep_bytecode_aside_and_only_where_none_is_kept_beside_the_sources(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    for words in (("-m", "pytest", "-q"), ("-m", "tests.session.push")):
+        aside = noxfile.bytecode(words, kept=False)
+        assert aside == {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode")}
+        assert noxfile.bytecode(words, kept=True) == {}
+    for words in (("-m", "tests.mutants"), ("-m", "harness", "chaos")):
+        assert noxfile.bytecode(words, kept=False) == {}
 
 
 class Asked:

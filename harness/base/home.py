@@ -7,6 +7,7 @@ Layout below ``home()``::
     venv/<key>/     the locked Python environment
     npm/<key>/      the Firebase emulators' locked node_modules
     template/<key>/ an initialised PostgreSQL data folder, copied for each run
+    bytecode/       of the tests' sessions, on a machine that keeps none beside the sources
     runs/<run id>/  the state of a run under way: lease, sockets, data folders; gone when the run ends
 """
 

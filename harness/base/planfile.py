@@ -9,12 +9,13 @@ Schema of the same type, for editors.
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 import types
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -136,17 +137,19 @@ class _Source:
         if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
             return self._struct(data, type_, at, now)
         if isinstance(data, str):
-            self._text(data, type_, meta, f"for example {_told(at, _example(declared))}", at)
+            self._text(data, declared, meta, at)
             self._known(data, _noted(declared, OneOf), at)
         return data
 
-    def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, remedy: str, at: yamltext.Path_) -> None:
+    def _text(self, data: str, type_: Any, meta: msgspec.Meta | None, at: yamltext.Path_) -> None:
         """Refuses a word that is none of its type's, and text that is not as its type has it."""
-        known = _words(type_)
+        known, what = _words(_bare(type_)[0]), ""
         if known and data not in known:
-            raise self.bad(at, f"{data!r} is none of {', '.join(known)}{nearest(data, known)}", remedy)
-        if meta is not None and meta.pattern and not re.search(meta.pattern, data):
-            raise self.bad(at, f"{data[:40]!r} is not {meta.description or meta.pattern}", remedy)
+            what = f"{data!r} is none of {', '.join(known)}{nearest(data, known)}"
+        elif meta is not None and meta.pattern and not re.search(meta.pattern, data):
+            what = f"{data[:40]!r} is not {meta.description or meta.pattern}"
+        if what:
+            raise self.bad(at, what, f"for example {_told(at, _example(type_))}")
 
     def _known(self, data: str, words: OneOf | None, at: yamltext.Path_) -> None:
         if words is not None and data not in words.known:
@@ -270,8 +273,14 @@ def _within(value: float, meta: msgspec.Meta | None) -> bool:
     return above and (meta.ge is None or value >= meta.ge) and (meta.le is None or value <= meta.le)
 
 
-def _keys(type_: Any) -> dict[str, _Field]:
+def _keys(type_: Any) -> Mapping[str, _Field]:
     """The keys of a plan's mapping, each with its field."""
+    return _keys_of(type_)
+
+
+@functools.cache
+def _keys_of(type_: type[msgspec.Struct]) -> Mapping[str, _Field]:
+    """As ``_keys``, worked out once a type."""
     hints = typing.get_type_hints(type_, include_extras=True)
     found = {}
     for field in msgspec.structs.fields(type_):

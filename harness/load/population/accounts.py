@@ -7,6 +7,8 @@ first ones, and a larger percentage keeps everybody the smaller one had.
 
 from __future__ import annotations
 
+import functools
+
 import msgspec
 
 from harness.base.seed import stream
@@ -40,6 +42,7 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
     walk_id: str
 
 
+@functools.lru_cache(maxsize=8)  # the judge under way asks once a second
 def accounts(plan: PopulationPlan, seed: int) -> tuple[Account, ...]:
     """Every user of ``plan``, audience by audience in its order: ``u0001``, ``u0002``, ...
 

@@ -93,10 +93,11 @@ class ChaosNightly(Staged, Paced, Healing):
         if self.least > self.count:
             raise BadInput(f"--least {self.least} is not within 1..{self.count}")
         alone = dataclasses.replace(self, on=str(self.chosen_rung()), count=1, least=1, budget=Duration("90min"))
+        usual = catalogue.usual()  # reads every experiment
 
         def schedule(seed: int) -> Schedule:
             again = replay(dataclasses.replace(alone, seed=seed))
-            return Schedule(seed=seed, drawn=draw(catalogue.usual(), self.length, seed), replay=again)
+            return Schedule(seed=seed, drawn=draw(usual, self.length, seed), replay=again)
 
         scenario = self.scenario_of()
         return NightPlan(
