@@ -1,4 +1,5 @@
-"""A claim judged in a part of a plan: held or not, shown as its erratum says, or not known. Pure."""
+"""A claim judged in a part of a plan ("" of the whole run): held or not, shown as its erratum says, not known, or not
+exercised. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +14,23 @@ from harness.model.verdict import Verdict
 NEVER = (message("never"),)
 
 
+def claimed(part: str, claim: str, verdict: Verdict, *told: Message, **measured: Any) -> Judgement:
+    """``claim`` with its verdict; ``measured`` are further fields of the judgement. What was not exercised gates
+    nothing."""
+    gates = verdict is not Verdict.NOT_EXERCISED
+    return Judgement(id=claim, part=part, claim=claim, verdict=verdict, told=told, gates=gates, **measured)
+
+
 def held(part: str, claim: str, kept: bool, *told: Message, **measured: Any) -> Judgement:
-    """``claim`` holds or does not; ``measured`` are further fields of the judgement."""
-    verdict = Verdict.PASS if kept else Verdict.FAIL
-    return Judgement(id=claim, part=part, claim=claim, verdict=verdict, told=told, **measured)
+    """``claim`` holds or does not."""
+    return claimed(part, claim, Verdict.PASS if kept else Verdict.FAIL, *told, **measured)
 
 
 def shown_as(part: str, erratum: str, *told: Message, claim: str = "", **measured: Any) -> Judgement:
     """``claim`` is not kept as written, just as its ``erratum`` says, and is no failure; the erratum itself where no
     claim is named.
     """
-    about, verdict = claim or erratum, Verdict.ERRATUM_SHOWN
-    return Judgement(id=about, part=part, claim=about, verdict=verdict, erratum=erratum, told=told, **measured)
+    return claimed(part, claim or erratum, Verdict.ERRATUM_SHOWN, *told, erratum=erratum, **measured)
 
 
 def shown_or_not(part: str, erratum: str, seen: bool, *told: Message, **measured: Any) -> Judgement:
@@ -36,7 +42,12 @@ def shown_or_not(part: str, erratum: str, seen: bool, *told: Message, **measured
 
 def unknown(part: str, claim: str, *told: Message) -> Judgement:
     """What was seen says nothing of ``claim``."""
-    return Judgement(id=claim, part=part, claim=claim, verdict=Verdict.INCONCLUSIVE, told=told)
+    return claimed(part, claim, Verdict.INCONCLUSIVE, *told)
+
+
+def not_exercised(part: str, claim: str, *told: Message) -> Judgement:
+    """Nothing was there to show ``claim``: it gates nothing."""
+    return claimed(part, claim, Verdict.NOT_EXERCISED, *told)
 
 
 def seconds(value: float | None, limit: float | None = None) -> dict[str, Any]:

@@ -6,16 +6,18 @@ from enum import StrEnum
 
 import msgspec
 
+from harness.model.message import marked
+
 
 class Judged(StrEnum):
-    """How a claim is judged."""
+    """How a claim is judged, in the word that reports say, too."""
 
-    CRITERION = "criterion"  # a criterion of a scenario, on evidence
-    MEASUREMENT = "measurement"  # a figure measured by a run and compared
-    MANIFEST = "manifest"  # read off the manifests
-    PROCEDURE = "procedure"  # the written steps are run as written
-    CALCULATION = "calculation"  # recomputed from measured inputs (costs)
-    RECORD = "record"  # a person decides; the rehearsal gathers what they need
+    CRITERION = marked("criterion")  # a criterion of a scenario, on evidence
+    MEASUREMENT = marked("measurement")  # a figure measured by a run and compared
+    MANIFEST = marked("manifest")  # read off the manifests
+    PROCEDURE = marked("procedure")  # the written steps are run as written
+    CALCULATION = marked("calculation")  # recomputed from measured inputs (costs)
+    RECORD = marked("record")  # a person decides; the rehearsal gathers what they need
 
 
 class Erratum(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -109,17 +110,10 @@ def observation(
     return Judgement(id=id_, verdict=shown, told=told, kind=Kind.OBSERVATION, gates=False, erratum=erratum, part=part)
 
 
-class ErratumSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """An erratum of the document, and what a run saw of it."""
-
-    id: str
-    told: Told
-
-
-def errata_of(judgements: tuple[Judgement, ...]) -> tuple[ErratumSeen, ...]:
-    """Each erratum that was seen, once, by its id, with the first that was seen of it."""
+def errata_of(judgements: Iterable[Judgement]) -> dict[str, Told]:
+    """Each erratum that was seen, by its id in order, with the first that was seen of it."""
     found: dict[str, Told] = {}
     for each in judgements:
         if each.erratum:
             found.setdefault(each.erratum, each.seen or each.told)
-    return tuple(ErratumSeen(id=name, told=found[name]) for name in sorted(found))
+    return dict(sorted(found.items()))

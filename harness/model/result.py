@@ -11,7 +11,7 @@ import msgspec
 
 from harness.base.clock import Anchor
 from harness.model.claim import OwnClaim
-from harness.model.judgement import ErratumSeen, Judgement, errata_of
+from harness.model.judgement import Judgement
 from harness.model.manifests import ManifestWarning, RepositoryErratum
 from harness.model.message import Message
 from harness.model.section import Section
@@ -93,11 +93,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple[Child, ...] = ()
     details: dict[str, Any] = {}
     own_claims: tuple[OwnClaim, ...] = ()
-
-    @property
-    def errata(self) -> tuple[ErratumSeen, ...]:
-        """The errata that were seen."""
-        return errata_of(self.judgements)
 
     @property
     def exercised(self) -> bool:

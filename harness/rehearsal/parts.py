@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from harness.checks.step_reads import reads_of_steps
+from harness.judge.claimed import not_exercised
 from harness.judge.window import NS
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
@@ -14,7 +15,6 @@ from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, title_of
 from harness.model.result import Part
 from harness.model.stack import Rung
-from harness.model.verdict import Verdict
 from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
@@ -132,11 +132,8 @@ def _begin(part: PartOfPlan, on: Running[Any]) -> bool:
 def _not_exercised(part: PartOfPlan, run: PartRun | None) -> Iterator[Judgement]:
     """The claims of a part that the environment lacked something for: they gate nothing."""
     if run is not None and run.lacking:
-        told = (lacking_words(run.lacking),)
         for claim in part.claims:
-            yield Judgement(
-                id=claim, part=part.name, claim=claim, verdict=Verdict.NOT_EXERCISED, gates=False, told=told
-            )
+            yield not_exercised(part.name, claim, lacking_words(run.lacking))
 
 
 def _seconds(run: PartRun) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness.base.clock import Anchor
-from harness.model.claim import Claim, OwnClaim
+from harness.base.clock import Anchor, utc
+from harness.model.claim import Claim, Erratum, OwnClaim
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import marked
 from harness.model.result import Part, Result
@@ -125,7 +125,7 @@ def _grid(title: str, some: Sequence[Judgement], result: Result, say: Language) 
 def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: Language) -> Row:
     return Row(
         judgement=judgement,
-        anchor=anchor(judgement),
+        anchor="-".join(filter(None, ("judgement", judgement.part, judgement.id))),
         sign=words.sign(judgement),
         word=say(words.verdict_id(judgement)),
         css="observed" if words.is_observed(judgement) else str(judgement.verdict),
@@ -136,11 +136,6 @@ def _row(judgement: Judgement, shown: Sequence[_Figure], result: Result, say: La
         notes=say.told(judgement.notes, ""),
         aside=tuple(_aside(judgement, result.facts.anchor, say)),
     )
-
-
-def anchor(judgement: Judgement) -> str:
-    """The judgement's anchor on the page."""
-    return f"judgement-{judgement.part}-{judgement.id}" if judgement.part else f"judgement-{judgement.id}"
 
 
 def _small(judgement: Judgement, result: Result, say: Language) -> str:
@@ -155,87 +150,60 @@ def _aside(judgement: Judgement, began: Anchor, say: Language) -> Iterable[str]:
     if judgement.seconds:
         yield say("took {seconds} s", seconds=f"{judgement.seconds:.3g}")
     if judgement.fired_at_ns is not None:
-        yield say("fired at {moment}", moment=say.moment(_utc(judgement.fired_at_ns, began)))
-
-
-def _utc(at_ns: int, began: Anchor) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp((began.unix_ns + at_ns - began.monotonic_ns) / 1e9, UTC).isoformat()
+        yield say("fired at {moment}", moment=say.moment(utc(began, judgement.fired_at_ns)))
 
 
 class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim that was judged: of the register (``claim``), or of the team's own (``own``, with its ``statement``);
+    """A claim that was judged, with the verdicts on it: of the register (``claim``), or of the team's own (``own``);
     neither where nobody knows it any more.
     """
 
     id: str
     claim: Claim | None
     own: OwnClaim | None
-    statement: str
-    how: str
-    judged: str
     verdicts: tuple[str, ...]
 
 
 def claims_judged(result: Result, register: Mapping[str, Claim], say: Language) -> list[ClaimView]:
     """The claims that the judgements are the verdicts on, each with those verdicts."""
-    verdicts: dict[str, list[str]] = {}
-    for each in result.judgements:
-        for name in each.claims:
-            word = say(words.verdict_id(each))
-            verdicts.setdefault(name, []).append(f"{each.part}: {word}" if each.part else word)
     owned = {each.id: each for each in result.own_claims}
+    verdicts = _gathered(
+        (name, _in_part(each, say(words.verdict_id(each)))) for each in result.judgements for name in each.claims
+    )
     return [
-        ClaimView(
-            id=claim_id,
-            claim=(claim := register.get(claim_id)),
-            own=(own := owned.get(claim_id)),
-            statement=_stated(own, say) if own else "",
-            how=say(claim.how) if claim else "",
-            judged=say(words.JUDGED[claim.judged]) if claim else "",
-            verdicts=tuple(dict.fromkeys(said)),
-        )
-        for claim_id, said in verdicts.items()
+        ClaimView(id=name, claim=register.get(name), own=owned.get(name), verdicts=said)
+        for name, said in verdicts.items()
     ]
 
 
-def _stated(claim: OwnClaim, say: Language) -> str:
-    return claim.statement.ja if say.code == "ja" else claim.statement.en
-
-
 class ErratumView(msgspec.Struct, frozen=True, kw_only=True):
-    """An erratum that the run saw; ``why`` and ``correction`` are "" when the register does not know it."""
+    """An erratum that the run saw, and what it saw of it; ``known`` is what the register says, if it does."""
 
     id: str
     seen: tuple[str, ...]
-    why: str = ""
-    correction: str = ""
+    known: Erratum | None
 
 
 def errata(result: Result, register: Mapping[str, Claim], say: Language) -> list[ErratumView]:
     """Each erratum once, with all that was seen of it and what the register says."""
-    seen: dict[str, list[str]] = {}
-    for each in result.judgements:
-        if each.erratum:
-            seen.setdefault(each.erratum, []).append(say.told(each.seen or each.told, ""))
+    seen = _gathered((each.erratum, say.told(each.seen or each.told, "")) for each in result.judgements if each.erratum)
     known = {erratum.id: erratum for claim in register.values() for erratum in claim.errata}
-    views = []
-    for name in sorted(seen):
-        told = tuple(dict.fromkeys(seen[name]))
-        found = known.get(name)
-        if found is None:
-            views.append(ErratumView(id=name, seen=told))
-        else:
-            views.append(ErratumView(id=name, seen=told, why=say(found.why), correction=say(found.correction)))
-    return views
+    return [ErratumView(id=name, seen=said, known=known.get(name)) for name, said in sorted(seen.items())]
 
 
-def not_exercised(result: Result, say: Language) -> list[tuple[str, list[str]]]:
+def not_exercised(result: Result, say: Language) -> dict[str, tuple[str, ...]]:
     """What the run proves nothing about, by the reason why."""
-    why: dict[str, list[str]] = {}
-    for each in result.judgements:
-        if each.verdict is Verdict.NOT_EXERCISED:
-            what = f"{each.part}: {each.id}" if each.part else each.id
-            why.setdefault(say.told(each.told, ""), []).append(what)
-    return list(why.items())
+    left_out = [each for each in result.judgements if each.verdict is Verdict.NOT_EXERCISED]
+    return _gathered((say.told(each.told, ""), _in_part(each, each.id)) for each in left_out)
+
+
+def _in_part(judgement: Judgement, said: str) -> str:
+    return f"{judgement.part}: {said}" if judgement.part else said
+
+
+def _gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """By the first of each pair all that stood second, each once, in the order in which it came."""
+    found: dict[str, list[str]] = {}
+    for name, said in pairs:
+        found.setdefault(name, []).append(said)
+    return {name: tuple(dict.fromkeys(all_)) for name, all_ in found.items()}

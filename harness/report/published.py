@@ -12,11 +12,15 @@ from typing import Any, get_args
 import msgspec
 
 from harness.base.errors import BadInput
+from harness.model.message import Told
 from harness.model.result import SCHEMA_VERSION, Result
 from harness.model.section import Section
 from harness.report.files import write_atomically
 
 RESULT_JSON = "result.json"
+#: What fields have in common that are of no type of their own, each once in the schema.
+_NAMED = {"Told": Told, "Strings": tuple[str, ...], "Measured": float | None}
+_LEFT_OUT = "A field that is left out and has no default here is empty: 0, false, null, or nothing in it."
 
 
 class _Version(msgspec.Struct):
@@ -67,8 +71,6 @@ class ResultDocument:
     def encode_schema(self) -> bytes:
         """The JSON Schema as it is committed, from the type."""
         schema = msgspec.json.schema(Result)
-        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-        schema["title"] = "A run of the TekuToko rehearsal"
         types: dict[str, Any] = schema["$defs"]
         of_result = types[Result.__name__]["properties"]
         of_result["schema_version"] = {"const": SCHEMA_VERSION}
@@ -78,7 +80,25 @@ class ResultDocument:
         while unnamed := [name for name in types if f'"#/$defs/{name}"'.encode() not in msgspec.json.encode(schema)]:
             for name in unnamed:
                 del types[name]
+        named = {name: _repeated(msgspec.json.schema_components((of,))[0][0], {}) for name, of in _NAMED.items()}
+        schema["$defs"] = _repeated(types, named) | named
+        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        schema["title"] = "A run of the TekuToko rehearsal"
+        schema["description"] = _LEFT_OUT
         return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"
+
+
+def _repeated(node: Any, named: dict[str, Any]) -> Any:
+    """``node`` without what stands elsewhere: the title of a type, which is its name; an empty default, which
+    ``_LEFT_OUT`` says; and a form that has a name."""
+    if not isinstance(node, dict):
+        return node
+    found = {key: _repeated(each, named) for key, each in node.items() if not _said(key, each)}
+    return next(({"$ref": f"#/$defs/{name}"} for name, form in named.items() if form == found), found)
+
+
+def _said(key: str, value: Any) -> bool:
+    return (key == "title" and isinstance(value, str)) or (key == "default" and not value)
 
 
 RESULT = ResultDocument()

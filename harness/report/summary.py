@@ -150,7 +150,7 @@ def _row(row: TableRow, say: Language, judged_rows: bool) -> list[str]:
 
 
 def _not_exercised(result: Result, say: Language) -> str:
-    lines = [f"{say.listed(names)}: {why}" for why, names in judged.not_exercised(result, say)]
+    lines = [f"{say.listed(names)}: {why}" for why, names in judged.not_exercised(result, say).items()]
     return bullets(lines) if lines else say("Whatever the run judges was exercised.")
 
 

@@ -38,13 +38,14 @@ def facts(result: Result, say: Language) -> Iterator[tuple[str, str]]:
 
 
 def timings(found: Facts, say: Language) -> Iterator[str]:
-    """Each timing with its name."""
-    return (f"{words.timing_words(name, say)} {seconds:.1f} s" for name, seconds in found.timings.items())
+    """Each timing with its name; one that this report does not know yet under its own."""
+    return (f"{say(words.TIMING.get(name, name))} {seconds:.1f} s" for name, seconds in found.timings.items())
 
 
 def target(found: Facts, say: Language) -> str:
-    """The target."""
-    return words.target_words(found.target, say, bundled=found.target_bundled)
+    """The target, and that the bundled one is not the Go backend."""
+    known = say("{target} (bundled as a reference; not the Go backend)", target=found.target)
+    return known if found.target_bundled else found.target
 
 
 def capabilities(found: Facts, say: Language) -> tuple[list[str], list[str]]:

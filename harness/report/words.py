@@ -82,15 +82,6 @@ CAPABILITY = {
     Capability.DOCUMENT_TEMPO: marked("controllers at Kubernetes' own tempo"),
 }
 
-JUDGED = {
-    "criterion": marked("criterion"),
-    "measurement": marked("measurement"),
-    "manifest": marked("manifest"),
-    "procedure": marked("procedure"),
-    "calculation": marked("calculation"),
-    "record": marked("record"),
-}
-
 TIMING = {
     "stack_up": marked("stack up after"),
     "admitted": marked("users signed in after"),
@@ -189,17 +180,7 @@ def report_line(folder: str, status: int, say: Language) -> str:
     )
 
 
-def target_words(target: str, say: Language, *, bundled: bool) -> str:
-    """The target, and that the bundled one is not the Go backend."""
-    return say("{target} (bundled as a reference; not the Go backend)", target=target) if bundled else target
-
-
 def change_words(change: str, say: Language) -> str:
     """What was changed in the manifests, "name: reason": the reason is a message of its own."""
     name, colon, reason = change.partition(": ")
     return f"{name}: {say(reason)}" if colon else change
-
-
-def timing_words(name: str, say: Language) -> str:
-    """A timing's name; one that this report does not know yet is shown as it is."""
-    return say(TIMING[name]) if name in TIMING else name

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from harness.evidence.gathered import EVIDENCE
-from harness.model.judgement import Judgement
+from harness.model.judgement import Judgement, errata_of
 from harness.model.message import english, verbatim
 from harness.model.verdict import Verdict
 from tests.corpus import again, facts, intended, loads
@@ -114,7 +114,7 @@ def test_it_is_judged_as_it_was(run: str) -> None:
 @pytest.mark.parametrize("run", RUNS)
 def test_it_saw_the_errata_that_it_saw(run: str) -> None:
     then = {each["id"]: each["seen"] for each in again.stored(run)["errata_seen"]}
-    now = {each.id: english(each.told) for each in again.result(run).errata}
+    now = {name: english(told) for name, told in errata_of(again.result(run).judgements).items()}
     differing = {(each, GONE if each not in now else NEW if each not in then else "seen") for each in then | now
                  if then.get(each) != now.get(each)}  # fmt: skip
     assert differing == {(each.id, each.what) for each in intended.ERRATA if fnmatchcase(run, each.runs)}

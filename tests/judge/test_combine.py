@@ -107,4 +107,4 @@ def test_an_erratum_is_listed_once_with_the_first_that_was_seen_of_it() -> None:
         observation("c", (message("third"),), erratum="a"),
         observation("d", (message("nothing"),)),
     ]
-    assert [(each.id, str(each.told[0])) for each in errata_of(tuple(seen))] == [("a", "first"), ("z", "second")]
+    assert [(name, str(told[0])) for name, told in errata_of(seen).items()] == [("a", "first"), ("z", "second")]

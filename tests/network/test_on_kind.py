@@ -14,7 +14,7 @@ import yaml
 
 from harness.base.data import ROOT
 from harness.base.errors import Exit
-from harness.model.judgement import Kind
+from harness.model.judgement import Kind, errata_of
 from harness.model.result import Result
 from harness.model.section import Row, Table
 from harness.model.stack import Rung
@@ -118,7 +118,7 @@ def test_the_ingress_answers_by_https(tmp_path: Path) -> None:
     by_https = {each.id: each.claim for each in found if each.id.startswith("ingress.")}
     claims = {"manifest.phase4_added", "checklist.security.tls", "security.network.policy", "security.network.tls"}
     assert set(by_https.values()) == claims
-    assert "security.load_balancer_ends_no_tls" in {each.id for each in result.errata}
+    assert "security.load_balancer_ends_no_tls" in errata_of(result.judgements)
     renewal = by_id(result.judgements)["ingress.renewal"]
     assert str(renewal.shown[0]).startswith("0 of ")
     assert contours_kinds() == []

@@ -13,6 +13,7 @@ from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
 from harness.judge.combine import combine
 from harness.model.evidence import EventRow
+from harness.model.judgement import errata_of
 from harness.model.section import Table
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
@@ -196,5 +197,5 @@ def test_on_local_it_is_not_exercised_and_says_why(tmp_path: Path) -> None:
     assert {(each.verdict, each.gates) for each in result.judgements} == {(Verdict.NOT_EXERCISED, False)}
     assert all("need a real cluster" in each.reason for each in result.judgements)
     assert result.decision is Decision.HOLD and not result.exercised
-    assert result.sections == () and result.facts.leaks == () and result.errata == ()
+    assert result.sections == () and result.facts.leaks == () and not errata_of(result.judgements)
     assert judged_again(REHEARSAL, folder) == result.judgements

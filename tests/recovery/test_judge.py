@@ -267,7 +267,7 @@ DAY = datetime(2026, 1, 5, tzinfo=UTC)
 def met(seen: RecoveryDetails) -> dict[str, str]:
     """The errata that were seen, and what of them."""
     day_ns = round(DAY.timestamp() * 1e9)
-    return {each.id: english(each.told) for each in errata_of(tuple(judged(PLAN, seen, day_ns)))}
+    return {name: english(told) for name, told in errata_of(judged(PLAN, seen, day_ns)).items()}
 
 
 def test_an_erratum_is_told_only_when_it_was_seen() -> None:

@@ -17,7 +17,7 @@ from harness.evidence.gathered import EVIDENCE, Gathered
 from harness.judge.combine import combine
 from harness.judge.judged import CHECK_EVENT
 from harness.model.evidence import EventRow, ProbeRow, Row
-from harness.model.judgement import Judgement, Kind
+from harness.model.judgement import Judgement, Kind, errata_of
 from harness.model.scenario import Scenario
 from harness.model.section import Pairs, Table, Timeline
 from harness.model.verdict import Decision, Verdict
@@ -198,8 +198,7 @@ def test_a_rate_without_a_margin_is_seen_where_just_as_much_is_offered(
     tmp_path: Path, pace_s: float, shown: bool
 ) -> None:
     found = week(tmp_path, cut(table(2), window_s=5.0, pace_s=pace_s))
-    errata = {each.id for each in found.run.errata}
-    assert ("rollout.week2.rate_without_margin" in errata) is shown
+    assert ("rollout.week2.rate_without_margin" in errata_of(found.run.judgements)) is shown
 
 
 @pytest.mark.parametrize("end", ["begin", "end"])

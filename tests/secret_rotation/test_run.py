@@ -8,6 +8,7 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.evidence.gathered import stored
+from harness.model.judgement import errata_of
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
@@ -30,7 +31,7 @@ def test_without_a_cluster_nothing_is_exercised(tmp_path: Path) -> None:
     assert job.finish() == Exit.HOLD, job.text
     assert "nothing was exercised" in job.text
     result = result_in(job.folder)
-    assert not result.exercised and result.errata == ()
+    assert not result.exercised and not errata_of(result.judgements)
     assert len(result.judgements) == 9
     assert {each.verdict for each in result.judgements} == {Verdict.NOT_EXERCISED}
     assert {each.reason for each in result.judgements} == {"the environment lacks real Kubernetes"}

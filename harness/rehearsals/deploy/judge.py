@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.base.units import Unit
+from harness.judge.claimed import not_exercised, unknown
 from harness.judge.window import NS
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
@@ -61,7 +62,7 @@ def _one_by_one(seen: Pods, *, replicas: int, surge: int) -> list[Judgement]:
     """How the pods were replaced."""
     up, down, complete = "deploy.rolling.one_up", "deploy.rolling.one_down", "deploy.rolling.complete"
     if not seen.new:
-        return [inconclusive(claim, message("no pod was seen to come")) for claim in (up, down, complete)]
+        return [unknown("", claim, message("no pod was seen to come")) for claim in (up, down, complete)]
     wrong = [name for name in seen.ready if name not in seen.new]
     most, fewest, wanted = str(seen.most), str(seen.fewest_ready), str(replicas)
     at_most = message(
@@ -89,10 +90,10 @@ def undisturbed(claim: str, met: Tally, least_calls: int, lost_creates: int = 0)
     if met.calls < least_calls:
         there, needed = str(met.calls), str(least_calls)
         few = message("{due} requests and probes were due, and {needed} are needed", due=there, needed=needed)
-        return inconclusive(claim, few)
+        return unknown("", claim, few)
     failed = met.failed - lost_creates
     if not failed and met.missing:
-        return inconclusive(claim, met.told)
+        return unknown("", claim, met.told)
     told = [met.told]
     if lost_creates:
         aside = message(
@@ -107,14 +108,14 @@ def without_prestop(met: Tally, lost_creates: int, *, races: bool) -> Judgement:
     failed = met.failed - lost_creates
     if not races and not failed:
         why = message("the environment signals a pod once the endpoints have left it (unless --signals-at-once)")
-        return not_exercised(NO_PRESTOP, met.told, why)
+        return not_exercised("", NO_PRESTOP, met.told, why)
     return shown(NO_PRESTOP, failed > 0, _failed(failed), met.told)
 
 
 def create_lost(met: Tally, lost_creates: int) -> Judgement:
     """The erratum: a CREATE lost with a kept connection. Without one it was not met: the milliseconds are few."""
     if not lost_creates:
-        return not_exercised(CREATE_LOST, message("no CREATE met the end of a kept connection"), met.told)
+        return not_exercised("", CREATE_LOST, message("no CREATE met the end of a kept connection"), met.told)
     told = message(
         "{lost} CREATEs of {all} calls were lost with the kept connections of pods that ended",
         lost=str(lost_creates),
@@ -204,7 +205,7 @@ def limit_broken(
     gone no more than ``usual`` bad ones.
     """
     if met.first_ns is None:
-        return inconclusive(claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
+        return unknown("", claim, message("the version gave no bad answer among {all}", all=str(met.calls)))
     if undone.fired is None or undone.fired.fired_at_ns is None or undone.undo_ns is None or undone.done_ns is None:
         return _held(claim, False, message("never"), message("no limit fired, though {counts}", counts=met.told))
     bad_s = met.bad_s or 0.0
@@ -222,11 +223,11 @@ def limit_broken(
         message("then {counts}", counts=after.told),
     )
     good = all(one.status == 0 for one in undone.ran) and after.failed <= usual and bad_s <= within_s
-    unknown = after.calls < least_after or (good and after.failed + after.missing > usual)
+    untold = after.calls < least_after or (good and after.failed + after.missing > usual)
     return Judgement(
         id=claim,
         claim=claim,
-        verdict=Verdict.INCONCLUSIVE if unknown else Verdict.PASS if good else Verdict.FAIL,
+        verdict=Verdict.INCONCLUSIVE if untold else Verdict.PASS if good else Verdict.FAIL,
         told=told,
         value=bad_s,
         limit=within_s,
@@ -249,7 +250,7 @@ def breaking_schema(
         message("with the schema taken back {counts}", counts=mended.told),
     )
     if mended.calls < least_calls or mended.missing:
-        return inconclusive(claim, *told)
+        return unknown("", claim, *told)
     seen = undone.fired is not None and undone.done_ns is not None and past_undo.failed > 0 and mended.failed == 0
     return shown(claim, seen, _failed(met.failed), *told)
 
@@ -262,16 +263,6 @@ def side_by_side(written: Mapping[str, int], old: Iterable[str], new: Iterable[s
         old=str(sum(count for pod, count in written.items() if pod in old)),
         new=str(sum(count for pod, count in written.items() if pod in new)),
     )
-
-
-def inconclusive(claim: str, *told: Message) -> Judgement:
-    """It could not be told."""
-    return Judgement(id=claim, claim=claim, verdict=Verdict.INCONCLUSIVE, told=told)
-
-
-def not_exercised(claim: str, *told: Message) -> Judgement:
-    """Nothing was there to show it."""
-    return Judgement(id=claim, claim=claim, verdict=Verdict.NOT_EXERCISED, told=told, gates=False)
 
 
 def _held(claim: str, kept: bool, value: Message, *told: Message, met: Tally | None = None) -> Judgement:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from harness.evidence.gathered import Gathered
+from harness.judge.claimed import not_exercised, unknown
 from harness.judge.window import NS
 from harness.load.population.due import due_within
 from harness.model.due import DueList
@@ -34,7 +35,7 @@ def parts(
     for part in plan.parts:
         found: list[Judgement] = []
         if details.versions is not None and part.version.name not in details.versions:
-            found = [judge.not_exercised(claim, _NO_VERSION) for claim in part.claims]
+            found = [not_exercised("", claim, _NO_VERSION) for claim in part.claims]
         elif part.name in followed:
             found = of_part(plan, part, followed[part.name], details, evidence, seed=seed, races=races)
         yield from (msgspec.structs.replace(each, part=part.name) for each in found)
@@ -66,12 +67,12 @@ def _not_judged(part: DeployPart, followed: Followed) -> list[Judgement]:
     """Why nothing can be said of the part; [] when something can."""
     if followed.not_steady is not None:
         why = message("there was no steady state to begin with: {why}", why=followed.not_steady)
-        return [judge.inconclusive(claim, why) for claim in part.claims]
+        return [unknown("", claim, why) for claim in part.claims]
     if followed.not_applicable:
         words = verbatim(followed.not_applicable)
         why = message("the target's schema is not the contract's: {why}", why=words)
-        return [judge.not_exercised(claim, why) for claim in part.claims]
-    return [] if followed.end_ns else [judge.inconclusive(claim, _ENDED) for claim in part.claims]
+        return [not_exercised("", claim, why) for claim in part.claims]
+    return [] if followed.end_ns else [unknown("", claim, _ENDED) for claim in part.claims]
 
 
 def met(plan: DeployPlan, followed: Followed, details: DeployDetails, evidence: Gathered, *, seed: int) -> Tally:

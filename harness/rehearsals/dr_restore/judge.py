@@ -9,6 +9,7 @@ import msgspec
 
 from harness.base.clock import NS
 from harness.base.units import Unit
+from harness.judge.claimed import not_exercised
 from harness.model.judgement import Judgement, observation
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
@@ -52,7 +53,7 @@ def judged(plan: RecoveryPlan, seen: RecoveryDetails, anchor_unix_ns: int) -> It
         yield from _lacking(plan, seen)
     if REGION in plan.claims:
         told = message("the rehearsal has one machine: the loss of a region is outside it (Phase 4)")
-        yield Judgement(id=REGION, claim=REGION, verdict=Verdict.NOT_EXERCISED, told=(told,), gates=False)
+        yield not_exercised("", REGION, told)
 
 
 def _lacking(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Judgement]:
@@ -61,7 +62,7 @@ def _lacking(plan: RecoveryPlan, seen: RecoveryDetails) -> Iterator[Judgement]:
     for claim in CLAIMS["stack"]:
         if claim not in elsewhere:
             why = lacking_words(seen.lacking)
-            yield Judgement(id=claim, claim=claim, verdict=Verdict.NOT_EXERCISED, told=(why,), gates=False)
+            yield not_exercised("", claim, why)
 
 
 def findings(plan: RecoveryPlan, seen: RecoveryDetails) -> tuple[Judgement, ...]:

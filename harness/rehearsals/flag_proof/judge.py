@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.base.units import Unit
 from harness.checks.walk_continuity import Continuity
+from harness.judge.claimed import not_exercised
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
@@ -41,9 +42,7 @@ def judged(plan: FlagPlan, details: FlagProofDetails) -> Iterator[Judgement]:
         why = lacking_words(details.lacking)
         for part, claim in claims(plan):
             if part == REAL:
-                yield Judgement(
-                    id=claim, part=part, claim=claim, verdict=Verdict.NOT_EXERCISED, gates=False, told=(why,)
-                )
+                yield not_exercised(part, claim, why)
     for story in details.stories:
         yield told(story)
     for walks in details.walks:

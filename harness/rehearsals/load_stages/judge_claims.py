@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from harness.base.units import Unit
+from harness.judge.claimed import claimed, not_exercised
 from harness.model.judgement import Judgement, Kind
 from harness.model.message import Message, Told, message
 from harness.model.step import CAPACITY, Arrivals
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_sizing import sizing
 from harness.rehearsals.load_stages.judge_steps import limited_times
-from harness.rehearsals.load_stages.result import none, result
 from harness.rehearsals.load_stages.types import Asked, Knee, LoadStagesPlan, Sized, StepResult
 
 CAPACITY_CLAIM = "load.pod_capacity"
@@ -59,11 +59,11 @@ def _target(steps: Sequence[StepResult]) -> Judgement:
                 "value": good_per_s, "limit": TARGET_PER_S, "unit": Unit.PER_SECOND, "samples": figures.requests
             }  # fmt: skip
             if each.verdict is not Verdict.PASS:
-                return result(claim, each.verdict, *each.told, **measured)
+                return claimed("", claim, each.verdict, *each.told, **measured)
             kept = round(good_per_s, 6) >= TARGET_PER_S
             failed = message("{count} failed", count=str(figures.failed))
-            return result(claim, Verdict.PASS if kept else Verdict.FAIL, failed, *each.told, **measured)
-    return none(claim, message("no stage of {users} users was run", users=str(TARGET_USERS)))
+            return claimed("", claim, Verdict.PASS if kept else Verdict.FAIL, failed, *each.told, **measured)
+    return not_exercised("", claim, message("no stage of {users} users was run", users=str(TARGET_USERS)))
 
 
 def _stages(steps: Sequence[StepResult]) -> Judgement:
@@ -76,12 +76,12 @@ def _stages(steps: Sequence[StepResult]) -> Judgement:
     if not users:
         none_run = message("no stage of users was run")
         if limited:
-            return result(claim, Verdict.ERRATUM_SHOWN, none_run, *flights, erratum=erratum)
-        return none(claim, none_run, *flights)
+            return claimed("", claim, Verdict.ERRATUM_SHOWN, none_run, *flights, erratum=erratum)
+        return not_exercised("", claim, none_run, *flights)
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
     worst = min((each.verdict for each in users), key=order.index)
     shown = tuple(_of_users(each) for each in users)
-    return result(claim, worst, message("in the other reading"), *flights, shown=shown, erratum=erratum)
+    return claimed("", claim, worst, message("in the other reading"), *flights, shown=shown, erratum=erratum)
 
 
 def _of_users(step: StepResult) -> Message:
@@ -112,7 +112,7 @@ def _capacity(
     step = next((each for each in steps if each.step.name == CAPACITY), None)
     if step is None:
         rate = f"{plan.capacity.rate_per_s:g}"
-        return (none(CAPACITY_CLAIM, message("the stage of {rate}/s was not run", rate=rate), *beside),)
+        return (not_exercised("", CAPACITY_CLAIM, message("the stage of {rate}/s was not run", rate=rate), *beside),)
     offered = _offered(step, asked.containers[0])
     unenforced = [] if limits_enforced else [message("CPU and memory limits were not enforced, or were scaled")]
     of_target = _carried(step, offered, unenforced, beside)
@@ -133,8 +133,8 @@ def _carried(step: StepResult, offered: Message, lacking: Sequence[Message], bes
     }  # fmt: skip
     if lacking:
         here = message("measured here: {what}", what=offered)
-        return result(CAPACITY_CLAIM, Verdict.NOT_EXERCISED, *lacking, here, *step.told, *beside, **measured)
-    return result(CAPACITY_CLAIM, step.verdict, offered, *step.told, *beside, **measured)
+        return claimed("", CAPACITY_CLAIM, Verdict.NOT_EXERCISED, *lacking, here, *step.told, *beside, **measured)
+    return claimed("", CAPACITY_CLAIM, step.verdict, offered, *step.told, *beside, **measured)
 
 
 def _offered(step: StepResult, container: Asked) -> Message:
@@ -168,9 +168,9 @@ def _connections(steps: Sequence[StepResult], asked: Sized) -> Judgement:
     seen = [(r.figures.database_connections / r.pods) for r in steps if r.figures.database_connections]
     allowed = [r.figures.database_limit for r in steps if r.figures.database_limit is not None]
     if not seen or not allowed:
-        return none(claim, message("the database's connections were not read"))
+        return not_exercised("", claim, message("the database's connections were not read"))
     if asked.hpa is None:
-        return none(claim, message("the manifests have no autoscaler"))
+        return not_exercised("", claim, message("the manifests have no autoscaler"))
     pool, pods, surge = max(seen), asked.hpa.max_replicas, asked.surge
     needed = pool * (pods + surge)
     verdict = Verdict.PASS if needed <= min(allowed) else Verdict.FAIL
@@ -186,7 +186,7 @@ def _connections(steps: Sequence[StepResult], asked: Sized) -> Judgement:
         needed=f"{needed:.0f}",
         limit=str(min(allowed)),
     )
-    return result(claim, verdict, most, *unfilled, all_of_them, value=needed, limit=min(allowed))
+    return claimed("", claim, verdict, most, *unfilled, all_of_them, value=needed, limit=min(allowed))
 
 
 def of_knee(knee: Knee) -> Judgement:

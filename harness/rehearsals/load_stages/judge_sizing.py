@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.control.hpa.grouping import Settings
+from harness.judge.claimed import claimed, not_exercised
 from harness.model.autoscaling import Hpa, MetricKind
 from harness.model.judgement import Judgement
 from harness.model.message import Message, Told, message
 from harness.model.verdict import Verdict
-from harness.rehearsals.load_stages.result import none, result
 from harness.rehearsals.load_stages.types import Asked, Knee, Sized, StepFigures, StepResult
 
 CLAIM = "checklist.performance.sizing"
@@ -77,13 +77,13 @@ def sizing(steps: Sequence[StepResult], knees: Sequence[Knee], found: Sized) -> 
     """What a pod carries at each knee, and whether the HPA acts before it."""
     plain = [knee for knee in knees if not knee.photos_per_s]
     if not plain:
-        return none(CLAIM, message("no knee was searched"))
+        return not_exercised("", CLAIM, message("no knee was searched"))
     each_asks = asked(found.searched)
     judged = [_one_size(steps, knee, found.hpa, each_asks) for knee in plain]
     told = [part for _, parts in judged for part in parts]
     verdicts = [verdict for verdict, _ in judged if verdict is not Verdict.NOT_EXERCISED]
     worst = min(verdicts, key=_WORST_FIRST.index, default=Verdict.NOT_EXERCISED)
-    return result(CLAIM, worst, *told, shown=tuple(map(_carries, plain)))
+    return claimed("", CLAIM, worst, *told, shown=tuple(map(_carries, plain)))
 
 
 def _carries(knee: Knee) -> Message:

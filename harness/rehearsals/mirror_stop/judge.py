@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.base.units import Unit
 from harness.judge.bounds import ratio_lower, ratio_upper
+from harness.judge.claimed import not_exercised
 from harness.model.judgement import Judgement
 from harness.model.message import Message, message
 from harness.model.verdict import Verdict
@@ -22,7 +23,7 @@ def judged(details: MirrorStopDetails) -> Iterator[Judgement]:
     if details.lacking:
         why = lacking_words(details.lacking)
         for claim in CLAIMS:
-            yield Judgement(id=claim, claim=claim, verdict=Verdict.NOT_EXERCISED, gates=False, told=(why,))
+            yield not_exercised("", claim, why)
     if details.killed_pod is not None:
         yield killed(details.killed_pod)
     for step in details.steps:

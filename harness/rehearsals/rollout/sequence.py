@@ -107,8 +107,8 @@ class Rollout(Rehearsal[RolloutPlan, RolloutDetails]):
         for each in plan.weeks:
             yield judged_week(each.week, begun.get(each.week))
         for week, attempt in begun.items():
-            for erratum in errata_of(attempt.judgements):
-                yield observation(erratum.id, erratum.told, erratum=erratum.id, part=part_of_week(week))
+            for erratum, told in errata_of(attempt.judgements).items():
+                yield observation(erratum, told, erratum=erratum, part=part_of_week(week))
 
     def sections(self, plan: RolloutPlan, seen: Seen[RolloutDetails]) -> Iterable[Section]:
         """Where each week stands, with its criteria and figures."""
