@@ -12,9 +12,9 @@ from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import run_identity
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.stack.protocol import Stack
+from harness.rehearsal.rehearsal import Needs
+from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.rungs import stack_for, sweep
 from harness.stack.state.lease import remove_run_folder, run_folder
 
@@ -72,18 +72,7 @@ class Rungs:
     def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
         """The rung's own."""
         return stack_for(
-            run.options,
-            run_id=run.run_id,
-            manifests=needs.manifests,
-            folder=run.folder,
-            clock=run.clock,
-            progress=run.progress,
-            gate=needs.gate,
-            use_kept=needs.use_kept,
-            signals_at_once=run.options.signals_at_once,
-            every_program=needs.every_program,
-            peak_pods=needs.peak_pods,
-            secrets=needs.secrets,
+            run.options, needs, run_id=run.run_id, folder=run.folder, clock=run.clock, progress=run.progress
         )
 
     def load(self, on: Running[Any], plan: LoadPlan, name: str) -> Load:

@@ -15,13 +15,13 @@ from harness.model.parts import PartOfPlan, PartRun, PartsDetails, title_of
 from harness.model.result import Part
 from harness.model.stack import Rung
 from harness.model.verdict import Verdict
-from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.report.words import lacking_words
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import cpu_factor, scaled
+from harness.stack.protocol import StackNeeds
 
 
 class SizedPart(PartOfPlan, Protocol):

@@ -17,12 +17,24 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message
 from harness.model.result import Facts, Part
 from harness.model.section import Section
-from harness.rehearsal.needs import Needs
+from harness.model.stack import Capability
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
+from harness.stack.protocol import StackNeeds
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run asks to be given. ``stack`` ``None``: it goes without one. Without the ``capabilities`` it is refused
+    before it begins; what a part alone needs is that part's. Who can do without real processes, and so in virtual time,
+    says so.
+    """
+
+    stack: StackNeeds | None = None
+    capabilities: frozenset[Capability] = frozenset({Capability.REAL_PROCESSES})
 
 
 @dataclass(frozen=True)

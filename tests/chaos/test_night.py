@@ -24,13 +24,13 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.command import parse
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Rungs
-from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.command import ChaosNightly
 from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, keep_seed
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightDetails, NightPlan
 from harness.report.published import RESULT, RESULT_JSON
+from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
 from tests.rehearsal.made import facts, judged_again
 

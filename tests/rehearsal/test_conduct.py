@@ -24,11 +24,11 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.environment import Rungs
-from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsal.running import Running
 from harness.report.published import RESULT
+from harness.stack.protocol import StackNeeds
 from harness.stack.state.lease import run_folder
 from harness.stack.targets import bundled
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan

@@ -24,9 +24,8 @@ from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
 from harness.rehearsal.conduct import conduct
-from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
 from harness.rehearsals.chaos.types import (
