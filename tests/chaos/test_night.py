@@ -23,7 +23,7 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.command import parse
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Rungs
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.command import ChaosNightly
@@ -54,7 +54,7 @@ class HandClock(MachineClock):
         return unix_ns(self.anchor, self.now)
 
 
-class Nowhere(Rungs):
+class Nowhere(Environment):
     """This machine, where nobody left anything; the night itself has no stack."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:

@@ -24,7 +24,7 @@ from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conduct import conduct
+from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
@@ -149,7 +149,7 @@ async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
         manifests=ROOT / "deploy/kubernetes/overlays/local",
         replay="again",
     )
-    result = await conduct(REHEARSAL, plan, options, CLOCK, Progress(CLOCK))
+    result = await Conductor(REHEARSAL, plan, options, CLOCK, Progress(CLOCK)).run()
     told = [f"{each.id}: {each.verdict}: {each.reason}" for each in result.judgements]
     assert result.exit_status == Exit.OK, told
     assert result.facts.leaks == result.facts.errors == ()

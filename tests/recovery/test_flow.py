@@ -16,7 +16,7 @@ from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Rungs
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.site import Site
@@ -26,7 +26,7 @@ from harness.stack.targets import resolve
 from tests.rehearsal.again import judged_again
 
 
-class Nobody(Rungs):
+class Nobody(Environment):
     """This machine that left nothing, and has no stack."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:

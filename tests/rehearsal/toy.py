@@ -35,7 +35,7 @@ class ToyDetails(msgspec.Struct, kw_only=True):
 class Toy(Rehearsal[ToyPlan, ToyDetails]):
     """The rehearsal."""
 
-    name, decides = "toy", False
+    name = "toy"
     plan, details = ToyPlan, ToyDetails
 
     def title(self, plan: ToyPlan) -> Message:

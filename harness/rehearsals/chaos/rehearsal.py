@@ -34,7 +34,7 @@ _TITLES = {
 class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
     """The rehearsal."""
 
-    name, decides = "chaos", False
+    name = "chaos"
     plan, details = ChaosPlan, ChaosDetails
 
     def title(self, plan: ChaosPlan) -> Message:

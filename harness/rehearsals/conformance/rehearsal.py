@@ -33,7 +33,7 @@ from harness.stack.protocol import StackNeeds, WithBeside
 class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
     """The rehearsal. It promises no claims: the checks are of the contract, not of the register."""
 
-    name, decides = "conformance", False
+    name = "conformance"
     plan, details = ConformancePlan, ConformanceDetails
 
     def title(self, plan: ConformancePlan) -> Message:

@@ -25,7 +25,7 @@ from harness.stack.protocol import StackNeeds
 class Deploy(Rehearsal[DeployPlan, DeployDetails]):
     """The rehearsal."""
 
-    name, decides = "deploy_rehearsal", False
+    name = "deploy_rehearsal"
     plan, details = DeployPlan, DeployDetails
 
     def claims(self, plan: DeployPlan) -> Iterable[tuple[str, str]]:

@@ -41,7 +41,7 @@ _BASE_BYTES = 1024**3
 class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     """The rehearsal. It is judged as one part: what was lost is the worst of all."""
 
-    name, decides = "dr_restore", False
+    name = "dr_restore"
     plan, details = RecoveryPlan, RecoveryDetails
 
     def claims(self, plan: RecoveryPlan) -> Iterable[tuple[str, str]]:

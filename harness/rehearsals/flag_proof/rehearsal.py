@@ -30,7 +30,7 @@ NEEDED = (Capability.REAL_POSTGRESQL,)
 class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
     """The rehearsal."""
 
-    name, decides = "flag_proof", False
+    name = "flag_proof"
     plan, details = FlagPlan, FlagProofDetails
 
     def claims(self, plan: FlagPlan) -> Iterable[tuple[str, str]]:

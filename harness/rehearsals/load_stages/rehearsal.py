@@ -33,7 +33,7 @@ from harness.stack.protocol import StackNeeds
 class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
     """The rehearsal: the stages at one number of pods, then a search for each number of pods of the plan."""
 
-    name, decides = "load_stages", False
+    name = "load_stages"
     plan, details = LoadStagesPlan, LoadStagesDetails
 
     def claims(self, plan: LoadStagesPlan) -> Iterable[tuple[str, str]]:

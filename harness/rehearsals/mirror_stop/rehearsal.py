@@ -35,7 +35,7 @@ NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
 class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     """The rehearsal."""
 
-    name, decides = "mirror_stop", False
+    name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
 
     def title(self, plan: MirrorStopPlan) -> Message:

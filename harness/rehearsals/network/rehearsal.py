@@ -31,7 +31,7 @@ _ROUNDS = ("before", "after", "replaced")
 class Network(Rehearsal[NetworkPlan, NetworkDetails]):
     """The rehearsal. It has no figures: paths work or are refused."""
 
-    name, decides = "network", False
+    name = "network"
     plan, details = NetworkPlan, NetworkDetails
 
     def claims(self, plan: NetworkPlan) -> Iterable[tuple[str, str]]:

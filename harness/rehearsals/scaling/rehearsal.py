@@ -29,7 +29,7 @@ from harness.stack.manifests.cpu import scaled
 class Scaling(InParts[ScalingPlan, ScalingDetails]):
     """The rehearsal: each part of the plan in turn, on one stack."""
 
-    name, decides = "scaling", False
+    name = "scaling"
     plan, details = ScalingPlan, ScalingDetails
 
     def arrange(self, plan: ScalingPlan, options: Options, manifests: Manifests) -> Needs:

@@ -34,7 +34,7 @@ from harness.stack.protocol import SecretsPlan
 class SecretRotation(InParts[RotationPlan, RotationDetails]):
     """The rehearsal: each part of the plan in turn, on one stack with a secret store."""
 
-    name, decides = "secret_rotation", False
+    name = "secret_rotation"
     plan, details = RotationPlan, RotationDetails
 
     def arrange(self, plan: RotationPlan, options: Options, manifests: Manifests) -> Needs:
