@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -46,8 +47,13 @@ def test_every_bundled_file_is_fine_and_known_by_its_keys_alone(path: Path, tmp_
 
 def test_every_plan_of_a_rehearsal_is_one_of_the_kinds() -> None:
     assert EXAMPLES.keys() == KINDS.keys() - {"claims"}
-    files = {path for path in (ROOT / "harness" / "rehearsals").glob("*/plan.py") if "PLANS" in path.read_text()}
-    assert {path.parent.name for path in files} == KINDS.keys() - {"scenario", "claims", "chaos"}
+    reads = re.compile(r"planfile\.(load|bundled|made)\(|self\.read\(")
+    files = (ROOT / "harness" / "rehearsals").glob("*/*.py")
+    assert {path.parent.name for path in files if reads.search(path.read_text())} == KINDS.keys() - {
+        "scenario",
+        "claims",
+        "chaos",
+    }
 
 
 def test_claims_of_your_own_are_a_kind_too(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from harness.base import yamltext
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.base.units import OneOf, Quantity
 
@@ -65,6 +66,11 @@ def once(names: Iterable[object]) -> None:
     for name, count in Counter(map(str, names)).items():
         if count > 1:
             raise ValueError(f"{name!r} is there twice, and each has one name of its own")
+
+
+def bundled(name: str, plan: type[T]) -> T:
+    """The plan ``name`` of scenarios/plans. Raises ``BadInput``."""
+    return load(PLANS / f"{name}.yaml", plan)
 
 
 def load(path: Path, plan: type[T]) -> T:

@@ -17,17 +17,11 @@ from harness.base import planfile, yamltext
 from harness.base.data import SCENARIOS
 from harness.base.errors import BadInput
 from harness.rehearsals.deploy import plan as deploy
-from harness.rehearsals.dr_restore import plan as dr_restore
 from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.rehearsals.flag_proof import plan as flag_proof
 from harness.rehearsals.flag_proof.types import FlagPlan
-from harness.rehearsals.load_stages import plan as load_stages
 from harness.rehearsals.load_stages.types import LoadStagesPlan
-from harness.rehearsals.network import plan as network
 from harness.rehearsals.network.types import NetworkPlan
-from harness.rehearsals.scaling import plan as scaling
 from harness.rehearsals.scaling.types import ScalingPlan
-from harness.rehearsals.secret_rotation import plan as secret_rotation
 from harness.rehearsals.secret_rotation.types import RotationPlan
 from scenarios import claims_file
 from scenarios import load as scenario
@@ -37,15 +31,20 @@ _ENDING = ".schema.json"
 
 
 class FileKind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of file: ``told`` what it is, ``form`` the type of its keys; ``load`` reads one as a run would, ``held``
-    is what there is in what that returns, ``of`` what those are called, one and several.
+    """A kind of file: ``told`` what it is, ``form`` the type of its keys; ``read`` reads one as a run would where
+    that takes more than the type; ``held`` is what there is in what that returns, ``of`` what those are called, one and
+    several.
     """
 
     told: str
     form: type[msgspec.Struct]
-    load: Callable[[Path], Any]
+    read: Callable[[Path], Any] | None = None
     held: Callable[[Any], Sized] = attrgetter("parts")
     of: tuple[str, str] = ("part", "parts")
+
+    def load(self, path: Path) -> Any:
+        """What a run would take from ``path``. Raises ``BadInput``."""
+        return planfile.load(path, self.form) if self.read is None else self.read(path)
 
     def schema(self) -> bytes:
         """The JSON Schema as it is committed."""
@@ -63,52 +62,48 @@ KINDS = {
     "scenario": FileKind(
         told="a scenario",
         form=scenario.ScenarioFile,
-        load=lambda path: scenario.parse(yamltext.read(path), str(path), path.stem),
+        read=lambda path: scenario.parse(yamltext.read(path), str(path), path.stem),
         held=attrgetter("criteria"),
         of=("criterion", "criteria"),
     ),
     "claims": FileKind(
         told="a file of claims",
         form=claims_file.ClaimsFile,
-        load=claims_file.load,
+        read=claims_file.load,
         held=dict.keys,
         of=("claim", "claims"),
     ),
-    "deploy": FileKind(told="a plan of deploy_rehearsal", form=deploy.DeployFile, load=deploy.load),
+    "deploy": FileKind(told="a plan of deploy_rehearsal", form=deploy.DeployFile, read=deploy.load),
     "dr_restore": FileKind(
         told="a plan of dr_restore",
         form=RecoveryPlan,
-        load=dr_restore.load,
         held=attrgetter("disasters"),
         of=("disaster", "disasters"),
     ),
     "flag_proof": FileKind(
         told="a plan of flag_proof",
         form=FlagPlan,
-        load=flag_proof.load,
         held=attrgetter("cases"),
         of=("fetch interval", "fetch intervals"),
     ),
     "load_stages": FileKind(
         told="a plan of load_stages",
         form=LoadStagesPlan,
-        load=load_stages.load,
         held=attrgetter("stages"),
         of=("stage", "stages"),
     ),
     "network": FileKind(
         told="a plan of network",
         form=NetworkPlan,
-        load=network.load,
         held=attrgetter("paths"),
         of=("path", "paths"),
     ),
-    "scaling": FileKind(told="a plan of scaling", form=ScalingPlan, load=scaling.load),
-    "secret_rotation": FileKind(told="a plan of secret_rotation", form=RotationPlan, load=secret_rotation.load),
+    "scaling": FileKind(told="a plan of scaling", form=ScalingPlan),
+    "secret_rotation": FileKind(told="a plan of secret_rotation", form=RotationPlan),
     "chaos": FileKind(
         told="an experiment of chaos",
         form=catalogue.ExperimentFile,
-        load=catalogue.checked,
+        read=catalogue.checked,
         held=lambda experiment: experiment.document["method"],
         of=("activity", "activities"),
     ),

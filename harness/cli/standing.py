@@ -20,6 +20,7 @@ from harness.rehearsal.lifecycle import Lifecycle, open_folder
 from harness.rehearsal.options import Options
 from harness.stack import state
 from harness.stack.keeping import PartStatus, Standing
+from harness.stack.protocol import StackNeeds
 from harness.stack.rungs import manifests_of, stack_for
 from harness.stack.state.lease import Condition, Lease, condition, lives, read_lease, remove_run_folder, run_folder
 from harness.stack.state.processes import process_mark, wait_gone
@@ -60,13 +61,11 @@ class StandingStack:
         self._folder = open_folder(options.reports, self.run_id)
         self._stack = stack_for(
             options,
+            StackNeeds(manifests=manifests),
             run_id=self.run_id,
-            manifests=manifests,
             folder=self._folder,
             clock=clock,
             progress=progress,
-            gate=False,
-            signals_at_once=options.signals_at_once,
         )
         self.lifecycle = Lifecycle(progress)
         self.up: StackFacts | None = None

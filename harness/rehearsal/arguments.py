@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+import msgspec
+
+from harness.base import planfile
 from harness.base.data import OVERLAYS, REPORTS
 from harness.base.errors import BadInput
 from harness.base.progress import Progress
@@ -40,7 +43,8 @@ class Named(Protocol):
         ...
 
 
-P = TypeVar("P", bound=Named)
+N = TypeVar("N", bound=Named)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +227,10 @@ class OwnPlan(Command):
 
     plan: Path | None = option("a plan of your own instead of the one in scenarios/plans", Path, metavar="FILE")
 
+    def read(self, form: type[P]) -> P:
+        """The plan of the file that is named, else the bundled one of the command's name. Raises ``BadInput``."""
+        return planfile.load(self.plan, form) if self.plan else planfile.bundled(self.name, form)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts(OwnPlan):
@@ -230,7 +238,13 @@ class Parts(OwnPlan):
 
     only: tuple[str, ...] = option("a part of the plan (repeatable)", default=(), metavar="NAME")
 
-    def chosen(self, parts: Sequence[P]) -> tuple[P, ...]:
+    def read(self, form: type[P]) -> P:
+        """With the parts that ``--only`` names."""
+        plan: Any = super().read(form)
+        chosen: P = msgspec.structs.replace(plan, parts=self.chosen(plan.parts))
+        return chosen
+
+    def chosen(self, parts: Sequence[N]) -> tuple[N, ...]:
         """The parts that ``--only`` names, in their own order; all when it names none. Raises ``BadInput``."""
         names = [part.name for part in parts]
         if unknown := sorted(set(self.only) - set(names)):

@@ -1,4 +1,4 @@
-"""``conduct``: every run of every rehearsal, whole and in one direction (ARCHITECTURE.md, "The flow of a run").
+"""Conducting: every run of every rehearsal, whole and in one direction (ARCHITECTURE.md, "The flow of a run").
 
 preflight -> (stack up -> load -> act) -> endings -> tear down -> leak check -> judge -> combine -> report
 
@@ -49,9 +49,12 @@ PLAN_JSON, MANIFESTS_JSON, MACHINE_JSON = "plan.json", "manifests.json", "machin
 
 
 class Conductor(Generic[P, D]):
-    """One run of a rehearsal under way. ``run`` always returns its result, however it ended.
+    """One run of a rehearsal under way. ``run`` always returns its result, however it ended, which lies in its folder
+    below ``options.reports``.
 
-    ``resumed`` is the folder of a sequence that was cut short, and its details: it goes on there.
+    Raises ``RehearsalError`` where nothing was begun: manifests that are refused, an environment that lacks what the
+    rehearsal cannot do without, a folder that cannot be made. ``resumed`` is the folder of a sequence that was cut
+    short, and its details: it goes on there.
     """
 
     def __init__(
@@ -245,20 +248,3 @@ class Conductor(Generic[P, D]):
             raise EvidenceNotWritten(
                 f"{name} could not be written: {error.strerror}", where=str(self.folder), remedy="free some space"
             ) from error
-
-
-async def conduct(
-    rehearsal: Rehearsal[P, D],
-    plan: P,
-    options: Options,
-    clock: Clock,
-    progress: Progress,
-    *,
-    environment: Environment = RUNGS,
-) -> Result:
-    """Runs ``rehearsal`` by ``plan`` and returns its result, which lies in its folder below ``options.reports``.
-
-    Raises ``RehearsalError`` only where nothing was begun: manifests that are refused, an environment that lacks what
-    the rehearsal cannot do without, a folder that cannot be made.
-    """
-    return await Conductor(rehearsal, plan, options, clock, progress, environment=environment).run()

@@ -1,9 +1,9 @@
-"""Where runs are conducted, as a port: what gives a run its name, its stack, its load, and the reach to its stores."""
+"""Where runs are conducted: what gives a run its name, its stack, its load, and the reach to its stores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness.base.clock import Clock
 from harness.checks.stores import Stores, StoresAt
@@ -12,9 +12,9 @@ from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
 from harness.model.stack import Rung
 from harness.rehearsal.lifecycle import run_identity
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.stack.protocol import Stack
+from harness.rehearsal.rehearsal import Needs
+from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.rungs import stack_for, sweep
 from harness.stack.state.lease import remove_run_folder, run_folder
 
@@ -23,83 +23,44 @@ if TYPE_CHECKING:
     from harness.rehearsal.running import Running
 
 
-class Environment(Protocol):
-    """A rehearsal asks it for nothing itself: ``conduct`` and ``Running`` do."""
+class Environment:
+    """This machine: the rung that the options name, the load as processes. A rehearsal asks it for nothing itself:
+    ``conduct`` and ``Running`` do.
+    """
 
     def identity(self, clock: Clock, name: str, seed: int) -> str:
-        """The id of a run that begins now, which no other run has."""
-        ...
-
-    def accept(self, needs: Needs, options: Options) -> None:
-        """Raises ``BadInput`` for what no run here can have, or heed."""
-        ...
-
-    async def sweep(self, say: Callable[[str], None]) -> None:
-        """Removes what killed runs left, and says what."""
-        ...
-
-    def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
-        """The stack of a run, not yet up."""
-        ...
-
-    def load(self, on: Running[Any], plan: LoadPlan, name: str) -> Load:
-        """What carries out ``plan`` on the run's stack, not yet started; ``name`` tells several of a run apart."""
-        ...
-
-    def stores(self, on: Running[Any]) -> Stores:
-        """The stores of the run's stack, which is up."""
-        ...
-
-    def forget(self, run: Conductor[Any, Any]) -> None:
-        """Removes what was kept for the run beside its report; idempotent."""
-        ...
-
-
-class Rungs:
-    """This machine: the rung that the options name, the load as processes."""
-
-    def identity(self, clock: Clock, name: str, seed: int) -> str:
-        """By the process that owns it."""
+        """The id of a run that begins now, which no other run has: by the process that owns it."""
         return run_identity(clock, name, seed)
 
     def accept(self, needs: Needs, options: Options) -> None:
-        """Anything: what a rung lacks is told part by part, as not exercised."""
+        """Raises ``BadInput`` for what no run here can have, or heed. Here nothing: what a rung lacks is told part by
+        part, as not exercised."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:
-        """Of any rung."""
+        """Removes what killed runs of any rung left, and says what."""
         await sweep(say)
 
     def stack(self, run: Conductor[Any, Any], needs: StackNeeds) -> Stack:
-        """The rung's own."""
+        """The stack of a run, not yet up: the rung's own."""
         return stack_for(
-            run.options,
-            run_id=run.run_id,
-            manifests=needs.manifests,
-            folder=run.folder,
-            clock=run.clock,
-            progress=run.progress,
-            gate=needs.gate,
-            use_kept=needs.use_kept,
-            signals_at_once=run.options.signals_at_once,
-            every_program=needs.every_program,
-            peak_pods=needs.peak_pods,
-            secrets=needs.secrets,
+            run.options, needs, run_id=run.run_id, folder=run.folder, clock=run.clock, progress=run.progress
         )
 
     def load(self, on: Running[Any], plan: LoadPlan, name: str) -> Load:
-        """Two processes, with their files in the run's folder of state."""
+        """What carries out ``plan`` on the run's stack, not yet started: two processes, with their files in the run's
+        folder of state. ``name`` tells several of a run apart."""
         return LoadProcesses(plan, run_folder(on.run_id) / name, on.clock, logs=on.folder / "logs" / name)
 
     def stores(self, on: Running[Any]) -> Stores:
-        """Where the stack says."""
+        """The stores of the run's stack, which is up."""
         return StoresAt(on.stack.endpoints())
 
     def forget(self, run: Conductor[Any, Any]) -> None:
-        """The run's folder of state."""
+        """Removes what was kept for the run beside its report, its folder of state; idempotent."""
         remove_run_folder(run.run_id)
 
 
-RUNGS = Rungs()
+RUNGS = Environment()
 
 
 def environment_of(rung: Rung) -> Environment:

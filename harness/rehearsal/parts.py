@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -15,13 +16,13 @@ from harness.model.message import message
 from harness.model.parts import PartOfPlan, PartRun, PartsDetails, title_of
 from harness.model.result import Part
 from harness.model.stack import Rung
-from harness.rehearsal.needs import StackNeeds
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.report.words import lacking_words
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import cpu_factor, scaled
+from harness.stack.protocol import StackNeeds
 
 
 class SizedPart(PartOfPlan, Protocol):
@@ -50,20 +51,20 @@ class Acts(Protocol):
         ...
 
 
-class InParts(Rehearsal[P, D], Protocol[P, D]):
+class InParts(Rehearsal[P, D]):
     """Each part of the plan in turn, on one stack whose pods at their most fit the machine's CPU."""
 
+    @abstractmethod
     def acts(self, plan: P, on: Running[D]) -> Acts:
         """What runs the parts, once the stack is up."""
-        ...
 
+    @abstractmethod
     async def of_part(self, plan: P, part: Any, on: Running[D]) -> Sequence[Judgement]:
         """The judgements on a part that has ended."""
-        ...
 
+    @abstractmethod
     def of_parts(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
         """The judgements on all that were run."""
-        ...
 
     def claims(self, plan: P) -> Iterable[tuple[str, str]]:
         """Those that each part names."""

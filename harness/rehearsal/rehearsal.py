@@ -4,9 +4,10 @@ said of it. Whoever writes one derives from ``Rehearsal`` and says what is not a
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -17,12 +18,24 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message
 from harness.model.result import Facts, Part
 from harness.model.section import Section
-from harness.rehearsal.needs import Needs
+from harness.model.stack import Capability
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
+from harness.stack.protocol import StackNeeds
 
 P = TypeVar("P")
 D = TypeVar("D", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run asks to be given. ``stack`` ``None``: it goes without one. Without the ``capabilities`` it is refused
+    before it begins; what a part alone needs is that part's. Who can do without real processes, and so in virtual time,
+    says so.
+    """
+
+    stack: StackNeeds | None = None
+    capabilities: frozenset[Capability] = frozenset({Capability.REAL_PROCESSES})
 
 
 @dataclass(frozen=True)
@@ -50,25 +63,18 @@ class Figure:
     gates: bool = False
 
 
-class Rehearsal(Protocol[P, D]):
+class Rehearsal(ABC, Generic[P, D]):
     """One rehearsal, as a value. All but ``run`` is pure: a stored run is judged again by the same code.
 
     ``name`` is its name in the registry. ``decides``: its decision is one of the rollout (advance, hold, roll back).
+    ``plan`` is the type of its plan, as ``plan.json`` keeps it; ``details`` that of its own facts: whatever a judgement
+    rests on that is not in the evidence.
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def decides(self) -> bool: ...
-    @property
-    def plan(self) -> type[P]:
-        """The type of its plan, as ``plan.json`` keeps it."""
-        ...
-
-    @property
-    def details(self) -> type[D]:
-        """The type of its own facts: whatever a judgement rests on that is not in the evidence."""
-        ...
+    name: str
+    decides: bool = False
+    plan: type[P]
+    details: type[D]
 
     def title(self, plan: P) -> Message:
         """What the page is headed with: the plan's own title."""
@@ -85,18 +91,18 @@ class Rehearsal(Protocol[P, D]):
         _ = plan, seen
         return ()
 
+    @abstractmethod
     def arrange(self, plan: P, options: Options, manifests: Manifests) -> Needs:
         """What a run of ``plan`` needs. Pure."""
-        ...
 
+    @abstractmethod
     async def run(self, plan: P, on: Running[D]) -> None:
         """Acts: brings the stack up, puts load on it, does what the plan says, and leaves its facts in ``on.details``
         and in the evidence. It may raise at any moment; the endings, the tear down and the report follow."""
-        ...
 
+    @abstractmethod
     def judge(self, plan: P, seen: Seen[D]) -> Iterable[Judgement]:
         """Everything that the run says of the document's claims, and whatever else was looked at."""
-        ...
 
     def sections(self, plan: P, seen: Seen[D]) -> Iterable[Section]:
         """What the page of a run that was judged shows besides: tables, charts, lines, as data."""

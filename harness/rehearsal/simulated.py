@@ -15,19 +15,20 @@ from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.load.sim.executor import VirtualLoad
 from harness.rehearsal.conduct import Conductor
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.lifecycle import run_identity
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
+from harness.rehearsal.rehearsal import Needs
 from harness.rehearsal.running import Running
 from harness.report.words import lacking_words
-from harness.stack.protocol import Stack
+from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.sim.stack import CAPABILITIES, MemoryStack
 from harness.stack.sim.world import Planted, World
 
 _SPOOL = "spool"
 
 
-class Simulated:
+class Simulated(Environment):
     """Nothing of a run is outside its report's folder. ``planted`` is wrong in every world."""
 
     def __init__(self, planted: Planted | None = None) -> None:

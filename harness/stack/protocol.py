@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -188,6 +189,22 @@ class SecretsPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     poll_s: float
     first: Callable[[DatabaseAccess, str], Awaitable[Credentials]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackNeeds:
+    """What is asked of a stack besides its rung: that it has these ``manifests``. ``peak_pods`` are to fit a cluster's
+    CPU at once; ``gate``: faults are put between the service and its pods; ``use_kept``: slow parts that were kept
+    running may be taken over; ``every_program``: a PostgreSQL with its programs for backups and standbys; ``secrets``:
+    of rungs that are ``WithSecretStore``. A rung leaves what is not for it.
+    """
+
+    manifests: Manifests
+    peak_pods: int | None = None
+    gate: bool = False
+    use_kept: bool = True
+    every_program: bool = False
+    secrets: SecretsPlan | None = None
 
 
 class SecretStore(Protocol):

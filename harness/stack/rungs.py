@@ -17,7 +17,7 @@ from harness.model.stack import AUTO, OwnCluster, Rung, Target
 from harness.stack.keeping import Keeper
 from harness.stack.manifests import by_kubectl, of_the_rehearsal
 from harness.stack.manifests import load as load_manifests
-from harness.stack.protocol import SecretsPlan, Stack
+from harness.stack.protocol import Stack, StackNeeds
 from harness.stack.targets import as_command
 
 if TYPE_CHECKING:
@@ -170,42 +170,30 @@ class Wanted(Protocol):
         """Somebody's own cluster, of the rung ``kube``."""
         ...
 
+    @property
+    def signals_at_once(self) -> bool:
+        """Of ``local``: on a cluster kubelet and kube-proxy race anyway."""
+        ...
+
 
 def stack_for(
-    options: Wanted,
-    *,
-    run_id: str,
-    manifests: Manifests,
-    folder: Path,
-    clock: Clock,
-    progress: Callable[[str], None],
-    gate: bool,
-    use_kept: bool = True,
-    signals_at_once: bool = False,
-    every_program: bool = False,
-    peak_pods: int | None = None,
-    secrets: SecretsPlan | None = None,
+    options: Wanted, needs: StackNeeds, *, run_id: str, folder: Path, clock: Clock, progress: Callable[[str], None]
 ) -> Stack:
-    """The stack of the rung that ``options`` name, not yet up. ``peak_pods`` are to fit a cluster's CPU at once.
-
-    ``every_program`` asks for a PostgreSQL with its programs for backups and standbys (``LocalStack``).
-    ``secrets`` is for rungs that are ``WithSecretStore``; the others leave it. ``signals_at_once`` is for ``local``:
-    on a cluster kubelet and kube-proxy race anyway.
-    """
+    """The stack of the rung that ``options`` name, not yet up."""
     if options.rung is Rung.LOCAL:
         from harness.stack.local import LocalStack
 
         return LocalStack(
             run_id=run_id,
-            manifests=manifests,
+            manifests=needs.manifests,
             target=options.target,
             folder=folder,
             clock=clock,
             service_port=options.service_port,
-            gate=gate,
-            use_kept=use_kept,
-            signals_at_once=signals_at_once,
-            every_program=every_program,
+            gate=needs.gate,
+            use_kept=needs.use_kept,
+            signals_at_once=options.signals_at_once,
+            every_program=needs.every_program,
             progress=progress,
         )
     if options.rung is Rung.KIND:
@@ -213,15 +201,15 @@ def stack_for(
 
         return KindStack(
             run_id=run_id,
-            manifests=manifests,
+            manifests=needs.manifests,
             target=options.target,
             folder=folder,
             clock=clock,
             service_port=options.service_port,
-            gate=gate,
-            peak_pods=peak_pods,
-            use_kept=use_kept,
-            secrets=secrets,
+            gate=needs.gate,
+            peak_pods=needs.peak_pods,
+            use_kept=needs.use_kept,
+            secrets=needs.secrets,
             progress=progress,
         )
     if options.rung is Rung.KUBE and options.own_cluster is not None:
@@ -229,14 +217,14 @@ def stack_for(
 
         return KubeStack(
             run_id=run_id,
-            manifests=manifests,
+            manifests=needs.manifests,
             target=options.target,
             cluster=options.own_cluster,
             images=cluster_images(options.target, options.own_cluster.registry, clock),
             folder=folder,
             clock=clock,
             service_port=options.service_port,
-            gate=gate,
+            gate=needs.gate,
             progress=progress,
         )
     raise BadInput(f"the environment {options.rung} has no stack of its own", remedy="use --on local or --on kind")

@@ -23,14 +23,14 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.command import parse
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Rungs
-from harness.rehearsal.needs import StackNeeds
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.command import ChaosNightly
 from harness.rehearsals.chaos.night import FAILING_SEEDS, Night, keep_seed
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, Made, NightDetails, NightPlan
 from harness.report.published import RESULT, RESULT_JSON
+from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
 from tests.rehearsal.made import facts, judged_again
 
@@ -54,7 +54,7 @@ class HandClock(MachineClock):
         return unix_ns(self.anchor, self.now)
 
 
-class Nowhere(Rungs):
+class Nowhere(Environment):
     """This machine, where nobody left anything; the night itself has no stack."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from harness.base import planfile
 from harness.base.units import Unit
 from harness.evidence.gathered import Gathered
 from harness.judge.window import NS
@@ -22,15 +23,11 @@ from harness.model.manifests import Manifests
 from harness.model.parts import PartRun, Runs
 from harness.model.secrets import Seen as PodSeen
 from harness.model.secrets import Synced, Trial
-from harness.rehearsals.load_stages import plan as stages_plan
 from harness.rehearsals.load_stages.judge import steps_of
-from harness.rehearsals.load_stages.types import LoadStagesDetails, Made, sized
-from harness.rehearsals.network import plan as network_plan
-from harness.rehearsals.network.types import NetworkDetails
-from harness.rehearsals.scaling import plan as scaling_plan
-from harness.rehearsals.scaling.types import Did, Drained, Manual, ScalingDetails
-from harness.rehearsals.secret_rotation import plan as rotation_plan
-from harness.rehearsals.secret_rotation.types import AsWritten, Course, Rotated, RotationDetails, Started
+from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, Made, sized
+from harness.rehearsals.network.types import NetworkDetails, NetworkPlan
+from harness.rehearsals.scaling.types import Did, Drained, Manual, ScalingDetails, ScalingPlan
+from harness.rehearsals.secret_rotation.types import AsWritten, Course, Rotated, RotationDetails, RotationPlan, Started
 from harness.rehearsals.secret_rotation.types import Did as RotationDid
 from tests.corpus import again
 from tests.corpus.again import Again, Json
@@ -58,12 +55,12 @@ parts:
 """
 
 
-def planned(load: Callable[[Path], T], name: str, text: str) -> T:
+def planned(plan: type[T], name: str, text: str) -> T:
     """The plan of that text, named as its file was."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{name}.yaml"
         file.write_text(text)
-        return load(file)
+        return planfile.load(file, plan)
 
 
 def manifests() -> Manifests:
@@ -84,7 +81,7 @@ def load_stages(run: str) -> Again:
         sized=sized(manifests(), old["knee_cpu_factor"]),
         knee_cpu_factor=old["knee_cpu_factor"],
     )
-    return Again("load_stages", planned(stages_plan.load, "plan", STAGES), again.seen(run, details))
+    return Again("load_stages", planned(LoadStagesPlan, "plan", STAGES), again.seen(run, details))
 
 
 def steps(found: Again) -> tuple[Judgement, ...]:
@@ -122,7 +119,7 @@ def runs_of(plan: Any, old: Json) -> Runs:
 def scaling(run: str) -> Again:
     """By hand and a drain: the moments are those of the evidence."""
     old, evidence = again.document(run), again.evidence_of(run)
-    plan = planned(scaling_plan.load, "plan_scaling", PARTS)
+    plan = planned(ScalingPlan, "plan_scaling", PARTS)
     runs = runs_of(plan, old)
     resized = [each for each in evidence.events if each.kind == "deployment" and each.at_ns >= runs["manual"].start_ns]
     up, down = resized
@@ -149,21 +146,21 @@ def _drained(events: list[EventRow], part: PartRun) -> Drained:
 
 def zones(run: str) -> Again:
     """A run where there are no zones."""
-    old, plan = again.document(run), scaling_plan.load(scaling_plan.ZONE_LOSS)
+    old, plan = again.document(run), planfile.bundled("zone_loss", ScalingPlan)
     details = ScalingDetails(cpu_factor=old["cpu_factor"], runs=runs_of(plan, old))
     return Again("scaling", plan, again.seen(run, details))
 
 
 def without_secrets(run: str) -> Again:
     """A run where there is no store of secrets."""
-    old, plan = again.document(run), rotation_plan.load()
+    old, plan = again.document(run), planfile.bundled("secret_rotation", RotationPlan)
     details = RotationDetails(cpu_factor=old["cpu_factor"], runs=runs_of(plan, old))
     return Again("secret_rotation", plan, again.seen(run, details))
 
 
 def rotation(run: str) -> Again:
     """A rotation that a test had planted: pods as they were tried, requests as the phases counted them."""
-    old, plan = again.document(run), rotation_plan.load()
+    old, plan = again.document(run), planfile.bundled("secret_rotation", RotationPlan)
     loaded = tuple(msgspec.structs.replace(part, load_s=100.0) if part.load_s else part for part in plan.parts)
     ran = {part.name: PartRun(start_ns=1 + number, end_ns=2 + number) for number, part in enumerate(plan.parts)}
     started = Started(
@@ -235,7 +232,7 @@ def _requests(old: Json, origin_ns: int) -> Iterator[RequestRow]:
 
 def network(run: str) -> Again:
     """A run that came to nothing: no cluster, or an interrupt while the stack came up."""
-    return Again("network", network_plan.load(), again.seen(run, NetworkDetails()))
+    return Again("network", planfile.bundled("network", NetworkPlan), again.seen(run, NetworkDetails()))
 
 
 RUNS: dict[str, Callable[[str], Again]] = {

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from harness.base import planfile
 from harness.rehearsals.conformance.types import CheckRun, ConformanceDetails, ConformancePlan, Extra, Fuzz
 from harness.rehearsals.conformance.types import TargetFacts as Target
-from harness.rehearsals.flag_proof import plan as flag_plan
-from harness.rehearsals.flag_proof.types import FlagProofDetails
+from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.mirror_stop.plan import MirrorStopPlan
 from harness.rehearsals.mirror_stop.types import MirrorStopDetails
 from tests.corpus import again
@@ -62,7 +62,9 @@ def flag_proof(run: str) -> Again:
         for case in old["cases"]
         if case["bound_s"] is not None
     ]
-    plan = msgspec.structs.replace(flag_plan.load(), virtual_only="--virtual-only" in old["replay"])
+    plan = msgspec.structs.replace(
+        planfile.bundled("flag_proof", FlagPlan), virtual_only="--virtual-only" in old["replay"]
+    )
     return Again("flag_proof", plan, again.seen(run, msgspec.convert({"switches": switches}, FlagProofDetails)))
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
+from harness.base import planfile
 from harness.model.command import Ran
 from harness.model.judgement import Judgement
 from harness.rehearsals.deploy import plan as deploy_plan
 from harness.rehearsals.deploy.types import DeployDetails, DeployPart, DeployPlan, Followed
 from harness.rehearsals.deploy.types import PartKind as DeployKind
-from harness.rehearsals.network import plan as network_plan
-from harness.rehearsals.network.types import NetworkDetails, Round
+from harness.rehearsals.network.types import NetworkDetails, NetworkPlan, Round
 from harness.rehearsals.scaling.types import Part, PartKind, ScalingDetails, ScalingPlan
 from tests.corpus import again
 from tests.corpus.again import Again, Json
@@ -62,7 +62,7 @@ def network(run: str) -> Again:
     """A round of one attempt."""
     [old] = again.document(run)["rounds"]
     details = NetworkDetails(rounds={"before": msgspec.convert(old, Round)})
-    plan = msgspec.structs.replace(network_plan.load(), title="Network")
+    plan = msgspec.structs.replace(planfile.bundled("network", NetworkPlan), title="Network")
     return Again("network", plan, again.seen(run, details), carried(run))
 
 

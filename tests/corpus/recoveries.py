@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from harness.base import planfile
 from harness.model.message import Message, verbatim
-from harness.rehearsals.dr_restore import plan as dr_plan
 from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import CaseResult, Check, Overhead, Prediction
 from harness.rehearsals.dr_restore.procedure import Reached, Written
@@ -59,7 +59,7 @@ def plan(run: str, old: Json) -> RecoveryPlan:
     only = re.search(r"--only (\S+)", old["replay"])
     parts = tuple(only[1].split(",")) if only else PARTS
     if not (again.folder(run) / "plan.json").is_file():
-        return msgspec.structs.replace(dr_plan.load(), parts=parts)
+        return msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=parts)
     return msgspec.convert({**_plan_of_before(again.read(run, "plan.json")), "parts": parts}, RecoveryPlan)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base import planfile
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
 from harness.base.errors import Exit
@@ -23,9 +24,8 @@ from harness.model.result import Result
 from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
-from harness.rehearsal.conduct import conduct
+from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
-from harness.rehearsals.flag_proof import plan as flag_plan
 from harness.rehearsals.flag_proof.real import course, recorded_walks, switches
 from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import FetchCase, FlagPlan
@@ -111,7 +111,7 @@ def test_switches_count_from_the_first_request_after_which_none_goes_back() -> N
 
 
 def test_the_course_leaves_room_for_the_bound_after_each_publish() -> None:
-    plan = flag_plan.load()
+    plan = planfile.bundled("flag_proof", FlagPlan)
     for case in plan.cases:
         found = course(plan, case)
         assert found.on_s - found.offline_s / 2 > 0
@@ -134,7 +134,7 @@ def test_virtual_only_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.slow
 @pytest.mark.nightly  # every interval is proved in virtual time per push, by the same command (above)
 async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
-    whole = flag_plan.load()
+    whole = planfile.bundled("flag_proof", FlagPlan)
     plan = msgspec.structs.replace(
         whole,
         clients=20,
@@ -149,7 +149,7 @@ async def test_the_proof_on_the_real_stack(tmp_path: Path) -> None:
         manifests=ROOT / "deploy/kubernetes/overlays/local",
         replay="again",
     )
-    result = await conduct(REHEARSAL, plan, options, CLOCK, Progress(CLOCK))
+    result = await Conductor(REHEARSAL, plan, options, CLOCK, Progress(CLOCK)).run()
     told = [f"{each.id}: {each.verdict}: {each.reason}" for each in result.judgements]
     assert result.exit_status == Exit.OK, told
     assert result.facts.leaks == result.facts.errors == ()

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from harness.base import planfile
 from harness.base.clock import Anchor
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.checks.walk_continuity import Continuity
 from harness.evidence.gathered import Gathered
@@ -17,7 +19,6 @@ from harness.model.result import Facts
 from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.rehearsal import Figure, Seen
-from harness.rehearsals.flag_proof import plan as flag_plan
 from harness.rehearsals.flag_proof.judge import (
     AGAIN,
     COPIED,
@@ -35,6 +36,7 @@ from harness.rehearsals.flag_proof.rehearsal import REHEARSAL
 from harness.rehearsals.flag_proof.types import (
     Direction,
     FetchCase,
+    FlagPlan,
     FlagProofDetails,
     Kind,
     Story,
@@ -51,7 +53,7 @@ from harness.rehearsals.flag_proof.virtual import (
 )
 from scenarios.claims import ERRATA, REGISTER
 
-PLAN = msgspec.structs.replace(flag_plan.load(), clients=60)
+PLAN = msgspec.structs.replace(planfile.bundled("flag_proof", FlagPlan), clients=60)
 
 
 @st.composite
@@ -224,12 +226,12 @@ def test_what_the_environment_cannot_do_is_not_exercised() -> None:
 def test_a_bad_plan_is_refused(old: str, new: str, tmp_path: object) -> None:
     from pathlib import Path
 
-    text = flag_plan.PATH.read_text()
+    text = (PLANS / "flag_proof.yaml").read_text()
     assert old in text
     path = Path(str(tmp_path)) / "plan.yaml"
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(BadInput):
-        flag_plan.load(path)
+        planfile.load(path, FlagPlan)
 
 
 def test_the_figures_of_a_plan_are_the_same_of_every_run_also_of_one_that_broke() -> None:

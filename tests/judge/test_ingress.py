@@ -7,15 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base import planfile
 from harness.judge.window import NS
 from harness.model.verdict import Verdict
 from harness.rehearsals.network import judge_ingress as judge
 from harness.rehearsals.network.judge import not_exercised
-from harness.rehearsals.network.plan import load
+from harness.rehearsals.network.types import NetworkPlan
 from harness.rehearsals.network.types_ingress import Course, IngressAnswer, IngressEvidence, Lists, Outcome, Scene
 
 PASS, FAIL, NOTHING = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
-PLAN = load().ingress
+PLAN = planfile.bundled("network", NetworkPlan).ingress
 OLD, NEW = "AB12", "CD34"
 
 

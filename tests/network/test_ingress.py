@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base import planfile
 from harness.base.clock import MachineClock
-from harness.base.data import ROOT
+from harness.base.data import PLANS, ROOT
 from harness.base.errors import BadInput, Exit
 from harness.model.manifests import Manifests
 from harness.model.section import Table
@@ -21,9 +22,8 @@ from harness.rehearsals.network.certificates import Authority
 from harness.rehearsals.network.clients import EDGE
 from harness.rehearsals.network.front import named
 from harness.rehearsals.network.https import Answered, Request, ask, trusting
-from harness.rehearsals.network.plan import PLAN, load
 from harness.rehearsals.network.rehearsal import REHEARSAL
-from harness.rehearsals.network.types import NetworkDetails
+from harness.rehearsals.network.types import NetworkDetails, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressAnswer, IngressEvidence, Outcome, Scene
 from harness.stack.kind import ingress as controller
 from harness.stack.kind.images import binaries, recipes
@@ -192,10 +192,10 @@ def test_an_ordinary_run_never_builds_it() -> None:
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
     path = tmp_path / "plan.yaml"
-    assert old in PLAN.read_text()
-    path.write_text(PLAN.read_text().replace(old, new))
+    assert old in (PLANS / "network.yaml").read_text()
+    path.write_text((PLANS / "network.yaml").read_text().replace(old, new))
     with pytest.raises(BadInput, match=told):
-        load(path)
+        planfile.load(path, NetworkPlan)
 
 
 def test_what_was_asked_is_on_the_page() -> None:
@@ -204,7 +204,7 @@ def test_what_was_asked_is_on_the_page() -> None:
         IngressAnswer(ask="GET /<x>", scene=Scene.AS_WRITTEN, met=Outcome.CLOSED),
     )
     details = NetworkDetails(ingress=IngressEvidence(wanted=("i",), answers=answers))
-    (table,) = REHEARSAL.sections(load(), seen(details))
+    (table,) = REHEARSAL.sections(planfile.bundled("network", NetworkPlan), seen(details))
     assert isinstance(table, Table)
     assert [tuple(map(str, row.cells)) for row in table.rows] == [
         ("GET /v1/walks", "its pod without the label", "503 of the controller"),

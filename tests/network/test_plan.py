@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.base.data import ROOT
+from harness.base import planfile
+from harness.base.data import PLANS, ROOT
 from harness.base.errors import BadInput, Exit
 from harness.cli.main import main
 from harness.judge.combine import combine
@@ -19,7 +20,6 @@ from harness.model.stack import Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import judged
 from harness.rehearsals.network.clients import EDGE
-from harness.rehearsals.network.plan import PLAN, load
 from harness.rehearsals.network.rehearsal import REHEARSAL
 from harness.rehearsals.network.types import Attempt, Client, NetworkDetails, NetworkPlan, Round
 from harness.rehearsals.network.types_ingress import Outcome
@@ -32,7 +32,7 @@ OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-networkpolicy"
 
 
 def test_the_bundled_plan() -> None:
-    plan = load()
+    plan = planfile.bundled("network", NetworkPlan)
     assert sum(path.allowed for path in plan.paths) == 8
     assert sum(not path.allowed for path in plan.paths) == 12
     assert plan.hold_s * plan.rate_per_s >= 473  # so many carry "< 1 %" with one failure
@@ -53,9 +53,9 @@ def test_the_bundled_plan() -> None:
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
     path = tmp_path / "plan.yaml"
-    path.write_text(PLAN.read_text().replace(old, new))
+    path.write_text((PLANS / "network.yaml").read_text().replace(old, new))
     with pytest.raises(BadInput, match=told):
-        load(path)
+        planfile.load(path, NetworkPlan)
 
 
 def prepared() -> dict[str, dict[str, Any]]:
@@ -157,7 +157,7 @@ def pod(at_ns: int, name: str, state: str) -> EventRow:
 
 
 def test_a_run_is_judged_by_its_details_and_evidence_and_every_claim_has_a_verdict() -> None:
-    plan = load()
+    plan = planfile.bundled("network", NetworkPlan)
     rows = [pod(1, "a", "Ready"), pod(21, "b", "Pending"), pod(25, "b", "Ready")]
     found = judged(REHEARSAL, plan, seen(good(plan), rows))
     verdicts = {each.id: each.verdict for each in found}
@@ -169,7 +169,7 @@ def test_a_run_is_judged_by_its_details_and_evidence_and_every_claim_has_a_verdi
 
 
 def test_a_policy_that_lets_everybody_in_holds_the_run() -> None:
-    plan = load()
+    plan = planfile.bundled("network", NetworkPlan)
     details = good(plan)
     details.rounds["after"] = asked(plan, under=False)
     found = by_id(judged(REHEARSAL, plan, seen(details)))
@@ -180,7 +180,7 @@ def test_a_policy_that_lets_everybody_in_holds_the_run() -> None:
 
 
 def test_an_ingress_that_was_asked_for_and_never_seen_is_inconclusive() -> None:
-    plan = msgspec.structs.replace(load(), with_ingress=True)
+    plan = msgspec.structs.replace(planfile.bundled("network", NetworkPlan), with_ingress=True)
     found = by_id(judged(REHEARSAL, plan, seen(good(plan))))
     assert found["ingress.routes"].verdict is Verdict.INCONCLUSIVE
     details = good(plan)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.base.data import PLANS
 from harness.base.errors import Exit
 from harness.base.home import runs_folder
 from harness.model.message import english
 from harness.model.result import Result
-from harness.rehearsals.dr_restore.plan import PATH
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.types import RecoveryPlan
 from harness.rehearsals.dr_restore.verification import CONTENT, COUNT, LOCATIONS
@@ -66,7 +66,7 @@ def result_in(reports: Path) -> Result:
 @pytest.mark.timeout(420)
 def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_path: Path) -> None:
     plan = tmp_path / "dr_restore.yaml"
-    text = PATH.read_text()
+    text = (PLANS / "dr_restore.yaml").read_text()
     for old, new in (
         ("written_limit: 25s", "written_limit: 12s"),
         ("before: 10s", "before: 5s"),

@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.base import planfile
 from harness.base.clock import MachineClock
 from harness.base.errors import Exit
 from harness.base.home import ENVIRONMENT_VARIABLE, runs_folder
 from harness.base.progress import Progress
 from harness.model.stack import Rung
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Rungs
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
-from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.rehearsal import REHEARSAL
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.types import RecoveryPlan
@@ -26,7 +26,7 @@ from harness.stack.targets import resolve
 from tests.rehearsal.again import judged_again
 
 
-class Nobody(Rungs):
+class Nobody(Environment):
     """This machine that left nothing, and has no stack."""
 
     async def sweep(self, say: Callable[[str], None]) -> None:
@@ -60,7 +60,7 @@ async def test_its_own_database_is_taken_down_and_what_is_left_of_it_is_a_leak(
     monkeypatch.setattr(Site, "provide", provide)
     monkeypatch.setattr(Site, "leaks", lambda _site: left)
     clock = MachineClock()
-    plan = msgspec.structs.replace(load(), parts=())
+    plan = msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=())
     run = Conductor(REHEARSAL, plan, options(tmp_path), clock, Progress(clock), environment=Nobody())
     result = await run.run()
     assert (result.facts.errors, result.facts.leaks) == ((), tuple(left))
@@ -73,7 +73,7 @@ async def test_its_own_database_is_taken_down_and_what_is_left_of_it_is_a_leak(
 def test_only_the_part_on_the_stack_asks_for_one(tmp_path: Path, rung: Rung, kept: bool) -> None:
     asked = options(tmp_path, rung)
     manifests = manifests_of(asked)
-    needs = REHEARSAL.arrange(load(), asked, manifests).stack
+    needs = REHEARSAL.arrange(planfile.bundled("dr_restore", RecoveryPlan), asked, manifests).stack
     assert needs is not None and (needs.use_kept, needs.every_program) == (kept, True)
-    alone = msgspec.structs.replace(load(), parts=("points",))
+    alone = msgspec.structs.replace(planfile.bundled("dr_restore", RecoveryPlan), parts=("points",))
     assert REHEARSAL.arrange(alone, asked, manifests).stack is None

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.base import units
+from harness.base import planfile, units
 from harness.judge.combine import combine
 from harness.model.judgement import errata_of
 from harness.model.message import Message, english, message, verbatim
@@ -17,7 +17,6 @@ from harness.model.verdict import Decision, Verdict
 from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.facts import CaseResult, Check, Loss, Overhead, Prediction, SizePoint
 from harness.rehearsals.dr_restore.judge import claims, errata, findings, judged, on_server
-from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.procedure import Reached, Written
 from harness.rehearsals.dr_restore.sections import figures, sections
 from harness.rehearsals.dr_restore.sizes import Sizes
@@ -27,7 +26,7 @@ from harness.rehearsals.dr_restore.types import RecoveryPlan
 from scenarios.claims import ERRATA, REGISTER
 from tests.recovery.stalls import lost
 
-PLAN = load()
+PLAN = planfile.bundled("dr_restore", RecoveryPlan)
 GOOD = Check(name=message("content"), ok=True, told=verbatim("as it was"))
 BAD = Check(name=message("content"), ok=False, told=verbatim("a row too few <b>"))
 RTO = {"detect": 5.0, "restore": 1.0, "replay": 2.0, "switch": 15.0, "ready": 15.0}

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.base import units
+from harness.base import planfile, units
 from harness.base.clock import MachineClock
 from harness.base.errors import BadInput, StackNotStarted
 from harness.rehearsals.dr_restore import keeper, wal
 from harness.rehearsals.dr_restore.facts import Loss, SizePoint
 from harness.rehearsals.dr_restore.keeper import Kept
-from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.schedule import backup_for, daily_time, expired, next_backup, reach_by_count
 from harness.rehearsals.dr_restore.sentinel import Sentinel, loss
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.sizes import predict
+from harness.rehearsals.dr_restore.types import RecoveryPlan
 
 MIB = 1024**2
 JST = daily_time("03:00", "JST")
@@ -186,7 +186,7 @@ def points(*seconds: float) -> list[SizePoint]:
 
 
 def test_a_straight_line_is_predicted_exactly() -> None:
-    found = predict(points(5, 7, 9, 11), load().sizes, "here")
+    found = predict(points(5, 7, 9, 11), planfile.bundled("dr_restore", RecoveryPlan).sizes, "here")
     assert found.seconds_per_gib == pytest.approx(2)
     assert found.fixed_s == pytest.approx(3)
     assert found.expected_s == pytest.approx(43)
@@ -195,7 +195,7 @@ def test_a_straight_line_is_predicted_exactly() -> None:
 
 def test_the_bound_is_students() -> None:
     # By hand: slope 2, intercept 3, residuals +-0.5, +-0.5: s^2 = 1/2; x = 20, mean 2.5, spread 5; t(0.95, 2) = 2.92.
-    found = predict(points(5.5, 6.5, 8.5, 11.5), load().sizes, "here")
+    found = predict(points(5.5, 6.5, 8.5, 11.5), planfile.bundled("dr_restore", RecoveryPlan).sizes, "here")
     assert found.expected_s is not None
     expected = found.expected_s + 2.91999 * (0.5 * (1 + 1 / 4 + (20 - 2.5) ** 2 / 5)) ** 0.5
     assert found.upper_s == pytest.approx(expected, rel=1e-4)
@@ -203,21 +203,21 @@ def test_the_bound_is_students() -> None:
 
 @pytest.mark.parametrize("seconds", [(5, 5, 5, 5), (5.3, 5.1, 5.2, 5.0)])
 def test_restores_that_do_not_take_longer_with_size_predict_nothing(seconds: tuple[float, ...]) -> None:
-    found = predict(points(*seconds), load().sizes, "here")
+    found = predict(points(*seconds), planfile.bundled("dr_restore", RecoveryPlan).sizes, "here")
     assert (found.expected_s, found.upper_s) == (None, None)
     assert found.seconds_per_gib <= 0
 
 
 def test_three_sizes_are_no_prediction() -> None:
     with pytest.raises(ValueError, match="four sizes"):
-        predict([*points(5, 7, 9), *points(5)], load().sizes, "here")
+        predict([*points(5, 7, 9), *points(5)], planfile.bundled("dr_restore", RecoveryPlan).sizes, "here")
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------
 
 
 def test_the_bundled_plan_says_what_the_document_says() -> None:
-    plan = load()
+    plan = planfile.bundled("dr_restore", RecoveryPlan)
     assert (plan.limits.rto_s, plan.limits.rpo_s, plan.limits.restart_s) == (4 * 3600, 3600, 600)
     assert (plan.backup.at, plan.backup.zone, plan.backup.retention_s) == ("03:00", "JST", 7 * 86400)
 
@@ -258,7 +258,7 @@ def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: st
     file = tmp_path / "plan.yaml"
     file.write_text(text.replace(old, new))
     with pytest.raises(BadInput, match=told) as caught:
-        load(file)
+        planfile.load(file, RecoveryPlan)
     assert "plan.yaml" in caught.value.where
 
 

@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from harness.base import planfile
 from harness.base.clock import NS, MachineClock
 from harness.model.verdict import Verdict
 from harness.rehearsals.dr_restore.archive import Archive
 from harness.rehearsals.dr_restore.details import RecoveryDetails
 from harness.rehearsals.dr_restore.judge import findings
-from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.stall import Range, due, expected, stalled
-from harness.rehearsals.dr_restore.types import StallPlan
+from harness.rehearsals.dr_restore.types import RecoveryPlan, StallPlan
 from tests.recovery.stalls import lost
 
-PLAN = load()
+PLAN = planfile.bundled("dr_restore", RecoveryPlan)
 MINUTE = 60 * NS
 #: Switched last at 5 min of 9; a stall that leaked would switch at 10 too. Its length is no multiple of the commits.
 SHORT = StallPlan(archive_timeout_s=300, healthy_s=540, stall_s=270, commit_every_s=60)

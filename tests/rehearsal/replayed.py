@@ -14,10 +14,10 @@ from harness.base.progress import Progress
 from harness.model.manifests import Manifests
 from harness.model.stack import Capability
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal
+from harness.rehearsal.rehearsal import Needs, Rehearsal
 from harness.rehearsal.running import Running
+from harness.stack.protocol import StackNeeds
 from harness.stack.targets import bundled
 from tests.corpus.again import Again
 from tests.rehearsal.test_conduct import Empty, Nowhere

@@ -23,12 +23,12 @@ from harness.model.stack import Capability, Rung
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conclude import details_of, judged
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.environment import Rungs
-from harness.rehearsal.needs import StackNeeds
+from harness.rehearsal.environment import Environment
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsal.running import Running
 from harness.report.published import RESULT
+from harness.stack.protocol import StackNeeds
 from harness.stack.state.lease import run_folder
 from harness.stack.targets import bundled
 from tests.rehearsal.toy import Toy, ToyDetails, ToyPlan
@@ -62,7 +62,7 @@ class Empty:
         return list(self._left)
 
 
-class Nowhere(Rungs):
+class Nowhere(Environment):
     """This machine, with this one as the stack, where nobody left anything."""
 
     def __init__(self, stack: Any) -> None:

@@ -12,10 +12,10 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.section import Row, Section, Table
 from harness.model.verdict import Verdict
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
+from harness.stack.protocol import StackNeeds
 
 
 class ToyPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class ToyDetails(msgspec.Struct, kw_only=True):
 class Toy(Rehearsal[ToyPlan, ToyDetails]):
     """The rehearsal."""
 
-    name, decides = "toy", False
+    name = "toy"
     plan, details = ToyPlan, ToyDetails
 
     def title(self, plan: ToyPlan) -> Message:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.base import planfile
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.disruption import Budget
 from harness.rehearsals.scaling.acts import least_available
 from harness.rehearsals.scaling.by_kubectl import SEVEN, copied
 from harness.rehearsals.scaling.command import Scaling, ZoneLoss
-from harness.rehearsals.scaling.plan import PLAN, load
+from harness.rehearsals.scaling.types import ScalingPlan
 from harness.stack.manifests import load as load_manifests
 from harness.stack.manifests.cpu import cpu_factor, limits_factor, scaled
 
@@ -19,7 +21,7 @@ KUBERNETES = Path(__file__).resolve().parent.parent.parent / "deploy" / "kuberne
 
 
 def test_the_bundled_plan() -> None:
-    plan = load()
+    plan = planfile.bundled("scaling", ScalingPlan)
     names = ["manual", "apply", "drain", "takes_back", "hpa_cpu", "hpa_memory", "commands"]
     assert [part.name for part in plan.parts] == names
     assert (plan.parts[0].low, plan.parts[0].high) == (2, 8)
@@ -40,9 +42,9 @@ def test_the_bundled_plan() -> None:
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
     path = tmp_path / "plan.yaml"
-    path.write_text(PLAN.read_text().replace(old, new, 1))
+    path.write_text((PLANS / "scaling.yaml").read_text().replace(old, new, 1))
     with pytest.raises(BadInput, match=told):
-        load(path)
+        planfile.load(path, ScalingPlan)
 
 
 def test_zone_loss_is_a_plan_of_its_own() -> None:

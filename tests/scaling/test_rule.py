@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.base import planfile
 from harness.base.clock import NS
 from harness.model.evidence import EventRow, SampleRow
 from harness.rehearsals.scaling.judge_rule import Course, decisions, recommended
-from harness.rehearsals.scaling.plan import load
-from harness.rehearsals.scaling.types import controlled
+from harness.rehearsals.scaling.types import ScalingPlan, controlled
 from harness.stack.manifests import load as load_manifests
 
 MANIFESTS = load_manifests(Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "overlays" / "kind")
@@ -116,7 +116,7 @@ def test_of_two_figures_of_one_time_the_one_that_was_there_counts() -> None:
 def test_the_plan_s_memory_asks_for_all_ten_pods_at_every_size() -> None:
     """With five pods that held it, nine were within the tolerance, and the autoscaler rightly stayed there."""
     hpa = CONTROLLED.hpa
-    part = next(each for each in load().parts if each.name == "hpa_memory")
+    part = next(each for each in planfile.bundled("scaling", ScalingPlan).parts if each.name == "hpa_memory")
     limit_mib = (MANIFESTS.deployment.template.containers[0].limit_memory_bytes or 0) / MIB
     names = "abcdefghi"
     assert part.held <= len(names)

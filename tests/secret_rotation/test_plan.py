@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.base.data import ROOT
+from harness.base import planfile
+from harness.base.data import PLANS, ROOT
 from harness.base.errors import BadInput
 from harness.model.stack import Rung
 from harness.rehearsals.secret_rotation import trials
 from harness.rehearsals.secret_rotation.command import SecretRotation
-from harness.rehearsals.secret_rotation.plan import PLAN, load
 from harness.rehearsals.secret_rotation.roles import PAIR, other
+from harness.rehearsals.secret_rotation.types import RotationPlan
 from harness.stack.kind import secrets_driver
 from harness.stack.kind.images import binaries
 from harness.stack.manifests import load as load_manifests
@@ -22,7 +23,7 @@ OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "kind-secret-manager"
 
 
 def test_the_bundled_plan() -> None:
-    plan = load()
+    plan = planfile.bundled("secret_rotation", RotationPlan)
     assert [part.name for part in plan.parts] == ["as_written", "start", "naive", "two_roles"]
     assert plan.poll_s == 20
     assert [part.name for part in SecretRotation(only=("start",)).planned().parts] == ["start"]
@@ -42,9 +43,9 @@ def test_the_bundled_plan() -> None:
 )
 def test_a_plan_that_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
     path = tmp_path / "plan.yaml"
-    path.write_text(PLAN.read_text().replace(old, new, 1))
+    path.write_text((PLANS / "secret_rotation.yaml").read_text().replace(old, new, 1))
     with pytest.raises(BadInput, match=told):
-        load(path)
+        planfile.load(path, RotationPlan)
 
 
 def test_the_component_has_all_that_the_volume_lacks() -> None:

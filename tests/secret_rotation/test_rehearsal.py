@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.base import planfile
 from harness.judge.window import NS
 from harness.model.evidence import Operation, Outcome, RequestRow, Side
 from harness.model.parts import PartRun
@@ -14,13 +15,12 @@ from harness.model.secrets import Seen, Synced, Trial
 from harness.model.section import Table
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import judged
-from harness.rehearsals.secret_rotation.plan import load
 from harness.rehearsals.secret_rotation.rehearsal import REHEARSAL
-from harness.rehearsals.secret_rotation.types import AsWritten, Course, Rotated, RotationDetails, Started
+from harness.rehearsals.secret_rotation.types import AsWritten, Course, Rotated, RotationDetails, RotationPlan, Started
 from tests.rehearsal.drawn import drawn
 from tests.rehearsal.made import seen
 
-PLAN = load()
+PLAN = planfile.bundled("secret_rotation", RotationPlan)
 LOAD_S = 180
 FAILED_S = range(20, 50)  # of the rotation in place, in seconds from its load's begin
 TRIALS = (

@@ -21,7 +21,7 @@ from harness.model.result import Result
 from harness.model.scenario import Scenario
 from harness.model.stack import Fault, Rung
 from harness.model.verdict import Decision
-from harness.rehearsal.conduct import conduct
+from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
 from harness.rehearsal.simulated import Simulated
 from harness.rehearsals.rollout.judge import switched_of
@@ -141,7 +141,7 @@ def week(
     printed = io.StringIO()
 
     time = VirtualClock()
-    run = time.run(conduct(REHEARSAL, plan, options, time, Progress(time, printed), environment=Named(planted)))
+    run = time.run(Conductor(REHEARSAL, plan, options, time, Progress(time, printed), environment=Named(planted)).run())
     virtual_s = (time.now_ns() - time.anchor.monotonic_ns) / NS
     rows = tuple(read_rows(folder / run.run_id / EVIDENCE, appended=True))
     return Week(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness.base import planfile
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests, RollingUpdate
 from harness.model.message import message
@@ -12,12 +13,11 @@ from harness.model.stack import Rung
 from harness.model.step import Arrivals, Step
 from harness.model.verdict import Verdict
 from harness.rehearsals.load_stages.judge_claims import judged
-from harness.rehearsals.load_stages.plan import load
-from harness.rehearsals.load_stages.types import Knee, StepFigures, StepResult, sized
+from harness.rehearsals.load_stages.types import Knee, LoadStagesPlan, StepFigures, StepResult, sized
 from harness.stack.manifests import load as load_manifests
 from harness.stack.rungs import overlay
 
-PLAN = load()
+PLAN = planfile.bundled("load_stages", LoadStagesPlan)
 MANIFESTS = load_manifests(overlay(Rung.LOCAL))
 SIZED = sized(MANIFESTS, 0.05)
 FIGURES = StepFigures(

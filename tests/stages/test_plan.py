@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from harness.base import planfile
+from harness.base.data import PLANS
 from harness.base.errors import BadInput
 from harness.model.step import Arrivals
 from harness.rehearsal.command import parse
 from harness.rehearsals.load_stages.command import LoadStages
-from harness.rehearsals.load_stages.plan import PLAN, load
+from harness.rehearsals.load_stages.types import LoadStagesPlan
 
 
 def test_the_bundled_plan_is_the_documents() -> None:
-    plan = load()
+    plan = planfile.bundled("load_stages", LoadStagesPlan)
     open_loop = {s.users: s.rate_per_s for s in plan.stages if s.arrivals is Arrivals.EVEN}
     assert open_loop == {10: 0.2, 50: 1.0, 100: 2.0, 500: 10.0}
     assert [s.in_flight for s in plan.stages if s.arrivals is Arrivals.CLOSED] == [10, 50, 100, 500]
@@ -50,18 +52,18 @@ def test_the_bundled_plan_is_the_documents() -> None:
     ],
 )
 def test_a_wrong_plan_is_refused_by_what_is_wrong(tmp_path: Path, before: str, after: str, words: str) -> None:
-    text = PLAN.read_text()
+    text = (PLANS / "load_stages.yaml").read_text()
     assert before in text
     wrong = tmp_path / "load_stages.yaml"
     wrong.write_text(text.replace(before, after, 1))
     with pytest.raises(BadInput, match=words):
-        load(wrong)
+        planfile.load(wrong, LoadStagesPlan)
 
 
 def test_an_empty_plan_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     with pytest.raises(BadInput, match="is empty"):
-        load(tmp_path / "empty.yaml")
+        planfile.load(tmp_path / "empty.yaml", LoadStagesPlan)
 
 
 def test_the_command_line_narrows_the_plan() -> None:

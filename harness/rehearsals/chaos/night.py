@@ -23,10 +23,9 @@ from harness.model.result import Child, Result
 from harness.model.section import Row, Section, Table, table_of
 from harness.model.verdict import Verdict
 from harness.rehearsal.conclude import details_of
-from harness.rehearsal.conduct import conduct
-from harness.rehearsal.needs import Needs
+from harness.rehearsal.conduct import Conductor
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos.rehearsal import REHEARSAL as CHAOS
 from harness.rehearsals.chaos.types import (
@@ -56,13 +55,13 @@ class ScheduleBroke(RehearsalError):  # noqa: N818 - the exception tree reads as
 
 async def by_conduct(plan: ChaosPlan, options: Options, on: Running[NightDetails]) -> Result:
     """The run of a schedule, in the night's folder."""
-    return await conduct(CHAOS, plan, options, on.clock, on.progress)
+    return await Conductor(CHAOS, plan, options, on.clock, on.progress).run()
 
 
 class Night(Rehearsal[NightPlan, NightDetails]):
     """The rehearsal. A failing schedule does not keep the next. No figures: two nights draw different schedules."""
 
-    name, decides = "chaos_nightly", False
+    name = "chaos_nightly"
     plan, details = NightPlan, NightDetails
 
     def __init__(self, one: Conduct = by_conduct) -> None:

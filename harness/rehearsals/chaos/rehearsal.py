@@ -13,15 +13,15 @@ from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Rung
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.chaos import judge_run
 from harness.rehearsals.chaos.flow import Experiments
 from harness.rehearsals.chaos.judge import Figures, figures
 from harness.rehearsals.chaos.judge_failover import failover_of
 from harness.rehearsals.chaos.types import ChaosDetails, ChaosPlan, FailoverSeen, Made
+from harness.stack.protocol import StackNeeds
 
 #: The parts of ``rolling_update`` by name.
 AS_WRITTEN, GRACEFUL = "as_written", "graceful"
@@ -34,7 +34,7 @@ _TITLES = {
 class Chaos(Rehearsal[ChaosPlan, ChaosDetails]):
     """The rehearsal."""
 
-    name, decides = "chaos", False
+    name = "chaos"
     plan, details = ChaosPlan, ChaosDetails
 
     def title(self, plan: ChaosPlan) -> Message:

@@ -10,9 +10,8 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.section import Section
 from harness.model.stack import Target
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.conformance.bench import Ground
 from harness.rehearsals.conformance.chosen import chosen
@@ -28,13 +27,13 @@ from harness.rehearsals.conformance.sections import figures, sections
 from harness.rehearsals.conformance.types import ConformanceDetails, ConformancePlan, TargetFacts
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import without_autoscaler
-from harness.stack.protocol import WithBeside
+from harness.stack.protocol import StackNeeds, WithBeside
 
 
 class Conformance(Rehearsal[ConformancePlan, ConformanceDetails]):
     """The rehearsal. It promises no claims: the checks are of the contract, not of the register."""
 
-    name, decides = "conformance", False
+    name = "conformance"
     plan, details = ConformancePlan, ConformanceDetails
 
     def title(self, plan: ConformancePlan) -> Message:

@@ -12,20 +12,20 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.result import Part
 from harness.model.section import Block, Blocks, Cell, Lines, Section
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.deploy import judge_run
 from harness.rehearsals.deploy.flow import Deploys, manifests_for
 from harness.rehearsals.deploy.tallies import Tally
 from harness.rehearsals.deploy.types import DeployDetails, DeployPlan, Followed
+from harness.stack.protocol import StackNeeds
 
 
 class Deploy(Rehearsal[DeployPlan, DeployDetails]):
     """The rehearsal."""
 
-    name, decides = "deploy_rehearsal", False
+    name = "deploy_rehearsal"
     plan, details = DeployPlan, DeployDetails
 
     def claims(self, plan: DeployPlan) -> Iterable[tuple[str, str]]:

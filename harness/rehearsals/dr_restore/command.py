@@ -7,13 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.base import units
+from harness.base import planfile, units
 from harness.base.errors import BadInput
 from harness.model.stack import Rung
 from harness.rehearsal.arguments import Rehearsing, WithTarget
 from harness.rehearsal.command import Duration, option, whole
 from harness.rehearsal.options import Options
-from harness.rehearsals.dr_restore.plan import load
 from harness.rehearsals.dr_restore.types import PARTS, RecoveryPlan
 from harness.stack.rungs import folder_of, for_rung
 from harness.stack.targets import resolve
@@ -40,7 +39,7 @@ class DrRestore(Rehearsing, WithTarget):
     manifests: Path | None = option("", Path)  # for tests, which want quicker probes
 
     def planned(self) -> RecoveryPlan:
-        plan = load(self.plan) if self.plan is not None else load()
+        plan = planfile.load(self.plan, RecoveryPlan) if self.plan else planfile.bundled(self.name, RecoveryPlan)
         asked = [part.strip() for parts in self.only for part in parts.split(",")] or PARTS
         if unknown := [part for part in asked if part not in PARTS]:
             raise BadInput(f"unknown part {unknown[0]!r}", where="--only", remedy=f"the parts are {_PARTS}")

@@ -13,9 +13,8 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.section import Section
 from harness.model.stack import Capability, Rung
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.dr_restore.corrected import INSTANCE, led_to
 from harness.rehearsals.dr_restore.details import RecoveryDetails
@@ -31,7 +30,7 @@ from harness.rehearsals.dr_restore.site import Site
 from harness.rehearsals.dr_restore.sizes import sizes
 from harness.rehearsals.dr_restore.stall import stalled
 from harness.rehearsals.dr_restore.types import RecoveryPlan
-from harness.stack.protocol import Stack
+from harness.stack.protocol import Stack, StackNeeds
 
 NEEDED = (Capability.REAL_POSTGRESQL, Capability.DATABASE_INSTANCES)
 #: At the largest size at once: the primary, its WAL, the backup, the stream, one restored copy.
@@ -42,7 +41,7 @@ _BASE_BYTES = 1024**3
 class Recovery(Rehearsal[RecoveryPlan, RecoveryDetails]):
     """The rehearsal. It is judged as one part: what was lost is the worst of all."""
 
-    name, decides = "dr_restore", False
+    name = "dr_restore"
     plan, details = RecoveryPlan, RecoveryDetails
 
     def claims(self, plan: RecoveryPlan) -> Iterable[tuple[str, str]]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.base import planfile
 from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, WithTarget
 from harness.rehearsal.command import option
-from harness.rehearsals.flag_proof.plan import load
 from harness.rehearsals.flag_proof.types import FlagPlan
 from harness.stack.targets import resolve_command
 
@@ -27,7 +27,7 @@ class FlagProof(OnLocal, WithTarget):
     virtual_only: bool = option("only what needs no stack: seconds, not minutes", default=False)
 
     def planned(self) -> FlagPlan:
-        return msgspec.structs.replace(load(), virtual_only=self.virtual_only)
+        return msgspec.structs.replace(planfile.bundled(self.name, FlagPlan), virtual_only=self.virtual_only)
 
     def asked(self) -> Target:
         return resolve_command(self.target)

@@ -14,15 +14,15 @@ from harness.model.message import message
 from harness.model.result import Part
 from harness.model.section import Lines, Pairs, Section
 from harness.model.stack import Capability
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.flag_proof.continuity import Stories
 from harness.rehearsals.flag_proof.judge import REAL, VIRTUAL, claims, judged
 from harness.rehearsals.flag_proof.real import RealCase, course, real_ids
 from harness.rehearsals.flag_proof.types import FlagPlan, FlagProofDetails
 from harness.rehearsals.flag_proof.virtual import virtual_cases, virtual_ids
+from harness.stack.protocol import StackNeeds
 
 NEEDED = (Capability.REAL_POSTGRESQL,)
 
@@ -30,7 +30,7 @@ NEEDED = (Capability.REAL_POSTGRESQL,)
 class FlagProof(Rehearsal[FlagPlan, FlagProofDetails]):
     """The rehearsal."""
 
-    name, decides = "flag_proof", False
+    name = "flag_proof"
     plan, details = FlagPlan, FlagProofDetails
 
     def claims(self, plan: FlagPlan) -> Iterable[tuple[str, str]]:

@@ -13,7 +13,6 @@ from harness.base.errors import BadInput
 from harness.model.step import Arrivals
 from harness.rehearsal.arguments import OwnPlan, Staged
 from harness.rehearsal.command import option, within
-from harness.rehearsals.load_stages.plan import PLAN, load
 from harness.rehearsals.load_stages.types import (
     MOST_PODS,
     CapacityStage,
@@ -61,7 +60,7 @@ class LoadStages(OwnPlan, Staged):
     quick: bool = option("windows a tenth as long (at least 4 s): a look, not a judgement", default=False)
 
     def planned(self) -> LoadStagesPlan:
-        plan = msgspec.structs.replace(load(self.plan or PLAN), workers=self.workers)
+        plan = msgspec.structs.replace(self.read(LoadStagesPlan), workers=self.workers)
         if plan.accounts % plan.workers:
             raise BadInput(f"--workers {plan.workers} cannot share the plan's {plan.accounts} accounts evenly")
         if self.pods is not None:

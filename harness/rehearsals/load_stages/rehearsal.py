@@ -17,9 +17,8 @@ from harness.model.evidence import Side
 from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.section import Section
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.load_stages import sections
 from harness.rehearsals.load_stages.acts import Acts
@@ -28,12 +27,13 @@ from harness.rehearsals.load_stages.judge_steps import window_of
 from harness.rehearsals.load_stages.types import LoadStagesDetails, LoadStagesPlan, StepResult, sized
 from harness.stack.manifests.change import without_autoscaler
 from harness.stack.manifests.cpu import limits_factor
+from harness.stack.protocol import StackNeeds
 
 
 class LoadStages(Rehearsal[LoadStagesPlan, LoadStagesDetails]):
     """The rehearsal: the stages at one number of pods, then a search for each number of pods of the plan."""
 
-    name, decides = "load_stages", False
+    name = "load_stages"
     plan, details = LoadStagesPlan, LoadStagesDetails
 
     def claims(self, plan: LoadStagesPlan) -> Iterable[tuple[str, str]]:

@@ -16,9 +16,8 @@ from harness.model.manifests import Manifests
 from harness.model.message import Message, message
 from harness.model.section import Section
 from harness.model.stack import Capability
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.mirror_stop.judge import CLAIMS, judged, killed, rolled_back
 from harness.rehearsals.mirror_stop.killed_pod import Burst
@@ -28,6 +27,7 @@ from harness.rehearsals.mirror_stop.sections import figures, sections
 from harness.rehearsals.mirror_stop.types import MirrorStopDetails
 from harness.stack.firebase.documents import Documents
 from harness.stack.manifests.change import with_env
+from harness.stack.protocol import StackNeeds
 
 NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
 
@@ -35,7 +35,7 @@ NEEDED = (Capability.REAL_POSTGRESQL, Capability.POD_SIGNALS)
 class MirrorStop(Rehearsal[MirrorStopPlan, MirrorStopDetails]):
     """The rehearsal."""
 
-    name, decides = "mirror_stop", False
+    name = "mirror_stop"
     plan, details = MirrorStopPlan, MirrorStopDetails
 
     def title(self, plan: MirrorStopPlan) -> Message:

@@ -9,7 +9,6 @@ import msgspec
 from harness.rehearsal.arguments import OwnPlan, Staged
 from harness.rehearsal.command import option
 from harness.rehearsal.options import Options
-from harness.rehearsals.network.plan import PLAN, load
 from harness.rehearsals.network.types import NetworkPlan
 
 
@@ -29,7 +28,7 @@ class Network(OwnPlan, Staged):
     )
 
     def planned(self) -> NetworkPlan:
-        plan = load(self.plan or PLAN)
+        plan = self.read(NetworkPlan)
         return msgspec.structs.replace(plan, with_ingress=self.ingress or plan.with_ingress)
 
     def resolved(self) -> Options:

@@ -10,16 +10,15 @@ from harness.model.message import Message, message
 from harness.model.result import Facts
 from harness.model.section import Cell, Row, Section, Table, table_of
 from harness.model.stack import Capability
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.network import judge, judge_ingress
 from harness.rehearsals.network.flow import Course, fronted
 from harness.rehearsals.network.types import NetworkDetails, NetworkPath, NetworkPlan
 from harness.rehearsals.network.types_ingress import IngressEvidence, Scene
 from harness.stack.manifests.change import without_ingress, without_policies
-from harness.stack.protocol import ByKubectl
+from harness.stack.protocol import ByKubectl, StackNeeds
 
 _SCENES = {
     Scene.KEPT_OUT: message("its pod without the label"),
@@ -32,7 +31,7 @@ _ROUNDS = ("before", "after", "replaced")
 class Network(Rehearsal[NetworkPlan, NetworkDetails]):
     """The rehearsal. It has no figures: paths work or are refused."""
 
-    name, decides = "network", False
+    name = "network"
     plan, details = NetworkPlan, NetworkDetails
 
     def claims(self, plan: NetworkPlan) -> Iterable[tuple[str, str]]:

@@ -25,9 +25,8 @@ from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.verdict import Decision, Verdict
 from harness.rehearsal.conduct import Conductor
-from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Rehearsal, Seen
+from harness.rehearsal.rehearsal import Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.sequence_sections import rollout_sections
 from harness.rehearsals.rollout.week import REHEARSAL as WEEK

@@ -9,15 +9,15 @@ from harness.model.manifests import Manifests
 from harness.model.scenario import Scenario
 from harness.model.section import Section
 from harness.model.stack import GATE_FAULTS, Capability
-from harness.rehearsal.needs import Needs, StackNeeds
 from harness.rehearsal.options import Options
-from harness.rehearsal.rehearsal import Figure, Rehearsal, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.rollout.details import WeekDetails
 from harness.rehearsals.rollout.figures import window_figures
 from harness.rehearsals.rollout.judge import judged_week, promised
 from harness.rehearsals.rollout.sections import week_sections
 from harness.rehearsals.rollout.under_way import Week
+from harness.stack.protocol import StackNeeds
 
 
 class RolloutWeek(Rehearsal[Scenario, WeekDetails]):

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
-
-import msgspec
 
 from harness.rehearsal.arguments import Parts, Staged
-from harness.rehearsals.scaling.plan import PLAN, ZONE_LOSS, load
 from harness.rehearsals.scaling.types import ScalingPlan
 
 
@@ -22,11 +17,9 @@ class Scaling(Parts, Staged):
 
     name = rehearsal = "scaling"
     example = "--only manual --only drain"
-    bundled: ClassVar[Path] = PLAN
 
     def planned(self) -> ScalingPlan:
-        plan = load(self.plan or self.bundled)
-        return msgspec.structs.replace(plan, parts=self.chosen(plan.parts))
+        return self.read(ScalingPlan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,4 +31,3 @@ class ZoneLoss(Scaling):
 
     name = "zone_loss"
     example = "--on kind"
-    bundled = ZONE_LOSS

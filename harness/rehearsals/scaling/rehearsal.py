@@ -12,11 +12,10 @@ from harness.model.manifests import Manifests
 from harness.model.parts import ended
 from harness.model.section import Section
 from harness.model.stack import Rung
-from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
 from harness.rehearsal.pods_over_time import Course
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.scaling import sections
 from harness.rehearsals.scaling.acts import Acts
@@ -30,7 +29,7 @@ from harness.stack.manifests.cpu import scaled
 class Scaling(InParts[ScalingPlan, ScalingDetails]):
     """The rehearsal: each part of the plan in turn, on one stack."""
 
-    name, decides = "scaling", False
+    name = "scaling"
     plan, details = ScalingPlan, ScalingDetails
 
     def arrange(self, plan: ScalingPlan, options: Options, manifests: Manifests) -> Needs:

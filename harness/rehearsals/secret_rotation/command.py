@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
 from harness.rehearsal.arguments import Parts, Staged
-from harness.rehearsals.secret_rotation.plan import PLAN, load
 from harness.rehearsals.secret_rotation.types import RotationPlan
 
 
@@ -23,5 +20,4 @@ class SecretRotation(Parts, Staged):
     component = "-secret-manager"
 
     def planned(self) -> RotationPlan:
-        plan = load(self.plan or PLAN)
-        return msgspec.structs.replace(plan, parts=self.chosen(plan.parts))
+        return self.read(RotationPlan)

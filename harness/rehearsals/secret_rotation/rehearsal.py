@@ -12,10 +12,9 @@ from harness.model.manifests import Manifests
 from harness.model.parts import ended
 from harness.model.section import Section
 from harness.model.stack import Rung
-from harness.rehearsal.needs import Needs
 from harness.rehearsal.options import Options
 from harness.rehearsal.parts import InParts
-from harness.rehearsal.rehearsal import Figure, Seen
+from harness.rehearsal.rehearsal import Figure, Needs, Seen
 from harness.rehearsal.running import Running
 from harness.rehearsals.secret_rotation import roles, sections
 from harness.rehearsals.secret_rotation.acts import Acts
@@ -35,7 +34,7 @@ from harness.stack.protocol import SecretsPlan
 class SecretRotation(InParts[RotationPlan, RotationDetails]):
     """The rehearsal: each part of the plan in turn, on one stack with a secret store."""
 
-    name, decides = "secret_rotation", False
+    name = "secret_rotation"
     plan, details = RotationPlan, RotationDetails
 
     def arrange(self, plan: RotationPlan, options: Options, manifests: Manifests) -> Needs:
