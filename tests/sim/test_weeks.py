@@ -19,6 +19,7 @@ from harness.base.errors import Exit
 from harness.checks.walk_results import READS
 from harness.judge.combine import combine
 from harness.model.evidence import Operation, ProbeRow, RequestRow, Side
+from harness.model.judgement import errata_of
 from harness.model.verdict import Decision, Verdict
 from harness.stack.sim.world import Planted
 from tests.sim.week import Week, cut, table, week
@@ -174,5 +175,5 @@ def test_what_ends_a_phone_s_background_work_is_never_silent(tmp_path: Path, mon
 
 def test_no_erratum_is_shown_by_manifests_that_were_not_applied(tmp_path: Path) -> None:
     seen = week(tmp_path, cut(table(3), window_s=5))
-    assert not seen.run.errata
+    assert not errata_of(seen.run.judgements)
     assert not [each.id for each in seen.run.judgements if each.id.startswith("patch:")]
