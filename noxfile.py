@@ -108,7 +108,7 @@ def oracle(session: nox.Session) -> None:
 @nox.session
 def fast(session: nox.Session) -> None:
     """The tests in process, without a server: what to run while working; arguments go to pytest."""
-    words = ("--groups", "fast,document", "-n", "2", "--dist", "worksteal", "--record", "reports/tests/fast.json")
+    words = ("--groups", "fast,document", "-n", "2", "--dist", "worksteal", "--record=reports/tests/fast.json")
     run(session, "-m", "pytest", *words, *session.posargs)
 
 
@@ -125,7 +125,7 @@ def tests(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """The tests that are too slow for every change, and the properties on new examples; arguments go to pytest."""
     words = ("--nightly", "-m", "nightly or hypothesis", "--hypothesis-profile", "search")
-    run(session, "-m", "pytest", *words, "--record", "reports/tests/nightly.json", *session.posargs)
+    run(session, "-m", "pytest", *words, "--record=reports/tests/nightly.json", *session.posargs)
 
 
 @nox.session

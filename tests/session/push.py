@@ -78,7 +78,14 @@ def pytest(name: str, chosen: frozenset[str], *words: str, alone: bool | None = 
         words = ("--alone", "only" if alone else "without", *words)
     words = ("--groups", ",".join(sorted(chosen)), *words)
     print(f"\n== {name}: {' '.join(words)} ==", flush=True)
-    command = [sys.executable, "-m", "pytest", "--record", str(file), f"--junitxml={junit}", "--files", str(FILES)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        f"--record={file}",
+        f"--junitxml={junit}",
+        f"--files={FILES}",
+    ]  # =: no test files
     status = subprocess.run([*command, *words, *(holding or [])], cwd=ROOT, check=False).returncode
     return status, record.read(file) if file.exists() else record.Record(wall_s=0.0, tests=[])
 
