@@ -98,7 +98,11 @@ def main(verb: str, folder: Path) -> int:
         return cli.main(["stack", "keep"])
     progress = Progress(MachineClock())
     told = "the closing lines " * 1000
-    status = run_to_end(lambda: Run(folder, progress), progress, lambda *_: told, printed="document.json")
+
+    def printed(_: object) -> str:
+        return (folder / "document.json").read_text()
+
+    status = run_to_end(lambda: Run(folder, progress), progress, lambda *_: told, printed=printed)
     assert status in set(Exit)
     return status
 

@@ -14,19 +14,23 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.base.data import ROOT
-from harness.base.errors import Exit, Interrupted, PartDied
+from harness.base.errors import Exit, Interrupted, PartDied, RehearsalError, StackNotStarted
 from harness.base.progress import Progress
+from harness.cli import standing
 from harness.evidence.collect import Collector
 from harness.evidence.store import EvidenceStore
+from harness.model.result import Result
 from harness.model.stack import Rung
 from harness.rehearsal import lifecycle
 from harness.rehearsal.environment import RUNGS
-from harness.rehearsal.lifecycle import Lifecycle, run_identity, run_to_end
+from harness.rehearsal.lifecycle import Lifecycle, conducted, run_identity, run_to_end
 from harness.rehearsal.options import Options
 from harness.rehearsal.running import Running
+from harness.rehearsals.conformance.command import Conformance
 from harness.stack.rungs import manifests_of
 from harness.stack.state.processes import process_mark
 from harness.stack.targets import bundled
+from tests.report.results import command
 
 LOCAL = ROOT / "deploy" / "kubernetes" / "overlays" / "local"
 
@@ -114,7 +118,6 @@ class Waiting:
     async def run(self) -> Document:
         os.kill(os.getpid(), signal.SIGHUP)
         await self.lifecycle.run(Endless()())
-        (self.folder / "x.json").write_text("{}\n")
         return Document(self.lifecycle.errors[0].exit)
 
     def interrupt(self) -> None:
@@ -138,16 +141,134 @@ def test_a_signal_interrupts_and_the_document_is_printed(tmp_path: Path, capfd: 
         told.append((document.exit_status, folder))
         return "the closing lines"
 
-    status = run_to_end(lambda: made, Progress(MachineClock()), closing, printed="x.json")
+    def printed(document: Document) -> str:
+        return msgspec.json.encode(document).decode()
+
+    status = run_to_end(lambda: made, Progress(MachineClock()), closing, printed=printed)
     assert status == Exit.INTERRUPTED == Interrupted.exit
     assert told == [(130, str(tmp_path))]
-    assert capfd.readouterr().out == "{}\n"
+    assert capfd.readouterr().out == '{"exit_status":130}'
+
+
+class Ready:
+    """A run that is over. Its disk took nothing."""
+
+    def __init__(self, folder: Path, result: Result) -> None:
+        self.folder = folder
+        self._result = result
+
+    async def run(self) -> Result:
+        return self._result
+
+    def interrupt(self) -> None:
+        raise AssertionError("nobody interrupts it")
+
+
+@pytest.mark.usefixtures("heard")
+def test_what_is_printed_is_the_document_and_not_what_the_disk_took(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result, clock = command(None, exit_status=Exit.RUN_BROKEN), MachineClock()
+    done = Ready(tmp_path, result)
+    assert conducted(lambda: done, clock, Progress(clock), "en", as_json=True, ended=lambda _: None) == Exit.RUN_BROKEN
+    assert msgspec.json.decode(capfd.readouterr().out, type=Result) == result
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize(("own", "all_in_all"), [(Exit.OK, Exit.RUN_BROKEN), (Exit.INTERRUPTED, Exit.INTERRUPTED)])
+def test_a_copy_that_cannot_be_written_takes_nothing_from_how_the_run_ended(
+    own: Exit, all_in_all: Exit, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copied = Conformance(junit=tmp_path / "copy.xml").ended  # of a junit.xml that the disk refused
+    done, clock = Ready(tmp_path, command(None, exit_status=own)), MachineClock()
+    status = conducted(lambda: done, clock, Progress(clock), "en", as_json=False, ended=copied)
+    said = capfd.readouterr().err
+    assert status == all_in_all
+    assert f"(exit status {int(own)}:" in said
+    assert said.index("(exit status") < said.index("error: the report could not be written: No such file")
+    assert not (tmp_path / "copy.xml").exists()
 
 
 def test_a_run_is_named_by_when_what_seed_and_process() -> None:
     name = run_identity(MachineClock(), "rollout_week1", 7)
     assert name.endswith(f"Z-rollout_week1-s7-{process_mark()}")
     assert process_mark().startswith(f"{os.getpid():x}-")
+
+
+class Unseen:
+    """A stack that does not come up, and that nobody can look at afterwards."""
+
+    async def up(self) -> None:
+        raise StackNotStarted("no PostgreSQL")
+
+    async def down(self) -> None:
+        """Nothing is up."""
+
+    def leaks(self) -> list[str]:
+        raise PermissionError("/proc")
+
+
+async def test_a_stack_that_nobody_can_look_at_afterwards_is_a_leak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "stack_for", lambda *_, **__: Unseen())
+    monkeypatch.setattr("harness.cli.standing.state.sweep", lambda _: None)
+    forgotten: list[str] = []
+    monkeypatch.setattr(standing, "remove_run_folder", forgotten.append)
+    options = Options(rung=Rung.LOCAL, target=bundled(), seed=7, reports=tmp_path, replay="again", manifests=LOCAL)
+    said: list[str] = []
+    made = standing.StandingStack(options, MachineClock(), Told(said))
+    assert await made.run(lambda _: None) == Exit.INTERNAL
+    assert [type(error) for error in made.lifecycle.errors] == [StackNotStarted, RehearsalError]
+    assert "LEAK: nobody could look: PermissionError('/proc')" in said and not forgotten
+
+
+class Undoes:
+    """Holds a fault for ever, and takes ``seconds`` to undo it once it is ended."""
+
+    def __init__(self, seconds: float) -> None:
+        self.undone: bool | None = None
+        self.undoing = asyncio.Event()
+        self._seconds = seconds
+
+    async def __call__(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.undone = False
+            self.undoing.set()
+            await asyncio.sleep(self._seconds)
+            self.undone = True
+
+
+async def interrupted_twice(undoes: Undoes) -> tuple[Lifecycle, list[str]]:
+    """A flow under way that is interrupted, and again while it undoes what it did."""
+    said: list[str] = []
+    made = Lifecycle(Told(said))
+    under_way = asyncio.ensure_future(made.run(undoes()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    made.interrupt()
+    await undoes.undoing.wait()
+    made.interrupt()
+    await asyncio.wait_for(under_way, 20)
+    return made, said
+
+
+async def test_a_second_signal_does_not_end_what_the_flow_undoes() -> None:
+    undoes = Undoes(0.05)
+    made, said = await interrupted_twice(undoes)
+    assert undoes.undone is True
+    assert [error.exit for error in made.errors] == [Exit.INTERRUPTED]
+    assert said == ["interrupted: taking everything down, then writing the report", "already taking everything down"]
+
+
+async def test_what_hangs_while_it_undoes_is_ended_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "ENDING_LIMIT_S", 0.05)
+    undoes = Undoes(3600)
+    made, _ = await interrupted_twice(undoes)
+    assert undoes.undone is False
+    assert [error.exit for error in made.errors] == [Exit.INTERRUPTED]
 
 
 async def test_a_step_of_the_ending_that_hangs_is_named_and_the_next_runs(monkeypatch: pytest.MonkeyPatch) -> None:

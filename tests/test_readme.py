@@ -1,8 +1,10 @@
-"""README.md and README.ja.md: the same commands, options, statuses and files in both, and every command named."""
+"""README.md and README.ja.md: the same commands, options, statuses and files in both, and every command named. Each
+line that they and ``docs/`` tell people to type is one that the command line takes."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from nox import registry
 
 import noxfile  # noqa: F401 - it makes the sessions
 from harness.base.errors import Exit
-from harness.cli.main import ALL
+from harness.cli.main import ALL, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("README.md", "README.ja.md")
@@ -54,3 +56,38 @@ def test_every_command_and_exit_status_is_named(name: str) -> None:
         assert re.search(rf"\b{session}\b", readme), session
     for status in Exit:
         assert f"| {int(status)} |" in readme, status
+
+
+#: A line in a block or between back quotes: a session with what goes through it, or the harness itself.
+TYPED = re.compile(r"(?:nox|python3 noxfile\.py) -s (\w+)(?: -- (.+))?|python -m harness (.+)")
+
+
+def typed(page: str) -> list[list[str]]:
+    """What the page's lines type behind ``python -m harness``, and the sessions that are none of its commands."""
+    blocks = re.findall(r"```\w*\n(.*?)```", page, flags=re.S)
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    found = []
+    for match in filter(None, map(TYPED.fullmatch, [*lines, *literal(page)])):
+        session, through, words = match.groups()
+        if words is not None:
+            found.append(shlex.split(words))
+        elif session.startswith("rollout_week"):
+            found.append(["run", session, *shlex.split(through or "")])
+        else:
+            found.append([session, *shlex.split(through or "")])
+    return found
+
+
+@pytest.mark.parametrize("name", [*FILES, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_every_line_to_type_is_taken(name: str) -> None:
+    for words in typed(text(name)):
+        if words[0] in {each.partition(" ")[0] for each in ALL}:
+            assert parse(words).name in " ".join(words), words
+        else:
+            assert words[0] in registry.get() or words == ["list"], words
+
+
+def test_lines_to_type_are_found() -> None:
+    page = "Type `nox -s rollout -- --on sim` or\n```\nnox -s rollout_week3 -- --seed 7   # a week\npython -m harness list\n```"
+    assert typed(page) == [["run", "rollout_week3", "--seed", "7"], ["list"], ["rollout", "--on", "sim"]]
+    assert len(typed(text("README.md"))) > 50

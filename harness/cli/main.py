@@ -77,7 +77,7 @@ def _instead(error: Unrecognized) -> str:
 
 def _answer(words: list[str]) -> str | None:
     """What is said without running a command: the list, the version, the verbs of ``stack``."""
-    if words in (["list"], ["--help"], ["-h"]):
+    if words in (["list"], ["list", "--help"], ["list", "-h"], ["--help"], ["-h"]):
         return f"{_USAGE}\n\n{listed(tuple(ALL.values()))}"
     if words == ["--version"]:
         return f"tekutoko-rehearsal {tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}\n"

@@ -75,7 +75,7 @@ class StandingStack:
         await self.lifecycle.run(self._stand(told))
         self._progress("taking everything down")
         await self.lifecycle.finally_(self._stack.down)
-        leaks = self._stack.leaks()
+        leaks = self.lifecycle.left_by(self._stack.leaks)
         for leak in leaks:
             self._progress(f"LEAK: {leak}")
         if not leaks:  # else by what stands in the folder the next command finds what is left

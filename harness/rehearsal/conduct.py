@@ -1,4 +1,4 @@
-"""Conducting: every run of every rehearsal, whole and in one direction (ARCHITECTURE.md, "The flow of a run").
+"""Conducting: every run of every rehearsal, whole and in one direction (ARCHITECTURE.md, "The seam").
 
 preflight -> (stack up -> load -> act) -> endings -> tear down -> leak check -> judge -> combine -> report
 
@@ -33,7 +33,7 @@ from harness.rehearsal.facts import manifest_facts
 from harness.rehearsal.lifecycle import Lifecycle, open_folder
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Rehearsal, Seen
-from harness.rehearsal.running import Held, Running
+from harness.rehearsal.running import Running
 from harness.report.junit import write_junit
 from harness.report.language import language
 from harness.report.latest import point_latest
@@ -133,19 +133,11 @@ class Conductor(Generic[P, D]):
         steps += [] if self._on is None else [self._on.watch_to_the_end]
         steps += [self._gather_last, *(part.down for part in held)]  # a stack that goes takes the spools along
         self._timings["tear_down"] = await self.lifecycle.take_down(self.clock, *steps)
-        self._leaks = tuple(leak for part in held for leak in self._left_by(part))
+        self._leaks = tuple(leak for part in held for leak in self.lifecycle.left_by(part.leaks))
         for leak in self._leaks:
             self.progress(f"LEAK: {leak}")
         if not self._leaks:  # else by what stands in the folder the next command finds what is left
             self._environment.forget(self)
-
-    def _left_by(self, part: Held) -> list[str]:
-        """What a part left; that it cannot be looked for is a leak like any other."""
-        try:
-            return part.leaks()
-        except Exception as error:
-            self.lifecycle.note(error)
-            return [f"nobody could look: {error!r}"]
 
     async def _gather_last(self) -> None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from harness.base.clock import NS, Clock, MachineClock, utc
-from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError
+from harness.base.errors import EvidenceNotWritten, Exit, Interrupted, RehearsalError, more_severe
 from harness.base.progress import Progress
 from harness.base.terminal import ending_signals
 from harness.base.virtual import VirtualClock, runner
@@ -63,13 +63,13 @@ def run_to_end(
     told: Callable[[D, str], str],
     *,
     clock: Clock | None = None,
-    printed: str | None = None,
+    printed: Callable[[D], str] | None = None,
 ) -> int:
     """Runs what ``make`` makes in the time of ``clock`` (default: the machine's), interrupted in an orderly way by
     signals; the exit status.
 
-    ``told`` gives the closing lines from the document and its folder; ``printed`` is a file of that folder to copy to
-    standard output (``--json``).
+    ``told`` gives the closing lines from the document and its folder; ``printed`` what goes to standard output
+    (``--json``): of the document itself, for the disk may have refused its file.
     """
 
     async def run() -> int:
@@ -81,7 +81,7 @@ def run_to_end(
         progress.plain("")
         progress.plain(told(document, str(work.folder)))
         if printed is not None:
-            sys.stdout.write((work.folder / printed).read_text())
+            sys.stdout.write(printed(document))
         return Exit.INTERNAL if document.exit_status is None else document.exit_status
 
     return runner(clock)(run())
@@ -96,17 +96,27 @@ def conducted(
     as_json: bool,
     ended: Callable[[Path], None],
 ) -> int:
-    """Runs a rehearsal to its end and says its closing lines; the exit status. ``ended`` is told the run's folder
-    before them; ``as_json``: ``result.json`` goes to standard output."""
+    """Runs a rehearsal to its end and says its closing lines; the exit status. ``ended`` is told the run's folder: an
+    error of it stands below the closing lines, and its status counts where it is the more severe. ``as_json``: what
+    ``result.json`` holds goes to standard output."""
     from harness.report.language import language
-    from harness.report.published import RESULT_JSON
+    from harness.report.published import RESULT
     from harness.report.terminal import closing_text
 
-    def closing(result: Result, folder: str) -> str:
-        ended(Path(folder))
-        return closing_text(result, folder, language(lang))
+    failed: list[RehearsalError] = []
 
-    return run_to_end(make, progress, closing, clock=clock, printed=RESULT_JSON if as_json else None)
+    def closing(result: Result, folder: str) -> str:
+        try:
+            ended(Path(folder))
+        except RehearsalError as error:
+            failed.append(error)
+        return "\n".join([closing_text(result, folder, language(lang)), *(f"error: {error}" for error in failed)])
+
+    def whole(result: Result) -> str:
+        return RESULT.encode(result).decode()
+
+    status = run_to_end(make, progress, closing, clock=clock, printed=whole if as_json else None)
+    return more_severe(Exit(status), *(error.exit for error in failed))
 
 
 def run_identity(clock: Clock, name: str, seed: int) -> str:
@@ -136,6 +146,7 @@ class Lifecycle:
         self.errors: list[RehearsalError] = []
         self._progress = progress
         self._flow: asyncio.Task[None] | None = None
+        self._interrupted = False
 
     async def run(self, flow: Coroutine[Any, Any, None]) -> None:
         """Returns when ``flow`` has ended, however it did; ``errors`` says how."""
@@ -148,12 +159,16 @@ class Lifecycle:
             self.note(error)
 
     def interrupt(self) -> None:
-        """Ends the flow at its next wait; the ending follows. Harmless once that has begun."""
-        if self._flow is not None and not self._flow.done():
-            self._flow.cancel()  # before anything is told
-            self._progress("interrupted: taking everything down, then writing the report")
-        else:
+        """Ends the flow at its next wait; the ending follows. Harmless once that has begun: a second Ctrl-C ends not
+        what the flow undoes on its way out, such as a frozen node. That has ``ENDING_LIMIT_S``, as a step has.
+        """
+        if self._flow is None or self._flow.done() or self._interrupted:
             self._progress("already taking everything down")
+            return
+        self._interrupted = True
+        self._flow.cancel()  # before anything is told
+        self._flow.get_loop().call_later(ENDING_LIMIT_S, self._flow.cancel)
+        self._progress("interrupted: taking everything down, then writing the report")
 
     async def finally_(self, step: Callable[[], Awaitable[None]]) -> None:
         """Runs a step of the ending; what it raises is noted and does not stop the next, nor does one that hangs."""
@@ -181,6 +196,14 @@ class Lifecycle:
         for step in steps:
             await self.finally_(step)
         return (clock.now_ns() - begun_ns) / NS
+
+    def left_by(self, look: Callable[[], list[str]]) -> list[str]:
+        """What ``look`` finds of a part; that it cannot be looked for is a leak like any other."""
+        try:
+            return look()
+        except Exception as error:
+            self.note(error)
+            return [f"nobody could look: {error!r}"]
 
     def write(self, *steps: Callable[[], object]) -> None:
         """Runs the steps that write a report; a disk that refuses is noted and does not stop the next."""

@@ -27,7 +27,6 @@ class _Remembered(Plans):
 
 
 PLANS = _Remembered()
-MS = 1_000_000
 
 
 class Held(msgspec.Struct):

@@ -216,8 +216,9 @@ def test_what_is_mistyped_is_told_with_what_is_near(
     assert says in said and "where: python -m harness" in said and "to do: " in said
 
 
-def test_the_list_has_every_command_once_under_its_group(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list"]) == Exit.OK
+@pytest.mark.parametrize("typed", [["list"], ["list", "--help"], ["--help"]])
+def test_the_list_has_every_command_once_under_its_group(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed) == Exit.OK
     lines = capsys.readouterr().out.splitlines()
     for name, entry in ALL.items():
         assert sum(line.startswith(f"  {name} ") for line in lines) == 1

@@ -104,10 +104,6 @@ def test_lag_voids_a_fail_of_the_rate() -> None:
 # -- concurrency ---------------------------------------------------------------------------------------------------
 
 
-def users_of(rows: list[RequestRow], number: int) -> list[RequestRow]:
-    return [row for row in rows if row.user == f"u{number:04}"]
-
-
 def broken_for(users: int) -> list[RequestRow]:
     return [
         msgspec.structs.replace(row, outcome=Outcome.SERVER_ERROR) if int(row.user[1:]) < users else row

@@ -26,7 +26,6 @@ from harness.stack.state.processes import identify
 from tests.kind.creating import creating, half, quiet
 
 pytestmark = [pytest.mark.kind, pytest.mark.slow, pytest.mark.timeout(240, func_only=True)]
-ROOT = Path(__file__).resolve().parents[2]
 PODS = Path(__file__).parent / "pods.yaml"
 
 

@@ -18,7 +18,6 @@ from harness.model.stack import Address
 pytestmark = pytest.mark.process
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Pod-Name: pod-9\r\n\r\nhi"
-Script = list[Callable[[socket.socket], None]]
 
 
 def answers(*payloads: bytes) -> Callable[[socket.socket], None]:

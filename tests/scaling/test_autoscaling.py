@@ -20,7 +20,6 @@ from harness.rehearsals.scaling.judge_autoscaling import (
 from harness.rehearsals.scaling.types import Decision, Loaded, Part, PartKind
 from tests.scaling.test_judge import endpoints, resize
 
-GIB_M = 2**30 * 1000
 REQUEST_M, ALONE_M = 640 * 2**20 * 1000, 512 * 2**20 * 1000
 
 

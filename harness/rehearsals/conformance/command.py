@@ -10,7 +10,7 @@ from harness.model.stack import Target
 from harness.rehearsal.arguments import OnLocal, WithTarget
 from harness.rehearsal.command import option, within
 from harness.rehearsals.conformance.types import ConformancePlan
-from harness.report.files import write_atomically
+from harness.report.files import not_written, write_atomically
 from harness.report.junit import JUNIT_XML
 from harness.stack.targets import resolve_command
 
@@ -59,5 +59,10 @@ class Conformance(OnLocal, WithTarget):
         return resolve_command(self.target)
 
     def ended(self, folder: Path) -> None:
-        if self.junit is not None:
-            write_atomically(self.junit, (folder / JUNIT_XML).read_bytes())
+        if self.junit is None:
+            return
+        try:
+            content = (folder / JUNIT_XML).read_bytes()
+        except OSError as error:  # the disk refused it, as the closing lines say
+            raise not_written(self.junit, error) from error
+        write_atomically(self.junit, content)

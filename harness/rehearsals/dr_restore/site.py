@@ -163,16 +163,6 @@ def refuse_full_disk(text: str, where: Path) -> None:
         )
 
 
-def size_bytes(folder: Path) -> int:
-    """What the files below ``folder`` hold; one that vanishes meanwhile counts nothing."""
-    total = 0
-    for root, _folders, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += (Path(root) / name).stat().st_size
-    return total
-
-
 def remove(folders: Sequence[Path]) -> None:
     """Removes folders that are not needed any more."""
     for folder in folders:

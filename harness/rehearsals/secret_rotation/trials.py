@@ -13,7 +13,6 @@ from harness.model.stack import Rung
 from harness.rehearsals.secret_rotation.types import ALONE, CLASSLESS, EXISTING
 from harness.stack.manifests import kustomize, load
 
-_CLASS = "SecretProviderClass/tekutoko-secrets"
 _SECRET = "Secret/app-secret"  # noqa: S105 - its key among the documents
 
 
