@@ -36,9 +36,11 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
     """Runs a program of the locked environment in the checkout."""
     folder = bootstrap.ensure(session.log).parent
     command = [str(folder / program), *arguments]
-    limits = {"interrupt_timeout": TEAR_DOWN_S, "terminate_timeout": TEAR_DOWN_S}
     try:
-        session.run(*command, external=True, silent=False, env=bytecode(arguments), **limits)
+        session.run(
+            *command, external=True, silent=False, env=bytecode(arguments),
+            interrupt_timeout=TEAR_DOWN_S, terminate_timeout=TEAR_DOWN_S,
+        )  # fmt: skip
     except CommandFailed as failed:
         if arguments[:2] == ("-m", "harness") and (meaning := meant(failed, arguments)):
             session.error(meaning)
