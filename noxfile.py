@@ -15,8 +15,8 @@ sys.path.insert(0, str(ROOT))
 
 from harness.base import bootstrap  # noqa: E402 - the path comes first
 from harness.base.errors import MEANING  # noqa: E402
-from harness.base.home import home  # noqa: E402
 from harness.rehearsal.registry import COMMANDS  # noqa: E402
+from tests.session.bytecode import aside  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(bootstrap.main(sys.argv[1:]))
@@ -41,7 +41,7 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
             *command,
             external=True,
             silent=False,
-            env=bytecode(arguments),
+            env=aside(arguments),
             interrupt_timeout=TEAR_DOWN_S,
             terminate_timeout=TEAR_DOWN_S,
         )
@@ -49,15 +49,6 @@ def run(session: nox.Session, *arguments: str, program: str = "python") -> None:
         if arguments[:2] == ("-m", "harness") and (meaning := meant(failed, arguments)):
             session.error(meaning)
         raise
-
-
-def bytecode(arguments: tuple[str, ...], *, kept: bool = not sys.dont_write_bytecode) -> dict[str, str]:
-    """Variables with which the tests' processes keep their bytecode in the cache folder, where the machine forbids it
-    beside the sources (``PYTHONDONTWRITEBYTECODE``): else each of them compiles all packages and tests again.
-    """
-    if kept or arguments[:2] not in {("-m", "pytest"), ("-m", "tests.session.push")}:
-        return {}
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home() / "bytecode")}
 
 
 def meant(failed: CommandFailed, arguments: tuple[str, ...]) -> str:

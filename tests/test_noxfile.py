@@ -14,6 +14,7 @@ from harness.base import bootstrap
 from harness.base.errors import MEANING, Exit
 from harness.base.home import ENVIRONMENT_VARIABLE
 from harness.rehearsal.registry import COMMANDS, Entry
+from tests.session.bytecode import aside
 
 
 class Ended(Exception):
@@ -80,11 +81,13 @@ def test_only_the_tests_keep_bytecode_aside_and_only_where_none_is_kept_beside_t
 ) -> None:
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
     for words in (("-m", "pytest", "-q"), ("-m", "tests.session.push")):
-        aside = noxfile.bytecode(words, kept=False)
-        assert aside == {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode")}
-        assert noxfile.bytecode(words, kept=True) == {}
+        assert aside(words, kept=False) == {
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode"),
+        }
+        assert aside(words, kept=True) == {}
     for words in (("-m", "tests.mutants"), ("-m", "harness", "chaos")):
-        assert noxfile.bytecode(words, kept=False) == {}
+        assert aside(words, kept=False) == {}
 
 
 class Asked:

@@ -93,9 +93,9 @@ def made(text: str, where: str, plan: type[T], into: Callable[[T], R], *, name: 
         raise BadInput(what, where=where, remedy="one plan a file")
     data, lines = found[0]
     if not isinstance(data, dict):
-        remedy = f"the keys are: {', '.join(_keys(plan))}"
+        remedy = f"the keys are: {', '.join(_keys(typing.cast('Any', plan)))}"
         raise _Source(where, lines).bad((), "a plan is a mapping of keys", remedy)
-    if name and "name" in _keys(plan):
+    if name and "name" in _keys(typing.cast("Any", plan)):
         data = {"name": name, **data}
     return _converted(data, plan, _Source(where, lines), (), into)
 
@@ -279,14 +279,9 @@ def _within(value: float, meta: msgspec.Meta | None) -> bool:
     return above and (meta.ge is None or value >= meta.ge) and (meta.le is None or value <= meta.le)
 
 
-def _keys(type_: Any) -> Mapping[str, _Field]:
-    """The keys of a plan's mapping, each with its field."""
-    return _keys_of(type_)
-
-
 @functools.cache
-def _keys_of(type_: type[msgspec.Struct]) -> Mapping[str, _Field]:
-    """As ``_keys``, worked out once a type."""
+def _keys(type_: Any) -> Mapping[str, _Field]:
+    """The keys of a plan's mapping, each with its field; worked out once a type."""
     hints = typing.get_type_hints(type_, include_extras=True)
     found = {}
     for field in msgspec.structs.fields(type_):
