@@ -15,6 +15,7 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.base.home import runs_folder
+from harness.model.judgement import errata_of
 from harness.model.message import english
 from harness.model.result import Result
 from harness.rehearsals.dr_restore.plan import PATH
@@ -87,7 +88,7 @@ def test_the_documents_procedure_fails_as_written_and_works_as_corrected(tmp_pat
         assert verdicts[name][0] == "pass", verdicts
     for name in ("traffic.after", "traffic.users"):
         assert verdicts[name][0] == "inconclusive", "50 of them cannot carry 99 %"
-    seen = {each.id: english(each.told) for each in result.errata}
+    seen = {name: english(told) for name, told in errata_of(result.judgements).items()}
     assert "ConfigMap/app-config db_host: localhost, as before" in seen["dr.configmap_changes_nothing"]
     details = judged_again(REHEARSAL, RecoveryPlan, (tmp_path / "reports" / "latest").resolve())
     (case,) = details.cases
