@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.base.units import Unit
@@ -217,21 +217,18 @@ def _lines(series: Iterable[Series]) -> list[Series]:
 
 
 def _shapes(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale) -> Iterable[Shape]:
-    areas = {id(each): (edges, tops) for each, edges, tops in _stacked(series)}
-    below: Sequence[float] = ()
-    for number, each in enumerate(series):
+    areas = _stacked(series)
+    for tone, each in zip(tones, series, strict=True):
         if each.style is Style.AREA:
-            edges, tops = areas[id(each)]
-            yield Shape(tones[number], _area(edges, below or [0.0] * len(tops), tops, x, y), filled=True)
-            below = tops
+            yield Shape(tone, _area(*next(areas), x, y), filled=True)
         elif each.style is Style.STEPS:
-            yield Shape(tones[number], _steps(each.points, x, y))
+            yield Shape(tone, _steps(each.points, x, y))
         elif each.style is Style.LINE:
-            yield Shape(tones[number], _line(each.points, x, y))
+            yield Shape(tone, _line(each.points, x, y))
 
 
 def _dots(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale, say: Language) -> Iterable[Dot]:
-    for number, each in enumerate(series):
+    for tone, each in zip(tones, series, strict=True):
         for point in each.points:
             marked = each.style is Style.DOTS or point.note or point.hollow
             height = _height(point)
@@ -239,7 +236,7 @@ def _dots(series: Sequence[Series], tones: Sequence[str], x: Scale, y: Scale, sa
                 yield Dot(
                     x=percent(x, point.x),
                     y=100 - percent(y, height),
-                    css=tones[number],
+                    css=tone,
                     hollow=point.hollow,
                     note=say.join([say.message(each.name), *([say.shown(point.note)] if point.note else [])]),
                 )
@@ -290,16 +287,15 @@ def _line(points: Sequence[Point], x: Scale, y: Scale) -> str:
     return "".join(parts)
 
 
-def _stacked(series: Sequence[Series]) -> list[tuple[Series, list[float], list[float]]]:
-    """Each area with the edges of all areas of the chart, and how high it reaches from each edge to the next."""
+def _stacked(series: Sequence[Series]) -> Iterator[tuple[list[float], list[float], list[float]]]:
+    """Of each area the edges of all areas of the chart, and from where to where it reaches from each edge on."""
     areas = [each for each in series if each.style is Style.AREA]
     edges = sorted({point.x for each in areas for point in each.points})
-    tops = [0.0] * len(edges)
-    stacked = []
+    low = [0.0] * len(edges)
     for each in areas:
-        tops = [top + _level(each.points, edge) for top, edge in zip(tops, edges, strict=True)]
-        stacked.append((each, edges, tops))
-    return stacked
+        high = [bottom + _level(each.points, edge) for bottom, edge in zip(low, edges, strict=True)]
+        yield edges, low, high
+        low = high
 
 
 def _level(points: Sequence[Point], at: float) -> float:

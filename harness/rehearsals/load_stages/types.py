@@ -239,15 +239,7 @@ def sized(manifests: Manifests, knee_cpu_factor: float) -> Sized:
 
 
 def _asked(manifests: Manifests) -> tuple[Asked, ...]:
-    return tuple(
-        Asked(
-            request_cpu_m=each.request_cpu_m,
-            request_memory_bytes=each.request_memory_bytes,
-            limit_cpu_m=each.limit_cpu_m,
-            limit_memory_bytes=each.limit_memory_bytes,
-        )
-        for each in manifests.deployment.template.containers
-    )
+    return msgspec.convert(manifests.deployment.template.containers, tuple[Asked, ...], from_attributes=True)
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from harness.judge.summary import WindowSummary, summarise
 from harness.model.evidence import EventRow, Side
 from harness.model.message import Message, message, quantity, verbatim
 from harness.model.scenario import Scenario
-from harness.model.section import Cell, Lines, Pairs, Row, Section, Table
+from harness.model.section import Cell, Lines, Pairs, Row, Section, Table, table_of
 from harness.model.stack import Fault
 from harness.rehearsal.rehearsal import Seen
 from harness.rehearsals.rollout.details import WeekDetails
@@ -147,17 +147,18 @@ def _events(events: Iterable[EventRow], anchor: Anchor) -> Table:
     ordered = sorted(events, key=lambda row: row.at_ns)
     more = len(ordered) - MOST_EVENTS
     sql = verbatim("SELECT utc, kind, subject, message FROM events ORDER BY at_ns, seq;")
-    return Table(
-        title=message("Events"),
-        heads=(message("Time"), message("Kind"), message("Subject"), message("What happened")),
-        rows=tuple(_event(row, ordered[0].at_ns, anchor) for row in ordered[:MOST_EVENTS]),
+
+    def time(row: EventRow) -> Message:
+        seconds = (row.at_ns - ordered[0].at_ns) / NS
+        return message("{utc}, {seconds} s", utc=utc(anchor, row.at_ns)[11:19], seconds=f"{seconds:.1f}")
+
+    return table_of(
+        message("Events"),
+        ordered[:MOST_EVENTS],
+        (message("Time"), time),
+        (message("Kind"), lambda row: KIND.get(row.kind, row.kind)),
+        (message("Subject"), lambda row: phase_word(row.subject) if row.kind == "phase" else row.subject),
+        (message("What happened"), lambda row: told_of(row)[0]),
+        row=lambda row: Row(cells=(), lines=tuple(told_of(row)[1:])),
         note=(message("{count} more are in the evidence", count=str(more)), sql) if more > 0 else (),
     )
-
-
-def _event(row: EventRow, start_ns: int, anchor: Anchor) -> Row:
-    seconds = (row.at_ns - start_ns) / NS
-    time = message("{utc}, {seconds} s", utc=utc(anchor, row.at_ns)[11:19], seconds=f"{seconds:.1f}")
-    first, *more = told_of(row)
-    subject: Cell = phase_word(row.subject) if row.kind == "phase" else row.subject
-    return Row(cells=(time, KIND.get(row.kind, row.kind), subject, first), lines=tuple(more))
