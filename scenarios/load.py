@@ -11,7 +11,15 @@ import msgspec
 from harness.base import planfile, yamltext
 from harness.base.errors import BadInput
 from harness.base.planfile import RuleError
-from harness.model.scenario import MAX_S, MAX_USERS, Conditions, PopulationPlan, ProbePlan, Scenario
+from harness.model.scenario import (
+    MAX_S,
+    MAX_USERS,
+    MOST_REQUESTS_PER_S,
+    Conditions,
+    PopulationPlan,
+    ProbePlan,
+    Scenario,
+)
 from scenarios import claims, claims_file
 from scenarios.criteria import CriterionFile, Keys, KindWord, Listed, criteria_of, criterion, kind_of
 from scenarios.faults import FaultFile, fault_of, within
@@ -81,18 +89,28 @@ def with_options(
     ):
         if value is not None and not least < value <= MAX_S:
             raise BadInput(f"{option} {value:g} s is out of range", where=option, remedy=f"for example {option} 120s")
+    if pace_s is not None and scenario.population.steps:
+        raise BadInput(
+            "the scenario's `steps` have paces of their own, and --pace says another",
+            where="--pace",
+            remedy="leave --pace out, or change `population.steps` in a copy of the file",
+        )
     population = msgspec.structs.replace(
         scenario.population,
         pace_s=scenario.population.pace_s if pace_s is None else pace_s,
         fetch_interval_s=scenario.population.fetch_interval_s if fetch_interval_s is None else fetch_interval_s,
     )
     window_s = scenario.window_s if window_s is None else window_s
+    if population.steps and population.steps[-1].at_s >= window_s:
+        what = f"a step begins {population.steps[-1].at_s:g} s into a window of {window_s:g} s"
+        raise BadInput(what, where="--window", remedy="make the window longer")
     return msgspec.structs.replace(scenario, population=population, window_s=window_s)
 
 
 def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     """Raises ``RuleError``."""
     _population(file.population)
+    _steps(file.population, file.window_s)
     _probes(file.probes)
     faults = tuple(fault_of(each, "faults", index) for index, each in enumerate(file.faults))
     if (missed := within(faults, file.window_s)) is not None:
@@ -169,6 +187,26 @@ def _population(plan: PopulationPlan) -> None:
         seen[audience.name] = index
     if not 0 < plan.users <= MAX_USERS:
         raise RuleError(f"{plan.users} users in all, outside 1..{MAX_USERS}", "population", "audiences")
+
+
+def _steps(plan: PopulationPlan, window_s: float) -> None:
+    """Raises ``RuleError`` for a step that is not after the one before it, outside the window, or too much to send."""
+    before_s = 0.0
+    for index, step in enumerate(plan.steps):
+        at = ("population", "steps", index)
+        if step.at_s <= before_s:
+            what = f"it begins {step.at_s:g} s into the window, not after {before_s:g} s"
+            remedy = "the window begins with the population's `pace`; give the steps in the order of time after it"
+            raise RuleError(what, *at, "at_s", remedy=remedy)
+        if step.at_s >= window_s:
+            what = f"it begins {step.at_s:g} s into a window of {window_s:g} s"
+            raise RuleError(what, *at, "at_s", remedy="let it begin earlier, or make the window longer")
+        if plan.users / step.pace_s > MOST_REQUESTS_PER_S:
+            what = (
+                f"{plan.users} users send {plan.users / step.pace_s:g}/s; one machine sends {MOST_REQUESTS_PER_S:g}/s"
+            )
+            raise RuleError(what, *at, "pace_s", remedy="make the pace slower, or the users fewer")
+        before_s = step.at_s
 
 
 def _probes(plan: ProbePlan) -> None:

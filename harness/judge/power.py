@@ -76,7 +76,7 @@ def offered(criterion: Criterion, scenario: Scenario) -> int:
     if criterion.metric is Metric.AVAILABILITY:
         return _floor(scenario.probes.rate_per_s * scenario.window_s)
     users = scenario.population.flag_on
-    requests = users * scenario.window_s / scenario.population.pace_s
+    requests = users * scenario.population.requests_in(scenario.window_s)
     if criterion.operation is not None:
         if criterion.operation in _OF_A_WALK:
             requests = max(0.0, requests - users)
@@ -102,13 +102,14 @@ def _compared(criterion: Criterion, needed: int, offered: int, verb: str, more: 
 
 def _rate(criterion: Criterion, scenario: Scenario) -> Requirement:
     least = scenario.offered_rate_per_s
-    offered = scenario.population.flag_on / scenario.population.pace_s
+    requests = scenario.population.flag_on * scenario.population.requests_in(scenario.window_s)
+    offered = requests / scenario.window_s if scenario.window_s else 0.0
     enough = round(offered, 9) >= least
     wanted = f"needs {show(least, Unit.PER_SECOND)} offered to the API"
     return Requirement(
         id=criterion.id,
         needed=math.ceil(round(least * scenario.window_s, 6)),
-        offered=_floor(offered * scenario.window_s),
+        offered=_floor(requests),
         enough=enough,
         sentence=_sentence(criterion, enough, wanted, show(offered, Unit.PER_SECOND)),
     )
@@ -118,9 +119,11 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
     needed = math.ceil(criterion.threshold)
     offered = scenario.population.flag_on
     every = scenario.good_answer_every_s
-    seldom = scenario.population.pace_s > every
+    within = [each for each in scenario.population.stretches if each.at_s < scenario.window_s or not each.at_s]
+    slowest_s = max(each.pace_s for each in within)
+    seldom = slowest_s > every
     enough = offered >= needed and not seldom and scenario.window_s > 0
-    pace = f", each only every {scenario.population.pace_s:g} s" if seldom else ""
+    pace = f", each only every {slowest_s:g} s" if seldom else ""
     return Requirement(
         id=criterion.id,
         needed=needed,

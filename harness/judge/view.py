@@ -93,19 +93,21 @@ class View:
 
     @cached_property
     def _planned_requests(self) -> Planned:
-        per_s = self.scenario.population.flag_on / self.scenario.population.pace_s
-        return self._plan(self.requests, None if self._due is None else self._due.requests, per_s)
+        population = self.scenario.population
+        expected = population.flag_on * population.requests_in(self.window.seconds)
+        return self._plan(self.requests, None if self._due is None else self._due.requests, expected)
 
     @cached_property
     def _planned_probes(self) -> Planned:
-        return self._plan(self.probes, None if self._due is None else self._due.probes, self.scenario.probes.rate_per_s)
+        expected = self.scenario.probes.rate_per_s * self.window.seconds
+        return self._plan(self.probes, None if self._due is None else self._due.probes, expected)
 
-    def _plan(self, calls: Calls, due: Sequence[Due] | None, per_s: float) -> Planned:
+    def _plan(self, calls: Calls, due: Sequence[Due] | None, expected: float) -> Planned:
         start_ns, end_ns = self.window.start_ns, self.window.end_ns
         return Planned(
             calls,
             None if due is None else [each for each in due if start_ns <= each.due_ns < end_ns],
-            count=math.floor(round(per_s * self.window.seconds, 6)),
+            count=math.floor(round(expected, 6)),
             start_ns=start_ns,
             numbers=self.ledger.calls,
             users=self.ledger.users,

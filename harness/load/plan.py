@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,12 +12,11 @@ from harness.base.clock import Anchor
 from harness.base.errors import BadInput
 from harness.base.private import write_private
 from harness.model.flag import FLAG
-from harness.model.scenario import PopulationPlan, ProbePlan
+from harness.model.scenario import MOST_REQUESTS_PER_S, PopulationPlan, ProbePlan
 from harness.model.stack import Endpoints
 
 LOOPBACK = "127.0.0.1"  # load goes nowhere else
 MOST_USERS = 2_000
-MOST_REQUESTS_PER_S = 200.0
 MOST_PROBES_PER_S = 100.0
 #: The canaries' tokens live an hour and are not renewed.
 MOST_DURATION_S = 3300.0
@@ -66,8 +66,12 @@ class LoadPlan(ProcessPlan, frozen=True, kw_only=True):
         super().check()
         population, probes = self.population, self.probes
         within("population.users", population.users, 1, MOST_USERS)
-        within("population.pace_s", population.pace_s, 0.1, 24 * 3600)
-        within("population.users / pace_s", population.users / population.pace_s, 0, MOST_REQUESTS_PER_S)
+        for stretch in population.stretches:
+            within("population.pace_s", stretch.pace_s, 0.1, 24 * 3600)
+            within("population.users / pace_s", population.users / stretch.pace_s, 0, MOST_REQUESTS_PER_S)
+        for earlier, later in pairwise(population.stretches):
+            if later.at_s <= earlier.at_s:
+                raise BadInput(f"a step at {later.at_s:g} s follows {earlier.at_s:g} s", where="the load plan")
         within("population.fetch_interval_s", population.fetch_interval_s, 0, float("inf"))
         within("probes.rate_per_s", probes.rate_per_s, 0.01, MOST_PROBES_PER_S)
         within("probes.timeout_s", probes.timeout_s, 0.05, 60)

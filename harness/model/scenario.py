@@ -17,6 +17,9 @@ from harness.model.stack import Capability, Fault
 
 MAX_USERS = 100_000
 MAX_S = 30 * 86_400.0  # the longest window the document names
+#: Of all users of a population together; what one machine sends and still measures.
+MOST_REQUESTS_PER_S = 200.0
+MOST_STEPS = 100
 
 #: A length of time that passes, and one that may be none.
 Span = Annotated[Seconds, msgspec.Meta(gt=0, le=MAX_S, description="above 0, at most 30d")]
@@ -104,12 +107,36 @@ class AudiencePlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     flag_on: Users
 
 
+class LoadStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From ``at_s`` after the load's begin on, every user sends one request every ``pace_s``."""
+
+    at_s: Pause
+    pace_s: Span
+
+
+Steps = Annotated[tuple[LoadStep, ...], msgspec.Meta(max_length=MOST_STEPS, examples=["[{at: 60s, pace: 25s}]"])]
+
+
 class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The app's users, each on an even, staggered schedule of one request every ``pace_s``."""
+    """The app's users, each on an even, staggered schedule of one request every ``pace_s``; ``steps`` change it while
+    the load lasts, the last of them to its end.
+    """
 
     audiences: tuple[AudiencePlan, ...]
     pace_s: Span = 50.0
     fetch_interval_s: Pause = 60.0
+    steps: Steps = ()
+
+    @property
+    def stretches(self) -> tuple[LoadStep, ...]:
+        """The paces in their order: the first from the begin on, then those of the steps."""
+        return (LoadStep(at_s=0.0, pace_s=self.pace_s), *self.steps)
+
+    def requests_in(self, seconds: float) -> float:
+        """How many requests each user is to make in the first ``seconds`` of the load."""
+        ends = [*(step.at_s for step in self.steps), seconds]
+        lengths = [max(0.0, min(end, seconds) - each.at_s) for each, end in zip(self.stretches, ends, strict=True)]
+        return sum(length / each.pace_s for length, each in zip(lengths, self.stretches, strict=True))
 
     @property
     def users(self) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.base.errors import BadInput
 from harness.judge.power import requirements
-from harness.model.scenario import Criterion
+from harness.model.scenario import Criterion, LoadStep
 from tests.judge.evidence import SUCCESS_ERRORS, WEEKS, criterion, scenario
 
 # (needed, offered) of each criterion, in the weeks' order: docs/judging.md#windows.
@@ -89,3 +89,17 @@ def test_a_rate_that_is_just_offered_and_a_window_of_nothing() -> None:
     assert requirements(scenario(rate, users=33, pace_s=10.0))[0].enough  # 3.3/s, of 3.3/s
     users = criterion("success", "concurrent_users", ">=", 250)
     assert [requirements(scenario(users, window_s=window_s))[0].enough for window_s in (0.0, 0.5)] == [False, True]
+
+
+def test_steps_of_the_load_are_counted_at_their_own_pace() -> None:
+    """50 users: 60 s at one request in 50 s, 60 s at one in 25 s."""
+    errors, rate = criterion("success", "error_ratio", "<", 0.05), criterion("success", "request_rate", ">=", 1.5)
+    users = criterion("success", "concurrent_users", ">=", 50)
+    of = scenario(errors, rate, users, users=50)
+    population = msgspec.structs.replace(of.population, steps=(LoadStep(at_s=60, pace_s=25),))
+    of = msgspec.structs.replace(of, population=population, offered_rate_per_s=1.5)
+    assert [(each.offered, each.enough) for each in requirements(of)] == [(180, True), (180, True), (50, True)]
+    slow = msgspec.structs.replace(population, steps=(LoadStep(at_s=60, pace_s=121),))
+    told = requirements(msgspec.structs.replace(of, population=slow))
+    assert [(each.offered, each.enough) for each in told] == [(84, True), (84, False), (50, False)]
+    assert "50, each only every 121 s: NOT ENOUGH" in told[2].sentence

@@ -14,7 +14,7 @@ import pytest
 
 from harness.base.clock import MachineClock
 from harness.load.plan import LoadPlan
-from harness.model.scenario import AudiencePlan, PopulationPlan, ProbePlan
+from harness.model.scenario import AudiencePlan, LoadStep, PopulationPlan, ProbePlan
 from harness.model.stack import Address, Endpoints
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -48,6 +48,7 @@ def plan_for(
     pace_s: float = 1.0,
     flag_on: int | None = None,
     fetch_interval_s: float = 60.0,
+    steps: tuple[LoadStep, ...] = (),
     **changes: Any,
 ) -> LoadPlan:
     """Everything at ``address``; all users on the API unless told."""
@@ -55,6 +56,7 @@ def plan_for(
         audiences=(AudiencePlan(name="all", users=users, flag_on=users if flag_on is None else flag_on),),
         pace_s=pace_s,
         fetch_interval_s=fetch_interval_s,
+        steps=steps,
     )
     endpoints = Endpoints(service=address, auth=address, firestore=address, remote_config=address, database=address)
     return LoadPlan(

@@ -12,7 +12,7 @@ from harness.base.errors import BadInput, MeasurementFailed
 from harness.load.child import origin_of
 from harness.load.plan import LoadPlan, check, read, write
 from harness.load.stages.plan import WorkerPlan
-from harness.model.scenario import ProbePlan
+from harness.model.scenario import LoadStep, ProbePlan
 from harness.model.stack import Address
 from tests.load.conftest import plan_for
 
@@ -42,6 +42,8 @@ def test_load_goes_to_this_machine_only(part: str, host: str, tmp_path: Path) ->
     [
         {"users": 2_001, "pace_s": 50},
         {"users": 500, "pace_s": 1},
+        {"users": 500, "pace_s": 50, "steps": (LoadStep(at_s=5, pace_s=2),)},
+        {"steps": (LoadStep(at_s=5, pace_s=0.05),)},
         {"users": 0},
         {"users": 3, "flag_on": 4},
         {"max_duration_s": 1e9},
@@ -54,6 +56,12 @@ def test_load_goes_to_this_machine_only(part: str, host: str, tmp_path: Path) ->
 def test_counts_and_times_are_bounded(changes: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="not within"):
         check(plan_for(HERE, **changes))
+
+
+@pytest.mark.parametrize("at_s", [(0,), (5, 5), (5, 4)])
+def test_steps_follow_each_other(at_s: tuple[float, ...]) -> None:
+    with pytest.raises(BadInput, match="a step at"):
+        check(plan_for(HERE, steps=tuple(LoadStep(at_s=each, pace_s=10) for each in at_s)))
 
 
 def test_an_unreadable_plan_is_named(tmp_path: Path) -> None:

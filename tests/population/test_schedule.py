@@ -19,16 +19,19 @@ from harness.load.population.schedule import WALK, Planned, schedule, slots
 from harness.load.population.walk import NS, NewWalk, Polyline, Status, WalkUpdate, digest, encode
 from harness.model.due import Due
 from harness.model.evidence import Operation
-from harness.model.scenario import AudiencePlan, PopulationPlan, Scenario
+from harness.model.scenario import AudiencePlan, LoadStep, PopulationPlan, Scenario
 
 ANCHOR = 1_767_225_600 * NS  # 2026-01-01T00:00:00Z
 
 
-def plan_of(*on_of: tuple[int, int], pace_s: float = 50.0) -> PopulationPlan:
+def plan_of(
+    *on_of: tuple[int, int], pace_s: float = 50.0, steps: tuple[tuple[float, float], ...] = ()
+) -> PopulationPlan:
     audiences = tuple(
         AudiencePlan(name=f"a{index}", users=users, flag_on=on) for index, (on, users) in enumerate(on_of)
     )
-    return PopulationPlan(audiences=audiences, pace_s=pace_s)
+    stepped = tuple(LoadStep(at_s=at_s, pace_s=then_s) for at_s, then_s in steps)
+    return PopulationPlan(audiences=audiences, pace_s=pace_s, steps=stepped)
 
 
 WEEK_3 = plan_of((50, 50), (100, 100), (100, 350))
@@ -51,6 +54,13 @@ def bytes_of(sample: list[Planned]) -> bytes:
 populations = st.lists(
     st.integers(1, 40).flatmap(lambda users: st.tuples(st.integers(0, users), st.just(users))), min_size=1, max_size=3
 )
+
+
+@st.composite
+def changing(draw: st.DrawFn) -> tuple[tuple[float, float], ...]:
+    """Steps in the order of time; where one falls within a pace is left to chance, and a pace may be no whole number."""
+    ats = sorted(draw(st.sets(st.integers(1, 900).map(lambda tenths: tenths / 10), max_size=4)))
+    return tuple((at_s, draw(st.sampled_from([0.7, 7.3, 25.0, 50.0, 90.0]))) for at_s in ats)
 
 
 @settings(max_examples=40, deadline=None)
@@ -88,10 +98,38 @@ def test_the_api_is_offered_its_share_in_every_stretch(
     assert abs(offered - len(api) * length / NS / plan.pace_s) < 2
 
 
+@settings(max_examples=60, deadline=None)
+@given(on_of=populations, steps=changing(), seed=st.integers(0, 99), data=st.data())
+def test_between_two_steps_the_api_is_offered_what_the_pace_says(
+    on_of: list[tuple[int, int]], steps: tuple[tuple[float, float], ...], seed: int, data: st.DataObject
+) -> None:
+    """And a user who was to request when a step came goes on from where it was: never twice, never left out."""
+    plan = plan_of(*on_of, steps=steps)
+    api = sum(account.flag_expected for account in accounts(plan, seed))
+    due = requests_due(plan, seed, 0, 120 * NS)
+    to_api = {account.user for account in accounts(plan, seed) if account.flag_expected}
+    for stretch, end_s in zip(plan.stretches, [*(at_s for at_s, _ in steps), 120.0], strict=True):
+        first, last = sorted(data.draw(st.floats(stretch.at_s, end_s)) for _ in range(2))
+        offered = sum(each.user in to_api and first * NS <= each.due_ns < last * NS for each in due)
+        assert abs(offered - api * (last - first) / stretch.pace_s) < 2
+    for user in to_api:
+        mine = [each.due_ns for each in due if each.user == user]
+        assert all(later > earlier for earlier, later in pairwise(mine))
+        assert abs(len(mine) - plan.requests_in(120)) < 1
+
+
+def test_a_step_halves_what_is_left_of_a_pace() -> None:
+    """Two users, one request in 10 s each; at 12 s the first has gone through a fifth of its pace, the other 7 tenths."""
+    due = requests_due(plan_of((2, 2), pace_s=10.0, steps=((12.0, 5.0), (20.0, 40.0))), 1, 0, 60 * NS)
+    assert [round(each.due_ns / NS, 9) for each in due] == [0, 5, 10, 13.5, 16, 18.5, 28, 48]
+
+
 @settings(max_examples=30, deadline=None)
-@given(on_of=populations, stretch_ns=st.integers(0, 120 * NS), seed=st.integers(0, 99))
-def test_what_is_due_is_known_beforehand(on_of: list[tuple[int, int]], stretch_ns: int, seed: int) -> None:
-    plan = plan_of(*on_of)
+@given(on_of=populations, steps=changing(), stretch_ns=st.integers(0, 120 * NS), seed=st.integers(0, 99))
+def test_what_is_due_is_known_beforehand(
+    on_of: list[tuple[int, int]], steps: tuple[tuple[float, float], ...], stretch_ns: int, seed: int
+) -> None:
+    plan = plan_of(*on_of, steps=steps)
     due = [
         Due(id=p.operation_id, user=p.user, due_ns=ANCHOR + p.due_offset_ns, operation=p.operation)
         for p in takewhile(lambda p: p.due_offset_ns < stretch_ns, planned(plan, seed))

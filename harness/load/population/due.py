@@ -6,8 +6,9 @@ from itertools import count, takewhile
 from typing import Protocol
 
 from harness.load.population.accounts import accounts, canaries
+from harness.load.population.pacing import Pacing
 from harness.load.population.probes import canary_of, offset_ns
-from harness.load.population.schedule import first_due_ns, operation_at, operation_id, slots
+from harness.load.population.schedule import operation_at, operation_id, slots
 from harness.load.population.walk import NS
 from harness.model.due import Due, DueList, probe_call
 from harness.model.scenario import PopulationPlan, ProbePlan
@@ -44,17 +45,16 @@ def requests_due(plan: PopulationPlan, seed: int, start_ns: int, end_ns: int) ->
     """The same of every user's requests, to whichever side."""
     everybody = accounts(plan, seed)
     placed = slots(everybody, seed)
-    pace_ns = round(plan.pace_s * NS)
-    found = [
-        Due(
-            id=operation_id(account.user, number),
-            user=account.user,
-            due_ns=due_ns,
-            operation=operation_at(placed[account.user], number),
-        )
-        for account in everybody
-        for number, due_ns in enumerate(range(start_ns + first_due_ns(placed[account.user], plan), end_ns, pace_ns))
-    ]
+    pacing = Pacing(plan)
+    found: list[Due] = []
+    for account in everybody:
+        slot = placed[account.user]
+        for number in count():
+            due_ns = start_ns + pacing.due_ns(slot.place, number)
+            if due_ns >= end_ns:
+                break
+            name = operation_id(account.user, number)
+            found.append(Due(id=name, user=account.user, due_ns=due_ns, operation=operation_at(slot, number)))
     return tuple(sorted(found, key=lambda due: (due.due_ns, due.id)))
 
 

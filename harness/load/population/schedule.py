@@ -1,8 +1,9 @@
 """What every user does and when: pure, seeded, lazily endless (docs/judging.md#windows).
 
-Each user acts strictly evenly, once every ``pace_s``; the users of each side are spread evenly over the pace, so that
-the API is offered ``flag_on / pace_s`` requests a second in every stretch of a run. A user's walk is the cycle of
-``WALK``, entered anywhere: any twenty users who follow each other on a side cover the whole cycle.
+Each user acts strictly evenly, once every ``pace_s``, or as the plan's steps have it from then on; the users of each
+side are spread evenly over the pace, so that the API is offered ``flag_on / pace_s`` requests a second in every stretch
+of a run. A user's walk is the cycle of ``WALK``, entered anywhere: any twenty users who follow each other on a side
+cover the whole cycle.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from harness.base.seed import stream
 from harness.load.population.accounts import Account
 from harness.load.population.ids import uuid4_text
+from harness.load.population.pacing import Pacing
 from harness.load.population.walk import NS, NewWalk, Walking, WalkUpdate
 from harness.model.evidence import Operation
 from harness.model.scenario import PopulationPlan
@@ -85,11 +87,6 @@ def slots(users: Sequence[Account], seed: int) -> dict[str, Slot]:
     return placed
 
 
-def first_due_ns(slot: Slot, plan: PopulationPlan) -> int:
-    """When the first request of the user in ``slot`` is due, after the run's origin; the others follow at the pace."""
-    return slot.place * round(plan.pace_s * NS) // plan.users
-
-
 def operation_at(slot: Slot, number: int) -> Operation:
     """What the ``number``-th request of the user in ``slot`` does, without its body: as ``_Phone`` has it."""
     position = slot.position + number
@@ -102,15 +99,14 @@ def operation_at(slot: Slot, number: int) -> Operation:
 
 def user_schedule(user: str, slot: Slot, plan: PopulationPlan, seed: int, anchor_unix_ns: int) -> Iterator[Planned]:
     """The endless schedule of one user. Times inside the bodies count from ``anchor_unix_ns``, the run's anchor."""
-    pace_ns = round(plan.pace_s * NS)
-    first_ns = first_due_ns(slot, plan)
-    phone = _Phone(user, seed, pace_ns)
-    position, number = slot.position, 0
+    pacing = Pacing(plan)
+    phone = _Phone(user, seed)
+    position, number, before_ns = slot.position, 0, pacing.due_ns(slot.place, -1)
     while True:
-        due_ns = first_ns + number * pace_ns
-        operation, walk_id, body = phone.act(position, anchor_unix_ns + due_ns)
+        due_ns = pacing.due_ns(slot.place, number)
+        operation, walk_id, body = phone.act(position, anchor_unix_ns + due_ns, due_ns - before_ns)
         yield Planned(due_offset_ns=due_ns, number=number, user=user, operation=operation, walk_id=walk_id, body=body)
-        position, number = (position + 1) % len(WALK), number + 1
+        position, number, before_ns = (position + 1) % len(WALK), number + 1, due_ns
 
 
 def schedule(plan: PopulationPlan, users: Sequence[Account], seed: int, anchor_unix_ns: int) -> Iterator[Planned]:
@@ -123,15 +119,17 @@ def schedule(plan: PopulationPlan, users: Sequence[Account], seed: int, anchor_u
 class _Phone:
     """What one phone holds: the walk under way and the side walk. A walk not yet put is put before anything else."""
 
-    def __init__(self, user: str, seed: int, pace_ns: int) -> None:
+    def __init__(self, user: str, seed: int) -> None:
         self._user = user
         self._seed = seed
-        self._pace_ns = pace_ns
         self._walks = 0
         self._main: Walking | None = None
         self._side: Walking | None = None
 
-    def act(self, position: int, now_unix_ns: int) -> tuple[Operation, str, NewWalk | WalkUpdate | None]:
+    def act(
+        self, position: int, now_unix_ns: int, interval_ns: int
+    ) -> tuple[Operation, str, NewWalk | WalkUpdate | None]:
+        """What it does now, ``interval_ns`` after what it did before."""
         operation, side = WALK[position]
         if position == 0:
             self._main, self._side = None, None
@@ -141,21 +139,21 @@ class _Phone:
             return self._create()
         walk = self._side if side else self._main
         if walk is None:
-            walk = self._begin(position, now_unix_ns, side)
-            return _PUT, walk.id, walk.update(now_unix_ns, self._pace_ns, completed=side)
+            walk = self._begin(position, now_unix_ns, interval_ns, side)
+            return _PUT, walk.id, walk.update(now_unix_ns, interval_ns, completed=side)
         if operation is _PUT:
-            return _PUT, walk.id, walk.update(now_unix_ns, self._pace_ns, completed=position == LAST_PUT)
+            return _PUT, walk.id, walk.update(now_unix_ns, interval_ns, completed=position == LAST_PUT)
         return operation, walk.id, None
 
-    def _begin(self, position: int, now_unix_ns: int, side: bool) -> Walking:
+    def _begin(self, position: int, now_unix_ns: int, interval_ns: int, side: bool) -> Walking:
         self._walks += 1
         # The main walk began with the cycle, which may have been before the run.
-        walked_ns = self._pace_ns if side else (position + 1) * self._pace_ns
+        walked_ns = interval_ns if side else (position + 1) * interval_ns
         walk = Walking(
             self._seed,
             f"{self._user}/{self._walks}",
             started_unix_ns=now_unix_ns - walked_ns,
-            walked_s=(walked_ns - self._pace_ns) / NS,
+            walked_s=(walked_ns - interval_ns) / NS,
         )
         if side:
             self._side = walk

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from harness.base.clock import Anchor, utc
 from harness.base.units import Unit
 from harness.checks.switch_over import SwitchOver
+from harness.judge.ledger import Ledger
 from harness.judge.summary import WindowSummary, summarise
+from harness.judge.window import Window
 from harness.model.evidence import EventRow, Side
 from harness.model.message import Message, message, quantity, verbatim
-from harness.model.scenario import Scenario
+from harness.model.scenario import LoadStep, PopulationPlan, Scenario
 from harness.model.section import Cell, Lines, Pairs, Row, Section, Table, table_of
 from harness.model.stack import Fault
 from harness.rehearsal.rehearsal import Seen
@@ -49,6 +51,8 @@ def week_sections(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Section]:
         yield course
     if week.planned is not None:
         yield window_table([summarise(evidence.ledger, week.window, side) for side in Side])
+        if plan.population.steps:
+            yield steps_table(plan, evidence.ledger, week.window)
     if evidence.events:
         yield _events(evidence.events, seen.facts.anchor)
 
@@ -59,21 +63,33 @@ def _length(fault: Fault) -> str:
 
 def _facts(plan: Scenario, details: WeekDetails) -> Pairs:
     faults = "; ".join(f"{each}, {each.after_s:g} s into the window{_length(each)}" for each in details.planted)
-    users = message(
-        "{users}, {on} of them on the API; each sends a request every {pace} s and fetches the flag every {fetch} s",
-        users=str(plan.population.users),
-        on=str(plan.population.flag_on),
-        pace=f"{plan.population.pace_s:g}",
-        fetch=f"{plan.population.fetch_interval_s:g}",
-    )
     return Pairs(
         pairs=(
             (message("Faults injected"), verbatim(faults) if faults else message("none")),
             (message("Scenario"), plan.name),
             (message("Measuring window"), f"{plan.window_s:g} s"),
-            (message("Simulated users"), users),
+            (message("Simulated users"), _users(plan.population)),
             (message("Availability probes"), f"{plan.probes.rate_per_s:g}/s"),
         )
+    )
+
+
+def _users(plan: PopulationPlan) -> Message:
+    values: dict[str, str] = {
+        "users": str(plan.users),
+        "on": str(plan.flag_on),
+        "pace": f"{plan.pace_s:g}",
+        "fetch": f"{plan.fetch_interval_s:g}",
+    }
+    if plan.steps:
+        return message(
+            "{users}, {on} of them on the API; each sends a request every {pace} s at first, then by the steps of the "
+            "load, and fetches the flag every {fetch} s",
+            **values,
+        )
+    return message(
+        "{users}, {on} of them on the API; each sends a request every {pace} s and fetches the flag every {fetch} s",
+        **values,
     )
 
 
@@ -119,6 +135,45 @@ def window_table(windows: Sequence[WindowSummary]) -> Table:
         heads=(message("latency from the due time"), *(SIDE[each.side] for each in windows)),
         rows=tuple(Row(cells=(label, *(cell(each) for each in windows))) for label, cell in rows),
         numbers=tuple(range(1, len(windows) + 1)),
+    )
+
+
+def steps_table(plan: Scenario, ledger: Ledger, window: Window) -> Table:
+    """The figures of the requests to the API, a step of the load a row, as far as ``window`` reached."""
+    stretches = plan.population.stretches
+    ends_s = [*(each.at_s for each in stretches[1:]), plan.window_s]
+    return Table(
+        title=message("The steps of the load"),
+        heads=(
+            message("from"),
+            message("to"),
+            message("a request of each user every"),
+            message("offered to the API"),
+            message("requests"),
+            message("error ratio"),
+            message("latency p95"),
+            message("generator lag p99"),
+        ),
+        rows=tuple(
+            Row(cells=_step_cells(each, end_s, plan.population.flag_on, ledger, window))
+            for each, end_s in zip(stretches, ends_s, strict=True)
+        ),
+        numbers=tuple(range(8)),
+    )
+
+
+def _step_cells(step: LoadStep, end_s: float, users: int, ledger: Ledger, window: Window) -> tuple[Cell, ...]:
+    plan = (f"{step.at_s:g} s", f"{end_s:g} s", f"{step.pace_s:g} s", f"{users / step.pace_s:.2f}/s")
+    start_ns, end_ns = (window.start_ns + round(each * NS) for each in (step.at_s, end_s))
+    if start_ns >= window.end_ns:
+        return (*plan, message("not reached"), NONE, NONE, NONE)
+    seen = summarise(ledger, Window(start_ns=start_ns, end_ns=min(end_ns, window.end_ns)), Side.API)
+    return (
+        *plan,
+        f"{seen.requests:,}",
+        amount(seen.error_ratio, Unit.RATIO),
+        amount(seen.latency_p95_ms, Unit.MILLISECONDS),
+        amount(seen.generator_lag_p99_ms, Unit.MILLISECONDS),
     )
 
 

@@ -21,6 +21,7 @@ from api.logs import Log
 from api.memory import MemoryTokens, SeededIds
 from api.ports import Database, MirrorSink, Ports, Storage
 from api.settings import Settings
+from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.evidence import Outcome
 from harness.model.stack import Fault, FaultKind
@@ -63,10 +64,16 @@ class NoAnswerFrom(Exception):  # noqa: N818 - an outcome, not an error
 
 
 class Service:
-    """``ask`` is one request. ``plants`` may be changed at any time."""
+    """``ask`` is one request. ``plants`` may be changed at any time. With ``one_by_one_ms`` phones' requests are served
+    one after another, each so long.
+    """
 
-    def __init__(self, clock: VirtualClock, chance: random.Random, plants: tuple[Plant, ...] = ()) -> None:
+    def __init__(
+        self, clock: VirtualClock, chance: random.Random, plants: tuple[Plant, ...] = (), one_by_one_ms: float = 0.0
+    ) -> None:
         self.plants = plants
+        self._one_by_one_ns = round(one_by_one_ms * 1e6)
+        self._free_ns = 0
         self.faults = gate_process.Faults()
         self.lines: list[bytes] = []
         self._clock = clock
@@ -128,6 +135,8 @@ class Service:
             if plant.caller is caller and plant.hits():
                 delay_s += plant.delay_ms / 1000
                 error |= not plant.delay_ms
+        if caller is Caller.PHONE and self._one_by_one_ns:
+            delay_s += self._queued_s()
         if became.cut:
             raise NoAnswerFrom(Outcome.BROKEN)
         if delay_s:
@@ -140,6 +149,12 @@ class Service:
         answer = await asyncio.shield(task)
         await self._clock.sleep(self._network_s())
         return answer
+
+    def _queued_s(self) -> float:
+        """How long a request that comes now waits for those before it, and is served."""
+        now_ns = self._clock.now_ns()
+        self._free_ns = max(self._free_ns, now_ns) + self._one_by_one_ns
+        return (self._free_ns - now_ns) / NS
 
     def _network_s(self) -> float:
         drawn_s = _NETWORK_LEAST_S + self._chance.expovariate(1 / _NETWORK_MEAN_S)

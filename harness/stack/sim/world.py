@@ -20,6 +20,7 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     Shares are exact at every request, of phones' requests (``errors``, ``slow``: waits ``slow_ms``) and of probes
     (``unavailable``). Every ``puts_lost``-th PUT and ``documents_lost``-th mirror write is confirmed and lost, every
     ``reads_old``-th list or walk is as before its user's last PUT. ``deaf`` instances do not hear of a roll back.
+    With ``one_by_one_ms`` phones' requests are served one after another, each so long: where more come they queue.
     """
 
     errors: Fraction = Fraction(0)
@@ -30,6 +31,7 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     reads_old: int = 0
     documents_lost: int = 0
     deaf: frozenset[str] = frozenset()
+    one_by_one_ms: float = 0.0
 
     def plants(self) -> tuple[Plant, ...]:
         """Those in front of the pods."""
@@ -46,7 +48,7 @@ class World:
 
     def __init__(self, clock: VirtualClock, seed: int, planted: Planted) -> None:
         self.clock = clock
-        self.service = Service(clock, stream(seed, "sim"), planted.plants())
+        self.service = Service(clock, stream(seed, "sim"), planted.plants(), planted.one_by_one_ms)
         self.database = SimDatabase(clock, planted.puts_lost, planted.reads_old)
         self.firestore = MemoryFirestore(clock)
         self.mirror = Mirror(self.firestore, planted.documents_lost)

@@ -1,0 +1,110 @@
+"""A load that changes within the window: sent as planned, judged, shown by step, and what it finds rolled back."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.base.clock import NS
+from harness.base.errors import Exit
+from harness.evidence.gathered import EVIDENCE
+from harness.judge.judge import judge
+from harness.judge.ledger import Ledger
+from harness.load.population.due import due_list
+from harness.model.evidence import RequestRow, Side
+from harness.model.scenario import Scenario
+from harness.model.section import Table
+from harness.model.verdict import Decision, Verdict
+from harness.stack.sim.world import Planted
+from scenarios.load import parse
+from tests.sim.week import Week, week
+
+TEXT = """\
+title: "Twice as much from 40 s on"
+population:
+  pace: 50s
+  fetch_interval: 5s
+  steps: [{at: 40s, pace: 25s}]
+  audiences: [{name: general, users: 100, flag_on: 100}]
+window: 120s
+success: [error_ratio < 5%, latency_p95 < 800ms, request_rate >= 3.3/s]
+rollback: [latency_p95 > 600ms]
+"""
+#: Three requests a second and no more: the first step's two, and not the second's four.
+SLOW = Planted(one_by_one_ms=1000 / 3)
+
+
+def scenario(text: str = TEXT) -> Scenario:
+    return parse(text, "steps.yaml", "steps")
+
+
+def steps_of(seen: Week) -> list[tuple[str, ...]]:
+    """The rows of the page's table, to the requests."""
+    table = next(each for each in seen.run.sections if isinstance(each, Table) and "steps" in each.title.text)
+    return [tuple(str(getattr(cell, "text", cell)) for cell in row.cells[:5]) for row in table.rows]
+
+
+def test_twice_the_load_is_sent_as_planned_and_a_healthy_target_advances(tmp_path: Path) -> None:
+    plan = scenario()
+    seen = week(tmp_path, plan)
+    assert seen.ended == (Decision.ADVANCE, Exit.OK), seen.why
+    window = seen.window
+    due = due_list(plan, 1, window.start_ns, window.end_ns).requests
+    sent = [row for row in seen.rows if isinstance(row, RequestRow) and window.start_ns <= row.due_ns < window.end_ns]
+    assert sorted((row.due_ns, row.operation_id, row.operation) for row in sent) == [
+        (each.due_ns, each.id, each.operation) for each in due
+    ]
+    assert {row.side for row in sent} == {Side.API}
+    before = sum(each.due_ns < window.start_ns + 40 * NS for each in due)
+    assert (before, len(due) - before) == (80, 320)
+    assert steps_of(seen) == [
+        ("0 s", "40 s", "50 s", "2.00/s", "80"),
+        ("40 s", "120 s", "25 s", "4.00/s", "320"),
+    ]
+    rate = seen.told["success.request_rate"]
+    assert (rate.verdict, rate.value) == (Verdict.PASS, pytest.approx(400 / 120, abs=0.02))
+    with closing(sqlite3.connect(seen.folder / EVIDENCE)) as database:
+        for each in seen.criteria:
+            assert database.execute(each.reproduce).fetchone()[0] == pytest.approx(each.value, rel=1e-9)
+
+
+def test_a_row_that_was_due_by_a_step_and_is_missing_is_known(tmp_path: Path) -> None:
+    """20 of 400 that were due are not in evidence: counted as failed they are just the 5 % that may not be reached."""
+    seen = week(tmp_path, scenario())
+    late = [row for row in seen.rows if isinstance(row, RequestRow) and row.due_ns >= seen.window.start_ns + 50 * NS]
+    lost = {row.operation_id for row in late[:20]}
+    ledger = Ledger()
+    ledger.extend(row for row in seen.rows if not (isinstance(row, RequestRow) and row.operation_id in lost))
+    due = due_list(seen.plan, 1, seen.window.start_ns, seen.window.end_ns)
+    found = judge(seen.plan, ledger, seen.window, seen.window.end_ns + 60 * NS, due=due)
+    errors = next(each for each in found if each.id == "success.error_ratio")
+    assert errors.verdict is Verdict.INCONCLUSIVE
+    assert "20 of the 400 planned are not in evidence" in errors.reason
+
+
+def test_a_second_step_that_is_too_much_for_a_target_rolls_it_back(tmp_path: Path) -> None:
+    seen = week(tmp_path, scenario(), planted=SLOW)
+    assert seen.ended == (Decision.ROLL_BACK, Exit.ROLLED_BACK), seen.why
+    fired = seen.told["rollback.latency_p95"]
+    assert fired.verdict is Verdict.FAIL
+    assert fired.fired_at_ns is not None
+    assert fired.fired_at_ns > seen.window.start_ns + 40 * NS
+    assert steps_of(seen)[0] == ("0 s", "40 s", "50 s", "2.00/s", "80")
+
+
+def test_the_same_target_carries_the_first_step_alone(tmp_path: Path) -> None:
+    plan = scenario(TEXT.replace("request_rate >= 3.3/s", "error_ratio < 6%"))
+    even = msgspec.structs.replace(plan, population=msgspec.structs.replace(plan.population, steps=()))
+    seen = week(tmp_path, even, planted=SLOW)
+    assert seen.ended == (Decision.ADVANCE, Exit.OK), seen.why
+
+
+def test_a_step_that_a_roll_back_came_before_is_told_as_not_reached(tmp_path: Path) -> None:
+    plan = scenario(TEXT.replace("{at: 40s, pace: 25s}", "{at: 40s, pace: 25s}, {at: 110s, pace: 50s}"))
+    seen = week(tmp_path, plan, planted=SLOW)
+    assert seen.run.decision is Decision.ROLL_BACK, seen.why
+    assert steps_of(seen)[2] == ("110 s", "120 s", "50 s", "2.00/s", "not reached")
