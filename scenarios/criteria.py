@@ -10,11 +10,11 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from harness.base.planfile import RuleError, nearest
-from harness.base.units import Unit, quantity
+from harness.base.units import Unit, quantity, seconds
 from harness.base.yamltext import dotted
 from harness.model.evidence import Operation
 from harness.model.judgement import Kind
-from harness.model.scenario import BY_OPERATION, METRIC_UNIT, QUANTILE, Comparison, Criterion, Metric
+from harness.model.scenario import BY_OPERATION, METRIC_UNIT, QUANTILE, Comparison, Criterion, Metric, Pause
 from harness.model.stack import Capability
 
 W = TypeVar("W", bound=StrEnum)
@@ -24,6 +24,7 @@ Keys = tuple[str | int, ...]
 _EXAMPLE = "for example `availability > 99.5%`"
 _LINE = re.compile(
     r"(?:(?P<kind>\w+)\s+)?(?P<metric>\w+)\s*(?:\[\s*(?P<operation>\w+)\s*\]\s*)?"
+    r"(?:\[\s*step\s*=\s*(?P<step>[\w.]+)\s*\]\s*)?"
     r"(?P<comparison>[<>=!]+)\s*(?P<threshold>[^<>=!]+)"
 )
 _ID = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
@@ -56,7 +57,8 @@ _SAYS = {
 
 
 class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A criterion: a mapping, or one line such as ``availability > 99.5%`` or ``latency_p95[create_walk] < 800ms``.
+    """A criterion: a mapping, or one line such as ``availability > 99.5%``, ``latency_p95[create_walk] < 800ms`` or
+    ``error_ratio[step=60s] < 1%``, which is about the step of the load that begins at 60 s.
 
     Under ``criteria`` its kind comes first (``success availability > 99.5%``); under ``success`` and ``rollback`` the
     list says it.
@@ -69,6 +71,7 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Annotated[Comparison, msgspec.Meta(examples=['">"'])]
     threshold: Annotated[str, msgspec.Meta(examples=["99.5%"])]
     operation: Operation | None = None
+    step_s: Annotated[Pause, msgspec.Meta(examples=["60s"])] | None = None
     smallest_sample: Annotated[int, msgspec.Meta(ge=0, examples=[598])] = 0
     needs: tuple[Capability, ...] = ()
 
@@ -84,6 +87,7 @@ class CriterionFile(msgspec.Struct, frozen=True, kw_only=True):
             comparison=_word(Comparison, found["comparison"], "comparison"),
             threshold=found["threshold"].strip(),
             operation=None if found["operation"] is None else _word(Operation, found["operation"], "operation"),
+            step_s=None if found["step"] is None else _seconds(found["step"]),
         )
 
 
@@ -116,6 +120,7 @@ def criteria_of(listed: Sequence[Listed]) -> tuple[Criterion, ...]:
     for each in listed:
         word = kind_of(each.criterion, each.kind, each.at)
         of = f".{each.criterion.operation}" if each.criterion.operation else ""
+        of += f".step_{each.criterion.step_s:g}s" if each.criterion.step_s is not None else ""
         name = each.criterion.id or _free(f"{word}.{each.criterion.metric}{of}", taken)
         taken[name] = each.at
         found.append(criterion(each.criterion, name, word, each.at))
@@ -159,6 +164,9 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
         what = f"{each.metric} is not judged of one operation"
         remedy = f"use one of {', '.join(sorted(BY_OPERATION))}, or leave `[{each.operation}]` out"
         raise RuleError(what, *at, "operation", remedy=remedy)
+    if each.step_s is not None and each.metric not in BY_OPERATION:
+        remedy = f"use one of {', '.join(sorted(BY_OPERATION))}, or leave the step out"
+        raise RuleError(f"{each.metric} is not judged of one step", *at, "step_s", remedy=remedy)
     return Criterion(
         id=name,
         claim=each.claim,
@@ -167,6 +175,7 @@ def criterion(each: CriterionFile, name: str, word: KindWord, at: Keys) -> Crite
         comparison=each.comparison,
         threshold=_threshold(each, (*at, "threshold")),
         operation=each.operation,
+        step_s=each.step_s,
         smallest_sample=each.smallest_sample,
         needs=each.needs,
     )
@@ -191,6 +200,13 @@ def _threshold(each: CriterionFile, at: Keys) -> float:
     if unit is Unit.USERS and value != round(value):
         raise RuleError(f"{each.threshold!r} is no whole number of users", *at, remedy=remedy)
     return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise RuleError(str(error).partition("; write for example ")[0], remedy="for example `[step=60s]`") from error
 
 
 def _word(words: type[W], text: str, what: str) -> W:

@@ -123,6 +123,7 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
     criteria = criteria_of(listed)
     about = {*file.claims, *(each.claim for each in criteria)}
     for found, of in zip(criteria, listed, strict=True):
+        _begins(found.step_s, file.population, of.at)
         if found.id in {*claims.REGISTER, *claims.ERRATA, *own, *about} - {found.claim}:
             raise RuleError(f"{found.id!r} is the id of a claim that the criterion is not about", *of.at, "id")
     return Scenario(
@@ -132,6 +133,14 @@ def _scenario(file: ScenarioFile, name: str, folder: Path) -> Scenario:
         own_claims=tuple(known.claim for claim, known in own.items() if claim in about),
         **{field: getattr(file, field) for field in Conditions.__struct_fields__},
     )
+
+
+def _begins(step_s: float | None, plan: PopulationPlan, at: Keys) -> None:
+    """Raises ``RuleError`` where a criterion names a step that is none."""
+    known = [each.at_s for each in plan.stretches]
+    if step_s is not None and step_s not in known:
+        what = f"no step of the load begins at {step_s:g} s"
+        raise RuleError(what, *at, remedy=f"the steps begin at: {', '.join(f'{each:g}s' for each in known)}")
 
 
 def _listed(file: ScenarioFile) -> Iterator[Listed]:
@@ -171,7 +180,7 @@ def _claims(file: ScenarioFile, listed: list[Listed], own: Mapping[str, claims_f
 
 def _rule(rule: CriterionFile, kind: KindWord | None, each: Listed) -> tuple[object, ...]:
     found = criterion(rule, "", kind_of(rule, kind, each.at), each.at)
-    return found.kind, found.metric, found.operation, found.comparison, found.threshold
+    return found.kind, found.metric, found.operation, found.step_s, found.comparison, found.threshold
 
 
 def _population(plan: PopulationPlan) -> None:

@@ -52,14 +52,17 @@ def false_roll_backs(scenario: Scenario) -> tuple[FalseRollBack, ...]:
     A limit on latency is left out: how often it fires hangs on the whole distribution, of which a threshold says
     nothing.
     """
-    kept: dict[tuple[Metric, Operation | None], float] = {}
+    kept: dict[tuple[Metric, Operation | None, float | None], float] = {}
     for each in scenario.criteria:
         if each.kind is Kind.CRITERION and each.metric in _RATIOS:
-            of, most = (each.metric, each.operation), failure_limit(each)
+            of, most = (each.metric, each.operation, each.step_s), failure_limit(each)
             kept[of] = min(most, kept.get(of, most))  # of two that ask for the same, the stricter decides
     limits = [each for each in scenario.criteria if each.kind is Kind.ROLLBACK_LIMIT]
-    limits = [each for each in limits if (each.metric, each.operation) in kept]
-    return tuple(_false_roll_back(each, kept[each.metric, each.operation], offered(each, scenario)) for each in limits)
+    limits = [each for each in limits if (each.metric, each.operation, each.step_s) in kept]
+    return tuple(
+        _false_roll_back(each, kept[each.metric, each.operation, each.step_s], offered(each, scenario))
+        for each in limits
+    )
 
 
 def _false_roll_back(criterion: Criterion, ratio: float, samples: int) -> FalseRollBack:

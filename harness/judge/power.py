@@ -70,13 +70,15 @@ def _requirement(criterion: Criterion, scenario: Scenario) -> Requirement:
 
 
 def offered(criterion: Criterion, scenario: Scenario) -> int:
-    """Samples in the window; every user and the probes act on an even schedule. Of one operation about as many: users
-    enter the cycle anywhere.
+    """Samples in the window, or in the criterion's step; every user and the probes act on an even schedule. Of one
+    operation about as many: users enter the cycle anywhere.
     """
     if criterion.metric is Metric.AVAILABILITY:
         return _floor(scenario.probes.rate_per_s * scenario.window_s)
     users = scenario.population.flag_on
-    requests = users * scenario.population.requests_in(scenario.window_s)
+    first_s, last_s = scenario.population.stretch(criterion.step_s or 0.0)
+    last_s = scenario.window_s if criterion.step_s is None else min(last_s, scenario.window_s)
+    requests = users * (scenario.population.requests_in(last_s) - scenario.population.requests_in(first_s))
     if criterion.operation is not None:
         if criterion.operation in _OF_A_WALK:
             requests = max(0.0, requests - users)
@@ -140,5 +142,6 @@ def _users(criterion: Criterion, scenario: Scenario) -> Requirement:
 
 def _sentence(criterion: Criterion, enough: bool, wanted: str, given: str) -> str:
     kind = "rollback limit " if criterion.kind is Kind.ROLLBACK_LIMIT else ""
+    where = "the window" if criterion.step_s is None else "the step"
     verdict = "enough" if enough else "NOT ENOUGH: it will be inconclusive"
-    return f"{kind}{rule(criterion)}: {wanted}; the window gives {given}: {verdict}"
+    return f"{kind}{rule(criterion)}: {wanted}; {where} gives {given}: {verdict}"

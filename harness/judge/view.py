@@ -11,9 +11,9 @@ import numpy as np
 from harness.judge.figures import of_operation
 from harness.judge.lag import on_time
 from harness.judge.ledger import Calls, Ledger
-from harness.judge.planned import Planned
+from harness.judge.planned import MISSING, Planned
 from harness.judge.silence import silent_s
-from harness.judge.window import NS, Window
+from harness.judge.window import NS, Window, of_step
 from harness.model.due import Due, DueList
 from harness.model.evidence import EventRow, Side
 from harness.model.scenario import Criterion, Metric, Scenario
@@ -61,20 +61,20 @@ class View:
         return silent_s(self.probes, self.window, self.scenario.blackout_s, self.scenario.probes.timeout_s)
 
     def calls(self, criterion: Criterion) -> Calls:
-        """The sample of a criterion: users' requests (of its operation) and probes are never pooled."""
-        return of_operation(criterion, self.probes if criterion.metric is Metric.AVAILABILITY else self.requests)
+        """The sample of a criterion: users' requests (of its operation and step) and probes are never pooled."""
+        return self._of(criterion, self.probes if criterion.metric is Metric.AVAILABILITY else self.requests)
 
     def late(self, criterion: Criterion) -> Calls:
         """The part of ``calls(criterion)`` that the generator did not send on time."""
-        return of_operation(criterion, self._by_lag(criterion.metric, late=True))
+        return self._of(criterion, self._by_lag(criterion.metric, late=True))
 
     def timely(self, criterion: Criterion) -> Calls:
         """The part of ``calls(criterion)`` that the generator sent on time."""
-        return of_operation(criterion, self._by_lag(criterion.metric, late=False))
+        return self._of(criterion, self._by_lag(criterion.metric, late=False))
 
     def proving(self, criterion: Criterion) -> Calls:
         """What a pass of the criterion must rest on; see ``Planned.proving``."""
-        return of_operation(criterion, self.planned(criterion.metric).proving)
+        return self._of(criterion, self.planned(criterion.metric).proving)
 
     def planned(self, metric: Metric) -> Planned:
         """The sample of a metric beside what is due in the part of the window that has passed."""
@@ -90,6 +90,18 @@ class View:
             and metric in CONCERNS.get(error.subject, frozenset(Metric))
         ]
         return sorted(errors, key=lambda error: (error.at_ns, error.message))
+
+    def _of(self, criterion: Criterion, rows: Calls) -> Calls:
+        """Those of ``rows`` that the criterion is about. What is missing at a time not known may be of any step."""
+        rows = of_operation(criterion, rows)
+        if criterion.step_s is None:
+            return rows
+        step = of_step(self.window, self.scenario.population, criterion.step_s)
+        within = (rows["due_ns"] >= step.start_ns) & (rows["due_ns"] < step.end_ns)
+        if self._due is None:
+            within |= rows["status"] == MISSING
+        chosen: Calls = rows[within]
+        return chosen
 
     @cached_property
     def _planned_requests(self) -> Planned:

@@ -32,6 +32,8 @@ def nothing_counts(criterion: Criterion, *, some: bool) -> Message:
         return _TOO_SOON
     if criterion.operation is not None:
         return message("no requests for {operation} in evidence", operation=criterion.operation)
+    if criterion.step_s is not None:
+        return message("no requests of the step in evidence")
     return NONE_IN_EVIDENCE[Metric.AVAILABILITY if criterion.metric is Metric.AVAILABILITY else Metric.ERROR_RATIO]
 
 
@@ -60,6 +62,7 @@ def limit(criterion: Criterion) -> str:
 def rule(criterion: Criterion) -> str:
     """The criterion as the claim says it: "availability > 99.5 %"."""
     of = f" of {criterion.operation}" if criterion.operation else ""
+    of += f" in the step from {criterion.step_s:g} s" if criterion.step_s is not None else ""
     return f"{criterion.metric.value.replace('_', ' ')}{of} {criterion.comparison.value} {limit(criterion)}"
 
 
@@ -69,6 +72,8 @@ def asked(criterion: Criterion) -> Message:
     metric = Message(text=METRIC[criterion.metric])
     if criterion.operation is not None:
         metric = message("{metric} of {operation}", metric=metric, operation=criterion.operation)
+    if criterion.step_s is not None:
+        metric = message("{metric} in the step from {at} s", metric=metric, at=f"{criterion.step_s:g}")
     return message(
         "{metric} {comparison} {limit}",
         metric=metric,

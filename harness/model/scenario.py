@@ -5,6 +5,7 @@ by these types (``scenarios.load``, ``harness.base.planfile``), and refused by l
 from __future__ import annotations
 
 from enum import StrEnum
+from math import inf
 from typing import Annotated
 
 import msgspec
@@ -62,7 +63,7 @@ METRIC_UNIT = {
 #: The quantile of each latency.
 QUANTILE = {Metric.LATENCY_P50: 0.5, Metric.LATENCY_P95: 0.95, Metric.LATENCY_P99: 0.99}
 
-#: What can be judged of the requests of one operation alone; the others are about probes, or about users.
+#: What can be judged of the requests of one operation, or one step, alone; the others are about probes, or about users.
 BY_OPERATION = frozenset({Metric.ERROR_RATIO, *QUANTILE})
 
 
@@ -77,7 +78,8 @@ class Comparison(StrEnum):
 class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A criterion with its numbers resolved: ``threshold`` in ``METRIC_UNIT[metric]``.
 
-    ``operation``: it is about the requests of that operation alone (``BY_OPERATION``); ``None``: about all.
+    ``operation``: it is about the requests of that operation alone (``BY_OPERATION``); ``None``: about all. ``step_s``:
+    and about those alone that are due in the step of the load that begins then; ``None``: in the whole window.
     ``claim`` is a claim of the register or of the team's own (``Scenario.own_claims``), "" where it is about none.
     ``smallest_sample`` 0 means the judge's own: what the bound needs for a success criterion, ceil(3 / limit) for a
     rollback limit. ``needs`` names capabilities of the rung.
@@ -90,6 +92,7 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     comparison: Comparison
     threshold: float
     operation: Operation | None = None
+    step_s: float | None = None
     smallest_sample: int = 0
     needs: tuple[Capability, ...] = ()
 
@@ -131,6 +134,10 @@ class PopulationPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def stretches(self) -> tuple[LoadStep, ...]:
         """The paces in their order: the first from the begin on, then those of the steps."""
         return (LoadStep(at_s=0.0, pace_s=self.pace_s), *self.steps)
+
+    def stretch(self, at_s: float) -> tuple[float, float]:
+        """When the stretch that begins at ``at_s`` begins and ends, in seconds; the last has no end."""
+        return at_s, min((step.at_s for step in self.steps if step.at_s > at_s), default=inf)
 
     def requests_in(self, seconds: float) -> float:
         """How many requests each user is to make in the first ``seconds`` of the load."""

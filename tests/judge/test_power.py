@@ -103,3 +103,20 @@ def test_steps_of_the_load_are_counted_at_their_own_pace() -> None:
     told = requirements(msgspec.structs.replace(of, population=slow))
     assert [(each.offered, each.enough) for each in told] == [(84, True), (84, False), (50, False)]
     assert "50, each only every 121 s: NOT ENOUGH" in told[2].sentence
+
+
+def test_a_criterion_on_a_step_has_the_step_s_sample_alone() -> None:
+    """50 users at one request in 50 s, from 60 s on in 25 s."""
+    errors = criterion("success", "error_ratio", "<", 0.03)
+    ids = [msgspec.structs.replace(errors, step_s=step_s) for step_s in (0.0, 60.0, 90.0)]
+    of = scenario(*ids, users=50)
+    steps = (LoadStep(at_s=60, pace_s=25), LoadStep(at_s=90, pace_s=50))
+    of = msgspec.structs.replace(of, population=msgspec.structs.replace(of.population, steps=steps))
+    found = requirements(of)
+    assert [(each.needed, each.offered, each.enough) for each in found] == [
+        (99, 60, False),
+        (99, 60, False),
+        (99, 30, False),
+    ]
+    assert found[1].sentence.startswith("error ratio in the step from 60 s < 3 %: needs 99 requests")
+    assert "; the step gives 60: NOT ENOUGH" in found[1].sentence

@@ -50,6 +50,40 @@ def test_what_cannot_be_sent_is_refused_at_its_line(text: str, what: str, where:
     assert remedy in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "step_s"),
+    [
+        ("error_ratio[step=60s] < 1%", "success.error_ratio.step_60s", 60),
+        ("error_ratio [ step = 1min ] < 1%", "success.error_ratio.step_60s", 60),
+        ("latency_p95[put_walk][step=0s] < 1s", "success.latency_p95.put_walk.step_0s", 0),
+        ("latency_p95[put_walk] < 1s", "success.latency_p95.put_walk", None),
+    ],
+)
+def test_a_criterion_on_a_step(line: str, name: str, step_s: float | None) -> None:
+    text = HEAD.replace("availability > 99.5%", f'"{line}"') + "  - {at: 60s, pace: 25s}\n"
+    (found,) = parse(text, "plan.yaml", "plan").criteria
+    assert (found.id, found.step_s) == (name, step_s)
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "remedy"),
+    [
+        ("error_ratio[step=61s] < 1%", "no step of the load begins at 61 s", "begin at: 0s, 60s"),
+        ("error_ratio[step=60] < 1%", "no unit of time", "[step=60s]"),
+        ("availability[step=60s] > 99%", "availability is not judged of one step", "error_ratio, latency_p50"),
+        ("request_rate[step=60s] >= 3/s", "request_rate is not judged of one step", "error_ratio, latency_p50"),
+        ("error_ratio[step=60s][put_walk] < 1%", "is no criterion", "availability > 99.5%"),
+    ],
+)
+def test_a_criterion_on_no_step_is_refused(line: str, what: str, remedy: str) -> None:
+    text = HEAD.replace("availability > 99.5%", f'"{line}"') + "  - {at: 60s, pace: 25s}\n"
+    with pytest.raises(BadInput) as caught:
+        parse(text, "plan.yaml", "plan")
+    assert what in caught.value.what
+    assert "plan.yaml:3, success[0]" in caught.value.where
+    assert remedy in caught.value.remedy
+
+
 def test_a_hundred_steps_and_no_more() -> None:
     steps = [f"  - {{at: {number}s, pace: 25s}}\n" for number in range(1, 102)]
     assert len(parse(HEAD + "".join(steps[:100]), "plan.yaml", "plan").population.steps) == 100

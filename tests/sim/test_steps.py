@@ -31,9 +31,10 @@ population:
   steps: [{at: 40s, pace: 25s}]
   audiences: [{name: general, users: 100, flag_on: 100}]
 window: 120s
-success: [error_ratio < 5%, latency_p95 < 800ms, request_rate >= 3.3/s]
-rollback: [latency_p95 > 600ms]
+success: [error_ratio < 5%, latency_p95 < 800ms, request_rate >= 3.3/s, "latency_p95[step=40s] < 800ms"]
+rollback: [latency_p95 > 600ms, "latency_p95[step=0s] > 600ms"]
 """
+BEFORE, AFTER = "rollback.latency_p95.step_0s", "success.latency_p95.step_40s"
 #: Three requests a second and no more: the first step's two, and not the second's four.
 SLOW = Planted(one_by_one_ms=1000 / 3)
 
@@ -46,6 +47,13 @@ def steps_of(seen: Week) -> list[tuple[str, ...]]:
     """The rows of the page's table, to the requests."""
     table = next(each for each in seen.run.sections if isinstance(each, Table) and "steps" in each.title.text)
     return [tuple(str(getattr(cell, "text", cell)) for cell in row.cells[:5]) for row in table.rows]
+
+
+def reproduced(seen: Week) -> None:
+    """The query beside each criterion gives its value."""
+    with closing(sqlite3.connect(seen.folder / EVIDENCE)) as database:
+        for each in seen.criteria:
+            assert database.execute(each.reproduce).fetchone()[0] == pytest.approx(each.value, rel=1e-9), each.id
 
 
 def test_twice_the_load_is_sent_as_planned_and_a_healthy_target_advances(tmp_path: Path) -> None:
@@ -65,11 +73,10 @@ def test_twice_the_load_is_sent_as_planned_and_a_healthy_target_advances(tmp_pat
         ("0 s", "40 s", "50 s", "2.00/s", "80"),
         ("40 s", "120 s", "25 s", "4.00/s", "320"),
     ]
+    assert [seen.told[each].samples for each in (BEFORE, AFTER)] == [80, 320]
     rate = seen.told["success.request_rate"]
     assert (rate.verdict, rate.value) == (Verdict.PASS, pytest.approx(400 / 120, abs=0.02))
-    with closing(sqlite3.connect(seen.folder / EVIDENCE)) as database:
-        for each in seen.criteria:
-            assert database.execute(each.reproduce).fetchone()[0] == pytest.approx(each.value, rel=1e-9)
+    reproduced(seen)
 
 
 def test_a_row_that_was_due_by_a_step_and_is_missing_is_known(tmp_path: Path) -> None:
@@ -86,6 +93,30 @@ def test_a_row_that_was_due_by_a_step_and_is_missing_is_known(tmp_path: Path) ->
     assert "20 of the 400 planned are not in evidence" in errors.reason
 
 
+def test_a_step_that_fails_within_a_window_that_passes(tmp_path: Path) -> None:
+    """16 of the first step's 80 answers made slow: 4 % of the window's 400, of which the p95 knows nothing; the step's does."""
+    plan = scenario(TEXT.replace("step=40s] < 800ms", "step=0s] < 800ms"))
+    seen = week(tmp_path, scenario())
+    first = seen.window.start_ns + 40 * NS
+    slow = [row for row in seen.rows if isinstance(row, RequestRow) and seen.window.start_ns <= row.due_ns < first][:16]
+    ids = {row.operation_id for row in slow}
+    rows = [
+        msgspec.structs.replace(row, done_ns=row.due_ns + NS)
+        if isinstance(row, RequestRow) and row.operation_id in ids
+        else row
+        for row in seen.rows
+    ]
+    ledger = Ledger()
+    ledger.extend(rows)
+    due = due_list(plan, 1, seen.window.start_ns, seen.window.end_ns)
+    judged = judge(plan, ledger, seen.window, seen.window.end_ns + 60 * NS, due=due)
+    found = {each.id: each for each in judged}
+    assert found["success.latency_p95"].verdict is not Verdict.FAIL
+    step = found["success.latency_p95.step_0s"]
+    assert (step.verdict, step.value, step.samples) == (Verdict.FAIL, 1000.0, 80), step.reason
+    assert str(step.asked[0]) == "latency p95 in the step from 0 s < 800 ms"
+
+
 def test_a_second_step_that_is_too_much_for_a_target_rolls_it_back(tmp_path: Path) -> None:
     seen = week(tmp_path, scenario(), planted=SLOW)
     assert seen.ended == (Decision.ROLL_BACK, Exit.ROLLED_BACK), seen.why
@@ -93,11 +124,13 @@ def test_a_second_step_that_is_too_much_for_a_target_rolls_it_back(tmp_path: Pat
     assert fired.verdict is Verdict.FAIL
     assert fired.fired_at_ns is not None
     assert fired.fired_at_ns > seen.window.start_ns + 40 * NS
+    assert (seen.told[BEFORE].verdict, seen.told[BEFORE].samples) == (Verdict.PASS, 80), seen.told[BEFORE].reason
+    reproduced(seen)
     assert steps_of(seen)[0] == ("0 s", "40 s", "50 s", "2.00/s", "80")
 
 
 def test_the_same_target_carries_the_first_step_alone(tmp_path: Path) -> None:
-    plan = scenario(TEXT.replace("request_rate >= 3.3/s", "error_ratio < 6%"))
+    plan = scenario(TEXT.replace('request_rate >= 3.3/s, "latency_p95[step=40s] < 800ms"', "error_ratio < 6%"))
     even = msgspec.structs.replace(plan, population=msgspec.structs.replace(plan.population, steps=()))
     seen = week(tmp_path, even, planted=SLOW)
     assert seen.ended == (Decision.ADVANCE, Exit.OK), seen.why

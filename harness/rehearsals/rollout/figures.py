@@ -49,7 +49,7 @@ def window_figures(plan: Scenario, seen: Seen[WeekDetails]) -> tuple[Figure, ...
         *_pods(ledger, window),
         *_generator(ledger, window),
     )
-    judged = {each.metric for each in plan.criteria if each.operation is None}
+    judged = {each.metric for each in plan.criteria if each.operation is None and each.step_s is None}
     figures = tuple(replace(each, gates=_ABOUT.get(each.name) in judged) for each in found)
     back = switched_of(plan, seen.evidence.rows, week)
     last = Single(back.last_s if back else None)

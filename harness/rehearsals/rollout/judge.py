@@ -18,7 +18,7 @@ from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
 from harness.judge.judged import CHECK_EVENT, of_event
 from harness.judge.ledger import Ledger
-from harness.judge.window import NS, Window
+from harness.judge.window import NS, Window, of_step
 from harness.load.population.accounts import accounts
 from harness.load.population.due import due_list
 from harness.model.evidence import EventRow, ProbeRow, RequestRow, Row
@@ -110,7 +110,8 @@ def _criteria(plan: Scenario, week: Observed, at: Moment, results: Iterable[Judg
     window = week.window
     window = Window(start_ns=window.start_ns, end_ns=max(window.start_ns, min(window.end_ns, at.at_ns)))
     for criterion, result in zip(plan.criteria, results, strict=True):
-        query = value_query(criterion, result, window, rows=at.rows, stretch_s=plan.good_answer_every_s)
+        step = of_step(window, plan.population, criterion.step_s)
+        query = value_query(criterion, result, step, rows=at.rows, stretch_s=plan.good_answer_every_s)
         notes: Told = () if criterion.claim else (_OWN,)
         notes += (chances[result.id],) if result.id in chances else ()
         yield msgspec.structs.replace(result, notes=notes, reproduce=query)

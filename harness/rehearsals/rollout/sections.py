@@ -9,7 +9,7 @@ from harness.base.units import Unit
 from harness.checks.switch_over import SwitchOver
 from harness.judge.ledger import Ledger
 from harness.judge.summary import WindowSummary, summarise
-from harness.judge.window import Window
+from harness.judge.window import Window, of_step
 from harness.model.evidence import EventRow, Side
 from harness.model.message import Message, message, quantity, verbatim
 from harness.model.scenario import LoadStep, PopulationPlan, Scenario
@@ -140,8 +140,6 @@ def window_table(windows: Sequence[WindowSummary]) -> Table:
 
 def steps_table(plan: Scenario, ledger: Ledger, window: Window) -> Table:
     """The figures of the requests to the API, a step of the load a row, as far as ``window`` reached."""
-    stretches = plan.population.stretches
-    ends_s = [*(each.at_s for each in stretches[1:]), plan.window_s]
     return Table(
         title=message("The steps of the load"),
         heads=(
@@ -154,20 +152,19 @@ def steps_table(plan: Scenario, ledger: Ledger, window: Window) -> Table:
             message("latency p95"),
             message("generator lag p99"),
         ),
-        rows=tuple(
-            Row(cells=_step_cells(each, end_s, plan.population.flag_on, ledger, window))
-            for each, end_s in zip(stretches, ends_s, strict=True)
-        ),
+        rows=tuple(Row(cells=_step_cells(plan, each, ledger, window)) for each in plan.population.stretches),
         numbers=tuple(range(8)),
     )
 
 
-def _step_cells(step: LoadStep, end_s: float, users: int, ledger: Ledger, window: Window) -> tuple[Cell, ...]:
-    plan = (f"{step.at_s:g} s", f"{end_s:g} s", f"{step.pace_s:g} s", f"{users / step.pace_s:.2f}/s")
-    start_ns, end_ns = (window.start_ns + round(each * NS) for each in (step.at_s, end_s))
-    if start_ns >= window.end_ns:
+def _step_cells(scenario: Scenario, step: LoadStep, ledger: Ledger, window: Window) -> tuple[Cell, ...]:
+    end_s = min(scenario.population.stretch(step.at_s)[1], scenario.window_s)
+    offered = f"{scenario.population.flag_on / step.pace_s:.2f}/s"
+    plan = (f"{step.at_s:g} s", f"{end_s:g} s", f"{step.pace_s:g} s", offered)
+    part = of_step(window, scenario.population, step.at_s)
+    if part.start_ns >= part.end_ns:
         return (*plan, message("not reached"), NONE, NONE, NONE)
-    seen = summarise(ledger, Window(start_ns=start_ns, end_ns=min(end_ns, window.end_ns)), Side.API)
+    seen = summarise(ledger, part, Side.API)
     return (
         *plan,
         f"{seen.requests:,}",

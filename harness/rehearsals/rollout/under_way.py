@@ -208,7 +208,9 @@ def _with_id(each: Judgement) -> Told:
 
 def _subject(criterion: Criterion) -> str:
     """What a criterion is about, as a scenario file names it."""
-    return f"{criterion.metric}[{criterion.operation}]" if criterion.operation else str(criterion.metric)
+    of = f"[{criterion.operation}]" if criterion.operation else ""
+    step = f"[step={criterion.step_s:g}s]" if criterion.step_s is not None else ""
+    return f"{criterion.metric}{of}{step}"
 
 
 async def _whole(ending: Awaitable[None]) -> None:
