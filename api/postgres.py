@@ -24,7 +24,7 @@ CLOSE_TIMEOUT_S = 0.5
 READY_TIMEOUT_S = 0.8  # below the probe's own second (Kubernetes' default timeoutSeconds)
 FRESH_NS = 1_000_000_000
 KNOWN_USERS_MAX = 20_000
-PUT_ATTEMPTS = 3
+PUT_ATTEMPTS = 20  # of a PUT that PUTs and DELETEs at the same moment overtake each time
 _WALK_COLUMNS = len(Walk.__struct_fields__)
 
 _UNAVAILABLE = (
@@ -147,7 +147,10 @@ class PostgresDatabase:
         return _detail(await self._fetchrow(sql.GET_WALK, walk_id, user.uid))
 
     async def put_walk(self, user: User, walk_id: str, change: WalkChange) -> Walk | None:
-        """Changes or creates the walk and its locations in one statement; see ``api.sql`` for the attempts."""
+        """Changes or creates the walk and its locations in one statement; see ``api.sql`` for the attempts.
+
+        Raises ``Unavailable`` when each was overtaken: the caller may send it again.
+        """
         values = [getattr(change, name) for name in CHANGEABLE]
         mask = sum(1 << bit for bit, value in enumerate(values) if value is not UNSET)
         arguments = [walk_id, user.uid, mask, *(None if v is UNSET else v for v in values), DEFAULT_TITLE]
@@ -159,7 +162,10 @@ class PostgresDatabase:
             row = await self._write(user, statement, *arguments)
             if row is not None:
                 return Walk(*row)
-        return None
+            owner = await self._fetchrow(sql.WALK_OWNER, walk_id)
+            if owner is not None and owner[0] != user.uid:
+                return None
+        raise Unavailable("Other requests write this walk at the moment; try again")
 
     async def delete_walk(self, user: User, walk_id: str) -> bool:
         """Whether there was such a walk of the user."""

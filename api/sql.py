@@ -19,7 +19,7 @@ _LOCATIONS = """LEFT JOIN LATERAL (
 # Update first, insert only where there is none. "INSERT ... ON CONFLICT DO UPDATE" will not do: PostgreSQL checks the
 # row proposed for insertion first, so a PUT of an end_time alone would break "an end needs a start" on a walk that has
 # one. No row comes back when the walk is another's, or when a concurrent statement created or deleted it in between:
-# the caller runs it again, with a new snapshot, to tell the two apart.
+# the caller asks whose it is, and runs it again, with a new snapshot, unless it is another's.
 # $3 has a bit for each given field, in the order of api.model.CHANGEABLE.
 _PUT = """
 WITH updated AS (
@@ -73,6 +73,8 @@ INSERT INTO walks AS w (id, user_id, title, description) VALUES ($1, $2, $3, $4)
 GET_WALK = _statement("SELECT {walk}, l.* FROM walks AS w {locations} WHERE w.id = $1 AND w.user_id = $2")
 
 LOAD_WALK = _statement("SELECT {walk}, l.* FROM walks AS w {locations} WHERE w.id = $1")
+
+WALK_OWNER = "SELECT user_id FROM walks WHERE id = $1"
 
 WALK_VERSION = "SELECT updated_at FROM walks WHERE id = $1"
 
