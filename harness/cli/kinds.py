@@ -48,8 +48,9 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
 
     def schema(self) -> bytes:
         """The JSON Schema as it is committed."""
-        found = catalogue.schema if self.form is catalogue.ExperimentFile else _of_form(self.form)
-        return msgspec.json.format(msgspec.json.encode(found(self.told), order="deterministic"), indent=2) + b"\n"
+        of_chaos = self.form is catalogue.ExperimentFile
+        found = catalogue.schema(self.told) if of_chaos else planfile.schema(self.form, self.told)
+        return msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=2) + b"\n"
 
     def what(self, loaded: Any) -> str:
         """``a plan of scaling with 7 parts``."""
@@ -126,10 +127,6 @@ def kind_of(text: str, where: str) -> tuple[str, str]:
             remedy=f"begin it with `# yaml-language-server: $schema=KIND{_ENDING}`; kinds are {', '.join(KINDS)}",
         )
     return best, "its keys"
-
-
-def _of_form(form: type[msgspec.Struct]) -> Callable[[str], dict[str, Any]]:
-    return lambda title: planfile.schema(form, title)
 
 
 def main() -> None:
