@@ -24,7 +24,7 @@ OWNERS = {
     "harness/load/time.py",
     "harness/evidence/spool.py",
     "harness/stack/sidecar.py",  # a process of its own, run as a file: it delays chunks
-    "harness/stack/gate_process.py",  # a process of its own, run as a file: it delays requests
+    "harness/stack/fault_proxy_process.py",  # a process of its own, run as a file: it delays requests
     "harness/stack/kubernetes/password.py",  # makes a password: a secret, no die of the run
     "harness/stack/local/postgres_template.py",  # makes a password: a secret, no die of the run
     "harness/stack/state/machine.py",  # makes the mark of a folder of state: no die of a run

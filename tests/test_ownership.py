@@ -18,7 +18,7 @@ import pytest
 
 from harness.base.errors import StackNotStarted
 from harness.base.home import runs_folder
-from harness.stack.kind import leftovers, record
+from harness.stack.kind import orphans, record
 from harness.stack.kind.docker import docker
 from harness.stack.kubernetes import labels
 from harness.stack.state import (
@@ -374,7 +374,7 @@ async def test_a_sweep_of_docker_removes_the_dead_run_s_alone(tmp_path: Path, mo
         words = [word for label, value in marked.items() for word in ("--label", f"{label}={value}")]
         await docker("run", "--detach", "--name", name, *words, "image", what="running a container")
     lines: list[str] = []
-    await leftovers.sweep(lines.append)
+    await orphans.sweep(lines.append)
     assert sorted(stub_docker.containers(tmp_path / "docker")) == ["foreign-node", "foreign.postgres", "live.postgres"]
     assert "removed container dead.postgres" in lines
     state.end()
@@ -473,7 +473,7 @@ def test_kill_9_leaves_its_process_container_and_cluster_to_the_next_command(
             assert time.monotonic() < until
             time.sleep(0.05)
         state_lines = sweep(lambda line: None)
-        asyncio.run(leftovers.sweep(lambda line: None))
+        asyncio.run(orphans.sweep(lambda line: None))
         assert any(its in line for line in state_lines) and not any(others in line for line in state_lines)
         node = f"{record.name_of(record.run_label(others))}-control-plane"
         assert sorted(stub_docker.containers(tmp_path / "docker")) == sorted([f"{others}.postgres", node])

@@ -17,6 +17,7 @@ from harness.checks import agreement, stores, walk_results
 from harness.checks.acknowledged import Probed, acknowledged
 from harness.checks.applied_once import applied_once
 from harness.checks.budget import BudgetKept, budget_kept
+from harness.checks.cross_user_access import Owned, ask_as_others
 from harness.checks.dual_write import Comparison, Finding, Flaw, StoredWalk
 from harness.checks.endpoints import NewConnections, new_connections
 from harness.checks.isolation import Answers, isolation, wrong_answers
@@ -29,7 +30,6 @@ from harness.checks.reconciled import FIRESTORE, STORAGE, Outage, outages, recon
 from harness.checks.sent import Sent, api_writes, sent
 from harness.checks.stores import DocumentsRead, Stores
 from harness.checks.switch_over import SwitchOver
-from harness.checks.trespass import Owned, trespass
 from harness.checks.walk_results import (
     ACKNOWLEDGED,
     ONCE,
@@ -204,7 +204,7 @@ class Invariants:
             unread = Verdict.NOT_EXERCISED, why
         try:
             known = own if unread is None else self._told_of()
-            asked = await trespass(self._stores, self._users, known, self._seed, stores.MOST_WALKS)
+            asked = await ask_as_others(self._stores, self._users, known, self._seed, stores.MOST_WALKS)
         except (PartDied, stores.TooManyWalks) as error:
             asked, unread = (), _unread(error)
         return isolation_results(isolation(answers, asked), unread)

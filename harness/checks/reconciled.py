@@ -16,7 +16,7 @@ from harness.base.clock import Anchor, utc
 from harness.checks.dual_write import Comparison, Finding, Flaw
 from harness.model.evidence import EventRow
 from harness.model.message import Told, message
-from harness.model.stack import GATE_FAULTS, FaultKind
+from harness.model.stack import PROXY_FAULTS, FaultKind
 
 NS = 1_000_000_000
 #: A mirror write waits behind others and gives up after some seconds: so far from an outage a write may be lost by it.
@@ -24,7 +24,7 @@ SLACK_S = 10.0
 #: After a fault, a liveness probe (three tries, ten seconds apart) may still end a container, which may take its grace.
 _ENDS_WITHIN_S = 60.0
 #: These stop no mirror write: they act in front of the pods, end a pod in order, or stop what the mirror does not use.
-_HARMLESS = GATE_FAULTS | {FaultKind.POD_DELETE}
+_HARMLESS = PROXY_FAULTS | {FaultKind.POD_DELETE}
 FIRESTORE, STORAGE = "firestore", "storage"
 #: The subject of the event of a schema that the target cannot read: its mirror reads walks too.
 SCHEMA = "schema"

@@ -96,8 +96,8 @@ FAULT = {
     FaultKind.PART_HANG: marked("part hang"),
     FaultKind.PART_SLOW: marked("part slow"),
 }
-#: Faults in front of the pods: they need the fault gate.
-GATE_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
+#: Faults in front of the pods: they need the fault proxy.
+PROXY_FAULTS = frozenset({FaultKind.ERRORS, FaultKind.LATENCY, FaultKind.UNAVAILABLE})
 #: Faults that take a delay.
 DELAYS = frozenset({FaultKind.LATENCY, FaultKind.SIDECAR_DELAY, FaultKind.DATABASE_SLOW})
 #: The parts that ``part_hang`` and ``part_slow`` know.
@@ -132,7 +132,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         what = Message(text=FAULT[self.kind])
         if about:
             what = message("{fault} {about}", fault=what, about=" ".join(about))
-        if self.kind in GATE_FAULTS:
+        if self.kind in PROXY_FAULTS:
             return message("{fault} on {share} % of requests", fault=what, share=f"{self.share * 100:g}")
         return what
 

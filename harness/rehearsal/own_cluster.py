@@ -54,10 +54,10 @@ def take_down(cluster: OwnCluster) -> list[str]:
     Raises ``StackNotStarted``.
     """
     from harness.base.clock import MachineClock
-    from harness.stack.kube import leftovers
+    from harness.stack.kube import orphans
 
     lines: list[str] = []
-    asyncio.run(leftovers.take_down(cluster, home(), MachineClock(), lines.append))
+    asyncio.run(orphans.take_down(cluster, home(), MachineClock(), lines.append))
     return lines
 
 

@@ -135,13 +135,13 @@ def manifests_of(options: WithManifests, folder: Path | None = None, *, fronted:
 async def sweep(progress: Callable[[str], None]) -> None:
     """Removes what killed runs left on this machine, on any rung."""
     from harness.stack import state
-    from harness.stack.kind import at_hand, leftovers
+    from harness.stack.kind import at_hand, orphans
 
     state.sweep(progress)
     if at_hand.docker_answers():
         try:
             async with asyncio.timeout(_SWEEP_LIMIT_S):
-                await leftovers.sweep(progress)
+                await orphans.sweep(progress)
         except (StackNotStarted, TimeoutError) as error:  # it hinders a run on kind alone, which then says so
             why = error.what if isinstance(error, StackNotStarted) else f"no end within {_SWEEP_LIMIT_S:g} s"
             progress(f"could not be looked for in Docker: {why}")
@@ -190,7 +190,7 @@ def stack_for(
             folder=folder,
             clock=clock,
             service_port=options.service_port,
-            gate=needs.gate,
+            fault_proxy=needs.fault_proxy,
             use_kept=needs.use_kept,
             signals_at_once=options.signals_at_once,
             every_program=needs.every_program,
@@ -206,7 +206,7 @@ def stack_for(
             folder=folder,
             clock=clock,
             service_port=options.service_port,
-            gate=needs.gate,
+            fault_proxy=needs.fault_proxy,
             peak_pods=needs.peak_pods,
             use_kept=needs.use_kept,
             secrets=needs.secrets,
@@ -224,7 +224,7 @@ def stack_for(
             folder=folder,
             clock=clock,
             service_port=options.service_port,
-            gate=needs.gate,
+            fault_proxy=needs.fault_proxy,
             progress=progress,
         )
     raise BadInput(f"the environment {options.rung} has no stack of its own", remedy="use --on local or --on kind")

@@ -1,9 +1,9 @@
 """What a rehearsed version's image puts in front of its target: errors, delays, or a readiness that never comes.
 
 Run as a file with a JSON object (``host``, ``never_ready``, ``numerator``, ``denominator``, ``delay_ms``) and the
-target's command; it needs h11 and ``gate_process``. It listens on ``PORT`` and gives the target another one. Only
-requests to ``/v1`` are hit, by the gate's exact count. On SIGTERM it stops accepting, passes the signal on, and ends
-with the target's status once that has finished what runs.
+target's command; it needs h11 and ``fault_proxy_process``. It listens on ``PORT`` and gives the target another one.
+Only requests to ``/v1`` are hit, by the fault proxy's exact count. On SIGTERM it stops accepting, passes the signal
+on, and ends with the target's status once that has finished what runs.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where an image without h11 has that too
 import h11
 
-from harness.stack.gate_process import HOST, Exchange, Fault, Faults, Verdict, relay
+from harness.stack.fault_proxy_process import HOST, Exchange, Fault, Faults, Verdict, relay
 
 LAST_ANSWERS_S = 2.0
 _API = b"/v1"

@@ -10,7 +10,7 @@ import pytest
 
 from chaos import actions, catalogue, probes
 from harness.base.errors import BadInput
-from harness.model.stack import DELAYS, GATE_FAULTS, PARTS, FaultKind
+from harness.model.stack import DELAYS, PARTS, PROXY_FAULTS, FaultKind
 from harness.rehearsals.chaos.draw import draw
 
 NAMES = catalogue.names()
@@ -63,7 +63,7 @@ def test_every_fault_of_the_stack_is_in_some_experiment() -> None:
         for activity in activities(catalogue.load(name).document)
     }
     # What stands in front of the pods is the weeks' own (--fault); a crash is the first turn of a crash loop.
-    assert {str(kind) for kind in FaultKind} - used == {str(kind) for kind in GATE_FAULTS} | {"pod_crash"}
+    assert {str(kind) for kind in FaultKind} - used == {str(kind) for kind in PROXY_FAULTS} | {"pod_crash"}
 
 
 KEPT = ("most_failed: 10%", "why: x", "recover_within: 1s")

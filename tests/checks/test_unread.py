@@ -90,7 +90,7 @@ async def results(monkeypatch: pytest.MonkeyPatch, **stores_say: Any) -> dict[st
         if name == "documents":
             monkeypatch.setattr(Documents, "all", answers(found))
         else:
-            monkeypatch.setattr(invariants if name == "trespass" else stores, name, answers(found))
+            monkeypatch.setattr(invariants if name == "ask_as_others" else stores, name, answers(found))
     return {check.id: check for check in await a_run().results()}
 
 
@@ -107,7 +107,7 @@ async def test_where_firestore_or_the_api_fails_its_checks_say_so_and_the_others
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     died = PartDied("Firestore failed"), PartDied("the API failed")
-    found = await results(monkeypatch, documents=died[0], trespass=died[1])
+    found = await results(monkeypatch, documents=died[0], ask_as_others=died[1])
     assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS, ISOLATION)} == {Verdict.INCONCLUSIVE}
     assert all("Firestore failed" in found[check].reason for check in (DUAL_WRITE, PHOTOS))
     assert "the API failed" in found[ISOLATION].reason
@@ -122,7 +122,7 @@ async def test_where_postgresql_fails_what_needs_its_walks_says_so(monkeypatch: 
 
 async def test_a_database_with_other_tables_holds_the_week(monkeypatch: pytest.MonkeyPatch) -> None:
     other = stores.NotAsNamed(message("walks cannot be read"))
-    found = await results(monkeypatch, documents={}, read_stored=other, trespass=())
+    found = await results(monkeypatch, documents={}, read_stored=other, ask_as_others=())
     unproved = (ACKNOWLEDGED, ONCE, ISOLATION)
     assert {(found[name].verdict, found[name].gates) for name in unproved} == {(Verdict.NOT_EXERCISED, True)}
     assert all("walks cannot be read" in found[name].reason for name in unproved)
@@ -131,7 +131,7 @@ async def test_a_database_with_other_tables_holds_the_week(monkeypatch: pytest.M
 
 async def test_a_store_that_fails_amid_the_comparison_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
     amid = stores.NotAsNamed(message("no column title"))
-    found = await results(monkeypatch, documents={}, dual_write=amid, trespass=())
+    found = await results(monkeypatch, documents={}, dual_write=amid, ask_as_others=())
     assert {found[check].verdict for check in (DUAL_WRITE, PHOTOS)} == {Verdict.NOT_EXERCISED}
     assert "no column title" in found[DUAL_WRITE].reason
 

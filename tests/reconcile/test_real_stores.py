@@ -11,11 +11,11 @@ import pytest
 
 from harness.base.errors import Exit
 from harness.checks.acknowledged import acknowledged
+from harness.checks.cross_user_access import Owned, ask_as_others
 from harness.checks.dual_write import StoredWalk, document_id, expected
 from harness.checks.healing import Direction
 from harness.checks.reconcile.heal import heal
 from harness.checks.stores import StoresAt, read_walks
-from harness.checks.trespass import Owned, trespass
 from harness.cli.reconcile import Reconcile
 from harness.load.auth import create_accounts, sign_in
 from harness.load.http1 import exchange
@@ -90,7 +90,7 @@ async def overwritten(endpoints: Endpoints) -> None:
     sent = as_sent([row(each) for each in first_puts()])
     before = await read_walks(endpoints)
     assert acknowledged(sent, {walk.id: walk for walk in before}).lost == ()
-    asked = await trespass(StoresAt(endpoints), USERS, [owned(walk) for walk in before], SEED, 100)
+    asked = await ask_as_others(StoresAt(endpoints), USERS, [owned(walk) for walk in before], SEED, 100)
     assert [(each.get.status, each.put.status, each.changed) for each in asked] == [(404, 200, True)] * 3
     lost = acknowledged(sent, {walk.id: walk for walk in await read_walks(endpoints)}).lost
     assert {each.what.split(" is ")[0] for each in lost} == {"title"}

@@ -26,7 +26,7 @@ NOW = Fault(kind=FaultKind.ERRORS, share=0.12)
 LATER = Fault(kind=FaultKind.ERRORS, share=0.12, after_s=60)
 
 
-class Gate:
+class FaultProxy:
     """A stack as far as faults go."""
 
     def __init__(self, error: Exception | None = None, holds_s: float = 0.0) -> None:
@@ -47,7 +47,7 @@ class Gate:
 class Host:
     """A run as far as faults go."""
 
-    def __init__(self, stack: Gate) -> None:
+    def __init__(self, stack: FaultProxy) -> None:
         self.stack = stack
         self.clock = MachineClock()
         self.progress = Progress(self.clock)
@@ -59,7 +59,7 @@ class Host:
         self.progress(text)
 
 
-def run_of(stack: Gate) -> tuple[Week, Host]:
+def run_of(stack: FaultProxy) -> tuple[Week, Host]:
     made, host = Week.__new__(Week), Host(stack)
     made._on = cast("Any", host)
     made._undo, made.decision = [], None
@@ -67,7 +67,7 @@ def run_of(stack: Gate) -> tuple[Week, Host]:
 
 
 async def test_planted_is_said_only_of_faults_that_were() -> None:
-    made, host = run_of(Gate())
+    made, host = run_of(FaultProxy())
     start_ns = host.clock.now_ns()
     waiting = [asyncio.ensure_future(made._inject(fault, start_ns)) for fault in (NOW, LATER)]
     await asyncio.sleep(0.05)
@@ -78,24 +78,24 @@ async def test_planted_is_said_only_of_faults_that_were() -> None:
 
 
 async def test_a_fault_that_the_stack_refuses_was_not_planted() -> None:
-    made, host = run_of(Gate(PartDied("the gate has ended")))
+    made, host = run_of(FaultProxy(PartDied("the fault proxy has ended")))
     with pytest.raises(PartDied):
         await made._inject(NOW, host.clock.now_ns())
     assert not host.details.planted
 
 
 async def test_one_that_fails_as_the_window_ends_is_not_silent() -> None:
-    made, host = run_of(Gate(PartDied("the gate has ended"), holds_s=60))
+    made, host = run_of(FaultProxy(PartDied("the fault proxy has ended"), holds_s=60))
     task = asyncio.ensure_future(made._inject(NOW, host.clock.now_ns()))
     await asyncio.sleep(0.05)
-    with pytest.raises(PartDied, match="the gate has ended"):
+    with pytest.raises(PartDied, match="the fault proxy has ended"):
         await _give_up([task])
 
 
 BRIEF = Fault(kind=FaultKind.ERRORS, share=0.12, for_s=0.1)
 
 
-class Undoing(Gate):
+class Undoing(FaultProxy):
     """Remembers what was undone, slowly."""
 
     def __init__(self, takes_s: float = 0.0) -> None:
@@ -149,7 +149,7 @@ def test_a_week_in_which_a_fault_ends(tmp_path: Path) -> None:
 
 
 async def test_one_whose_time_comes_while_the_week_rolls_back_is_not_planted() -> None:
-    made, host = run_of(Gate())
+    made, host = run_of(FaultProxy())
     task = asyncio.ensure_future(made._inject(msgspec.structs.replace(NOW, after_s=0.05), host.clock.now_ns()))
     made.decision = Decision.ROLL_BACK
     await task

@@ -10,7 +10,7 @@ from tests.stack.rungs import local
 
 
 async def main(run_id: str, folder: str) -> None:
-    stack = local(Path(folder), name=run_id, gate=True)
+    stack = local(Path(folder), name=run_id, fault_proxy=True)
     try:
         await stack.up()
         print("up", flush=True)

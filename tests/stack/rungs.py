@@ -93,7 +93,7 @@ def local(
     *,
     target: Target = SMALL,
     manifests_: Manifests | None = None,
-    gate: bool = False,
+    fault_proxy: bool = False,
     service_port: int | None = None,
     name: str | None = None,
     signals_at_once: bool = False,
@@ -105,7 +105,7 @@ def local(
         folder=folder,
         clock=MachineClock(),
         service_port=service_port,
-        gate=gate,
+        fault_proxy=fault_proxy,
         signals_at_once=signals_at_once,
         every_program=True,  # the contract asks for a standby
         progress=lambda line: None,
@@ -125,7 +125,7 @@ async def kind(folder: Path) -> Stack:
         target=small_target(image),
         folder=folder,
         clock=clock,
-        gate=True,
+        fault_proxy=True,
         progress=progress,
     )
 
@@ -168,7 +168,7 @@ async def kube(folder: Path) -> Stack:
         images=cluster_images(target, "", clock),
         folder=folder,
         clock=clock,
-        gate=True,
+        fault_proxy=True,
         progress=progress,
     )
 
@@ -178,7 +178,7 @@ def small_target(image: str) -> Target:
 
 
 async def local_stack(folder: Path) -> Stack:
-    return local(folder, gate=True)
+    return local(folder, fault_proxy=True)
 
 
 #: The rungs that the contract suite runs against.

@@ -35,7 +35,7 @@ class Shared:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
-    """Two pods on a fixed port, without the fault gate, started by somebody with settings of their own."""
+    """Two pods on a fixed port, without the fault proxy, started by somebody with settings of their own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -95,7 +95,7 @@ async def test_a_fault_that_makes_no_sense_is_refused_and_the_first_one_starts_t
     for fault in (Fault(kind=FaultKind.ERRORS, share=0), Fault(kind=FaultKind.LATENCY)):
         with pytest.raises(BadInput):
             await stack.inject(fault)
-    # Without gate=True the first fault starts it: new connections pass it from then on.
+    # Without fault_proxy=True the first fault starts it: new connections pass it from then on.
     undo = await stack.inject(Fault(kind=FaultKind.ERRORS))
     assert {(await ask(stack.endpoints().service)).status for _ in range(10)} == {500}
     await undo()

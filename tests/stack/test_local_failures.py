@@ -26,7 +26,7 @@ from tests.stack.rungs import ROOT, SMALL, ask, local, manifests, run_id
 pytestmark = pytest.mark.stack
 
 #: Every part that is no pod, those last on which others lean.
-PARTS = ("auth", "firestore", "remote_config", "storage", "envoy", "gate", "postgres")
+PARTS = ("auth", "firestore", "remote_config", "storage", "envoy", "fault_proxy", "postgres")
 
 
 def said_by(lines: list[str], of: str) -> list[str]:
@@ -55,7 +55,7 @@ async def watch_to_the_end(stack: LocalStack) -> RehearsalError | None:
 
 async def test_each_part_that_dies_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other on one stack: who watches hears of the first, the feed of every one."""
-    stack = local(tmp_path, gate=True, manifests_=one_replica())
+    stack = local(tmp_path, fault_proxy=True, manifests_=one_replica())
     errors: list[RehearsalError] = []
     try:
         await stack.up()
@@ -167,10 +167,10 @@ async def started(stack: LocalStack, processes: int, limit_s: float = 30) -> Non
 
 
 #: How many processes of the stack there are at each moment: none, the first of PostgreSQL and Firebase, all of those
-#: with Envoy and the gate, a pod's first.
+#: with Envoy and the fault proxy, a pod's first.
 @pytest.mark.parametrize("processes", [0, 2, 7, 9])
 async def test_cancelled_at_any_moment_of_up_leaves_nothing(processes: int, tmp_path: Path) -> None:
-    stack = local(tmp_path, gate=True)
+    stack = local(tmp_path, fault_proxy=True)
     rising = asyncio.ensure_future(stack.up())
     await started(stack, processes)
     assert not rising.done()

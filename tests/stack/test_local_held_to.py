@@ -25,7 +25,7 @@ MEMORY_LIMIT_BYTES = 2 * 2**30
 @pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_two_replicas_of_the_bundled_api(tmp_path: Path) -> None:
-    """Up warm within 20 s, within 2 GiB, rolled without a failed request (no gate in front), down within 5 s."""
+    """Up warm within 20 s, within 2 GiB, rolled without a failed request (no fault proxy in front), down within 5 s."""
     manifests = load(ROOT / "deploy" / "kubernetes" / "overlays" / "local")
     assert manifests.deployment.replicas == 2
     stack = LocalStack(

@@ -9,7 +9,7 @@ import pytest
 
 from harness.base.errors import StackNotStarted
 from harness.stack import rungs
-from harness.stack.kind import at_hand, leftovers
+from harness.stack.kind import at_hand, orphans
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ async def test_a_run_goes_on_and_says_so(
     monkeypatch: pytest.MonkeyPatch, engine: Callable[[Callable[[str], None]], None], line: str
 ) -> None:
     monkeypatch.setattr(rungs, "_SWEEP_LIMIT_S", 0.05)
-    monkeypatch.setattr(leftovers, "sweep", engine)
+    monkeypatch.setattr(orphans, "sweep", engine)
     said: list[str] = []
     await asyncio.wait_for(rungs.sweep(said.append), 5)
     assert said == [line]

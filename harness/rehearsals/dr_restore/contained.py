@@ -10,7 +10,7 @@ from harness.rehearsals.dr_restore.restore import Serve
 from harness.rehearsals.dr_restore.server import Server, words
 from harness.rehearsals.dr_restore.site import Site
 from harness.stack import environment
-from harness.stack.kind import docker, leftovers
+from harness.stack.kind import docker, orphans
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kubernetes import labels
 from harness.stack.local import postgres_template
@@ -79,7 +79,7 @@ class Containers:
 
     def leaks(self) -> list[str]:
         """What Docker still has."""
-        return leftovers.leaks(self._run_id, None, own=False)
+        return orphans.leaks(self._run_id, None, own=False)
 
 
 def contained(stack: Stack) -> Serve:

@@ -8,7 +8,7 @@ from harness.model.judgement import Judgement
 from harness.model.manifests import Manifests
 from harness.model.scenario import Scenario
 from harness.model.section import Section
-from harness.model.stack import GATE_FAULTS, Capability
+from harness.model.stack import PROXY_FAULTS, Capability
 from harness.rehearsal.options import Options
 from harness.rehearsal.rehearsal import Figure, Needs, Rehearsal, Seen
 from harness.rehearsal.running import Running
@@ -35,8 +35,8 @@ class RolloutWeek(Rehearsal[Scenario, WeekDetails]):
         _ = options
         kinds = {each.kind for each in plan.faults}
         return Needs(
-            stack=StackNeeds(manifests=manifests, gate=bool(kinds & GATE_FAULTS)),
-            capabilities=frozenset({Capability.POD_SIGNALS} if kinds - GATE_FAULTS else ()),
+            stack=StackNeeds(manifests=manifests, fault_proxy=bool(kinds & PROXY_FAULTS)),
+            capabilities=frozenset({Capability.POD_SIGNALS} if kinds - PROXY_FAULTS else ()),
         )
 
     async def run(self, plan: Scenario, on: Running[WeekDetails]) -> None:

@@ -1,4 +1,4 @@
-"""What a run on kind stands on: images, the cluster, the outside services, the gate. Made side by side."""
+"""What a run on kind stands on: images, the cluster, the outside services, the fault proxy. Made side by side."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from harness.base.clock import Clock
 from harness.base.errors import BadInput, NotCapable, RehearsalError, StackNotStarted
 from harness.model.message import message
 from harness.model.stack import PROJECT_ID, Address, Endpoints, Target, Version
+from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.gate import Gate
 from harness.stack.kind import cluster, docker, outside, record, uses
 from harness.stack.kind.commands import Progress
 from harness.stack.kind.docker import command_of
@@ -66,7 +66,7 @@ class Ground:
     ) -> None:  # fmt: skip
         self.cluster: record.Cluster | None = None
         self.own_cluster = True
-        self.gate: Gate | None = None
+        self.fault_proxy: FaultProxy | None = None
         self.password = password
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.standby: Outside | None = None
@@ -170,12 +170,12 @@ class Ground:
         """From now on pods reach them."""
         await together(*(service.join(network) for service in self.services.values()))
 
-    async def start_gate(self, node_port: int, service_port: int | None) -> Address:
-        """The gate before the loopback port that leads to the NodePort; its own address."""
-        self.gate = Gate(self._state, self._logs, self._clock)
-        self._guard(await self.gate.start())
-        self._feed.event("component", "gate", message("in front of the service"))
-        return await self.gate.listen(node_port, service_port)
+    async def start_fault_proxy(self, node_port: int, service_port: int | None) -> Address:
+        """The fault proxy before the loopback port that leads to the NodePort; its own address."""
+        self.fault_proxy = FaultProxy(self._state, self._logs, self._clock)
+        self._guard(await self.fault_proxy.start())
+        self._feed.event("component", "fault_proxy", message("in front of the service"))
+        return await self.fault_proxy.listen(node_port, service_port)
 
     def endpoints(self, service: Address) -> Endpoints:
         """Where everything answers on loopback."""
@@ -269,9 +269,9 @@ class Ground:
         return self.cluster.network
 
     async def stop(self) -> None:
-        """Gate, services, the run's own cluster; each whatever became of the others. Raises the first error."""
+        """FaultProxy, services, the run's own cluster; each whatever became of the others. Raises the first error."""
         self._ending = True
-        front = [self.gate.stop()] if self.gate is not None else []
+        front = [self.fault_proxy.stop()] if self.fault_proxy is not None else []
         others = [*self._replaced, *([self.standby] if self.standby is not None else [])]
         services = (service.stop() for service in (*self.services.values(), *others))
         ended: list[object] = list(await asyncio.gather(*front, *services, return_exceptions=True))

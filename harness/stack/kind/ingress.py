@@ -16,12 +16,12 @@ from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.model.entry import IngressEntry
 from harness.model.stack import Address
-from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.cluster_wide import ClusterWide
 from harness.stack.kind.commands import Progress, run
 from harness.stack.kind.images import binaries, recipes
 from harness.stack.kind.images.build import ensure
 from harness.stack.kind.images.load import load
+from harness.stack.kind.kubectl_runner import run_kubectl
 from harness.stack.kind.network import kubectl
 from harness.stack.kind.record import Cluster
 from harness.stack.kubernetes import labels
@@ -121,7 +121,7 @@ class KindIngress:
         self._progress(f"the Ingress controller (Contour {binaries.CONTOUR.version()}) is ready")
 
     async def _by_hand(self, *words: str, limit_s: float = 30.0) -> tuple[int, str]:
-        ran = await by_hand(self._made.control_plane, self._inside.namespace, *words, limit_s=limit_s)
+        ran = await run_kubectl(self._made.control_plane, self._inside.namespace, *words, limit_s=limit_s)
         return ran.status, ran.output
 
     async def _kubectl(self, *arguments: str, what: str, stdin: str = "") -> str:

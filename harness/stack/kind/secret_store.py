@@ -16,7 +16,7 @@ from harness.model.manifests import Manifests
 from harness.model.secrets import Credentials, Seen, Synced, Trial
 from harness.model.stack import Address
 from harness.stack.firebase.rest import request
-from harness.stack.kind.by_hand import by_hand
+from harness.stack.kind.kubectl_runner import run_kubectl
 from harness.stack.kubernetes import labels
 from harness.stack.kubernetes.api_server import NOT_FOUND, ApiServer, Json, Refused
 from harness.stack.kubernetes.password import new_password
@@ -168,7 +168,7 @@ class KindSecretStore:
 
     async def _in_container(self, namespace: str, pod: str, script: str) -> str:
         words = ("exec", pod, f"--container={self._container}", "--", "sh", "-c", script)
-        ran = await by_hand(self._control_plane, namespace, *words, limit_s=_EXEC_LIMIT_S)
+        ran = await run_kubectl(self._control_plane, namespace, *words, limit_s=_EXEC_LIMIT_S)
         return ran.output if ran.status == 0 else ""
 
     def _marked(self, namespace: str) -> Json:

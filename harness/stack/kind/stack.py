@@ -17,15 +17,15 @@ from harness.model.manifests import Manifests
 from harness.model.message import message
 from harness.model.secrets import Credentials
 from harness.model.stack import PROJECT_ID, Address, Capability, Endpoints, Fault, Rung, Target, Version
-from harness.stack.kind import leftovers, network, record
+from harness.stack.kind import network, orphans, record
 from harness.stack.kind.around import Around
-from harness.stack.kind.by_hand import by_hand
 from harness.stack.kind.database import KindDatabase
 from harness.stack.kind.disturbances import Disturbances
 from harness.stack.kind.faults import Faults
 from harness.stack.kind.ground import DATABASE, Ground, Images
 from harness.stack.kind.images.load import load
 from harness.stack.kind.ingress import KindIngress
+from harness.stack.kind.kubectl_runner import run_kubectl
 from harness.stack.kind.secret_store import KindSecretStore, publish
 from harness.stack.kind.secrets_driver import Driver
 from harness.stack.kind.sidecars import Sidecars
@@ -49,9 +49,10 @@ class KindStack(Driven):
     """The target is a Deployment in a namespace of the run's own; kind leads the Service's NodePort to loopback.
 
     PostgreSQL and the Firebase parts are containers beside the cluster. ``folder/logs/<part>.log`` holds every part's
-    output. ``gate`` puts the fault gate in front of the service; without it only ``pod_crash`` can be injected. A kept
-    cluster is used where one stands and stays; else the run has one of its own, deleted with the rest. With ``secrets``
-    the cluster has the Secrets Store CSI driver while the run lasts, and ``secret_store`` can be asked for.
+    output. ``fault_proxy`` puts the fault proxy in front of the service; without it only ``pod_crash`` can be
+    injected. A kept cluster is used where one stands and stays; else the run has one of its own, deleted with the
+    rest. With ``secrets`` the cluster has the Secrets Store CSI driver while the run lasts, and ``secret_store`` can
+    be asked for.
     """
 
     rung = Rung.KIND
@@ -65,7 +66,7 @@ class KindStack(Driven):
         folder: Path,
         clock: Clock,
         service_port: int | None = None,
-        gate: bool = False,
+        fault_proxy: bool = False,
         peak_pods: int | None = None,
         use_kept: bool = True,
         secrets: SecretsPlan | None = None,
@@ -100,7 +101,7 @@ class KindStack(Driven):
             service_port=service_port,
             progress=progress,
         )
-        self._with_gate = gate or service_port is not None
+        self._with_fault_proxy = fault_proxy or service_port is not None
         self._versions: set[str] = set()  # images that were built for this run
         self._ground: Ground | None = None
         self._images: Images | None = None
@@ -218,13 +219,13 @@ class KindStack(Driven):
         self._running()
         assert self._ground is not None and self._ground.cluster is not None
         place = (self._ground.cluster.control_plane, self._place.namespace)
-        return await by_hand(*place, *arguments, limit_s=limit_s, folder=folder)
+        return await run_kubectl(*place, *arguments, limit_s=limit_s, folder=folder)
 
     def leaks(self) -> list[str]:
         """Valid after ``down``."""
         if self._traces is None or self._ground is None:
             return []
-        left = leftovers.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
+        left = orphans.leaks(self._run_id, self._ground.cluster, own=self._ground.own_cluster)
         if self._driver is not None and not self._ground.own_cluster and self._driver.installed:
             left.append("the CSI driver is left in the cluster")
         if self._ingress is not None and not self._ground.own_cluster and self._ingress.installed:
@@ -310,8 +311,8 @@ class KindStack(Driven):
         service = self._target_service()
         self._node_port = await inside.workload.take_node_port(list(made.ports), service, self._progress)
         self._service = Address(host="127.0.0.1", port=made.ports[self._node_port])
-        if self._with_gate:
-            self._service = await ground.start_gate(self._service.port, self._service_port)
+        if self._with_fault_proxy:
+            self._service = await ground.start_fault_proxy(self._service.port, self._service_port)
         database = KindDatabase(ground, self._lead_pods)
         self._sidecars = Sidecars(self._place.sidecar, inside.watching)
         disturbances = Disturbances(

@@ -1,4 +1,5 @@
-"""Faults of the rung kube: in front of the Service by the gate on this machine, and pods deleted by the API server.
+"""Faults of the rung kube: in front of the Service by the fault proxy on this machine, and pods deleted by the API
+server.
 
 Signals to a pod's processes need its node, cordons and lost zones other people's nodes: neither is a run's to touch.
 """
@@ -9,9 +10,9 @@ from collections.abc import Awaitable, Callable
 
 from harness.base.errors import BadInput, NotCapable
 from harness.model.message import message
-from harness.model.stack import GATE_FAULTS, Fault, FaultKind
+from harness.model.stack import PROXY_FAULTS, Fault, FaultKind
+from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.gate import Gate
 from harness.stack.kubernetes.inside import Inside
 from harness.stack.protocol import Undo
 
@@ -22,20 +23,20 @@ _DELETIONS: dict[FaultKind, dict[str, int]] = {
 }
 
 
-async def inject(fault: Fault, *, gate: Gate | None, inside: Inside, namespace: str, feed: Feed) -> Undo:
+async def inject(fault: Fault, *, fault_proxy: FaultProxy | None, inside: Inside, namespace: str, feed: Feed) -> Undo:
     """Starts ``fault``; of the ready pods the first by name is taken. Raises ``BadInput``, ``NotCapable``."""
     if not 0 < fault.share <= 1:
         raise BadInput(f"a fault's share is {fault.share}, not above 0 and at most 1")
     if fault.kind is FaultKind.LATENCY and fault.delay_ms <= 0:
         raise BadInput("a latency fault needs a delay above 0 ms")
     end: Callable[[], Awaitable[None]] | None = None
-    if fault.kind in GATE_FAULTS:
-        if gate is None:
+    if fault.kind in PROXY_FAULTS:
+        if fault_proxy is None:
             raise BadInput(
-                f"the fault {fault.kind} needs the gate in front of the service, and this stack has none",
-                remedy="name the fault when the run starts (--fault); on kube the gate cannot be put in later",
+                f"the fault {fault.kind} needs the fault proxy in front of the service, and this stack has none",
+                remedy="name the fault when the run starts (--fault); on kube the fault proxy cannot be put in later",
             )
-        front, number = gate, await gate.inject(fault)
+        front, number = fault_proxy, await fault_proxy.inject(fault)
 
         async def end() -> None:
             await front.undo(number)

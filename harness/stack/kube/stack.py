@@ -25,8 +25,8 @@ from harness.model.stack import (
     Target,
     Version,
 )
-from harness.stack.gate import Gate
-from harness.stack.kube import by_hand, faults, leftovers, preflight
+from harness.stack.fault_proxy import FaultProxy
+from harness.stack.kube import faults, kubectl_runner, orphans, preflight
 from harness.stack.kube.beside import Beside
 from harness.stack.kube.database import KubeDatabase
 from harness.stack.kube.parts import DATABASE, OUTSIDE, SERVICE, Images
@@ -80,7 +80,7 @@ class KubeStack(Driven):
         folder: Path,
         clock: Clock,
         service_port: int | None = None,
-        gate: bool = False,
+        fault_proxy: bool = False,
         progress: Callable[[str], None],
     ) -> None:
         self.cpu_factor = 1.0
@@ -105,12 +105,12 @@ class KubeStack(Driven):
         )
         self._cluster = cluster
         self._images = images
-        self._with_gate = gate
+        self._with_fault_proxy = fault_proxy
         self._ends: Ends | None = None
         self._api: ApiServer | None = None
         self._beside: Beside | None = None
         self._tunnel: Tunnel | None = None
-        self._gate: Gate | None = None
+        self._fault_proxy: FaultProxy | None = None
         self._ports: dict[str, int] = {}  # on loopback, by the gateway's names
         self._left: list[str] = []
 
@@ -129,7 +129,9 @@ class KubeStack(Driven):
         """``after_s`` is the caller's to wait. Raises ``NotCapable`` for what would reach beyond the namespace."""
         inside = self._running()
         place = self._place.namespace
-        return await faults.inject(fault, gate=self._gate, inside=inside, namespace=place, feed=self._feed)
+        return await faults.inject(
+            fault, fault_proxy=self._fault_proxy, inside=inside, namespace=place, feed=self._feed
+        )
 
     def endpoints(self) -> Endpoints:
         """Valid after ``up``."""
@@ -178,7 +180,9 @@ class KubeStack(Driven):
         self._running()
         assert self._state is not None
         place, scratch = self._place.namespace, self._state.folder
-        return await by_hand.by_hand(self._cluster, place, *arguments, limit_s=limit_s, scratch=scratch, folder=folder)
+        return await kubectl_runner.run_kubectl(
+            self._cluster, place, *arguments, limit_s=limit_s, scratch=scratch, folder=folder
+        )
 
     def leaks(self) -> list[str]:
         """Valid after ``down``."""
@@ -199,7 +203,7 @@ class KubeStack(Driven):
         )
         self._progress(f"{about}, namespace {self._place.namespace}")
         self._feed.event("component", "cluster", about, version=found.version, metrics=found.metrics)
-        await leftovers.sweep(api, self._progress)
+        await orphans.sweep(api, self._progress)
         self._inside = inside = Inside(
             api, self._place, logs=self._logs_folder, feed=self._feed, clock=self._clock, progress=self._progress
         )
@@ -233,18 +237,18 @@ class KubeStack(Driven):
         self._progress("PostgreSQL, the Firebase parts and the gateway run in the namespace")
 
     async def _lead_in(self, state: RunState, ends: Ends) -> None:
-        """The loopback ports, and the gate in front of the service's."""
-        fixed = None if self._with_gate else self._service_port
+        """The loopback ports, and the fault proxy in front of the service's."""
+        fixed = None if self._with_fault_proxy else self._service_port
         self._ports = {name: state.take_port() for name in OUTSIDE}
         self._ports[SERVICE] = state.take_port() if fixed is None else state.note_port(fixed)
         self._tunnel = Tunnel(state, self._logs_folder, self._feed, self._clock)
         ends.guard(self._tunnel.start(self._cluster, self._place.namespace, self._ports))
         ends.keep(self._tunnel.follow())
         self._service = Address(host="127.0.0.1", port=self._ports[SERVICE])
-        if self._with_gate:
-            self._gate = Gate(state, self._logs_folder, self._clock)
-            ends.guard(await self._gate.start())
-            self._service = await self._gate.listen(self._service.port, self._service_port)
+        if self._with_fault_proxy:
+            self._fault_proxy = FaultProxy(state, self._logs_folder, self._clock)
+            ends.guard(await self._fault_proxy.start())
+            self._service = await self._fault_proxy.listen(self._service.port, self._service_port)
 
     async def _prepare(self, state: RunState) -> None:
         """The parts answer, and the target's migrations are done."""
@@ -302,8 +306,8 @@ class KubeStack(Driven):
             self._ends.ending()
         try:
             async with asyncio.timeout(DOWN_LIMIT_S):
-                if self._gate is not None:
-                    await self._noting(self._gate.stop())
+                if self._fault_proxy is not None:
+                    await self._noting(self._fault_proxy.stop())
                 if self._tunnel is not None:
                     await self._noting(self._tunnel.stop())
                 if self._beside is not None:
@@ -329,7 +333,7 @@ class KubeStack(Driven):
         self._left = [f"namespaces of {self._cluster.context} could not be looked at"]
         for _ in range(LOOKS):
             try:
-                self._left = await leftovers.of_run(api, self._run_id)
+                self._left = await orphans.of_run(api, self._run_id)
             except Refused as error:
                 if error.status not in BUSY:
                     raise

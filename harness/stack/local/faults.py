@@ -1,4 +1,4 @@
-"""Faults of the local rung: in front of the pods by the gate, all others by ``disturbances``."""
+"""Faults of the local rung: in front of the pods by the fault proxy, all others by ``disturbances``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from harness.base.errors import BadInput
 from harness.model.message import message
-from harness.model.stack import GATE_FAULTS, Address, Fault, FaultKind
+from harness.model.stack import PROXY_FAULTS, Address, Fault, FaultKind
+from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
-from harness.stack.gate import Gate
 from harness.stack.local.database import LocalDatabase
 from harness.stack.local.deployment import DeploymentController
 from harness.stack.local.disturbances import Disturbances
@@ -19,13 +19,16 @@ from harness.stack.protocol import Undo
 
 
 class Faults:
-    """Injects and undoes; ``route`` sends the service's new connections to the pods or to the gate before them."""
+    """Injects and undoes; ``route`` sends the service's new connections to the pods or to the fault proxy before
+    them."""
 
     def __init__(self, parts: Parts, feed: Feed, disturbances: Disturbances) -> None:
         self._parts = parts
         self._feed = feed
         self._disturbances = disturbances
-        self._gated: dict[str, tuple[int, Address]] = {}  # by pod: its own port, and the gate's address before it
+        self._proxied: dict[
+            str, tuple[int, Address]
+        ] = {}  # by pod: its own port, and the fault proxy's address before it
         self._turn = asyncio.Lock()
         self._shut = 0  # faults that refuse every connection
         self.controller: DeploymentController | None = None
@@ -36,30 +39,31 @@ class Faults:
         self._disturbances.database = database
 
     def route(self, pods: Sequence[Pod]) -> None:
-        """Tells Envoy where the ready pods are. A pod that the gate does not listen for yet is left out till then."""
-        if self._parts.gate is None:
+        """Tells Envoy where the ready pods are. A pod that the fault proxy does not listen for yet is left out till
+        then."""
+        if self._parts.fault_proxy is None:
             self._parts.envoy.route([pod.address for pod in pods])
         else:
-            self._parts.envoy.route([self._gated[pod.name][1] for pod in pods if pod.name in self._gated])
+            self._parts.envoy.route([self._proxied[pod.name][1] for pod in pods if pod.name in self._proxied])
 
-    async def open_gate(self) -> None:
-        """From now on every new connection passes the gate. Those under way stay where they are."""
-        await self._parts.start_gate()
+    async def open_fault_proxy(self) -> None:
+        """From now on every new connection passes the fault proxy. Those under way stay where they are."""
+        await self._parts.start_fault_proxy()
         await self.follow()
 
     async def follow(self) -> None:
-        """Makes the gate listen for the pods there are, and for no others; nothing without a gate."""
+        """Makes the fault proxy listen for the pods there are, and for no others; nothing without a fault proxy."""
         async with self._turn:
-            if self._parts.gate is not None and self.controller is not None:
-                await self._listen(self._parts.gate, self.controller)
+            if self._parts.fault_proxy is not None and self.controller is not None:
+                await self._listen(self._parts.fault_proxy, self.controller)
 
-    async def _listen(self, gate: Gate, controller: DeploymentController) -> None:
+    async def _listen(self, fault_proxy: FaultProxy, controller: DeploymentController) -> None:
         pods = dict(controller.pods)
-        fresh = [pod for pod in pods.values() if pod.name not in self._gated and not pod.terminating]
+        fresh = [pod for pod in pods.values() if pod.name not in self._proxied and not pod.terminating]
         for pod in fresh:
-            self._gated[pod.name] = (pod.address.port, await gate.listen(pod.address.port))
-        for name in self._gated.keys() - pods.keys():
-            await gate.unlisten(self._gated.pop(name)[0])
+            self._proxied[pod.name] = (pod.address.port, await fault_proxy.listen(pod.address.port))
+        for name in self._proxied.keys() - pods.keys():
+            await fault_proxy.unlisten(self._proxied.pop(name)[0])
         if fresh:
             controller.reroute()
 
@@ -71,21 +75,23 @@ class Faults:
             raise BadInput("a latency fault needs a delay above 0 ms")
         told = message("injected: {fault}", fault=fault.told)
         self._feed.event("fault", fault.kind, told, share=fault.share, delay_ms=fault.delay_ms)
-        if fault.kind not in GATE_FAULTS:
+        if fault.kind not in PROXY_FAULTS:
             return await self._disturbances.inject(fault)
-        await self.open_gate()
-        assert self._parts.gate is not None
-        gate = self._parts.gate
+        await self.open_fault_proxy()
+        assert self._parts.fault_proxy is not None
+        fault_proxy = self._parts.fault_proxy
         if fault.refuses:
-            await self._refuse(+1)  # before the gate ends kept connections: nobody finds the gate shut behind Envoy
-        number = await gate.inject(fault)
+            await self._refuse(
+                +1
+            )  # before the fault proxy ends kept connections: nobody finds the fault proxy shut behind Envoy
+        number = await fault_proxy.inject(fault)
         undone = False
 
         async def undo() -> None:
             nonlocal undone
             if not undone:
                 undone = True
-                await gate.undo(number)
+                await fault_proxy.undo(number)
                 if fault.refuses:
                     await self._refuse(-1)
                 self._feed.event("fault", fault.kind, message("undone: {fault}", fault=fault.told))

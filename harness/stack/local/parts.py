@@ -1,4 +1,5 @@
-"""The parts of a stack that are no pods: PostgreSQL, the Firebase parts, Envoy, and the gate when there is one."""
+"""The parts of a stack that are no pods: PostgreSQL, the Firebase parts, Envoy, and the fault proxy when there is
+one."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from harness.base.clock import Clock
 from harness.base.errors import BadInput, RehearsalError
 from harness.model.message import message
 from harness.model.stack import PROJECT_ID, Address, Endpoints
+from harness.stack.fault_proxy import FaultProxy
 from harness.stack.feed import Feed
 from harness.stack.firebase import commands
-from harness.stack.gate import Gate
 from harness.stack.local.adopted import Adopted
 from harness.stack.local.emulators import Emulator, installed
 from harness.stack.local.envoy import Envoy
@@ -60,7 +61,7 @@ class Parts:
         self._emulators = tuple(Emulator(part, state, logs, clock) for part in CHECKS)
         self.auth, self.firestore, self.remote_config, self.storage = self._emulators
         self.envoy = Envoy(state, logs, clock, service_port)
-        self.gate: Gate | None = None
+        self.fault_proxy: FaultProxy | None = None
         #: Set to the first unplanned death.
         self.death: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if borrowed is not None:
@@ -111,14 +112,14 @@ class Parts:
         await self.envoy.ready()
         self._told("envoy", self.envoy.address)
 
-    async def start_gate(self) -> Gate:
-        """The gate, started when it is first asked for."""
-        if self.gate is None:
-            gate = Gate(self._state, self._logs, self._clock)
-            self.gate = gate  # before the first wait: ``stop`` must find it
-            self._guard(await gate.start())
-            self._feed.event("component", "gate", message("in front of the pods"))
-        return self.gate
+    async def start_fault_proxy(self) -> FaultProxy:
+        """The fault proxy, started when it is first asked for."""
+        if self.fault_proxy is None:
+            fault_proxy = FaultProxy(self._state, self._logs, self._clock)
+            self.fault_proxy = fault_proxy  # before the first wait: ``stop`` must find it
+            self._guard(await fault_proxy.start())
+            self._feed.event("component", "fault_proxy", message("in front of the pods"))
+        return self.fault_proxy
 
     async def start_standby(self) -> Postgres:
         """A standby of PostgreSQL, beside it; returns when the application's role can log in."""
@@ -163,9 +164,9 @@ class Parts:
         self._told("postgres", self.postgres.address)
 
     async def stop_front(self) -> None:
-        """Envoy and the gate; with the pods, before what they depend on."""
+        """Envoy and the fault proxy; with the pods, before what they depend on."""
         self._ending = True
-        front = [self.envoy.stop(), *([self.gate.stop()] if self.gate is not None else [])]
+        front = [self.envoy.stop(), *([self.fault_proxy.stop()] if self.fault_proxy is not None else [])]
         await asyncio.gather(*front)
 
     async def stop_back(self) -> None:

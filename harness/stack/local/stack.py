@@ -39,10 +39,10 @@ SERVICE_LIMIT_S = 10.0
 class LocalStack(Begun):
     """Pods are a target process and a database sidecar each; Envoy is the Service; PostgreSQL and Firebase are real.
 
-    ``folder/logs/<part>.log`` holds every part's output. ``gate`` puts the fault gate in front of the pods from the
-    first connection on; without it the first fault starts it, and connections already open then stay untouched.
-    ``use_kept`` takes over what ``stack keep`` left running, where it can: for a stack whose parts nobody breaks on
-    purpose. With ``every_program`` PostgreSQL is of a version whose every program is at hand:
+    ``folder/logs/<part>.log`` holds every part's output. ``fault_proxy`` puts the fault proxy in front of the pods
+    from the first connection on; without it the first fault starts it, and connections already open then stay
+    untouched. ``use_kept`` takes over what ``stack keep`` left running, where it can: for a stack whose parts nobody
+    breaks on purpose. With ``every_program`` PostgreSQL is of a version whose every program is at hand:
     for a standby, or a backup. ``signals_at_once`` signals a pod that leaves while
     the Service still leads to it, as on a cluster.
     """
@@ -58,7 +58,7 @@ class LocalStack(Begun):
         folder: Path,
         clock: Clock,
         service_port: int | None = None,
-        gate: bool = False,
+        fault_proxy: bool = False,
         use_kept: bool = False,
         signals_at_once: bool = False,
         every_program: bool = False,
@@ -70,7 +70,7 @@ class LocalStack(Begun):
             run_id=run_id, manifests=manifests, target=target, folder=folder, clock=clock, service_port=service_port,
             progress=progress,
         )  # fmt: skip
-        self._gate = gate
+        self._fault_proxy = fault_proxy
         self._use_kept = use_kept
         self._signals_at_once = signals_at_once
         self._every_program = every_program
@@ -200,8 +200,8 @@ class LocalStack(Begun):
         self._progress(f"the service answers on {parts.envoy.address}")
 
     async def _start_service(self, parts: Parts) -> None:
-        if self._gate:
-            await parts.start_gate()
+        if self._fault_proxy:
+            await parts.start_fault_proxy()
         await parts.start_envoy()
 
     async def _start_target(self, parts: Parts, faults: Faults) -> None:

@@ -25,7 +25,7 @@ from harness.base.clock import NS
 from harness.base.virtual import VirtualClock
 from harness.model.evidence import Outcome
 from harness.model.stack import Fault, FaultKind
-from harness.stack import gate_process
+from harness.stack import fault_proxy_process
 
 ERROR = (500, b'{"error":{"code":"INTERNAL_ERROR","message":"planted"}}')
 PROJECT = "demo-tekutoko"
@@ -74,7 +74,7 @@ class Service:
         self.plants = plants
         self._one_by_one_ns = round(one_by_one_ms * 1e6)
         self._free_ns = 0
-        self.faults = gate_process.Faults()
+        self.faults = fault_proxy_process.Faults()
         self.lines: list[bytes] = []
         self._clock = clock
         self._chance = chance
@@ -111,10 +111,10 @@ class Service:
         return self._pods[self._next % len(self._pods)]
 
     def inject(self, fault: Fault) -> int:
-        """As the fault gate does it; the number to end it by."""
+        """As the fault proxy does it; the number to end it by."""
         share = Fraction(fault.share).limit_denominator(10_000)
         self._injected += 1
-        self.faults.active[self._injected] = gate_process.Fault(
+        self.faults.active[self._injected] = fault_proxy_process.Fault(
             kind=str(fault.kind),
             numerator=share.numerator,
             denominator=share.denominator,

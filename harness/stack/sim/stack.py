@@ -13,7 +13,7 @@ from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.flag import Template
 from harness.model.manifests import Manifests
 from harness.model.message import message
-from harness.model.stack import GATE_FAULTS, Address, Capability, Endpoints, Fault, Rung, Version
+from harness.model.stack import PROXY_FAULTS, Address, Capability, Endpoints, Fault, Rung, Version
 from harness.stack.protocol import Database, Undo
 from harness.stack.sim.world import World
 
@@ -70,7 +70,7 @@ class MemoryStack:
 
     async def inject(self, fault: Fault) -> Undo:
         """A fault in front of the pods. Raises ``NotCapable`` for any other."""
-        if fault.kind not in GATE_FAULTS:
+        if fault.kind not in PROXY_FAULTS:
             raise _not_capable(f"inject {fault.kind}")
         number = self.world.service.inject(fault)
         self._tell(fault, "injected")

@@ -12,7 +12,7 @@ from harness.model.command import Ran
 from harness.model.stack import OwnCluster
 
 
-async def by_hand(
+async def run_kubectl(
     cluster: OwnCluster, namespace: str, *arguments: str, limit_s: float, scratch: Path, folder: Path | None = None
 ) -> Ran:
     """Runs it in ``scratch``, with a copy of ``folder`` there meanwhile. Ended after ``limit_s``: status -1.

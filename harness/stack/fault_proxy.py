@@ -1,4 +1,4 @@
-"""The fault gate as the stack drives it; the proxy itself is ``gate_process.py``."""
+"""The fault proxy as the stack drives it; the proxy itself is ``fault_proxy_process.py``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from harness.base.clock import Clock
 from harness.base.errors import StackNotStarted
 from harness.model.stack import Address, Fault
-from harness.stack import gate_process
+from harness.stack import fault_proxy_process
 from harness.stack.processes import Process, Spec, spawn
 from harness.stack.state import RunState
 
@@ -22,12 +22,12 @@ ORDER_LIMIT_S = 5.0
 _SHARE_DENOMINATOR = 1_000_000  # 12 % is 0.12 is 3/25, not the double's 3602879701896397/30023997515803309
 
 
-class Gate:
-    """One run's gate. ``start`` first; ``listen`` for each pod; ``inject`` a fault until ``undo``."""
+class FaultProxy:
+    """One run's fault proxy. ``start`` first; ``listen`` for each pod; ``inject`` a fault until ``undo``."""
 
     def __init__(self, state: RunState, logs: Path, clock: Clock) -> None:
         self._state = state
-        self._log = logs / "gate.log"
+        self._log = logs / "fault_proxy.log"
         self._clock = clock
         self._turn = asyncio.Lock()
         self._faults = 0
@@ -37,8 +37,8 @@ class Gate:
     async def start(self) -> Process:
         """Starts the process; it answers orders from then on."""
         spec = Spec(
-            part="gate",
-            command=[sys.executable, "-I", str(Path(gate_process.__file__))],
+            part="fault_proxy",
+            command=[sys.executable, "-I", str(Path(fault_proxy_process.__file__))],
             environment={"PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"},
             log=self._log,
             folder=self._state.folder,
@@ -51,8 +51,8 @@ class Gate:
         return self.process
 
     async def listen(self, pod_port: int, port: int | None = None) -> Address:
-        """The gate's address in front of what listens at ``pod_port``, at ``port`` when that is given; asked again the
-        same.
+        """The fault proxy's address in front of what listens at ``pod_port``, at ``port`` when that is given; asked
+        again the same.
         """
         if pod_port not in self._ports:
             port = self._state.take_port() if port is None else self._state.note_port(port)
@@ -81,7 +81,7 @@ class Gate:
         return self._faults
 
     async def undo(self, fault_id: int) -> None:
-        """Ends a fault; one that ended already, or a gate that did, is no error."""
+        """Ends a fault; one that ended already, or a fault proxy that did, is no error."""
         if self.process is not None and self.process.returncode is None:
             await self._order(do="undo", id=fault_id)
 
@@ -113,4 +113,4 @@ class Gate:
             raise process.part_died()
         answer = msgspec.json.decode(line)
         if not answer["ok"]:
-            raise StackNotStarted(f"gate: {order['do']} failed: {answer['error']}", where=str(self._log))
+            raise StackNotStarted(f"fault proxy: {order['do']} failed: {answer['error']}", where=str(self._log))

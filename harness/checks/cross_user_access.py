@@ -31,7 +31,7 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
     before: StoredWalk | None = None
 
 
-async def trespass(
+async def ask_as_others(
     stores: Stores, users: Sequence[Account], walks: Sequence[Owned], seed: int, most: int
 ) -> tuple[Asked, ...]:
     """``MOST_ASKED`` of ``walks``, each asked for by another of ``users``, drawn from ``seed``. No load runs.

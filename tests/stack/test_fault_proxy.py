@@ -1,4 +1,4 @@
-"""The fault gate: which requests it hits, and that it changes nothing else of HTTP/1.1."""
+"""The fault proxy: which requests it hits, and that it changes nothing else of HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.stack import Address
-from harness.stack.gate_process import HOST, Fault, Faults, Gate
+from harness.stack.fault_proxy_process import HOST, Fault, FaultProxy, Faults
 from harness.stack.state.ports import any_free_port
 from tests.stack.rungs import Answer, ask, exchange
 
@@ -53,17 +53,17 @@ def test_two_faults_count_on_their_own_and_add_up() -> None:
 
 
 class Line:
-    """A gate in front of one made-up pod."""
+    """A fault proxy in front of one made-up pod."""
 
     def __init__(self) -> None:
-        self.gate = Gate()
+        self.fault_proxy = FaultProxy()
         self.seen: list[bytes] = []
 
     async def open(self, handler: Handler) -> None:
         self.pod = await asyncio.start_server(handler, HOST, 0)
         self.pod_port = self.pod.sockets[0].getsockname()[1]
         self.address = Address(host=HOST, port=any_free_port())
-        await self.gate.command({"do": "listen", "port": self.address.port, "pod_port": self.pod_port})
+        await self.fault_proxy.command({"do": "listen", "port": self.address.port, "pod_port": self.pod_port})
 
     async def answering(self, raw: bytes, *, close: bool = False) -> None:
         """A pod that answers every request with ``raw``."""
@@ -94,7 +94,7 @@ async def line() -> AsyncIterator[Line]:
     made = Line()
     yield made
     made.pod.close()
-    for listener in made.gate.listeners.values():
+    for listener in made.fault_proxy.listeners.values():
         listener.close()
     await asyncio.sleep(0.05)  # the handlers see their ends
 
@@ -106,7 +106,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 @pytest.mark.process
 async def test_many_requests_on_one_connection_are_counted_each(line: Line) -> None:
     await line.answering(OK)
-    await line.gate.command({"do": "fault", "id": 1, "kind": "errors", "numerator": 1, "denominator": 2})
+    await line.fault_proxy.command({"do": "fault", "id": 1, "kind": "errors", "numerator": 1, "denominator": 2})
     reader, writer = await asyncio.open_connection(line.address.host, line.address.port)
     http = h11.Connection(h11.CLIENT)
     statuses = []
@@ -189,24 +189,24 @@ async def test_what_is_no_http_is_cut(line: Line) -> None:
 @pytest.mark.process
 async def test_unavailable_refuses_and_ends_kept_connections_until_undone(line: Line) -> None:
     await line.answering(OK)
-    await line.gate.command({"do": "listen", "port": (port := any_free_port()), "pod_port": line.pod_port})
+    await line.fault_proxy.command({"do": "listen", "port": (port := any_free_port()), "pod_port": line.pod_port})
     reader, writer = await asyncio.open_connection(HOST, port)
     http = h11.Connection(h11.CLIENT)
     assert (await exchange(reader, writer, http, "/")).status == 200
     whole, part = (
         {"do": "fault", "id": id_, "kind": "unavailable", "numerator": 1, "denominator": id_} for id_ in (1, 2)
     )
-    await line.gate.command(whole)
+    await line.fault_proxy.command(whole)
     with contextlib.suppress(ConnectionResetError):
         assert await asyncio.wait_for(reader.read(), 2) == b""
     writer.close()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(HOST, port)
-    await line.gate.command({"do": "undo", "id": 1})
-    await line.gate.command(part)  # a share is no refusal: one of each two requests is reset
+    await line.fault_proxy.command({"do": "undo", "id": 1})
+    await line.fault_proxy.command(part)  # a share is no refusal: one of each two requests is reset
     statuses = [(await ask(Address(host=HOST, port=port))).status for _ in range(4)]
     assert [sorted(statuses[:2]), sorted(statuses[2:])] == [[0, 200], [0, 200]]
-    await line.gate.command({"do": "unlisten", "port": port})
+    await line.fault_proxy.command({"do": "unlisten", "port": port})
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(HOST, port)
 
@@ -214,14 +214,14 @@ async def test_unavailable_refuses_and_ends_kept_connections_until_undone(line: 
 @pytest.mark.process
 async def test_a_pod_that_comes_while_all_is_unavailable_is_refused_too(line: Line) -> None:
     await line.answering(OK)
-    await line.gate.command({"do": "fault", "id": 1, "kind": "unavailable", "numerator": 1, "denominator": 1})
-    await line.gate.command({"do": "listen", "port": (port := any_free_port()), "pod_port": line.pod_port})
+    await line.fault_proxy.command({"do": "fault", "id": 1, "kind": "unavailable", "numerator": 1, "denominator": 1})
+    await line.fault_proxy.command({"do": "listen", "port": (port := any_free_port()), "pod_port": line.pod_port})
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(HOST, port)
-    await line.gate.command({"do": "undo", "id": 1})
+    await line.fault_proxy.command({"do": "undo", "id": 1})
     assert (await ask(Address(host=HOST, port=port))).status == 200
 
 
 async def test_an_order_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown order 'dance'"):
-        await Gate().command({"do": "dance"})
+        await FaultProxy().command({"do": "dance"})

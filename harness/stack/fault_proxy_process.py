@@ -1,7 +1,7 @@
-"""The fault gate's process: an HTTP/1.1 reverse proxy in front of all pods, one listening port a pod.
+"""The fault proxy's process: an HTTP/1.1 reverse proxy in front of all pods, one listening port a pod.
 
-Run as a file by ``gate.py``, which speaks JSON lines with it over stdin and stdout; it ends when stdin does, so it
-never outlives its harness. Which requests a fault hits is exact: one counter a fault over all requests of all pods,
+Run as a file by ``fault_proxy.py``, which speaks JSON lines with it over stdin and stdout; it ends when stdin does, so
+it never outlives its harness. Which requests a fault hits is exact: one counter a fault over all requests of all pods,
 one hit in each stretch that the share makes (12 %: of 8, 8 and 9 requests, so 3 of each 25). Where in its stretch is
 drawn from the stretch's number, always the same: at even spaces a fault would beat against users and probes, who are
 even too, and hit the one and spare the other.
@@ -23,7 +23,7 @@ import h11
 HOST = "127.0.0.1"
 CHUNK_BYTES = 65536
 ERROR_STATUS = 500
-ERROR_BODY = json.dumps({"error": {"code": "INTERNAL_ERROR", "message": "injected by the fault gate"}}).encode()
+ERROR_BODY = json.dumps({"error": {"code": "INTERNAL_ERROR", "message": "injected by the fault proxy"}}).encode()
 
 
 @dataclass
@@ -171,7 +171,7 @@ class Exchange:
         return event
 
     async def _forward(self, request: h11.Request) -> None:
-        # The gate itself has answered or will answer "Expect: 100-continue" while it reads the body.
+        # The fault proxy itself has answered or will answer "Expect: 100-continue" while it reads the body.
         headers = [(name, value) for name, value in request.headers.raw_items() if name.lower() != b"expect"]
         await self.pod.send(h11.Request(method=request.method, target=request.target, headers=headers))
         while not isinstance(event := await self.client.next(), h11.EndOfMessage):
@@ -222,12 +222,12 @@ async def relay(
         pod_writer.transport.abort()
 
 
-class Gate:
+class FaultProxy:
     """All listeners and faults; driven by ``command``."""
 
     def __init__(self) -> None:
         self.faults = Faults()
-        self.pods: dict[int, int] = {}  # the pod's port by the gate's
+        self.pods: dict[int, int] = {}  # the pod's port by the fault proxy's
         self.listeners: dict[int, asyncio.Server] = {}
         self.clients: set[asyncio.StreamWriter] = set()
 
@@ -277,12 +277,12 @@ class Gate:
 
 async def main() -> None:
     """Obeys orders from stdin, one answer a line, until it ends."""
-    gate = Gate()
+    fault_proxy = FaultProxy()
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         try:
-            await gate.command(json.loads(line))
+            await fault_proxy.command(json.loads(line))
             answer: dict[str, Any] = {"ok": True}
         except (OSError, ValueError, KeyError, TypeError) as error:
             answer = {"ok": False, "error": repr(error)}

@@ -14,7 +14,7 @@ _CONFIG = "--kubeconfig=/etc/kubernetes/admin.conf"
 _GRACE_S = 5
 
 
-async def by_hand(
+async def run_kubectl(
     control_plane: str, namespace: str, *arguments: str, limit_s: float, folder: Path | None = None
 ) -> Ran:
     """Runs it where a copy of ``folder`` lies, if one is named. Ended after ``limit_s``: status -1, with what was said.
