@@ -75,6 +75,6 @@ async def test_where_nobody_listens_a_delete_is_answered_and_the_failure_counted
     async with world.running(storage=nobody) as api, api.as_user("u1") as client:
         await client.put(f"/v1/walks/{WALK}", json={"title": "x"})
         assert (await client.delete(f"/v1/walks/{WALK}")).status_code == 204
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while api.service.removals.stats.failed == 0:  # noqa: ASYNC110 - nothing tells a test when
                 await asyncio.sleep(0.01)

@@ -238,7 +238,7 @@ async def test_a_document_beyond_one_mebibyte_is_refused_as_firestore_refuses_it
 async def _mirrored(pod: Mirror, database: MemoryDatabase, user: User, walk_id: str, title: str) -> None:
     await database.put_walk(user, walk_id, WalkChange(title=title))
     pod.submit(walk_id, user.uid)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while pod.stats.waiting:  # noqa: ASYNC110 - the mirror tells no test when it is idle
             await asyncio.sleep(0.005)
 
@@ -266,7 +266,7 @@ async def test_a_first_write_that_arrives_after_the_walk_was_deleted_leaves_no_d
             held.set()
             await asyncio.sleep(0.05)
             assert place.firestore.title(walk_id) == "first"  # it came late
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while one.service.unsettled._writes:  # noqa: ASYNC110 - it tells no test when it is idle
                 await asyncio.sleep(0.02)
         assert [place.firestore.title(walk_id) for walk_id in ids] == [None, "first"]

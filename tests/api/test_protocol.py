@@ -85,7 +85,7 @@ class Served:
         reader, writer = await self.connect()
         began = time.monotonic()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 for part in parts:
                     writer.write(part)
                     with contextlib.suppress(ConnectionError):

@@ -38,7 +38,7 @@ class Base(uvicorn.Server):
 
 async def received(client: socket.socket) -> bytes:
     """The next bytes; none when the connection ended."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with contextlib.suppress(ConnectionResetError):
             return await asyncio.get_running_loop().sock_recv(client, 65536)
     return b""

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.session import files, gate, groups, record
+from tests.session import again, files, gate, groups, record
 
 ROOT = gate.ROOT
 FOLDER = ROOT / "reports" / "tests"  # generated, never committed
@@ -29,6 +29,7 @@ LINT = (
     ("python", "-m", "tests.shape"),
     ("python", "-m", "tests.session.workflows"),
 )
+SOME_FAILED = 1  # pytest's status when all tests were run and some failed
 NOTHING_CHOSEN = 5  # pytest's status when a run has no tests; the gate counts what there must be
 ALL = frozenset(groups.ALL)
 #: What each job of CI runs; together all groups.
@@ -72,12 +73,16 @@ def pytest(name: str, chosen: frozenset[str], *words: str, alone: bool | None = 
     """
     if (holding := files.holding(FILES, chosen, alone)) == []:
         return NOTHING_CHOSEN, record.Record(wall_s=0.0, tests=[])
-    file, junit = FOLDER / f"{name}.json", FOLDER / f"{name}.xml"
-    file.unlink(missing_ok=True)
     if alone is not None:
         words = ("--alone", "only" if alone else "without", *words)
-    words = ("--groups", ",".join(sorted(chosen)), *words)
-    print(f"\n== {name}: {' '.join(words)} ==", flush=True)
+    return _run(name, *words, "--groups", ",".join(sorted(chosen)), *(holding or []))
+
+
+def _run(name: str, *words: str) -> tuple[int, record.Record]:
+    """One run of pytest with these words; its exit status and its record."""
+    file, junit = FOLDER / f"{name}.json", FOLDER / f"{name}.xml"
+    file.unlink(missing_ok=True)
+    print(f"\n== {name}: {' '.join(word for word in words if not word.endswith('.py'))} ==", flush=True)
     command = [
         sys.executable,
         "-m",
@@ -86,8 +91,16 @@ def pytest(name: str, chosen: frozenset[str], *words: str, alone: bool | None = 
         f"--junitxml={junit}",
         f"--files={FILES}",
     ]  # =: no test files
-    status = subprocess.run([*command, *words, *(holding or [])], cwd=ROOT, check=False).returncode
+    status = subprocess.run([*command, *words], cwd=ROOT, check=False).returncode
     return status, record.read(file) if file.exists() else record.Record(wall_s=0.0, tests=[])
+
+
+def tried_again(name: str, status: int, first: record.Record) -> tuple[int, record.Record]:
+    """The run as it is after a second try, with nothing beside it, of each test that failed beside others."""
+    if status != SOME_FAILED or not (failed := again.worth(first)):
+        return status, first
+    status, second = _run(f"{name}_again", *failed)
+    return status, again.settled(first, second)
 
 
 def in_process() -> tuple[int, record.Record]:
@@ -101,9 +114,10 @@ def on_the_machine(chosen: frozenset[str]) -> list[tuple[int, record.Record]]:
     """
     workers = os.environ.get("TEKUTOKO_TEST_WORKERS", str(WORKERS))
     spread = ("-n", workers, "--dist", "loadgroup", "--no-loadscope-reorder")
-    runs = [pytest("rest", chosen, *spread, alone=False)]
+    runs = [tried_again("rest", *pytest("rest", chosen, *spread, alone=False))]
     if light := chosen & LIGHT:
-        runs.append(pytest("alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True))
+        by_two = pytest("alone", light, "-n", str(WORKERS), "--dist", "worksteal", alone=True)
+        runs.append(tried_again("alone", *by_two))
     if heavy := chosen - LIGHT:
         runs.append(pytest("alone_stack", heavy, alone=True))
     return runs
@@ -113,7 +127,9 @@ def closing(whole: record.Record) -> str:
     """One line for whoever reads the end alone; an error of a fixture is a failure."""
     found = whole.outcomes()
     line = f"{found['passed']} passed, {found['failed'] + found['error']} failed"
-    return f"{line}, {found['skipped']} skipped" if found["skipped"] else line
+    line += f", {found['skipped']} skipped" if found["skipped"] else ""
+    second = sum(test.second_try and test.outcome == "passed" for test in whole.tests)
+    return f"{line}; {second} of the passed failed beside others and passed alone" if second else line
 
 
 def tested(chosen: frozenset[str]) -> tuple[list[tuple[int, record.Record]], list[str]]:
@@ -149,6 +165,7 @@ def main(arguments: list[str]) -> int:
     print(
         "\n== gate ==",
         *(f"lack: {line}" for line in forgiven),
+        *(f"second try, alone: {test.outcome}: {test.id}" for test in whole.tests if test.second_try),
         *(f"WRONG: {line}" for line in [*wrong, *missing]),
         sep="\n",
     )

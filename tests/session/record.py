@@ -15,16 +15,19 @@ import pytest
 
 SLOWEST = 15
 _WORST_LAST = ("passed", "skipped", "failed", "error")
+FAILED = frozenset({"failed", "error"})
 
 
 class Done(msgspec.Struct):
-    """One test that was run or skipped; ``reason`` says why it was skipped."""
+    """One test that was run or skipped; ``reason`` says why it was skipped. ``second_try``: it failed beside others, and
+    the outcome is that of a second try with nothing beside it."""
 
     id: str
     group: str
     seconds: float = 0.0
     outcome: str = "passed"
     reason: str = ""
+    second_try: bool = False
 
 
 class Record(msgspec.Struct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.session import gate, groups, push, record
+from tests.session import again, gate, groups, push, record
 from tests.session.record import Done, Record
 
 NO_DOCUMENT = gate.Lack("document", "not published", lambda: True)
@@ -76,6 +76,39 @@ def test_the_closing_line_counts_an_error_as_a_failure() -> None:
     found = run(done("a", "fast"), done("b", "fast", "failed"), done("c", "kind", "error"))
     assert push.closing(found) == "1 passed, 2 failed"
     assert push.closing(run(done("a", "fast"), done("b", "kind", "skipped"))) == "1 passed, 0 failed, 1 skipped"
+
+
+def test_what_failed_beside_others_counts_as_it_ended_alone_and_is_told() -> None:
+    first = run(done("a", "kind", "failed"), done("b", "stack", "error"), done("c", "kind"))
+    assert again.worth(first) == ["a", "b"]
+    both = again.settled(first, run(done("a", "kind"), done("b", "stack")))
+    assert push.closing(both) == "3 passed, 0 failed; 2 of the passed failed beside others and passed alone"
+    assert [test.seconds for test in both.tests] == [120, 120, 60]
+    still = again.settled(first, run(done("a", "kind"), done("b", "stack", "failed")))
+    assert push.closing(still).startswith("2 passed, 1 failed; 1 of the passed")
+
+
+def test_nothing_in_process_and_no_crowd_is_tried_again() -> None:
+    assert again.worth(run(done("a", "fast", "failed"), done("b", "kind", "failed"))) == []
+    crowd = [done(str(number), "stack", "failed") for number in range(again.MOST + 1)]
+    assert again.worth(run(*crowd)) == [] and len(again.worth(run(*crowd[1:]))) == again.MOST
+    assert again.worth(run(done("a", "kind"), done("b", "kind", "skipped", "no Docker"))) == []
+
+
+def test_only_tests_that_failed_are_a_reason_for_a_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def passes(*words: str) -> tuple[int, Record]:
+        asked.append(words)
+        return 0, run(done("a", "kind"))
+
+    monkeypatch.setattr(push, "_run", passes)
+    first = run(done("a", "kind", "failed"), done("b", "kind"))
+    assert push.tried_again("rest", 2, first) == (2, first), "interrupted, or an internal error"
+    assert push.tried_again("rest", 0, run(done("b", "kind"))) == (0, run(done("b", "kind")))
+    assert asked == []
+    status, both = push.tried_again("rest", push.SOME_FAILED, first)
+    assert (status, both.outcomes()["passed"], asked) == (0, 2, [("rest_again", "a")])
 
 
 def test_minutes_and_the_slowest_are_told() -> None:

@@ -151,7 +151,7 @@ async def test_a_crashed_pod_leaves_the_endpoints_and_comes_back(stack: Stack) -
     row = await back
     assert row.data["restarts"] == 1
     answers: list[Answer] = []
-    async with asyncio.timeout(10):  # the Service follows the readiness
+    async with asyncio.timeout(60):  # the Service follows the readiness
         while row.subject not in {answer.headers["x-pod"] for answer in answers}:
             answers += await many(stack, 40)
             assert {answer.status for answer in answers} == {200}

@@ -75,7 +75,7 @@ async def rolled(stack: LocalStack, manifests: Manifests) -> list[Answer]:
 async def stack_memory(stack: LocalStack) -> float:
     """The next sample of the whole stack."""
     begun_ns = time.monotonic_ns()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for row in stack.watch():
             if isinstance(row, SampleRow) and row.metric == "stack_memory_bytes" and row.at_ns > begun_ns:
                 return row.value
