@@ -75,7 +75,7 @@ def pytest(name: str, chosen: frozenset[str], *words: str, alone: bool | None = 
         return NOTHING_CHOSEN, record.Record(wall_s=0.0, tests=[])
     if alone is not None:
         words = ("--alone", "only" if alone else "without", *words)
-    return _run(name, *words, "--groups", ",".join(sorted(chosen)), *(holding or []))
+    return _run(name, "--groups", ",".join(sorted(chosen)), *words, *(holding or []))
 
 
 def _run(name: str, *words: str) -> tuple[int, record.Record]:
