@@ -1,9 +1,11 @@
-"""Facts about the machine of a run, for ``machine.json``: what does not repeat from the seed."""
+"""Facts about the machine of a run, for ``machine.json``, and how its processors are shared: what does not repeat from
+the seed."""
 
 from __future__ import annotations
 
 import platform
 from importlib import metadata
+from pathlib import Path
 
 import msgspec
 import psutil
@@ -37,3 +39,20 @@ def describe(wall_clock: dict[str, str]) -> Machine:
         packages={name: metadata.version(name) for name in PACKAGES},
         wall_clock=wall_clock,
     )
+
+
+def waited_s(pressure: Path = Path("/proc/pressure/cpu")) -> float | None:
+    """The seconds since the machine began in which at least one task waited for a processor, as Linux counts them
+    (pressure stall information, the total of "some"); ``None`` where the kernel does not."""
+    try:
+        some = pressure.read_text().splitlines()[0]
+        return int(some.rpartition("total=")[2]) / 1e6
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def stolen_s() -> float | None:
+    """The seconds since the machine began that a virtual machine's host gave to others, summed over its processors;
+    ``None`` where the kernel does not say."""
+    steal = getattr(psutil.cpu_times(), "steal", None)
+    return None if steal is None else float(steal)

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.base.errors import Exit
 from harness.evidence.gathered import Gathered
+from harness.judge import machine_share
 from harness.judge.combine import combine, exit_status
 from harness.judge.finding import error_words
 from harness.model.claim import OwnClaim
@@ -57,7 +58,13 @@ def judged(rehearsal: Rehearsal[P, D], plan: P, seen: Seen[D]) -> tuple[Judgemen
     twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
     if twice:
         raise ValueError(f"{rehearsal.name}: judged twice: {twice}")
-    return (*found, *not_judged(rehearsal.claims(plan), found, ended=seen.ended), *measurement(seen.evidence))
+    evidence = seen.evidence
+    return (
+        *found,
+        *not_judged(rehearsal.claims(plan), found, ended=seen.ended),
+        *measurement(evidence),
+        *machine_share.observed(evidence.samples, [*evidence.requests, *evidence.probes]),
+    )
 
 
 def measurement(evidence: Gathered) -> Iterator[Judgement]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from harness.base import machine
 from harness.base.clock import Clock
 from harness.checks.stores import Stores, StoresAt
+from harness.judge.machine_share import STOLEN, WAITED
 from harness.load.plan import LoadPlan
 from harness.load.process import LoadProcesses
 from harness.load.protocol import Load
@@ -54,6 +56,10 @@ class Environment:
     def stores(self, on: Running[Any]) -> Stores:
         """The stores of the run's stack, which is up."""
         return StoresAt(on.stack.endpoints())
+
+    def processors(self) -> dict[str, float | None]:
+        """How this machine's processors have been shared since it began, by the names of ``machine_share``."""
+        return {WAITED: machine.waited_s(), STOLEN: machine.stolen_s()}
 
     def forget(self, run: Conductor[Any, Any]) -> None:
         """Removes what was kept for the run beside its report, its folder of state; idempotent."""

@@ -13,6 +13,7 @@ from harness.base.clock import NS, Clock
 from harness.base.progress import Progress
 from harness.checks.stores import Stores
 from harness.evidence.collect import Collector
+from harness.judge.machine_share import SUBJECT
 from harness.load.plan import LoadPlan
 from harness.load.protocol import Load
 from harness.model.evidence import EventRow, SampleRow
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound=msgspec.Struct)
 GATHER_EVERY_S = 0.25
+LOOK_EVERY_S = 5  # at how the machine's processors are shared
 
 
 class Held(Protocol):
@@ -143,9 +145,21 @@ class Running(Generic[D]):
                 watcher(row)
 
     async def _gather(self) -> None:
+        looked_ns = 0
         while True:
             self.evidence.gather()
+            if (now_ns := self.clock.now_ns()) >= looked_ns + LOOK_EVERY_S * NS:
+                looked_ns = now_ns
+                self._look_at_processors(now_ns)
             await self.clock.sleep(GATHER_EVERY_S)
+
+    def _look_at_processors(self, now_ns: int) -> None:
+        counted = self.environment.processors().items()
+        self.evidence.add(
+            SampleRow(at_ns=now_ns, metric=name, subject=SUBJECT, value=value)
+            for name, value in counted
+            if value is not None
+        )
 
     # -- for ``conduct`` -----------------------------------------------------------------------------------------
 

@@ -62,6 +62,10 @@ class Simulated(Environment):
         """The very objects."""
         return MemoryStores(_stack(on).world, on.stack.endpoints())
 
+    def processors(self) -> dict[str, float | None]:
+        """Virtual time waits for nobody."""
+        return {}
+
     def forget(self, run: Conductor[Any, Any]) -> None:
         """Its spools."""
         shutil.rmtree(run.folder / _SPOOL, ignore_errors=True)

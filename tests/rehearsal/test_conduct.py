@@ -14,6 +14,7 @@ from harness.base.data import ROOT
 from harness.base.errors import EvidenceNotWritten, Exit, PartDied
 from harness.base.progress import Progress
 from harness.evidence.gathered import stored
+from harness.judge.machine_share import SUBJECT, WAITED
 from harness.model.evidence import EventRow, SampleRow, happened
 from harness.model.judgement import Judgement
 from harness.model.message import Message
@@ -63,10 +64,14 @@ class Empty:
 
 
 class Nowhere(Environment):
-    """This machine, with this one as the stack, where nobody left anything."""
+    """This machine, with this one as the stack, where nobody left anything and no kernel counts."""
 
-    def __init__(self, stack: Any) -> None:
+    def __init__(self, stack: Any, counted: dict[str, float | None] | None = None) -> None:
         self._stack = stack
+        self._counted = counted or {}
+
+    def processors(self) -> dict[str, float | None]:
+        return self._counted
 
     async def sweep(self, say: Callable[[str], None]) -> None:
         """Nothing to remove."""
@@ -75,13 +80,17 @@ class Nowhere(Environment):
         return self._stack
 
 
-def conductor(folder: Path, stack: Empty, toy: Toy | None = None, plan: ToyPlan | None = None) -> Conductor[Any, Any]:
+def conductor(
+    folder: Path, stack: Empty, toy: Toy | None = None, plan: ToyPlan | None = None, **counted: float | None
+) -> Conductor[Any, Any]:
     clock = MachineClock()
     options = Options(
         rung=Rung.LOCAL, target=bundled(), seed=7, reports=folder, replay="again",
         manifests=ROOT / "deploy" / "kubernetes" / "overlays" / "local",
     )  # fmt: skip
-    return Conductor(toy or Toy(), plan or ToyPlan(), options, clock, Progress(clock), environment=Nowhere(stack))
+    return Conductor(
+        toy or Toy(), plan or ToyPlan(), options, clock, Progress(clock), environment=Nowhere(stack, counted)
+    )
 
 
 def reasons(result: Result) -> dict[str, str]:
@@ -370,3 +379,10 @@ async def test_a_disk_that_refuses_the_report_is_the_exit_status(
     result = await conductor(tmp_path, Empty()).run()
     assert (result.decision, result.exit_status) == (None, Exit.RUN_BROKEN)
     assert "no space left" in result.facts.errors[0]
+
+
+async def test_how_the_machine_s_processors_are_shared_is_evidence_where_its_kernel_counts(tmp_path: Path) -> None:
+    run = conductor(tmp_path, Empty(), machine_waited_s=12.5, machine_stolen_s=None)
+    await run.run()
+    counted = [(row.metric, row.subject, row.value) for row in stored(run.folder).samples if row.subject == SUBJECT]
+    assert counted == [(WAITED, SUBJECT, 12.5)]

@@ -1,0 +1,61 @@
+"""How much of its machine a run had: told on every run with evidence, of the measured stretch alone, gating nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.base import machine
+from harness.judge.machine_share import OBSERVED, STOLEN, SUBJECT, WAITED, observed
+from harness.model.evidence import Outcome, ProbeRow, SampleRow
+from harness.model.judgement import Kind
+
+NS = 1_000_000_000
+
+
+def probe(sent_s: float, done_s: float) -> ProbeRow:
+    return ProbeRow(
+        probe_id=1, user="u", method="GET", due_ns=round(sent_s * NS), sent_ns=round(sent_s * NS),
+        done_ns=round(done_s * NS), status=200, outcome=Outcome.OK,
+    )  # fmt: skip
+
+
+def counted(name: str, *values: float) -> list[SampleRow]:
+    """A counter at 0 s, 5 s, 10 s, ..."""
+    return [
+        SampleRow(at_ns=5 * number * NS, metric=name, subject=SUBJECT, value=value)
+        for number, value in enumerate(values)
+    ]
+
+
+CALLS = [probe(6, 7), probe(19, 21)]
+
+
+def test_the_share_is_of_the_measured_stretch_and_gates_nothing() -> None:
+    waited = counted(WAITED, 100, 105, 106, 107, 111, 112, 117)  # crowded before and after
+    (found,) = observed(waited, CALLS)
+    assert (found.id, found.kind, found.gates) == (OBSERVED, Kind.OBSERVATION, False)
+    assert "a processor 35% of the time, and 80% of the worst 5 s" in found.reason  # 105 to 112 in 20 s
+    assert "host" not in found.reason
+
+
+def test_what_the_host_took_is_told() -> None:
+    (found,) = observed([*counted(WAITED, 0, 0, 0, 0, 0, 0), *counted(STOLEN, 3, 3, 4, 6, 7.5, 9)], CALLS)
+    assert "a processor 0% of the time" in found.reason
+    assert "its host gave 6.0 s of processors to others" in found.reason
+
+
+def test_nothing_is_said_where_nothing_was_counted_or_called() -> None:
+    assert [*observed([], CALLS)] == [*observed(counted(WAITED, 1), CALLS)] == []
+    assert [*observed(counted(WAITED, 0, 1, 2), [])] == []
+    foreign = [
+        SampleRow(at_ns=row.at_ns, metric=WAITED, subject="pod/a", value=row.value) for row in counted(WAITED, 0, 5)
+    ]
+    assert [*observed(foreign, CALLS)] == []
+
+
+def test_the_kernel_s_count_is_read_and_one_that_does_not_count_is_no_error(tmp_path: Path) -> None:
+    pressure = tmp_path / "cpu"
+    pressure.write_text("some avg10=72.54 avg60=85.92 avg300=75.77 total=18472394166\nfull avg10=0.00 total=0\n")
+    assert machine.waited_s(pressure) == 18472.394166
+    pressure.write_text("")
+    assert machine.waited_s(pressure) is machine.waited_s(tmp_path / "none") is None
