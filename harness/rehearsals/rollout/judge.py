@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from harness.base.clock import Anchor
-from harness.checks.invariants import OFF, judged_reads, switch_over_result
+from harness.checks.invariants import CHECKS, OFF, judged_reads, switch_over_result
 from harness.checks.switch_over import SwitchOver, switch_over
 from harness.checks.walk_results import READS
+from harness.checks.whole_run import unsaid
 from harness.judge.chance import chance_words, false_roll_backs
 from harness.judge.flag_log import FlagLog
 from harness.judge.judge import judge
@@ -56,6 +57,8 @@ def judged_week(plan: Scenario, seen: Seen[WeekDetails]) -> Iterator[Judgement]:
         found += _criteria(plan, week, at, results)
         found += flag.results(plan, at.at_ns)
     found += _checks(plan, week, rows, seen.facts.anchor)
+    if week.planned is not None:
+        found += unsaid(found, (*CHECKS, OFF) if week.rolled_back else CHECKS)
     yield from found
     yield from _steps(plan, week, seen, {claim for each in found for claim in each.claims})
     yield from patch_errata(seen.details)
